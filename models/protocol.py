@@ -1,0 +1,84 @@
+"""What models promise, family by family. Every registry entry passes `tests/contract/test_models.py`.
+
+All are pure functions of their input: alone, in a batch or permuted, a result is the same (fixed, padded batches).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.events.annotations import ModelStamp, Space
+
+Image = npt.NDArray[np.uint8]
+"""RGB, uint8 [height, width, 3], display orientation."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """A tagger's view of n images: `probabilities` [n, labels] sum to 1 per row, `features` [n, d] pooled."""
+
+    probabilities: Floats
+    features: Floats
+
+
+class Model(Protocol):
+    """`open` loads weights (raises `Unavailable` with the command that fetches them); `stamp` needs no loading."""
+
+    def stamp(self) -> ModelStamp: ...
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class ShotDetector(Model, Protocol):
+    def cut_probabilities(self, dense: npt.NDArray[np.uint8]) -> Floats:
+        """uint8 [ticks + 50, 27, 48, 3] with 25 ticks of context on both sides -> float32 [ticks].
+
+        `ticks` is a multiple of 50 and row 25 is a tick ≡ 0 mod 50. Value t is the probability that tick t is the
+        last one of a shot.
+        """
+
+
+class Tagger(Model, Protocol):
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+    def predict(self, images: Sequence[Image]) -> Predictions: ...
+
+
+class Moderator(Model, Protocol):
+    def nsfw(self, images: Sequence[Image]) -> Floats:
+        """[n] probabilities in 0..1."""
+
+
+class Embedder(Model, Protocol):
+    """An embedding space with its query towers. Vectors are L2-normalised float32."""
+
+    @property
+    def space(self) -> Space:
+        """Known without loading weights."""
+
+    def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:
+        """[n, space.dimensions]. `predictions` are the bundle's tagger's, for embedders made of it."""
+
+    def embed_images(self, images: Sequence[Image], predictions: Predictions) -> Floats:
+        """[n, space.image_dimensions or space.dimensions]: the vectors image queries are compared with."""
+
+    def embed_text(self, texts: Sequence[str]) -> Floats:
+        """[n, space.dimensions], for queries."""
+
+    @property
+    def weak_below(self) -> float | None:
+        """Calibrated cosine score of a text query under which a hit is weak; None where it was never calibrated."""
+
+
+class Captioner(Model, Protocol):
+    @property
+    def method(self) -> str:
+        """`template`, or the checkpoint's name."""
+
+    def caption(self, images: Sequence[Image]) -> list[str]: ...

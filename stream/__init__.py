@@ -1,0 +1,1 @@
+"""The engine: events, brokers, the worker, the topology, and the composition roots (pipelines, CLI)."""

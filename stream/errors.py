@@ -1,0 +1,47 @@
+"""The error kinds that decide what happens to a record: dead letter, retry, pause or exit."""
+
+from collections.abc import Iterable
+
+
+class StageError(Exception):
+    """An error with a stable machine `code` and a message a person can act on, free of media content.
+
+    `segments` names the cells of the asset the error is about; empty means every cell of the record.
+    """
+
+    def __init__(self, message: str, *, code: str, segments: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.segments: tuple[int, ...] = tuple(segments)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.code, self.segments)
+
+
+def _rebuild(kind: type[StageError], message: str, code: str, segments: tuple[int, ...]) -> StageError:
+    return kind(message, code=code, segments=segments)
+
+
+class BadEvent(StageError):
+    """The event itself is invalid: dead letter at once."""
+
+
+class BadMedia(StageError):
+    """The footage cannot be read or decoded: dead letter at once."""
+
+
+class Superseded(StageError):
+    """The source changed between plan and decode: its segments are void, nothing is mixed."""
+
+
+class Retryable(StageError):
+    """A passing fault of this record: bounded backoff with jitter, then dead letter."""
+
+
+class Unavailable(StageError):
+    """A dependency is away: the stage pauses with backoff without limit and uses up no attempt."""
+
+
+class Fatal(StageError):
+    """This process cannot go on (device, disk): exit without acknowledging."""

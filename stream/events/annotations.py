@@ -1,0 +1,132 @@
+"""The `annotations` payload: one segment's moments, as Arrow. Exactly one record per segment and revision."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from stream.errors import BadEvent
+from stream.events.arrow import from_ipc, to_ipc
+from stream.events.asset import AssetRef, Media
+from stream.events.ids import Order, segment_id
+
+TAG = pa.struct([pa.field("label", pa.string()), pa.field("score", pa.float32())])
+
+ShotMethod = Literal["transnetv2", "none"]
+
+
+class Space(BaseModel):
+    """One embedder with its weights. `image_dimensions` is set where images are queried in another vector than text.
+
+    `spec` is what `--embedder` takes (`conse`, `hf:DIR`); `key` names the table.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    digest: str
+    dimensions: int
+    image_dimensions: int | None = None
+    spec: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_{self.digest[:12]}"
+
+
+def moments_schema(space: Space) -> pa.Schema:
+    """Rows of one segment in `space`. Times are asset time in ns; vectors are L2-normalised float32."""
+    fields = [
+        pa.field("moment_id", pa.string(), nullable=False),
+        pa.field("start_ns", pa.int64(), nullable=False),
+        pa.field("end_ns", pa.int64(), nullable=False),
+        pa.field("starts_at_cut", pa.bool_(), nullable=False),
+        pa.field("ends_at_cut", pa.bool_(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("sample_count", pa.int32(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32(), space.dimensions), nullable=False),
+        pa.field("tags", pa.list_(TAG), nullable=False),
+        pa.field("moderation_nsfw", pa.float32(), nullable=True),
+        pa.field("caption", pa.string(), nullable=False),
+        pa.field("caption_method", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("thumbnail", pa.binary(), nullable=False),
+        pa.field("thumbnail_time_ns", pa.int64(), nullable=False),
+    ]
+    if space.image_dimensions is not None:
+        fields.append(pa.field("image_vector", pa.list_(pa.float32(), space.image_dimensions), nullable=False))
+    return pa.schema(fields)
+
+
+class ModelStamp(BaseModel):
+    """Which model with which weights had a part in a row."""
+
+    model_config = ConfigDict(frozen=True)
+    role: str
+    name: str
+    version: str
+    digest: str
+
+
+class AnnotationsHeader(BaseModel):
+    """What every row of the segment shares. `stage_digests`: stage name to digest of its settings and models."""
+
+    model_config = ConfigDict(frozen=True)
+    asset: AssetRef
+    uri: str
+    content_digest: str
+    content_key: str
+    segment: int
+    segment_count: int
+    start_ns: int
+    end_ns: int
+    epoch_ms: int
+    revision: int = 0
+    space: Space
+    models: tuple[ModelStamp, ...]
+    stage_digests: dict[str, str]
+    profile: str
+    shot_method: ShotMethod
+    cuts_ns: tuple[int, ...] = ()
+    labels: dict[str, str] = {}
+    media: Media | None = None
+    damaged: bool = False
+
+    @property
+    def segment_id(self) -> str:
+        return segment_id(self.content_key, self.segment)
+
+    @property
+    def order(self) -> Order:
+        return Order(self.asset.version, self.epoch_ms, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """A segment's moments in one space. `rows` follow `moments_schema(header.space)`; no row is a receipt too."""
+
+    type: ClassVar[str] = "rushes.segment.annotated.v1"
+    content_type: ClassVar[str] = "application/vnd.apache.arrow.stream"
+
+    header: AnnotationsHeader
+    rows: pa.Table
+
+    def partition_key(self) -> bytes:
+        return self.header.segment_id.encode()
+
+    def to_bytes(self) -> bytes:
+        schema = moments_schema(self.header.space)
+        rows = self.rows.cast(schema).combine_chunks().to_batches()
+        batch = rows[0] if rows else pa.RecordBatch.from_pylist([], schema=schema)
+        return to_ipc(batch, {b"header": self.header.model_dump_json().encode()})
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> Self:
+        rows, metadata = from_ipc(value, None, cls.__name__)
+        try:
+            header = AnnotationsHeader.model_validate_json(metadata[b"header"])
+        except (KeyError, ValueError) as error:
+            raise BadEvent(f"invalid Annotations payload: {type(error).__name__}", code="invalid_payload") from None
+        if not rows.schema.equals(moments_schema(header.space), check_metadata=False):
+            raise BadEvent("invalid Annotations payload: unexpected schema", code="invalid_payload")
+        return cls(header=header, rows=rows.replace_schema_metadata(None))

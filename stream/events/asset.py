@@ -1,0 +1,299 @@
+"""JSON payloads: assets, their plan, failures, progress and status. Unknown fields are ignored."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from stream.errors import BadEvent
+from stream.events.ids import AssetVersion, content_key, digest, segment_id
+
+Profile = Literal["fast", "full"]
+Priority = Literal["interactive", "batch"]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class _Json(BaseModel):
+    """JSON on the wire; frozen in the process."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    content_type: ClassVar[str] = "application/json"
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json(exclude_none=True).encode()
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> Self:
+        try:
+            return cls.model_validate_json(value)
+        except ValidationError as error:
+            # Only where and what, never the input: it may hold secrets.
+            where = "; ".join(
+                f"{'.'.join(str(part) for part in item['loc']) or 'payload'}: {item['msg']}"
+                for item in error.errors(include_input=False, include_url=False, include_context=False)[:5]
+            )
+            raise BadEvent(f"invalid {cls.__name__} payload: {where}", code="invalid_payload") from None
+
+
+class AssetRef(BaseModel):
+    """Which asset, in which version."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    tenant: Name
+    project: Name
+    asset_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    version: AssetVersion
+
+
+class AssetPublished(_Json):
+    """A producer's event: this asset now has this content. `asset_id` defaults to the uri."""
+
+    type: ClassVar[str] = "rushes.asset.published.v1"
+    uri: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    asset_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    etag: Text | None = None
+    profile: Profile = "full"
+    labels: Annotated[dict[Name, Text], Field(max_length=64)] = Field(default_factory=dict)
+    priority: Priority = "interactive"
+    retention_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+
+    def identity(self) -> str:
+        return self.asset_id or self.uri
+
+    def partition_key(self) -> bytes:
+        return self.identity().encode()
+
+
+class AssetDeleted(_Json):
+    """A producer's event: forget this asset, its rows, thumbnails and dead letters."""
+
+    type: ClassVar[str] = "rushes.asset.deleted.v1"
+    asset_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    version: AssetVersion | None = None  # set by plan when it forwards the event to the sinks
+
+    def partition_key(self) -> bytes:
+        return self.asset_id.encode()
+
+
+class SourceVersion(BaseModel):
+    """What pins the bytes behind a uri: object ETag, or inode, size and modification time of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    size_bytes: int
+    tag: str
+
+
+class Run(NamedTuple):
+    """A stretch without a jump of pts: raw `first_pts` is shown at asset time `start_ns`, the run ends at `end_ns`."""
+
+    first_pts: int
+    start_ns: int
+    end_ns: int
+
+
+class Media(BaseModel):
+    """Facts of the video stream that plan found and decode relies on. Display size is after rotation and sample
+    aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    container: str
+    codec: str
+    stream_index: int
+    width: int
+    height: int
+    display_width: int
+    display_height: int
+    rotation: int = 0
+    pix_fmt: str = ""
+    interlaced: bool = False
+    time_base_num: int
+    time_base_den: int
+    average_rate: float | None = None
+    duration_ns: int
+    frame_count: int | None = None
+    runs: tuple[Run, ...]
+    timecode: str | None = None
+    bit_rate: int | None = None
+    audio_streams: int = 0
+
+
+class DecodeSettings(BaseModel):
+    """Everything that changes what decode yields, and nothing else; its digest is part of every segment id."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    profile: Profile = "full"
+    sample_short_side: int = 256
+    algorithm: int = 1
+
+    def digest(self) -> str:
+        return digest("decode", self.model_dump_json())
+
+
+class AssetPlanned(_Json):
+    """Plan's word, before any span: the asset version has segments 0..n-1 of this content.
+
+    `assumed_done` lists cells plan did not plan because the ledger had them or their spans were outstanding.
+    """
+
+    type: ClassVar[str] = "rushes.asset.planned.v1"
+    asset: AssetRef
+    uri: str
+    content_digest: str
+    settings: DecodeSettings
+    media: Media
+    segment_count: int
+    assumed_done: tuple[int, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    priority: Priority = "interactive"
+    retention_days: int | None = None
+
+    @property
+    def content_key(self) -> str:
+        return content_key(self.asset.tenant, self.asset.asset_id, self.content_digest, self.settings.digest())
+
+    def partition_key(self) -> bytes:
+        return self.content_key.encode()
+
+
+class SpanPlanned(_Json):
+    """Decode cells [first_segment, end_segment) of this content in one go."""
+
+    type: ClassVar[str] = "rushes.span.planned.v1"
+    asset: AssetRef
+    uri: str
+    source: SourceVersion
+    content_digest: str
+    settings: DecodeSettings
+    media: Media
+    first_segment: int
+    end_segment: int
+    segment_count: int
+    labels: dict[str, str] = Field(default_factory=dict)
+    priority: Priority = "interactive"
+
+    @property
+    def content_key(self) -> str:
+        return content_key(self.asset.tenant, self.asset.asset_id, self.content_digest, self.settings.digest())
+
+    def segment_id(self, segment: int) -> str:
+        return segment_id(self.content_key, segment)
+
+    def narrowed(self, segment: int) -> "SpanPlanned":
+        """The same span for one cell only."""
+        return self.model_copy(update={"first_segment": segment, "end_segment": segment + 1})
+
+    def partition_key(self) -> bytes:
+        # Spans of one asset spread over partitions: the order between them does not matter.
+        return f"{self.content_key}/{self.first_segment}".encode()
+
+
+class Outcome(StrEnum):
+    """What became of a segment. Joined by rank, so order and duplication of events do not matter."""
+
+    NONE = "none"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    DONE = "done"
+
+    @property
+    def rank(self) -> int:
+        return list(Outcome).index(self)
+
+    def joined(self, other: "Outcome") -> "Outcome":
+        return max(self, other, key=lambda outcome: outcome.rank)
+
+
+class SegmentFailed(_Json):
+    """One cell will not arrive from this attempt. `outcome` is failed, or superseded when the source changed."""
+
+    type: ClassVar[str] = "rushes.segment.failed.v1"
+    asset: AssetRef
+    content_key: str
+    segment: int
+    outcome: Literal[Outcome.FAILED, Outcome.SUPERSEDED] = Outcome.FAILED
+    stage: str
+    code: str
+    message: Text
+
+    def partition_key(self) -> bytes:
+        return self.content_key.encode()
+
+
+class AssetFailed(_Json):
+    """The asset version cannot be planned at all."""
+
+    type: ClassVar[str] = "rushes.asset.failed.v1"
+    asset: AssetRef
+    uri: str = ""
+    stage: str
+    code: str
+    message: Text
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    def partition_key(self) -> bytes:
+        return self.asset.asset_id.encode()
+
+
+class SegmentProgressed(_Json):
+    """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness."""
+
+    type: ClassVar[str] = "rushes.segment.progressed.v1"
+    asset: AssetRef
+    stage: str
+    segment: int
+    segment_count: int
+    video_ns: int
+    outcome: Outcome = Outcome.DONE
+
+    def partition_key(self) -> bytes:
+        return self.asset.asset_id.encode()
+
+
+class AssetStatus(StrEnum):
+    PLANNED = "planned"
+    READY = "ready"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+    @property
+    def final(self) -> bool:
+        return self is not AssetStatus.PLANNED
+
+
+class AssetChanged(_Json):
+    """An asset version's status, as the index holds it: what a producer is told. `missing_ns` are half-open ranges."""
+
+    type: ClassVar[str] = "rushes.asset.changed.v1"
+    asset: AssetRef
+    uri: str
+    status: AssetStatus
+    labels: dict[str, str] = Field(default_factory=dict)
+    segment_count: int = 0
+    segments_done: int = 0
+    duration_ns: int = 0
+    missing_ns: tuple[tuple[int, int], ...] = ()
+    code: str | None = None
+    reason: Text | None = None
+
+    def partition_key(self) -> bytes:
+        return self.asset.asset_id.encode()
+
+
+class ContentRetired(_Json):
+    """Rows of the asset with version <= `up_to` are void unless they belong to content `keep`; late arrivals too.
+
+    Emitted by the index when changed content became live, or (with `keep` None) when the asset was deleted.
+    """
+
+    type: ClassVar[str] = "rushes.content.retired.v1"
+    tenant: Name
+    asset_id: str
+    up_to: AssetVersion
+    keep: str | None = None
+
+    def partition_key(self) -> bytes:
+        return self.asset_id.encode()

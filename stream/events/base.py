@@ -1,0 +1,60 @@
+"""The envelope: CloudEvents 1.0 attributes plus one typed payload."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, NamedTuple, Protocol, Self
+
+
+class Payload(Protocol):
+    """What an event carries. `type` is `rushes.<noun>.<verb>.v1`; `content_type` says how `to_bytes` encodes it."""
+
+    type: ClassVar[str]
+    content_type: ClassVar[str]
+
+    def to_bytes(self) -> bytes: ...
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> Self:
+        """Raises `BadEvent` when the bytes are not a valid payload of this type."""
+
+    def partition_key(self) -> bytes: ...
+
+
+class Position(NamedTuple):
+    """Where an event was read: the broker's append time and offset make the asset version."""
+
+    topic: str
+    partition: int
+    offset: int
+    append_time_ms: int
+
+
+def new_traceparent() -> str:
+    """A fresh W3C trace context (version 00, sampled)."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One CloudEvent. `event_time_ms` is the earlier of the producer's and the broker's append time; derived events
+    inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id.
+    """
+
+    data: Payload
+    tenant: str
+    project: str
+    subject: str
+    event_time_ms: int
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    source: str = "rushes"
+    region: str = "local"
+    traceparent: str = field(default_factory=new_traceparent)
+    position: Position | None = None
+
+    @property
+    def type(self) -> str:
+        return self.data.type
+
+    def derive(self, data: Payload, *, id: str) -> "Event":  # noqa: A002 - the CloudEvents attribute name
+        """An event caused by this one: same tenant, project, subject, event time and trace; `id` deterministic."""
+        return replace(self, data=data, id=id, position=None)

@@ -1,0 +1,73 @@
+"""The `dead-letters` payload: a record that could not be processed, whole, with why. As Arrow, for values are binary."""
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self
+
+import pyarrow as pa
+
+from stream.errors import BadEvent
+from stream.events.arrow import from_ipc, to_ipc
+
+DEAD_LETTER_SCHEMA = pa.schema(
+    [
+        pa.field("letter_id", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("topic", pa.string(), nullable=False),
+        pa.field("partition", pa.int32(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("append_time_ms", pa.int64(), nullable=False),
+        pa.field("failed_at_ms", pa.int64(), nullable=False),
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("tenant", pa.string(), nullable=False),
+        pa.field("asset_id", pa.string(), nullable=False),
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("key", pa.binary(), nullable=False),
+        pa.field("value", pa.binary(), nullable=False),
+        pa.field("headers", pa.map_(pa.string(), pa.binary()), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """`topic`, `key`, `value` and `headers` are what a replay sends: the failed record, or what leads to it again.
+
+    `message` says what was wrong and what to do; it never holds media, prompt or payload content.
+    """
+
+    type: ClassVar[str] = "rushes.record.dead-lettered.v1"
+    content_type: ClassVar[str] = "application/vnd.apache.arrow.stream"
+
+    letter_id: str
+    stage: str
+    topic: str
+    partition: int
+    offset: int
+    append_time_ms: int
+    failed_at_ms: int
+    attempts: int
+    code: str
+    message: str
+    tenant: str
+    asset_id: str
+    event_type: str
+    key: bytes
+    value: bytes
+    headers: dict[str, bytes]
+
+    def partition_key(self) -> bytes:
+        return self.letter_id.encode()
+
+    def to_bytes(self) -> bytes:
+        row = asdict(self) | {"headers": list(self.headers.items())}
+        return to_ipc(pa.RecordBatch.from_pylist([row], schema=DEAD_LETTER_SCHEMA), {})
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> Self:
+        rows, _ = from_ipc(value, DEAD_LETTER_SCHEMA, cls.__name__)
+        if rows.num_rows != 1:
+            raise BadEvent("invalid DeadLetter payload: not one row", code="invalid_payload")
+        row = rows.to_pylist()[0]
+        return cls(**(row | {"headers": dict(row["headers"])}))

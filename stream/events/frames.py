@@ -1,0 +1,173 @@
+"""The `frames` payload: one segment's pixels, as Arrow. Exactly one record per segment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from stream.errors import BadEvent
+from stream.events.arrow import from_ipc, to_ipc
+from stream.events.asset import SpanPlanned
+from stream.events.grid import DENSE_TICKS, segment_range
+
+DENSE_HEIGHT = 27
+DENSE_WIDTH = 48
+MAX_FRAMES_BYTES = 4 * 1024 * 1024
+
+Matrix = Literal["bt601", "bt709", "bt2020"]
+Transfer = Literal["sdr", "pq", "hlg"]
+
+FRAMES_SCHEMA = pa.schema(
+    [
+        pa.field("time_ns", pa.int64(), nullable=False),
+        pa.field("pts", pa.int64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("yuv", pa.binary(), nullable=False),
+    ]
+)
+
+
+class Colour(BaseModel):
+    """How to turn the samples' YUV into RGB: matrix coefficients, range and transfer (ITU-T H.273)."""
+
+    model_config = ConfigDict(frozen=True)
+    matrix: Matrix = "bt709"
+    full_range: bool = False
+    transfer: Transfer = "sdr"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A kept frame: planar YUV 4:2:0 uint8 of the segment's sample size (both sides even): Y, then U, then V.
+
+    `time_ns` is its position in asset time (grid position, tick, or the key frame's own time), `pts` the raw one.
+    """
+
+    time_ns: int
+    pts: int
+    kind: Literal["grid", "jump", "key"]
+    yuv: bytes
+
+
+class _Header(BaseModel):
+    span: SpanPlanned
+    segment: int
+    width: int
+    height: int
+    colour: Colour
+    dense_times_ns: tuple[int, ...] | None = None
+    damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What decode yields for a cell.
+
+    `dense`: uint8 [300, 27, 48, 3] RGB, the frame on display at each tick of `grid.dense_ticks(segment)`, the edge
+    frame repeated where the asset has none; None in profile `fast`. `dense_times_ns[i]` is the asset time at which
+    the frame of row i went on display. `span` is narrowed to this cell, so a dead letter can ask for it again.
+    `damaged` says that the decoder reported errors and concealed them.
+    """
+
+    type: ClassVar[str] = "rushes.frames.decoded.v1"
+    content_type: ClassVar[str] = "application/vnd.apache.arrow.stream"
+
+    span: SpanPlanned
+    segment: int
+    width: int
+    height: int
+    colour: Colour
+    samples: Sequence[Sample]
+    dense: npt.NDArray[np.uint8] | None = None
+    dense_times_ns: tuple[int, ...] | None = None
+    damaged: bool = False
+
+    @property
+    def segment_id(self) -> str:
+        return self.span.segment_id(self.segment)
+
+    @property
+    def range_ns(self) -> tuple[int, int]:
+        return segment_range(self.segment, self.span.media.duration_ns)
+
+    def partition_key(self) -> bytes:
+        return self.segment_id.encode()
+
+    def to_bytes(self) -> bytes:
+        header = _Header(
+            span=self.span,
+            segment=self.segment,
+            width=self.width,
+            height=self.height,
+            colour=self.colour,
+            dense_times_ns=self.dense_times_ns,
+            damaged=self.damaged,
+        )
+        rows = pa.RecordBatch.from_arrays(
+            [
+                pa.array([sample.time_ns for sample in self.samples], pa.int64()),
+                pa.array([sample.pts for sample in self.samples], pa.int64()),
+                pa.array([sample.kind for sample in self.samples], pa.string()),
+                pa.array([sample.yuv for sample in self.samples], pa.binary()),
+            ],
+            schema=FRAMES_SCHEMA,
+        )
+        metadata = {b"header": header.model_dump_json().encode()}
+        if self.dense is not None:
+            metadata[b"dense"] = self.dense.tobytes()
+        return to_ipc(rows, metadata)
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> Self:
+        rows, metadata = from_ipc(value, FRAMES_SCHEMA, cls.__name__)
+        try:
+            header = _Header.model_validate_json(metadata[b"header"])
+            dense = metadata.get(b"dense")
+            pixels = (
+                None
+                if dense is None
+                else np.frombuffer(dense, np.uint8).reshape(DENSE_TICKS, DENSE_HEIGHT, DENSE_WIDTH, 3)
+            )
+            samples = [Sample(**row) for row in rows.to_pylist()]
+        except (KeyError, ValueError) as error:
+            raise BadEvent(f"invalid Frames payload: {type(error).__name__}", code="invalid_payload") from None
+        if any(len(sample.yuv) != header.width * header.height * 3 // 2 for sample in samples):
+            raise BadEvent("invalid Frames payload: sample size", code="invalid_payload")
+        return cls(
+            span=header.span,
+            segment=header.segment,
+            width=header.width,
+            height=header.height,
+            colour=header.colour,
+            samples=samples,
+            dense=pixels,
+            dense_times_ns=header.dense_times_ns,
+            damaged=header.damaged,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrames:
+    """A `Frames` payload that is already encoded (decode children write it), passed on without a second look."""
+
+    type: ClassVar[str] = Frames.type
+    content_type: ClassVar[str] = Frames.content_type
+
+    segment: int
+    segment_id: str
+    value: bytes
+
+    def partition_key(self) -> bytes:
+        return self.segment_id.encode()
+
+    def to_bytes(self) -> bytes:
+        return self.value
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> Self:
+        frames = Frames.from_bytes(value)
+        return cls(frames.segment, frames.segment_id, value)

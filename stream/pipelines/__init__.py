@@ -1,0 +1,1 @@
+"""Composition roots: operators over decoders, models and sinks, and the topologies made of them."""

@@ -1,0 +1,99 @@
+"""Records and the broker contract. Every broker passes `tests/contract/test_brokers.py`; no client library here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a topic partition.
+
+    `append_time_ms` is the broker's; `epoch` is the assignment under which this consumer received it, so that
+    an acknowledgement that outlives the assignment can be recognised and ignored.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+    append_time_ms: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """What a broker must know of a topic to create or check it. `max_message_bytes` bounds key, value and headers."""
+
+    name: str
+    partitions: int = 1
+    max_message_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What a group has not acknowledged of a topic: unread and in flight.
+
+    `oldest_append_time_ms` is None when nothing is left.
+    """
+
+    records: int
+    bytes: int
+    oldest_append_time_ms: int | None
+
+
+class Delivery(Protocol):
+    """The fate of one sent record, known after `Producer.flush`."""
+
+    def done(self) -> bool: ...
+    def error(self) -> str | None:
+        """None when durable; a reason otherwise. Only meaningful once `done()`."""
+
+
+class Consumer(Protocol):
+    """One member of a consumer group over fixed topics. Used from one thread, but `ack` may come from any."""
+
+    def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """Up to `max_records`, in offset order within a partition; empty after `timeout_s` or while paused.
+
+        Must be called regularly, also while the caller is busy: it keeps the membership alive and serves rebalances.
+        """
+
+    def ack(self, records: Iterable[Record]) -> None:
+        """The records' effects are durable. Any order; duplicates and stale epochs are ignored."""
+
+    def pause(self) -> None:
+        """`poll` returns nothing until `resume`, also across a rebalance."""
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None:
+        """Commit what is acknowledged and leave the group. Idempotent. Unacknowledged records go to the next member."""
+
+
+class Producer(Protocol):
+    """Thread-safe. Never blocks for ever, never drops silently."""
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
+        """Queue one record. Raises `Unavailable` when the local queue is full, `BadEvent` when it is too large."""
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until everything sent is durable. Raises `Unavailable` if it is not within `timeout_s`."""
+
+    def close(self) -> None: ...
+
+
+class Broker(Protocol):
+    def ensure(self, topics: Iterable[TopicSpec]) -> None:
+        """Create what is missing and check what exists. Raises `Fatal` on a mismatch, never alters a topic."""
+
+    def consumer(self, topics: Sequence[str], group: str) -> Consumer:
+        """A new member of `group`. A group that was never seen starts at the first kept record of each partition."""
+
+    def producer(self) -> Producer: ...
+
+    def backlog(self, topic: str, group: str) -> Backlog: ...
+
+    def close(self) -> None: ...
