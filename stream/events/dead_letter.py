@@ -1,4 +1,4 @@
-"""The `dead-letters` payload: a record that could not be processed, whole, with why. As Arrow, for values are binary."""
+"""The `dead-letters` payload: a whole record that could not be processed, with why. Arrow, as values are binary."""
 
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Self
