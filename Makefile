@@ -1,0 +1,56 @@
+# Every target explains itself: `make help`.
+PYTHON ?= python3
+BIN := .venv/bin
+RUSHES := $(BIN)/rushes
+STATE ?= state
+export PYTHONWARNINGS ?= default
+
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+announce:
+	@$(PYTHON) deploy/announce.py
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "rushes needs Python 3.11 or newer; set PYTHON=…")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing pinned dependencies into .venv (once) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
+	@$(BIN)/uv pip install -q --python $(BIN)/python --only-binary :all: --no-binary rushes -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: announce .venv/.installed ## create .venv with the pinned dependencies
+
+demo: announce .venv/.installed ## from a fresh clone to a search result, in one process, no services
+	@$(RUSHES) --state $(STATE) demo
+
+assets: .venv/.installed ## fetch weights and sample clips by pinned name, version and digest
+	@$(RUSHES) weights fetch
+	@$(RUSHES) samples fetch
+
+test: announce .venv/.installed assets ## every test
+	$(BIN)/pytest
+
+lint: .venv/.installed ## ruff, mypy --strict and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ci: lint test ## what the gate runs
+
+bench: .venv/.installed assets ## print and write the figures under benchmarks/results
+	$(BIN)/python -m benchmarks.run
+
+eval: .venv/.installed assets ## search quality per space over the corpus (RUSHES_CORPUS)
+	$(BIN)/python -m benchmarks.evaluate_search
+
+docs: .venv/.installed ## regenerate the diagram and tables inside the documents
+	$(BIN)/python -m benchmarks.generated_docs --write
+
+clean: ## remove the environment, caches and the demo's state
+	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help announce install demo assets test lint ci bench eval docs clean
