@@ -1,0 +1,199 @@
+"""The plan operator: asset events in, `AssetPlanned` and spans out. It inspects, it never decodes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from stream.errors import StageError, Superseded
+from stream.events.asset import (
+    AssetDeleted,
+    AssetFailed,
+    AssetPlanned,
+    AssetPublished,
+    AssetRef,
+    DecodeSettings,
+    Media,
+    Outcome,
+    SegmentProgressed,
+    SourceVersion,
+    SpanPlanned,
+)
+from stream.events.base import Event, Payload
+from stream.events.grid import segment_count, segment_range
+from stream.events.ids import AssetVersion, digest, segment_id
+
+MAX_REMEMBERED_ASSETS = 10_000
+
+
+class Inspected(Protocol):
+    """What an inspector tells (`decoders.protocol.Inspection`)."""
+
+    @property
+    def source(self) -> SourceVersion: ...
+    @property
+    def content_digest(self) -> str: ...
+    @property
+    def media(self) -> Media: ...
+    @property
+    def keyframes_ns(self) -> tuple[int, ...]: ...
+
+
+class Inspector(Protocol):
+    def inspect(self, uri: str) -> Inspected: ...
+
+
+class Ledger(Protocol):
+    """What is durable, asked by segment id."""
+
+    def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:
+        """Settled segments only: done under the current models, or failed since their last plan."""
+
+
+SpanPlanner = Callable[[Media, Sequence[int], Sequence[int], str], Sequence[range]]
+"""(media, keyframes_ns, wanted cells, profile) -> spans of consecutive cells."""
+
+
+def asset_ref(event: Event) -> AssetRef:
+    """The asset version of a producer's event: identity from its payload, version from where it was appended."""
+    position = event.position
+    assert position is not None, "producer events come from a topic"
+    data = event.data
+    asset_id = data.identity() if isinstance(data, AssetPublished) else event.subject
+    if isinstance(data, AssetDeleted):
+        asset_id = data.asset_id
+    return AssetRef(
+        tenant=event.tenant,
+        project=event.project,
+        asset_id=asset_id,
+        version=AssetVersion(position.append_time_ms, position.offset),
+    )
+
+
+class PlanOperator:
+    """Plans the cells that are neither durable nor outstanding, so the same content again costs no decode.
+
+    What is outstanding is remembered per asset for its newest content only, and forgotten on a deletion: forgetting
+    costs a second decode at most, remembering too much would leave an asset without its cells.
+    """
+
+    def __init__(self, inspector: Inspector, ledger: Ledger, span_planner: SpanPlanner) -> None:
+        self._inspector = inspector
+        self._ledger = ledger
+        self._span_planner = span_planner
+        self._outstanding: dict[tuple[str, str], tuple[str, set[int]]] = {}
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        for event in events:
+            ref = asset_ref(event)
+            data = event.data
+            if isinstance(data, AssetDeleted):
+                self._outstanding.pop((ref.tenant, ref.asset_id), None)
+                yield _emit(event, ref, data.model_copy(update={"version": ref.version}), "deleted")
+            elif isinstance(data, AssetPublished):
+                yield from self._plan(event, ref, data)
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+        if isinstance(event.data, AssetPublished):
+            ref = asset_ref(event)
+            failure = AssetFailed(
+                asset=ref,
+                uri=event.data.uri,
+                stage="plan",
+                code=error.code,
+                message=error.message[:2000],
+                labels=event.data.labels,
+            )
+            yield _emit(event, ref, failure, "failed")
+
+    def _plan(self, event: Event, ref: AssetRef, data: AssetPublished) -> Iterable[Event]:
+        found = self._inspector.inspect(data.uri)
+        if data.size_bytes is not None and data.size_bytes != found.source.size_bytes:
+            raise Superseded(
+                f"the event says {data.size_bytes} bytes, the source has {found.source.size_bytes};"
+                " publish the asset again when it is complete",
+                code="source_changed",
+            )
+        planned = AssetPlanned(
+            asset=ref,
+            uri=data.uri,
+            content_digest=found.content_digest,
+            settings=DecodeSettings(profile=data.profile),
+            media=found.media,
+            segment_count=segment_count(found.media.duration_ns),
+            labels=data.labels,
+            priority=data.priority,
+            retention_days=data.retention_days,
+        )
+        wanted = self._wanted(planned)
+        done = sorted(set(range(planned.segment_count)) - set(wanted))
+        planned = planned.model_copy(update={"assumed_done": tuple(done)})
+        yield _emit(event, ref, planned, "planned")
+        yield from self._spans(event, planned, found, wanted)
+        self._remember(planned, wanted)
+
+    def _wanted(self, planned: AssetPlanned) -> list[int]:
+        key = planned.content_key
+        ids = {segment: segment_id(key, segment) for segment in range(planned.segment_count)}
+        outcomes = self._ledger.outcomes(list(ids.values()))
+        settled = {segment for segment, name in ids.items() if name in outcomes}
+        outstanding_key, outstanding = self._outstanding.get(
+            (planned.asset.tenant, planned.asset.asset_id), ("", set())
+        )
+        waiting = outstanding - settled if outstanding_key == key else set()
+        self._outstanding[planned.asset.tenant, planned.asset.asset_id] = (key, waiting)
+        done = {segment for segment, name in ids.items() if outcomes.get(name) is Outcome.DONE}
+        return [segment for segment in ids if segment not in done | waiting]
+
+    def _remember(self, planned: AssetPlanned, wanted: list[int]) -> None:
+        owner = (planned.asset.tenant, planned.asset.asset_id)
+        key, waiting = self._outstanding.pop(owner, (planned.content_key, set()))
+        if waiting or wanted:
+            self._outstanding[owner] = (key, waiting | set(wanted))
+        while len(self._outstanding) > MAX_REMEMBERED_ASSETS:
+            self._outstanding.pop(next(iter(self._outstanding)))
+
+    def _spans(self, event: Event, planned: AssetPlanned, found: Inspected, wanted: list[int]) -> Iterable[Event]:
+        ref = planned.asset
+        for cells in self._span_planner(found.media, found.keyframes_ns, wanted, planned.settings.profile):
+            span = SpanPlanned(
+                asset=ref,
+                uri=planned.uri,
+                source=found.source,
+                content_digest=found.content_digest,
+                settings=planned.settings,
+                media=found.media,
+                first_segment=cells.start,
+                end_segment=cells.stop,
+                segment_count=planned.segment_count,
+                labels=planned.labels,
+                priority=planned.priority,
+            )
+            yield _emit(event, ref, span, f"span/{cells.start}")
+            for segment in cells:
+                yield progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
+
+
+def progressed(
+    event: Event,
+    ref: AssetRef,
+    stage: str,
+    segment: int,
+    count: int,
+    duration_ns: int,
+    outcome: Outcome = Outcome.DONE,
+) -> Event:
+    """The small event that says a stage is through with a cell."""
+    start_ns, end_ns = segment_range(segment, duration_ns)
+    data = SegmentProgressed(
+        asset=ref, stage=stage, segment=segment, segment_count=count, video_ns=end_ns - start_ns, outcome=outcome
+    )
+    return _emit(event, ref, data, f"progress/{stage}/{segment}")
+
+
+def _emit(event: Event, ref: AssetRef, data: Payload, what: str) -> Event:
+    return event.derive(data, id=digest(ref.tenant, ref.asset_id, *ref.version, what))

@@ -1,0 +1,46 @@
+"""The one description of a run. Made at the command line (or by a test) and passed down; nothing else reads the
+environment."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Registry names, `hf:DIR` or `module:Class` for each family."""
+
+    shots: str = "transnetv2"
+    tagger: str = "efficientnet-lite0"
+    moderator: str = "open-nsfw"
+    embedder: str = "conse"
+    captioner: str = "template"
+
+    @classmethod
+    def light(cls) -> "ModelChoice":
+        """The deterministic hashing models: real functions of the pixels that cost next to nothing."""
+        return cls(shots="hashing", tagger="hashing", moderator="hashing", embedder="hashing", captioner="template")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie and how much of the machine to use. `roots` bounds what a `file` uri may name."""
+
+    state_dir: Path
+    cache_dir: Path
+    roots: tuple[Path, ...] = ()
+    schemes: tuple[str, ...] = ("file", "http", "https")
+    allow_private_addresses: bool = False
+    models: ModelChoice = field(default_factory=ModelChoice)
+    decode_children: int = 2
+    model_threads: int = 2
+    max_span_s: float = 120.0
+    max_span_cost_cpu_s: float = 30.0
+    drain_timeout_s: float = 20.0
+
+    @property
+    def index_dir(self) -> Path:
+        return self.state_dir / "lancedb"
+
+    @property
+    def parquet_dir(self) -> Path:
+        return self.state_dir / "parquet"
