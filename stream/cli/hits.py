@@ -1,0 +1,67 @@
+"""What a person sees of a search: hits as plain values, apart from any store."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream.events.grid import SECOND_NS, timecode
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A time-coded answer: one moment, or the consecutive moments of one shot.
+
+    `score` is the cosine similarity in the space (None for a pure full-text hit); `weak` marks it as below the
+    space's calibrated score; `why` says in words what matched.
+    """
+
+    asset_id: str
+    uri: str
+    tenant: str
+    project: str
+    start_ns: int
+    end_ns: int
+    score: float | None
+    weak: bool
+    why: str
+    caption: str
+    caption_method: str
+    tags: tuple[tuple[str, float], ...] = ()
+    labels: tuple[str, ...] = ()
+    moderation_nsfw: float | None = None
+    moment_ids: tuple[str, ...] = ()
+    thumbnail: bytes = field(default=b"", repr=False)
+
+    @property
+    def name(self) -> str:
+        """The last part of the uri, for tables."""
+        return self.uri.rstrip("/").rsplit("/", 1)[-1] or self.uri
+
+    @property
+    def start_timecode(self) -> str:
+        return timecode(self.start_ns)
+
+    @property
+    def end_timecode(self) -> str:
+        return timecode(self.end_ns)
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts: everything but the thumbnail; seconds, as people and players count."""
+        return {
+            "asset_id": self.asset_id,
+            "uri": self.uri,
+            "tenant": self.tenant,
+            "project": self.project,
+            "start_s": self.start_ns / SECOND_NS,
+            "end_s": self.end_ns / SECOND_NS,
+            "start": self.start_timecode,
+            "end": self.end_timecode,
+            "score": self.score,
+            "weak": self.weak,
+            "why": self.why,
+            "caption": self.caption,
+            "caption_method": self.caption_method,
+            "tags": [{"label": label, "score": round(score, 4)} for label, score in self.tags],
+            "labels": list(self.labels),
+            "moderation_nsfw": self.moderation_nsfw,
+            "moment_ids": list(self.moment_ids),
+        }
