@@ -1,0 +1,142 @@
+"""What every benchmark shares: CPU seconds of a process tree, peak memory, where and with what it ran, the table."""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("av", "torch", "onnxruntime", "numpy", "pyarrow", "lancedb", "deltalake", "confluent-kafka")
+
+
+@dataclass(slots=True)
+class Cost:
+    """What a block of work took, children included. Memory is the peak of the whole tree's summed RSS."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. `limit` states the physical bound or the bare loop beside the figure."""
+
+    name: str
+    value: float
+    unit: str
+    limit: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """The figures of one script."""
+
+    question: str
+    figures: list[Figure] = field(default_factory=list)
+
+    def add(self, name: str, value: float, unit: str, *, limit: str = "", note: str = "") -> None:
+        self.figures.append(Figure(name, value, unit, limit, note))
+
+    def show(self) -> None:
+        table = Table(title=self.question, title_justify="left")
+        for column, side in (
+            ("figure", "left"),
+            ("value", "right"),
+            ("unit", "left"),
+            ("beside it", "left"),
+            ("note", "left"),
+        ):
+            table.add_column(column, justify="right" if side == "right" else "left")
+        for figure in self.figures:
+            table.add_row(figure.name, f"{figure.value:.4g}", figure.unit, figure.limit, figure.note)
+        Console().print(table)
+
+    def write(self, name: str) -> Path:
+        """`results/<name>.json`, with what is needed to compare it with another day's."""
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{name}.json"
+        body = {
+            "question": self.question,
+            "environment": environment(),
+            "figures": [asdict(item) for item in self.figures],
+        }
+        path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+        return path
+
+
+def environment() -> Mapping[str, object]:
+    """Machine, versions and commit."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return {
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "commit": commit.stdout.strip(),
+    }
+
+
+@contextmanager
+def measured(interval_s: float = 0.05) -> Iterator[Cost]:
+    """Fill a `Cost` while the block runs: children that ended are counted by the system, living ones by sampling."""
+    cost, stop = Cost(), threading.Event()
+    sampler = threading.Thread(target=_watch, args=(cost, stop, interval_s), daemon=True)
+    before_cpu = _tree_cpu_s()
+    start = time.monotonic()
+    sampler.start()
+    try:
+        yield cost
+    finally:
+        cost.cpu_s = _tree_cpu_s() - before_cpu
+        cost.wall_s = time.monotonic() - start
+        stop.set()
+        sampler.join()
+
+
+def median_of(costs: Sequence[float]) -> float:
+    """The figure to quote: these machines are noisy."""
+    return median(costs)
+
+
+def _watch(cost: Cost, stop: threading.Event, interval_s: float) -> None:
+    while not stop.wait(interval_s):
+        cost.peak_rss_bytes = max(cost.peak_rss_bytes, sum(rss for _, rss in _tree()))
+
+
+def _tree_cpu_s() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(cpu for cpu, _ in _tree()) + ended.ru_utime + ended.ru_stime
+
+
+def _tree() -> list[tuple[float, int]]:
+    me = psutil.Process()
+    found = []
+    for process in (me, *me.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+            found.append((times.user + times.system, process.memory_info().rss))
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def _processor() -> str:
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].split(":", 1)[1].strip() if names else platform.processor()
