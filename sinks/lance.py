@@ -1,0 +1,209 @@
+"""The LanceDB store: moments per space, the ledger, assets. Written by one process; read through `sinks.search`."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sinks.fold import cell_of
+from sinks.lance_tables import LanceTables, one_of
+from sinks.lifecycle import AssetState
+from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
+from sinks.retirement import Retirement
+from sinks.schema import labels_of, stored_rows, stored_schema
+from sinks.standing import Standing
+from stream.clock import Clock
+from stream.events.annotations import Annotations, Space
+
+SEGMENTS, ASSETS, SPACES = "segments", "assets", "spaces"
+
+ASSET_SCHEMA = pa.schema(
+    [
+        pa.field("asset_key", pa.string(), nullable=False),
+        pa.field("tenant", pa.string(), nullable=False),
+        pa.field("project", pa.string(), nullable=False),
+        pa.field("asset_id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("version_ms", pa.int64(), nullable=False),
+        pa.field("version_offset", pa.int64(), nullable=False),
+        pa.field("live_content_key", pa.string(), nullable=True),
+        pa.field("live_version_ms", pa.int64(), nullable=True),
+        pa.field("live_version_offset", pa.int64(), nullable=True),
+        pa.field("live_project", pa.string(), nullable=True),
+        pa.field("live_uri", pa.string(), nullable=True),
+        pa.field("live_labels", pa.list_(pa.string()), nullable=False),
+        pa.field("segment_count", pa.int32(), nullable=False),
+        pa.field("segments_done", pa.int32(), nullable=False),
+        pa.field("duration_ns", pa.int64(), nullable=False),
+        pa.field("missing_ns", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=True),
+        pa.field("reason", pa.string(), nullable=True),
+        pa.field("updated_at_ms", pa.int64(), nullable=False),
+        pa.field("retires", pa.bool_(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+    ]
+)
+"""Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON;
+`retires` says that it holds a watermark; `missing_ns` is a JSON list of half-open ranges."""
+
+SPACE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("space", pa.string(), nullable=False)])
+
+
+def moments_table(space_key: str) -> str:
+    return f"moments_{space_key}"
+
+
+class LanceIndex:
+    """Every method is one commit per table it touches, and may be repeated: redelivery repairs a kill in between."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self.directory = directory
+        self.tables = LanceTables(directory)
+        self._clock = clock
+        self._spaces: dict[str, Space] = {}
+
+    def open(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._spaces = {space.key: space for space in spaces_of(self.tables)}
+
+    def spaces(self) -> list[Space]:
+        return [self._spaces[key] for key in sorted(self._spaces)]
+
+    def states(self, asset_keys: Collection[str]) -> dict[str, AssetState]:
+        rows = self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"])
+        return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in rows}
+
+    def retiring(self) -> dict[str, AssetState]:
+        """States of all assets that have a watermark."""
+        rows = self.tables.select(ASSETS, "retires", ["asset_key", "state"])
+        listed = [] if rows is None else rows.to_pylist()
+        return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in listed}
+
+    def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
+        columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests"]
+        return [Receipt.from_row(row) for row in self.tables.select_in(SEGMENTS, "asset_key", asset_keys, columns)]
+
+    def replace(self, batch: Sequence[Annotations]) -> None:
+        """Put whole segments in place of what their cells held; unique cells, an empty one clears."""
+        by_space: dict[str, list[Annotations]] = {}
+        for item in batch:
+            by_space.setdefault(cell_of(item.header).space, []).append(item)
+        for key, items in sorted(by_space.items()):
+            self.replace_rows(
+                items[0].header.space, stored_rows(items), {item.header.segment_id for item in items}, key
+            )
+
+    def replace_rows(self, space: Space, rows: pa.Table, segment_ids: Collection[str], key: str) -> None:
+        """Stored rows of `segment_ids` in `space`, in one commit."""
+        name = moments_table(key)
+        self.tables.ensure(
+            name, stored_schema(space), keyed=("segment_id", "asset_key", "content_key", "moment_id"), worded="text"
+        )
+        if key not in self._spaces:
+            self._register(key, space)
+        self.tables.merge(name, rows, "moment_id", replacing=one_of("segment_id", segment_ids))
+
+    def record(self, receipts: Sequence[Receipt]) -> None:
+        """Ledger rows, unique by cell, in one commit."""
+        if receipts:
+            self.tables.ensure(SEGMENTS, RECEIPT_SCHEMA, keyed=("segment_id", "asset_key"))
+            self.tables.merge(SEGMENTS, receipt_rows(receipts), ["segment_id", "space"])
+
+    def save(self, states: Iterable[tuple[AssetState, Standing]]) -> None:
+        """Asset rows: from here on search shows the live versions. One commit."""
+        rows = [_asset_row(state, newest, self._clock.now_ms()) for state, newest in states]
+        if rows:
+            self.tables.ensure(ASSETS, ASSET_SCHEMA, keyed=("asset_key",))
+            self.tables.merge(ASSETS, pa.Table.from_pylist(rows, schema=ASSET_SCHEMA), "asset_key")
+
+    def sweep(self, retired: Mapping[str, Retirement]) -> None:
+        """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
+        if not retired:
+            return
+        for start in range(0, len(retired), 100):
+            part = sorted(retired.items())[start : start + 100]
+            where = " OR ".join(void_rows(key, retirement) for key, retirement in part)
+            for key in self._spaces:
+                self.tables.delete(moments_table(key), where)
+            self.tables.delete(SEGMENTS, where)
+
+    def optimize(self) -> None:
+        for name in self.tables.names():
+            self.tables.optimize(name)
+
+    def purge(self) -> None:
+        """Remove every byte of swept rows and old versions. Readers that hold an old version fail: nobody else on."""
+        for name, touch in ((SEGMENTS, "segment_id"), (ASSETS, "asset_key")):
+            self.tables.purge(name, touch)
+        for key in self._spaces:
+            self.tables.purge(moments_table(key), "moment_id")
+
+    def close(self) -> None:
+        self.tables.forget()
+
+    def _register(self, key: str, space: Space) -> None:
+        self.tables.ensure(SPACES, SPACE_SCHEMA)
+        row = {"key": key, "space": space.model_dump_json()}
+        self.tables.merge(SPACES, pa.Table.from_pylist([row], schema=SPACE_SCHEMA), "key")
+        self._spaces[key] = space
+
+
+def spaces_of(tables: LanceTables) -> list[Space]:
+    """The spaces that have a table, by key."""
+    rows = tables.select(SPACES, "")
+    listed = [] if rows is None else [Space.model_validate_json(row["space"]) for row in rows.to_pylist()]
+    return sorted(listed, key=lambda space: space.key)
+
+
+def void_rows(asset_key: str, retirement: Retirement) -> str:
+    """A filter for the rows that `retirement` voids, in any table with asset, content and version columns."""
+    clauses = []
+    if retirement.deleted is not None:
+        clauses.append(_up_to(*retirement.deleted))
+    if retirement.up_to is not None:
+        clauses.append(f"({_up_to(*retirement.up_to)} AND content_key <> '{_hex(retirement.keep)}')")
+    voided = " OR ".join(clauses) or "false"
+    return f"(asset_key = '{_hex(asset_key)}' AND ({voided}))"
+
+
+def _up_to(append_ms: int, offset: int) -> str:
+    return f"(version_ms < {append_ms:d} OR (version_ms = {append_ms:d} AND version_offset <= {offset:d}))"
+
+
+def _hex(key: str | None) -> str:
+    """Content keys arrive in events: only what `digest` makes may stand in a filter."""
+    return key if key is not None and key.isalnum() and key.isascii() else ""
+
+
+def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, Any]:
+    last = state.attempts[-1] if state.attempts else None
+    live = state.attempt(state.live)
+    version = last.version if last else state.retirement.deleted
+    return {
+        "asset_key": state.key,
+        "tenant": state.tenant,
+        "project": state.project,
+        "asset_id": state.asset_id,
+        "uri": last.uri if last else "",
+        "status": newest.status.value,
+        "version_ms": version.append_ms if version else 0,
+        "version_offset": version.offset if version else 0,
+        "live_content_key": live.content_key if live else None,
+        "live_version_ms": live.version.append_ms if live else None,
+        "live_version_offset": live.version.offset if live else None,
+        "live_project": live.project if live else None,
+        "live_uri": live.uri if live else None,
+        "live_labels": labels_of(live.labels) if live else [],
+        "segment_count": last.segment_count if last else 0,
+        "segments_done": newest.done,
+        "duration_ns": last.duration_ns if last else 0,
+        "missing_ns": json.dumps(newest.missing_ns),
+        "code": newest.code,
+        "reason": newest.reason,
+        "updated_at_ms": now_ms,
+        "retires": state.retirement != Retirement(),
+        "state": state.model_dump_json(),
+    }

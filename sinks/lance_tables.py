@@ -1,0 +1,129 @@
+"""LanceDB tables of one directory: opened lazily, replaced by merge, always read at their newest version."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+_VERSIONS_KEPT = timedelta(minutes=10)
+_AT_ONCE = timedelta(microseconds=1)
+_CHUNK = 5000
+
+
+def literal(value: str) -> str:
+    """A string as an SQL literal; quotes doubled, which is all the filter language asks for."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def one_of(column: str, values: Iterable[str]) -> str:
+    """`column IN (…)`; false for no value."""
+    listed = ", ".join(literal(value) for value in sorted(set(values)))
+    return f"{column} IN ({listed})" if listed else "false"
+
+
+class LanceTables:
+    """Tables under `directory`. Reading what does not exist gives nothing; only writing creates."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._connection: Any = None
+        self._open: dict[str, Any] = {}
+
+    def find(self, name: str) -> Any | None:
+        """The table at its newest version, or None. Reads through it see every commit of any process."""
+        if name not in self._open:
+            if not (self.directory / f"{name}.lance").is_dir():
+                return None
+            self._open[name] = self._connect().open_table(name)
+        return self._open[name]
+
+    def ensure(self, name: str, schema: pa.Schema, *, keyed: Sequence[str] = (), worded: str | None = None) -> Any:
+        """The table, created with scalar indexes on `keyed` and a full-text one on `worded` if missing."""
+        table = self.find(name)
+        if table is None:
+            table = self._connect().create_table(name, schema=schema, exist_ok=True)
+            _index(table, keyed, worded)
+            self._open[name] = table
+        return table
+
+    def select(
+        self, name: str, where: str, columns: Sequence[str] | None = None, limit: int | None = None
+    ) -> pa.Table | None:
+        """Rows of the newest version that match; None when the table does not exist."""
+        table = self.find(name)
+        if table is None:
+            return None
+        query = table.search().where(where) if where else table.search()
+        if columns is not None:
+            query = query.select(list(columns))
+        return query.limit(limit).to_arrow() if limit is not None else query.to_arrow()
+
+    def select_in(
+        self, name: str, column: str, values: Collection[str], columns: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows whose `column` is one of `values`, which may be many."""
+        listed = sorted(set(values))
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(listed), _CHUNK):
+            rows = self.select(name, one_of(column, listed[start : start + _CHUNK]), columns)
+            found += [] if rows is None else rows.to_pylist()
+        return found
+
+    def merge(self, name: str, rows: pa.Table, on: str | list[str], *, replacing: str | None = None) -> None:
+        """Update or insert `rows` by key in one commit; rows that match `replacing` and are not in `rows` go.
+
+        Keys in `rows` must be unique: LanceDB inserts a repeated one twice, or refuses it as ambiguous.
+        """
+        builder = self._open[name].merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
+        if replacing is not None:
+            builder = builder.when_not_matched_by_source_delete(replacing)
+        builder.execute(rows)
+
+    def delete(self, name: str, where: str) -> None:
+        table = self.find(name)
+        if table is not None and table.count_rows(where):
+            table.delete(where)
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self.directory.glob("*.lance") if path.is_dir())
+
+    def optimize(self, name: str) -> None:
+        """Compact, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
+        table = self.find(name)
+        if table is not None:
+            table.optimize(cleanup_older_than=_VERSIONS_KEPT)
+
+    def purge(self, name: str, touch: str) -> None:
+        """Leave no byte of deleted rows: compaction rewrites a fragment only beside another small one (or when a
+        tenth of it is deleted), so one row is rewritten into a fragment of its own first. `touch` is a text column.
+        """
+        table = self.find(name)
+        if table is None:
+            return
+        some = table.search().select([touch]).limit(1).to_arrow().to_pylist()
+        if some:
+            table.update(where=f"{touch} = {literal(some[0][touch])}", values_sql={touch: touch})
+        table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
+
+    def forget(self) -> None:
+        """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
+        self._open.clear()
+        self._connection = None
+
+    def _connect(self) -> Any:
+        if self._connection is None:
+            import lancedb
+
+            self._connection = lancedb.connect(self.directory, read_consistency_interval=timedelta(0))
+        return self._connection
+
+
+def _index(table: Any, keyed: Sequence[str], worded: str | None) -> None:
+    from lancedb.index import FTS, BTree
+
+    for column in keyed:
+        table.create_index(column, config=BTree())
+    if worded is not None:
+        table.create_index(worded, config=FTS())

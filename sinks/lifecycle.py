@@ -1,0 +1,270 @@
+"""Life of an asset (pure): which version is live, what is retired, and what its producer must be told."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
+from sinks.standing import Attempt, CellOutcome, Outcomes, Standing, standing
+from stream.events.asset import (
+    AssetChanged,
+    AssetFailed,
+    AssetPlanned,
+    AssetPublished,
+    AssetRef,
+    AssetStatus,
+    ContentRetired,
+)
+from stream.events.ids import AssetVersion
+
+
+class AssetState(BaseModel):
+    """Everything the index remembers of an asset: attempts by version, watermark, live version.
+
+    Built by `planned`, `failed` and `deleted` in any order, then `settle`d against the ledger.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    tenant: str
+    asset_id: str
+    project: str = "default"
+    attempts: tuple[Attempt, ...] = ()
+    retirement: Retirement = NOTHING_RETIRED
+    live: AssetVersion | None = None
+    deletion_announced: AssetVersion | None = None
+    deletion_code: str = "deleted"
+
+    @property
+    def key(self) -> str:
+        return asset_key(self.tenant, self.asset_id)
+
+    @property
+    def deleted(self) -> bool:
+        """Forgotten, and not published since."""
+        return self.retirement.deleted is not None and not self.attempts
+
+    def attempt(self, version: AssetVersion | None) -> Attempt | None:
+        return next((item for item in self.attempts if item.version == version), None)
+
+    def joined(self, attempt: Attempt) -> Self:
+        held = self.attempt(attempt.version)
+        merged = attempt if held is None else held.joined(attempt)
+        others = [item for item in self.attempts if item.version != attempt.version]
+        attempts = tuple(sorted([*others, merged], key=lambda item: item.version))
+        return self.model_copy(update={"attempts": attempts, "project": attempts[-1].project})
+
+    def retired(self, retirement: Retirement) -> Self:
+        return self.model_copy(update={"retirement": self.retirement.joined(retirement)})
+
+
+def planned(state: AssetState, event: AssetPlanned) -> AssetState:
+    attempt = Attempt(
+        version=event.asset.version,
+        project=event.asset.project,
+        uri=event.uri,
+        labels=event.labels,
+        content_key=event.content_key,
+        segment_count=event.segment_count,
+        duration_ns=event.media.duration_ns,
+        assumed=tuple(sorted(set(event.assumed_done))),
+        profile=event.settings.profile,
+        priority=event.priority,
+        retention_days=event.retention_days,
+    )
+    return state.joined(attempt)
+
+
+def failed(state: AssetState, event: AssetFailed) -> AssetState:
+    attempt = Attempt(
+        version=event.asset.version,
+        project=event.asset.project,
+        uri=event.uri,
+        labels=event.labels,
+        code=event.code,
+        reason=event.message,
+    )
+    return state.joined(attempt)
+
+
+def deleted(state: AssetState, version: AssetVersion) -> AssetState:
+    return state.retired(Retirement(deleted=version))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The state after a batch and what follows from it; `newest` is the standing of the newest attempt."""
+
+    state: AssetState
+    newest: Standing
+    changed: tuple[AssetChanged, ...] = ()
+    retired: tuple[ContentRetired, ...] = ()
+    replans: tuple[tuple[AssetVersion, AssetPublished], ...] = ()
+
+
+def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion] = ()) -> Settled:
+    """Judge every attempt, choose the live one, raise the watermark. `echo`: versions whose events came again, so
+    what was said about them may have been lost with the process that said it, and is said once more.
+    """
+    before = state.retirement.deleted
+    state = _without(state, lambda item: before is not None and item.version <= before)
+    standings = {item.version: standing(item, outcomes, state.retirement) for item in state.attempts}
+    live = _live(state.attempts, standings)
+    retired = _retired_by_deletion(state, echo)
+    if live is not None and standings[live.version].status is AssetStatus.READY:
+        if state.retirement.up_to != live.version or live.version in echo:
+            retired += (_retire(state, live.version, live.content_key),)
+        state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
+        floor = live.version
+        state = _without(state, lambda item: item.version < floor)
+    state = _without_old_failures(state)
+    replans = _replans(state, outcomes, standings, echo)
+    changed = _changed(state, standings, echo)
+    return Settled(
+        state=_announced(state, standings, live, {version for version, _ in replans}),
+        newest=standings[state.attempts[-1].version] if state.attempts else Standing(AssetStatus.DELETED),
+        changed=changed,
+        retired=retired,
+        replans=replans,
+    )
+
+
+def _without(state: AssetState, dropped: Callable[[Attempt], bool]) -> AssetState:
+    return state.model_copy(update={"attempts": tuple(item for item in state.attempts if not dropped(item))})
+
+
+def _without_old_failures(state: AssetState) -> AssetState:
+    """Of versions that could not be planned only the newest is remembered."""
+    unplanned = [item.version for item in state.attempts if item.content_key is None]
+    return _without(state, lambda item: item.content_key is None and item.version < max(unplanned))
+
+
+def _live(attempts: Collection[Attempt], standings: Mapping[AssetVersion, Standing]) -> Attempt | None:
+    """The newest ready version; before there is one, the first that is not a failure, so it shows as it grows."""
+    ready = [item for item in attempts if standings[item.version].status is AssetStatus.READY]
+    usable = [item for item in attempts if standings[item.version].status is not AssetStatus.FAILED]
+    return ready[-1] if ready else next(iter(usable), None)
+
+
+def _retire(state: AssetState, up_to: AssetVersion, keep: str | None) -> ContentRetired:
+    return ContentRetired(tenant=state.tenant, asset_id=state.asset_id, up_to=up_to, keep=keep)
+
+
+def _retired_by_deletion(state: AssetState, echo: Collection[AssetVersion]) -> tuple[ContentRetired, ...]:
+    mark = state.retirement.deleted
+    if mark is None or (mark == state.deletion_announced and mark not in echo):
+        return ()
+    return (_retire(state, mark, None),)
+
+
+def _changed(
+    state: AssetState, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion]
+) -> tuple[AssetChanged, ...]:
+    told = [
+        _status(state, item, standings[item.version])
+        for item in state.attempts
+        if item.announced is not standings[item.version].status or item.version in echo
+    ]
+    mark = state.retirement.deleted
+    if mark is not None and (mark != state.deletion_announced or mark in echo):
+        ref = AssetRef(tenant=state.tenant, project=state.project, asset_id=state.asset_id, version=mark)
+        reason = "the asset's retention ended" if state.deletion_code == "retention" else "deleted by its producer"
+        told.append(
+            AssetChanged(asset=ref, uri="", status=AssetStatus.DELETED, code=state.deletion_code, reason=reason)
+        )
+    return tuple(told)
+
+
+def _status(state: AssetState, attempt: Attempt, found: Standing) -> AssetChanged:
+    asset = AssetRef(tenant=state.tenant, project=attempt.project, asset_id=state.asset_id, version=attempt.version)
+    return AssetChanged(
+        asset=asset,
+        uri=attempt.uri,
+        status=found.status,
+        labels=attempt.labels,
+        segment_count=attempt.segment_count,
+        segments_done=found.done,
+        duration_ns=attempt.duration_ns,
+        missing_ns=found.missing_ns,
+        code=found.code,
+        reason=found.reason,
+    )
+
+
+def _announced(
+    state: AssetState,
+    standings: Mapping[AssetVersion, Standing],
+    live: Attempt | None,
+    replanned: Collection[AssetVersion],
+) -> AssetState:
+    attempts = tuple(
+        item.model_copy(
+            update={
+                "announced": standings[item.version].status,
+                "replanned": item.replanned or item.version in replanned,
+            }
+        )
+        for item in state.attempts
+    )
+    mark = state.retirement.deleted
+    return state.model_copy(
+        update={"attempts": attempts, "live": live.version if live else None, "deletion_announced": mark}
+    )
+
+
+def _replans(
+    state: AssetState,
+    outcomes: Outcomes,
+    standings: Mapping[AssetVersion, Standing],
+    echo: Collection[AssetVersion],
+) -> tuple[tuple[AssetVersion, AssetPublished], ...]:
+    """New publications for versions that wait for cells which were retired after plan had seen them."""
+    waiting = (item for item in state.attempts if standings[item.version].status is AssetStatus.PLANNED)
+    return tuple(
+        (item.version, _published(state, item))
+        for item in waiting
+        if (not item.replanned or item.version in echo) and _waits_in_vain(state, item, outcomes)
+    )
+
+
+def _waits_in_vain(state: AssetState, attempt: Attempt, outcomes: Outcomes) -> bool:
+    """Whether a cell that plan assumed is neither held nor on its way from a version above the watermark."""
+    content = attempt.content_key
+    marks = [state.retirement.deleted, state.retirement.up_to if state.retirement.keep != content else None]
+    floor = max((mark for mark in marks if mark is not None), default=None)
+    if content is None or floor is None:
+        return False
+    coming = [item for item in state.attempts if item.content_key == content and floor < item.version < attempt.version]
+    cells = outcomes.get(content, {})
+    return any(
+        not _settled(cells.get(segment), content, state.retirement) and all(segment in item.assumed for item in coming)
+        for segment in attempt.assumed
+    )
+
+
+def _settled(cell: CellOutcome | None, content: str, retirement: Retirement) -> bool:
+    if cell is None:
+        return False
+    versions = (cell.done, cell.failure.version if cell.failure else None)
+    return any(version is not None and not retirement.voids(content, version) for version in versions)
+
+
+def _published(state: AssetState, attempt: Attempt) -> AssetPublished:
+    return AssetPublished(
+        uri=attempt.uri,
+        asset_id=state.asset_id,
+        profile=attempt.profile,
+        labels=attempt.labels,
+        priority=attempt.priority,
+        retention_days=attempt.retention_days,
+    )
+
+
+def expired(state: AssetState, now_ms: int) -> AssetVersion | None:
+    """The live version if its retention ended and nothing newer was published."""
+    live = state.attempt(state.live)
+    if live is None or live.retention_days is None or live is not state.attempts[-1]:
+        return None
+    ended = live.version.append_ms + live.retention_days * 86_400_000 <= now_ms
+    return live.version if ended else None

@@ -1,0 +1,43 @@
+"""Which rows of an asset are void for ever (pure): a watermark that only rises."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from stream.events.asset import ContentRetired
+from stream.events.ids import AssetVersion, digest
+
+
+def asset_key(tenant: str, asset_id: str) -> str:
+    """Identity of an asset across versions, safe in any filter."""
+    return digest("asset", tenant, asset_id)
+
+
+class Retirement(BaseModel):
+    """Versions <= `deleted` are void; versions <= `up_to` are void unless they belong to content `keep`."""
+
+    model_config = ConfigDict(frozen=True)
+    deleted: AssetVersion | None = None
+    up_to: AssetVersion | None = None
+    keep: str | None = None
+
+    @classmethod
+    def of(cls, event: ContentRetired) -> Self:
+        if event.keep is None:
+            return cls(deleted=event.up_to)
+        return cls(up_to=event.up_to, keep=event.keep)
+
+    def voids(self, content_key: str, version: AssetVersion) -> bool:
+        """Whether a row of this content and version is void, however late it arrives."""
+        if self.deleted is not None and version <= self.deleted:
+            return True
+        return self.up_to is not None and version <= self.up_to and content_key != self.keep
+
+    def joined(self, other: "Retirement") -> "Retirement":
+        """Commutative, associative and idempotent. At equal `up_to` the greater `keep` wins, so order never matters."""
+        newest = max((self, other), key=lambda item: (item.up_to is not None, item.up_to or (0, 0), item.keep or ""))
+        marks = [mark for mark in (self.deleted, other.deleted) if mark is not None]
+        return Retirement(deleted=max(marks, default=None), up_to=newest.up_to, keep=newest.keep)
+
+
+NOTHING_RETIRED = Retirement()

@@ -1,0 +1,110 @@
+"""The stored row: a moment of `moments_schema` plus what its whole segment shares. Lance and Delta forms."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from sinks.retirement import asset_key
+from stream.events.annotations import Annotations, AnnotationsHeader, Space, moments_schema
+
+SEGMENT_FIELDS = [
+    pa.field("segment_id", pa.string(), nullable=False),
+    pa.field("space", pa.string(), nullable=False),
+    pa.field("asset_key", pa.string(), nullable=False),
+    pa.field("content_key", pa.string(), nullable=False),
+    pa.field("tenant", pa.string(), nullable=False),
+    pa.field("project", pa.string(), nullable=False),
+    pa.field("asset_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("labels", pa.list_(pa.string()), nullable=False),
+    pa.field("segment", pa.int32(), nullable=False),
+    pa.field("profile", pa.string(), nullable=False),
+    pa.field("shot_method", pa.string(), nullable=False),
+    pa.field("damaged", pa.bool_(), nullable=False),
+    pa.field("version_ms", pa.int64(), nullable=False),
+    pa.field("version_offset", pa.int64(), nullable=False),
+    pa.field("epoch_ms", pa.int64(), nullable=False),
+    pa.field("revision", pa.int32(), nullable=False),
+    pa.field("day", pa.string(), nullable=False),
+    pa.field("models", pa.string(), nullable=False),
+    pa.field("stage_digests", pa.string(), nullable=False),
+]
+"""`labels` are `k=v`, sorted; `models` and `stage_digests` are JSON; `day` is the UTC date of `version_ms`."""
+
+VECTORS = ("vector", "image_vector")
+
+
+def stored_schema(space: Space) -> pa.Schema:
+    """A row of table `moments_<space.key>` in LanceDB."""
+    return pa.schema([*moments_schema(space), *SEGMENT_FIELDS])
+
+
+def delta_schema() -> pa.Schema:
+    """A row of the Delta table, which holds every space: vectors of any length, `image_vector` null where unused."""
+    plain = Space(name="", digest="", dimensions=1, spec="")
+    fields = [
+        pa.field("vector", pa.list_(pa.float32()), nullable=False) if field.name == "vector" else field
+        for field in stored_schema(plain)
+    ]
+    return pa.schema([*fields, pa.field("image_vector", pa.list_(pa.float32()), nullable=True)])
+
+
+def stored_rows(batch: Sequence[Annotations]) -> pa.Table:
+    """All moments of `batch`, which shares one space, as `stored_schema` rows."""
+    space = batch[0].header.space
+    schema = stored_schema(space)
+    moments = pa.concat_tables([item.rows.cast(moments_schema(space)) for item in batch])
+    owner = pa.array([index for index, item in enumerate(batch) for _ in range(item.rows.num_rows)], pa.int64())
+    headers = pa.Table.from_pylist([_shared(item.header) for item in batch], pa.schema(SEGMENT_FIELDS)).take(owner)
+    return pa.table([*moments.columns, *headers.columns], schema=schema)
+
+
+def delta_rows(rows: pa.Table) -> pa.Table:
+    """`stored_schema` rows as `delta_schema` rows."""
+    schema = delta_schema()
+    if "image_vector" not in rows.column_names:
+        empty = pa.nulls(rows.num_rows, schema.field("image_vector").type)
+        rows = rows.append_column(schema.field("image_vector"), empty)
+    return rows.select(schema.names).cast(schema)
+
+
+def lance_rows(rows: pa.Table, space: Space) -> pa.Table:
+    """`delta_schema` rows of one space as `stored_schema` rows."""
+    schema = stored_schema(space)
+    return rows.select(schema.names).cast(schema)
+
+
+def labels_of(labels: dict[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in sorted(labels.items())]
+
+
+def day_of(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()
+
+
+def _shared(header: AnnotationsHeader) -> dict[str, object]:
+    asset = header.asset
+    return {
+        "segment_id": header.segment_id,
+        "space": header.space.key,
+        "asset_key": asset_key(asset.tenant, asset.asset_id),
+        "content_key": header.content_key,
+        "tenant": asset.tenant,
+        "project": asset.project,
+        "asset_id": asset.asset_id,
+        "uri": header.uri,
+        "labels": labels_of(header.labels),
+        "segment": header.segment,
+        "profile": header.profile,
+        "shot_method": header.shot_method,
+        "damaged": header.damaged,
+        "version_ms": asset.version.append_ms,
+        "version_offset": asset.version.offset,
+        "epoch_ms": header.epoch_ms,
+        "revision": header.revision,
+        "day": day_of(asset.version.append_ms),
+        "models": json.dumps([model.model_dump() for model in header.models], sort_keys=True),
+        "stage_digests": json.dumps(header.stage_digests, sort_keys=True),
+    }

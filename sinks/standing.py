@@ -1,0 +1,144 @@
+"""What an asset version has come to (pure): its cells' outcomes, joined, as a status with a reason in words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from sinks.receipts import Receipt
+from sinks.retirement import Retirement
+from stream.events.asset import AssetStatus, Outcome, Priority, Profile
+from stream.events.grid import segment_range, timecode
+from stream.events.ids import AssetVersion
+
+
+class Attempt(BaseModel):
+    """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
+
+    `announced` is the status last told to the producer, `replanned` that a new publication was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    version: AssetVersion
+    project: str
+    uri: str = ""
+    labels: dict[str, str] = {}
+    content_key: str | None = None
+    segment_count: int = 0
+    duration_ns: int = 0
+    assumed: tuple[int, ...] = ()
+    profile: Profile = "full"
+    priority: Priority = "interactive"
+    retention_days: int | None = None
+    code: str | None = None
+    reason: str | None = None
+    announced: AssetStatus | None = None
+    replanned: bool = False
+
+    def joined(self, other: "Attempt") -> "Attempt":
+        """Two words of plan about one version: planned beats failed, assumptions add up. Order never matters."""
+        first, second = sorted((self, other), key=lambda item: (item.content_key is None, item.model_dump_json()))
+        return first.model_copy(
+            update={
+                "assumed": tuple(sorted({*first.assumed, *second.assumed})),
+                "announced": self.announced,
+                "replanned": self.replanned or other.replanned,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """The highest version that did the cell, in any space, and the newest failure."""
+
+    done: AssetVersion | None = None
+    failure: Receipt | None = None
+
+    def joined(self, item: Receipt) -> "CellOutcome":
+        if item.outcome is Outcome.DONE:
+            return CellOutcome(max(item.version, self.done or item.version), self.failure)
+        rank = (item.version, item.outcome.rank)
+        if self.failure is not None and rank <= (self.failure.version, self.failure.outcome.rank):
+            return self
+        return CellOutcome(self.done, item)
+
+
+Outcomes = Mapping[str, Mapping[int, CellOutcome]]
+"""By content key, then by segment."""
+
+
+def outcomes_of(receipts: Iterable[Receipt]) -> Outcomes:
+    found: dict[str, dict[int, CellOutcome]] = {}
+    for item in receipts:
+        cells = found.setdefault(item.content_key, {})
+        cells[item.segment] = cells.get(item.segment, CellOutcome()).joined(item)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Status of one attempt. `missing_ns`: half-open ranges of settled cells that have no rows."""
+
+    status: AssetStatus
+    done: int = 0
+    missing_ns: tuple[tuple[int, int], ...] = ()
+    code: str | None = None
+    reason: str | None = None
+
+
+def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> Standing:
+    """An outcome counts if its version is not older than the attempt's, or if plan assumed the cell done."""
+    if attempt.content_key is None:
+        return Standing(AssetStatus.FAILED, code=attempt.code, reason=attempt.reason)
+    cells = outcomes.get(attempt.content_key, {})
+    assumed = set(attempt.assumed)
+    done = 0
+    failures: dict[int, Receipt] = {}
+    for segment in range(attempt.segment_count):
+        cell = cells.get(segment)
+        if cell is None:
+            continue
+        since = None if segment in assumed else attempt.version
+        if _counts(cell.done, since, attempt.content_key, retirement):
+            done += 1
+        elif cell.failure and _counts(cell.failure.version, since, attempt.content_key, retirement):
+            failures[segment] = cell.failure
+    return _judged(attempt, done, failures)
+
+
+def _counts(version: AssetVersion | None, since: AssetVersion | None, content_key: str, retirement: Retirement) -> bool:
+    if version is None or retirement.voids(content_key, version):
+        return False
+    return since is None or version >= since
+
+
+def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Standing:
+    if done == attempt.segment_count:
+        return Standing(AssetStatus.READY, done)
+    missing = _ranges(sorted(failures), attempt.duration_ns)
+    if done + len(failures) < attempt.segment_count:
+        return Standing(AssetStatus.PLANNED, done, missing)
+    first = failures[min(failures)]
+    status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
+    code = "superseded" if first.outcome is Outcome.SUPERSEDED else first.code
+    return Standing(status, done, missing, code, _reason(attempt, failures, missing))
+
+
+def _reason(attempt: Attempt, failures: Mapping[int, Receipt], missing: tuple[tuple[int, int], ...]) -> str:
+    first = failures[min(failures)]
+    shown = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in missing[:5])
+    more = f" and {len(missing) - 5} more ranges" if len(missing) > 5 else ""
+    why = first.message or first.code
+    if first.outcome is Outcome.SUPERSEDED:
+        why = "the source changed while it was being read; publish it again"
+    return f"{len(failures)} of {attempt.segment_count} segments missing ({shown}{more}): {why}"[:2000]
+
+
+def _ranges(segments: list[int], duration_ns: int) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for start, end in (segment_range(segment, duration_ns) for segment in segments):
+        if merged and merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return tuple(merged)
