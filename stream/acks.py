@@ -1,0 +1,83 @@
+"""Which records are acknowledged, and what may therefore be committed. Pure: no broker, no clock, no locks."""
+
+from collections import deque
+
+from stream.records import Record
+
+TopicPartition = tuple[str, int]
+
+
+class PartitionAcks:
+    """Acknowledgements of one partition under one assignment.
+
+    Offsets are delivered in rising order, with gaps where the log has them (compaction, transaction markers), and
+    acknowledged in any order. `position` is what to commit: everything below it that was delivered is acknowledged.
+    """
+
+    __slots__ = ("_next", "_order", "_unacked")
+
+    def __init__(self, start: int = 0) -> None:
+        self._next = start
+        self._order: deque[int] = deque()  # from the lowest unacknowledged on
+        self._unacked: set[int] = set()
+
+    def delivered(self, offset: int) -> None:
+        """The offset is in somebody's hands. Raises `ValueError` if it is not above all delivered before."""
+        if offset < self._next:
+            raise ValueError(f"offset {offset} delivered after {self._next - 1}")
+        self._order.append(offset)
+        self._unacked.add(offset)
+        self._next = offset + 1
+
+    def ack(self, offset: int) -> bool:
+        """False for a duplicate and for what was never delivered here."""
+        if offset not in self._unacked:
+            return False
+        self._unacked.remove(offset)
+        while self._order and self._order[0] not in self._unacked:
+            self._order.popleft()
+        return True
+
+    @property
+    def position(self) -> int:
+        return self._order[0] if self._order else self._next
+
+    def unacked(self) -> list[int]:
+        """Delivered and not acknowledged, rising."""
+        return sorted(self._unacked)
+
+    def bitmap(self) -> bytes:
+        """Acknowledged offsets from `position` on: bit i of byte i // 8 (least significant first) is position + i."""
+        bits = sum(1 << (offset - self.position) for offset in self._order if offset not in self._unacked)
+        return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+class AckTracker:
+    """Acknowledgements over the partitions a consumer holds. Acks of another epoch or partition are ignored."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[TopicPartition, tuple[int, PartitionAcks]] = {}
+
+    def assign(self, partition: TopicPartition, *, epoch: int, start: int) -> None:
+        """Begin afresh at `start`; whatever was known of the partition is dropped."""
+        self._partitions[partition] = (epoch, PartitionAcks(start))
+
+    def revoke(self, partition: TopicPartition) -> int | None:
+        """Drop the partition's state and return the position to commit, once; None if it is not held."""
+        held = self._partitions.pop(partition, None)
+        return None if held is None else held[1].position
+
+    def owns(self, record: Record) -> bool:
+        """Whether the assignment under which the record was received still holds."""
+        held = self._partitions.get((record.topic, record.partition))
+        return held is not None and held[0] == record.epoch
+
+    def delivered(self, record: Record) -> None:
+        self._partitions[record.topic, record.partition][1].delivered(record.offset)
+
+    def ack(self, record: Record) -> bool:
+        return self.owns(record) and self._partitions[record.topic, record.partition][1].ack(record.offset)
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """What to commit for each partition held."""
+        return {partition: acks.position for partition, (_, acks) in self._partitions.items()}
