@@ -1,0 +1,112 @@
+"""Local files: resolved first, then checked against the roots, then opened; the opened file is checked again."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from stream.errors import BadMedia, Retryable
+from stream.events.asset import SourceVersion
+
+_REASONS = {
+    errno.ENOENT: ("not_found", "no such file; check the path, or publish again when it exists"),
+    errno.ENOTDIR: ("not_found", "no such file; check the path, or publish again when it exists"),
+    errno.EACCES: ("permission_denied", "permission denied; let this user read it"),
+    errno.EPERM: ("permission_denied", "permission denied; let this user read it"),
+    errno.ELOOP: ("not_found", "a loop of symbolic links; publish the real path"),
+    errno.ENAMETOOLONG: ("invalid_uri", "the path is too long"),
+    errno.EISDIR: ("is_directory", "is a directory; publish the files in it"),
+    errno.ENXIO: ("not_a_file", "is not a regular file; publish a regular file"),
+}
+
+
+class FileSource:
+    """A regular, non-empty file under one of the roots. `version` looks at the path again, so it sees a change."""
+
+    def __init__(self, path: Path, roots: Iterable[str]) -> None:
+        self._name = path.name or str(path)
+        try:
+            self._path = path.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise self._error(error) from None
+        allowed = [Path(root).resolve() for root in roots]
+        self._check_roots(self._path, allowed)
+        self._fd = self._open()
+        try:
+            self._check_opened(allowed)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._closed = False
+        self._position = 0
+        self.size_bytes = os.fstat(self._fd).st_size
+
+    @property
+    def version(self) -> SourceVersion:
+        try:
+            return _version(self._path.stat())
+        except OSError as error:
+            raise self._error(error) from None
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = size if size >= 0 else max(0, self.size_bytes - self._position)
+        try:
+            data = os.pread(self._fd, wanted, self._position)
+        except OSError as error:
+            raise self._error(error) from None
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = (0, self._position, self.size_bytes)[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._fd)
+
+    def _open(self) -> int:
+        try:
+            # Not blocking: opening a fifo that nobody writes to would otherwise wait for ever.
+            return os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _check_opened(self, allowed: list[Path]) -> None:
+        found = os.fstat(self._fd)
+        if stat.S_ISDIR(found.st_mode):
+            raise BadMedia(f"{self._name}: is a directory; publish the files in it", code="is_directory")
+        if not stat.S_ISREG(found.st_mode):
+            raise BadMedia(f"{self._name}: is not a regular file; publish a regular file", code="not_a_file")
+        if found.st_size == 0:
+            raise BadMedia(f"{self._name}: the file is empty; publish it when it is written", code="empty")
+        link = Path(f"/proc/self/fd/{self._fd}")
+        if link.exists():  # a directory on the way may have become a symbolic link since it was resolved
+            self._check_roots(link.readlink(), allowed)
+
+    def _check_roots(self, path: Path, allowed: list[Path]) -> None:
+        if not any(path.is_relative_to(root) for root in allowed):
+            raise BadMedia(
+                f"{self._name}: lies outside the allowed roots; move it under one, or allow its folder as a root",
+                code="outside_roots",
+            )
+
+    def _error(self, error: Exception) -> BadMedia | Retryable:
+        number = error.errno if isinstance(error, OSError) and error.errno else errno.ELOOP
+        if number in _REASONS:
+            code, reason = _REASONS[number]
+            return BadMedia(f"{self._name}: {reason}", code=code)
+        return Retryable(
+            f"{self._name}: reading failed ({errno.errorcode.get(number, number)}); check the disk or the mount",
+            code="read_failed",
+        )
+
+
+def _version(found: os.stat_result) -> SourceVersion:
+    return SourceVersion(size_bytes=found.st_size, tag=f"{found.st_ino:x}-{found.st_mtime_ns:x}")

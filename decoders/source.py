@@ -1,0 +1,99 @@
+"""Bytes behind a uri, checked against policy before the first one is read. FFmpeg never opens a name."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from decoders.protocol import Source
+from stream.errors import BadMedia
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """What a uri may name. Travels to decode children as plain values.
+
+    `roots` bound every local path after it is resolved; none allows no local path at all. `schemes` beside `file`,
+    `http` and `https` are fsspec protocols (`s3`, …). Private, loopback and link-local addresses are refused unless
+    `allow_private_addresses`.
+    """
+
+    schemes: tuple[str, ...] = ("file", "http", "https")
+    roots: tuple[str, ...] = ()
+    allow_private_addresses: bool = False
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 20.0
+    max_redirects: int = 5
+
+    def with_roots(self, *roots: str | Path) -> "SourcePolicy":
+        """The same policy with further roots, such as the paths a person typed."""
+        return replace(self, roots=(*self.roots, *(str(Path(root).absolute()) for root in roots)))
+
+
+def open_source(uri: str, policy: SourcePolicy) -> Source:
+    """Open `uri` for reading.
+
+    Raises `BadMedia` for what the uri or the file is to blame for (codes `invalid_uri`, `scheme_not_allowed`,
+    `outside_roots`, `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`,
+    `http_status`, `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it, `Unavailable` for a
+    server that is away.
+    """
+    scheme = split_uri(uri).scheme.lower() if "://" in uri else "file"
+    if scheme not in policy.schemes:
+        raise BadMedia(
+            f"{describe(uri)}: scheme {scheme[:20]!r} is not allowed here (allowed: {', '.join(policy.schemes)})",
+            code="scheme_not_allowed",
+        )
+    if scheme == "file":
+        from decoders.file_source import FileSource
+
+        return FileSource(local_path(uri), policy.roots)
+    if scheme in {"http", "https"}:
+        from decoders.http_source import HttpSource
+
+        return HttpSource(uri, policy)
+    from decoders.fsspec_source import FsspecSource
+
+    return FsspecSource(uri, scheme)
+
+
+def split_uri(uri: str) -> SplitResult:
+    """Parsed, or `BadMedia` `invalid_uri`."""
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        parts = None
+    if parts is None or not uri or any(ord(char) < 32 for char in uri):
+        raise BadMedia("the uri is not valid; publish a path or a URL", code="invalid_uri")
+    return parts
+
+
+def local_path(uri: str) -> Path:
+    """The path that a plain path or `file://` uri names."""
+    path = uri
+    if "://" in uri:
+        parts = split_uri(uri)
+        path = unquote(parts.path)
+        if parts.netloc not in {"", "localhost"}:
+            raise BadMedia(f"{describe(uri)}: a file uri names no host; write file:///path", code="invalid_uri")
+    if not path or "\0" in path:
+        raise BadMedia("the uri is not valid; publish a path or a URL", code="invalid_uri")
+    return Path(path)
+
+
+def describe(uri: str) -> str:
+    """How messages name a source: a file's name, or the URL without user, password, query and fragment."""
+    if "://" not in uri or uri.lower().startswith("file://"):
+        name = uri.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
+        return _printable(name) or "/"
+    try:
+        parts = urlsplit(uri)
+        host = parts.hostname or ""
+    except ValueError:
+        return "uri"
+    return _printable(f"{parts.scheme}://{host}{parts.path}")
+
+
+def _printable(text: str) -> str:
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    return shown if len(shown) <= 200 else shown[:197] + "…"
