@@ -48,7 +48,7 @@ eval: .venv/.installed assets ## search quality per space over the corpus (RUSHE
 	$(BIN)/python -m benchmarks.evaluate_search
 
 docs: .venv/.installed ## regenerate the diagram and tables inside the documents
-	$(BIN)/python -m benchmarks.generated_docs --write
+	$(BIN)/python -m deploy.generate_docs
 
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

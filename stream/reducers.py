@@ -98,14 +98,3 @@ class Progress:
 def _rank(event: AssetChanged) -> tuple[int, bool, str]:
     """Statuses of one version only ever grow: more cells done, then final; the name breaks ties the same way always."""
     return event.segments_done, event.status.final, event.status.value
-
-
-@dataclass(slots=True)
-class Usage:
-    """Video time per (tenant, stage). Feed it only events that `StageProgress.add` called new."""
-
-    video_ns: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def add(self, event: SegmentProgressed) -> None:
-        key = (event.asset.tenant, event.stage)
-        self.video_ns[key] = self.video_ns.get(key, 0) + event.video_ns

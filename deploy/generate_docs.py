@@ -1,0 +1,41 @@
+"""Writes the generated blocks of the documents (between `<!-- generated:NAME -->` and `<!-- /generated -->`)."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def blocks() -> dict[str, str]:
+    """Every generated text by name, from the code that owns it."""
+    from stream.metrics import metrics_table
+    from stream.pipelines.understanding import reference_topology
+
+    topology = reference_topology()
+    return {
+        "topology-diagram": f"```mermaid\n{topology.to_mermaid()}\n```\n",
+        "topology-table": f"```text\n{topology.to_text()}\n```\n",
+        "metrics": f"{metrics_table().strip()}\n",
+    }
+
+
+def regenerated(text: str, texts: dict[str, str]) -> str:
+    """The document with each block replaced; raises `KeyError` for a block that nothing generates."""
+    return BLOCK.sub(lambda match: match[1] + texts[match["name"]] + match[3], text)
+
+
+def main() -> int:
+    texts = blocks()
+    for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))):
+        before = path.read_text()
+        after = regenerated(before, texts)
+        if after != before:
+            path.write_text(after)
+            print(f"rewrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Live per-stage progress of an ingest, and the table that closes it."""
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from stream.events.asset import AssetChanged, AssetStatus
+from stream.events.grid import SECOND_NS, timecode
+from stream.reducers import Progress as ProgressState
+
+STAGES = ("decode", "understand", "index", "parquet")
+STYLES = {
+    AssetStatus.READY: "green",
+    AssetStatus.PARTIAL: "yellow",
+    AssetStatus.FAILED: "red",
+    AssetStatus.PLANNED: "cyan",
+    AssetStatus.DELETED: "dim",
+}
+
+
+class LiveProgress:
+    """Bars in video-seconds, one a stage; quiet when the output is no terminal. Use as a context manager."""
+
+    def __init__(self, console: Console, asset_count: int) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description:<11}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TextColumn("[yellow]{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._assets = self._bars.add_task("assets", total=asset_count, unit="assets ", note="")
+        self._stages: dict[str, TaskID] = {
+            name: self._bars.add_task(name, total=None, unit="video s", note="") for name in STAGES
+        }
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def update(self, state: ProgressState, paused: Mapping[str, str]) -> None:
+        """`paused` maps a stage to why it waits."""
+        totals = state.totals()
+        planned = totals.get("plan")
+        total_s = round(planned.done_ns / SECOND_NS) if planned else None
+        for name, task in self._stages.items():
+            stage = totals.get(name)
+            done_s = round(stage.settled_ns / SECOND_NS) if stage else 0
+            self._bars.update(task, completed=done_s, total=total_s, note=paused.get(name, ""))
+        final = sum(change.status.final for change in state.changes())
+        self._bars.update(self._assets, completed=final, note=paused.get("plan", ""))
+
+
+def closing_table(changes: Iterable[AssetChanged]) -> Table:
+    """One row an asset: status, length, cells, and why when something is missing."""
+    table = Table(title="Assets", title_justify="left")
+    for column in ("asset", "status", "length", "cells", "reason"):
+        table.add_column(column, justify="right" if column in ("length", "cells") else "left", overflow="fold")
+    for change in changes:
+        style = STYLES[change.status]
+        table.add_row(
+            escape(change.uri.rstrip("/").rsplit("/", 1)[-1] or change.asset.asset_id),
+            f"[{style}]{change.status}[/]",
+            timecode(change.duration_ns) if change.duration_ns else "",
+            f"{change.segments_done}/{change.segment_count}" if change.segment_count else "",
+            escape(reason(change)),
+        )
+    return table
+
+
+def reason(change: AssetChanged) -> str:
+    """Why an asset is not whole, in words, with the missing ranges."""
+    parts = [change.reason] if change.reason else []
+    if change.missing_ns:
+        ranges = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in change.missing_ns[:5])
+        more = f" and {len(change.missing_ns) - 5} more" if len(change.missing_ns) > 5 else ""
+        parts.append(f"missing {ranges}{more}")
+    return "; ".join(parts)
