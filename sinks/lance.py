@@ -1,6 +1,7 @@
 """The LanceDB store: moments per space, the ledger, assets. Written by one process; read through `sinks.search`."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,15 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.fold import cell_of
-from sinks.lance_tables import LanceTables, one_of
-from sinks.lifecycle import AssetState
+from sinks.lance_tables import LanceTables, literal, one_of
+from sinks.lifecycle import AssetState, expires_at_ms
 from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
-from sinks.retirement import Retirement
+from sinks.retirement import NOTHING_RETIRED, Retirement
 from sinks.schema import labels_of, stored_rows, stored_schema
 from sinks.standing import Standing
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
+from stream.events.ids import AssetVersion
 
 SEGMENTS, ASSETS, SPACES = "segments", "assets", "spaces"
 
@@ -42,18 +44,20 @@ ASSET_SCHEMA = pa.schema(
         pa.field("code", pa.string(), nullable=True),
         pa.field("reason", pa.string(), nullable=True),
         pa.field("updated_at_ms", pa.int64(), nullable=False),
-        pa.field("retires", pa.bool_(), nullable=False),
+        pa.field("expires_at_ms", pa.int64(), nullable=True),
+        pa.field("retirement", pa.string(), nullable=True),
         pa.field("state", pa.string(), nullable=False),
     ]
 )
-"""Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON;
-`retires` says that it holds a watermark; `missing_ns` is a JSON list of half-open ranges."""
+"""Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
+`retirement` its watermark where it has one; `missing_ns` is a JSON list of half-open ranges."""
 
 SPACE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("space", pa.string(), nullable=False)])
 
 
 def moments_table(space_key: str) -> str:
-    return f"moments_{space_key}"
+    """Names of spaces come from models; what no table may be called becomes `-` (the digest keeps names apart)."""
+    return "moments_" + re.sub(r"[^A-Za-z0-9_.-]", "-", space_key)
 
 
 class LanceIndex:
@@ -76,11 +80,27 @@ class LanceIndex:
         rows = self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"])
         return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in rows}
 
-    def retiring(self) -> dict[str, AssetState]:
-        """States of all assets that have a watermark."""
-        rows = self.tables.select(ASSETS, "retires", ["asset_key", "state"])
+    def ended(self, now_ms: int) -> dict[str, AssetState]:
+        """States of the assets whose live version's retention ended by `now_ms`."""
+        rows = self.tables.select(ASSETS, f"expires_at_ms <= {now_ms:d}", ["asset_key", "state"])
         listed = [] if rows is None else rows.to_pylist()
         return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in listed}
+
+    def unswept(self) -> dict[str, Retirement]:
+        """Watermarks of all assets whose ledger still shows rows under them."""
+        marks = self.tables.select(ASSETS, "retirement IS NOT NULL", ["asset_key", "retirement"])
+        cells = self.tables.select(SEGMENTS, "", ["asset_key", "content_key", "version_ms", "version_offset"])
+        if marks is None or cells is None:
+            return {}
+        versions = cells.group_by(["asset_key", "content_key", "version_ms", "version_offset"]).aggregate([])
+        held = {row["asset_key"]: row["retirement"] for row in marks.to_pylist()}
+        found: dict[str, Retirement] = {}
+        for row in versions.to_pylist():
+            if row["asset_key"] in held:
+                retirement = Retirement.model_validate_json(held[row["asset_key"]])
+                if retirement.voids(row["content_key"], AssetVersion(row["version_ms"], row["version_offset"])):
+                    found[row["asset_key"]] = retirement
+        return found
 
     def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
         columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests"]
@@ -164,18 +184,13 @@ def void_rows(asset_key: str, retirement: Retirement) -> str:
     if retirement.deleted is not None:
         clauses.append(_up_to(*retirement.deleted))
     if retirement.up_to is not None:
-        clauses.append(f"({_up_to(*retirement.up_to)} AND content_key <> '{_hex(retirement.keep)}')")
+        clauses.append(f"({_up_to(*retirement.up_to)} AND content_key <> {literal(retirement.keep or '')})")
     voided = " OR ".join(clauses) or "false"
-    return f"(asset_key = '{_hex(asset_key)}' AND ({voided}))"
+    return f"(asset_key = {literal(asset_key)} AND ({voided}))"
 
 
 def _up_to(append_ms: int, offset: int) -> str:
     return f"(version_ms < {append_ms:d} OR (version_ms = {append_ms:d} AND version_offset <= {offset:d}))"
-
-
-def _hex(key: str | None) -> str:
-    """Content keys arrive in events: only what `digest` makes may stand in a filter."""
-    return key if key is not None and key.isalnum() and key.isascii() else ""
 
 
 def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, Any]:
@@ -204,6 +219,7 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "code": newest.code,
         "reason": newest.reason,
         "updated_at_ms": now_ms,
-        "retires": state.retirement != Retirement(),
+        "expires_at_ms": expires_at_ms(state),
+        "retirement": None if state.retirement == NOTHING_RETIRED else state.retirement.model_dump_json(),
         "state": state.model_dump_json(),
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 _VERSIONS_KEPT = timedelta(minutes=10)
-_AT_ONCE = timedelta(microseconds=1)
+_AT_ONCE = timedelta(milliseconds=1)
 _CHUNK = 5000
 
 

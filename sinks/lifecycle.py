@@ -261,10 +261,9 @@ def _published(state: AssetState, attempt: Attempt) -> AssetPublished:
     )
 
 
-def expired(state: AssetState, now_ms: int) -> AssetVersion | None:
-    """The live version if its retention ended and nothing newer was published."""
+def expires_at_ms(state: AssetState) -> int | None:
+    """When the live version's retention ends, unless something newer was published."""
     live = state.attempt(state.live)
     if live is None or live.retention_days is None or live is not state.attempts[-1]:
         return None
-    ended = live.version.append_ms + live.retention_days * 86_400_000 <= now_ms
-    return live.version if ended else None
+    return live.version.append_ms + live.retention_days * 86_400_000

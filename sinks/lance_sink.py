@@ -1,0 +1,185 @@
+"""The index sink: annotations and asset events into LanceDB, and what follows from them for producers and sinks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from sinks.cadence import Cadence, CadencePolicy
+from sinks.fold import Fold, fold
+from sinks.guard import guarded, require_space
+from sinks.intake import Intake, Word, progress
+from sinks.lance import LanceIndex
+from sinks.lifecycle import AssetState, Settled, deleted, failed, planned, settle
+from sinks.receipts import Receipt, worst_failures
+from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
+from sinks.standing import outcomes_of
+from stream.clock import Clock, SystemClock
+from stream.errors import StageError
+from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
+from stream.events.base import Event, Payload
+from stream.events.ids import AssetVersion, digest
+
+MIN_FREE_BYTES = 64 << 20
+
+
+class LanceSink:
+    """Single writer of `directory`. A batch is durable when `process` returns: moments, then the ledger, then assets,
+    so that a kill between two tables leaves less said than stored and redelivery completes it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock | None = None,
+        *,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        cadence: CadencePolicy | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._directory = directory
+        self._min_free_bytes = min_free_bytes
+        self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self.store = LanceIndex(directory, self._clock)
+
+    def open(self) -> None:
+        with guarded(self._directory, "the index"):
+            self.store.open()
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        """Yields `AssetChanged`, `SegmentProgressed` (stage `index`), `ContentRetired` and asked-for `AssetPublished`.
+
+        Raises `Unavailable` while the store cannot be written.
+        """
+        batch = Intake.of(events)
+        try:
+            with guarded(self._directory, "the index"):
+                require_space(self._directory, self._min_free_bytes)
+                return self._commit(batch)
+        except Exception:
+            self.store.close()
+            raise
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
+        """A record no sink can read has no asset to speak of; the dead letter says it all."""
+        return ()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def maintain(self, *, purge: bool = False) -> list[Event]:
+        """Sweep what is retired, end retentions, compact. `purge` also removes every byte of deleted rows and all old
+        versions at once; nobody may be reading.
+        """
+        with guarded(self._directory, "the index"):
+            outputs = self._expire()
+            self.store.sweep(self.store.unswept())
+            if purge:
+                self.store.purge()
+            else:
+                self.store.optimize()
+            self._cadence.done()
+            return outputs
+
+    def _commit(self, batch: Intake) -> list[Event]:
+        states = self.store.states(batch.names)
+        stored = self.store.receipts(batch.names)
+        echo = _apply_words(batch, states)
+        folded = _folded(batch, stored, states)
+        for header in folded.known:
+            echo.setdefault(asset_key(header.asset.tenant, header.asset.asset_id), set()).add(header.asset.version)
+        self.store.replace(folded.replace)
+        held = {item.cell: item for item in stored}
+        failures = worst_failures((Receipt.failed(item, self._clock.now_ms()) for item in batch.failures), held)
+        written = [*(Receipt.done(item, self._clock.now_ms()) for item in folded.replace), *failures]
+        self.store.record(written)
+        held.update((item.cell, item) for item in written)
+        outputs = self._settle(batch, states, list(held.values()), echo)
+        self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
+        if self._cadence.due():
+            outputs += self.maintain()
+        return progress(batch, "index", folded.void) + outputs
+
+    def _settle(
+        self,
+        batch: Intake,
+        states: Mapping[str, AssetState],
+        receipts: Sequence[Receipt],
+        echo: Mapping[str, set[AssetVersion]],
+    ) -> list[Event]:
+        by_asset: dict[str, list[Receipt]] = {}
+        for item in receipts:
+            by_asset.setdefault(item.asset_key, []).append(item)
+        settled = {
+            key: settle(state, outcomes_of(by_asset.get(key, ())), echo.get(key, ())) for key, state in states.items()
+        }
+        self.store.save((item.state, item.newest) for item in settled.values())
+        self._sweep(receipts, {key: item.state.retirement for key, item in settled.items()})
+        return [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
+
+    def _sweep(self, receipts: Iterable[Receipt], retired: Mapping[str, Retirement]) -> None:
+        """Delete the void rows of every asset whose ledger shows some."""
+        due = {
+            item.asset_key
+            for item in receipts
+            if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
+        }
+        self.store.sweep({key: retired[key] for key in due})
+
+    def _expire(self) -> list[Event]:
+        """Assets whose `retention_days` are over go the way of deleted ones."""
+        outputs: list[Event] = []
+        for key, state in self.store.ended(self._clock.now_ms()).items():
+            assert state.live is not None
+            ended = deleted(state.model_copy(update={"deletion_code": "retention"}), state.live)
+            item = settle(ended, {})
+            self.store.save([(item.state, item.newest)])
+            event = Event(
+                data=item.retired[0],
+                tenant=state.tenant,
+                project=state.project,
+                subject=state.asset_id,
+                event_time_ms=self._clock.now_ms(),
+            )
+            outputs += _told(event, key, item)
+        return outputs
+
+
+def _apply_words(batch: Intake, states: dict[str, AssetState]) -> dict[str, set[AssetVersion]]:
+    """Bring `states` up to date; returns the versions that were spoken of again without news."""
+    echo: dict[str, set[AssetVersion]] = {}
+    for key, word in batch.words:
+        tenant, asset_id = batch.names[key]
+        before = states.get(key) or AssetState(
+            tenant=tenant, asset_id=asset_id, project=batch.events[key].project or "default"
+        )
+        states[key], version = _spoken(before, word)
+        if states[key] == before and not isinstance(word, ContentRetired):
+            echo.setdefault(key, set()).add(version)
+    return echo
+
+
+def _spoken(state: AssetState, word: Word) -> tuple[AssetState, AssetVersion]:
+    match word:
+        case AssetPlanned():
+            return planned(state, word), word.asset.version
+        case AssetFailed():
+            return failed(state, word), word.asset.version
+        case AssetDeleted():
+            assert word.version is not None
+            return deleted(state.model_copy(update={"deletion_code": "deleted"}), word.version), word.version
+        case ContentRetired():
+            return state.retired(Retirement.of(word)), word.up_to
+
+
+def _folded(batch: Intake, stored: Sequence[Receipt], states: Mapping[str, AssetState]) -> Fold:
+    orders = {item.cell: item.order for item in stored if item.space}
+    return fold(batch.annotations, orders, {key: state.retirement for key, state in states.items()})
+
+
+def _told(event: Event, key: str, item: Settled) -> list[Event]:
+    """The events a settled asset causes, with ids that are the same when they are caused again."""
+    told: list[tuple[Payload, str]] = [
+        (change, digest("changed", key, *change.asset.version, change.status.value)) for change in item.changed
+    ]
+    told += [(retired, digest("retired", key, *retired.up_to, retired.keep)) for retired in item.retired]
+    told += [(published, digest("replan", key, *version)) for version, published in item.replans]
+    return [event.derive(data, id=identity) for data, identity in told]
