@@ -7,6 +7,8 @@ from pathlib import Path
 
 from stream.errors import StageError, Unavailable
 
+MIN_FREE_BYTES = 64 << 20
+
 _PASSING = (
     ("no space left", "the disk is full"),
     ("disk quota", "the disk quota is used up"),

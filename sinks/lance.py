@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from sinks.filters import one_of, void_rows
 from sinks.fold import cell_of
-from sinks.lance_tables import LanceTables, literal, one_of
+from sinks.lance_tables import LanceTables
 from sinks.lifecycle import AssetState, expires_at_ms
 from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
 from sinks.retirement import NOTHING_RETIRED, Retirement
@@ -176,21 +177,6 @@ def spaces_of(tables: LanceTables) -> list[Space]:
     rows = tables.select(SPACES, "")
     listed = [] if rows is None else [Space.model_validate_json(row["space"]) for row in rows.to_pylist()]
     return sorted(listed, key=lambda space: space.key)
-
-
-def void_rows(asset_key: str, retirement: Retirement) -> str:
-    """A filter for the rows that `retirement` voids, in any table with asset, content and version columns."""
-    clauses = []
-    if retirement.deleted is not None:
-        clauses.append(_up_to(*retirement.deleted))
-    if retirement.up_to is not None:
-        clauses.append(f"({_up_to(*retirement.up_to)} AND content_key <> {literal(retirement.keep or '')})")
-    voided = " OR ".join(clauses) or "false"
-    return f"(asset_key = {literal(asset_key)} AND ({voided}))"
-
-
-def _up_to(append_ms: int, offset: int) -> str:
-    return f"(version_ms < {append_ms:d} OR (version_ms = {append_ms:d} AND version_offset <= {offset:d}))"
 
 
 def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sinks.cadence import Cadence, CadencePolicy
 from sinks.fold import Fold, fold
-from sinks.guard import guarded, require_space
+from sinks.guard import MIN_FREE_BYTES, guarded, require_space
 from sinks.intake import Intake, Word, progress
 from sinks.lance import LanceIndex
 from sinks.lifecycle import AssetState, Settled, deleted, failed, planned, settle
@@ -17,8 +17,6 @@ from stream.errors import StageError
 from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
-
-MIN_FREE_BYTES = 64 << 20
 
 
 class LanceSink:

@@ -1,26 +1,17 @@
 """LanceDB tables of one directory: opened lazily, replaced by merge, always read at their newest version."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from sinks.filters import literal, one_of
+
 _VERSIONS_KEPT = timedelta(minutes=10)
 _AT_ONCE = timedelta(milliseconds=1)
 _CHUNK = 5000
-
-
-def literal(value: str) -> str:
-    """A string as an SQL literal; quotes doubled, which is all the filter language asks for."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def one_of(column: str, values: Iterable[str]) -> str:
-    """`column IN (…)`; false for no value."""
-    listed = ", ".join(literal(value) for value in sorted(set(values)))
-    return f"{column} IN ({listed})" if listed else "false"
 
 
 class LanceTables:

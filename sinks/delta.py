@@ -1,0 +1,167 @@
+"""The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sinks.filters import one_of, void_rows
+from sinks.fold import Cell
+from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
+from sinks.retirement import Retirement
+from sinks.schema import delta_rows, delta_schema, stored_rows
+from stream.events.annotations import Annotations
+
+MOMENTS, SEGMENTS, RETIRED = "moments", "segments", "retired"
+
+_RETIRED_SCHEMA = pa.schema(
+    [pa.field("asset_key", pa.string(), nullable=False), pa.field("retirement", pa.string(), nullable=False)]
+)
+_SCHEMAS = {MOMENTS: delta_schema(), SEGMENTS: RECEIPT_SCHEMA, RETIRED: _RETIRED_SCHEMA}
+_PARTITIONS = {MOMENTS: ["tenant", "day"]}
+_STATISTICS = {
+    MOMENTS: "segment_id,asset_key,content_key,space,start_ns,end_ns",
+    SEGMENTS: "segment_id,asset_key,content_key,space",
+    RETIRED: "asset_key",
+}
+"""Statistics live in the log, which outlives rows: no text, uri or label may be among them."""
+_KEEP_HOURS = 1
+
+
+class DeltaStore:
+    """Every method is one commit per table it touches and may be repeated. Reading what is missing gives nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._tables: dict[str, Any] = {}
+
+    def open(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
+        return [Receipt.from_row(row) for row in self._select(SEGMENTS, "asset_key", asset_keys).to_pylist()]
+
+    def retirements(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
+        rows = self._select(RETIRED, "asset_key", asset_keys).to_pylist()
+        return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+
+    def replace(self, batch: Sequence[Annotations]) -> None:
+        """Put whole segments in place of what their cells held, all spaces in one commit."""
+        if not batch:
+            return
+        by_space: dict[str, list[Annotations]] = {}
+        for item in batch:
+            by_space.setdefault(item.header.space.key, []).append(item)
+        rows = pa.concat_tables([delta_rows(stored_rows(items)) for items in by_space.values()])
+        self.replace_rows(rows, [Cell(item.header.segment_id, item.header.space.key) for item in batch])
+
+    def replace_rows(self, rows: pa.Table, cells: Collection[Cell]) -> None:
+        """`delta_schema` rows of `cells` in place of what they held."""
+        self._overwrite(MOMENTS, rows, _cells(cells))
+
+    def record(self, receipts: Sequence[Receipt]) -> None:
+        if receipts:
+            self._overwrite(SEGMENTS, receipt_rows(receipts), _cells([item.cell for item in receipts]))
+
+    def retire(self, retired: Mapping[str, Retirement]) -> None:
+        """Remember watermarks, before the sweep they ask for."""
+        if retired:
+            rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(retired.items())]
+            table = pa.Table.from_pylist(rows, schema=_RETIRED_SCHEMA)
+            self._overwrite(RETIRED, table, one_of("asset_key", retired))
+
+    def sweep(self, retired: Mapping[str, Retirement]) -> None:
+        """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
+        for start in range(0, len(retired), 100):
+            where = " OR ".join(void_rows(key, mark) for key, mark in sorted(retired.items())[start : start + 100])
+            for name in (MOMENTS, SEGMENTS):
+                if (table := self._find(name)) is not None:
+                    table.delete(where)
+
+    def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Moments of these assets in `space`, as `delta_schema` rows."""
+        found = self._select(MOMENTS, "asset_key", asset_keys, columns, pc.field("space") == space)
+        return found.cast(pa.schema([delta_schema().field(name) for name in found.schema.names]))
+
+    def cells(self) -> pa.Table:
+        """The whole ledger as `RECEIPT_SCHEMA` rows."""
+        table = self._find(SEGMENTS)
+        return RECEIPT_SCHEMA.empty_table() if table is None else table.to_pyarrow_dataset().to_table()
+
+    def count(self) -> int:
+        table = self._find(MOMENTS)
+        return 0 if table is None else int(table.count())
+
+    def maintain(self, *, purge: bool = False) -> None:
+        """Compact, then remove superseded files; those of the last hour are kept for readers unless `purge`."""
+        hours = 0 if purge else _KEEP_HOURS
+        for name in _SCHEMAS:
+            if (table := self._find(name)) is not None:
+                table.optimize.compact()
+                table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=purge)
+                table.create_checkpoint()
+                table.cleanup_metadata()
+
+    def close(self) -> None:
+        self._tables.clear()
+
+    def _find(self, name: str) -> Any | None:
+        from deltalake import DeltaTable
+
+        path = str(self.directory / name)
+        if name not in self._tables:
+            if not DeltaTable.is_deltatable(path):
+                return None
+            self._tables[name] = DeltaTable(path)
+        return self._tables[name]
+
+    def _ensure(self, name: str) -> Any:
+        from deltalake import DeltaTable
+
+        if (table := self._find(name)) is not None:
+            return table
+        self._tables[name] = DeltaTable.create(
+            str(self.directory / name),
+            schema=_SCHEMAS[name],
+            partition_by=_PARTITIONS.get(name),
+            configuration={
+                "delta.dataSkippingStatsColumns": _STATISTICS[name],
+                "delta.deletedFileRetentionDuration": f"interval {_KEEP_HOURS} hours",
+                "delta.logRetentionDuration": "interval 0 hours",
+            },
+        )
+        return self._tables[name]
+
+    def _overwrite(self, name: str, rows: pa.Table, predicate: str) -> None:
+        from deltalake import write_deltalake
+
+        write_deltalake(self._ensure(name), rows, mode="overwrite", predicate=predicate)
+
+    def _select(
+        self,
+        name: str,
+        column: str,
+        values: Iterable[str],
+        columns: Sequence[str] | None = None,
+        also: Any | None = None,
+    ) -> pa.Table:
+        table = self._find(name)
+        if table is None:
+            schema = _SCHEMAS[name]
+            return pa.schema([schema.field(item) for item in columns or schema.names]).empty_table()
+        condition = pc.field(column).isin(pa.array(sorted(set(values)), pa.string()))
+        where = condition if also is None else condition & also
+        return table.to_pyarrow_dataset().to_table(columns=list(columns) if columns else None, filter=where)
+
+
+def _cells(cells: Collection[Cell]) -> str:
+    """A filter for exactly these cells."""
+    by_space: dict[str, list[str]] = {}
+    for cell in cells:
+        by_space.setdefault(cell.space, []).append(cell.segment_id)
+    clauses = [
+        f"({one_of('space', [space])} AND {one_of('segment_id', ids)})" for space, ids in sorted(by_space.items())
+    ]
+    return " OR ".join(clauses) or "false"

@@ -1,0 +1,31 @@
+"""SQL filters that are safe for any string (pure). LanceDB and Delta share the dialect (DataFusion)."""
+
+from collections.abc import Iterable
+
+from sinks.retirement import Retirement
+
+
+def literal(value: str) -> str:
+    """A string as an SQL literal; quotes doubled, which is all the filter language asks for."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def one_of(column: str, values: Iterable[str]) -> str:
+    """`column IN (…)`; false for no value."""
+    listed = ", ".join(literal(value) for value in sorted(set(values)))
+    return f"{column} IN ({listed})" if listed else "false"
+
+
+def void_rows(asset_key: str, retirement: Retirement) -> str:
+    """A filter for the rows that `retirement` voids, in any table with asset, content and version columns."""
+    clauses = []
+    if retirement.deleted is not None:
+        clauses.append(_up_to(*retirement.deleted))
+    if retirement.up_to is not None:
+        clauses.append(f"({_up_to(*retirement.up_to)} AND content_key <> {literal(retirement.keep or '')})")
+    voided = " OR ".join(clauses) or "false"
+    return f"(asset_key = {literal(asset_key)} AND ({voided}))"
+
+
+def _up_to(append_ms: int, offset: int) -> str:
+    return f"(version_ms < {append_ms:d} OR (version_ms = {append_ms:d} AND version_offset <= {offset:d}))"
