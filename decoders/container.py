@@ -1,0 +1,131 @@
+"""Containers opened from bytes alone: an allow-list of demuxers, no nested opening, limits, readable errors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
+
+import av
+import av.error
+from av.stream import Discard, Disposition
+
+from decoders.protocol import Source
+from stream.errors import BadMedia, StageError
+
+VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"  # generic in the stubs only
+
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,mxf,asf,ivf,nut,gxf,dv,rm,"
+    "h264,hevc,av1,obu,m4v,mjpeg,wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
+)
+"""What may be opened. No playlists, `concat`, image sequences or anything that names other files."""
+
+READ_BYTES = 256 * 1024
+MAX_DEMUX_ERRORS = 50
+_NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """What a file may claim before anything of that size is allocated."""
+
+    max_pixels: int = 8192 * 8192
+    max_streams: int = 100
+    max_duration_s: float = 24 * 3600.0
+
+
+class _Bytes:
+    """A source without its name, so that FFmpeg can neither guess from it nor open it."""
+
+    def __init__(self, source: Source) -> None:
+        self.read = source.read
+        self.seek = source.seek
+        self.tell = source.tell
+
+
+def open_container(source: Source, limits: MediaLimits) -> av.container.InputContainer:
+    """Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `too_many_streams`."""
+    source.seek(0)
+    options = {
+        "format_whitelist": DEMUXERS,
+        "protocol_whitelist": "none",
+        "max_streams": str(limits.max_streams),
+    }
+    try:
+        container = av.open(
+            _Bytes(source),
+            "r",
+            container_options=options,
+            options={"max_pixels": str(limits.max_pixels)},
+            metadata_errors="replace",
+            buffer_size=READ_BYTES,
+            io_open=_refuse,
+        )
+    except (StageError, MemoryError):
+        raise
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
+        raise_if_out_of_memory(error)
+        raise BadMedia(
+            f"no container this system reads ({_reason(error)}): not a video, or its header is missing or cut off",
+            code="unreadable_container",
+        ) from None
+    if len(container.streams) > limits.max_streams:
+        container.close()
+        raise BadMedia(f"more than {limits.max_streams} streams", code="too_many_streams")
+    return container
+
+
+def choose_video(container: av.container.InputContainer, index: int | None = None) -> av.VideoStream:
+    """The default, else largest, video stream that is no cover picture; the others are discarded while demuxing."""
+    found = [stream for stream in container.streams.video if not stream.disposition & _NOT_PICTURES]
+    if not found:
+        kinds = sorted({stream.type for stream in container.streams})
+        raise BadMedia(f"no video stream (found: {', '.join(kinds) or 'nothing'})", code="no_video")
+    readable = [stream for stream in found if stream.codec_context is not None]
+    if not readable:
+        raise BadMedia("no decoder for the video stream", code="unknown_codec")
+    if index is None:
+        chosen = max(
+            readable, key=lambda each: (bool(each.disposition & Disposition.default), each.width * each.height)
+        )
+    else:
+        chosen = next((stream for stream in readable if stream.index == index), readable[0])
+    for stream in container.streams:
+        stream.discard = Discard.default if stream is chosen else Discard.all
+    return chosen
+
+
+def prepare_decoder(stream: av.VideoStream, limits: MediaLimits) -> None:
+    """One thread: children are the parallelism, and errors then surface at the packet that caused them."""
+    context = stream.codec_context
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    context.thread_count = 1
+    context.copy_opaque = True
+
+
+def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:
+    """Packets of the stream; damaged places are skipped. The empty packet at the end is left out."""
+    for _ in range(MAX_DEMUX_ERRORS):
+        try:
+            for packet in container.demux(stream):
+                if packet.size or packet.pts is not None:
+                    yield packet
+        except (StageError, MemoryError):
+            raise
+        except (av.error.FFmpegError, OSError) as error:
+            raise_if_out_of_memory(error)
+            continue
+        return
+
+
+def raise_if_out_of_memory(error: BaseException) -> None:
+    """FFmpeg's out of memory comes as several kinds; it must not be taken for a damaged file."""
+    if isinstance(error, av.error.MemoryError):
+        raise MemoryError from None
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise BadMedia("the file refers to another file, which is not opened", code="nested_reference")
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", "") or type(error).__name__)

@@ -1,0 +1,49 @@
+"""Content identity: equal for equal bytes, read in full only where cheap or where nothing less would do."""
+
+import hashlib
+
+from decoders.protocol import Source
+
+WHOLE_FILE_BYTES = 64 * 1024 * 1024
+BLOCKS = 64
+BLOCK_BYTES = 64 * 1024
+_CHUNK_BYTES = 4 * 1024 * 1024
+
+
+class PacketIndex:
+    """A running digest over what the container says of each packet, and whether packets differ in size at all."""
+
+    def __init__(self) -> None:
+        self._hasher = hashlib.blake2b(digest_size=16)
+        self._sizes: set[int] = set()
+
+    def add(self, timestamp: int, size: int, *, key: bool) -> None:
+        self._hasher.update(b"%d,%d,%d;" % (timestamp, size, key))
+        if len(self._sizes) < 2:
+            self._sizes.add(size)
+
+    @property
+    def constant_size(self) -> bool:
+        return len(self._sizes) < 2
+
+    def digest(self) -> bytes:
+        return self._hasher.digest()
+
+
+def content_digest(source: Source, size_bytes: int, codec_parameters: bytes, index: PacketIndex) -> str:
+    """32 hex characters. The whole file up to 64 MiB or where packets are of constant size (raw video: every content
+    has the same index), else size, codec parameters, packet index and 64 evenly spread blocks.
+    """
+    hasher = hashlib.blake2b(digest_size=16)
+    if size_bytes <= WHOLE_FILE_BYTES or index.constant_size:
+        source.seek(0)
+        while chunk := source.read(_CHUNK_BYTES):
+            hasher.update(chunk)
+        return hasher.hexdigest()
+    for part in (str(size_bytes).encode(), codec_parameters, index.digest()):
+        hasher.update(len(part).to_bytes(8, "big"))
+        hasher.update(part)
+    for number in range(BLOCKS):
+        source.seek((size_bytes - BLOCK_BYTES) * number // (BLOCKS - 1))
+        hasher.update(source.read(BLOCK_BYTES))
+    return hasher.hexdigest()

@@ -1,0 +1,86 @@
+"""Which cells are decoded together (pure): spans bounded by decode cost and length, cut where run-in is short."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from stream.events.asset import Media
+from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS
+
+MAX_SPAN_NS = 120 * SECOND_NS
+MAX_COST_CPU_S = 30.0
+CPU_S_PER_PIXEL = 2.1e-9
+"""H.264 at 1080p: 275 frames a CPU-second, plus the two scaled pictures."""
+CODEC_FACTOR = {"h264": 1.0, "hevc": 1.3, "vp9": 1.0, "av1": 1.2, "mpeg2video": 0.5, "mpeg4": 0.6}
+FAST_FACTOR = 1 / 8
+
+
+def plan_spans(
+    media: Media,
+    keyframes_ns: Sequence[int],
+    wanted_segments: Iterable[int],
+    *,
+    max_span_ns: int = MAX_SPAN_NS,
+    max_cost_cpu_s: float = MAX_COST_CPU_S,
+    profile: str = "full",
+) -> list[range]:
+    """Spans of consecutive wanted cells: ascending, disjoint, together exactly the wanted ones.
+
+    A stretch of a source with several runs is one span (it can only be read from its beginning), and so is a GOP
+    longer than the limits: cutting it would decode its beginning again and again.
+    """
+    limit = max(1, min(max_span_ns // SEGMENT_NS, int(max_cost_cpu_s / cell_cost_cpu_s(media, profile))))
+    spans: list[range] = []
+    for stretch in _stretches(wanted_segments):
+        if len(media.runs) > 1:
+            spans.append(stretch)
+            continue
+        start = stretch.start
+        while start < stretch.stop:
+            end = _span_end(start, stretch.stop, limit, keyframes_ns)
+            spans.append(range(start, end))
+            start = end
+    return spans
+
+
+def cell_cost_cpu_s(media: Media, profile: str) -> float:
+    """Estimated CPU-seconds to decode one cell; never 0."""
+    seconds = SEGMENT_NS / SECOND_NS
+    rate = min(media.average_rate or 30.0, 1000.0)
+    cost = media.width * media.height * rate * seconds * CPU_S_PER_PIXEL * CODEC_FACTOR.get(media.codec, 1.5)
+    return max(1e-3, cost * (FAST_FACTOR if profile == "fast" else 1.0))
+
+
+def _stretches(segments: Iterable[int]) -> list[range]:
+    found: list[range] = []
+    for segment in sorted(set(segments)):
+        if found and found[-1].stop == segment:
+            found[-1] = range(found[-1].start, segment + 1)
+        else:
+            found.append(range(segment, segment + 1))
+    return found
+
+
+def _span_end(start: int, stop: int, limit: int, keyframes_ns: Sequence[int]) -> int:
+    """Of the last third of what the limits allow, the end after which the next span needs the shortest run-in."""
+    latest = start + limit
+    if latest >= stop:
+        return stop
+    if not keyframes_ns:
+        return latest
+    candidates = range(max(start + 1, latest - limit // 3), latest + 1)
+    end = min(candidates, key=lambda cell: (_run_in_ns(cell, keyframes_ns), -cell))
+    if _key_before(end, keyframes_ns) > start * SEGMENT_NS:
+        return end
+    while end < stop and _key_before(end, keyframes_ns) <= start * SEGMENT_NS:
+        end += 1
+    return end
+
+
+def _run_in_ns(cell: int, keyframes_ns: Sequence[int]) -> int:
+    return cell * SEGMENT_NS - CONTEXT_NS - _key_before(cell, keyframes_ns)
+
+
+def _key_before(cell: int, keyframes_ns: Sequence[int]) -> int:
+    """The key frame from which a span that starts with this cell decodes."""
+    number = bisect_right(keyframes_ns, max(0, cell * SEGMENT_NS - CONTEXT_NS))
+    return keyframes_ns[number - 1] if number else 0

@@ -1,0 +1,188 @@
+"""Frames in display order from any position. Seeking trusts nothing: what arrives is checked.
+
+After a seek, everything before the first key frame in display order is dropped: leading pictures of an open GOP refer
+to pictures that were not decoded.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+import av
+import av.error
+
+from decoders.container import (
+    MediaLimits,
+    VideoPacket,
+    choose_video,
+    open_container,
+    packets,
+    prepare_decoder,
+    raise_if_out_of_memory,
+)
+from decoders.protocol import Source
+from decoders.rescale import Rescaler
+from decoders.shown import ShownFrame
+from decoders.timeline import RunCounter, asset_time_ns, ns_to_ticks, ticks_to_ns
+from stream.errors import StageError
+from stream.events.asset import Media
+from stream.events.grid import SECOND_NS
+
+SEEK_MARGINS_S = (0, 2, 10, 40)
+MAX_PACKETS_TO_KEY = 600
+"""How far a seek may be from a key frame before it is given up for one further back."""
+
+OnError = Callable[[int], None]
+
+
+class FrameReader:
+    """One open container. Reads are sequential; each `frames` call positions anew."""
+
+    def __init__(self, source: Source, media: Media, short_side: int, limits: MediaLimits) -> None:
+        self._source = source
+        self._media = media
+        self._limits = limits
+        self._rescaler = Rescaler(media, short_side)
+        self._default_ns = round(SECOND_NS / media.average_rate) if media.average_rate else 0
+        self._fresh = False
+        self._open()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of samples."""
+        return self._rescaler.width, self._rescaler.height
+
+    def close(self) -> None:
+        self._container.close()
+
+    def frames(self, from_ns: int, on_error: OnError) -> Iterator[ShownFrame]:
+        """From the frame on display at `from_ns` (or an earlier key frame) on, to the end. Ascending, as decoded.
+
+        `on_error` gets the time of each packet that the decoder refused.
+        """
+        if from_ns > 0 and len(self._media.runs) == 1:
+            for margin_s in SEEK_MARGINS_S:
+                found = self._started(from_ns, margin_s, on_error)
+                if found is not None:
+                    yield from found
+                    return
+        yield from self._from_start(on_error)
+
+    def key_frames(self, from_ns: int, on_error: OnError) -> Iterator[ShownFrame]:
+        """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded."""
+        context = self._stream.codec_context
+        if from_ns <= 0 or len(self._media.runs) > 1 or not self._seek(from_ns):
+            self._rewind()
+        context.skip_frame = "NONKEY"
+        try:
+            marked = (packet for packet in self._packets() if packet.is_keyframe)
+            for frame in self._decoded(marked, on_error):
+                if frame.frame.key_frame:
+                    yield frame
+        finally:
+            context.skip_frame = "DEFAULT"
+
+    def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[ShownFrame] | None:
+        """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
+        target_ns = from_ns - margin_s * SECOND_NS
+        if target_ns <= 0 or not self._seek(target_ns):
+            return None
+        following = self._packets()
+        first = self._first_key_packet(following)
+        if first is None or (first.pts is not None and asset_time_ns(self._media, first.pts) > from_ns):
+            return None
+        errors: list[int] = []
+        frames = self._decoded(chain([first], following), errors.append)
+        for _, frame in zip(range(MAX_PACKETS_TO_KEY), frames, strict=False):
+            if frame.frame.key_frame:
+                if frame.time_ns > from_ns:
+                    return None
+                return self._reporting(chain([frame], frames), errors, on_error)
+        return None
+
+    def _reporting(self, frames: Iterator[ShownFrame], errors: list[int], on_error: OnError) -> Iterator[ShownFrame]:
+        for frame in frames:
+            while errors:
+                on_error(errors.pop(0))
+            yield frame
+        for time_ns in errors:
+            on_error(time_ns)
+
+    def _first_key_packet(self, following: Iterator[VideoPacket]) -> "VideoPacket | None":
+        for _, packet in zip(range(MAX_PACKETS_TO_KEY), following, strict=False):
+            if packet.is_keyframe:
+                return packet
+        return None
+
+    def _from_start(self, on_error: OnError) -> Iterator[ShownFrame]:
+        self._rewind()
+        yield from self._decoded(self._packets(), on_error)
+
+    def _packets(self) -> Iterator[VideoPacket]:
+        """Packets, each tagged with the run it belongs to; frames carry the tag through reordering."""
+        self._fresh = False
+        media = self._media
+        counter = RunCounter(media.time_base_num, media.time_base_den, media.container)
+        many = len(media.runs) > 1
+        for packet in packets(self._container, self._stream):
+            if many:
+                packet.opaque = min(counter.of(packet.dts), len(media.runs) - 1)
+            yield packet
+
+    def _decoded(self, following: Iterator[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
+        context = self._stream.codec_context
+        for packet in chain(following, [None]):
+            try:
+                decoded = context.decode(packet)
+            except (StageError, MemoryError):
+                raise
+            except (av.error.FFmpegError, OSError) as error:
+                raise_if_out_of_memory(error)
+                self._report(packet, on_error)
+                continue
+            for frame in decoded:
+                shown = self._placed(frame)
+                if shown is not None:
+                    yield shown
+
+    def _report(self, packet: "VideoPacket | None", on_error: OnError) -> None:
+        pts = None if packet is None else packet.dts if packet.pts is None else packet.pts
+        if packet is not None and pts is not None:
+            on_error(asset_time_ns(self._media, pts, _run(packet.opaque)))
+
+    def _placed(self, frame: av.VideoFrame) -> ShownFrame | None:
+        pts = frame.dts if frame.pts is None else frame.pts
+        if pts is None:
+            return None
+        media = self._media
+        time_ns = asset_time_ns(media, pts, _run(frame.opaque))
+        own_ns = ticks_to_ns(frame.duration, media.time_base_num, media.time_base_den) or self._default_ns
+        return ShownFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, self._rescaler)
+
+    def _seek(self, time_ns: int) -> bool:
+        media = self._media
+        ticks = media.runs[0].first_pts + ns_to_ticks(time_ns, media.time_base_num, media.time_base_den)
+        try:
+            self._container.seek(ticks, stream=self._stream)
+        except (StageError, MemoryError):
+            raise
+        except (av.error.FFmpegError, OSError) as error:
+            raise_if_out_of_memory(error)
+            return False
+        self._fresh = False
+        return True
+
+    def _rewind(self) -> None:
+        """Back to byte 0: a seek to the beginning is a seek like any other, and lies like any other."""
+        if not self._fresh:
+            self._container.close()
+            self._open()
+
+    def _open(self) -> None:
+        self._container = open_container(self._source, self._limits)
+        self._stream = choose_video(self._container, self._media.stream_index)
+        prepare_decoder(self._stream, self._limits)
+        self._fresh = True
+
+
+def _run(tag: object) -> int:
+    return tag if isinstance(tag, int) else 0

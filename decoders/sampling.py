@@ -1,0 +1,201 @@
+"""From a stream of frames to cells (pure): grid samples, jump samples and the dense view, one pass, no look back.
+
+A frame is on display from its own time until the next one's, the last until the asset ends. What a cell holds depends
+on which frame is on display at fixed positions of the asset's time, so it is the same whichever span it is part of.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from decoders.jumps import JumpDetector, needed
+from stream.events.frames import Colour, Sample
+from stream.events.grid import (
+    CONTEXT_NS,
+    CONTEXT_TICKS,
+    SECOND_NS,
+    SEGMENT_NS,
+    TICK_NS,
+    TICKS_PER_SEGMENT,
+    dense_ticks,
+    sample_times,
+    segment_range,
+)
+
+Picture = npt.NDArray[np.uint8]
+
+
+class Shown(Protocol):
+    """A decoded frame at its place in asset time. `end_ns` is where its own duration ends."""
+
+    @property
+    def time_ns(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
+    @property
+    def pts(self) -> int: ...
+    @property
+    def damaged(self) -> bool: ...
+
+    def colour(self) -> Colour: ...
+    def sample(self) -> bytes:
+        """Planar 4:2:0 of the cell's sample size. May be asked again and again, the work is done once."""
+
+    def dense(self) -> Picture:
+        """uint8 [27, 48, 3]. As `sample`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tick of the dense view: the picture and when its frame went on display."""
+
+    picture: Picture
+    time_ns: int
+
+
+@dataclass(slots=True)
+class Cell:
+    """A segment in the making. `missing`: nothing of it could be decoded."""
+
+    segment: int
+    start_ns: int
+    end_ns: int
+    samples: list[Sample] = field(default_factory=list)
+    dense: Picture | None = None
+    dense_times_ns: tuple[int, ...] | None = None
+    colour: Colour | None = None
+    damaged: bool = False
+    missing: bool = False
+    _positions: list[int] = field(default_factory=list)
+    _candidates: dict[int, Sample] = field(default_factory=dict)
+    _jumps: JumpDetector = field(default_factory=JumpDetector)
+    _own_frames: int = 0
+    _held_until_ns: int = 0
+    _last_frame_ns: int = -1
+
+    @classmethod
+    def of(cls, segment: int, duration_ns: int) -> "Cell":
+        start_ns, end_ns = segment_range(segment, duration_ns)
+        return cls(segment, start_ns, end_ns, _positions=sample_times(start_ns, end_ns))
+
+    def shown(self, frame: Shown, until_ns: int) -> None:
+        """`frame` is on display in [its time, until_ns)."""
+        if until_ns <= self.start_ns or frame.time_ns >= self.end_ns:
+            return
+        if frame.time_ns >= self.start_ns:
+            self._own_frames += 1
+            self.damaged |= frame.damaged
+        self._held_until_ns = max(self._held_until_ns, frame.end_ns)
+        self._last_frame_ns = frame.time_ns
+        self.colour = self.colour or frame.colour()
+        while self._positions and self._positions[0] < until_ns:
+            position = self._positions.pop(0)
+            self.samples.append(Sample(position, frame.pts, "grid", frame.sample()))
+
+    def ticked(self, tick: int, frame: Shown, change: float) -> None:
+        """A tick at or before the cell's end shows `frame`, `change` grey levels away from the tick before."""
+        first = self.segment * TICKS_PER_SEGMENT
+        if tick < first:
+            self._jumps.recent(change)
+        elif tick * TICK_NS < self.end_ns and (self._jumps.is_jump(tick, change) or tick == first):
+            self._candidates[tick] = Sample(tick * TICK_NS, frame.pts, "jump", frame.sample())
+            kept = {first, *(jump.tick for jump in self._jumps.jumps)}
+            self._candidates = {at: sample for at, sample in self._candidates.items() if at in kept}
+
+    def finish(self, rows: list[Row] | None, error_times_ns: list[int], *, at_end: bool) -> None:
+        """Choose the jump samples, take the dense rows, and decide whether there is anything to show at all."""
+        self.damaged |= any(self.start_ns <= time_ns < self.end_ns for time_ns in error_times_ns)
+        lost = any(self._last_frame_ns < time_ns < self.end_ns for time_ns in error_times_ns)
+        cut_off = at_end and self.end_ns - self._held_until_ns > SECOND_NS
+        held = self._held_until_ns > self.start_ns
+        self.missing = self.colour is None or (not self._own_frames and not held and (lost or cut_off))
+        grid = sample_times(self.start_ns, self.end_ns)
+        first, last = self.start_ns // TICK_NS, -(-self.end_ns // TICK_NS)
+        used = {sample.pts for sample in self.samples}
+        for tick in needed(first, last, self._jumps.jumps, [position / TICK_NS for position in grid]):
+            sample = self._candidates.get(tick)
+            if sample is not None and sample.pts not in used:
+                used.add(sample.pts)
+                self.samples.append(sample)
+        self.samples.sort(key=lambda sample: sample.time_ns)
+        if rows is not None:
+            self.dense = np.stack([row.picture for row in rows])
+            self.dense_times_ns = tuple(row.time_ns for row in rows)
+
+
+class FullSampler:
+    """Profile `full`: push frames in display order, take cells as they are complete, then `finish`.
+
+    The first frame pushed must be on display at `needs_from_ns`, or be the asset's first.
+    """
+
+    def __init__(self, first_segment: int, end_segment: int, duration_ns: int) -> None:
+        self._duration_ns = duration_ns
+        self._cells = [Cell.of(segment, duration_ns) for segment in range(first_segment, end_segment)]
+        self._rows: dict[int, Row] = {}
+        self._tick = dense_ticks(first_segment).start
+        self._end_tick = dense_ticks(end_segment - 1).stop
+        self._current: Shown | None = None
+        self._errors_ns: list[int] = []
+        self.needs_from_ns = max(0, first_segment * SEGMENT_NS - CONTEXT_NS)
+
+    @property
+    def done(self) -> bool:
+        return not self._cells
+
+    def error_at(self, time_ns: int) -> None:
+        """The decoder reported an error for a packet shown at this time."""
+        self._errors_ns.append(time_ns)
+
+    def push(self, frame: Shown) -> Iterator[Cell]:
+        """Frames that do not advance in time are dropped, as no viewer would see them."""
+        if self._current is not None:
+            if frame.time_ns <= self._current.time_ns:
+                return
+            self._show(self._current, frame.time_ns)
+        self._current = frame
+        while self._cells and self._tick >= dense_ticks(self._cells[0].segment).stop:
+            yield self._complete(at_end=False)
+
+    def finish(self) -> Iterator[Cell]:
+        """No frame is left: the last one stays on display, and its row is repeated past the asset's end."""
+        if self._current is not None:
+            self._show(self._current, max(self._duration_ns, self._current.time_ns + 1, self._end_tick * TICK_NS))
+        while self._cells:
+            yield self._complete(at_end=True)
+
+    def _show(self, frame: Shown, until_ns: int) -> None:
+        for cell in self._cells:
+            if until_ns <= cell.start_ns:
+                break
+            cell.shown(frame, min(until_ns, cell.end_ns))
+        while self._tick < self._end_tick and self._tick * TICK_NS < until_ns:
+            self._tick_with(frame)
+
+    def _tick_with(self, frame: Shown) -> None:
+        before = self._rows.get(self._tick - 1)
+        row = Row(frame.dense(), frame.time_ns)
+        change = 0.0 if before is None or before.picture is row.picture else _change(before.picture, row.picture)
+        self._rows[self._tick] = row
+        for cell in self._cells:
+            if self._tick < dense_ticks(cell.segment).start:
+                break
+            cell.ticked(self._tick, frame, change)
+        self._tick += 1
+
+    def _complete(self, *, at_end: bool) -> Cell:
+        cell = self._cells.pop(0)
+        ticks = dense_ticks(cell.segment)
+        rows = [self._rows[tick] for tick in ticks] if self._current is not None else None
+        cell.finish(rows, self._errors_ns, at_end=at_end)
+        keep = ticks.stop - 2 * CONTEXT_TICKS
+        self._rows = {tick: row for tick, row in self._rows.items() if tick >= keep}
+        return cell
+
+
+def _change(before: Picture, after: Picture) -> float:
+    """Mean absolute difference in grey levels."""
+    return float(np.mean(np.abs(before.astype(np.int16) - after.astype(np.int16))))
