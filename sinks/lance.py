@@ -152,7 +152,7 @@ class LanceIndex:
             self.tables.delete(SEGMENTS, where)
 
     def optimize(self) -> None:
-        for name in self.tables.names():
+        for name in (SEGMENTS, ASSETS, *(moments_table(key) for key in self._spaces)):
             self.tables.optimize(name)
 
     def purge(self) -> None:

@@ -1,0 +1,205 @@
+"""Dead letters, kept whole beside the index: the operator that stores them, and what a person does with them."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sinks.filters import literal, one_of
+from sinks.guard import guarded
+from sinks.lance import ASSETS
+from sinks.lance_tables import LanceTables
+from sinks.retirement import asset_key
+from stream.clock import Clock, SystemClock
+from stream.errors import BadEvent, StageError
+from stream.events.asset import AssetPublished, AssetStatus, ContentRetired
+from stream.events.base import Event
+from stream.events.dead_letter import DEAD_LETTER_SCHEMA, DeadLetter
+
+LETTERS = "dead_letters"
+REPLAYS_HEADER = "rushes_replays"
+"""How often the record was replayed before: an ASCII number on the replayed record, so a new letter carries on."""
+
+_HEADER = pa.struct([pa.field("name", pa.string()), pa.field("value", pa.binary())])
+_SCHEMA = pa.schema(
+    [
+        *(field for field in DEAD_LETTER_SCHEMA if field.name != "headers"),
+        pa.field("headers", pa.list_(_HEADER), nullable=False),
+        pa.field("asset_key", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("replays", pa.int32(), nullable=False),
+    ]
+)
+_COMPACT_EVERY = 50
+
+
+class LetterState(StrEnum):
+    """`parked`: given up on, no longer replayed by filter."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """A letter and what became of it. In lists `key`, `value` and `headers` are empty."""
+
+    letter: DeadLetter
+    state: LetterState
+    replays: int
+
+    def replay_headers(self) -> dict[str, bytes]:
+        """The record's headers for sending it again, with the count raised."""
+        return {**self.letter.headers, REPLAYS_HEADER: str(self.replays + 1).encode()}
+
+
+class DeadLetterSink:
+    """Single writer of letters under the index's `directory`; topics `dead-letters` and `retirements`.
+
+    A letter that comes again keeps its state. Letters of a deleted asset go, and late ones do not stay.
+    """
+
+    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._directory = directory
+        self._tables = LanceTables(directory)
+        self._commits = 0
+
+    def open(self) -> None:
+        with guarded(self._directory, "the dead-letter store"):
+            self._directory.mkdir(parents=True, exist_ok=True)
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        """Yields nothing. Raises `Unavailable` while the store cannot be written."""
+        try:
+            with guarded(self._directory, "the dead-letter store"):
+                self._commit(events)
+        except Exception:
+            self._tables.forget()
+            raise
+        return ()
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
+        return ()
+
+    def close(self) -> None:
+        self._tables.forget()
+
+    def maintain(self, *, purge: bool = False) -> None:
+        with guarded(self._directory, "the dead-letter store"):
+            if purge:
+                self._tables.purge(LETTERS, "letter_id")
+            else:
+                self._tables.optimize(LETTERS)
+
+    def _commit(self, events: Sequence[Event]) -> None:
+        letters = {event.data.letter_id: event.data for event in events if isinstance(event.data, DeadLetter)}
+        retired = [event.data for event in events if isinstance(event.data, ContentRetired)]
+        if len(events) > sum(isinstance(event.data, DeadLetter | ContentRetired) for event in events):
+            raise BadEvent("the dead-letter sink reads letters and retirements only", code="unknown_type")
+        rows = [_row(letter) for _, letter in sorted(letters.items())]
+        gone = self._deleted({row["asset_key"] for row in rows})
+        rows = [row for row in rows if row["asset_key"] not in gone or row["event_type"] == AssetPublished.type]
+        if rows:
+            table = self._tables.ensure(LETTERS, _SCHEMA)
+            fresh = pa.Table.from_pylist(rows, schema=_SCHEMA)
+            table.merge_insert("letter_id").when_not_matched_insert_all().execute(fresh)
+        for item in retired:
+            if item.keep is None:
+                self._forget(item)
+        self._commits += 1
+        if self._commits % _COMPACT_EVERY == 0:
+            self.maintain()
+
+    def _deleted(self, keys: Collection[str]) -> set[str]:
+        rows = self._tables.select_in(ASSETS, "asset_key", keys, ["asset_key", "status"])
+        return {row["asset_key"] for row in rows if row["status"] == AssetStatus.DELETED}
+
+    def _forget(self, item: ContentRetired) -> None:
+        key = asset_key(item.tenant, item.asset_id)
+        older = f"append_time_ms <= {item.up_to.append_ms:d}"
+        if key in self._deleted([key]):
+            older = f"({older} OR event_type <> {literal(AssetPublished.type)})"
+        self._tables.delete(LETTERS, f"asset_key = {literal(key)} AND {older}")
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """All given conditions hold. `since_ms` is about the failure; `states` empty means any."""
+
+    stage: str | None = None
+    code: str | None = None
+    tenant: str | None = None
+    asset_id: str | None = None
+    since_ms: int | None = None
+    states: tuple[LetterState, ...] = (LetterState.OPEN,)
+
+    def where(self) -> str:
+        equal = {"stage": self.stage, "code": self.code, "tenant": self.tenant, "asset_id": self.asset_id}
+        clauses = [f"{column} = {literal(value)}" for column, value in equal.items() if value is not None]
+        if self.since_ms is not None:
+            clauses.append(f"failed_at_ms >= {self.since_ms:d}")
+        if self.states:
+            clauses.append(one_of("state", (state.value for state in self.states)))
+        return " AND ".join(clauses)
+
+
+class DeadLetters:
+    """What a person does with dead letters, from any process."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._tables = LanceTables(directory)
+
+    def listed(self, wanted: LetterFilter | None = None) -> list[StoredLetter]:
+        """Newest first, metadata only."""
+        columns = [name for name in _SCHEMA.names if name not in ("key", "value", "headers")]
+        rows = self._select((wanted or LetterFilter()).where(), columns)
+        return sorted(rows, key=lambda item: (-item.letter.failed_at_ms, item.letter.letter_id))
+
+    def show(self, letter_id: str) -> StoredLetter | None:
+        """The whole letter, as a replay needs it. A unique beginning of at least 6 characters will do."""
+        clause = f"letter_id = {literal(letter_id)}"
+        if len(letter_id) >= 6 and letter_id.isalnum():
+            clause = f"starts_with(letter_id, {literal(letter_id)})"
+        rows = self._select(clause, _SCHEMA.names)
+        return rows[0] if len(rows) == 1 else None
+
+    def mark_replayed(self, letter_ids: Collection[str]) -> None:
+        self._mark(letter_ids, {"state": literal(LetterState.REPLAYED), "replays": "replays + 1"})
+
+    def park(self, letter_ids: Collection[str]) -> None:
+        self._mark(letter_ids, {"state": literal(LetterState.PARKED)})
+
+    def _mark(self, letter_ids: Collection[str], values: dict[str, str]) -> None:
+        with guarded(self._directory, "the dead-letter store"):
+            table = self._tables.find(LETTERS)
+            if table is not None and letter_ids:
+                table.update(where=one_of("letter_id", letter_ids), values_sql=values)
+
+    def _select(self, where: str, columns: Sequence[str]) -> list[StoredLetter]:
+        with guarded(self._directory, "the dead-letter store"):
+            rows = self._tables.select(LETTERS, where, columns)
+        return [] if rows is None else [_stored(row) for row in rows.to_pylist()]
+
+
+def _row(letter: DeadLetter) -> dict[str, Any]:
+    names = [field.name for field in DEAD_LETTER_SCHEMA]
+    headers = [{"name": name, "value": value} for name, value in letter.headers.items()]
+    replays = letter.headers.get(REPLAYS_HEADER, b"0")
+    return {name: getattr(letter, name) for name in names} | {
+        "headers": headers,
+        "asset_key": asset_key(letter.tenant, letter.asset_id),
+        "state": LetterState.OPEN.value,
+        "replays": int(replays) if replays.isdigit() and len(replays) < 9 else 0,
+    }
+
+
+def _stored(row: dict[str, Any]) -> StoredLetter:
+    headers = {item["name"]: item["value"] for item in row.get("headers") or ()}
+    fields = {field.name: row.get(field.name, b"") for field in DEAD_LETTER_SCHEMA} | {"headers": headers}
+    return StoredLetter(DeadLetter(**fields), LetterState(row["state"]), row["replays"])

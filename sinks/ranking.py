@@ -1,0 +1,41 @@
+"""Joining two rankings of moments, and saying why one was found (pure)."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+RRF_K = 60
+_WORD = re.compile(r"[^\W_]+")
+_ENDINGS = ("ing", "ed", "es", "s", "e")
+
+
+def reciprocal_ranks(rankings: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Reciprocal rank fusion (Cormack et al. 2009): sum of 1 / (60 + rank) over the rankings, best first."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for rank, item in enumerate(ranking, start=1):
+            scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + rank)
+    return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def matched_words(query: str, text: str) -> tuple[str, ...]:
+    """Words of `query` that `text` has in some form; a light stand-in for the index's stemmer, for display only."""
+    held = {_stem(word) for word in _WORD.findall(text.lower())}
+    return tuple(dict.fromkeys(word for word in _WORD.findall(query.lower()) if _stem(word) in held))
+
+
+def why(cosine: float | None, ranks: Mapping[str, int], words: Sequence[str]) -> str:
+    """One line for people. `ranks` by arm: `vector`, `text`."""
+    parts = []
+    if cosine is not None:
+        place = f", place {ranks['vector']}" if "vector" in ranks else ""
+        parts.append(f"similarity {cosine:.3f}{place}")
+    if "text" in ranks:
+        parts.append(f"text has {', '.join(words) or 'a form of the words'}, place {ranks['text']}")
+    return "; ".join(parts)
+
+
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word

@@ -1,0 +1,96 @@
+"""Moments to shots (pure): consecutive moments without a cut between them are one shot."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+
+class Moment(Protocol):
+    """What shot assembly must know of a moment. `content_key` and `kind` say what it can be a neighbour of."""
+
+    @property
+    def content_key(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def start_ns(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
+    @property
+    def starts_at_cut(self) -> bool: ...
+    @property
+    def ends_at_cut(self) -> bool: ...
+    @property
+    def shot_method(self) -> str: ...
+
+
+class Ranked(Moment, Protocol):
+    """A moment that a query found; `score` is higher for better."""
+
+    @property
+    def score(self) -> float: ...
+
+
+RankedT = TypeVar("RankedT", bound=Ranked)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """[start_ns, end_ns) of asset time. Where no shots were detected a moment is a shot of its own."""
+
+    content_key: str
+    kind: str
+    start_ns: int
+    end_ns: int
+
+
+def assemble(moments: Iterable[Moment]) -> list[Shot]:
+    """Shots of any number of contents, ordered by content, kind and time. Order and duplicates do not matter."""
+    shots: list[Shot] = []
+    last: Moment | None = None
+    for moment in sorted(moments, key=_place):
+        if last is not None and shots and _continues(last, moment):
+            previous = shots.pop()
+            shots.append(Shot(previous.content_key, previous.kind, previous.start_ns, moment.end_ns))
+        elif last is None or _place(last) != _place(moment):
+            shots.append(Shot(moment.content_key, moment.kind, moment.start_ns, moment.end_ns))
+        last = moment
+    return shots
+
+
+def _continues(last: Moment, moment: Moment) -> bool:
+    same = (last.content_key, last.kind) == (moment.content_key, moment.kind)
+    known = moment.shot_method != "none"
+    return same and known and last.end_ns == moment.start_ns and not (last.ends_at_cut or moment.starts_at_cut)
+
+
+def _place(moment: Moment) -> tuple[str, str, int, int]:
+    return moment.content_key, moment.kind, moment.start_ns, moment.end_ns
+
+
+@dataclass(frozen=True, slots=True)
+class ShotHit(Generic[RankedT]):
+    """A shot and the moments of it that were found, best first; `score` is the best one's."""
+
+    shot: Shot
+    hits: tuple[RankedT, ...]
+
+    @property
+    def score(self) -> float:
+        return self.hits[0].score
+
+
+def group_into_shots(hits: Sequence[RankedT], moments: Iterable[Moment] = ()) -> list[ShotHit[RankedT]]:
+    """Join hits of one shot; best shots first, equal ones in the order of `hits`.
+
+    `moments` are the neighbours that were not found, so that a shot has its full range and two hits of it are joined.
+    """
+    shots = assemble([*hits, *moments])
+    starts = [(shot.content_key, shot.kind, shot.start_ns) for shot in shots]
+    found: dict[Shot, list[RankedT]] = {}
+    for hit in hits:
+        place = bisect_right(starts, (hit.content_key, hit.kind, hit.start_ns)) - 1
+        found.setdefault(shots[place], []).append(hit)
+    joined = [ShotHit(shot, tuple(sorted(items, key=lambda item: -item.score))) for shot, items in found.items()]
+    return sorted(joined, key=lambda item: -item.score)
