@@ -1,0 +1,66 @@
+"""ConSE: words for pictures without a two-tower model (Norouzi et al. 2014, arXiv:1312.5650)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.images import unit_rows
+from models.protocol import Floats, Image, Predictions
+from models.registry import ModelContext
+from models.tags import FEATURES, EfficientNetTagger
+from models.text import DIMENSIONS, MiniLm
+from models.weights import digest_of
+from stream.events.annotations import ModelStamp, Space
+from stream.events.ids import digest
+
+ALGORITHM = 1
+TOP_LABELS = 10
+# The score under which a hit is marked weak: see benchmarks/evaluate_search.py, which prints how it separates.
+WEAK_BELOW = 0.25
+
+
+class ConSE:
+    """Tag probabilities times sentence embeddings of the label names, over the most probable labels.
+
+    Needs the bundle's tagger to be EfficientNet-Lite0 on ImageNet-1k. Images are queried by pooled features, a space of
+    their own: a mean of label embeddings is a poor picture of a picture.
+    """
+
+    def __init__(self, context: ModelContext) -> None:
+        self._text = MiniLm(context.cache)
+        self._labels = EfficientNetTagger(context)
+        self._label_vectors: Floats | None = None
+
+    @property
+    def space(self) -> Space:
+        weights = digest("conse", ALGORITHM, TOP_LABELS, digest_of("minilm"), digest_of("efficientnet-lite0"))
+        return Space(name="conse", digest=weights, dimensions=DIMENSIONS, image_dimensions=FEATURES, spec="conse")
+
+    @property
+    def weak_below(self) -> float | None:
+        return WEAK_BELOW
+
+    def stamp(self) -> ModelStamp:
+        return ModelStamp(role="embedding", name="conse", version=str(ALGORITHM), digest=self.space.digest)
+
+    def open(self) -> None:
+        self._text.open()
+        self._label_vectors = self._text.embed([f"a photo of a {label}" for label in self._labels.labels])
+
+    def close(self) -> None:
+        self._text.close()
+        self._label_vectors = None
+
+    def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002 - the family's contract
+        assert self._label_vectors is not None, "open() first"
+        rows = []
+        for probabilities in predictions.probabilities:
+            top = np.argsort(-probabilities, kind="stable")[:TOP_LABELS]
+            rows.append(probabilities[top] @ self._label_vectors[top])
+        return unit_rows(np.asarray(rows, np.float32).reshape(-1, DIMENSIONS))
+
+    def embed_images(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002
+        return unit_rows(predictions.features)
+
+    def embed_text(self, texts: Sequence[str]) -> Floats:
+        return self._text.embed(texts)

@@ -1,0 +1,25 @@
+"""Geometry that image models share."""
+
+import numpy as np
+
+from models.protocol import Image
+
+
+def resized_crop(image: Image, *, resize: int, crop: int) -> Image:
+    """Bicubic to short side `resize`, then the central `crop` x `crop`; uint8."""
+    from PIL import Image as Pillow
+
+    height, width = image.shape[:2]
+    scale = resize / min(height, width)
+    size = (max(crop, round(width * scale)), max(crop, round(height * scale)))
+    picture = Pillow.fromarray(image)
+    if picture.size != size:
+        picture = picture.resize(size, Pillow.Resampling.BICUBIC)
+    left, top = (size[0] - crop) // 2, (size[1] - crop) // 2
+    return np.asarray(picture.crop((left, top, left + crop, top + crop)))
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """L2-normalised float32 rows; a zero row stays zero."""
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(norms, 1e-12), np.float32)

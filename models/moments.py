@@ -1,0 +1,74 @@
+"""Pure shot assembly inside one cell: probabilities to cuts, cuts to moments, samples to moments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.protocol import Floats
+
+CUT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MomentRange:
+    """A run between cuts inside a cell: half-open, in asset ns. `samples` are indices into the cell's samples."""
+
+    start_ns: int
+    end_ns: int
+    starts_at_cut: bool
+    ends_at_cut: bool
+    samples: tuple[int, ...]
+
+
+def cuts_from_probabilities(probabilities: Floats, threshold: float = CUT_THRESHOLD) -> list[int]:
+    """[ticks] -> ticks at which a new shot begins, 1..ticks, ascending; `ticks` means at the end of the cell.
+
+    Value t is the probability that tick t is the last of its shot. A run of hits (a gradual transition) counts once,
+    at its peak, the first one on ties.
+    """
+    hits = np.flatnonzero(probabilities > threshold)
+    if hits.size == 0:
+        return []
+    runs = np.split(hits, np.flatnonzero(np.diff(hits) > 1) + 1)
+    return [int(run[np.argmax(probabilities[run])]) + 1 for run in runs]
+
+
+def cut_times(cuts: Sequence[int], tick_times_ns: Sequence[int], start_ns: int, end_ns: int) -> list[int]:
+    """When the first frame of each new shot goes on display. `tick_times_ns[t]` belongs to tick t of the cell.
+
+    Times lie in (start_ns, end_ns]; a cut past the last frame of a short cell does not exist.
+    """
+    times = (end_ns if cut >= len(tick_times_ns) else tick_times_ns[cut] for cut in cuts)
+    return sorted({min(time, end_ns) for time in times if time > start_ns})
+
+
+def assemble(
+    start_ns: int, end_ns: int, cuts_ns: Sequence[int], sample_times_ns: Sequence[int], *, is_last_cell: bool
+) -> list[MomentRange]:
+    """Moments that partition [start_ns, end_ns) exactly.
+
+    A cut at `end_ns` belongs to the next cell's first frame and only marks `ends_at_cut`; at the end of the asset
+    there is none. A moment without a sample of its own takes the nearest in time.
+    """
+    inner = [time for time in cuts_ns if start_ns < time < end_ns]
+    ends_at_cut = not is_last_cell and end_ns in cuts_ns
+    edges = [start_ns, *inner, end_ns]
+    return [
+        MomentRange(
+            start_ns=first,
+            end_ns=last,
+            starts_at_cut=first in inner,
+            ends_at_cut=last in inner or (last == end_ns and ends_at_cut),
+            samples=_samples_in(first, last, sample_times_ns),
+        )
+        for first, last in zip(edges, edges[1:], strict=False)
+    ]
+
+
+def _samples_in(start_ns: int, end_ns: int, times_ns: Sequence[int]) -> tuple[int, ...]:
+    inside = tuple(index for index, time in enumerate(times_ns) if start_ns <= time < end_ns)
+    if inside:
+        return inside
+    middle = (start_ns + end_ns) // 2
+    return (min(range(len(times_ns)), key=lambda index: (abs(times_ns[index] - middle), index)),)

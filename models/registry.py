@@ -1,0 +1,43 @@
+"""Names to models: `name`, `name:ARGUMENT` (such as `hf:DIR`) or `package.module:Class` from outside the tree."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models import REGISTRY
+from models.weights import WeightsCache
+from stream.errors import Fatal
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContext:
+    """What a model may be built from. `argument` is what follows the name (`hf:DIR`)."""
+
+    cache: WeightsCache
+    threads: int = 2
+    device: str = "cpu"
+    argument: str = ""
+
+    @classmethod
+    def of(cls, cache_dir: Path, *, threads: int = 2, device: str = "cpu") -> "ModelContext":
+        return cls(WeightsCache(cache_dir), threads, device)
+
+
+def load(family: str, name: str, context: ModelContext) -> Any:
+    """An unopened model: its class called with the context. Raises `Fatal` (`unknown_model`) listing what there is."""
+    known = REGISTRY[family]
+    head, _, argument = name.partition(":")
+    if head in known:
+        target = known[head]
+    elif "." in head and argument.isidentifier():
+        target, argument = name, ""
+    else:
+        choices = ", ".join(sorted(known))
+        raise Fatal(f"no {family} {name!r}; there are: {choices}, or package.module:Class", code="unknown_model")
+    module, _, attribute = target.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise Fatal(f"cannot load {family} {name!r}: {error}", code="unknown_model") from error
+    return made(ModelContext(context.cache, context.threads, context.device, argument))

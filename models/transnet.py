@@ -1,0 +1,142 @@
+"""TransNet V2 (Souček & Lokoč 2020, arXiv:2008.04838), the network alone. Attribute names follow the checkpoint."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FILTERS = 16
+LAYERS = 3
+BLOCKS = 2
+DILATIONS = (1, 2, 4, 8)
+LOOKUP = 101
+SIMILARITY_DIM = 128
+HIDDEN = 1024
+
+
+class SeparableConv(nn.Module):
+    """(1,3,3) then (3,1,1) dilated in time."""
+
+    def __init__(self, channels: int, filters: int, dilation: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [
+                nn.Conv3d(channels, 2 * filters, (1, 3, 3), padding=(0, 1, 1), bias=False),
+                nn.Conv3d(
+                    2 * filters,
+                    filters,
+                    (3, 1, 1),
+                    dilation=(dilation, 1, 1),
+                    padding=(dilation, 0, 0),
+                    bias=False,
+                ),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class DilatedBlock(nn.Module):
+    """Four dilations side by side, batch norm, ReLU unless it is the last of its stack."""
+
+    def __init__(self, channels: int, filters: int, *, activated: bool) -> None:
+        super().__init__()
+        for dilation in DILATIONS:
+            self.add_module(f"Conv3D_{dilation}", SeparableConv(channels, filters, dilation))
+        self.bn = nn.BatchNorm3d(filters * 4, eps=1e-3)
+        self.activated = activated
+
+    def forward(self, x: Tensor) -> Tensor:
+        branches = [self.get_submodule(f"Conv3D_{dilation}")(x) for dilation in DILATIONS]
+        out: Tensor = self.bn(torch.cat(branches, dim=1))
+        return functional.relu(out) if self.activated else out
+
+
+class Stack(nn.Module):
+    """Blocks with a shortcut from the first, then 2x2 average pooling in space."""
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        self.DDCNN = nn.ModuleList(
+            DilatedBlock(channels if block == 0 else filters * 4, filters, activated=block != BLOCKS - 1)
+            for block in range(BLOCKS)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = x = self.DDCNN[0](x)
+        for block in list(self.DDCNN)[1:]:
+            x = block(x)
+        return functional.avg_pool3d(functional.relu(x) + first, (1, 2, 2))
+
+
+def windowed(similarities: Tensor) -> Tensor:
+    """[b, t, t] similarities -> [b, t, 101]: each frame with the 50 before and after it, zero outside."""
+    batch, time, _ = similarities.shape
+    padded = functional.pad(similarities, [(LOOKUP - 1) // 2, (LOOKUP - 1) // 2])
+    rows = torch.arange(time, device=similarities.device)[:, None]
+    columns = rows + torch.arange(LOOKUP, device=similarities.device)[None, :]
+    return padded[:, rows, columns].reshape(batch, time, LOOKUP)
+
+
+class FrameSimilarity(nn.Module):
+    """Cosine similarities of learned frame features inside the window."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(channels, SIMILARITY_DIM)
+        self.fc = nn.Linear(LOOKUP, SIMILARITY_DIM)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        pooled = torch.cat([torch.mean(item, dim=[3, 4]) for item in features], dim=1).transpose(1, 2)
+        unit = functional.normalize(self.projection(pooled), p=2, dim=2)
+        return functional.relu(self.fc(windowed(unit @ unit.transpose(1, 2))))
+
+
+class ColorHistograms(nn.Module):
+    """Cosine similarities of 8x8x8 RGB histograms inside the window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(LOOKUP, SIMILARITY_DIM)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        unit = functional.normalize(histograms(frames), p=2, dim=2)
+        return functional.relu(self.fc(windowed(unit @ unit.transpose(1, 2))))
+
+
+def histograms(frames: Tensor) -> Tensor:
+    """uint8 [b, t, h, w, 3] -> float32 [b, t, 512] counts."""
+    batch, time, height, width, _ = frames.shape
+    levels = frames.int() >> 5
+    bins = ((levels[..., 0] << 6) + (levels[..., 1] << 3) + levels[..., 2]).reshape(batch, time, height * width)
+    counts = torch.zeros(batch, time, 512, dtype=torch.float32, device=frames.device)
+    return counts.scatter_add_(2, bins.long(), torch.ones_like(bins, dtype=torch.float32))
+
+
+class TransNetV2(nn.Module):
+    """uint8 [b, t, 27, 48, 3] RGB -> float32 [b, t] logits that a frame is the last of its shot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [FILTERS * 2**layer for layer in range(LAYERS)]
+        channels = [3, *(width * 4 for width in widths)]
+        self.SDDCNN = nn.ModuleList(Stack(channels[layer], widths[layer]) for layer in range(LAYERS))
+        self.frame_sim_layer = FrameSimilarity(sum(channels[1:]))
+        self.color_hist_layer = ColorHistograms()
+        self.fc1 = nn.Linear(channels[-1] * 3 * 6 + 2 * SIMILARITY_DIM, HIDDEN)
+        self.cls_layer1 = nn.Linear(HIDDEN, 1)
+        # The many-hot head is part of the checkpoint; only the one-hot head decides.
+        self.cls_layer2 = nn.Linear(HIDDEN, 1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        x = frames.permute(0, 4, 1, 2, 3).float() / 255.0
+        features = []
+        for stack in self.SDDCNN:
+            x = stack(x)
+            features.append(x)
+        flat = x.permute(0, 2, 3, 4, 1).flatten(2)
+        joined = torch.cat([self.color_hist_layer(frames), self.frame_sim_layer(features), flat], dim=2)
+        out: Tensor = self.cls_layer1(functional.relu(self.fc1(joined)))
+        return out[..., 0]
