@@ -1,1 +1,10 @@
-"""Annotations to stores: the fold, LanceDB, Delta/Parquet, the ledger, search and verification."""
+"""Annotations to stores: the fold, LanceDB, Delta/Parquet, the ledger, search and verification.
+
+An entry of `REGISTRY` is `module:Class`, loaded only when used. Importing this package loads no store.
+"""
+
+REGISTRY: dict[str, str] = {
+    "lance": "sinks.lance_sink:LanceSink",
+    "delta": "sinks.delta_sink:DeltaSink",
+}
+"""Operators over topic `annotations`, built as `Class(directory, clock)`; contract in `sinks.protocol`."""

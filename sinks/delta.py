@@ -11,20 +11,21 @@ from sinks.filters import one_of, void_rows
 from sinks.fold import Cell
 from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
 from sinks.retirement import Retirement
-from sinks.schema import delta_rows, delta_schema, stored_rows
-from stream.events.annotations import Annotations
+from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
+from stream.events.annotations import Annotations, Space
 
-MOMENTS, SEGMENTS, RETIRED = "moments", "segments", "retired"
+MOMENTS, SEGMENTS, RETIRED, SPACES = "moments", "segments", "retired", "spaces"
 
 _RETIRED_SCHEMA = pa.schema(
     [pa.field("asset_key", pa.string(), nullable=False), pa.field("retirement", pa.string(), nullable=False)]
 )
-_SCHEMAS = {MOMENTS: delta_schema(), SEGMENTS: RECEIPT_SCHEMA, RETIRED: _RETIRED_SCHEMA}
+_SCHEMAS = {MOMENTS: delta_schema(), SEGMENTS: RECEIPT_SCHEMA, RETIRED: _RETIRED_SCHEMA, SPACES: SPACE_SCHEMA}
 _PARTITIONS = {MOMENTS: ["tenant", "day"]}
 _STATISTICS = {
     MOMENTS: "segment_id,asset_key,content_key,space,start_ns,end_ns",
     SEGMENTS: "segment_id,asset_key,content_key,space",
     RETIRED: "asset_key",
+    SPACES: "key",
 }
 """Statistics live in the log, which outlives rows: no text, uri or label may be among them."""
 _KEEP_HOURS = 1
@@ -54,6 +55,7 @@ class DeltaStore:
         by_space: dict[str, list[Annotations]] = {}
         for item in batch:
             by_space.setdefault(item.header.space.key, []).append(item)
+        self.register([items[0].header.space for items in by_space.values()])
         rows = pa.concat_tables([delta_rows(stored_rows(items)) for items in by_space.values()])
         self.replace_rows(rows, [Cell(item.header.segment_id, item.header.space.key) for item in batch])
 
@@ -85,6 +87,18 @@ class DeltaStore:
         found = self._select(MOMENTS, "asset_key", asset_keys, columns, pc.field("space") == space)
         return found.cast(pa.schema([delta_schema().field(name) for name in found.schema.names]))
 
+    def spaces(self) -> list[Space]:
+        """The spaces that were ever stored, by key."""
+        table = self._find(SPACES)
+        rows = [] if table is None else table.to_pyarrow_dataset().to_table().to_pylist()
+        return sorted((Space.model_validate_json(row["space"]) for row in rows), key=lambda space: space.key)
+
+    def erase(self, cells: Collection[Cell]) -> None:
+        """Forget these cells and their rows."""
+        for name in (MOMENTS, SEGMENTS):
+            if cells and (table := self._find(name)) is not None:
+                table.delete(_cells(cells))
+
     def cells(self) -> pa.Table:
         """The whole ledger as `RECEIPT_SCHEMA` rows."""
         table = self._find(SEGMENTS)
@@ -106,6 +120,14 @@ class DeltaStore:
 
     def close(self) -> None:
         self._tables.clear()
+
+    def register(self, spaces: Collection[Space]) -> None:
+        """Remember what these spaces are; keys alone stand in rows."""
+        known = {space.key for space in self.spaces()}
+        rows = [{"key": space.key, "space": space.model_dump_json()} for space in spaces if space.key not in known]
+        if rows:
+            table = pa.Table.from_pylist(rows, schema=SPACE_SCHEMA)
+            self._overwrite(SPACES, table, one_of("key", [row["key"] for row in rows]))
 
     def _find(self, name: str) -> Any | None:
         from deltalake import DeltaTable

@@ -14,7 +14,7 @@ from sinks.lance_tables import LanceTables
 from sinks.lifecycle import AssetState, expires_at_ms
 from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
 from sinks.retirement import NOTHING_RETIRED, Retirement
-from sinks.schema import labels_of, stored_rows, stored_schema
+from sinks.schema import SPACE_SCHEMA, labels_of, stored_rows, stored_schema
 from sinks.standing import Standing
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
@@ -52,8 +52,6 @@ ASSET_SCHEMA = pa.schema(
 )
 """Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
 `retirement` its watermark where it has one; `missing_ns` is a JSON list of half-open ranges."""
-
-SPACE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("space", pa.string(), nullable=False)])
 
 
 def moments_table(space_key: str) -> str:
@@ -150,6 +148,16 @@ class LanceIndex:
             for key in self._spaces:
                 self.tables.delete(moments_table(key), where)
             self.tables.delete(SEGMENTS, where)
+
+    def rows(self, asset_keys: Collection[str], space_key: str) -> pa.Table | None:
+        """Stored rows of these assets in a space; None where the space has no table."""
+        return self.tables.select(moments_table(space_key), one_of("asset_key", asset_keys))
+
+    def erase(self, segment_ids: Collection[str], space_key: str) -> None:
+        """Forget these cells and their rows."""
+        where = one_of("segment_id", segment_ids)
+        self.tables.delete(moments_table(space_key), where)
+        self.tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space_key])}")
 
     def optimize(self) -> None:
         for name in (SEGMENTS, ASSETS, *(moments_table(key) for key in self._spaces)):

@@ -33,6 +33,8 @@ SEGMENT_FIELDS = [
 ]
 """`labels` are `k=v`, sorted; `models` and `stage_digests` are JSON; `day` is the UTC date of `version_ms`."""
 
+SPACE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("space", pa.string(), nullable=False)])
+
 VECTORS = ("vector", "image_vector")
 
 

@@ -20,7 +20,11 @@ from stream.events.annotations import Space
 Vector = Sequence[float] | npt.NDArray[np.float32]
 
 _LISTED_CONTENTS = 1000
-_COLUMNS = ["moment_id", "segment_id", "content_key", "segment", "start_ns", "end_ns", "starts_at_cut", "ends_at_cut", "shot_method", "kind", "tags", "moderation_nsfw", "caption", "caption_method", "text", "damaged", "profile", "models"]
+_COLUMNS = (
+    *("moment_id", "segment_id", "content_key", "segment", "start_ns", "end_ns", "starts_at_cut", "ends_at_cut"),
+    *("shot_method", "kind", "tags", "moderation_nsfw", "caption", "caption_method", "text"),
+    *("damaged", "profile", "models"),
+)
 
 
 @dataclass(frozen=True, slots=True)
