@@ -64,6 +64,9 @@ class Consumer(Protocol):
     def ack(self, records: Iterable[Record]) -> None:
         """The records' effects are durable. Any order; duplicates and stale epochs are ignored."""
 
+    def owns(self, record: Record) -> bool:
+        """Whether the assignment that delivered the record still holds; if not, another member gets it again."""
+
     def pause(self) -> None:
         """`poll` returns nothing until `resume`, also across a rebalance."""
 
@@ -88,6 +91,9 @@ class Producer(Protocol):
 class Broker(Protocol):
     def ensure(self, topics: Iterable[TopicSpec]) -> None:
         """Create what is missing and check what exists. Raises `Fatal` on a mismatch, never alters a topic."""
+
+    def declare(self, topic: str, group: str) -> None:
+        """Records of `topic` are kept until `group` has acknowledged them, though it may have no member yet."""
 
     def consumer(self, topics: Sequence[str], group: str) -> Consumer:
         """A new member of `group`. A group that was never seen starts at the first kept record of each partition."""

@@ -1,0 +1,33 @@
+"""Which member of a consumer group reads which partition. Pure, cooperative and sticky: few partitions move."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+P = TypeVar("P", bound=Hashable)
+M = TypeVar("M", bound=Hashable)
+
+
+def assign(partitions: Sequence[P], members: Sequence[M], current: Mapping[P, M]) -> dict[P, M]:
+    """Every partition gets one member, loads differ by at most one, and a partition moves only where balance asks.
+
+    No members give an empty assignment. Deterministic in the order of its arguments.
+    """
+    if not members:
+        return {}
+    floor, extra = divmod(len(partitions), len(members))
+    load = dict.fromkeys(members, 0)
+    kept: dict[P, M] = {}
+    for partition in partitions:
+        owner = current.get(partition)
+        if owner is None or owner not in load:
+            continue
+        if load[owner] < floor or (load[owner] == floor and extra > 0):
+            extra -= load[owner] == floor
+            load[owner] += 1
+            kept[partition] = owner
+    for partition in partitions:
+        if partition not in kept:
+            owner = min(members, key=load.__getitem__)
+            kept[partition] = owner
+            load[owner] += 1
+    return kept

@@ -1,0 +1,302 @@
+"""What every broker promises. Tests drive `poll` with deadlines generous enough for a real one; none sleeps."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+
+import pytest
+
+from stream.clock import SystemClock
+from stream.errors import BadEvent, Fatal
+from stream.memory import MemoryBroker
+from stream.records import Broker, Consumer, Record, TopicSpec
+
+WAIT_S = 20.0
+SMALL = TopicSpec("small", partitions=4, max_message_bytes=1024)
+SINGLE = TopicSpec("single", partitions=1, max_message_bytes=1024)
+
+_names = count(1)
+
+
+@contextmanager
+def memory_broker() -> Iterator[Broker]:
+    broker = MemoryBroker(SystemClock())
+    yield broker
+    broker.close()
+
+
+REGISTRY: dict[str, Callable[[], AbstractContextManager[Broker]]] = {"memory": memory_broker}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A broker with two fresh topics."""
+
+    broker: Broker
+    many: str
+    one: str
+
+    def send(self, topic: str, count: int, *, key: bytes | None = None, value: bytes = b"v") -> None:
+        """`count` records, their number in header `n`; keys differ unless given."""
+        producer = self.broker.producer()
+        sent = [
+            producer.send(topic, key if key is not None else b"key-%d" % number, value, {"n": b"%d" % number})
+            for number in range(count)
+        ]
+        producer.flush(WAIT_S)
+        assert all(delivery.done() and delivery.error() is None for delivery in sent)
+        producer.close()
+
+
+@pytest.fixture(params=sorted(REGISTRY))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    with REGISTRY[request.param]() as broker:
+        run = next(_names)
+        topics = [replace(spec, name=f"{spec.name}-{run}") for spec in (SMALL, SINGLE)]
+        broker.ensure(topics)
+        yield Bench(broker, topics[0].name, topics[1].name)
+
+
+def read(members: Consumer | Sequence[Consumer], count: int) -> list[Record]:
+    """Poll the members in turn until `count` records came; fails if they do not come in time."""
+    several = [members] if not isinstance(members, Sequence) else members
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    records: list[Record] = []
+    while len(records) < count:
+        assert clock.monotonic_s() < deadline_s, f"{len(records)} of {count} records came"
+        for member in several:
+            records += member.poll(count, 0.05)
+    return records
+
+
+def numbers(records: Sequence[Record]) -> list[int]:
+    return [int(record.headers["n"]) for record in records]
+
+
+def test_records_arrive_whole_and_in_order_within_a_partition(bench: Bench) -> None:
+    bench.send(bench.many, 50)
+    consumer = bench.broker.consumer([bench.many], "g")
+    records = read(consumer, 50)
+    assert sorted(numbers(records)) == list(range(50))
+    assert {record.key for record in records} == {b"key-%d" % number for number in range(50)}
+    assert {record.value for record in records} == {b"v"}
+    for partition in range(SMALL.partitions):
+        offsets = [record.offset for record in records if record.partition == partition]
+        assert offsets == sorted(set(offsets))
+        assert len(offsets) > 1
+    consumer.close()
+
+
+def test_one_key_keeps_to_one_partition_and_append_times_never_go_back(bench: Bench) -> None:
+    bench.send(bench.many, 20, key=b"same")
+    consumer = bench.broker.consumer([bench.many], "g")
+    records = read(consumer, 20)
+    assert len({record.partition for record in records}) == 1
+    assert numbers(records) == list(range(20))
+    versions = [(record.append_time_ms, record.offset) for record in records]
+    assert versions == sorted(set(versions))
+    assert versions[0][0] > 0
+    consumer.close()
+
+
+def test_poll_returns_no_more_than_asked(bench: Bench) -> None:
+    bench.send(bench.one, 5)
+    consumer = bench.broker.consumer([bench.one], "g")
+    first = read(consumer, 1)
+    assert numbers(first) == [0]
+    assert numbers(read(consumer, 4)) == [1, 2, 3, 4]
+    consumer.close()
+
+
+def test_unacknowledged_records_go_to_the_next_member(bench: Bench) -> None:
+    bench.send(bench.one, 6)
+    first = bench.broker.consumer([bench.one], "g")
+    records = read(first, 4)
+    first.ack(records[:2])
+    first.close()
+    second = bench.broker.consumer([bench.one], "g")
+    again = read(second, 4)
+    assert numbers(again) == [2, 3, 4, 5]
+    second.close()
+
+
+def test_out_of_order_acks_never_skip_what_is_unacknowledged(bench: Bench) -> None:
+    bench.send(bench.one, 4)
+    first = bench.broker.consumer([bench.one], "g")
+    records = read(first, 4)
+    first.ack([records[3], records[1], records[1]])
+    first.close()
+    second = bench.broker.consumer([bench.one], "g")
+    seen = numbers(read(second, 2))
+    assert seen[0] == 0
+    assert {0, 2} <= set(seen) | set(numbers(second.poll(4, 0.2)))
+    second.close()
+
+
+def test_everything_acknowledged_is_not_seen_again(bench: Bench) -> None:
+    bench.send(bench.one, 4)
+    first = bench.broker.consumer([bench.one], "g")
+    first.ack(reversed(read(first, 4)))
+    first.close()
+    bench.send(bench.one, 1, value=b"new")
+    second = bench.broker.consumer([bench.one], "g")
+    assert [record.value for record in read(second, 1)] == [b"new"]
+    second.close()
+
+
+def test_an_ack_after_revocation_is_ignored(bench: Bench) -> None:
+    bench.send(bench.one, 3)
+    first = bench.broker.consumer([bench.one], "g")
+    in_flight = read(first, 3)
+    first.close()
+    second = bench.broker.consumer([bench.one], "g")
+    again = read(second, 3)
+    assert numbers(again) == [0, 1, 2]
+    assert again[0].epoch != in_flight[0].epoch
+    assert not first.owns(in_flight[0])
+    assert second.owns(again[0])
+    first.ack(in_flight)
+    second.ack(in_flight)
+    second.close()
+    third = bench.broker.consumer([bench.one], "g")
+    assert numbers(read(third, 3)) == [0, 1, 2]
+    third.close()
+
+
+def test_revocation_with_work_in_flight_loses_nothing(bench: Bench) -> None:
+    bench.send(bench.many, 40)
+    first = bench.broker.consumer([bench.many], "g")
+    in_flight = read(first, 40)
+    second = bench.broker.consumer([bench.many], "g")
+    moved: list[Record] = []
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    while not moved:
+        assert clock.monotonic_s() < deadline_s
+        first.poll(1, 0.05)
+        moved += second.poll(40, 0.05)
+    kept = [record for record in in_flight if first.owns(record)]
+    first.ack(in_flight)  # late for what moved, in time for what stayed
+    moved += read([second], len(in_flight) - len(kept) - len(moved))
+    assert sorted(numbers(kept) + numbers(moved)) == list(range(40))
+    second.ack(moved)
+    backlog = bench.broker.backlog(bench.many, "g")
+    first.close()
+    second.close()
+    assert bench.broker.backlog(bench.many, "g").records == 0, backlog
+
+
+def test_pause_holds_across_a_rebalance(bench: Bench) -> None:
+    bench.send(bench.many, 20)
+    first = bench.broker.consumer([bench.many], "g")
+    assert read(first, 1)
+    first.pause()
+    assert first.poll(20, 0.05) == []
+    second = bench.broker.consumer([bench.many], "g")
+    second.pause()
+    assert first.poll(20, 0.05) == []
+    second.close()
+    assert first.poll(20, 0.05) == []
+    first.close()
+    third = bench.broker.consumer([bench.many], "g")
+    third.pause()
+    assert third.poll(20, 0.05) == []
+    third.resume()
+    assert sorted(numbers(read(third, 20))) == list(range(20))
+    third.close()
+
+
+def test_two_groups_each_see_everything(bench: Bench) -> None:
+    for group in ("a", "b"):
+        bench.broker.declare(bench.many, group)
+    bench.send(bench.many, 10)
+    for group in ("a", "b"):
+        consumer = bench.broker.consumer([bench.many], group)
+        records = read(consumer, 10)
+        assert sorted(numbers(records)) == list(range(10))
+        consumer.ack(records)
+        consumer.close()
+
+
+def test_a_consumer_reads_several_topics(bench: Bench) -> None:
+    bench.send(bench.one, 2)
+    bench.send(bench.many, 3)
+    consumer = bench.broker.consumer([bench.one, bench.many], "g")
+    records = read(consumer, 5)
+    assert sorted(record.topic for record in records) == sorted([bench.one] * 2 + [bench.many] * 3)
+    consumer.close()
+
+
+def test_partitions_are_shared_among_members(bench: Bench) -> None:
+    members = [bench.broker.consumer([bench.many], "g") for _ in range(3)]
+    bench.send(bench.many, 80)
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    seen: set[int] = set()
+    while seen != set(range(80)):
+        assert clock.monotonic_s() < deadline_s
+        for member in members:
+            records = member.poll(80, 0.05)
+            seen |= set(numbers(records))
+            assert len({record.partition for record in records if member.owns(record)}) <= 2
+            member.ack(records)
+    for member in members:
+        member.close()
+    assert bench.broker.backlog(bench.many, "g").records == 0
+
+
+def test_backlog_counts_unread_and_unacknowledged(bench: Bench) -> None:
+    bench.broker.declare(bench.one, "g")
+    empty = bench.broker.backlog(bench.one, "g")
+    assert (empty.records, empty.bytes, empty.oldest_append_time_ms) == (0, 0, None)
+    bench.send(bench.one, 4, value=b"x" * 100)
+    consumer = bench.broker.consumer([bench.one], "g")
+    records = read(consumer, 4)
+    waiting = bench.broker.backlog(bench.one, "g")
+    assert waiting.records == 4
+    assert waiting.bytes >= 400
+    assert waiting.oldest_append_time_ms == records[0].append_time_ms
+    consumer.ack(records)
+    consumer.close()
+    done = bench.broker.backlog(bench.one, "g")
+    assert (done.records, done.bytes, done.oldest_append_time_ms) == (0, 0, None)
+
+
+def test_a_declared_group_keeps_records_until_it_comes(bench: Bench) -> None:
+    bench.broker.declare(bench.one, "late")
+    bench.send(bench.one, 3)
+    early = bench.broker.consumer([bench.one], "early")
+    early.ack(read(early, 3))
+    early.close()
+    late = bench.broker.consumer([bench.one], "late")
+    assert numbers(read(late, 3)) == [0, 1, 2]
+    late.close()
+
+
+def test_too_large_a_record_is_refused(bench: Bench) -> None:
+    producer = bench.broker.producer()
+    with pytest.raises(BadEvent) as refused:
+        producer.send(bench.one, b"k", b"x" * 2000, {})
+    assert refused.value.code == "record_too_large"
+    producer.flush(WAIT_S)
+    producer.close()
+    assert bench.broker.backlog(bench.one, "g").records == 0
+
+
+def test_ensure_accepts_what_is_there_and_refuses_a_mismatch(bench: Bench) -> None:
+    spec = replace(SMALL, name=bench.many)
+    bench.broker.ensure([spec])
+    with pytest.raises(Fatal):
+        bench.broker.ensure([replace(spec, partitions=spec.partitions + 1)])
+    with pytest.raises(Fatal):
+        bench.broker.ensure([replace(spec, max_message_bytes=spec.max_message_bytes * 2)])
+
+
+def test_close_is_idempotent_and_ends_polling(bench: Bench) -> None:
+    bench.send(bench.one, 1)
+    consumer = bench.broker.consumer([bench.one], "g")
+    consumer.close()
+    consumer.close()
+    assert consumer.poll(1, 0.0) == []
