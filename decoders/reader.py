@@ -4,7 +4,7 @@ After a seek, everything before the first key frame in display order is dropped:
 to pictures that were not decoded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 import av
@@ -68,18 +68,22 @@ class FrameReader:
         yield from self._from_start(on_error)
 
     def key_frames(self, from_ns: int, on_error: OnError) -> Iterator[ShownFrame]:
-        """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded."""
-        context = self._stream.codec_context
+        """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded.
+
+        Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
+        """
         if from_ns <= 0 or len(self._media.runs) > 1 or not self._seek(from_ns):
             self._rewind()
+        context = self._stream.codec_context
         context.skip_frame = "NONKEY"
         try:
-            marked = (packet for packet in self._packets() if packet.is_keyframe)
-            for frame in self._decoded(marked, on_error):
-                if frame.frame.key_frame:
-                    yield frame
+            for packet in self._packets():
+                if packet.is_keyframe:
+                    context.flush_buffers()
+                    yield from self._decoded([packet], on_error)
         finally:
             context.skip_frame = "DEFAULT"
+            context.flush_buffers()
 
     def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[ShownFrame] | None:
         """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
@@ -128,7 +132,7 @@ class FrameReader:
                 packet.opaque = min(counter.of(packet.dts), len(media.runs) - 1)
             yield packet
 
-    def _decoded(self, following: Iterator[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
+    def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
         context = self._stream.codec_context
         for packet in chain(following, [None]):
             try:

@@ -1,0 +1,138 @@
+"""The parent's side of one decode child: start, talk, time out, kill. Not thread-safe: one user at a time."""
+
+import contextlib
+import json
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from decoders.child import SLOT_BYTES, SLOTS
+
+START_TIMEOUT_S = 120.0
+_BOOT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from decoders.child import main
+main(*map(int, sys.argv[2:]))
+"""
+
+
+class ChildDied(Exception):
+    """The child is gone; says how, in words. `hung` when it used up its CPU time."""
+
+    def __init__(self, how: str, *, hung: bool = False) -> None:
+        super().__init__(how)
+        self.how = how
+        self.hung = hung
+
+
+class ChildHung(Exception):
+    """The child did not answer in time."""
+
+
+class ChildProcess:
+    """A fresh interpreter with its own slab of memory, which this side owns: nothing is left when the child dies."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self._slab_fd = _anonymous_memory(SLOTS * SLOT_BYTES)
+        self._slab = mmap.mmap(self._slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ)
+        ours, theirs = socket.socketpair()
+        lifeline_read, self._lifeline = os.pipe()
+        passed = (theirs.fileno(), lifeline_read, self._slab_fd)
+        self._process = _spawn(passed)
+        theirs.close()
+        os.close(lifeline_read)
+        self._control = Connection(ours.detach())
+        self._ready = False
+        self._closed = False
+        self.last_uri = ""
+        self.busy = False
+        with contextlib.suppress(OSError):  # died at once: found when it is first used
+            self.send(setup)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def usable(self) -> bool:
+        return not self._closed and self._process.poll() is None
+
+    def wait_ready(self) -> None:
+        """Raises `ChildDied` or `ChildHung` if it does not come up."""
+        if not self._ready:
+            self.receive(START_TIMEOUT_S)
+            self._ready = True
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Raises OSError when the child is gone."""
+        self._control.send_bytes(json.dumps(message).encode())
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        """The next message. Raises `ChildDied` and `ChildHung`."""
+        try:
+            if not self._control.poll(timeout_s):
+                raise ChildHung
+            answer: dict[str, Any] = json.loads(self._control.recv_bytes(64 << 20))
+        except (EOFError, OSError, ValueError):
+            raise self._death() from None
+        return answer
+
+    def pixels(self, offset: int, size: int) -> bytes:
+        """A copy of what the child wrote. A size or place that cannot be true counts as its death."""
+        if offset not in range(0, SLOTS * SLOT_BYTES, SLOT_BYTES) or not 0 < size <= SLOT_BYTES:
+            raise ChildDied("it sent nonsense")
+        return self._slab[offset : offset + size]
+
+    def close(self) -> None:
+        """Kill it and release everything. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._process.kill()  # first: whoever waits for it then sees the connection end
+        self._process.wait()
+        self._control.close()
+        os.close(self._lifeline)
+        self._slab.close()
+        os.close(self._slab_fd)
+
+    def _death(self) -> ChildDied:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5.0)
+        code = self._process.poll()
+        if code is None:
+            return ChildDied("it closed its connection")
+        if code < 0:
+            name = signal.Signals(-code).name
+            return ChildDied(f"killed by {name}", hung=-code == signal.SIGXCPU)
+        return ChildDied(f"exit status {code}")
+
+
+def _spawn(passed: Sequence[int]) -> "subprocess.Popen[bytes]":
+    """Not `multiprocessing`: its children import the parent's main module again, with all that it imports."""
+    command = [sys.executable, "-c", _BOOT, json.dumps(sys.path), *(str(fd) for fd in passed)]
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and code
+        command,
+        pass_fds=tuple(passed),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _anonymous_memory(size_bytes: int) -> int:
+    """A file descriptor of memory without a name, gone with its last user."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("rushes-frames", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, size_bytes)
+    return fd
