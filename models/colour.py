@@ -30,7 +30,7 @@ def to_rgb(yuv: bytes, width: int, height: int, colour: Colour) -> Image:
     rgb = _rgb_signal(yuv, width, height, colour)
     if colour.transfer != "sdr":
         rgb = _shown_as_sdr(np.clip(rgb, 0.0, 1.0), colour.transfer)
-    return np.clip(rgb * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.clip(rgb * 255.0 + 0.5, 0.0, 255.0), np.uint8)
 
 
 def _rgb_signal(yuv: bytes, width: int, height: int, colour: Colour) -> Floats:

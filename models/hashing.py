@@ -1,5 +1,6 @@
 """Light deterministic models: real functions of the pixels that cost next to nothing. For tests and fault drills."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -128,7 +129,7 @@ def _grid_means(image: Image) -> Floats:
     columns = np.linspace(0, width, GRID + 1).astype(int)
     cells = [
         image[top : max(top + 1, bottom), left : max(left + 1, right)].reshape(-1, 3).mean(0)
-        for top, bottom in zip(rows, rows[1:], strict=False)
-        for left, right in zip(columns, columns[1:], strict=False)
+        for top, bottom in itertools.pairwise(rows)
+        for left, right in itertools.pairwise(columns)
     ]
     return np.asarray(np.concatenate(cells) + 1.0, np.float32)

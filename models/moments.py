@@ -1,5 +1,6 @@
 """Pure shot assembly inside one cell: probabilities to cuts, cuts to moments, samples to moments."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ def assemble(
             ends_at_cut=last in inner or (last == end_ns and ends_at_cut),
             samples=_samples_in(first, last, sample_times_ns),
         )
-        for first, last in zip(edges, edges[1:], strict=False)
+        for first, last in itertools.pairwise(edges)
     ]
 
 

@@ -30,7 +30,8 @@ class MiniLm:
         from transformers import BertConfig, BertModel
 
         files = self._cache.files("minilm")
-        network = BertModel(BertConfig.from_json_file(str(files["config.json"])), add_pooling_layer=False)
+        make: Any = BertModel  # transformers leaves its constructors untyped
+        network = make(BertConfig.from_json_file(str(files["config.json"])), add_pooling_layer=False)
         tensors = load_file(files["model.safetensors"])
         wanted = network.state_dict()
         network.load_state_dict({name: tensor for name, tensor in tensors.items() if name in wanted}, strict=False)

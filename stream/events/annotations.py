@@ -1,7 +1,7 @@
 """The `annotations` payload: one segment's moments, as Arrow. Exactly one record per segment and revision."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -12,8 +12,6 @@ from stream.events.asset import AssetRef, Media
 from stream.events.ids import Order, segment_id
 
 TAG = pa.struct([pa.field("label", pa.string()), pa.field("score", pa.float32())])
-
-ShotMethod = Literal["transnetv2", "none"]
 
 
 class Space(BaseModel):
@@ -69,7 +67,9 @@ class ModelStamp(BaseModel):
 
 
 class AnnotationsHeader(BaseModel):
-    """What every row of the segment shares. `stage_digests`: stage name to digest of its settings and models."""
+    """What every row of the segment shares. `stage_digests`: stage name to digest of its settings and models.
+    `shot_method` names the detector, or is `none` where there was no dense view.
+    """
 
     model_config = ConfigDict(frozen=True)
     asset: AssetRef
@@ -86,7 +86,7 @@ class AnnotationsHeader(BaseModel):
     models: tuple[ModelStamp, ...]
     stage_digests: dict[str, str]
     profile: str
-    shot_method: ShotMethod
+    shot_method: str
     cuts_ns: tuple[int, ...] = ()
     labels: dict[str, str] = {}
     media: Media | None = None

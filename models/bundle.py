@@ -1,0 +1,175 @@
+"""The models of one topology together: decoded cells in, annotated cells out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from models.captions import TEMPLATE_METHOD, template_caption
+from models.colour import images_of
+from models.images import unit_rows
+from models.moments import MomentRange, assemble, cut_times, cuts_from_probabilities
+from models.protocol import Embedder, Floats, Image, Moderator, ShotDetector, Tagger
+from models.thumbnails import jpeg
+from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, moments_schema
+from stream.events.frames import Frames
+from stream.events.grid import CONTEXT_TICKS, TICKS_PER_SEGMENT
+from stream.events.ids import digest, moment_id
+
+# Change this when the rows would differ although no model did.
+ALGORITHM = 1
+TAG_GATE = 0.15
+MAX_TAGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """What the models said about the samples of one cell, row by row."""
+
+    images: Sequence[Image]
+    probabilities: Floats
+    vectors: Floats
+    image_vectors: Floats
+    nsfw: Floats
+
+
+class Bundle:
+    """Shots, tags, moderation and one embedding space over the same samples."""
+
+    def __init__(self, shots: ShotDetector, tagger: Tagger, moderator: Moderator, embedder: Embedder) -> None:
+        self.shots = shots
+        self.tagger = tagger
+        self.moderator = moderator
+        self.embedder = embedder
+
+    @property
+    def stamps(self) -> tuple[ModelStamp, ...]:
+        return tuple(model.stamp() for model in self._models)
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides the rows; known without loading weights."""
+        parts = [(stamp.role, stamp.name, stamp.version, stamp.digest) for stamp in self.stamps]
+        return digest("understand", ALGORITHM, TAG_GATE, MAX_TAGS, parts)
+
+    @property
+    def _models(self) -> tuple[ShotDetector, Tagger, Moderator, Embedder]:
+        return self.shots, self.tagger, self.moderator, self.embedder
+
+    def open(self) -> None:
+        for model in self._models:
+            model.open()
+
+    def close(self) -> None:
+        for model in self._models:
+            model.close()
+
+    def annotate(self, frames: Sequence[Frames], *, epoch_ms: int) -> list[Annotations]:
+        """One `Annotations` per cell, in order. A result does not depend on the other cells of the call."""
+        images = [images_of(cell) for cell in frames]
+        views = self._views(images)
+        return [self._annotate(cell, view, epoch_ms) for cell, view in zip(frames, views, strict=True)]
+
+    def _views(self, images: Sequence[Sequence[Image]]) -> list[_Views]:
+        every = [image for cell in images for image in cell]
+        predictions = self.tagger.predict(every)
+        vectors = self.embedder.embed(every, predictions)
+        image_vectors = self.embedder.embed_images(every, predictions) if self._has_image_vectors else vectors
+        nsfw = self.moderator.nsfw(every)
+        edges = np.cumsum([0, *(len(cell) for cell in images)])
+        return [
+            _Views(
+                cell,
+                predictions.probabilities[first:last],
+                vectors[first:last],
+                image_vectors[first:last],
+                nsfw[first:last],
+            )
+            for cell, first, last in zip(images, edges[:-1], edges[1:], strict=True)
+        ]
+
+    @property
+    def _has_image_vectors(self) -> bool:
+        return self.embedder.space.image_dimensions is not None
+
+    def _annotate(self, cell: Frames, view: _Views, epoch_ms: int) -> Annotations:
+        start_ns, end_ns = cell.range_ns
+        cuts_ns = self._cuts(cell)
+        moments = assemble(
+            start_ns,
+            end_ns,
+            cuts_ns,
+            [sample.time_ns for sample in cell.samples],
+            is_last_cell=cell.segment == cell.span.segment_count - 1,
+        )
+        rows = [self._row(cell, moment, view) for moment in moments]
+        table = pa.Table.from_pylist(rows, schema=moments_schema(self.embedder.space))
+        return Annotations(self._header(cell, cuts_ns, epoch_ms), table)
+
+    def _cuts(self, cell: Frames) -> list[int]:
+        if cell.dense is None or cell.dense_times_ns is None:
+            return []
+        cuts = cuts_from_probabilities(self.shots.cut_probabilities(cell.dense))
+        own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + TICKS_PER_SEGMENT]
+        return cut_times(cuts, own, *cell.range_ns)
+
+    def _row(self, cell: Frames, moment: MomentRange, view: _Views) -> dict[str, Any]:
+        chosen = list(moment.samples)
+        tags = self._tags(view.probabilities[chosen].mean(0))
+        vector = unit_rows(view.vectors[chosen].mean(0))
+        best = chosen[int(np.argmax(view.vectors[chosen] @ vector))]
+        row = {
+            "moment_id": moment_id(cell.segment_id, moment.start_ns),
+            "start_ns": moment.start_ns,
+            "end_ns": moment.end_ns,
+            "starts_at_cut": moment.starts_at_cut,
+            "ends_at_cut": moment.ends_at_cut,
+            "kind": "visual",
+            "sample_count": len(chosen),
+            "vector": vector,
+            "tags": [{"label": label, "score": score} for label, score in tags],
+            "moderation_nsfw": float(view.nsfw[chosen].max()),
+            "caption": template_caption(tags),
+            "caption_method": TEMPLATE_METHOD,
+            "text": " ".join(label for label, _ in tags),
+            "thumbnail": jpeg(view.images[best]),
+            "thumbnail_time_ns": cell.samples[best].time_ns,
+        }
+        if self._has_image_vectors:
+            row["image_vector"] = unit_rows(view.image_vectors[chosen].mean(0))
+        return row
+
+    def _tags(self, probabilities: Floats) -> list[tuple[str, float]]:
+        """Labels at or above the gate, most probable first; none when the model is unsure."""
+        order = np.argsort(-probabilities, kind="stable")[:MAX_TAGS]
+        return [
+            (self.tagger.labels[index], float(probabilities[index]))
+            for index in order
+            if probabilities[index] >= TAG_GATE
+        ]
+
+    def _header(self, cell: Frames, cuts_ns: Sequence[int], epoch_ms: int) -> AnnotationsHeader:
+        span = cell.span
+        start_ns, end_ns = cell.range_ns
+        return AnnotationsHeader(
+            asset=span.asset,
+            uri=span.uri,
+            content_digest=span.content_digest,
+            content_key=span.content_key,
+            segment=cell.segment,
+            segment_count=span.segment_count,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            epoch_ms=epoch_ms,
+            space=self.embedder.space,
+            models=self.stamps,
+            stage_digests={"decode": span.settings.digest(), "understand": self.digest},
+            profile=span.settings.profile,
+            shot_method="none" if cell.dense is None else self.shots.stamp().name,
+            cuts_ns=tuple(cuts_ns),
+            labels=span.labels,
+            media=span.media,
+            damaged=cell.damaged,
+        )

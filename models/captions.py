@@ -1,0 +1,68 @@
+"""Captions: a template over tags, or an image-to-text checkpoint. A template is never presented as a caption model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from models.hf import checkpoint_digest, checkpoint_dir
+from models.protocol import Image
+from models.registry import ModelContext
+from stream.events.annotations import ModelStamp
+
+TEMPLATE_METHOD = "template"
+MAX_NEW_TOKENS = 40
+
+
+def template_caption(tags: Sequence[tuple[str, float]]) -> str:
+    """A sentence made of tags, most probable first; says so little because it knows so little."""
+    names = [label for label, _ in tags[:3]]
+    if not names:
+        return "Nothing recognised."
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Possibly {listed}."
+
+
+class HuggingFaceCaptioner:
+    """`hf:DIR`, any directory that transformers' AutoModelForImageTextToText loads (BLIP, GIT, Florence-2, SmolVLM…).
+
+    Local files only, safetensors only, no remote code. Greedy, one image at a time: no neighbour can matter.
+    """
+
+    def __init__(self, context: ModelContext) -> None:
+        self._directory: Path = checkpoint_dir(context.argument)
+        self._device = context.device
+        self._processor: Any = None
+        self._network: Any = None
+
+    @property
+    def method(self) -> str:
+        return self._directory.name
+
+    def stamp(self) -> ModelStamp:
+        return ModelStamp(
+            role="captions", name=self._directory.name, version="1", digest=checkpoint_digest(self._directory)
+        )
+
+    def open(self) -> None:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        processors: Any = AutoProcessor  # transformers leaves it untyped
+        options = {"local_files_only": True, "trust_remote_code": False}
+        self._processor = processors.from_pretrained(self._directory, **options)
+        network: Any = AutoModelForImageTextToText.from_pretrained(self._directory, use_safetensors=True, **options)
+        self._network = network.eval().to(self._device)
+
+    def close(self) -> None:
+        self._processor = self._network = None
+
+    def caption(self, images: Sequence[Image]) -> list[str]:
+        return [self._caption(image) for image in images]
+
+    def _caption(self, image: Image) -> str:
+        import torch
+        from PIL import Image as Pillow
+
+        inputs = self._processor(images=Pillow.fromarray(image), return_tensors="pt").to(self._device)
+        with torch.inference_mode():
+            tokens = self._network.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False, num_beams=1)
+        return str(self._processor.batch_decode(tokens, skip_special_tokens=True)[0]).strip()

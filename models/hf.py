@@ -1,0 +1,30 @@
+"""Hugging Face directories on disk: where they are and what identifies them."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from stream.errors import Fatal
+
+WEIGHT_SUFFIX = ".safetensors"
+
+
+def checkpoint_dir(argument: str) -> Path:
+    """The directory of `hf:DIR`. Raises `Fatal` (`bad_checkpoint`) when it holds no config or no safetensors."""
+    directory = Path(argument).expanduser().resolve()
+    if not (directory / "config.json").is_file():
+        raise Fatal(f"{argument or 'hf:'} is no Hugging Face directory: it has no config.json", code="bad_checkpoint")
+    if not any(directory.glob(f"*{WEIGHT_SUFFIX}")):
+        raise Fatal(f"{argument} has no {WEIGHT_SUFFIX} file; other formats can run code", code="bad_checkpoint")
+    return directory
+
+
+@cache
+def checkpoint_digest(directory: Path) -> str:
+    """sha256 over names and bytes of weights, configuration and tokenizer files, in name order."""
+    hasher = hashlib.sha256()
+    for path in sorted(item for item in directory.iterdir() if item.is_file() and item.suffix != ".md"):
+        hasher.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            hasher.update(hashlib.file_digest(file, "sha256").digest())
+    return hasher.hexdigest()
