@@ -1,0 +1,64 @@
+"""Records to batches. Pure: time is an argument."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from stream.stage import BatchPolicy
+
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """A queue that gives batches of its policy, in order of arrival.
+
+    A batch is the longest prefix within `max_records` and `max_bytes`, and at least one item. It is ready when the
+    queue holds more than a batch could grow to, or `max_wait_s` after its first item came.
+    """
+
+    def __init__(self, policy: BatchPolicy) -> None:
+        self._policy = policy
+        self._items: deque[tuple[T, int, float]] = deque()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T, *, size: int, now_s: float) -> None:
+        self._items.append((item, size, now_s))
+        self.bytes += size
+
+    def put_back(self, items: Sequence[tuple[T, int]]) -> None:
+        """Return (item, size) pairs to the front, in their order; they are due at once."""
+        for item, size in reversed(items):
+            self._items.appendleft((item, size, float("-inf")))
+            self.bytes += size
+
+    def due_s(self) -> float | None:
+        """When the next batch is ready though nothing more arrives; None while empty."""
+        if not self._items:
+            return None
+        return float("-inf") if self._full() else self._items[0][2] + self._policy.max_wait_s
+
+    def ready(self, now_s: float) -> bool:
+        due_s = self.due_s()
+        return due_s is not None and due_s <= now_s
+
+    def take(self, now_s: float) -> list[T]:
+        """The next batch, or nothing if none is ready."""
+        if not self.ready(now_s):
+            return []
+        batch: list[T] = []
+        size = 0
+        while self._items and len(batch) < self._policy.max_records:
+            item, item_size, _ = self._items[0]
+            if batch and size + item_size > self._policy.max_bytes:
+                break
+            self._items.popleft()
+            batch.append(item)
+            size += item_size
+        self.bytes -= size
+        return batch
+
+    def _full(self) -> bool:
+        return len(self._items) >= self._policy.max_records or self.bytes >= self._policy.max_bytes

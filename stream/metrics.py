@@ -1,0 +1,120 @@
+"""Every metric, defined once. Docs and dashboards derive from `DEFINITIONS`; the worker is the main caller."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric family; the unit is the last word of its name."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+
+RECORDS = Definition(
+    "rushes_records_total",
+    "counter",
+    "Source records settled, by outcome (done, dead_letter, superseded, dropped).",
+    ("stage", "outcome"),
+)
+EVENTS = Definition("rushes_events_total", "counter", "Events sent, by topic.", ("stage", "topic"))
+SENT = Definition("rushes_sent_bytes_total", "counter", "Bytes sent, by topic.", ("stage", "topic"))
+PROCESSING = Definition(
+    "rushes_processing_seconds",
+    "histogram",
+    "Time in the operator for one batch, its outputs' sending included.",
+    ("stage",),
+    (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
+)
+BATCH_RECORDS = Definition(
+    "rushes_batch_records", "histogram", "Records in one batch.", ("stage",), (1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+BATCH_BYTES = Definition(
+    "rushes_batch_bytes",
+    "histogram",
+    "Bytes of the records in one batch.",
+    ("stage",),
+    tuple(4.0**n for n in range(5, 15)),
+)
+DEAD_LETTERS = Definition("rushes_dead_letters_total", "counter", "Dead letters written.", ("stage", "code"))
+RETRIES = Definition("rushes_retries_total", "counter", "Attempts put off after a passing fault.", ("stage", "code"))
+OUTAGES = Definition("rushes_outages_total", "counter", "Times a dependency was found unavailable.", ("stage", "code"))
+PAUSED = Definition(
+    "rushes_paused_workers",
+    "gauge",
+    "Workers that do not pull, by reason (unavailable, throttled).",
+    ("stage", "reason"),
+)
+READY = Definition("rushes_ready_workers", "gauge", "Workers with an open operator and no outage.", ("stage",))
+IN_FLIGHT = Definition("rushes_in_flight_records", "gauge", "Records received and not yet acknowledged.", ("stage",))
+UNREAD = Definition(
+    "rushes_unread_bytes",
+    "gauge",
+    "Bytes in a throttling topic that its slowest reader has not acknowledged.",
+    ("topic",),
+)
+
+DEFINITIONS = (
+    RECORDS,
+    EVENTS,
+    SENT,
+    PROCESSING,
+    BATCH_RECORDS,
+    BATCH_BYTES,
+    DEAD_LETTERS,
+    RETRIES,
+    OUTAGES,
+    PAUSED,
+    READY,
+    IN_FLIGHT,
+    UNREAD,
+)
+
+
+class Metrics:
+    """The definitions bound to one registry. Make one per process (or test) and pass it down."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.records = _counter(RECORDS, registry)
+        self.events = _counter(EVENTS, registry)
+        self.sent = _counter(SENT, registry)
+        self.processing = _histogram(PROCESSING, registry)
+        self.batch_records = _histogram(BATCH_RECORDS, registry)
+        self.batch_bytes = _histogram(BATCH_BYTES, registry)
+        self.dead_letters = _counter(DEAD_LETTERS, registry)
+        self.retries = _counter(RETRIES, registry)
+        self.outages = _counter(OUTAGES, registry)
+        self.paused = _gauge(PAUSED, registry)
+        self.ready = _gauge(READY, registry)
+        self.in_flight = _gauge(IN_FLIGHT, registry)
+        self.unread = _gauge(UNREAD, registry)
+
+
+def markdown_table() -> str:
+    """The definitions as the table that the operations guide shows."""
+    rows = [
+        f"| `{it.name}` | {it.kind} | {', '.join(f'`{label}`' for label in it.labels)} | {it.help} |"
+        for it in DEFINITIONS
+    ]
+    return "\n".join(["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _counter(it: Definition, registry: CollectorRegistry) -> Counter:
+    return Counter(it.name, it.help, it.labels, registry=registry)
+
+
+def _gauge(it: Definition, registry: CollectorRegistry) -> Gauge:
+    return Gauge(it.name, it.help, it.labels, registry=registry)
+
+
+def _histogram(it: Definition, registry: CollectorRegistry) -> Histogram:
+    return Histogram(it.name, it.help, it.labels, registry=registry, buckets=it.buckets)

@@ -1,0 +1,66 @@
+"""Batches keep order, respect their bounds and are neither early nor late."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.batching import Batcher
+from stream.stage import BatchPolicy
+
+sizes = st.lists(st.integers(0, 50), max_size=40)
+policies = st.builds(
+    BatchPolicy,
+    max_records=st.integers(1, 8),
+    max_bytes=st.integers(1, 100),
+    max_wait_s=st.floats(0, 10, allow_nan=False),
+)
+
+
+def filled(policy: BatchPolicy, item_sizes: list[int]) -> Batcher[int]:
+    batcher: Batcher[int] = Batcher(policy)
+    for item, size in enumerate(item_sizes):
+        batcher.add(item, size=size, now_s=0.0)
+    return batcher
+
+
+@given(policies, sizes)
+def test_batches_partition_the_input_within_bounds(policy: BatchPolicy, item_sizes: list[int]) -> None:
+    batcher = filled(policy, item_sizes)
+    seen: list[int] = []
+    while batch := batcher.take(policy.max_wait_s):
+        assert len(batch) <= policy.max_records
+        size = sum(item_sizes[item] for item in batch)
+        assert size <= policy.max_bytes or len(batch) == 1
+        following = batch[-1] + 1
+        if len(batch) < policy.max_records and following < len(item_sizes):
+            assert size + item_sizes[following] > policy.max_bytes
+        seen += batch
+        assert batcher.bytes == sum(item_sizes[len(seen) :])
+    assert seen == list(range(len(item_sizes)))
+    assert (len(batcher), batcher.bytes, batcher.due_s()) == (0, 0, None)
+
+
+@given(policies.filter(lambda policy: policy.max_wait_s > 0), sizes.filter(bool))
+def test_a_batch_is_early_only_when_full(policy: BatchPolicy, item_sizes: list[int]) -> None:
+    batcher = filled(policy, item_sizes)
+    full = len(item_sizes) >= policy.max_records or sum(item_sizes) >= policy.max_bytes
+    assert batcher.ready(0.0) is full
+    assert bool(batcher.take(0.0)) is full
+
+
+def test_the_wait_counts_from_the_first_item_of_the_batch() -> None:
+    batcher: Batcher[str] = Batcher(BatchPolicy(max_records=2, max_wait_s=5))
+    for item, now_s in (("a", 0.0), ("b", 3.0), ("c", 4.0)):
+        batcher.add(item, size=1, now_s=now_s)
+    assert batcher.take(4.0) == ["a", "b"]
+    assert batcher.due_s() == 9.0
+    assert batcher.take(8.9) == []
+    assert batcher.take(9.0) == ["c"]
+
+
+@given(policies, sizes.filter(bool))
+def test_put_back_restores_the_order_and_is_due_at_once(policy: BatchPolicy, item_sizes: list[int]) -> None:
+    batcher = filled(policy, item_sizes)
+    batch = batcher.take(policy.max_wait_s)
+    batcher.put_back([(item, item_sizes[item]) for item in batch])
+    assert batcher.bytes == sum(item_sizes)
+    assert batcher.take(0.0) == batch

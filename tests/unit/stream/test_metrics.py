@@ -1,0 +1,35 @@
+"""Metrics are named by the house rule, registered once, and documented from the same definitions."""
+
+from prometheus_client import CollectorRegistry
+
+from stream.metrics import DEFINITIONS, Metrics, markdown_table
+
+UNITS = ("_seconds", "_total", "_bytes", "_records", "_workers")
+
+
+def test_names_are_unique_and_end_in_their_unit() -> None:
+    names = [definition.name for definition in DEFINITIONS]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("rushes_") and name.endswith(UNITS) for name in names)
+    assert all((it.kind == "counter") == it.name.endswith("_total") for it in DEFINITIONS)
+
+
+def test_every_definition_is_registered() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    registered = {family.name for family in registry.collect()}
+    assert registered == {definition.name.removesuffix("_total") for definition in DEFINITIONS}
+
+
+def test_two_registries_do_not_meet() -> None:
+    first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    first.records.labels("plan", "done").inc()
+    assert second.registry.get_sample_value("rushes_records_total", {"stage": "plan", "outcome": "done"}) is None
+    assert first.registry.get_sample_value("rushes_records_total", {"stage": "plan", "outcome": "done"}) == 1
+
+
+def test_the_table_has_a_row_for_each() -> None:
+    lines = markdown_table().splitlines()
+    assert len(lines) == 2 + len(DEFINITIONS)
+    for definition in DEFINITIONS:
+        assert any(f"`{definition.name}`" in line and definition.help in line for line in lines)
