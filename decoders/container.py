@@ -14,10 +14,11 @@ from stream.errors import BadMedia, StageError
 VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"  # generic in the stubs only
 
 DEMUXERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,mxf,asf,ivf,nut,gxf,dv,rm,"
-    "h264,hevc,av1,obu,m4v,mjpeg,wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mxf,asf,ivf,nut,gxf,dv,rm,"
+    "wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
 )
-"""What may be opened. No playlists, `concat`, image sequences or anything that names other files."""
+"""What may be opened. No playlists, `concat`, image sequences or anything that names other files, and
+no elementary streams, which have no times. Sound formats are there to be told apart from damaged video."""
 
 READ_BYTES = 256 * 1024
 MAX_DEMUX_ERRORS = 50

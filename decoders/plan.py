@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
+from decoders.timeline import seekable
 from stream.events.asset import Media
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS
 
@@ -25,13 +26,13 @@ def plan_spans(
 ) -> list[range]:
     """Spans of consecutive wanted cells: ascending, disjoint, together exactly the wanted ones.
 
-    A stretch of a source with several runs is one span (it can only be read from its beginning), and so is a GOP
+    A stretch of a source that can only be read from its beginning (several runs, MPEG-PS) is one span, and so is a GOP
     longer than the limits: cutting it would decode its beginning again and again.
     """
     limit = max(1, min(max_span_ns // SEGMENT_NS, int(max_cost_cpu_s / cell_cost_cpu_s(media, profile))))
     spans: list[range] = []
     for stretch in _stretches(wanted_segments):
-        if len(media.runs) > 1:
+        if not seekable(media):
             spans.append(stretch)
             continue
         start = stretch.start

@@ -22,7 +22,7 @@ from decoders.container import (
 from decoders.protocol import Source
 from decoders.rescale import Rescaler
 from decoders.shown import ShownFrame
-from decoders.timeline import RunCounter, asset_time_ns, ns_to_ticks, ticks_to_ns
+from decoders.timeline import RunCounter, asset_time_ns, ns_to_ticks, seekable, ticks_to_ns
 from stream.errors import StageError
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
@@ -59,7 +59,7 @@ class FrameReader:
 
         `on_error` gets the time of each packet that the decoder refused.
         """
-        if from_ns > 0 and len(self._media.runs) == 1:
+        if from_ns > 0 and seekable(self._media):
             for margin_s in SEEK_MARGINS_S:
                 found = self._started(from_ns, margin_s, on_error)
                 if found is not None:
@@ -72,21 +72,28 @@ class FrameReader:
 
         Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
         """
-        if from_ns <= 0 or len(self._media.runs) > 1 or not self._seek(from_ns):
-            self._rewind()
+        following = self._key_packets(from_ns)
         context = self._stream.codec_context
         context.skip_frame = "NONKEY"
         try:
-            for packet in self._packets():
-                if packet.is_keyframe:
-                    context.flush_buffers()
-                    yield from self._decoded([packet], on_error)
+            for packet in following:
+                context.flush_buffers()
+                yield from self._decoded([packet], on_error)
         finally:
             context.skip_frame = "DEFAULT"
             context.flush_buffers()
 
-    def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[ShownFrame] | None:
-        """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
+    def _key_packets(self, from_ns: int) -> Iterator[VideoPacket]:
+        """From the last one at or before `from_ns` that a seek finds, else from the beginning."""
+        for margin_s in SEEK_MARGINS_S if seekable(self._media) else ():
+            following = self._sought(from_ns, margin_s)
+            if following is not None:
+                return (packet for packet in following if packet.is_keyframe)
+        self._rewind()
+        return (packet for packet in self._packets() if packet.is_keyframe)
+
+    def _sought(self, from_ns: int, margin_s: int) -> Iterator[VideoPacket] | None:
+        """Packets from a key packet at or before `from_ns` on, or None if the seek did not lead to one."""
         target_ns = from_ns - margin_s * SECOND_NS
         if target_ns <= 0 or not self._seek(target_ns):
             return None
@@ -94,8 +101,15 @@ class FrameReader:
         first = self._first_key_packet(following)
         if first is None or (first.pts is not None and asset_time_ns(self._media, first.pts) > from_ns):
             return None
+        return chain([first], following)
+
+    def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[ShownFrame] | None:
+        """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
+        following = self._sought(from_ns, margin_s)
+        if following is None:
+            return None
         errors: list[int] = []
-        frames = self._decoded(chain([first], following), errors.append)
+        frames = self._decoded(following, errors.append)
         for _, frame in zip(range(MAX_PACKETS_TO_KEY), frames, strict=False):
             if frame.frame.key_frame:
                 if frame.time_ns > from_ns:

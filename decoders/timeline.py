@@ -11,6 +11,14 @@ JUMP_BACK_S = 0.5
 DISCONTINUOUS = frozenset({"mpegts", "mpeg", "flv"})
 """Containers whose time stamps may jump; in the others a long gap is a frame that stays on display."""
 
+SEQUENTIAL = frozenset({"mpeg"})
+"""Containers with sparse time stamps: after a seek the first frames are misplaced, so they are read from byte 0."""
+
+
+def seekable(media: Media) -> bool:
+    """Whether decoding may begin anywhere but at the beginning. Several runs share time stamps, so it may not."""
+    return len(media.runs) == 1 and media.container not in SEQUENTIAL
+
 
 def ticks_to_ns(ticks: int, num: int, den: int) -> int:
     """Nearest integer nanosecond."""

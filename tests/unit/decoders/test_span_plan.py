@@ -1,0 +1,97 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decoders.plan import cell_cost_cpu_s, plan_spans
+from stream.events.asset import Media, Run
+from stream.events.grid import SECOND_NS, SEGMENT_NS
+
+
+def media(
+    seconds: float = 3600,
+    *,
+    width: int = 1920,
+    height: int = 1080,
+    codec: str = "h264",
+    container: str = "mov",
+    runs: int = 1,
+) -> Media:
+    end_ns = round(seconds * SECOND_NS)
+    each = end_ns // runs
+    return Media(
+        container=container,
+        codec=codec,
+        stream_index=0,
+        width=width,
+        height=height,
+        display_width=width,
+        display_height=height,
+        time_base_num=1,
+        time_base_den=90_000,
+        average_rate=25.0,
+        duration_ns=each * runs,
+        runs=tuple(Run(0, number * each, (number + 1) * each) for number in range(runs)),
+    )
+
+
+def keys(gop_s: float, seconds: float = 3600) -> list[int]:
+    return [round(number * gop_s * SECOND_NS) for number in range(int(seconds / gop_s) + 1)]
+
+
+@given(
+    wanted=st.sets(st.integers(0, 400)),
+    gop_s=st.sampled_from([0.5, 2.0, 9.0, 10.0, 35.0, 600.0]),
+    max_span_s=st.integers(1, 300),
+    max_cost=st.floats(0.01, 100),
+    profile=st.sampled_from(["full", "fast"]),
+)
+def test_spans_partition_the_wanted_cells(
+    wanted: set[int], gop_s: float, max_span_s: int, max_cost: float, profile: str
+) -> None:
+    source = media()
+    found = plan_spans(
+        source,
+        keys(gop_s),
+        wanted,
+        max_span_ns=max_span_s * SECOND_NS,
+        max_cost_cpu_s=max_cost,
+        profile=profile,
+    )
+    assert [cell for span in found for cell in span] == sorted(wanted)
+    assert all(len(span) > 0 for span in found)
+    limit = max(1, min(max_span_s // 10, int(max_cost / cell_cost_cpu_s(source, profile))))
+    longest_gop = int(gop_s / 10) + 3
+    assert all(len(span) <= max(limit, longest_gop) for span in found)
+
+
+def test_a_span_that_begins_inside_a_gop_ends_behind_it() -> None:
+    found = plan_spans(media(), keys(60.0), range(360), max_span_ns=20 * SECOND_NS)
+    starts_ns = [span.start * SEGMENT_NS - SECOND_NS for span in found[1:]]
+    sources = [start_ns // (60 * SECOND_NS) for start_ns in starts_ns]
+    assert sources == sorted(set(sources)), "no GOP is decoded from its beginning for two spans"
+
+
+def test_cost_bounds_spans_of_large_pictures() -> None:
+    small = plan_spans(media(), keys(2.0), range(360))
+    large = plan_spans(media(width=3840, height=2160, codec="hevc"), keys(2.0), range(360))
+    assert max(map(len, small)) == 12
+    assert max(map(len, large)) < 12
+
+
+def test_run_in_and_context_stay_below_a_tenth_at_short_gops() -> None:
+    gop = keys(2.0)
+    found = plan_spans(media(), gop, range(360))
+    extra_ns = sum(
+        span.start * SEGMENT_NS - max(key for key in gop if key <= span.start * SEGMENT_NS - SECOND_NS)
+        for span in found[1:]
+    )
+    context_ns = len(found) * SECOND_NS
+    assert extra_ns + context_ns < 0.1 * media().duration_ns
+
+
+def test_what_can_only_be_read_from_its_beginning_is_one_span() -> None:
+    assert plan_spans(media(runs=2), keys(2.0), range(100)) == [range(100)]
+    assert plan_spans(media(container="mpeg"), (), range(100)) == [range(100)]
+
+
+def test_nothing_wanted_gives_no_span() -> None:
+    assert plan_spans(media(), keys(2.0), []) == []
