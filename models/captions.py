@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.device import limit_threads
 from models.hf import checkpoint_digest, checkpoint_dir
 from models.protocol import Image
 from models.registry import ModelContext
@@ -30,6 +31,7 @@ class HuggingFaceCaptioner:
 
     def __init__(self, context: ModelContext) -> None:
         self._directory: Path = checkpoint_dir(context.argument)
+        self._context = context
         self._device = context.device
         self._processor: Any = None
         self._network: Any = None
@@ -44,6 +46,7 @@ class HuggingFaceCaptioner:
         )
 
     def open(self) -> None:
+        limit_threads(self._context)
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         processors: Any = AutoProcessor  # transformers leaves it untyped

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.device import limit_threads
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
@@ -27,6 +28,7 @@ class ConSE:
     """
 
     def __init__(self, context: ModelContext) -> None:
+        self._context = context
         self._text = MiniLm(context.cache)
         self._labels = EfficientNetTagger(context)
         self._label_vectors: Floats | None = None
@@ -44,20 +46,26 @@ class ConSE:
         return ModelStamp(role="embedding", name="conse", version=str(ALGORITHM), digest=self.space.digest)
 
     def open(self) -> None:
+        limit_threads(self._context)
         self._text.open()
-        self._label_vectors = self._text.embed([f"a photo of a {label}" for label in self._labels.labels])
 
     def close(self) -> None:
         self._text.close()
         self._label_vectors = None
 
     def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002 - the family's contract
-        assert self._label_vectors is not None, "open() first"
+        vectors = self._label_rows()
         rows = []
         for probabilities in predictions.probabilities:
             top = np.argsort(-probabilities, kind="stable")[:TOP_LABELS]
-            rows.append(probabilities[top] @ self._label_vectors[top])
+            rows.append(probabilities[top] @ vectors[top])
         return unit_rows(np.asarray(rows, np.float32).reshape(-1, DIMENSIONS))
+
+    def _label_rows(self) -> Floats:
+        """Made at first use: queries by words do not need them."""
+        if self._label_vectors is None:
+            self._label_vectors = self._text.embed([f"a photo of a {label}" for label in self._labels.labels])
+        return self._label_vectors
 
     def embed_images(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002
         return unit_rows(predictions.features)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.device import limit_threads
 from models.protocol import Floats
 from models.registry import ModelContext
 from models.weights import digest_of
@@ -28,6 +29,7 @@ class TransNetShots:
         return ModelStamp(role="shots", name="transnetv2", version="1", digest=digest_of("transnetv2"))
 
     def open(self) -> None:
+        limit_threads(self._context)
         import torch
 
         from models.transnet import TransNetV2

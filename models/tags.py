@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from models.device import limit_threads
 from models.images import resized_crop
 from models.protocol import Image, Predictions
 from models.registry import ModelContext
@@ -37,6 +38,7 @@ class EfficientNetTagger:
         return tuple(_IMAGENET_CATEGORIES)
 
     def open(self) -> None:
+        limit_threads(self._context)
         import timm
         import torch
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models.device import limit_threads
 from models.hf import checkpoint_digest, checkpoint_dir
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
@@ -26,6 +27,7 @@ class HuggingFaceTwoTower:
 
     def __init__(self, context: ModelContext) -> None:
         self._directory: Path = checkpoint_dir(context.argument)
+        self._context = context
         self._device = context.device
         self._network: Any = None
         self._processor: Any = None
@@ -55,6 +57,7 @@ class HuggingFaceTwoTower:
         return ModelStamp(role="embedding", name=self.space.name, version="1", digest=self.space.digest)
 
     def open(self) -> None:
+        limit_threads(self._context)
         from transformers import AutoModel, AutoProcessor
 
         processors: Any = AutoProcessor  # transformers leaves it untyped
