@@ -1,0 +1,216 @@
+"""The sandbox: what a child does wrong costs that child alone."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from decoders.protocol import Inspection
+from decoders.pyav import PyAVDecoder
+from decoders.sandbox import ChildLimits, DecodePool
+from decoders.source import SourcePolicy, open_source
+from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
+from tests.clips import write_clip
+from tests.footage import span_of
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pool") / "clip.mp4"
+    write_clip(path, seconds=35, size=(64, 36), scenes=4)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(clip: Path) -> Inspection:
+    source = open_source(str(clip), SourcePolicy(roots=(str(clip.parent),)))
+    inspection = PyAVDecoder().inspect(source)
+    source.close()
+    return inspection
+
+
+def pool_of(clip: Path, decoder: str = "decoders.pyav:PyAVDecoder", **limits: float) -> DecodePool:
+    return DecodePool(
+        children=1,
+        policy=SourcePolicy(roots=(str(clip.parent),)),
+        limits=ChildLimits(**limits),  # type: ignore[arg-type] # integers are floats here
+        decoder=decoder,
+    )
+
+
+def children_of(pool: DecodePool) -> set[int]:
+    return {child.pid for child in pool._all}
+
+
+def test_pool_yields_what_the_decoder_yields(clip: Path, found: Inspection) -> None:
+    source = open_source(str(clip), SourcePolicy(roots=(str(clip.parent),)))
+    expected = [frames.to_bytes() for frames in PyAVDecoder().decode(source, span_of(found, clip))]
+    source.close()
+    with pool_of(clip) as pool:
+        assert pool.inspect(str(clip)) == found
+        assert [frames.value for frames in pool.decode(span_of(found, clip))] == expected
+
+
+@pytest.mark.parametrize(
+    ("decoder", "limits", "kind", "code"),
+    [
+        ("Hanging", {"wall_s": 1.0}, Retryable, "decoder_hung"),
+        ("Spinning", {"cpu_s": 1.0}, Retryable, "decoder_hung"),
+        ("Dying", {}, Retryable, "decoder_died"),
+        ("Greedy", {"memory_bytes": 1 << 30}, BadMedia, "decoder_out_of_memory"),
+    ],
+)
+def test_a_rogue_costs_its_cells_and_the_next_request_works(
+    clip: Path, found: Inspection, decoder: str, limits: dict[str, float], kind: type[StageError], code: str
+) -> None:
+    with pool_of(clip, f"tests.rogue_decoders:{decoder}", **limits) as pool:
+        delivered: list[int] = []
+        with pytest.raises(kind) as caught:
+            delivered.extend(frames.segment for frames in pool.decode(span_of(found, clip)))
+        assert caught.value.code == code
+        assert delivered
+        assert caught.value.segments == tuple(sorted({0, 1, 2, 3} - set(delivered)))
+        assert "clip.mp4" in caught.value.message
+        assert pool.inspect(str(clip)) == found
+        left = children_of(pool)
+    assert not any(psutil.pid_exists(pid) for pid in left)
+
+
+def test_a_defect_is_no_media_error_and_tells_no_content(clip: Path, found: Inspection) -> None:
+    with (
+        pool_of(clip, "tests.rogue_decoders:Defective") as pool,
+        pytest.raises(RuntimeError, match=r"KeyError in rogue_decoders\.py") as caught,
+    ):
+        list(pool.decode(span_of(found, clip)))
+    assert "secret" not in str(caught.value)
+
+
+def test_children_import_no_models(clip: Path, found: Inspection) -> None:
+    with pool_of(clip, "tests.rogue_decoders:Telling") as pool, pytest.raises(BadMedia, match=r"imported: \[\]"):
+        list(pool.decode(span_of(found, clip)))
+
+
+def test_an_iterator_closed_early_leaves_a_warm_child(clip: Path, found: Inspection) -> None:
+    with pool_of(clip) as pool:
+        before = children_of(pool)
+        for _ in range(3):
+            cells = iter(pool.decode(span_of(found, clip)))
+            assert next(cells).segment == 0
+            del cells
+            gc.collect()
+        assert [frames.segment for frames in pool.decode(span_of(found, clip))] == [0, 1, 2, 3]
+        assert children_of(pool) == before
+
+
+def test_threads_share_a_pool(clip: Path, found: Inspection) -> None:
+    pool = DecodePool(children=2, policy=SourcePolicy(roots=(str(clip.parent),)))
+    with pool, ThreadPoolExecutor(4) as threads:
+        whole = [b"".join(frames.value for frames in pool.decode(span_of(found, clip)))]
+        jobs = [threads.submit(lambda: b"".join(f.value for f in pool.decode(span_of(found, clip)))) for _ in range(6)]
+        assert {job.result() for job in jobs} == set(whole)
+
+
+def test_a_source_that_changed_is_superseded(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, seconds=12, size=(64, 36))
+    with pool_of(path) as pool:
+        before = pool.inspect(str(path))
+        assert [frames.segment for frames in pool.decode(span_of(before, path))] == [0, 1]
+        other = tmp_path / "other.mp4"
+        write_clip(other, seconds=12, size=(64, 36), scenes=5)
+        other.replace(path)
+        with pytest.raises(Superseded):
+            list(pool.decode(span_of(before, path)))
+        after = pool.inspect(str(path))
+        assert after.content_digest != before.content_digest
+        assert [frames.segment for frames in pool.decode(span_of(after, path))] == [0, 1]
+
+
+def test_a_change_before_the_last_cell_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, seconds=12, size=(64, 36))
+    source = open_source(str(path), SourcePolicy(roots=(str(tmp_path),)))
+    decoder = PyAVDecoder()
+    found = decoder.inspect(source)
+    cells = decoder.decode(source, span_of(found, path))
+    assert next(cells).segment == 0
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(Superseded):
+        next(cells)
+    source.close()
+
+
+def test_bad_media_comes_back_as_it_was_raised(clip: Path, tmp_path: Path) -> None:
+    with pool_of(clip) as pool:
+        with pytest.raises(BadMedia) as caught:
+            pool.inspect(str(clip.parent / "absent.mp4"))
+        assert caught.value.code == "not_found"
+        with pytest.raises(BadMedia) as caught:
+            pool.inspect(str(tmp_path.parent.parent / "elsewhere.mp4"))
+        assert caught.value.code in {"outside_roots", "not_found"}
+
+
+def test_a_decoder_that_cannot_be_loaded_is_unavailable(clip: Path) -> None:
+    with pool_of(clip, "tests.rogue_decoders:Absent") as pool, pytest.raises(Unavailable) as caught:
+        pool.inspect(str(clip))
+    assert caught.value.code == "decoder_start"
+
+
+def test_closing_the_pool_ends_what_waits(clip: Path, found: Inspection) -> None:
+    pool = pool_of(clip, "tests.rogue_decoders:Hanging")
+    cells = iter(pool.decode(span_of(found, clip)))
+    assert next(cells).segment == 0
+    closer = threading.Thread(target=pool.close)
+    closer.start()
+    with pytest.raises(Retryable):
+        list(cells)
+    closer.join()
+    with pytest.raises(Unavailable):
+        pool.inspect(str(clip))
+
+
+def test_nothing_is_left_open(clip: Path, found: Inspection) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    shared_before = set(Path("/dev/shm").iterdir())
+    with pool_of(clip):
+        pass
+    before = descriptors()
+    for _ in range(3):
+        with pool_of(clip, "tests.rogue_decoders:Dying") as pool, pytest.raises(Retryable):
+            list(pool.decode(span_of(found, clip)))
+    assert descriptors() == before
+    assert set(Path("/dev/shm").iterdir()) <= shared_before
+
+
+_PARENT = """
+import sys
+from decoders.sandbox import DecodePool
+from decoders.source import SourcePolicy
+pool = DecodePool(children=2, policy=SourcePolicy(roots=(sys.argv[2],)), decoder="tests.rogue_decoders:Spinning")
+found = pool.inspect(sys.argv[1])
+from tests.footage import span_of
+next(iter_ := pool.decode(span_of(found, sys.argv[1])))
+print(*(child.pid for child in pool._all), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_children_die_with_a_killed_parent(clip: Path) -> None:
+    command = [sys.executable, "-c", _PARENT, str(clip), str(clip.parent)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path.cwd()) as parent:
+        assert parent.stdout is not None
+        children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        assert len(children) == 2
+        parent.send_signal(signal.SIGKILL)
+    gone, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    assert len(gone) == 2
