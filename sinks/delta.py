@@ -1,11 +1,10 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sinks.filters import one_of, void_rows
 from sinks.fold import Cell
@@ -42,10 +41,10 @@ class DeltaStore:
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
-        return [Receipt.from_row(row) for row in self._select(SEGMENTS, "asset_key", asset_keys).to_pylist()]
+        return [Receipt.from_row(row) for row in self._select(SEGMENTS, one_of("asset_key", asset_keys)).to_pylist()]
 
     def retirements(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
-        rows = self._select(RETIRED, "asset_key", asset_keys).to_pylist()
+        rows = self._select(RETIRED, one_of("asset_key", asset_keys)).to_pylist()
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
 
     def replace(self, batch: Sequence[Annotations]) -> None:
@@ -84,13 +83,11 @@ class DeltaStore:
 
     def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Moments of these assets in `space`, as `delta_schema` rows."""
-        found = self._select(MOMENTS, "asset_key", asset_keys, columns, pc.field("space") == space)
-        return found.cast(pa.schema([delta_schema().field(name) for name in found.schema.names]))
+        return self._select(MOMENTS, f"{one_of('asset_key', asset_keys)} AND {one_of('space', [space])}", columns)
 
     def spaces(self) -> list[Space]:
         """The spaces that were ever stored, by key."""
-        table = self._find(SPACES)
-        rows = [] if table is None else table.to_pyarrow_dataset().to_table().to_pylist()
+        rows = self._select(SPACES).to_pylist()
         return sorted((Space.model_validate_json(row["space"]) for row in rows), key=lambda space: space.key)
 
     def erase(self, cells: Collection[Cell]) -> None:
@@ -101,8 +98,7 @@ class DeltaStore:
 
     def cells(self) -> pa.Table:
         """The whole ledger as `RECEIPT_SCHEMA` rows."""
-        table = self._find(SEGMENTS)
-        return RECEIPT_SCHEMA.empty_table() if table is None else table.to_pyarrow_dataset().to_table()
+        return self._select(SEGMENTS)
 
     def count(self) -> int:
         table = self._find(MOMENTS)
@@ -161,21 +157,19 @@ class DeltaStore:
 
         write_deltalake(self._ensure(name), rows, mode="overwrite", predicate=predicate)
 
-    def _select(
-        self,
-        name: str,
-        column: str,
-        values: Iterable[str],
-        columns: Sequence[str] | None = None,
-        also: Any | None = None,
-    ) -> pa.Table:
+    def _select(self, name: str, where: str = "true", columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows that match, in the declared types. Through DataFusion: pyarrow's own scan trips over the statistics of
+        files that a partial overwrite wrote (`string` against `string_view`, deltalake 1.6).
+        """
+        from deltalake import QueryBuilder
+
+        names = list(columns or _SCHEMAS[name].names)
+        schema = pa.schema([_SCHEMAS[name].field(column) for column in names])
         table = self._find(name)
         if table is None:
-            schema = _SCHEMAS[name]
-            return pa.schema([schema.field(item) for item in columns or schema.names]).empty_table()
-        condition = pc.field(column).isin(pa.array(sorted(set(values)), pa.string()))
-        where = condition if also is None else condition & also
-        return table.to_pyarrow_dataset().to_table(columns=list(columns) if columns else None, filter=where)
+            return schema.empty_table()
+        query = f"SELECT {', '.join(names)} FROM found WHERE {where}"  # noqa: S608 - names are ours, values are escaped
+        return pa.table(QueryBuilder().register("found", table).execute(query).read_all()).cast(schema)
 
 
 def _cells(cells: Collection[Cell]) -> str:

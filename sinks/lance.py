@@ -168,7 +168,7 @@ class LanceIndex:
         for name, touch in ((SEGMENTS, "segment_id"), (ASSETS, "asset_key")):
             self.tables.purge(name, touch)
         for key in self._spaces:
-            self.tables.purge(moments_table(key), "moment_id")
+            self.tables.purge(moments_table(key), "moment_id", worded="text")
 
     def close(self) -> None:
         self.tables.forget()

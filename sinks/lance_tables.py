@@ -77,18 +77,18 @@ class LanceTables:
         if table is not None and table.count_rows(where):
             table.delete(where)
 
-    def names(self) -> list[str]:
-        return sorted(path.stem for path in self.directory.glob("*.lance") if path.is_dir())
-
     def optimize(self, name: str) -> None:
         """Compact, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
         table = self.find(name)
         if table is not None:
             table.optimize(cleanup_older_than=_VERSIONS_KEPT)
 
-    def purge(self, name: str, touch: str) -> None:
-        """Leave no byte of deleted rows: compaction rewrites a fragment only beside another small one (or when a
-        tenth of it is deleted), so one row is rewritten into a fragment of its own first. `touch` is a text column.
+    def purge(self, name: str, touch: str, *, worded: str | None = None) -> None:
+        """Leave no byte of deleted rows. `touch` is a text column, `worded` the one with a full-text index.
+
+        Compaction rewrites a fragment only beside another small one that is indexed like it (or when a tenth of it is
+        deleted), so one row is rewritten into a fragment of its own and indexed first. A full-text index keeps words
+        of deleted rows: it is built anew. Each `optimize` drops the versions before its own first commit.
         """
         table = self.find(name)
         if table is None:
@@ -96,6 +96,10 @@ class LanceTables:
         some = table.search().select([touch]).limit(1).to_arrow().to_pylist()
         if some:
             table.update(where=f"{touch} = {literal(some[0][touch])}", values_sql={touch: touch})
+        for _ in range(2):
+            table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
+        if worded is not None:
+            _index(table, (), worded)
         table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
 
     def forget(self) -> None:

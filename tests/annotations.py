@@ -114,7 +114,7 @@ def annotations(
     asset = asset or ref()
     key = key_of(content, asset.asset_id, asset.tenant)
     start_ns, end_ns = segment_range(segment, media(of).duration_ns)
-    seed = digest(content, segment, *asset.version, epoch_ms, revision)
+    seed = digest(key, segment, *asset.version, epoch_ms, revision)
     owner = segment_id(key, segment)
     header = AnnotationsHeader(
         asset=asset,

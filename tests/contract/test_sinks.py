@@ -1,0 +1,276 @@
+"""What every sink promises: the same events in any order and partition leave the same rows."""
+
+import importlib
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sinks import REGISTRY
+from sinks.protocol import Sink
+from sinks.retirement import asset_key
+from stream.clock import ManualClock
+from stream.errors import BadEvent, Unavailable
+from stream.events.annotations import Space
+from stream.events.asset import AssetDeleted, AssetPublished, Outcome, SegmentProgressed
+from stream.events.base import Event
+from tests.annotations import (
+    OTHER_SPACE,
+    SPACE,
+    annotations,
+    asset_deleted,
+    event,
+    events,
+    key_of,
+    planned,
+    ref,
+    retired,
+    segment_failed,
+)
+
+Make = Callable[[], Sink]
+Row = dict[str, Any]
+
+
+def build(name: str, directory: Path) -> Sink:
+    module, _, attribute = REGISTRY[name].partition(":")
+    sink: Sink = getattr(importlib.import_module(module), attribute)(directory, ManualClock())
+    sink.open()
+    return sink
+
+
+@pytest.fixture(params=sorted(REGISTRY))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def sink(name: str, tmp_path: Path) -> Iterator[Sink]:
+    built = build(name, tmp_path / "store")
+    yield built
+    built.close()
+
+
+def rows_of(sink: Sink, asset_id: str = "clip", tenant: str = "acme", space: Space = SPACE) -> list[Row]:
+    table: Any = sink.store.rows([asset_key(tenant, asset_id)], space.key)  # type: ignore[attr-defined]  # for tests
+    return [] if table is None else sorted(table.to_pylist(), key=lambda row: str(row["moment_id"]))
+
+
+def feed(sink: Sink, batch: Sequence[Event]) -> list[Event]:
+    return list(sink.process(batch))
+
+
+def test_rows_are_stored_whole(sink: Sink) -> None:
+    item = annotations(words=["a dog", "a ball"], labels={"team": "red"})
+    feed(sink, events(item))
+    rows = rows_of(sink)
+    wanted = sorted(item.rows.to_pylist(), key=lambda row: str(row["moment_id"]))
+    assert [{name: row[name] for name in item.rows.column_names} for row in rows] == wanted
+    first = rows[0]
+    assert (first["tenant"], first["project"], first["asset_id"], first["segment"]) == ("acme", "news", "clip", 0)
+    assert (first["labels"], first["day"], first["revision"]) == (["team=red"], "2023-11-14", 0)
+    assert json.loads(first["stage_digests"]) == {"understand": "u1"}
+    assert json.loads(first["models"])[0]["digest"] == "d1"
+    (receipt,) = sink.store.receipts([asset_key("acme", "clip")])
+    assert (receipt.order, receipt.moment_count) == (item.header.order, 2)
+
+
+def test_duplicates_and_stale_rows_in_one_batch_leave_the_newest(sink: Sink) -> None:
+    old, new = annotations(count=5), annotations(count=2, revision=1)
+    feed(sink, events(old, new, old, new))
+    assert [row["revision"] for row in rows_of(sink)] == [1, 1]
+
+
+def test_a_stale_revision_never_replaces_a_newer_one(sink: Sink) -> None:
+    feed(sink, events(annotations(count=2, revision=1)))
+    feed(sink, events(annotations(count=5)))
+    assert [row["revision"] for row in rows_of(sink)] == [1, 1]
+
+
+def test_a_newer_revision_replaces_another_set_of_moments(sink: Sink) -> None:
+    feed(sink, events(annotations(count=5), annotations(segment=1, count=1)))
+    feed(sink, events(annotations(count=2, revision=1)))
+    assert sorted((row["segment"], row["revision"]) for row in rows_of(sink)) == [(0, 1), (0, 1), (1, 0)]
+
+
+def test_an_empty_result_clears_and_is_a_receipt(sink: Sink) -> None:
+    feed(sink, events(annotations(count=3)))
+    feed(sink, events(annotations(count=0, epoch_ms=9)))
+    assert rows_of(sink) == []
+    (receipt,) = sink.store.receipts([asset_key("acme", "clip")])
+    assert (receipt.outcome, receipt.moment_count, receipt.epoch_ms) == (Outcome.DONE, 0, 9)
+
+
+def test_an_empty_result_alone_is_a_receipt(sink: Sink) -> None:
+    feed(sink, events(annotations(count=0)))
+    assert len(sink.store.receipts([asset_key("acme", "clip")])) == 1
+    assert [space.key for space in sink.store.spaces()] == [SPACE.key]
+
+
+def test_two_spaces_live_side_by_side(sink: Sink) -> None:
+    feed(sink, events(annotations(count=2), annotations(count=3, space=OTHER_SPACE)))
+    feed(sink, events(annotations(count=4, space=OTHER_SPACE, revision=1)))
+    assert len(rows_of(sink)) == 2
+    assert [len(row["vector"]) for row in rows_of(sink, space=OTHER_SPACE)] == [16] * 4
+
+
+def test_two_tenants_with_the_same_file_share_no_row(sink: Sink) -> None:
+    other = ref(tenant="o'hara; --")
+    feed(sink, events(annotations(), annotations(other)))
+    feed(sink, [asset_deleted(ref(number=2))])
+    assert rows_of(sink) == []
+    assert [row["tenant"] for row in rows_of(sink, tenant="o'hara; --")] == ["o'hara; --"] * 2
+
+
+def test_retired_content_goes_and_late_arrivals_stay_out(sink: Sink) -> None:
+    newer = ref(number=2)
+    feed(sink, events(annotations(), annotations(newer, content="b"), retired(2, key_of("b"))))
+    assert {row["content_key"] for row in rows_of(sink)} == {key_of("b")}
+    reported = feed(sink, events(annotations(), annotations(segment=1)))
+    assert {row["content_key"] for row in rows_of(sink)} == {key_of("b")}
+    progress = [item.data for item in reported if isinstance(item.data, SegmentProgressed)]
+    assert [item.outcome for item in progress] == [Outcome.SUPERSEDED] * 2
+
+
+def test_retirement_may_come_first(sink: Sink) -> None:
+    feed(sink, events(retired(2, key_of("b"))))
+    feed(sink, events(annotations(), annotations(ref(number=2), content="b"), annotations(ref(number=3), content="c")))
+    assert {row["content_key"] for row in rows_of(sink)} == {key_of("b"), key_of("c")}
+
+
+def test_a_deleted_asset_leaves_nothing_and_can_be_published_again(sink: Sink) -> None:
+    feed(sink, events(annotations(), planned()))
+    feed(sink, [asset_deleted(ref(number=2))])
+    feed(sink, events(annotations(segment=1)))
+    assert rows_of(sink) == []
+    assert sink.store.receipts([asset_key("acme", "clip")]) == []
+    feed(sink, events(annotations(ref(number=3))))
+    assert len(rows_of(sink)) == 2
+
+
+def test_no_byte_of_a_deleted_asset_is_left_after_a_purge(sink: Sink, tmp_path: Path) -> None:
+    secret = "zebracrossing"
+    for number in range(12):
+        feed(sink, events(annotations(ref(f"other-{number}"), count=8)))
+    feed(sink, events(annotations(ref("doomed"), words=[secret], uri=f"file:///{secret}.mp4")))
+    sink.maintain()
+    assert rows_of(sink, "doomed")
+    thumbnails = [row["thumbnail"] for row in rows_of(sink, "doomed")]
+    feed(sink, [asset_deleted(ref("doomed", 2))])
+    sink.maintain(purge=True)
+    left = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
+    assert secret.encode() not in left
+    assert all(thumbnail not in left for thumbnail in thumbnails)
+    assert len(rows_of(sink, "other-3")) == 8
+
+
+def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
+    batch = events(annotations(), annotations(segment=1), segment_failed(segment=2))
+    first, again = feed(sink, batch), feed(sink, batch)
+
+    def told(items: list[Event]) -> list[tuple[str, int, Outcome]]:
+        reports = [(item.id, item.data) for item in items if isinstance(item.data, SegmentProgressed)]
+        return sorted((key, data.segment, data.outcome) for key, data in reports)
+
+    assert told(first) == told(again)
+    assert sorted(item[1:] for item in told(first)) == [(0, "done"), (1, "done"), (2, "failed")]
+
+
+def test_what_was_stored_is_there_for_a_new_process(sink: Sink, name: str, tmp_path: Path) -> None:
+    feed(sink, events(annotations(count=3), retired(1, key_of("a"))))
+    script = (
+        "import sys; from pathlib import Path; from tests.contract.test_sinks import build, rows_of;"
+        "print(len(rows_of(build(sys.argv[1], Path(sys.argv[2])))))"
+    )
+    command = [sys.executable, "-W", "error", "-c", script, name, str(tmp_path / "store")]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "3", done.stderr
+
+
+def test_reopening_goes_on_where_it_was(sink: Sink, name: str, tmp_path: Path) -> None:
+    feed(sink, events(annotations(revision=3)))
+    sink.close()
+    again = build(name, tmp_path / "store")
+    feed(again, events(annotations(revision=2, count=7), annotations(segment=1)))
+    assert sorted((row["segment"], row["revision"]) for row in rows_of(again)) == [(0, 3), (0, 3), (1, 0), (1, 0)]
+    again.close()
+
+
+def test_a_full_disk_is_unavailable_and_loses_nothing(name: str, tmp_path: Path) -> None:
+    module, _, attribute = REGISTRY[name].partition(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    full: Sink = kind(tmp_path / "store", ManualClock(), min_free_bytes=1 << 60)
+    full.open()
+    with pytest.raises(Unavailable, match="make room") as caught:
+        feed(full, events(annotations()))
+    assert caught.value.code == "disk_full"
+    roomy = build(name, tmp_path / "store")
+    feed(roomy, events(annotations()))
+    assert len(rows_of(roomy)) == 2
+
+
+def test_a_store_that_cannot_be_written_is_unavailable(name: str, tmp_path: Path) -> None:
+    blocked = tmp_path / "store"
+    blocked.write_text("a file where the directory should be")
+    with pytest.raises(Unavailable, match="cannot be used"):
+        build(name, blocked)
+
+
+def test_events_that_no_sink_reads_are_refused(sink: Sink) -> None:
+    with pytest.raises(BadEvent):
+        feed(sink, events(AssetPublished(uri="file:///a.mp4")))
+    with pytest.raises(BadEvent, match="version"):
+        feed(sink, [event(AssetDeleted(asset_id="clip"))])
+
+
+EVENTS = events(
+    annotations(count=3),
+    annotations(count=1, revision=1),
+    annotations(segment=1),
+    annotations(segment=1, epoch_ms=8, count=0),
+    annotations(ref(number=2), content="b"),
+    annotations(ref(number=2), segment=1, content="b", count=4),
+    annotations(count=2, space=OTHER_SPACE),
+    retired(2, key_of("b")),
+    annotations(ref("second")),
+    annotations(ref("second", 3), revision=1, count=5),
+    asset_deleted(ref("third", 2)),
+    annotations(ref("third")),
+    annotations(ref("third", 4)),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(len(EVENTS))), again=st.lists(st.sampled_from(range(len(EVENTS))), max_size=6),
+       cuts=st.lists(st.integers(1, len(EVENTS)), max_size=4))  # fmt: skip
+def test_order_duplicates_and_batches_do_not_matter(
+    name: str, tmp_path_factory: pytest.TempPathFactory, order: list[int], again: list[int], cuts: list[int]
+) -> None:
+    shuffled = [EVENTS[index] for index in [*order, *again]]
+    edges = [0, *sorted(set(cuts)), len(shuffled)]
+    sink = build(name, tmp_path_factory.mktemp("store"))
+    for start, end in itertools.pairwise(edges):
+        feed(sink, shuffled[start:end])
+    found = {
+        (asset, space.key): [
+            (row["moment_id"], row["vector"], row["revision"]) for row in rows_of(sink, asset, space=space)
+        ]
+        for asset in ("clip", "second", "third")
+        for space in (SPACE, OTHER_SPACE)
+    }
+    sink.close()
+    assert {key: len(rows) for key, rows in found.items() if rows} == {
+        ("clip", SPACE.key): 6,
+        ("second", SPACE.key): 5,
+        ("third", SPACE.key): 2,
+    }
+    newest = annotations(ref("second", 3), revision=1, count=5).rows.to_pylist()
+    assert sorted(found["second", SPACE.key]) == sorted((row["moment_id"], row["vector"], 1) for row in newest)
