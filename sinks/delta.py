@@ -96,6 +96,12 @@ class DeltaStore:
             if cells and (table := self._find(name)) is not None:
                 table.delete(_cells(cells))
 
+    def drop_space(self, key: str) -> None:
+        """Forget a space with its rows and receipts, the ledger's first."""
+        for name, column in ((SEGMENTS, "space"), (MOMENTS, "space"), (SPACES, "key")):
+            if (table := self._find(name)) is not None:
+                table.delete(one_of(column, [key]))
+
     def cells(self) -> pa.Table:
         """The whole ledger as `RECEIPT_SCHEMA` rows."""
         return self._select(SEGMENTS)

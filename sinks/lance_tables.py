@@ -77,6 +77,12 @@ class LanceTables:
         if table is not None and table.count_rows(where):
             table.delete(where)
 
+    def drop(self, name: str) -> None:
+        """Remove a table with its files; nothing happens where there is none."""
+        if self.find(name) is not None:
+            self._connect().drop_table(name)
+            self.forget()
+
     def optimize(self, name: str) -> None:
         """Compact, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
         table = self.find(name)

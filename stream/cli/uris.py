@@ -5,7 +5,29 @@ from pathlib import Path
 
 # Extensions that a directory walk takes; a file named outright is taken whatever it is called.
 VIDEO_SUFFIXES = frozenset(
-    [".3gp", ".asf", ".avi", ".dv", ".flv", ".gxf", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"]
+    [
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".dv",
+        ".flv",
+        ".gxf",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+    ]
 )
 
 

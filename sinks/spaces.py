@@ -1,0 +1,23 @@
+"""Dropping an embedding space from both stores. No writer of either may be running."""
+
+from pathlib import Path
+
+from sinks.delta import DeltaStore
+from sinks.filters import one_of
+from sinks.guard import guarded
+from sinks.lance import SEGMENTS, SPACES, moments_table
+from sinks.lance_tables import LanceTables
+
+
+def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
+    """Remove the space's rows and receipts; other spaces stay. Repeating it is harmless.
+
+    The ledger goes first: after a kill in between, cells are annotated again rather than believed to be there.
+    """
+    with guarded(lance_directory, "the index"):
+        tables = LanceTables(lance_directory)
+        tables.delete(SEGMENTS, one_of("space", [key]))
+        tables.drop(moments_table(key))
+        tables.delete(SPACES, one_of("key", [key]))
+    with guarded(delta_directory, "the Delta table"):
+        DeltaStore(delta_directory).drop_space(key)

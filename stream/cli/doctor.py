@@ -1,0 +1,86 @@
+"""`rushes doctor`: is everything here that a run needs?"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from stream.cli.context import Context
+
+NEEDED_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what was looked at, whether it is well, and what to do when not."""
+
+    name: str
+    good: bool
+    found: str
+    advice: str = ""
+
+
+def doctor(
+    context: typer.Context, json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False
+) -> None:
+    """Check Python, libraries, weights, disk and the state directory; exit code 1 when something is missing."""
+    shared: Context = context.obj
+    checks = [*_machine(), *_libraries(), *_weights(shared), _disk(shared.state_dir), _writable(shared.state_dir)]
+    if json_output:
+        shared.print_json([asdict(check) for check in checks])
+    else:
+        table = Table()
+        for column in ("check", "", "found", "what to do"):
+            table.add_column(column, overflow="fold")
+        for check in checks:
+            mark = "[green]ok[/]" if check.good else "[red]no[/]"
+            table.add_row(check.name, mark, escape(check.found), check.advice if not check.good else "")
+        shared.console.print(table)
+    if not all(check.good for check in checks):
+        raise typer.Exit(1)
+
+
+def _machine() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Check("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+    yield Check("processors", True, str(os.cpu_count()))
+
+
+def _libraries() -> Iterator[Check]:
+    import av
+    import torch
+
+    yield Check("ffmpeg (in av)", "h264" in av.codecs_available, f"av {av.__version__}", "run `make install`")
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none, models run on the CPU"
+    yield Check("torch", True, torch.__version__)
+    yield Check("accelerator", True, device)
+
+
+def _weights(shared: Context) -> Iterator[Check]:
+    from models.weights import WeightsCache, pins
+
+    cache = WeightsCache(shared.cache_dir)
+    for pin in pins("weights"):
+        here = cache.present(pin)
+        yield Check(f"weights: {pin.name}", here, pin.job if here else "missing", "run `rushes weights fetch`")
+
+
+def _disk(state_dir: Path) -> Check:
+    free = shutil.disk_usage(_existing(state_dir)).free
+    return Check("disk", free > NEEDED_FREE_BYTES, f"{free / 1e9:.1f} GB free", "free at least 1 GB")
+
+
+def _writable(state_dir: Path) -> Check:
+    good = os.access(_existing(state_dir), os.W_OK)
+    return Check("state directory", good, str(state_dir), "choose another with --state")
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.parents) if parent.exists())

@@ -1,0 +1,176 @@
+"""`rushes ingest`: publish asset events and run the topology until each asset is final."""
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.live import LiveProgress, closing_table, reason
+from stream.cli.uris import expand, roots_of
+from stream.clock import Clock, SystemClock
+from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
+from stream.events.base import Event
+from stream.events.grid import SECOND_NS
+from stream.reducers import Progress
+from stream.settings import ModelChoice, Settings
+
+
+def ingest(  # one option per thing a producer can say
+    context: typer.Context,
+    uris: Annotated[list[str], typer.Argument(help="Files, directories (walked for video files) or uris.")],
+    profile: Annotated[str, typer.Option(help="full: every frame, with shots. fast: key frames only.")] = "full",
+    tenant: Annotated[str, typer.Option(help="Whose footage this is.")] = "default",
+    project: Annotated[str, typer.Option(help="What it belongs to.")] = "default",
+    label: Annotated[list[str] | None, typer.Option(help="k=v, kept on every moment; repeatable.")] = None,
+    embedder: Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")] = "conse",
+    captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
+    light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+    span: Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")] = 120.0,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Make footage searchable. Run again to resume; what is done is not done again."""
+    shared: Context = context.obj
+    targets = expand(uris)
+    models = ModelChoice.light() if light else ModelChoice(embedder=embedder, captioner=captioner)
+    settings = Settings(
+        state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(targets), models=models, max_span_s=span
+    )
+    clock = SystemClock()
+    labels = parse_labels(label or [])
+    events = [
+        published(clock, uri, tenant=tenant, project=project, profile=parse_profile(profile), labels=labels)
+        for uri in targets
+    ]
+    with ingesting(shared, settings, clock, len(events), quiet=json_output) as run:
+        finished = run(events)
+    report(shared, run.progress, finished=finished, json_output=json_output)
+
+
+def published(clock: Clock, uri: str, *, tenant: str, project: str, profile: Profile, labels: dict[str, str]) -> Event:
+    """The event a producer would send for this file."""
+    data = AssetPublished(uri=uri, profile=profile, labels=labels)
+    return Event(
+        data=data, tenant=tenant, project=project, subject=data.identity(), event_time_ms=clock.now_ms(), source="cli"
+    )
+
+
+class Run:
+    """A topology ready to take events; `progress` is what became of them."""
+
+    def __init__(self, shared: Context, embedded: Any, asset_count: int, *, quiet: bool) -> None:
+        self._shared = shared
+        self._embedded = embedded
+        self._asset_count = asset_count
+        self._quiet = quiet
+
+    @property
+    def progress(self) -> Progress:
+        found: Progress = self._embedded.progress
+        return found
+
+    @property
+    def embedded(self) -> Any:
+        return self._embedded
+
+    def __call__(self, events: Sequence[Event] = ()) -> bool:
+        """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
+        stop = threading.Event()
+        self._embedded.publish(events)
+        console = self._shared.errors if self._quiet else self._shared.console
+        with stop_on_signals(stop), LiveProgress(console, self._asset_count) as live:
+            finished: bool = self._embedded.run(stop, live.update)
+            return finished
+
+
+@contextmanager
+def ingesting(shared: Context, settings: Settings, clock: Clock, asset_count: int, *, quiet: bool) -> Iterator[Run]:
+    """The embedded topology over the state directory, held for the block."""
+    from stream.pipelines.embedded import Embedded
+
+    with Embedded(settings, clock) as embedded:
+        yield Run(shared, embedded, asset_count, quiet=quiet)
+
+
+@contextmanager
+def stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """First SIGINT or SIGTERM: drain and stop. Second: exit now."""
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise SystemExit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def report(shared: Context, progress: Progress, *, finished: bool, json_output: bool) -> None:
+    """The closing table (or JSON), and the exit code: 1 unless every asset is ready, 130 when interrupted."""
+    changes = list(progress.changes())
+    decoded = progress.totals().get("decode")
+    decoded_s = decoded.done_ns / SECOND_NS if decoded else 0.0
+    if json_output:
+        shared.print_json(
+            {"finished": finished, "decoded_s": decoded_s, "assets": [as_json(change) for change in changes]}
+        )
+    else:
+        shared.console.print(closing_table(changes))
+        if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
+            shared.console.print("Nothing was decoded: all of this content is in the index already.")
+    if not finished:
+        shared.errors.print("Interrupted; run the same command again to resume.")
+        raise typer.Exit(130)
+    if any(change.status is not AssetStatus.READY for change in changes):
+        if not json_output:
+            shared.errors.print("Some assets are not ready; `rushes dead-letters list` shows what failed.")
+        raise typer.Exit(1)
+
+
+def as_json(change: AssetChanged) -> dict[str, Any]:
+    return {
+        "tenant": change.asset.tenant,
+        "project": change.asset.project,
+        "asset_id": change.asset.asset_id,
+        "uri": change.uri,
+        "status": change.status,
+        "duration_s": change.duration_ns / SECOND_NS,
+        "segments": change.segment_count,
+        "segments_done": change.segments_done,
+        "missing_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in change.missing_ns],
+        "code": change.code,
+        "reason": reason(change) or None,
+    }
+
+
+def parse_labels(pairs: Sequence[str]) -> dict[str, str]:
+    """`k=v` pairs. Raises `UsageProblem` for anything else."""
+    labels = {}
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        if not found or not key:
+            raise UsageProblem(f"--label {pair!r} is not k=v")
+        labels[key] = value
+    return labels
+
+
+def parse_profile(name: str) -> Profile:
+    if name == "fast":
+        return "fast"
+    if name == "full":
+        return "full"
+    raise UsageProblem(f"--profile {name!r}: choose fast or full")
+
+
+def file_settings(shared: Context, roots: tuple[Path, ...] = ()) -> Settings:
+    """Settings of commands that take no options of the run."""
+    return Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots)

@@ -1,0 +1,101 @@
+"""`rushes models`: the embedding spaces in the index, and which one search uses."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.ingest import file_settings
+from stream.events.annotations import Space
+
+app = typer.Typer(help="Embedding spaces: list them, choose the one that search uses, drop one.", no_args_is_help=True)
+CHOICE_FILE = "search-space.json"
+
+
+@app.command("list")
+def list_(
+    context: typer.Context, json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False
+) -> None:
+    """Registered models by family, and the spaces that the index holds."""
+    from models import REGISTRY
+
+    shared: Context = context.obj
+    found = spaces_in(shared)
+    used = chosen_space(shared, found).key if found else None
+    if json_output:
+        families = {family: sorted(entries) for family, entries in REGISTRY.items()}
+        rows = [space.model_dump() | {"key": space.key, "used": space.key == used} for space in found]
+        shared.print_json({"families": families, "spaces": rows})
+        return
+    table = Table(title="Models by family", title_justify="left")
+    table.add_column("family")
+    table.add_column("names")
+    for family, entries in REGISTRY.items():
+        table.add_row(family, ", ".join(f"{name}:DIR" if name == "hf" else name for name in sorted(entries)))
+    shared.console.print(table)
+    shared.console.print(_space_table(found, used))
+
+
+def _space_table(found: list[Space], used: str | None) -> Table:
+    table = Table(title="Spaces in the index", title_justify="left")
+    for column in ("space", "embedder", "dimensions", "search"):
+        table.add_column(column)
+    for space in found:
+        table.add_row(space.key, space.spec, str(space.dimensions), "used" if space.key == used else "")
+    return table
+
+
+@app.command()
+def use(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
+    """Let search use this space."""
+    shared: Context = context.obj
+    wanted = matching(spaces_in(shared), space)
+    (shared.state_dir / CHOICE_FILE).write_text(json.dumps({"space": wanted.key}))
+    shared.console.print(f"search now uses {wanted.key} ({wanted.spec})")
+
+
+@app.command()
+def drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
+    """Remove a space and its rows from both stores; the footage and other spaces stay."""
+    from stream.pipelines.embedded import state_lock
+    from stream.pipelines.upkeep import drop_space
+
+    shared: Context = context.obj
+    wanted = matching(spaces_in(shared), space)
+    with state_lock(shared.state_dir):
+        drop_space(file_settings(shared), wanted.key)
+    if (shared.state_dir / CHOICE_FILE).exists():
+        (shared.state_dir / CHOICE_FILE).unlink()
+    shared.console.print(f"dropped {wanted.key}")
+
+
+def spaces_in(shared: Context) -> list[Space]:
+    from sinks.search import MomentIndex
+
+    return MomentIndex(file_settings(shared).index_dir).spaces()
+
+
+def chosen_space(shared: Context, found: list[Space], wanted: str | None = None) -> Space:
+    """The named space, else the one of `models use`, else the only or default one. Raises `UsageProblem`."""
+    if not found:
+        raise UsageProblem(f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first")
+    if wanted:
+        return matching(found, wanted)
+    choice = shared.state_dir / CHOICE_FILE
+    if choice.exists():
+        key = json.loads(choice.read_text()).get("space")
+        if any(space.key == key for space in found):
+            return matching(found, key)
+    return next((space for space in found if space.spec == "conse"), found[0])
+
+
+def matching(found: list[Space], prefix: str) -> Space:
+    hits = [space for space in found if space.key == prefix] or [
+        space for space in found if space.key.startswith(prefix)
+    ]
+    if len(hits) != 1:
+        keys = ", ".join(space.key for space in found) or "none"
+        raise UsageProblem(f"{prefix!r} names {len(hits)} spaces; there are: {keys}")
+    return hits[0]

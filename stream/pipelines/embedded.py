@@ -1,0 +1,131 @@
+"""The understanding topology in one process on the memory broker, over a state directory."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from stream.clock import Clock
+from stream.codec import Decoder, encode
+from stream.errors import Fatal, Unavailable
+from stream.events.base import Event
+from stream.memory import MemoryBroker
+from stream.pipelines.threads import StageThreads
+from stream.pipelines.understanding import Understanding
+from stream.records import TopicSpec
+from stream.reducers import Progress
+from stream.settings import Settings
+from stream.topics import PROGRESS
+
+PROGRESS_GROUP = "progress-reducer"
+LOCK_FILE = "rushes.lock"
+
+OnProgress = Callable[[Progress, Mapping[str, str]], None]
+"""(progress, stage to why it is paused)"""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A record to send as it is, such as a dead letter's."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Mapping[str, bytes]
+
+
+class Embedded:
+    """One run over `settings.state_dir`, which it holds alone. Use as a context manager.
+
+    Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._held = ExitStack()
+        self._epoch_ms = clock.now_ms()
+        self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
+        self.progress = Progress()
+
+    def __enter__(self) -> Self:
+        self._held.enter_context(state_lock(self._settings.state_dir))
+        self._held.callback(self.understanding.close)
+        self.topology = self.understanding.topology()
+        self.broker = MemoryBroker(self._clock, partitions=max(2, self._settings.decode_children), keep_unclaimed=False)
+        self.broker.ensure(
+            TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in self.topology.topics
+        )
+        for stage in self.topology.stages:
+            for topic in stage.sources:
+                self.broker.declare(topic, stage.name)
+        self._held.callback(self.broker.close)
+        self._reader = self.broker.consumer([PROGRESS.name], PROGRESS_GROUP)
+        self._decoder = Decoder([PROGRESS])
+        self._producer = self.broker.producer()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Append producer events to the `assets` topic."""
+        for event in events:
+            record = encode(event)
+            self._producer.send("assets", record.key, record.value, record.headers)
+        self._producer.flush(10.0)
+
+    def send(self, records: Iterable[RawRecord]) -> None:
+        """Append records as they are."""
+        for record in records:
+            self._producer.send(record.topic, record.key, record.value, record.headers)
+        self._producer.flush(10.0)
+
+    def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
+        """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage."""
+        threads = StageThreads(self.topology, self.broker, self._clock, drain_timeout_s=self._settings.drain_timeout_s)
+        with threads:
+            finished = False
+            while not (finished or stop.is_set()):
+                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress()
+                self._drain_progress()
+                threads.check()
+                on_progress(self.progress, threads.paused())
+        self._drain_progress()
+        on_progress(self.progress, {})
+        return finished
+
+    def _drain_progress(self) -> int:
+        records = self._reader.poll(10_000, 0.0)
+        self.progress.apply(self._decoder.decode(record).data for record in records)
+        self._reader.ack(records)
+        return len(records)
+
+
+@contextmanager
+def state_lock(directory: Path) -> Iterator[None]:
+    """Hold a state directory alone. Raises `Unavailable` (`state_locked`) or `Fatal` (`state_unwritable`)."""
+    lock = FileLock(directory / LOCK_FILE)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Unavailable(
+            f"another rushes process works on {directory}; wait for it, or use another --state", code="state_locked"
+        ) from None
+    except OSError as error:
+        raise Fatal(
+            f"the state directory {directory} cannot be written ({error.strerror}); choose another with --state",
+            code="state_unwritable",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,209 @@
+"""The understanding topology: assets to searchable moments. The composition root of decoders, models and sinks."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream.clock import Clock, SystemClock
+from stream.events.asset import Media, Outcome
+from stream.events.grid import SECOND_NS
+from stream.pipelines.caption import CaptionOperator
+from stream.pipelines.decode import DecodeOperator
+from stream.pipelines.plan import PlanOperator
+from stream.pipelines.understand import UnderstandOperator
+from stream.settings import ModelChoice, Settings
+from stream.stage import BatchPolicy, Operator, Resources, Stage
+from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, RETIREMENTS, SPANS
+from stream.topology import Topology
+
+if TYPE_CHECKING:
+    from decoders.sandbox import DecodePool
+    from decoders.source import SourcePolicy
+    from models.bundle import Bundle
+    from models.registry import ModelContext
+    from sinks.ledger import LanceLedger
+
+MIB = 1024 * 1024
+
+
+class Understanding:
+    """Everything one process of this pipeline shares. Heavy parts are made when a stage that needs them opens."""
+
+    def __init__(self, settings: Settings, clock: Clock, *, epoch_ms: int) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._epoch_ms = epoch_ms
+
+    @cached_property
+    def pool(self) -> "DecodePool":
+        """The decode children, warm from here on."""
+        from decoders.sandbox import DecodePool
+
+        return DecodePool(children=self.settings.decode_children, policy=self._policy())
+
+    @cached_property
+    def bundle(self) -> "Bundle":
+        """The models, not opened. Its space and digest are known without weights."""
+        from models.bundle import Bundle
+        from models.registry import load
+
+        chosen, context = self.settings.models, self._model_context()
+        return Bundle(
+            load("shots", chosen.shots, context),
+            load("tagger", chosen.tagger, context),
+            load("moderator", chosen.moderator, context),
+            load("embedder", chosen.embedder, context),
+        )
+
+    def close(self) -> None:
+        """Stop the decode children."""
+        if "pool" in self.__dict__:
+            self.pool.close()
+
+    def topology(self) -> Topology:
+        """The stages, checked. Nothing is loaded yet."""
+        caption = () if self.settings.models.captioner == "template" else (self._caption(),)
+        return Topology((self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
+
+    def _policy(self) -> "SourcePolicy":
+        from decoders.source import SourcePolicy
+
+        policy = SourcePolicy(
+            schemes=self.settings.schemes, allow_private_addresses=self.settings.allow_private_addresses
+        )
+        return policy.with_roots(*self.settings.roots)
+
+    def _model_context(self) -> "ModelContext":
+        from models.registry import ModelContext
+
+        return ModelContext.of(self.settings.cache_dir, threads=self.settings.model_threads)
+
+    def _plan(self) -> Stage:
+        return Stage(
+            name="plan",
+            sources=(ASSETS.name,),
+            targets=(SPANS.name, ANNOTATIONS.name, PROGRESS.name),
+            operator=self._plan_operator,
+            throttled_by=(SPANS.name,),
+            max_unread_bytes=4 * MIB,
+        )
+
+    def _plan_operator(self) -> Operator:
+        from decoders.plan import plan_spans
+        from sinks.ledger import LanceLedger
+
+        settings = self.settings
+
+        def spans(media: Media, keyframes_ns: Sequence[int], wanted: Sequence[int], profile: str) -> Sequence[range]:
+            return plan_spans(
+                media,
+                keyframes_ns,
+                wanted,
+                max_span_ns=round(settings.max_span_s * SECOND_NS),
+                max_cost_cpu_s=settings.max_span_cost_cpu_s,
+                profile=profile,
+            )
+
+        return PlanOperator(self.pool, CurrentLedger(LanceLedger(settings.index_dir), self.bundle), spans)
+
+    def _decode(self) -> Stage:
+        children = self.settings.decode_children
+        return Stage(
+            name="decode",
+            sources=(SPANS.name,),
+            targets=(FRAMES.name, ANNOTATIONS.name, PROGRESS.name),
+            operator=lambda: DecodeOperator(self.pool),
+            concurrency=children,
+            throttled_by=(FRAMES.name,),
+            max_unread_bytes=48 * MIB,
+            resources=Resources(cpus=float(children), memory_bytes=2 << 30),
+        )
+
+    def _understand(self) -> Stage:
+        return Stage(
+            name="understand",
+            sources=(FRAMES.name,),
+            targets=(ANNOTATIONS.name, PROGRESS.name),
+            operator=lambda: UnderstandOperator(self.bundle, epoch_ms=self._epoch_ms),
+            throttled_by=(ANNOTATIONS.name,),
+            resources=Resources(cpus=float(self.settings.model_threads), memory_bytes=4 << 30),
+        )
+
+    def _caption(self) -> Stage:
+        return Stage(
+            name="caption",
+            sources=(ANNOTATIONS.name,),
+            targets=(ANNOTATIONS.name,),
+            operator=self._caption_operator,
+            resources=Resources(cpus=float(self.settings.model_threads), memory_bytes=4 << 30),
+        )
+
+    def _caption_operator(self) -> Operator:
+        from models.recaption import ThumbnailCaptions
+        from models.registry import load
+
+        return CaptionOperator(
+            ThumbnailCaptions(load("captioner", self.settings.models.captioner, self._model_context()))
+        )
+
+    def _sinks(self) -> Iterator[Stage]:
+        batch = BatchPolicy(max_records=64, max_bytes=32 * MIB, max_wait_s=0.05)
+        yield Stage(
+            name="index",
+            sources=(ANNOTATIONS.name,),
+            targets=(PROGRESS.name, RETIREMENTS.name, ASSETS.name),
+            operator=self._index_operator,
+            batch=batch,
+            max_replicas=1,
+        )
+        yield Stage(
+            name="parquet",
+            sources=(ANNOTATIONS.name, RETIREMENTS.name),
+            targets=(PROGRESS.name,),
+            operator=self._parquet_operator,
+            batch=batch,
+            max_replicas=1,
+        )
+        yield Stage(
+            name="dead-letters",
+            sources=(DEAD_LETTERS.name, RETIREMENTS.name),
+            targets=(),
+            operator=self._dead_letter_operator,
+            batch=batch,
+            max_replicas=1,
+        )
+
+    def _index_operator(self) -> Operator:
+        from sinks.lance_sink import LanceSink
+
+        return LanceSink(self.settings.index_dir, self._clock)
+
+    def _parquet_operator(self) -> Operator:
+        from sinks.delta_sink import DeltaSink
+
+        return DeltaSink(self.settings.parquet_dir, self._clock)
+
+    def _dead_letter_operator(self) -> Operator:
+        from sinks.dead_letters import DeadLetterSink
+
+        return DeadLetterSink(self.settings.index_dir, self._clock)
+
+
+class CurrentLedger:
+    """Plan's view of the ledger: done means stored in the present space by the present models."""
+
+    def __init__(self, ledger: "LanceLedger", bundle: "Bundle") -> None:
+        self._ledger = ledger
+        self._space_key = bundle.embedder.space.key
+        self._digest = bundle.digest
+
+    def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:
+        found = dict.fromkeys(self._ledger.failed(segment_ids), Outcome.FAILED)
+        return found | dict.fromkeys(self._ledger.done(segment_ids, self._space_key, self._digest), Outcome.DONE)
+
+
+def reference_topology() -> Topology:
+    """The topology as documents show it, captions included. Nothing can be run from it: its settings name no place."""
+    settings = Settings(state_dir=Path(), cache_dir=Path(), models=ModelChoice(captioner="hf"))
+    return Understanding(settings, SystemClock(), epoch_ms=0).topology()
