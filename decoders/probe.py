@@ -20,13 +20,14 @@ from decoders.container import (
 from decoders.geometry import display_size
 from decoders.identity import PacketIndex, content_digest
 from decoders.protocol import Inspection, Source
-from decoders.timeline import Extent, RunCounter, lay_out, ticks_to_ns
+from decoders.timeline import Extent, RunCounter, lay_out, plausible, ticks_to_ns
 from stream.errors import BadMedia, StageError, Superseded
 from stream.events.asset import Media, Run
 from stream.events.grid import SECOND_NS
 
 TAIL_PACKETS = 64
 MAX_PACKETS_TO_FIRST_FRAME = 3000
+MAX_RUNS = 500
 _INDEXED = ("mov", "avi")
 _Head: TypeAlias = av.VideoFrame
 
@@ -41,12 +42,12 @@ class _Survey:
     packets: int = 0
     all_keys: bool = True
 
-    def add(self, packet: VideoPacket, run: int, default_ticks: int) -> None:
+    def add(self, packet: VideoPacket, run: int, default_ticks: int, base: tuple[int, int]) -> None:
         while len(self.extents) <= run:
             self.extents.append(Extent())
         pts = packet.dts if packet.pts is None else packet.pts
         self.index.add(pts or 0, packet.size, key=packet.is_keyframe)
-        if pts is None or packet.is_discard:
+        if pts is None or packet.is_discard or not plausible(pts, packet.dts, *base):
             return
         self.packets += 1
         self.all_keys &= packet.is_keyframe
@@ -57,7 +58,7 @@ class _Survey:
 
 def inspect_source(source: Source, limits: MediaLimits) -> Inspection:
     """Raises `BadMedia` (`unreadable_container`, `no_video`, `unknown_codec`, `too_many_pixels`, `too_many_streams`,
-    `too_long`, `no_frames`) and `Superseded` when the source changed while it was read.
+    `too_long`, `too_discontinuous`, `no_frames`) and `Superseded` when the source changed while it was read.
     """
     version = source.version
     container = open_container(source, limits)
@@ -96,7 +97,7 @@ def _survey(
     head, seen = _first_frame(stream, following)
     indexed = _has_index(container, stream)
     for packet in seen:
-        survey.add(packet, counter.of(packet.dts), default)
+        survey.add(packet, counter.of(packet.dts), default, _base(stream))
     if indexed:
         shift = next(
             (packet.pts - packet.dts for packet in seen if packet.pts is not None and packet.dts is not None), 0
@@ -105,9 +106,10 @@ def _survey(
         _add_index(container, stream, survey, shift=shift, size_bytes=size_bytes)
         return head, survey, stream.frames or len(stream.index_entries)
     for packet in following:
-        survey.add(packet, counter.of(packet.dts), default)
+        survey.add(packet, counter.of(packet.dts), default, _base(stream))
     survey.extents[0].first_pts = _pts(head)
-    survey.extents = [extent for extent in survey.extents if extent.frames] or survey.extents
+    if len(survey.extents) > MAX_RUNS:
+        raise BadMedia(f"time stamps jump {len(survey.extents)} times; the stream is damaged", code="too_discontinuous")
     return head, survey, survey.packets
 
 

@@ -34,6 +34,17 @@ MAX_PACKETS_TO_KEY = 600
 OnError = Callable[[int], None]
 
 
+class _RunTag:
+    """Travels with a packet to its frame. An object of its own each time: PyAV keeps them by identity and forgets
+    an identity with the first of its packets that is freed, so small integers would get lost.
+    """
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: int) -> None:
+        self.run = run
+
+
 class FrameReader:
     """One open container. Reads are sequential; each `frames` call positions anew."""
 
@@ -143,7 +154,7 @@ class FrameReader:
         many = len(media.runs) > 1
         for packet in packets(self._container, self._stream):
             if many:
-                packet.opaque = min(counter.of(packet.dts), len(media.runs) - 1)
+                packet.opaque = _RunTag(min(counter.of(packet.dts), len(media.runs) - 1))
             yield packet
 
     def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
@@ -172,7 +183,10 @@ class FrameReader:
         if pts is None:
             return None
         media = self._media
-        time_ns = asset_time_ns(media, pts, _run(frame.opaque))
+        run = _run(frame.opaque)
+        time_ns = asset_time_ns(media, pts, run)
+        if not media.runs[run].start_ns <= time_ns < media.runs[run].end_ns:
+            return None  # a time stamp that cannot be true; plan did not count it either
         own_ns = ticks_to_ns(frame.duration, media.time_base_num, media.time_base_den) or self._default_ns
         return ShownFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, self._rescaler)
 
@@ -203,4 +217,4 @@ class FrameReader:
 
 
 def _run(tag: object) -> int:
-    return tag if isinstance(tag, int) else 0
+    return tag.run if isinstance(tag, _RunTag) else 0

@@ -57,6 +57,11 @@ class RunCounter:
         return self.run
 
 
+def plausible(pts: int, dts: int | None, num: int, den: int) -> bool:
+    """Whether a picture may be shown this long after (or before) it is decoded. Noise in a header says otherwise."""
+    return dts is None or abs(pts - dts) * num <= JUMP_FORWARD_S * den
+
+
 @dataclass(slots=True)
 class Extent:
     """First and last presentation of one run, gathered packet by packet. A run starts at its first key packet."""
@@ -83,10 +88,13 @@ class Extent:
 
 
 def lay_out(extents: Sequence[Extent], num: int, den: int) -> tuple[Run, ...]:
-    """Runs end to end from asset time 0."""
+    """Runs end to end from asset time 0; one without a frame has no length, so that runs keep their numbers."""
     runs: list[Run] = []
     start_ns = 0
     for extent in extents:
+        if extent.frames == 0:
+            runs.append(Run(0, start_ns, start_ns))
+            continue
         end_ns = start_ns + max(1, ticks_to_ns(extent.end_pts - extent.start_pts, num, den))
         runs.append(Run(extent.start_pts, start_ns, end_ns))
         start_ns = end_ns
