@@ -42,6 +42,11 @@ class PartitionAcks:
     def position(self) -> int:
         return self._order[0] if self._order else self._next
 
+    @property
+    def oldest(self) -> int | None:
+        """The lowest offset delivered and not acknowledged."""
+        return self._order[0] if self._order else None
+
     def unacked(self) -> list[int]:
         """Delivered and not acknowledged, rising."""
         return sorted(self._unacked)

@@ -105,7 +105,7 @@ class Cursor:
     def oldest_append_time_ms(self) -> int | None:
         if not self.unacked_records:
             return None
-        offset = next(iter(self._acks.unacked()), None)
+        offset = self._acks.oldest
         if offset is None:
             offset = self._again[0] if self._again else self._skip_freed()
         return self._log.kept[offset].record.append_time_ms

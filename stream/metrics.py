@@ -99,6 +99,45 @@ class Metrics:
         self.unread = _gauge(UNREAD, registry)
 
 
+class StageMetrics:
+    """The metrics of one stage, labels bound once because binding costs more than counting."""
+
+    def __init__(self, metrics: Metrics, stage: str) -> None:
+        self._metrics = metrics
+        self._stage = stage
+        self._sent: dict[str, tuple[Counter, Counter]] = {}
+        self.processing = metrics.processing.labels(stage)
+        self.batch_records = metrics.batch_records.labels(stage)
+        self.batch_bytes = metrics.batch_bytes.labels(stage)
+        self.ready = metrics.ready.labels(stage)
+        self.in_flight = metrics.in_flight.labels(stage)
+
+    def sent(self, topic: str, size: int) -> None:
+        """One event of `size` bytes went to `topic`."""
+        bound = self._sent.get(topic)
+        if bound is None:
+            labels = (self._stage, topic)
+            bound = self._sent[topic] = (self._metrics.events.labels(*labels), self._metrics.sent.labels(*labels))
+        bound[0].inc()
+        bound[1].inc(size)
+
+    def settled(self, outcome: str, records: int) -> None:
+        self._metrics.records.labels(self._stage, outcome).inc(records)
+
+    def dead_letter(self, code: str) -> None:
+        self._metrics.dead_letters.labels(self._stage, code).inc()
+
+    def retried(self, code: str, records: int) -> None:
+        self._metrics.retries.labels(self._stage, code).inc(records)
+
+    def outage(self, code: str) -> None:
+        self._metrics.outages.labels(self._stage, code).inc()
+
+    def paused(self, reason: str, change: int) -> None:
+        """One worker more (1) or less (-1) is paused for `reason`."""
+        self._metrics.paused.labels(self._stage, reason).inc(change)
+
+
 def markdown_table() -> str:
     """The definitions as the table that the operations guide shows."""
     rows = [

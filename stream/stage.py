@@ -17,7 +17,7 @@ class Operator(Protocol):
     """
 
     def open(self) -> None:
-        """Load weights, open connections. Called once, before the group is joined."""
+        """Load weights, open connections. Called once, before the group is joined; again only after `Unavailable`."""
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Raises the kinds of `stream.errors`; any other exception counts as a defect of the operator or the record."""

@@ -1,0 +1,102 @@
+"""The records a worker holds: waiting for a batch, for another attempt, or to be tried alone. Bounded."""
+
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stream.batching import Batcher
+from stream.errors import BadEvent
+from stream.events.base import Event
+from stream.records import Record
+from stream.retries import DelayHeap, backoff_s
+from stream.stage import Stage
+
+MIN_RECORDS = 16
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A record on its way through a stage: its event or why it is none.
+
+    `attempts` counts the failed ones that it made alone; `alone` is set once it has been delayed.
+    """
+
+    record: Record
+    event: Event | None = None
+    error: BadEvent | None = None
+    attempts: int = 0
+    alone: bool = False
+
+
+class Inbox:
+    """Holds at most twice a batch (and at least `MIN_RECORDS`), and no more once `max_bytes` of a batch are held.
+
+    Records that come back after a passing fault run alone, before anything else, so that a culprit uses up no
+    attempt of its neighbours.
+    """
+
+    def __init__(self, stage: Stage, rng: random.Random) -> None:
+        self._batch = stage.batch
+        self._retry = stage.retry
+        self._rng = rng
+        self._batcher: Batcher[Work] = Batcher(stage.batch)
+        self._alone: deque[Work] = deque()
+        self._delayed: DelayHeap[Work] = DelayHeap()
+        self._record_bytes = max(1, stage.batch.max_bytes // stage.batch.max_records)
+        self.capacity = max(2 * stage.batch.max_records, MIN_RECORDS)
+
+    def __len__(self) -> int:
+        return len(self._batcher) + len(self._alone) + len(self._delayed)
+
+    @property
+    def delayed(self) -> int:
+        return len(self._delayed)
+
+    def room(self) -> int:
+        """How many more records fit, judged by the size of the last ones."""
+        records = self.capacity - len(self)
+        spare_bytes = self._batch.max_bytes - self._batcher.bytes
+        if records <= 0 or spare_bytes <= 0:
+            return 0
+        return max(1, min(records, spare_bytes // self._record_bytes))
+
+    def low(self) -> bool:
+        """Less than a batch waits, so it is time to poll."""
+        return len(self._batcher) < self._batch.max_records
+
+    def add(self, records: Sequence[Record], now_s: float) -> None:
+        size = 0
+        for record in records:
+            self._batcher.add(Work(record), size=len(record.value), now_s=now_s)
+            size += len(record.value)
+        if records:
+            self._record_bytes = max(1, size // len(records))
+
+    def put_back(self, works: Sequence[Work]) -> None:
+        """Undone work returns to the front in its order."""
+        self._alone.extendleft(work for work in reversed(works) if work.alone)
+        self._batcher.put_back([(work, len(work.record.value)) for work in works if not work.alone])
+
+    def delay(self, works: Iterable[Work], now_s: float) -> None:
+        """Each comes back by itself after the backoff of its attempts."""
+        for work in works:
+            work.alone = True
+            self._delayed.push(work, due_s=now_s + backoff_s(self._retry, max(1, work.attempts), self._rng))
+
+    def due_s(self) -> float | None:
+        """When `take` next yields something though nothing arrives; None if never."""
+        if self._alone:
+            return float("-inf")
+        moments = [at for at in (self._batcher.due_s(), self._delayed.due_s()) if at is not None]
+        return min(moments, default=None)
+
+    def ready(self, now_s: float) -> bool:
+        due_s = self.due_s()
+        return due_s is not None and due_s <= now_s
+
+    def take(self, now_s: float) -> list[Work]:
+        """The next unit: one record that runs alone, or a batch."""
+        if len(self._delayed):
+            self._alone.extend(self._delayed.take(now_s))
+        return [self._alone.popleft()] if self._alone else self._batcher.take(now_s)

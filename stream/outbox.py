@@ -1,0 +1,110 @@
+"""A stage's outputs on their way: each goes to the one target that carries its type, and is settled when durable."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stream.codec import encode
+from stream.errors import Fatal, Unavailable
+from stream.events.base import Event
+from stream.events.dead_letter import DeadLetter
+from stream.inbox import Work
+from stream.metrics import StageMetrics
+from stream.records import Delivery, Producer
+from stream.stage import Stage
+from stream.topics import DEAD_LETTERS, Topic
+
+Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
+
+
+def routes(stage: Stage, topics: Mapping[str, Topic]) -> dict[str, str]:
+    """Event type to target topic. Raises `ValueError` for an unknown target or a type that two targets carry."""
+    found: dict[str, str] = {DeadLetter.type: DEAD_LETTERS.name}
+    for target in stage.targets:
+        if target not in topics:
+            raise ValueError(f"stage {stage.name!r}: unknown target topic {target!r}")
+        for payload in topics[target].payloads:
+            if found.setdefault(payload.type, target) != target:
+                raise ValueError(
+                    f"stage {stage.name!r}: {payload.type} is carried by both {found[payload.type]!r} and {target!r}"
+                )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    works: Sequence[Work]
+    deliveries: Sequence[Delivery]
+    outcome: Outcome
+
+
+class Outbox:
+    """Sends events and remembers which records wait for their durability."""
+
+    def __init__(self, stage: Stage, producer: Producer, topics: Mapping[str, Topic], metrics: StageMetrics) -> None:
+        self._stage = stage
+        self._producer = producer
+        self._routes = routes(stage, topics)
+        self._metrics = metrics
+        self._unsettled: deque[_Unsettled] = deque()
+        self._since_s: float | None = None
+        self.sent_bytes = 0
+
+    def carries(self, event_type: str) -> bool:
+        return event_type in self._routes
+
+    def send(self, event: Event) -> Delivery:
+        """Encode and send. Raises `Fatal` for a type that no target carries: a defect of the operator or the stage."""
+        topic = self._routes.get(event.type)
+        if topic is None:
+            raise Fatal(
+                f"stage {self._stage.name!r} emitted {event.type}, which none of its targets "
+                f"{', '.join(self._stage.targets) or '(none)'} carries",
+                code="undeclared_output",
+            )
+        record = encode(event)
+        delivery = self._producer.send(topic, record.key, record.value, record.headers)
+        self.sent_bytes += len(record.value)
+        self._metrics.sent(topic, len(record.value))
+        return delivery
+
+    def send_all(self, events: Iterable[Event]) -> list[Delivery]:
+        return [self.send(event) for event in events]
+
+    def settle_later(
+        self, works: Sequence[Work], deliveries: Sequence[Delivery], *, outcome: Outcome, now_s: float
+    ) -> None:
+        """The works are finished once their deliveries are durable."""
+        self._unsettled.append(_Unsettled(works, deliveries, outcome))
+        if self._since_s is None:
+            self._since_s = now_s
+
+    def waiting_since_s(self) -> float | None:
+        """When the oldest unsettled work was finished; None if there is none."""
+        return self._since_s
+
+    def flush(self, timeout_s: float) -> tuple[list[tuple[Outcome, Sequence[Work]]], list[Work]]:
+        """Wait for durability: what may be acknowledged, and what must be done again as an output was refused.
+
+        Raises `Unavailable`, keeping everything, when the broker does not answer in time.
+        """
+        self._producer.flush(timeout_s)
+        settled: list[tuple[Outcome, Sequence[Work]]] = []
+        again: list[Work] = []
+        for it in self._unsettled:
+            if all(delivery.done() and delivery.error() is None for delivery in it.deliveries):
+                settled.append((it.outcome, it.works))
+            else:
+                again += it.works
+        self._unsettled.clear()
+        self._since_s = None
+        return settled, again
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+def refused(works: Sequence[Work]) -> Unavailable:
+    """Why records are done again after a flush."""
+    return Unavailable(f"the broker refused outputs of {len(works)} records", code="delivery_failed")

@@ -1,0 +1,30 @@
+"""When a stage's unexpected errors are no longer the records' fault. Pure."""
+
+from collections import deque
+
+Asset = tuple[str, str]
+
+
+class StopLimit:
+    """Over the last `window` records: exceeded when more than `share` of at least `min_records` failed unexpectedly
+    and the failures come from at least two assets. One poisonous asset never stops a stage.
+    """
+
+    def __init__(self, *, share: float = 0.2, min_records: int = 20, window: int = 100) -> None:
+        self._share = share
+        self._min_records = min_records
+        self._window: deque[Asset | None] = deque(maxlen=window)
+
+    def succeeded(self, records: int = 1) -> None:
+        """Records done, or refused for a known fault of their own."""
+        self._window.extend([None] * records)
+
+    def failed(self, asset: Asset) -> bool:
+        """Note an unexpected error; whether the limit is now exceeded."""
+        self._window.append(asset)
+        failures = [it for it in self._window if it is not None]
+        return (
+            len(self._window) >= self._min_records
+            and len(failures) > self._share * len(self._window)
+            and len(set(failures)) > 1
+        )

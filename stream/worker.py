@@ -1,0 +1,320 @@
+"""The one worker: pull, batch, process, send, flush, acknowledge. Stages differ in their operator only."""
+
+import logging
+import random
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from stream.backpressure import Outage, Readers, Throttle
+from stream.clock import Clock
+from stream.codec import Decoder
+from stream.dead_letters import unexpected
+from stream.errors import BadEvent, Fatal, Unavailable
+from stream.events.base import Event
+from stream.failures import Failures
+from stream.inbox import Inbox, Work
+from stream.metrics import Metrics, StageMetrics
+from stream.outbox import Outbox, refused
+from stream.records import Broker, Consumer, Delivery
+from stream.stage import Operator, Stage
+from stream.status import Status, WorkerState
+from stream.topics import TOPICS, Topic
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a worker divides its time. Seconds; none of these changes what it does."""
+
+    poll_timeout_s: float = 0.5  # longest wait for records
+    keep_alive_s: float = 0.5  # polls at least this often, also when it has enough
+    throttle_interval_s: float = 0.05  # asks for unread bytes at most this often
+    flush_interval_s: float = 0.1  # outputs of a busy worker are settled at least this often
+    flush_timeout_s: float = 30.0
+    drain_s: float = 30.0  # how long work in flight may go on after a stop
+
+
+class Worker:
+    """Runs one stage as one member of its consumer group. `step` from one thread only.
+
+    `readers` names the consumer groups of each topic that throttles the stage (see `Topology.readers`). Raises
+    `ValueError` at once where the stage cannot work: unknown topics, ambiguous targets, a throttle without readers.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        broker: Broker,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        readers: Readers | None = None,
+        topics: Mapping[str, Topic] = TOPICS,
+        pace: Pace = Pace(),
+        rng: random.Random | None = None,
+    ) -> None:
+        unknown = [source for source in stage.sources if source not in topics]
+        if unknown or not stage.sources:
+            raise ValueError(f"stage {stage.name!r}: unknown source topics {unknown or '(none given)'}")
+        self._stage = stage
+        self._broker = broker
+        self._clock = clock
+        self._pace = pace
+        self._metrics = StageMetrics(metrics, stage.name)
+        self._throttle = Throttle(stage, broker, readers or {}, metrics, interval_s=pace.throttle_interval_s)
+        self._decoder = Decoder(topics[source] for source in stage.sources)
+        self._operator: Operator = stage.operator()
+        self._outbox = Outbox(stage, broker.producer(), topics, self._metrics)
+        self._inbox = Inbox(stage, rng or random.Random())
+        self._failures = Failures(
+            stage,
+            self._operator,
+            inbox=self._inbox,
+            outbox=self._outbox,
+            topics=topics,
+            clock=clock,
+            metrics=self._metrics,
+        )
+        self._status = Status(stage.name, self._metrics)
+        self._outage = Outage(stage.retry)
+        self._consumer: Consumer | None = None
+        self._consumer_paused = False
+        self._polled_s = float("-inf")
+        self._opened = False
+        self._stop = threading.Event()
+        self._abandon = threading.Event()
+        self._stopped_s: float | None = None
+
+    @property
+    def state(self) -> WorkerState:
+        """A snapshot; may be read from any thread."""
+        return self._status.snapshot()
+
+    def run(self, stop: threading.Event, abandon: threading.Event | None = None) -> None:
+        """Step until `stop`, then drain: what is in flight may finish within `drain_s`, the rest stays unacknowledged.
+
+        `abandon` ends the drain at the next output. Raises `Fatal` (nothing more is acknowledged then).
+        """
+        self._stop, self._abandon = stop, abandon or self._abandon
+        try:
+            while not stop.is_set():
+                self.step()
+            self.drain()
+        finally:
+            self.close()
+
+    def step(self) -> bool:
+        """One poll and at most one batch. Whether anything was received or done."""
+        consumer = self._consumer or self._join()
+        if consumer is None:
+            self._clock.sleep(min(self._pace.poll_timeout_s, self._outage.remaining_s(self._clock.monotonic_s())))
+            return False
+        now_s = self._clock.monotonic_s()
+        stalled = self._stalled(now_s)
+        received = self._receive(consumer, now_s, stalled=stalled)
+        if received:
+            now_s = self._clock.monotonic_s()
+        if self._outage.remaining_s(now_s):
+            return received > 0
+        if stalled or self._outage.error is not None:
+            self._settle(consumer, force=True)
+        if stalled or not self._recovered(now_s):
+            return received > 0
+        taken = self._inbox.take(now_s)
+        if batch := self._owned(consumer, taken):
+            self._work_off(batch)
+            self._status.delayed = self._inbox.delayed
+        self._settle(consumer, force=self._outage.error is not None or not self._inbox.ready(now_s))
+        return bool(taken) or received > 0
+
+    def drain(self) -> None:
+        """Settle what is finished. What is not stays unacknowledged."""
+        if self._consumer is not None and not self._abandon.is_set():
+            self._settle(self._consumer, force=True)
+
+    def close(self) -> None:
+        """Leave the group, then release operator and producer. Idempotent."""
+        consumer, self._consumer = self._consumer, None
+        opened, self._opened = self._opened, False
+        self._status.left()
+        with ExitStack() as stack:
+            stack.callback(self._outbox.close)
+            if opened:
+                stack.callback(self._operator.close)
+            if consumer is not None:
+                stack.callback(consumer.close)
+
+    def _join(self) -> Consumer | None:
+        """Open the operator, then join the group; None while a dependency is away."""
+        if self._outage.remaining_s(self._clock.monotonic_s()):
+            return None
+        try:
+            if not self._opened:
+                self._operator.open()
+                self._opened = True
+            self._consumer = self._broker.consumer(self._stage.sources, self._stage.name)
+        except Unavailable as error:
+            self._begin_outage(error)
+            return None
+        self._status.joined()
+        self._end_outage()
+        return self._consumer
+
+    def _recovered(self, now_s: float) -> bool:
+        """Whether work may be tried. An outage ends with the first success, or when no work is left to try."""
+        if self._outage.remaining_s(now_s):
+            return False
+        if self._outage.error is not None and not self._inbox.ready(now_s):
+            self._end_outage()
+        return True
+
+    def _stalled(self, now_s: float) -> bool:
+        if self._outage.remaining_s(now_s):
+            return True
+        blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
+        if self._outage.error is None:
+            self._status.paused(f"throttled: {', '.join(self._stage.throttled_by)}" if blocked else None)
+        return blocked
+
+    def _receive(self, consumer: Consumer, now_s: float, *, stalled: bool) -> int:
+        """Poll if there is room or the membership needs it. A consumer is paused only while nothing more fits."""
+        ready = not stalled and self._inbox.ready(now_s)
+        if ready and not self._inbox.low() and now_s - self._polled_s < self._pace.keep_alive_s:
+            return 0
+        room = self._inbox.room()
+        if room == 0 and ready:
+            return 0  # this step's batch makes room
+        if (room == 0) is not self._consumer_paused:
+            self._consumer_paused = room == 0
+            (consumer.pause if room == 0 else consumer.resume)()
+        records = consumer.poll(max(1, room), 0.0 if ready else self._wait_s(now_s, stalled=stalled))
+        self._polled_s = now_s
+        if records:
+            self._inbox.add(records, self._clock.monotonic_s())
+            self._status.in_flight(len(records))
+        return len(records)
+
+    def _wait_s(self, now_s: float, *, stalled: bool) -> float:
+        if self._outage.remaining_s(now_s):
+            return min(self._pace.poll_timeout_s, self._outage.remaining_s(now_s))
+        if stalled:
+            return min(self._pace.poll_timeout_s, self._pace.throttle_interval_s)
+        due_s = self._inbox.due_s()
+        return self._pace.poll_timeout_s if due_s is None else max(0.0, min(self._pace.poll_timeout_s, due_s - now_s))
+
+    def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
+        """Without what meanwhile belongs to another member, who gets it anyway."""
+        owned = [work for work in works if consumer.owns(work.record)]
+        if len(owned) < len(works):
+            self._status.in_flight(len(owned) - len(works))
+        return owned
+
+    def _work_off(self, batch: list[Work]) -> None:
+        """Process the batch; what fails is halved until the culprits stand alone."""
+        self._metrics.batch_records.observe(len(batch))
+        self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in batch))
+        parts = self._decoded(batch)
+        try:
+            while parts and not self._overdue():
+                part = parts[-1]
+                error = part[0].error or self._attempt(part)
+                if error is not None and len(part) > 1:
+                    parts[-1:] = self._failures.split(part, error)
+                    continue
+                if error is not None:
+                    self._failures.alone(part[0], error)
+                parts.pop()
+        except Unavailable as error:
+            self._inbox.put_back([work for part in reversed(parts) for work in part])
+            self._begin_outage(error)
+
+    def _decoded(self, batch: list[Work]) -> list[list[Work]]:
+        """What to work off, last first: the events together, and each record that is none by itself."""
+        for work in batch:
+            if work.event is None and work.error is None:
+                try:
+                    work.event = self._decoder.decode(work.record)
+                except BadEvent as error:
+                    work.error = error
+                except Exception as error:  # noqa: BLE001 - hostile bytes may break a parser in unforeseen ways
+                    work.error = BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable")
+        unreadable = [[work] for work in batch if work.error is not None]
+        readable = [work for work in batch if work.error is None]
+        return [*reversed(unreadable), readable] if readable else unreadable
+
+    def _attempt(self, works: list[Work]) -> Exception | None:
+        """Run the operator and send its outputs. The error that is the records' to bear; others are raised."""
+        events = [work.event for work in works if work.event is not None]
+        started_s = self._clock.monotonic_s()
+        try:
+            outputs = self._operator.process(events)
+            deliveries = self._streamed(outputs) if len(works) == 1 else self._outbox.send_all(list(outputs))
+        except (Fatal, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - an operator's defect is judged like a bad record
+            return error
+        now_s = self._clock.monotonic_s()
+        self._metrics.processing.observe(now_s - started_s)
+        if deliveries is not None:
+            self._outbox.settle_later(works, deliveries, outcome="done", now_s=now_s)
+            self._failures.succeeded(len(works))
+            if self._outage.attempts:
+                self._end_outage()
+        return None
+
+    def _streamed(self, outputs: Iterable[Event]) -> list[Delivery] | None:
+        """Send as they come; None if the drain's deadline cut the work short."""
+        deliveries: list[Delivery] = []
+        for output in outputs:
+            if self._overdue():
+                return None
+            deliveries.append(self._outbox.send(output))
+        return deliveries
+
+    def _settle(self, consumer: Consumer, *, force: bool) -> None:
+        """Acknowledge what is durable: when asked to, and while busy at every flush interval."""
+        since_s = self._outbox.waiting_since_s()
+        if since_s is None:
+            return
+        now_s = self._clock.monotonic_s()
+        if not force and now_s - since_s < self._pace.flush_interval_s:
+            return
+        try:
+            settled, again = self._outbox.flush(self._pace.flush_timeout_s)
+        except Unavailable as error:
+            self._begin_outage(error)
+            return
+        for outcome, works in settled:
+            consumer.ack([work.record for work in works])
+            self._status.settled(outcome, len(works))
+        if again:
+            self._inbox.put_back(again)
+            self._begin_outage(refused(again))
+
+    def _overdue(self) -> bool:
+        """Whether a stop came and the time to drain is over."""
+        if self._abandon.is_set():
+            return True
+        if not self._stop.is_set():
+            return False
+        now_s = self._clock.monotonic_s()
+        self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
+        return now_s - self._stopped_s >= self._pace.drain_s
+
+    def _begin_outage(self, error: Unavailable) -> None:
+        if self._outage.error is None:
+            _log.warning("stage %s: paused, %s (%s)", self._stage.name, error.message, error.code)
+        self._outage.begin(error, self._clock.monotonic_s())
+        self._metrics.outage(error.code)
+        self._status.ready(False)
+        self._status.paused(f"unavailable: {error.message}")
+
+    def _end_outage(self) -> None:
+        if self._outage.error is not None:
+            _log.info("stage %s: goes on", self._stage.name)
+        self._outage.end()
+        self._status.ready(True)
+        self._status.paused(None)

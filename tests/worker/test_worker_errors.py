@@ -1,0 +1,426 @@
+"""What becomes of a record that fails: dead letter, retry, outage, stop."""
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import pytest
+
+from stream.codec import encode
+from stream.errors import BadEvent, BadMedia, Fatal, Retryable, StageError, Superseded, Unavailable
+from stream.events.asset import AssetDeleted, AssetFailed, ContentRetired
+from stream.events.base import Event
+from stream.events.ids import AssetVersion
+from stream.records import Delivery
+from stream.stage import BatchPolicy, RetryPolicy
+from stream.topics import ASSETS, DEAD_LETTERS, RETIREMENTS
+from tests.worker.kit import Kit, Script, Scripted, asset_id, echo
+
+SECRET = "SECRET-IN-THE-PAYLOAD"
+
+
+def failing(*culprits: str, error: Callable[[], Exception]) -> Script:
+    """Like `echo`, unless a culprit is in the batch."""
+
+    def script(events: Sequence[Event]) -> Iterable[Event]:
+        if any(asset_id(event) in culprits for event in events):
+            raise error()
+        return echo(events)
+
+    return script
+
+
+def bad_media() -> Exception:
+    return BadMedia("no video stream", code="no_video", segments=(1,))
+
+
+def defect() -> Exception:
+    return KeyError(SECRET)
+
+
+def passing() -> Exception:
+    return Retryable("try later", code="busy")
+
+
+def away() -> Exception:
+    return Unavailable("store is away", code="store_away")
+
+
+@pytest.mark.parametrize("error", [bad_media, lambda: BadEvent("odd", code="no_video")])
+def test_bad_media_becomes_a_dead_letter_at_once(error: Callable[[], Exception]) -> None:
+    kit = Kit(failing("b", error=error))
+    kit.publish("a", "b", "c")
+    kit.settle()
+    (letter,) = kit.letters()
+    assert (letter.stage, letter.topic, letter.partition, letter.offset) == ("echo", ASSETS.name, 0, 1)
+    assert (letter.code, letter.attempts, letter.tenant, letter.asset_id) == ("no_video", 1, "acme", "b")
+    assert letter.event_type == AssetDeleted.type
+    assert letter.failed_at_ms == kit.clock.now_ms()
+    outputs = kit.outputs()
+    assert [event.subject for event in outputs] == ["a", "b", "c"]
+    assert isinstance(outputs[1].data, AssetFailed)
+    assert kit.pending() == 0
+    assert kit.sample("rushes_dead_letters_total", code="no_video") == 1
+    assert kit.worker.state.outcomes == {"done": 2, "dead_letter": 1}
+
+
+def test_a_dead_letter_holds_the_record_as_it_came() -> None:
+    kit = Kit(failing("a", error=bad_media))
+    kit.publish("a")
+    kit.settle()
+    (letter,) = kit.letters()
+    kit.operator.script = echo
+    kit.send(letter.value, letter.headers, key=letter.key)
+    kit.settle()
+    assert kit.outputs()[-1].data == AssetDeleted(asset_id="a")
+
+
+def test_the_letter_id_is_the_same_when_the_record_fails_again() -> None:
+    kit = Kit(failing("a", error=bad_media))
+    kit.publish("a")
+    kit.worker._settle = lambda *args, **kwargs: None  # type: ignore[method-assign]  # dies before the acknowledgement
+    kit.worker.step()
+    kit.worker.close()
+    kit.worker = kit.new_worker()
+    kit.settle()
+    first, second = kit.letters()
+    assert first.letter_id == second.letter_id
+    assert kit.pending() == 0
+
+
+@pytest.mark.parametrize("error", [bad_media, defect])
+def test_a_batch_is_halved_until_the_culprit_stands_alone(error: Callable[[], Exception]) -> None:
+    kit = Kit(failing("5", error=error), batch=BatchPolicy(max_records=8))
+    kit.publish(*(f"{number}" for number in range(8)))
+    kit.settle()
+    assert kit.operator.calls == [
+        ["0", "1", "2", "3", "4", "5", "6", "7"],
+        ["0", "1", "2", "3"],
+        ["4", "5", "6", "7"],
+        ["4", "5"],
+        ["4"],
+        ["5"],
+        ["6", "7"],
+    ]
+    assert [letter.asset_id for letter in kit.letters()] == ["5"]
+    assert sorted(kit.output_names()) == list("0123467")
+    assert kit.pending() == 0
+
+
+def test_an_unexpected_error_shows_its_type_and_place_but_not_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    kit = Kit(failing("a", error=defect))
+    kit.publish("a")
+    kit.settle()
+    (letter,) = kit.letters()
+    assert letter.code == "unexpected_error"
+    assert letter.message.startswith("unexpected KeyError at worker/test_worker_errors.py:")
+    assert "unexpected KeyError" in caplog.text
+    assert SECRET not in letter.message + caplog.text
+    assert SECRET not in str([event.data for event in kit.outputs()])
+
+
+@pytest.mark.parametrize(
+    ("headers", "key", "tenant", "asset"),
+    [
+        ({"ce_tenant": b"acme", "ce_subject": b"clip-1"}, b"k", "acme", "clip-1"),
+        ({"ce_tenant": b"a\nb" * 200}, b"clip-2", "default", "clip-2"),
+        ({}, b"", "default", "unreadable:assets-0-0"),
+        ({"ce_subject": b"\xff\x00x"}, b"", "default", "\ufffd\ufffdx"),
+        ({"ce_subject": b"y" * 5000}, b"", "default", "y" * 1000),
+    ],
+)
+def test_an_unreadable_asset_event_fails_the_asset_it_names(
+    headers: Mapping[str, bytes], key: bytes, tenant: str, asset: str
+) -> None:
+    kit = Kit()
+    kit.send(b'{"no": "event"}', dict(headers), key=key)
+    kit.settle()
+    (letter,) = kit.letters()
+    (failure,) = [event.data for event in kit.outputs() if isinstance(event.data, AssetFailed)]
+    assert (letter.tenant, letter.asset_id, letter.code) == (tenant, asset, "not_a_cloudevent")
+    assert (failure.asset.tenant, failure.asset.asset_id, failure.code) == (tenant, asset, "not_a_cloudevent")
+    assert failure.asset.version == AssetVersion(letter.append_time_ms, letter.offset)
+    assert kit.operator.calls == []
+    assert kit.pending() == 0
+
+
+def test_unreadable_neighbours_do_not_split_a_batch() -> None:
+    kit = Kit(batch=BatchPolicy(max_records=4))
+    kit.publish("a")
+    kit.send(b"x")
+    kit.publish("b")
+    kit.send(b"y")
+    kit.settle()
+    assert kit.operator.calls == [["a", "b"]]
+    assert [letter.offset for letter in kit.letters()] == [1, 3]
+    assert kit.pending() == 0
+
+
+def test_an_unknown_type_and_an_invalid_payload_are_told_apart() -> None:
+    kit = Kit()
+    good = encode(Event(AssetDeleted(asset_id="a"), "t", "p", "a", kit.clock.now_ms()))
+    kit.send(good.value, {**good.headers, "ce_type": b"somebody.else.v1"})
+    kit.send(b'{"asset_id": ""}', dict(good.headers))
+    kit.settle()
+    assert [letter.code for letter in kit.letters()] == ["unknown_type", "invalid_payload"]
+
+
+def test_superseded_is_told_but_is_no_dead_letter() -> None:
+    kit = Kit(failing("a", error=lambda: Superseded("changed", code="source_changed")))
+    kit.publish("a")
+    kit.settle()
+    assert kit.letters() == []
+    assert [type(event.data) for event in kit.outputs()] == [AssetFailed]
+    assert kit.pending() == 0
+    assert kit.worker.state.outcomes == {"superseded": 1}
+
+
+def test_a_passing_fault_is_tried_again_later_while_others_go_on() -> None:
+    kit = Kit(failing("a", error=passing), retry=RetryPolicy(max_attempts=3, base_delay_s=4.0))
+    kit.publish("a", "b")
+    kit.settle()
+    assert kit.operator.calls == [["a"], ["b"]]
+    assert (kit.pending(), kit.worker.state.delayed, kit.letters()) == (1, 1, [])
+    kit.clock.advance(4.0)
+    kit.operator.script = echo
+    kit.settle()
+    assert kit.operator.calls[2:] == [["a"]]
+    assert kit.pending() == 0
+    assert kit.output_names() == ["b", "a"]
+    assert kit.sample("rushes_retries_total", code="busy") == 1
+
+
+def test_after_the_last_attempt_comes_the_dead_letter() -> None:
+    kit = Kit(failing("a", error=passing), retry=RetryPolicy(max_attempts=3, base_delay_s=1.0))
+    kit.publish("a")
+    for _ in range(10):
+        kit.settle()
+        kit.clock.advance(4.0)
+    (letter,) = kit.letters()
+    assert (letter.code, letter.attempts) == ("busy", 3)
+    assert len(kit.operator.calls) == 3
+    assert kit.pending() == 0
+
+
+def test_a_passing_fault_in_a_batch_costs_the_neighbours_no_attempt() -> None:
+    kit = Kit(
+        failing("b", error=passing),
+        batch=BatchPolicy(max_records=3),
+        retry=RetryPolicy(max_attempts=1, base_delay_s=1.0),
+    )
+    kit.publish("a", "b", "c")
+    kit.settle()
+    assert (kit.pending(), kit.worker.state.delayed) == (3, 3)
+    kit.clock.advance(1.0)
+    kit.settle()
+    assert sorted(kit.operator.calls[1:]) == [["a"], ["b"], ["c"]]
+    assert [letter.asset_id for letter in kit.letters()] == ["b"]
+    assert kit.pending() == 0
+
+
+def test_an_outage_pauses_with_growing_backoff_and_uses_up_no_attempt() -> None:
+    kit = Kit(failing("a", error=away), retry=RetryPolicy(max_attempts=1, base_delay_s=1.0, max_delay_s=4.0))
+    kit.publish("a", "b")
+    attempts_s: list[float] = []
+    for _ in range(200):
+        calls = len(kit.operator.calls)
+        kit.worker.step()
+        if len(kit.operator.calls) > calls:
+            attempts_s.append(round(kit.clock.monotonic_s(), 1))
+        kit.clock.advance(0.1)
+    assert [round(b - a) for a, b in pairwise(attempts_s)][:4] == [1, 2, 4, 4]
+    assert kit.operator.calls == [["a"]] * len(attempts_s)
+    assert (kit.pending(), kit.letters()) == (2, [])
+    state = kit.worker.state
+    assert (state.ready, state.paused, state.joined) == (False, "unavailable: store is away", True)
+    assert kit.sample("rushes_ready_workers") == 0
+    kit.operator.script = echo
+    kit.clock.advance(4.0)
+    kit.settle()
+    assert kit.output_names() == ["a", "b"]
+    assert (kit.pending(), kit.worker.state.ready, kit.worker.state.paused) == (0, True, None)
+    assert kit.sample("rushes_ready_workers") == 1
+
+
+def test_an_outage_in_the_middle_of_halving_keeps_what_is_done() -> None:
+    def script(events: Sequence[Event]) -> Iterable[Event]:
+        names = [asset_id(event) for event in events]
+        if "a" in names and len(names) > 1:
+            raise bad_media()
+        if "c" in names:
+            raise away()
+        return echo(events)
+
+    kit = Kit(script, batch=BatchPolicy(max_records=4))
+    kit.publish("a", "b", "c", "d")
+    kit.settle()
+    assert kit.output_names() == ["a", "b"]
+    assert kit.pending() == 2
+    kit.operator.script = echo
+    kit.clock.advance(60.0)
+    kit.settle()
+    assert kit.output_names() == ["c", "d"]
+    assert kit.pending() == 0
+
+
+def test_an_operator_that_cannot_open_yet_stays_out_of_the_group() -> None:
+    kit = Kit()
+    missing = [True]
+
+    def opening() -> None:
+        if missing:
+            raise away()
+
+    kit.operator.opening = opening
+    kit.publish("a")
+    kit.settle()
+    assert not kit.worker.state.joined
+    assert kit.worker.state.paused == "unavailable: store is away"
+    missing.clear()
+    kit.clock.advance(60.0)
+    kit.settle()
+    assert kit.output_names() == ["a"]
+    assert kit.operator.life == ["open", "open"]
+
+
+class Refused:
+    def done(self) -> bool:
+        return True
+
+    def error(self) -> str | None:
+        return "not enough replicas"
+
+
+def test_outputs_that_the_broker_refuses_are_made_again() -> None:
+    kit = Kit()
+    send = kit.worker._outbox._producer.send
+
+    def refuse(topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
+        return Refused()
+
+    kit.worker._outbox._producer.send = refuse  # type: ignore[method-assign]
+    kit.publish("a")
+    kit.settle()
+    assert kit.pending() == 1
+    assert not kit.worker.state.ready
+    kit.worker._outbox._producer.send = send  # type: ignore[method-assign]
+    kit.clock.advance(60.0)
+    kit.settle()
+    assert kit.output_names() == ["a"]
+    assert kit.pending() == 0
+
+
+def test_nothing_is_acknowledged_while_the_broker_does_not_confirm() -> None:
+    kit = Kit()
+    producer = kit.worker._outbox._producer
+    flush = producer.flush
+
+    def late(timeout_s: float) -> None:
+        raise away()
+
+    producer.flush = late  # type: ignore[method-assign]
+    kit.publish("a")
+    kit.settle()
+    for _ in range(5):
+        kit.clock.advance(60.0)
+        kit.settle()
+        assert kit.pending() == 1
+        assert not kit.worker.state.ready
+    producer.flush = flush  # type: ignore[method-assign]
+    kit.clock.advance(60.0)
+    kit.settle()
+    assert kit.pending() == 0
+    assert kit.worker.state.ready
+    assert kit.operator.calls == [["a"]]
+
+
+def test_fatal_leaves_without_acknowledging() -> None:
+    kit = Kit(failing("a", error=lambda: Fatal("disk", code="disk")))
+    kit.publish("a")
+    with pytest.raises(Fatal, match="disk"):
+        kit.worker.run(threading.Event())
+    assert kit.pending() == 1
+    assert kit.operator.life == ["open", "close"]
+    assert kit.broker.consumer([ASSETS.name], "echo").poll(1, 0)
+
+
+def test_unexpected_errors_of_two_assets_stop_the_stage() -> None:
+    names = [f"{number}" for number in range(30)]
+    kit = Kit(failing(*names, error=defect))
+    kit.publish(*names)
+    with pytest.raises(Fatal) as stopped:
+        kit.worker.run(threading.Event())
+    assert stopped.value.code == "too_many_unexpected_errors"
+    assert SECRET not in stopped.value.message
+    assert len(kit.operator.calls) == 20
+
+
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [(["same"] * 40, defect), ([f"{number}" for number in range(40)], bad_media)],
+    ids=["one poisonous asset", "bad media"],
+)
+def test_what_never_stops_a_stage(names: list[str], error: Callable[[], Exception]) -> None:
+    kit = Kit(failing(*names, error=error))
+    kit.publish(*names)
+    kit.settle()
+    assert len(kit.letters()) == 40
+
+
+def test_a_few_unexpected_errors_among_many_do_not_stop_a_stage() -> None:
+    names = [f"{number}" for number in range(200)]
+    culprits = random.Random(3).sample(names, 20)
+    kit = Kit(failing(*culprits, error=defect))
+    kit.publish(*names)
+    kit.settle(1000)
+    assert sorted(letter.asset_id for letter in kit.letters()) == sorted(culprits)
+
+
+class Indirect(Scripted):
+    """Its dead letters keep another event than the record."""
+
+    def replayable(self, event: Event) -> Event:
+        retired = ContentRetired(tenant="t", asset_id=asset_id(event), up_to=AssetVersion(1, 1))
+        return event.derive(retired, id=f"instead-of-{event.id}")
+
+
+def test_an_operator_names_what_leads_to_the_record_again() -> None:
+    kit = Kit(operator=Indirect(failing("a", error=bad_media)))
+    kit.publish("a")
+    kit.settle()
+    (letter,) = kit.letters()
+    assert letter.topic == RETIREMENTS.name
+    assert letter.headers["ce_type"] == ContentRetired.type.encode()
+    assert letter.headers["ce_id"] == b"instead-of-id-a"
+    assert ContentRetired.from_bytes(letter.value).asset_id == "a"
+    assert letter.event_type == AssetDeleted.type
+
+
+class Clumsy(Scripted):
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+        raise ValueError(SECRET)
+
+    def replayable(self, event: Event) -> Event:
+        raise ValueError(SECRET)
+
+
+def test_a_defect_in_the_error_path_still_writes_the_letter(caplog: pytest.LogCaptureFixture) -> None:
+    kit = Kit(operator=Clumsy(failing("a", error=bad_media)))
+    kit.publish("a")
+    kit.settle()
+    (letter,) = kit.letters()
+    assert (letter.topic, letter.code) == (ASSETS.name, "no_video")
+    assert kit.pending() == 0
+    assert SECRET not in caplog.text
+
+
+def test_an_unusable_dead_letter_is_dropped_and_counted() -> None:
+    kit = Kit()
+    kit.worker = kit.new_worker(sources=(DEAD_LETTERS.name,))
+    kit.worker.step()
+    kit.broker.producer().send(DEAD_LETTERS.name, b"", b"garbage", {})
+    kit.settle()
+    assert kit.worker.state.outcomes == {"dropped": 1}
+    assert kit.broker.backlog(DEAD_LETTERS.name, "echo").records == 0
+    assert kit.broker.kept(DEAD_LETTERS.name).records == 0
