@@ -34,10 +34,15 @@ class Retirement(BaseModel):
         return self.up_to is not None and version <= self.up_to and content_key != self.keep
 
     def joined(self, other: "Retirement") -> "Retirement":
-        """Commutative, associative and idempotent. At equal `up_to` the greater `keep` wins, so order never matters."""
+        """Commutative, associative and idempotent. At equal `up_to` the greater `keep` wins, so order never matters.
+        An `up_to` that a deletion covers is dropped.
+        """
         newest = max((self, other), key=lambda item: (item.up_to is not None, item.up_to or (0, 0), item.keep or ""))
         marks = [mark for mark in (self.deleted, other.deleted) if mark is not None]
-        return Retirement(deleted=max(marks, default=None), up_to=newest.up_to, keep=newest.keep)
+        deleted = max(marks, default=None)
+        if deleted is not None and newest.up_to is not None and newest.up_to <= deleted:
+            return Retirement(deleted=deleted)
+        return Retirement(deleted=deleted, up_to=newest.up_to, keep=newest.keep)
 
 
 NOTHING_RETIRED = Retirement()

@@ -1,0 +1,59 @@
+"""Ranking, filters and the compaction cadence."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.cadence import Cadence, CadencePolicy
+from sinks.filters import literal, one_of
+from sinks.ranking import matched_words, reciprocal_ranks, why
+from stream.clock import ManualClock
+
+
+def test_two_rankings_are_fused_by_reciprocal_rank() -> None:
+    fused = reciprocal_ranks([["a", "b", "c"], ["c", "a"]])
+    assert list(fused) == ["a", "c", "b"]
+    assert fused["a"] == 1 / 61 + 1 / 62
+    assert reciprocal_ranks([[], []]) == {}
+
+
+def test_matched_words_know_simple_forms() -> None:
+    assert matched_words("Running dogs, DOGS!", "a dog runs") == ("dogs",)
+    assert matched_words("bikes riding", "a man rides a bike") == ("bikes", "riding")
+    assert matched_words("cat", "concatenate") == ()
+
+
+def test_why_names_each_arm() -> None:
+    assert why(0.5, {"vector": 2, "text": 1}, ["dog"]) == "similarity 0.500, place 2; text has dog, place 1"
+    assert why(0.25, {}, []) == "similarity 0.250"
+
+
+@given(st.text())
+def test_a_literal_cannot_be_left(value: str) -> None:
+    inner = literal(value)[1:-1]
+    assert "'" not in inner.replace("''", "")
+    assert inner.replace("''", "'") == value
+
+
+def test_no_value_is_no_row() -> None:
+    assert one_of("tenant", []) == "false"
+    assert one_of("tenant", ["b", "a", "b"]) == "tenant IN ('a', 'b')"
+
+
+def test_compaction_is_due_by_commits_and_growth_or_by_time() -> None:
+    clock = ManualClock()
+    cadence = Cadence(CadencePolicy(commits=3, growth=0.5, most_commits=9, interval_s=60), clock)
+    for _ in range(3):
+        assert not cadence.due()
+        cadence.wrote(10)
+    assert cadence.due()
+    cadence.done()
+    for _ in range(8):
+        cadence.wrote(1)
+        assert not cadence.due()
+    cadence.wrote(1)
+    assert cadence.due()
+    cadence.done()
+    clock.advance(61)
+    assert not cadence.due()
+    cadence.wrote(0)
+    assert cadence.due()
