@@ -8,28 +8,14 @@ from typing import Literal
 from stream.codec import encode
 from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
-from stream.events.dead_letter import DeadLetter
 from stream.inbox import Work
 from stream.metrics import StageMetrics
 from stream.records import Delivery, Producer
+from stream.routing import routes
 from stream.stage import Stage
-from stream.topics import DEAD_LETTERS, Topic
+from stream.topics import Topic
 
 Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
-
-
-def routes(stage: Stage, topics: Mapping[str, Topic]) -> dict[str, str]:
-    """Event type to target topic. Raises `ValueError` for an unknown target or a type that two targets carry."""
-    found: dict[str, str] = {DeadLetter.type: DEAD_LETTERS.name}
-    for target in stage.targets:
-        if target not in topics:
-            raise ValueError(f"stage {stage.name!r}: unknown target topic {target!r}")
-        for payload in topics[target].payloads:
-            if found.setdefault(payload.type, target) != target:
-                raise ValueError(
-                    f"stage {stage.name!r}: {payload.type} is carried by both {found[payload.type]!r} and {target!r}"
-                )
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,100 +1,150 @@
-"""Pure reducers over `progress`: who is how far, and who used how much. Order and duplication do not matter."""
+"""Live progress and usage as pure folds over `progress` events: any order and any duplication gives the same state."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from stream.events.asset import AssetChanged, AssetRef, Outcome, SegmentProgressed
+from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
 from stream.events.ids import AssetVersion
 
+ALL = -1
+"""The bitmap of a stage that has done every segment: each bit of -1 is set."""
 
-@dataclass(slots=True)
+MAX_SEGMENTS = 1_000_000  # 115 days of video; more is no asset
+
+VersionKey = tuple[str, str, AssetVersion]
+
+_STATUS_RANK = (
+    AssetStatus.PLANNED,
+    AssetStatus.FAILED,
+    AssetStatus.PARTIAL,
+    AssetStatus.READY,
+    AssetStatus.DELETED,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class StageProgress:
-    """Cells a stage is through with, as bitmaps (bit k is cell k). `failed` holds cells that only ever failed."""
+    """One stage over one asset version: bit k of a bitmap is segment k; the first report of a segment counts it.
+
+    A full `done` bitmap folds to `ALL`, so a finished asset costs a few words however long it is.
+    """
 
     done: int = 0
     failed: int = 0
+    superseded: int = 0
     done_ns: int = 0
-    failed_ns: int = 0
+    settled_ns: int = 0
 
-    def add(self, event: SegmentProgressed) -> bool:
-        """Whether the event told anything new. The first write per cell wins, except that done beats failed."""
+    def reported(self, event: SegmentProgressed) -> "StageProgress":
+        """With one more report; itself for a duplicate or for what no asset has."""
+        if not 0 <= event.segment < event.segment_count <= MAX_SEGMENTS:
+            return self
         bit = 1 << event.segment
-        if self.done & bit:
-            return False
-        if event.outcome is Outcome.DONE:
-            if self.failed & bit:
-                self.failed &= ~bit
-                self.failed_ns -= event.video_ns
-            self.done |= bit
-            self.done_ns += event.video_ns
-            return True
-        if self.failed & bit:
-            return False
-        self.failed |= bit
-        self.failed_ns += event.video_ns
-        return True
-
-    @property
-    def settled_ns(self) -> int:
-        return self.done_ns + self.failed_ns
-
-    @property
-    def cells_done(self) -> int:
-        return self.done.bit_count()
+        fresh = not (self.done | self.failed | self.superseded) & bit
+        settled_ns = self.settled_ns + (event.video_ns if fresh else 0)
+        match event.outcome:
+            case Outcome.DONE:
+                done = self.done | bit
+                done_ns = self.done_ns + (event.video_ns if done != self.done else 0)
+                folded = ALL if done == (1 << event.segment_count) - 1 else done
+                return replace(self, done=folded, done_ns=done_ns, settled_ns=settled_ns)
+            case Outcome.FAILED:
+                return replace(self, failed=self.failed | bit, settled_ns=settled_ns)
+            case Outcome.SUPERSEDED:
+                return replace(self, superseded=self.superseded | bit, settled_ns=settled_ns)
+        return self
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class AssetProgress:
-    """One asset version: its latest status, and progress per stage until it is final."""
+    """What is known of one asset version: stages by name, and the highest status it was reported with."""
 
-    status: AssetChanged | None = None
-    stages: dict[str, StageProgress] = field(default_factory=dict)
+    segment_count: int = 0
+    stages: Mapping[str, StageProgress] = field(default_factory=dict)
+    change: AssetChanged | None = None
+
+    def reported(self, event: SegmentProgressed) -> "AssetProgress":
+        stage = self.stages.get(event.stage, StageProgress()).reported(event)
+        return replace(
+            self,
+            segment_count=max(self.segment_count, min(event.segment_count, MAX_SEGMENTS)),
+            stages={**self.stages, event.stage: stage},
+        )
+
+    def changed(self, event: AssetChanged) -> "AssetProgress":
+        """Statuses join: deleted over ready over partial over failed over planned; then the more segments done."""
+        if self.change is not None and _standing(self.change) >= _standing(event):
+            return self
+        return replace(self, change=event)
+
+    def segments_done(self, stage: str) -> int:
+        done = self.stages.get(stage, StageProgress()).done
+        return self.segment_count if done == ALL else done.bit_count()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class StageTotal:
+    """Over all asset versions, in video time: done, and settled (done, failed or superseded)."""
+
+    done_ns: int = 0
+    settled_ns: int = 0
+
+
 class Progress:
-    """The state behind live progress. Keyed by (tenant, asset id, version)."""
+    """The fold's state, and what people ask of it."""
 
-    assets: dict[tuple[str, str, AssetVersion], AssetProgress] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.assets: dict[VersionKey, AssetProgress] = {}
 
     def apply(self, payloads: Iterable[Payload]) -> None:
-        """Fold in events of the `progress` topic; other payloads are ignored."""
+        """Fold in events of the `progress` topic; others are ignored."""
         for payload in payloads:
             if isinstance(payload, SegmentProgressed):
-                stages = self._asset(payload.asset).stages
-                stages.setdefault(payload.stage, StageProgress()).add(payload)
+                self._put(payload.asset, self._get(payload.asset).reported(payload))
             elif isinstance(payload, AssetChanged):
-                self._change(payload)
+                self._put(payload.asset, self._get(payload.asset).changed(payload))
 
-    def _asset(self, ref: AssetRef) -> AssetProgress:
-        return self.assets.setdefault((ref.tenant, ref.asset_id, ref.version), AssetProgress())
+    def totals(self) -> dict[str, StageTotal]:
+        """Per stage, over everything seen."""
+        found: dict[str, StageTotal] = defaultdict(StageTotal)
+        for _, name, stage in self._stages():
+            total = found[name]
+            found[name] = StageTotal(total.done_ns + stage.done_ns, total.settled_ns + stage.settled_ns)
+        return dict(found)
 
-    def _change(self, event: AssetChanged) -> None:
-        asset = self._asset(event.asset)
-        if asset.status is None or _rank(event) >= _rank(asset.status):
-            asset.status = event
+    def usage(self) -> dict[tuple[str, str], int]:
+        """(tenant, stage) to the video time done, in ns; each segment of each asset version counts once."""
+        found: dict[tuple[str, str], int] = defaultdict(int)
+        for tenant, name, stage in self._stages():
+            found[tenant, name] += stage.done_ns
+        return dict(found)
 
-    def changes(self) -> Iterator[AssetChanged]:
-        """The latest status of every asset version seen, in the order first seen."""
-        return (asset.status for asset in self.assets.values() if asset.status is not None)
+    def changes(self) -> list[AssetChanged]:
+        """The status of the latest version of each asset that has one, by tenant and asset id."""
+        latest: dict[tuple[str, str], AssetChanged] = {}
+        for (tenant, asset_id, _), asset in sorted(self.assets.items(), key=lambda item: item[0]):
+            if asset.change is not None:
+                latest[tenant, asset_id] = asset.change
+        return list(latest.values())
 
-    def totals(self) -> dict[str, StageProgress]:
-        """Video time per stage over all assets (bitmaps are not summed)."""
-        totals: dict[str, StageProgress] = {}
-        for asset in self.assets.values():
+    def _stages(self) -> Iterator[tuple[str, str, StageProgress]]:
+        for (tenant, _, _), asset in self.assets.items():
             for name, stage in asset.stages.items():
-                total = totals.setdefault(name, StageProgress())
-                total.done_ns += stage.done_ns
-                total.failed_ns += stage.failed_ns
-        return totals
+                yield tenant, name, stage
 
-    def backlog_ns(self, stage: str) -> int:
-        """Video time planned and not yet settled by `stage`."""
-        totals = self.totals()
-        return max(0, totals.get("plan", StageProgress()).done_ns - totals.get(stage, StageProgress()).settled_ns)
+    def _get(self, ref: AssetRef) -> AssetProgress:
+        return self.assets.get(_key(ref), AssetProgress())
+
+    def _put(self, ref: AssetRef, asset: AssetProgress) -> None:
+        self.assets[_key(ref)] = asset
 
 
-def _rank(event: AssetChanged) -> tuple[int, bool, str]:
-    """Statuses of one version only ever grow: more cells done, then final; the name breaks ties the same way always."""
-    return event.segments_done, event.status.final, event.status.value
+def _key(ref: AssetRef) -> VersionKey:
+    return ref.tenant, ref.asset_id, ref.version
+
+
+def _standing(change: AssetChanged) -> tuple[int, int, str]:
+    """A total order, so that the highest does not depend on who came first."""
+    return _STATUS_RANK.index(change.status), change.segments_done, change.model_dump_json()
