@@ -47,6 +47,8 @@ class HuggingFaceTwoTower:
         vision = config.get("vision_config") or {}
         found = config.get("projection_dim") or vision.get("projection_dim") or vision.get("hidden_size")
         if not isinstance(found, int):
+            found = _default_dimensions(self._directory)
+        if found is None:
             raise Fatal(
                 f"{self._directory} is no two-tower checkpoint: config.json names no embedding size",
                 code="bad_checkpoint",
@@ -97,6 +99,18 @@ class HuggingFaceTwoTower:
         with torch.inference_mode():
             rows = [_pooled(item)[0].float().cpu().numpy() for item in features]
         return unit_rows(np.array(rows, np.float32).reshape(-1, self.space.dimensions))
+
+
+def _default_dimensions(directory: Path) -> int | None:
+    """Repositories leave out what is their architecture's default, SigLIP's base models even the width."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError):
+        return None
+    found = getattr(getattr(config, "vision_config", None), "hidden_size", None)
+    return found if isinstance(found, int) else None
 
 
 def _pooled(output: Any) -> Any:

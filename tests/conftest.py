@@ -1,0 +1,55 @@
+"""What tests of several rooms share: fetched weights and the conformance corpus, where there are any."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from models.registry import ModelContext
+from models.weights import WeightsCache, pin_named
+from tests.footage import corpus
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """Where `rushes weights fetch` puts files: `RUSHES_CACHE`, or the user's cache directory."""
+    return Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
+
+
+@pytest.fixture(scope="session")
+def weights_cache(cache_dir: Path) -> WeightsCache:
+    return WeightsCache(cache_dir)
+
+
+@pytest.fixture(scope="session")
+def model_context(weights_cache: WeightsCache) -> ModelContext:
+    return ModelContext(weights_cache)
+
+
+@pytest.fixture(scope="session")
+def require_weights(weights_cache: WeightsCache) -> Callable[..., None]:
+    """`require_weights(*names)`: skips on a laptop, fails where `CI=true`, when a pin is not fetched."""
+
+    def require(*names: str) -> None:
+        for name in names:
+            pin = pin_named(name)
+            if weights_cache.present(pin):
+                continue
+            what = "samples" if pin.kind == "samples" else "weights"
+            reason = f"{name} is not fetched: run `make assets` or `rushes {what} fetch`"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def corpus_dir() -> Path:
+    """The conformance corpus; skips where there is none."""
+    root = corpus()
+    if root is None:
+        pytest.skip("no corpus: set RUSHES_CORPUS")
+    return root
