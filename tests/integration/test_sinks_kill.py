@@ -1,0 +1,88 @@
+"""kill -9 of a sink at random instants: after redelivery the store holds what an undisturbed run leaves."""
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sinks import REGISTRY
+from stream.events.base import Event
+from tests.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
+from tests.contract.test_sinks import Row, build, rows_of
+
+BATCHES: list[list[Event]] = [
+    *(
+        events(
+            planned(ref(f"clip-{number}"), of=2), *(annotations(ref(f"clip-{number}"), cell, of=2) for cell in (0, 1))
+        )
+        for number in range(6)
+    ),
+    *(events(annotations(ref(f"clip-{number}"), 0, of=2, revision=1, count=4)) for number in range(3)),
+    events(planned(ref("clip-1", 2), content="b", of=1), annotations(ref("clip-1", 2), content="b", of=1)),
+    events(retired(2, key_of("b", "clip-1"), ref("clip-1"))),
+    [asset_deleted(ref("clip-2", 3))],
+    events(annotations(ref("clip-2"), 0, of=2, revision=2)),
+]
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.integration.test_sinks_kill import deliver
+deliver(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+"""
+
+
+def deliver(name: str, directory: Path, first: int) -> None:
+    """Write batches from `first` on and say the number of each that is durable: what a broker would have acked."""
+    sink = build(name, directory)
+    for number in range(first, len(BATCHES)):
+        list(sink.process(BATCHES[number]))
+        if number % 4 == 3:
+            sink.maintain()
+        print(number, flush=True)  # noqa: T201 - the parent reads it
+
+
+def held(name: str, directory: Path) -> list[list[Row]]:
+    sink = build(name, directory)
+    rows = [rows_of(sink, f"clip-{number}") for number in range(6)]
+    sink.close()
+    return rows
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_kills_at_random_instants_leave_the_same_rows(name: str, tmp_path: Path) -> None:
+    calm = build(name, tmp_path / "calm")
+    for batch in BATCHES:
+        list(calm.process(batch))
+    calm.close()
+    chance = random.Random(7)
+    first = kills = 0
+    while first < len(BATCHES):
+        command = [sys.executable, "-c", SCRIPT, name, str(tmp_path / "store"), str(first)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            wanted = chance.randint(0, 3)
+            timer = chance.uniform(0.0, 0.05)
+            for line in process.stdout:
+                first = int(line) + 1
+                wanted -= 1
+                if wanted <= 0 and kills < 5:
+                    with_delay(process, timer)
+                    break
+            rest = process.stdout.read()
+            first = max([first, *(int(line) + 1 for line in rest.split())])
+        assert process.returncode in (0, -signal.SIGKILL)
+        kills += process.returncode == -signal.SIGKILL
+    assert kills > 0
+    assert held(name, tmp_path / "store") == held(name, tmp_path / "calm")
+
+
+def with_delay(process: "subprocess.Popen[str]", delay_s: float) -> None:
+    """Kill somewhere inside the next batch: the instant is the point of the test, not a synchronisation."""
+    try:
+        process.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
