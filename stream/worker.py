@@ -37,6 +37,9 @@ class Pace:
     drain_s: float = 30.0  # how long work in flight may go on after a stop
 
 
+DEFAULT_PACE = Pace()
+
+
 class Worker:
     """Runs one stage as one member of its consumer group. `step` from one thread only.
 
@@ -53,7 +56,7 @@ class Worker:
         metrics: Metrics,
         readers: Readers | None = None,
         topics: Mapping[str, Topic] = TOPICS,
-        pace: Pace = Pace(),
+        pace: Pace = DEFAULT_PACE,
         rng: random.Random | None = None,
     ) -> None:
         unknown = [source for source in stage.sources if source not in topics]
@@ -140,6 +143,8 @@ class Worker:
         consumer, self._consumer = self._consumer, None
         opened, self._opened = self._opened, False
         self._status.left()
+        if consumer is not None:
+            _log.info("stage %s: leaves its group", self._stage.name)
         with ExitStack() as stack:
             stack.callback(self._outbox.close)
             if opened:
@@ -161,6 +166,7 @@ class Worker:
             return None
         self._status.joined()
         self._end_outage()
+        _log.info("stage %s: joined its group", self._stage.name)
         return self._consumer
 
     def _recovered(self, now_s: float) -> bool:

@@ -1,0 +1,147 @@
+"""Stages as threads of one process: started together, watched, drained together; the first error ends them all."""
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+from stream.backpressure import Readers
+from stream.clock import Clock
+from stream.errors import Fatal
+from stream.metrics import Metrics
+from stream.records import Broker
+from stream.stage import Stage
+from stream.status import WorkerState
+from stream.topics import TOPICS, Topic
+from stream.worker import DEFAULT_PACE, Pace, Worker
+
+_log = logging.getLogger(__name__)
+
+
+class StageThreads:
+    """`stage.concurrency` workers per stage, each on its own thread. Use as a context manager: leaving drains.
+
+    `readers` are the consumer groups of each topic, of other processes too (`Topology.groups`). The stages' own
+    groups are declared at the broker before anything starts, so nothing sent early is lost on them. A worker has
+    `grace_s` beyond the drain's deadline to close.
+    """
+
+    def __init__(
+        self,
+        stages: Iterable[Stage],
+        broker: Broker,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        readers: Readers,
+        topics: Mapping[str, Topic] = TOPICS,
+        pace: Pace = DEFAULT_PACE,
+        grace_s: float = 5.0,
+    ) -> None:
+        self._clock = clock
+        self._patience_s = pace.drain_s + grace_s
+        self._stop = threading.Event()
+        self._abandon = threading.Event()
+        self._ended = threading.Event()
+        self._errors: list[BaseException] = []
+        self._workers: list[Worker] = []
+        for stage in stages:
+            for source in stage.sources:
+                broker.declare(source, stage.name)
+            self._workers += [
+                Worker(stage, broker, clock=clock, metrics=metrics, readers=readers, topics=topics, pace=pace)
+                for _ in range(stage.concurrency)
+            ]
+        # Daemons: a worker stuck in foreign code must not keep the process from exiting.
+        self._threads = [
+            threading.Thread(target=self._run, args=(worker,), name=worker.state.stage, daemon=True)
+            for worker in self._workers
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stuck = self.stop()
+        if error is None:
+            self.check()
+            if stuck:
+                raise Fatal(f"did not stop in time: {', '.join(sorted(set(stuck)))}", code="drain_timeout")
+
+    def stop(self) -> list[str]:
+        """Drain all workers; the stages of those that did not end in time, whose work stays unacknowledged."""
+        self._stop.set()
+        deadline_s = self._clock.monotonic_s() + self._patience_s
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline_s - self._clock.monotonic_s()))
+        return [thread.name for thread in self._threads if thread.is_alive()]
+
+    def abandon(self) -> None:
+        """Do not wait for work in flight any longer than for its next output."""
+        self._abandon.set()
+        self._stop.set()
+
+    def check(self) -> None:
+        """Raise the first error that ended a worker."""
+        if self._errors:
+            raise self._errors[0]
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` of real time for an error to end a worker; whether one has."""
+        return self._ended.wait(timeout_s)
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until every worker has opened its operator and joined its group; false if that takes longer.
+
+        Raises what ended a worker meanwhile.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        while not all(state.ready for state in self.states()):
+            self.check()
+            if self._clock.monotonic_s() >= deadline_s:
+                return False
+            self._ended.wait(0.02)
+        return True
+
+    def states(self) -> list[WorkerState]:
+        """One snapshot per worker, in the order of the stages."""
+        return [worker.state for worker in self._workers]
+
+    def paused(self) -> Mapping[str, str]:
+        """Stage to which dependency it waits for. Throttling is how a pipeline breathes and is left out."""
+        return {
+            state.stage: state.paused
+            for state in self.states()
+            if state.paused is not None and not state.paused.startswith("throttled")
+        }
+
+    def _run(self, worker: Worker) -> None:
+        try:
+            worker.run(self._stop, self._abandon)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread by `check`
+            _log.error("stage %s: ended by %s", worker.state.stage, type(error).__name__)
+            self._errors.append(error)
+            self._stop.set()
+            self._ended.set()
+
+
+def run_stages(
+    stages: Iterable[Stage],
+    broker: Broker,
+    stop: threading.Event,
+    *,
+    clock: Clock,
+    metrics: Metrics,
+    readers: Readers,
+    pace: Pace = DEFAULT_PACE,
+) -> None:
+    """Run until `stop`, then drain. Raises what ended a worker, after the others have drained."""
+    with StageThreads(stages, broker, clock=clock, metrics=metrics, readers=readers, pace=pace) as threads:
+        while not stop.wait(0.1):
+            threads.check()
