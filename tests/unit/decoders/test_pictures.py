@@ -1,0 +1,149 @@
+"""Geometry, colour and rescaling against plain arithmetic."""
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decoders.colour import colour_of, yuv_to_rgb
+from decoders.geometry import MAX_SAMPLE_PIXELS, display_size, sample_size
+from decoders.rescale import Rescaler
+from stream.events.asset import Media, Run
+from stream.events.frames import Colour, Matrix
+
+BARS = [
+    (255, 255, 255),
+    (255, 255, 0),
+    (0, 255, 255),
+    (0, 255, 0),
+    (255, 0, 255),
+    (255, 0, 0),
+    (0, 0, 255),
+    (0, 0, 0),
+    (96, 96, 96),
+]
+WEIGHTS: dict[Matrix, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
+CODES = {"bt601": 6, "bt709": 1, "bt2020": 9}
+
+
+def media(width: int, height: int, rotation: int = 0) -> Media:
+    shown = display_size(width, height, None, rotation)
+    return Media(
+        container="mov", codec="h264", stream_index=0, width=width, height=height, display_width=shown[0],
+        display_height=shown[1], rotation=rotation, time_base_num=1, time_base_den=25, duration_ns=10**9,
+        runs=(Run(0, 0, 10**9),),
+    )  # fmt: skip
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.sampled_from([64, 224, 256]))
+def test_sample_sizes(width: int, height: int, short_side: int) -> None:
+    sample = sample_size((width, height), (width, height), short_side)
+    assert all(side % 2 == 0 and side >= 2 for side in sample)
+    assert sample[0] * sample[1] <= MAX_SAMPLE_PIXELS
+    assert all(side <= max(2, limit + 1) for side, limit in zip(sample, (width, height), strict=True))
+    assert min(sample) <= max(short_side, 2)
+
+
+def test_ordinary_sizes() -> None:
+    assert sample_size((1920, 1080), (1920, 1080), 256) == (456, 256)
+    assert sample_size((1080, 1920), (1080, 1920), 256) == (256, 456)
+    assert sample_size((160, 90), (160, 90), 256) == (160, 90)
+    assert display_size(720, 576, None, 90) == (576, 720)
+
+
+def encoded(rgb: tuple[int, int, int], matrix: Matrix, *, full: bool, bits: int) -> tuple[int, int, int]:
+    """The float reference of ITU-R BT.601/709/2020, quantised to `bits`."""
+    red, green, blue = (value / 255 for value in rgb)
+    kr, kb = WEIGHTS[matrix]
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    cb, cr = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
+    scale = 2 ** (bits - 8)
+    if full:
+        top = 2**bits - 1
+        return round(luma * top), round(cb * top + 128 * scale), min(top, round(cr * top + 128 * scale))
+    return round((16 + 219 * luma) * scale), round((128 + 224 * cb) * scale), round((128 + 224 * cr) * scale)
+
+
+def bars(matrix: Matrix, *, full: bool, bits: int) -> av.VideoFrame:
+    """Vertical bars of 64 x 270 pixels, tagged."""
+    name = "yuv444p" if bits == 8 else "yuv444p10le"
+    dtype = np.uint8 if bits == 8 else np.uint16
+    top = 2**bits - 1
+    columns = np.array([encoded(rgb, matrix, full=full, bits=bits) for rgb in BARS]).clip(0, top).astype(dtype)
+    planes = np.repeat(columns, 64, axis=0).T[:, None, :].repeat(270, axis=1)
+    frame = av.VideoFrame(64 * len(BARS), 270, name)
+    for plane, pixels in zip(frame.planes, planes, strict=True):
+        padded = np.zeros((270, plane.line_size // dtype().itemsize), dtype)
+        padded[:, : pixels.shape[1]] = pixels
+        plane.update(padded.tobytes())
+    frame.colorspace = CODES[matrix]
+    frame.color_range = 2 if full else 1
+    return frame
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020"])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_colour_bars_keep_their_colours(matrix: Matrix, full: bool, bits: int) -> None:
+    frame = bars(matrix, full=full, bits=bits)
+    rescaler = Rescaler(media(frame.width, frame.height), 256)
+    colour = rescaler.colour(frame)
+    assert colour == Colour(matrix=matrix, full_range=full)
+    width, height = rescaler.width, rescaler.height
+    planes = np.frombuffer(rescaler.sample(frame), np.uint8)
+    luma = planes[: width * height].reshape(height, width)
+    chroma = planes[width * height :].reshape(2, height // 2, width // 2).repeat(2, 1).repeat(2, 2)
+    for number, rgb in enumerate(BARS):
+        at = round((number + 0.5) * width / len(BARS))
+        pixel: npt.NDArray[np.uint8] = np.array([[luma[9, at]], [chroma[0, 9, at]], [chroma[1, 9, at]]], np.uint8)
+        shown = yuv_to_rgb(pixel[:, :, None], colour)[0, 0].astype(int)
+        assert np.abs(shown - rgb).max() <= 3
+        tick = rescaler.dense(frame)[13, round((number + 0.5) * 48 / len(BARS))].astype(int)
+        assert np.abs(tick - rgb).mean() <= 2
+
+
+def test_untagged_pictures_go_by_height() -> None:
+    assert colour_of(av.VideoFrame(64, 576), "yuv420p").matrix == "bt601"
+    assert colour_of(av.VideoFrame(64, 720), "yuv420p").matrix == "bt709"
+
+
+def test_transfers_are_recognised() -> None:
+    frame = av.VideoFrame(64, 64)
+    for code, transfer in ((16, "pq"), (18, "hlg"), (1, "sdr")):
+        frame.color_trc = code
+        assert colour_of(frame, "yuv420p10le").transfer == transfer
+
+
+@pytest.mark.parametrize("pix_fmt", ["gbrp", "rgb24"])
+def test_rgb_sources_become_bt709(pix_fmt: str) -> None:
+    pixels = np.array(BARS, np.uint8).repeat(64, axis=0)[None].repeat(270, axis=0)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(format=pix_fmt)
+    rescaler = Rescaler(media(frame.width, frame.height), 256)
+    assert rescaler.colour(frame) == Colour(matrix="bt709", full_range=False)
+    dense = rescaler.dense(frame)
+    for number, rgb in enumerate(BARS):
+        assert np.abs(dense[13, round((number + 0.5) * 48 / len(BARS))].astype(int) - rgb).max() <= 3
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_rotation_turns_clockwise(rotation: int) -> None:
+    """A bright top left corner, seen after turning the picture clockwise."""
+    luma = np.full((180, 320), 40, np.uint8)
+    luma[:60, :100] = 220
+    planes = np.concatenate([luma.ravel(), np.full(180 * 320 // 2, 128, np.uint8)]).reshape(270, 320)
+    frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    rescaler = Rescaler(media(320, 180, rotation), 90)
+    shown = np.frombuffer(rescaler.sample(frame), np.uint8)[: rescaler.width * rescaler.height]
+    picture = shown.reshape(rescaler.height, rescaler.width)
+    expected = np.rot90(luma, -rotation // 90)
+    assert picture.shape[0] * 2 == expected.shape[0]
+    assert np.abs(picture.astype(int) - expected[::2, ::2]).mean() < 6
+    dense = rescaler.dense(frame)
+    corners = [dense[3, 3], dense[3, -4], dense[-4, -4], dense[-4, 3]]
+    assert int(np.argmax([corner.sum() for corner in corners])) == rotation // 90

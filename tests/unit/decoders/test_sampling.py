@@ -1,0 +1,129 @@
+"""The selection of samples and ticks, on made-up frames."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoders.geometry import MAX_JUMP_SAMPLES
+from decoders.jumps import MIN_DISTANCE_TICKS, Jump, JumpDetector, needed
+from decoders.sampling import Cell, FullSampler
+from stream.events.frames import Colour
+from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, TICK_NS, dense_ticks, segment_count
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A frame of one grey."""
+
+    time_ns: int
+    end_ns: int
+    level: int = 0
+    damaged: bool = False
+
+    @property
+    def pts(self) -> int:
+        return self.time_ns
+
+    def colour(self) -> Colour:
+        return Colour()
+
+    def sample(self) -> bytes:
+        return self.time_ns.to_bytes(8, "big")
+
+    def dense(self) -> npt.NDArray[np.uint8]:
+        return np.full((27, 48, 3), self.level, np.uint8)
+
+
+def cells_of(frames: list[Flat], cells: range, duration_ns: int, errors: tuple[int, ...] = ()) -> list[Cell]:
+    sampler = FullSampler(cells.start, cells.stop, duration_ns)
+    found: list[Cell] = []
+    for time_ns in errors:
+        sampler.error_at(time_ns)
+    begin = max((f.time_ns for f in frames if f.time_ns <= sampler.needs_from_ns), default=0)
+    for frame in frames:
+        if frame.time_ns >= begin and not sampler.done:
+            found.extend(sampler.push(frame))
+    found.extend(sampler.finish())
+    return found
+
+
+def content(cell: Cell) -> tuple[object, ...]:
+    dense = b"" if cell.dense is None else cell.dense.tobytes()
+    return cell.segment, tuple(cell.samples), dense, cell.dense_times_ns, cell.missing, cell.damaged
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    gaps_ms=st.lists(st.integers(1, 4000), min_size=1, max_size=80),
+    levels=st.lists(st.integers(0, 255), min_size=80, max_size=80),
+    cut=st.integers(1, 5),
+)
+def test_cells_do_not_depend_on_the_span(gaps_ms: list[int], levels: list[int], cut: int) -> None:
+    starts = [0, *(int(total) * 1_000_000 for total in np.cumsum(gaps_ms))]
+    frames = [Flat(start, start + 40_000_000, level) for start, level in zip(starts, levels, strict=False)]
+    duration_ns = frames[-1].end_ns
+    count = segment_count(duration_ns)
+    whole = [content(cell) for cell in cells_of(frames, range(count), duration_ns)]
+    pieces = [range(first, min(first + cut, count)) for first in range(0, count, cut)]
+    assert [content(cell) for piece in pieces for cell in cells_of(frames, piece, duration_ns)] == whole
+    for segment, _, _, times_ns, _, _ in whole:
+        assert isinstance(segment, int)
+        shown = [max(s for s in starts if s <= max(0, tick * TICK_NS)) for tick in dense_ticks(segment)]
+        assert times_ns == tuple(shown)
+
+
+def steady(seconds: float, *, first_s: float = 0.0) -> list[Flat]:
+    step = 40_000_000
+    begin = round(first_s * SECOND_NS)
+    return [Flat(begin + number * step, begin + (number + 1) * step) for number in range(round(seconds * 25))]
+
+
+def test_a_picture_that_stays_is_not_missing() -> None:
+    slides = [Flat(0, 40_000_000), Flat(35 * SECOND_NS, 36 * SECOND_NS)]
+    assert [cell.missing for cell in cells_of(slides, range(4), 36 * SECOND_NS)] == [False] * 4
+
+
+def test_a_cell_whose_frames_were_lost_is_missing() -> None:
+    frames = [*steady(10), *steady(10, first_s=30)]
+    found = cells_of(frames, range(4), 40 * SECOND_NS, errors=(12 * SECOND_NS, 22 * SECOND_NS))
+    assert [(cell.missing, cell.damaged) for cell in found] == [
+        (False, False),
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
+
+
+def test_what_a_file_cut_off_does_not_hold_is_missing() -> None:
+    assert [cell.missing for cell in cells_of(steady(15), range(4), 40 * SECOND_NS)] == [False, False, True, True]
+
+
+def test_no_frame_at_all() -> None:
+    assert [cell.missing for cell in cells_of([], range(2), 2 * SEGMENT_NS)] == [True, True]
+
+
+@given(st.lists(st.floats(0, 255), min_size=250, max_size=250))
+def test_jumps_are_apart_and_few(changes: list[float]) -> None:
+    detector = JumpDetector()
+    for tick, change in enumerate(changes):
+        detector.is_jump(tick, change)
+    ticks = [jump.tick for jump in detector.jumps]
+    assert all(later - earlier >= MIN_DISTANCE_TICKS for earlier, later in pairwise(ticks))
+    grid = [12.5 + 25 * number for number in range(10)]
+    chosen = needed(0, 250, detector.jumps, grid)
+    assert len(chosen) <= MAX_JUMP_SAMPLES
+    assert set(chosen) <= {0, *ticks}
+
+
+def test_needed_covers_stretches_without_a_grid_position() -> None:
+    grid = [12.5, 37.5, 62.5]
+    jumps = [Jump(5, 30.0), Jump(14, 50.0), Jump(20, 40.0), Jump(60, 9.0)]
+    assert needed(0, 75, jumps, grid) == [0, 14]
+
+
+def test_context_is_asked_for() -> None:
+    assert FullSampler(3, 4, 60 * SECOND_NS).needs_from_ns == 3 * SEGMENT_NS - CONTEXT_NS
