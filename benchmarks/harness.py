@@ -7,7 +7,7 @@ import resource
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -94,8 +94,11 @@ def environment() -> Mapping[str, object]:
 
 
 @contextmanager
-def measured(interval_s: float = 0.05) -> Iterator[Cost]:
-    """Fill a `Cost` while the block runs: children that ended are counted by the system, living ones by sampling."""
+def measured(interval_s: float = 0.2) -> Iterator[Cost]:
+    """Fill a `Cost` while the block runs: children that ended are counted by the system, living ones at both ends.
+
+    What sampling the memory costs is taken off again.
+    """
     cost, stop = Cost(), threading.Event()
     sampler = threading.Thread(target=_watch, args=(cost, stop, interval_s), daemon=True)
     before_cpu = _tree_cpu_s()
@@ -104,10 +107,35 @@ def measured(interval_s: float = 0.05) -> Iterator[Cost]:
     try:
         yield cost
     finally:
-        cost.cpu_s = _tree_cpu_s() - before_cpu
         cost.wall_s = time.monotonic() - start
         stop.set()
         sampler.join()
+        cost.cpu_s += _tree_cpu_s() - before_cpu
+
+
+def in_rounds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Cost]]:
+    """Each piece of work once a round, in order, so that a slow minute of the machine strikes all of them alike."""
+    costs: dict[str, list[Cost]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, run in work.items():
+            with measured() as cost:
+                run()
+            costs[name].append(cost)
+    return costs
+
+
+def cpu_ratio(costs: Mapping[str, Sequence[Cost]], over: str, *under: str) -> float:
+    """Median over rounds of the CPU of `over` by the summed CPU of `under`."""
+    rounds = range(len(costs[over]))
+    return median(costs[over][turn].cpu_s / sum(costs[name][turn].cpu_s for name in under) for turn in rounds)
+
+
+def median_cpu_s(costs: Sequence[Cost]) -> float:
+    return median(cost.cpu_s for cost in costs)
+
+
+def median_wall_s(costs: Sequence[Cost]) -> float:
+    return median(cost.wall_s for cost in costs)
 
 
 def median_of(costs: Sequence[float]) -> float:
@@ -118,6 +146,7 @@ def median_of(costs: Sequence[float]) -> float:
 def _watch(cost: Cost, stop: threading.Event, interval_s: float) -> None:
     while not stop.wait(interval_s):
         cost.peak_rss_bytes = max(cost.peak_rss_bytes, sum(rss for _, rss in _tree()))
+    cost.cpu_s -= time.thread_time()
 
 
 def _tree_cpu_s() -> float:
