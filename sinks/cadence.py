@@ -12,8 +12,8 @@ class CadencePolicy:
     """
 
     commits: int = 24
-    growth: float = 0.05
-    most_commits: int = 240
+    growth: float = 0.02
+    most_commits: int = 48
     interval_s: float = 300.0
 
 

@@ -1,6 +1,6 @@
 """A batch of the topics that sinks read, taken apart (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sinks.retirement import asset_key
@@ -17,7 +17,7 @@ from stream.events.asset import (
     SegmentProgressed,
 )
 from stream.events.base import Event
-from stream.events.grid import SEGMENT_NS
+from stream.events.grid import SEGMENT_NS, segment_range
 from stream.events.ids import AssetVersion, digest
 
 Word = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
@@ -74,20 +74,32 @@ class Intake:
         self.sources[key, asset.version, segment] = event
 
 
-def progress(batch: Intake, stage: str, void: Sequence[AnnotationsHeader]) -> list[Event]:
-    """One `SegmentProgressed` per asset version and segment of the batch, void rows as superseded."""
+Lengths = Mapping[tuple[str, AssetVersion], tuple[int, int]]
+"""(segments, duration in ns) of asset versions, by asset key and version."""
+
+
+def progress(
+    batch: Intake, stage: str, void: Sequence[AnnotationsHeader], lengths: Lengths | None = None
+) -> list[Event]:
+    """One `SegmentProgressed` per asset version and segment of the batch, void rows as superseded.
+
+    A failure tells no length: where `lengths` has none either, a whole cell is assumed.
+    """
     voided = {(header.segment_id, header.asset.version) for header in void}
     reports: dict[tuple[str, AssetVersion, int], SegmentProgressed] = {}
     for failure in batch.failures:
+        key = _cell_key(failure.asset, failure.segment)
+        count, duration_ns = (lengths or {}).get(key[:2], (failure.segment + 1, (failure.segment + 1) * SEGMENT_NS))
+        start_ns, end_ns = segment_range(failure.segment, duration_ns)
         report = SegmentProgressed(
             asset=failure.asset,
             stage=stage,
             segment=failure.segment,
-            segment_count=failure.segment + 1,
-            video_ns=SEGMENT_NS,
+            segment_count=max(count, failure.segment + 1),
+            video_ns=end_ns - start_ns,
             outcome=Outcome(failure.outcome),
         )
-        reports[_cell_key(failure.asset, failure.segment)] = report
+        reports[key] = report
     for item in batch.annotations:
         header = item.header
         gone = (header.segment_id, header.asset.version) in voided

@@ -94,7 +94,13 @@ class LanceSink:
         self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
         if self._cadence.due():
             outputs += self.maintain()
-        return progress(batch, "index", folded.void) + outputs
+        lengths = {
+            (key, item.version): (item.segment_count, item.duration_ns)
+            for key, state in states.items()
+            for item in state.attempts
+            if item.content_key is not None
+        }
+        return progress(batch, "index", folded.void, lengths) + outputs
 
     def _settle(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sinks.delta import DeltaStore
 from sinks.fold import Cell
@@ -130,15 +131,20 @@ def _unequal(left: pa.Table, right: pa.Table) -> list[int]:
     pairs = zip(left.select(plain).to_pylist(), right.select(plain).to_pylist(), strict=True)
     unequal = {at for at, (one, other) in enumerate(pairs) if one != other}
     for name in VECTORS:
-        vectors = zip(left[name].to_pylist(), right[name].to_pylist(), strict=True)
-        unequal |= {at for at, (one, other) in enumerate(vectors) if not _close(one, other)}
+        unequal |= _apart(left[name].combine_chunks(), right[name].combine_chunks())
     return sorted(unequal)
 
 
-def _close(one: list[float] | None, other: list[float] | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return len(one) == len(other) and bool(np.all(np.abs(np.subtract(one, other)) <= TOLERANCE))
+def _apart(left: pa.Array, right: pa.Array) -> set[int]:
+    """Positions of lists of another length, or further apart than `TOLERANCE`."""
+    one, other = (pc.fill_null(pc.list_value_length(column), -1).to_numpy() for column in (left, right))
+    apart = set(np.flatnonzero(one != other).tolist())
+    alike = np.flatnonzero((one == other) & (one > 0))
+    for length in np.unique(one[alike]).tolist():
+        at = alike[one[alike] == length]
+        first, second = (column.take(at).flatten().to_numpy().reshape(-1, length) for column in (left, right))
+        apart |= set(at[~np.all(np.abs(first - second) <= TOLERANCE, axis=1)].tolist())
+    return apart
 
 
 def _absent(report: SpaceReport, rows: pa.Table, positions: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from sinks.lance_sink import LanceSink
 from sinks.ledger import LanceLedger
 from sinks.search import MomentIndex
 from stream.clock import ManualClock
-from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired
+from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event
 from stream.events.ids import segment_id
 from tests.annotations import (
@@ -173,6 +173,12 @@ def test_freshness_names_the_oldest_pending_asset(sink: LanceSink, tmp_path: Pat
     found = catalogue.freshness()
     assert (found.newest_commit_ms, found.oldest_pending_ms) == (1_700_000_000_000, version(3).append_ms)
     assert found.pending_assets == 3
+
+
+def test_a_failed_cell_counts_with_its_true_length(sink: LanceSink) -> None:
+    outputs = feed(sink, events(planned(), segment_failed(segment=2)))
+    (report,) = [item.data for item in outputs if isinstance(item.data, SegmentProgressed)]
+    assert (report.stage, report.outcome, report.segment_count, report.video_ns) == ("index", "failed", 3, 5 * 10**9)
 
 
 def test_tables_hold_one_row_per_key(sink: LanceSink) -> None:

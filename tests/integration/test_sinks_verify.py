@@ -14,6 +14,7 @@ from sinks.lance_sink import LanceSink
 from sinks.repair import Target, repair
 from sinks.retirement import asset_key
 from sinks.search import MomentIndex
+from sinks.spaces import drop_space
 from sinks.verify import verify
 from stream.clock import ManualClock
 from tests.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
@@ -134,3 +135,14 @@ def test_a_repaired_index_says_so_in_its_assets(pair: Pair) -> None:
         "clip": "ready",
         "second": "ready",
     }
+
+
+def test_dropping_a_space_leaves_the_others(pair: Pair) -> None:
+    pair.lance.close()
+    pair.delta.close()
+    for _ in range(2):
+        drop_space(pair.lance_directory, pair.delta_directory, OTHER_SPACE.key)
+        report = verify(pair.lance_directory, pair.delta_directory)
+        assert (report.agrees, [item.space for item in report.spaces]) == (True, [SPACE.key])
+    index = MomentIndex(pair.lance_directory)
+    assert (len(index.moments(SPACE.key)), index.moments(OTHER_SPACE.key)) == (6, [])
