@@ -10,14 +10,14 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
-    from stream.metrics import metrics_table
+    from stream.metrics import markdown_table
     from stream.pipelines.understanding import reference_topology
 
     topology = reference_topology()
     return {
         "topology-diagram": f"```mermaid\n{topology.to_mermaid()}\n```\n",
         "topology-table": f"```text\n{topology.to_text()}\n```\n",
-        "metrics": f"{metrics_table().strip()}\n",
+        "metrics": f"{markdown_table().strip()}\n",
     }
 
 

@@ -9,18 +9,21 @@ from types import TracebackType
 from typing import Self
 
 from filelock import FileLock, Timeout
+from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
 from stream.codec import Decoder, encode
 from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.memory import MemoryBroker
-from stream.pipelines.threads import StageThreads
+from stream.metrics import Metrics
 from stream.pipelines.understanding import Understanding
+from stream.process import StageThreads
 from stream.records import TopicSpec
 from stream.reducers import Progress
 from stream.settings import Settings
 from stream.topics import PROGRESS
+from stream.worker import Pace
 
 PROGRESS_GROUP = "progress-reducer"
 LOCK_FILE = "rushes.lock"
@@ -90,8 +93,7 @@ class Embedded:
 
     def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
         """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage."""
-        threads = StageThreads(self.topology, self.broker, self._clock, drain_timeout_s=self._settings.drain_timeout_s)
-        with threads:
+        with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):
                 finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress()
@@ -101,6 +103,16 @@ class Embedded:
         self._drain_progress()
         on_progress(self.progress, {})
         return finished
+
+    def _threads(self) -> StageThreads:
+        return StageThreads(
+            self.topology.stages,
+            self.broker,
+            clock=self._clock,
+            metrics=Metrics(CollectorRegistry()),
+            readers=self.topology.groups(),
+            pace=Pace(poll_timeout_s=0.1, drain_s=self._settings.drain_timeout_s),
+        )
 
     def _drain_progress(self) -> int:
         records = self._reader.poll(10_000, 0.0)
