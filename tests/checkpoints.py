@@ -11,7 +11,7 @@ SIDE = 32
 def clip_checkpoint(directory: Path) -> Path:
     """A CLIP checkpoint with 16-d towers; files as the CLIP repositories have them (byte-level BPE vocabulary)."""
     import torch
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
     torch.manual_seed(1)
     directory.mkdir(parents=True)
@@ -22,7 +22,7 @@ def clip_checkpoint(directory: Path) -> Path:
     text = {**_tower(), "vocab_size": len(pieces), "max_position_embeddings": 24}
     text |= {"bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1, "pad_token_id": len(pieces) - 1}
     configuration: Any = CLIPConfig(text_config=text, vision_config=_eyes(), projection_dim=16)
-    tokenizer: Any = CLIPTokenizerFast.from_pretrained(directory, model_max_length=24)
+    tokenizer: Any = CLIPTokenizer.from_pretrained(directory, model_max_length=24)
     images: Any = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     return _saved(directory, CLIPModel(configuration), tokenizer, images)
 
@@ -76,13 +76,11 @@ def _eyes() -> dict[str, Any]:
 
 def _word_tokenizer(*, pad: str, unknown: str, length: int) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertTokenizerFast, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     special = list(dict.fromkeys([pad, unknown, "[CLS]", "[SEP]"]))
     vocabulary = {word: index for index, word in enumerate([*special, *WORDS])}
     words: Any = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     made: Any = PreTrainedTokenizerFast
-    if pad == "[PAD]":
-        made = BertTokenizerFast
     return made(tokenizer_object=words, pad_token=pad, unk_token=unknown, eos_token="[SEP]", model_max_length=length)
