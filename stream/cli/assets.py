@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -86,23 +88,32 @@ def moments(
         shared.console.print(moments_table(found))
 
 
-def moments_table(found: list[Any]) -> Table:
-    table = Table(title="Moments", title_justify="left")
-    for column in ("clip", "from", "to", "shot", "tags", "nsfw", "caption (method)"):
-        table.add_column(column, justify="right" if column == "nsfw" else "left", overflow="fold")
-    clip = ""
+def moments_table(found: list[Any]) -> Group:
+    """A table a clip, in the order given."""
+    tables: list[Table] = []
+    clip = None
     for hit in found:
-        name = Path(hit.uri).name
-        table.add_row(
-            "" if name == clip else escape(name),
+        if hit.content_key != clip:
+            tables.append(_clip_table(Path(hit.uri).name))
+            clip = hit.content_key
+        tables[-1].add_row(
             timecode(hit.start_ns),
             timecode(hit.end_ns),
             shot_mark(hit),
             ", ".join(f"{escape(label)} {score:.2f}" for label, score in hit.tags[:3]) or "-",
             "" if hit.moderation_nsfw is None else f"{hit.moderation_nsfw:.2f}",
-            escape(f"{hit.caption} ({hit.caption_method})"),
+            f"{escape(hit.caption)} [dim]({escape(hit.caption_method)})[/]",
         )
-        clip = name
+    return Group(*tables)
+
+
+def _clip_table(name: str) -> Table:
+    table = Table(title=escape(name), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("from", "to", "shot"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("tags", overflow="fold")
+    table.add_column("nsfw", justify="right", no_wrap=True)
+    table.add_column("caption (method)", overflow="fold")
     return table
 
 

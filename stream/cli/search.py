@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
@@ -189,9 +190,14 @@ def _filters(
 
 def result_table(hits: Sequence[Hit], query: str, space: Space) -> Group:
     """Ranked hits for a terminal."""
-    table = Table(title=f"{escape(query)}  ·  {space.key}", title_justify="left")
-    for column in ("#", "clip", "from", "to", "score", "why", "caption"):
-        table.add_column(column, justify="right" if column in ("#", "score") else "left", overflow="fold")
+    table = Table(title=f"{escape(query)}  ·  {space.key}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("#", "clip", "from", "to", "score", "why"):
+        table.add_column(
+            column,
+            justify="right" if column in ("#", "score") else "left",
+            no_wrap=column not in ("clip", "why"),
+            overflow="fold",
+        )
     for rank, hit in enumerate(hits, 1):
         score = "text" if hit.score is None else f"{hit.score:.2f}"
         table.add_row(
@@ -201,7 +207,6 @@ def result_table(hits: Sequence[Hit], query: str, space: Space) -> Group:
             hit.end_timecode,
             f"[yellow]{score} weak[/]" if hit.weak else score,
             escape(hit.why),
-            escape(f"{hit.caption} ({hit.caption_method})"),
         )
     lines: list[Any] = [table] if hits else [f"Nothing matched {escape(query)!r}."]
     if hits and all(hit.weak for hit in hits):
