@@ -41,8 +41,7 @@ class Batcher(Generic[T]):
         return float("-inf") if self._full() else self._items[0][2] + self._policy.max_wait_s
 
     def ready(self, now_s: float) -> bool:
-        due_s = self.due_s()
-        return due_s is not None and due_s <= now_s
+        return bool(self._items) and (self._full() or self._items[0][2] + self._policy.max_wait_s <= now_s)
 
     def take(self, now_s: float) -> list[T]:
         """The next batch, or nothing if none is ready."""

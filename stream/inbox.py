@@ -92,8 +92,7 @@ class Inbox:
         return min(moments, default=None)
 
     def ready(self, now_s: float) -> bool:
-        due_s = self.due_s()
-        return due_s is not None and due_s <= now_s
+        return bool(self._alone) or self._batcher.ready(now_s) or self._delayed.ready(now_s)
 
     def take(self, now_s: float) -> list[Work]:
         """The next unit: one record that runs alone, or a batch."""

@@ -181,8 +181,7 @@ class MemoryConsumer:
             self._acked.notify_all()
 
     def owns(self, record: Record) -> bool:
-        with self._changed:
-            return self._owns(record)
+        return self._owns(record)  # without the lock: the answer may be outdated as soon as it is given
 
     def pause(self) -> None:
         with self._changed:

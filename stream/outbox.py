@@ -18,7 +18,7 @@ from stream.topics import Topic
 Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Unsettled:
     works: Sequence[Work]
     deliveries: Sequence[Delivery]
@@ -34,6 +34,7 @@ class Outbox:
         self._routes = routes(stage, topics)
         self._metrics = metrics
         self._unsettled: deque[_Unsettled] = deque()
+        self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
         self._since_s: float | None = None
         self.sent_bytes = 0
 
@@ -61,8 +62,13 @@ class Outbox:
     def settle_later(
         self, works: Sequence[Work], deliveries: Sequence[Delivery], *, outcome: Outcome, now_s: float
     ) -> None:
-        """The works are finished once their deliveries are durable."""
-        self._unsettled.append(_Unsettled(works, deliveries, outcome))
+        """The works are finished once their deliveries are durable. Until then their records are kept, no events."""
+        for work in works:
+            work.event = None
+        if not deliveries:
+            self._settled.setdefault(outcome, []).extend(works)
+        else:
+            self._unsettled.append(_Unsettled(works, deliveries, outcome))
         if self._since_s is None:
             self._since_s = now_s
 
@@ -70,17 +76,18 @@ class Outbox:
         """When the oldest unsettled work was finished; None if there is none."""
         return self._since_s
 
-    def flush(self, timeout_s: float) -> tuple[list[tuple[Outcome, Sequence[Work]]], list[Work]]:
-        """Wait for durability: what may be acknowledged, and what must be done again as an output was refused.
+    def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
+        """Wait for durability: what may be acknowledged, by outcome, and what must be done again as an output of it
+        was refused.
 
         Raises `Unavailable`, keeping everything, when the broker does not answer in time.
         """
         self._producer.flush(timeout_s)
-        settled: list[tuple[Outcome, Sequence[Work]]] = []
+        settled, self._settled = self._settled, {}
         again: list[Work] = []
         for it in self._unsettled:
             if all(delivery.done() and delivery.error() is None for delivery in it.deliveries):
-                settled.append((it.outcome, it.works))
+                settled.setdefault(it.outcome, []).extend(it.works)
             else:
                 again += it.works
         self._unsettled.clear()

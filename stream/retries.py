@@ -40,6 +40,9 @@ class DelayHeap(Generic[T]):
         """When the next item is due; None while empty."""
         return self._heap[0][0] if self._heap else None
 
+    def ready(self, now_s: float) -> bool:
+        return bool(self._heap) and self._heap[0][0] <= now_s
+
     def take(self, now_s: float) -> list[T]:
         """All items due."""
         due: list[T] = []

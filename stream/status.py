@@ -34,9 +34,8 @@ class Status:
         self._ready = False
         self._paused: str | None = None
         self._in_flight = 0
-        self.delayed = 0
 
-    def snapshot(self) -> WorkerState:
+    def snapshot(self, *, delayed: int) -> WorkerState:
         return WorkerState(
             stage=self._stage,
             joined=self._joined,
@@ -44,7 +43,7 @@ class Status:
             paused=self._paused,
             outcomes=self._outcomes.copy(),
             in_flight=self._in_flight,
-            delayed=self.delayed,
+            delayed=delayed,
         )
 
     def joined(self) -> None:

@@ -68,6 +68,7 @@ class Worker:
         self._pace = pace
         self._metrics = StageMetrics(metrics, stage.name)
         self._throttle = Throttle(stage, broker, readers or {}, metrics, interval_s=pace.throttle_interval_s)
+        self._throttled = f"throttled: {', '.join(stage.throttled_by)}"
         self._decoder = Decoder(topics[source] for source in stage.sources)
         self._operator: Operator = stage.operator()
         self._outbox = Outbox(stage, broker.producer(), topics, self._metrics)
@@ -94,7 +95,7 @@ class Worker:
     @property
     def state(self) -> WorkerState:
         """A snapshot; may be read from any thread."""
-        return self._status.snapshot()
+        return self._status.snapshot(delayed=self._inbox.delayed)
 
     def run(self, stop: threading.Event, abandon: threading.Event | None = None) -> None:
         """Step until `stop`, then drain: what is in flight may finish within `drain_s`, the rest stays unacknowledged.
@@ -116,20 +117,17 @@ class Worker:
             self._clock.sleep(min(self._pace.poll_timeout_s, self._outage.remaining_s(self._clock.monotonic_s())))
             return False
         now_s = self._clock.monotonic_s()
-        stalled = self._stalled(now_s)
-        received = self._receive(consumer, now_s, stalled=stalled)
-        if received:
+        if self._stalled(consumer, now_s):
+            return self._receive(consumer, now_s, self._stall_s(now_s)) > 0
+        received = 0
+        if not self._inbox.ready(now_s):
+            received = self._receive(consumer, now_s, self._idle_s(now_s))
             now_s = self._clock.monotonic_s()
-        if self._outage.remaining_s(now_s):
-            return received > 0
-        if stalled or self._outage.error is not None:
-            self._settle(consumer, force=True)
-        if stalled or not self._recovered(now_s):
-            return received > 0
+        elif self._inbox.low() or now_s - self._polled_s >= self._pace.keep_alive_s:
+            received = self._receive(consumer, now_s, 0.0)
         taken = self._inbox.take(now_s)
         if batch := self._owned(consumer, taken):
             self._work_off(batch)
-            self._status.delayed = self._inbox.delayed
         self._settle(consumer, force=self._outage.error is not None or not self._inbox.ready(now_s))
         return bool(taken) or received > 0
 
@@ -169,45 +167,43 @@ class Worker:
         _log.info("stage %s: joined its group", self._stage.name)
         return self._consumer
 
-    def _recovered(self, now_s: float) -> bool:
-        """Whether work may be tried. An outage ends with the first success, or when no work is left to try."""
-        if self._outage.remaining_s(now_s):
-            return False
-        if self._outage.error is not None and not self._inbox.ready(now_s):
-            self._end_outage()
-        return True
-
-    def _stalled(self, now_s: float) -> bool:
+    def _stalled(self, consumer: Consumer, now_s: float) -> bool:
+        """Whether no work may be tried now. What is finished is settled first, as a stall may last."""
+        if self._outage.error is None:
+            blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
+            self._status.paused(self._throttled if blocked else None)
+            if blocked:
+                self._settle(consumer, force=True)
+            return blocked
         if self._outage.remaining_s(now_s):
             return True
-        blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
-        if self._outage.error is None:
-            self._status.paused(f"throttled: {', '.join(self._stage.throttled_by)}" if blocked else None)
-        return blocked
+        self._settle(consumer, force=True)
+        if self._outage.remaining_s(now_s):
+            return True
+        if not self._inbox.ready(now_s):
+            self._end_outage()  # no work is left that could tell whether it is over
+        return False
 
-    def _receive(self, consumer: Consumer, now_s: float, *, stalled: bool) -> int:
-        """Poll if there is room or the membership needs it. A consumer is paused only while nothing more fits."""
-        ready = not stalled and self._inbox.ready(now_s)
-        if ready and not self._inbox.low() and now_s - self._polled_s < self._pace.keep_alive_s:
-            return 0
+    def _receive(self, consumer: Consumer, now_s: float, timeout_s: float) -> int:
+        """Poll, which also keeps the membership alive. The consumer is paused only while nothing more fits."""
         room = self._inbox.room()
-        if room == 0 and ready:
+        if room == 0 and timeout_s == 0.0:
             return 0  # this step's batch makes room
         if (room == 0) is not self._consumer_paused:
             self._consumer_paused = room == 0
             (consumer.pause if room == 0 else consumer.resume)()
-        records = consumer.poll(max(1, room), 0.0 if ready else self._wait_s(now_s, stalled=stalled))
+        records = consumer.poll(max(1, room), timeout_s)
         self._polled_s = now_s
         if records:
             self._inbox.add(records, self._clock.monotonic_s())
             self._status.in_flight(len(records))
         return len(records)
 
-    def _wait_s(self, now_s: float, *, stalled: bool) -> float:
-        if self._outage.remaining_s(now_s):
-            return min(self._pace.poll_timeout_s, self._outage.remaining_s(now_s))
-        if stalled:
-            return min(self._pace.poll_timeout_s, self._pace.throttle_interval_s)
+    def _stall_s(self, now_s: float) -> float:
+        remaining_s = self._outage.remaining_s(now_s) or self._pace.throttle_interval_s
+        return min(self._pace.poll_timeout_s, remaining_s)
+
+    def _idle_s(self, now_s: float) -> float:
         due_s = self._inbox.due_s()
         return self._pace.poll_timeout_s if due_s is None else max(0.0, min(self._pace.poll_timeout_s, due_s - now_s))
 
@@ -220,8 +216,9 @@ class Worker:
 
     def _work_off(self, batch: list[Work]) -> None:
         """Process the batch; what fails is halved until the culprits stand alone."""
-        self._metrics.batch_records.observe(len(batch))
-        self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in batch))
+        if self._stage.batch.max_records > 1:
+            self._metrics.batch_records.observe(len(batch))
+            self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in batch))
         parts = self._decoded(batch)
         try:
             while parts and not self._overdue():
@@ -239,15 +236,19 @@ class Worker:
 
     def _decoded(self, batch: list[Work]) -> list[list[Work]]:
         """What to work off, last first: the events together, and each record that is none by itself."""
+        unreadable: list[list[Work]] = []
         for work in batch:
-            if work.event is None and work.error is None:
+            if work.event is None:
                 try:
                     work.event = self._decoder.decode(work.record)
                 except BadEvent as error:
                     work.error = error
+                    unreadable.append([work])
                 except Exception as error:  # noqa: BLE001 - hostile bytes may break a parser in unforeseen ways
                     work.error = BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable")
-        unreadable = [[work] for work in batch if work.error is not None]
+                    unreadable.append([work])
+        if not unreadable:
+            return [batch]
         readable = [work for work in batch if work.error is None]
         return [*reversed(unreadable), readable] if readable else unreadable
 
@@ -293,7 +294,7 @@ class Worker:
         except Unavailable as error:
             self._begin_outage(error)
             return
-        for outcome, works in settled:
+        for outcome, works in settled.items():
             consumer.ack([work.record for work in works])
             self._status.settled(outcome, len(works))
         if again:

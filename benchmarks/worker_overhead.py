@@ -1,0 +1,161 @@
+"""What does the worker cost? Records per CPU-second of a `Worker` against a bare loop that does the same work:
+same broker, codec, polls and acknowledgements as often. The physical limit is the bare loop.
+
+    python -m benchmarks.worker_overhead [--records N] [--profile]
+"""
+
+import argparse
+import cProfile
+import json
+import pstats
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from prometheus_client import CollectorRegistry
+
+from stream.clock import SystemClock
+from stream.codec import Decoder, encode
+from stream.errors import StageError
+from stream.events.asset import AssetPublished
+from stream.events.base import Event
+from stream.memory import MemoryBroker
+from stream.metrics import Metrics
+from stream.records import Record, TopicSpec
+from stream.stage import BatchPolicy, Stage
+from stream.topics import ASSETS, TOPICS, Topic
+from stream.worker import Pace, Worker
+
+COPIES = Topic("copies", (AssetPublished,))
+POLL_RECORDS = 16
+FLUSH_INTERVAL_S = Pace().flush_interval_s
+
+
+@dataclass(frozen=True)
+class Case:
+    """`copy` sends every event on; otherwise the operator does nothing. `batch` records at a time."""
+
+    name: str
+    batch: int
+    copy: bool
+
+
+CASES = (
+    Case("no-op, batch of 1", 1, copy=False),
+    Case("no-op, batch of 64", 64, copy=False),
+    Case("copy, batch of 1", 1, copy=True),
+)
+
+
+class Copy:
+    """The operator of a case."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+
+    def open(self) -> None: ...
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        return events if self._case.copy else ()
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+        raise AssertionError(f"{event.type}: {error.code}")
+
+    def close(self) -> None: ...
+
+
+def filled(records: int) -> MemoryBroker:
+    """A broker whose topic `assets` holds that many small events for the group `bench`."""
+    broker = MemoryBroker(SystemClock(), keep_unclaimed=False)
+    broker.ensure(TopicSpec(topic) for topic in (*TOPICS, COPIES.name))
+    broker.declare(ASSETS.name, "bench")
+    payload = AssetPublished(uri="file:///footage/clip.mp4", labels={"note": "x" * 200})
+    record = encode(Event(payload, "tenant", "project", "clip", 1_700_000_000_000))
+    producer = broker.producer()
+    for _ in range(records):
+        producer.send(ASSETS.name, record.key, record.value, record.headers)
+    return broker
+
+
+def bare(broker: MemoryBroker, case: Case) -> None:
+    """The loop one would write by hand for this one job."""
+    consumer, producer, decoder = broker.consumer([ASSETS.name], "bench"), broker.producer(), Decoder([ASSETS])
+    done: list[Record] = []
+    flushed_s = time.monotonic()
+    while records := consumer.poll(max(POLL_RECORDS, case.batch), 0.0):
+        for record in records:
+            event = decoder.decode(record)
+            if case.copy:
+                copy = encode(event)
+                producer.send(COPIES.name, copy.key, copy.value, copy.headers)
+            done.append(record)
+        if time.monotonic() - flushed_s >= FLUSH_INTERVAL_S:
+            producer.flush(1.0)
+            consumer.ack(done)
+            done, flushed_s = [], time.monotonic()
+    producer.flush(1.0)
+    consumer.ack(done)
+    consumer.close()
+
+
+def worked(broker: MemoryBroker, case: Case) -> None:
+    """The same through the worker."""
+    stage = Stage(
+        "bench", (ASSETS.name,), (COPIES.name,), lambda: Copy(case), batch=BatchPolicy(max_records=case.batch)
+    )
+    worker = Worker(
+        stage,
+        broker,
+        clock=SystemClock(),
+        metrics=Metrics(CollectorRegistry()),
+        topics={**TOPICS, COPIES.name: COPIES},
+        pace=Pace(poll_timeout_s=0.0),
+    )
+    while worker.step():
+        pass
+    worker.run(stop=_set())
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+def rate(loop: Callable[[MemoryBroker, Case], None], case: Case, records: int) -> float:
+    """Records per CPU-second of one run; everything must be acknowledged in the end."""
+    broker = filled(records)
+    start_s = time.process_time()
+    loop(broker, case)
+    cpu_s = time.process_time() - start_s
+    if not broker.quiescent():
+        raise AssertionError("records were left behind")
+    return records / cpu_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--profile", action="store_true", help="where the worker's time goes, for the first case")
+    options = parser.parse_args()
+    if options.profile:
+        broker = filled(options.records)
+        with cProfile.Profile() as profile:
+            worked(broker, CASES[0])
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+        return
+    figures = []
+    print(f"{'case':<20}{'bare/cpu-s':>12}{'worker/cpu-s':>14}{'ratio':>8}")
+    for case in CASES:
+        pairs = [(rate(bare, case, options.records), rate(worked, case, options.records)) for _ in range(5)]
+        ratio = median(worker / loop for loop, worker in pairs)
+        loop, worker = (median(column) for column in zip(*pairs, strict=True))
+        figures.append({"case": case.name, "bare_per_cpu_s": loop, "worker_per_cpu_s": worker, "ratio": ratio})
+        print(f"{case.name:<20}{loop:>12.0f}{worker:>14.0f}{ratio:>8.2f}")
+    print(json.dumps({"records": options.records, "figures": figures}))
+
+
+if __name__ == "__main__":
+    main()
