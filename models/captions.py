@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir
+from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint
 from models.protocol import Image
 from models.registry import ModelContext
 from stream.events.annotations import ModelStamp
@@ -49,10 +49,8 @@ class HuggingFaceCaptioner:
         limit_threads(self._context)
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        processors: Any = AutoProcessor  # transformers leaves it untyped
-        options = {"local_files_only": True, "trust_remote_code": False}
-        self._processor = processors.from_pretrained(self._directory, **options)
-        network: Any = AutoModelForImageTextToText.from_pretrained(self._directory, use_safetensors=True, **options)
+        self._processor = from_checkpoint(AutoProcessor, self._directory)
+        network = from_checkpoint(AutoModelForImageTextToText, self._directory, use_safetensors=True)
         self._network = network.eval().to(self._device)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from models.registry import ModelContext
 from models.tags import FEATURES, EfficientNetTagger
 from models.text import DIMENSIONS, MiniLm
 from models.weights import digest_of
+from stream.errors import Fatal
 from stream.events.annotations import ModelStamp, Space
 from stream.events.ids import digest
 
@@ -58,6 +59,8 @@ class ConSE:
         self._label_vectors = None
 
     def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002 - the family's contract
+        if predictions.probabilities.shape[1] != len(self._labels.labels):
+            raise Fatal("conse needs the tagger efficientnet-lite0: other labels mean other words", code="wrong_tagger")
         vectors = self._label_rows()
         rows = []
         for probabilities in predictions.probabilities:

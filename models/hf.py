@@ -3,6 +3,7 @@
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from stream.errors import Fatal
 
@@ -28,3 +29,17 @@ def checkpoint_digest(directory: Path) -> str:
         with path.open("rb") as file:
             hasher.update(hashlib.file_digest(file, "sha256").digest())
     return hasher.hexdigest()
+
+
+def from_checkpoint(loader: Any, directory: Path, **options: Any) -> Any:
+    """`loader.from_pretrained(directory)` from local files, without remote code.
+
+    Raises `Fatal` (`bad_checkpoint`) in one line where transformers cannot make sense of the directory.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        return loader.from_pretrained(directory, local_files_only=True, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise Fatal(f"{directory} does not load as {loader.__name__}: {reason}", code="bad_checkpoint") from error

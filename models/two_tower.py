@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir
+from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
@@ -62,13 +62,11 @@ class HuggingFaceTwoTower:
         limit_threads(self._context)
         from transformers import AutoModel, AutoProcessor
 
-        processors: Any = AutoProcessor  # transformers leaves it untyped
-        options = {"local_files_only": True, "trust_remote_code": False}
-        network: Any = AutoModel.from_pretrained(self._directory, use_safetensors=True, **options)
+        network = from_checkpoint(AutoModel, self._directory, use_safetensors=True)
         if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
             raise Fatal(f"{self._directory} has no image and text towers", code="bad_checkpoint")
         self._network = network.eval().to(self._device)
-        self._processor = processors.from_pretrained(self._directory, **options)
+        self._processor = from_checkpoint(AutoProcessor, self._directory)
 
     def close(self) -> None:
         self._network = self._processor = None

@@ -60,12 +60,13 @@ def _processed(directory: Path) -> Any:
 
 
 def test_captions_are_those_of_transformers(tmp_path: Path, model_context: ModelContext) -> None:
-    from transformers import AutoImageProcessor, AutoTokenizer, BlipForConditionalGeneration
+    from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
     directory = blip_checkpoint(tmp_path / "tiny-blip")
     captioner = load("captioner", f"hf:{directory}", model_context)
     captioner.open()
-    network: Any = BlipForConditionalGeneration.from_pretrained(directory).eval()
+    loaded: Any = AutoModelForImageTextToText.from_pretrained(directory)
+    network = loaded.eval()
     eyes: Any = AutoImageProcessor
     tokenizer: Any = AutoTokenizer.from_pretrained(directory)
     pixels = eyes.from_pretrained(directory)(images=list(noise(3)), return_tensors="pt")["pixel_values"]
@@ -107,6 +108,16 @@ def test_a_captioner_is_no_embedder_though_it_has_a_vision_tower(tmp_path: Path,
     BlipVisionModel(configuration.vision_config).save_pretrained(tmp_path)
     embedder = load("embedder", f"hf:{tmp_path}", model_context)
     with pytest.raises(Fatal) as refused:
+        embedder.open()
+    assert refused.value.code == "bad_checkpoint"
+    assert len(refused.value.message) < 500
+
+
+def test_weights_that_are_none_are_refused_readably(tmp_path: Path, model_context: ModelContext) -> None:
+    directory = clip_checkpoint(tmp_path / "cut-short")
+    (directory / "model.safetensors").write_bytes(b"\x10")
+    embedder = load("embedder", f"hf:{directory}", model_context)
+    with pytest.raises(Fatal, match="does not load as AutoModel") as refused:
         embedder.open()
     assert refused.value.code == "bad_checkpoint"
 
