@@ -13,15 +13,17 @@ from models.images import unit_rows
 from models.moments import MomentRange, assemble, cut_times, cuts_from_probabilities
 from models.protocol import Embedder, Floats, Image, Moderator, ShotDetector, Tagger
 from models.thumbnails import jpeg
+from stream.errors import BadMedia
 from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, moments_schema
 from stream.events.frames import Frames
-from stream.events.grid import CONTEXT_TICKS, TICKS_PER_SEGMENT
+from stream.events.grid import CONTEXT_TICKS, TICK_NS, TICKS_PER_SEGMENT
 from stream.events.ids import digest, moment_id
 
 # Change this when the rows would differ although no model did.
 ALGORITHM = 1
 TAG_GATE = 0.15
 MAX_TAGS = 8
+STEP_TICKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,13 @@ class Bundle:
             model.close()
 
     def annotate(self, frames: Sequence[Frames], *, epoch_ms: int) -> list[Annotations]:
-        """One `Annotations` per cell, in order. A result does not depend on the other cells of the call."""
+        """One `Annotations` per cell, in order. A result does not depend on the other cells of the call.
+
+        Raises `BadMedia` (`no_samples`) for a cell without a sample: there is nothing to look at.
+        """
+        empty = [cell.segment for cell in frames if not cell.samples]
+        if empty:
+            raise BadMedia("a segment arrived without any frame to look at", code="no_samples", segments=empty)
         images = [images_of(cell) for cell in frames]
         views = self._views(images)
         return [self._annotate(cell, view, epoch_ms) for cell, view in zip(frames, views, strict=True)]
@@ -102,7 +110,7 @@ class Bundle:
             end_ns,
             cuts_ns,
             [sample.time_ns for sample in cell.samples],
-            is_last_cell=cell.segment == cell.span.segment_count - 1,
+            is_last_cell=_is_last(cell),
         )
         rows = [self._row(cell, moment, view) for moment in moments]
         table = pa.Table.from_pylist(rows, schema=moments_schema(self.embedder.space))
@@ -111,9 +119,14 @@ class Bundle:
     def _cuts(self, cell: Frames) -> list[int]:
         if cell.dense is None or cell.dense_times_ns is None:
             return []
-        cuts = cuts_from_probabilities(self.shots.cut_probabilities(cell.dense))
-        own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + TICKS_PER_SEGMENT]
-        return cut_times(cuts, own, *cell.range_ns)
+        start_ns, end_ns = cell.range_ns
+        # A short cell's ticks past the end repeat its last frame: they are neither looked at nor paid for.
+        ticks = min(TICKS_PER_SEGMENT, -(-(end_ns - start_ns) // TICK_NS))
+        looked_at = -(-ticks // STEP_TICKS) * STEP_TICKS
+        probabilities = self.shots.cut_probabilities(cell.dense[: looked_at + 2 * CONTEXT_TICKS])[:ticks]
+        own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + ticks]
+        cuts_ns = cut_times(cuts_from_probabilities(probabilities), own, start_ns, end_ns)
+        return [time for time in cuts_ns if time < end_ns or not _is_last(cell)]
 
     def _row(self, cell: Frames, moment: MomentRange, view: _Views) -> dict[str, Any]:
         chosen = list(moment.samples)
@@ -173,3 +186,7 @@ class Bundle:
             media=span.media,
             damaged=cell.damaged,
         )
+
+
+def _is_last(cell: Frames) -> bool:
+    return cell.segment == cell.span.segment_count - 1

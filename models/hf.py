@@ -43,3 +43,10 @@ def from_checkpoint(loader: Any, directory: Path, **options: Any) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise Fatal(f"{directory} does not load as {loader.__name__}: {reason}", code="bad_checkpoint") from error
+
+
+def quiet_loading() -> None:
+    """Keep transformers' own progress bars off the terminal that ours may be using."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()

@@ -15,8 +15,8 @@ BATCH = 64
 
 
 class MiniLm:
-    """Mean pooling over the attention mask, L2-normalised, 384-d. Sentences are embedded in padded batches whose
-    padding is masked out.
+    """Mean pooling over the attention mask, L2-normalised, 384-d. Sentences are embedded in batches of like length;
+    padding is masked out, so neighbours change a result by rounding only.
     """
 
     def __init__(self, cache: WeightsCache) -> None:
@@ -47,8 +47,12 @@ class MiniLm:
 
     def embed(self, sentences: Sequence[str]) -> Floats:
         """[n, 384]."""
-        parts = [self._run(sentences[first : first + BATCH]) for first in range(0, len(sentences), BATCH)]
-        return np.concatenate(parts) if parts else np.empty((0, DIMENSIONS), np.float32)
+        rows = np.empty((len(sentences), DIMENSIONS), np.float32)
+        by_length = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
+        for first in range(0, len(sentences), BATCH):
+            part = by_length[first : first + BATCH]
+            rows[part] = self._run([sentences[index] for index in part])
+        return rows
 
     def _run(self, sentences: Sequence[str]) -> Floats:
         import torch

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint
+from models.hf import checkpoint_digest, checkpoint_dir, quiet_loading, from_checkpoint
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
@@ -60,6 +60,7 @@ class HuggingFaceTwoTower:
 
     def open(self) -> None:
         limit_threads(self._context)
+        quiet_loading()
         from transformers import AutoModel, AutoProcessor
 
         network = from_checkpoint(AutoModel, self._directory, use_safetensors=True)

@@ -16,8 +16,12 @@ class LanceLedger:
         self._directory = directory
         self._tables = LanceTables(directory)
 
-    def done(self, segment_ids: Collection[str], space_key: str, understand_digest: str) -> set[str]:
-        """Those that are stored in `space_key`, made by the understand stage with this digest."""
+    def done(
+        self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
+    ) -> set[str]:
+        """Those that are stored in `space_key`, made by the understand stage with this digest. `min_revision` 1 asks
+        for captioned ones.
+        """
         rows = self._rows(segment_ids)
         return {
             str(row["segment_id"])
@@ -25,6 +29,7 @@ class LanceLedger:
             if row["outcome"] == Outcome.DONE
             and row["space"] == space_key
             and row["understand_digest"] == understand_digest
+            and int(str(row["revision"])) >= min_revision
         }
 
     def failed(self, segment_ids: Collection[str]) -> set[str]:
@@ -39,7 +44,7 @@ class LanceLedger:
         return {segment for segment, version in failures.items() if done.get(segment, (-1, -1)) < version}
 
     def _rows(self, segment_ids: Collection[str]) -> list[dict[str, object]]:
-        columns = ["segment_id", "space", "outcome", "understand_digest", "version_ms", "version_offset"]
+        columns = ["segment_id", "space", "outcome", "understand_digest", "version_ms", "version_offset", "revision"]
         with guarded(self._directory, "the index"):
             try:
                 return self._tables.select_in(SEGMENTS, "segment_id", segment_ids, columns)

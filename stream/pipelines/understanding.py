@@ -63,8 +63,12 @@ class Understanding:
 
     def topology(self) -> Topology:
         """The stages, checked. Nothing is loaded yet."""
-        caption = () if self.settings.models.captioner == "template" else (self._caption(),)
+        caption = (self._caption(),) if self._captioned else ()
         return Topology((self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
+
+    @property
+    def _captioned(self) -> bool:
+        return self.settings.models.captioner != "template"
 
     def _policy(self) -> "SourcePolicy":
         from decoders.source import SourcePolicy
@@ -105,7 +109,8 @@ class Understanding:
                 profile=profile,
             )
 
-        return PlanOperator(self.pool, CurrentLedger(LanceLedger(settings.index_dir), self.bundle), spans)
+        ledger = CurrentLedger(LanceLedger(settings.index_dir), self.bundle, captioned=self._captioned)
+        return PlanOperator(self.pool, ledger, spans)
 
     def _decode(self) -> Stage:
         children = self.settings.decode_children
@@ -191,16 +196,20 @@ class Understanding:
 
 
 class CurrentLedger:
-    """Plan's view of the ledger: done means stored in the present space by the present models."""
+    """Plan's view of the ledger: done means stored in the present space by the present models, and captioned where a
+    captioner runs.
+    """
 
-    def __init__(self, ledger: "LanceLedger", bundle: "Bundle") -> None:
+    def __init__(self, ledger: "LanceLedger", bundle: "Bundle", *, captioned: bool) -> None:
         self._ledger = ledger
+        self._min_revision = 1 if captioned else 0
         self._space_key = bundle.embedder.space.key
         self._digest = bundle.digest
 
     def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:
         found = dict.fromkeys(self._ledger.failed(segment_ids), Outcome.FAILED)
-        return found | dict.fromkeys(self._ledger.done(segment_ids, self._space_key, self._digest), Outcome.DONE)
+        done = self._ledger.done(segment_ids, self._space_key, self._digest, min_revision=self._min_revision)
+        return found | dict.fromkeys(done, Outcome.DONE)
 
 
 def reference_topology() -> Topology:
