@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir, quiet_loading, from_checkpoint
+from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, quiet_loading
 from models.protocol import Image
 from models.registry import ModelContext
 from stream.events.annotations import ModelStamp

@@ -49,4 +49,4 @@ def quiet_loading() -> None:
     """Keep transformers' own progress bars off the terminal that ours may be using."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped

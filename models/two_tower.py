@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir, quiet_loading, from_checkpoint
+from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, quiet_loading
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
