@@ -93,10 +93,10 @@ def measure(path: Path) -> dict[str, dict[str, float]]:
             "fast, bare loop": lambda: bare_fast(path),
             "fast, pool": lambda: through_pool(pool, found, path, "fast"),
         }
-        for name, run in runs.items():
-            figures[f"{name} (CPU-s per video-s)"] = (
-                statistics.median(cpu_of(run, child) for _ in range(ROUNDS + 1)) / video_s
-            )
+        # Round by round, so that what else the machine does falls on all alike; the first round warms up.
+        rounds = [{name: cpu_of(run, child) for name, run in runs.items()} for _ in range(ROUNDS + 1)][1:]
+        for name in runs:
+            figures[f"{name} (CPU-s per video-s)"] = statistics.median(each[name] for each in rounds) / video_s
     figures["full: bare / pool"] = (
         figures["full, bare loop (CPU-s per video-s)"] / figures["full, pool (CPU-s per video-s)"]
     )

@@ -1,5 +1,6 @@
 """What a frame's YUV means, and RGB from it (ITU-R BT.601, BT.709, BT.2020; ITU-T H.273 code points)."""
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -42,12 +43,17 @@ class Tagged(Protocol):
 
 def colour_of(frame: Tagged, pix_fmt: str) -> Colour:
     """How the planar YUV made of this frame reads. Without a tag: BT.601 below 720 lines, BT.709 from there on."""
-    untagged: Matrix = "bt601" if frame.height < _SD_BELOW_HEIGHT else "bt709"
+    return _colour(int(frame.colorspace), int(frame.color_range), int(frame.color_trc), frame.height, pix_fmt)
+
+
+@lru_cache(maxsize=64)
+def _colour(colorspace: int, color_range: int, color_trc: int, height: int, pix_fmt: str) -> Colour:
+    untagged: Matrix = "bt601" if height < _SD_BELOW_HEIGHT else "bt709"
     rgb = is_rgb(pix_fmt)
     return Colour(
-        matrix="bt709" if rgb else _MATRICES.get(int(frame.colorspace), untagged),
-        full_range=not rgb and (int(frame.color_range) == _FULL_RANGE or pix_fmt.startswith("yuvj")),
-        transfer=_TRANSFERS.get(int(frame.color_trc), "sdr"),
+        matrix="bt709" if rgb else _MATRICES.get(colorspace, untagged),
+        full_range=not rgb and (color_range == _FULL_RANGE or pix_fmt.startswith("yuvj")),
+        transfer=_TRANSFERS.get(color_trc, "sdr"),
     )
 
 
@@ -60,11 +66,14 @@ def yuv_to_rgb(planes: npt.NDArray[np.uint8], colour: Colour) -> npt.NDArray[np.
     """uint8 [3, h, w] full-resolution Y, Cb, Cr to uint8 [h, w, 3] non-linear RGB. The transfer is left as it is."""
     coefficients, offset = _inverse(colour)
     pixels = planes.reshape(3, -1).astype(np.float32)
-    rgb = coefficients @ pixels + offset
-    bounded = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    rgb = coefficients @ pixels
+    rgb += offset
+    np.rint(rgb, out=rgb)
+    bounded = np.clip(rgb, 0, 255, out=rgb).astype(np.uint8)
     return np.ascontiguousarray(bounded.T).reshape(*planes.shape[1:], 3)
 
 
+@lru_cache(maxsize=16)
 def _inverse(colour: Colour) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     red, blue = _RED_BLUE[colour.matrix]
     green = 1 - red - blue

@@ -61,10 +61,14 @@ def open_container(source: Source, limits: MediaLimits) -> av.container.InputCon
             buffer_size=READ_BYTES,
             io_open=_refuse,
         )
+    except av.error.MemoryError:  # FFmpeg's answer to too many streams, too
+        raise BadMedia(
+            f"opening it takes more than {limits.max_streams} streams or more memory than is allowed",
+            code="too_many_streams",
+        ) from None
     except (StageError, MemoryError):
         raise
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-        raise_if_out_of_memory(error)
         raise BadMedia(
             f"no container this system reads ({_reason(error)}): not a video, or its header is missing or cut off",
             code="unreadable_container",

@@ -54,8 +54,7 @@ class ChildProcess:
         self._closed = False
         self.last_uri = ""
         self.busy = False
-        with contextlib.suppress(OSError):  # died at once: found when it is first used
-            self.send(setup)
+        self.send(setup)
 
     @property
     def pid(self) -> int:
@@ -72,8 +71,9 @@ class ChildProcess:
             self._ready = True
 
     def send(self, message: dict[str, Any]) -> None:
-        """Raises OSError when the child is gone."""
-        self._control.send_bytes(json.dumps(message).encode())
+        """To a child that is gone, nothing: what it said before is still to be read, and its end is seen then."""
+        with contextlib.suppress(OSError):
+            self._control.send_bytes(json.dumps(message).encode())
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
         """The next message. Raises `ChildDied` and `ChildHung`."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -190,8 +190,7 @@ class DecodePool:
 
     def _give_back(self, child: ChildProcess) -> None:
         if child.busy and child.usable:
-            with suppress(OSError):
-                child.send({"do": "stop"})
+            child.send({"do": "stop"})
         with self._free:
             if not self._closed:
                 self._idle.append(child)
