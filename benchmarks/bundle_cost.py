@@ -1,0 +1,99 @@
+"""What does each model cost inside the bundle, beside the bare network on the same inputs?
+
+python -m benchmarks.bundle_cost [--quick]
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.bare_models import BareNetworks, Inputs
+from benchmarks.footage import MODEL_THREADS, cache, decoded, long_clip
+from benchmarks.harness import Cost, Report, cpu_ratio, in_rounds, median_cpu_s
+from benchmarks.options import rounds_wanted
+from decoders.sandbox import DecodePool
+from decoders.source import SourcePolicy
+from models.bundle import Bundle
+from models.colour import images_of
+from models.registry import ModelContext, load
+from stream.events.frames import Frames
+
+VIDEO_S = 10.0  # one whole cell
+UNITS = {"shots": "window of 100 ticks", "tags": "image", "moderation": "image", "embedding": "image"}
+
+
+def opened_bundle() -> Bundle:
+    """The default models, opened and warm."""
+    context = ModelContext(cache(), MODEL_THREADS)
+    bundle = Bundle(
+        load("shots", "transnetv2", context),
+        load("tagger", "efficientnet-lite0", context),
+        load("moderator", "open-nsfw", context),
+        load("embedder", "conse", context),
+    )
+    bundle.open()
+    return bundle
+
+
+def measure(rounds: int) -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        path = long_clip(Path(folder), VIDEO_S)
+        with DecodePool(children=1, policy=SourcePolicy(roots=(folder,))) as pool:
+            cells = decoded(pool, path, "full")[:1]
+    inputs = Inputs.of(cells)
+    counts = {role: len(inputs.windows if role == "shots" else inputs.tags) for role in UNITS}
+    costs = _costs(cells, inputs, rounds)
+    report = Report(
+        f"Models in the bundle beside the bare networks (CPU, {MODEL_THREADS} threads, one cell of "
+        f"{VIDEO_S:.0f} s, median of {rounds})"
+    )
+    for role, unit in UNITS.items():
+        report.add(
+            f"{role}, CPU-ms a {unit}",
+            1000 * median_cpu_s(costs[role]) / counts[role],
+            "ms",
+            limit=f"bare {1000 * median_cpu_s(costs[f'bare {role}']) / counts[role]:.4g} ms",
+            note=f"{cpu_ratio(costs, role, f'bare {role}'):.2f}x",
+        )
+    report.add(
+        "whole bundle, CPU-s per video-second",
+        median_cpu_s(costs["bundle"]) / VIDEO_S,
+        "s",
+        limit=f"bare networks {sum(median_cpu_s(costs[f'bare {role}']) for role in UNITS) / VIDEO_S:.4g} s",
+        note=f"{cpu_ratio(costs, 'bundle', *(f'bare {role}' for role in UNITS)):.2f}x",
+    )
+    return report
+
+
+def _costs(cells: list[Frames], inputs: Inputs, rounds: int) -> dict[str, list[Cost]]:
+    bundle, bare = opened_bundle(), BareNetworks()
+    images = [image for cell in cells for image in images_of(cell)]
+    predictions = bundle.tagger.predict(images)
+    dense = [cell.dense for cell in cells if cell.dense is not None]
+    bundle.annotate(cells[:1], epoch_ms=1)
+    bare.all(Inputs.of(cells[:1]))
+    repeats = 20  # the embedding alone is too short for the system's clock
+    costs = in_rounds(
+        {
+            "shots": lambda: [bundle.shots.cut_probabilities(item) for item in dense],
+            "bare shots": lambda: bare.shots(inputs.windows),
+            "tags": lambda: bundle.tagger.predict(images),
+            "bare tags": lambda: bare.tags(inputs.tags),
+            "moderation": lambda: bundle.moderator.nsfw(images),
+            "bare moderation": lambda: bare.nsfw(inputs.nsfw),
+            "embedding": lambda: [bundle.embedder.embed(images, predictions) for _ in range(repeats)],
+            "bare embedding": lambda: [bare.conse(np.asarray(predictions.probabilities)) for _ in range(repeats)],
+            "bundle": lambda: bundle.annotate(cells, epoch_ms=1),
+        },
+        rounds,
+    )
+    for cost in (*costs["embedding"], *costs["bare embedding"]):
+        cost.cpu_s /= repeats
+    return costs
+
+
+if __name__ == "__main__":
+    found = measure(rounds_wanted(__doc__))
+    found.show()
+    found.write("bundle_cost")

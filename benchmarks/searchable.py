@@ -1,0 +1,134 @@
+"""How long from an event to a searchable clip of 5 seconds, warm and one at a time?
+
+python -m benchmarks.searchable [--quick]
+"""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import pyarrow as pa
+
+from benchmarks.bare_models import BareNetworks, Inputs
+from benchmarks.bundle_cost import opened_bundle
+from benchmarks.decode_cost import bare_full
+from benchmarks.footage import DECODE_CHILDREN, MODEL_THREADS, decoded, short_clip, span_of
+from benchmarks.harness import Report
+from benchmarks.options import rounds_wanted
+from benchmarks.warm import TENANT, WarmTopology, warm_topology
+from sinks.catalogue import Filters
+from sinks.lance_sink import LanceSink
+from sinks.search import MomentIndex
+from stream.clock import SystemClock
+from stream.events.annotations import Annotations
+from stream.events.asset import AssetPlanned, SpanPlanned
+from stream.events.base import Event, Payload
+from stream.events.ids import moment_id
+
+TIMES_A_ROUND = 5
+
+
+def measure(rounds: int) -> Report:
+    clip, numbers = short_clip(), itertools.count()
+    times = TIMES_A_ROUND * (2 if rounds > 1 else 1)
+    with tempfile.TemporaryDirectory() as folder, warm_topology(Path(folder), clip) as topology:
+        bundle, bare, pool = opened_bundle(), BareNetworks(), topology.understanding.pool
+        cells = decoded(pool, clip, "full")
+        inputs = Inputs.of(cells)
+        span = span_of(clip, pool.inspect(str(clip)), "full")
+        sink = LanceSink(Path(folder) / "alone", SystemClock())
+        sink.open()
+        (made,) = bundle.annotate(cells, epoch_ms=1)
+        alone: dict[str, Callable[[], object]] = {
+            "inspect": lambda: pool.inspect(str(clip)),
+            "decode": lambda: list(pool.decode(span)),
+            "models": lambda: bundle.annotate(cells, epoch_ms=1),
+            "index commit": lambda: _commit(sink, made, span, next(numbers)),
+            "bare decode": lambda: bare_full(clip),
+            "bare networks": lambda: bare.all(inputs),
+        }
+        # In turns: a slow minute of the machine strikes all of them alike.
+        seen: list[float] = []
+        parts: dict[str, list[float]] = {name: [] for name in alone}
+        for turn in range(times):
+            seen.append(searchable_s(topology, clip, f"clip-{turn}"))
+            for name, call in alone.items():
+                parts[name].append(_wall_s(call))
+        sink.close()
+    return _report(seen, {name: median(values) for name, values in parts.items()})
+
+
+def searchable_s(topology: WarmTopology, clip: Path, asset_id: str) -> float:
+    """From publishing until a query returns the asset's moments."""
+    understanding = topology.understanding
+    index = MomentIndex(understanding.settings.index_dir)
+    space = understanding.bundle.embedder.space.key
+    start_s = time.monotonic()
+    topology.ingest(clip, asset_id, "full")
+    found = index.moments(space, Filters(tenant=TENANT, asset_ids=(asset_id,)))
+    taken_s = time.monotonic() - start_s
+    if not found:
+        raise RuntimeError(f"{asset_id} is ready but a query does not find it")
+    topology.settle()
+    return taken_s
+
+
+def _commit(sink: LanceSink, made: Annotations, span: SpanPlanned, number: int) -> None:
+    """One asset's plan and annotations, in two commits as they arrive in the topology."""
+    asset = span.asset.model_copy(update={"tenant": TENANT, "asset_id": f"alone-{number}"})
+    planned = AssetPlanned(
+        asset=asset,
+        uri=span.uri,
+        content_digest=span.content_digest,
+        settings=span.settings,
+        media=span.media,
+        segment_count=span.segment_count,
+    )
+    header = made.header.model_copy(update={"asset": asset, "content_key": planned.content_key})
+    ids = [moment_id(header.segment_id, start_ns) for start_ns in made.rows["start_ns"].to_pylist()]
+    column = made.rows.schema.get_field_index("moment_id")
+    rows = made.rows.set_column(column, made.rows.schema.field(column), pa.array(ids))
+    list(sink.process([_event(planned, asset.asset_id)]))
+    list(sink.process([_event(Annotations(header, rows), asset.asset_id)]))
+
+
+def _event(data: Payload, asset_id: str) -> Event:
+    return Event(data, tenant=TENANT, project="bench", subject=asset_id, event_time_ms=SystemClock().now_ms())
+
+
+def _wall_s(call: Callable[[], object]) -> float:
+    start_s = time.monotonic()
+    call()
+    return time.monotonic() - start_s
+
+
+def _report(seen: list[float], parts: dict[str, float]) -> Report:
+    report = Report(
+        f"From event to searchable, a clip of 5.28 s (1280x720 H.264, full), warm, one at a time "
+        f"({DECODE_CHILDREN} decode children, {MODEL_THREADS} model threads, {len(seen)} times)"
+    )
+    services = ("inspect", "decode", "models", "index commit")
+    alone_s = sum(parts[name] for name in services)
+    bare_s = parts["bare decode"] + parts["bare networks"]
+    report.add(
+        "event to searchable, p50",
+        median(seen),
+        "s",
+        limit=f"bare decode + networks {bare_s:.3g} s; each stage called alone {alone_s:.3g} s",
+        note=f"{median(seen) / bare_s:.2f}x bare, {median(seen) / alone_s:.2f}x alone",
+    )
+    report.add("slowest", max(seen), "s", note=f"fastest {min(seen):.3g} s")
+    beside = {"decode": "bare decode", "models": "bare networks"}
+    for name in services:
+        limit = f"bare {parts[beside[name]]:.3g} s" if name in beside else ""
+        report.add(f"{name} alone, p50", parts[name], "s", limit=limit)
+    return report
+
+
+if __name__ == "__main__":
+    found = measure(rounds_wanted(__doc__))
+    found.show()
+    found.write("searchable")
