@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,21 +37,13 @@ def list_(
     if json_output:
         shared.print_json([metadata(item) for item in found])
         return
-    table = Table(title="Dead letters", title_justify="left")
-    for column in ("id", "stage", "code", "asset", "attempts", "state", "message"):
-        table.add_column(column, overflow="fold")
+    table = Table(title="Dead letters", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("id", "stage", "code", "state"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("message", overflow="fold", ratio=1)
     for item in found:
         letter = item.letter
-        asset = letter.asset_id.rsplit("/", 1)[-1]
-        row = (
-            letter.letter_id[:10],
-            letter.stage,
-            letter.code,
-            asset,
-            str(letter.attempts),
-            item.state,
-            letter.message,
-        )
+        row = (letter.letter_id[:10], letter.stage, letter.code, item.state, letter.message)
         table.add_row(*(escape(str(cell)) for cell in row))
     shared.console.print(table if found else "No dead letters.")
 

@@ -23,7 +23,6 @@ from stream.events.grid import SECOND_NS
 from stream.events.ids import segment_id
 from stream.pipelines.plan import PlanOperator
 
-
 SOURCE = SourceVersion(size_bytes=1000, tag="v1")
 MEDIA = Media(
     container="mp4",
