@@ -42,8 +42,10 @@ class StormScript:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 3), st.booleans())
-def test_nothing_is_lost_and_nothing_is_left(seed: int, batch: int, poisoned: int, throttled: bool) -> None:
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 3), st.booleans(), st.booleans())
+def test_nothing_is_lost_and_nothing_is_left(
+    seed: int, batch: int, poisoned: int, throttled: bool, kills: bool
+) -> None:
     rng = random.Random(seed)
     names = [f"{number}" for number in range(COUNT)]
     poison = frozenset(rng.sample(names, poisoned))
@@ -64,7 +66,7 @@ def test_nothing_is_lost_and_nothing_is_left(seed: int, batch: int, poisoned: in
         kit.clock.advance(rng.choice([0.0, 0.05, 0.5]))
         seen |= set(kit.output_names())
         buried |= {letter.asset_id for letter in kit.letters()}
-        if turn < 500 and rng.randrange(20) == 0:
+        if kills and turn < 500 and rng.randrange(20) == 0:
             kit.worker.close()  # as a kill does, it settles nothing
             kit.worker = kit.new_worker()
         if not kit.pending():
