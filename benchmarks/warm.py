@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.footage import DECODE_CHILDREN, MODEL_THREADS, cache
 from stream.clock import SystemClock
-from stream.events.asset import AssetPublished, AssetStatus, Profile
+from stream.events.asset import AssetPublished, AssetStatus, Profile, SegmentProgressed
 from stream.events.base import Event
 from stream.pipelines.embedded import Embedded
 from stream.settings import Settings
@@ -17,11 +17,16 @@ TIMEOUT_S = 600.0
 
 
 class WarmTopology(Embedded):
-    """`Embedded`, except that it goes on when everything is acknowledged."""
+    """`Embedded`, except that it goes on when everything is acknowledged. `reported_s` is when each stage first told
+    of an asset, on the monotonic clock.
+    """
+
+    reported_s: dict[tuple[str, str], float]
 
     @contextmanager
     def serving(self) -> Iterator["WarmTopology"]:
         """Stages run for the block."""
+        self.reported_s = {}
         with self._threads() as self._running:
             yield self
 
@@ -48,7 +53,11 @@ class WarmTopology(Embedded):
 
     def _receive(self, timeout_s: float) -> None:
         records = self._reader.poll(10_000, timeout_s)
-        self.progress.apply(self._decoder.decode(record).data for record in records)
+        told = [self._decoder.decode(record).data for record in records]
+        for item in told:
+            if isinstance(item, SegmentProgressed):
+                self.reported_s.setdefault((item.asset.asset_id, item.stage), time.monotonic())
+        self.progress.apply(told)
         self._reader.ack(records)
 
     def _status(self, asset_id: str) -> AssetStatus | None:
