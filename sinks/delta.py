@@ -43,6 +43,10 @@ class DeltaStore:
     def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
         return [Receipt.from_row(row) for row in self._select(SEGMENTS, one_of("asset_key", asset_keys)).to_pylist()]
 
+    def receipts_of(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
+        """Columns of the receipts of these segments, in any space."""
+        return self._select(SEGMENTS, one_of("segment_id", segment_ids), columns)
+
     def retirements(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
         rows = self._select(RETIRED, one_of("asset_key", asset_keys)).to_pylist()
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from decoders.source import SourcePolicy
     from models.bundle import Bundle
     from models.registry import ModelContext
-    from sinks.ledger import LanceLedger
+    from sinks.ledger import DeltaLedger, LanceLedger
 
 MIB = 1024 * 1024
 
@@ -95,7 +95,7 @@ class Understanding:
 
     def _plan_operator(self) -> Operator:
         from decoders.plan import plan_spans
-        from sinks.ledger import LanceLedger
+        from sinks.ledger import DeltaLedger, LanceLedger
 
         settings = self.settings
 
@@ -109,7 +109,12 @@ class Understanding:
                 profile=profile,
             )
 
-        ledger = CurrentLedger(LanceLedger(settings.index_dir), self.bundle, captioned=self._captioned)
+        ledger = CurrentLedger(
+            LanceLedger(settings.index_dir),
+            DeltaLedger(settings.parquet_dir),
+            self.bundle,
+            captioned=self._captioned,
+        )
         return PlanOperator(self.pool, ledger, spans)
 
     def _decode(self) -> Stage:
@@ -196,20 +201,25 @@ class Understanding:
 
 
 class CurrentLedger:
-    """Plan's view of the ledger: done means stored in the present space by the present models, and captioned where a
-    captioner runs.
+    """Plan's view of the ledgers: done means stored in the present space by the present models, captioned where a
+    captioner runs, and by the same write in both stores. A kill between the two leaves a cell in one of them only,
+    and a broker that lives in the process does not bring it again: such a cell is made again.
     """
 
-    def __init__(self, ledger: "LanceLedger", bundle: "Bundle", *, captioned: bool) -> None:
-        self._ledger = ledger
+    def __init__(self, index: "LanceLedger", delta: "DeltaLedger", bundle: "Bundle", *, captioned: bool) -> None:
+        self._index = index
+        self._delta = delta
         self._min_revision = 1 if captioned else 0
         self._space_key = bundle.embedder.space.key
         self._digest = bundle.digest
 
     def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:
-        found = dict.fromkeys(self._ledger.failed(segment_ids), Outcome.FAILED)
-        done = self._ledger.done(segment_ids, self._space_key, self._digest, min_revision=self._min_revision)
-        return found | dict.fromkeys(done, Outcome.DONE)
+        found = dict.fromkeys(self._index.failed(segment_ids), Outcome.FAILED)
+        index, delta = (
+            ledger.writes(segment_ids, self._space_key, self._digest, min_revision=self._min_revision)
+            for ledger in (self._index, self._delta)
+        )
+        return found | {name: Outcome.DONE for name, order in index.items() if delta.get(name) == order}
 
 
 def reference_topology() -> Topology:

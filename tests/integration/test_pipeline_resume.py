@@ -1,0 +1,165 @@
+"""A run that is killed or interrupted at any point is completed by the next one, which repeats only what was lost."""
+
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sinks.verify import verify
+from stream.events.grid import segment_range
+from tests.clips import write_clip
+from tests.pipeline import (
+    Finished,
+    StoredRows,
+    assert_same_rows,
+    cells_done,
+    descendants,
+    finish,
+    ingest,
+    rushes,
+    start,
+    stored_rows,
+)
+
+SECONDS = 235
+CELLS = 24
+SEED = 20_240_607
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    clip: Path
+    rows: StoredRows
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The clip, and the rows of a run that nobody disturbed."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    clip = write_clip(root / "long.mp4", seconds=SECONDS, fps=5, scenes=32, gop=20)
+    done = ingest(root / "state", clip.path, "--span", 10)
+    assert done.code == 0
+    assert done.document["decoded_s"] == SECONDS
+    return Undisturbed(clip.path, stored_rows(root / "state"))
+
+
+def ledger_commits(count: int) -> Callable[[Path], bool]:
+    """The index's ledger was made (1) and written to `count` - 1 times."""
+    return lambda state: _files(state / "lancedb" / "segments.lance" / "_versions") >= count
+
+
+def delta_commits(table: str, count: int) -> Callable[[Path], bool]:
+    """A table was made (1) and written to `count` - 1 times."""
+    return lambda state: _files(state / "parquet" / table / "_delta_log") >= count
+
+
+def index_has_moments(state: Path) -> bool:
+    """Moments are written before the ledger says so: a kill here falls between the two."""
+    return any((state / "lancedb").glob("moments_*.lance/_versions/*"))
+
+
+def _files(directory: Path) -> int:
+    return len(list(directory.iterdir())) if directory.is_dir() else 0
+
+
+def points() -> Iterator[tuple[str, Callable[[Path], bool]]]:
+    yield "moments-before-ledger", index_has_moments
+    yield "delta-moments-before-receipts", delta_commits("moments", 2)
+    commits = random.Random(SEED).randint(2, 3)
+    yield f"ledger-commit-{commits}", ledger_commits(commits)
+
+
+POINTS = dict(points())
+
+
+def wait_for(process: subprocess.Popen[str], reached: Callable[[Path], bool], state: Path) -> None:
+    """Return when the state directory shows the point; a process that ends before fails the test."""
+    while not reached(state):
+        try:
+            code = process.wait(timeout=0.005)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(f"the run ended with {code} before the point was reached")
+
+
+def assert_all_gone(processes: list[psutil.Process]) -> None:
+    """Children see that their parent is gone and leave by themselves."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive, "children outlive the run"
+
+
+def lost_seconds(state: Path) -> float:
+    """Footage in the cells that are not durable in both stores."""
+    lance, delta = cells_done(state)
+    ranges = [segment_range(cell, SECONDS * 10**9) for cell in set(range(CELLS)) - (lance & delta)]
+    return sum(end - begin for begin, end in ranges) / 1e9
+
+
+def assert_whole(state: Path, done: Finished, expected: StoredRows) -> None:
+    assert done.code == 0, done.err
+    assert [asset["status"] for asset in done.document["assets"]] == ["ready"]
+    assert_same_rows(stored_rows(state), expected)
+    assert verify(state / "lancedb", state / "parquet").agrees
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_run_is_completed_by_the_next_one(point: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
+    wait_for(process, POINTS[point], state)
+    family = descendants(process.pid)
+    process.send_signal(signal.SIGKILL)
+    assert finish(process).code == -signal.SIGKILL
+    assert_all_gone(family)
+
+    lost = lost_seconds(state)
+    assert lost > 0, "the run was over before the kill"
+    done = ingest(state, undisturbed.clip, "--span", 10)
+    assert done.document["decoded_s"] == pytest.approx(lost)
+    assert_whole(state, done, undisturbed.rows)
+
+
+def test_run_killed_again_and_again_gets_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    for _ in range(3):
+        held = _files(state / "lancedb" / "segments.lance" / "_versions")
+        process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
+        wait_for(process, ledger_commits(max(2, held + 1)), state)
+        process.send_signal(signal.SIGKILL)
+        finish(process)
+    lost = lost_seconds(state)
+    done = ingest(state, undisturbed.clip, "--span", 10)
+    assert done.document["decoded_s"] == pytest.approx(lost)
+    assert_whole(state, done, undisturbed.rows)
+
+
+def test_held_directory_is_refused_and_an_interrupt_drains(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
+    wait_for(process, ledger_commits(2), state)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        refused = rushes(state, "ingest", undisturbed.clip, "--light", "--json")
+    finally:
+        family = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        stopped = finish(process)
+    assert refused.code == 2
+    assert "another rushes process" in refused.err
+    assert "state_locked" in refused.err
+    assert "Traceback" not in refused.err
+    assert stopped.code == 130
+    assert stopped.document["finished"] is False
+    assert "resume" in stopped.err
+    assert_all_gone(family)
+
+    lost = lost_seconds(state)
+    done = ingest(state, undisturbed.clip, "--span", 10)
+    assert done.document["decoded_s"] == pytest.approx(lost)
+    assert_whole(state, done, undisturbed.rows)
