@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, quiet_loading
+from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, network_from, quiet_loading
 from models.protocol import Image
 from models.registry import ModelContext
 from stream.events.annotations import ModelStamp
 
 TEMPLATE_METHOD = "template"
 MAX_NEW_TOKENS = 40
+INSTRUCTION = "Describe this picture in one sentence."
+FLORENCE_TASK = "<CAPTION>"
 
 
 def template_caption(tags: Sequence[tuple[str, float]]) -> str:
@@ -51,8 +53,7 @@ class HuggingFaceCaptioner:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         self._processor = from_checkpoint(AutoProcessor, self._directory)
-        network = from_checkpoint(AutoModelForImageTextToText, self._directory, use_safetensors=True)
-        self._network = network.eval().to(self._device)
+        self._network = network_from(AutoModelForImageTextToText, self._directory, self._device)
 
     def close(self) -> None:
         self._processor = self._network = None
@@ -64,7 +65,19 @@ class HuggingFaceCaptioner:
         import torch
         from PIL import Image as Pillow
 
-        inputs = self._processor(images=Pillow.fromarray(image), return_tensors="pt").to(self._device)
+        inputs = self._processor(images=[Pillow.fromarray(image)], return_tensors="pt", **self._prompt())
+        inputs = inputs.to(self._device)
         with torch.inference_mode():
             tokens = self._network.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False, num_beams=1)
+        if "input_ids" in inputs and not self._network.config.is_encoder_decoder:
+            tokens = tokens[:, inputs["input_ids"].shape[1] :]  # a decoder repeats its prompt first
         return str(self._processor.batch_decode(tokens, skip_special_tokens=True)[0]).strip()
+
+    def _prompt(self) -> dict[str, str]:
+        """What the family wants beside the picture: its task token, a chat turn, or nothing (BLIP, GIT)."""
+        if self._network.config.model_type == "florence2":
+            return {"text": FLORENCE_TASK}
+        if getattr(self._processor, "chat_template", None):
+            turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": INSTRUCTION}]}
+            return {"text": self._processor.apply_chat_template([turn], add_generation_prompt=True)}
+        return {}

@@ -40,9 +40,17 @@ def from_checkpoint(loader: Any, directory: Path, **options: Any) -> Any:
 
     try:
         return loader.from_pretrained(directory, local_files_only=True, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise Fatal(f"{directory} does not load as {loader.__name__}: {reason}", code="bad_checkpoint") from error
+
+
+def network_from(loader: Any, directory: Path, device: str) -> Any:
+    """The checkpoint's network for inference, from safetensors. In float32 whatever it is stored in: half precision is
+    slower on a CPU, and would make a result depend on the machine.
+    """
+    network = from_checkpoint(loader, directory, use_safetensors=True, dtype="float32")
+    return network.eval().to(device)
 
 
 def quiet_loading() -> None:

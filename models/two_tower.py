@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.device import limit_threads
-from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, quiet_loading
+from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, network_from, quiet_loading
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
@@ -63,10 +63,10 @@ class HuggingFaceTwoTower:
         quiet_loading()
         from transformers import AutoModel, AutoProcessor
 
-        network = from_checkpoint(AutoModel, self._directory, use_safetensors=True)
+        network = network_from(AutoModel, self._directory, self._device)
         if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
             raise Fatal(f"{self._directory} has no image and text towers", code="bad_checkpoint")
-        self._network = network.eval().to(self._device)
+        self._network = network
         self._processor = from_checkpoint(AutoProcessor, self._directory)
 
     def close(self) -> None:

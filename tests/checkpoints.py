@@ -6,6 +6,11 @@ from typing import Any
 
 WORDS = ("a", "cat", "dog", "house", "on", "photo", "of", "the", "red", "street")
 SIDE = 32
+CHAT_TEMPLATE = (
+    "{% for turn in messages %}{% for part in turn['content'] %}"
+    "{% if part['type'] == 'image' %}<image> {% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endfor %}"
+)
 
 
 def clip_checkpoint(directory: Path) -> Path:
@@ -54,6 +59,45 @@ def blip_checkpoint(directory: Path) -> Path:
     configuration: Any = BlipConfig(text_config=text, vision_config=_eyes(), projection_dim=16)
     images: Any = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
     return _saved(directory, BlipForConditionalGeneration(configuration), tokenizer, images)
+
+
+def chat_checkpoint(directory: Path) -> Path:
+    """A LLaVA checkpoint: a language model that sees, with a chat template. It repeats words of its vocabulary."""
+    import torch
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+    )
+
+    torch.manual_seed(4)
+    tokenizer = _word_tokenizer(pad="[PAD]", unknown="[UNK]", length=128)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    begin, end, image = (tokenizer.convert_tokens_to_ids(token) for token in ("[CLS]", "[SEP]", "<image>"))
+    tower = {name: size for name, size in _tower().items() if name != "initializer_factor"}
+    text: Any = {**tower, "num_key_value_heads": 4, "vocab_size": len(tokenizer), "pad_token_id": 0}
+    words: Any = LlamaConfig(**text, bos_token_id=begin, eos_token_id=end)
+    eyes: Any = CLIPVisionConfig(**_eyes())
+    configuration: Any = LlavaConfig(
+        vision_config=eyes, text_config=words, image_token_index=image, vision_feature_layer=-1
+    )
+    network = LlavaForConditionalGeneration(configuration)
+    images: Any = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
+    processors: Any = LlavaProcessor
+    processor = processors(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    )
+    network.save_pretrained(directory)
+    processor.save_pretrained(directory)
+    return directory
 
 
 def _saved(directory: Path, network: Any, tokenizer: Any, images: Any) -> Path:
