@@ -3,7 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUSHES := $(BIN)/rushes
 STATE ?= state
-export PYTHONWARNINGS ?= default
 
 .DEFAULT_GOAL := help
 

@@ -15,7 +15,7 @@ from stream.clock import SystemClock
 from stream.settings import Settings
 
 CLIPS = ("bikes.mp4", "bigbuckbunny.mp4")
-QUERIES = ("riding a bicycle", "a cartoon animal on a meadow")
+QUERIES = ("riding a bicycle", "cars in a city street")
 
 
 def demo(context: typer.Context) -> None:
