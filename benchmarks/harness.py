@@ -90,6 +90,8 @@ def environment() -> Mapping[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "commit": commit.stdout.strip(),
+        # What else ran before and meanwhile: on a busy machine only ratios within one run mean anything.
+        "load_average_1_min": round(os.getloadavg()[0], 1),
     }
 
 
