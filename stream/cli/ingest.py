@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -37,7 +38,8 @@ def ingest(  # one option per thing a producer can say
     """Make footage searchable. Run again to resume; what is done is not done again."""
     shared: Context = context.obj
     targets = expand(uris)
-    models = ModelChoice.light() if light else ModelChoice(embedder=embedder, captioner=captioner)
+    models = ModelChoice.light() if light else ModelChoice(embedder=embedder)
+    models = replace(models, captioner=captioner)
     settings = Settings(
         state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(targets), models=models, max_span_s=span
     )
