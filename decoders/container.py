@@ -114,6 +114,8 @@ def packets(container: av.container.InputContainer, stream: av.VideoStream) -> I
             for packet in container.demux(stream):
                 if packet.size or packet.pts is not None:
                     yield packet
+        except IndexError:  # PyAV flushes streams that damage made appear after it counted them: the end, too
+            return
         except (StageError, MemoryError):
             raise
         except (av.error.FFmpegError, OSError) as error:
