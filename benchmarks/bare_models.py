@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.footage import MODEL_THREADS, cache
 from models.colour import images_of
-from models.conse import TOP_LABELS
+from models.conse import LABEL_SENTENCE, POWER, TOP_LABELS
 from models.images import resized_crop
 from models.moderation import _input as moderation_input
 from models.protocol import Image
@@ -81,7 +81,7 @@ class BareNetworks:
         kept = np.zeros_like(probabilities)
         top = np.argpartition(-probabilities, TOP_LABELS, axis=1)[:, :TOP_LABELS]
         np.put_along_axis(kept, top, np.take_along_axis(probabilities, top, 1), 1)
-        vectors: Floats = kept @ self._labels
+        vectors: Floats = kept**POWER @ self._labels
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
 
@@ -111,4 +111,5 @@ def _label_vectors() -> Floats:
     text = MiniLm(cache())
     text.open()
     labels = EfficientNetTagger(ModelContext(cache(), MODEL_THREADS)).labels
-    return text.embed([f"a photo of a {label}" for label in labels])
+    vectors = text.embed([LABEL_SENTENCE.format(label) for label in labels])
+    return vectors - vectors.mean(0)
