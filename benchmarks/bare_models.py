@@ -81,7 +81,7 @@ class BareNetworks:
         kept = np.zeros_like(probabilities)
         top = np.argpartition(-probabilities, TOP_LABELS, axis=1)[:, :TOP_LABELS]
         np.put_along_axis(kept, top, np.take_along_axis(probabilities, top, 1), 1)
-        vectors: Floats = kept**POWER @ self._labels
+        vectors = np.asarray(kept**POWER @ self._labels, np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
 
@@ -112,4 +112,4 @@ def _label_vectors() -> Floats:
     text.open()
     labels = EfficientNetTagger(ModelContext(cache(), MODEL_THREADS)).labels
     vectors = text.embed([LABEL_SENTENCE.format(label) for label in labels])
-    return vectors - vectors.mean(0)
+    return np.asarray(vectors - vectors.mean(0), np.float32)
