@@ -51,9 +51,20 @@ class Finished:
         return {asset["uri"].rstrip("/").rsplit("/", 1)[-1]: asset for asset in self.document["assets"]}
 
 
-def start(state: Path, *arguments: object, cache: Path | None = None) -> subprocess.Popen[str]:
-    """A `rushes` process over `state`, in a process group of its own. Lines are not wrapped."""
-    command = [str(RUSHES), "--state", str(state), *(["--cache", str(cache)] if cache else []), *map(str, arguments)]
+def start(
+    state: Path, *arguments: object, cache: Path | None = None, through: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """A `rushes` process over `state`, in a process group of its own. Lines are not wrapped. `through` is a command
+    that becomes the one which follows it.
+    """
+    command = [
+        *through,
+        str(RUSHES),
+        "--state",
+        str(state),
+        *(["--cache", str(cache)] if cache else []),
+        *map(str, arguments),
+    ]
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -171,16 +182,16 @@ def stored_rows(state: Path) -> StoredRows:
     return StoredRows(_by_id(lance), _by_id(delta))
 
 
-def cells_done(state: Path) -> tuple[set[int], set[int]]:
-    """Cell numbers with a receipt of success, in the index's ledger and in the Delta table's."""
+def cells_done(state: Path) -> set[int]:
+    """Cell numbers that both ledgers hold as done by the same write."""
     settings = light_settings(state)
     stores = Stores.open(settings.index_dir, settings.parquet_dir)
     keys = stores.assets()
     lance, delta = (
-        {item.segment for item in store.receipts(keys) if item.outcome == "done"}
+        {(item.segment, item.order) for item in store.receipts(keys) if item.outcome == "done"}
         for store in (stores.lance, stores.delta)
     )
-    return lance, delta
+    return {segment for segment, _ in lance & delta}
 
 
 def assert_same_rows(found: StoredRows, expected: StoredRows, *, but: Iterable[str] = ()) -> None:

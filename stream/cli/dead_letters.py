@@ -1,6 +1,7 @@
 """`rushes dead-letters`: what could not be processed, why, and sending it again."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, ingesting, report
 from stream.cli.uris import roots_of
@@ -81,14 +83,23 @@ def replay(
     if not chosen:
         shared.console.print("Nothing to replay.")
         return
-    settings = file_settings(shared, roots_of(uri for item in chosen if (uri := _uri(item))))
+    settings = replace(
+        file_settings(shared, roots_of(uri for item in chosen if (uri := _uri(item)))),
+        models=remembered_models(shared.state_dir),
+    )
     with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output) as run:
         run.embedded.send(
             RawRecord(item.letter.topic, item.letter.key, item.letter.value, item.replay_headers()) for item in chosen
         )
-        store.mark_replayed([item.letter.letter_id for item in chosen])
-        finished = run()
+        if finished := run():
+            store.mark_replayed([item.letter.letter_id for item in chosen])
     report(shared, run.progress, finished=finished, json_output=json_output)
+    if not any(run.progress.changes()):
+        shared.errors.print(
+            "No asset changed: what failed again is in `rushes dead-letters list`;"
+            " footage that is not what it was must be ingested again."
+        )
+        raise typer.Exit(1)
 
 
 def metadata(item: "StoredLetter") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.live import LiveProgress, closing_table, reason
 from stream.cli.uris import expand, roots_of
@@ -50,6 +51,7 @@ def ingest(  # one option per thing a producer can say
         for uri in targets
     ]
     with ingesting(shared, settings, clock, len(events), quiet=json_output) as run:
+        remember_models(shared.state_dir, models)
         finished = run(events)
     report(shared, run.progress, finished=finished, json_output=json_output)
 

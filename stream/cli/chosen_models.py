@@ -1,0 +1,25 @@
+"""Which models the last ingest used, kept beside what they made: a replay must use the same."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from stream.settings import ModelChoice
+
+CHOICE_FILE = "models.json"
+
+
+def remember_models(state_dir: Path, models: ModelChoice) -> None:
+    """Keep the choice. The state lock must be held."""
+    (state_dir / CHOICE_FILE).write_text(json.dumps(asdict(models), indent=2) + "\n")
+
+
+def remembered_models(state_dir: Path) -> ModelChoice:
+    """The choice of the last ingest, or the default; what a newer or older release wrote counts where it is known."""
+    try:
+        kept = json.loads((state_dir / CHOICE_FILE).read_text())
+    except (OSError, ValueError):
+        return ModelChoice()
+    names = {field.name for field in fields(ModelChoice)}
+    known = kept.items() if isinstance(kept, dict) else ()
+    return ModelChoice(**{name: value for name, value in known if name in names and isinstance(value, str)})
