@@ -218,10 +218,10 @@ def assert_covers(rows: Sequence[Row], duration_ns: int) -> None:
         assert first <= row["start_ns"] < row["end_ns"] <= last
 
 
-def assert_complete(row: Row) -> None:
-    """A moment has a sample, a picture, a unit vector and its provenance."""
+def assert_complete(row: Row, *, aside_ns: int = 0) -> None:
+    """A moment has a sample (at most `aside_ns` outside of it), a picture, a unit vector and its provenance."""
     assert row["sample_count"] >= 1
-    assert row["start_ns"] <= row["thumbnail_time_ns"] < row["end_ns"]
+    assert row["start_ns"] - aside_ns <= row["thumbnail_time_ns"] < row["end_ns"] + aside_ns
     with Image.open(io.BytesIO(row["thumbnail"])) as picture:
         picture.load()
         assert picture.format == "JPEG"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream.events.asset import AssetStatus
+from stream.events.grid import SECOND_NS
 from stream.settings import ModelChoice
 from tests.pipeline import (
     assert_complete,
@@ -38,6 +39,7 @@ def test_spans_are_invisible_with_real_weights(
         assert_same_rows(rows, found[0])
     ordered = found[0].ordered
     assert_covers(ordered, ordered[-1]["end_ns"])
-    assert sum(row["starts_at_cut"] for row in ordered) >= 11
+    assert sum(row["starts_at_cut"] or row["ends_at_cut"] for row in ordered) >= 11
     for row in ordered:
-        assert_complete(row)
+        # A fade makes moments shorter than the distance of samples, and has no jump that adds one.
+        assert_complete(row, aside_ns=SECOND_NS // 2)
