@@ -78,10 +78,9 @@ class BareNetworks:
 
     def conse(self, probabilities: Floats) -> Floats:
         """[n, labels] to [n, 384]: the most probable labels only."""
-        kept = np.zeros_like(probabilities)
         top = np.argpartition(-probabilities, TOP_LABELS, axis=1)[:, :TOP_LABELS]
-        np.put_along_axis(kept, top, np.take_along_axis(probabilities, top, 1), 1)
-        vectors = np.asarray(kept**POWER @ self._labels, np.float32)
+        weights = np.take_along_axis(probabilities, top, 1) ** POWER
+        vectors: Floats = np.einsum("nk,nkd->nd", weights, self._labels[top])
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
 
