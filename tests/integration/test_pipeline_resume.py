@@ -137,6 +137,23 @@ def test_run_killed_again_and_again_gets_there(undisturbed: Undisturbed, tmp_pat
     assert_whole(state, done, undisturbed.rows)
 
 
+def test_change_killed_while_it_takes_over_is_completed(tmp_path: Path) -> None:
+    clip, state = tmp_path / "clip.mp4", tmp_path / "state"
+    write_clip(clip, seconds=12, fps=5, scenes=3)
+    assert ingest(state, clip).code == 0
+    write_clip(clip, seconds=95, fps=5, scenes=12)
+    expected = ingest(tmp_path / "reference", clip)
+    assert expected.code == 0
+    stored = _files(state / "lancedb" / "segments.lance" / "_versions")
+    retired = _files(state / "parquet" / "retired" / "_delta_log")
+    for reached in (ledger_commits(stored + 1), delta_commits("retired", retired + 1)):
+        process = start(state, "ingest", clip, "--light", "--json", "--span", 10)
+        wait_for(process, reached, state)
+        process.send_signal(signal.SIGKILL)
+        finish(process)
+    assert_whole(state, ingest(state, clip), stored_rows(tmp_path / "reference"))
+
+
 def test_held_directory_is_refused_and_an_interrupt_drains(undisturbed: Undisturbed, tmp_path: Path) -> None:
     state = tmp_path / "state"
     process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
