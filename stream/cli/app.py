@@ -1,5 +1,6 @@
 """`rushes`: the commands, and how errors end. Heavy libraries are imported by the command that needs them."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,8 @@ app.add_typer(spaces.app, name="models")
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 130 interrupted."""
+    # Read when torch loads: its idle threads sleep instead of spinning, for decode children share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(standalone_mode=True)
     except (StageError, UsageProblem) as error:

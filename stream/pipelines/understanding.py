@@ -1,6 +1,7 @@
 """The understanding topology: assets to searchable moments. The composition root of decoders, models and sinks."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,7 +173,7 @@ class Understanding:
             sources=(ANNOTATIONS.name, RETIREMENTS.name),
             targets=(PROGRESS.name,),
             operator=self._parquet_operator,
-            batch=batch,
+            batch=replace(batch, max_wait_s=0.5),  # search does not wait for it, and a Delta commit is dear
             max_replicas=1,
         )
         yield Stage(
