@@ -103,8 +103,11 @@ def replay(
 
 
 def metadata(item: "StoredLetter") -> dict[str, Any]:
-    """What may be shown: never key, value or the values of unknown headers."""
+    """What may be shown: never key, value or the values of headers. A list does not load those, so it says nothing
+    of their size and names.
+    """
     letter = item.letter
+    loaded = {"value_bytes": len(letter.value), "header_names": sorted(letter.headers)} if letter.value else {}
     return {
         "letter_id": letter.letter_id,
         "state": item.state,
@@ -121,8 +124,7 @@ def metadata(item: "StoredLetter") -> dict[str, Any]:
         "tenant": letter.tenant,
         "asset_id": letter.asset_id,
         "event_type": letter.event_type,
-        "value_bytes": len(letter.value),
-        "header_names": sorted(letter.headers),
+        **loaded,
     }
 
 
