@@ -59,15 +59,14 @@ def use(context: typer.Context, space: Annotated[str, typer.Argument(help="Key o
 @app.command()
 def drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
     """Remove a space and its rows from both stores; the footage and other spaces stay."""
+    from sinks.spaces import drop_space
     from stream.pipelines.embedded import state_lock
-    from stream.pipelines.upkeep import drop_space
 
     shared: Context = context.obj
     wanted = matching(spaces_in(shared), space)
     with state_lock(shared.state_dir):
-        drop_space(file_settings(shared), wanted.key)
-    if (shared.state_dir / CHOICE_FILE).exists():
-        (shared.state_dir / CHOICE_FILE).unlink()
+        settings = file_settings(shared)
+        drop_space(settings.index_dir, settings.parquet_dir, wanted.key)
     shared.console.print(f"dropped {wanted.key}")
 
 

@@ -8,13 +8,13 @@ from itertools import pairwise
 import pytest
 
 from stream.codec import encode
-from stream.errors import BadEvent, BadMedia, Fatal, Retryable, StageError, Superseded, Unavailable
+from stream.errors import BadEvent, BadMedia, Fatal, Retryable, Superseded, Unavailable
 from stream.events.asset import AssetDeleted, AssetFailed, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.records import Delivery
 from stream.stage import BatchPolicy, RetryPolicy
-from stream.topics import ASSETS, DEAD_LETTERS, RETIREMENTS
+from stream.topics import ASSETS, RETIREMENTS
 from tests.worker.kit import Kit, Script, Scripted, asset_id, echo
 
 SECRET = "SECRET-IN-THE-PAYLOAD"
@@ -395,32 +395,3 @@ def test_an_operator_names_what_leads_to_the_record_again() -> None:
     assert letter.headers["ce_id"] == b"instead-of-id-a"
     assert ContentRetired.from_bytes(letter.value).asset_id == "a"
     assert letter.event_type == AssetDeleted.type
-
-
-class Clumsy(Scripted):
-    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
-        raise ValueError(SECRET)
-
-    def replayable(self, event: Event) -> Event:
-        raise ValueError(SECRET)
-
-
-def test_a_defect_in_the_error_path_still_writes_the_letter(caplog: pytest.LogCaptureFixture) -> None:
-    kit = Kit(operator=Clumsy(failing("a", error=bad_media)))
-    kit.publish("a")
-    kit.settle()
-    (letter,) = kit.letters()
-    assert (letter.topic, letter.code) == (ASSETS.name, "no_video")
-    assert kit.pending() == 0
-    assert SECRET not in caplog.text
-
-
-def test_an_unusable_dead_letter_is_dropped_and_counted() -> None:
-    kit = Kit()
-    kit.worker = kit.new_worker(sources=(DEAD_LETTERS.name,))
-    kit.worker.step()
-    kit.broker.producer().send(DEAD_LETTERS.name, b"", b"garbage", {})
-    kit.settle()
-    assert kit.worker.state.outcomes == {"dropped": 1}
-    assert kit.broker.backlog(DEAD_LETTERS.name, "echo").records == 0
-    assert kit.broker.kept(DEAD_LETTERS.name).records == 0
