@@ -1,19 +1,32 @@
 """Joining two rankings of moments, and saying why one was found (pure)."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 RRF_K = 60
+_SAME = 1e-6
 _WORD = re.compile(r"[^\W_]+")
 _ENDINGS = ("ing", "ed", "es", "s", "e")
 
 
-def reciprocal_ranks(rankings: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Reciprocal rank fusion (Cormack et al. 2009): sum of 1 / (60 + rank) over the rankings, best first."""
+def places(scores: Sequence[tuple[str, float]]) -> dict[str, int]:
+    """Place from 1 of each item by score, best first. Equal scores share a place: their order says nothing."""
+    found: dict[str, int] = {}
+    place, last = 0, float("nan")
+    for count, (item, score) in enumerate(sorted(scores, key=lambda pair: -pair[1]), start=1):
+        if not math.isclose(score, last, rel_tol=_SAME):
+            place, last = count, score
+        found[item] = place
+    return found
+
+
+def reciprocal_ranks(rankings: Sequence[Mapping[str, int]]) -> dict[str, float]:
+    """Reciprocal rank fusion (Cormack et al. 2009): sum of 1 / (60 + place) over the rankings, best first."""
     scores: dict[str, float] = {}
     for ranking in rankings:
-        for rank, item in enumerate(ranking, start=1):
-            scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + rank)
+        for item, place in ranking.items():
+            scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + place)
     return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

@@ -13,7 +13,7 @@ from sinks.filters import literal, one_of
 from sinks.guard import guarded
 from sinks.lance import moments_table, spaces_of
 from sinks.lance_tables import LanceTables
-from sinks.ranking import matched_words, reciprocal_ranks, why
+from sinks.ranking import matched_words, places, reciprocal_ranks, why
 from sinks.schema import VECTORS
 from stream.events.annotations import Space
 
@@ -106,18 +106,21 @@ class MomentIndex:
             )
             worded = [] if not text else _visible(lambda count: _worded(table, text, where, count), live, depth)
             rows = {row["moment_id"]: row for row in [*worded, *near]}
-            ranked = reciprocal_ranks([[row["moment_id"] for row in arm] for arm in (near, worded)])
+            arms = {
+                "vector": places([(row["moment_id"], -float(row["_distance"])) for row in near]),
+                "text": places([(row["moment_id"], float(row["_score"])) for row in worded]),
+            }
+            ranked = reciprocal_ranks(list(arms.values()))
             best = list(ranked)[:limit]
             cosines = {row["moment_id"]: 1.0 - float(row["_distance"]) for row in near}
             if vector is not None:
                 cosines |= _cosines(table, vector, column, [key for key in best if key not in cosines])
-        near_at, worded_at = _places(near), _places(worded)
         return [
             _scored(
                 _hit(rows[key], live),
                 ranked[key],
                 cosines.get(key),
-                {name: places[key] for name, places in (("vector", near_at), ("text", worded_at)) if key in places},
+                {name: arm[key] for name, arm in arms.items() if key in arm},
                 text or "",
             )
             for key in best
@@ -200,10 +203,6 @@ def _cosines(table: Any, vector: Vector, column: str, moment_ids: Sequence[str])
     rows = table.search().where(one_of("moment_id", moment_ids)).select(["moment_id", column]).to_arrow()
     values = np.asarray(rows[column].to_pylist(), np.float32) @ np.asarray(vector, np.float32)
     return dict(zip(rows["moment_id"].to_pylist(), (float(value) for value in values), strict=True))
-
-
-def _places(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    return {row["moment_id"]: place for place, row in enumerate(rows, start=1)}
 
 
 def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:

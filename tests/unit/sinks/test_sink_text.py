@@ -5,15 +5,25 @@ from hypothesis import strategies as st
 
 from sinks.cadence import Cadence, CadencePolicy
 from sinks.filters import literal, one_of
-from sinks.ranking import matched_words, reciprocal_ranks, why
+from sinks.ranking import matched_words, places, reciprocal_ranks, why
 from stream.clock import ManualClock
 
 
 def test_two_rankings_are_fused_by_reciprocal_rank() -> None:
-    fused = reciprocal_ranks([["a", "b", "c"], ["c", "a"]])
+    fused = reciprocal_ranks([{"a": 1, "b": 2, "c": 3}, {"c": 1, "a": 2}])
     assert list(fused) == ["a", "c", "b"]
     assert fused["a"] == 1 / 61 + 1 / 62
-    assert reciprocal_ranks([[], []]) == {}
+    assert reciprocal_ranks([{}, {}]) == {}
+
+
+def test_equal_scores_share_a_place() -> None:
+    assert places([("a", 0.25), ("b", 0.5), ("c", 0.25 + 1e-9), ("d", 0.125)]) == {"b": 1, "a": 2, "c": 2, "d": 4}
+    assert places([]) == {}
+
+
+@given(st.permutations([("a", 1.0), ("b", 1.0), ("c", 0.5), ("d", 2.0)]))
+def test_places_follow_from_scores_alone(scores: list[tuple[str, float]]) -> None:
+    assert places(scores) == {"d": 1, "a": 2, "b": 2, "c": 4}
 
 
 def test_matched_words_know_simple_forms() -> None:
