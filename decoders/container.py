@@ -116,10 +116,11 @@ def packets(container: av.container.InputContainer, stream: av.VideoStream) -> I
                     yield packet
         except IndexError:  # PyAV flushes streams that damage made appear after it counted them: the end, too
             return
+        except av.error.MemoryError:  # a damaged size: FFmpeg refuses packets that cannot be with this code as well
+            continue
         except (StageError, MemoryError):
             raise
-        except (av.error.FFmpegError, OSError) as error:
-            raise_if_out_of_memory(error)
+        except (av.error.FFmpegError, OSError):
             continue
         return
 
