@@ -185,6 +185,7 @@ def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
 
 def test_what_was_stored_is_there_for_a_new_process(sink: Sink, name: str, tmp_path: Path) -> None:
     feed(sink, events(annotations(count=3), retired(1, key_of("a"))))
+    sink.close()
     script = (
         "import sys; from pathlib import Path; from tests.contract.test_sinks import build, rows_of;"
         "print(len(rows_of(build(sys.argv[1], Path(sys.argv[2])))))"
@@ -212,9 +213,11 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(name: str, tmp_path: Path)
     with pytest.raises(Unavailable, match="make room") as caught:
         feed(full, events(annotations()))
     assert caught.value.code == "disk_full"
+    full.close()
     roomy = build(name, tmp_path / "store")
     feed(roomy, events(annotations()))
     assert len(rows_of(roomy)) == 2
+    roomy.close()
 
 
 def test_a_store_that_cannot_be_written_is_unavailable(name: str, tmp_path: Path) -> None:
