@@ -21,12 +21,13 @@ class LanceTables:
         self.directory = directory
         self._connection: Any = None
         self._open: dict[str, Any] = {}
+        self._indexed: set[str] = set()
 
     def find(self, name: str) -> Any | None:
         """The table at its newest version, or None. Reads through it see every commit of any process."""
         if name not in self._open:
-            if not (self.directory / f"{name}.lance").is_dir():
-                return None
+            if not any((self.directory / f"{name}.lance" / "_versions").glob("*.manifest")):
+                return None  # missing, or cut off while it was made
             self._open[name] = self._connect().open_table(name)
         return self._open[name]
 
@@ -35,8 +36,11 @@ class LanceTables:
         table = self.find(name)
         if table is None:
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
-            _index(table, keyed, worded)
             self._open[name] = table
+        if name not in self._indexed:
+            have = {column for index in table.list_indices() for column in index.columns}
+            _index(table, [column for column in keyed if column not in have], None if worded in have else worded)
+            self._indexed.add(name)
         return table
 
     def select(
@@ -111,6 +115,7 @@ class LanceTables:
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
         self._open.clear()
+        self._indexed.clear()
         self._connection = None
 
     def _connect(self) -> Any:
