@@ -19,7 +19,7 @@ def delete(
 ) -> None:
     """Forget assets for good: moments, thumbnails and dead letters go from both stores, byte by byte.
 
-    The footage itself is not touched. What is left is a tombstone: tenant, asset id and time.
+    The footage itself is not touched. What is left is a tombstone: tenant, project, asset id and time.
     """
     shared: Context = context.obj
     gone = [(tenant, name) for name in _known(shared, assets, tenant)]
