@@ -12,6 +12,7 @@ from sinks.filters import literal, one_of
 _VERSIONS_KEPT = timedelta(minutes=10)
 _AT_ONCE = timedelta(milliseconds=1)
 _CHUNK = 5000
+_LARGE_FRAGMENT_ROWS = 900_000  # of a million, if less than a tenth is deleted
 
 
 class LanceTables:
@@ -94,18 +95,23 @@ class LanceTables:
             table.optimize(cleanup_older_than=_VERSIONS_KEPT)
 
     def purge(self, name: str, touch: str, *, worded: str | None = None) -> None:
-        """Leave no byte of deleted rows. `touch` is a text column, `worded` the one with a full-text index.
+        """Leave no byte of deleted rows. `touch` is a column of hexadecimal digests, `worded` the one with a full-text
+        index.
 
         Compaction rewrites a fragment only beside another small one that is indexed like it (or when a tenth of it is
-        deleted), so one row is rewritten into a fragment of its own and indexed first. A full-text index keeps words
-        of deleted rows: it is built anew. Each `optimize` drops the versions before its own first commit.
+        deleted), so one row is rewritten into a fragment of its own and indexed first; where fragments may be large, an
+        eighth of all rows is (digests that begin with 0 or 1), which takes more than a tenth out of each. A full-text
+        index keeps words of deleted rows: it is built anew. Each `optimize` drops the versions before its own first
+        commit.
         """
         table = self.find(name)
         if table is None:
             return
         some = table.search().select([touch]).limit(1).to_arrow().to_pylist()
         if some:
-            table.update(where=f"{touch} = {literal(some[0][touch])}", values_sql={touch: touch})
+            small = table.count_rows() < _LARGE_FRAGMENT_ROWS
+            where = f"{touch} = {literal(some[0][touch])}" if small else f"{touch} < '2'"
+            table.update(where=where, values_sql={touch: touch})
         for _ in range(2):
             table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
         if worded is not None:
