@@ -172,6 +172,21 @@ def test_no_byte_of_a_deleted_asset_is_left_after_a_purge(sink: Sink, tmp_path: 
     assert len(rows_of(sink, "other-3")) == 8
 
 
+def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
+    sink: Sink, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(sink, events(annotations(), annotations(ref("other"))))
+    with monkeypatch.context() as patch:
+        patch.setattr(sink.store, "sweep", lambda _: None)
+        feed(sink, [asset_deleted(ref(number=2))])
+    assert rows_of(sink)
+    sink.close()
+    again = build(name, tmp_path / "store")
+    assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
+    assert again.store.receipts([asset_key("acme", "clip")]) == []
+    again.close()
+
+
 def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
     batch = events(annotations(), annotations(segment=1), segment_failed(segment=2))
     first, again = feed(sink, batch), feed(sink, batch)

@@ -25,10 +25,11 @@ class Library:
         return self.rows.of(lambda row: str(row["asset_id"]).endswith(name)).ordered
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Library:
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """Two clips, and a file that is none; one clip and the file carry the marker and are to go."""
-    files, state = tmp_path / "files", tmp_path / "state"
+    root = tmp_path_factory.mktemp("library")
+    files, state = root / "files", root / "state"
     files.mkdir()
     write_clip(files / "kept.mp4", seconds=25, fps=4, scenes=5, size=(64, 48))
     write_clip(files / "doomed.mp4", seconds=35, fps=4, scenes=8, size=(96, 64))
@@ -52,6 +53,20 @@ def cells(path: Path) -> bytes:
     columns = pq.ParquetFile(path).read().to_pydict().values()
     values = [value for column in columns for value in column]
     return b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
+
+
+def test_delete_names_what_it_does_not_know_and_compact_needs_a_state(library: Library, tmp_path: Path) -> None:
+    unknown = rushes(library.state, "delete", "nobody.mp4")
+    assert unknown.code == 2
+    assert "rushes status" in unknown.err
+    foreign = rushes(library.state, "delete", library.files / "kept.mp4", "--tenant", "other")
+    assert foreign.code == 2
+    compacted = rushes(library.state, "compact")
+    assert compacted.code == 0, compacted.err
+    assert_same_rows(stored_rows(library.state), library.rows)
+    nowhere = rushes(tmp_path / "nowhere", "compact")
+    assert nowhere.code == 2
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_no_byte_of_a_deleted_asset_is_left(library: Library) -> None:
@@ -81,17 +96,3 @@ def test_no_byte_of_a_deleted_asset_is_left(library: Library) -> None:
     again = ingest(state, files / "doomed.mp4", "--label", f"codename={MARKER}")
     assert again.code == 0, again.out
     assert_same_rows(stored_rows(state), library.rows)
-
-
-def test_delete_names_what_it_does_not_know_and_compact_needs_a_state(library: Library, tmp_path: Path) -> None:
-    unknown = rushes(library.state, "delete", "nobody.mp4")
-    assert unknown.code == 2
-    assert "rushes status" in unknown.err
-    foreign = rushes(library.state, "delete", library.files / "kept.mp4", "--tenant", "other")
-    assert foreign.code == 2
-    compacted = rushes(library.state, "compact")
-    assert compacted.code == 0, compacted.err
-    assert_same_rows(stored_rows(library.state), library.rows)
-    nowhere = rushes(tmp_path / "nowhere", "compact")
-    assert nowhere.code == 2
-    assert not (tmp_path / "nowhere").exists()
