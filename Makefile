@@ -43,6 +43,9 @@ ci: lint test ## what the gate runs
 bench: .venv/.installed assets ## print and write the figures under benchmarks/results
 	$(BIN)/python -m benchmarks.run
 
+soak: .venv/.installed assets ## kill -9 a real ingest over and over; nothing may be lost or doubled
+	$(BIN)/python -m benchmarks.soak
+
 eval: .venv/.installed assets ## search quality per space over the corpus (RUSHES_CORPUS)
 	$(BIN)/python -m benchmarks.evaluate_search
 
@@ -52,4 +55,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo assets test lint ci bench eval docs clean
+.PHONY: help announce install demo assets test lint ci bench soak eval docs clean

@@ -13,6 +13,7 @@ from sinks.guard import guarded
 from sinks.lance import ASSETS
 from sinks.lance_tables import LanceTables
 from sinks.retirement import asset_key
+from sinks.writer import letters_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetPublished, AssetStatus, ContentRetired
@@ -67,11 +68,12 @@ class DeadLetterSink:
         self._clock = clock or SystemClock()
         self._directory = directory
         self._tables = LanceTables(directory)
+        self._writer = letters_writer(directory)
         self._commits = 0
 
     def open(self) -> None:
-        with guarded(self._directory, "the dead-letter store"):
-            self._directory.mkdir(parents=True, exist_ok=True)
+        """Become the writer (see `sinks.writer`)."""
+        self._writer.enter()
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields nothing. Raises `Unavailable` while the store cannot be written."""
@@ -88,6 +90,7 @@ class DeadLetterSink:
 
     def close(self) -> None:
         self._tables.forget()
+        self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> None:
         with guarded(self._directory, "the dead-letter store"):

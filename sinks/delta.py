@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sinks.filters import one_of, void_rows
 from sinks.fold import Cell
-from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
+from sinks.receipts import LEDGER_VERSIONS, RECEIPT_SCHEMA, Receipt, receipt_rows, under_watermark
 from sinks.retirement import Retirement
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
 from stream.events.annotations import Annotations, Space
@@ -47,9 +47,16 @@ class DeltaStore:
         """Columns of the receipts of these segments, in any space."""
         return self._select(SEGMENTS, one_of("segment_id", segment_ids), columns)
 
-    def retirements(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
-        rows = self._select(RETIRED, one_of("asset_key", asset_keys)).to_pylist()
+    def retirements(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
+        """Watermarks by asset; of all assets if none are named."""
+        where = "true" if asset_keys is None else one_of("asset_key", asset_keys)
+        rows = self._select(RETIRED, where).to_pylist()
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+
+    def unswept(self) -> dict[str, Retirement]:
+        """Watermarks of all assets whose ledger still shows rows under them."""
+        marks = self.retirements()
+        return marks and under_watermark(self._select(SEGMENTS, columns=LEDGER_VERSIONS), marks)
 
     def replace(self, batch: Sequence[Annotations]) -> None:
         """Put whole segments in place of what their cells held, all spaces in one commit."""

@@ -10,6 +10,7 @@ from sinks.guard import MIN_FREE_BYTES, guarded, require_space
 from sinks.intake import Intake, progress
 from sinks.receipts import Receipt
 from sinks.retirement import NOTHING_RETIRED, Retirement
+from sinks.writer import delta_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted, ContentRetired
@@ -33,11 +34,15 @@ class DeltaSink:
         self._directory = directory
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self._writer = delta_writer(directory)
         self.store = DeltaStore(directory)
 
     def open(self) -> None:
+        """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
+        self._writer.enter()
         with guarded(self._directory, "the Delta table"):
             self.store.open()
+            self.store.sweep(self.store.unswept())
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
@@ -56,6 +61,7 @@ class DeltaSink:
 
     def close(self) -> None:
         self.store.close()
+        self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
         """Compact and vacuum. `purge` also removes every superseded file at once; nobody may be reading."""

@@ -12,13 +12,12 @@ from sinks.filters import one_of, void_rows
 from sinks.fold import cell_of
 from sinks.lance_tables import LanceTables
 from sinks.lifecycle import AssetState, expires_at_ms
-from sinks.receipts import RECEIPT_SCHEMA, Receipt, receipt_rows
+from sinks.receipts import LEDGER_VERSIONS, RECEIPT_SCHEMA, Receipt, receipt_rows, under_watermark
 from sinks.retirement import NOTHING_RETIRED, Retirement
 from sinks.schema import SPACE_SCHEMA, labels_of, stored_rows, stored_schema
 from sinks.standing import Standing
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
-from stream.events.ids import AssetVersion
 
 SEGMENTS, ASSETS, SPACES = "segments", "assets", "spaces"
 
@@ -87,19 +86,12 @@ class LanceIndex:
 
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
-        marks = self.tables.select(ASSETS, "retirement IS NOT NULL", ["asset_key", "retirement"])
-        cells = self.tables.select(SEGMENTS, "", ["asset_key", "content_key", "version_ms", "version_offset"])
-        if marks is None or cells is None:
+        rows = self.tables.select(ASSETS, "retirement IS NOT NULL", ["asset_key", "retirement"])
+        cells = self.tables.select(SEGMENTS, "", LEDGER_VERSIONS)
+        if rows is None or cells is None:
             return {}
-        versions = cells.group_by(["asset_key", "content_key", "version_ms", "version_offset"]).aggregate([])
-        held = {row["asset_key"]: row["retirement"] for row in marks.to_pylist()}
-        found: dict[str, Retirement] = {}
-        for row in versions.to_pylist():
-            if row["asset_key"] in held:
-                retirement = Retirement.model_validate_json(held[row["asset_key"]])
-                if retirement.voids(row["content_key"], AssetVersion(row["version_ms"], row["version_offset"])):
-                    found[row["asset_key"]] = retirement
-        return found
+        marks = {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows.to_pylist()}
+        return under_watermark(cells, marks)
 
     def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
         columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests"]

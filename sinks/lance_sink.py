@@ -12,6 +12,7 @@ from sinks.lifecycle import AssetState, Settled, deleted, failed, planned, settl
 from sinks.receipts import Receipt, worst_failures
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import outcomes_of
+from sinks.writer import index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
@@ -36,11 +37,15 @@ class LanceSink:
         self._directory = directory
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self._writer = index_writer(directory)
         self.store = LanceIndex(directory, self._clock)
 
     def open(self) -> None:
+        """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
+        self._writer.enter()
         with guarded(self._directory, "the index"):
             self.store.open()
+            self.store.sweep(self.store.unswept())
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `AssetChanged`, `SegmentProgressed` (stage `index`), `ContentRetired` and asked-for `AssetPublished`.
@@ -62,6 +67,7 @@ class LanceSink:
 
     def close(self) -> None:
         self.store.close()
+        self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
         """Sweep what is retired, end retentions, compact. `purge` also removes every byte of deleted rows and all old

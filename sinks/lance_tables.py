@@ -12,6 +12,7 @@ from sinks.filters import literal, one_of
 _VERSIONS_KEPT = timedelta(minutes=10)
 _AT_ONCE = timedelta(milliseconds=1)
 _CHUNK = 5000
+_LARGE_FRAGMENT_ROWS = 900_000  # of a million, if less than a tenth is deleted
 
 
 class LanceTables:
@@ -21,12 +22,13 @@ class LanceTables:
         self.directory = directory
         self._connection: Any = None
         self._open: dict[str, Any] = {}
+        self._indexed: set[str] = set()
 
     def find(self, name: str) -> Any | None:
         """The table at its newest version, or None. Reads through it see every commit of any process."""
         if name not in self._open:
-            if not (self.directory / f"{name}.lance").is_dir():
-                return None
+            if not any((self.directory / f"{name}.lance" / "_versions").glob("*.manifest")):
+                return None  # missing, or cut off while it was made
             self._open[name] = self._connect().open_table(name)
         return self._open[name]
 
@@ -35,8 +37,11 @@ class LanceTables:
         table = self.find(name)
         if table is None:
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
-            _index(table, keyed, worded)
             self._open[name] = table
+        if name not in self._indexed:
+            have = {column for index in table.list_indices() for column in index.columns}
+            _index(table, [column for column in keyed if column not in have], None if worded in have else worded)
+            self._indexed.add(name)
         return table
 
     def select(
@@ -90,18 +95,23 @@ class LanceTables:
             table.optimize(cleanup_older_than=_VERSIONS_KEPT)
 
     def purge(self, name: str, touch: str, *, worded: str | None = None) -> None:
-        """Leave no byte of deleted rows. `touch` is a text column, `worded` the one with a full-text index.
+        """Leave no byte of deleted rows. `touch` is a column of hexadecimal digests, `worded` the one with a full-text
+        index.
 
         Compaction rewrites a fragment only beside another small one that is indexed like it (or when a tenth of it is
-        deleted), so one row is rewritten into a fragment of its own and indexed first. A full-text index keeps words
-        of deleted rows: it is built anew. Each `optimize` drops the versions before its own first commit.
+        deleted), so one row is rewritten into a fragment of its own and indexed first; where fragments may be large, an
+        eighth of all rows is (digests that begin with 0 or 1), which takes more than a tenth out of each. A full-text
+        index keeps words of deleted rows: it is built anew. Each `optimize` drops the versions before its own first
+        commit.
         """
         table = self.find(name)
         if table is None:
             return
         some = table.search().select([touch]).limit(1).to_arrow().to_pylist()
         if some:
-            table.update(where=f"{touch} = {literal(some[0][touch])}", values_sql={touch: touch})
+            small = table.count_rows() < _LARGE_FRAGMENT_ROWS
+            where = f"{touch} = {literal(some[0][touch])}" if small else f"{touch} < '2'"
+            table.update(where=where, values_sql={touch: touch})
         for _ in range(2):
             table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
         if worded is not None:
@@ -111,6 +121,7 @@ class LanceTables:
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
         self._open.clear()
+        self._indexed.clear()
         self._connection = None
 
     def _connect(self) -> Any:

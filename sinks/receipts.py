@@ -8,7 +8,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from sinks.fold import Cell
-from sinks.retirement import asset_key
+from sinks.retirement import Retirement, asset_key
 from stream.events.annotations import Annotations
 from stream.events.asset import Outcome, SegmentFailed
 from stream.events.ids import AssetVersion, Order, segment_id
@@ -125,6 +125,19 @@ def receipt_rows(receipts: Iterable[Receipt]) -> pa.Table:
         for item in receipts
     ]
     return pa.Table.from_pylist(rows, schema=RECEIPT_SCHEMA)
+
+
+LEDGER_VERSIONS = ("asset_key", "content_key", "version_ms", "version_offset")
+
+
+def under_watermark(ledger: pa.Table, marks: Mapping[str, Retirement]) -> dict[str, Retirement]:
+    """Of `marks`, by asset, those that void some row of the ledger (its columns `LEDGER_VERSIONS`)."""
+    return {
+        row["asset_key"]: marks[row["asset_key"]]
+        for row in ledger.group_by(list(LEDGER_VERSIONS)).aggregate([]).to_pylist()
+        if row["asset_key"] in marks
+        and marks[row["asset_key"]].voids(row["content_key"], AssetVersion(row["version_ms"], row["version_offset"]))
+    }
 
 
 def worst_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) -> list[Receipt]:

@@ -15,6 +15,7 @@ from sinks.retirement import NOTHING_RETIRED, Retirement
 from sinks.schema import delta_rows, lance_rows
 from sinks.standing import Attempt, outcomes_of
 from sinks.verify import Stores, chunks, verify
+from sinks.writer import delta_writer, index_writer, writing
 from stream.events.annotations import Space
 from stream.events.asset import AssetStatus, Outcome
 
@@ -28,7 +29,11 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
     """
     report = verify(lance_directory, delta_directory)
     cells = {cell for item in report.spaces for cell in item.cells}
-    with guarded(lance_directory, "the index"), guarded(delta_directory, "the Delta table"):
+    with (
+        guarded(lance_directory, "the index"),
+        guarded(delta_directory, "the Delta table"),
+        writing(index_writer(lance_directory), delta_writer(delta_directory)),
+    ):
         stores = Stores.open(lance_directory, delta_directory)
         spaces = {space.key: space for space in [*stores.delta.spaces(), *stores.lance.spaces()]}
         for keys in chunks(sorted(report.assets)):

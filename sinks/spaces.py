@@ -7,6 +7,7 @@ from sinks.filters import one_of
 from sinks.guard import guarded
 from sinks.lance import SEGMENTS, SPACES, moments_table
 from sinks.lance_tables import LanceTables
+from sinks.writer import delta_writer, index_writer, writing
 
 
 def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
@@ -14,10 +15,11 @@ def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
 
     The ledger goes first: after a kill in between, cells are annotated again rather than believed to be there.
     """
-    with guarded(lance_directory, "the index"):
+    index, delta = index_writer(lance_directory), delta_writer(delta_directory)
+    with guarded(lance_directory, "the index"), writing(index):
         tables = LanceTables(lance_directory)
         tables.delete(SEGMENTS, one_of("space", [key]))
         tables.drop(moments_table(key))
         tables.delete(SPACES, one_of("key", [key]))
-    with guarded(delta_directory, "the Delta table"):
+    with guarded(delta_directory, "the Delta table"), writing(delta):
         DeltaStore(delta_directory).drop_space(key)

@@ -36,6 +36,7 @@ class Settings:
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0
     drain_timeout_s: float = 20.0
+    min_free_bytes: int = 64 << 20  # the sinks pause before the disk has less
 
     @property
     def index_dir(self) -> Path:

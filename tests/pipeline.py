@@ -7,20 +7,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+import pytest
 from PIL import Image
 
 from sinks.verify import Stores
-from stream.clock import SystemClock
+from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetDeleted, AssetPublished, Profile
 from stream.events.base import Event, Payload
 from stream.events.grid import SECOND_NS, segment_range
-from stream.pipelines.embedded import Embedded, RawRecord
+from stream.events.ids import Order
+from stream.pipelines.embedded import Embedded, OnProgress, RawRecord
 from stream.reducers import Progress
 from stream.settings import ModelChoice, Settings
 
@@ -52,10 +55,10 @@ class Finished:
 
 
 def start(
-    state: Path, *arguments: object, cache: Path | None = None, through: Sequence[str] = ()
+    state: Path, *arguments: object, cache: Path | None = None, through: Sequence[str] = (), log: Path | None = None
 ) -> subprocess.Popen[str]:
     """A `rushes` process over `state`, in a process group of its own. Lines are not wrapped. `through` is a command
-    that becomes the one which follows it.
+    that becomes the one which follows it. Standard error goes to `log`, if given, where it can be read meanwhile.
     """
     command = [
         *through,
@@ -65,15 +68,16 @@ def start(
         *(["--cache", str(cache)] if cache else []),
         *map(str, arguments),
     ]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "COLUMNS": "300"},
-    )
+    with log.open("w") if log else nullcontext(subprocess.PIPE) as errors:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "COLUMNS": "300"},
+        )
 
 
 def finish(process: subprocess.Popen[str], timeout_s: float = 180.0) -> Finished:
@@ -83,7 +87,7 @@ def finish(process: subprocess.Popen[str], timeout_s: float = 180.0) -> Finished
     except subprocess.TimeoutExpired:
         process.kill()
         raise
-    return Finished(process.returncode, out, err)
+    return Finished(process.returncode, out, err or "")
 
 
 def rushes(state: Path, *arguments: object, cache: Path | None = None) -> Finished:
@@ -96,6 +100,22 @@ def ingest(state: Path, *arguments: object, cache: Path | None = None) -> Finish
     done = rushes(state, "ingest", *arguments, "--light", "--json", cache=cache)
     assert done.code in {0, 1}, done.err
     return done
+
+
+def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """Return when the point is reached; a process that ends before fails the test."""
+    while not reached():
+        try:
+            code = process.wait(timeout=0.005)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(f"the run ended with {code} before the point was reached")
+
+
+def assert_all_gone(processes: list[psutil.Process]) -> None:
+    """Children see that their parent is gone and leave by themselves."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive, "children outlive the run"
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -111,12 +131,30 @@ def light_settings(state: Path, *roots: Path, models: ModelChoice | None = None,
     return replace(settings, **changed)
 
 
-def run_events(settings: Settings, events: Iterable[Event], raw: Iterable[RawRecord] = ()) -> Progress:
-    """One embedded run in this process until everything is acknowledged."""
-    with Embedded(settings, SystemClock()) as embedded:
+def run_events(
+    settings: Settings,
+    events: Iterable[Event],
+    raw: Iterable[RawRecord] = (),
+    *,
+    later: Iterable[tuple[float, Event]] = (),
+    watch: OnProgress = lambda _progress, _paused: None,
+    clock: Clock | None = None,
+) -> Progress:
+    """One embedded run in this process until everything is acknowledged. `later` events are published that many
+    seconds after the others, whatever the run is at by then.
+    """
+    with Embedded(settings, clock or SystemClock()) as embedded:
         embedded.send(raw)
         embedded.publish(events)
-        assert embedded.run(threading.Event(), lambda _progress, _paused: None)
+        timers = [threading.Timer(delay_s, embedded.publish, [[event]]) for delay_s, event in later]
+        for timer in timers:
+            timer.start()
+        finished = embedded.run(threading.Event(), watch)
+        for timer in timers:
+            timer.join()
+        assert finished
+        if timers:  # one may have come after the end
+            assert embedded.run(threading.Event(), watch)
         return embedded.progress
 
 
@@ -182,8 +220,8 @@ def stored_rows(state: Path) -> StoredRows:
     return StoredRows(_by_id(lance), _by_id(delta))
 
 
-def cells_done(state: Path) -> set[int]:
-    """Cell numbers that both ledgers hold as done by the same write."""
+def cells_written(state: Path) -> set[tuple[int, Order]]:
+    """Cells that both ledgers hold as done by the same write, with the order of that write."""
     settings = light_settings(state)
     stores = Stores.open(settings.index_dir, settings.parquet_dir)
     keys = stores.assets()
@@ -191,7 +229,12 @@ def cells_done(state: Path) -> set[int]:
         {(item.segment, item.order) for item in store.receipts(keys) if item.outcome == "done"}
         for store in (stores.lance, stores.delta)
     )
-    return {segment for segment, _ in lance & delta}
+    return lance & delta
+
+
+def cells_done(state: Path) -> set[int]:
+    """The numbers of `cells_written`."""
+    return {segment for segment, _ in cells_written(state)}
 
 
 def assert_same_rows(found: StoredRows, expected: StoredRows, *, but: Iterable[str] = ()) -> None:

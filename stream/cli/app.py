@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import assets, dead_letters, demo, doctor, ingest, search, spaces, topology, verify, weights
+from stream.cli import assets, dead_letters, demo, doctor, ingest, search, spaces, topology, upkeep, verify, weights
 from stream.cli.context import UsageProblem, explain, make_context
 from stream.errors import StageError
 
@@ -40,6 +40,8 @@ app.command("ingest")(ingest.ingest)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)
+app.command("delete")(upkeep.delete)
+app.command("compact")(upkeep.compact)
 app.command("topology")(topology.topology)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)

@@ -4,14 +4,20 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from stream.errors import Fatal
 from stream.settings import ModelChoice
 
 CHOICE_FILE = "models.json"
 
 
 def remember_models(state_dir: Path, models: ModelChoice) -> None:
-    """Keep the choice. The state lock must be held."""
-    (state_dir / CHOICE_FILE).write_text(json.dumps(asdict(models), indent=2) + "\n")
+    """Keep the choice. The state lock must be held. Raises `Fatal` (`state_unwritable`)."""
+    fresh = state_dir / f"{CHOICE_FILE}.new"
+    try:
+        fresh.write_text(json.dumps(asdict(models), indent=2) + "\n")
+        fresh.replace(state_dir / CHOICE_FILE)  # whole or not at all
+    except OSError as error:
+        raise Fatal(f"{state_dir} cannot be written ({error.strerror}): make room", code="state_unwritable") from None
 
 
 def remembered_models(state_dir: Path) -> ModelChoice:

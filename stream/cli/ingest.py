@@ -13,7 +13,7 @@ import typer
 
 from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
-from stream.cli.live import LiveProgress, closing_table, reason
+from stream.cli.live import Lines, LiveProgress, closing_table, reason
 from stream.cli.uris import expand, roots_of
 from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
@@ -34,6 +34,9 @@ def ingest(  # one option per thing a producer can say
     captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
     span: Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")] = 120.0,
+    every: Annotated[
+        float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
+    ] = 10.0,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Make footage searchable. Run again to resume; what is done is not done again."""
@@ -50,7 +53,7 @@ def ingest(  # one option per thing a producer can say
         published(clock, uri, tenant=tenant, project=project, profile=parse_profile(profile), labels=labels)
         for uri in targets
     ]
-    with ingesting(shared, settings, clock, len(events), quiet=json_output) as run:
+    with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every) as run:
         remember_models(shared.state_dir, models)
         finished = run(events)
     report(shared, run.progress, finished=finished, json_output=json_output)
@@ -67,11 +70,9 @@ def published(clock: Clock, uri: str, *, tenant: str, project: str, profile: Pro
 class Run:
     """A topology ready to take events; `progress` is what became of them."""
 
-    def __init__(self, shared: Context, embedded: Any, asset_count: int, *, quiet: bool) -> None:
-        self._shared = shared
+    def __init__(self, embedded: Any, live: LiveProgress) -> None:
         self._embedded = embedded
-        self._asset_count = asset_count
-        self._quiet = quiet
+        self._live = live
 
     @property
     def progress(self) -> Progress:
@@ -86,19 +87,23 @@ class Run:
         """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
         stop = threading.Event()
         self._embedded.publish(events)
-        console = self._shared.errors if self._quiet else self._shared.console
-        with stop_on_signals(stop), LiveProgress(console, self._asset_count) as live:
+        with stop_on_signals(stop), self._live as live:
             finished: bool = self._embedded.run(stop, live.update)
             return finished
 
 
 @contextmanager
-def ingesting(shared: Context, settings: Settings, clock: Clock, asset_count: int, *, quiet: bool) -> Iterator[Run]:
+def ingesting(
+    shared: Context, settings: Settings, clock: Clock, asset_count: int, *, quiet: bool, line_every_s: float = 10.0
+) -> Iterator[Run]:
     """The embedded topology over the state directory, held for the block."""
     from stream.pipelines.embedded import Embedded
 
+    live = LiveProgress(
+        shared.errors if quiet else shared.console, asset_count, lines=Lines(shared.errors, clock, line_every_s)
+    )
     with Embedded(settings, clock) as embedded:
-        yield Run(shared, embedded, asset_count, quiet=quiet)
+        yield Run(embedded, live)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stream.clock import Clock
 from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.grid import SECOND_NS, timecode
 from stream.reducers import Progress as ProgressState
@@ -23,10 +24,29 @@ STYLES = {
 }
 
 
-class LiveProgress:
-    """Bars in video-seconds, one a stage; quiet when the output is no terminal. Use as a context manager."""
+class Lines:
+    """Plain lines for a log: at most one every `interval_s`, none that repeats the last."""
 
-    def __init__(self, console: Console, asset_count: int) -> None:
+    def __init__(self, console: Console, clock: Clock, interval_s: float) -> None:
+        self._console = console
+        self._clock = clock
+        self._interval_s = interval_s
+        self._last = ""
+        self._due_s = clock.monotonic_s() + interval_s
+
+    def say(self, line: str) -> None:
+        now_s = self._clock.monotonic_s()
+        if line != self._last and now_s >= self._due_s:
+            self._last, self._due_s = line, now_s + self._interval_s
+            self._console.print(line, markup=False)
+
+
+class LiveProgress:
+    """Bars in video-seconds, one a stage; `lines` instead when the output is no terminal. Use as a context manager."""
+
+    def __init__(self, console: Console, asset_count: int, *, lines: Lines | None = None) -> None:
+        self._asset_count = asset_count
+        self._lines = None if console.is_terminal else lines
         self._bars = Progress(
             TextColumn("{task.description:<11}"),
             BarColumn(bar_width=None),
@@ -56,12 +76,14 @@ class LiveProgress:
         totals = state.totals()
         planned = totals.get("plan")
         total_s = round(planned.done_ns / SECOND_NS) if planned else None
+        done_s = {name: round(totals[name].settled_ns / SECOND_NS) if name in totals else 0 for name in STAGES}
         for name, task in self._stages.items():
-            stage = totals.get(name)
-            done_s = round(stage.settled_ns / SECOND_NS) if stage else 0
-            self._bars.update(task, completed=done_s, total=total_s, note=paused.get(name, ""))
+            self._bars.update(task, completed=done_s[name], total=total_s, note=paused.get(name, ""))
         final = sum(change.status.final for change in state.changes())
         self._bars.update(self._assets, completed=final, note=paused.get("plan", ""))
+        if self._lines is not None and total_s is not None:
+            stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
+            self._lines.say(f"of {total_s} video s: {stages}; {final} of {self._asset_count} assets final")
 
 
 def closing_table(changes: Iterable[AssetChanged]) -> Table:

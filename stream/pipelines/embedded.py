@@ -11,6 +11,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 from prometheus_client import CollectorRegistry
 
+from sinks.catch_up import newest_version_ms, untold_retirements
 from stream.clock import Clock
 from stream.codec import Decoder, encode
 from stream.errors import Fatal, Unavailable
@@ -22,7 +23,7 @@ from stream.process import StageThreads
 from stream.records import TopicSpec
 from stream.reducers import Progress
 from stream.settings import Settings
-from stream.topics import PROGRESS
+from stream.topics import ASSETS, PROGRESS, RETIREMENTS
 from stream.worker import Pace
 
 PROGRESS_GROUP = "progress-reducer"
@@ -57,21 +58,32 @@ class Embedded:
         self.progress = Progress()
 
     def __enter__(self) -> Self:
-        self._held.enter_context(state_lock(self._settings.state_dir))
-        self._held.callback(self.understanding.close)
+        with ExitStack() as held:
+            held.enter_context(state_lock(self._settings.state_dir))
+            held.callback(self.understanding.close)
+            self._assemble(held)
+            self._held = held.pop_all()
+        return self
+
+    def _assemble(self, held: ExitStack) -> None:
         self.topology = self.understanding.topology()
-        self.broker = MemoryBroker(self._clock, partitions=max(2, self._settings.decode_children), keep_unclaimed=False)
+        self.broker = MemoryBroker(
+            self._clock,
+            partitions=max(2, self._settings.decode_children),
+            keep_unclaimed=False,
+            append_floor_ms=newest_version_ms(self._settings.index_dir) + 1,
+        )
         self.broker.ensure(
             TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in self.topology.topics
         )
         for stage in self.topology.stages:
             for topic in stage.sources:
                 self.broker.declare(topic, stage.name)
-        self._held.callback(self.broker.close)
+        held.callback(self.broker.close)
         self._reader = self.broker.consumer([PROGRESS.name], PROGRESS_GROUP)
         self._decoder = Decoder([PROGRESS])
         self._producer = self.broker.producer()
-        return self
+        self._append(RETIREMENTS.name, untold_retirements(self._settings.index_dir, self._settings.parquet_dir))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,10 +92,7 @@ class Embedded:
 
     def publish(self, events: Iterable[Event]) -> None:
         """Append producer events to the `assets` topic."""
-        for event in events:
-            record = encode(event)
-            self._producer.send("assets", record.key, record.value, record.headers)
-        self._producer.flush(10.0)
+        self._append(ASSETS.name, events)
 
     def send(self, records: Iterable[RawRecord]) -> None:
         """Append records as they are."""
@@ -103,6 +112,12 @@ class Embedded:
         self._drain_progress()
         on_progress(self.progress, {})
         return finished
+
+    def _append(self, topic: str, events: Iterable[Event]) -> None:
+        for event in events:
+            record = encode(event)
+            self._producer.send(topic, record.key, record.value, record.headers)
+        self._producer.flush(10.0)
 
     def _threads(self) -> StageThreads:
         return StageThreads(

@@ -188,12 +188,12 @@ class Understanding:
     def _index_operator(self) -> Operator:
         from sinks.lance_sink import LanceSink
 
-        return LanceSink(self.settings.index_dir, self._clock)
+        return LanceSink(self.settings.index_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
 
     def _parquet_operator(self) -> Operator:
         from sinks.delta_sink import DeltaSink
 
-        return DeltaSink(self.settings.parquet_dir, self._clock)
+        return DeltaSink(self.settings.parquet_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
 
     def _dead_letter_operator(self) -> Operator:
         from sinks.dead_letters import DeadLetterSink

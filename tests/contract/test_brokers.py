@@ -1,16 +1,24 @@
 """What every broker promises. Tests drive `poll` with deadlines generous enough for a real one; none sleeps."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from stream.clock import SystemClock
+from stream.codec import encode
 from stream.errors import BadEvent, Fatal
-from stream.memory import MemoryBroker
+from stream.events.asset import AssetDeleted
+from stream.events.base import Event
+from stream.metrics import Metrics
 from stream.records import Broker, Consumer, Record, TopicSpec
+from stream.stage import Stage
+from stream.topics import Topic
+from stream.worker import Pace, Worker
+from tests.brokers import REGISTRY
+from tests.worker.kit import Scripted
 
 WAIT_S = 20.0
 SMALL = TopicSpec("small", partitions=4, max_message_bytes=1024)
@@ -19,23 +27,14 @@ SINGLE = TopicSpec("single", partitions=1, max_message_bytes=1024)
 _names = count(1)
 
 
-@contextmanager
-def memory_broker() -> Iterator[Broker]:
-    broker = MemoryBroker(SystemClock())
-    yield broker
-    broker.close()
-
-
-REGISTRY: dict[str, Callable[[], AbstractContextManager[Broker]]] = {"memory": memory_broker}
-
-
 @dataclass(frozen=True)
 class Bench:
-    """A broker with two fresh topics."""
+    """A broker with two fresh topics and the name of a fresh group."""
 
     broker: Broker
     many: str
     one: str
+    group: str
 
     def send(self, topic: str, count: int, *, key: bytes | None = None, value: bytes = b"v") -> None:
         """`count` records, their number in header `n`; keys differ unless given."""
@@ -55,7 +54,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         run = next(_names)
         topics = [replace(spec, name=f"{spec.name}-{run}") for spec in (SMALL, SINGLE)]
         broker.ensure(topics)
-        yield Bench(broker, topics[0].name, topics[1].name)
+        yield Bench(broker, topics[0].name, topics[1].name, f"group-{run}")
 
 
 def read(members: Consumer | Sequence[Consumer], count: int) -> list[Record]:
@@ -67,7 +66,7 @@ def read(members: Consumer | Sequence[Consumer], count: int) -> list[Record]:
     while len(records) < count:
         assert clock.monotonic_s() < deadline_s, f"{len(records)} of {count} records came"
         for member in several:
-            records += member.poll(count, 0.05)
+            records += member.poll(max(1, count - len(records)), 0.05)
     return records
 
 
@@ -77,7 +76,7 @@ def numbers(records: Sequence[Record]) -> list[int]:
 
 def test_records_arrive_whole_and_in_order_within_a_partition(bench: Bench) -> None:
     bench.send(bench.many, 50)
-    consumer = bench.broker.consumer([bench.many], "g")
+    consumer = bench.broker.consumer([bench.many], bench.group)
     records = read(consumer, 50)
     assert sorted(numbers(records)) == list(range(50))
     assert {record.key for record in records} == {b"key-%d" % number for number in range(50)}
@@ -91,7 +90,7 @@ def test_records_arrive_whole_and_in_order_within_a_partition(bench: Bench) -> N
 
 def test_one_key_keeps_to_one_partition_and_append_times_never_go_back(bench: Bench) -> None:
     bench.send(bench.many, 20, key=b"same")
-    consumer = bench.broker.consumer([bench.many], "g")
+    consumer = bench.broker.consumer([bench.many], bench.group)
     records = read(consumer, 20)
     assert len({record.partition for record in records}) == 1
     assert numbers(records) == list(range(20))
@@ -103,7 +102,7 @@ def test_one_key_keeps_to_one_partition_and_append_times_never_go_back(bench: Be
 
 def test_poll_returns_no_more_than_asked(bench: Bench) -> None:
     bench.send(bench.one, 5)
-    consumer = bench.broker.consumer([bench.one], "g")
+    consumer = bench.broker.consumer([bench.one], bench.group)
     first = read(consumer, 1)
     assert numbers(first) == [0]
     assert numbers(read(consumer, 4)) == [1, 2, 3, 4]
@@ -112,11 +111,11 @@ def test_poll_returns_no_more_than_asked(bench: Bench) -> None:
 
 def test_unacknowledged_records_go_to_the_next_member(bench: Bench) -> None:
     bench.send(bench.one, 6)
-    first = bench.broker.consumer([bench.one], "g")
+    first = bench.broker.consumer([bench.one], bench.group)
     records = read(first, 4)
     first.ack(records[:2])
     first.close()
-    second = bench.broker.consumer([bench.one], "g")
+    second = bench.broker.consumer([bench.one], bench.group)
     again = read(second, 4)
     assert numbers(again) == [2, 3, 4, 5]
     second.close()
@@ -124,11 +123,11 @@ def test_unacknowledged_records_go_to_the_next_member(bench: Bench) -> None:
 
 def test_out_of_order_acks_never_skip_what_is_unacknowledged(bench: Bench) -> None:
     bench.send(bench.one, 4)
-    first = bench.broker.consumer([bench.one], "g")
+    first = bench.broker.consumer([bench.one], bench.group)
     records = read(first, 4)
     first.ack([records[3], records[1], records[1]])
     first.close()
-    second = bench.broker.consumer([bench.one], "g")
+    second = bench.broker.consumer([bench.one], bench.group)
     seen = numbers(read(second, 2))
     assert seen[0] == 0
     assert {0, 2} <= set(seen) | set(numbers(second.poll(4, 0.2)))
@@ -137,21 +136,21 @@ def test_out_of_order_acks_never_skip_what_is_unacknowledged(bench: Bench) -> No
 
 def test_everything_acknowledged_is_not_seen_again(bench: Bench) -> None:
     bench.send(bench.one, 4)
-    first = bench.broker.consumer([bench.one], "g")
+    first = bench.broker.consumer([bench.one], bench.group)
     first.ack(reversed(read(first, 4)))
     first.close()
     bench.send(bench.one, 1, value=b"new")
-    second = bench.broker.consumer([bench.one], "g")
+    second = bench.broker.consumer([bench.one], bench.group)
     assert [record.value for record in read(second, 1)] == [b"new"]
     second.close()
 
 
 def test_an_ack_after_revocation_is_ignored(bench: Bench) -> None:
     bench.send(bench.one, 3)
-    first = bench.broker.consumer([bench.one], "g")
+    first = bench.broker.consumer([bench.one], bench.group)
     in_flight = read(first, 3)
     first.close()
-    second = bench.broker.consumer([bench.one], "g")
+    second = bench.broker.consumer([bench.one], bench.group)
     again = read(second, 3)
     assert numbers(again) == [0, 1, 2]
     assert again[0].epoch != in_flight[0].epoch
@@ -160,16 +159,16 @@ def test_an_ack_after_revocation_is_ignored(bench: Bench) -> None:
     first.ack(in_flight)
     second.ack(in_flight)
     second.close()
-    third = bench.broker.consumer([bench.one], "g")
+    third = bench.broker.consumer([bench.one], bench.group)
     assert numbers(read(third, 3)) == [0, 1, 2]
     third.close()
 
 
 def test_revocation_with_work_in_flight_loses_nothing(bench: Bench) -> None:
     bench.send(bench.many, 40)
-    first = bench.broker.consumer([bench.many], "g")
+    first = bench.broker.consumer([bench.many], bench.group)
     in_flight = read(first, 40)
-    second = bench.broker.consumer([bench.many], "g")
+    second = bench.broker.consumer([bench.many], bench.group)
     moved: list[Record] = []
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + WAIT_S
@@ -182,25 +181,25 @@ def test_revocation_with_work_in_flight_loses_nothing(bench: Bench) -> None:
     moved += read([second], len(in_flight) - len(kept) - len(moved))
     assert sorted(numbers(kept) + numbers(moved)) == list(range(40))
     second.ack(moved)
-    backlog = bench.broker.backlog(bench.many, "g")
+    backlog = bench.broker.backlog(bench.many, bench.group)
     first.close()
     second.close()
-    assert bench.broker.backlog(bench.many, "g").records == 0, backlog
+    assert bench.broker.backlog(bench.many, bench.group).records == 0, backlog
 
 
 def test_pause_holds_across_a_rebalance(bench: Bench) -> None:
     bench.send(bench.many, 20)
-    first = bench.broker.consumer([bench.many], "g")
+    first = bench.broker.consumer([bench.many], bench.group)
     assert read(first, 1)
     first.pause()
     assert first.poll(20, 0.05) == []
-    second = bench.broker.consumer([bench.many], "g")
+    second = bench.broker.consumer([bench.many], bench.group)
     second.pause()
     assert first.poll(20, 0.05) == []
     second.close()
     assert first.poll(20, 0.05) == []
     first.close()
-    third = bench.broker.consumer([bench.many], "g")
+    third = bench.broker.consumer([bench.many], bench.group)
     third.pause()
     assert third.poll(20, 0.05) == []
     third.resume()
@@ -209,10 +208,10 @@ def test_pause_holds_across_a_rebalance(bench: Bench) -> None:
 
 
 def test_two_groups_each_see_everything(bench: Bench) -> None:
-    for group in ("a", "b"):
+    for group in (f"{bench.group}-a", f"{bench.group}-b"):
         bench.broker.declare(bench.many, group)
     bench.send(bench.many, 10)
-    for group in ("a", "b"):
+    for group in (f"{bench.group}-a", f"{bench.group}-b"):
         consumer = bench.broker.consumer([bench.many], group)
         records = read(consumer, 10)
         assert sorted(numbers(records)) == list(range(10))
@@ -223,14 +222,14 @@ def test_two_groups_each_see_everything(bench: Bench) -> None:
 def test_a_consumer_reads_several_topics(bench: Bench) -> None:
     bench.send(bench.one, 2)
     bench.send(bench.many, 3)
-    consumer = bench.broker.consumer([bench.one, bench.many], "g")
+    consumer = bench.broker.consumer([bench.one, bench.many], bench.group)
     records = read(consumer, 5)
     assert sorted(record.topic for record in records) == sorted([bench.one] * 2 + [bench.many] * 3)
     consumer.close()
 
 
 def test_partitions_are_shared_among_members(bench: Bench) -> None:
-    members = [bench.broker.consumer([bench.many], "g") for _ in range(3)]
+    members = [bench.broker.consumer([bench.many], bench.group) for _ in range(3)]
     bench.send(bench.many, 80)
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + WAIT_S
@@ -244,35 +243,76 @@ def test_partitions_are_shared_among_members(bench: Bench) -> None:
             member.ack(records)
     for member in members:
         member.close()
-    assert bench.broker.backlog(bench.many, "g").records == 0
+    assert bench.broker.backlog(bench.many, bench.group).records == 0
 
 
 def test_backlog_counts_unread_and_unacknowledged(bench: Bench) -> None:
-    bench.broker.declare(bench.one, "g")
-    empty = bench.broker.backlog(bench.one, "g")
+    bench.broker.declare(bench.one, bench.group)
+    empty = bench.broker.backlog(bench.one, bench.group)
     assert (empty.records, empty.bytes, empty.oldest_append_time_ms) == (0, 0, None)
     bench.send(bench.one, 4, value=b"x" * 100)
-    consumer = bench.broker.consumer([bench.one], "g")
+    consumer = bench.broker.consumer([bench.one], bench.group)
     records = read(consumer, 4)
-    waiting = bench.broker.backlog(bench.one, "g")
+    waiting = bench.broker.backlog(bench.one, bench.group)
     assert waiting.records == 4
     assert waiting.bytes >= 400
     assert waiting.oldest_append_time_ms == records[0].append_time_ms
     consumer.ack(records)
     consumer.close()
-    done = bench.broker.backlog(bench.one, "g")
+    done = bench.broker.backlog(bench.one, bench.group)
     assert (done.records, done.bytes, done.oldest_append_time_ms) == (0, 0, None)
 
 
 def test_a_declared_group_keeps_records_until_it_comes(bench: Bench) -> None:
-    bench.broker.declare(bench.one, "late")
+    bench.broker.declare(bench.one, f"{bench.group}-late")
     bench.send(bench.one, 3)
-    early = bench.broker.consumer([bench.one], "early")
+    early = bench.broker.consumer([bench.one], f"{bench.group}-early")
     early.ack(read(early, 3))
     early.close()
-    late = bench.broker.consumer([bench.one], "late")
+    late = bench.broker.consumer([bench.one], f"{bench.group}-late")
     assert numbers(read(late, 3)) == [0, 1, 2]
     late.close()
+
+
+def test_a_fast_stage_before_a_slow_reader_keeps_the_bytes_between_them_flat(bench: Bench) -> None:
+    count, limit = 60, 4_000
+    names = [f"{number:02}-{'x' * 180}" for number in range(count)]
+    producer = bench.broker.producer()
+    for name in names:
+        record = encode(Event(AssetDeleted(asset_id=name), "t", "p", name, 1))
+        producer.send(bench.many, record.key, record.value, record.headers)
+    producer.flush(WAIT_S)
+    producer.close()
+    bench.broker.declare(bench.many, bench.group)
+    stage = Stage("copy", (bench.many,), (bench.one,), Scripted, throttled_by=(bench.one,), max_unread_bytes=limit)
+    worker = Worker(
+        replace(stage, name=bench.group),
+        bench.broker,
+        clock=SystemClock(),
+        metrics=Metrics(CollectorRegistry()),
+        readers={bench.one: [f"{bench.group}-slow"]},
+        topics={name: Topic(name, (AssetDeleted,)) for name in (bench.many, bench.one)},
+        pace=Pace(poll_timeout_s=0.01, throttle_interval_s=0.005),
+    )
+    bench.broker.declare(bench.one, f"{bench.group}-slow")
+    reader = bench.broker.consumer([bench.one], f"{bench.group}-slow")
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + 3 * WAIT_S
+    seen: list[bytes] = []
+    unread: list[int] = []
+    while len(seen) < count:
+        assert clock.monotonic_s() < deadline_s
+        for _ in range(5):
+            worker.step()
+            unread.append(bench.broker.backlog(bench.one, f"{bench.group}-slow").bytes)
+        records = reader.poll(1, 0.05)
+        seen += [record.key for record in records]
+        reader.ack(records)
+    worker.close()
+    reader.close()
+    assert sorted(seen) == sorted(name.encode() for name in names)
+    assert max(unread) <= limit + 2 * SINGLE.max_message_bytes
+    assert max(unread) > limit // 2, "the reader was not slow"
 
 
 def test_too_large_a_record_is_refused(bench: Bench) -> None:
@@ -282,7 +322,7 @@ def test_too_large_a_record_is_refused(bench: Bench) -> None:
     assert refused.value.code == "record_too_large"
     producer.flush(WAIT_S)
     producer.close()
-    assert bench.broker.backlog(bench.one, "g").records == 0
+    assert bench.broker.backlog(bench.one, bench.group).records == 0
 
 
 def test_ensure_accepts_what_is_there_and_refuses_a_mismatch(bench: Bench) -> None:
@@ -296,7 +336,7 @@ def test_ensure_accepts_what_is_there_and_refuses_a_mismatch(bench: Bench) -> No
 
 def test_close_is_idempotent_and_ends_polling(bench: Bench) -> None:
     bench.send(bench.one, 1)
-    consumer = bench.broker.consumer([bench.one], "g")
+    consumer = bench.broker.consumer([bench.one], bench.group)
     consumer.close()
     consumer.close()
     assert consumer.poll(1, 0.0) == []

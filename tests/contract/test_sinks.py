@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -171,6 +172,21 @@ def test_no_byte_of_a_deleted_asset_is_left_after_a_purge(sink: Sink, tmp_path: 
     assert len(rows_of(sink, "other-3")) == 8
 
 
+def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
+    sink: Sink, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(sink, events(annotations(), annotations(ref("other"))))
+    with monkeypatch.context() as patch:
+        patch.setattr(sink.store, "sweep", lambda _: None)
+        feed(sink, [asset_deleted(ref(number=2))])
+    assert rows_of(sink)
+    sink.close()
+    again = build(name, tmp_path / "store")
+    assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
+    assert again.store.receipts([asset_key("acme", "clip")]) == []
+    again.close()
+
+
 def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
     batch = events(annotations(), annotations(segment=1), segment_failed(segment=2))
     first, again = feed(sink, batch), feed(sink, batch)
@@ -185,6 +201,7 @@ def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
 
 def test_what_was_stored_is_there_for_a_new_process(sink: Sink, name: str, tmp_path: Path) -> None:
     feed(sink, events(annotations(count=3), retired(1, key_of("a"))))
+    sink.close()
     script = (
         "import sys; from pathlib import Path; from tests.contract.test_sinks import build, rows_of;"
         "print(len(rows_of(build(sys.argv[1], Path(sys.argv[2])))))"
@@ -212,9 +229,11 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(name: str, tmp_path: Path)
     with pytest.raises(Unavailable, match="make room") as caught:
         feed(full, events(annotations()))
     assert caught.value.code == "disk_full"
+    full.close()
     roomy = build(name, tmp_path / "store")
     feed(roomy, events(annotations()))
     assert len(rows_of(roomy)) == 2
+    roomy.close()
 
 
 def test_a_store_that_cannot_be_written_is_unavailable(name: str, tmp_path: Path) -> None:
@@ -222,6 +241,38 @@ def test_a_store_that_cannot_be_written_is_unavailable(name: str, tmp_path: Path
     blocked.write_text("a file where the directory should be")
     with pytest.raises(Unavailable, match="cannot be used"):
         build(name, blocked)
+
+
+def test_a_second_writer_is_refused_until_the_first_has_ended(sink: Sink, name: str, tmp_path: Path) -> None:
+    feed(sink, events(annotations()))
+    with pytest.raises(Unavailable, match="has another writer") as refused:
+        build(name, tmp_path / "store")
+    assert refused.value.code == "store_locked"
+    feed(sink, events(annotations(segment=1)))
+    sink.close()
+    second = build(name, tmp_path / "store")
+    feed(second, events(annotations(count=3, revision=1), annotations(segment=2)))
+    assert [row["revision"] for row in rows_of(second)].count(1) == 3
+    assert sorted(row["segment"] for row in rows_of(second)) == [0, 0, 0, 1, 1, 2, 2]
+    second.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_model_version_replaces_segment_by_segment_in_any_order(sink: Sink, seed: int) -> None:
+    versions = {"u1": 5, "u2": 9}
+    arrivals = [(segment, digest) for segment in range(3) for digest in versions] * 2
+    random.Random(seed).shuffle(arrivals)
+    newest: dict[int, str] = {}
+    for segment, digest in arrivals:
+        count = 2 if digest == "u1" else 1 + segment
+        feed(sink, events(annotations(segment=segment, understand=digest, epoch_ms=versions[digest], count=count)))
+        newest[segment] = max(newest.get(segment, digest), digest)
+        found = sorted((row["segment"], json.loads(row["stage_digests"])["understand"]) for row in rows_of(sink))
+        assert found == sorted(
+            (cell, held) for cell, held in newest.items() for _ in range(2 if held == "u1" else 1 + cell)
+        )
+    receipts = sink.store.receipts([asset_key("acme", "clip")])
+    assert {(item.segment, item.understand_digest) for item in receipts} == {(cell, "u2") for cell in range(3)}
 
 
 def test_events_that_no_sink_reads_are_refused(sink: Sink) -> None:

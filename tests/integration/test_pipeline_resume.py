@@ -2,12 +2,11 @@
 
 import random
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sinks.verify import verify
@@ -16,6 +15,7 @@ from tests.clips import write_clip
 from tests.pipeline import (
     Finished,
     StoredRows,
+    assert_all_gone,
     assert_same_rows,
     cells_done,
     descendants,
@@ -24,6 +24,7 @@ from tests.pipeline import (
     rushes,
     start,
     stored_rows,
+    wait_for,
 )
 
 SECONDS = 235
@@ -77,22 +78,6 @@ def points() -> Iterator[tuple[str, Callable[[Path], bool]]]:
 POINTS = dict(points())
 
 
-def wait_for(process: subprocess.Popen[str], reached: Callable[[Path], bool], state: Path) -> None:
-    """Return when the state directory shows the point; a process that ends before fails the test."""
-    while not reached(state):
-        try:
-            code = process.wait(timeout=0.005)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"the run ended with {code} before the point was reached")
-
-
-def assert_all_gone(processes: list[psutil.Process]) -> None:
-    """Children see that their parent is gone and leave by themselves."""
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    assert not alive, "children outlive the run"
-
-
 def lost_seconds(state: Path) -> float:
     """Footage in the cells that are not durable in both stores by the same write."""
     ranges = [segment_range(cell, SECONDS * 10**9) for cell in set(range(CELLS)) - cells_done(state)]
@@ -110,7 +95,7 @@ def assert_whole(state: Path, done: Finished, expected: StoredRows) -> None:
 def test_killed_run_is_completed_by_the_next_one(point: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
     state = tmp_path / "state"
     process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
-    wait_for(process, POINTS[point], state)
+    wait_for(process, partial(POINTS[point], state))
     family = descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     assert finish(process).code == -signal.SIGKILL
@@ -118,20 +103,6 @@ def test_killed_run_is_completed_by_the_next_one(point: str, undisturbed: Undist
 
     lost = lost_seconds(state)
     assert lost > 0, "the run was over before the kill"
-    done = ingest(state, undisturbed.clip, "--span", 10)
-    assert done.document["decoded_s"] == pytest.approx(lost)
-    assert_whole(state, done, undisturbed.rows)
-
-
-def test_run_killed_again_and_again_gets_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    for _ in range(3):
-        held = _files(state / "lancedb" / "segments.lance" / "_versions")
-        process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
-        wait_for(process, ledger_commits(max(2, held + 1)), state)
-        process.send_signal(signal.SIGKILL)
-        finish(process)
-    lost = lost_seconds(state)
     done = ingest(state, undisturbed.clip, "--span", 10)
     assert done.document["decoded_s"] == pytest.approx(lost)
     assert_whole(state, done, undisturbed.rows)
@@ -148,7 +119,7 @@ def test_change_killed_while_it_takes_over_is_completed(tmp_path: Path) -> None:
     retired = _files(state / "parquet" / "retired" / "_delta_log")
     for reached in (ledger_commits(stored + 1), delta_commits("retired", retired + 1)):
         process = start(state, "ingest", clip, "--light", "--json", "--span", 10)
-        wait_for(process, reached, state)
+        wait_for(process, partial(reached, state))
         process.send_signal(signal.SIGKILL)
         finish(process)
     assert_whole(state, ingest(state, clip), stored_rows(tmp_path / "reference"))
@@ -157,7 +128,7 @@ def test_change_killed_while_it_takes_over_is_completed(tmp_path: Path) -> None:
 def test_held_directory_is_refused_and_an_interrupt_drains(undisturbed: Undisturbed, tmp_path: Path) -> None:
     state = tmp_path / "state"
     process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
-    wait_for(process, ledger_commits(2), state)
+    wait_for(process, partial(ledger_commits(2), state))
     process.send_signal(signal.SIGSTOP)
     try:
         refused = rushes(state, "ingest", undisturbed.clip, "--light", "--json")

@@ -1,0 +1,98 @@
+"""What a person deletes is gone from the disk: no row, thumbnail, label or letter of it in any file of the state."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.verify import verify
+from tests.clips import write_clip
+from tests.pipeline import Row, StoredRows, assert_same_rows, ingest, rushes, stored_rows
+
+MARKER = "xylophone"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    files: Path
+    state: Path
+    rows: StoredRows
+
+    def of(self, name: str) -> list[Row]:
+        return self.rows.of(lambda row: str(row["asset_id"]).endswith(name)).ordered
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Two clips, and a file that is none; one clip and the file carry the marker and are to go."""
+    root = tmp_path_factory.mktemp("library")
+    files, state = root / "files", root / "state"
+    files.mkdir()
+    write_clip(files / "kept.mp4", seconds=25, fps=4, scenes=5, size=(64, 48))
+    write_clip(files / "doomed.mp4", seconds=35, fps=4, scenes=8, size=(96, 64))
+    (files / "broken.mp4").write_bytes(b"no video" * 500)
+    assert ingest(state, files / "kept.mp4").code == 0
+    marked = ("--label", f"codename={MARKER}")
+    assert ingest(state, files / "doomed.mp4", *marked).code == 0
+    assert ingest(state, files / "broken.mp4", *marked).code == 1
+    return Library(files, state, stored_rows(state))
+
+
+def holders(state: Path, needle: bytes) -> set[str]:
+    """The files that hold these bytes, as they are or in a Parquet file's compressed pages, stale files too."""
+    files = [path for path in state.rglob("*") if path.is_file()]
+    return {str(path.relative_to(state)) for path in files if needle in path.read_bytes() or needle in cells(path)}
+
+
+def cells(path: Path) -> bytes:
+    if path.suffix != ".parquet":
+        return b""
+    columns = pq.ParquetFile(path).read().to_pydict().values()
+    values = [value for column in columns for value in column]
+    return b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
+
+
+def test_delete_names_what_it_does_not_know_and_compact_needs_a_state(library: Library, tmp_path: Path) -> None:
+    unknown = rushes(library.state, "delete", "nobody.mp4")
+    assert unknown.code == 2
+    assert "rushes status" in unknown.err
+    foreign = rushes(library.state, "delete", library.files / "kept.mp4", "--tenant", "other")
+    assert foreign.code == 2
+    compacted = rushes(library.state, "compact")
+    assert compacted.code == 0, compacted.err
+    assert_same_rows(stored_rows(library.state), library.rows)
+    nowhere = rushes(tmp_path / "nowhere", "compact")
+    assert nowhere.code == 2
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_no_byte_of_a_deleted_asset_is_left(library: Library) -> None:
+    state, files = library.state, library.files
+    thumbnails = {row["thumbnail"] for row in library.of("doomed.mp4")}
+    assert thumbnails.isdisjoint(row["thumbnail"] for row in library.of("kept.mp4"))
+    for needle in (*thumbnails, MARKER.encode()):
+        places = {place.split("/")[0] for place in holders(state, needle)}
+        assert places == {"lancedb", "parquet"}, "the search finds what is there"
+
+    done = rushes(state, "delete", files / "doomed.mp4", files / "broken.mp4", "--json")
+    assert done.code == 0, done.err
+    assert [item["asset_id"] for item in done.document] == [str(files / name) for name in ("doomed.mp4", "broken.mp4")]
+    assert holders(state, MARKER.encode()) == set()
+    assert [thumbnail for thumbnail in thumbnails if holders(state, thumbnail)] == []
+    named = {place.split("/")[1] for name in ("doomed.mp4", "broken.mp4") for place in holders(state, name.encode())}
+    assert named == {"assets.lance"}, "the tombstone has owner, name and time"
+
+    assert_same_rows(stored_rows(state), library.rows.of(lambda row: str(row["asset_id"]).endswith("kept.mp4")))
+    assert verify(state / "lancedb", state / "parquet").agrees
+    assert DeadLetters(state / "lancedb").listed(LetterFilter(states=())) == []
+    status = {Path(item["asset_id"]).name: item["status"] for item in rushes(state, "status", "--json").document}
+    assert status == {"kept.mp4": "ready", "doomed.mp4": "deleted", "broken.mp4": "deleted"}
+    found = json.loads(rushes(state, "search", "red", "--limit", 50, "--json").out)
+    assert {Path(hit["uri"]).name for hit in found} == {"kept.mp4"}
+
+    again = ingest(state, files / "doomed.mp4", "--label", f"codename={MARKER}")
+    assert again.code == 0, again.out
+    assert_same_rows(stored_rows(state), library.rows)

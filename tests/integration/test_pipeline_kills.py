@@ -1,0 +1,43 @@
+"""kill -9 at random instants of an ingest, over and over: nothing is lost, nothing is there twice, no work that was
+durable is done again. `make soak` does the same with the real models.
+"""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from sinks.verify import verify
+from tests.clips import write_clip
+from tests.ordeal import Ordeal, Work
+from tests.pipeline import assert_same_rows, ingest, stored_rows
+
+SEED = 20_261_124
+SECONDS = 600
+KILLS = 20
+
+
+@pytest.mark.timeout(900)
+def test_kills_at_random_instants_lose_nothing_and_double_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_clip(tmp_path / "long.mp4", seconds=SECONDS, fps=2, scenes=80, gop=20, size=(64, 48)).path
+    assert ingest(tmp_path / "calm", clip).code == 0
+    expected = stored_rows(tmp_path / "calm")
+    rng = random.Random(SEED)
+    ordeals: list[Ordeal] = []
+    while (kills := sum(ordeal.kills for ordeal in ordeals)) < KILLS:
+        ordeal = Ordeal(tmp_path / f"state-{len(ordeals)}", Work(clip, ("--light", "--span", 20), SECONDS), rng)
+        ordeals.append(ordeal)
+        while not ordeal.run(kill=kills + ordeal.kills < KILLS):
+            pass
+        assert_same_rows(stored_rows(ordeal.state), expected)
+        assert verify(ordeal.state / "lancedb", ordeal.state / "parquet").agrees
+    again_s = sum(ordeal.decoded_s for ordeal in ordeals) - SECONDS * len(ordeals)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{kills} kills over {len(ordeals)} ingests of {SECONDS} s: {again_s / kills:.0f} s were in flight at a"
+            f" kill and decoded again, {again_s / (SECONDS * len(ordeals)):.0%} of the footage\n"
+        )
+    assert any(ordeal.durable for ordeal in ordeals), "no kill left anything durable behind"
