@@ -22,6 +22,7 @@ class SourcePolicy:
     allow_private_addresses: bool = False
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 20.0
+    request_timeout_s: float = 60.0
     max_redirects: int = 5
 
     def with_roots(self, *roots: str | Path) -> "SourcePolicy":
@@ -34,8 +35,8 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
 
     Raises `BadMedia` for what the uri or the file is to blame for (codes `invalid_uri`, `scheme_not_allowed`,
     `outside_roots`, `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`,
-    `http_status`, `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it, `Unavailable` for a
-    server that is away.
+    `http_status`, `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it. A server that is away
+    is one asset's trouble: `Unavailable` would let any event pause the stage.
     """
     scheme = split_uri(uri).scheme.lower() if "://" in uri else "file"
     if scheme not in policy.schemes:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from decoders import http_source
+from decoders import http_connect
 from decoders.source import SourcePolicy, describe, open_source
-from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
+from stream.errors import BadMedia, Retryable, StageError, Superseded
 
 CONTENT = bytes(range(256)) * 9000
 
@@ -240,7 +240,8 @@ def test_http_nobody_listens(server: _Server) -> None:
     port = server.server_port
     server.server_close()
     error = refused(f"http://127.0.0.1:{port}/a", LOCAL)
-    assert isinstance(error, Unavailable | Retryable)
+    assert isinstance(error, Retryable), "a server that an event names must not pause the stage"
+    assert error.code == "http_connect"
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,6 @@ def test_http_private_addresses(host: str) -> None:
 
 def test_http_redirect_to_a_private_address(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first hop is let through as if it were public; the second names a loopback address."""
-    real = http_source._is_public
-    monkeypatch.setattr(http_source, "_is_public", lambda address: address == "127.0.0.1" or real(address))
+    real = http_connect._is_public
+    monkeypatch.setattr(http_connect, "_is_public", lambda address: address == "127.0.0.1" or real(address))
     assert refused(at(server, "to/http://127.0.0.2:9/a"), SourcePolicy()).code == "address_not_allowed"
