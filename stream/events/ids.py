@@ -1,14 +1,30 @@
 """Deterministic identities. Equal inputs give equal ids on every machine, so effects can be replaced, not doubled."""
 
 import hashlib
-from typing import NamedTuple
+import re
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+"""C0 and C1 control characters, for a character class: no name, id or uri holds one."""
+_NAME = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
+
+MAX_ID_BYTES = 1000
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""What every store can hold."""
+
+
+def is_name(text: str, max_bytes: int) -> bool:
+    """Whether a text is UTF-8 of at most so many bytes and free of control characters."""
+    return len(text) <= max_bytes and bool(_NAME.fullmatch(text)) and len(text.encode()) <= max_bytes
 
 
 class AssetVersion(NamedTuple):
     """(append time in ms, offset) of the asset's event in the asset-keyed topic: ordered, never reused."""
 
-    append_ms: int
-    offset: int
+    append_ms: Int64
+    offset: Int64
 
 
 class Order(NamedTuple):
@@ -27,6 +43,22 @@ def digest(*parts: object) -> str:
         hasher.update(len(raw).to_bytes(8, "big"))
         hasher.update(raw)
     return hasher.hexdigest()
+
+
+def default_asset_id(uri: str) -> str:
+    """The uri, but short, and without what may be a secret: user and password, and query and fragment (a signature,
+    a token), of which a digest remains so that two of them stay apart.
+    """
+    address, mark, extra = uri, "", ""
+    if "://" in uri:
+        address, mark, extra = re.match(r"([^?#]*)([?#]?)(.*)", uri, re.DOTALL).groups()  # type: ignore[union-attr]
+        scheme, _, rest = address.partition("://")
+        host, slash, path = rest.partition("/")
+        address = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    name = address + (f"{mark}{digest(extra)[:16]}" if extra else "")
+    if len(name.encode()) <= MAX_ID_BYTES:
+        return name
+    return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(uri)}"
 
 
 def content_key(tenant: str, asset_id: str, content_digest: str, settings_digest: str) -> str:

@@ -35,7 +35,7 @@ def structured(**changes: object) -> bytes:
 
 def test_binary_mode_round_trip() -> None:
     event = Event(
-        data=AssetPublished(uri="/x.mp4", labels={"show": "Ä"}),
+        data=AssetPublished(uri="/x.mp4", asset_id="a", labels={"show": "Ä"}),
         tenant="t",
         project="p",
         subject="a",
