@@ -125,7 +125,11 @@ def _first_frame(stream: av.VideoStream, following: Iterator[VideoPacket]) -> tu
             break
     frame = _decoded(stream, None)
     if frame is None:
-        raise BadMedia("not a single frame could be decoded; the stream is damaged or encrypted", code="no_frames")
+        raise BadMedia(
+            "not a single frame could be decoded; the stream is damaged, encrypted or claims pictures of a size that"
+            " cannot be",
+            code="no_frames",
+        )
     return frame, seen
 
 
