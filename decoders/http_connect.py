@@ -3,9 +3,9 @@ differently the second time (DNS rebinding) gains nothing.
 """
 
 import ipaddress
-import socket
 import ssl
 from collections.abc import Iterable
+from socket import SOCK_STREAM, getaddrinfo
 from typing import Any
 
 import httpcore
@@ -78,7 +78,7 @@ class _Timed(httpcore.NetworkStream):
 def checked_address(host: str, port: int, policy: SourcePolicy) -> str:
     """One address of `host`, if the policy allows every address it has: a name must not hide a private one."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = getaddrinfo(host, port, type=SOCK_STREAM)
     except (OSError, UnicodeError):
         raise Retryable(f"{host[:200]}: the host name cannot be resolved; check it", code="http_resolve") from None
     addresses = [str(entry[4][0]) for entry in found]

@@ -1,11 +1,12 @@
 """Bytes behind a uri, checked against policy before the first one is read. FFmpeg never opens a name."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from decoders.protocol import Source
-from stream.errors import BadMedia
+from stream.errors import BadMedia, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def local_path(uri: str) -> Path:
     path = uri
     if "://" in uri:
         parts = split_uri(uri)
-        path = unquote(parts.path)
+        path = os.fsdecode(unquote_to_bytes(parts.path))
         if parts.netloc not in {"", "localhost"}:
             raise BadMedia(f"{describe(uri)}: a file uri names no host; write file:///path", code="invalid_uri")
     if not path or "\0" in path:
@@ -89,12 +90,12 @@ def describe(uri: str) -> str:
         return _printable(name) or "/"
     try:
         parts = urlsplit(uri)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port  # a port that is none: a password with a slash in it
     except ValueError:
         return "uri"
     return _printable(f"{parts.scheme}://{host}{parts.path}")
 
 
 def _printable(text: str) -> str:
-    shown = "".join(char if char.isprintable() else "?" for char in text)
+    shown = printable(text)
     return shown if len(shown) <= 200 else shown[:197] + "…"

@@ -10,7 +10,9 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from decoders.source import describe
 from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.live import LiveProgress, closing_table, reason
@@ -19,6 +21,7 @@ from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
+from stream.events.ids import is_name, without_secrets
 from stream.reducers import Progress
 from stream.settings import ModelChoice, Settings
 
@@ -42,7 +45,11 @@ def ingest(  # one option per thing a producer can say
     models = ModelChoice.light() if light else ModelChoice(embedder=embedder)
     models = replace(models, captioner=captioner)
     settings = Settings(
-        state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(targets), models=models, max_span_s=span
+        state_dir=shared.state_dir,
+        cache_dir=shared.cache_dir,
+        roots=roots_of(targets.values()),
+        models=models,
+        max_span_s=span,
     )
     clock = SystemClock()
     labels = parse_labels(label or [])
@@ -57,8 +64,14 @@ def ingest(  # one option per thing a producer can say
 
 
 def published(clock: Clock, uri: str, *, tenant: str, project: str, profile: Profile, labels: dict[str, str]) -> Event:
-    """The event a producer would send for this file."""
-    data = AssetPublished(uri=uri, profile=profile, labels=labels)
+    """The event a producer would send for this file. Raises `UsageProblem` where no event may say what was typed."""
+    for name, value in (("--tenant", tenant), ("--project", project)):
+        if not value or not is_name(value, 200):
+            raise UsageProblem(f"{name} {value!r} is not a name of 1 to 200 bytes without control characters")
+    try:
+        data = AssetPublished(uri=uri, profile=profile, labels=labels)
+    except ValidationError as error:
+        raise UsageProblem(f"{describe(uri)} with these labels: {error.errors()[0]['msg']}") from None
     return Event(
         data=data, tenant=tenant, project=project, subject=data.identity(), event_time_ms=clock.now_ms(), source="cli"
     )
@@ -145,7 +158,7 @@ def as_json(change: AssetChanged) -> dict[str, Any]:
         "tenant": change.asset.tenant,
         "project": change.asset.project,
         "asset_id": change.asset.asset_id,
-        "uri": change.uri,
+        "uri": without_secrets(change.uri),
         "status": change.status,
         "duration_s": change.duration_ns / SECOND_NS,
         "segments": change.segment_count,

@@ -45,17 +45,19 @@ def digest(*parts: object) -> str:
     return hasher.hexdigest()
 
 
+def without_secrets(uri: str) -> str:
+    """A URL without user, password, query (a signature, a token) and fragment; a path as it is."""
+    if "://" not in uri:
+        return uri
+    scheme, _, rest = re.split("[?#]", uri, maxsplit=1)[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def default_asset_id(uri: str) -> str:
-    """The uri, but short, and without what may be a secret: user and password, and query and fragment (a signature,
-    a token), of which a digest remains so that two of them stay apart.
-    """
-    address, mark, extra = uri, "", ""
-    if "://" in uri:
-        address, mark, extra = re.match(r"([^?#]*)([?#]?)(.*)", uri, re.DOTALL).groups()  # type: ignore[union-attr]
-        scheme, _, rest = address.partition("://")
-        host, slash, path = rest.partition("/")
-        address = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
-    name = address + (f"{mark}{digest(extra)[:16]}" if extra else "")
+    """The uri `without_secrets`, and short. Of a query there remains a digest, so that two of them stay apart."""
+    _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
+    name = without_secrets(uri) + "".join(f"?{digest(text)[:16]}" for text in extra)
     if len(name.encode()) <= MAX_ID_BYTES:
         return name
     return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(uri)}"
