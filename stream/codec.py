@@ -15,7 +15,7 @@ from cloudevents.core.v1.event import CloudEvent
 from stream.errors import BadEvent
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position, new_traceparent
-from stream.events.ids import MAX_ID_BYTES, is_name
+from stream.events.ids import MAX_ID_BYTES, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -82,7 +82,7 @@ class Decoder:
         data = payload.from_bytes(_data_bytes(envelope))
         return Event(
             data=data,
-            tenant=_attribute(attributes, "tenant", 200) or "default",
+            tenant=_tenant(attributes),
             project=_attribute(attributes, "project", 200) or "default",
             region=_attribute(attributes, "region", 200) or "local",
             subject=_subject(data, attributes),
@@ -126,6 +126,13 @@ def _attribute(attributes: Mapping[str, Any], key: str, max_bytes: int) -> str:
             f"attribute {key!r} is not a text of at most {max_bytes} bytes without control characters",
             code="invalid_attribute",
         )
+    return value
+
+
+def _tenant(attributes: Mapping[str, Any]) -> str:
+    value = _attribute(attributes, "tenant", 200) or "default"
+    if not is_tenant(value):
+        raise BadEvent("attribute 'tenant' is longer than 200 bytes when percent-encoded", code="invalid_attribute")
     return value
 
 

@@ -12,7 +12,7 @@ from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetFailed, AssetRef
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.events.ids import CONTROL, MAX_ID_BYTES, AssetVersion, digest, is_name
+from stream.events.ids import CONTROL, MAX_ID_BYTES, AssetVersion, digest, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -43,8 +43,8 @@ def identity(record: Record, event: Event | None) -> Identity:
         return Identity(event.tenant, event.project, event.subject or _id(record.key) or place)
     headers = record.headers
     return Identity(
-        _name(headers.get("ce_tenant")),
-        _name(headers.get("ce_project")),
+        tenant if is_tenant(tenant := _text(headers.get("ce_tenant"))) else "default",
+        project if is_name(project := _text(headers.get("ce_project")) or "default", 200) else "default",
         _id(headers.get("ce_subject")) or _id(record.key) or place,
     )
 
@@ -141,8 +141,3 @@ def _text(raw: bytes | None) -> str:
 
 def _id(raw: bytes | None) -> str:
     return _text(raw).encode()[:MAX_ID_BYTES].decode(errors="ignore")
-
-
-def _name(raw: bytes | None) -> str:
-    text = _text(raw)
-    return text if text and is_name(text, 200) else "default"

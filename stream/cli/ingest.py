@@ -21,7 +21,7 @@ from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
-from stream.events.ids import is_name, without_secrets
+from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.reducers import Progress
 from stream.settings import ModelChoice, Settings
 
@@ -65,9 +65,10 @@ def ingest(  # one option per thing a producer can say
 
 def published(clock: Clock, uri: str, *, tenant: str, project: str, profile: Profile, labels: dict[str, str]) -> Event:
     """The event a producer would send for this file. Raises `UsageProblem` where no event may say what was typed."""
-    for name, value in (("--tenant", tenant), ("--project", project)):
-        if not value or not is_name(value, 200):
-            raise UsageProblem(f"{name} {value!r} is not a name of 1 to 200 bytes without control characters")
+    if not is_tenant(tenant):
+        raise UsageProblem(f"--tenant {tenant!r} is not a name of 1 to 200 bytes (percent-encoded)")
+    if not project or not is_name(project, 200):
+        raise UsageProblem(f"--project {project!r} is not a name of 1 to 200 bytes without control characters")
     try:
         data = AssetPublished(uri=uri, profile=profile, labels=labels)
     except ValidationError as error:

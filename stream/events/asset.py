@@ -17,6 +17,7 @@ from stream.events.ids import (
     default_asset_id,
     digest,
     is_name,
+    is_tenant,
     segment_id,
 )
 
@@ -29,6 +30,12 @@ MAX_LABEL_BYTES = 16 * 1024
 def _short(name: str) -> str:
     if not is_name(name, 200):
         raise PydanticCustomError("name", "not a text of 1 to 200 bytes without control characters")
+    return name
+
+
+def _folder(name: str) -> str:
+    if not is_tenant(name):
+        raise PydanticCustomError("tenant", "not a name of at most 200 bytes when percent-encoded")
     return name
 
 
@@ -45,7 +52,8 @@ def _few(labels: dict[str, str]) -> dict[str, str]:
 
 
 Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_short)]
-"""A tenant, project or label. Bytes are limited, as stores make folders of some."""
+"""A project or label."""
+Tenant = Annotated[Name, AfterValidator(_folder)]
 AssetId = Annotated[str, StringConstraints(min_length=1), AfterValidator(_identifying)]
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=f"^[^{CONTROL}]+$")]
 Text = Annotated[str, StringConstraints(max_length=2000)]
@@ -82,7 +90,7 @@ class AssetRef(BaseModel):
     """Which asset, in which version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    tenant: Name
+    tenant: Tenant
     project: Name
     asset_id: AssetId
     version: AssetVersion
@@ -332,7 +340,7 @@ class ContentRetired(_Json):
     """
 
     type: ClassVar[str] = "rushes.content.retired.v1"
-    tenant: Name
+    tenant: Tenant
     asset_id: str
     up_to: AssetVersion
     keep: str | None = None

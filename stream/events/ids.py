@@ -3,6 +3,7 @@
 import hashlib
 import re
 from typing import Annotated, NamedTuple
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -18,6 +19,13 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 def is_name(text: str, max_bytes: int) -> bool:
     """Whether a text is UTF-8 of at most so many bytes and free of control characters."""
     return len(text) <= max_bytes and bool(_NAME.fullmatch(text)) and len(text.encode()) <= max_bytes
+
+
+def is_tenant(text: str) -> bool:
+    """Whether a name can also be a folder's, percent-encoded: the Delta table has one a tenant, and a file system takes
+    255 bytes. A name that no folder can have would fail every commit it is part of.
+    """
+    return is_name(text, 200) and 0 < len(quote(text, safe="")) <= 200
 
 
 class AssetVersion(NamedTuple):
