@@ -12,7 +12,7 @@ from rich.table import Table
 from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
-from stream.cli.ingest import file_settings, ingesting, report
+from stream.cli.ingest import PrivateNetwork, file_settings, ingesting, report
 from stream.cli.shown import shown
 from stream.cli.uris import roots_of
 from stream.clock import SystemClock
@@ -67,6 +67,7 @@ def replay(
     stage: Stage = None,
     code: Code = None,
     tenant: Tenant = None,
+    private_network: PrivateNetwork = False,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
@@ -89,6 +90,7 @@ def replay(
     settings = replace(
         file_settings(shared, roots_of(_path(item) for item in chosen)),
         models=remembered_models(shared.state_dir),
+        allow_private_addresses=private_network,
     )
     with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output) as run:
         run.embedded.send(

@@ -25,6 +25,10 @@ from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.reducers import Progress
 from stream.settings import ModelChoice, Settings
 
+PrivateNetwork = Annotated[
+    bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
+]
+
 
 def ingest(  # one option per thing a producer can say
     context: typer.Context,
@@ -36,6 +40,7 @@ def ingest(  # one option per thing a producer can say
     embedder: Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")] = "conse",
     captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+    private_network: PrivateNetwork = False,
     span: Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")] = 120.0,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
@@ -46,6 +51,7 @@ def ingest(  # one option per thing a producer can say
     models = replace(models, captioner=captioner)
     settings = Settings(
         state_dir=shared.state_dir,
+        allow_private_addresses=private_network,
         cache_dir=shared.cache_dir,
         roots=roots_of(targets.values()),
         models=models,
