@@ -55,7 +55,7 @@ def ingest(shared: Context, embedder: str) -> None:
     settings = Settings(
         state_dir=shared.state_dir,
         cache_dir=shared.cache_dir,
-        roots=roots_of(clips),
+        roots=roots_of(map(Path, clips)),
         models=ModelChoice(embedder=embedder),
     )
     clock = SystemClock()

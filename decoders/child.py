@@ -43,6 +43,7 @@ def main(control_fd: int, lifeline_fd: int, slab_fd: int) -> None:
     module, _, name = setup["decoder"].partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), name)()
     _limit_memory(setup["memory_bytes"])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a hostile file crashes leaves no gigabytes behind
     child = _Child(control, mmap.mmap(slab_fd, SLOTS * SLOT_BYTES), policy, decoder)
     child.send({"kind": "ready"})
     child.serve()

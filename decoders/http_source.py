@@ -1,18 +1,22 @@
-"""http(s) by range reads. Every hop is resolved and checked; the connection goes to the address that was checked."""
+"""http(s) by range reads. Every connection goes to an address that was checked, within limits of time and size."""
 
-import ipaddress
-import socket
+import base64
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
+import httpcore
 import httpx
 
 from decoders.blocks import BlockReader
+from decoders.http_connect import CheckedBackend
 from decoders.source import SourcePolicy, describe, split_uri
-from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
+from stream.errors import BadMedia, Retryable, StageError, Superseded
 from stream.events.asset import SourceVersion
 
 _REDIRECTS = {301, 302, 303, 307, 308}
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,12 @@ class HttpSource:
     def __init__(self, uri: str, policy: SourcePolicy) -> None:
         self._uri = uri
         self._policy = policy
-        self._client = httpx.Client(
-            follow_redirects=False,
-            trust_env=False,
-            timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
-        )
+        self._backend = CheckedBackend(policy)
+        self._pool = httpcore.ConnectionPool(network_backend=self._backend)
         try:
             self._opened = self._probe()
         except BaseException:
-            self._client.close()
+            self._pool.close()
             raise
         self._reader = BlockReader(self._opened.size_bytes, self._fetch)
 
@@ -54,15 +55,14 @@ class HttpSource:
         return self._reader.tell()
 
     def close(self) -> None:
-        self._client.close()
+        self._pool.close()
 
     def _probe(self) -> SourceVersion:
-        answer = self._get(0, 1)
-        return _version(self._uri, answer)
+        return _version(self._uri, self._get(0, 1), start=0)
 
     def _fetch(self, start: int, end: int) -> bytes:
         answer = self._get(start, end)
-        if _version(self._uri, answer) != self._opened:
+        if _version(self._uri, answer, start=start) != self._opened:
             raise Superseded(f"{describe(self._uri)}: the object changed while it was read", code="source_changed")
         if len(answer.body) != end - start:
             raise Retryable(f"{describe(self._uri)}: the server sent less than asked", code="short_read")
@@ -73,7 +73,7 @@ class HttpSource:
         for _ in range(self._policy.max_redirects + 1):
             answer = self._request(uri, start, end)
             if answer.status not in _REDIRECTS:
-                _check_status(self._uri, answer)
+                _check_answer(self._uri, answer, start=start)
                 return answer
             uri = urljoin(uri, answer.headers.get("location", ""))
         raise BadMedia(f"{describe(self._uri)}: too many redirects; publish the final URL", code="too_many_redirects")
@@ -84,70 +84,65 @@ class HttpSource:
             raise BadMedia(
                 f"{describe(self._uri)}: redirects to a scheme that is not allowed", code="scheme_not_allowed"
             )
-        address = checked_address(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), self._policy)
-        url = httpx.URL(uri)
-        headers = {
-            "Host": url.netloc.decode("ascii"),
-            "Range": f"bytes={start}-{end - 1}",
-            "Accept-Encoding": "identity",
+        url = _parsed(uri)
+        limits = {"connect": self._policy.connect_timeout_s, "read": self._policy.read_timeout_s}
+        headers: dict[bytes | str, bytes | str] = {
+            b"Host": url.netloc,
+            b"Range": b"bytes=%d-%d" % (start, end - 1),
+            b"Accept-Encoding": b"identity",
         }
+        if url.userinfo:
+            headers[b"Authorization"] = b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode())
+        self._backend.begin()
         try:
-            with self._client.stream(
-                "GET", url.copy_with(host=address), headers=headers, extensions={"sni_hostname": parts.hostname}
-            ) as response:
-                body = _read_limited(response, end - start) if response.status_code == 206 else b""
-                return _Answer(response.status_code, response.headers, body)
-        except httpx.TimeoutException:
+            with self._pool.stream("GET", _target(url), headers=headers, extensions={"timeout": limits}) as response:
+                body = _read_limited(response.iter_stream(), end - start) if response.status == 206 else b""
+                return _Answer(response.status, httpx.Headers(response.headers), body)
+        except httpcore.TimeoutException:
             raise Retryable(
-                f"{describe(self._uri)}: the server did not answer within {self._policy.read_timeout_s:g} s",
+                f"{describe(self._uri)}: the server did not answer in time"
+                f" ({self._policy.read_timeout_s:g} s for a sign of life, {self._policy.request_timeout_s:g} s in all)",
                 code="http_stalled",
             ) from None
-        except httpx.ConnectError:
-            raise Unavailable(
-                f"{describe(self._uri)}: cannot connect; is the server up?", code="http_connect"
-            ) from None
-        except httpx.HTTPError as error:
+        except httpcore.ConnectError:
+            raise Retryable(f"{describe(self._uri)}: cannot connect; is the server up?", code="http_connect") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise Retryable(
                 f"{describe(self._uri)}: the transfer failed ({type(error).__name__})", code="http_failed"
             ) from None
 
 
-def checked_address(host: str, port: int, policy: SourcePolicy) -> str:
-    """One address of `host`, if the policy allows every address it has: a name must not hide a private one."""
+def _parsed(uri: str) -> httpx.URL:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise Retryable(f"{host[:200]}: the host name cannot be resolved; check it", code="http_resolve") from None
-    addresses = [str(entry[4][0]) for entry in found]
-    if not policy.allow_private_addresses and not all(_is_public(address) for address in addresses):
-        raise BadMedia(
-            f"{host[:200]}: resolves to a private, loopback or link-local address, which is not allowed here",
-            code="address_not_allowed",
-        )
-    return addresses[0]
+        return httpx.URL(uri)
+    except (httpx.InvalidURL, UnicodeError):
+        raise BadMedia(f"{describe(uri)}: the URL is not valid", code="invalid_uri") from None
 
 
-def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    checked = mapped or parsed
-    return checked.is_global and not checked.is_multicast
+def _target(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def _read_limited(response: httpx.Response, limit_bytes: int) -> bytes:
+def _read_limited(parts: Iterable[bytes], limit_bytes: int) -> bytes:
     """At most what was asked, whatever the server sends."""
     body = bytearray()
-    for part in response.iter_raw():
+    for part in parts:
         body += part
         if len(body) >= limit_bytes:
             break
     return bytes(body[:limit_bytes])
 
 
-def _check_status(uri: str, answer: _Answer) -> None:
-    if answer.status == 206:
-        return
-    raise _status_error(describe(uri), answer.status)
+def _check_answer(uri: str, answer: _Answer, *, start: int) -> None:
+    if answer.status == 416 and start > 0:
+        raise Superseded(f"{describe(uri)}: the object is shorter than the server said", code="source_changed")
+    if answer.status != 206:
+        raise _status_error(describe(uri), answer.status)
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BadMedia(
+            f"{describe(uri)}: the server compresses what it sends, though asked not to; copy the file locally",
+            code="range_not_supported",
+        )
 
 
 def _status_error(name: str, status: int) -> StageError:
@@ -168,9 +163,12 @@ def _status_error(name: str, status: int) -> StageError:
     return BadMedia(f"{name}: unexpected answer (HTTP {status}); check the URL", code="http_status")
 
 
-def _version(uri: str, answer: _Answer) -> SourceVersion:
-    _, _, total = answer.headers.get("content-range", "").partition("/")
-    if not total.isdigit():
-        raise BadMedia(f"{describe(uri)}: the server does not tell the object's size", code="range_not_supported")
+def _version(uri: str, answer: _Answer, *, start: int) -> SourceVersion:
+    found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
+    if found is None or int(found[1]) != start:
+        raise BadMedia(
+            f"{describe(uri)}: the server does not tell the object's size, or sends another part than asked",
+            code="range_not_supported",
+        )
     tag = answer.headers.get("etag") or answer.headers.get("last-modified") or ""
-    return SourceVersion(size_bytes=int(total), tag=tag[:200])
+    return SourceVersion(size_bytes=int(found[2]), tag=tag[:200])

@@ -125,7 +125,11 @@ def _first_frame(stream: av.VideoStream, following: Iterator[VideoPacket]) -> tu
             break
     frame = _decoded(stream, None)
     if frame is None:
-        raise BadMedia("not a single frame could be decoded; the stream is damaged or encrypted", code="no_frames")
+        raise BadMedia(
+            "not a single frame could be decoded; the stream is damaged, encrypted or claims pictures of a size that"
+            " cannot be",
+            code="no_frames",
+        )
     return frame, seen
 
 
@@ -188,6 +192,8 @@ def _media(
     shown = display_size(width, height, Fraction(aspect) if aspect else None, rotation)
     runs: tuple[Run, ...] = lay_out(extents, num, den)
     duration_ns = runs[-1].end_ns
+    if duration_ns == 0:
+        raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
     return Media(
         container=_name(container),
         codec=stream.codec_context.codec.canonical_name,
@@ -201,7 +207,7 @@ def _media(
         interlaced=head.interlaced_frame,
         time_base_num=num,
         time_base_den=den,
-        average_rate=float(stream.average_rate) if stream.average_rate else None,
+        average_rate=float(stream.average_rate) if stream.average_rate and stream.average_rate > 0 else None,
         duration_ns=duration_ns,
         frame_count=frame_count,
         runs=runs,

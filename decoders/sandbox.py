@@ -12,14 +12,13 @@ from decoders.child import policy_as_json
 from decoders.process import ChildDied, ChildHung, ChildProcess
 from decoders.protocol import Inspection
 from decoders.source import SourcePolicy, describe
-from stream.errors import BadEvent, BadMedia, Fatal, Retryable, StageError, Superseded, Unavailable
+from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
 from stream.events.asset import Media, SourceVersion, SpanPlanned
 from stream.events.frames import EncodedFrames
 from stream.events.grid import SECOND_NS, SEGMENT_NS
 
-_KINDS: dict[str, type[StageError]] = {
-    kind.__name__: kind for kind in (BadEvent, BadMedia, Superseded, Retryable, Unavailable, Fatal)
-}
+_KINDS: dict[str, type[StageError]] = {kind.__name__: kind for kind in (BadMedia, Superseded, Retryable)}
+"""What a child may report. It works for one file: it cannot pause or stop the stage."""
 _RUN_IN_S_PER_S = 0.5
 """Allowance for decoding up to a span's first cell, in the worst case from byte 0, at twice real time."""
 
@@ -131,7 +130,7 @@ class DecodePool:
                     code="decoder_hung",
                     segments=waiting,
                 ) from None
-            except (ChildDied, OSError, ValueError) as death:
+            except (ChildDied, OSError, ValueError, LookupError, TypeError) as death:
                 how, hung = (death.how, death.hung) if isinstance(death, ChildDied) else ("connection lost", False)
                 child.close()
                 raise Retryable(

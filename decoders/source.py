@@ -1,11 +1,12 @@
 """Bytes behind a uri, checked against policy before the first one is read. FFmpeg never opens a name."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from decoders.protocol import Source
-from stream.errors import BadMedia
+from stream.errors import BadMedia, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class SourcePolicy:
     allow_private_addresses: bool = False
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 20.0
+    request_timeout_s: float = 60.0
     max_redirects: int = 5
 
     def with_roots(self, *roots: str | Path) -> "SourcePolicy":
@@ -34,8 +36,8 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
 
     Raises `BadMedia` for what the uri or the file is to blame for (codes `invalid_uri`, `scheme_not_allowed`,
     `outside_roots`, `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`,
-    `http_status`, `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it, `Unavailable` for a
-    server that is away.
+    `http_status`, `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it. A server that is away
+    is one asset's trouble: `Unavailable` would let any event pause the stage.
     """
     scheme = split_uri(uri).scheme.lower() if "://" in uri else "file"
     if scheme not in policy.schemes:
@@ -73,7 +75,7 @@ def local_path(uri: str) -> Path:
     path = uri
     if "://" in uri:
         parts = split_uri(uri)
-        path = unquote(parts.path)
+        path = os.fsdecode(unquote_to_bytes(parts.path))
         if parts.netloc not in {"", "localhost"}:
             raise BadMedia(f"{describe(uri)}: a file uri names no host; write file:///path", code="invalid_uri")
     if not path or "\0" in path:
@@ -88,12 +90,12 @@ def describe(uri: str) -> str:
         return _printable(name) or "/"
     try:
         parts = urlsplit(uri)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port  # a port that is none: a password with a slash in it
     except ValueError:
         return "uri"
     return _printable(f"{parts.scheme}://{host}{parts.path}")
 
 
 def _printable(text: str) -> str:
-    shown = "".join(char if char.isprintable() else "?" for char in text)
+    shown = printable(text)
     return shown if len(shown) <= 200 else shown[:197] + "…"

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
-from sinks.standing import Attempt, CellOutcome, Outcomes, Standing, standing
+from sinks.standing import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
 from stream.events.asset import (
     AssetChanged,
     AssetFailed,
@@ -219,13 +219,32 @@ def _replans(
     standings: Mapping[AssetVersion, Standing],
     echo: Collection[AssetVersion],
 ) -> tuple[tuple[AssetVersion, AssetPublished], ...]:
-    """New publications for versions that wait for cells which were retired after plan had seen them."""
-    waiting = (item for item in state.attempts if standings[item.version].status is AssetStatus.PLANNED)
+    """New publications for versions that wait for cells which were retired after plan had seen them, and for the
+    newest when decode found another source than plan had.
+    """
     return tuple(
         (item.version, _published(state, item))
-        for item in waiting
-        if (not item.replanned or item.version in echo) and _waits_in_vain(state, item, outcomes)
+        for item in state.attempts
+        if (not item.replanned or item.version in echo)
+        and (
+            _waits_in_vain(state, item, outcomes)
+            if standings[item.version].status is AssetStatus.PLANNED
+            else item is state.attempts[-1] and _may_follow_source(state, standings)
+        )
     )
+
+
+def _may_follow_source(state: AssetState, standings: Mapping[AssetVersion, Standing]) -> bool:
+    """Whether the newest version's source changed and asking plan again is worth it: not when the version before
+    ended in the same way, as a file that is being written changes for ever. A version that had come to its end was
+    taken up again by a person (a replay), so it may.
+    """
+    *before, newest = state.attempts
+    if standings[newest.version].code != SUPERSEDED:
+        return False
+    if newest.announced is not None and newest.announced.final:
+        return True
+    return not (before and before[-1].replanned and standings[before[-1].version].code == SUPERSEDED)
 
 
 def _waits_in_vain(state: AssetState, attempt: Attempt, outcomes: Outcomes) -> bool:

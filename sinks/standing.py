@@ -11,6 +11,9 @@ from stream.events.asset import AssetStatus, Outcome, Priority, Profile
 from stream.events.grid import segment_range, timecode
 from stream.events.ids import AssetVersion
 
+SUPERSEDED = "superseded"
+"""The code of a version whose source changed before it was decoded."""
+
 
 class Attempt(BaseModel):
     """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
@@ -118,14 +121,20 @@ def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Sta
     missing = _ranges(sorted(failures), attempt.duration_ns)
     if done + len(failures) < attempt.segment_count:
         return Standing(AssetStatus.PLANNED, done, missing)
-    first = failures[min(failures)]
+    first = _telling(failures)
     status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
-    code = "superseded" if first.outcome is Outcome.SUPERSEDED else first.code
+    code = SUPERSEDED if first.outcome is Outcome.SUPERSEDED else first.code
     return Standing(status, done, missing, code, _reason(attempt, failures, missing))
 
 
+def _telling(failures: Mapping[int, Receipt]) -> Receipt:
+    """The failure that says most: that the source changed, which voids all the others, else the first."""
+    superseded = [segment for segment, item in failures.items() if item.outcome is Outcome.SUPERSEDED]
+    return failures[min(superseded or failures)]
+
+
 def _reason(attempt: Attempt, failures: Mapping[int, Receipt], missing: tuple[tuple[int, int], ...]) -> str:
-    first = failures[min(failures)]
+    first = _telling(failures)
     shown = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in missing[:5])
     more = f" and {len(missing) - 5} more ranges" if len(missing) > 5 else ""
     why = first.message or first.code

@@ -1,8 +1,9 @@
 """Events to records and back: CloudEvents 1.0, Kafka protocol binding. Binary mode out, binary and structured in."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloudevents.core.base import BaseCloudEvent
@@ -12,7 +13,9 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from stream.errors import BadEvent
+from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position, new_traceparent
+from stream.events.ids import MAX_ID_BYTES, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -28,6 +31,8 @@ class _RawData(JSONFormat):
 
 
 _FORMAT = _RawData()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,14 @@ class Decoder:
         data = payload.from_bytes(_data_bytes(envelope))
         return Event(
             data=data,
-            tenant=_name(attributes, "tenant"),
-            project=_name(attributes, "project"),
-            region=str(attributes.get("region") or "local"),
-            subject=str(attributes.get("subject") or ""),
+            tenant=_tenant(attributes),
+            project=_attribute(attributes, "project", 200) or "default",
+            region=_attribute(attributes, "region", 200) or "local",
+            subject=_subject(data, attributes),
             event_time_ms=_event_time_ms(attributes, record),
-            id=str(attributes["id"]),
-            source=str(attributes["source"]),
-            traceparent=str(attributes.get("traceparent") or new_traceparent()),
+            id=_attribute(attributes, "id", MAX_ID_BYTES),
+            source=_attribute(attributes, "source", MAX_ID_BYTES),
+            traceparent=_traceparent(attributes),
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
         )
 
@@ -99,6 +104,7 @@ def _envelope(record: Record) -> BaseCloudEvent:
         TypeError,
         KeyError,
         AttributeError,
+        OverflowError,
         RecursionError,
     ) as error:
         raise BadEvent(f"not a CloudEvent 1.0 record ({type(error).__name__})", code="not_a_cloudevent") from None
@@ -112,11 +118,35 @@ def _data_bytes(envelope: BaseCloudEvent) -> bytes:
     return written if isinstance(written, bytes) else str(written).encode()
 
 
-def _name(attributes: Mapping[str, Any], key: str) -> str:
-    value = str(attributes.get(key) or "default")
-    if len(value) > 200 or any(ord(char) < 32 for char in value):
-        raise BadEvent(f"attribute {key!r} is not a name of at most 200 printable characters", code="invalid_attribute")
+def _attribute(attributes: Mapping[str, Any], key: str, max_bytes: int) -> str:
+    """Every derived event carries these again, and stores use some as names of folders: short and printable."""
+    value = str(attributes.get(key) or "")
+    if not is_name(value, max_bytes):
+        raise BadEvent(
+            f"attribute {key!r} is not a text of at most {max_bytes} bytes without control characters",
+            code="invalid_attribute",
+        )
     return value
+
+
+def _tenant(attributes: Mapping[str, Any]) -> str:
+    value = _attribute(attributes, "tenant", 200) or "default"
+    if not is_tenant(value):
+        raise BadEvent("attribute 'tenant' is longer than 200 bytes when percent-encoded", code="invalid_attribute")
+    return value
+
+
+def _subject(data: Payload, attributes: Mapping[str, Any]) -> str:
+    """The asset id: a producer's own subject is not asked, as it may name something else."""
+    if isinstance(data, AssetPublished | AssetDeleted):
+        return data.partition_key().decode()
+    return _attribute(attributes, "subject", MAX_ID_BYTES)
+
+
+def _traceparent(attributes: Mapping[str, Any]) -> str:
+    """W3C trace context; whatever else is there is no trace to follow."""
+    value = str(attributes.get("traceparent") or "")
+    return value if _TRACEPARENT.fullmatch(value) else new_traceparent()
 
 
 def _event_time_ms(attributes: Mapping[str, Any], record: Record) -> int:
@@ -129,7 +159,7 @@ def _event_time_ms(attributes: Mapping[str, Any], record: Record) -> int:
         int(raw) if isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) < 16 else None
     )
     if claimed is None and isinstance(time := attributes.get("time"), datetime):
-        claimed = round(time.timestamp() * 1000)
+        claimed = (time - _EPOCH if time.tzinfo else time - _EPOCH.replace(tzinfo=None)) // timedelta(milliseconds=1)
     if claimed is None or claimed < 946_684_800_000:
         return record.append_time_ms
     return min(claimed, record.append_time_ms) if record.append_time_ms else claimed

@@ -12,7 +12,7 @@ from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetFailed, AssetRef
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.events.ids import AssetVersion, digest
+from stream.events.ids import CONTROL, MAX_ID_BYTES, AssetVersion, digest, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -40,12 +40,12 @@ def identity(record: Record, event: Event | None) -> Identity:
     """From the event, else from the record's headers or key, else from its position."""
     place = f"unreadable:{record.topic}-{record.partition}-{record.offset}"
     if event is not None:
-        return Identity(event.tenant, event.project, event.subject or _text(record.key) or place)
+        return Identity(event.tenant, event.project, event.subject or _id(record.key) or place)
     headers = record.headers
     return Identity(
-        _name(headers.get("ce_tenant")),
-        _name(headers.get("ce_project")),
-        (_text(headers.get("ce_subject")) or _text(record.key) or place)[:1000],
+        tenant if is_tenant(tenant := _text(headers.get("ce_tenant"))) else "default",
+        project if is_name(project := _text(headers.get("ce_project")) or "default", 200) else "default",
+        _id(headers.get("ce_subject")) or _id(record.key) or place,
     )
 
 
@@ -136,9 +136,8 @@ def _position(record: Record) -> tuple[object, ...]:
 
 
 def _text(raw: bytes | None) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]", "\N{REPLACEMENT CHARACTER}", (raw or b"").decode("utf-8", "replace"))
+    return re.sub(f"[{CONTROL}]", "\N{REPLACEMENT CHARACTER}", (raw or b"").decode("utf-8", "replace"))
 
 
-def _name(raw: bytes | None) -> str:
-    text = _text(raw)
-    return text if 0 < len(text) <= 200 else "default"
+def _id(raw: bytes | None) -> str:
+    return _text(raw).encode()[:MAX_ID_BYTES].decode(errors="ignore")

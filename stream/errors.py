@@ -45,3 +45,10 @@ class Unavailable(StageError):
 
 class Fatal(StageError):
     """This process cannot go on (device, disk): exit without acknowledging."""
+
+
+def printable(text: str) -> str:
+    """For a terminal, a log or a page: control characters, terminal escapes, marks that turn the direction of writing
+    (bidi) or have no width, and lone surrogates are shown as `?`.
+    """
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
+from stream.events.grid import MAX_SEGMENTS
 from stream.events.ids import AssetVersion
 
 ALL = -1
 """The bitmap of a stage that has done every segment: each bit of -1 is set."""
-
-MAX_SEGMENTS = 1_000_000  # 115 days of video; more is no asset
 
 VersionKey = tuple[str, str, AssetVersion]
 

@@ -23,13 +23,18 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things lie and how much of the machine to use. `roots` bounds what a `file` uri may name."""
+    """Where things lie and how much of the machine to use. `roots` bounds what a `file` uri may name; the `source`
+    times bound one silence and one request of a server, `decode_limit_s` an inspection or a cell.
+    """
 
     state_dir: Path
     cache_dir: Path
     roots: tuple[Path, ...] = ()
     schemes: tuple[str, ...] = ("file", "http", "https")
     allow_private_addresses: bool = False
+    source_silence_s: float = 20.0
+    source_request_s: float = 60.0
+    decode_limit_s: float = 90.0
     models: ModelChoice = field(default_factory=ModelChoice)
     decode_children: int = 2
     model_threads: int = 2

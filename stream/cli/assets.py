@@ -1,20 +1,20 @@
 """`rushes status` and `rushes moments`: what the index holds."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.context import Context
 from stream.cli.ingest import file_settings
 from stream.cli.live import STYLES
 from stream.cli.search import freshness_line
+from stream.cli.shown import clip_name, shown
 from stream.cli.spaces import chosen_space, spaces_in
 from stream.events.grid import SECOND_NS, timecode
+from stream.events.ids import without_secrets
 
 
 def status(
@@ -35,12 +35,12 @@ def status(
         table.add_column(column, justify="right" if column in ("length", "cells") else "left", overflow="fold")
     for view in views:
         table.add_row(
-            escape(view.tenant),
-            escape(Path(view.uri or view.asset_id).name),
+            shown(view.tenant),
+            shown(clip_name(view.uri or view.asset_id)),
             f"[{STYLES[view.status]}]{view.status}[/]",
             timecode(view.duration_ns) if view.duration_ns else "",
             f"{view.segments_done}/{view.segment_count}" if view.segment_count else "",
-            escape(_missing(view)),
+            shown(_missing(view)),
         )
     shared.console.print(table)
     shared.console.print(freshness_line(shared), style="dim")
@@ -56,7 +56,7 @@ def _asset_json(view: Any) -> dict[str, Any]:
         "tenant": view.tenant,
         "project": view.project,
         "asset_id": view.asset_id,
-        "uri": view.uri,
+        "uri": without_secrets(view.uri),
         "status": view.status,
         "segments": view.segment_count,
         "segments_done": view.segments_done,
@@ -94,21 +94,21 @@ def moments_table(found: list[Any]) -> Group:
     clip = None
     for hit in found:
         if hit.content_key != clip:
-            tables.append(_clip_table(Path(hit.uri).name))
+            tables.append(_clip_table(clip_name(hit.uri)))
             clip = hit.content_key
         tables[-1].add_row(
             timecode(hit.start_ns),
             timecode(hit.end_ns),
             shot_mark(hit),
-            ", ".join(f"{escape(label)} {score:.2f}" for label, score in hit.tags[:3]) or "-",
+            ", ".join(f"{shown(label)} {score:.2f}" for label, score in hit.tags[:3]) or "-",
             "" if hit.moderation_nsfw is None else f"{hit.moderation_nsfw:.2f}",
-            f"{escape(hit.caption)} [dim]({escape(hit.caption_method)})[/]",
+            f"{shown(hit.caption)} [dim]({shown(hit.caption_method)})[/]",
         )
     return Group(*tables)
 
 
 def _clip_table(name: str) -> Table:
-    table = Table(title=escape(name), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=shown(name), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("from", "to", "shot"):
         table.add_column(column, no_wrap=True)
     table.add_column("tags", overflow="fold")
@@ -127,7 +127,7 @@ def shot_mark(hit: Any) -> str:
 def _moment_json(hit: Any) -> dict[str, Any]:
     return {
         "moment_id": hit.moment_id,
-        "uri": hit.uri,
+        "uri": without_secrets(hit.uri),
         "tenant": hit.tenant,
         "start_s": hit.start_ns / SECOND_NS,
         "end_s": hit.end_ns / SECOND_NS,

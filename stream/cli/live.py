@@ -5,10 +5,10 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stream.cli.shown import clip_name, shown
 from stream.clock import Clock
 from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.grid import SECOND_NS, timecode
@@ -94,11 +94,11 @@ def closing_table(changes: Iterable[AssetChanged]) -> Table:
     for change in changes:
         style = STYLES[change.status]
         table.add_row(
-            escape(change.uri.rstrip("/").rsplit("/", 1)[-1] or change.asset.asset_id),
+            shown(clip_name(change.uri or change.asset.asset_id)),
             f"[{style}]{change.status}[/]",
             timecode(change.duration_ns) if change.duration_ns else "",
             f"{change.segments_done}/{change.segment_count}" if change.segment_count else "",
-            escape(reason(change)),
+            shown(reason(change)),
         )
     return table
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.contact_sheet import contact_sheet
@@ -16,6 +15,7 @@ from stream.cli.exports import EXPORTS
 from stream.cli.hits import Hit
 from stream.cli.ingest import file_settings, parse_labels
 from stream.cli.player import play
+from stream.cli.shown import shown
 from stream.cli.spaces import chosen_space, spaces_in
 from stream.events.annotations import Space
 from stream.events.grid import SECOND_NS
@@ -190,7 +190,7 @@ def _filters(
 
 def result_table(hits: Sequence[Hit], query: str, space: Space) -> Group:
     """Ranked hits for a terminal."""
-    table = Table(title=f"{escape(query)}  ·  {space.key}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=f"{shown(query)}  ·  {space.key}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("#", "clip", "from", "to", "score", "why"):
         table.add_column(
             column,
@@ -202,13 +202,13 @@ def result_table(hits: Sequence[Hit], query: str, space: Space) -> Group:
         score = "text" if hit.score is None else f"{hit.score:.2f}"
         table.add_row(
             str(rank),
-            escape(hit.name),
+            shown(hit.name),
             hit.start_timecode,
             hit.end_timecode,
             f"[yellow]{score} weak[/]" if hit.weak else score,
-            escape(hit.why),
+            shown(hit.why),
         )
-    lines: list[Any] = [table] if hits else [f"Nothing matched {escape(query)!r}."]
+    lines: list[Any] = [table] if hits else [f"Nothing matched {shown(query)!r}."]
     if hits and all(hit.weak for hit in hits):
         lines.append("[yellow]All hits are weak: probably nothing in the footage shows this.[/]")
     if note := _note(space):
@@ -248,4 +248,4 @@ def _duration(seconds: float) -> str:
 def _open(shared: Context, hits: Sequence[Hit], number: int) -> None:
     if number > len(hits):
         raise UsageProblem(f"--open {number}: there are {len(hits)} hits")
-    shared.errors.print(f"playing with {play(hits[number - 1])}", soft_wrap=True)
+    shared.errors.print(f"playing with {shown(play(hits[number - 1]))}", soft_wrap=True)

@@ -1,7 +1,9 @@
 """What a person typed after `ingest`, as asset events: files, directories (walked for video files) and uris."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+
+from stream.events.ids import is_name
 
 # Extensions that a directory walk takes; a file named outright is taken whatever it is called.
 VIDEO_SUFFIXES = frozenset(
@@ -31,23 +33,33 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def expand(arguments: Iterable[str]) -> list[str]:
-    """Absolute paths and uris in the order typed, without repetition. Missing files stay: their event tells why."""
-    return list(dict.fromkeys(uri for argument in arguments for uri in _expand_one(argument)))
+def expand(arguments: Iterable[str]) -> dict[str, Path | None]:
+    """Absolute paths and uris in the order typed, without repetition, each with the path it allows to be read.
+
+    Missing files stay: their event tells why. A name that no event may hold (control characters, bytes that are no
+    UTF-8) is given as a `file` uri.
+    """
+    found: dict[str, Path | None] = {}
+    for argument in arguments:
+        if "://" in argument:
+            found.setdefault(argument, None)
+        else:
+            found.update((_named(path), Path(path)) for path in _walked(argument))
+    return found
 
 
-def roots_of(uris: Iterable[str]) -> tuple[Path, ...]:
+def roots_of(paths: Iterable[Path | None]) -> tuple[Path, ...]:
     """What typed paths allow to be read: the very files, wherever their links lead."""
-    return tuple(dict.fromkeys(Path(uri).resolve() for uri in uris if "://" not in uri))
+    return tuple(dict.fromkeys(path.resolve() for path in paths if path is not None))
 
 
-def _expand_one(argument: str) -> Iterator[str]:
-    if "://" in argument:
-        yield argument
-        return
+def _named(path: str) -> str:
+    return path if is_name(path, 4000) else Path(path).as_uri()
+
+
+def _walked(argument: str) -> Iterable[str]:
     path = Path(argument).expanduser().absolute()
     if path.is_dir():
         found = sorted(item for item in path.rglob("*") if item.suffix.lower() in VIDEO_SUFFIXES and item.is_file())
-        yield from (map(str, found) if found else (str(path),))
-    else:
-        yield str(path)
+        return map(str, found) if found else (str(path),)
+    return (str(path),)

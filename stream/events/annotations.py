@@ -1,15 +1,15 @@
 """The `annotations` payload: one segment's moments, as Arrow. Exactly one record per segment and revision."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc, to_ipc
-from stream.events.asset import AssetRef, Media
-from stream.events.ids import Order, segment_id
+from stream.events.asset import AssetRef, Media, Segment
+from stream.events.ids import Int64, Order, segment_id
 
 TAG = pa.struct([pa.field("label", pa.string()), pa.field("score", pa.float32())])
 
@@ -23,8 +23,8 @@ class Space(BaseModel):
     model_config = ConfigDict(frozen=True)
     name: str
     digest: str
-    dimensions: int
-    image_dimensions: int | None = None
+    dimensions: Annotated[int, Field(ge=1, le=65_536)]
+    image_dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
     spec: str
 
     @property
@@ -76,18 +76,18 @@ class AnnotationsHeader(BaseModel):
     uri: str
     content_digest: str
     content_key: str
-    segment: int
-    segment_count: int
-    start_ns: int
-    end_ns: int
-    epoch_ms: int
-    revision: int = 0
+    segment: Segment
+    segment_count: Segment
+    start_ns: Int64
+    end_ns: Int64
+    epoch_ms: Int64
+    revision: Annotated[int, Field(ge=0, lt=2**31)] = 0
     space: Space
     models: tuple[ModelStamp, ...]
     stage_digests: dict[str, str]
     profile: str
     shot_method: str
-    cuts_ns: tuple[int, ...] = ()
+    cuts_ns: tuple[Int64, ...] = ()
     labels: dict[str, str] = {}
     media: Media | None = None
     damaged: bool = False

@@ -3,15 +3,65 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from stream.errors import BadEvent
-from stream.events.ids import AssetVersion, content_key, digest, segment_id
+from stream.events.grid import MAX_SEGMENTS
+from stream.events.ids import (
+    CONTROL,
+    MAX_ID_BYTES,
+    AssetVersion,
+    Int64,
+    content_key,
+    default_asset_id,
+    digest,
+    is_name,
+    is_tenant,
+    segment_id,
+)
 
 Profile = Literal["fast", "full"]
 Priority = Literal["interactive", "batch"]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+MAX_LABEL_BYTES = 16 * 1024
+"""Of one asset, names and values together: every span, every record and every stored row repeats them."""
+
+
+def _short(name: str) -> str:
+    if not is_name(name, 200):
+        raise PydanticCustomError("name", "not a text of 1 to 200 bytes without control characters")
+    return name
+
+
+def _folder(name: str) -> str:
+    if not is_tenant(name):
+        raise PydanticCustomError("tenant", "not a name of at most 200 bytes when percent-encoded")
+    return name
+
+
+def _identifying(asset_id: str) -> str:
+    if not is_name(asset_id, MAX_ID_BYTES):
+        raise PydanticCustomError("asset_id", f"not a text of 1 to {MAX_ID_BYTES} bytes without control characters")
+    return asset_id
+
+
+def _few(labels: dict[str, str]) -> dict[str, str]:
+    if sum(len(key.encode()) + len(value.encode()) for key, value in labels.items()) > MAX_LABEL_BYTES:
+        raise PydanticCustomError("labels", f"more than {MAX_LABEL_BYTES} bytes of labels")
+    return labels
+
+
+Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_short)]
+"""A project or label."""
+Tenant = Annotated[Name, AfterValidator(_folder)]
+AssetId = Annotated[str, StringConstraints(min_length=1), AfterValidator(_identifying)]
+Uri = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=f"^[^{CONTROL}]+$")]
 Text = Annotated[str, StringConstraints(max_length=2000)]
+LabelName = Annotated[Name, StringConstraints(pattern="^[^=]+$")]
+"""A label is searched as `name=value`."""
+Labels = Annotated[dict[LabelName, Text], Field(max_length=64), AfterValidator(_few)]
+Segment = Annotated[int, Field(ge=0, le=MAX_SEGMENTS)]
+Positive = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class _Json(BaseModel):
@@ -40,27 +90,27 @@ class AssetRef(BaseModel):
     """Which asset, in which version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    tenant: Name
+    tenant: Tenant
     project: Name
-    asset_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    asset_id: AssetId
     version: AssetVersion
 
 
 class AssetPublished(_Json):
-    """A producer's event: this asset now has this content. `asset_id` defaults to the uri."""
+    """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`)."""
 
     type: ClassVar[str] = "rushes.asset.published.v1"
-    uri: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-    asset_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    uri: Uri
+    asset_id: AssetId | None = None
     size_bytes: Annotated[int, Field(ge=0)] | None = None
     etag: Text | None = None
     profile: Profile = "full"
-    labels: Annotated[dict[Name, Text], Field(max_length=64)] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
     priority: Priority = "interactive"
     retention_days: Annotated[int, Field(ge=1, le=36500)] | None = None
 
     def identity(self) -> str:
-        return self.asset_id or self.uri
+        return self.asset_id or default_asset_id(self.uri)
 
     def partition_key(self) -> bytes:
         return self.identity().encode()
@@ -70,7 +120,7 @@ class AssetDeleted(_Json):
     """A producer's event: forget this asset, its rows, thumbnails and dead letters."""
 
     type: ClassVar[str] = "rushes.asset.deleted.v1"
-    asset_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    asset_id: AssetId
     version: AssetVersion | None = None  # set by plan when it forwards the event to the sinks
 
     def partition_key(self) -> bytes:
@@ -81,16 +131,16 @@ class SourceVersion(BaseModel):
     """What pins the bytes behind a uri: object ETag, or inode, size and modification time of a file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    size_bytes: int
+    size_bytes: Int64
     tag: str
 
 
 class Run(NamedTuple):
     """A stretch without a jump of pts: raw `first_pts` is shown at asset time `start_ns`, the run ends at `end_ns`."""
 
-    first_pts: int
-    start_ns: int
-    end_ns: int
+    first_pts: Int64
+    start_ns: Int64
+    end_ns: Int64
 
 
 class Media(BaseModel):
@@ -101,23 +151,23 @@ class Media(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     container: str
     codec: str
-    stream_index: int
-    width: int
-    height: int
-    display_width: int
-    display_height: int
+    stream_index: Int64
+    width: Positive
+    height: Positive
+    display_width: Positive
+    display_height: Positive
     rotation: int = 0
     pix_fmt: str = ""
     interlaced: bool = False
-    time_base_num: int
-    time_base_den: int
-    average_rate: float | None = None
-    duration_ns: int
-    frame_count: int | None = None
-    runs: tuple[Run, ...]
+    time_base_num: Positive
+    time_base_den: Positive
+    average_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    duration_ns: Positive
+    frame_count: Int64 | None = None
+    runs: Annotated[tuple[Run, ...], Field(min_length=1)]
     timecode: str | None = None
-    bit_rate: int | None = None
-    audio_streams: int = 0
+    bit_rate: Int64 | None = None
+    audio_streams: Int64 = 0
 
 
 class DecodeSettings(BaseModel):
@@ -125,7 +175,7 @@ class DecodeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     profile: Profile = "full"
-    sample_short_side: int = 256
+    sample_short_side: Annotated[int, Field(ge=2, le=4096)] = 256
     algorithm: int = 1
 
     def digest(self) -> str:
@@ -144,8 +194,8 @@ class AssetPlanned(_Json):
     content_digest: str
     settings: DecodeSettings
     media: Media
-    segment_count: int
-    assumed_done: tuple[int, ...] = ()
+    segment_count: Segment
+    assumed_done: tuple[Segment, ...] = ()
     labels: dict[str, str] = Field(default_factory=dict)
     priority: Priority = "interactive"
     retention_days: int | None = None
@@ -168,9 +218,9 @@ class SpanPlanned(_Json):
     content_digest: str
     settings: DecodeSettings
     media: Media
-    first_segment: int
-    end_segment: int
-    segment_count: int
+    first_segment: Segment
+    end_segment: Segment
+    segment_count: Segment
     labels: dict[str, str] = Field(default_factory=dict)
     priority: Priority = "interactive"
 
@@ -212,7 +262,7 @@ class SegmentFailed(_Json):
     type: ClassVar[str] = "rushes.segment.failed.v1"
     asset: AssetRef
     content_key: str
-    segment: int
+    segment: Segment
     outcome: Literal[Outcome.FAILED, Outcome.SUPERSEDED] = Outcome.FAILED
     stage: str
     code: str
@@ -243,9 +293,9 @@ class SegmentProgressed(_Json):
     type: ClassVar[str] = "rushes.segment.progressed.v1"
     asset: AssetRef
     stage: str
-    segment: int
-    segment_count: int
-    video_ns: int
+    segment: Int64
+    segment_count: Int64
+    video_ns: Int64
     outcome: Outcome = Outcome.DONE
 
     def partition_key(self) -> bytes:
@@ -290,7 +340,7 @@ class ContentRetired(_Json):
     """
 
     type: ClassVar[str] = "rushes.content.retired.v1"
-    tenant: Name
+    tenant: Tenant
     asset_id: str
     up_to: AssetVersion
     keep: str | None = None

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc, to_ipc
-from stream.events.asset import SpanPlanned
+from stream.events.asset import Segment, SpanPlanned
 from stream.events.grid import DENSE_TICKS, segment_range
+from stream.events.ids import Int64
 
 DENSE_HEIGHT = 27
 DENSE_WIDTH = 48
@@ -20,6 +21,8 @@ MAX_FRAMES_BYTES = 4 * 1024 * 1024
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Transfer = Literal["sdr", "pq", "hlg"]
+Kind = Literal["grid", "jump", "key"]
+_KINDS = frozenset(get_args(Kind))
 
 FRAMES_SCHEMA = pa.schema(
     [
@@ -49,18 +52,32 @@ class Sample:
 
     time_ns: int
     pts: int
-    kind: Literal["grid", "jump", "key"]
+    kind: Kind
     yuv: bytes
+
+
+_Side = Annotated[int, Field(ge=2, le=8192, multiple_of=2)]
 
 
 class _Header(BaseModel):
     span: SpanPlanned
-    segment: int
-    width: int
-    height: int
+    segment: Segment
+    width: _Side
+    height: _Side
     colour: Colour
-    dense_times_ns: tuple[int, ...] | None = None
+    dense_times_ns: Annotated[tuple[Int64, ...], Field(min_length=DENSE_TICKS, max_length=DENSE_TICKS)] | None = None
     damaged: bool = False
+
+    def fits(self, samples: Sequence[Sample], *, dense: bool) -> bool:
+        """Whether the record is about one cell of its span and its parts are of one size."""
+        return (
+            range(self.span.first_segment, self.span.end_segment) == range(self.segment, self.segment + 1)
+            and self.segment < self.span.segment_count
+            and dense == (self.dense_times_ns is not None)
+            and len(samples) > 0
+            and all(len(sample.yuv) == self.width * self.height * 3 // 2 for sample in samples)
+            and {sample.kind for sample in samples} <= _KINDS
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +152,8 @@ class Frames:
             samples = [Sample(**row) for row in rows.to_pylist()]
         except (KeyError, ValueError) as error:
             raise BadEvent(f"invalid Frames payload: {type(error).__name__}", code="invalid_payload") from None
-        if any(len(sample.yuv) != header.width * header.height * 3 // 2 for sample in samples):
-            raise BadEvent("invalid Frames payload: sample size", code="invalid_payload")
+        if not header.fits(samples, dense=pixels is not None):
+            raise BadEvent("invalid Frames payload: its parts do not fit together", code="invalid_payload")
         return cls(
             span=header.span,
             segment=header.segment,

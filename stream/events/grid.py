@@ -9,6 +9,8 @@ TICKS_PER_SEGMENT = SEGMENT_NS // TICK_NS
 CONTEXT_TICKS = 25
 CONTEXT_NS = CONTEXT_TICKS * TICK_NS
 DENSE_TICKS = TICKS_PER_SEGMENT + 2 * CONTEXT_TICKS
+MAX_SEGMENTS = 1_000_000
+"""115 days of video; more is no asset."""
 
 
 def segment_count(duration_ns: int) -> int:

@@ -1,14 +1,38 @@
 """Deterministic identities. Equal inputs give equal ids on every machine, so effects can be replaced, not doubled."""
 
 import hashlib
-from typing import NamedTuple
+import re
+from typing import Annotated, NamedTuple
+from urllib.parse import quote
+
+from pydantic import Field
+
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+"""C0 and C1 control characters, for a character class: no name, id or uri holds one."""
+_NAME = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
+
+MAX_ID_BYTES = 1000
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""What every store can hold."""
+
+
+def is_name(text: str, max_bytes: int) -> bool:
+    """Whether a text is UTF-8 of at most so many bytes and free of control characters."""
+    return len(text) <= max_bytes and bool(_NAME.fullmatch(text)) and len(text.encode()) <= max_bytes
+
+
+def is_tenant(text: str) -> bool:
+    """Whether a name can also be a folder's, percent-encoded: the Delta table has one a tenant, and a file system takes
+    255 bytes. A name that no folder can have would fail every commit it is part of.
+    """
+    return is_name(text, 200) and 0 < len(quote(text, safe="")) <= 200
 
 
 class AssetVersion(NamedTuple):
     """(append time in ms, offset) of the asset's event in the asset-keyed topic: ordered, never reused."""
 
-    append_ms: int
-    offset: int
+    append_ms: Int64
+    offset: Int64
 
 
 class Order(NamedTuple):
@@ -27,6 +51,24 @@ def digest(*parts: object) -> str:
         hasher.update(len(raw).to_bytes(8, "big"))
         hasher.update(raw)
     return hasher.hexdigest()
+
+
+def without_secrets(uri: str) -> str:
+    """A URL without user, password, query (a signature, a token) and fragment; a path as it is."""
+    if "://" not in uri:
+        return uri
+    scheme, _, rest = re.split("[?#]", uri, maxsplit=1)[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def default_asset_id(uri: str) -> str:
+    """The uri `without_secrets`, and short. Of a query there remains a digest, so that two of them stay apart."""
+    _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
+    name = without_secrets(uri) + "".join(f"?{digest(text)[:16]}" for text in extra)
+    if len(name.encode()) <= MAX_ID_BYTES:
+        return name
+    return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(uri)}"
 
 
 def content_key(tenant: str, asset_id: str, content_digest: str, settings_digest: str) -> str:

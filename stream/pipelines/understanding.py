@@ -39,9 +39,10 @@ class Understanding:
     @cached_property
     def pool(self) -> "DecodePool":
         """The decode children, warm from here on."""
-        from decoders.sandbox import DecodePool
+        from decoders.sandbox import ChildLimits, DecodePool
 
-        return DecodePool(children=self.settings.decode_children, policy=self._policy())
+        limits = ChildLimits(wall_s=self.settings.decode_limit_s, cpu_s=self.settings.decode_limit_s)
+        return DecodePool(children=self.settings.decode_children, policy=self._policy(), limits=limits)
 
     @cached_property
     def bundle(self) -> "Bundle":
@@ -75,7 +76,10 @@ class Understanding:
         from decoders.source import SourcePolicy
 
         policy = SourcePolicy(
-            schemes=self.settings.schemes, allow_private_addresses=self.settings.allow_private_addresses
+            schemes=self.settings.schemes,
+            allow_private_addresses=self.settings.allow_private_addresses,
+            read_timeout_s=self.settings.source_silence_s,
+            request_timeout_s=self.settings.source_request_s,
         )
         return policy.with_roots(*self.settings.roots)
 

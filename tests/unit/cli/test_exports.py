@@ -3,14 +3,27 @@
 import csv
 import io
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from rich.console import Console, RenderableType
+
 from stream.cli.contact_sheet import contact_sheet
+from stream.cli.context import explain
 from stream.cli.exports import to_csv, to_edl, to_json
 from stream.cli.hits import Hit
+from stream.cli.ingest import as_json
+from stream.cli.live import closing_table
 from stream.cli.player import play_command
+from stream.cli.search import result_table
 from stream.cli.uris import expand, roots_of
+from stream.errors import BadEvent
+from stream.events.annotations import Space
+from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus
 from stream.events.grid import SECOND_NS
+from stream.events.ids import AssetVersion
 
 HIT = Hit(
     asset_id="a",
@@ -67,5 +80,70 @@ def test_expand_walks_folders_for_video_only(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     found = expand([str(tmp_path), str(tmp_path / "a.mov"), str(tmp_path / "gone.mp4"), "https://h/v.mp4"])
     assert [Path(uri).name for uri in found] == ["a.mov", "b.MP4", "c.ts", "gone.mp4", "v.mp4"]
-    assert tmp_path.resolve() / "a.mov" in roots_of(found)
-    assert len(roots_of(found)) == 4
+    assert tmp_path.resolve() / "a.mov" in roots_of(found.values())
+    assert len(roots_of(found.values())) == 4
+
+
+def test_names_that_no_event_may_hold_become_uris(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n.mp4"))
+    path.write_bytes(b"x")
+    ((uri, root),) = expand([str(tmp_path)]).items()
+    assert uri.endswith("/caf%E9%0A.mp4")
+    assert root == path
+    assert AssetPublished(uri=uri).identity() == uri
+
+
+ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m \u202egpj.exe\u2066 [red]b[/] \u200b"
+SIGNED = f"https://user:hunter2@host:8/a/{ATTACK}.mp4?X-Amz-Signature=hunter2#hunter2"
+
+
+def printed(*what: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=200, highlight=False, force_terminal=True, color_system=None)
+    console.print(*what)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_nothing_a_producer_names_reaches_the_terminal_or_the_page_alive() -> None:
+    hit = replace(
+        HIT, uri=SIGNED, why=ATTACK, caption=ATTACK, tags=((ATTACK, 0.5),), labels=(f"k={ATTACK}",), weak=False
+    )
+    asset = AssetRef(tenant="t", project="p", asset_id="a", version=AssetVersion(1, 1))
+    change = AssetChanged(asset=asset, uri=SIGNED, status=AssetStatus.FAILED, reason=ATTACK)
+    space = Space(name="toy", digest="0" * 12, dimensions=1, spec="toy")
+    texts = [
+        printed(result_table([hit], ATTACK, space)),
+        printed(result_table([], ATTACK, space)),
+        printed(closing_table([change])),
+        contact_sheet([hit], query=ATTACK, space="s", note=""),
+        to_csv([hit], 25),
+        to_edl([hit], 25),
+        to_json([hit], 25),
+        json.dumps(as_json(change)),
+        explain(BadEvent(ATTACK, code="odd")),
+    ]
+    for text in texts:
+        assert not set(text) & set("\x1b\x07\x9b\u202e\u2066\u200b")
+        assert "hunter2" not in text
+    assert "[red]b[/]" in texts[0], "no markup either"
+
+
+@pytest.mark.parametrize(
+    ("uri", "identity"),
+    [
+        ("/a/b?.mp4", "/a/b?.mp4"),
+        ("https://h/a.mp4", "https://h/a.mp4"),
+        ("https://u:hunter2@h:8/a@b.mp4", "https://h:8/a@b.mp4"),
+        ("s3://bucket/key", "s3://bucket/key"),
+    ],
+)
+def test_an_asset_id_by_default_is_the_uri_without_its_user(uri: str, identity: str) -> None:
+    assert AssetPublished(uri=uri).identity() == identity
+
+
+def test_two_queries_are_two_assets_and_neither_shows_its_query() -> None:
+    ids = [AssetPublished(uri=f"https://h/a?{query}").identity() for query in ("v=1&sig=hunter2", "v=2&sig=hunter2")]
+    assert len(set(ids)) == 2
+    assert all(name.startswith("https://h/a?") and "hunter2" not in name for name in ids)
+    long = AssetPublished(uri="https://h/" + "ä" * 3000).identity()
+    assert len(long.encode()) <= 1000
+    assert long != AssetPublished(uri="https://h/" + "ä" * 3001).identity()

@@ -1,6 +1,7 @@
 import errno
 import http.server
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -8,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from decoders import http_source
+from decoders import http_connect
 from decoders.source import SourcePolicy, describe, open_source
-from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
+from stream.errors import BadMedia, Retryable, StageError, Superseded
 
 CONTENT = bytes(range(256)) * 9000
 
@@ -65,6 +66,96 @@ def test_permission_denied(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "open", denied)
     assert refused(str(root / "a.bin"), SourcePolicy(roots=(str(root),))).code == "permission_denied"
+
+
+def test_a_socket_and_a_device_do_not_block(root: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(root / "socket"))
+        assert refused(str(root / "socket"), SourcePolicy(roots=(str(root),))).code == "not_a_file"
+    for device in ("/dev/zero", "/dev/tty", "/dev/stdin"):
+        assert refused(device, SourcePolicy(roots=("/dev",))).code in {"not_a_file", "outside_roots", "not_found"}
+    assert refused("/proc/self/environ", SourcePolicy(roots=("/proc",))).code == "empty"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "/proc/self/environ",
+        "/proc/self/root/etc/passwd",
+        "/dev/zero",
+        "file:///etc/passwd",
+        "file:///%65tc/passwd",
+        "FILE:///etc/passwd",
+        "file://localhost/etc/passwd",
+        "{root}/../../../../../../etc/passwd",
+        "file://{root}/%2e%2e/secret.bin",
+        "{root}/folder/secret.bin",
+        "concat:/etc/passwd|/etc/hostname",
+        "subfile,,start,0,end,0,,:/etc/passwd",
+        "subfile,,start,0,end,0,,:file:///etc/passwd",
+        "data:video/mp4;base64,AAAAIGZ0eXA=",
+        "data://video/mp4;base64,AAAA",
+        "cache:http://127.0.0.1/a",
+        "crypto:/etc/passwd",
+        "crypto+file:///etc/passwd",
+        "hls+file:///etc/passwd",
+        "file:/etc/passwd",
+        "pipe:0",
+        "fd:0",
+        "async:file:/etc/passwd",
+        "rtmp://127.0.0.1/a",
+        "ftp://127.0.0.1/a",
+        "gopher://127.0.0.1:25/_HELO",
+        "local:///etc/passwd",
+        "simplecache::file:///etc/passwd",
+    ],
+)
+def test_no_uri_leads_out_of_the_roots(root: Path, uri: str) -> None:
+    (root / "folder").symlink_to(root.parent)
+    error = refused(uri.replace("{root}", str(root)), SourcePolicy(roots=(str(root),)))
+    assert isinstance(error, BadMedia)
+    assert error.code in {"outside_roots", "scheme_not_allowed", "not_found"}
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+def test_a_path_that_is_swapped_between_check_and_open(
+    root: Path, swapped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attacker's turn comes at the last moment: right before the file is opened."""
+    (root / "inner").mkdir()
+    (root / "inner" / "secret.bin").write_bytes(CONTENT)
+    real = os.open
+
+    def late(path: Path, flags: int) -> int:
+        if swapped == "file":
+            path.unlink()
+            path.symlink_to(root.parent / "secret.bin")
+        else:
+            path.parent.rename(root / "away")
+            path.parent.symlink_to(root.parent)
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", late)
+    error = refused(str(root / "inner" / "secret.bin"), SourcePolicy(roots=(str(root),)))
+    assert error.code in {"outside_roots", "not_found"}
+
+
+def test_a_file_that_is_swapped_while_it_is_read_is_seen(root: Path) -> None:
+    source = open_source(str(root / "a.bin"), SourcePolicy(roots=(str(root),)))
+    before = source.version
+    (root / "a.bin").unlink()
+    (root / "a.bin").symlink_to(root.parent / "secret.bin")
+    assert source.read(3) == CONTENT[:3]
+    assert source.version != before
+    source.close()
+
+
+def test_a_name_of_any_bytes_can_be_named(root: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9 \x1b[31m\n?#%41.mp4"))
+    path.write_bytes(CONTENT)
+    source = open_source(path.as_uri(), SourcePolicy(roots=(str(root),)))
+    assert source.read(3) == CONTENT[:3]
+    source.close()
 
 
 def test_without_roots_no_local_file_opens(root: Path) -> None:
@@ -236,11 +327,13 @@ def test_http_empty_object(server: _Server) -> None:
     assert refused(at(server, "a.bin"), LOCAL).code == "empty"
 
 
-def test_http_nobody_listens(server: _Server) -> None:
-    port = server.server_port
-    server.server_close()
+def test_http_nobody_listens() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
     error = refused(f"http://127.0.0.1:{port}/a", LOCAL)
-    assert isinstance(error, Unavailable | Retryable)
+    assert isinstance(error, Retryable), "a server that an event names must not pause the stage"
+    assert error.code == "http_connect"
 
 
 @pytest.mark.parametrize(
@@ -263,6 +356,6 @@ def test_http_private_addresses(host: str) -> None:
 
 def test_http_redirect_to_a_private_address(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first hop is let through as if it were public; the second names a loopback address."""
-    real = http_source._is_public
-    monkeypatch.setattr(http_source, "_is_public", lambda address: address == "127.0.0.1" or real(address))
+    real = http_connect._is_public
+    monkeypatch.setattr(http_connect, "_is_public", lambda address: address == "127.0.0.1" or real(address))
     assert refused(at(server, "to/http://127.0.0.2:9/a"), SourcePolicy()).code == "address_not_allowed"

@@ -3,14 +3,17 @@
 import contextlib
 import json
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.codec import Decoder, encode
 from stream.errors import BadEvent
+from stream.events.arrow import from_ipc
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
+from stream.events.frames import FRAMES_SCHEMA
 from stream.records import Record
 from stream.topics import TOPICS
 
@@ -35,7 +38,7 @@ def structured(**changes: object) -> bytes:
 
 def test_binary_mode_round_trip() -> None:
     event = Event(
-        data=AssetPublished(uri="/x.mp4", labels={"show": "Ä"}),
+        data=AssetPublished(uri="/x.mp4", asset_id="a", labels={"show": "Ä"}),
         tenant="t",
         project="p",
         subject="a",
@@ -100,3 +103,67 @@ HEADERS = st.sampled_from(["ce_type", "ce_id", "ce_source", "ce_specversion", "c
 def test_no_bytes_raise_anything_else(value: bytes, headers: dict[str, bytes]) -> None:
     with contextlib.suppress(BadEvent):
         DECODER.decode(record(value, headers))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tenant": "\ud800"},
+        {"tenant": "é" * 100},
+        {"tenant": "/" * 100},
+        {"tenant": "a\x9bb"},
+        {"project": "x" * 201},
+        {"id": "x" * 1001},
+        {"source": "x" * 1001},
+        {"region": "a\x1b[2J"},
+    ],
+)
+def test_attributes_that_stores_and_derived_events_could_not_bear(changes: dict[str, str]) -> None:
+    with pytest.raises(BadEvent) as caught:
+        DECODER.decode(record(structured(**changes)))
+    assert caught.value.code in {"invalid_attribute", "not_a_cloudevent"}
+
+
+@pytest.mark.parametrize("trace", ["x" * 100_000, "00-zz", "\x1b[2J"])
+def test_a_trace_context_that_is_none_is_replaced(trace: str) -> None:
+    assert len(DECODER.decode(record(structured(traceparent=trace))).traceparent) == 55
+
+
+def test_the_subject_is_the_asset_whatever_the_producer_calls_it() -> None:
+    got = DECODER.decode(record(structured(subject="bucket/other", data={"uri": "/a.mp4", "asset_id": "mine"})))
+    assert got.subject == "mine"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"uri": "/a\0.mp4"},
+        {"uri": "/a.mp4", "asset_id": "a\x1b[2J"},
+        {"uri": "/a.mp4", "asset_id": "ä" * 501},
+        {"uri": "/a.mp4", "labels": {"a=b": "c"}},
+        {"uri": "/a.mp4", "labels": {"a\nb": "c"}},
+        {"uri": "/a.mp4", "labels": {f"k{number}": "" for number in range(65)}},
+        {"uri": "/a.mp4", "labels": {f"k{number}": "ä" * 1900 for number in range(9)}},
+        {"uri": "/a.mp4", "retention_days": 10**30},
+    ],
+)
+def test_payloads_are_bounded(data: dict[str, object]) -> None:
+    with pytest.raises(BadEvent) as caught:
+        DECODER.decode(record(structured(data=data)))
+    assert caught.value.code == "invalid_payload"
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_a_small_record_is_never_inflated_to_a_large_table(compression: str) -> None:
+    rows = [{"time_ns": 1, "pts": 1, "kind": "grid", "yuv": bytes(64 << 20)}]
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, FRAMES_SCHEMA, options=options) as writer:
+        writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=FRAMES_SCHEMA))
+    bomb = bytes(sink.getvalue())
+    assert len(bomb) < 1 << 20
+    pa.default_memory_pool().release_unused()
+    before = pa.total_allocated_bytes()
+    with pytest.raises(BadEvent, match="compressed"):
+        from_ipc(bomb, FRAMES_SCHEMA, "Frames")
+    assert pa.total_allocated_bytes() <= before + (1 << 20)

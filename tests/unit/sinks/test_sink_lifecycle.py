@@ -94,12 +94,35 @@ def test_failed_when_nothing_is_usable() -> None:
     assert (change.status, change.code, change.reason) == (AssetStatus.FAILED, "not_a_video", "no video stream")
 
 
-def test_a_changed_source_says_to_publish_again() -> None:
+def superseded(number: int, segment: int, content: str) -> SegmentFailed:
+    word = make.segment_failed(make.ref(number=number), segment, content=content)
+    return word.model_copy(update={"outcome": "superseded"})
+
+
+def test_a_changed_source_is_planned_again_once() -> None:
     life = Life()
-    word = make.segment_failed(segment=2).model_copy(update={"outcome": "superseded"})
-    (change,) = life.say(make.planned(), *cells()[:2], word).changed
+    settled = life.say(make.planned(labels={"team": "red"}), *cells()[:2], superseded(1, 2, "a"))
+    (change,) = settled.changed
     assert (change.status, change.code) == (AssetStatus.PARTIAL, "superseded")
-    assert "publish it again" in (change.reason or "")
+    ((number, published),) = settled.replans
+    assert (number, published.labels) == (make.version(1), {"team": "red"})
+    assert life.say().replans == ()
+    settled = life.say(make.planned(make.ref(number=2), content="b"), superseded(2, 0, "b"), *cells(2, "b")[1:])
+    assert settled.replans == (), "a file that is being written would be planned for ever"
+    assert "publish it again" in (settled.newest.reason or "")
+    settled = life.say(make.planned(make.ref(number=3), content="c"), *cells(3, "c"))
+    assert (settled.newest.status, settled.replans) == (AssetStatus.READY, ())
+
+
+def test_a_replay_that_finds_another_source_leads_to_a_plan_however_often() -> None:
+    life = Life()
+    for number, content in enumerate("abc", 1):
+        corrupt = [make.segment_failed(make.ref(number=number), segment, content=content) for segment in (0, 2)]
+        settled = life.say(make.planned(make.ref(number=number), content=content), cells(number, content)[1], *corrupt)
+        assert (settled.newest.status, settled.newest.code, settled.replans) == (AssetStatus.PARTIAL, "corrupt", ())
+        settled = life.say(superseded(number, 2, content))
+        assert settled.newest.code == "superseded", "it says more than that cell 0 is corrupt"
+        assert [version for version, _ in settled.replans] == [make.version(number)]
 
 
 def test_changed_content_is_live_only_when_ready() -> None:
