@@ -17,6 +17,7 @@ from decoders.container import (
     prepare_decoder,
     raise_if_out_of_memory,
 )
+from decoders.decode_times import DecodeTimes, reorder_ticks
 from decoders.geometry import display_size
 from decoders.identity import PacketIndex, content_digest
 from decoders.protocol import Inspection, Source
@@ -93,7 +94,8 @@ def _survey(
     default = _frame_ticks(stream)
     counter = RunCounter(*_base(stream), container=_name(container))
     survey = _Survey()
-    following = packets(container, stream)
+    times = DecodeTimes(_name(container), stream)
+    following = times.restored(packets(container, stream))
     head, seen = _first_frame(stream, following)
     indexed = _has_index(container, stream)
     for packet in seen:
@@ -165,7 +167,7 @@ def _add_index(
             container.seek(entries[max(0, len(entries) - TAIL_PACKETS)].timestamp, stream=stream, any_frame=True)
         except av.error.FFmpegError as error:
             raise_if_out_of_memory(error)
-        for packet in packets(container, stream):
+        for packet in DecodeTimes(_name(container), stream).restored(packets(container, stream)):
             if packet.pts is not None and not packet.is_discard:
                 extent.add(packet.pts, packet.duration or default, key=packet.is_keyframe)
     else:  # cut off: the header's word is what should be there
@@ -205,6 +207,7 @@ def _media(
         duration_ns=duration_ns,
         frame_count=frame_count,
         runs=runs,
+        reorder_ticks=reorder_ticks(_name(container), head),
         timecode=_timecode(container, stream),
         bit_rate=stream.bit_rate or size_bytes * 8 * SECOND_NS // duration_ns,
         audio_streams=len(container.streams.audio),

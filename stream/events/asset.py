@@ -96,6 +96,7 @@ class Run(NamedTuple):
 class Media(BaseModel):
     """Facts of the video stream that plan found and decode relies on. Display size is after rotation and sample
     aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown.
+    `reorder_ticks`: where the container knows decode times only, how long after its packet's the decoder shows a frame.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -115,6 +116,7 @@ class Media(BaseModel):
     duration_ns: int
     frame_count: int | None = None
     runs: tuple[Run, ...]
+    reorder_ticks: int = 0
     timecode: str | None = None
     bit_rate: int | None = None
     audio_streams: int = 0
