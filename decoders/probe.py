@@ -110,6 +110,8 @@ def _survey(
     for packet in following:
         survey.add(packet, counter.of(packet.dts), default, _base(stream))
     survey.extents[0].first_pts = _pts(head)
+    if not survey.packets:
+        raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
     if len(survey.extents) > MAX_RUNS:
         raise BadMedia(f"time stamps jump {len(survey.extents)} times; the stream is damaged", code="too_discontinuous")
     return head, survey, survey.packets

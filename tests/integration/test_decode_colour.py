@@ -43,8 +43,9 @@ def write_bars(path: Path, colours: list[Triple], tags: Tags, codec: str) -> Non
         "libx264": {"preset": "ultrafast", "qp": "0"},
         "libx265": {
             "preset": "ultrafast",
-            "x265-params": f"lossless=1:log-level=none:pools=1:frame-threads=1:range={'full' if tags.full else 'limited'}"
-            f":colormatrix={matrix}:colorprim={primaries}:transfer={TRANSFERS.get(tags.transfer, trc)}",
+            # With B-frames it invents the first time stamp of so short a clip.
+            "x265-params": f"lossless=1:bframes=0:log-level=none:pools=1:frame-threads=1"
+            f":range={'full' if tags.full else 'limited'}:colormatrix={matrix}:colorprim={primaries}:transfer={TRANSFERS.get(tags.transfer, trc)}",
         },
     }
     with av.open(str(path), "w") as container:
