@@ -44,8 +44,9 @@ def write_bars(path: Path, colours: list[Triple], tags: Tags, codec: str) -> Non
         "libx265": {
             "preset": "ultrafast",
             # With B-frames it invents the first time stamp of so short a clip.
-            "x265-params": f"lossless=1:bframes=0:log-level=none:pools=1:frame-threads=1"
-            f":range={'full' if tags.full else 'limited'}:colormatrix={matrix}:colorprim={primaries}:transfer={TRANSFERS.get(tags.transfer, trc)}",
+            "x265-params": "lossless=1:bframes=0:log-level=none:pools=1:frame-threads=1:"
+            f"range={'full' if tags.full else 'limited'}:colormatrix={matrix}:colorprim={primaries}:"
+            f"transfer={TRANSFERS.get(tags.transfer, trc)}",
         },
     }
     with av.open(str(path), "w") as container:
