@@ -40,9 +40,9 @@ def number_of(frame: av.VideoFrame) -> int:
     return number_in(frame.reformat(format="gray8").to_ndarray())
 
 
-def numbered_frames(times: Sequence[int], time_base: Fraction, pix_fmt: str) -> Iterator[av.VideoFrame]:
-    """Frame n shows n and has the pts `times[n]`."""
-    for number, pts in enumerate(times):
+def numbered_frames(times: Sequence[int], time_base: Fraction, pix_fmt: str, start: int) -> Iterator[av.VideoFrame]:
+    """Frame n shows `start` + n and has the pts `times[n]`."""
+    for number, pts in enumerate(times, start):
         frame = av.VideoFrame.from_ndarray(numbered_luma(number), format="gray8").reformat(format=pix_fmt)
         frame.pts, frame.time_base = pts, time_base
         yield frame
@@ -60,8 +60,9 @@ def write_numbered(  # one keyword for each property a test may vary
     container_options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
     shift: int = 0,
+    start: int = 0,
 ) -> Path:
-    """Frames at `times` (units of `time_base`); `shift` moves every packet, as a cut of the stream would."""
+    """Frames at `times` (units of `time_base`) that show `start` and up; `shift` moves every packet, as a cut would."""
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=1 / time_base)
         assert isinstance(stream, av.VideoStream)
@@ -72,7 +73,7 @@ def write_numbered(  # one keyword for each property a test may vary
         stream.codec_context.thread_count = 1
         stream.options = options or {}
         stream.metadata.update(metadata or {})
-        for frame in [*numbered_frames(times, time_base, pix_fmt), None]:
+        for frame in [*numbered_frames(times, time_base, pix_fmt, start), None]:
             for packet in stream.encode(frame):
                 if shift and packet.pts is not None and packet.dts is not None:
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
