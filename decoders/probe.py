@@ -210,7 +210,7 @@ def _media(
         frame_count=frame_count,
         runs=runs,
         reorder_ticks=reorder_ticks(_name(container), head),
-        timecode=_timecode(container, stream),
+        timecode=_timecode(container, stream, head),
         bit_rate=stream.bit_rate or size_bytes * 8 * SECOND_NS // duration_ns,
         audio_streams=len(container.streams.audio),
     )
@@ -237,10 +237,15 @@ def _check_pixels(stream: av.VideoStream, limits: MediaLimits) -> None:
         )
 
 
-def _timecode(container: av.container.InputContainer, stream: av.VideoStream) -> str | None:
-    for metadata in (stream.metadata, container.metadata, *(other.metadata for other in container.streams)):
-        if value := metadata.get("timecode"):
-            return str(value)[:32]
+def _timecode(container: av.container.InputContainer, stream: av.VideoStream, head: _Head) -> str | None:
+    """The first picture's, as the container states it (tmcd track, MXF, Matroska tag), else as the coded picture does
+    (GOP header of MPEG-2, picture timing of H.264 and HEVC).
+    """
+    others = (other.metadata for other in container.streams)
+    for metadata in (stream.metadata, container.metadata, *others, head.metadata):
+        for name, value in metadata.items():
+            if name.lower() == "timecode" and value:
+                return str(value)[:32]
     return None
 
 

@@ -31,12 +31,18 @@ class LanceTables:
         return self._open[name]
 
     def ensure(self, name: str, schema: pa.Schema, *, keyed: Sequence[str] = (), worded: str | None = None) -> Any:
-        """The table, created with scalar indexes on `keyed` and a full-text one on `worded` if missing."""
+        """The table, created with scalar indexes on `keyed` and a full-text one on `worded` if missing.
+
+        Nullable columns that a table of an older version lacks are added, empty.
+        """
         table = self.find(name)
         if table is None:
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
             _index(table, keyed, worded)
             self._open[name] = table
+        known = set(table.schema.names)
+        if added := [field for field in schema if field.nullable and field.name not in known]:
+            table.add_columns(pa.schema(added))
         return table
 
     def select(

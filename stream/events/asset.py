@@ -97,6 +97,7 @@ class Media(BaseModel):
     """Facts of the video stream that plan found and decode relies on. Display size is after rotation and sample
     aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown.
     `reorder_ticks`: where the container knows decode times only, how long after its packet's the decoder shows a frame.
+    `timecode` is what the source calls its first picture (`HH:MM:SS:FF`, `;` before drop-frame's frames).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
