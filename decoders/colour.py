@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.events.frames import Colour, Matrix, Transfer
+from stream.events.transfer import shown_as_sdr
 
 _MATRICES: dict[int, Matrix] = {
     0: "bt709",  # RGB: converted with BT.709 on the way to YUV
@@ -63,11 +64,13 @@ def is_rgb(pix_fmt: str) -> bool:
 
 
 def yuv_to_rgb(planes: npt.NDArray[np.uint8], colour: Colour) -> npt.NDArray[np.uint8]:
-    """uint8 [3, h, w] full-resolution Y, Cb, Cr to uint8 [h, w, 3] non-linear RGB. The transfer is left as it is."""
+    """uint8 [3, h, w] full-resolution Y, Cb, Cr to uint8 [h, w, 3] RGB; PQ and HLG as an ordinary screen shows them."""
     coefficients, offset = _inverse(colour)
     pixels = planes.reshape(3, -1).astype(np.float32)
     rgb = coefficients @ pixels
     rgb += offset
+    if colour.transfer != "sdr":
+        rgb = shown_as_sdr(rgb.T / 255, colour.transfer).T * 255
     np.rint(rgb, out=rgb)
     bounded = np.clip(rgb, 0, 255, out=rgb).astype(np.uint8)
     return np.ascontiguousarray(bounded.T).reshape(*planes.shape[1:], 3)

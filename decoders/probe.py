@@ -17,6 +17,7 @@ from decoders.container import (
     prepare_decoder,
     raise_if_out_of_memory,
 )
+from decoders.decode_times import DecodeTimes, reorder_ticks
 from decoders.geometry import display_size
 from decoders.identity import PacketIndex, content_digest
 from decoders.protocol import Inspection, Source
@@ -93,7 +94,8 @@ def _survey(
     default = _frame_ticks(stream)
     counter = RunCounter(*_base(stream), container=_name(container))
     survey = _Survey()
-    following = packets(container, stream)
+    times = DecodeTimes(_name(container), stream)
+    following = times.restored(packets(container, stream))
     head, seen = _first_frame(stream, following)
     indexed = _has_index(container, stream)
     for packet in seen:
@@ -108,6 +110,8 @@ def _survey(
     for packet in following:
         survey.add(packet, counter.of(packet.dts), default, _base(stream))
     survey.extents[0].first_pts = _pts(head)
+    if not survey.packets:
+        raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
     if len(survey.extents) > MAX_RUNS:
         raise BadMedia(f"time stamps jump {len(survey.extents)} times; the stream is damaged", code="too_discontinuous")
     return head, survey, survey.packets
@@ -169,7 +173,7 @@ def _add_index(
             container.seek(entries[max(0, len(entries) - TAIL_PACKETS)].timestamp, stream=stream, any_frame=True)
         except av.error.FFmpegError as error:
             raise_if_out_of_memory(error)
-        for packet in packets(container, stream):
+        for packet in DecodeTimes(_name(container), stream).restored(packets(container, stream)):
             if packet.pts is not None and not packet.is_discard:
                 extent.add(packet.pts, packet.duration or default, key=packet.is_keyframe)
     else:  # cut off: the header's word is what should be there
@@ -211,7 +215,8 @@ def _media(
         duration_ns=duration_ns,
         frame_count=frame_count,
         runs=runs,
-        timecode=_timecode(container, stream),
+        reorder_ticks=reorder_ticks(_name(container), head),
+        timecode=_timecode(container, stream, head),
         bit_rate=stream.bit_rate or size_bytes * 8 * SECOND_NS // duration_ns,
         audio_streams=len(container.streams.audio),
     )
@@ -238,10 +243,15 @@ def _check_pixels(stream: av.VideoStream, limits: MediaLimits) -> None:
         )
 
 
-def _timecode(container: av.container.InputContainer, stream: av.VideoStream) -> str | None:
-    for metadata in (stream.metadata, container.metadata, *(other.metadata for other in container.streams)):
-        if value := metadata.get("timecode"):
-            return str(value)[:32]
+def _timecode(container: av.container.InputContainer, stream: av.VideoStream, head: _Head) -> str | None:
+    """The first picture's, as the container states it (tmcd track, MXF, Matroska tag), else as the coded picture does
+    (GOP header of MPEG-2, picture timing of H.264 and HEVC).
+    """
+    others = (other.metadata for other in container.streams)
+    for metadata in (stream.metadata, container.metadata, *others, head.metadata):
+        for name, value in metadata.items():
+            if name.lower() == "timecode" and value:
+                return str(value)[:32]
     return None
 
 

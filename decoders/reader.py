@@ -19,6 +19,7 @@ from decoders.container import (
     prepare_decoder,
     raise_if_out_of_memory,
 )
+from decoders.decode_times import DECODE_TIMED, DecodeTimes
 from decoders.protocol import Source
 from decoders.rescale import Rescaler
 from decoders.shown import ShownFrame
@@ -54,6 +55,8 @@ class FrameReader:
         self._limits = limits
         self._rescaler = Rescaler(media, short_side)
         self._default_ns = round(SECOND_NS / media.average_rate) if media.average_rate else 0
+        self._default_ticks = ns_to_ticks(self._default_ns, media.time_base_num, media.time_base_den) or 1
+        self._fed_dts: int | None = None
         self._fresh = False
         self._open()
 
@@ -83,32 +86,33 @@ class FrameReader:
 
         Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
         """
-        following = self._key_packets(from_ns)
+        following = self._key_packets(from_ns, on_error)
         context = self._stream.codec_context
         context.skip_frame = "NONKEY"
         try:
             for packet in following:
                 context.flush_buffers()
+                self._fed_dts = None
                 yield from self._decoded([packet], on_error)
         finally:
             context.skip_frame = "DEFAULT"
             context.flush_buffers()
 
-    def _key_packets(self, from_ns: int) -> Iterator[VideoPacket]:
+    def _key_packets(self, from_ns: int, on_error: OnError) -> Iterator[VideoPacket]:
         """From the last one at or before `from_ns` that a seek finds, else from the beginning."""
         for margin_s in SEEK_MARGINS_S if seekable(self._media) else ():
-            following = self._sought(from_ns, margin_s)
+            following = self._sought(from_ns, margin_s, on_error)
             if following is not None:
                 return (packet for packet in following if packet.is_keyframe)
         self._rewind()
-        return (packet for packet in self._packets() if packet.is_keyframe)
+        return (packet for packet in self._packets(on_error) if packet.is_keyframe)
 
-    def _sought(self, from_ns: int, margin_s: int) -> Iterator[VideoPacket] | None:
+    def _sought(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[VideoPacket] | None:
         """Packets from a key packet at or before `from_ns` on, or None if the seek did not lead to one."""
         target_ns = from_ns - margin_s * SECOND_NS
         if target_ns <= 0 or not self._seek(target_ns):
             return None
-        following = self._packets()
+        following = self._packets(on_error)
         first = self._first_key_packet(following)
         if first is None or (first.pts is not None and asset_time_ns(self._media, first.pts) > from_ns):
             return None
@@ -116,10 +120,10 @@ class FrameReader:
 
     def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[ShownFrame] | None:
         """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
-        following = self._sought(from_ns, margin_s)
+        errors: list[int] = []
+        following = self._sought(from_ns, margin_s, errors.append)
         if following is None:
             return None
-        errors: list[int] = []
         frames = self._decoded(following, errors.append)
         for _, frame in zip(range(MAX_PACKETS_TO_KEY), frames, strict=False):
             if frame.frame.key_frame:
@@ -144,17 +148,19 @@ class FrameReader:
 
     def _from_start(self, on_error: OnError) -> Iterator[ShownFrame]:
         self._rewind()
-        yield from self._decoded(self._packets(), on_error)
+        yield from self._decoded(self._packets(on_error), on_error)
 
-    def _packets(self) -> Iterator[VideoPacket]:
+    def _packets(self, on_error: OnError) -> Iterator[VideoPacket]:
         """Packets, each tagged with the run it belongs to; frames carry the tag through reordering."""
         self._fresh = False
         media = self._media
         counter = RunCounter(media.time_base_num, media.time_base_den, media.container)
         many = len(media.runs) > 1
-        for packet in packets(self._container, self._stream):
+        following = packets(self._container, self._stream)
+        for packet in self._times.restored(following, lambda lost: self._report_lost(lost, on_error)):
             if many:
                 packet.opaque = _RunTag(min(counter.of(packet.dts), len(media.runs) - 1))
+            self._fed_dts = packet.dts
             yield packet
 
     def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
@@ -178,8 +184,28 @@ class FrameReader:
         if packet is not None and pts is not None:
             on_error(asset_time_ns(self._media, pts, _run(packet.opaque)))
 
+    def _report_lost(self, places: range, on_error: OnError) -> None:
+        """One packet a second is enough to say which cells are hurt."""
+        media = self._media
+        for pts in places[:: max(1, ns_to_ticks(SECOND_NS, media.time_base_num, media.time_base_den))]:
+            on_error(asset_time_ns(media, pts))
+
+    def _shown_pts(self, frame: av.VideoFrame) -> int | None:
+        """The frame's own time, or in a container of decode times the one at which it was released (`DecodeTimes`).
+        What the decoder releases at the end follows the last packet frame by frame; a key frame that was decoded
+        alone has its packet's place, which open GOPs show later by their leading pictures.
+        """
+        if self._media.container not in DECODE_TIMED:
+            return frame.dts if frame.pts is None else frame.pts
+        if frame.dts is not None:
+            return frame.dts - self._media.reorder_ticks
+        if self._fed_dts is None:
+            return frame.pts
+        self._fed_dts += frame.duration or self._default_ticks
+        return self._fed_dts - self._media.reorder_ticks
+
     def _placed(self, frame: av.VideoFrame) -> ShownFrame | None:
-        pts = frame.dts if frame.pts is None else frame.pts
+        pts = self._shown_pts(frame)
         if pts is None:
             return None
         media = self._media
@@ -213,6 +239,7 @@ class FrameReader:
         self._container = open_container(self._source, self._limits)
         self._stream = choose_video(self._container, self._media.stream_index)
         prepare_decoder(self._stream, self._limits)
+        self._times = DecodeTimes(self._media.container, self._stream)
         self._fresh = True
 
 

@@ -7,6 +7,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from decoders.colour import colour_of, is_rgb, yuv_to_rgb
 from decoders.geometry import sample_size
+from decoders.interlaced import FieldExtractor
 from stream.events.asset import Media
 from stream.events.frames import DENSE_HEIGHT, DENSE_WIDTH, Colour
 
@@ -25,18 +26,19 @@ class Rescaler:
         self._dense_size = (DENSE_HEIGHT, DENSE_WIDTH) if turned else (DENSE_WIDTH, DENSE_HEIGHT)
         self._to_sample = VideoReformatter()
         self._to_dense = VideoReformatter()
+        self._fields = FieldExtractor()
 
     def colour(self, frame: av.VideoFrame) -> Colour:
         return colour_of(frame, frame.format.name)
 
     def sample(self, frame: av.VideoFrame) -> bytes:
         """Planar 4:2:0 uint8 of `width` x `height`: Y, U, V."""
-        small = _scaled(self._to_sample, frame, self._sample_size, "yuv420p")
+        small = _scaled(self._to_sample, self._fields.field(frame), self._sample_size, "yuv420p")
         return b"".join(np.rot90(_plane(plane), self._turns).tobytes() for plane in small.planes)
 
     def dense(self, frame: av.VideoFrame) -> Planes:
         """uint8 [27, 48, 3] RGB."""
-        small = _scaled(self._to_dense, frame, self._dense_size, "yuv444p")
+        small = _scaled(self._to_dense, self._fields.field(frame), self._dense_size, "yuv444p")
         rgb = yuv_to_rgb(np.stack([_plane(plane) for plane in small.planes]), self.colour(frame))
         return np.rot90(rgb, self._turns) if self._turns else rgb
 

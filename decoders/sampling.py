@@ -25,6 +25,9 @@ from stream.events.grid import (
     segment_range,
 )
 
+DAMAGE_REACH_NS = SECOND_NS // 2
+"""Reordering puts the last whole picture before a hole a little later than the first hurt one."""
+
 Picture = npt.NDArray[np.uint8]
 
 
@@ -108,7 +111,9 @@ class Cell:
     def finish(self, rows: list[Row] | None, error_times_ns: list[int], *, at_end: bool) -> None:
         """Choose the jump samples, take the dense rows, and decide whether there is anything to show at all."""
         self.damaged |= any(self.start_ns <= time_ns < self.end_ns for time_ns in error_times_ns)
-        lost = any(self._last_frame_ns < time_ns < self.end_ns for time_ns in error_times_ns)
+        # A picture that stays is no loss, unless damage is close before: it may have taken what should have followed.
+        hurt_from_ns = self._last_frame_ns - DAMAGE_REACH_NS
+        lost = any(hurt_from_ns < time_ns < self.end_ns for time_ns in error_times_ns)
         cut_off = at_end and self.end_ns - self._held_until_ns > SECOND_NS
         held = self._held_until_ns > self.start_ns
         self.missing = self.colour is None or (not self._own_frames and not held and (lost or cut_off))
@@ -147,7 +152,7 @@ class FullSampler:
         return not self._cells
 
     def error_at(self, time_ns: int) -> None:
-        """The decoder reported an error for a packet shown at this time."""
+        """A packet shown at this time was refused or lost, or its picture is hurt."""
         self._errors_ns.append(time_ns)
 
     def push(self, frame: Shown) -> Iterator[Cell]:
@@ -156,6 +161,8 @@ class FullSampler:
             if frame.time_ns <= self._current.time_ns:
                 return
             self._show(self._current, frame.time_ns)
+        if frame.damaged:
+            self.error_at(frame.time_ns)
         self._current = frame
         while self._cells and self._tick >= dense_ticks(self._cells[0].segment).stop:
             yield self._complete(at_end=False)

@@ -20,7 +20,7 @@ from stream.events.grid import CONTEXT_TICKS, TICK_NS, TICKS_PER_SEGMENT
 from stream.events.ids import digest, moment_id
 
 # Change this when the rows would differ although no model did.
-ALGORITHM = 1
+ALGORITHM = 2
 TAG_GATE = 0.15
 MAX_TAGS = 8
 STEP_TICKS = 50

@@ -12,6 +12,9 @@ from sinks.lance import ASSETS, SEGMENTS
 from sinks.lance_tables import LanceTables
 from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion
+from stream.events.timecode import SourceTimecode
+
+_LIVE_COLUMNS = ("content_key", "project", "uri", "labels", "timecode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class LiveAsset:
     asset_id: str
     uri: str
     labels: tuple[str, ...]
+    timecode: SourceTimecode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ class Catalogue:
                 return {}
             version = table.version
             if version != self._live_at:
-                columns = ["tenant", "asset_id", "live_content_key", "live_project", "live_uri", "live_labels"]
+                names = ("tenant", "asset_id", *(f"live_{name}" for name in _LIVE_COLUMNS))
+                columns = [name for name in names if name in table.schema.names]  # an older index has no time codes
                 rows = self._tables.select(ASSETS, "live_content_key IS NOT NULL", columns)
                 self._live = {} if rows is None else {row["live_content_key"]: _live(row) for row in rows.to_pylist()}
                 self._live_at = version
@@ -131,6 +136,7 @@ def _live(row: dict[str, Any]) -> LiveAsset:
         asset_id=row["asset_id"],
         uri=row["live_uri"],
         labels=tuple(row["live_labels"]),
+        timecode=SourceTimecode.parse(row.get("live_timecode") or ""),
     )
 
 

@@ -37,6 +37,7 @@ ASSET_SCHEMA = pa.schema(
         pa.field("live_project", pa.string(), nullable=True),
         pa.field("live_uri", pa.string(), nullable=True),
         pa.field("live_labels", pa.list_(pa.string()), nullable=False),
+        pa.field("live_timecode", pa.string(), nullable=True),
         pa.field("segment_count", pa.int32(), nullable=False),
         pa.field("segments_done", pa.int32(), nullable=False),
         pa.field("duration_ns", pa.int64(), nullable=False),
@@ -50,7 +51,8 @@ ASSET_SCHEMA = pa.schema(
     ]
 )
 """Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
-`retirement` its watermark where it has one; `missing_ns` is a JSON list of half-open ranges."""
+`retirement` its watermark where it has one, `live_timecode` a `SourceTimecode` as text; `missing_ns` is a JSON list of
+half-open ranges."""
 
 
 def moments_table(space_key: str) -> str:
@@ -198,6 +200,7 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "live_project": live.project if live else None,
         "live_uri": live.uri if live else None,
         "live_labels": labels_of(live.labels) if live else [],
+        "live_timecode": live.source_timecode if live else None,
         "segment_count": last.segment_count if last else 0,
         "segments_done": newest.done,
         "duration_ns": last.duration_ns if last else 0,

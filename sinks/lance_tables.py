@@ -33,11 +33,17 @@ class LanceTables:
         return self._open[name]
 
     def ensure(self, name: str, schema: pa.Schema, *, keyed: Sequence[str] = (), worded: str | None = None) -> Any:
-        """The table, created with scalar indexes on `keyed` and a full-text one on `worded` if missing."""
+        """The table, created with scalar indexes on `keyed` and a full-text one on `worded` if missing.
+
+        Nullable columns that a table of an older version lacks are added, empty.
+        """
         table = self.find(name)
         if table is None:
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
             self._open[name] = table
+        known = set(table.schema.names)
+        if added := [field for field in schema if field.nullable and field.name not in known]:
+            table.add_columns(pa.schema(added))
         if name not in self._indexed:
             have = {column for index in table.list_indices() for column in index.columns}
             _index(table, [column for column in keyed if column not in have], None if worded in have else worded)

@@ -18,6 +18,7 @@ from stream.events.asset import (
     ContentRetired,
 )
 from stream.events.ids import AssetVersion
+from stream.events.timecode import SourceTimecode
 
 
 class AssetState(BaseModel):
@@ -60,6 +61,7 @@ class AssetState(BaseModel):
 
 
 def planned(state: AssetState, event: AssetPlanned) -> AssetState:
+    timecode = SourceTimecode.of(event.media)
     attempt = Attempt(
         version=event.asset.version,
         project=event.asset.project,
@@ -68,6 +70,7 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         content_key=event.content_key,
         segment_count=event.segment_count,
         duration_ns=event.media.duration_ns,
+        source_timecode=None if timecode is None else str(timecode),
         assumed=tuple(sorted(set(event.assumed_done))),
         profile=event.settings.profile,
         priority=event.priority,

@@ -16,6 +16,7 @@ from sinks.lance_tables import LanceTables
 from sinks.ranking import matched_words, places, reciprocal_ranks, why
 from sinks.schema import VECTORS
 from stream.events.annotations import Space
+from stream.events.timecode import SourceTimecode
 
 Vector = Sequence[float] | npt.NDArray[np.float32]
 
@@ -32,7 +33,7 @@ class Hit:
     """A moment that answers a query, or (`MomentIndex.moments`) is simply there: then without scores.
 
     `score` is the fused one, comparable within one answer only; `cosine` is comparable within one space.
-    `text_rank` is the place among full-text matches, from 1.
+    `text_rank` is the place among full-text matches, from 1. `timecode` is the source's own, where it has one.
     """
 
     moment_id: str
@@ -58,6 +59,7 @@ class Hit:
     damaged: bool
     profile: str
     models: str
+    timecode: SourceTimecode | None = None
     cosine: float | None = None
     text_rank: int | None = None
     matched: tuple[str, ...] = ()
@@ -140,7 +142,7 @@ class MomentIndex:
 
     def neighbours(self, space_key: str, hits: Collection[Hit]) -> list[Hit]:
         """All moments of the contents that `hits` belong to: what `shots.group_into_shots` needs beside them."""
-        live = {hit.content_key: LiveAsset(hit.tenant, hit.project, hit.asset_id, hit.uri, hit.labels) for hit in hits}
+        live = {hit.content_key: _asset_of(hit) for hit in hits}
         if not live:
             return []
         with guarded(self._directory, "the index"):
@@ -205,6 +207,10 @@ def _cosines(table: Any, vector: Vector, column: str, moment_ids: Sequence[str])
     return dict(zip(rows["moment_id"].to_pylist(), (float(value) for value in values), strict=True))
 
 
+def _asset_of(hit: Hit) -> LiveAsset:
+    return LiveAsset(hit.tenant, hit.project, hit.asset_id, hit.uri, hit.labels, hit.timecode)
+
+
 def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:
     asset = live[row["content_key"]]
     fields = {name: row[name] for name in _COLUMNS if name != "tags"}
@@ -216,6 +222,7 @@ def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:
         asset_id=asset.asset_id,
         uri=asset.uri,
         labels=asset.labels,
+        timecode=asset.timecode,
     )
 
 

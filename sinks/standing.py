@@ -29,6 +29,7 @@ class Attempt(BaseModel):
     content_key: str | None = None
     segment_count: int = 0
     duration_ns: int = 0
+    source_timecode: str | None = None
     assumed: tuple[int, ...] = ()
     profile: Profile = "full"
     priority: Priority = "interactive"

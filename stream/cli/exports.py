@@ -4,12 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from stream.cli.hits import Hit
 from stream.errors import printable
-from stream.events.grid import SECOND_NS
+from stream.events.timecode import SourceTimecode
 
-CSV_COLUMNS = ("rank", "uri", "start", "end", "start_s", "end_s", "score", "weak", "why", "caption", "tags", "labels")
+CSV_COLUMNS = (
+    *("rank", "uri", "start", "end", "start_s", "end_s", "source_start", "source_end"),
+    *("score", "weak", "why", "caption", "tags", "labels"),
+)
 
 
 def to_csv(hits: Sequence[Hit], _fps: int) -> str:
@@ -26,20 +30,28 @@ def to_csv(hits: Sequence[Hit], _fps: int) -> str:
 
 
 def to_edl(hits: Sequence[Hit], fps: int) -> str:
-    """An edit decision list (CMX 3600, non-drop) that lays the hits end to end; source times are asset times."""
+    """An edit decision list (CMX 3600) that lays the hits end to end at `fps`, non-drop on the record side.
+
+    Source times are the source's own time code at its own rate (drop-frame with `;`, `FCM` says so) where the asset has
+    one, else asset times at `fps`. A hit lasts equally long on both sides, in frames where both count alike.
+    """
     lines = ["TITLE: rushes search", "FCM: NON-DROP FRAME", ""]
-    record = 0
+    record, drop = 0, False
+    plain = SourceTimecode(0, Fraction(fps), drop=False)
     for number, hit in enumerate(hits, 1):
-        first = hit.start_ns * fps // SECOND_NS
-        last = max(first + 1, -(-hit.end_ns * fps // SECOND_NS))
-        times = [_smpte(frame, fps) for frame in (first, last, record, record + last - first)]
-        lines += [
-            f"{number:03d}  AX       V     C        {' '.join(times)}",
-            f"* FROM CLIP NAME: {_one_line(hit.name)}",
-            f"* COMMENT: {_one_line(hit.why)}",
-            "",
-        ]
-        record += last - first
+        code = hit.source_timecode or plain
+        if code.drop != drop:
+            drop = code.drop
+            lines += [f"FCM: {'DROP' if drop else 'NON-DROP'} FRAME"]
+        first = code.at(hit.start_ns)
+        last = max(first + 1, code.before(hit.end_ns))
+        length = max(1, round((last - first) * fps / round(code.rate)))
+        times = [code.name(first), code.name(last), plain.name(record), plain.name(record + length)]
+        lines += [f"{number:03d}  AX       V     C        {' '.join(times)}"]
+        lines += [f"* FROM CLIP NAME: {_one_line(hit.name)}"]
+        lines += [f"* SOURCE FRAME RATE: {code.rate}"] if code.rate != fps else []
+        lines += [f"* COMMENT: {_one_line(hit.why)}", ""]
+        record += length
     return "\n".join(lines)
 
 
@@ -49,13 +61,6 @@ def to_json(hits: Sequence[Hit], _fps: int) -> str:
 
 
 EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {"csv": to_csv, "edl": to_edl, "json": to_json}
-
-
-def _smpte(frame: int, fps: int) -> str:
-    seconds, frames = divmod(frame, fps)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}:{frames:02d}"
 
 
 def _one_line(text: str) -> str:

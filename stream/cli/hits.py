@@ -6,6 +6,7 @@ from typing import Any
 from stream.cli.shown import clip_name
 from stream.events.grid import SECOND_NS, timecode
 from stream.events.ids import without_secrets
+from stream.events.timecode import SourceTimecode
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Hit:
     caption_method: str
     tags: tuple[tuple[str, float], ...] = ()
     labels: tuple[str, ...] = ()
+    source_timecode: SourceTimecode | None = None
     moderation_nsfw: float | None = None
     moment_ids: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
@@ -46,6 +48,14 @@ class Hit:
     def end_timecode(self) -> str:
         return timecode(self.end_ns)
 
+    @property
+    def source_range(self) -> tuple[str | None, str | None]:
+        """First frame and the one after the last, by the source's own time code; None where it has none."""
+        code = self.source_timecode
+        return (
+            (None, None) if code is None else (code.name(code.at(self.start_ns)), code.name(code.before(self.end_ns)))
+        )
+
     def as_json(self) -> dict[str, Any]:
         """For scripts: everything but the thumbnail; seconds, as people and players count."""
         return {
@@ -57,6 +67,8 @@ class Hit:
             "end_s": self.end_ns / SECOND_NS,
             "start": self.start_timecode,
             "end": self.end_timecode,
+            "source_start": self.source_range[0],
+            "source_end": self.source_range[1],
             "score": self.score,
             "weak": self.weak,
             "why": self.why,

@@ -162,6 +162,7 @@ def _shown(hits: Sequence[Any], start_ns: int, end_ns: int, weak_below: float | 
         caption_method=best.caption_method,
         tags=best.tags,
         labels=best.labels,
+        source_timecode=best.timecode,
         moderation_nsfw=best.moderation_nsfw,
         moment_ids=tuple(hit.moment_id for hit in hits),
         thumbnail=thumbnail,

@@ -146,6 +146,8 @@ class Run(NamedTuple):
 class Media(BaseModel):
     """Facts of the video stream that plan found and decode relies on. Display size is after rotation and sample
     aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown.
+    `reorder_ticks`: where the container knows decode times only, how long after its packet's the decoder shows a frame.
+    `timecode` is what the source calls its first picture (`HH:MM:SS:FF`, `;` before drop-frame's frames).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -165,6 +167,7 @@ class Media(BaseModel):
     duration_ns: Positive
     frame_count: Int64 | None = None
     runs: Annotated[tuple[Run, ...], Field(min_length=1)]
+    reorder_ticks: Annotated[Int64, Field(ge=0)] = 0
     timecode: str | None = None
     bit_rate: Int64 | None = None
     audio_streams: Int64 = 0
@@ -176,7 +179,7 @@ class DecodeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     profile: Profile = "full"
     sample_short_side: Annotated[int, Field(ge=2, le=4096)] = 256
-    algorithm: int = 1
+    algorithm: int = 2
 
     def digest(self) -> str:
         return digest("decode", self.model_dump_json())

@@ -16,6 +16,7 @@ from PIL import Image
 from tests.clips import write_clip
 from tests.pipeline import Finished, Row, ingest, rushes, stored_rows
 
+TIMECODE = "09:59:59:12"
 COLOURS = {"crimson.mp4": (200, 30, 30), "forest.mp4": (30, 190, 40), "ocean.mp4": (30, 40, 200)}
 
 
@@ -39,14 +40,16 @@ class Library:
         return hits
 
 
-def write_colour(path: Path, colour: tuple[int, int, int]) -> Path:
-    """12 s of one colour that grows a little brighter."""
+def write_colour(path: Path, colour: tuple[int, int, int], timecode: str | None = None) -> Path:
+    """12 s of one colour that grows a little brighter; film with a time code track, if one is given."""
+    rate = 24 if timecode else 5
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
+        stream = container.add_stream("libx264", rate=rate)
+        stream.metadata.update({"timecode": timecode} if timecode else {})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        for number in range(60):
-            pixels = np.full((96, 160, 3), colour, np.uint8) + np.uint8(number // 4)
+        for number in range(12 * rate):
+            pixels = np.full((96, 160, 3), colour, np.uint8) + np.uint8(number * 5 // rate // 4)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     return path
@@ -58,7 +61,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     (root / "a").mkdir()
     (root / "b").mkdir()
     for name, colour in COLOURS.items():
-        write_colour(root / ("b" if name == "ocean.mp4" else "a") / name, colour)
+        folder = "b" if name == "ocean.mp4" else "a"
+        write_colour(root / folder / name, colour, TIMECODE if name == "forest.mp4" else None)
     write_clip(root / "b" / "scenes.mp4", seconds=15, fps=10, scenes=[4.0, 7.0, 4.0])
     first = ingest(root / "state", root / "a", "--project", "north", "--label", "crew=one", "--label", "day=3")
     second = ingest(root / "state", root / "b", "--project", "south", "--label", "crew=two", "--captioner", "hashing")
@@ -133,6 +137,7 @@ def test_answers_leave_as_table_and_files(library: Library, tmp_path: Path) -> N
     edl = library.run("search", "green", "--limit", 2, "--export", "edl").out
     assert edl.startswith("TITLE:")
     assert "* FROM CLIP NAME: forest.mp4" in edl
+    assert " C        09:59:59:12 10:00:11:12 " in edl, "the source's own time code"
     exported = json.loads(library.run("search", "green", "--limit", 2, "--export", "json").out)
     assert exported == library.found("green", "--limit", 2)
     assert library.run("search", "green", "--export", "docx").code == 2

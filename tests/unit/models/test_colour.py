@@ -92,8 +92,13 @@ def test_high_dynamic_range_rises_and_stays_neutral(transfer: Transfer) -> None:
 
 
 @pytest.mark.parametrize(("transfer", "signal"), [("pq", 0.581), ("hlg", 0.75)])
-def test_reference_white_is_the_same_light_grey(transfer: Transfer, signal: float) -> None:
-    """203 nits is 58 % in PQ and 75 % in HLG (ITU-R BT.2408)."""
+def test_reference_white_is_bright_and_the_same(transfer: Transfer, signal: float) -> None:
+    """203 nits is 58 % in PQ and 75 % in HLG (ITU-R BT.2408); the EETF of BT.2390 takes it to 163 of 203 nits."""
     white = bars(np.full((2, 3), signal, np.float32), Colour(matrix="bt2020", transfer=transfer))[0]
-    expected = 255 * ((1 + 203**2 / 1000**2) / 2) ** (1 / 2.2)
-    np.testing.assert_allclose(white, expected, atol=3)
+    np.testing.assert_allclose(white, 231, atol=2)
+
+
+def test_tones_below_the_knee_keep_their_light() -> None:
+    """50 nits is 44.03 % in PQ: of 203 nits it stays 24.6 %, which sRGB encodes as 136."""
+    grey = bars(np.full((2, 3), 0.4403, np.float32), Colour(matrix="bt2020", transfer="pq"))[0]
+    np.testing.assert_allclose(grey, 136, atol=1.5)

@@ -1,0 +1,49 @@
+"""AVI and ASF hold decode times alone. What a picture's own time is there, in spite of reordering and damage.
+
+FFmpeg guesses presentation times for one picture of reordering and is wrong with more (two B-frames that refer to each
+other). Its decoders, however, release pictures in display order, one a packet, so the decode time of the packet that
+released a picture is right but for a constant: how many packets the first picture waited. FFmpeg also counts an AVI's
+packets as it meets them, so behind a damaged place they would come too early; the index says where each belongs.
+"""
+
+from collections.abc import Callable, Iterator
+
+import av
+
+from decoders.container import VideoPacket
+
+DECODE_TIMED = frozenset({"avi", "asf"})
+_CHUNK_HEADER_BYTES = 8
+"""The index points at a chunk's header, a packet at what follows it."""
+
+
+class DecodeTimes:
+    """For one open container: packets with `pts` = `dts` = their place in decode order, where it is of that kind."""
+
+    def __init__(self, container_name: str, stream: av.VideoStream) -> None:
+        self._applies = container_name in DECODE_TIMED
+        self._places: dict[int, int] = {}
+        if container_name == "avi":
+            self._places = {entry.pos + _CHUNK_HEADER_BYTES: entry.timestamp for entry in stream.index_entries}
+
+    def restored(
+        self, packets: Iterator[VideoPacket], on_lost: Callable[[range], None] = lambda _: None
+    ) -> Iterator[VideoPacket]:
+        """The same packets. `on_lost` gets the places that the index lists between two of them and that never came."""
+        before: int | None = None
+        for packet in packets:
+            if self._applies and packet.dts is not None:
+                place = self._places.get(packet.pos) if packet.pos is not None else None
+                if place is not None:
+                    if before is not None and place > before + 1:
+                        on_lost(range(before + 1, place))
+                    packet.dts = before = place
+                packet.pts = packet.dts
+            yield packet
+
+
+def reorder_ticks(container_name: str, head: av.VideoFrame) -> int:
+    """How much later than its own packet the first picture was released; 0 where containers know presentation times."""
+    if container_name not in DECODE_TIMED or head.pts is None or head.dts is None:
+        return 0
+    return max(0, head.dts - head.pts)
