@@ -1,5 +1,7 @@
 """Decoded frames to samples and dense pictures: one swscale context per output, rotation in numpy on small planes."""
 
+from functools import cache
+
 import av
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,7 @@ class Rescaler:
         self._dense_size = (DENSE_HEIGHT, DENSE_WIDTH) if turned else (DENSE_WIDTH, DENSE_HEIGHT)
         self._to_sample = VideoReformatter()
         self._to_dense = VideoReformatter()
+        self._to_field = VideoReformatter()
 
     def colour(self, frame: av.VideoFrame) -> Colour:
         return colour_of(frame, frame.format.name)
@@ -35,10 +38,30 @@ class Rescaler:
         return b"".join(np.rot90(_plane(plane), self._turns).tobytes() for plane in small.planes)
 
     def dense(self, frame: av.VideoFrame) -> Planes:
-        """uint8 [27, 48, 3] RGB."""
-        small = _scaled(self._to_dense, frame, self._dense_size, "yuv444p")
-        rgb = yuv_to_rgb(np.stack([_plane(plane) for plane in small.planes]), self.colour(frame))
+        """uint8 [27, 48, 3] RGB. Of an interlaced frame the top field alone: both together would show a cut that lies
+        between them as half of each shot.
+        """
+        if frame.interlaced_frame:
+            planes = self._top_field(frame)
+        else:
+            small = _scaled(self._to_dense, frame, self._dense_size, "yuv444p")
+            planes = np.stack([_plane(plane) for plane in small.planes])
+        rgb = yuv_to_rgb(planes, self.colour(frame))
         return np.rot90(rgb, self._turns) if self._turns else rgb
+
+    def _top_field(self, frame: av.VideoFrame) -> Planes:
+        width, height = self._dense_size
+        tall = _scaled(self._to_field, frame, (width, frame.height), "yuv444p")
+        rows = np.stack([_plane(plane)[::2] for plane in tall.planes])
+        return np.asarray(np.rint(area_weights(rows.shape[1], height) @ rows), np.uint8)
+
+
+@cache
+def area_weights(source: int, target: int) -> npt.NDArray[np.float32]:
+    """[target, source]: the share of every source row in each target row."""
+    edges = np.arange(target + 1) * (source / target)
+    overlap = np.minimum(edges[1:, None], np.arange(1, source + 1)) - np.maximum(edges[:-1, None], np.arange(source))
+    return np.asarray(np.maximum(overlap, 0.0) * (target / source), np.float32)
 
 
 def _scaled(reformatter: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], pix_fmt: str) -> av.VideoFrame:

@@ -126,7 +126,7 @@ class DecodeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     profile: Profile = "full"
     sample_short_side: int = 256
-    algorithm: int = 1
+    algorithm: int = 2
 
     def digest(self) -> str:
         return digest("decode", self.model_dump_json())
