@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -20,7 +20,7 @@ from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profi
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.reducers import Progress
-from stream.settings import ModelChoice, Settings
+from stream.settings import Device, ModelChoice, Settings
 
 
 def ingest(  # one option per thing a producer can say
@@ -34,6 +34,7 @@ def ingest(  # one option per thing a producer can say
     captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
     span: Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")] = 120.0,
+    device: Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")] = "auto",
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Make footage searchable. Run again to resume; what is done is not done again."""
@@ -42,7 +43,12 @@ def ingest(  # one option per thing a producer can say
     models = ModelChoice.light() if light else ModelChoice(embedder=embedder)
     models = replace(models, captioner=captioner)
     settings = Settings(
-        state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(targets), models=models, max_span_s=span
+        state_dir=shared.state_dir,
+        cache_dir=shared.cache_dir,
+        roots=roots_of(targets),
+        models=models,
+        model_device=parse_device(device),
+        max_span_s=span,
     )
     clock = SystemClock()
     labels = parse_labels(label or [])
@@ -173,6 +179,12 @@ def parse_profile(name: str) -> Profile:
     if name == "full":
         return "full"
     raise UsageProblem(f"--profile {name!r}: choose fast or full")
+
+
+def parse_device(name: str) -> Device:
+    if name not in get_args(Device):
+        raise UsageProblem(f"--device {name!r}: choose auto, cpu or cuda")
+    return cast("Device", name)
 
 
 def file_settings(shared: Context, roots: tuple[Path, ...] = ()) -> Settings:
