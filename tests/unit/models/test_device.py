@@ -132,9 +132,9 @@ def test_an_error_beside_is_an_error() -> None:
 def test_auto_goes_by_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "nvidiactl"
     monkeypatch.setattr("models.device.NVIDIA_DRIVER", driver)
-    assert [device_for(choice) for choice in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]  # type: ignore[arg-type]
+    assert [device_for(choice) for choice in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
     driver.touch()
-    assert [device_for(choice) for choice in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]  # type: ignore[arg-type]
+    assert [device_for(choice) for choice in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
