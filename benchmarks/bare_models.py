@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-import timm
 import torch
 
 from benchmarks.footage import MODEL_THREADS, cache
+from benchmarks.published import stored
 from models.colour import images_of
 from models.conse import LABEL_SENTENCE, POWER, TOP_LABELS
+from models.efficientnet import PIXELS, network_of, session_of
 from models.images import resized_crop
 from models.moderation import _input as moderation_input
+from models.onnx_graph import cpu_session
 from models.protocol import Image
+from models.registry import ModelContext
 from models.shots import STEP, WINDOW
 from models.tags import EfficientNetTagger
 from models.text import MiniLm
@@ -53,25 +54,19 @@ class BareNetworks:
         torch.set_num_threads(MODEL_THREADS)
         weights = cache()
         self._shots = TransNetV2().eval()
-        self._shots.load_state_dict(torch.load(weights.file("transnetv2"), weights_only=True))
-        stored = torch.load(weights.file("efficientnet-lite0"), weights_only=True)
-        self._tags: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-        self._tags.load_state_dict(dict(zip(self._tags.state_dict(), stored.values(), strict=True)))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = MODEL_THREADS
-        options.log_severity_level = 3
-        self._nsfw: Any = onnxruntime.InferenceSession(
-            str(weights.file("open-nsfw")), options, providers=["CPUExecutionProvider"]
-        )
-        self._labels = _label_vectors()
+        self._shots.load_checkpoint(stored(weights, "transnetv2"))
+        self._tags = session_of(network_of(stored(weights, "efficientnet-lite0")), MODEL_THREADS)
+        self._nsfw = cpu_session(weights.file("open-nsfw"), MODEL_THREADS)
+        self.text = MiniLm(ModelContext(weights, MODEL_THREADS))
+        self.text.open()
+        self._labels = _label_vectors(self.text)
 
     def shots(self, windows: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         with torch.inference_mode():
             return [self._shots(window) for window in windows]
 
     def tags(self, inputs: Sequence[torch.Tensor]) -> list[Floats]:
-        with torch.inference_mode():
-            return [torch.softmax(self._tags(item), -1).numpy() for item in inputs]
+        return [self._tags.run(None, {PIXELS: item.numpy()})[0] for item in inputs]
 
     def nsfw(self, inputs: Sequence[Floats]) -> list[Floats]:
         return [self._nsfw.run(None, {"input_0": item})[0] for item in inputs]
@@ -101,14 +96,10 @@ def _windows(cell: Frames) -> list[torch.Tensor]:
 
 def _tag_input(image: Image) -> torch.Tensor:
     pixels = (resized_crop(image, resize=256, crop=224).astype(np.float32) - 127.0) / 128.0
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
-def _label_vectors() -> Floats:
-    from models.registry import ModelContext
-
-    text = MiniLm(cache())
-    text.open()
+def _label_vectors(text: MiniLm) -> Floats:
     labels = EfficientNetTagger(ModelContext(cache(), MODEL_THREADS)).labels
     vectors = text.embed([LABEL_SENTENCE.format(label) for label in labels])
     return np.asarray(vectors - vectors.mean(0), np.float32)

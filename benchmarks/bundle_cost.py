@@ -1,16 +1,18 @@
-"""What does each model cost inside the bundle, beside the bare network on the same inputs?
+"""What does each model cost inside the bundle, beside the bare network and the published one (torch eager)?
 
 python -m benchmarks.bundle_cost [--quick]
 """
 
 import tempfile
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.bare_models import BareNetworks, Inputs
 from benchmarks.footage import MODEL_THREADS, cache, decoded, long_clip
 from benchmarks.harness import Cost, Report, cpu_ratio, in_rounds, median_cpu_s
 from benchmarks.options import rounds_wanted
+from benchmarks.published import PublishedNetworks
 from decoders.sandbox import DecodePool
 from decoders.source import SourcePolicy
 from models.bundle import Bundle
@@ -20,7 +22,8 @@ from stream.events.frames import Frames
 
 VIDEO_S = 10.0  # one whole cell
 # The system counts CPU time in 10 ms: what is short is done many times over.
-REPEATS = {"tags": 2, "moderation": 2, "embedding": 300}
+REPEATS = {"tags": 4, "moderation": 2, "embedding": 300}
+WORDS = 60
 UNITS = {"shots": "window of 100 ticks", "tags": "image", "moderation": "image", "embedding": "image"}
 
 
@@ -57,6 +60,15 @@ def measure(rounds: int) -> Report:
             limit=f"bare {1000 * median_cpu_s(costs[f'bare {role}']) / counts[role]:.4g} ms",
             note=f"{cpu_ratio(costs, role, f'bare {role}'):.2f}x",
         )
+    for role, unit in (("shots", UNITS["shots"]), ("tags", "image"), ("words", "sentence")):
+        count = counts.get(role, WORDS)
+        report.add(
+            f"{role} before (torch eager, as published), CPU-ms a {unit}",
+            1000 * median_cpu_s(costs[f"eager {role}"]) / count,
+            "ms",
+            limit=f"now {1000 * median_cpu_s(costs[f'bare {role}']) / count:.4g} ms",
+            note=f"now {cpu_ratio(costs, f'bare {role}', f'eager {role}'):.2f}x",
+        )
     report.add(
         "whole bundle, CPU-s per video-second",
         median_cpu_s(costs["bundle"]) / VIDEO_S,
@@ -68,7 +80,10 @@ def measure(rounds: int) -> Report:
 
 
 def _costs(cells: list[Frames], inputs: Inputs, rounds: int) -> dict[str, list[Cost]]:
-    bundle, bare = opened_bundle(), BareNetworks()
+    bundle, bare, eager = opened_bundle(), BareNetworks(), PublishedNetworks(cache())
+    words = bare.text
+    sentences = list(bundle.tagger.labels[:WORDS])
+    tokens = words.tokens(sentences)
     images = [image for cell in cells for image in images_of(cell)]
     predictions = bundle.tagger.predict(images)
     dense = [cell.dense for cell in cells if cell.dense is not None]
@@ -85,11 +100,15 @@ def _costs(cells: list[Frames], inputs: Inputs, rounds: int) -> dict[str, list[C
             "embedding": lambda: _repeat("embedding", lambda: bundle.embedder.embed(images, predictions)),
             "bare embedding": lambda: _repeat("embedding", lambda: bare.conse(predictions.probabilities)),
             "bundle": lambda: bundle.annotate(cells, epoch_ms=1),
+            "eager shots": lambda: eager.shots(inputs.windows),
+            "eager tags": lambda: _repeat("tags", lambda: eager.tags(inputs.tags)),
+            "bare words": lambda: [words.embed([sentence]) for sentence in sentences],
+            "eager words": lambda: eager.words(tokens),
         },
         rounds,
     )
     for role, count in REPEATS.items():
-        for cost in (*costs[role], *costs[f"bare {role}"]):
+        for cost in chain(*(costs.get(f"{kind}{role}", []) for kind in ("", "bare ", "eager "))):
             cost.cpu_s /= count
     return costs
 

@@ -10,7 +10,7 @@ from stream.clock import SystemClock
 from stream.events.asset import AssetPublished, AssetStatus, Profile, SegmentProgressed
 from stream.events.base import Event
 from stream.pipelines.embedded import Embedded
-from stream.settings import Settings
+from stream.settings import Device, Settings
 
 TENANT = "bench"
 TIMEOUT_S = 600.0
@@ -65,7 +65,7 @@ class WarmTopology(Embedded):
 
 
 @contextmanager
-def warm_topology(folder: Path, warm_up: Path) -> Iterator[WarmTopology]:
+def warm_topology(folder: Path, warm_up: Path, *, model_device: Device = "cpu") -> Iterator[WarmTopology]:
     """Real weights, state and clips under `folder`; open and warm when the block begins."""
     settings = Settings(
         state_dir=folder / "state",
@@ -73,6 +73,7 @@ def warm_topology(folder: Path, warm_up: Path) -> Iterator[WarmTopology]:
         roots=(folder, warm_up.parent),
         decode_children=DECODE_CHILDREN,
         model_threads=MODEL_THREADS,
+        model_device=model_device,
     )
     with WarmTopology(settings, SystemClock()) as topology, topology.serving():
         topology.ingest(warm_up, "warm-up", "full")

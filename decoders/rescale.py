@@ -37,7 +37,9 @@ class Rescaler:
         return b"".join(np.rot90(_plane(plane), self._turns).tobytes() for plane in small.planes)
 
     def dense(self, frame: av.VideoFrame) -> Planes:
-        """uint8 [27, 48, 3] RGB."""
+        """uint8 [27, 48, 3] RGB. Of an interlaced frame one field: both would show a cut that lies between them as
+        half of each shot.
+        """
         small = _scaled(self._to_dense, self._fields.field(frame), self._dense_size, "yuv444p")
         rgb = yuv_to_rgb(np.stack([_plane(plane) for plane in small.planes]), self.colour(frame))
         return np.rot90(rgb, self._turns) if self._turns else rgb

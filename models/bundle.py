@@ -1,6 +1,8 @@
 """The models of one topology together: decoded cells in, annotated cells out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ import pyarrow as pa
 
 from models.captions import TEMPLATE_METHOD, template_caption
 from models.colour import images_of
+from models.colour_device import DeviceColour
 from models.images import unit_rows
 from models.moments import MomentRange, assemble, cut_times, cuts_from_probabilities
 from models.protocol import Embedder, Floats, Image, Moderator, ShotDetector, Tagger
@@ -24,6 +27,7 @@ ALGORITHM = 2
 TAG_GATE = 0.15
 MAX_TAGS = 8
 STEP_TICKS = 50
+Defer = Callable[[Callable[[], Any]], Callable[[], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,17 @@ class _Views:
 
 
 class Bundle:
-    """Shots, tags, moderation and one embedding space over the same samples."""
+    """Shots, tags, moderation and one embedding space over the same samples.
 
-    def __init__(self, shots: ShotDetector, tagger: Tagger, moderator: Moderator, embedder: Embedder) -> None:
+    On an accelerator (`device` other than `cpu`) samples become RGB there, and shots and moderation go beside the rest
+    in threads of their own, so that device and host work at the same time. On a CPU each has all cores in turn.
+    """
+
+    def __init__(
+        self, shots: ShotDetector, tagger: Tagger, moderator: Moderator, embedder: Embedder, *, device: str = "cpu"
+    ) -> None:
+        self._images: Callable[[Frames], list[Image]] = images_of if device == "cpu" else DeviceColour(device)
+        self._side_by_side = device != "cpu"
         self.shots = shots
         self.tagger = tagger
         self.moderator = moderator
@@ -76,16 +88,30 @@ class Bundle:
         empty = [cell.segment for cell in frames if not cell.samples]
         if empty:
             raise BadMedia("a segment arrived without any frame to look at", code="no_samples", segments=empty)
-        images = [images_of(cell) for cell in frames]
-        views = self._views(images)
-        return [self._annotate(cell, view, epoch_ms) for cell, view in zip(frames, views, strict=True)]
+        with self._deferring() as defer:
+            cuts = defer(lambda: [self._cuts(cell) for cell in frames])
+            views = self._views([self._images(cell) for cell in frames], defer)
+        return [
+            self._annotate(cell, view, cuts_ns, epoch_ms)
+            for cell, view, cuts_ns in zip(frames, views, cuts(), strict=True)
+        ]
 
-    def _views(self, images: Sequence[Sequence[Image]]) -> list[_Views]:
+    @contextmanager
+    def _deferring(self) -> Iterator[Defer]:
+        """Calls that run beside what follows (or when asked for), and give their result or raise when asked."""
+        if not self._side_by_side:
+            yield lambda call: call
+            return
+        with ThreadPoolExecutor(max_workers=2) as beside:
+            yield lambda call: beside.submit(call).result
+
+    def _views(self, images: Sequence[Sequence[Image]], defer: Defer) -> list[_Views]:
         every = [image for cell in images for image in cell]
+        scores = defer(lambda: self.moderator.nsfw(every))
         predictions = self.tagger.predict(every)
         vectors = self.embedder.embed(every, predictions)
         image_vectors = self.embedder.embed_images(every, predictions) if self._has_image_vectors else vectors
-        nsfw = self.moderator.nsfw(every)
+        nsfw = scores()
         edges = np.cumsum([0, *(len(cell) for cell in images)])
         return [
             _Views(
@@ -102,9 +128,8 @@ class Bundle:
     def _has_image_vectors(self) -> bool:
         return self.embedder.space.image_dimensions is not None
 
-    def _annotate(self, cell: Frames, view: _Views, epoch_ms: int) -> Annotations:
+    def _annotate(self, cell: Frames, view: _Views, cuts_ns: list[int], epoch_ms: int) -> Annotations:
         start_ns, end_ns = cell.range_ns
-        cuts_ns = self._cuts(cell)
         moments = assemble(
             start_ns,
             end_ns,

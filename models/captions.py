@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models.device import limit_threads
+from models.device import limit_threads, ready_device
 from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, network_from, quiet_loading
 from models.protocol import Image
 from models.registry import ModelContext
@@ -53,7 +53,7 @@ class HuggingFaceCaptioner:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         self._processor = from_checkpoint(AutoProcessor, self._directory)
-        self._network = network_from(AutoModelForImageTextToText, self._directory, self._device)
+        self._network = network_from(AutoModelForImageTextToText, self._directory, ready_device(self._context))
 
     def close(self) -> None:
         self._processor = self._network = None

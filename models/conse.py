@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.device import limit_threads
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
@@ -37,8 +36,7 @@ class ConSE:
     """
 
     def __init__(self, context: ModelContext) -> None:
-        self._context = context
-        self._text = MiniLm(context.cache)
+        self._text = MiniLm(context)
         self._labels = EfficientNetTagger(context)
         self._label_vectors: Floats | None = None
 
@@ -56,7 +54,6 @@ class ConSE:
         return ModelStamp(role="embedding", name="conse", version=str(ALGORITHM), digest=self.space.digest)
 
     def open(self) -> None:
-        limit_threads(self._context)
         self._text.open()
 
     def close(self) -> None:

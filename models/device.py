@@ -1,6 +1,35 @@
 """Where models run."""
 
+from pathlib import Path
+from typing import Literal
+
 from models.registry import ModelContext
+from stream.errors import Fatal
+
+NVIDIA_DRIVER = Path("/dev/nvidiactl")
+
+
+def device_for(choice: Literal["auto", "cpu", "cuda"]) -> str:
+    """`cpu` or `cuda`. `auto` is CUDA where the NVIDIA driver is loaded; torch, which takes seconds, is not asked."""
+    if choice == "auto":
+        return "cuda" if NVIDIA_DRIVER.exists() else "cpu"
+    return choice
+
+
+def ready_device(context: ModelContext) -> str:
+    """The context's device. Raises `Fatal` (`no_device`) where it is an accelerator that torch cannot use."""
+    if context.device != "cpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise Fatal(
+                f"models should run on {context.device}, but torch {torch.__version__} finds no CUDA device; check the"
+                " driver, or choose --device cpu",
+                code="no_device",
+            )
+        # TF32 keeps ten bits of a factor: too few for cuts that are to be those of the CPU.
+        torch.backends.cudnn.allow_tf32 = False
+    return context.device
 
 
 def limit_threads(context: ModelContext) -> None:

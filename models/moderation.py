@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from models.onnx_graph import Session, cpu_session
 from models.protocol import Floats, Image
 from models.registry import ModelContext
 from models.weights import digest_of
@@ -22,19 +22,13 @@ class OpenNsfw:
 
     def __init__(self, context: ModelContext) -> None:
         self._context = context
-        self._session: Any = None
+        self._session: Session = None
 
     def stamp(self) -> ModelStamp:
         return ModelStamp(role="moderation", name="open-nsfw", version="1", digest=digest_of("open-nsfw"))
 
     def open(self) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._context.threads
-        options.log_severity_level = 3
-        path = str(self._context.cache.file("open-nsfw"))
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._session = cpu_session(self._context.cache.file("open-nsfw"), self._context.threads)
 
     def close(self) -> None:
         self._session = None

@@ -6,62 +6,114 @@ from typing import Any
 import numpy as np
 
 from models.images import unit_rows
+from models.onnx_graph import Graph, Session
 from models.protocol import Floats
-from models.weights import WeightsCache
+from models.registry import ModelContext
 
 DIMENSIONS = 384
+HEADS = 12
+LAYERS = 6
+EPSILON = 1e-12
 MAX_TOKENS = 128
 BATCH = 64
 
 
 class MiniLm:
-    """Mean pooling over the attention mask, L2-normalised, 384-d. Sentences are embedded in batches of like length;
-    padding is masked out, so neighbours change a result by rounding only.
+    """Mean of the tokens' vectors, L2-normalised, 384-d. A batch holds sentences of as many tokens, so nothing is
+    padded or masked, and neighbours change nothing. Needs neither torch nor transformers: importing them takes longer
+    than a search.
     """
 
-    def __init__(self, cache: WeightsCache) -> None:
-        self._cache = cache
+    def __init__(self, context: ModelContext) -> None:
+        self._context = context
         self._tokenizer: Any = None
-        self._network: Any = None
+        self._session: Session = None
 
     def open(self) -> None:
-        from safetensors.torch import load_file
+        from safetensors.numpy import load_file
         from tokenizers import Tokenizer
-        from transformers import BertConfig, BertModel
 
-        files = self._cache.files("minilm")
-        make: Any = BertModel  # transformers leaves its constructors untyped
-        network = make(BertConfig.from_json_file(str(files["config.json"])), add_pooling_layer=False)
-        tensors = load_file(files["model.safetensors"])
-        wanted = network.state_dict()
-        network.load_state_dict({name: tensor for name, tensor in tensors.items() if name in wanted}, strict=False)
-        missing = [name for name in wanted if name not in tensors and "position_ids" not in name]
-        assert not missing, f"checkpoint lacks {missing[:3]}"
-        self._network = network.eval()
+        files = self._context.cache.files("minilm")
+        self._session = _encoder(load_file(files["model.safetensors"]), self._context.threads)
         self._tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding()
+        self._tokenizer.no_padding()
 
     def close(self) -> None:
-        self._network = self._tokenizer = None
+        self._session = self._tokenizer = None
+
+    def tokens(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Ids with the marks of beginning and end, at most 128."""
+        return [item.ids for item in self._tokenizer.encode_batch(list(sentences))]
 
     def embed(self, sentences: Sequence[str]) -> Floats:
         """[n, 384]."""
         rows = np.empty((len(sentences), DIMENSIONS), np.float32)
-        by_length = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
-        for first in range(0, len(sentences), BATCH):
-            part = by_length[first : first + BATCH]
-            rows[part] = self._run([sentences[index] for index in part])
+        tokens = self.tokens(sentences)
+        lengths = np.array([len(item) for item in tokens])
+        for length in np.unique(lengths):
+            alike = np.flatnonzero(lengths == length)
+            for part in np.split(alike, range(BATCH, len(alike), BATCH)):
+                (hidden,) = self._session.run(None, {"tokens": np.array([tokens[at] for at in part], np.int64)})
+                rows[part] = unit_rows(hidden.mean(1))
         return rows
 
-    def _run(self, sentences: Sequence[str]) -> Floats:
-        import torch
 
-        encoded = self._tokenizer.encode_batch(list(sentences))
-        mask = torch.tensor([item.attention_mask for item in encoded])
-        with torch.inference_mode():
-            tokens = torch.tensor([item.ids for item in encoded])
-            hidden = self._network(input_ids=tokens, attention_mask=mask).last_hidden_state
-            weights = mask[..., None].float()
-            pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
-        return unit_rows(pooled.numpy())
+def _encoder(tensors: dict[str, Floats], threads: int) -> Session:
+    """BERT (Devlin et al. 2019, arXiv:1810.04805): tokens int64 [b, t] to their vectors float32 [b, t, 384]."""
+    graph = Graph()
+    bert = _Bert(graph, tensors)
+    hidden = bert.embedded("tokens")
+    for layer in range(LAYERS):
+        hidden = bert.layer(f"encoder.layer.{layer}", hidden)
+    return graph.session({"tokens": (np.int64, ("batch", "time"))}, [hidden], threads)
+
+
+class _Bert:
+    """Pieces of the encoder, named as in the checkpoint."""
+
+    def __init__(self, graph: Graph, tensors: dict[str, Floats]) -> None:
+        self._graph = graph
+        self._tensors = tensors
+
+    def embedded(self, tokens: str) -> str:
+        apply, weight, tensors = self._graph.apply, self._graph.weight, self._tensors
+        words = apply("Gather", weight(tensors["embeddings.word_embeddings.weight"]), tokens)
+        places = weight(
+            tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0]
+        )
+        length = apply("Shape", tokens, start=1)
+        placed = apply("Slice", places, weight(np.array([0])), length)
+        return self._normalised("embeddings.LayerNorm", apply("Add", words, placed))
+
+    def layer(self, name: str, hidden: str) -> str:
+        attended = self._linear(f"{name}.attention.output.dense", self._attention(f"{name}.attention.self", hidden))
+        hidden = self._normalised(f"{name}.attention.output.LayerNorm", self._graph.apply("Add", attended, hidden))
+        inner = self._graph.apply("Gelu", self._linear(f"{name}.intermediate.dense", hidden))
+        outer = self._graph.apply("Add", self._linear(f"{name}.output.dense", inner), hidden)
+        return self._normalised(f"{name}.output.LayerNorm", outer)
+
+    def _attention(self, name: str, hidden: str) -> str:
+        apply = self._graph.apply
+        query, value = (self._heads(f"{name}.{part}", hidden, (0, 2, 1, 3)) for part in ("query", "value"))
+        scores = apply("MatMul", query, self._heads(f"{name}.key", hidden, (0, 2, 3, 1)))
+        scale = self._graph.weight(np.array((DIMENSIONS / HEADS) ** -0.5, np.float32))
+        shares = apply("Softmax", apply("Mul", scores, scale), axis=-1)
+        context = apply("Transpose", apply("MatMul", shares, value), perm=(0, 2, 1, 3))
+        return apply("Reshape", context, self._graph.weight(np.array([0, 0, DIMENSIONS])))
+
+    def _heads(self, name: str, hidden: str, order: tuple[int, ...]) -> str:
+        """[b, t, 384] to [b, t, heads, 32], transposed."""
+        split = self._graph.weight(np.array([0, 0, HEADS, DIMENSIONS // HEADS]))
+        return self._graph.apply(
+            "Transpose", self._graph.apply("Reshape", self._linear(name, hidden), split), perm=order
+        )
+
+    def _linear(self, name: str, value: str) -> str:
+        matrix, offset = (self._tensors[f"{name}.{part}"] for part in ("weight", "bias"))
+        product = self._graph.apply("MatMul", value, self._graph.weight(matrix.T))
+        return self._graph.apply("Add", product, self._graph.weight(offset))
+
+    def _normalised(self, name: str, value: str) -> str:
+        scale, offset = (self._graph.weight(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self._graph.apply("LayerNormalization", value, scale, offset, axis=-1, epsilon=EPSILON)

@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.device import limit_threads
+from models.device import limit_threads, ready_device
 from models.hf import checkpoint_digest, checkpoint_dir, from_checkpoint, network_from, quiet_loading
 from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
@@ -17,10 +18,15 @@ from models.registry import ModelContext
 from stream.errors import Fatal
 from stream.events.annotations import ModelStamp, Space
 
+CUDA_BATCH = 64
+
 
 class HuggingFaceTwoTower:
     """`hf:DIR`. Images and words are embedded by the checkpoint's own towers (`get_image_features`,
-    `get_text_features`), one item at a time so that no neighbour can matter. Never calibrated: no hit is called weak.
+    `get_text_features`). Never calibrated: no hit is called weak.
+
+    One item at a time on a CPU; on CUDA batches filled up to a fixed size, in float16 (where float32 is the reference,
+    it keeps three bits more than bfloat16). Either way no neighbour can matter.
     """
 
     weak_below: float | None = None
@@ -29,6 +35,7 @@ class HuggingFaceTwoTower:
         self._directory: Path = checkpoint_dir(context.argument)
         self._context = context
         self._device = context.device
+        self._batch = 1 if context.device == "cpu" else CUDA_BATCH
         self._network: Any = None
         self._processor: Any = None
 
@@ -63,7 +70,7 @@ class HuggingFaceTwoTower:
         quiet_loading()
         from transformers import AutoModel, AutoProcessor
 
-        network = network_from(AutoModel, self._directory, self._device)
+        network = network_from(AutoModel, self._directory, ready_device(self._context))
         if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
             raise Fatal(f"{self._directory} has no image and text towers", code="bad_checkpoint")
         self._network = network
@@ -75,29 +82,33 @@ class HuggingFaceTwoTower:
     def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002 - own towers
         from PIL import Image as Pillow
 
-        return self._rows(
-            self._network.get_image_features(**self._inputs(images=Pillow.fromarray(image))) for image in images
-        )
+        inputs = (self._inputs(images=Pillow.fromarray(image)) for image in images)
+        return self._rows(self._network.get_image_features, inputs)
 
     def embed_images(self, images: Sequence[Image], predictions: Predictions) -> Floats:
         return self.embed(images, predictions)
 
     def embed_text(self, texts: Sequence[str]) -> Floats:
         # SigLIP was trained on text padded to the full length; CLIP's mask makes padding harmless.
-        return self._rows(
-            self._network.get_text_features(**self._inputs(text=[text], padding="max_length", truncation=True))
-            for text in texts
-        )
+        inputs = (self._inputs(text=[text], padding="max_length", truncation=True) for text in texts)
+        return self._rows(self._network.get_text_features, inputs)
 
     def _inputs(self, **arguments: Any) -> Any:
-        return self._processor(return_tensors="pt", **arguments).to(self._device)
+        return self._processor(return_tensors="pt", **arguments)
 
-    def _rows(self, features: Any) -> Floats:
+    def _rows(self, tower: Callable[..., Any], inputs: Iterator[Any]) -> Floats:
+        """One row per item, fetched when all are queued: the device works while the host prepares."""
         import torch
 
-        with torch.inference_mode():
-            rows = [_pooled(item)[0].float().cpu().numpy() for item in features]
-        return unit_rows(np.array(rows, np.float32).reshape(-1, self.space.dimensions))
+        queued = []
+        half = torch.autocast(self._device, torch.float16, enabled=self._batch > 1)
+        with torch.inference_mode(), half:
+            while part := list(islice(inputs, self._batch)):
+                filled = part + part[-1:] * (self._batch - len(part))
+                joined = {name: torch.cat([item[name] for item in filled]).to(self._device) for name in part[0]}
+                queued.append(_pooled(tower(**joined))[: len(part)].float())
+            rows = torch.cat(queued).cpu().numpy() if queued else np.empty((0, self.space.dimensions), np.float32)
+        return unit_rows(rows)
 
 
 def _default_dimensions(directory: Path) -> int | None:

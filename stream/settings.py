@@ -3,6 +3,10 @@ environment."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda"]
+"""`auto` is CUDA where the NVIDIA driver is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Settings:
     models: ModelChoice = field(default_factory=ModelChoice)
     decode_children: int = 2
     model_threads: int = 2
+    model_device: Device = "auto"
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0
     drain_timeout_s: float = 20.0

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.reducers import Progress
-from stream.settings import ModelChoice, Settings
+from stream.settings import Device, ModelChoice, Settings
 
 PrivateNetwork = Annotated[
     bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
@@ -45,6 +45,7 @@ def ingest(  # one option per thing a producer can say
     every: Annotated[
         float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
     ] = 10.0,
+    device: Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")] = "auto",
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Make footage searchable. Run again to resume; what is done is not done again."""
@@ -58,6 +59,7 @@ def ingest(  # one option per thing a producer can say
         cache_dir=shared.cache_dir,
         roots=roots_of(targets.values()),
         models=models,
+        model_device=parse_device(device),
         max_span_s=span,
     )
     clock = SystemClock()
@@ -198,6 +200,12 @@ def parse_profile(name: str) -> Profile:
     if name == "full":
         return "full"
     raise UsageProblem(f"--profile {name!r}: choose fast or full")
+
+
+def parse_device(name: str) -> Device:
+    if name not in get_args(Device):
+        raise UsageProblem(f"--device {name!r}: choose auto, cpu or cuda")
+    return cast("Device", name)
 
 
 def file_settings(shared: Context, roots: tuple[Path, ...] = ()) -> Settings:

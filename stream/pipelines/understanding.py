@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sinks.ledger import DeltaLedger, LanceLedger
 
 MIB = 1024 * 1024
+# Cells of about ten samples each, so that pictures fill batches of 64.
+CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
 
 
 class Understanding:
@@ -56,6 +58,7 @@ class Understanding:
             load("tagger", chosen.tagger, context),
             load("moderator", chosen.moderator, context),
             load("embedder", chosen.embedder, context),
+            device=context.device,
         )
 
     def close(self) -> None:
@@ -86,7 +89,13 @@ class Understanding:
     def _model_context(self) -> "ModelContext":
         from models.registry import ModelContext
 
-        return ModelContext.of(self.settings.cache_dir, threads=self.settings.model_threads)
+        return ModelContext.of(self.settings.cache_dir, threads=self.settings.model_threads, device=self._device)
+
+    @cached_property
+    def _device(self) -> str:
+        from models.device import device_for
+
+        return device_for(self.settings.model_device)
 
     def _plan(self) -> Stage:
         return Stage(
@@ -136,13 +145,18 @@ class Understanding:
         )
 
     def _understand(self) -> Stage:
+        on_cuda = self._device == "cuda"
         return Stage(
             name="understand",
             sources=(FRAMES.name,),
             targets=(ANNOTATIONS.name, PROGRESS.name),
             operator=lambda: UnderstandOperator(self.bundle, epoch_ms=self._epoch_ms),
+            # A CPU gains nothing from more cells at once, and holds back the first.
+            batch=CUDA_BATCH if on_cuda else BatchPolicy(),
             throttled_by=(ANNOTATIONS.name,),
-            resources=Resources(cpus=float(self.settings.model_threads), memory_bytes=4 << 30),
+            resources=Resources(
+                cpus=float(self.settings.model_threads), memory_bytes=4 << 30, gpus=1 if on_cuda else 0
+            ),
         )
 
     def _caption(self) -> Stage:
@@ -229,5 +243,5 @@ class CurrentLedger:
 
 def reference_topology() -> Topology:
     """The topology as documents show it, captions included. Nothing can be run from it: its settings name no place."""
-    settings = Settings(state_dir=Path(), cache_dir=Path(), models=ModelChoice(captioner="hf"))
+    settings = Settings(state_dir=Path(), cache_dir=Path(), models=ModelChoice(captioner="hf"), model_device="cpu")
     return Understanding(settings, SystemClock(), epoch_ms=0).topology()

@@ -52,6 +52,25 @@ def test_vectors_are_those_of_transformers(
     assert embedder.space.spec == f"hf:{directory}"
 
 
+@pytest.mark.parametrize("write", [clip_checkpoint, siglip_checkpoint])
+def test_filled_batches_in_half_precision_keep_the_direction(
+    write: Callable[[Path], Path], tmp_path: Path, model_context: ModelContext
+) -> None:
+    """What an accelerator runs, on the CPU."""
+    directory = write(tmp_path / "two-tower")
+    plain, batched = (load("embedder", f"hf:{directory}", model_context) for _ in range(2))
+    plain.open()
+    batched.open()
+    batched._batch = 4
+    for said, reference in (
+        (batched.embed(noise(5), NOTHING), plain.embed(noise(5), NOTHING)),
+        (batched.embed_text(TEXTS), plain.embed_text(TEXTS)),
+    ):
+        assert (said * reference).sum(1).min() >= 0.999
+    np.testing.assert_array_equal(batched.embed(noise(1), NOTHING), batched.embed(noise(5)[:1], NOTHING))
+    np.testing.assert_array_equal(batched.embed(noise(5), NOTHING)[4:], batched.embed(noise(5)[4:], NOTHING))
+
+
 def _processed(directory: Path) -> Any:
     from transformers import AutoProcessor
 

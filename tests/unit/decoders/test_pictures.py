@@ -1,5 +1,7 @@
 """Geometry, colour and rescaling against plain arithmetic."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import numpy.typing as npt
@@ -147,3 +149,36 @@ def test_rotation_turns_clockwise(rotation: int) -> None:
     dense = rescaler.dense(frame)
     corners = [dense[3, 3], dense[3, -4], dense[-4, -4], dense[-4, 3]]
     assert int(np.argmax([corner.sum() for corner in corners])) == rotation // 90
+
+
+def woven(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], *, interlaced: bool) -> av.VideoFrame:
+    """A decoded MPEG-2 frame whose even rows are of one grey picture and whose odd rows are of another."""
+    height, width = first.shape
+    rows = np.where(np.arange(height)[:, None] % 2, second, first)
+    planes = np.concatenate([rows.ravel(), np.full(height * width // 2, 128, np.uint8)]).reshape(height * 3 // 2, width)
+    encoder = av.CodecContext.create("mpeg2video", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.framerate = width, height, "yuv420p", Fraction(25)
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"qscale": "1", **({"flags": "+ildct+ilme"} if interlaced else {})}
+    decoder = av.CodecContext.create("mpeg2video", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(planes), format="yuv420p")
+    frame.pts = 0
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    return next(shown for packet in [*packets, None] for shown in decoder.decode(packet))
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_tick_of_an_interlaced_frame_is_one_field(rotation: int) -> None:
+    """A cut between two fields would show as half of each shot, and be missed."""
+    ramp = np.linspace(40, 220, 128).astype(np.uint8)[None].repeat(96, axis=0)
+    dark = np.full_like(ramp, 16)
+    rescaler = Rescaler(media(128, 96, rotation), 96)
+    field = woven(ramp, dark, interlaced=True)
+    assert field.interlaced_frame
+    shown = rescaler.dense(field).astype(int)
+    plain = rescaler.dense(woven(ramp, ramp, interlaced=False)).astype(int)
+    assert np.abs(shown - plain).mean() < 4
+    mixed = rescaler.dense(woven(ramp, dark, interlaced=False)).astype(int)
+    assert np.abs(mixed - plain).mean() > 30

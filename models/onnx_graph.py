@@ -1,0 +1,67 @@
+"""ONNX graphs written operator by operator from weights at hand, and sessions of onnxruntime over them.
+
+Writing a graph takes milliseconds; exporting one from torch takes seconds and would need a cache (docs/adr/0010).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+OPSET = 20
+IR_VERSION = 10
+
+Session = Any
+"""An `onnxruntime.InferenceSession`, which has no types."""
+
+
+class Graph:
+    """Nodes in the order of their making. Every method returns the name of a value for later nodes."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._weights: list[Any] = []
+
+    def weight(self, array: npt.NDArray[Any]) -> str:
+        from onnx import numpy_helper
+
+        name = f"weight_{len(self._weights)}"
+        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """One ONNX operator with one output."""
+        from onnx import helper
+
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+    def session(
+        self, inputs: Mapping[str, tuple[type[np.generic], Sequence[int | str]]], outputs: Sequence[str], threads: int
+    ) -> Session:
+        """Compiled for the CPU. `inputs`: name to type and shape, where a word stands for any size."""
+        from onnx import TensorProto, helper
+
+        given = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), list(shape))
+            for name, (kind, shape) in inputs.items()
+        ]
+        wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+        graph = helper.make_graph(self._nodes, "rushes", given, wanted, self._weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        return cpu_session(model.SerializeToString(), threads)
+
+
+def cpu_session(model: Path | bytes, threads: int) -> Session:
+    """A session whose idle threads sleep: other processes share the cores."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    content = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,146 @@
+"""The fast networks say what the published ones say: other layouts, other runtimes, the same numbers."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from benchmarks.published import published_minilm, published_transnet, stored
+from models.efficientnet import SIDE, network_of
+from models.images import resized_crop
+from models.moments import cuts_from_probabilities
+from models.protocol import Floats, Image
+from models.registry import ModelContext
+from models.shots import TransNetShots
+from models.tags import EfficientNetTagger, batches_of
+from models.text import MiniLm
+from models.transnet import TransNetV2
+from models.weights import WeightsCache
+
+pytestmark = pytest.mark.slow
+Require = Callable[..., None]
+TAG_GATE = 0.15
+TEXTS = [
+    "a dog",
+    "",
+    "a video of a mountain bike, all-terrain bike, off-roader",
+    "two men on a street at night",
+    "x" * 900,
+]
+
+
+def frames_of(cache: WeightsCache, name: str, size: tuple[int, int], every: int = 1) -> list[Image]:
+    with av.open(str(cache.files("clips")[name])) as container:
+        return [
+            np.asarray(frame.reformat(*size, "rgb24").to_ndarray(), np.uint8)
+            for number, frame in enumerate(container.decode(video=0))
+            if number % every == every // 2
+        ]
+
+
+def test_shots_are_those_of_the_published_network(require_weights: Require, model_context: ModelContext) -> None:
+    require_weights("transnetv2", "clips")
+    ticks: npt.NDArray[np.uint8] = np.stack(frames_of(model_context.cache, "bikes.mp4", (48, 27))[:150])
+    shots = TransNetShots(model_context)
+    shots.open()
+    ours = shots.cut_probabilities(ticks)
+    tensors = stored(model_context.cache, "transnetv2")
+    with torch.inference_mode():
+        logits = [published_transnet(tensors, torch.from_numpy(ticks[None, first : first + 100])) for first in (0, 50)]
+    published = np.concatenate([torch.sigmoid(item[0, 25:75]).numpy() for item in logits])
+    np.testing.assert_allclose(ours, published, rtol=0, atol=1e-4)
+    assert cuts_from_probabilities(ours) == cuts_from_probabilities(published) == [30 - 25, 76 - 25]
+
+
+def test_windows_side_by_side_are_each_alone(require_weights: Require, model_context: ModelContext) -> None:
+    """As on an accelerator: batched, and the batch filled up."""
+    require_weights("transnetv2", "clips")
+    ticks = np.stack(frames_of(model_context.cache, "bikes.mp4", (48, 27))[:150])
+    network = TransNetV2().eval()
+    network.load_checkpoint(stored(model_context.cache, "transnetv2"))
+    batched = TransNetShots.batched(network, "cpu", windows=3)(ticks)
+    shots = TransNetShots(model_context)
+    shots.open()
+    np.testing.assert_allclose(batched, shots.cut_probabilities(ticks), rtol=0, atol=1e-5)
+
+
+def eager(network: Any, images: Sequence[Image]) -> tuple[Floats, Floats]:
+    """Probabilities and pooled features as timm and torch give them."""
+    crops = np.stack([resized_crop(image, resize=256, crop=SIDE) for image in images]).astype(np.float32)
+    with torch.inference_mode():
+        maps = network.forward_features(torch.from_numpy((crops - 127.0) / 128.0).permute(0, 3, 1, 2))
+        pooled = network.forward_head(maps, pre_logits=True)
+        return torch.softmax(network.get_classifier()(pooled), -1).numpy(), pooled.numpy()
+
+
+@pytest.fixture(scope="module")
+def scenes(require_weights: Require, model_context: ModelContext) -> list[Image]:
+    require_weights("efficientnet-lite0", "clips")
+    clips = ("bikes.mp4", "bigbuckbunny.mp4")
+    return [image for clip in clips for image in frames_of(model_context.cache, clip, (456, 256), every=50)]
+
+
+def test_tags_are_those_of_timm(scenes: list[Image], model_context: ModelContext) -> None:
+    tagger = EfficientNetTagger(model_context)
+    tagger.open()
+    ours = tagger.predict(scenes)
+    probabilities, features = eager(network_of(stored(model_context.cache, "efficientnet-lite0")), scenes)
+    np.testing.assert_allclose(ours.probabilities, probabilities, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(ours.features, features, rtol=0, atol=1e-4)
+
+
+def test_half_precision_changes_no_tag(scenes: list[Image], model_context: ModelContext) -> None:
+    """What an accelerator runs, on the CPU: padded batches, convolutions in float16."""
+    network = network_of(stored(model_context.cache, "efficientnet-lite0"))
+    crops = [resized_crop(image, resize=256, crop=SIDE) for image in scenes]
+    probabilities, features = eager(network, scenes)
+    batches = batches_of(network, "cpu", 3)
+    half, pooled = batches.run(crops)
+    assert_tags_equal(half, probabilities)
+    assert cosines(pooled, features).min() >= 0.999
+    alone, _ = batches.run(crops[1:2])
+    np.testing.assert_array_equal(alone, half[1:2])
+    assert [rows.shape for rows in batches.run([])] == [(0, 1000), (0, 1280)]
+
+
+def assert_tags_equal(left: Floats, right: Floats) -> None:
+    """The same labels pass the gate, but for probabilities within 0.02 of it."""
+    differ = (left >= TAG_GATE) != (right >= TAG_GATE)
+    assert np.abs(right[differ] - TAG_GATE).max(initial=0.0) <= 0.02
+
+
+def cosines(left: Floats, right: Floats) -> Floats:
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return np.asarray((left * right).sum(1) / norms, np.float32)
+
+
+def test_words_are_those_of_transformers(require_weights: Require, model_context: ModelContext) -> None:
+    require_weights("minilm")
+    network = published_minilm(model_context.cache)
+    words = MiniLm(model_context)
+    words.open()
+    ours = words.embed(TEXTS)
+    for text, row in zip(TEXTS, ours, strict=True):
+        tokens = torch.tensor(words.tokens([text]))
+        with torch.inference_mode():
+            pooled = network(input_ids=tokens).last_hidden_state[0].mean(0)
+        np.testing.assert_allclose(row, (pooled / pooled.norm()).numpy(), rtol=0, atol=1e-5)
+
+
+def test_a_search_by_words_waits_for_no_heavy_library(require_weights: Require, model_context: ModelContext) -> None:
+    require_weights("minilm")
+    script = (
+        "import sys; from pathlib import Path; from models.registry import ModelContext, load\n"
+        "embedder = load('embedder', 'conse', ModelContext.of(Path(sys.argv[1]))); embedder.open()\n"
+        "assert embedder.embed_text(['a dog']).shape == (1, 384)\n"
+        "print(sorted({'torch', 'torchvision', 'transformers', 'timm'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script, str(model_context.cache.directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
