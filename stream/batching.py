@@ -19,6 +19,7 @@ class Batcher(Generic[T]):
 
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
+        self._max_records, self._max_bytes = policy.max_records, policy.max_bytes
         self._items: deque[tuple[T, int, float]] = deque()
         self._paced_s = float("-inf")  # when the batches taken so far would be over, one an interval
         self.bytes = 0
@@ -46,6 +47,8 @@ class Batcher(Generic[T]):
         return max(due_s, self._paced_s - (self._policy.burst - 1) * self._policy.min_interval_s)
 
     def ready(self, now_s: float) -> bool:
+        if self._full():  # asked for every record of a busy stage
+            return True
         due_s = self.due_s()
         return due_s is not None and due_s <= now_s
 
@@ -56,9 +59,9 @@ class Batcher(Generic[T]):
         self._paced_s = max(now_s, self._paced_s) + self._policy.min_interval_s
         batch: list[T] = []
         size = 0
-        while self._items and len(batch) < self._policy.max_records:
+        while self._items and len(batch) < self._max_records:
             item, item_size, _ = self._items[0]
-            if batch and size + item_size > self._policy.max_bytes:
+            if batch and size + item_size > self._max_bytes:
                 break
             self._items.popleft()
             batch.append(item)
@@ -67,4 +70,4 @@ class Batcher(Generic[T]):
         return batch
 
     def _full(self) -> bool:
-        return len(self._items) >= self._policy.max_records or self.bytes >= self._policy.max_bytes
+        return len(self._items) >= self._max_records or self.bytes >= self._max_bytes
