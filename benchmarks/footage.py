@@ -1,8 +1,13 @@
-"""What the benchmarks look at: a pinned sample clip, its packets repeated without encoding again."""
+"""What the benchmarks look at: a pinned sample clip, and 1080p footage of any length made of it once and kept."""
 
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
+import av
 import platformdirs
+from av.video.frame import PictureType
+from av.video.reformatter import Interpolation
 
 from benchmarks.decode_cost import repeated
 from decoders.protocol import Inspection
@@ -16,6 +21,11 @@ from stream.events.ids import AssetVersion
 CLIP = "bigbuckbunny.mp4"
 MODEL_THREADS = 2
 DECODE_CHILDREN = 2
+HD_SIZE = (1920, 1080)
+HD_RATE = 25
+GOP_S = 2
+HD_CLIP_S = 4
+HD_FACTS = f"1920x1080 H.264, {HD_RATE} frames/s, {GOP_S}-s GOPs"
 
 
 def cache() -> WeightsCache:
@@ -26,6 +36,43 @@ def cache() -> WeightsCache:
 def short_clip() -> Path:
     """1280x720 H.264, 5.28 s. Raises `Unavailable` with the command that fetches it."""
     return cache().files("clips")[CLIP]
+
+
+def hd_clip(seconds: float = HD_CLIP_S) -> Path:
+    """`HD_FACTS`, of about `seconds`: the pinned clip scaled up and encoded once, its packets repeated.
+
+    Kept beside the weights, outside any checkout.
+    """
+    path = footage_dir() / f"hd-{round(seconds)}s.mp4"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.mp4")
+        if seconds <= HD_CLIP_S:
+            _encode(short_clip(), part)
+        else:
+            repeated(hd_clip(), part, seconds)
+        part.replace(path)
+    return path
+
+
+def footage_dir() -> Path:
+    """Where footage made for benchmarks is kept."""
+    return cache().directory / "benchmarks"
+
+
+def _encode(source: Path, path: Path) -> None:
+    with av.open(str(source)) as original, av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=HD_RATE)
+        stream.width, stream.height = HD_SIZE
+        stream.pix_fmt = "yuv420p"
+        gop = str(GOP_S * HD_RATE)
+        stream.options = {"crf": "23", "preset": "medium", "g": gop, "keyint_min": gop, "sc_threshold": "0"}
+        for number, frame in enumerate(islice(original.decode(video=0), HD_CLIP_S * HD_RATE)):
+            large = frame.reformat(*HD_SIZE, "yuv420p", interpolation=Interpolation.LANCZOS)
+            large.pts, large.time_base = number, Fraction(1, HD_RATE)
+            large.pict_type = PictureType.NONE
+            target.mux(stream.encode(large))
+        target.mux(stream.encode(None))
 
 
 def long_clip(folder: Path, seconds: float) -> Path:

@@ -19,16 +19,21 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
+MEMORY_KIND = "PSS" if Path("/proc/self/smaps_rollup").exists() else "summed RSS"
 PACKAGES = ("av", "torch", "onnxruntime", "numpy", "pyarrow", "lancedb", "deltalake", "confluent-kafka")
 
 
 @dataclass(slots=True)
 class Cost:
-    """What a block of work took, children included. Memory is the peak of the whole tree's summed RSS."""
+    """What a block of work took, children included.
+
+    Memory is the peak of the whole tree: PSS, which divides shared pages among their users, where the system tells it,
+    else summed RSS.
+    """
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
-    peak_rss_bytes: int = 0
+    peak_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def environment() -> Mapping[str, object]:
 
 
 @contextmanager
-def measured(interval_s: float = 0.2) -> Iterator[Cost]:
+def measured(interval_s: float = 0.5) -> Iterator[Cost]:
     """Fill a `Cost` while the block runs: children that ended are counted by the system, living ones at both ends.
 
     What sampling the memory costs is taken off again.
@@ -126,10 +131,10 @@ def in_rounds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str
     return costs
 
 
-def cpu_ratio(costs: Mapping[str, Sequence[Cost]], over: str, *under: str) -> float:
-    """Median over rounds of the CPU of `over` by the summed CPU of `under`."""
+def cpu_ratio(costs: Mapping[str, Sequence[Cost]], over: str, *under: str, scale: float = 1.0) -> float:
+    """Median over rounds of the CPU of `over` by the summed CPU of `under`, these done `scale` times."""
     rounds = range(len(costs[over]))
-    return median(costs[over][turn].cpu_s / sum(costs[name][turn].cpu_s for name in under) for turn in rounds)
+    return median(costs[over][turn].cpu_s / sum(costs[name][turn].cpu_s for name in under) / scale for turn in rounds)
 
 
 def median_cpu_s(costs: Sequence[Cost]) -> float:
@@ -147,25 +152,37 @@ def median_of(costs: Sequence[float]) -> float:
 
 def _watch(cost: Cost, stop: threading.Event, interval_s: float) -> None:
     while not stop.wait(interval_s):
-        cost.peak_rss_bytes = max(cost.peak_rss_bytes, sum(rss for _, rss in _tree()))
+        cost.peak_bytes = max(cost.peak_bytes, sum(_over_tree(_memory_bytes)))
     cost.cpu_s -= time.thread_time()
 
 
 def _tree_cpu_s() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(cpu for cpu, _ in _tree()) + ended.ru_utime + ended.ru_stime
+    return sum(_over_tree(_cpu_s)) + ended.ru_utime + ended.ru_stime
 
 
-def _tree() -> list[tuple[float, int]]:
+def _over_tree(ask: Callable[[psutil.Process], float]) -> list[float]:
     me = psutil.Process()
     found = []
     for process in (me, *me.children(recursive=True)):
         try:
-            times = process.cpu_times()
-            found.append((times.user + times.system, process.memory_info().rss))
-        except psutil.NoSuchProcess:
+            found.append(ask(process))
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    rollup = Path(f"/proc/{process.pid}/smaps_rollup")
+    if MEMORY_KIND == "PSS":
+        lines = rollup.read_text().splitlines()
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return int(process.memory_info().rss)
 
 
 def _processor() -> str:

@@ -10,7 +10,7 @@ from stream.clock import SystemClock
 from stream.events.asset import AssetPublished, AssetStatus, Profile, SegmentProgressed
 from stream.events.base import Event
 from stream.pipelines.embedded import Embedded
-from stream.settings import Device, Settings
+from stream.settings import Device, ModelChoice, Settings
 
 TENANT = "bench"
 TIMEOUT_S = 600.0
@@ -65,17 +65,27 @@ class WarmTopology(Embedded):
 
 
 @contextmanager
-def warm_topology(folder: Path, warm_up: Path, *, model_device: Device = "cpu") -> Iterator[WarmTopology]:
-    """Real weights, state and clips under `folder`; open and warm when the block begins."""
+def warm_topology(
+    folder: Path,
+    warm_up: Path,
+    *roots: Path,
+    models: ModelChoice | None = None,
+    profile: Profile = "full",
+    model_device: Device = "cpu",
+) -> Iterator[WarmTopology]:
+    """State under `folder`, clips there or under `roots`; open and warm when the block begins. Real weights, unless
+    `models` says otherwise.
+    """
     settings = Settings(
         state_dir=folder / "state",
         cache_dir=cache().directory,
-        roots=(folder, warm_up.parent),
+        roots=(folder, warm_up.parent, *roots),
         decode_children=DECODE_CHILDREN,
         model_threads=MODEL_THREADS,
         model_device=model_device,
+        models=models or ModelChoice(),
     )
     with WarmTopology(settings, SystemClock()) as topology, topology.serving():
-        topology.ingest(warm_up, "warm-up", "full")
+        topology.ingest(warm_up, "warm-up", profile)
         topology.settle()
         yield topology

@@ -13,12 +13,15 @@ class Batcher(Generic[T]):
     """A queue that gives batches of its policy, in order of arrival.
 
     A batch is the longest prefix within `max_records` and `max_bytes`, and at least one item. It is ready when the
-    queue holds more than a batch could grow to, or `max_wait_s` after its first item came.
+    queue holds more than a batch could grow to, or `max_wait_s` after its first item came and no sooner than the pace
+    of `BatchPolicy` allows.
     """
 
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
+        self._max_records, self._max_bytes = policy.max_records, policy.max_bytes
         self._items: deque[tuple[T, int, float]] = deque()
+        self._paced_s = float("-inf")  # when the batches taken so far would be over, one an interval
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -38,20 +41,27 @@ class Batcher(Generic[T]):
         """When the next batch is ready though nothing more arrives; None while empty."""
         if not self._items:
             return None
-        return float("-inf") if self._full() else self._items[0][2] + self._policy.max_wait_s
+        due_s = self._items[0][2] + self._policy.max_wait_s
+        if self._full() or due_s == float("-inf"):
+            return float("-inf")
+        return max(due_s, self._paced_s - (self._policy.burst - 1) * self._policy.min_interval_s)
 
     def ready(self, now_s: float) -> bool:
-        return bool(self._items) and (self._full() or self._items[0][2] + self._policy.max_wait_s <= now_s)
+        if self._full():  # asked for every record of a busy stage
+            return True
+        due_s = self.due_s()
+        return due_s is not None and due_s <= now_s
 
     def take(self, now_s: float) -> list[T]:
         """The next batch, or nothing if none is ready."""
         if not self.ready(now_s):
             return []
+        self._paced_s = max(now_s, self._paced_s) + self._policy.min_interval_s
         batch: list[T] = []
         size = 0
-        while self._items and len(batch) < self._policy.max_records:
+        while self._items and len(batch) < self._max_records:
             item, item_size, _ = self._items[0]
-            if batch and size + item_size > self._policy.max_bytes:
+            if batch and size + item_size > self._max_bytes:
                 break
             self._items.popleft()
             batch.append(item)
@@ -60,4 +70,4 @@ class Batcher(Generic[T]):
         return batch
 
     def _full(self) -> bool:
-        return len(self._items) >= self._policy.max_records or self.bytes >= self._policy.max_bytes
+        return len(self._items) >= self._max_records or self.bytes >= self._max_bytes

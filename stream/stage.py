@@ -30,11 +30,17 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """A batch is full at `max_records` or `max_bytes`, and due `max_wait_s` after its first record arrived."""
+    """A batch is full at `max_records` or `max_bytes`, and due `max_wait_s` after its first record arrived.
+
+    `min_interval_s` paces batches that are not full: `burst` of them may follow each other as they come, more wait for
+    company until on average one an interval has passed. What comes after a rest is never held up.
+    """
 
     max_records: int = 1
     max_bytes: int = 32 * 1024 * 1024
     max_wait_s: float = 0.0
+    min_interval_s: float = 0.0
+    burst: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,8 @@ class Worker:
 
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
         """Without what meanwhile belongs to another member, who gets it anyway."""
+        if len(works) == 1 and consumer.owns(works[0].record):
+            return works
         owned = [work for work in works if consumer.owns(work.record)]
         if len(owned) < len(works):
             self._status.in_flight(len(owned) - len(works))

@@ -177,7 +177,8 @@ class Understanding:
         )
 
     def _sinks(self) -> Iterator[Stage]:
-        batch = BatchPolicy(max_records=64, max_bytes=32 * MIB, max_wait_s=0.05)
+        # A commit costs as much as some cells: an asset of few is searchable at once, a flow of them shares commits.
+        batch = BatchPolicy(max_records=64, max_bytes=32 * MIB, max_wait_s=0.05, min_interval_s=0.5, burst=4)
         yield Stage(
             name="index",
             sources=(ANNOTATIONS.name,),
@@ -191,7 +192,7 @@ class Understanding:
             sources=(ANNOTATIONS.name, RETIREMENTS.name),
             targets=(PROGRESS.name,),
             operator=self._parquet_operator,
-            batch=replace(batch, max_wait_s=0.5),  # search does not wait for it, and a Delta commit is dear
+            batch=replace(batch, max_wait_s=0.5, min_interval_s=1.0),  # search does not wait for it
             max_replicas=1,
         )
         yield Stage(

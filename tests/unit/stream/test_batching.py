@@ -1,5 +1,8 @@
 """Batches keep order, respect their bounds and are neither early nor late."""
 
+import math
+from itertools import accumulate
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +67,42 @@ def test_put_back_restores_the_order_and_is_due_at_once(policy: BatchPolicy, ite
     batcher.put_back([(item, item_sizes[item]) for item in batch])
     assert batcher.bytes == sum(item_sizes)
     assert batcher.take(0.0) == batch
+
+
+paced = st.builds(
+    BatchPolicy,
+    max_records=st.just(100),
+    max_wait_s=st.floats(0, 1),
+    min_interval_s=st.floats(0.1, 5),
+    burst=st.integers(1, 4),
+)
+
+
+@given(paced, st.lists(st.floats(0, 3), min_size=1, max_size=40))
+def test_pace_bounds_how_many_batches_follow_each_other_and_how_long_an_item_waits(
+    policy: BatchPolicy, gaps_s: list[float]
+) -> None:
+    batcher: Batcher[float] = Batcher(policy)
+    taken_s: list[float] = []
+    for at_s in [*accumulate(gaps_s), math.inf]:
+        while (due_s := batcher.due_s()) is not None and due_s <= at_s:
+            batch = batcher.take(due_s)
+            assert due_s - batch[0] <= max(policy.max_wait_s, policy.min_interval_s) + 1e-9
+            taken_s.append(due_s)
+        batcher.add(at_s, size=1, now_s=at_s)
+    for first, start_s in enumerate(taken_s):
+        for last in range(first + policy.burst, len(taken_s)):
+            allowed = policy.burst + (taken_s[last] - start_s) / policy.min_interval_s
+            assert last - first + 1 <= allowed + 1e-6
+
+
+def test_after_a_rest_the_pace_holds_nothing_up() -> None:
+    batcher: Batcher[str] = Batcher(BatchPolicy(max_records=8, max_wait_s=0.05, min_interval_s=1.0, burst=2))
+    waited_s = []
+    for now_s in (0.0, 0.1, 0.2, 9.0):
+        batcher.add("cell", size=1, now_s=now_s)
+        due_s = batcher.due_s()
+        assert due_s is not None
+        assert batcher.take(due_s) == ["cell"]
+        waited_s.append(round(due_s - now_s, 6))
+    assert waited_s == [0.05, 0.05, 0.85, 0.05]
