@@ -68,17 +68,12 @@ def inspect_source(source: Source, limits: MediaLimits) -> Inspection:
         _check_pixels(stream, limits)
         prepare_decoder(stream, limits)
         head, survey, frame_count = _survey(container, stream, version.size_bytes)
-        media = _media(container, stream, head, survey.extents, frame_count, version.size_bytes)
+        media = _media(container, stream, head, survey.extents, frame_count, version.size_bytes, limits)
         keyframes = _keyframes_ns(media, survey)
         parameters = f"{media.codec},{media.width},{media.height},{media.pix_fmt}".encode()
         parameters += stream.codec_context.extradata or b""
     finally:
         container.close()
-    if media.duration_ns > limits.max_duration_s * SECOND_NS:
-        raise BadMedia(
-            f"claims to last {media.duration_ns / SECOND_NS:.0f} s; the limit is {limits.max_duration_s:.0f} s",
-            code="too_long",
-        )
     digest = content_digest(source, version.size_bytes, parameters, survey.index)
     if source.version != version:
         raise Superseded(
@@ -188,6 +183,7 @@ def _media(
     extents: list[Extent],
     frame_count: int | None,
     size_bytes: int,
+    limits: MediaLimits,
 ) -> Media:
     num, den = _base(stream)
     rotation = -round(head.rotation / 90) * 90 % 360
@@ -196,8 +192,7 @@ def _media(
     shown = display_size(width, height, Fraction(aspect) if aspect else None, rotation)
     runs: tuple[Run, ...] = lay_out(extents, num, den)
     duration_ns = runs[-1].end_ns
-    if duration_ns == 0:
-        raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
+    _check_duration(duration_ns, limits)
     return Media(
         container=_name(container),
         codec=stream.codec_context.codec.canonical_name,
@@ -217,7 +212,7 @@ def _media(
         runs=runs,
         reorder_ticks=reorder_ticks(_name(container), head),
         timecode=_timecode(container, stream, head),
-        bit_rate=stream.bit_rate or size_bytes * 8 * SECOND_NS // duration_ns,
+        bit_rate=stream.bit_rate or min(size_bytes * 8 * SECOND_NS // duration_ns, 2**63 - 1),
         audio_streams=len(container.streams.audio),
     )
 
@@ -240,6 +235,16 @@ def _check_pixels(stream: av.VideoStream, limits: MediaLimits) -> None:
         raise BadMedia(
             f"claims {stream.width} x {stream.height} pixels; the limit is {limits.max_pixels} pixels a frame",
             code="too_many_pixels",
+        )
+
+
+def _check_duration(duration_ns: int, limits: MediaLimits) -> None:
+    if duration_ns == 0:
+        raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
+    if duration_ns > limits.max_duration_s * SECOND_NS:
+        raise BadMedia(
+            f"claims to last {duration_ns / SECOND_NS:.0f} s; the limit is {limits.max_duration_s:.0f} s",
+            code="too_long",
         )
 
 

@@ -21,6 +21,8 @@ _KINDS: dict[str, type[StageError]] = {kind.__name__: kind for kind in (BadMedia
 """What a child may report. It works for one file: it cannot pause or stop the stage."""
 _RUN_IN_S_PER_S = 0.5
 """Allowance for decoding up to a span's first cell, in the worst case from byte 0, at twice real time."""
+_MAX_RUN_IN_S = 1800.0
+"""However far into its time a file claims a span to be, a hang ends within this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class DecodePool:
     def decode(self, span: SpanPlanned) -> Iterator[EncodedFrames]:
         """One encoded `Frames` per cell, ascending, as each is complete. Errors name the cells not delivered."""
         waiting = list(range(span.first_segment, span.end_segment))
-        run_in_s = span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S
+        run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)
         limits = self._limits
         with self._child(span.uri, waiting) as child:
             request = {"do": "decode", "span": span.model_dump_json()}
@@ -131,7 +133,8 @@ class DecodePool:
                     segments=waiting,
                 ) from None
             except (ChildDied, OSError, ValueError, LookupError, TypeError) as death:
-                how, hung = (death.how, death.hung) if isinstance(death, ChildDied) else ("connection lost", False)
+                lost = "connection lost" if isinstance(death, OSError) else "it sent nonsense"
+                how, hung = (death.how, death.hung) if isinstance(death, ChildDied) else (lost, False)
                 child.close()
                 raise Retryable(
                     f"{describe(uri)}: the decode process ended ({how})",

@@ -5,10 +5,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 
 from decoders.protocol import Inspection, Source
 from decoders.pyav import PyAVDecoder
-from stream.errors import BadMedia
+from stream.errors import BadMedia, Fatal
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames
 
@@ -52,6 +53,21 @@ class Greedy(_Rogue):
         hoard = []
         while True:
             hoard.append(bytes(64 << 20))
+
+
+class Babbling(_Rogue):
+    """As a child would that a hostile file took over: messages of its own, on the socket that `main` was given."""
+
+    def misbehave(self) -> None:
+        control = Connection(os.dup(int(sys.argv[2])))
+        control.send_bytes(b'["not", {"what": "the parent expects"}]')
+
+
+class Ordering(_Rogue):
+    """Tries to stop the whole stage."""
+
+    def misbehave(self) -> None:
+        raise Fatal("stop everything", code="disk")
 
 
 class Defective(_Rogue):

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
+from sinks.catalogue import Catalogue
 from sinks.protocol import Sink
 from sinks.retirement import asset_key
 from stream.clock import ManualClock
@@ -81,6 +82,40 @@ def test_rows_are_stored_whole(sink: Sink) -> None:
     assert json.loads(first["models"])[0]["digest"] == "d1"
     (receipt,) = sink.store.receipts([asset_key("acme", "clip")])
     assert (receipt.order, receipt.moment_count) == (item.header.order, 2)
+
+
+TRICKS = (
+    "../../x",
+    "a' OR '1'='1",
+    '"; DROP TABLE moments; --',
+    "tenant=a/day=b",
+    "__HIVE_DEFAULT_PARTITION__",
+    ".",
+    "%2F é 💣",
+)
+
+
+def test_names_with_quotes_and_paths_are_only_names(sink: Sink, tmp_path: Path) -> None:
+    """Whoever is called like a query or a folder owns what is theirs, and its deletion takes nothing else."""
+    owners = [ref(f"clip {trick}", tenant=trick, project=trick) for trick in TRICKS]
+    batch = [annotations(owner, of=1, labels={trick: trick}) for owner, trick in zip(owners, LABELS, strict=True)]
+    feed(sink, events(*(planned(owner, of=1) for owner in owners), *batch))
+    for owner in owners:
+        rows = rows_of(sink, owner.asset_id, owner.tenant)
+        assert {(row["tenant"], row["project"], row["asset_id"]) for row in rows} == {
+            (owner.tenant, owner.project, owner.asset_id)
+        }
+    gone, *others = owners
+    feed(sink, [event(retired(9, None, gone), gone)])
+    assert rows_of(sink, gone.asset_id, gone.tenant) == []
+    assert all(rows_of(sink, owner.asset_id, owner.tenant) for owner in others)
+    assert {path.name for path in tmp_path.iterdir()} == {"store"}
+    views = Catalogue(tmp_path / "store")
+    assert views.assets("x' OR '1'='1") == []
+    assert views.assets(asset_ids=["x') OR ('1'='1"]) == []
+
+
+LABELS = [trick.replace("=", "") for trick in TRICKS]
 
 
 def test_duplicates_and_stale_rows_in_one_batch_leave_the_newest(sink: Sink) -> None:

@@ -90,6 +90,13 @@ def years_of_one_frame(bench: Bench) -> bytes:
     return bytes(content)
 
 
+def ages_of_one_frame(bench: Bench) -> bytes:
+    """More nanoseconds than 64 bits count: a fine time scale made coarse, and a long frame."""
+    content = bytearray(years_of_one_frame(bench))
+    struct.pack_into(">I", content, content.find(b"mdhd") + 16, 1)
+    return bytes(content)
+
+
 def years_between_frames(bench: Bench) -> bytes:
     return bench.clip("gap.mkv", pts=(*range(30), *range(YEARS, YEARS + 30)))
 
@@ -102,6 +109,7 @@ def years_between_frames(bench: Bench) -> bytes:
         (huge_pictures, "pictures.avi", "no_frames"),
         (many_tracks, "tracks.mp4", "too_many_streams"),
         (years_of_one_frame, "years.mp4", "too_long"),
+        (ages_of_one_frame, "ages.mp4", "too_long"),
         (years_between_frames, "years.mkv", "too_long"),
     ],
 )

@@ -64,6 +64,7 @@ def test_pool_yields_what_the_decoder_yields(clip: Path, found: Inspection) -> N
         ("Hanging", {"wall_s": 1.0}, Retryable, "decoder_hung"),
         ("Spinning", {"cpu_s": 1.0}, Retryable, "decoder_hung"),
         ("Dying", {}, Retryable, "decoder_died"),
+        ("Babbling", {}, Retryable, "decoder_died"),
         ("Greedy", {"memory_bytes": 1 << 30}, BadMedia, "decoder_out_of_memory"),
     ],
 )
@@ -90,6 +91,14 @@ def test_a_defect_is_no_media_error_and_tells_no_content(clip: Path, found: Insp
     ):
         list(pool.decode(span_of(found, clip)))
     assert "secret" not in str(caught.value)
+
+
+def test_a_child_cannot_stop_the_stage_and_leaves_no_core(clip: Path, found: Inspection) -> None:
+    with pool_of(clip, "tests.rogue_decoders:Ordering") as pool:
+        with pytest.raises(RuntimeError, match="stop everything"):
+            list(pool.decode(span_of(found, clip)))
+        (pid,) = children_of(pool)
+        assert psutil.Process(pid).rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
 def test_children_import_no_models(clip: Path, found: Inspection) -> None:

@@ -150,13 +150,19 @@ def test_missing_sources_are_ready_after_they_came_and_were_replayed(clip: Path,
     assert mended.document["decoded_s"] == 24
 
 
+def decode_with(monkeypatch: pytest.MonkeyPatch, rogue: str) -> None:
+    """Pools that are made from now on have this one of `tests.rogue_decoders` in their children."""
+    defaults = DecodePool.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "decoder", f"tests.rogue_decoders:{rogue}")
+
+
 def test_a_decoder_that_hung_costs_its_cell_until_the_replay(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "state"
     with monkeypatch.context() as patched:
-        defaults = DecodePool.__init__.__kwdefaults__
-        patched.setitem(defaults, "decoder", "tests.rogue_decoders:Hanging")
+        decode_with(patched, "Hanging")
         progress = run_events(light_settings(state, clip, decode_limit_s=2.0), [published(clip)])
     change = last_change(progress, str(clip))
     assert (change.status, change.code, change.segments_done) == (AssetStatus.PARTIAL, "decoder_hung", 1)
@@ -167,3 +173,18 @@ def test_a_decoder_that_hung_costs_its_cell_until_the_replay(
     mended = rushes(state, "dead-letters", "replay", "--code", "decoder_hung", "--json")
     assert mended.code == 0, mended.out + mended.err
     assert mended.assets["good.mp4"]["status"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("decoder", "code", "attempts"), [("Dying", "decoder_died", 4), ("Greedy", "decoder_out_of_memory", 1)]
+)
+def test_a_decoder_that_dies_or_eats_memory_costs_its_cell(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoder: str, code: str, attempts: int
+) -> None:
+    decode_with(monkeypatch, decoder)
+    settings = light_settings(tmp_path / "state", clip)
+    change = last_change(run_events(settings, [published(clip)]), str(clip))
+    assert (change.status, change.code, change.segments_done) == (AssetStatus.PARTIAL, code, 1)
+    (item,) = DeadLetters(settings.index_dir).listed()
+    assert (item.letter.code, item.letter.attempts) == (code, attempts)
+    assert "good.mp4" in item.letter.message
