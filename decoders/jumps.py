@@ -1,16 +1,24 @@
-"""Where a cell needs a sample beside the grid (pure): after large frame-to-frame changes, from dense ticks alone."""
+"""Where a cell needs a sample beside the grid (pure): after jumps and at the end of fades, from dense ticks alone."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from decoders.geometry import MAX_JUMP_SAMPLES
+
+Picture = npt.NDArray[np.uint8]
 
 MIN_CHANGE = 8.0
 """Grey levels of mean absolute difference between two ticks below which nothing is a jump."""
 CHANGE_OVER_RECENT = 2.5
 RECENT_TICKS = 12
 MIN_DISTANCE_TICKS = 5
+STILL_CHANGE = 2.0
+STILL_TICKS = 3
+"""A picture has settled when this many ticks in a row changed by less than `STILL_CHANGE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,39 @@ class JumpDetector:
         self._group_start = tick
         self.jumps.append(Jump(tick, change))
         return True
+
+
+class SettleDetector:
+    """Finds where a gradual change has arrived: twin comparison (Zhang, Kankanhalli and Smoliar 1993), with the last
+    settled picture in place of the last frame. Feed every tick of a cell and of the context before it.
+
+    Pictures in steady motion never settle, so such footage gets no samples of this kind.
+    """
+
+    def __init__(self) -> None:
+        self._settled: Picture | None = None
+        self._still = 0
+
+    def jumped(self, picture: Picture) -> None:
+        """What follows is compared with the picture after the jump, which has a sample already."""
+        self._settled, self._still = picture, 0
+
+    def arrival(self, picture: Picture, change: float) -> float:
+        """How far the picture has settled from the last settled one; 0 where it has not, or not far enough."""
+        if self._settled is None:  # how the first one changed depends on where decoding began
+            self._settled = picture
+            return 0.0
+        self._still = self._still + 1 if change < STILL_CHANGE else 0
+        if self._still != STILL_TICKS:
+            return 0.0
+        distance = difference(self._settled, picture)
+        self._settled = picture
+        return distance if distance >= MIN_CHANGE else 0.0
+
+
+def difference(before: Picture, after: Picture) -> float:
+    """Mean absolute difference in grey levels."""
+    return int(np.sum(np.maximum(before, after) - np.minimum(before, after), dtype=np.int64)) / before.size
 
 
 def needed(start: int, end: int, jumps: Sequence[Jump], grid_ticks: Sequence[float]) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from decoders.jumps import JumpDetector, needed
+from decoders.jumps import Jump, JumpDetector, SettleDetector, difference, needed
 from stream.events.frames import Colour, Sample
 from stream.events.grid import (
     CONTEXT_NS,
@@ -75,6 +75,8 @@ class Cell:
     _positions: list[int] = field(default_factory=list)
     _candidates: dict[int, Sample] = field(default_factory=dict)
     _jumps: JumpDetector = field(default_factory=JumpDetector)
+    _settling: SettleDetector = field(default_factory=SettleDetector)
+    _arrivals: list[Jump] = field(default_factory=list)
     _own_frames: int = 0
     _held_until_ns: int = 0
     _last_frame_ns: int = -1
@@ -101,11 +103,23 @@ class Cell:
     def ticked(self, tick: int, frame: Shown, change: float) -> None:
         """A tick at or before the cell's end shows `frame`, `change` grey levels away from the tick before."""
         first = self.segment * TICKS_PER_SEGMENT
+        arrived = self._settling.arrival(frame.dense(), change)
         if tick < first:
             self._jumps.recent(change)
-        elif tick * TICK_NS < self.end_ns and (self._jumps.is_jump(tick, change) or tick == first):
-            self._candidates[tick] = Sample(tick * TICK_NS, frame.pts, "jump", frame.sample())
-            kept = {first, *(jump.tick for jump in self._jumps.jumps)}
+            return
+        # A frame that goes on display just before the cell's end is first seen by the tick at or after it.
+        late = tick * TICK_NS >= self.end_ns
+        time_ns = max(frame.time_ns, self.start_ns) if late else tick * TICK_NS
+        if time_ns >= self.end_ns:
+            return
+        jumped = self._jumps.is_jump(tick, change)
+        if jumped:
+            self._settling.jumped(frame.dense())
+        elif arrived and not late:
+            self._arrivals.append(Jump(tick, arrived))
+        if jumped or (arrived and not late) or tick == first:
+            self._candidates[tick] = Sample(time_ns, frame.pts, "jump", frame.sample())
+            kept = {first, *(jump.tick for jump in (*self._jumps.jumps, *self._arrivals))}
             self._candidates = {at: sample for at, sample in self._candidates.items() if at in kept}
 
     def finish(self, rows: list[Row] | None, error_times_ns: list[int], *, at_end: bool) -> None:
@@ -120,7 +134,10 @@ class Cell:
         grid = sample_times(self.start_ns, self.end_ns)
         first, last = self.start_ns // TICK_NS, -(-self.end_ns // TICK_NS)
         used = {sample.pts for sample in self.samples}
-        for tick in needed(first, last, self._jumps.jumps, [position / TICK_NS for position in grid]):
+        jumps = sorted([*self._jumps.jumps, *self._arrivals], key=lambda jump: jump.tick)
+        for tick in needed(
+            first, max(last, *(jump.tick + 1 for jump in jumps), 0), jumps, [position / TICK_NS for position in grid]
+        ):
             sample = self._candidates.get(tick)
             if sample is not None and sample.pts not in used:
                 used.add(sample.pts)
@@ -185,7 +202,7 @@ class FullSampler:
     def _tick_with(self, frame: Shown) -> None:
         before = self._rows.get(self._tick - 1)
         row = Row(frame.dense(), frame.time_ns)
-        change = 0.0 if before is None or before.picture is row.picture else _change(before.picture, row.picture)
+        change = 0.0 if before is None or before.picture is row.picture else difference(before.picture, row.picture)
         self._rows[self._tick] = row
         for cell in self._cells:
             if self._tick < dense_ticks(cell.segment).start:
@@ -201,8 +218,3 @@ class FullSampler:
         keep = ticks.stop - 2 * CONTEXT_TICKS
         self._rows = {tick: row for tick, row in self._rows.items() if tick >= keep}
         return cell
-
-
-def _change(before: Picture, after: Picture) -> float:
-    """Mean absolute difference in grey levels."""
-    return int(np.sum(np.maximum(before, after) - np.minimum(before, after), dtype=np.int64)) / before.size

@@ -149,7 +149,7 @@ class Bundle:
         ticks = min(TICKS_PER_SEGMENT, -(-(end_ns - start_ns) // TICK_NS))
         looked_at = -(-ticks // STEP_TICKS) * STEP_TICKS
         probabilities = self.shots.cut_probabilities(cell.dense[: looked_at + 2 * CONTEXT_TICKS])[:ticks]
-        own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + ticks]
+        own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + ticks + (not _is_last(cell))]
         cuts_ns = cut_times(cuts_from_probabilities(probabilities), own, start_ns, end_ns)
         return [time for time in cuts_ns if time < end_ns or not _is_last(cell)]
 

@@ -36,9 +36,11 @@ def cuts_from_probabilities(probabilities: Floats, threshold: float = CUT_THRESH
 
 
 def cut_times(cuts: Sequence[int], tick_times_ns: Sequence[int], start_ns: int, end_ns: int) -> list[int]:
-    """When the first frame of each new shot goes on display. `tick_times_ns[t]` belongs to tick t of the cell.
+    """When the first frame of each new shot goes on display. `tick_times_ns[t]` belongs to tick t of the cell, the last
+    one to the first tick past its end, which may show a frame that went on display just before.
 
-    Times lie in (start_ns, end_ns]; a cut past the last tick is the first frame of the next cell, at `end_ns`.
+    At more than 25 frames a second a new shot's first frame may lie between two ticks: its second one is told then.
+    Times lie in (start_ns, end_ns]; a cut beyond the given ticks is the first frame of the next cell, at `end_ns`.
     """
     times = (end_ns if cut >= len(tick_times_ns) else tick_times_ns[cut] for cut in cuts)
     return sorted({min(time, end_ns) for time in times if time > start_ns})

@@ -37,7 +37,7 @@ def number_in(luma: Pixels) -> int:
 
 
 def number_of(frame: av.VideoFrame) -> int:
-    return number_in(frame.reformat(format="gray8").to_ndarray())
+    return number_in(frame.reformat(format="gray8").to_ndarray().astype(np.uint8))
 
 
 def numbered_frames(times: Sequence[int], time_base: Fraction, pix_fmt: str, start: int) -> Iterator[av.VideoFrame]:
@@ -71,7 +71,7 @@ def write_numbered(  # one keyword for each property a test may vary
         stream.time_base = stream.codec_context.time_base = time_base
         stream.codec_context.gop_size = gop
         stream.codec_context.thread_count = 1
-        stream.options = options or {}
+        stream.options = {**(options or {})}
         stream.metadata.update(metadata or {})
         for frame in [*numbered_frames(times, time_base, pix_fmt, start), None]:
             for packet in stream.encode(frame):

@@ -18,8 +18,14 @@ from stream.events.frames import Frames
 from tests.colour_reference import Triple, coded, sdr_of
 from tests.footage import span_of
 
-BARS: list[Triple] = [*list(itertools.product((0.0, 0.75), repeat=3))[1:7], (1.0, 1.0, 1.0), (0.2, 0.5, 0.9)]
-DIM: list[Triple] = [*list(itertools.product((0.0, 0.5), repeat=3))[1:7], (0.75, 0.75, 0.75), (0.58, 0.4, 0.3)]
+
+def _corners(level: float) -> list[Triple]:
+    """The six of the cube that are neither black nor grey."""
+    return [(red, green, blue) for red, green, blue in itertools.product((0.0, level), repeat=3)][1:7]
+
+
+BARS: list[Triple] = [*_corners(0.75), (1.0, 1.0, 1.0), (0.2, 0.5, 0.9)]
+DIM: list[Triple] = [*_corners(0.5), (0.75, 0.75, 0.75), (0.58, 0.4, 0.3)]
 BAR, HEIGHT = 64, 360
 ALLOWED = 2.0
 CODES = {"bt601": (6, 6, 6), "bt709": (1, 1, 1), "bt2020": (9, 14, 9)}
@@ -54,7 +60,7 @@ def write_bars(path: Path, colours: list[Triple], tags: Tags, codec: str) -> Non
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = BAR * len(colours), HEIGHT
         stream.pix_fmt = "yuv420p" if tags.bits == 8 else "yuv420p10le"
-        stream.options = options[codec]
+        stream.options = {**options[codec]}
         context = stream.codec_context
         if tags.tagged:
             context.colorspace, context.color_primaries = matrix, primaries

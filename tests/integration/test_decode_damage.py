@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from decoders.container import MediaLimits
@@ -13,6 +14,7 @@ from stream.errors import BadMedia, StageError
 from stream.events.grid import SECOND_NS
 from tests.clips import write_clip
 from tests.footage import span_of
+from tests.numbered import number_in, write_numbered
 
 
 def outcome(path: Path) -> tuple[float, list[tuple[int, bool]], tuple[int, ...]]:
@@ -46,6 +48,30 @@ def test_a_hole_in_the_middle_is_named(tmp_path: Path) -> None:
     assert sorted([*missing, *(segment for segment, _ in came)]) == [0, 1, 2, 3, 4, 5]
     assert (0, False) in came
     assert (5, False) in came
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("avi", "libx264"), ("avi", "mpeg4"), ("mkv", "libx264")])
+def test_a_hole_moves_nothing_behind_it(tmp_path: Path, suffix: str, codec: str) -> None:
+    """Pictures behind the hole keep their times, alone or in one span, and what the hole swallowed is named."""
+    path = write_numbered(tmp_path / f"clip.{suffix}", range(600), codec=codec, options={"bf": "2"})
+    content = bytearray(path.read_bytes())
+    size = len(content)
+    content[size * 4 // 12 : size * 6 // 12] = bytes(size * 6 // 12 - size * 4 // 12)
+    path.write_bytes(content)
+    duration_s, came, missing = outcome(path)
+    assert duration_s == 60
+    assert missing == (2,)
+    assert [segment for segment, _ in came] == [0, 1, 3, 4, 5]
+    source = open_source(str(path), SourcePolicy(roots=(str(tmp_path),)))
+    decoder = PyAVDecoder()
+    span = span_of(decoder.inspect(source), path)
+    for cells in (range(4, 6), range(5, 6)):
+        part = span.model_copy(update={"first_segment": cells.start, "end_segment": cells.stop})
+        for frames in decoder.decode(source, part):
+            lumas = [np.frombuffer(sample.yuv, np.uint8)[: frames.width * frames.height] for sample in frames.samples]
+            shown = [number_in(luma.reshape(frames.height, frames.width)) for luma in lumas]
+            assert shown == [sample.time_ns * 10 // SECOND_NS for sample in frames.samples]
+    source.close()
 
 
 def test_noise_in_time_stamps_does_not_stretch_the_asset(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ PTS_WRAP = 2**33
 TENTH = Fraction(1, 10)
 X264 = "keyint=25:min-keyint=25:bframes=3:b-adapt=0:scenecut=0"
 X265 = X264 + ":log-level=none:pools=1:frame-threads=1"
-OPEN_264 = {"options": {"preset": "veryfast", "x264-params": X264 + ":open-gop=1"}}
-CLOSED_264 = {"options": {"preset": "veryfast", "x264-params": X264}}
+OPEN_264: dict[str, Any] = {"options": {"preset": "veryfast", "x264-params": X264 + ":open-gop=1"}}
+CLOSED_264: dict[str, Any] = {"options": {"preset": "veryfast", "x264-params": X264}}
 OPEN_265 = {"codec": "libx265", "options": {"preset": "ultrafast", "x265-params": X265 + ":open-gop=1"}}
 TEN_BIT = {**OPEN_265, "pix_fmt": "yuv420p10le"}
 REFRESH = {"options": {"preset": "veryfast", "x264-params": X264 + ":intra-refresh=1"}}
-ONE_KEY = {"options": {"preset": "veryfast", "x264-params": "keyint=infinite:scenecut=0:bframes=3"}}
+ONE_KEY: dict[str, Any] = {"options": {"preset": "veryfast", "x264-params": "keyint=infinite:scenecut=0:bframes=3"}}
 MPEG2 = {"codec": "mpeg2video", "time_base": Fraction(1, 25), "times": range(270), "options": {"bf": "2"}}
 MPEG4 = {"codec": "mpeg4", "options": {"bf": "2"}}
 VP9 = {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "good", "lag-in-frames": "16"}}
@@ -145,7 +145,7 @@ def check_records(path: Path, truth: Truth, tolerance_ns: int) -> None:
 
     def on_display(time_ns: int) -> set[int]:
         """One number, or two within the tolerance of a change."""
-        places = [np.searchsorted(starts, time_ns + off, "right") - 1 for off in (-tolerance_ns, 0, tolerance_ns)]
+        places = [int(np.searchsorted(starts, time_ns + off, "right")) - 1 for off in (-tolerance_ns, 0, tolerance_ns)]
         return {truth[max(0, place)][1] for place in places}
 
     for frames in whole:

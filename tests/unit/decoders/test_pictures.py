@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import av
+import av.filter
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -131,6 +132,49 @@ def test_rgb_sources_become_bt709(pix_fmt: str) -> None:
     dense = rescaler.dense(frame)
     for number, rgb in enumerate(BARS):
         assert np.abs(dense[13, round((number + 0.5) * 48 / len(BARS))].astype(int) - rgb).max() <= 3
+
+
+def interlaced(top: npt.NDArray[np.uint8], bottom: npt.NDArray[np.uint8]) -> av.VideoFrame:
+    """A frame of two moments, marked as the decoder of an interlaced stream marks it."""
+    luma = top.copy()
+    luma[1::2] = bottom[1::2]
+    height, width = luma.shape
+    planes = np.concatenate([luma.ravel(), np.full(width * height // 2, 128, np.uint8)])
+    frame = av.VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), format="yuv420p")
+    frame.time_base = Fraction(1, 25)
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=width, height=height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(source, graph.add("setfield", "tff"), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    marked = graph.vpull()
+    assert isinstance(marked, av.VideoFrame)
+    assert marked.interlaced_frame
+    return marked
+
+
+@pytest.mark.parametrize("size", [(720, 576), (720, 480), (1920, 1080)])
+def test_an_interlaced_frame_shows_one_moment(size: tuple[int, int]) -> None:
+    """A texture that moves 12 pixels a field: scaled as progressive it is 23 grey levels off."""
+    width, height = size
+    rows, columns = np.mgrid[0:height, 0:width]
+    top, bottom = (
+        (125 + 85 * np.sign(np.sin((columns - shift) / 14.0) * np.cos(rows / height * 576 / 31.0))).astype(np.uint8)
+        for shift in (0, 12)
+    )
+    rescaler = Rescaler(media(width, height), 256)
+
+    def luma(frame: av.VideoFrame) -> npt.NDArray[np.int64]:
+        data = np.frombuffer(rescaler.sample(frame), np.uint8)[: rescaler.width * rescaler.height]
+        return data.reshape(rescaler.height, rescaler.width).astype(np.int64)
+
+    grey = np.full(width * height // 2, 128, np.uint8)
+    whole = np.concatenate([top.ravel(), grey]).reshape(height * 3 // 2, width)
+    expected = luma(av.VideoFrame.from_ndarray(whole, format="yuv420p"))
+    frame = interlaced(top, bottom)
+    assert np.abs(luma(frame) - expected).mean() < 2
+    assert np.abs(luma(interlaced(bottom, bottom)) - expected).mean() > 20
+    still = rescaler.dense(av.VideoFrame.from_ndarray(whole, format="yuv420p")).astype(int)
+    assert np.abs(rescaler.dense(frame).astype(int) - still).mean() < 4
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])

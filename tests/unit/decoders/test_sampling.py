@@ -127,3 +127,33 @@ def test_needed_covers_stretches_without_a_grid_position() -> None:
 
 def test_context_is_asked_for() -> None:
     assert FullSampler(3, 4, 60 * SECOND_NS).needs_from_ns == 3 * SEGMENT_NS - CONTEXT_NS
+
+
+def cut_at(times_ns: list[int], levels: list[int], duration_ns: int, segment: int) -> Cell:
+    frames = [Flat(time_ns, time_ns + 1, level) for time_ns, level in zip(times_ns, levels, strict=True)]
+    count = segment_count(duration_ns)
+    whole = cells_of(frames, range(count), duration_ns)
+    (alone,) = cells_of(frames, range(segment, segment + 1), duration_ns)
+    assert content(alone) == content(whole[segment])
+    return alone
+
+
+def test_black_between_two_fades_has_a_sample() -> None:
+    """Bright until 3.52 s, black in [3.76, 4.16) s, another picture from 4.4 s on: no grid position is in the black."""
+    levels = [200] * 88 + [200 - 33 * step for step in range(1, 7)] + [0] * 10
+    levels += [25 * step for step in range(1, 7)] + [150] * 390
+    times = [number * TICK_NS for number in range(len(levels))]
+    cell = cut_at(times, levels, times[-1] + TICK_NS, 0)
+    black = [sample.time_ns for sample in cell.samples if 3_760_000_000 <= sample.time_ns < 4_160_000_000]
+    assert len(black) == 1
+
+
+def test_a_cut_just_before_a_cell_ends_has_a_sample_in_it() -> None:
+    """At 29.97 frames a second one goes on display at 9.977 s; the next tick is the next cell's first."""
+    times = [round(number * SECOND_NS * 1001 / 30000) for number in range(450)]
+    levels = [20 if number < 299 else 200 for number in range(450)]
+    cell = cut_at(times, levels, 15 * SECOND_NS, 0)
+    assert cell.samples[-1].time_ns == times[299]
+    assert cell.samples[-1].pts == times[299]
+    following = cut_at(times, levels, 15 * SECOND_NS, 1)
+    assert all(sample.kind == "grid" for sample in following.samples)

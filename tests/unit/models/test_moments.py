@@ -85,3 +85,9 @@ def test_a_cut_at_the_end_of_a_cell_is_the_next_cells_first_frame() -> None:
 
 def test_a_frame_on_display_since_before_the_cell_starts_no_shot_in_it() -> None:
     assert cut_times([1], [-5, -5, 100], 0, SEGMENT_NS) == []
+
+
+def test_a_cut_seen_by_the_next_cells_first_tick_is_where_its_frame_began() -> None:
+    """Ticks 0, 1 and 2 belong to the cell of 120 ms, the last time to the tick at its end, whose frame began before."""
+    assert cut_times([3], [0, 33, 67, 110], 0, 120) == [110]
+    assert cut_times([3], [0, 33, 67, 120], 0, 120) == [120]
