@@ -90,7 +90,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report, agree = measure(wanted, Path(folder))
     report.show()
-    report.write("soak_light" if wanted.light else "soak")
+    if not wanted.light:
+        report.write("soak")
     return 0 if agree else 1
 
 

@@ -21,8 +21,9 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
     Raises `Unavailable` while another process works on the directory or a store cannot be written.
     """
     with state_lock(settings.state_dir):
-        index = LanceSink(settings.index_dir, clock)
-        delta = DeltaSink(settings.parquet_dir, clock)
+        # Without a reserve: who deletes may be making room.
+        index = LanceSink(settings.index_dir, clock, min_free_bytes=0)
+        delta = DeltaSink(settings.parquet_dir, clock, min_free_bytes=0)
         letters = DeadLetterSink(settings.index_dir, clock)
         sinks = (index, delta, letters)
         try:
