@@ -7,7 +7,7 @@ STATE ?= state
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 announce:
 	@$(PYTHON) deploy/announce.py
@@ -46,6 +46,12 @@ bench: .venv/.installed assets ## print and write the figures under benchmarks/r
 soak: .venv/.installed assets ## kill -9 a real ingest over and over; nothing may be lost or doubled
 	$(BIN)/python -m benchmarks.soak
 
+bench-long: .venv/.installed assets ## memory over an hour of 1080p beside five minutes
+	$(BIN)/python -m benchmarks.memory_growth
+
+bench-peers: .venv/.installed assets ## the same footage through a plain script, Daft, Ray Data and rushes
+	$(BIN)/python -m benchmarks.peers.run
+
 eval: .venv/.installed assets ## search quality per space over the corpus (RUSHES_CORPUS)
 	$(BIN)/python -m benchmarks.evaluate_search
 
@@ -55,4 +61,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo assets test lint ci bench soak eval docs clean
+.PHONY: help announce install demo assets test lint ci bench soak bench-long bench-peers eval docs clean

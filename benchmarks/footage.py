@@ -24,7 +24,8 @@ DECODE_CHILDREN = 2
 HD_SIZE = (1920, 1080)
 HD_RATE = 25
 GOP_S = 2
-HD_CLIP_S = 4
+HD_CLIP_S = 4  # whole GOPs, so that repeating it keeps their length
+SHORT_S = 5
 HD_FACTS = f"1920x1080 H.264, {HD_RATE} frames/s, {GOP_S}-s GOPs"
 
 
@@ -47,8 +48,8 @@ def hd_clip(seconds: float = HD_CLIP_S) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.mp4")
-        if seconds <= HD_CLIP_S:
-            _encode(short_clip(), part)
+        if seconds <= SHORT_S:
+            _encode(short_clip(), part, seconds)
         else:
             repeated(hd_clip(), part, seconds)
         part.replace(path)
@@ -60,14 +61,14 @@ def footage_dir() -> Path:
     return cache().directory / "benchmarks"
 
 
-def _encode(source: Path, path: Path) -> None:
+def _encode(source: Path, path: Path, seconds: float) -> None:
     with av.open(str(source)) as original, av.open(str(path), "w") as target:
         stream = target.add_stream("libx264", rate=HD_RATE)
         stream.width, stream.height = HD_SIZE
         stream.pix_fmt = "yuv420p"
         gop = str(GOP_S * HD_RATE)
         stream.options = {"crf": "23", "preset": "medium", "g": gop, "keyint_min": gop, "sc_threshold": "0"}
-        for number, frame in enumerate(islice(original.decode(video=0), HD_CLIP_S * HD_RATE)):
+        for number, frame in enumerate(islice(original.decode(video=0), round(seconds * HD_RATE))):
             large = frame.reformat(*HD_SIZE, "yuv420p", interpolation=Interpolation.LANCZOS)
             large.pts, large.time_base = number, Fraction(1, HD_RATE)
             large.pict_type = PictureType.NONE

@@ -152,7 +152,7 @@ def median_of(costs: Sequence[float]) -> float:
 
 def _watch(cost: Cost, stop: threading.Event, interval_s: float) -> None:
     while not stop.wait(interval_s):
-        cost.peak_bytes = max(cost.peak_bytes, sum(_over_tree(_memory_bytes)))
+        cost.peak_bytes = max(cost.peak_bytes, round(sum(_over_tree(_memory_bytes))))
     cost.cpu_s -= time.thread_time()
 
 

@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.options import ROUNDS, rounds_wanted
 
-SCRIPTS = ("decode_figures", "bundle_cost", "topology_cost", "searchable")
+SCRIPTS = ("worker_overhead", "decode_figures", "bundle_cost", "topology_cost", "searchable")
 
 
 def main() -> int:

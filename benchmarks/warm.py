@@ -13,7 +13,7 @@ from stream.pipelines.embedded import Embedded
 from stream.settings import Device, ModelChoice, Settings
 
 TENANT = "bench"
-TIMEOUT_S = 600.0
+TIMEOUT_S = 7200.0
 
 
 class WarmTopology(Embedded):

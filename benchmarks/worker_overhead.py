@@ -1,13 +1,12 @@
 """What does the worker cost? Records per CPU-second of a `Worker` against a bare loop that does the same work:
 same broker, codec, polls and acknowledgements as often. The physical limit is the bare loop.
 
-    python -m benchmarks.worker_overhead [--records N] [--profile]
+    python -m benchmarks.worker_overhead [--quick] | --profile   (where its time goes, for the first case)
 """
 
-import argparse
 import cProfile
-import json
 import pstats
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,8 @@ from statistics import median
 
 from prometheus_client import CollectorRegistry
 
+from benchmarks.harness import Report
+from benchmarks.options import ROUNDS, rounds_wanted
 from stream.clock import SystemClock
 from stream.codec import Decoder, encode
 from stream.errors import StageError
@@ -30,6 +31,8 @@ from stream.worker import Pace, Worker
 
 COPIES = Topic("copies", (AssetPublished,))
 POLL_RECORDS = 16
+TURNS = 5
+RECORD_NOTE = "a small JSON event, memory broker"
 FLUSH_INTERVAL_S = Pace().flush_interval_s
 
 
@@ -135,26 +138,29 @@ def rate(loop: Callable[[MemoryBroker, Case], None], case: Case, records: int) -
     return records / cpu_s
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=10_000)
-    parser.add_argument("--profile", action="store_true", help="where the worker's time goes, for the first case")
-    options = parser.parse_args()
-    if options.profile:
-        broker = filled(options.records)
-        with cProfile.Profile() as profile:
-            worked(broker, CASES[0])
-        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-        return
-    figures = []
-    print(f"{'case':<20}{'bare/cpu-s':>12}{'worker/cpu-s':>14}{'ratio':>8}")
+def measure(rounds: int) -> Report:
+    records = 10_000 if rounds == ROUNDS else 3_000
+    report = Report(f"The worker beside a bare loop ({records} records of {RECORD_NOTE}, median of {TURNS} turns)")
     for case in CASES:
-        pairs = [(rate(bare, case, options.records), rate(worked, case, options.records)) for _ in range(5)]
+        pairs = [(rate(bare, case, records), rate(worked, case, records)) for _ in range(TURNS)]
         ratio = median(worker / loop for loop, worker in pairs)
         loop, worker = (median(column) for column in zip(*pairs, strict=True))
-        figures.append({"case": case.name, "bare_per_cpu_s": loop, "worker_per_cpu_s": worker, "ratio": ratio})
-        print(f"{case.name:<20}{loop:>12.0f}{worker:>14.0f}{ratio:>8.2f}")
-    print(json.dumps({"records": options.records, "figures": figures}))
+        report.add(
+            f"{case.name}: records per CPU-second", worker, "1/s", limit=f"bare loop {loop:.0f}", note=f"{ratio:.2f}x"
+        )
+    return report
+
+
+def main() -> None:
+    if sys.argv[1:] != ["--profile"]:
+        found = measure(rounds_wanted(__doc__))
+        found.show()
+        found.write("worker")
+        return
+    broker = filled(10_000)
+    with cProfile.Profile() as profile:
+        worked(broker, CASES[0])
+    pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 
 
 if __name__ == "__main__":

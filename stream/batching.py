@@ -47,7 +47,7 @@ class Batcher(Generic[T]):
         return max(due_s, self._paced_s - (self._policy.burst - 1) * self._policy.min_interval_s)
 
     def ready(self, now_s: float) -> bool:
-        if self._full():  # asked for every record of a busy stage
+        if len(self._items) >= self._max_records or self.bytes >= self._max_bytes:  # asked thrice a record when busy
             return True
         due_s = self.due_s()
         return due_s is not None and due_s <= now_s

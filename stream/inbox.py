@@ -92,7 +92,7 @@ class Inbox:
         return min(moments, default=None)
 
     def ready(self, now_s: float) -> bool:
-        return bool(self._alone) or self._batcher.ready(now_s) or self._delayed.ready(now_s)
+        return self._batcher.ready(now_s) or bool(self._alone) or self._delayed.ready(now_s)
 
     def take(self, now_s: float) -> list[Work]:
         """The next unit: one record that runs alone, or a batch."""

@@ -49,6 +49,16 @@ def children_of(pool: DecodePool) -> set[int]:
     return {child.pid for child in pool._all}
 
 
+def test_a_child_that_decoded_holds_no_models_and_no_stores(clip: Path, found: Inspection) -> None:
+    with pool_of(clip) as pool:
+        assert list(pool.decode(span_of(found, clip)))
+        (pid,) = children_of(pool)
+        mapped = {Path(item.path).name for item in psutil.Process(pid).memory_maps()}
+    assert any(name.startswith("libavcodec") for name in mapped)
+    heavy = ("libtorch", "libonnxruntime", "onnxruntime_pybind11", "openvino", "_lancedb", "_internal.abi3")
+    assert not [name for name in mapped if name.startswith(heavy)]
+
+
 def test_pool_yields_what_the_decoder_yields(clip: Path, found: Inspection) -> None:
     source = open_source(str(clip), SourcePolicy(roots=(str(clip.parent),)))
     expected = [frames.to_bytes() for frames in PyAVDecoder().decode(source, span_of(found, clip))]

@@ -1,0 +1,46 @@
+"""The peers' tagger as a rushes model, so that all contenders run the same graph in the same runtime."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.peers.task import CROP, OnnxNetwork
+from models.images import resized_crop
+from models.protocol import Image, Predictions
+from models.registry import ModelContext
+from models.weights import digest_of
+from stream.events.annotations import ModelStamp
+
+MODEL = Path("benchmarks") / "peers" / "tagger.onnx"
+"""Below the cache directory."""
+
+
+class OnnxTagger:
+    """EfficientNet-Lite0 as exported by `benchmarks.peers.run`."""
+
+    def __init__(self, context: ModelContext) -> None:
+        self._path = context.cache.directory / MODEL
+        self._threads = context.threads
+
+    def stamp(self) -> ModelStamp:
+        return ModelStamp(
+            role="tags", name="efficientnet-lite0-onnx", version="1", digest=digest_of("efficientnet-lite0")
+        )
+
+    @cached_property
+    def labels(self) -> Sequence[str]:
+        names: list[str] = json.loads((self._path.parent / "labels.json").read_text())
+        return tuple(names)
+
+    def open(self) -> None:
+        self._network = OnnxNetwork(str(self._path), self._threads)
+
+    def close(self) -> None:
+        del self._network
+
+    def predict(self, images: Sequence[Image]) -> Predictions:
+        found = [self._network.run(resized_crop(image, resize=256, crop=CROP).astype(np.uint8)) for image in images]
+        return Predictions(np.stack([row for row, _ in found]), np.stack([features for _, features in found]))
