@@ -40,6 +40,7 @@ def measure(wanted: argparse.Namespace, root: Path) -> tuple[Report, bool]:
         ).path
     )
     options = ["--light"] if wanted.light else []
+    print("One undisturbed run first, to compare with.", flush=True)
     calm = finish(start(root / "calm", "ingest", clip, *options, "--json"), timeout_s=24 * 3600)
     if calm.code:
         sys.exit(f"the undisturbed run failed: {calm.err or calm.out}")
