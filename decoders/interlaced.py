@@ -1,7 +1,12 @@
 """One field of an interlaced frame: what was on display at the frame's own time, without combs and mixed chroma."""
 
+from fractions import Fraction
+
 import av
 import av.filter
+
+_ANY_TIME_BASE = Fraction(1, 1000)
+"""The filter needs one, fields do not; frames that a decoder releases at its end have none."""
 
 
 class FieldExtractor:
@@ -28,6 +33,6 @@ class FieldExtractor:
 
 def _graph(frame: av.VideoFrame) -> av.filter.Graph:
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=_ANY_TIME_BASE)
     graph.link_nodes(source, graph.add("field", "type=top"), graph.add("buffersink")).configure()
     return graph

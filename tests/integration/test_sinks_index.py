@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sinks.catalogue import Catalogue, Filters
-from sinks.lance import ASSETS, SEGMENTS
+from sinks.lance import ASSET_SCHEMA, ASSETS, SEGMENTS
 from sinks.lance_sink import LanceSink
+from sinks.lance_tables import LanceTables
 from sinks.ledger import LanceLedger
 from sinks.search import MomentIndex
 from stream.clock import ManualClock
@@ -193,3 +194,18 @@ def test_tables_hold_one_row_per_key(sink: LanceSink) -> None:
 
 def test_filters_default_to_everything(tmp_path: Path) -> None:
     assert Catalogue(tmp_path).live(Filters()) == {}
+
+
+def test_hits_know_the_source_time_code_also_in_an_older_index(tmp_path: Path, clock: ManualClock) -> None:
+    """The table of assets was made before it had a column for time codes; footage planned since then has one."""
+    older = ASSET_SCHEMA.remove(ASSET_SCHEMA.get_field_index("live_timecode"))
+    LanceTables(tmp_path).ensure(ASSETS, older, keyed=("asset_key",))
+    assert Catalogue(tmp_path).live(Filters()) == {}
+    sink = LanceSink(tmp_path, clock)
+    sink.open()
+    plan = planned()
+    media = plan.media.model_copy(update={"timecode": "01:00:59;28", "average_rate": 30000 / 1001})
+    feed(sink, events(plan.model_copy(update={"media": media}), annotations()))
+    codes = {str(hit.timecode) for hit in MomentIndex(tmp_path).moments(SPACE.key)}
+    sink.close()
+    assert codes == {"01:00:59;28@30000/1001"}
