@@ -118,6 +118,5 @@ def _plan(report: Report, pool: DecodePool, path: Path, policy: SourcePolicy) ->
 
 
 if __name__ == "__main__":
-    found_report = measure(rounds_wanted(__doc__))
-    found_report.show()
-    found_report.write("decode")
+    rounds = rounds_wanted(__doc__)
+    measure(rounds).publish("decode", rounds)

@@ -18,6 +18,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import ROUNDS
+
 RESULTS = Path(__file__).parent / "results"
 MEMORY_KIND = "PSS" if Path("/proc/self/smaps_rollup").exists() else "summed RSS"
 PACKAGES = ("av", "torch", "onnxruntime", "numpy", "pyarrow", "lancedb", "deltalake", "confluent-kafka")
@@ -56,6 +58,12 @@ class Report:
 
     def add(self, name: str, value: float, unit: str, *, limit: str = "", note: str = "") -> None:
         self.figures.append(Figure(name, value, unit, limit, note))
+
+    def publish(self, name: str, rounds: int) -> None:
+        """Print the table; figures of a quick run are not kept."""
+        self.show()
+        if rounds == ROUNDS:
+            self.write(name)
 
     def show(self) -> None:
         table = Table(title=self.question, title_justify="left")

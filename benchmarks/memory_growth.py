@@ -52,6 +52,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == [PART]:
         one(int(sys.argv[2]))
     else:
-        found = measure(rounds_wanted(__doc__))
-        found.show()
-        found.write("memory_growth")
+        rounds = rounds_wanted(__doc__)
+        measure(rounds).publish("memory_growth", rounds)

@@ -30,7 +30,8 @@ from stream.events.base import Event, Payload
 from stream.events.ids import moment_id
 
 CLIPS = 100
-PARTS_EVERY = 10
+FEW_CLIPS = 10
+PARTS = 10
 STAGES = ("decode", "understand", "index")
 
 
@@ -63,7 +64,7 @@ def measure(clips: int) -> Report:
             seen.append(searchable_s(topology, clip, f"clip-{turn}"))
             for stage in STAGES:
                 reached[stage].append(topology.reported_s[f"clip-{turn}", stage] - started_s)
-            for name, call in alone.items() if turn % PARTS_EVERY == 0 else ():
+            for name, call in alone.items() if turn % (clips // PARTS) == 0 else ():
                 parts[name].append(_wall_s(call))
         sink.close()
     return _report(seen, {name: median(values) for name, values in (parts | reached_as(reached)).items()})
@@ -145,6 +146,5 @@ def _report(seen: list[float], parts: dict[str, float]) -> Report:
 
 
 if __name__ == "__main__":
-    found = measure(CLIPS if rounds_wanted(__doc__) == ROUNDS else PARTS_EVERY)
-    found.show()
-    found.write("searchable")
+    rounds = rounds_wanted(__doc__)
+    measure(CLIPS if rounds == ROUNDS else FEW_CLIPS).publish("searchable", rounds)

@@ -117,6 +117,5 @@ def ingested(topology: WarmTopology, path: Path, asset_id: str, profile: Profile
 
 
 if __name__ == "__main__":
-    found = measure(rounds_wanted(__doc__))
-    found.show()
-    found.write("topology_cost")
+    rounds = rounds_wanted(__doc__)
+    measure(rounds).publish("topology_cost", rounds)

@@ -153,9 +153,8 @@ def measure(rounds: int) -> Report:
 
 def main() -> None:
     if sys.argv[1:] != ["--profile"]:
-        found = measure(rounds_wanted(__doc__))
-        found.show()
-        found.write("worker")
+        rounds = rounds_wanted(__doc__)
+        measure(rounds).publish("worker", rounds)
         return
     broker = filled(10_000)
     with cProfile.Profile() as profile:

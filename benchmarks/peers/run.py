@@ -128,6 +128,5 @@ def _add(
 
 
 if __name__ == "__main__":
-    found = measure(rounds_wanted(__doc__))
-    found.show()
-    found.write("peers")
+    rounds = rounds_wanted(__doc__)
+    measure(rounds).publish("peers", rounds)
