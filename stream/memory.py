@@ -84,6 +84,9 @@ class MemoryBroker:
                 min(oldest, default=None),
             )
 
+    def unread_bytes(self, topic: str, group: str) -> int:
+        return self.backlog(topic, group).bytes
+
     def quiescent(self) -> bool:
         """Whether every declared group has acknowledged everything.
 

@@ -114,4 +114,7 @@ class Broker(Protocol):
 
     def backlog(self, topic: str, group: str) -> Backlog: ...
 
+    def unread_bytes(self, topic: str, group: str) -> int:
+        """`backlog(topic, group).bytes`, asked often: a broker may estimate it."""
+
     def close(self) -> None: ...
