@@ -25,9 +25,10 @@ install: announce .venv/.installed ## create .venv with the pinned dependencies
 demo: announce .venv/.installed ## from a fresh clone to a search result, in one process, no services
 	@$(RUSHES) --state $(STATE) demo
 
-assets: .venv/.installed ## fetch weights and sample clips by pinned name, version and digest
+assets: .venv/.installed ## fetch weights, sample clips and the jars of a local Kafka, all by pinned version
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
+	-@$(RUSHES) kafka fetch
 
 test: announce .venv/.installed assets ## every test
 	$(BIN)/pytest

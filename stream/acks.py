@@ -1,6 +1,8 @@
 """Which records are acknowledged, and what may therefore be committed. Pure: no broker, no clock, no locks."""
 
 from collections import deque
+from collections.abc import Iterable
+from itertools import chain
 
 from stream.records import Record
 
@@ -12,14 +14,17 @@ class PartitionAcks:
 
     Offsets are delivered in rising order, with gaps where the log has them (compaction, transaction markers), and
     acknowledged in any order. `position` is what to commit: everything below it that was delivered is acknowledged.
+    `acked`: offsets from `start` on that an earlier owner acknowledged. `stepped`: something was acknowledged since.
     """
 
-    __slots__ = ("_next", "_order", "_unacked")
+    __slots__ = ("_acked", "_next", "_order", "_unacked", "stepped")
 
-    def __init__(self, start: int = 0) -> None:
+    def __init__(self, start: int = 0, acked: Iterable[int] = ()) -> None:
         self._next = start
         self._order: deque[int] = deque()  # from the lowest unacknowledged on
         self._unacked: set[int] = set()
+        self._acked = set(acked)
+        self.stepped = False
 
     def delivered(self, offset: int) -> None:
         """The offset is in somebody's hands. Raises `ValueError` if it is not above all delivered before."""
@@ -29,14 +34,33 @@ class PartitionAcks:
         self._unacked.add(offset)
         self._next = offset + 1
 
+    def arrived(self, offset: int) -> bool:
+        """`delivered`, unless it was delivered before or an earlier owner acknowledged it: then False."""
+        if offset < self._next:
+            return False
+        self.delivered(offset)
+        if offset not in self._acked:
+            return True
+        self._acked.remove(offset)
+        self._settle(offset)
+        return False
+
     def ack(self, offset: int) -> bool:
         """False for a duplicate and for what was never delivered here."""
         if offset not in self._unacked:
             return False
+        self.stepped = True
+        self._settle(offset)
+        return True
+
+    def _settle(self, offset: int) -> None:
         self._unacked.remove(offset)
         while self._order and self._order[0] not in self._unacked:
             self._order.popleft()
-        return True
+
+    def settled(self, offset: int) -> bool:
+        """Whether it is acknowledged, here or by an earlier owner."""
+        return offset in self._acked or (offset < self._next and offset not in self._unacked)
 
     @property
     def position(self) -> int:
@@ -53,7 +77,8 @@ class PartitionAcks:
 
     def bitmap(self) -> bytes:
         """Acknowledged offsets from `position` on: bit i of byte i // 8 (least significant first) is position + i."""
-        bits = sum(1 << (offset - self.position) for offset in self._order if offset not in self._unacked)
+        known = chain(self._acked, (offset for offset in self._order if offset not in self._unacked))
+        bits = sum(1 << (offset - self.position) for offset in known if offset >= self.position)
         return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
 
@@ -63,9 +88,14 @@ class AckTracker:
     def __init__(self) -> None:
         self._partitions: dict[TopicPartition, tuple[int, PartitionAcks]] = {}
 
-    def assign(self, partition: TopicPartition, *, epoch: int, start: int) -> None:
+    def assign(self, partition: TopicPartition, *, epoch: int, start: int, acked: Iterable[int] = ()) -> None:
         """Begin afresh at `start`; whatever was known of the partition is dropped."""
-        self._partitions[partition] = (epoch, PartitionAcks(start))
+        self._partitions[partition] = (epoch, PartitionAcks(start, acked))
+
+    def partition(self, partition: TopicPartition) -> PartitionAcks | None:
+        """What is known of a partition; None if it is not held."""
+        held = self._partitions.get(partition)
+        return None if held is None else held[1]
 
     def revoke(self, partition: TopicPartition) -> int | None:
         """Drop the partition's state and return the position to commit, once; None if it is not held."""
@@ -79,6 +109,10 @@ class AckTracker:
 
     def delivered(self, record: Record) -> None:
         self._partitions[record.topic, record.partition][1].delivered(record.offset)
+
+    def arrived(self, record: Record) -> bool:
+        """Whether the record is news under its assignment, which still holds."""
+        return self.owns(record) and self._partitions[record.topic, record.partition][1].arrived(record.offset)
 
     def ack(self, record: Record) -> bool:
         return self.owns(record) and self._partitions[record.topic, record.partition][1].ack(record.offset)

@@ -41,7 +41,7 @@ class Throttle:
         return self._blocked
 
     def _ask(self, topic: str) -> int:
-        unread_bytes = max(self._broker.backlog(topic, group).bytes for group in self._groups[topic])
+        unread_bytes = max(self._broker.unread_bytes(topic, group) for group in self._groups[topic])
         self._unread[topic].set(unread_bytes)
         return unread_bytes
 

@@ -68,7 +68,10 @@ class Inbox:
     def add(self, records: Sequence[Record], now_s: float) -> None:
         size = 0
         for record in records:
-            self._batcher.add(Work(record), size=len(record.value), now_s=now_s)
+            if record.deaths is None:
+                self._batcher.add(Work(record), size=len(record.value), now_s=now_s)
+            else:
+                self._alone.append(Work(record, alone=True))
             size += len(record.value)
         if records:
             self._record_bytes = max(1, size // len(records))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from stream.clock import Clock
 from stream.errors import BadEvent, Fatal
 from stream.memory_group import Group
-from stream.memory_log import Cursor, Log, record_size
-from stream.records import Backlog, Record, TopicSpec
+from stream.memory_log import Cursor, Log
+from stream.records import Backlog, Record, TopicSpec, record_size
 
 
 @dataclass(slots=True)
@@ -83,6 +83,9 @@ class MemoryBroker:
                 sum(cursor.unacked_bytes for cursor in cursors),
                 min(oldest, default=None),
             )
+
+    def unread_bytes(self, topic: str, group: str) -> int:
+        return self.backlog(topic, group).bytes
 
     def quiescent(self) -> bool:
         """Whether every declared group has acknowledged everything.
@@ -182,6 +185,9 @@ class MemoryConsumer:
 
     def owns(self, record: Record) -> bool:
         return self._owns(record)  # without the lock: the answer may be outdated as soon as it is given
+
+    def try_alone(self, record: Record) -> None:
+        """Nothing outlives the process: no next owner to tell."""
 
     def pause(self) -> None:
         with self._changed:

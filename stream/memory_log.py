@@ -1,15 +1,9 @@
 """One partition in memory and a group's place in it. No locks and no clock: `stream.memory` owns both."""
 
 from collections import deque
-from collections.abc import Mapping
 
 from stream.acks import PartitionAcks
 from stream.records import Record
-
-
-def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:
-    """What counts against `max_message_bytes` and the backlog."""
-    return len(key) + len(value) + sum(len(name) + len(content) for name, content in headers.items())
 
 
 class Stored:

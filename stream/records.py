@@ -10,7 +10,8 @@ class Record:
     """One record of a topic partition.
 
     `append_time_ms` is the broker's; `epoch` is the assignment under which this consumer received it, so that
-    an acknowledgement that outlives the assignment can be recognised and ignored.
+    an acknowledgement that outlives the assignment can be recognised and ignored. `deaths` is None unless workers died
+    with it: then it must be tried alone, and `deaths` is how many died having it alone in their hands.
     """
 
     topic: str
@@ -21,6 +22,12 @@ class Record:
     headers: Mapping[str, bytes] = field(default_factory=dict)
     append_time_ms: int = 0
     epoch: int = 0
+    deaths: int | None = None
+
+
+def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:
+    """What counts against `max_message_bytes` and the backlog."""
+    return len(key) + len(value) + sum(len(name) + len(content) for name, content in headers.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,11 @@ class Consumer(Protocol):
     def owns(self, record: Record) -> bool:
         """Whether the assignment that delivered the record still holds; if not, another member gets it again."""
 
+    def try_alone(self, record: Record) -> None:
+        """Leave word that nothing but this record is in hand, should the process die now; waits until that is durable.
+        Raises `Unavailable`.
+        """
+
     def pause(self) -> None:
         """`poll` returns nothing until `resume`, also across a rebalance."""
 
@@ -101,5 +113,8 @@ class Broker(Protocol):
     def producer(self) -> Producer: ...
 
     def backlog(self, topic: str, group: str) -> Backlog: ...
+
+    def unread_bytes(self, topic: str, group: str) -> int:
+        """`backlog(topic, group).bytes`, asked often: a broker may estimate it."""
 
     def close(self) -> None: ...

@@ -38,6 +38,9 @@ class Pace:
 
 
 DEFAULT_PACE = Pace()
+MAX_DEATHS_ALONE = 3
+MAX_DEATHS_READING = MAX_DEATHS_ALONE + 2
+"""From here on not even the record's bytes are looked at: reading them may be what kills."""
 
 
 class Worker:
@@ -192,12 +195,26 @@ class Worker:
         if (room == 0) is not self._consumer_paused:
             self._consumer_paused = room == 0
             (consumer.pause if room == 0 else consumer.resume)()
-        records = consumer.poll(max(1, room), timeout_s)
+        try:
+            records = consumer.poll(max(1, room), timeout_s)
+        except Unavailable as error:
+            self._rejoin(consumer, error)
+            return 0
         self._polled_s = now_s
         if records:
             self._inbox.add(records, self._clock.monotonic_s())
             self._status.in_flight(len(records))
         return len(records)
+
+    def _rejoin(self, consumer: Consumer, error: Unavailable) -> None:
+        """Leave a broker that cannot be heard; what is in hand comes again, perhaps to another member."""
+        self._consumer = None
+        self._consumer_paused = False
+        self._begin_outage(error)
+        try:
+            consumer.close()
+        except Unavailable:
+            _log.info("stage %s: left its group without a word", self._stage.name)
 
     def _stall_s(self, now_s: float) -> float:
         remaining_s = self._outage.remaining_s(now_s) or self._pace.throttle_interval_s
@@ -221,11 +238,13 @@ class Worker:
         if self._stage.batch.max_records > 1:
             self._metrics.batch_records.observe(len(batch))
             self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in batch))
-        parts = self._decoded(batch)
+        parts = [batch]
         try:
+            self._accuse(batch[0])
+            parts = self._decoded(batch)
             while parts and not self._overdue():
                 part = parts[-1]
-                error = part[0].error or self._attempt(part)
+                error = part[0].error or _killer(part[0]) or self._attempt(part)
                 if error is not None and len(part) > 1:
                     parts[-1:] = self._failures.split(part, error)
                     continue
@@ -236,12 +255,21 @@ class Worker:
             self._inbox.put_back([work for part in reversed(parts) for work in part])
             self._begin_outage(error)
 
+    def _accuse(self, work: Work) -> None:
+        """Before a record is tried alone: everything else is settled, and the next owner will know which it was."""
+        consumer = self._consumer
+        if work.record.deaths is not None and consumer is not None:
+            self._settle(consumer, force=True)
+            consumer.try_alone(work.record)
+
     def _decoded(self, batch: list[Work]) -> list[list[Work]]:
         """What to work off, last first: the events together, and each record that is none by itself."""
         unreadable: list[list[Work]] = []
         for work in batch:
             if work.event is None:
                 try:
+                    if (work.record.deaths or 0) >= MAX_DEATHS_READING:
+                        raise _killed(work.record.deaths)
                     work.event = self._decoder.decode(work.record)
                 except BadEvent as error:
                     work.error = error
@@ -327,3 +355,13 @@ class Worker:
         self._outage.end()
         self._status.ready(True)
         self._status.paused(None)
+
+
+def _killer(work: Work) -> BadEvent | None:
+    """Why a record that killed worker after worker is not tried again."""
+    deaths = work.record.deaths or 0
+    return _killed(deaths) if deaths >= MAX_DEATHS_ALONE else None
+
+
+def _killed(deaths: int | None) -> BadEvent:
+    return BadEvent(f"{deaths} workers died with this record alone in their hands", code="worker_killed")

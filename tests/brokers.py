@@ -1,11 +1,43 @@
 """Every broker that passes the contract, by name: a context manager that yields one with no topics of ours in it."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+import pytest
 
 from stream.clock import SystemClock
+from stream.errors import Fatal
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.kafka.node import LocalNode, fetch_jars, free_port
 from stream.memory import MemoryBroker
 from stream.records import Broker
+
+
+@cache
+def kafka_servers() -> str:
+    """Address of a real node for this test session, started when first asked for. Skips on a laptop without Java or
+    Maven, fails where `CI=true`.
+    """
+    cache_dir = Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
+    try:
+        jars = fetch_jars(cache_dir)
+        directory = Path(tempfile.mkdtemp(prefix="rushes-kafka-"))
+        node = LocalNode(directory, SystemClock(), port=free_port())
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        atexit.register(node.down)
+        return node.up(jars).servers
+    except Fatal as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing.message)
+        pytest.skip(missing.message)
 
 
 @contextmanager
@@ -15,5 +47,12 @@ def memory_broker() -> Iterator[Broker]:
     broker.close()
 
 
-REGISTRY: dict[str, Callable[[], AbstractContextManager[Broker]]] = {"memory": memory_broker}
+@contextmanager
+def kafka_broker() -> Iterator[Broker]:
+    broker = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
+    yield broker
+    broker.close()
+
+
+REGISTRY: dict[str, Callable[[], AbstractContextManager[Broker]]] = {"memory": memory_broker, "kafka": kafka_broker}
 """A broker may be shared by many tests and keep what they sent: topics and groups of a test have names of their own."""

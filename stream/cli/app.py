@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import assets, dead_letters, demo, doctor, ingest, search, spaces, topology, upkeep, verify, weights
+from stream.cli import (
+    assets,
+    dead_letters,
+    demo,
+    doctor,
+    ingest,
+    kafka,
+    run,
+    search,
+    spaces,
+    topology,
+    upkeep,
+    verify,
+    weights,
+)
 from stream.cli.context import UsageProblem, explain, make_context
 from stream.errors import StageError
 
@@ -37,6 +51,7 @@ def options(
 
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
+app.command("run")(run.run)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)
@@ -49,6 +64,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(weights.samples_app, name="samples")
 app.add_typer(spaces.app, name="models")
+app.add_typer(kafka.app, name="kafka")
 
 
 def main() -> None:

@@ -1,0 +1,77 @@
+"""`rushes kafka`: a single-node Kafka on this machine, for trying things and for tests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream.cli.context import Context
+
+app = typer.Typer(help="A local Kafka broker (one node, loopback only).", no_args_is_help=True)
+
+Directory = Annotated[Path | None, typer.Option("--dir", help="Its data, log and process id. [default STATE/kafka]")]
+
+
+@app.command()
+def fetch(context: typer.Context) -> None:
+    """Fetch its jars by Maven (44 MB), so that `up` needs no network."""
+    from stream.kafka.node import fetch_jars
+
+    shared: Context = context.obj
+    shared.console.print(f"Kafka's jars are in {fetch_jars(shared.cache_dir)}.", soft_wrap=True)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    directory: Directory = None,
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Where it listens when it is new.")] = 9092,
+) -> None:
+    """Start it; the first time its jars are fetched by Maven (44 MB). Needs Java 17 or newer."""
+    from stream.clock import SystemClock
+    from stream.kafka.node import LocalNode, fetch_jars
+
+    shared: Context = context.obj
+    jars = fetch_jars(shared.cache_dir)
+    status = LocalNode(_directory(shared, directory), SystemClock(), port=port).up(jars)
+    shared.console.print(f"Kafka answers at kafka://{status.servers} (process {status.pid}, {status.directory}).")
+    shared.console.print("`rushes kafka down` stops it; what it stored stays.", style="dim")
+
+
+@app.command()
+def down(context: typer.Context, directory: Directory = None) -> None:
+    """Stop it and wait until it has."""
+    from stream.clock import SystemClock
+    from stream.kafka.node import LocalNode
+
+    shared: Context = context.obj
+    node = LocalNode(_directory(shared, directory), SystemClock())
+    ran = node.status().pid is not None
+    node.down()
+    shared.console.print("Kafka is stopped." if ran else f"No Kafka of {node.directory} was running.")
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    directory: Directory = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Whether it runs; exit code 1 if not."""
+    from stream.clock import SystemClock
+    from stream.kafka.node import LocalNode
+
+    shared: Context = context.obj
+    found = LocalNode(_directory(shared, directory), SystemClock()).status()
+    if json_output:
+        shared.print_json({"running": found.pid is not None, "pid": found.pid, "broker": f"kafka://{found.servers}"})
+    elif found.pid is None:
+        shared.console.print(f"No Kafka of {found.directory} is running; `rushes kafka up` starts it.")
+    else:
+        shared.console.print(f"Kafka answers at kafka://{found.servers} (process {found.pid}).")
+    if found.pid is None:
+        raise typer.Exit(1)
+
+
+def _directory(shared: Context, directory: Path | None) -> Path:
+    return (directory or shared.state_dir / "kafka").absolute()

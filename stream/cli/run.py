@@ -1,0 +1,50 @@
+"""`rushes run`: some stages of the topology as one process on a shared broker."""
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.ingest import stop_on_signals
+from stream.clock import SystemClock
+from stream.settings import ModelChoice, Settings
+
+
+def run(  # one option per thing a deployment decides
+    context: typer.Context,
+    stages: Annotated[list[str], typer.Argument(help="Stages, as `rushes topology` lists them.")],
+    broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
+    client_properties: Annotated[
+        Path | None, typer.Option(help="librdkafka properties, key=value a line: security settings and secrets.")
+    ] = None,
+    root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
+    epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, the same for every process of a roll-out.")] = 0,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
+    light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+) -> None:
+    """Work until SIGTERM, then finish what is in flight and leave. Start as many as you like, anywhere."""
+    from stream.kafka.broker import KafkaBroker
+    from stream.kafka.client import KafkaSettings
+    from stream.pipelines.deployed import Deployment, run_deployed
+
+    shared: Context = context.obj
+    clock = SystemClock()
+    settings = Settings(
+        state_dir=shared.state_dir,
+        cache_dir=shared.cache_dir,
+        roots=tuple(path.resolve() for path in root or ()),
+        models=ModelChoice.light() if light else ModelChoice(),
+    )
+    stop = threading.Event()
+    cluster = KafkaBroker(KafkaSettings.from_uri(broker, client_properties), clock)
+    try:
+        with stop_on_signals(stop):
+            run_deployed(settings, stages, cluster, Deployment(epoch_ms, partitions, host, port), stop, clock=clock)
+    except KeyError as unknown:
+        raise UsageProblem(str(unknown.args[0])) from None
+    finally:
+        cluster.close()

@@ -1,0 +1,1 @@
+"""The broker on Apache Kafka through librdkafka. Nothing outside this folder imports `confluent_kafka`."""

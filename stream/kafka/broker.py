@@ -1,0 +1,258 @@
+"""`Broker` over a Kafka cluster: topics, groups and backlogs through the admin client."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from stream.clock import Clock
+from stream.errors import Fatal
+from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
+from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.producer import KafkaProducer, RecordSizes
+from stream.records import Backlog, TopicSpec, record_size
+
+T = TypeVar("T")
+
+_FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_COMMON_CONFIG = {
+    "cleanup.policy": "delete",
+    # Age must never eat unprocessed work; `Janitor` deletes what every declared group has acknowledged.
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    # (append time, offset) orders asset versions, and a producer's clock must not.
+    "message.timestamp.type": "LogAppendTime",
+}
+_OVERHEAD_BYTES = 64 * 1024
+"""What Kafka's framing may add to a record of the largest size."""
+
+
+class KafkaBroker:
+    """Thread-safe. Raises `Unavailable` while the cluster cannot be reached, `Fatal` where it refuses."""
+
+    def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._admin = AdminClient(settings.common())
+        self._limits: dict[str, int] = {}
+        self._sizes = RecordSizes()
+        self._probe_lock = threading.Lock()
+        self._probe: Consumer | None = None
+        self._oldest: dict[tuple[str, int, int], tuple[int, int]] = {}
+
+    def ensure(self, topics: Iterable[TopicSpec]) -> None:
+        specs = list(topics)
+        known = self._patiently("listing topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).topics
+        missing = [spec for spec in specs if spec.name not in known]
+        if missing:
+            self._create(missing)
+        for spec in specs:
+            if spec.name in known:
+                self._check(spec, len(known[spec.name].partitions))
+            self._limits[spec.name] = spec.max_message_bytes
+
+    def declare(self, topic: str, group: str) -> None:
+        """Gives the group a place at the first kept record, unless it has one. Members commit for themselves."""
+        partitions = self._partitions(topic)
+        held = self._committed(group, partitions)
+        fresh = [each for each in partitions if held[each] is None]
+        if not fresh:
+            return
+        low = self._offsets(fresh, _FIRST)
+        places = [TopicPartition(topic, each.partition, low[each]) for each in fresh]
+        request = [ConsumerGroupTopicPartitions(group, places)]
+        try:
+            for future in self._admin.alter_consumer_group_offsets(request).values():
+                future.result(CALL_TIMEOUT_S)
+        except KafkaException as failure:
+            if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
+                raise as_stage_error(failure.args[0], f"declaring group {group}") from None
+
+    def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
+        return KafkaConsumer(self._settings, topics, group, self._clock, self._places)
+
+    def producer(self) -> KafkaProducer:
+        return KafkaProducer(self._settings, self._limits, self._sizes)
+
+    def backlog(self, topic: str, group: str) -> Backlog:
+        """Reads one record of each partition that has something left; `unread_bytes` reads none."""
+        left = self._left(topic, group)
+        if not any(high > low for low, high in left.values()):
+            return Backlog(0, 0, None)
+        first = [self._first(each.topic, each.partition, low) for each, (low, high) in left.items() if high > low]
+        records = sum(high - low for low, high in left.values())
+        times = [append_ms for append_ms, _ in first]
+        mean = self._sizes.mean(topic) or sum(size for _, size in first) / len(first)
+        return Backlog(records, round(records * mean), min(times))
+
+    def unread_bytes(self, topic: str, group: str) -> int:
+        """Records left times the mean size of those this process handled lately."""
+        records = sum(high - low for low, high in self._left(topic, group).values())
+        mean = self._sizes.mean(topic)
+        return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
+
+    def close(self) -> None:
+        with self._probe_lock:
+            if self._probe is not None:
+                self._probe.close()
+                self._probe = None
+
+    def _create(self, specs: Sequence[TopicSpec]) -> None:
+        fresh = [
+            NewTopic(
+                spec.name,
+                num_partitions=spec.partitions,
+                replication_factor=self._settings.replication_factor,
+                config=_config(spec),
+            )
+            for spec in specs
+        ]
+        for name, future in self._admin.create_topics(fresh).items():
+            try:
+                future.result(CALL_TIMEOUT_S)
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise as_stage_error(failure.args[0], f"creating topic {name}") from None
+
+    def _check(self, spec: TopicSpec, partitions: int) -> None:
+        resource = ConfigResource(ResourceType.TOPIC, spec.name)
+
+        def ask() -> Any:
+            (future,) = self._admin.describe_configs([resource]).values()
+            return future.result(CALL_TIMEOUT_S)
+
+        there = {name: entry.value for name, entry in self._patiently("reading topic settings", ask).items()}
+        differing = [
+            f"{name} is {there.get(name)}, not {wanted}"
+            for name, wanted in _config(spec).items()
+            if there.get(name) != wanted
+        ]
+        if partitions != spec.partitions:
+            differing.append(f"it has {partitions} partitions, not {spec.partitions}")
+        if differing:
+            raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
+
+    def _left(self, topic: str, group: str) -> dict[TopicPartition, tuple[int, int]]:
+        """First unacknowledged and end offset of each partition; of a group without a place, all that is kept."""
+        partitions = self._partitions(topic)
+        held = self._committed(group, partitions)
+        high = self._offsets(partitions, _END)
+        fresh = [each for each in partitions if held[each] is None]
+        low = self._offsets(fresh, _FIRST) if fresh else {}
+        return {each: (held[each] if held[each] is not None else low[each], high[each]) for each in partitions}  # type: ignore[misc]
+
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        found = self._patiently("listing topics", lambda: self._admin.list_topics(topic, CALL_TIMEOUT_S)).topics[topic]
+        if found.error is not None:
+            if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise Fatal(f"topic {topic!r} does not exist: call ensure() first", code="unknown_topic")
+            raise as_stage_error(found.error, f"asking for topic {topic}")
+        return [TopicPartition(topic, number) for number in sorted(found.partitions)]
+
+    def _committed(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
+        found = self._commits(group, partitions)
+        return {each: None if found[each].offset < 0 else found[each].offset for each in partitions}
+
+    def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
+        """What the group committed, with metadata; `OFFSET_INVALID` where it did not."""
+        request = [ConsumerGroupTopicPartitions(group, list(partitions))]
+
+        def ask() -> Any:
+            (future,) = self._admin.list_consumer_group_offsets(request).values()
+            return future.result(CALL_TIMEOUT_S)
+
+        answer = self._patiently(f"asking for the offsets of {group}", ask).topic_partitions
+        found = {(each.topic, each.partition): each for each in answer}
+        return {
+            each: found.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
+            for each in partitions
+        }
+
+    def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[tuple[TopicPartition, int]]:
+        """Each partition as the group committed it, and its first kept offset."""
+        plain = [TopicPartition(each.topic, each.partition) for each in partitions]
+        if not plain:
+            return []
+        low, held = self._offsets(plain, _FIRST), self._commits(group, plain)
+        return [(held[each], low[each]) for each in plain]
+
+    def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
+        def ask() -> dict[TopicPartition, int]:
+            futures = self._admin.list_offsets(dict.fromkeys(partitions, spec))
+            return {each: future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
+
+        return self._patiently("asking for the ends of partitions", ask)
+
+    def _first(self, topic: str, partition: int, offset: int) -> tuple[int, int]:
+        """Append time in ms and size of the record at `offset`; remembered while it stays the oldest."""
+        with self._probe_lock:
+            known = self._oldest.get((topic, partition, offset))
+            if known is None:
+                self._oldest = {key: at for key, at in self._oldest.items() if key[:2] != (topic, partition)}
+                known = self._oldest[topic, partition, offset] = self._read(topic, partition, offset)
+            return known
+
+    def _read(self, topic: str, partition: int, offset: int) -> tuple[int, int]:
+        if self._probe is None:
+            self._probe = Consumer(
+                self._settings.common()
+                | {
+                    "group.id": "rushes-probe",  # never joined, never committed
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "earliest",
+                    "fetch.message.max.bytes": MAX_RECORD_BYTES,
+                    "queued.min.messages": 1,
+                    "fetch.wait.max.ms": 10,
+                }
+            )
+        self._probe.assign([TopicPartition(topic, partition, offset)])
+        message = self._probe.poll(CALL_TIMEOUT_S)
+        self._probe.unassign()
+        if message is None or message.error() is not None:
+            raise as_stage_error(
+                KafkaError(KafkaError._TIMED_OUT) if message is None else message.error() or KafkaError(-1),  # noqa: SLF001
+                f"reading the oldest record of {topic}-{partition}",
+            )
+        headers = message.headers() or []
+        size = record_size(
+            as_bytes(message.key()), as_bytes(message.value()), {pair[0]: as_bytes(pair[1]) for pair in headers}
+        )
+        return message.timestamp()[1], size
+
+    def _patiently(self, doing: str, ask: Callable[[], T]) -> T:
+        """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
+        deadline_s = self._clock.monotonic_s() + CALL_TIMEOUT_S
+        while True:
+            try:
+                return ask()
+            except KafkaException as failure:
+                error = failure.args[0]
+                if error.code() not in _SETTLING or self._clock.monotonic_s() > deadline_s:
+                    raise as_stage_error(error, doing) from None
+            self._clock.sleep(0.05)
+
+
+_SETTLING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+
+
+def _config(spec: TopicSpec) -> dict[str, str]:
+    return _COMMON_CONFIG | {"max.message.bytes": str(spec.max_message_bytes + _OVERHEAD_BYTES)}

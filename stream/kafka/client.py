@@ -1,0 +1,102 @@
+"""How clients reach a cluster: the address, limits, and a properties file for security. Values are never printed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from confluent_kafka import KafkaError
+
+from stream.errors import Fatal, StageError, Unavailable
+
+MAX_RECORD_BYTES = 16 * 1024 * 1024
+CALL_TIMEOUT_S = 10.0
+_OURS = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "partition.assignment.strategy")
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """`servers` is a comma-separated list of host:port. `properties` are librdkafka's, for security settings.
+
+    `session_timeout_s` is how long a member may be silent before its partitions move.
+    """
+
+    servers: str
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    replication_factor: int = -1  # the cluster's default
+    session_timeout_s: float = 10.0
+    max_poll_interval_s: float = 300.0
+    commit_interval_s: float = 1.0
+    flush_timeout_s: float = 30.0
+
+    @classmethod
+    def from_uri(cls, uri: str, properties_file: Path | None = None) -> "KafkaSettings":
+        """From `kafka://host:port[,host:port…]` and a file of `key=value` lines (`#` begins a comment).
+
+        Raises `Fatal` with what is wrong; the message holds no value of the file.
+        """
+        parts = urlsplit(uri)
+        if parts.scheme != "kafka" or not parts.netloc or "@" in parts.netloc or parts.path.strip("/"):
+            raise Fatal(
+                "a broker is named kafka://host:port[,host:port]; secrets go into a client properties file",
+                code="invalid_broker",
+            )
+        return cls(servers=parts.netloc, properties=read_properties(properties_file) if properties_file else {})
+
+    def common(self) -> dict[str, Any]:
+        return {
+            **self.properties,
+            "bootstrap.servers": self.servers,
+            "client.id": "rushes",
+            "topic.metadata.refresh.interval.ms": 30_000,
+            "reconnect.backoff.max.ms": 2_000,
+        }
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """librdkafka properties by name."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise Fatal(
+            f"cannot read the client properties {path} ({type(error).__name__})", code="invalid_broker"
+        ) from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or key.strip() in _OURS:
+            raise Fatal(f"{path} line {number}: {'not key=value' if not equals else 'set by rushes itself'}",
+                        code="invalid_broker")  # fmt: skip
+        found[key.strip()] = value.strip()
+    return found
+
+
+def as_bytes(content: str | bytes | None) -> bytes:
+    """Keys, values and header values as the client hands them out; none is empty."""
+    return content.encode() if isinstance(content, str) else content or b""
+
+
+def as_stage_error(error: KafkaError, doing: str) -> StageError:
+    """`Fatal` where waiting cannot help, else `Unavailable`."""
+    text = f"{doing}: {error.str()}"
+    if error.fatal() or error.code() in _HOPELESS:
+        return Fatal(text, code="broker_refused")
+    return Unavailable(text, code="broker_unavailable")
+
+
+_HOPELESS = frozenset(
+    {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's names for its own codes
+        KafkaError._SSL,  # noqa: SLF001
+        KafkaError._INVALID_ARG,  # noqa: SLF001
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_VERSION,
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+    }
+)

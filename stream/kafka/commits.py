@@ -1,0 +1,121 @@
+"""Committing acknowledged positions, with the notes of `stream.kafka.takeover` beside them."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from stream.acks import AckTracker, PartitionAcks
+from stream.acks import TopicPartition as Key
+from stream.clock import Clock
+from stream.errors import Fatal
+from stream.kafka.takeover import Note, Takeover, take_over
+from stream.records import Record
+
+_log = logging.getLogger(__name__)
+
+
+Places = Callable[[str, Sequence[TopicPartition]], Sequence[tuple[TopicPartition, int]]]
+"""(group, partitions) to what the group committed (a negative offset for nothing) and the first kept offset. Asked
+through another connection: the group's own may be busy with a rebalance that waits for the answer."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """What was committed last for a partition, and the note that goes with the next commit."""
+
+    note: Note
+    committed: tuple[int, str] | None = None
+
+
+class Commits:
+    """Of one consumer, from its polling thread. Commits at least every `interval_s` what changed."""
+
+    def __init__(self, consumer: Consumer, clock: Clock, interval_s: float, places: Places) -> None:
+        self._consumer = consumer
+        self._places = places
+        self._clock = clock
+        self._interval_s = interval_s
+        self._due_s = 0.0
+        self._held: dict[Key, _Held] = {}
+
+    def take_over(self, group: str, partitions: Sequence[TopicPartition]) -> dict[Key, Takeover]:
+        """How to begin with each partition. Raises `Unavailable`, and `Fatal` when unread records are gone."""
+        starts: dict[Key, Takeover] = {}
+        for found, low in self._places(group, partitions):
+            key = (found.topic, found.partition)
+            if found.offset < 0:
+                starts[key] = take_over(low, Note())
+            elif found.offset < low:
+                raise Fatal(
+                    f"records {found.offset} to {low - 1} of {found.topic}-{found.partition} were deleted before"
+                    " they were read; publish their assets again, then reset the group's offsets",
+                    code="records_lost",
+                )
+            else:
+                starts[key] = take_over(found.offset, Note.from_text(found.metadata))
+            self._held[key] = _Held(starts[key].note)
+        self._due_s = 0.0
+        return starts
+
+    def keep_up(self, acks: AckTracker) -> None:
+        """Commit what changed, if it is time. The first commit of an assignment is waited for: from then on a death
+        leaves a trace. One that fails is repeated by the next, a rebalance under way being the usual reason.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s < self._due_s:
+            return
+        self._due_s = now_s + self._interval_s
+        first = any(held.committed is None for held in self._held.values())
+        try:
+            self._commit(acks, self._held, wait=first)
+        except KafkaException as failure:
+            _log.info("commit put off: %s", failure.args[0].str())
+
+    def try_alone(self, acks: AckTracker, record: Record, deaths: int) -> None:
+        """Wait until it is known that the record is alone in this process's hands, and what was done before it.
+        Raises `KafkaException`.
+        """
+        held = self._held.get((record.topic, record.partition))
+        if held is not None:
+            held.note = replace(held.note, trial=record.offset, trial_deaths=deaths)
+            self._commit(acks, self._held, wait=True)
+
+    def leave(self, acks: AckTracker, keys: Iterable[Key]) -> None:
+        """Commit and close partitions that are about to be given up, and wait for it. Raises `KafkaException`."""
+        for key in keys:
+            if key in self._held:
+                self._held[key].note = replace(self._held[key].note, open=False, deaths=0, trial=None, trial_deaths=0)
+        self._commit(acks, [key for key in keys if key in self._held], wait=True)
+
+    def forget(self, key: Key) -> None:
+        self._held.pop(key, None)
+
+    def _commit(self, acks: AckTracker, keys: Iterable[Key], *, wait: bool) -> None:
+        changed: dict[Key, tuple[int, str]] = {}
+        for key in keys:
+            partition = acks.partition(key)
+            if partition is None:
+                continue
+            held = self._held[key]
+            held.note = _progressed(held.note, partition)
+            content = (partition.position, held.note.to_text())
+            if content != held.committed:
+                changed[key] = content
+        if not changed:
+            return
+        offsets = [TopicPartition(*key, position, metadata=text) for key, (position, text) in changed.items()]
+        if wait:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        else:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        for key, content in changed.items():
+            self._held[key].committed = content
+
+
+def _progressed(note: Note, partition: PartitionAcks) -> Note:
+    """The note after what was acknowledged: any step forward ends a series of deaths, but not another's trial."""
+    note = replace(note, acked=partition.bitmap(), deaths=0 if partition.stepped else note.deaths)
+    over = note.trial is not None and partition.settled(note.trial)
+    return replace(note, trial=None, trial_deaths=0) if over else note

@@ -1,0 +1,96 @@
+"""What a consumer leaves behind in its commits for the next owner of a partition. Pure.
+
+A member that dies says nothing, so it speaks beforehand: each commit carries which offsets above its own are
+acknowledged already, that the partition is open (a clean leave closes it), and which record is being tried alone.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, replace
+
+MAX_METADATA_BYTES = 4000  # Kafka's `offset.metadata.max.bytes` is 4,096
+DEATHS_BEFORE_TRIALS = 2
+"""One death is an accident: the work is simply done again. From the second without progress on, records are tried
+alone."""
+
+IN_FLIGHT = 128
+"""More records of a partition than this no worker holds (see `stream.inbox`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row
+    that died without a step forward. `trial`: the offset that is being tried alone, after `trial_deaths` deaths so.
+    """
+
+    acked: bytes = b""
+    open: bool = False
+    deaths: int = 0
+    trial: int | None = None
+    trial_deaths: int = 0
+
+    def to_text(self) -> str:
+        """At most `MAX_METADATA_BYTES`; a bitmap that is too long loses its tail, which costs work done twice."""
+        fields: dict[str, object] = {"open": self.open}
+        if self.deaths:
+            fields["deaths"] = self.deaths
+        if self.trial is not None:
+            fields |= {"trial": self.trial, "trial_deaths": self.trial_deaths}
+        room = (MAX_METADATA_BYTES - len(json.dumps(fields)) - len(', "acked": ""')) // 4 * 3
+        if acked := self.acked[:room]:
+            fields["acked"] = base64.b64encode(acked).decode()
+        return json.dumps(fields)
+
+    @classmethod
+    def from_text(cls, text: str | None) -> "Note":
+        """What is no note of ours (another tool committed) says nothing."""
+        try:
+            fields = json.loads(text or "{}")
+            return cls(
+                acked=base64.b64decode(fields.get("acked", ""), validate=True),
+                open=fields.get("open") is True,
+                deaths=int(fields.get("deaths", 0)),
+                trial=None if fields.get("trial") is None else int(fields["trial"]),
+                trial_deaths=int(fields.get("trial_deaths", 0)),
+            )
+        except (ValueError, TypeError, AttributeError, binascii.Error):
+            return cls()
+
+    def acked_offsets(self, position: int) -> frozenset[int]:
+        bits = int.from_bytes(self.acked, "little")
+        return frozenset(position + at for at in range(bits.bit_length()) if bits >> at & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """How a new owner begins: at `position`, without `acked`, with `note` to commit at once. Records below
+    `trials_until` must be tried alone.
+    """
+
+    position: int
+    acked: frozenset[int]
+    note: Note
+    trials_until: int = 0
+
+    def deaths(self, offset: int) -> int | None:
+        """Deaths of workers that had this record alone in their hands; None where nothing is held against it."""
+        if offset >= self.trials_until:
+            return None
+        return self.note.trial_deaths if self.note.trial == offset else 0
+
+
+def take_over(position: int, left: Note) -> Takeover:
+    """Judge what the last owner left at `position`."""
+    acked = left.acked_offsets(position)
+    if not left.open:
+        return Takeover(position, acked, Note(acked=left.acked, open=True))
+    alone = left.trial is not None and left.trial >= position and left.trial not in acked
+    note = replace(
+        left,
+        deaths=left.deaths + 1,
+        trial=left.trial if alone else None,
+        trial_deaths=left.trial_deaths + 1 if alone else 0,
+    )
+    suspected = alone or note.deaths >= DEATHS_BEFORE_TRIALS
+    return Takeover(position, acked, note, max(acked, default=position) + IN_FLIGHT if suspected else 0)

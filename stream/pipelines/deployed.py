@@ -1,0 +1,85 @@
+"""Stages of the understanding topology as one process of many on a shared broker."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from stream.clock import Clock
+from stream.health import Answer, served
+from stream.metrics import Metrics
+from stream.pipelines.understanding import Understanding
+from stream.process import StageThreads
+from stream.records import Broker, TopicSpec
+from stream.settings import Settings
+from stream.topology import Topology
+from stream.worker import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What every process of a roll-out shares. `epoch_ms` is the roll-out's time: of two results for one segment that
+    of the later roll-out stays.
+    """
+
+    epoch_ms: int
+    partitions: int = 8
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
+    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost."""
+    broker.ensure(TopicSpec(topic.name, deployment.partitions, topic.max_message_bytes) for topic in topology.topics)
+    for stage in topology.stages:
+        for topic in stage.sources:
+            broker.declare(topic, stage.name)
+
+
+def run_deployed(
+    settings: Settings,
+    names: Sequence[str],
+    broker: Broker,
+    deployment: Deployment,
+    stop: threading.Event,
+    *,
+    clock: Clock,
+) -> None:
+    """Run the named stages until `stop`, then drain. Raises `KeyError` for a name that is no stage, and what ended a
+    worker.
+    """
+    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms)
+    topology = understanding.topology()
+    stages = [topology.stage(name) for name in dict.fromkeys(names)]
+    registry = CollectorRegistry()
+    pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
+    try:
+        prepare(broker, topology, deployment)
+        threads = StageThreads(
+            stages, broker, clock=clock, metrics=Metrics(registry), readers=topology.groups(), pace=pace
+        )
+        with (
+            served(
+                registry,
+                healthy=lambda: _healthy(threads),
+                ready=lambda: _ready(threads),
+                host=deployment.host,
+                port=deployment.port,
+            ),
+            threads,
+        ):
+            while not stop.wait(0.1):
+                threads.check()
+    finally:
+        understanding.close()
+
+
+def _healthy(threads: StageThreads) -> Answer:
+    ended = threads.wait(0.0)
+    return not ended, "a worker has ended" if ended else "ok"
+
+
+def _ready(threads: StageThreads) -> Answer:
+    waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in threads.states() if not state.ready]
+    return not waiting, "; ".join(waiting) or "ok"

@@ -1,0 +1,102 @@
+"""Workers on a real broker that die without a word: what they held is done again, and a record that kills is found."""
+
+import contextlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from stream.clock import SystemClock
+from stream.codec import Decoder, encode
+from stream.events.asset import AssetDeleted
+from stream.events.base import Event
+from stream.events.dead_letter import DeadLetter
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.records import Record, TopicSpec
+from stream.topics import DEAD_LETTERS
+from tests.brokers import kafka_servers
+
+WAIT_S = 60.0
+WORKER = """
+import os, sys, threading
+from prometheus_client import CollectorRegistry
+from stream.clock import SystemClock
+from stream.events.asset import AssetDeleted
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.metrics import Metrics
+from stream.stage import BatchPolicy, Stage
+from stream.topics import DEAD_LETTERS, Topic
+from stream.worker import Pace, Worker
+
+class Deadly:
+    def open(self): ...
+    def close(self): ...
+    def failed(self, event, error): return []
+    def process(self, events):
+        for event in events:
+            if event.data.asset_id == "poison":
+                os.kill(os.getpid(), 9)
+            yield event.derive(event.data, id=event.id)
+
+servers, source, target, group = sys.argv[1:]
+topics = {name: Topic(name, (AssetDeleted,)) for name in (source, target)} | {DEAD_LETTERS.name: DEAD_LETTERS}
+broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=6.0), SystemClock())
+stage = Stage(group, (source,), (target,), Deadly, batch=BatchPolicy(max_records=8))
+worker = Worker(stage, broker, clock=SystemClock(), metrics=Metrics(CollectorRegistry()), topics=topics,
+                pace=Pace(poll_timeout_s=0.1))
+worker.run(threading.Event())
+"""
+
+
+@pytest.fixture
+def broker() -> KafkaBroker:
+    return KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
+
+
+def read_until(broker: KafkaBroker, topic: str, group: str, count: int) -> list[Record]:
+    consumer = broker.consumer([topic], group)
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    records: list[Record] = []
+    while len(records) < count and clock.monotonic_s() < deadline_s:
+        records += consumer.poll(count, 0.2)
+    consumer.close()
+    return records
+
+
+def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(broker: KafkaBroker) -> None:
+    source, target, group = "deadly-in", "deadly-out", "deadly"
+    letters = TopicSpec(DEAD_LETTERS.name, 1, DEAD_LETTERS.max_message_bytes)
+    broker.ensure([TopicSpec(source, 1), TopicSpec(target, 1), letters])
+    broker.declare(source, group)
+    names = [f"good-{number}" for number in range(10)]
+    producer = broker.producer()
+    for name in [*names[:5], "poison", *names[5:]]:
+        record = encode(Event(AssetDeleted(asset_id=name), "t", "p", name, 1))
+        producer.send(source, record.key, record.value, record.headers)
+    producer.flush(WAIT_S)
+    producer.close()
+    deaths = 0
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + 3 * WAIT_S
+    while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
+        worker = subprocess.Popen([sys.executable, "-c", WORKER, kafka_servers(), source, target, group])
+        try:
+            while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.wait(0.3)
+                    break
+        finally:
+            deaths += worker.poll() == -9
+            worker.terminate()
+            worker.wait()
+    assert deaths == 5  # two that might be accidents, three alone
+    done = {json.loads(record.value)["asset_id"] for record in read_until(broker, target, "deadly-reader", 10)}
+    assert done == set(names)
+    (letter,) = read_until(broker, DEAD_LETTERS.name, "deadly-letters", 1)
+    data = Decoder([DEAD_LETTERS]).decode(letter).data
+    assert isinstance(data, DeadLetter)
+    assert (data.code, data.asset_id) == ("worker_killed", "poison")

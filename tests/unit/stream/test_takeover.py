@@ -1,0 +1,86 @@
+"""What an owner leaves for the next one: a death is noticed, a record that kills is found, an innocent never is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.acks import PartitionAcks
+from stream.kafka.takeover import MAX_METADATA_BYTES, Note, take_over
+
+notes = st.builds(
+    Note,
+    acked=st.binary(max_size=40).map(lambda raw: raw.rstrip(b"\0")),
+    open=st.booleans(),
+    deaths=st.integers(0, 9),
+    trial=st.none() | st.integers(0, 2**40),
+    trial_deaths=st.integers(0, 9),
+)
+
+
+@given(notes)
+def test_a_note_survives_the_commit(note: Note) -> None:
+    read = Note.from_text(note.to_text())
+    assert read.acked == note.acked
+    assert (read.open, read.deaths, read.trial) == (note.open, note.deaths, note.trial)
+    assert read.trial_deaths == (note.trial_deaths if note.trial is not None else 0)
+
+
+@given(st.binary(min_size=2000, max_size=20_000))
+def test_a_long_bitmap_loses_its_tail_only(acked: bytes) -> None:
+    text = Note(acked=acked, open=True, deaths=1, trial=2**50, trial_deaths=2).to_text()
+    assert len(text) <= MAX_METADATA_BYTES
+    assert Note.from_text(text).acked_offsets(7) <= Note(acked=acked).acked_offsets(7)
+    assert acked.startswith(Note.from_text(text).acked)
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"acked": 3}', '{"acked": "?"}', '{"deaths": "x"}'])
+def test_foreign_metadata_says_nothing(text: str | None) -> None:
+    assert Note.from_text(text) == Note()
+
+
+@given(st.lists(st.integers(0, 30), unique=True, max_size=20).map(sorted), st.data())
+def test_what_was_acknowledged_is_not_done_again(delivered: list[int], data: st.DataObject) -> None:
+    acks = PartitionAcks(0)
+    for offset in delivered:
+        acks.delivered(offset)
+    acked = data.draw(st.sets(st.sampled_from(delivered))) if delivered else set()
+    for offset in acked:
+        acks.ack(offset)
+    start = take_over(acks.position, Note.from_text(Note(acked=acks.bitmap(), open=True).to_text()))
+    again = PartitionAcks(start.position, start.acked)
+    assert [offset for offset in delivered if offset >= start.position and again.arrived(offset)] == acks.unacked()
+
+
+def test_a_clean_leave_holds_nothing_against_anybody() -> None:
+    start = take_over(5, Note(open=False, deaths=0))
+    assert start.note.open
+    assert start.deaths(5) is None
+
+
+def test_one_death_is_an_accident() -> None:
+    start = take_over(5, Note(open=True))
+    assert start.note.deaths == 1
+    assert start.deaths(5) is None
+
+
+def test_from_the_second_death_without_a_step_on_records_are_tried_alone() -> None:
+    first = take_over(5, Note(open=True))
+    second = take_over(5, first.note)
+    assert second.deaths(5) == 0
+    assert second.deaths(5 + 1000) is None
+
+
+def test_deaths_alone_are_counted_for_the_record_that_was_tried() -> None:
+    note = Note(open=True, deaths=2, trial=6, trial_deaths=0)
+    for count in (1, 2, 3):
+        start = take_over(5, note)
+        assert start.deaths(6) == count
+        assert start.deaths(5) == 0
+        note = start.note
+
+
+@pytest.mark.parametrize(("position", "acked"), [(7, b""), (6, b"\x01")])
+def test_a_trial_that_ended_well_is_forgotten(position: int, acked: bytes) -> None:
+    start = take_over(position, Note(acked=acked, open=True, trial=6, trial_deaths=2))
+    assert start.note.trial is None
+    assert start.deaths(position + 1) is None
