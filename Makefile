@@ -33,6 +33,9 @@ assets: .venv/.installed ## fetch weights, sample clips and the jars of a local 
 test: announce .venv/.installed assets ## every test
 	$(BIN)/pytest
 
+test-long: .venv/.installed assets ## what takes minutes more, such as shots over the whole montage at other rates
+	$(BIN)/pytest -m long
+
 lint: .venv/.installed ## ruff, mypy --strict and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,4 +65,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo assets test lint ci bench soak bench-long bench-peers eval docs clean
+.PHONY: help announce install demo assets test test-long lint ci bench soak bench-long bench-peers eval docs clean

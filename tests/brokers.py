@@ -49,7 +49,7 @@ def memory_broker() -> Iterator[Broker]:
 
 @contextmanager
 def kafka_broker() -> Iterator[Broker]:
-    broker = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
+    broker = KafkaBroker(KafkaSettings(kafka_servers(), commit_interval_s=0.2), SystemClock())
     yield broker
     broker.close()
 

@@ -224,6 +224,7 @@ def _properties(data: Path, port: int, controller: int) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1_000,
         "message.max.bytes": 17 * 1024 * 1024,
         "replica.fetch.max.bytes": 17 * 1024 * 1024,
         "log.segment.bytes": 64 * 1024 * 1024,

@@ -43,7 +43,7 @@ class Deadly:
 
 servers, source, target, group = sys.argv[1:]
 topics = {name: Topic(name, (AssetDeleted,)) for name in (source, target)} | {DEAD_LETTERS.name: DEAD_LETTERS}
-broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=6.0), SystemClock())
+broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=2.0), SystemClock())
 stage = Stage(group, (source,), (target,), Deadly, batch=BatchPolicy(max_records=8))
 worker = Worker(stage, broker, clock=SystemClock(), metrics=Metrics(CollectorRegistry()), topics=topics,
                 pace=Pace(poll_timeout_s=0.1))

@@ -162,6 +162,7 @@ def test_codecs_and_rates_other_than_the_grids_change_no_cut(
     assert version_f1(bundle, version, weights_cache.files("clips")["bikes.mp4"], truth, tmp_path) == 1
 
 
+@pytest.mark.long
 @pytest.mark.corpus
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_montage_at_other_rates(bundle: Bundle, version: str, corpus_dir: Path, tmp_path: Path) -> None:
