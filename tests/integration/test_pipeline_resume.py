@@ -91,6 +91,7 @@ def assert_whole(state: Path, done: Finished, expected: StoredRows) -> None:
     assert verify(state / "lancedb", state / "parquet").agrees
 
 
+@pytest.mark.long  # random kills (test_pipeline_kills) reach these points too
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_run_is_completed_by_the_next_one(point: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
     state = tmp_path / "state"
