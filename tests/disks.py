@@ -22,6 +22,10 @@ class SmallDisk:
     def _ballast(self) -> Path:
         return self.path / "ballast"
 
+    @property
+    def filled(self) -> bool:
+        return self._ballast.exists()
+
     def fill(self, leave_bytes: int = 0) -> None:
         """Leave this much room, to the page; the system itself says ENOSPC from there on."""
         free = shutil.disk_usage(self.path).free
