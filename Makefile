@@ -30,7 +30,7 @@ assets: .venv/.installed ## fetch weights, sample clips and the jars of a local 
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
 
-test: announce .venv/.installed assets ## every test
+test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest
 
 test-long: .venv/.installed assets ## what takes minutes more, such as shots over the whole montage at other rates
