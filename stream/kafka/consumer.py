@@ -77,6 +77,7 @@ class KafkaConsumer:
             taken: list[Record] = []
             while len(taken) < max_records and self._readable():
                 taken.append(self._buffer.popleft())
+            self._arrived.notify_all()
             return taken
 
     def ack(self, records: Iterable[Record]) -> None:
@@ -154,7 +155,9 @@ class KafkaConsumer:
 
     def _fetch(self) -> None:
         """Take what has come into the buffer; serves rebalances. Raises what the client reported."""
-        with self._lock:
+        with self._arrived:
+            if len(self._buffer) >= self._hold_records and not self._held:
+                self._arrived.wait_for(lambda: len(self._buffer) <= self._hold_records // 2, SERVE_S)
             room = self._hold_records - len(self._buffer)
             self._hold(room <= 0)
         messages = self._consumer.consume(1, SERVE_S)  # a batch call would wait for all it may take

@@ -357,7 +357,8 @@ def test_a_follower_begins_where_it_is_told(bench: Bench) -> None:
 
 
 def test_acks_may_run_thousands_ahead(bench: Bench) -> None:
-    bench.send(bench.one, 12_000)
+    for _ in range(12):  # a batch of all would be over the topic's limit
+        bench.send(bench.one, 1000)
     first = bench.broker.consumer([bench.one], bench.group, in_hand=16_384)
     records = read(first, 12_000)
     first.ack(record for record in records if record.offset % 1000)
