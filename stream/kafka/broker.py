@@ -48,6 +48,8 @@ class KafkaBroker:
         self._admin = AdminClient(settings.common())
         self._limits: dict[str, int] = {}
         self._sizes = RecordSizes()
+        self._askers_lock = threading.Lock()
+        self._askers: dict[str, Consumer] = {}
         self._probe_lock = threading.Lock()
         self._probe: Consumer | None = None
         self._oldest: dict[tuple[str, int, int], tuple[int, int]] = {}
@@ -110,6 +112,10 @@ class KafkaBroker:
         return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
 
     def close(self) -> None:
+        with self._askers_lock:
+            for asker in self._askers.values():
+                asker.close()
+            self._askers.clear()
         with self._probe_lock:
             if self._probe is not None:
                 self._probe.close()
@@ -173,18 +179,26 @@ class KafkaBroker:
 
     def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
         """What the group committed, with metadata; `OFFSET_INVALID` where it did not."""
-        request = [ConsumerGroupTopicPartitions(group, list(partitions))]
-
-        def ask() -> Any:
-            (future,) = self._admin.list_consumer_group_offsets(request).values()
-            return future.result(CALL_TIMEOUT_S)
-
-        answer = self._patiently(f"asking for the offsets of {group}", ask).topic_partitions
+        asker = self._asker(group)
+        answer = self._patiently(
+            f"asking for the offsets of {group}", lambda: asker.committed(list(partitions), CALL_TIMEOUT_S)
+        )
         found = {(each.topic, each.partition): each for each in answer}
         return {
             each: found.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
             for each in partitions
         }
+
+    def _asker(self, group: str) -> Consumer:
+        """A client of the group that never joins it. The admin client cannot ask: when a coordinator has just moved,
+        librdkafka 2.x handles its `list_consumer_group_offsets` as a member's and ends the process (SIGSEGV).
+        """
+        with self._askers_lock:
+            if group not in self._askers:
+                self._askers[group] = Consumer(
+                    self._settings.common() | {"group.id": group, "enable.auto.commit": False}
+                )
+            return self._askers[group]
 
     def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[tuple[TopicPartition, int]]:
         """Each partition as the group committed it, and its first kept offset."""
