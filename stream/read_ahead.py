@@ -1,6 +1,6 @@
 """The inbox's queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from stream.admission import AdmissionPolicy, Claim, Credits, FairQueue
@@ -14,7 +14,9 @@ from stream.events.grid import SECOND_NS
 from stream.inbox import Work
 from stream.lanes import Lane, lane_of
 from stream.records import Broker, Follower, Record
-from stream.topics import PROGRESS
+from stream.routing import routes
+from stream.stage import Stage
+from stream.topics import Topic
 
 REFRESH_S = 0.05
 HISTORY_RECORDS = 2_000
@@ -31,13 +33,18 @@ class ReadAhead:
     nothing.
     """
 
-    def __init__(self, stage: str, policy: AdmissionPolicy, decoder: Decoder, clock: Clock) -> None:
-        self._policy = policy
+    def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: Decoder, clock: Clock) -> None:
+        """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
+        policy = self._policy = stage.admission or AdmissionPolicy()
+        progress = routes(stage, topics).get(SegmentProgressed.type)
+        if progress is None:
+            raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries {SegmentProgressed.type}")
         self._decoder = decoder
         self._clock = clock
         self._queue: FairQueue[tuple[Work, int]] = FairQueue(quantum_s=policy.quantum_s, batch_share=policy.batch_share)
-        self.credits = Credits(policy, stage)
-        self._news = Decoder([PROGRESS])
+        self.credits = Credits(policy, stage.name)
+        self._progress = progress
+        self._news = Decoder([topics[progress]])
         self._follower: Follower | None = None
         self._refreshed_s = float("-inf")
         self._claims: dict[int, Claim] = {}  # of what was taken last, by identity
@@ -47,7 +54,7 @@ class ReadAhead:
         """Begin to follow what becomes of planned cells. Raises `Unavailable`."""
         if self._follower is not None:
             return
-        follower = self._follower = broker.follow(PROGRESS.name, HISTORY_RECORDS)
+        follower = self._follower = broker.follow(self._progress, HISTORY_RECORDS)
         deadline_s = self._clock.monotonic_s() + HISTORY_WAIT_S
         while follower.behind and (now_s := self._clock.monotonic_s()) < deadline_s:
             self._hear(follower.poll(MAX_NEWS, 0.1), now_s)

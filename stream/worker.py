@@ -76,7 +76,7 @@ class Worker:
         self._decoder = Decoder(topics[source] for source in stage.sources)
         self._operator: Operator = stage.operator()
         self._outbox = Outbox(stage, broker.producer(), topics, self._metrics)
-        self._read_ahead = ReadAhead(stage.name, stage.admission, self._decoder, clock) if stage.admission else None
+        self._read_ahead = ReadAhead(stage, topics, self._decoder, clock) if stage.admission else None
         self._inbox = Inbox(stage, rng or random.Random(), self._read_ahead)
         self._failures = Failures(
             stage,

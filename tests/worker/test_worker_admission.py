@@ -1,7 +1,6 @@
 """A plan stage that admits: tenants in turn within one partition, credit out and back, order within an asset kept."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,11 +13,8 @@ from stream.events.asset import (
     AssetPlanned,
     AssetPublished,
     AssetRef,
-    Media,
     Outcome,
-    Run,
     SegmentProgressed,
-    SourceVersion,
     SpanPlanned,
 )
 from stream.events.base import Event
@@ -31,45 +27,7 @@ from stream.records import TopicSpec
 from stream.stage import Stage
 from stream.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
 from stream.worker import Pace, Worker
-
-MEDIA = Media(
-    container="mp4",
-    codec="h264",
-    stream_index=0,
-    width=64,
-    height=48,
-    display_width=64,
-    display_height=48,
-    time_base_num=1,
-    time_base_den=1000,
-    duration_ns=10 * SECOND_NS,
-    runs=(Run(0, 0, 10 * SECOND_NS),),
-)
-
-
-SOURCE = SourceVersion(size_bytes=1, tag="v")
-
-
-@dataclass(frozen=True)
-class Found:
-    content_digest: str
-    source: SourceVersion = SOURCE
-    keyframes_ns: tuple[int, ...] = (0,)
-    media: Media = MEDIA
-
-
-class ByName:
-    """Every uri is ten seconds of content of its own. As a ledger: nothing is durable."""
-
-    def inspect(self, uri: str) -> Found:
-        return Found(uri)
-
-    def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:
-        return {}
-
-
-def one_span(media: Media, keyframes: Sequence[int], wanted: Sequence[int], profile: str) -> list[range]:
-    return [range(wanted[0], wanted[-1] + 1)] if wanted else []
+from tests.plans import ByName, one_span
 
 
 class Desk:
