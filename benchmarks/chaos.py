@@ -2,10 +2,10 @@
 
 python -m benchmarks.chaos [--kills 100] [--assets 150] [--seed 1]
 
-Six `rushes run` processes, two replicas a stage. Besides the kills: ten broker restarts, one of them by kill -9; joins and
-leaves; members frozen past their session's end; a full disk below the Delta table and an index that refuses writes, for
-minutes. Light models; the corpus beside the made-up clips, where there is one. Ends with exit code 1 if the stores differ
-from those of an undisturbed run. Needs root, to mount a small disk.
+Six `rushes run` processes, two replicas a stage. Besides the kills: ten broker restarts, one of them by kill -9; joins
+and leaves; members frozen past their session's end; a full disk below the Delta table and an index that refuses writes,
+for minutes. Light models; the corpus beside the made-up clips, where there is one. Ends with an error if the stores
+differ from those of an undisturbed run. Needs root, to mount a small disk.
 """
 
 import argparse
@@ -49,8 +49,14 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
     calm = undisturbed(root / "calm", load)
     plan = Plan(
         {
-            **{"kill": wanted.kills, "restart": 9, "crash": 1, "join": 5, "leave": 5},
-            **{"freeze": 3, "full disk": 1, "refusal": 1},
+            "kill": wanted.kills,
+            "restart": 9,
+            "crash": 1,
+            "join": 5,
+            "leave": 5,
+            "freeze": 3,
+            "full disk": 1,
+            "refusal": 1,
         },
         lasting_s=120.0,
     )
