@@ -23,10 +23,12 @@ from stream.events.base import Event
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.node import LocalNode
+from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
+from stream.records import Producer
 from stream.topics import ASSETS, PROGRESS
 from tests.disks import SmallDisk
-from tests.fleet import Fleet, Role
+from tests.fleet import PARTITIONS, Fleet, Role
 from tests.pipeline import StoredRows, assert_same_rows, stored_rows
 
 Blow = Literal["kill", "restart", "crash", "join", "leave", "freeze", "full disk", "refusal"]
@@ -67,11 +69,14 @@ class Chaos:
     _clock: SystemClock = field(default_factory=SystemClock)
 
     def run(self, events: Sequence[Event]) -> None:
-        """Every blow of the plan, with the events published in between; ends when the last consequence is undone."""
+        """Every blow of the plan once the first asset is in the index, with the events published in between; ends when
+        the last consequence is undone.
+        """
         broker = self.broker()
         producer = broker.producer()
         blows = self.plan.drawn(self.rng)
         waiting = list(events)
+        self._warm_up(broker, producer, waiting.pop(0))
         for number, blow in enumerate(blows, start=1):
             while waiting and len(events) - len(waiting) < len(events) * number / len(blows):
                 record = encode(waiting.pop(0))
@@ -85,6 +90,13 @@ class Chaos:
         broker.close()
         while self._due:
             self._pass(0.5)
+
+    def _warm_up(self, broker: KafkaBroker, producer: Producer, event: Event) -> None:
+        prepare(broker, reference_topology(), Deployment(0, PARTITIONS))
+        record = encode(event)
+        producer.send(ASSETS.name, record.key, record.value, record.headers)
+        while not Catalogue(self.state / "lancedb").assets():
+            self._pass(0.2)
 
     def broker(self) -> KafkaBroker:
         return KafkaBroker(KafkaSettings(self.node.servers), self._clock)

@@ -14,6 +14,7 @@ import psutil
 from tests.pipeline import RUSHES, descendants
 
 STOP_S = 60.0
+PARTITIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Role:
 class Member:
     role: Role
     process: subprocess.Popen[bytes]
+    log: Path
     frozen: bool = False
 
 
@@ -44,8 +46,8 @@ class Fleet:
     scratch: Path
     members: list[Member] = field(default_factory=list)
     started: int = 0
-    unasked: list[int] = field(default_factory=list)
-    """Exit codes of members that ended by themselves."""
+    unasked: list[tuple[str, int]] = field(default_factory=list)
+    """Log and exit code of each member that ended by itself."""
 
     def __enter__(self) -> Self:
         self.logs.mkdir()
@@ -60,7 +62,8 @@ class Fleet:
         assert not left, f"{len(left)} members did not leave within {STOP_S:.0f} s"
 
     def join(self, role: Role) -> Member:
-        with (self.logs / f"{'-'.join(role.stages)}-{self.started}.log").open("wb") as log:
+        path = self.logs / f"{'-'.join(role.stages)}-{self.started}.log"
+        with path.open("wb") as log:
             process = subprocess.Popen(
                 [*self.command, *role.stages],
                 stdin=subprocess.DEVNULL,
@@ -70,7 +73,7 @@ class Fleet:
                 env={**os.environ, "TMPDIR": str(self.scratch)},
             )
         self.started += 1
-        member = Member(role, process)
+        member = Member(role, process, path)
         self.members.append(member)
         return member
 
@@ -93,7 +96,7 @@ class Fleet:
     def tend(self) -> None:
         """Whoever ended is replaced."""
         for member in [each for each in self.members if each.process.poll() is not None]:
-            self.unasked.append(member.process.returncode)
+            self.unasked.append((member.log.name, member.process.returncode))
             self._replace(member)
 
     def kill(self, rng: random.Random) -> list[psutil.Process]:
@@ -131,7 +134,7 @@ def fleet_command(
     """How each member of a roll-out is started."""
     return [
         *through,
-        *(str(RUSHES), "--state", str(state), "run", "--light", "--partitions", "4"),
+        *(str(RUSHES), "--state", str(state), "run", "--light", "--partitions", str(PARTITIONS)),
         *("--broker", f"kafka://{servers}", "--epoch-ms", str(epoch_ms)),
         *(word for root in roots for word in ("--root", str(root))),
     ]

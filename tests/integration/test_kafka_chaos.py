@@ -44,5 +44,6 @@ def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, c
             assert_undisturbed(state, calm.rows, calm.statuses)
             assert_nothing_left(chaos)
             assert not list(fleet.tracebacks())
+            assert fleet.unasked == []
     finally:
         node.down()
