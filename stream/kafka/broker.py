@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -18,10 +17,13 @@ from stream.clock import Clock
 from stream.errors import Fatal
 from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
 from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.offsets import GroupOffsets
 from stream.kafka.producer import KafkaProducer, RecordSizes
 from stream.records import Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
+
+_TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
 
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -45,6 +47,7 @@ class KafkaBroker:
         self._settings = settings
         self._clock = clock
         self._admin = AdminClient(settings.common())
+        self._groups = GroupOffsets(settings)
         self._limits: dict[str, int] = {}
         self._sizes = RecordSizes()
         self._probe_lock = threading.Lock()
@@ -71,12 +74,10 @@ class KafkaBroker:
             return
         low = self._offsets(fresh, _FIRST)
         places = [TopicPartition(topic, each.partition, low[each]) for each in fresh]
-        request = [ConsumerGroupTopicPartitions(group, places)]
         try:
-            for future in self._admin.alter_consumer_group_offsets(request).values():
-                future.result(CALL_TIMEOUT_S)
+            self._groups.commit(group, places)
         except KafkaException as failure:
-            if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
+            if failure.args[0].code() not in _HAS_MEMBERS:
                 raise as_stage_error(failure.args[0], f"declaring group {group}") from None
 
     def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
@@ -103,6 +104,7 @@ class KafkaBroker:
         return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
 
     def close(self) -> None:
+        self._groups.close()
         with self._probe_lock:
             if self._probe is not None:
                 self._probe.close()
@@ -121,6 +123,8 @@ class KafkaBroker:
         for name, future in self._admin.create_topics(fresh).items():
             try:
                 future.result(CALL_TIMEOUT_S)
+            except TimeoutError:
+                raise as_stage_error(_TIMED_OUT, f"creating topic {name}") from None
             except KafkaException as failure:
                 if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_stage_error(failure.args[0], f"creating topic {name}") from None
@@ -166,13 +170,9 @@ class KafkaBroker:
 
     def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
         """What the group committed, with metadata; `OFFSET_INVALID` where it did not."""
-        request = [ConsumerGroupTopicPartitions(group, list(partitions))]
-
-        def ask() -> Any:
-            (future,) = self._admin.list_consumer_group_offsets(request).values()
-            return future.result(CALL_TIMEOUT_S)
-
-        answer = self._patiently(f"asking for the offsets of {group}", ask).topic_partitions
+        answer = self._patiently(
+            f"asking for the offsets of {group}", lambda: self._groups.committed(group, partitions)
+        )
         found = {(each.topic, each.partition): each for each in answer}
         return {
             each: found.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
@@ -221,7 +221,7 @@ class KafkaBroker:
         self._probe.unassign()
         if message is None or message.error() is not None:
             raise as_stage_error(
-                KafkaError(KafkaError._TIMED_OUT) if message is None else message.error() or KafkaError(-1),  # noqa: SLF001
+                _TIMED_OUT if message is None else message.error() or KafkaError(-1),
                 f"reading the oldest record of {topic}-{partition}",
             )
         headers = message.headers() or []
@@ -236,13 +236,14 @@ class KafkaBroker:
         while True:
             try:
                 return ask()
-            except KafkaException as failure:
-                error = failure.args[0]
+            except (KafkaException, TimeoutError) as failure:
+                error = failure.args[0] if isinstance(failure, KafkaException) else _TIMED_OUT
                 if error.code() not in _SETTLING or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
 
 
+_HAS_MEMBERS = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP})
 _SETTLING = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
