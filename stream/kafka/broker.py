@@ -102,7 +102,7 @@ class KafkaBroker:
         held = {each: [place[each] for place in places] for each in partitions}
         floors = {each: min(at) for each, at in held.items() if at and None not in at}  # type: ignore[type-var]
         if kept_ms and floors:
-            recent = self._offsets(list(floors), OffsetSpec.for_timestamp(self._clock.now_ms() - kept_ms))  # type: ignore[no-untyped-call]
+            recent = self._offsets(list(floors), OffsetSpec.for_timestamp(self._clock.now_ms() - kept_ms))
             floors = {each: min(at, recent[each]) if recent[each] >= 0 else at for each, at in floors.items()}  # type: ignore[type-var]
         low = self._offsets(list(floors), _FIRST) if floors else {}
         gone = {each: at - low[each] for each, at in floors.items() if at is not None and at > low[each]}
