@@ -18,7 +18,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
 
 from stream.clock import Clock
-from stream.errors import Fatal
+from stream.errors import Fatal, Unavailable
 from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.producer import KafkaProducer, RecordSizes
@@ -27,6 +27,7 @@ from stream.records import Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+PATIENCE_S = 30.0
 MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -88,12 +89,16 @@ class KafkaBroker:
         low = self._offsets(fresh, _FIRST)
         places = [TopicPartition(topic, each.partition, low[each]) for each in fresh]
         request = [ConsumerGroupTopicPartitions(group, places)]
-        try:
-            for future in self._admin.alter_consumer_group_offsets(request).values():
-                future.result(CALL_TIMEOUT_S)
-        except KafkaException as failure:
-            if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
-                raise as_stage_error(failure.args[0], f"declaring group {group}") from None
+
+        def place() -> None:
+            try:
+                for future in self._admin.alter_consumer_group_offsets(request).values():
+                    future.result(CALL_TIMEOUT_S)
+            except KafkaException as failure:
+                if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
+                    raise
+
+        self._patiently(f"declaring group {group}", place)
 
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
         """Deletes records below the lowest offset that all groups have committed. Needs the right to delete records."""
@@ -119,15 +124,12 @@ class KafkaBroker:
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
         """How many consumers each group has now; none where it was never seen."""
-        found: dict[str, int] = {}
-        for group, future in self._admin.describe_consumer_groups(list(groups)).items():
-            try:
-                found[group] = len(future.result(CALL_TIMEOUT_S).members)
-            except KafkaException as failure:
-                if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-                    raise as_stage_error(failure.args[0], f"asking for the members of {group}") from None
-                found[group] = 0
-        return found
+
+        def ask() -> dict[str, int]:
+            futures = self._admin.describe_consumer_groups(list(groups))
+            return {group: _member_count(future) for group, future in futures.items()}
+
+        return self._patiently("asking for members", ask)
 
     def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
         return KafkaConsumer(self._settings, topics, group, self._clock, self._places)
@@ -216,11 +218,11 @@ class KafkaBroker:
         return {name: entry.value for name, entry in self._patiently("reading settings", ask).items()}
 
     def _delete(self, below: Sequence[TopicPartition]) -> None:
-        for each, future in self._admin.delete_records(list(below)).items():
-            try:
+        def ask() -> None:
+            for future in self._admin.delete_records(list(below)).values():
                 future.result(CALL_TIMEOUT_S)
-            except KafkaException as failure:
-                raise as_stage_error(failure.args[0], f"deleting acknowledged records of {each.topic}") from None
+
+        self._patiently("deleting acknowledged records", ask)
 
     def _check(self, spec: TopicSpec, partitions: int) -> None:
         there = self._config_of(ResourceType.TOPIC, spec.name)
@@ -326,15 +328,27 @@ class KafkaBroker:
 
     def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = _SETTLING) -> T:
         """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
-        deadline_s = self._clock.monotonic_s() + CALL_TIMEOUT_S
+        deadline_s = self._clock.monotonic_s() + PATIENCE_S
         while True:
             try:
                 return ask()
+            except TimeoutError:  # of a future: a cluster that has just started makes its own topics first
+                if self._clock.monotonic_s() > deadline_s:
+                    raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
             except KafkaException as failure:
                 error = failure.args[0]
                 if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
+
+
+def _member_count(future: Any) -> int:
+    try:
+        return len(future.result(CALL_TIMEOUT_S).members)
+    except KafkaException as failure:
+        if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+        return 0
 
 
 def _config(spec: TopicSpec) -> dict[str, str]:
