@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
 from stream.health import Answer, served
+from stream.janitor import Janitor
 from stream.metrics import Metrics
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
@@ -30,8 +31,19 @@ class Deployment:
 
 
 def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
-    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost."""
-    broker.ensure(TopicSpec(topic.name, deployment.partitions, topic.max_message_bytes) for topic in topology.topics)
+    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
+
+    What no stage reads is kept by age; the rest until it is acknowledged, when the `Janitor` deletes it.
+    """
+    broker.ensure(
+        TopicSpec(
+            topic.name,
+            deployment.partitions,
+            topic.max_message_bytes,
+            None if topology.readers(topic.name) else topic.kept_ms,
+        )
+        for topic in topology.topics
+    )
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)
@@ -56,9 +68,17 @@ def run_deployed(
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
         prepare(broker, topology, deployment)
+        read = {source for stage in stages for source in stage.sources}
+        janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
         threads = StageThreads(
-            stages, broker, clock=clock, metrics=Metrics(registry), readers=topology.groups(), pace=pace
+            stages,
+            broker,
+            clock=clock,
+            metrics=Metrics(registry),
+            readers=topology.groups(),
+            pace=pace,
         )
+        threads.beside("janitor", janitor.run)
         with (
             served(
                 registry,
@@ -69,8 +89,7 @@ def run_deployed(
             ),
             threads,
         ):
-            while not stop.wait(0.1):
-                threads.check()
+            threads.run(stop)
     finally:
         understanding.close()
 
