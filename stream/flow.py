@@ -96,10 +96,13 @@ class StageFlow:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Every stage, in the order of the topology. `dead_letters`: records ever written to that topic."""
+    """Every reporting stage, in the order of the topology. `offset_lag`: of all groups, by topic, also of those that
+    report nothing. `dead_letters`: records ever written to that topic.
+    """
 
     at_ms: int
     stages: tuple[StageFlow, ...]
+    offset_lag: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     open_assets: int = 0
     dead_letters: int = 0
 

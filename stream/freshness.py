@@ -146,6 +146,7 @@ class Freshness:
         return Snapshot(
             at_ms=now_ms,
             stages=tuple(self._flow(link, now_ms) for link in self._links),
+            offset_lag={stage: self._places.standing(stage).offset_lag for stage in self._places.stages},
             open_assets=len(self._assets) + len(self._published),
             dead_letters=dead_letters,
         )

@@ -89,6 +89,11 @@ class Places:
             history = self._history.setdefault((place.stage, place.topic, place.partition), _History(moved_ms=now_ms))
             history.look(place, turn, now_ms, served=members.get(place.stage, 0) > 0)
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Whose places are known."""
+        return tuple(self._now)
+
     def of(self, stage: str, topic: str) -> Mapping[int, Place]:
         """The stage's places in a topic by partition."""
         return {place.partition: place for place in self._now.get(stage, ()) if place.topic == topic}

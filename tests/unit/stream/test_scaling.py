@@ -124,8 +124,7 @@ def test_a_replica_more_or_less_does_not_come_and_go_with_every_wave() -> None:
     counts = []
     replicas = 0
     for arrival in (16.5, 15.5, 16.2, 15.8, 13.0):
-        lanes = {"interactive": LaneFlow(arrival=arrival)}
-        replicas = wanted(replace(base, lanes=lanes, replicas=replicas))
+        replicas = wanted(replace(base, lanes={"interactive": LaneFlow(arrival=arrival)}, replicas=replicas))
         counts.append(replicas)
     assert counts == [3, 3, 3, 3, 2]
 
