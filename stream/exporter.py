@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -73,14 +73,23 @@ class Exporter(Collector):
 
 
 def run_exporter(
-    observer: Observer, stop: threading.Event, *, clock: Clock, interval_s: float, host: str, port: int
+    observer: Observer,
+    stop: threading.Event,
+    announce: Callable[[int], None],
+    *,
+    clock: Clock,
+    interval_s: float,
+    host: str,
+    port: int,
 ) -> None:
-    """Observe every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`."""
+    """Observe every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`; `announce` is told the
+    port.
+    """
     exporter = Exporter(observer, clock, stale_s=max(30.0, 4 * interval_s))
     registry = CollectorRegistry()
     registry.register(exporter)
     with served(registry, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
-        _log.info("exporter: serving at %s:%d", host, bound)
+        announce(bound)
         while not stop.is_set():
             exporter.step()
             stop.wait(interval_s)

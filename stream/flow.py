@@ -109,6 +109,12 @@ class Snapshot:
     def stage(self, name: str) -> StageFlow:
         return next(flow for flow in self.stages if flow.stage == name)
 
+    def above(self, flow: StageFlow) -> Iterator[StageFlow]:
+        """The stages that this one waits for, and those that they wait for."""
+        while flow.upstream is not None:
+            flow = self.stage(flow.upstream)
+            yield flow
+
     def below(self, name: str) -> Iterator[StageFlow]:
         """The stages that wait for this one, and those that wait for them."""
         for flow in self.stages:

@@ -46,8 +46,9 @@ def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int
     return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.stages}
 
 
-def demand(flow: StageFlow, policy: ScalingPolicy) -> float:
-    """Video-seconds per second that should be done: what comes, and what waits within the time it may still take.
+def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
+    """Video-seconds per second that should be done: what comes, and what waits within the time it may still take; of
+    batch footage also what waits further up, as plan lets in little of it at a time.
 
     What lies in partitions that do not move is left out: no replica would get to it.
     """
@@ -55,8 +56,11 @@ def demand(flow: StageFlow, policy: ScalingPolicy) -> float:
     left_s = policy.objective_s - interactive.freshness_lag_s - policy.start_s
     within_s = max(policy.objective_s / 4, left_s)
     moving = 1.0 - flow.stuck_share
-    return interactive.arrival / policy.utilisation + moving * (
-        interactive.waiting_video_s / within_s + batch.waiting_video_s / policy.batch_drain_s
+    above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
+    return (
+        interactive.arrival / policy.utilisation
+        + moving * interactive.waiting_video_s / within_s
+        + (moving * batch.waiting_video_s + above_s) / policy.batch_drain_s
     )
 
 
@@ -75,7 +79,7 @@ def saturated(flow: StageFlow, policy: ScalingPolicy) -> bool:
 
 
 def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
-    wanted = demand(flow, policy) / policy.rate(flow)
+    wanted = demand(flow, snapshot, policy) / policy.rate(flow)
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
     busy = flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s

@@ -117,6 +117,8 @@ class LocalNode:
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait(_STOP_S)
+        if self._started is not None:
+            self._started.poll()  # reaped above; the object has to know
         self._pid_file.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:

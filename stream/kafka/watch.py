@@ -1,7 +1,7 @@
 """Looking at a cluster from beside: where groups stand, who is in them, and the small topics read in no group."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -15,6 +15,7 @@ from stream.places import Place
 from stream.records import Record
 
 READ_RECORDS = 1000
+T = TypeVar("T")
 
 
 class KafkaWatch:
@@ -43,15 +44,12 @@ class KafkaWatch:
         """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
         whose ends are wanted too.
         """
-        try:
-            return self._look(others)
-        except KafkaException as failure:
-            raise as_stage_error(failure.args[0], "looking at the cluster") from None
+        return _asked("looking at the cluster", lambda: self._look(others))
 
     def read(self, ends: Mapping[tuple[str, int], int]) -> Iterator[Sequence[Record]]:
         """What has come to these partitions since the last call, up to their ends."""
         if not self._at:
-            self._begin(ends)
+            _asked("asking where to begin", lambda: self._begin(ends))
         quiet_s = self._clock.monotonic_s()
         while any(self._at[key] < end for key, end in ends.items()):
             records = [self._record(message) for message in self._consumer.consume(READ_RECORDS, 0.2)]
@@ -66,10 +64,7 @@ class KafkaWatch:
     def remember(self, topic: str, places: Mapping[int, int]) -> None:
         """Commit where a later reader of `topic` shall begin."""
         offsets = [TopicPartition(topic, partition, offset) for partition, offset in places.items()]
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as failure:
-            raise as_stage_error(failure.args[0], "committing for freshness") from None
+        _asked("committing for freshness", lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
 
     def close(self) -> None:
         self._consumer.close()
@@ -151,6 +146,16 @@ class KafkaWatch:
 
 
 _NO_SUCH_GROUP = 69  # GROUP_ID_NOT_FOUND
+
+
+def _asked(doing: str, ask: Callable[[], T]) -> T:
+    """Every failure of the cluster in our words; a call that takes too long is one."""
+    try:
+        return ask()
+    except KafkaException as failure:
+        raise as_stage_error(failure.args[0], doing) from None
+    except TimeoutError:
+        raise Unavailable(f"{doing}: no answer within {CALL_TIMEOUT_S:g} s", code="broker_unavailable") from None
 
 
 def _place(group: str, held: Any, low: int, end: int) -> Place:
