@@ -16,7 +16,7 @@ from stream.places import Place, Places
 from stream.rates import Busy, Meter
 
 RATE_WINDOW_S = 60.0
-ARRIVAL_WINDOW_S = 300.0
+ARRIVAL_WINDOW_S = 120.0
 PRIOR_ASSET_NS = 60 * 1_000_000_000
 """Length of an unplanned asset while none has been planned."""
 

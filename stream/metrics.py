@@ -99,7 +99,7 @@ OFFSET_LAG = Definition(
 ARRIVAL = Definition(
     "rushes_arrival_video_seconds_per_second",
     "gauge",
-    "Footage that reached the stage per second, over the last 5 minutes.",
+    "Footage that reached the stage per second, over the last 2 minutes.",
     ("stage", "lane"),
 )
 SERVICE = Definition(

@@ -19,16 +19,17 @@ PRIOR_SERVICE: Mapping[str, float] = {
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
     """`objective_s`: how old the oldest interactive asset may become. `batch_drain_s`: time to work off batch footage.
-    `utilisation`: share of a replica's measured rate that is planned with. `start_s`: until a new replica works.
+    `utilisation`: share of a replica's measured rate that is planned with. `start_s`: from the need to the new replica
+    that works.
     `keep`: a replica is given up only when demand is below this share of what the others do. `cool_down_s`: idle time
     before the last replica goes. `max_replicas` bounds stages that have no bound of their own.
     """
 
     objective_s: float = 60.0
     batch_drain_s: float = 3600.0
-    utilisation: float = 0.8
+    utilisation: float = 0.9
     start_s: float = 20.0
-    keep: float = 0.85
+    keep: float = 0.9
     cool_down_s: float = 300.0
     min_replicas: int = 0
     max_replicas: int = 32
@@ -54,7 +55,7 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
     """
     interactive, batch = flow.lane("interactive"), flow.lane("batch")
     left_s = policy.objective_s - interactive.freshness_lag_s - policy.start_s
-    within_s = max(policy.objective_s / 4, left_s)
+    within_s = max(policy.objective_s / 6, left_s)
     moving = 1.0 - flow.stuck_share
     above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
     return (

@@ -123,7 +123,7 @@ class Keda:
     def _replicas(self, name: Name, queue: Queue, now_s: float) -> int:
         threshold, current = self._settings.threshold(name), len(queue.ready_at_s)
         lag = self._lag(name, queue)
-        if lag:
+        if any(queue.records(at) for at in range(queue.facts.partitions)):  # what is persistent activates all the same
             self._active_s[name] = now_s
         elif now_s - self._active_s[name] > self._settings.cooldown_s:
             return 0

@@ -123,7 +123,7 @@ def test_a_replica_more_or_less_does_not_come_and_go_with_every_wave() -> None:
     base = StageFlow("decode", service_per_replica=10, partitions=16)
     counts = []
     replicas = 0
-    for arrival in (16.5, 15.5, 16.2, 15.8, 13.0):
+    for arrival in (18.5, 17.5, 18.2, 17.8, 15.0):
         replicas = wanted(replace(base, lanes={"interactive": LaneFlow(arrival=arrival)}, replicas=replicas))
         counts.append(replicas)
     assert counts == [3, 3, 3, 3, 2]
