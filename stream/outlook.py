@@ -34,7 +34,8 @@ def gone_in_s(snapshot: Snapshot) -> float:
 
 
 def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
-    """The stage whose waiting work takes longest at the pace it goes; None while nothing waits.
+    """The stage whose waiting work takes longest at the pace it goes; None while nothing waits. The first stage holds
+    back on purpose, so it is named only where nothing waits behind it.
 
     Workers that are there and all stand still, in every stage that has work, point at what they share: the broker.
     """
@@ -44,7 +45,8 @@ def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
     staffed = [flow for flow in waiting if flow.replicas]
     if staffed and all(flow.stuck_partitions and not flow.service for flow in staffed):
         return Bottleneck("broker", staffed[0].stage, "workers are there and none moves: look at the broker")
-    worst = max(waiting, key=lambda flow: (_wait_s(flow), flow.waiting_video_s))
+    behind = [flow for flow in waiting if flow.upstream is not None]
+    worst = max(behind or waiting, key=lambda flow: (_wait_s(flow), flow.waiting_video_s))
     place = _PLACES.get(worst.stage, "sink")
     return Bottleneck(place, worst.stage, _words(worst))
 

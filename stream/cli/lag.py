@@ -109,7 +109,7 @@ def _follow(shared: Context, observer: Observer, objective_s: float, interval_s:
 def _table(found: Observation, objective_s: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("stage", no_wrap=True)
-    for column in ("freshness", "batch", "backlog", "in /s", "out /s", "replicas", "records", "gone in"):
+    for column in ("freshness", "batch", "backlog", "in", "out", "replicas", "records", "gone in"):
         table.add_column(column, justify="right", no_wrap=True)
     for flow in found.snapshot.stages:
         interactive = flow.lane("interactive").freshness_lag_s
@@ -141,17 +141,15 @@ def _sentences(snapshot: Snapshot) -> list[Text]:
 
 
 def duration(seconds: float) -> str:
-    """`12 s`, `3 min 20 s`, `5 h 02 min`, `-` for nothing and `never` for ever."""
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `-` for nothing and `never` for ever."""
     if not math.isfinite(seconds):
         return "never"
-    if 0 < seconds < 10:
-        return f"{seconds:.1f} s"
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f}s"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s" if whole else "-"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return f"{whole}s" if whole else "-"
+    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def _finite(seconds: float) -> float | None:

@@ -161,3 +161,11 @@ def test_the_bottleneck_in_words(change: dict[str, object], place: str, words: s
 def test_nothing_waits_nothing_holds() -> None:
     assert bottleneck(Snapshot(0, (StageFlow("decode"),))) is None
     assert gone_in_s(Snapshot(0, (StageFlow("decode"),))) == 0
+
+
+def test_plan_that_holds_batch_footage_back_is_not_the_bottleneck() -> None:
+    plan = StageFlow("plan", None, {"batch": LaneFlow(9000, 1e5)}, replicas=1, service=1.0)
+    understand = StageFlow("understand", "plan", {"batch": LaneFlow(9000, 100)}, replicas=1, service=4.0)
+    found = bottleneck(Snapshot(0, (plan, understand)))
+    assert found is not None
+    assert found.place == "model"
