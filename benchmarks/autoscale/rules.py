@@ -44,7 +44,7 @@ class Ours:
         self._due_s = world.now_s + self._interval_s
         self._turn += 1
         now_ms = START_MS + round(world.now_s * 1000)
-        members = {name: queue.ready(world.now_s) for name, queue in world.stages.items()}
+        members: dict[str, int] = {name: queue.ready(world.now_s) for name, queue in world.stages.items()}
         places = [
             Place(name, name, partition, acked, acked + queue.records(partition))
             for name, queue in world.stages.items()

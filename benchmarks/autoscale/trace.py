@@ -70,7 +70,8 @@ def day(seed: int, *, length_s: int = DAY_S) -> Trace:
 
 
 def _steady(chance: random.Random, length_s: int) -> list[Clip]:
-    clips, at_s = [], 0.0
+    clips: list[Clip] = []
+    at_s = 0.0
     while True:
         hour = at_s / 3600
         per_s = 0.15 * (1.0 + 0.8 * math.sin((hour - 9) / 24 * 2 * math.pi))

@@ -9,6 +9,7 @@ import typer
 
 from stream.cli import (
     assets,
+    autoscale,
     dead_letters,
     demo,
     doctor,
@@ -56,6 +57,7 @@ app.command("ingest")(ingest.ingest)
 app.command("run")(run.run)
 app.command("exporter")(exporter.exporter)
 app.command("lag")(lag.lag)
+app.command("autoscale")(autoscale.autoscale)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)
