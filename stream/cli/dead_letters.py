@@ -13,6 +13,7 @@ from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import PrivateNetwork, file_settings, ingesting, report
+from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.cli.uris import roots_of
 from stream.clock import SystemClock
@@ -69,11 +70,13 @@ def replay(
     tenant: Tenant = None,
     private_network: PrivateNetwork = False,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Send the records again and work until their assets are final."""
     from sinks.dead_letters import LetterState
-    from stream.pipelines.embedded import RawRecord
+    from stream.pipelines.session import RawRecord
 
     shared: Context = context.obj
     store = _store(shared)
@@ -92,13 +95,14 @@ def replay(
         models=remembered_models(shared.state_dir),
         allow_private_addresses=private_network,
     )
-    with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output) as run:
-        run.embedded.send(
+    cluster = Cluster.named(broker, client_properties)
+    with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output, cluster=cluster) as run:
+        run.session.send(
             RawRecord(item.letter.topic, item.letter.key, item.letter.value, item.replay_headers()) for item in chosen
         )
         if finished := run():
             store.mark_replayed([item.letter.letter_id for item in chosen])
-    report(shared, run.progress, finished=finished, json_output=json_output)
+    report(shared, run, finished=finished, json_output=json_output)
     if not any(run.progress.changes()):
         shared.errors.print(
             "No asset changed: what failed again is in `rushes dead-letters list`;"

@@ -118,7 +118,8 @@ class LocalNode:
                 process.kill()
                 process.wait(_STOP_S)
         if self._started is not None:
-            self._started.poll()  # reaped above; the object has to know
+            self._started.wait()
+            self._started = None
         self._pid_file.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream.clock import Clock
 from stream.errors import Unavailable
 from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_bytes, as_stage_error
+from stream.kafka.offsets import GroupOffsets
 from stream.kafka.takeover import Note
 from stream.observer import GROUP, Look
 from stream.places import Place
@@ -28,6 +29,7 @@ class KafkaWatch:
         self._clock = clock
         self._groups = groups
         self._admin = AdminClient(settings.common())
+        self._offsets_of = GroupOffsets(settings)
         self._at: dict[tuple[str, int], int] = {}
         self._consumer = Consumer(
             settings.common()
@@ -67,18 +69,16 @@ class KafkaWatch:
         _asked("committing for freshness", lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
 
     def close(self) -> None:
+        self._offsets_of.close()
         self._consumer.close()
 
     def _look(self, others: Sequence[str]) -> Look:
         topics = {topic for read in self._groups.values() for topic in read}.union(others)
         partitions = self._partitions(topics)
-        asked = {
-            group: self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, [each for topic in read for each in partitions[topic]])]
-            )[group]
+        commits = {
+            group: self._offsets_of.committed(group, [each for topic in read for each in partitions[topic]])
             for group, read in self._groups.items()
         }
-        commits = {group: future.result(CALL_TIMEOUT_S).topic_partitions for group, future in asked.items()}
         everything = [each for topic in topics for each in partitions[topic]]
         ends = self._offsets(everything, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         fresh = [each for found in commits.values() for each in found if each.offset < 0]
@@ -124,8 +124,7 @@ class KafkaWatch:
         for topic in {topic for topic, _ in ends}:
             group = next((name for name, read in self._groups.items() if topic in read), GROUP)
             wanted = [each for each in partitions if each.topic == topic]
-            (future,) = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)]).values()
-            for each in future.result(CALL_TIMEOUT_S).topic_partitions:
+            for each in self._offsets_of.committed(group, wanted):
                 key = (each.topic, each.partition)
                 starts[key] = max(lows[key], each.offset)
         self._at = starts

@@ -1,9 +1,8 @@
 """The understanding topology in one process on the memory broker, over a state directory."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +17,7 @@ from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.memory import MemoryBroker
 from stream.metrics import Metrics
+from stream.pipelines.session import OnProgress, RawRecord
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import TopicSpec
@@ -29,22 +29,9 @@ from stream.worker import Pace
 PROGRESS_GROUP = "progress-reducer"
 LOCK_FILE = "rushes.lock"
 
-OnProgress = Callable[[Progress, Mapping[str, str]], None]
-"""(progress, stage to why it is paused)"""
-
-
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """A record to send as it is, such as a dead letter's."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: Mapping[str, bytes]
-
 
 class Embedded:
-    """One run over `settings.state_dir`, which it holds alone. Use as a context manager.
+    """A session that runs all stages itself, over `settings.state_dir`, which it holds alone.
 
     Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written.
     """
@@ -56,6 +43,10 @@ class Embedded:
         self._epoch_ms = clock.now_ms()
         self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
         self.progress = Progress()
+
+    @property
+    def farewell(self) -> str:
+        return "Run the same command again to resume."
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
@@ -91,17 +82,15 @@ class Embedded:
         self._held.close()
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Append producer events to the `assets` topic."""
         self._append(ASSETS.name, events)
 
     def send(self, records: Iterable[RawRecord]) -> None:
-        """Append records as they are."""
         for record in records:
             self._producer.send(record.topic, record.key, record.value, record.headers)
         self._producer.flush(10.0)
 
     def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
-        """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage."""
+        """Everything is final when every record is acknowledged."""
         with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):
