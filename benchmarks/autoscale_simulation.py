@@ -4,6 +4,7 @@ python -m benchmarks.autoscale_simulation [--quick]
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -14,7 +15,7 @@ from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from stream.scaling import ScalingPolicy
 
-SEED = 7
+SEEDS = (7, 8, 9)
 BATCH_DRAIN_S = 3600.0
 START_S = 75.0  # the slower stage's start and one interval between decisions
 
@@ -35,7 +36,7 @@ class Outcome:
 
 def run(trace: Trace, facts: Facts, rule: Rule) -> Outcome:
     """The day, and on until nothing is left (at most another half)."""
-    world = World(trace, facts, seed=SEED)
+    world = World(trace, facts, seed=7)
     while not world.over and world.now_s < 1.5 * trace.length_s:
         world.step()
         for name, count in rule.decide(world).items():
@@ -50,14 +51,25 @@ def run(trace: Trace, facts: Facts, rule: Rule) -> Outcome:
     )
 
 
-def swept(trace: Trace, facts: Facts, *, quick: bool) -> dict[KedaSettings, Outcome]:
-    """KEDA's rule over thresholds of both stages, with and without its default stabilisation and stuck partitions."""
-    decode = (1, 4) if quick else (1, 2, 3, 5)
-    understand = (10, 40) if quick else (10, 20, 40)
-    choices = (
-        KedaSettings(spans, cells, stabilisation_s=hold, exclude_persistent=exclude)
-        for spans, cells, hold, exclude in product(decode, understand, (60.0, 300.0), (False, True))
+def summed(days: Sequence[Outcome]) -> Outcome:
+    """Over all days; `ended_h` of the longest."""
+    return Outcome(
+        late=sum(it.late for it in days),
+        assets=sum(it.assets for it in days),
+        unfresh_h=sum(it.unfresh_h for it in days),
+        replica_h=sum(it.replica_h for it in days),
+        starts=sum(it.starts for it in days),
+        ended_h=max(it.ended_h for it in days),
     )
+
+
+def swept(trace: Trace, facts: Facts, *, quick: bool) -> dict[KedaSettings, Outcome]:
+    """KEDA's rule over the thresholds of both stages that a wider sweep found worth it, with a stabilisation of 60 s,
+    and once with the default one of 300 s.
+    """
+    spans, cells = ((3,), (10,)) if quick else ((3, 5), (10, 15, 20))
+    choices = [KedaSettings(it[0], it[1], stabilisation_s=60.0) for it in product(spans, cells)]
+    choices.append(KedaSettings(5, 10))
     return {it: run(trace, facts, Keda(it)) for it in choices}
 
 
@@ -70,13 +82,17 @@ def bound_h(trace: Trace, facts: Facts) -> float:
 def main() -> int:
     rounds = rounds_wanted(__doc__)
     quick = rounds != ROUNDS
-    trace, facts = day(SEED, length_s=DAY_S // 8 if quick else DAY_S), Facts()
-    policy = ScalingPolicy(objective_s=facts.objective_s, batch_drain_s=BATCH_DRAIN_S, max_replicas=24, start_s=START_S)
-    ours = run(trace, facts, Ours(policy))
-    oracle = run(trace, facts, Oracle(trace, facts, batch_drain_s=BATCH_DRAIN_S))
-    keda = swept(trace, facts, quick=quick)
-    report = Report("which scaling rule keeps a day's interactive footage fresh, and what does it cost")
-    bound = f"{bound_h(trace, facts):.1f} h if nobody ever waits"
+    facts = Facts()
+    policy = ScalingPolicy(
+        objective_s=facts.objective_s, batch_drain_s=BATCH_DRAIN_S, max_replicas=24, start_s=START_S, keep=1.0
+    )
+    days = [day(seed, length_s=DAY_S // 8 if quick else DAY_S) for seed in (SEEDS[:1] if quick else SEEDS)]
+    ours = summed([run(trace, facts, Ours(policy)) for trace in days])
+    oracle = summed([run(trace, facts, Oracle(trace, facts, batch_drain_s=BATCH_DRAIN_S)) for trace in days])
+    sweeps = [swept(trace, facts, quick=quick) for trace in days]
+    keda = {settings: summed([sweep[settings] for sweep in sweeps]) for settings in sweeps[0]}
+    report = Report("which scaling rule keeps the interactive footage of three days fresh, and what does it cost")
+    bound = f"{sum(bound_h(trace, facts) for trace in days):.1f} h if nobody ever waits"
     rows = {"ours": ours, "oracle": oracle} | _chosen(keda, ours)
     for name, it in rows.items():
         report.add(f"{name}: replica-hours", it.replica_h, "h", limit=bound, note=f"{it.starts} starts")

@@ -15,6 +15,9 @@ PRIOR_SERVICE: Mapping[str, float] = {
 }
 """Video-seconds per second of one replica on two cores, until it is measured."""
 
+SHARE, SOONEST = 0.6, 0.12
+"""Of the objective: what a stage aims at, as others come after it, and the least time it is given when that is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
@@ -27,7 +30,7 @@ class ScalingPolicy:
 
     objective_s: float = 60.0
     batch_drain_s: float = 3600.0
-    utilisation: float = 0.9
+    utilisation: float = 1.0
     start_s: float = 20.0
     keep: float = 0.9
     cool_down_s: float = 300.0
@@ -54,15 +57,20 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
     What lies in partitions that do not move is left out: no replica would get to it.
     """
     interactive, batch = flow.lane("interactive"), flow.lane("batch")
-    left_s = policy.objective_s - interactive.freshness_lag_s - policy.start_s
-    within_s = max(policy.objective_s / 6, left_s)
     moving = 1.0 - flow.stuck_share
     above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
-    return (
+    soonest_s = policy.objective_s * SOONEST
+    within_s = max(soonest_s, policy.objective_s * SHARE - interactive.freshness_lag_s)
+    needed = (
         interactive.arrival / policy.utilisation
         + moving * interactive.waiting_video_s / within_s
         + (moving * batch.waiting_video_s + above_s) / policy.batch_drain_s
     )
+    present = flow.replicas * policy.rate(flow)
+    if needed <= present:
+        return needed
+    # What is missing starts late, so it has to do its part in the time that is left then.
+    return present + (needed - present) * max(1.0, within_s / max(soonest_s, within_s - policy.start_s))
 
 
 def ceiling(flow: StageFlow, policy: ScalingPolicy) -> int:

@@ -82,7 +82,7 @@ class Ours:
             stuck_partitions=standing.stuck_partitions,
             stuck_share=standing.stuck_share,
             idle_s=world.now_s - self._worked_s[name],
-            replicas=len(queue.ready_at_s),
+            replicas=ready,
             max_replicas=queue.facts.max_replicas,
         )
 

