@@ -9,11 +9,14 @@ import typer
 
 from stream.cli import (
     assets,
+    autoscale,
     dead_letters,
     demo,
     doctor,
+    exporter,
     ingest,
     kafka,
+    lag,
     run,
     search,
     spaces,
@@ -52,6 +55,9 @@ def options(
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
 app.command("run")(run.run)
+app.command("exporter")(exporter.exporter)
+app.command("lag")(lag.lag)
+app.command("autoscale")(autoscale.autoscale)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -21,6 +20,7 @@ from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
 from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
 from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.offsets import GroupOffsets
 from stream.kafka.producer import KafkaProducer, RecordSizes
 from stream.kafka.tail import KafkaTail
 from stream.records import Backlog, TopicSpec, record_size
@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 PATIENCE_S = 30.0
 MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 
+_TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -61,6 +62,7 @@ class KafkaBroker:
         self._settings = settings
         self._clock = clock
         self._admin = AdminClient(settings.common())
+        self._groups = GroupOffsets(settings)
         self._limits: dict[str, int] = {}
         self._sizes = RecordSizes()
         self._probe_lock = threading.Lock()
@@ -88,12 +90,10 @@ class KafkaBroker:
             return
         low = self._offsets(fresh, _FIRST)
         places = [TopicPartition(topic, each.partition, low[each]) for each in fresh]
-        request = [ConsumerGroupTopicPartitions(group, places)]
 
         def place() -> None:
             try:
-                for future in self._admin.alter_consumer_group_offsets(request).values():
-                    future.result(CALL_TIMEOUT_S)
+                self._groups.commit(group, places)
             except KafkaException as failure:
                 if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
                     raise
@@ -155,6 +155,7 @@ class KafkaBroker:
         return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
 
     def close(self) -> None:
+        self._groups.close()
         with self._probe_lock:
             if self._probe is not None:
                 self._probe.close()
@@ -173,6 +174,8 @@ class KafkaBroker:
         for name, future in self._admin.create_topics(fresh).items():
             try:
                 future.result(CALL_TIMEOUT_S)
+            except TimeoutError:
+                raise as_stage_error(_TIMED_OUT, f"creating topic {name}") from None
             except KafkaException as failure:
                 if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_stage_error(failure.args[0], f"creating topic {name}") from None
@@ -262,13 +265,9 @@ class KafkaBroker:
 
     def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
         """What the group committed, with metadata; `OFFSET_INVALID` where it did not."""
-        request = [ConsumerGroupTopicPartitions(group, list(partitions))]
-
-        def ask() -> Any:
-            (future,) = self._admin.list_consumer_group_offsets(request).values()
-            return future.result(CALL_TIMEOUT_S)
-
-        answer = self._patiently(f"asking for the offsets of {group}", ask).topic_partitions
+        answer = self._patiently(
+            f"asking for the offsets of {group}", lambda: self._groups.committed(group, partitions)
+        )
         found = {(each.topic, each.partition): each for each in answer}
         return {
             each: found.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
@@ -317,7 +316,7 @@ class KafkaBroker:
         self._probe.unassign()
         if message is None or message.error() is not None:
             raise as_stage_error(
-                KafkaError(KafkaError._TIMED_OUT) if message is None else message.error() or KafkaError(-1),  # noqa: SLF001
+                _TIMED_OUT if message is None else message.error() or KafkaError(-1),
                 f"reading the oldest record of {topic}-{partition}",
             )
         headers = message.headers() or []
