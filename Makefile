@@ -25,6 +25,9 @@ install: announce .venv/.installed ## create .venv with the pinned dependencies
 demo: announce .venv/.installed ## from a fresh clone to a search result, in one process, no services
 	@$(RUSHES) --state $(STATE) demo
 
+demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
+	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
+
 assets: .venv/.installed ## fetch weights, sample clips and the jars of a local Kafka, all by pinned version
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
@@ -71,4 +74,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo assets test test-long lint ci bench soak chaos bench-long bench-peers bench-autoscale eval docs clean
+.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-autoscale eval docs clean

@@ -85,3 +85,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("rushes: interrupted; run the same command again to resume\n")
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

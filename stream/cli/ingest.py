@@ -17,6 +17,7 @@ from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.live import Lines, LiveProgress, closing_table, reason
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster, opened
+from stream.cli.shown import clip_name, shown
 from stream.cli.uris import expand, roots_of
 from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
@@ -118,6 +119,13 @@ class Run:
     def progress(self) -> Progress:
         return self.session.progress
 
+    def freshness(self) -> list[str]:
+        """How long it took from publication to searchable, where a broker's clock tells."""
+        return [
+            f"{shown(clip_name(asset_id))}: searchable {seconds:.1f} s after its publication"
+            for (_, asset_id), seconds in self.session.searchable_s.items()
+        ]
+
     def __call__(self, events: Sequence[Event] = ()) -> bool:
         """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
         stop = threading.Event()
@@ -173,6 +181,8 @@ def report(shared: Context, run: Run, *, finished: bool, json_output: bool) -> N
         )
     else:
         shared.console.print(closing_table(changes))
+        for line in run.freshness():
+            shared.console.print(line, style="dim")
         if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
             shared.console.print("Nothing was decoded: all of this content is in the index already.")
     if not finished:

@@ -10,6 +10,7 @@ from stream.clock import Clock
 from stream.codec import Decoder, encode
 from stream.dead_letters import identity
 from stream.errors import BadEvent, StageError, Unavailable
+from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion
 from stream.following import Awaited
@@ -29,7 +30,8 @@ LAST_WORDS_S = 1.0
 
 class ClusterSession:
     """Publishes through `broker` and reads `progress` from its end as it was on entering, so that nothing that becomes
-    final early is missed. `progress` is the fold of what concerns this session alone.
+    final early is missed. `progress` is the fold of what concerns this session alone; `searchable_s`, by tenant and
+    asset id, is how long after its publication an asset was ready, both by the broker's clock.
     """
 
     def __init__(self, broker: KafkaBroker, topology: Topology, clock: Clock, *, address: str) -> None:
@@ -44,6 +46,7 @@ class ClusterSession:
         self._sent_again = False
         self._held = ExitStack()
         self.progress = Progress()
+        self.searchable_s: dict[tuple[str, str], float] = {}
 
     @property
     def farewell(self) -> str:
@@ -101,8 +104,14 @@ class ClusterSession:
         return [AssetVersion(delivery.append_ms, delivery.offset) for delivery in sent]
 
     def _follow(self, timeout_s: float) -> None:
-        payloads = [self._payload(record) for record in self._tail.poll(10_000, timeout_s)]
-        self.progress.apply([payload for payload in payloads if payload is not None and self._awaited.heard(payload)])
+        for record in self._tail.poll(10_000, timeout_s):
+            payload = self._payload(record)
+            if payload is not None and self._awaited.heard(payload):
+                self.progress.apply([payload])
+                if isinstance(payload, AssetChanged) and payload.status is AssetStatus.READY:
+                    ref = payload.asset
+                    since_ms = record.append_time_ms - ref.version.append_ms
+                    self.searchable_s.setdefault((ref.tenant, ref.asset_id), since_ms / 1000)
 
     def _payload(self, record: Record) -> Payload | None:
         """What others wrote there and is no event is not ours to judge."""

@@ -43,6 +43,7 @@ class Embedded:
         self._epoch_ms = clock.now_ms()
         self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
         self.progress = Progress()
+        self.searchable_s: dict[tuple[str, str], float] = {}  # nobody but this process published: it is the run's time
 
     @property
     def farewell(self) -> str:

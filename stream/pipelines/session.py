@@ -33,6 +33,10 @@ class Session(Protocol):
     def progress(self) -> Progress: ...
 
     @property
+    def searchable_s(self) -> Mapping[tuple[str, str], float]:
+        """(tenant, asset id) to seconds from publication to ready, where a broker's clock tells."""
+
+    @property
     def farewell(self) -> str: ...
 
     def __enter__(self) -> Self: ...
