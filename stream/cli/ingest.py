@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -105,12 +105,16 @@ class Run:
     def embedded(self) -> Any:
         return self._embedded
 
-    def __call__(self, events: Sequence[Event] = ()) -> bool:
+    @property
+    def live(self) -> LiveProgress:
+        return self._live
+
+    def __call__(self, events: Sequence[Event] = (), more: Callable[[], bool] = lambda: False) -> bool:
         """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
         stop = threading.Event()
         self._embedded.publish(events)
         with stop_on_signals(stop), self._live as live:
-            finished: bool = self._embedded.run(stop, live.update)
+            finished: bool = self._embedded.run(stop, live.update, more=more)
             return finished
 
 

@@ -100,12 +100,22 @@ class Embedded:
             self._producer.send(record.topic, record.key, record.value, record.headers)
         self._producer.flush(10.0)
 
-    def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
-        """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage."""
+    def run(
+        self,
+        stop: threading.Event,
+        on_progress: OnProgress,
+        *,
+        interval_s: float = 0.2,
+        more: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage.
+
+        `more` is asked when nothing is left to do; it sends further records, or says that there are none.
+        """
         with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):
-                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress()
+                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress() and not more()
                 self._drain_progress()
                 threads.check()
                 on_progress(self.progress, threads.paused())
