@@ -38,8 +38,13 @@ ANNOTATIONS = Topic(
 )
 RETIREMENTS = Topic("retirements", (ContentRetired,))
 PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged))
+COMPLETIONS = Topic("completions", (AssetChanged,))
+"""What became of an asset version, said by the control plane once a final status is reached. Nothing of ours but the
+webhook reads it.
+"""
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 TOPICS: dict[str, Topic] = {
-    topic.name: topic for topic in (ASSETS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, DEAD_LETTERS)
+    topic.name: topic
+    for topic in (ASSETS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }

@@ -9,6 +9,7 @@ import typer
 
 from stream.cli import (
     assets,
+    control,
     dead_letters,
     demo,
     doctor,
@@ -52,6 +53,9 @@ def options(
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
 app.command("run")(run.run)
+app.command("control")(control.control)
+app.command("usage")(control.usage)
+app.command("progress")(control.progress)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)

@@ -28,7 +28,7 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
     store = DeadLetters(settings.index_dir)
     event = encode(published(clip, asset_id="clip"))
     # The asset's own record was replayed before: what fails now is a span that comes of it.
-    replayed = event.headers | {REPLAYS_HEADER: str(MAX_REPLAYS - 1).encode()}
+    replayed = {**event.headers, REPLAYS_HEADER: str(MAX_REPLAYS - 1).encode()}
     with monkeypatch.context() as patched:
         defaults = DecodePool.__init__.__kwdefaults__
         assert defaults is not None
