@@ -4,8 +4,10 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import pytest
 
 from stream.clock import SystemClock
 from stream.codec import encode
@@ -80,6 +82,16 @@ class ControlProcess:
     def start(self) -> None:
         self._starts += 1
         self.process = start(self._state, *self._arguments, log=self._state.parent / f"control-{self._starts}.log")
+
+    def wait_for(self, reached: Callable[[], bool]) -> None:
+        """Return when the point is reached; a process that ends before fails the test."""
+        assert self.process is not None
+        while not reached():
+            try:
+                code = self.process.wait(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                continue
+            pytest.fail(f"the control plane ended with {code}: {self.log()[-2000:]}")
 
     def end(self, sig: signal.Signals = signal.SIGKILL) -> int:
         assert self.process is not None

@@ -92,7 +92,7 @@ class WebhookOperator:
         """The answer's status; nothing else of it is read."""
         assert self._pool is not None, "opened before"
         body = structured(event)
-        headers: dict[bytes | str, bytes | str] = {
+        headers = {
             **signed(self._settings.secret, event.id, self._clock.now_ms() // 1000, body),
             "content-type": "application/cloudevents+json",
             "user-agent": "rushes",
@@ -132,7 +132,7 @@ def structured(event: Event) -> bytes:
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def signed(secret: bytes, message_id: str, now_s: int, body: bytes) -> dict[str, str]:
+def signed(secret: bytes, message_id: str, now_s: int, body: bytes) -> dict[bytes | str, bytes | str]:
     """The headers of Standard Webhooks 1.0: an HMAC-SHA256 over `id.timestamp.body`, in base64."""
     text = b".".join((message_id.encode(), str(now_s).encode(), body))
     signature = b64encode(hmac.digest(secret, text, hashlib.sha256)).decode()
