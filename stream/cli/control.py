@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from stream.cli.context import Context, UsageProblem
-from stream.cli.ingest import stop_on_signals
+from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.live import STYLES
 from stream.cli.shown import clip_name, shown
 from stream.clock import SystemClock
@@ -59,7 +59,9 @@ def control(
 
 def usage(
     context: typer.Context,
-    broker: BrokerUri,
+    broker: Annotated[
+        str | None, typer.Option(help="kafka://host:port[,host:port…]; without it, what runs over --state used.")
+    ] = None,
     client_properties: ClientProperties = None,
     window: Annotated[str, typer.Option(help="hour or day, of publication (UTC).")] = "day",
     tenant: OfTenant = None,
@@ -71,7 +73,8 @@ def usage(
     shared: Context = context.obj
     if window not in get_args(Window):
         raise UsageProblem(f"--window {window!r}: choose hour or day")
-    found = _view(broker, client_properties).usage("hour" if window == "hour" else "day", tenant)
+    view = _own_view(shared) if broker is None else _view(broker, client_properties)
+    found = view.usage("hour" if window == "hour" else "day", tenant)
     rows = [
         {
             "window": _utc(key.window_ms),
@@ -94,7 +97,7 @@ def usage(
         seconds = (f"{row[name]:.1f}" for name in ("video_s", "cpu_s", "device_s"))
         names = (shown(row[name]) for name in ("window", "tenant", "stage"))
         table.add_row(*names, *seconds, f"{int(str(row['read_bytes'])) / 1e6:.1f}")
-    shared.console.print(table if rows else "No usage yet: is `rushes control` running?")
+    shared.console.print(table if rows else "No usage yet.")
 
 
 def progress(
@@ -132,6 +135,13 @@ def _view(broker: str, client_properties: Path | None) -> "ControlView":
 
     kafka = KafkaSettings.from_uri(broker, client_properties)
     return ControlView(latest_values(kafka, CHANGELOG, SystemClock()))
+
+
+def _own_view(shared: Context) -> "ControlView":
+    from stream.control.journal import UsageJournal
+    from stream.control.view import ControlView
+
+    return ControlView(UsageJournal(file_settings(shared).usage_file).read())
 
 
 def _cells(view: "AssetView") -> int:

@@ -29,7 +29,9 @@ Stored = Callable[[bytes], bytes | None]
 
 
 class Cell(NamedTuple):
-    """What one stage reported of one segment. `outcomes` holds a bit for each that was ever reported."""
+    """What one stage reported of one segment. `outcomes` holds a bit for each that was ever reported. The length is
+    that of a report of done, if there was one: a failure may not know it.
+    """
 
     outcomes: int = 0
     video_ns: int = 0
@@ -42,8 +44,9 @@ class Cell(NamedTuple):
         return bool(self.outcomes & _FLAGS[Outcome.DONE])
 
     def joined(self, other: "Cell") -> "Cell":
-        measures = (max(ours, theirs) for ours, theirs in zip(self[1:], other[1:], strict=True))
-        return Cell(self.outcomes | other.outcomes, *measures)
+        _, video_ns = max((self.done, self.video_ns), (other.done, other.video_ns))
+        measures = (max(ours, theirs) for ours, theirs in zip(self[2:], other[2:], strict=True))
+        return Cell(self.outcomes | other.outcomes, video_ns, *measures)
 
     def to_bytes(self) -> bytes:
         return ",".join(map(str, self)).encode()
@@ -72,20 +75,25 @@ class AssetHead(BaseModel):
     def to_bytes(self) -> bytes:
         return self.model_dump_json(exclude_defaults=True).encode()
 
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "AssetHead":
+        return cls.model_validate_json(value)
+
 
 def entries(payload: Payload, stored: Stored) -> list[Entry]:
     """What a table holds after an event of the `progress` topic, entry by entry; nothing for other events and for
     segments that no asset has.
     """
-    match payload:
-        case SegmentProgressed():
-            if not 0 <= payload.segment < payload.segment_count <= MAX_SEGMENTS or not _is_stage(payload.stage):
-                return []
-            head = AssetHead(asset=payload.asset, segment_count=payload.segment_count)
-            return [_head(head, stored), _cell(payload, stored)]
-        case AssetChanged():
-            return [_head(AssetHead(asset=payload.asset, change=_short(payload)), stored)]
-    return []
+    return [(key, joined(key, stored(key), fresh)) for key, fresh in _said(payload)]
+
+
+def joined(key: bytes, held: bytes | None, fresh: bytes) -> bytes:
+    """Two values of one key as one. Raises `ValueError` for what is no value of such a key."""
+    if parsed_key(key) is None:
+        head = AssetHead.from_bytes(fresh)
+        return (head if held is None else AssetHead.from_bytes(held).joined(head)).to_bytes()
+    cell = Cell.from_bytes(fresh)
+    return (cell if held is None else Cell.from_bytes(held).joined(cell)).to_bytes()
 
 
 def completion(event: Event, stored: Stored) -> Event | None:
@@ -124,23 +132,31 @@ def _is_stage(name: str) -> bool:
     return 0 < len(name.encode()) <= MAX_STAGE_BYTES
 
 
-def _head(fresh: AssetHead, stored: Stored) -> Entry:
-    key = head_key(fresh.asset)
-    held = stored(key)
-    return key, (fresh if held is None else AssetHead.model_validate_json(held).joined(fresh)).to_bytes()
-
-
-def _cell(event: SegmentProgressed, stored: Stored) -> Entry:
-    key = head_key(event.asset) + f"{event.stage}/{event.segment}".encode()
-    fresh = Cell(_FLAGS.get(event.outcome, 0), max(event.video_ns, 0), event.cpu_us, event.device_us, event.read_bytes)
-    held = stored(key)
-    return key, (fresh if held is None else Cell.from_bytes(held).joined(fresh)).to_bytes()
+def _said(payload: Payload) -> list[Entry]:
+    """What this event alone says."""
+    match payload:
+        case SegmentProgressed():
+            if not 0 <= payload.segment < payload.segment_count <= MAX_SEGMENTS or not _is_stage(payload.stage):
+                return []
+            head = AssetHead(asset=payload.asset, segment_count=payload.segment_count)
+            key = head_key(payload.asset)
+            cell = Cell(
+                _FLAGS.get(payload.outcome, 0),
+                max(payload.video_ns, 0),
+                payload.cpu_us,
+                payload.device_us,
+                payload.read_bytes,
+            )
+            return [(key, head.to_bytes()), (key + f"{payload.stage}/{payload.segment}".encode(), cell.to_bytes())]
+        case AssetChanged():
+            return [(head_key(payload.asset), AssetHead(asset=payload.asset, change=_short(payload)).to_bytes())]
+    return []
 
 
 def _short(change: AssetChanged) -> AssetChanged:
     return change.model_copy(
         update={
-            "uri": without_secrets(change.uri),
+            "uri": "",
             "labels": {},
             "missing_ns": change.missing_ns[:MAX_MISSING],
             "reason": change.reason and change.reason[:MAX_REASON_CHARS],

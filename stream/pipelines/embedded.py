@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from sinks.catch_up import newest_version_ms, untold_retirements
 from stream.clock import Clock
 from stream.codec import Decoder, encode
+from stream.control.journal import UsageJournal
 from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.memory import MemoryBroker
@@ -56,6 +57,7 @@ class Embedded:
         self._epoch_ms = clock.now_ms()
         self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
         self.progress = Progress()
+        self._usage = UsageJournal(settings.usage_file)
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
@@ -141,7 +143,9 @@ class Embedded:
 
     def _drain_progress(self) -> int:
         records = self._reader.poll(10_000, 0.0)
-        self.progress.apply(self._decoder.decode(record).data for record in records)
+        payloads = [self._decoder.decode(record).data for record in records]
+        self.progress.apply(payloads)
+        self._usage.add(payloads)
         self._reader.ack(records)
         return len(records)
 

@@ -15,7 +15,7 @@ from stream.pipelines.embedded import RawRecord
 from stream.pipelines.replay import Replay
 from stream.settings import ModelChoice
 from tests.clips import write_clip
-from tests.pipeline import last_change, light_settings, published, run_events, rushes
+from tests.pipeline import Row, last_change, light_settings, published, run_events, rushes
 
 SECRET = "s3cr3t-content"
 
@@ -54,7 +54,23 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
     shown = rushes(settings.state_dir, "dead-letters", "show", parked.letter.letter_id)
     assert shown.document["state"] == "parked"
     assert SECRET not in shown.out + listed.out
+    before = measured(settings.state_dir)
+    assert before["decode"]["read_bytes"] > 0
     mended = rushes(settings.state_dir, "dead-letters", "replay", "--parked", "--since", "1h", "--json")
     assert mended.code == 0, mended.out + mended.err
     assert mended.assets["clip.mp4"]["status"] == "ready"
     assert store.listed(LetterFilter(states=(LetterState.OPEN, LetterState.PARKED))) == []
+
+    after = measured(settings.state_dir)
+    assert {stage: row["video_s"] for stage, row in after.items()} == dict.fromkeys(
+        ("plan", "decode", "understand", "index", "parquet"), 12.0
+    )
+    assert after["decode"]["cpu_s"] > before["decode"]["cpu_s"] > 0
+    assert after["understand"]["cpu_s"] > 0
+
+
+def measured(state: Path) -> dict[str, Row]:
+    """What `rushes usage` says, by stage."""
+    document = rushes(state, "usage", "--json").document
+    assert {row["tenant"] for row in document} == {"default"}
+    return {row["stage"]: row for row in document}

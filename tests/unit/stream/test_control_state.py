@@ -51,7 +51,7 @@ def test_usage_counts_each_done_segment_once_with_its_highest_measures(events: l
         key = UsageKey(asset.version.append_ms // HOUR_MS * HOUR_MS, asset.tenant, stage)
         sums = expected.get(key, Used())
         expected[key] = Used(
-            sums.video_ns + max(item.video_ns for item in mine),
+            sums.video_ns + max(item.video_ns for item in mine if item.outcome is Outcome.DONE),
             sums.cpu_us + max(item.cpu_us for item in mine),
             sums.device_us + max(item.device_us for item in mine),
             sums.read_bytes + max(item.read_bytes for item in mine),
