@@ -12,6 +12,16 @@ from models.weights import WeightsCache, pin_named
 from tests.footage import corpus
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests measured on the way: `record_property("figure", …)`."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.write_sep("=", "figures")
+    for figure in figures:
+        terminalreporter.write_line(str(figure))
+
+
 @pytest.fixture(scope="session")
 def cache_dir() -> Path:
     """Where `rushes weights fetch` puts files: `RUSHES_CACHE`, or the user's cache directory."""
