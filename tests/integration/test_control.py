@@ -62,6 +62,11 @@ def kills(tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
     assert used.code == 0, used.err
     assert {row["tenant"] for row in used.document} == {"tenant 1"}
     assert {row["stage"] for row in used.document} == {"plan", "decode", "understand", "index"}
+    far = rushes(tmp_path / "other", "progress", "--broker", f"kafka://{servers}", "--json").document
+    mine = [row for row in far if row["asset_id"] in {asset.asset_id for asset in assets}]
+    assert len(mine) == count
+    assert {(row["status"], row["segments"]) for row in mine} == {("ready", 12)}
+    assert all(0 < row["segments_done"]["decode"] <= 12 for row in mine)
     broker.close()
 
 
