@@ -50,6 +50,9 @@ bench: .venv/.installed assets ## print and write the figures under benchmarks/r
 soak: .venv/.installed assets ## kill -9 a real ingest over and over; nothing may be lost or doubled
 	$(BIN)/python -m benchmarks.soak
 
+chaos: .venv/.installed assets ## kills, broker restarts, full disks on a real Kafka; nothing may be lost or doubled
+	$(BIN)/python -m benchmarks.chaos
+
 bench-long: .venv/.installed assets ## memory over an hour of 1080p beside five minutes
 	$(BIN)/python -m benchmarks.memory_growth
 
@@ -65,4 +68,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo assets test test-long lint ci bench soak bench-long bench-peers eval docs clean
+.PHONY: help announce install demo assets test test-long lint ci bench soak chaos bench-long bench-peers eval docs clean

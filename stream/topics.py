@@ -21,14 +21,22 @@ from stream.events.frames import Frames
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A named topic. An event type belongs to `payloads` of every topic that may carry it."""
+    """A named topic. An event type belongs to `payloads` of every topic that may carry it.
+
+    `kept_ms` is how long a record stays on a broker with a log: after every group that reads the topic in the topology
+    has acknowledged it, or, where none does, from the moment it came.
+    """
 
     name: str
     payloads: tuple[type[Payload], ...]
     max_message_bytes: int = 1024 * 1024
+    kept_ms: int = 0
 
 
-ASSETS = Topic("assets", (AssetPublished, AssetDeleted))
+WEEK_MS = 7 * 86_400_000
+
+# Small, and the producers' own: for a week a lost index can be made again from them.
+ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS)
 SPANS = Topic("spans", (SpanPlanned,))
 FRAMES = Topic("frames", (Frames,), max_message_bytes=8 * 1024 * 1024)
 ANNOTATIONS = Topic(
@@ -37,11 +45,10 @@ ANNOTATIONS = Topic(
     max_message_bytes=8 * 1024 * 1024,
 )
 RETIREMENTS = Topic("retirements", (ContentRetired,))
-PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged))
-COMPLETIONS = Topic("completions", (AssetChanged,))
-"""What became of an asset version, said by the control plane once a final status is reached. Nothing of ours but the
-webhook reads it.
-"""
+# Read by whoever follows, in no group that the topology knows of.
+PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged), kept_ms=WEEK_MS)
+# What became of an asset version, said by the control plane once a status is final; read by webhooks and producers.
+COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS)
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 TOPICS: dict[str, Topic] = {

@@ -15,6 +15,7 @@ from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import PrivateNetwork, file_settings, ingesting, report
+from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.cli.times import moment_ms
 from stream.cli.uris import roots_of
@@ -98,6 +99,8 @@ def replay(
     private_network: PrivateNetwork = False,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
     parked: Annotated[bool, typer.Option("--parked", help="Parked letters instead of open ones.")] = False,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Send the records again, oldest first, and work until their assets are final. What fails again has a new letter,
@@ -122,8 +125,9 @@ def replay(
         models=remembered_models(shared.state_dir),
         allow_private_addresses=private_network,
     )
-    with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output) as run:
-        feed = Feed(chosen, run.embedded.send)
+    cluster = Cluster.named(broker, client_properties)
+    with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output, cluster=cluster) as run:
+        feed = Feed(chosen, run.session.send)
 
         def more() -> bool:
             found = feed()
@@ -131,7 +135,7 @@ def replay(
             return found
 
         finished = run(more=more)
-    report(shared, run.progress, finished=finished, json_output=json_output)
+    report(shared, run, finished=finished, json_output=json_output)
     if not any(run.progress.changes()):
         shared.errors.print(
             "No asset changed: what failed again is in `rushes dead-letters list`;"

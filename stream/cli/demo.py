@@ -42,7 +42,7 @@ def demo(context: typer.Context) -> None:
     ]
     with ingesting(shared, settings, clock, len(events), quiet=False) as run:
         finished = run(events)
-    report(shared, run.progress, finished=finished, json_output=False)
+    report(shared, run, finished=finished, json_output=False)
 
     console.rule("3  what is in the footage", align="left")
     space = chosen_space(shared, spaces_in(shared))

@@ -32,14 +32,17 @@ def run_control(
     broker = KafkaBroker(kafka, clock)
     with ExitStack() as held:
         held.callback(broker.close)
-        broker.ensure(
-            TopicSpec(topic.name, partitions, topic.max_message_bytes)
-            for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)
-        )
+        broker.ensure(topics(partitions))
         broker.declare(PROGRESS.name, APP)
         threads = None if webhook is None else held.enter_context(_webhook(webhook, broker, clock))
         hosting = Hosting(kafka, directory / "control", partitions)
         serve(hosting, stop, check=(lambda: None) if threads is None else threads.check)
+
+
+def topics(partitions: int) -> list[TopicSpec]:
+    """What the control plane reads and writes, as the understanding topology has it."""
+    kept_ms = {PROGRESS: PROGRESS.kept_ms, COMPLETIONS: COMPLETIONS.kept_ms, DEAD_LETTERS: None}
+    return [TopicSpec(topic.name, partitions, topic.max_message_bytes, kept) for topic, kept in kept_ms.items()]
 
 
 def _webhook(settings: WebhookSettings, broker: KafkaBroker, clock: Clock) -> StageThreads:

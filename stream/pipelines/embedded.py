@@ -1,9 +1,8 @@
 """The understanding topology in one process on the memory broker, over a state directory."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.memory import MemoryBroker
 from stream.metrics import Metrics
+from stream.pipelines.session import OnProgress, RawRecord
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import TopicSpec
@@ -30,22 +30,9 @@ from stream.worker import Pace
 PROGRESS_GROUP = "progress-reducer"
 LOCK_FILE = "rushes.lock"
 
-OnProgress = Callable[[Progress, Mapping[str, str]], None]
-"""(progress, stage to why it is paused)"""
-
-
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """A record to send as it is, such as a dead letter's."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: Mapping[str, bytes]
-
 
 class Embedded:
-    """One run over `settings.state_dir`, which it holds alone. Use as a context manager.
+    """A session that runs all stages itself, over `settings.state_dir`, which it holds alone.
 
     Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written.
     """
@@ -58,6 +45,10 @@ class Embedded:
         self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
         self.progress = Progress()
         self._usage = UsageJournal(settings.usage_file)
+
+    @property
+    def farewell(self) -> str:
+        return "Run the same command again to resume."
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
@@ -93,11 +84,9 @@ class Embedded:
         self._held.close()
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Append producer events to the `assets` topic."""
         self._append(ASSETS.name, events)
 
     def send(self, records: Iterable[RawRecord]) -> None:
-        """Append records as they are."""
         for record in records:
             self._producer.send(record.topic, record.key, record.value, record.headers)
         self._producer.flush(10.0)
@@ -110,10 +99,7 @@ class Embedded:
         interval_s: float = 0.2,
         more: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage.
-
-        `more` is asked when nothing is left to do; it sends further records, or says that there are none.
-        """
+        """Everything is final when every record is acknowledged."""
         with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):

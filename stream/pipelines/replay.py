@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sinks.dead_letters import DeadLetters, LetterFilter, StoredLetter
-from stream.pipelines.embedded import RawRecord
+from stream.pipelines.session import RawRecord
 
 MAX_LETTERS = 256
 MAX_BYTES = 32 << 20

@@ -12,8 +12,7 @@ from stream.control.state import completion_id
 from stream.events.asset import AssetStatus
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
-from stream.records import TopicSpec
-from stream.topics import COMPLETIONS, DEAD_LETTERS, PROGRESS
+from stream.pipelines.control import topics
 from tests.brokers import kafka_servers
 from tests.control import ControlProcess, asset_ref, change, folded, life, publish, table
 from tests.pipeline import rushes
@@ -28,9 +27,7 @@ def kills(tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
     rng = random.Random(seed)
     servers = kafka_servers()
     broker = KafkaBroker(KafkaSettings(servers), SystemClock())
-    broker.ensure(
-        TopicSpec(topic.name, PARTITIONS, topic.max_message_bytes) for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)
-    )
+    broker.ensure(topics(PARTITIONS))
     assets = [asset_ref(f"{seed}-{at}", tenant=f"tenant {at % 3}", hour=at) for at in range(count)]
     told = [payload for asset in assets for payload in life(asset, 12, rng)]
     rng.shuffle(told)

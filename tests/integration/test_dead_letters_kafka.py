@@ -10,8 +10,8 @@ from stream.clock import ManualClock, SystemClock
 from stream.events.dead_letter import REPLAYS_HEADER
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
-from stream.pipelines.embedded import RawRecord
 from stream.pipelines.replay import Feed, Replay
+from stream.pipelines.session import RawRecord
 from stream.records import Record, TopicSpec
 from tests.annotations import events
 from tests.brokers import kafka_servers

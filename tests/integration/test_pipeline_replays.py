@@ -11,8 +11,8 @@ from stream.cli.chosen_models import remember_models
 from stream.codec import encode
 from stream.events.asset import AssetStatus
 from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER
-from stream.pipelines.embedded import RawRecord
 from stream.pipelines.replay import Replay
+from stream.pipelines.session import RawRecord
 from stream.settings import ModelChoice
 from tests.clips import write_clip
 from tests.pipeline import Row, last_change, light_settings, published, run_events, rushes

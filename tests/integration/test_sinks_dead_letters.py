@@ -12,7 +12,7 @@ from stream.clock import ManualClock
 from stream.errors import BadEvent
 from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER, DeadLetter
 from stream.pipelines import replay
-from stream.pipelines.embedded import RawRecord
+from stream.pipelines.session import RawRecord
 from tests.annotations import annotations, asset_deleted, events, planned, ref, retired, version
 
 LETTER = DeadLetter(
