@@ -47,8 +47,11 @@ ANNOTATIONS = Topic(
 RETIREMENTS = Topic("retirements", (ContentRetired,))
 # Read by whoever follows, in no group that the topology knows of.
 PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged), kept_ms=WEEK_MS)
+# What became of an asset version, said by the control plane once a status is final; read by webhooks and producers.
+COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS)
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 TOPICS: dict[str, Topic] = {
-    topic.name: topic for topic in (ASSETS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, DEAD_LETTERS)
+    topic.name: topic
+    for topic in (ASSETS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }

@@ -10,6 +10,7 @@ import typer
 from stream.cli import (
     assets,
     autoscale,
+    control,
     dead_letters,
     demo,
     doctor,
@@ -58,6 +59,9 @@ app.command("run")(run.run)
 app.command("exporter")(exporter.exporter)
 app.command("lag")(lag.lag)
 app.command("autoscale")(autoscale.autoscale)
+app.command("control")(control.control)
+app.command("usage")(control.usage)
+app.command("progress")(control.progress)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -126,12 +126,16 @@ class Run:
             for (_, asset_id), seconds in self.session.searchable_s.items()
         ]
 
-    def __call__(self, events: Sequence[Event] = ()) -> bool:
+    @property
+    def live(self) -> LiveProgress:
+        return self._live
+
+    def __call__(self, events: Sequence[Event] = (), more: Callable[[], bool] = lambda: False) -> bool:
         """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
         stop = threading.Event()
         self.session.publish(events)
         with stop_on_signals(stop), self._live as live:
-            return self.session.run(stop, live.update)
+            return self.session.run(stop, live.update, more=more)
 
 
 @contextmanager

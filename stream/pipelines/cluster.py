@@ -1,7 +1,7 @@
 """A session over a Kafka cluster: it publishes and follows `progress`; the stages run in processes of others."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -84,14 +84,24 @@ class ClusterSession:
                 self._sent_again = True
                 self._awaited.sent_again(event.data)
 
-    def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
-        while not (self._awaited.settled or stop.is_set()):
-            self._follow(interval_s)
-            on_progress(self.progress, self._idle_stages())
-        if self._awaited.settled:
-            self._follow(LAST_WORDS_S if self._sent_again else 0.0)
+    def run(
+        self,
+        stop: threading.Event,
+        on_progress: OnProgress,
+        *,
+        interval_s: float = 0.2,
+        more: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        finished = False
+        while not (finished or stop.is_set()):
+            if self._awaited.settled:
+                self._follow(LAST_WORDS_S if self._sent_again else 0.0)
+                finished = not more()
+            else:
+                self._follow(interval_s)
+                on_progress(self.progress, self._idle_stages())
         on_progress(self.progress, {})
-        return self._awaited.settled
+        return finished
 
     def _appended(self, records: Iterable[RawRecord]) -> list[AssetVersion]:
         """Send, wait until all are durable, and tell where each lies."""

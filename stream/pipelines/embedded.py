@@ -1,7 +1,7 @@
 """The understanding topology in one process on the memory broker, over a state directory."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from sinks.catch_up import newest_version_ms, untold_retirements
 from stream.clock import Clock
 from stream.codec import Decoder, encode
+from stream.control.journal import UsageJournal
 from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.memory import MemoryBroker
@@ -44,6 +45,7 @@ class Embedded:
         self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
         self.progress = Progress()
         self.searchable_s: dict[tuple[str, str], float] = {}  # nobody but this process published: it is the run's time
+        self._usage = UsageJournal(settings.usage_file)
 
     @property
     def farewell(self) -> str:
@@ -90,12 +92,19 @@ class Embedded:
             self._producer.send(record.topic, record.key, record.value, record.headers)
         self._producer.flush(10.0)
 
-    def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
+    def run(
+        self,
+        stop: threading.Event,
+        on_progress: OnProgress,
+        *,
+        interval_s: float = 0.2,
+        more: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Everything is final when every record is acknowledged."""
         with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):
-                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress()
+                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress() and not more()
                 self._drain_progress()
                 threads.check()
                 on_progress(self.progress, threads.paused())
@@ -121,7 +130,9 @@ class Embedded:
 
     def _drain_progress(self) -> int:
         records = self._reader.poll(10_000, 0.0)
-        self.progress.apply(self._decoder.decode(record).data for record in records)
+        payloads = [self._decoder.decode(record).data for record in records]
+        self.progress.apply(payloads)
+        self._usage.add(payloads)
         self._reader.ack(records)
         return len(records)
 

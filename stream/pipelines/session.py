@@ -51,5 +51,15 @@ class Session(Protocol):
     def send(self, records: Iterable[RawRecord]) -> None:
         """Append records as they are."""
 
-    def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
-        """Until everything published is final (True) or `stop` is set (False). Raises what ended the work."""
+    def run(
+        self,
+        stop: threading.Event,
+        on_progress: OnProgress,
+        *,
+        interval_s: float = 0.2,
+        more: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Until everything published is final (True) or `stop` is set (False). Raises what ended the work.
+
+        `more` is asked when nothing is left to do; it sends further records, or says that there are none.
+        """

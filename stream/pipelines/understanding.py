@@ -12,7 +12,7 @@ from stream.events.grid import SECOND_NS
 from stream.pipelines.caption import CaptionOperator
 from stream.pipelines.decode import DecodeOperator
 from stream.pipelines.plan import PlanOperator
-from stream.pipelines.understand import UnderstandOperator
+from stream.pipelines.understand import UnderstandOperator, held_device_usage, process_usage
 from stream.settings import ModelChoice, Settings
 from stream.stage import BatchPolicy, Operator, Resources, Stage
 from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, RETIREMENTS, SPANS
@@ -150,7 +150,9 @@ class Understanding:
             name="understand",
             sources=(FRAMES.name,),
             targets=(ANNOTATIONS.name, PROGRESS.name),
-            operator=lambda: UnderstandOperator(self.bundle, epoch_ms=self._epoch_ms),
+            operator=lambda: UnderstandOperator(
+                self.bundle, epoch_ms=self._epoch_ms, usage=held_device_usage if on_cuda else process_usage
+            ),
             # A CPU gains nothing from more cells at once, and holds back the first.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
             throttled_by=(ANNOTATIONS.name,),
