@@ -12,8 +12,10 @@ from stream.cli import (
     dead_letters,
     demo,
     doctor,
+    exporter,
     ingest,
     kafka,
+    lag,
     run,
     search,
     spaces,
@@ -52,6 +54,8 @@ def options(
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
 app.command("run")(run.run)
+app.command("exporter")(exporter.exporter)
+app.command("lag")(lag.lag)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)

@@ -291,7 +291,9 @@ class AssetFailed(_Json):
 
 
 class SegmentProgressed(_Json):
-    """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness."""
+    """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness. Plan tells the
+    asset's `priority` too.
+    """
 
     type: ClassVar[str] = "rushes.segment.progressed.v1"
     asset: AssetRef
@@ -300,6 +302,7 @@ class SegmentProgressed(_Json):
     segment_count: Int64
     video_ns: Int64
     outcome: Outcome = Outcome.DONE
+    priority: Priority | None = None
 
     def partition_key(self) -> bytes:
         return self.asset.asset_id.encode()

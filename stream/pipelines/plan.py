@@ -13,6 +13,7 @@ from stream.events.asset import (
     DecodeSettings,
     Media,
     Outcome,
+    Priority,
     SegmentProgressed,
     SourceVersion,
     SpanPlanned,
@@ -175,7 +176,15 @@ class PlanOperator:
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
             for segment in cells:
-                yield progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
+                yield progressed(
+                    event,
+                    ref,
+                    "plan",
+                    segment,
+                    planned.segment_count,
+                    found.media.duration_ns,
+                    priority=planned.priority,
+                )
 
 
 def progressed(
@@ -186,11 +195,19 @@ def progressed(
     count: int,
     duration_ns: int,
     outcome: Outcome = Outcome.DONE,
+    *,
+    priority: Priority | None = None,
 ) -> Event:
     """The small event that says a stage is through with a cell."""
     start_ns, end_ns = segment_range(segment, duration_ns)
     data = SegmentProgressed(
-        asset=ref, stage=stage, segment=segment, segment_count=count, video_ns=end_ns - start_ns, outcome=outcome
+        asset=ref,
+        stage=stage,
+        segment=segment,
+        segment_count=count,
+        video_ns=end_ns - start_ns,
+        outcome=outcome,
+        priority=priority,
     )
     return _emit(event, ref, data, f"progress/{stage}/{segment}")
 
