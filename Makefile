@@ -25,10 +25,11 @@ install: announce .venv/.installed ## create .venv with the pinned dependencies
 demo: announce .venv/.installed ## from a fresh clone to a search result, in one process, no services
 	@$(RUSHES) --state $(STATE) demo
 
-assets: .venv/.installed ## fetch weights, sample clips and the jars of a local Kafka, all by pinned version
+assets: .venv/.installed ## fetch weights, sample clips, the jars of a local Kafka and promtool
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
+	-@$(BIN)/python -m deploy.promtool
 
 test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest

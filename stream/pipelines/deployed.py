@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
 from stream.health import Answer, served
 from stream.metrics import Metrics
+from stream.pipelines.content_metrics import watch_scores, watch_stores
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import Broker, TopicSpec
@@ -49,16 +51,16 @@ def run_deployed(
     """Run the named stages until `stop`, then drain. Raises `KeyError` for a name that is no stage, and what ended a
     worker.
     """
-    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
-    registry = CollectorRegistry()
+    watch_stores(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
         prepare(broker, topology, deployment)
-        threads = StageThreads(
-            stages, broker, clock=clock, metrics=Metrics(registry), readers=topology.groups(), pace=pace
-        )
+        threads = StageThreads(stages, broker, clock=clock, metrics=metrics, readers=topology.groups(), pace=pace)
         with (
             served(
                 registry,

@@ -1,6 +1,6 @@
 """The understand operator: `frames` records in, one `annotations` record per cell out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from stream.errors import StageError
@@ -23,9 +23,13 @@ class Annotator(Protocol):
 class UnderstandOperator:
     """Runs the bundle over whatever cells are at hand; a result never depends on its neighbours in the batch."""
 
-    def __init__(self, annotator: Annotator, *, epoch_ms: int) -> None:
+    def __init__(
+        self, annotator: Annotator, *, epoch_ms: int, watch: Callable[[Annotations], None] | None = None
+    ) -> None:
+        """`watch` is shown every result, for metrics."""
         self._annotator = annotator
         self._epoch_ms = epoch_ms
+        self._watch = watch
 
     def open(self) -> None:
         self._annotator.open()
@@ -38,6 +42,8 @@ class UnderstandOperator:
         for event, cell, annotations in zip(
             events, cells, self._annotator.annotate(cells, epoch_ms=self._epoch_ms), strict=True
         ):
+            if self._watch is not None:
+                self._watch(annotations)
             header = annotations.header
             yield event.derive(
                 annotations,
