@@ -28,10 +28,11 @@ demo: announce .venv/.installed ## from a fresh clone to a search result, in one
 demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
 	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
 
-assets: .venv/.installed ## fetch weights, sample clips and the jars of a local Kafka, all by pinned version
+assets: .venv/.installed ## fetch weights, sample clips, the jars of a local Kafka and promtool
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
+	-@$(BIN)/python -m deploy.promtool
 
 test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest

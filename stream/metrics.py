@@ -62,6 +62,19 @@ UNREAD = Definition(
     ("topic",),
 )
 
+STORE_BYTES = Definition(
+    "rushes_store_bytes", "gauge", "Bytes of a store's files, superseded ones included.", ("store",)
+)
+STORE_FREE = Definition("rushes_store_free_bytes", "gauge", "Bytes left on the disk under a store.", ("store",))
+SCORE = Definition(
+    "rushes_model_score_ratio",
+    "histogram",
+    "Scores of moments: the best tag's probability (tagger), the moderation score (moderator).",
+    ("model",),
+    (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0),
+)
+ANNOTATED = Definition("rushes_annotated_video_seconds_total", "counter", "Footage that the models have seen.", ())
+
 WORKER_DEFINITIONS = (
     RECORDS,
     EVENTS,
@@ -76,6 +89,10 @@ WORKER_DEFINITIONS = (
     READY,
     IN_FLIGHT,
     UNREAD,
+    STORE_BYTES,
+    STORE_FREE,
+    SCORE,
+    ANNOTATED,
 )
 
 FRESHNESS_LAG = Definition(
@@ -168,6 +185,10 @@ class Metrics:
         self.ready = _gauge(READY, registry)
         self.in_flight = _gauge(IN_FLIGHT, registry)
         self.unread = _gauge(UNREAD, registry)
+        self.store_bytes = _gauge(STORE_BYTES, registry)
+        self.store_free = _gauge(STORE_FREE, registry)
+        self.scores = _histogram(SCORE, registry)
+        self.annotated = _counter(ANNOTATED, registry)
 
 
 class StageMetrics:

@@ -18,6 +18,7 @@ from stream.cli import (
     ingest,
     kafka,
     lag,
+    manifests,
     run,
     search,
     spaces,
@@ -67,6 +68,7 @@ app.command("status")(assets.status)
 app.command("moments")(assets.moments)
 app.command("delete")(upkeep.delete)
 app.command("compact")(upkeep.compact)
+app.command("manifests")(manifests.manifests)
 app.command("topology")(topology.topology)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -13,6 +14,7 @@ from stream.errors import Unavailable
 from stream.health import Answer, served
 from stream.janitor import Janitor
 from stream.metrics import Metrics
+from stream.pipelines.content_metrics import watch_scores, watch_stores
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import Broker, TopicSpec
@@ -83,10 +85,12 @@ def run_deployed(
     """Run the named stages until `stop`, then drain. Raises `KeyError` for a name that is no stage, and what ended a
     worker.
     """
-    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
-    registry = CollectorRegistry()
+    watch_stores(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
         if not _prepared(broker, topology, deployment, stop):
@@ -97,7 +101,7 @@ def run_deployed(
             stages,
             broker,
             clock=clock,
-            metrics=Metrics(registry),
+            metrics=metrics,
             readers=topology.groups(),
             pace=pace,
         )

@@ -177,6 +177,7 @@ class PlanOperator:
             yield _emit(event, ref, span, f"span/{cells.start}")
             for segment in cells:
                 report = progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
+                assert isinstance(report.data, SegmentProgressed)
                 yield replace(report, data=report.data.model_copy(update={"priority": planned.priority}))
 
 

@@ -50,10 +50,18 @@ class UnderstandOperator:
     is read before and after, for the progress events.
     """
 
-    def __init__(self, annotator: Annotator, *, epoch_ms: int, usage: Callable[[], Usage] = process_usage) -> None:
+    def __init__(
+        self,
+        annotator: Annotator,
+        *,
+        epoch_ms: int,
+        usage: Callable[[], Usage] = process_usage,
+        watch: Callable[[Annotations], None] | None = None,
+    ) -> None:
         self._annotator = annotator
         self._epoch_ms = epoch_ms
         self._usage = usage
+        self._watch = watch
 
     def open(self) -> None:
         self._annotator.open()
@@ -67,6 +75,8 @@ class UnderstandOperator:
         annotated = self._annotator.annotate(cells, epoch_ms=self._epoch_ms)
         cost = self._usage().since(before, shared_by=len(cells))
         for event, cell, annotations in zip(events, cells, annotated, strict=True):
+            if self._watch is not None:
+                self._watch(annotations)
             header = annotations.header
             yield event.derive(
                 annotations,

@@ -1,12 +1,13 @@
 """The understanding topology: assets to searchable moments. The composition root of decoders, models and sinks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream.clock import Clock, SystemClock
+from stream.events.annotations import Annotations
 from stream.events.asset import Media, Outcome
 from stream.events.grid import SECOND_NS
 from stream.pipelines.caption import CaptionOperator
@@ -33,7 +34,16 @@ CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
 class Understanding:
     """Everything one process of this pipeline shares. Heavy parts are made when a stage that needs them opens."""
 
-    def __init__(self, settings: Settings, clock: Clock, *, epoch_ms: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        epoch_ms: int,
+        watch: Callable[[Annotations], None] | None = None,
+    ) -> None:
+        """`watch` is shown what the models say of each cell."""
+        self._watch = watch
         self.settings = settings
         self._clock = clock
         self._epoch_ms = epoch_ms
@@ -151,7 +161,10 @@ class Understanding:
             sources=(FRAMES.name,),
             targets=(ANNOTATIONS.name, PROGRESS.name),
             operator=lambda: UnderstandOperator(
-                self.bundle, epoch_ms=self._epoch_ms, usage=held_device_usage if on_cuda else process_usage
+                self.bundle,
+                epoch_ms=self._epoch_ms,
+                usage=held_device_usage if on_cuda else process_usage,
+                watch=self._watch,
             ),
             # A CPU gains nothing from more cells at once, and holds back the first.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
