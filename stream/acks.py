@@ -78,8 +78,11 @@ class PartitionAcks:
     def bitmap(self) -> bytes:
         """Acknowledged offsets from `position` on: bit i of byte i // 8 (least significant first) is position + i."""
         known = chain(self._acked, (offset for offset in self._order if offset not in self._unacked))
-        bits = sum(1 << (offset - self.position) for offset in known if offset >= self.position)
-        return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+        places = [offset - self.position for offset in known if offset >= self.position]
+        bits = bytearray(max(places, default=-1) // 8 + 1)
+        for place in places:
+            bits[place // 8] |= 1 << place % 8
+        return bytes(bits)
 
 
 class AckTracker:

@@ -1,5 +1,6 @@
 """Events to records and back: CloudEvents 1.0, Kafka protocol binding. Binary mode out, binary and structured in."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -98,9 +99,20 @@ class Decoder:
 
 
 def _envelope(record: Record) -> BaseCloudEvent:
-    message = KafkaMessage(headers=dict(record.headers), key=None, value=record.value)
+    """Of a stranger's client too: without `ce_id`, `ce_source` or `ce_specversion` in binary mode, with members that
+    are null in structured mode (CloudEvents JSON format 1.0, section 2.2), with headers that are nobody's business.
+    """
+    headers = {name: raw for name, raw in record.headers.items() if name.lower().startswith(("ce_", "content-type"))}
+    value = record.value
+    if any(name.lower().startswith("ce_") for name in headers):
+        place = f"{record.topic}-{record.partition}-{record.offset}"
+        headers = {"ce_specversion": b"1.0", "ce_id": place.encode(), "ce_source": b"kafka"} | {
+            name.lower(): raw for name, raw in headers.items()
+        }
     try:
-        return from_kafka(message, _FORMAT)
+        if not headers.keys() - {"content-type"} and b"null" in value:
+            value = _without_nulls(value)
+        return from_kafka(KafkaMessage(headers=headers, key=None, value=value), _FORMAT)
     except (
         BaseCloudEventException,
         ValueError,
@@ -110,7 +122,18 @@ def _envelope(record: Record) -> BaseCloudEvent:
         OverflowError,
         RecursionError,
     ) as error:
-        raise BadEvent(f"not a CloudEvent 1.0 record ({type(error).__name__})", code="not_a_cloudevent") from None
+        raise BadEvent(
+            f"not a CloudEvent 1.0 record ({type(error).__name__}): send JSON with a ce_type header, or an envelope"
+            " with specversion, id, type, source and data",
+            code="not_a_cloudevent",
+        ) from None
+
+
+def _without_nulls(value: bytes) -> bytes:
+    envelope = json.loads(value)
+    if not isinstance(envelope, dict):
+        return value
+    return json.dumps({name: member for name, member in envelope.items() if member is not None}).encode()
 
 
 def _data_bytes(envelope: BaseCloudEvent) -> bytes:

@@ -4,6 +4,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from stream.batching import Batcher
 from stream.errors import BadEvent
@@ -13,6 +14,8 @@ from stream.retries import DelayHeap, backoff_s
 from stream.stage import Stage
 
 MIN_RECORDS = 16
+MAX_POLL_RECORDS = 1024
+"""So that a long read-ahead delays no work by more than a moment."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,25 +32,43 @@ class Work:
     alone: bool = False
 
 
+class Queue(Protocol):
+    """What waits in an inbox for its first attempt: `stream.batching.Batcher`, or `stream.read_ahead.ReadAhead`."""
+
+    bytes: int
+
+    def __len__(self) -> int: ...
+    def add(self, item: Work, *, size: int, now_s: float) -> None: ...
+    def put_back(self, items: Sequence[tuple[Work, int]]) -> None: ...
+    def due_s(self) -> float | None: ...
+    def ready(self, now_s: float) -> bool: ...
+    def take(self, now_s: float) -> list[Work]: ...
+
+
 class Inbox:
-    """Holds at most twice a batch (and at least `MIN_RECORDS`), and no more once `max_bytes` of a batch are held.
+    """Holds at most twice a batch (and at least `MIN_RECORDS`), and no more once `max_bytes` of a batch are held; with
+    a `read_ahead`, as much as the stage's admission allows, in that queue's order.
 
     Records that come back after a passing fault run alone, before anything else, so that a culprit uses up no
     attempt of its neighbours.
     """
 
-    def __init__(self, stage: Stage, rng: random.Random) -> None:
+    def __init__(self, stage: Stage, rng: random.Random, read_ahead: Queue | None = None) -> None:
         self._batch = stage.batch
         self._retry = stage.retry
         self._rng = rng
-        self._batcher: Batcher[Work] = Batcher(stage.batch)
+        self._read_ahead = read_ahead
+        self._queue: Queue = Batcher[Work](stage.batch) if read_ahead is None else read_ahead
+        self._max_bytes = stage.batch.max_bytes
         self._alone: deque[Work] = deque()
         self._delayed: DelayHeap[Work] = DelayHeap()
         self._record_bytes = max(1, stage.batch.max_bytes // stage.batch.max_records)
         self.capacity = max(2 * stage.batch.max_records, MIN_RECORDS)
+        if stage.admission is not None:
+            self._max_bytes, self.capacity = stage.admission.read_ahead_bytes, stage.admission.read_ahead_records
 
     def __len__(self) -> int:
-        return len(self._batcher) + len(self._alone) + len(self._delayed)
+        return len(self._queue) + len(self._alone) + len(self._delayed)
 
     @property
     def delayed(self) -> int:
@@ -56,20 +77,22 @@ class Inbox:
     def room(self) -> int:
         """How many more records fit, judged by the size of the last ones."""
         records = self.capacity - len(self)
-        spare_bytes = self._batch.max_bytes - self._batcher.bytes
+        spare_bytes = self._max_bytes - self._queue.bytes
         if records <= 0 or spare_bytes <= 0:
             return 0
-        return max(1, min(records, spare_bytes // self._record_bytes))
+        return max(1, min(records, spare_bytes // self._record_bytes, MAX_POLL_RECORDS))
 
     def low(self) -> bool:
-        """Less than a batch waits, so it is time to poll."""
-        return len(self._batcher) < self._batch.max_records
+        """Less than a batch waits, or there is more to see, so it is time to poll."""
+        if self._read_ahead is not None:
+            return self.room() > 0
+        return len(self._queue) < self._batch.max_records
 
     def add(self, records: Sequence[Record], now_s: float) -> None:
         size = 0
         for record in records:
-            if record.deaths is None:
-                self._batcher.add(Work(record), size=len(record.value), now_s=now_s)
+            if record.deaths is None or self._read_ahead is not None:
+                self._queue.add(Work(record), size=len(record.value), now_s=now_s)
             else:
                 self._alone.append(Work(record, alone=True))
             size += len(record.value)
@@ -79,7 +102,7 @@ class Inbox:
     def put_back(self, works: Sequence[Work]) -> None:
         """Undone work returns to the front in its order."""
         self._alone.extendleft(work for work in reversed(works) if work.alone)
-        self._batcher.put_back([(work, len(work.record.value)) for work in works if not work.alone])
+        self._queue.put_back([(work, len(work.record.value)) for work in works if not work.alone])
 
     def delay(self, works: Iterable[Work], now_s: float) -> None:
         """Each comes back by itself after the backoff of its attempts."""
@@ -91,14 +114,14 @@ class Inbox:
         """When `take` next yields something though nothing arrives; None if never."""
         if self._alone:
             return float("-inf")
-        moments = [at for at in (self._batcher.due_s(), self._delayed.due_s()) if at is not None]
+        moments = [at for at in (self._queue.due_s(), self._delayed.due_s()) if at is not None]
         return min(moments, default=None)
 
     def ready(self, now_s: float) -> bool:
-        return self._batcher.ready(now_s) or bool(self._alone) or self._delayed.ready(now_s)
+        return self._queue.ready(now_s) or bool(self._alone) or self._delayed.ready(now_s)
 
     def take(self, now_s: float) -> list[Work]:
         """The next unit: one record that runs alone, or a batch."""
         if len(self._delayed):
             self._alone.extend(self._delayed.take(now_s))
-        return [self._alone.popleft()] if self._alone else self._batcher.take(now_s)
+        return [self._alone.popleft()] if self._alone else self._queue.take(now_s)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 Lane = Literal["interactive", "batch"]
+LANES: tuple[Lane, ...] = ("interactive", "batch")
 
 
 def lane_of(priority: Lane | int) -> Lane:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import zlib
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,10 @@ from stream.clock import Clock
 from stream.errors import BadEvent, Fatal
 from stream.memory_group import Group
 from stream.memory_log import Cursor, Log
-from stream.records import Backlog, Record, TopicSpec, record_size
+from stream.records import IN_HAND, Backlog, Record, TopicSpec, record_size
+
+MAX_NEWS = 100_000
+"""Records a follower may leave unread."""
 
 
 @dataclass(slots=True)
@@ -18,6 +22,7 @@ class _Topic:
     spec: TopicSpec
     logs: list[Log]
     groups: dict[str, list[Cursor]] = field(default_factory=dict)
+    followers: list["MemoryFollower"] = field(default_factory=list)
 
 
 class MemoryBroker:
@@ -57,7 +62,7 @@ class MemoryBroker:
         with self._changed:
             self._declare(topic, group)
 
-    def consumer(self, topics: Sequence[str], group: str) -> "MemoryConsumer":
+    def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> "MemoryConsumer":  # noqa: ARG002 - acknowledgements need no room here
         with self._changed:
             for topic in topics:
                 self._declare(topic, group)
@@ -66,6 +71,15 @@ class MemoryBroker:
             joined.join(member)
             self._changed.notify_all()
             return member
+
+    def follow(self, topic: str, history: int) -> "MemoryFollower":
+        with self._changed:
+            known = self._topic(topic)
+            follower = MemoryFollower(self._changed, known.followers)
+            known.followers.append(follower)
+            for log in known.logs:
+                follower.news.extend(stored.record for stored in list(log.kept.values())[-history or len(log.kept) :])
+            return follower
 
     def producer(self) -> "MemoryProducer":
         return MemoryProducer(self)
@@ -144,13 +158,14 @@ class MemoryBroker:
                 )
             partition = zlib.crc32(key) % len(known.logs)
             log = known.logs[partition]
+            self._append_ms = max(self._append_ms, self._clock.now_ms())
+            record = Record(topic, partition, log.end, key, value, dict(headers), self._append_ms)
+            for follower in known.followers:
+                follower.news.append(record)
             if not known.groups and not self._keep_unclaimed:
                 log.skip()
-                return
-            self._append_ms = max(self._append_ms, self._clock.now_ms())
-            log.append(
-                Record(topic, partition, log.end, key, value, dict(headers), self._append_ms), size, len(known.groups)
-            )
+            else:
+                log.append(record, size, len(known.groups))
             for cursors in known.groups.values():
                 cursors[partition].appended(size)
             self._changed.notify_all()
@@ -227,6 +242,30 @@ class MemoryConsumer:
             if len(taken) >= limit:
                 break
         return taken
+
+
+class MemoryFollower:
+    """Made by `MemoryBroker.follow`. Of what it does not take in time the oldest is lost."""
+
+    def __init__(self, changed: threading.Condition, siblings: list["MemoryFollower"]) -> None:
+        self._changed = changed
+        self._siblings = siblings
+        self.news: deque[Record] = deque(maxlen=MAX_NEWS)
+
+    @property
+    def behind(self) -> int:
+        return len(self.news)
+
+    def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        with self._changed:
+            if timeout_s > 0:
+                self._changed.wait_for(lambda: self.news, timeout_s)
+            return [self.news.popleft() for _ in range(min(max_records, len(self.news)))]
+
+    def close(self) -> None:
+        with self._changed:
+            if self in self._siblings:
+                self._siblings.remove(self)
 
 
 class MemoryDelivery:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+IN_HAND = 128
+"""More records of a partition than this no worker holds that takes them in order (see `stream.inbox`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -93,6 +96,21 @@ class Consumer(Protocol):
         """Commit what is acknowledged and leave the group. Idempotent. Unacknowledged records go to the next member."""
 
 
+class Follower(Protocol):
+    """Reads all partitions of a topic outside any group: for news that may be missed. Used from one thread.
+
+    `behind`: records of its history that it has not given yet.
+    """
+
+    @property
+    def behind(self) -> int: ...
+
+    def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """As `Consumer.poll`. Raises nothing while the broker is away."""
+
+    def close(self) -> None: ...
+
+
 class Producer(Protocol):
     """Thread-safe. Never blocks for ever, never drops silently."""
 
@@ -112,8 +130,14 @@ class Broker(Protocol):
     def declare(self, topic: str, group: str) -> None:
         """Records of `topic` are kept until `group` has acknowledged them, though it may have no member yet."""
 
-    def consumer(self, topics: Sequence[str], group: str) -> Consumer:
-        """A new member of `group`. A group that was never seen starts at the first kept record of each partition."""
+    def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> Consumer:
+        """A new member of `group`. A group that was never seen starts at the first kept record of each partition.
+
+        `in_hand`: as many records of a partition, and no more, may be delivered and wait in no particular order.
+        """
+
+    def follow(self, topic: str, history: int) -> Follower:
+        """From `history` records before the end of each partition, as far as they are kept; none is kept for it."""
 
     def producer(self) -> Producer: ...
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stream.admission import AdmissionPolicy
 from stream.errors import StageError
 from stream.events.base import Event
 
@@ -68,7 +69,8 @@ class Stage:
     `sources` and `targets` are topic names; operators may emit only event types whose topic is in `targets`.
     `concurrency` is the number of group members one process runs. `max_replicas` None means unbounded; 1 marks a
     single writer. The stage does not pull while any of its `throttled_by` topics holds more than `max_unread_bytes`
-    that some consuming stage has not acknowledged.
+    that some consuming stage has not acknowledged. With `admission` it reads ahead and serves tenants in turn, one
+    record at a time.
     """
 
     name: str
@@ -82,3 +84,4 @@ class Stage:
     throttled_by: tuple[str, ...] = ()
     max_unread_bytes: int = 64 * 1024 * 1024
     resources: Resources = field(default_factory=Resources)
+    admission: AdmissionPolicy | None = None

@@ -17,7 +17,8 @@ from stream.failures import Failures
 from stream.inbox import Inbox, Work
 from stream.metrics import Metrics, StageMetrics
 from stream.outbox import Outbox, refused
-from stream.records import Broker, Consumer, Delivery
+from stream.read_ahead import ReadAhead
+from stream.records import IN_HAND, Broker, Consumer, Delivery
 from stream.stage import Operator, Stage
 from stream.status import Status, WorkerState
 from stream.topics import TOPICS, Topic
@@ -75,7 +76,8 @@ class Worker:
         self._decoder = Decoder(topics[source] for source in stage.sources)
         self._operator: Operator = stage.operator()
         self._outbox = Outbox(stage, broker.producer(), topics, self._metrics)
-        self._inbox = Inbox(stage, rng or random.Random())
+        self._read_ahead = ReadAhead(stage, topics, self._decoder, clock) if stage.admission else None
+        self._inbox = Inbox(stage, rng or random.Random(), self._read_ahead)
         self._failures = Failures(
             stage,
             self._operator,
@@ -94,6 +96,10 @@ class Worker:
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self._stopped_s: float | None = None
+
+    @property
+    def _in_hand(self) -> int:
+        return IN_HAND if self._stage.admission is None else self._stage.admission.read_ahead_records
 
     @property
     def state(self) -> WorkerState:
@@ -148,6 +154,8 @@ class Worker:
             _log.info("stage %s: leaves its group", self._stage.name)
         with ExitStack() as stack:
             stack.callback(self._outbox.close)
+            if self._read_ahead is not None:
+                stack.callback(self._read_ahead.close)
             if opened:
                 stack.callback(self._operator.close)
             if consumer is not None:
@@ -161,7 +169,9 @@ class Worker:
             if not self._opened:
                 self._operator.open()
                 self._opened = True
-            self._consumer = self._broker.consumer(self._stage.sources, self._stage.name)
+            if self._read_ahead is not None:
+                self._read_ahead.open(self._broker)
+            self._consumer = self._broker.consumer(self._stage.sources, self._stage.name, in_hand=self._in_hand)
         except Unavailable as error:
             self._begin_outage(error)
             return None
@@ -233,8 +243,11 @@ class Worker:
         if len(works) == 1 and consumer.owns(works[0].record):
             return works
         owned = [work for work in works if consumer.owns(work.record)]
-        if len(owned) < len(works):
-            self._status.in_flight(len(owned) - len(works))
+        gone = len(works) - len(owned)
+        if gone and self._read_ahead is not None:
+            gone += self._read_ahead.drop(lambda record: not consumer.owns(record))
+        if gone:
+            self._status.in_flight(-gone)
         return owned
 
     def _work_off(self, batch: list[Work]) -> None:
@@ -292,6 +305,8 @@ class Worker:
         started_s = self._clock.monotonic_s()
         try:
             outputs = self._operator.process(events)
+            if self._read_ahead is not None:
+                outputs = self._read_ahead.charging(works[0], outputs)
             deliveries = self._streamed(outputs) if len(works) == 1 else self._outbox.send_all(list(outputs))
         except (Fatal, Unavailable):
             raise

@@ -24,6 +24,7 @@ from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profi
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.events.ids import is_name, is_tenant, without_secrets
+from stream.lanes import LANES, Lane
 from stream.pipelines.session import Session
 from stream.reducers import Progress
 from stream.settings import Device, ModelChoice, Settings
@@ -40,6 +41,9 @@ def ingest(  # one option per thing a producer can say
     tenant: Annotated[str, typer.Option(help="Whose footage this is.")] = "default",
     project: Annotated[str, typer.Option(help="What it belongs to.")] = "default",
     label: Annotated[list[str] | None, typer.Option(help="k=v, kept on every moment; repeatable.")] = None,
+    lane: Annotated[
+        str, typer.Option(help="interactive: somebody waits. batch: whenever there is room.")
+    ] = "interactive",
     embedder: Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")] = "conse",
     captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
@@ -72,7 +76,15 @@ def ingest(  # one option per thing a producer can say
     clock = SystemClock()
     labels = parse_labels(label or [])
     events = [
-        published(clock, uri, tenant=tenant, project=project, profile=parse_profile(profile), labels=labels)
+        published(
+            clock,
+            uri,
+            tenant=tenant,
+            project=project,
+            profile=parse_profile(profile),
+            labels=labels,
+            lane=parse_lane(lane),
+        )
         for uri in targets
     ]
     cluster = Cluster.named(broker, client_properties)
@@ -93,14 +105,23 @@ def _refuse_what_workers_decide(context: typer.Context) -> None:
         raise UsageProblem(f"{options}: with --broker this is decided where the workers run (`rushes run`)")
 
 
-def published(clock: Clock, uri: str, *, tenant: str, project: str, profile: Profile, labels: dict[str, str]) -> Event:
+def published(
+    clock: Clock,
+    uri: str,
+    *,
+    tenant: str,
+    project: str,
+    profile: Profile,
+    labels: dict[str, str],
+    lane: Lane = "interactive",
+) -> Event:
     """The event a producer would send for this file. Raises `UsageProblem` where no event may say what was typed."""
     if not is_tenant(tenant):
         raise UsageProblem(f"--tenant {tenant!r} is not a name of 1 to 200 bytes (percent-encoded)")
     if not project or not is_name(project, 200):
         raise UsageProblem(f"--project {project!r} is not a name of 1 to 200 bytes without control characters")
     try:
-        data = AssetPublished(uri=uri, profile=profile, labels=labels)
+        data = AssetPublished(uri=uri, profile=profile, labels=labels, priority=lane)
     except ValidationError as error:
         raise UsageProblem(f"{describe(uri)} with these labels: {error.errors()[0]['msg']}") from None
     return Event(
@@ -231,6 +252,12 @@ def parse_profile(name: str) -> Profile:
     if name == "full":
         return "full"
     raise UsageProblem(f"--profile {name!r}: choose fast or full")
+
+
+def parse_lane(name: str) -> Lane:
+    if name not in LANES:
+        raise UsageProblem(f"--lane {name!r}: choose interactive or batch")
+    return name
 
 
 def parse_device(name: str) -> Device:

@@ -21,6 +21,10 @@ def run(  # one option per thing a deployment decides
     root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
     epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, the same for every process of a roll-out.")] = 0,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    tenant_credit: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="Seconds of footage one tenant may have at work. [default: 120 for each partition]"),
+    ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
@@ -35,6 +39,7 @@ def run(  # one option per thing a deployment decides
         cache_dir=shared.cache_dir,
         roots=tuple(path.resolve() for path in root or ()),
         models=ModelChoice.light() if light else ModelChoice(),
+        tenant_credit_s=tenant_credit or 120.0 * partitions,
     )
     stop = threading.Event()
     try:

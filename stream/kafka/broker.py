@@ -20,10 +20,11 @@ from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
 from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
 from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.follower import KafkaFollower
 from stream.kafka.offsets import GroupOffsets
 from stream.kafka.producer import KafkaProducer, RecordSizes
 from stream.kafka.tail import KafkaTail
-from stream.records import Backlog, TopicSpec, record_size
+from stream.records import IN_HAND, Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -131,8 +132,14 @@ class KafkaBroker:
 
         return self._patiently("asking for members", ask)
 
-    def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
-        return KafkaConsumer(self._settings, topics, group, self._clock, self._places)
+    def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> KafkaConsumer:
+        return KafkaConsumer(self._settings, topics, group, self._clock, self._places, in_hand=in_hand)
+
+    def follow(self, topic: str, history: int) -> KafkaFollower:
+        partitions = self._partitions(topic)
+        low, end = self._offsets(partitions, _FIRST), self._offsets(partitions, _END)
+        places = [TopicPartition(topic, it.partition, max(low[it], end[it] - history)) for it in partitions]
+        return KafkaFollower(self._settings, places, behind=sum(end.values()) - sum(it.offset for it in places))
 
     def producer(self) -> KafkaProducer:
         return KafkaProducer(self._settings, self._limits, self._sizes)

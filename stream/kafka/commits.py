@@ -32,8 +32,9 @@ class _Held:
 class Commits:
     """Of one consumer, from its polling thread. Commits at least every `interval_s` what changed."""
 
-    def __init__(self, consumer: Consumer, clock: Clock, interval_s: float, places: Places) -> None:
+    def __init__(self, consumer: Consumer, clock: Clock, interval_s: float, places: Places, in_hand: int) -> None:
         self._consumer = consumer
+        self._in_hand = in_hand
         self._places = places
         self._clock = clock
         self._interval_s = interval_s
@@ -46,7 +47,7 @@ class Commits:
         for found, low in self._places(group, partitions):
             key = (found.topic, found.partition)
             if found.offset < 0:
-                starts[key] = take_over(low, Note())
+                starts[key] = take_over(low, Note(), self._in_hand)
             elif found.offset < low:
                 raise Fatal(
                     f"records {found.offset} to {low - 1} of {found.topic}-{found.partition} were deleted before"
@@ -54,7 +55,7 @@ class Commits:
                     code="records_lost",
                 )
             else:
-                starts[key] = take_over(found.offset, Note.from_text(found.metadata))
+                starts[key] = take_over(found.offset, Note.from_text(found.metadata), self._in_hand)
             self._held[key] = _Held(starts[key].note)
         self._due_s = 0.0
         return starts

@@ -14,12 +14,15 @@ from stream.clock import Clock
 from stream.errors import Fatal, StageError
 from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
 from stream.kafka.commits import Commits, Places
-from stream.kafka.takeover import Takeover
-from stream.records import Record
+from stream.kafka.takeover import REACH, Takeover
+from stream.records import IN_HAND, Record
 
 HOLD_RECORDS = 64
 """The buffer takes what still arrives while the caller is full; only beyond it librdkafka is told to pause, as each
 pause throws its prefetch away."""
+
+READ_AHEAD_HOLD_RECORDS = 1024
+"""Of a caller that wants to see far."""
 
 SERVE_S = 0.1
 _epochs = itertools.count(1)
@@ -34,11 +37,19 @@ class KafkaConsumer:
     """
 
     def __init__(
-        self, settings: KafkaSettings, topics: Sequence[str], group: str, clock: Clock, places: Places
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        group: str,
+        clock: Clock,
+        places: Places,
+        *,
+        in_hand: int = IN_HAND,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._group = group
+        self._hold_records = HOLD_RECORDS if in_hand <= IN_HAND else READ_AHEAD_HOLD_RECORDS
         self._acks = AckTracker()
         self._lock = threading.RLock()  # of everything below
         self._arrived = threading.Condition(self._lock)
@@ -51,7 +62,7 @@ class KafkaConsumer:
         self._polled_s = clock.monotonic_s()
         self._closing = threading.Event()
         self._consumer = Consumer(_options(settings, group))
-        self._commits = Commits(self._consumer, clock, settings.commit_interval_s, places)
+        self._commits = Commits(self._consumer, clock, settings.commit_interval_s, places, in_hand)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -61,11 +72,13 @@ class KafkaConsumer:
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         with self._arrived:
             self._polled_s = self._clock.monotonic_s()
-            self._arrived.wait_for(lambda: self._ended() or (self._buffer and not self._paused), timeout_s)
+            self._arrived.wait_for(lambda: self._ended() or self._readable(), timeout_s)
             self._raise_failure()
-            if self._paused:
-                return []
-            return [self._buffer.popleft() for _ in range(min(max_records, len(self._buffer)))]
+            taken: list[Record] = []
+            while len(taken) < max_records and self._readable():
+                taken.append(self._buffer.popleft())
+            self._arrived.notify_all()
+            return taken
 
     def ack(self, records: Iterable[Record]) -> None:
         with self._lock:
@@ -98,6 +111,16 @@ class KafkaConsumer:
         with self._lock:
             self._buffer.clear()
             self._raise_failure()
+
+    def _readable(self) -> bool:
+        """Nothing is handed out so far ahead of an unacknowledged record that its acknowledgement would not fit into
+        a commit.
+        """
+        if self._paused or not self._buffer:
+            return False
+        first = self._buffer[0]
+        held = self._acks.partition((first.topic, first.partition))
+        return held is None or first.offset - held.position < REACH
 
     def _ended(self) -> bool:
         return self._failure is not None or self._closing.is_set()
@@ -132,8 +155,10 @@ class KafkaConsumer:
 
     def _fetch(self) -> None:
         """Take what has come into the buffer; serves rebalances. Raises what the client reported."""
-        with self._lock:
-            room = HOLD_RECORDS - len(self._buffer)
+        with self._arrived:
+            if len(self._buffer) >= self._hold_records and not self._held:
+                self._arrived.wait_for(lambda: len(self._buffer) <= self._hold_records // 2, SERVE_S)
+            room = self._hold_records - len(self._buffer)
             self._hold(room <= 0)
         messages = self._consumer.consume(1, SERVE_S)  # a batch call would wait for all it may take
         if messages and room > 1:
@@ -186,7 +211,7 @@ class KafkaConsumer:
     def _hold(self, full: bool) -> None:
         if full is self._held:
             return
-        if not full and len(self._buffer) > HOLD_RECORDS // 2:
+        if not full and len(self._buffer) > self._hold_records // 2:
             return
         self._held = full
         partitions = self._consumer.assignment()

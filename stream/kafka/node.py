@@ -147,7 +147,7 @@ class LocalNode:
             done = subprocess.run(  # noqa: S603 - our own command line
                 [
                     *(java, *_JVM, *self._java(jars), "kafka.tools.StorageTool", "format"),
-                    *("-t", cluster, "-c", str(properties), "--standalone"),
+                    *(f"--cluster-id={cluster}", "-c", str(properties), "--standalone"),
                 ],
                 capture_output=True,
                 text=True,

@@ -9,13 +9,15 @@ import binascii
 import json
 from dataclasses import dataclass, replace
 
+from stream.records import IN_HAND
+
 MAX_METADATA_BYTES = 4000  # Kafka's `offset.metadata.max.bytes` is 4,096
 DEATHS_BEFORE_TRIALS = 2
 """One death is an accident: the work is simply done again. From the second without progress on, records are tried
 alone."""
 
-IN_FLIGHT = 128
-"""More records of a partition than this no worker holds (see `stream.inbox`)."""
+REACH = (MAX_METADATA_BYTES - 150) // 4 * 3 * 8
+"""Offsets above its own that a note can tell apart: 23,088. What is acknowledged beyond would be done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class Takeover:
         return self.note.trial_deaths if self.note.trial == offset else 0
 
 
-def take_over(position: int, left: Note) -> Takeover:
-    """Judge what the last owner left at `position`."""
+def take_over(position: int, left: Note, in_hand: int = IN_HAND) -> Takeover:
+    """Judge what the last owner left at `position`, who held at most `in_hand` records in no particular order."""
     acked = left.acked_offsets(position)
     if not left.open:
         return Takeover(position, acked, Note(acked=left.acked, open=True))
@@ -93,4 +95,4 @@ def take_over(position: int, left: Note) -> Takeover:
         trial_deaths=left.trial_deaths + 1 if alone else 0,
     )
     suspected = alone or note.deaths >= DEATHS_BEFORE_TRIALS
-    return Takeover(position, acked, note, max(acked, default=position) + IN_FLIGHT if suspected else 0)
+    return Takeover(position, acked, note, max(acked, default=position) + in_hand if suspected else 0)

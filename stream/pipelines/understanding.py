@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream.admission import AdmissionPolicy
 from stream.clock import Clock, SystemClock
 from stream.events.annotations import Annotations
 from stream.events.asset import Media, Outcome
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sinks.ledger import DeltaLedger, LanceLedger
 
 MIB = 1024 * 1024
+TENANTS_AT_ONCE = 4
+"""So many may have all of their credit outstanding."""
 # Cells of about ten samples each, so that pictures fill batches of 64.
 CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
 
@@ -115,6 +118,9 @@ class Understanding:
             operator=self._plan_operator,
             throttled_by=(SPANS.name,),
             max_unread_bytes=4 * MIB,
+            admission=AdmissionPolicy(
+                tenant_credit_s=self.settings.tenant_credit_s, credit_s=TENANTS_AT_ONCE * self.settings.tenant_credit_s
+            ),
         )
 
     def _plan_operator(self) -> Operator:

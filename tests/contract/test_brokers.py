@@ -13,7 +13,7 @@ from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
 from stream.metrics import Metrics
-from stream.records import Broker, Consumer, Record, TopicSpec
+from stream.records import Broker, Consumer, Follower, Record, TopicSpec
 from stream.stage import Stage
 from stream.topics import Topic
 from stream.worker import Pace, Worker
@@ -67,6 +67,16 @@ def read(members: Consumer | Sequence[Consumer], count: int) -> list[Record]:
         assert clock.monotonic_s() < deadline_s, f"{len(records)} of {count} records came"
         for member in several:
             records += member.poll(max(1, count - len(records)), 0.05)
+    return records
+
+
+def heard(follower: Follower, count: int) -> list[Record]:
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    records: list[Record] = []
+    while len(records) < count:
+        assert clock.monotonic_s() < deadline_s, f"{len(records)} of {count} records came"
+        records += follower.poll(count, 0.05)
     return records
 
 
@@ -319,6 +329,46 @@ def test_a_fast_stage_before_a_slow_reader_keeps_the_bytes_between_them_flat(ben
     assert sorted(seen) == sorted(name.encode() for name in names)
     assert max(unread) <= limit + 2 * SINGLE.max_message_bytes
     assert max(unread) > limit // 2, "the reader was not slow"
+
+
+def test_a_follower_sees_history_and_news_of_every_partition_and_keeps_nothing(bench: Bench) -> None:
+    reader = bench.broker.consumer([bench.many], bench.group)  # keeps history
+    bench.send(bench.many, 20)
+    follower = bench.broker.follow(bench.many, 1000)
+    assert follower.behind == 20
+    late = bench.broker.follow(bench.one, 0)
+    bench.send(bench.one, 3)
+    found = [*heard(follower, 20), *heard(late, 3)]
+    assert sorted(numbers(found)) == sorted([*range(20), *range(3)])
+    assert follower.behind == 0
+    assert sorted(numbers(read(reader, 20))) == list(range(20))
+    follower.close()
+    late.close()
+
+
+def test_a_follower_begins_where_it_is_told(bench: Bench) -> None:
+    keeper = bench.broker.consumer([bench.one], bench.group)
+    bench.send(bench.one, 30)
+    follower = bench.broker.follow(bench.one, 7)
+    assert numbers(heard(follower, 7)) == list(range(23, 30))
+    assert follower.poll(10, 0.0) == []
+    follower.close()
+    keeper.close()
+
+
+def test_acks_may_run_thousands_ahead(bench: Bench) -> None:
+    for _ in range(12):  # a batch of all would be over the topic's limit
+        bench.send(bench.one, 1000)
+    first = bench.broker.consumer([bench.one], bench.group, in_hand=16_384)
+    records = read(first, 12_000)
+    first.ack(record for record in records if record.offset % 1000)
+    first.close()
+    second = bench.broker.consumer([bench.one], bench.group, in_hand=16_384)
+    again = read(second, 12)
+    assert [record.offset for record in again] == [1000 * number for number in range(12)]
+    second.ack(again)
+    second.close()
+    assert bench.broker.backlog(bench.one, bench.group).records == 0
 
 
 def test_too_large_a_record_is_refused(bench: Bench) -> None:

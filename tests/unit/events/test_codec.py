@@ -125,6 +125,40 @@ def test_attributes_that_stores_and_derived_events_could_not_bear(changes: dict[
     assert caught.value.code in {"invalid_attribute", "not_a_cloudevent"}
 
 
+BINARY = {"ce_type": AssetPublished.type.encode()}
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (structured(), {"content-type": b"application/cloudevents+json"}),
+        (structured(), {"content-type": b"application/cloudevents+json; charset=UTF-8"}),
+        (structured(), {"Content-Type": b"application/cloudevents+json"}),
+        (structured(), {"b3": b"\xff\xfe"}),
+        (structured(time=None, subject=None, tenant=None), {}),
+        (structured(data=json.dumps({"uri": "/a.mp4"})), {}),
+        (b'{"uri": "/a.mp4", "etag": null}', BINARY),
+        (b'{"uri": "/a.mp4"}', BINARY | {"ce_id": b"1", "ce_source": b"x", "b3": b"\xff\xfe"}),
+        (b'{"uri": "/a.mp4"}', {"CE_Type": BINARY["ce_type"], "CE_Id": b"1"}),
+    ],
+)
+def test_what_clients_of_others_send_and_omit(value: bytes, headers: dict[str, bytes]) -> None:
+    event = DECODER.decode(record(value, headers))
+    assert isinstance(event.data, AssetPublished)
+    assert event.data.uri == "/a.mp4"
+    assert (event.tenant, event.project, event.region) == ("default", "default", "local")
+    assert event.event_time_ms == APPEND_MS
+
+
+def test_an_id_that_was_not_sent_is_the_place_of_the_record() -> None:
+    assert DECODER.decode(record(b'{"uri": "/a.mp4"}', BINARY)).id == "assets-0-7"
+
+
+def test_bare_json_is_told_how_to_be_an_event() -> None:
+    with pytest.raises(BadEvent, match="ce_type header, or an envelope"):
+        DECODER.decode(record(b'{"uri": "/a.mp4"}'))
+
+
 @pytest.mark.parametrize("trace", ["x" * 100_000, "00-zz", "\x1b[2J"])
 def test_a_trace_context_that_is_none_is_replaced(trace: str) -> None:
     assert len(DECODER.decode(record(structured(traceparent=trace))).traceparent) == 55

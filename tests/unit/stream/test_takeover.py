@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.acks import PartitionAcks
-from stream.kafka.takeover import MAX_METADATA_BYTES, Note, take_over
+from stream.kafka.takeover import MAX_METADATA_BYTES, REACH, Note, take_over
 
 notes = st.builds(
     Note,
@@ -84,3 +84,15 @@ def test_a_trial_that_ended_well_is_forgotten(position: int, acked: bytes) -> No
     start = take_over(position, Note(acked=acked, open=True, trial=6, trial_deaths=2))
     assert start.note.trial is None
     assert start.deaths(position + 1) is None
+
+
+def test_whoever_reads_far_ahead_is_suspected_as_far() -> None:
+    left = Note(acked=Note(acked=b"").acked, open=True, deaths=1)
+    assert take_over(5, left).deaths(5 + 10_000) is None
+    assert take_over(5, left, 16_384).deaths(5 + 10_000) == 0
+
+
+def test_all_within_reach_fits_a_note() -> None:
+    acked = b"\xff" * (REACH // 8)
+    text = Note(acked=acked, open=True, deaths=10**6, trial=2**62, trial_deaths=10**6).to_text()
+    assert Note.from_text(text).acked == acked

@@ -1,0 +1,238 @@
+"""Who is next and who may: deficit round robin over tenants and lanes, and credits. Pure: no broker, no clock.
+
+An asset's length is known only once it has been inspected, so a flow pays after it was served: it may while its balance
+is above zero, and what it overdrew is its debt (surplus round robin, Adiseshu, Parulkar and Varghese, "A Reliable and
+Scalable Striping Protocol", SIGCOMM 1996; the quantum is Shreedhar and Varghese's, "Efficient Fair Queuing Using
+Deficit Round Robin", SIGCOMM 1995).
+"""
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from stream.events.asset import AssetChanged, AssetRef, Outcome, SegmentProgressed
+from stream.events.base import Payload
+from stream.events.grid import SECOND_NS
+from stream.events.ids import AssetVersion
+from stream.lanes import LANES, Lane
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    """How a stage admits what it reads. Seconds are video-seconds, unless said.
+
+    At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
+    in the topic. A tenant is served while less than `tenant_credit_s` of it is outstanding, anybody while less than
+    `credit_s` is in all. One asset may overdraw either. The batch lane alone leaves half of `credit_s` to whoever
+    comes, and gets `batch_share` of the service where both lanes wait. `record_cost_s` is what inspecting costs;
+    no segment counts less. A cell is outstanding until `settled_by` or a failure reports it; a tenant that nothing was
+    heard of for `lease_s` of real time has nothing outstanding.
+    """
+
+    tenant_credit_s: float = 60.0
+    credit_s: float = 240.0
+    batch_share: float = 0.2
+    quantum_s: float = 10.0
+    record_cost_s: float = 1.0
+    settled_by: str = "index"
+    lease_s: float = 600.0
+    read_ahead_records: int = 16_384
+    read_ahead_bytes: int = 32 << 20
+
+
+class RoundRobin(Generic[K]):
+    """Deficit round robin over flows that pay afterwards.
+
+    Between two flows that always wait and always may, services differ by less than a quantum and one charge (quanta
+    apart in proportion where they differ). A flow that comes back has the balance it left with, until a new round.
+    """
+
+    def __init__(self, quantum: Callable[[K], float]) -> None:
+        self._quantum = quantum
+        self._balances: dict[K, float] = {}
+
+    def next(self, waiting: Iterable[K], may: Callable[[K], bool]) -> K | None:
+        """The flow to serve: of those waiting that may, the one with most of its quantum left (so whoever comes new is
+        next), in a new round if none has any. None if none may.
+        """
+        able = [flow for flow in waiting if may(flow)]
+        if not able:
+            return None
+        if all(self._balance(flow) <= 0 for flow in able):
+            self._begin(able)
+        return max(able, key=lambda flow: self._balance(flow) / self._quantum(flow))
+
+    def charge(self, flow: K, cost: float) -> None:
+        self._balances[flow] = self._balance(flow) - cost
+
+    def _balance(self, flow: K) -> float:
+        return self._balances.get(flow, self._quantum(flow))
+
+    def _begin(self, able: Iterable[K]) -> None:
+        """As many rounds at once as it takes until somebody able may be served. A full balance is forgotten."""
+        rounds = min(math.floor(-self._balance(flow) / self._quantum(flow)) + 1 for flow in able)
+        topped = {flow: left + rounds * self._quantum(flow) for flow, left in self._balances.items()}
+        self._balances = {flow: left for flow, left in topped.items() if left < self._quantum(flow)}
+
+
+class Claim(NamedTuple):
+    """Whose a record is. Records of one asset are never reordered, whatever their lanes."""
+
+    tenant: str
+    lane: Lane
+    asset: str
+
+
+class FairQueue(Generic[T]):
+    """Items by lane and tenant: in order within a tenant and lane, fair between tenants, shared between lanes."""
+
+    def __init__(self, *, quantum_s: float, batch_share: float) -> None:
+        shares: Mapping[Lane, float] = {"interactive": 1.0 - batch_share, "batch": batch_share}
+        self._lanes: RoundRobin[Lane] = RoundRobin(lambda lane: 4 * quantum_s * shares[lane])
+        self._tenants: dict[Lane, RoundRobin[str]] = {lane: RoundRobin(lambda _: quantum_s) for lane in LANES}
+        self._waiting: dict[Lane, dict[str, deque[tuple[Claim, T]]]] = {lane: {} for lane in LANES}
+        self._held: dict[tuple[str, str], tuple[Lane, int]] = {}  # an asset's lane, and how many of it wait
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, item: T, claim: Claim, *, first: bool = False) -> None:
+        """An item goes where others of its asset wait. `first`: it was taken before and comes back."""
+        lane, count = self._held.get((claim.tenant, claim.asset), (claim.lane, 0))
+        self._held[claim.tenant, claim.asset] = (lane, count + 1)
+        claim = claim._replace(lane=lane)
+        queue = self._waiting[lane].setdefault(claim.tenant, deque())
+        (queue.appendleft if first else queue.append)((claim, item))
+        self._count += 1
+
+    def waits(self, lane: Lane) -> bool:
+        return bool(self._waiting[lane])
+
+    def may_any(self, may: Callable[[str, Lane], bool]) -> bool:
+        """Whether `take` would yield something."""
+        return any(may(tenant, lane) for lane in LANES for tenant in self._waiting[lane])
+
+    def take(self, may: Callable[[str, Lane], bool]) -> tuple[Claim, T] | None:
+        """The next item among tenants that may; None if none may. `charge` what it cost once that is known."""
+        lane = self._lanes.next(
+            [lane for lane in LANES if self._waiting[lane]],
+            lambda lane: any(may(tenant, lane) for tenant in self._waiting[lane]),
+        )
+        if lane is None:
+            return None
+        waiting = self._waiting[lane]
+        tenant = self._tenants[lane].next(waiting, lambda tenant: may(tenant, lane))
+        assert tenant is not None, "somebody in this lane may"
+        queue = waiting[tenant]
+        claim, item = queue.popleft()
+        if not queue:
+            del waiting[tenant]
+        self._release(claim)
+        return claim, item
+
+    def charge(self, claim: Claim, cost_s: float) -> None:
+        self._lanes.charge(claim.lane, cost_s)
+        self._tenants[claim.lane].charge(claim.tenant, cost_s)
+
+    def drop(self, gone: Callable[[T], bool]) -> list[T]:
+        """Remove and return the items that are no longer ours."""
+        kept = [(claim, item) for lane in LANES for queue in self._waiting[lane].values() for claim, item in queue]
+        self._waiting = {lane: {} for lane in LANES}
+        self._held.clear()
+        self._count = 0
+        dropped = []
+        for claim, item in kept:
+            if gone(item):
+                dropped.append(item)
+            else:
+                self.add(item, claim)
+        return dropped
+
+    def _release(self, claim: Claim) -> None:
+        self._count -= 1
+        lane, count = self._held.pop((claim.tenant, claim.asset))
+        if count > 1:
+            self._held[claim.tenant, claim.asset] = (lane, count - 1)
+
+
+class Credits:
+    """What is outstanding: cells that `progress` says are planned and not yet settled, of all planning processes.
+
+    Duplicates change nothing. `now_s` is a monotonic time in seconds. What is missed costs time, never work: a cell
+    whose plan is missed is not counted, one whose end is missed counts until its asset or its lease ends.
+    """
+
+    def __init__(self, policy: AdmissionPolicy, stage: str) -> None:
+        self._policy = policy
+        self._stage = stage
+        self._cells: dict[tuple[str, str], dict[tuple[AssetVersion, int], int]] = {}
+        self._tenants: defaultdict[str, int] = defaultdict(int)
+        self._heard_s: dict[str, float] = {}
+        self.outstanding_ns = 0
+
+    def tenant_ns(self, tenant: str) -> int:
+        return self._tenants.get(tenant, 0)
+
+    def may(self, tenant: str, *, limit_s: float) -> bool:
+        """Whether the tenant has credit left, and all together less than `limit_s` outstanding."""
+        limits = (self._policy.tenant_credit_s, limit_s)
+        held = (self.tenant_ns(tenant), self.outstanding_ns)
+        return all(ns < limit * SECOND_NS for ns, limit in zip(held, limits, strict=True))
+
+    def cost_ns(self, event: SegmentProgressed) -> int:
+        """What a segment counts; hostile lengths count as what a segment can be."""
+        return max(round(self._policy.record_cost_s * SECOND_NS), min(event.video_ns, 10 * SECOND_NS))
+
+    def apply(self, payload: Payload, now_s: float) -> None:
+        """Fold in an event of the `progress` topic."""
+        if isinstance(payload, SegmentProgressed):
+            cell = (payload.asset.version, payload.segment)
+            if payload.stage == self._stage and payload.outcome is Outcome.DONE:
+                self._put(payload.asset, cell, self.cost_ns(payload), now_s)
+            elif payload.stage == self._policy.settled_by or payload.outcome is not Outcome.DONE:
+                self._settle(payload.asset, [cell], now_s)
+        elif isinstance(payload, AssetChanged) and payload.status.final:
+            cells = self._cells.get(_owner(payload.asset), {})
+            self._settle(payload.asset, [it for it in cells if it[0] <= payload.asset.version], now_s)
+
+    def expire(self, now_s: float) -> None:
+        """Forget tenants that nothing was heard of: their news is lost, or their work waits and is counted there."""
+        lost = {tenant for tenant, heard_s in self._heard_s.items() if now_s - heard_s >= self._policy.lease_s}
+        if not lost:
+            return
+        for owner in [owner for owner in self._cells if owner[0] in lost]:
+            self._remove(owner, list(self._cells[owner]))
+
+    def _put(self, ref: AssetRef, cell: tuple[AssetVersion, int], cost_ns: int, now_s: float) -> None:
+        self._heard_s[ref.tenant] = now_s
+        cells = self._cells.setdefault(_owner(ref), {})
+        if cell not in cells:
+            cells[cell] = cost_ns
+            self._tenants[ref.tenant] += cost_ns
+            self.outstanding_ns += cost_ns
+
+    def _settle(self, ref: AssetRef, cells: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
+        if ref.tenant in self._heard_s:
+            self._heard_s[ref.tenant] = now_s
+            self._remove(_owner(ref), cells)
+
+    def _remove(self, owner: tuple[str, str], cells: Iterable[tuple[AssetVersion, int]]) -> None:
+        held = self._cells.get(owner, {})
+        freed_ns = sum(held.pop(cell, 0) for cell in cells)
+        self.outstanding_ns -= freed_ns
+        self._tenants[owner[0]] -= freed_ns
+        if not held:
+            self._cells.pop(owner, None)
+        if not self._tenants[owner[0]]:
+            del self._tenants[owner[0]]
+            self._heard_s.pop(owner[0], None)
+
+
+def _owner(ref: AssetRef) -> tuple[str, str]:
+    return ref.tenant, ref.asset_id

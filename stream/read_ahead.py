@@ -1,0 +1,145 @@
+"""The inbox's queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from stream.admission import AdmissionPolicy, Claim, Credits, FairQueue
+from stream.clock import Clock
+from stream.codec import Decoder
+from stream.dead_letters import identity
+from stream.errors import BadEvent
+from stream.events.asset import AssetPublished, SegmentProgressed
+from stream.events.base import Event
+from stream.events.grid import SECOND_NS
+from stream.inbox import Work
+from stream.lanes import Lane, lane_of
+from stream.records import Broker, Follower, Record
+from stream.routing import routes
+from stream.stage import Stage
+from stream.topics import Topic
+
+REFRESH_S = 0.05
+HISTORY_RECORDS = 2_000
+"""Of each partition of `progress`: what was planned before a restart and is still at work is mostly among them."""
+
+HISTORY_WAIT_S = 10.0
+MAX_NEWS = 2_000
+
+
+class ReadAhead:
+    """Gives one record at a time. Credit comes back through `progress`, which it follows by itself once opened.
+
+    What an operator plans is charged as it is yielded (`charging`), and once more when it is read back, which changes
+    nothing.
+    """
+
+    def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: Decoder, clock: Clock) -> None:
+        """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
+        policy = self._policy = stage.admission or AdmissionPolicy()
+        progress = routes(stage, topics).get(SegmentProgressed.type)
+        if progress is None:
+            raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries {SegmentProgressed.type}")
+        self._decoder = decoder
+        self._clock = clock
+        self._queue: FairQueue[tuple[Work, int]] = FairQueue(quantum_s=policy.quantum_s, batch_share=policy.batch_share)
+        self.credits = Credits(policy, stage.name)
+        self._progress = progress
+        self._news = Decoder([topics[progress]])
+        self._follower: Follower | None = None
+        self._refreshed_s = float("-inf")
+        self._claims: dict[int, Claim] = {}  # of what was taken last, by identity
+        self.bytes = 0
+
+    def open(self, broker: Broker) -> None:
+        """Begin to follow what becomes of planned cells. Raises `Unavailable`."""
+        if self._follower is not None:
+            return
+        follower = self._follower = broker.follow(self._progress, HISTORY_RECORDS)
+        deadline_s = self._clock.monotonic_s() + HISTORY_WAIT_S
+        while follower.behind and (now_s := self._clock.monotonic_s()) < deadline_s:
+            self._hear(follower.poll(MAX_NEWS, 0.1), now_s)
+
+    def close(self) -> None:
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.close()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, item: Work, *, size: int, now_s: float) -> None:  # noqa: ARG002 - who waits longest goes first anyway
+        self._add(item, size)
+
+    def put_back(self, items: Sequence[tuple[Work, int]]) -> None:
+        for item, size in reversed(items):
+            self._add(item, size, first=True)
+
+    def due_s(self) -> float | None:
+        """Soon, while credit is waited for."""
+        if not len(self._queue):
+            return None
+        return float("-inf") if self._queue.may_any(self._may) else self._refreshed_s + REFRESH_S
+
+    def ready(self, now_s: float) -> bool:
+        self._refresh(now_s)
+        return self._queue.may_any(self._may)
+
+    def take(self, now_s: float) -> list[Work]:
+        self._refresh(now_s)
+        taken = self._queue.take(self._may)
+        if taken is None:
+            return []
+        claim, (work, size) = taken
+        self.bytes -= size
+        self._claims = {id(work): claim}
+        self._queue.charge(claim, self._policy.record_cost_s)
+        return [work]
+
+    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
+        """The outputs as they are, charged to whose they are."""
+        claim = self._claims.get(id(work))
+        for output in outputs:
+            if isinstance(output.data, SegmentProgressed):
+                self.credits.apply(output.data, self._clock.monotonic_s())
+                if claim is not None:
+                    self._queue.charge(claim, self.credits.cost_ns(output.data) / SECOND_NS)
+            yield output
+
+    def drop(self, gone: Callable[[Record], bool]) -> int:
+        """Forget records that another member has by now; how many."""
+        dropped = self._queue.drop(lambda item: gone(item[0].record))
+        self.bytes -= sum(size for _, size in dropped)
+        return len(dropped)
+
+    def _add(self, work: Work, size: int, *, first: bool = False) -> None:
+        self._queue.add((work, size), self._claim(work.record), first=first)
+        self.bytes += size
+
+    def _claim(self, record: Record) -> Claim:
+        """A record that may have killed its reader is not read here."""
+        event: Event | None = None
+        if record.deaths is None:
+            with suppress(Exception):  # what is wrong with it is told when its turn comes
+                event = self._decoder.decode(record)
+        who = identity(record, event)
+        data = event.data if event is not None else None
+        return Claim(
+            who.tenant, lane_of(data.priority) if isinstance(data, AssetPublished) else "interactive", who.asset_id
+        )
+
+    def _may(self, tenant: str, lane: Lane) -> bool:
+        alone = lane == "batch" and not self._queue.waits("interactive")
+        return self.credits.may(tenant, limit_s=self._policy.credit_s / (2 if alone else 1))
+
+    def _refresh(self, now_s: float) -> None:
+        if self._follower is None or now_s - self._refreshed_s < REFRESH_S:
+            return
+        self._refreshed_s = now_s
+        while records := self._follower.poll(MAX_NEWS, 0.0):
+            self._hear(records, now_s)
+        self.credits.expire(now_s)
+
+    def _hear(self, records: Iterable[Record], now_s: float) -> None:
+        for record in records:
+            with suppress(BadEvent):  # nothing of ours
+                self.credits.apply(self._news.decode(record).data, now_s)

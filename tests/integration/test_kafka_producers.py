@@ -1,0 +1,103 @@
+"""Producers that know nothing of us: raw records and aiokafka, through a plan stage on a real broker."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+
+from stream.admission import AdmissionPolicy
+from stream.clock import SystemClock
+from stream.codec import Decoder
+from stream.events.asset import AssetDeleted, AssetPlanned, AssetPublished
+from stream.events.dead_letter import DeadLetter
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.metrics import Metrics
+from stream.pipelines.plan import PlanOperator
+from stream.process import StageThreads
+from stream.records import TopicSpec
+from stream.stage import Stage
+from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
+from stream.worker import Pace
+from tests.brokers import kafka_servers
+from tests.plans import ByName, one_span
+
+WAIT_S = 60.0
+NAMES = {topic.name: f"strangers-{topic.name}" for topic in (ASSETS, SPANS, ANNOTATIONS, PROGRESS)}
+TOPICS = {
+    NAMES[topic.name]: Topic(NAMES[topic.name], topic.payloads, topic.max_message_bytes)
+    for topic in (ASSETS, SPANS, ANNOTATIONS, PROGRESS)
+} | {DEAD_LETTERS.name: DEAD_LETTERS}
+Sent = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
+
+
+def strangers() -> list[Sent]:
+    kind = AssetPublished.type
+    envelope = {"specversion": "1.0", "id": "1", "source": "mam", "type": kind, "tenant": "acme"}
+    return [
+        (b"s", json.dumps(envelope | {"data": {"uri": "/structured"}, "time": None}).encode(),
+         [("content-type", b"application/cloudevents+json")]),
+        (None, b'{"uri": "/binary", "priority": "batch"}',
+         [("ce_specversion", b"1.0"), ("ce_id", b"7"), ("ce_type", kind.encode()), ("ce_source", b"nas"),
+          ("ce_tenant", b"umbrella"), ("content-type", b"application/json; charset=utf-8"), ("b3", b"\xff")]),
+        (b"k", b'{"uri": "/bare-minimum"}', [("ce_type", kind.encode())]),
+        (b"k", b'{"uri": "/no-event"}', []),
+        (b"gone", b'{"asset_id": "/structured"}', [("ce_type", AssetDeleted.type.encode()), ("ce_tenant", b"acme")]),
+    ]  # fmt: skip
+
+
+async def send(servers: str, records: Sequence[Sent]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=servers)
+    await producer.start()
+    try:
+        for key, value, headers in records:
+            await producer.send_and_wait(NAMES[ASSETS.name], value, key=key, headers=headers)
+    finally:
+        await producer.stop()
+
+
+def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None:
+    clock = SystemClock()
+    broker = KafkaBroker(KafkaSettings(kafka_servers(), commit_interval_s=0.2), clock)
+    broker.ensure(TopicSpec(topic.name, 1, topic.max_message_bytes) for topic in TOPICS.values())
+    stage = Stage(
+        "strangers-plan",
+        (NAMES[ASSETS.name],),
+        (NAMES[SPANS.name], NAMES[ANNOTATIONS.name], NAMES[PROGRESS.name]),
+        lambda: PlanOperator(ByName(), ByName(), one_span),
+        admission=AdmissionPolicy(),
+    )
+    reader = broker.consumer([NAMES[ANNOTATIONS.name]], "strangers-reader")
+    letters = broker.consumer([DEAD_LETTERS.name], "strangers-letters")
+    plans: dict[str, str] = {}
+    deleted: list[str] = []
+    buried: list[DeadLetter] = []
+    with StageThreads(
+        [stage], broker, clock=clock, metrics=Metrics(CollectorRegistry()), readers={}, topics=TOPICS,
+        pace=Pace(poll_timeout_s=0.1),
+    ):  # fmt: skip
+        asyncio.run(send(kafka_servers(), strangers()))
+        deadline_s = clock.monotonic_s() + WAIT_S
+        while (len(plans) < 3 or not deleted or not buried) and clock.monotonic_s() < deadline_s:
+            for record in reader.poll(100, 0.1):
+                data = Decoder(TOPICS.values()).decode(record).data
+                if isinstance(data, AssetPlanned):
+                    plans[data.uri] = data.asset.tenant
+                elif isinstance(data, AssetDeleted):
+                    deleted.append(data.asset_id)
+            for record in letters.poll(100, 0.0):
+                letter = Decoder([DEAD_LETTERS]).decode(record).data
+                if isinstance(letter, DeadLetter) and letter.topic == NAMES[ASSETS.name]:
+                    buried.append(letter)
+    reader.close()
+    letters.close()
+    broker.close()
+    assert plans == {"/structured": "acme", "/binary": "umbrella", "/bare-minimum": "default"}
+    assert deleted == ["/structured"]
+    (letter,) = buried
+    assert (letter.code, letter.value) == ("not_a_cloudevent", b'{"uri": "/no-event"}')
+    assert "ce_type" in letter.message
+    assert not [it for it in threading.enumerate() if it.name == "strangers-plan"]
