@@ -45,7 +45,7 @@ def status_of_clip(broker: KafkaBroker, deadline_s: float) -> AssetStatus | None
         consumer.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_come_for_footage_and_go_with_their_supervisor(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", seconds=3.0, fps=5, size=(64, 48)).path
     clock = SystemClock()

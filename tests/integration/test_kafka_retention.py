@@ -14,7 +14,7 @@ from stream.topics import WEEK_MS, Topic
 from tests.brokers import kafka_servers
 
 WAIT_S = 60.0
-RECORDS = 2000
+RECORDS = 400
 
 
 @pytest.fixture
