@@ -12,25 +12,31 @@ from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import Understanding
-from tests.brokers import kafka_servers
+from tests.brokers import own_node
 from tests.clips import write_clip
 from tests.pipeline import finish, light_settings, rushes, start, stored_rows
 
 DEPLOYMENT = Deployment(epoch_ms=1, partitions=1)
 
 
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with own_node(tmp_path_factory.mktemp("kafka")) as address:
+        yield address
+
+
 @pytest.fixture
-def broker() -> Iterator[KafkaBroker]:
-    cluster = KafkaBroker(KafkaSettings(kafka_servers(), commit_interval_s=0.2), SystemClock())
+def broker(servers: str) -> Iterator[KafkaBroker]:
+    cluster = KafkaBroker(KafkaSettings(servers, commit_interval_s=0.2), SystemClock())
     yield cluster
     cluster.close()
 
 
 @pytest.fixture
-def uri(broker: KafkaBroker, tmp_path: Path) -> str:
+def uri(broker: KafkaBroker, servers: str, tmp_path: Path) -> str:
     topology = Understanding(light_settings(tmp_path), SystemClock(), epoch_ms=0).topology()
     prepare(broker, topology, DEPLOYMENT)
-    return f"kafka://{kafka_servers()}"
+    return f"kafka://{servers}"
 
 
 @pytest.fixture

@@ -4,7 +4,18 @@ from prometheus_client import CollectorRegistry
 
 from stream.metrics import DEFINITIONS, WORKER_DEFINITIONS, Metrics, markdown_table
 
-UNITS = ("_seconds", "_total", "_bytes", "_records", "_workers", "_per_second", "_replicas", "_partitions", "_assets")
+UNITS = (
+    "_seconds",
+    "_total",
+    "_bytes",
+    "_records",
+    "_workers",
+    "_per_second",
+    "_replicas",
+    "_partitions",
+    "_assets",
+    "_ratio",
+)
 
 
 def test_names_are_unique_and_end_in_their_unit() -> None:
