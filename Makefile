@@ -25,10 +25,14 @@ install: announce .venv/.installed ## create .venv with the pinned dependencies
 demo: announce .venv/.installed ## from a fresh clone to a search result, in one process, no services
 	@$(RUSHES) --state $(STATE) demo
 
-assets: .venv/.installed ## fetch weights, sample clips and the jars of a local Kafka, all by pinned version
+demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
+	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
+
+assets: .venv/.installed ## fetch weights, sample clips, the jars of a local Kafka and promtool
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
+	-@$(BIN)/python -m deploy.promtool
 
 test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest
@@ -50,8 +54,14 @@ bench: .venv/.installed assets ## print and write the figures under benchmarks/r
 soak: .venv/.installed assets ## kill -9 a real ingest over and over; nothing may be lost or doubled
 	$(BIN)/python -m benchmarks.soak
 
+chaos: .venv/.installed assets ## kills, broker restarts, full disks on a real Kafka; nothing may be lost or doubled
+	$(BIN)/python -m benchmarks.chaos
+
 bench-long: .venv/.installed assets ## memory over an hour of 1080p beside five minutes
 	$(BIN)/python -m benchmarks.memory_growth
+
+bench-autoscale: .venv/.installed ## a simulated day: our scaling rule, KEDA's offset lag, and an oracle
+	$(BIN)/python -m benchmarks.autoscale_simulation
 
 bench-peers: .venv/.installed assets ## the same footage through a plain script, Daft, Ray Data and rushes
 	$(BIN)/python -m benchmarks.peers.run
@@ -65,4 +75,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo assets test test-long lint ci bench soak bench-long bench-peers eval docs clean
+.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-autoscale eval docs clean

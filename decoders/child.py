@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -55,7 +56,7 @@ class _Child:
         self._slab = slab
         self._policy = policy
         self._decoder = decoder
-        self._opened: tuple[str, SourceVersion, Source] | None = None
+        self._opened: tuple[str, SourceVersion, _Metered] | None = None
         self._sent = self._freed = 0
 
     def send(self, message: dict[str, Any]) -> None:
@@ -107,7 +108,9 @@ class _Child:
         self._sent = self._freed = 0
         span = SpanPlanned.model_validate_json(request["span"])
         _limit_cpu(request["first_cpu_s"])
-        for frames in self._decoder.decode(self._source(span.uri), span):
+        source = self._source(span.uri)
+        spent = _spent(source)
+        for frames in self._decoder.decode(source, span):
             value = frames.to_bytes()
             if len(value) > SLOT_BYTES:
                 raise BadMedia(f"segment {frames.segment} is too large", code="too_large", segments=[frames.segment])
@@ -115,7 +118,9 @@ class _Child:
             offset = (self._sent % SLOTS) * SLOT_BYTES
             self._slab[offset : offset + len(value)] = value
             self._sent += 1
-            self.send({"kind": "frames", "offset": offset, "size": len(value), "segment": frames.segment})
+            before, spent = spent, _spent(source)
+            cost = {"cpu_us": spent[0] - before[0], "read_bytes": spent[1] - before[1]}
+            self.send({"kind": "frames", "offset": offset, "size": len(value), "segment": frames.segment} | cost)
             _limit_cpu(request["cpu_s"])
         return {"kind": "done"}
 
@@ -127,14 +132,14 @@ class _Child:
                 raise _Stopped
             self._freed += 1
 
-    def _source(self, uri: str) -> Source:
+    def _source(self, uri: str) -> "_Metered":
         """Kept open over consecutive requests for the same, unchanged source."""
         if self._opened is not None:
             opened_uri, version, source = self._opened
             if opened_uri == uri and _is_still(source, version):
                 return source
             self._forget()
-        source = open_source(uri, self._policy)
+        source = _Metered(open_source(uri, self._policy))
         self._opened = (uri, source.version, source)
         return source
 
@@ -142,6 +147,31 @@ class _Child:
         if self._opened is not None:
             self._opened[2].close()
             self._opened = None
+
+
+class _Metered:
+    """A source that counts what is read of it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.read_bytes = 0
+        self.seek = source.seek
+        self.tell = source.tell
+        self.close = source.close
+
+    @property
+    def version(self) -> SourceVersion:
+        return self._source.version
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._source.read(size)
+        self.read_bytes += len(found)
+        return found
+
+
+def _spent(source: _Metered) -> tuple[int, int]:
+    """(CPU time of this process in µs, bytes read of the source)."""
+    return time.process_time_ns() // 1000, source.read_bytes
 
 
 def _is_still(source: Source, version: SourceVersion) -> bool:

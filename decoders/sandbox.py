@@ -23,6 +23,7 @@ _RUN_IN_S_PER_S = 0.5
 """Allowance for decoding up to a span's first cell, in the worst case from byte 0, at twice real time."""
 _MAX_RUN_IN_S = 1800.0
 """However far into its time a file claims a span to be, a hang ends within this."""
+_MAX_MEASURE = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,13 @@ class DecodePool:
                 if segment not in waiting:
                     raise ChildDied("it sent nonsense")
                 waiting.remove(segment)
-                yield EncodedFrames(segment, span.segment_id(segment), value)
+                yield EncodedFrames(
+                    segment,
+                    span.segment_id(segment),
+                    value,
+                    cpu_us=_measure(answer.get("cpu_us")),
+                    read_bytes=_measure(answer.get("read_bytes")),
+                )
             child.busy = False
             _raise_error(child, answer, waiting)
 
@@ -197,6 +204,11 @@ class DecodePool:
             if not self._closed:
                 self._idle.append(child)
                 self._free.notify()
+
+
+def _measure(said: object) -> int:
+    """What the child says of itself; a child that a hostile file took over may say anything."""
+    return min(max(said, 0), _MAX_MEASURE) if isinstance(said, int) else 0
 
 
 def _raise_error(child: ChildProcess, answer: dict[str, Any], waiting: "list[int] | tuple[()]") -> None:

@@ -18,11 +18,9 @@ from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetPublished, AssetStatus, ContentRetired
 from stream.events.base import Event
-from stream.events.dead_letter import DEAD_LETTER_SCHEMA, DeadLetter
+from stream.events.dead_letter import DEAD_LETTER_SCHEMA, MAX_REPLAYS, REPLAYS_HEADER, DeadLetter, replays_of
 
 LETTERS = "dead_letters"
-REPLAYS_HEADER = "rushes_replays"
-"""How often the record was replayed before: an ASCII number on the replayed record, so a new letter carries on."""
 
 _HEADER = pa.struct([pa.field("name", pa.string()), pa.field("value", pa.binary())])
 _SCHEMA = pa.schema(
@@ -32,13 +30,14 @@ _SCHEMA = pa.schema(
         pa.field("asset_key", pa.string(), nullable=False),
         pa.field("state", pa.string(), nullable=False),
         pa.field("replays", pa.int32(), nullable=False),
+        pa.field("value_bytes", pa.int64(), nullable=True),  # tables of before have none
     ]
 )
 _COMPACT_EVERY = 50
 
 
 class LetterState(StrEnum):
-    """`parked`: given up on, no longer replayed by filter."""
+    """`parked`: failed after `MAX_REPLAYS` replays; replayed only by its id or when parked ones are asked for."""
 
     OPEN = "open"
     REPLAYED = "replayed"
@@ -47,11 +46,12 @@ class LetterState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A letter and what became of it. In lists `key`, `value` and `headers` are empty."""
+    """A letter and what became of it. In lists `key`, `value` and `headers` are empty; `value_bytes` is known."""
 
     letter: DeadLetter
     state: LetterState
     replays: int
+    value_bytes: int
 
     def replay_headers(self) -> dict[str, bytes]:
         """The record's headers for sending it again, with the count raised."""
@@ -132,13 +132,14 @@ class DeadLetterSink:
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
-    """All given conditions hold. `since_ms` is about the failure; `states` empty means any."""
+    """All given conditions hold. The failure lies in [`since_ms`, `until_ms`); `states` empty means any."""
 
     stage: str | None = None
     code: str | None = None
     tenant: str | None = None
     asset_id: str | None = None
     since_ms: int | None = None
+    until_ms: int | None = None
     states: tuple[LetterState, ...] = (LetterState.OPEN,)
 
     def where(self) -> str:
@@ -146,6 +147,8 @@ class LetterFilter:
         clauses = [f"{column} = {literal(value)}" for column, value in equal.items() if value is not None]
         if self.since_ms is not None:
             clauses.append(f"failed_at_ms >= {self.since_ms:d}")
+        if self.until_ms is not None:
+            clauses.append(f"failed_at_ms < {self.until_ms:d}")
         if self.states:
             clauses.append(one_of("state", (state.value for state in self.states)))
         return " AND ".join(clauses)
@@ -158,11 +161,19 @@ class DeadLetters:
         self._directory = directory
         self._tables = LanceTables(directory)
 
-    def listed(self, wanted: LetterFilter | None = None) -> list[StoredLetter]:
+    def listed(self, wanted: LetterFilter | None = None, limit: int | None = None) -> list[StoredLetter]:
         """Newest first, metadata only."""
         columns = [name for name in _SCHEMA.names if name not in ("key", "value", "headers")]
         rows = self._select((wanted or LetterFilter()).where(), columns)
-        return sorted(rows, key=lambda item: (-item.letter.failed_at_ms, item.letter.letter_id))
+        if rows is None:
+            return []
+        newest = rows.sort_by([("failed_at_ms", "descending"), ("letter_id", "ascending")])
+        return [_stored(row) for row in newest.slice(0, limit).to_pylist()]
+
+    def count(self, wanted: LetterFilter | None = None) -> int:
+        with guarded(self._directory, "the dead-letter store"):
+            table = self._tables.find(LETTERS)
+            return 0 if table is None else int(table.count_rows((wanted or LetterFilter()).where() or None))
 
     def show(self, letter_id: str) -> StoredLetter | None:
         """The whole letter, as a replay needs it. A unique beginning of at least 6 characters will do."""
@@ -170,39 +181,63 @@ class DeadLetters:
         if len(letter_id) >= 6 and letter_id.isalnum():
             clause = f"starts_with(letter_id, {literal(letter_id)})"
         rows = self._select(clause, _SCHEMA.names)
-        return rows[0] if len(rows) == 1 else None
+        return _stored(rows.to_pylist()[0]) if rows is not None and rows.num_rows == 1 else None
+
+    def whole(self, letter_ids: Sequence[str]) -> list[StoredLetter]:
+        """These letters with their content, in this order; those that went meanwhile are left out."""
+        rows = self._select(one_of("letter_id", letter_ids), _SCHEMA.names)
+        found = {} if rows is None else {row["letter_id"]: _stored(row) for row in rows.to_pylist()}
+        return [found[name] for name in letter_ids if name in found]
+
+    def count_replay(self, letters: Collection[StoredLetter]) -> None:
+        """One replay more is about to be tried. Should it kill whoever tries, it counts all the same, and a letter that
+        has had `MAX_REPLAYS` is found parked.
+        """
+        self._update({item.letter.letter_id for item in letters}, {"replays": "replays + 1"})
+        self.park({item.letter.letter_id for item in letters if item.replays + 1 >= MAX_REPLAYS})
 
     def mark_replayed(self, letter_ids: Collection[str]) -> None:
-        self._mark(letter_ids, {"state": literal(LetterState.REPLAYED), "replays": "replays + 1"})
+        """What fails again has a letter of its own."""
+        self._update(letter_ids, {"state": literal(LetterState.REPLAYED)})
 
     def park(self, letter_ids: Collection[str]) -> None:
-        self._mark(letter_ids, {"state": literal(LetterState.PARKED)})
+        self._update(letter_ids, {"state": literal(LetterState.PARKED)})
 
-    def _mark(self, letter_ids: Collection[str], values: dict[str, str]) -> None:
+    def compact(self) -> None:
+        """After many changes. Raises `Unavailable`."""
+        with guarded(self._directory, "the dead-letter store"):
+            self._tables.optimize(LETTERS)
+
+    def _update(self, letter_ids: Collection[str], values: dict[str, str]) -> None:
         with guarded(self._directory, "the dead-letter store"):
             table = self._tables.find(LETTERS)
             if table is not None and letter_ids:
                 table.update(where=one_of("letter_id", letter_ids), values_sql=values)
 
-    def _select(self, where: str, columns: Sequence[str]) -> list[StoredLetter]:
+    def _select(self, where: str, columns: Sequence[str]) -> pa.Table | None:
         with guarded(self._directory, "the dead-letter store"):
-            rows = self._tables.select(LETTERS, where, columns)
-        return [] if rows is None else [_stored(row) for row in rows.to_pylist()]
+            table = self._tables.find(LETTERS)
+            if table is None:
+                return None
+            known = set(table.schema.names)
+            return self._tables.select(LETTERS, where, [name for name in columns if name in known])
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:
     names = [field.name for field in DEAD_LETTER_SCHEMA]
     headers = [{"name": name, "value": value} for name, value in letter.headers.items()]
-    replays = letter.headers.get(REPLAYS_HEADER, b"0")
+    replays = replays_of(letter.headers)
     return {name: getattr(letter, name) for name in names} | {
         "headers": headers,
         "asset_key": asset_key(letter.tenant, letter.asset_id),
-        "state": LetterState.OPEN.value,
-        "replays": int(replays) if replays.isdigit() and len(replays) < 9 else 0,
+        "state": (LetterState.PARKED if replays >= MAX_REPLAYS else LetterState.OPEN).value,
+        "replays": replays,
+        "value_bytes": len(letter.value),
     }
 
 
 def _stored(row: dict[str, Any]) -> StoredLetter:
     headers = {item["name"]: item["value"] for item in row.get("headers") or ()}
     fields = {field.name: row.get(field.name, b"") for field in DEAD_LETTER_SCHEMA} | {"headers": headers}
-    return StoredLetter(DeadLetter(**fields), LetterState(row["state"]), row["replays"])
+    value_bytes = row.get("value_bytes") or len(fields["value"])
+    return StoredLetter(DeadLetter(**fields), LetterState(row["state"]), row["replays"], value_bytes)

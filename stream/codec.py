@@ -16,6 +16,7 @@ from cloudevents.core.v1.event import CloudEvent
 from stream.errors import BadEvent
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position, new_traceparent
+from stream.events.dead_letter import REPLAYS_HEADER, replays_of
 from stream.events.ids import MAX_ID_BYTES, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
@@ -61,7 +62,8 @@ def encode(event: Event) -> Encoded:
         "traceparent": event.traceparent,
     }
     message = to_binary(CloudEvent(attributes, event.data.to_bytes()), _FORMAT)
-    return Encoded(event.data.partition_key(), message.value, message.headers)
+    replays = {REPLAYS_HEADER: str(event.replays).encode()} if event.replays else {}
+    return Encoded(event.data.partition_key(), message.value, {**message.headers, **replays})
 
 
 class Decoder:
@@ -96,6 +98,7 @@ class Decoder:
             source=_attribute(attributes, "source", MAX_ID_BYTES),
             traceparent=_traceparent(attributes),
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
+            replays=replays_of(record.headers),
         )
 
 

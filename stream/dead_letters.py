@@ -12,7 +12,7 @@ from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetFailed, AssetRef
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.events.ids import CONTROL, MAX_ID_BYTES, AssetVersion, digest, is_name, is_tenant
+from stream.events.ids import CONTROL, MAX_ID_BYTES, AssetVersion, default_asset_id, digest, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -140,4 +140,6 @@ def _text(raw: bytes | None) -> str:
 
 
 def _id(raw: bytes | None) -> str:
-    return _text(raw).encode()[:MAX_ID_BYTES].decode(errors="ignore")
+    """A name that may be shown: the secrets of a signed URL are no part of it."""
+    text = _text(raw)
+    return default_asset_id(text) if "://" in text else text.encode()[:MAX_ID_BYTES].decode(errors="ignore")

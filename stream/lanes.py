@@ -1,4 +1,4 @@
-"""Lanes of work: somebody waits for the interactive one, the batch one fills what is left. Pure."""
+"""Lanes: whether somebody waits for an asset (`interactive`, with a freshness objective) or not (`batch`). Pure."""
 
 from typing import Literal
 
@@ -6,6 +6,8 @@ Lane = Literal["interactive", "batch"]
 LANES: tuple[Lane, ...] = ("interactive", "batch")
 
 
-def lane_of(priority: str | int) -> Lane:
-    """The lane of an asset event's `priority`: the name of one, or a number, of which those below 0 are batch."""
-    return "batch" if priority == "batch" or (isinstance(priority, int) and priority < 0) else "interactive"
+def lane_of(priority: Lane | int) -> Lane:
+    """The lane of an event's `priority`: by name, or by number, where what is below zero can wait."""
+    if isinstance(priority, int):
+        return "batch" if priority < 0 else "interactive"
+    return priority

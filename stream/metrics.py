@@ -62,7 +62,20 @@ UNREAD = Definition(
     ("topic",),
 )
 
-DEFINITIONS = (
+STORE_BYTES = Definition(
+    "rushes_store_bytes", "gauge", "Bytes of a store's files, superseded ones included.", ("store",)
+)
+STORE_FREE = Definition("rushes_store_free_bytes", "gauge", "Bytes left on the disk under a store.", ("store",))
+SCORE = Definition(
+    "rushes_model_score_ratio",
+    "histogram",
+    "Scores of moments: the best tag's probability (tagger), the moderation score (moderator).",
+    ("model",),
+    (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0),
+)
+ANNOTATED = Definition("rushes_annotated_video_seconds_total", "counter", "Footage that the models have seen.", ())
+
+WORKER_DEFINITIONS = (
     RECORDS,
     EVENTS,
     SENT,
@@ -76,11 +89,86 @@ DEFINITIONS = (
     READY,
     IN_FLIGHT,
     UNREAD,
+    STORE_BYTES,
+    STORE_FREE,
+    SCORE,
+    ANNOTATED,
 )
+
+FRESHNESS_LAG = Definition(
+    "rushes_freshness_lag_seconds",
+    "gauge",
+    "Age of the oldest asset with work that the stage has not acknowledged, from the broker's append time; 0 for none.",
+    ("stage", "lane"),
+)
+BACKLOG = Definition(
+    "rushes_backlog_video_seconds",
+    "gauge",
+    "Footage planned and not done by the stage; for plan assets times their mean length.",
+    ("stage",),
+)
+WAITING = Definition(
+    "rushes_waiting_video_seconds", "gauge", "Footage that reached the stage and is not done.", ("stage", "lane")
+)
+OFFSET_LAG = Definition(
+    "rushes_offset_lag_records", "gauge", "Records that the stage's group has not acknowledged.", ("stage", "topic")
+)
+ARRIVAL = Definition(
+    "rushes_arrival_video_seconds_per_second",
+    "gauge",
+    "Footage that reached the stage per second, over the last 2 minutes.",
+    ("stage", "lane"),
+)
+SERVICE = Definition(
+    "rushes_service_video_seconds_per_second",
+    "gauge",
+    "Footage that the stage was through with per second, over the last minute.",
+    ("stage",),
+)
+STUCK = Definition(
+    "rushes_stuck_partitions",
+    "gauge",
+    "Partitions in which a group with members acknowledged nothing for 5 minutes though records are left.",
+    ("stage",),
+)
+REPLICAS = Definition("rushes_present_replicas", "gauge", "Replicas in the stage's group.", ("stage",))
+DESIRED_REPLICAS = Definition(
+    "rushes_desired_replicas", "gauge", "Replicas that the stage should have (`desired_replicas`).", ("stage",)
+)
+LETTERS_WRITTEN = Definition(
+    "rushes_dead_letters_written_total", "counter", "Records ever written to the topic of dead letters.", ()
+)
+OPEN_ASSETS = Definition("rushes_open_assets", "gauge", "Asset versions with work left.", ())
+OBSERVED = Definition(
+    "rushes_exporter_observed_timestamp_seconds", "gauge", "When the exporter last knew how things are.", ()
+)
+OBSERVATION = Definition("rushes_exporter_observation_seconds", "gauge", "How long its last round took.", ())
+OBSERVATION_FAILURES = Definition(
+    "rushes_exporter_failures_total", "counter", "Rounds in which the cluster could not be asked.", ("code",)
+)
+
+EXPORTER_DEFINITIONS = (
+    FRESHNESS_LAG,
+    BACKLOG,
+    WAITING,
+    OFFSET_LAG,
+    ARRIVAL,
+    SERVICE,
+    STUCK,
+    REPLICAS,
+    DESIRED_REPLICAS,
+    LETTERS_WRITTEN,
+    OPEN_ASSETS,
+    OBSERVED,
+    OBSERVATION,
+    OBSERVATION_FAILURES,
+)
+
+DEFINITIONS = WORKER_DEFINITIONS + EXPORTER_DEFINITIONS
 
 
 class Metrics:
-    """The definitions bound to one registry. Make one per process (or test) and pass it down."""
+    """The workers' definitions bound to one registry. Make one per process (or test) and pass it down."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -97,6 +185,10 @@ class Metrics:
         self.ready = _gauge(READY, registry)
         self.in_flight = _gauge(IN_FLIGHT, registry)
         self.unread = _gauge(UNREAD, registry)
+        self.store_bytes = _gauge(STORE_BYTES, registry)
+        self.store_free = _gauge(STORE_FREE, registry)
+        self.scores = _histogram(SCORE, registry)
+        self.annotated = _counter(ANNOTATED, registry)
 
 
 class StageMetrics:

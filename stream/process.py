@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -54,10 +55,14 @@ class StageThreads:
                 for _ in range(stage.concurrency)
             ]
         # Daemons: a worker stuck in foreign code must not keep the process from exiting.
-        self._threads = [
-            threading.Thread(target=self._run, args=(worker,), name=worker.state.stage, daemon=True)
-            for worker in self._workers
-        ]
+        self._threads: list[threading.Thread] = []
+        for worker in self._workers:
+            self.beside(worker.state.stage, partial(worker.run, abandon=self._abandon))
+
+    def beside(self, name: str, work: Callable[[threading.Event], None]) -> None:
+        """Before the start: `work` shares the workers' fate; it is given the event that ends it."""
+        # Daemons: a worker stuck in foreign code must not keep the process from exiting.
+        self._threads.append(threading.Thread(target=self._run, args=(name, work), name=name, daemon=True))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -72,6 +77,11 @@ class StageThreads:
             self.check()
             if stuck:
                 raise Fatal(f"did not stop in time: {', '.join(sorted(set(stuck)))}", code="drain_timeout")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop`. Raises what ended a worker."""
+        while not stop.wait(0.1):
+            self.check()
 
     def stop(self) -> list[str]:
         """Drain all workers; the stages of those that did not end in time, whose work stays unacknowledged."""
@@ -121,27 +131,11 @@ class StageThreads:
             if state.paused is not None and not state.paused.startswith("throttled")
         }
 
-    def _run(self, worker: Worker) -> None:
+    def _run(self, name: str, work: Callable[[threading.Event], None]) -> None:
         try:
-            worker.run(self._stop, self._abandon)
+            work(self._stop)
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread by `check`
-            _log.error("stage %s: ended by %s", worker.state.stage, type(error).__name__)
+            _log.error("%s: ended by %s", name, type(error).__name__)
             self._errors.append(error)
             self._stop.set()
             self._ended.set()
-
-
-def run_stages(
-    stages: Iterable[Stage],
-    broker: Broker,
-    stop: threading.Event,
-    *,
-    clock: Clock,
-    metrics: Metrics,
-    readers: Readers,
-    pace: Pace = DEFAULT_PACE,
-) -> None:
-    """Run until `stop`, then drain. Raises what ended a worker, after the others have drained."""
-    with StageThreads(stages, broker, clock=clock, metrics=metrics, readers=readers, pace=pace) as threads:
-        while not stop.wait(0.1):
-            threads.check()

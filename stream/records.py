@@ -35,11 +35,16 @@ def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """What a broker must know of a topic to create or check it. `max_message_bytes` bounds key, value and headers."""
+    """What a broker must know of a topic to create or check it. `max_message_bytes` bounds key, value and headers.
+
+    `retention_ms` None keeps records until every declared group has acknowledged them and `Broker.trim` frees them; a
+    number keeps each that long, read or not.
+    """
 
     name: str
     partitions: int = 1
     max_message_bytes: int = 8 * 1024 * 1024
+    retention_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +145,11 @@ class Broker(Protocol):
 
     def unread_bytes(self, topic: str, group: str) -> int:
         """`backlog(topic, group).bytes`, asked often: a broker may estimate it."""
+
+    def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
+        """Free what every one of `groups` has acknowledged and came more than `kept_ms` ago; how many records went.
+
+        A group without a place keeps everything, and so does an empty list. A broker that frees by itself returns 0.
+        """
 
     def close(self) -> None: ...

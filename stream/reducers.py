@@ -74,7 +74,7 @@ class AssetProgress:
 
     def changed(self, event: AssetChanged) -> "AssetProgress":
         """Statuses join: deleted over ready over partial over failed over planned; then the more segments done."""
-        if self.change is not None and _standing(self.change) >= _standing(event):
+        if self.change is not None and standing(self.change) >= standing(event):
             return self
         return replace(self, change=event)
 
@@ -144,6 +144,6 @@ def _key(ref: AssetRef) -> VersionKey:
     return ref.tenant, ref.asset_id, ref.version
 
 
-def _standing(change: AssetChanged) -> tuple[int, int, str]:
+def standing(change: AssetChanged) -> tuple[int, int, str]:
     """A total order, so that the highest does not depend on who came first."""
     return _STATUS_RANK.index(change.status), change.segments_done, change.model_dump_json()

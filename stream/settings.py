@@ -58,3 +58,7 @@ class Settings:
     @property
     def parquet_dir(self) -> Path:
         return self.state_dir / "parquet"
+
+    @property
+    def usage_file(self) -> Path:
+        return self.state_dir / "usage.log"

@@ -22,17 +22,24 @@ from stream.events.notifications import BucketNotification
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A named topic. An event type belongs to `payloads` of every topic that may carry it. The records of a `foreign`
-    topic are no CloudEvents, but its one payload as others write it.
+    """A named topic. An event type belongs to `payloads` of every topic that may carry it.
+
+    `kept_ms` is how long a record stays on a broker with a log: after every group that reads the topic in the topology
+    has acknowledged it, or, where none does, from the moment it came. The records of a `foreign` topic are no
+    CloudEvents, but its one payload as others write it.
     """
 
     name: str
     payloads: tuple[type[Payload], ...]
     max_message_bytes: int = 1024 * 1024
+    kept_ms: int = 0
     foreign: bool = False
 
 
-ASSETS = Topic("assets", (AssetPublished, AssetDeleted))
+WEEK_MS = 7 * 86_400_000
+
+# Small, and the producers' own: for a week a lost index can be made again from them.
+ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS)
 NOTIFICATIONS = Topic("notifications", (BucketNotification,), foreign=True)
 SPANS = Topic("spans", (SpanPlanned,))
 FRAMES = Topic("frames", (Frames,), max_message_bytes=8 * 1024 * 1024)
@@ -42,10 +49,13 @@ ANNOTATIONS = Topic(
     max_message_bytes=8 * 1024 * 1024,
 )
 RETIREMENTS = Topic("retirements", (ContentRetired,))
-PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged))
+# Read by whoever follows, in no group that the topology knows of.
+PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged), kept_ms=WEEK_MS)
+# What became of an asset version, said by the control plane once a status is final; read by webhooks and producers.
+COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS)
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
-    for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, DEAD_LETTERS)
+    for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }

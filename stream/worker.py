@@ -183,7 +183,11 @@ class Worker:
     def _stalled(self, consumer: Consumer, now_s: float) -> bool:
         """Whether no work may be tried now. What is finished is settled first, as a stall may last."""
         if self._outage.error is None:
-            blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
+            try:
+                blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
+            except Unavailable as error:
+                self._begin_outage(error)
+                return True
             self._status.paused(self._throttled if blocked else None)
             if blocked:
                 self._settle(consumer, force=True)

@@ -26,14 +26,28 @@ def kafka_servers() -> str:
     """Address of a real node for this test session, started when first asked for. Skips on a laptop without Java or
     Maven, fails where `CI=true`.
     """
-    cache_dir = Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
+    directory = Path(tempfile.mkdtemp(prefix="rushes-kafka-"))
+    node = LocalNode(directory, SystemClock(), port=free_port())
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    atexit.register(node.down)
+    return _up(node)
+
+
+@contextmanager
+def own_node(directory: Path) -> Iterator[str]:
+    """A node that nothing else writes to, for what reads the topology's own topics."""
+    node = LocalNode(directory, SystemClock(), port=free_port())
     try:
-        jars = fetch_jars(cache_dir)
-        directory = Path(tempfile.mkdtemp(prefix="rushes-kafka-"))
-        node = LocalNode(directory, SystemClock(), port=free_port())
-        atexit.register(shutil.rmtree, directory, ignore_errors=True)
-        atexit.register(node.down)
-        return node.up(jars).servers
+        yield _up(node)
+    finally:
+        node.down()
+
+
+def _up(node: LocalNode) -> str:
+    try:
+        return node.up(
+            fetch_jars(Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes")))
+        ).servers
     except Fatal as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(missing.message)

@@ -6,10 +6,24 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from hypothesis import settings
 
 from models.registry import ModelContext
 from models.weights import WeightsCache, pin_named
 from tests.footage import corpus
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests measured on the way: `record_property("figure", …)`."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.write_sep("=", "figures")
+    for figure in figures:
+        terminalreporter.write_line(str(figure))
 
 
 @pytest.fixture(scope="session")

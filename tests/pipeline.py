@@ -23,7 +23,8 @@ from stream.events.asset import AssetChanged, AssetDeleted, AssetPublished, Prof
 from stream.events.base import Event, Payload
 from stream.events.grid import SECOND_NS, segment_range
 from stream.events.ids import Order
-from stream.pipelines.embedded import Embedded, OnProgress, RawRecord
+from stream.pipelines.embedded import Embedded
+from stream.pipelines.session import OnProgress, RawRecord
 from stream.reducers import Progress
 from stream.settings import ModelChoice, Settings
 

@@ -9,11 +9,16 @@ import typer
 
 from stream.cli import (
     assets,
+    autoscale,
+    control,
     dead_letters,
     demo,
     doctor,
+    exporter,
     ingest,
     kafka,
+    lag,
+    manifests,
     run,
     search,
     spaces,
@@ -52,11 +57,18 @@ def options(
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
 app.command("run")(run.run)
+app.command("exporter")(exporter.exporter)
+app.command("lag")(lag.lag)
+app.command("autoscale")(autoscale.autoscale)
+app.command("control")(control.control)
+app.command("usage")(control.usage)
+app.command("progress")(control.progress)
 app.command("search")(search.search)
 app.command("status")(assets.status)
 app.command("moments")(assets.moments)
 app.command("delete")(upkeep.delete)
 app.command("compact")(upkeep.compact)
+app.command("manifests")(manifests.manifests)
 app.command("topology")(topology.topology)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
@@ -79,3 +91,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("rushes: interrupted; run the same command again to resume\n")
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

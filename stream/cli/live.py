@@ -57,6 +57,8 @@ class LiveProgress:
             console=console,
             disable=not console.is_terminal,
         )
+        self._letters = self._bars.add_task("letters", total=0, unit="letters", note="", visible=False)
+        self._replayed = ""
         self._assets = self._bars.add_task("assets", total=asset_count, unit="assets ", note="")
         self._stages: dict[str, TaskID] = {
             name: self._bars.add_task(name, total=None, unit="video s", note="") for name in STAGES
@@ -71,6 +73,11 @@ class LiveProgress:
     ) -> None:
         self._bars.stop()
 
+    def replayed(self, done: int, total: int) -> None:
+        """So many dead letters of a replay are through."""
+        self._replayed = f"{done} of {total} letters; "
+        self._bars.update(self._letters, completed=done, total=total, visible=True)
+
     def update(self, state: ProgressState, paused: Mapping[str, str]) -> None:
         """`paused` maps a stage to why it waits."""
         totals = state.totals()
@@ -83,7 +90,9 @@ class LiveProgress:
         self._bars.update(self._assets, completed=final, note=paused.get("plan", ""))
         if self._lines is not None and total_s is not None:
             stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
-            self._lines.say(f"of {total_s} video s: {stages}; {final} of {self._asset_count} assets final")
+            self._lines.say(
+                f"{self._replayed}of {total_s} video s: {stages}; {final} of {self._asset_count} assets final"
+            )
 
 
 def closing_table(changes: Iterable[AssetChanged]) -> Table:

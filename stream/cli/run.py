@@ -8,6 +8,7 @@ import typer
 
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import stop_on_signals
+from stream.cli.sessions import ClientProperties, Cluster
 from stream.clock import SystemClock
 from stream.settings import DEFAULT_SCHEMES, ModelChoice, Settings
 
@@ -16,9 +17,7 @@ def run(  # one option per thing a deployment decides
     context: typer.Context,
     stages: Annotated[list[str], typer.Argument(help="Stages, as `rushes topology` lists them.")],
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
-    client_properties: Annotated[
-        Path | None, typer.Option(help="librdkafka properties, key=value a line: security settings and secrets.")
-    ] = None,
+    client_properties: ClientProperties = None,
     root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
     epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, the same for every process of a roll-out.")] = 0,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
@@ -41,8 +40,6 @@ def run(  # one option per thing a deployment decides
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
 ) -> None:
     """Work until SIGTERM, then finish what is in flight and leave. Start as many as you like, anywhere."""
-    from stream.kafka.broker import KafkaBroker
-    from stream.kafka.client import KafkaSettings
     from stream.pipelines.deployed import Deployment, run_deployed
 
     shared: Context = context.obj
@@ -57,11 +54,8 @@ def run(  # one option per thing a deployment decides
         tenant_credit_s=tenant_credit or 120.0 * partitions,
     )
     stop = threading.Event()
-    cluster = KafkaBroker(KafkaSettings.from_uri(broker, client_properties), clock)
     try:
-        with stop_on_signals(stop):
+        with Cluster(broker, client_properties).connected(clock) as cluster, stop_on_signals(stop):
             run_deployed(settings, stages, cluster, Deployment(epoch_ms, partitions, host, port), stop, clock=clock)
     except KeyError as unknown:
         raise UsageProblem(str(unknown.args[0])) from None
-    finally:
-        cluster.close()

@@ -290,8 +290,17 @@ class AssetFailed(_Json):
         return self.asset.asset_id.encode()
 
 
+Measure = Annotated[int, Field(ge=0, lt=2**53)]
+"""What JSON readers everywhere take as an exact number."""
+
+
 class SegmentProgressed(_Json):
-    """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness."""
+    """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness. Plan tells the
+    asset's `priority` too.
+
+    `cpu_us` is the CPU time it took, `device_us` how long it held an accelerator, `read_bytes` what was read of the
+    source; 0 where a stage does not measure it.
+    """
 
     type: ClassVar[str] = "rushes.segment.progressed.v1"
     asset: AssetRef
@@ -300,6 +309,10 @@ class SegmentProgressed(_Json):
     segment_count: Int64
     video_ns: Int64
     outcome: Outcome = Outcome.DONE
+    priority: Priority | None = None
+    cpu_us: Measure = 0
+    device_us: Measure = 0
+    read_bytes: Measure = 0
 
     def partition_key(self) -> bytes:
         return self.asset.asset_id.encode()

@@ -1,5 +1,6 @@
 """The `dead-letters` payload: a whole record that could not be processed, with why. Arrow, as values are binary."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Self
 
@@ -7,6 +8,13 @@ import pyarrow as pa
 
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc, to_ipc
+
+REPLAYS_HEADER = "rushes_replays"
+"""How often what led to a record was replayed: an ASCII number on the record and on all that comes of it, so that a new
+letter goes on counting. A header of Kafka's, not of CloudEvents: what is replayed may be no CloudEvent.
+"""
+MAX_REPLAYS = 3
+"""A record that fails after so many replays is parked: replayed by its id or when asked for only."""
 
 DEAD_LETTER_SCHEMA = pa.schema(
     [
@@ -28,6 +36,12 @@ DEAD_LETTER_SCHEMA = pa.schema(
         pa.field("headers", pa.map_(pa.string(), pa.binary()), nullable=False),
     ]
 )
+
+
+def replays_of(headers: Mapping[str, bytes]) -> int:
+    """What `REPLAYS_HEADER` says; 0 for what is no number of replays."""
+    raw = headers.get(REPLAYS_HEADER, b"0")
+    return int(raw) if raw.isdigit() and len(raw) < 9 else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,10 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrames:
-    """A `Frames` payload that is already encoded (decode children write it), passed on without a second look."""
+    """A `Frames` payload that is already encoded (decode children write it), passed on without a second look.
+
+    `cpu_us` and `read_bytes` are what decoding it took since the cell before; they do not travel.
+    """
 
     type: ClassVar[str] = Frames.type
     content_type: ClassVar[str] = Frames.content_type
@@ -177,6 +180,8 @@ class EncodedFrames:
     segment: int
     segment_id: str
     value: bytes
+    cpu_us: int = 0
+    read_bytes: int = 0
 
     def partition_key(self) -> bytes:
         return self.segment_id.encode()

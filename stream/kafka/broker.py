@@ -1,42 +1,59 @@
 """`Broker` over a Kafka cluster: topics, groups and backlogs through the admin client."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
 
 from stream.clock import Clock
-from stream.errors import Fatal
+from stream.errors import Fatal, Unavailable
 from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.follower import KafkaFollower
+from stream.kafka.offsets import GroupOffsets
 from stream.kafka.producer import KafkaProducer, RecordSizes
+from stream.kafka.tail import KafkaTail
 from stream.records import IN_HAND, Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+PATIENCE_S = 30.0
+MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 
+_TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _COMMON_CONFIG = {
     "cleanup.policy": "delete",
-    # Age must never eat unprocessed work; `Janitor` deletes what every declared group has acknowledged.
-    "retention.ms": "-1",
     "retention.bytes": "-1",
     # (append time, offset) orders asset versions, and a producer's clock must not.
     "message.timestamp.type": "LogAppendTime",
 }
 _OVERHEAD_BYTES = 64 * 1024
 """What Kafka's framing may add to a record of the largest size."""
+
+
+_SETTLING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 
 
 class KafkaBroker:
@@ -46,15 +63,15 @@ class KafkaBroker:
         self._settings = settings
         self._clock = clock
         self._admin = AdminClient(settings.common())
+        self._groups = GroupOffsets(settings)
         self._limits: dict[str, int] = {}
         self._sizes = RecordSizes()
-        self._askers_lock = threading.Lock()
-        self._askers: dict[str, Consumer] = {}
         self._probe_lock = threading.Lock()
         self._probe: Consumer | None = None
         self._oldest: dict[tuple[str, int, int], tuple[int, int]] = {}
 
     def ensure(self, topics: Iterable[TopicSpec]) -> None:
+        self._check_cluster()
         specs = list(topics)
         known = self._patiently("listing topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).topics
         missing = [spec for spec in specs if spec.name not in known]
@@ -74,13 +91,46 @@ class KafkaBroker:
             return
         low = self._offsets(fresh, _FIRST)
         places = [TopicPartition(topic, each.partition, low[each]) for each in fresh]
-        request = [ConsumerGroupTopicPartitions(group, places)]
-        try:
-            for future in self._admin.alter_consumer_group_offsets(request).values():
-                future.result(CALL_TIMEOUT_S)
-        except KafkaException as failure:
-            if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
-                raise as_stage_error(failure.args[0], f"declaring group {group}") from None
+
+        def place() -> None:
+            try:
+                self._groups.commit(group, places)
+            except KafkaException as failure:
+                if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
+                    raise
+
+        self._patiently(f"declaring group {group}", place)
+
+    def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
+        """Deletes records below the lowest offset that all groups have committed. Needs the right to delete records."""
+        partitions = self._partitions(topic)
+        places = [self._committed(group, partitions) for group in groups]
+        held = {each: [place[each] for place in places] for each in partitions}
+        floors = {each: min(at) for each, at in held.items() if at and None not in at}  # type: ignore[type-var]
+        if kept_ms and floors:
+            recent = self._offsets(list(floors), OffsetSpec.for_timestamp(self._clock.now_ms() - kept_ms))
+            floors = {each: min(at, recent[each]) if recent[each] >= 0 else at for each, at in floors.items()}  # type: ignore[type-var]
+        low = self._offsets(list(floors), _FIRST) if floors else {}
+        gone = {each: at - low[each] for each, at in floors.items() if at is not None and at > low[each]}
+        if gone:
+            self._delete([TopicPartition(topic, each.partition, low[each] + count) for each, count in gone.items()])
+        return sum(gone.values())
+
+    def tail(self, topic: str, *, from_start: bool = False) -> KafkaTail:
+        """A reader of what comes from now on (or of all that is kept), of no group."""
+        partitions = self._partitions(topic)
+        ends = self._offsets(partitions, _END)
+        starts = self._offsets(partitions, _FIRST) if from_start else ends
+        return KafkaTail(self._settings, starts, ends)
+
+    def members(self, groups: Sequence[str]) -> dict[str, int]:
+        """How many consumers each group has now; none where it was never seen."""
+
+        def ask() -> dict[str, int]:
+            futures = self._admin.describe_consumer_groups(list(groups))
+            return {group: _member_count(future) for group, future in futures.items()}
+
+        return self._patiently("asking for members", ask)
 
     def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> KafkaConsumer:
         return KafkaConsumer(self._settings, topics, group, self._clock, self._places, in_hand=in_hand)
@@ -112,10 +162,7 @@ class KafkaBroker:
         return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
 
     def close(self) -> None:
-        with self._askers_lock:
-            for asker in self._askers.values():
-                asker.close()
-            self._askers.clear()
+        self._groups.close()
         with self._probe_lock:
             if self._probe is not None:
                 self._probe.close()
@@ -134,18 +181,61 @@ class KafkaBroker:
         for name, future in self._admin.create_topics(fresh).items():
             try:
                 future.result(CALL_TIMEOUT_S)
+            except TimeoutError:
+                raise as_stage_error(_TIMED_OUT, f"creating topic {name}") from None
             except KafkaException as failure:
                 if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_stage_error(failure.args[0], f"creating topic {name}") from None
+        for spec in specs:
+            self._patiently(
+                f"waiting for topic {spec.name}",
+                partial(self._described, spec.name),
+                passing=_SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node hears of a new one a moment later
+            )
 
-    def _check(self, spec: TopicSpec, partitions: int) -> None:
-        resource = ConfigResource(ResourceType.TOPIC, spec.name)
+    def _described(self, topic: str) -> TopicMetadata:
+        """Raises `KafkaException` for a topic that is not there."""
+        found = self._admin.list_topics(topic, CALL_TIMEOUT_S).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return found
+
+    def _check_cluster(self) -> None:
+        """A group that is away for longer than the cluster remembers offsets has lost its place: refuse such a cluster.
+        One that does not show its settings (some that are rented) is believed, with a warning.
+        """
+        nodes = self._patiently("listing nodes", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).brokers
+        try:
+            there = self._config_of(ResourceType.BROKER, str(min(nodes)))
+        except Fatal as refused:
+            _log.warning("the cluster does not show offsets.retention.minutes (%s)", refused.message)
+            return
+        minutes = there.get("offsets.retention.minutes")
+        if minutes is not None and int(minutes) < MIN_OFFSETS_RETENTION_MINUTES:
+            raise Fatal(
+                f"the cluster forgets the place of a stopped group after {minutes} minutes: set"
+                f" offsets.retention.minutes to at least {MIN_OFFSETS_RETENTION_MINUTES} (a week) on every broker",
+                code="offsets_retention",
+            )
+
+    def _config_of(self, kind: ResourceType, name: str) -> dict[str, str]:
+        resource = ConfigResource(kind, name)
 
         def ask() -> Any:
             (future,) = self._admin.describe_configs([resource]).values()
             return future.result(CALL_TIMEOUT_S)
 
-        there = {name: entry.value for name, entry in self._patiently("reading topic settings", ask).items()}
+        return {name: entry.value for name, entry in self._patiently("reading settings", ask).items()}
+
+    def _delete(self, below: Sequence[TopicPartition]) -> None:
+        def ask() -> None:
+            for future in self._admin.delete_records(list(below)).values():
+                future.result(CALL_TIMEOUT_S)
+
+        self._patiently("deleting acknowledged records", ask)
+
+    def _check(self, spec: TopicSpec, partitions: int) -> None:
+        there = self._config_of(ResourceType.TOPIC, spec.name)
         differing = [
             f"{name} is {there.get(name)}, not {wanted}"
             for name, wanted in _config(spec).items()
@@ -169,7 +259,10 @@ class KafkaBroker:
         found = self._patiently("listing topics", lambda: self._admin.list_topics(topic, CALL_TIMEOUT_S)).topics[topic]
         if found.error is not None:
             if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise Fatal(f"topic {topic!r} does not exist: call ensure() first", code="unknown_topic")
+                raise Fatal(
+                    f"topic {topic!r} does not exist: `rushes kafka topics` and `rushes run` make it",
+                    code="unknown_topic",
+                )
             raise as_stage_error(found.error, f"asking for topic {topic}")
         return [TopicPartition(topic, number) for number in sorted(found.partitions)]
 
@@ -179,26 +272,14 @@ class KafkaBroker:
 
     def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
         """What the group committed, with metadata; `OFFSET_INVALID` where it did not."""
-        asker = self._asker(group)
         answer = self._patiently(
-            f"asking for the offsets of {group}", lambda: asker.committed(list(partitions), CALL_TIMEOUT_S)
+            f"asking for the offsets of {group}", lambda: self._groups.committed(group, partitions)
         )
         found = {(each.topic, each.partition): each for each in answer}
         return {
             each: found.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
             for each in partitions
         }
-
-    def _asker(self, group: str) -> Consumer:
-        """A client of the group that never joins it. The admin client cannot ask: when a coordinator has just moved,
-        librdkafka 2.x handles its `list_consumer_group_offsets` as a member's and ends the process (SIGSEGV).
-        """
-        with self._askers_lock:
-            if group not in self._askers:
-                self._askers[group] = Consumer(
-                    self._settings.common() | {"group.id": group, "enable.auto.commit": False}
-                )
-            return self._askers[group]
 
     def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[tuple[TopicPartition, int]]:
         """Each partition as the group committed it, and its first kept offset."""
@@ -242,7 +323,7 @@ class KafkaBroker:
         self._probe.unassign()
         if message is None or message.error() is not None:
             raise as_stage_error(
-                KafkaError(KafkaError._TIMED_OUT) if message is None else message.error() or KafkaError(-1),  # noqa: SLF001
+                _TIMED_OUT if message is None else message.error() or KafkaError(-1),
                 f"reading the oldest record of {topic}-{partition}",
             )
         headers = message.headers() or []
@@ -251,29 +332,34 @@ class KafkaBroker:
         )
         return message.timestamp()[1], size
 
-    def _patiently(self, doing: str, ask: Callable[[], T]) -> T:
+    def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = _SETTLING) -> T:
         """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
-        deadline_s = self._clock.monotonic_s() + CALL_TIMEOUT_S
+        deadline_s = self._clock.monotonic_s() + PATIENCE_S
         while True:
             try:
                 return ask()
+            except TimeoutError:  # of a future: a cluster that has just started makes its own topics first
+                if self._clock.monotonic_s() > deadline_s:
+                    raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
             except KafkaException as failure:
                 error = failure.args[0]
-                if error.code() not in _SETTLING or self._clock.monotonic_s() > deadline_s:
+                if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
 
 
-_SETTLING = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
+def _member_count(future: Any) -> int:
+    try:
+        return len(future.result(CALL_TIMEOUT_S).members)
+    except KafkaException as failure:
+        if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+        return 0
 
 
 def _config(spec: TopicSpec) -> dict[str, str]:
-    return _COMMON_CONFIG | {"max.message.bytes": str(spec.max_message_bytes + _OVERHEAD_BYTES)}
+    return _COMMON_CONFIG | {
+        "max.message.bytes": str(spec.max_message_bytes + _OVERHEAD_BYTES),
+        # Age must never eat unprocessed work; `trim` deletes what every declared group has acknowledged.
+        "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
+    }

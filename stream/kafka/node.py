@@ -117,6 +117,9 @@ class LocalNode:
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait(_STOP_S)
+        if self._started is not None:
+            self._started.wait()
+            self._started = None
         self._pid_file.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:

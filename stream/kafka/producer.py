@@ -13,11 +13,14 @@ FULL_QUEUE_WAIT_S = 1.0
 
 
 class KafkaDelivery:
-    """The fate of one record; written by librdkafka's callback during `flush` or a later `send`."""
+    """The fate of one record; written by librdkafka's callback during `flush` or a later `send`. `offset` and
+    `append_ms` (the broker's time) say where it lies once it is durable.
+    """
 
-    __slots__ = ("_error", "_settled")
+    __slots__ = ("_error", "_settled", "append_ms", "offset")
 
     def __init__(self) -> None:
+        self.offset = self.append_ms = -1
         self._settled = False
         self._error: str | None = None
 
@@ -27,9 +30,11 @@ class KafkaDelivery:
     def error(self) -> str | None:
         return self._error
 
-    def settle(self, error: KafkaError | None, _message: Message) -> None:
-        self._settled = True
+    def settle(self, error: KafkaError | None, message: Message) -> None:
         self._error = None if error is None else error.str()
+        if error is None:
+            self.offset, self.append_ms = message.offset() or 0, message.timestamp()[1]
+        self._settled = True
 
 
 class KafkaProducer:

@@ -8,7 +8,7 @@ from stream.events.asset import Outcome, SegmentFailed, SpanPlanned
 from stream.events.base import Event
 from stream.events.frames import EncodedFrames
 from stream.events.ids import digest
-from stream.pipelines.plan import progressed
+from stream.pipelines.plan import Cost, progressed
 
 
 class SpanDecoder(Protocol):
@@ -36,7 +36,13 @@ class DecodeOperator:
             for frames in self._decoder.decode(span):
                 yield event.derive(frames, id=digest("frames", frames.segment_id, *span.asset.version))
                 yield progressed(
-                    event, span.asset, "decode", frames.segment, span.segment_count, span.media.duration_ns
+                    event,
+                    span.asset,
+                    "decode",
+                    frames.segment,
+                    span.segment_count,
+                    span.media.duration_ns,
+                    cost=Cost(cpu_us=frames.cpu_us, read_bytes=frames.read_bytes),
                 )
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:

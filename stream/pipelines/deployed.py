@@ -1,20 +1,29 @@
 """Stages of the understanding topology as one process of many on a shared broker."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from stream.backpressure import Outage
 from stream.clock import Clock
+from stream.errors import Unavailable
 from stream.health import Answer, served
+from stream.janitor import Janitor
 from stream.metrics import Metrics
+from stream.pipelines.content_metrics import watch_scores, watch_stores
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import Broker, TopicSpec
 from stream.settings import Settings
+from stream.stage import RetryPolicy
 from stream.topology import Topology
 from stream.worker import Pace
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +39,38 @@ class Deployment:
 
 
 def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
-    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost."""
-    broker.ensure(TopicSpec(topic.name, deployment.partitions, topic.max_message_bytes) for topic in topology.topics)
+    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
+
+    What no stage reads is kept by age; the rest until it is acknowledged, when the `Janitor` deletes it.
+    """
+    broker.ensure(
+        TopicSpec(
+            topic.name,
+            deployment.partitions,
+            topic.max_message_bytes,
+            None if topology.readers(topic.name) else topic.kept_ms,
+        )
+        for topic in topology.topics
+    )
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)
+
+
+def _prepared(broker: Broker, topology: Topology, deployment: Deployment, stop: threading.Event) -> bool:
+    """Whether `prepare` came through before `stop`: a broker that is away now is waited for."""
+    outage = Outage(RetryPolicy())
+    while True:
+        try:
+            prepare(broker, topology, deployment)
+        except Unavailable as error:
+            if outage.error is None:
+                _log.warning("waiting for the broker: %s (%s)", error.message, error.code)
+            outage.begin(error, 0.0)
+            if stop.wait(outage.remaining_s(0.0)):
+                return False
+        else:
+            return True
 
 
 def run_deployed(
@@ -49,16 +85,27 @@ def run_deployed(
     """Run the named stages until `stop`, then drain. Raises `KeyError` for a name that is no stage, and what ended a
     worker.
     """
-    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
-    registry = CollectorRegistry()
+    watch_stores(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
-        prepare(broker, topology, deployment)
+        if not _prepared(broker, topology, deployment, stop):
+            return
+        read = {source for stage in stages for source in stage.sources}
+        janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
         threads = StageThreads(
-            stages, broker, clock=clock, metrics=Metrics(registry), readers=topology.groups(), pace=pace
+            stages,
+            broker,
+            clock=clock,
+            metrics=metrics,
+            readers=topology.groups(),
+            pace=pace,
         )
+        threads.beside("janitor", janitor.run)
         with (
             served(
                 registry,
@@ -69,8 +116,7 @@ def run_deployed(
             ),
             threads,
         ):
-            while not stop.wait(0.1):
-                threads.check()
+            threads.run(stop)
     finally:
         understanding.close()
 

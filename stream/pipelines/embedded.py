@@ -1,9 +1,8 @@
 """The understanding topology in one process on the memory broker, over a state directory."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,10 +13,12 @@ from prometheus_client import CollectorRegistry
 from sinks.catch_up import newest_version_ms, untold_retirements
 from stream.clock import Clock
 from stream.codec import Decoder, encode
+from stream.control.journal import UsageJournal
 from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.memory import MemoryBroker
 from stream.metrics import Metrics
+from stream.pipelines.session import OnProgress, RawRecord
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import TopicSpec
@@ -29,22 +30,9 @@ from stream.worker import Pace
 PROGRESS_GROUP = "progress-reducer"
 LOCK_FILE = "rushes.lock"
 
-OnProgress = Callable[[Progress, Mapping[str, str]], None]
-"""(progress, stage to why it is paused)"""
-
-
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """A record to send as it is, such as a dead letter's."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: Mapping[str, bytes]
-
 
 class Embedded:
-    """One run over `settings.state_dir`, which it holds alone. Use as a context manager.
+    """A session that runs all stages itself, over `settings.state_dir`, which it holds alone.
 
     Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written.
     """
@@ -56,6 +44,12 @@ class Embedded:
         self._epoch_ms = clock.now_ms()
         self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
         self.progress = Progress()
+        self.searchable_s: dict[tuple[str, str], float] = {}  # nobody but this process published: it is the run's time
+        self._usage = UsageJournal(settings.usage_file)
+
+    @property
+    def farewell(self) -> str:
+        return "Run the same command again to resume."
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
@@ -91,21 +85,26 @@ class Embedded:
         self._held.close()
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Append producer events to the `assets` topic."""
         self._append(ASSETS.name, events)
 
     def send(self, records: Iterable[RawRecord]) -> None:
-        """Append records as they are."""
         for record in records:
             self._producer.send(record.topic, record.key, record.value, record.headers)
         self._producer.flush(10.0)
 
-    def run(self, stop: threading.Event, on_progress: OnProgress, *, interval_s: float = 0.2) -> bool:
-        """Work until every record is acknowledged (True) or `stop` is set (False). Raises what stopped a stage."""
+    def run(
+        self,
+        stop: threading.Event,
+        on_progress: OnProgress,
+        *,
+        interval_s: float = 0.2,
+        more: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Everything is final when every record is acknowledged."""
         with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):
-                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress()
+                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress() and not more()
                 self._drain_progress()
                 threads.check()
                 on_progress(self.progress, threads.paused())
@@ -131,7 +130,9 @@ class Embedded:
 
     def _drain_progress(self) -> int:
         records = self._reader.poll(10_000, 0.0)
-        self.progress.apply(self._decoder.decode(record).data for record in records)
+        payloads = [self._decoder.decode(record).data for record in records]
+        self.progress.apply(payloads)
+        self._usage.add(payloads)
         self._reader.ack(records)
         return len(records)
 

@@ -1,6 +1,7 @@
 """The plan operator: asset events in, `AssetPlanned` and spans out. It inspects, it never decodes."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stream.errors import StageError, Superseded
@@ -175,7 +176,21 @@ class PlanOperator:
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
             for segment in cells:
-                yield progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
+                report = progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
+                assert isinstance(report.data, SegmentProgressed)
+                yield replace(report, data=report.data.model_copy(update={"priority": planned.priority}))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one cell took of a stage; see `SegmentProgressed`."""
+
+    cpu_us: int = 0
+    device_us: int = 0
+    read_bytes: int = 0
+
+
+NOT_MEASURED = Cost()
 
 
 def progressed(
@@ -186,11 +201,20 @@ def progressed(
     count: int,
     duration_ns: int,
     outcome: Outcome = Outcome.DONE,
+    cost: Cost = NOT_MEASURED,
 ) -> Event:
     """The small event that says a stage is through with a cell."""
     start_ns, end_ns = segment_range(segment, duration_ns)
     data = SegmentProgressed(
-        asset=ref, stage=stage, segment=segment, segment_count=count, video_ns=end_ns - start_ns, outcome=outcome
+        asset=ref,
+        stage=stage,
+        segment=segment,
+        segment_count=count,
+        video_ns=end_ns - start_ns,
+        outcome=outcome,
+        cpu_us=cost.cpu_us,
+        device_us=cost.device_us,
+        read_bytes=cost.read_bytes,
     )
     return _emit(event, ref, data, f"progress/{stage}/{segment}")
 

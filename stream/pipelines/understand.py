@@ -1,6 +1,8 @@
 """The understand operator: `frames` records in, one `annotations` record per cell out."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from stream.errors import StageError
@@ -9,7 +11,7 @@ from stream.events.base import Event
 from stream.events.frames import Frames
 from stream.events.ids import digest
 from stream.pipelines.decode import failed_segments
-from stream.pipelines.plan import progressed
+from stream.pipelines.plan import Cost, progressed
 
 
 class Annotator(Protocol):
@@ -20,12 +22,46 @@ class Annotator(Protocol):
     def annotate(self, frames: Sequence[Frames], *, epoch_ms: int) -> list[Annotations]: ...
 
 
-class UnderstandOperator:
-    """Runs the bundle over whatever cells are at hand; a result never depends on its neighbours in the batch."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What this process has used so far: of its CPUs, in all threads, and of an accelerator."""
 
-    def __init__(self, annotator: Annotator, *, epoch_ms: int) -> None:
+    cpu_us: int
+    device_us: int = 0
+
+    def since(self, before: "Usage", *, shared_by: int) -> Cost:
+        """The part of each of so many cells."""
+        parts = max(1, shared_by)
+        return Cost((self.cpu_us - before.cpu_us) // parts, (self.device_us - before.device_us) // parts)
+
+
+def process_usage() -> Usage:
+    """The models' threads are the process's: in one that runs other stages beside them, theirs are counted too."""
+    return Usage(time.process_time_ns() // 1000)
+
+
+def held_device_usage() -> Usage:
+    """An accelerator is held for as long as a batch takes; results are on the host at its end."""
+    return Usage(time.process_time_ns() // 1000, time.perf_counter_ns() // 1000)
+
+
+class UnderstandOperator:
+    """Runs the bundle over whatever cells are at hand; a result never depends on its neighbours in the batch. `usage`
+    is read before and after, for the progress events.
+    """
+
+    def __init__(
+        self,
+        annotator: Annotator,
+        *,
+        epoch_ms: int,
+        usage: Callable[[], Usage] = process_usage,
+        watch: Callable[[Annotations], None] | None = None,
+    ) -> None:
         self._annotator = annotator
         self._epoch_ms = epoch_ms
+        self._usage = usage
+        self._watch = watch
 
     def open(self) -> None:
         self._annotator.open()
@@ -35,9 +71,12 @@ class UnderstandOperator:
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         cells = [_frames(event) for event in events]
-        for event, cell, annotations in zip(
-            events, cells, self._annotator.annotate(cells, epoch_ms=self._epoch_ms), strict=True
-        ):
+        before = self._usage()
+        annotated = self._annotator.annotate(cells, epoch_ms=self._epoch_ms)
+        cost = self._usage().since(before, shared_by=len(cells))
+        for event, cell, annotations in zip(events, cells, annotated, strict=True):
+            if self._watch is not None:
+                self._watch(annotations)
             header = annotations.header
             yield event.derive(
                 annotations,
@@ -46,7 +85,13 @@ class UnderstandOperator:
                 ),
             )
             yield progressed(
-                event, header.asset, "understand", cell.segment, header.segment_count, cell.span.media.duration_ns
+                event,
+                header.asset,
+                "understand",
+                cell.segment,
+                header.segment_count,
+                cell.span.media.duration_ns,
+                cost=cost,
             )
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:

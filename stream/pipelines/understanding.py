@@ -1,6 +1,6 @@
 """The understanding topology: assets to searchable moments. The composition root of decoders, models and sinks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from stream.admission import AdmissionPolicy
 from stream.clock import Clock, SystemClock
+from stream.events.annotations import Annotations
 from stream.events.asset import Media, Outcome
 from stream.events.grid import SECOND_NS
 from stream.pipelines.caption import CaptionOperator
 from stream.pipelines.decode import DecodeOperator
 from stream.pipelines.notifications import BucketRule, NotificationOperator
 from stream.pipelines.plan import PlanOperator
-from stream.pipelines.understand import UnderstandOperator
+from stream.pipelines.understand import UnderstandOperator, held_device_usage, process_usage
 from stream.settings import ModelChoice, Settings
 from stream.stage import BatchPolicy, Operator, Resources, Stage
 from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, NOTIFICATIONS, PROGRESS, RETIREMENTS, SPANS
@@ -37,7 +38,16 @@ CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
 class Understanding:
     """Everything one process of this pipeline shares. Heavy parts are made when a stage that needs them opens."""
 
-    def __init__(self, settings: Settings, clock: Clock, *, epoch_ms: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        epoch_ms: int,
+        watch: Callable[[Annotations], None] | None = None,
+    ) -> None:
+        """`watch` is shown what the models say of each cell."""
+        self._watch = watch
         self.settings = settings
         self._clock = clock
         self._epoch_ms = epoch_ms
@@ -168,7 +178,12 @@ class Understanding:
             name="understand",
             sources=(FRAMES.name,),
             targets=(ANNOTATIONS.name, PROGRESS.name),
-            operator=lambda: UnderstandOperator(self.bundle, epoch_ms=self._epoch_ms),
+            operator=lambda: UnderstandOperator(
+                self.bundle,
+                epoch_ms=self._epoch_ms,
+                usage=held_device_usage if on_cuda else process_usage,
+                watch=self._watch,
+            ),
             # A CPU gains nothing from more cells at once, and holds back the first.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
             throttled_by=(ANNOTATIONS.name,),

@@ -381,6 +381,25 @@ def test_too_large_a_record_is_refused(bench: Bench) -> None:
     assert bench.broker.backlog(bench.one, bench.group).records == 0
 
 
+def test_trimming_frees_what_every_group_has_acknowledged_and_nothing_else(bench: Bench) -> None:
+    groups = (bench.group, f"{bench.group}-slow")
+    for group in groups:
+        bench.broker.declare(bench.one, group)
+    bench.send(bench.one, 20)
+    quick, slow = (bench.broker.consumer([bench.one], group) for group in groups)
+    quick.ack(read(quick, 20))
+    quick.close()
+    held = read(slow, 20)
+    slow.ack(held[:5])
+    slow.close()
+    bench.broker.trim(bench.one, groups)
+    assert bench.broker.trim(bench.one, groups) == 0, "nothing is left to free"
+    assert bench.broker.backlog(bench.one, groups[1]).records == 15
+    late = bench.broker.consumer([bench.one], groups[1])
+    assert [record.offset for record in read(late, 15)] == [record.offset for record in held[5:]]
+    late.close()
+
+
 def test_ensure_accepts_what_is_there_and_refuses_a_mismatch(bench: Bench) -> None:
     spec = replace(SMALL, name=bench.many)
     bench.broker.ensure([spec])

@@ -16,7 +16,7 @@ from sinks.catalogue import Catalogue
 from sinks.dead_letters import DeadLetters, StoredLetter
 from stream.codec import encode
 from stream.events.asset import AssetStatus
-from stream.pipelines.embedded import RawRecord
+from stream.pipelines.session import RawRecord
 from tests.clips import write_clip
 from tests.pipeline import (
     Finished,

@@ -3,7 +3,7 @@ durable is done again. `make soak` does the same with the real models.
 """
 
 import random
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ KILLS = 20
 
 @pytest.mark.timeout(900)
 def test_kills_at_random_instants_lose_nothing_and_double_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     clip = write_clip(tmp_path / "long.mp4", seconds=SECONDS, fps=2, scenes=80, gop=20, size=(64, 48)).path
     assert ingest(tmp_path / "calm", clip).code == 0
@@ -35,9 +35,9 @@ def test_kills_at_random_instants_lose_nothing_and_double_nothing(
         assert_same_rows(stored_rows(ordeal.state), expected)
         assert verify(ordeal.state / "lancedb", ordeal.state / "parquet").agrees
     again_s = sum(ordeal.decoded_s for ordeal in ordeals) - SECONDS * len(ordeals)
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\n{kills} kills over {len(ordeals)} ingests of {SECONDS} s: {again_s / kills:.0f} s were in flight at a"
-            f" kill and decoded again, {again_s / (SECONDS * len(ordeals)):.0%} of the footage\n"
-        )
+    record_property(
+        "figure",
+        f"{kills} kills over {len(ordeals)} ingests of {SECONDS} s: {again_s / kills:.0f} s were in flight at a"
+        f" kill and decoded again, {again_s / (SECONDS * len(ordeals)):.0%} of the footage",
+    )
     assert any(ordeal.durable for ordeal in ordeals), "no kill left anything durable behind"

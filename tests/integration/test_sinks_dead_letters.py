@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sinks.dead_letters import REPLAYS_HEADER, DeadLetters, DeadLetterSink, LetterFilter, LetterState
+from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
 from sinks.lance_sink import LanceSink
 from stream.clock import ManualClock
 from stream.errors import BadEvent
-from stream.events.dead_letter import DeadLetter
+from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER, DeadLetter
+from stream.pipelines import replay
+from stream.pipelines.session import RawRecord
 from tests.annotations import annotations, asset_deleted, events, planned, ref, retired, version
 
 LETTER = DeadLetter(
@@ -79,14 +81,19 @@ def test_filters(sink: DeadLetterSink, letters: DeadLetters) -> None:
         LetterFilter(code="x"),
         LetterFilter(tenant="o'hara"),
         LetterFilter(asset_id="a'b"),
-        LetterFilter(since_ms=1500),
+        LetterFilter(since_ms=2000),
+        LetterFilter(since_ms=1500, until_ms=2001),
     ):
         assert listed(letters, wanted) == ["b"]
+    assert listed(letters, LetterFilter(until_ms=2000)) == ["aaaa1111"]
+    assert [item.letter.letter_id for item in letters.listed(limit=1)] == ["b"]
+    assert letters.count() == 2
     assert listed(letters, LetterFilter(tenant="' OR 'a'='a")) == []
 
 
 def test_states_and_replays_are_kept_when_a_letter_comes_again(sink: DeadLetterSink, letters: DeadLetters) -> None:
     put(sink, LETTER, replace(LETTER, letter_id="bbbb2222"))
+    letters.count_replay(letters.whole(["aaaa1111"]))
     letters.mark_replayed(["aaaa1111"])
     letters.park(["bbbb2222"])
     put(sink, LETTER)
@@ -107,6 +114,55 @@ def test_the_count_goes_on_in_the_letter_of_a_replayed_record(sink: DeadLetterSi
     second = letters.show("cccc3333")
     assert second is not None
     assert (second.replays, second.replay_headers()[REPLAYS_HEADER]) == (1, b"2")
+
+
+def test_what_failed_after_every_replay_is_parked(sink: DeadLetterSink, letters: DeadLetters) -> None:
+    put(
+        sink,
+        *(
+            replace(LETTER, letter_id=f"after{n}", headers={REPLAYS_HEADER: str(n).encode()})
+            for n in range(MAX_REPLAYS + 1)
+        ),
+    )
+    assert listed(letters, LetterFilter(states=(LetterState.PARKED,))) == [f"after{MAX_REPLAYS}"]
+    assert listed(letters) == [f"after{n}" for n in range(MAX_REPLAYS)]
+
+
+def test_a_replay_that_kills_counts_until_the_letter_is_parked(sink: DeadLetterSink, letters: DeadLetters) -> None:
+    put(sink, LETTER)
+    for begun in range(MAX_REPLAYS):
+        chosen = replay.Replay.of(letters, LetterFilter())
+        (part,) = chosen.parts()
+        assert [record.headers[REPLAYS_HEADER] for record in part.records()] == [str(begun + 1).encode()]
+        chosen.begin(part)  # and never comes to its end
+    assert listed(letters) == []
+    assert listed(letters, LetterFilter(states=(LetterState.PARKED,))) == ["aaaa1111"]
+
+
+def test_a_replay_hands_out_bounded_parts_oldest_record_first(
+    sink: DeadLetterSink, letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "MAX_LETTERS", 4)
+    monkeypatch.setattr(replay, "MAX_BYTES", 5000)
+    count = 11
+    put(
+        sink,
+        *(
+            replace(LETTER, letter_id=f"id{at:02}", offset=count - at, value=bytes(4000 if at == 0 else 10))
+            for at in range(count)
+        ),
+    )
+    sent: list[list[RawRecord]] = []
+    feed = replay.Feed(replay.Replay.of(letters, LetterFilter()), lambda records: sent.append(list(records)))
+    assert feed()
+    assert feed.done == 0
+    assert len(listed(letters)) == count, "what is on its way is still open"
+    while feed():
+        assert all(len(part) <= 4 for part in sent)
+    assert feed.done == count
+    assert [len(record.value) for part in sent for record in part] == [10] * (count - 1) + [4000]
+    assert listed(letters) == []
+    assert {item.replays for item in letters.listed(LetterFilter(states=()))} == {1}
 
 
 def test_letters_go_with_their_asset_and_late_ones_do_not_stay(

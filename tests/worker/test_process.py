@@ -14,7 +14,7 @@ from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.memory import MemoryBroker
 from stream.metrics import Metrics
-from stream.process import StageThreads, run_stages
+from stream.process import StageThreads
 from stream.records import TopicSpec
 from stream.stage import Stage
 from stream.topics import ANNOTATIONS, ASSETS, RETIREMENTS, TOPICS
@@ -99,22 +99,14 @@ def test_a_fatal_error_ends_all_stages_and_reaches_the_caller() -> None:
 
     process = Process(second=fatal)
     process.publish(3)
-    with pytest.raises(Fatal, match="disk is gone"):
-        run_stages(
-            process.topology.stages,
-            process.broker,
-            threading.Event(),
-            clock=SystemClock(),
-            metrics=process.metrics,
-            readers=process.topology.groups(),
-            pace=QUICK,
-        )
+    with pytest.raises(Fatal, match="disk is gone"), process.threads() as threads:
+        threads.run(threading.Event())
     assert process.operators[0].life.count("close") == 2
     assert process.retired() == 0
     assert not process.broker.quiescent()
 
 
-def test_run_stages_returns_after_a_stop() -> None:
+def test_running_ends_with_a_stop() -> None:
     stop = threading.Event()
 
     def stopping(events: Sequence[Event]) -> Iterable[Event]:
@@ -123,16 +115,29 @@ def test_run_stages_returns_after_a_stop() -> None:
 
     process = Process(second=stopping)
     process.publish(1)
-    run_stages(
-        process.topology.stages,
-        process.broker,
-        stop,
-        clock=SystemClock(),
-        metrics=process.metrics,
-        readers=process.topology.groups(),
-        pace=QUICK,
-    )
+    with process.threads() as threads:
+        threads.run(stop)
     assert process.retired() == 1
+
+
+def test_what_runs_beside_the_workers_shares_their_fate() -> None:
+    ended = threading.Event()
+
+    def faithful(stop: threading.Event) -> None:
+        stop.wait()
+        ended.set()
+
+    def failing(stop: threading.Event) -> None:
+        raise Fatal("not permitted", code="refused")
+
+    process = Process()
+    threads = process.threads()
+    threads.beside("faithful", faithful)
+    threads.beside("failing", failing)
+    with pytest.raises(Fatal, match="not permitted"), threads:
+        threads.run(threading.Event())
+    assert ended.is_set()
+    assert process.operators[0].life.count("close") == process.operators[0].life.count("open")
 
 
 def test_what_a_stage_waits_for_is_visible() -> None:

@@ -13,6 +13,7 @@ from stream.errors import BadEvent
 from stream.events.arrow import from_ipc
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
+from stream.events.dead_letter import REPLAYS_HEADER
 from stream.events.frames import FRAMES_SCHEMA
 from stream.records import Record
 from stream.topics import TOPICS
@@ -201,3 +202,13 @@ def test_a_small_record_is_never_inflated_to_a_large_table(compression: str) -> 
     with pytest.raises(BadEvent, match="compressed"):
         from_ipc(bomb, FRAMES_SCHEMA, "Frames")
     assert pa.total_allocated_bytes() <= before + (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("raw", "replays"), [(b"2", 2), (b"0", 0), (b"-1", 0), (b"x", 0), (b"", 0), ("²".encode(), 0), (b"9" * 9, 0)]
+)
+def test_the_count_of_replays_goes_on_in_what_an_event_leads_to(raw: bytes, replays: int) -> None:
+    read = DECODER.decode(record(structured(), {REPLAYS_HEADER: raw}))
+    derived = encode(read.derive(read.data, id="2"))
+    assert read.replays == replays
+    assert derived.headers.get(REPLAYS_HEADER) == (str(replays).encode() if replays else None)

@@ -174,7 +174,7 @@ def test_what_comes_back_is_first_and_what_is_gone_is_dropped() -> None:
     ("priority", "lane"),
     [("interactive", "interactive"), ("batch", "batch"), (-1, "batch"), (0, "interactive"), (5, "interactive")],
 )
-def test_lanes_by_name_or_number(priority: str | int, lane: Lane) -> None:
+def test_lanes_by_name_or_number(priority: Lane | int, lane: Lane) -> None:
     assert lane_of(priority) == lane
 
 

@@ -2,9 +2,20 @@
 
 from prometheus_client import CollectorRegistry
 
-from stream.metrics import DEFINITIONS, Metrics, markdown_table
+from stream.metrics import DEFINITIONS, WORKER_DEFINITIONS, Metrics, markdown_table
 
-UNITS = ("_seconds", "_total", "_bytes", "_records", "_workers")
+UNITS = (
+    "_seconds",
+    "_total",
+    "_bytes",
+    "_records",
+    "_workers",
+    "_per_second",
+    "_replicas",
+    "_partitions",
+    "_assets",
+    "_ratio",
+)
 
 
 def test_names_are_unique_and_end_in_their_unit() -> None:
@@ -14,11 +25,11 @@ def test_names_are_unique_and_end_in_their_unit() -> None:
     assert all((it.kind == "counter") == it.name.endswith("_total") for it in DEFINITIONS)
 
 
-def test_every_definition_is_registered() -> None:
+def test_every_definition_of_a_worker_is_registered() -> None:
     registry = CollectorRegistry()
     Metrics(registry)
     registered = {family.name for family in registry.collect()}
-    assert registered == {definition.name.removesuffix("_total") for definition in DEFINITIONS}
+    assert registered == {definition.name.removesuffix("_total") for definition in WORKER_DEFINITIONS}
 
 
 def test_two_registries_do_not_meet() -> None:

@@ -1,0 +1,1 @@
+"""A day of footage on simulated replicas: who scales best."""

@@ -1,0 +1,196 @@
+"""Three ways to decide how many replicas: ours, KEDA's offset lag through a Kubernetes HPA, and an oracle."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+from benchmarks.autoscale.trace import Facts, Name, Trace
+from benchmarks.autoscale.world import STEP_S, Queue, World
+from stream.flow import LaneFlow, Snapshot, StageFlow
+from stream.freshness import ARRIVAL_WINDOW_S
+from stream.places import Place, Places
+from stream.rates import Busy, Meter
+from stream.scaling import ScalingPolicy, desired_replicas
+
+STAGES: tuple[Name, ...] = ("decode", "understand")
+START_MS = 1_700_000_000_000
+
+
+class Rule(Protocol):
+    """Asked after every step; says what it wants changed."""
+
+    def decide(self, world: World) -> dict[Name, int]: ...
+
+
+class Ours:
+    """`desired_replicas` over a snapshot of what the exporter can see, every `interval_s`, applied as it is."""
+
+    def __init__(self, policy: ScalingPolicy, *, interval_s: float = 15.0) -> None:
+        self._policy = policy
+        self._interval_s = interval_s
+        self._due_s = 0.0
+        self._turn = 0
+        self._places = Places()
+        self._arrivals = {name: Meter(ARRIVAL_WINDOW_S) for name in STAGES}
+        self._busy = {name: Busy() for name in STAGES}
+        self._seen = dict.fromkeys(STAGES, (0.0, 0.0))
+        self._worked_s = dict.fromkeys(STAGES, -math.inf)
+
+    def decide(self, world: World) -> dict[Name, int]:
+        if world.now_s < self._due_s:
+            return {}
+        self._due_s = world.now_s + self._interval_s
+        self._turn += 1
+        now_ms = START_MS + round(world.now_s * 1000)
+        members: dict[str, int] = {name: queue.ready(world.now_s) for name, queue in world.stages.items()}
+        places = [
+            Place(name, name, partition, acked, acked + queue.records(partition))
+            for name, queue in world.stages.items()
+            for partition, acked in enumerate(queue.acked)
+        ]
+        self._places.look(places, members, turn=self._turn, now_ms=now_ms)
+        plan = StageFlow("plan", lanes={"batch": LaneFlow(waiting_video_s=sum(it.video_s for it in world.held))})
+        flows = [self._flow(name, world.stages[name], world, now_ms) for name in STAGES]
+        found = desired_replicas(Snapshot(now_ms, (plan, *flows)), self._policy)
+        return {name: found[name] for name in STAGES}
+
+    def _flow(self, name: Name, queue: Queue, world: World, now_ms: int) -> StageFlow:
+        arrived_s, served_s = self._seen[name]
+        self._seen[name] = (queue.arrived_s, queue.served_s)
+        self._arrivals[name].add(now_ms, round((queue.arrived_s - arrived_s) * 1e9))
+        waiting = {lane: queue.waiting_s(batch=lane == "batch") for lane in ("interactive", "batch")}
+        busy = sum(waiting.values()) > 0
+        if busy or queue.served_s > served_s:
+            self._worked_s[name] = world.now_s
+        ready = queue.ready(world.now_s)
+        served_ns = round((queue.served_s - served_s) * 1e9)
+        self._busy[name].look(now_ms=now_ms, replicas=ready, waiting=busy, served_ns=served_ns)
+        standing = self._places.standing(name)
+        arrival = self._arrivals[name].rate(now_ms, ARRIVAL_WINDOW_S)
+        age_s = world.oldest_s() if waiting["interactive"] else 0.0
+        return StageFlow(
+            stage=name,
+            upstream="plan" if name == "decode" else "decode",
+            lanes={
+                "interactive": LaneFlow(age_s, waiting["interactive"], arrival),
+                "batch": LaneFlow(0.0, waiting["batch"]),
+            },
+            service_per_replica=self._busy[name].rate.per_replica,
+            partitions=queue.facts.partitions,
+            stuck_partitions=standing.stuck_partitions,
+            stuck_share=standing.stuck_share,
+            idle_s=world.now_s - self._worked_s[name],
+            replicas=ready,
+            max_replicas=queue.facts.max_replicas,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KedaSettings:
+    """`threshold`: `lagThreshold`, records a replica, by stage. The rest as documented: HPA sync 15 s, tolerance 10 %,
+    up at most by 4 or doubling in 15 s, down to the highest wish of `stabilisation_s` (default 300), `cooldown_s` (300)
+    before zero; without `exclude_persistent` (default) a partition that does not move counts.
+    """
+
+    decode: float
+    understand: float
+    stabilisation_s: float = 300.0
+    exclude_persistent: bool = False
+    cooldown_s: float = 300.0
+
+    def threshold(self, name: Name) -> float:
+        return self.decode if name == "decode" else self.understand
+
+
+class Keda:
+    """KEDA's Kafka scaler: total offset lag of the group, at most partitions x threshold, through an HPA."""
+
+    def __init__(self, settings: KedaSettings) -> None:
+        self._settings = settings
+        self._due_s = 0.0
+        self._wishes: dict[Name, deque[tuple[float, int]]] = {name: deque() for name in STAGES}
+        self._active_s = dict.fromkeys(STAGES, -math.inf)
+        self._acked: dict[Name, list[int]] = {}
+
+    def decide(self, world: World) -> dict[Name, int]:
+        if world.now_s < self._due_s:
+            return {}
+        self._due_s = world.now_s + 15.0
+        return {name: self._replicas(name, world.stages[name], world.now_s) for name in STAGES}
+
+    def _replicas(self, name: Name, queue: Queue, now_s: float) -> int:
+        threshold, current = self._settings.threshold(name), len(queue.ready_at_s)
+        lag = self._lag(name, queue)
+        if any(queue.records(at) for at in range(queue.facts.partitions)):  # what is persistent activates all the same
+            self._active_s[name] = now_s
+        elif now_s - self._active_s[name] > self._settings.cooldown_s:
+            return 0
+        lag = min(lag, queue.facts.partitions * threshold)
+        wish = max(1, math.ceil(lag / threshold))
+        if current and abs(lag / (threshold * current) - 1) <= 0.1:
+            wish = current
+        wishes = self._wishes[name]
+        wishes.append((now_s, wish))
+        while wishes[0][0] < now_s - self._settings.stabilisation_s:
+            wishes.popleft()
+        if wish > current:
+            return min(wish, max(2 * current, current + 4))
+        return min(current, max(count for _, count in wishes)) if current else 1
+
+    def _lag(self, name: Name, queue: Queue) -> float:
+        before = self._acked.get(name, [-1] * queue.facts.partitions)
+        self._acked[name] = queue.acked.copy()
+        return sum(
+            queue.records(at)
+            for at in range(queue.facts.partitions)
+            if not (self._settings.exclude_persistent and queue.acked[at] == before[at])
+        )
+
+
+class Oracle:
+    """Knows every arrival to come. Orders replicas so early that they are ready when needed: the rate that all
+    interactive deadlines ahead require (Yao, Demers and Shenker 1995, the work due by a time over the time to it),
+    batch footage spread over `batch_drain_s`. `share` of the objective belongs to decode.
+    """
+
+    def __init__(
+        self, trace: Trace, facts: Facts, *, batch_drain_s: float, share: float = 0.4, fill: float = 0.95
+    ) -> None:
+        self._facts = facts
+        self._batch_drain_s = batch_drain_s
+        self._share = {"decode": share, "understand": 1.0}
+        self._fill = fill
+        count = round(trace.length_s / STEP_S) + 1000
+        arrivals = [0.0] * count
+        for clip in trace.clips:
+            if not clip.batch:
+                arrivals[int(clip.at_s / STEP_S)] += clip.video_s
+        self._arrived = [0.0, *accumulate(arrivals)]
+        self._slow = trace.slow_s, trace.slow
+
+    def decide(self, world: World) -> dict[Name, int]:
+        batch_s = sum(piece.video_s for piece in world.held) + world.outstanding_batch_s
+        return {name: self._replicas(name, world, batch_s) for name in STAGES}
+
+    def _replicas(self, name: Name, world: World, batch_s: float) -> int:
+        facts = self._facts.of(name)
+        due_within_s = self._facts.objective_s * self._share[name] - 2 * STEP_S
+        queue = world.stages[name]
+        waiting_s = queue.waiting_s(batch=False)
+        if name == "understand":
+            waiting_s += world.stages["decode"].waiting_s(batch=False)
+        here = int(world.now_s / STEP_S)
+        needed = 0.0
+        for ahead in range(1, int((facts.start_s + due_within_s) / STEP_S) + 1):
+            ahead_s = ahead * STEP_S
+            # Due by then: what waits now (deadlines are near), and what will have come early enough.
+            last = min(len(self._arrived) - 1, max(here, here + ahead - int(due_within_s / STEP_S)))
+            coming_s = self._arrived[last] - self._arrived[min(here, len(self._arrived) - 1)]
+            ready_s = max(STEP_S, ahead_s)
+            needed = max(needed, (coming_s + waiting_s * min(1.0, ahead_s / due_within_s)) / ready_s)
+        (begin_s, end_s), slow = self._slow
+        rate = facts.rate * (slow if name == "understand" and begin_s <= world.now_s < end_s else 1.0)
+        count = (needed / self._fill + batch_s / self._batch_drain_s) / rate
+        return min(facts.max_replicas, math.ceil(count - 1e-9))

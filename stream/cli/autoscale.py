@@ -1,0 +1,89 @@
+"""`rushes autoscale`: worker processes on this machine, as many as freshness asks for."""
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream.cli.context import Context
+from stream.cli.ingest import stop_on_signals
+from stream.cli.watching import (
+    BatchDrain,
+    Broker,
+    ClientProperties,
+    Interval,
+    MaxReplicas,
+    Objective,
+    Prior,
+    Watched,
+    observing,
+    scaling_policy,
+)
+from stream.clock import SystemClock
+from stream.errors import Unavailable
+from stream.observer import Observer
+from stream.supervisor import Fleet
+
+ALWAYS: Mapping[str, int] = {"dead-letters": 1}
+"""Stages that report no progress: one of each, as small and as lasting as their work."""
+
+
+def autoscale(  # one option per thing a machine decides
+    context: typer.Context,
+    broker: Broker,
+    client_properties: ClientProperties = None,
+    max_processes: Annotated[int, typer.Option(min=1, help="Worker processes on this machine, all stages.")] = 8,
+    root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
+    epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, as for `rushes run`.")] = 0,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    interval: Interval = 5.0,
+    objective: Objective = 60.0,
+    batch_drain: BatchDrain = 3600.0,
+    max_replicas: MaxReplicas = 32,
+    prior: Prior = None,
+    light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+) -> None:
+    """Start and stop `rushes run STAGE` until SIGTERM, then drain them all. On Kubernetes KEDA does this."""
+    shared: Context = context.obj
+    policy = scaling_policy(objective, batch_drain, max_replicas, prior)
+    options = ["--broker", broker, "--epoch-ms", str(epoch_ms), "--partitions", str(partitions)]
+    options += ["--client-properties", str(client_properties)] if client_properties else []
+    options += [part for folder in root or () for part in ("--root", str(folder))]
+    options += ["--light"] if light else []
+
+    def command(stage: str) -> Sequence[str]:
+        rushes = (sys.executable, "-c", "from stream.cli.app import main; main()")
+        return [*rushes, "--state", str(shared.state_dir), "--cache", str(shared.cache_dir), "run", stage, *options]
+
+    stop = threading.Event()
+    watched = Watched(broker, client_properties, policy)
+    with (
+        observing(watched) as observer,
+        stop_on_signals(stop),
+        Fleet(command, SystemClock(), max_processes=max_processes) as fleet,
+    ):
+        _follow(shared, observer, fleet, stop, interval)
+
+
+def _follow(shared: Context, observer: Observer, fleet: Fleet, stop: threading.Event, interval_s: float) -> None:
+    """Look, then bring the fleet nearer once a second until the next look. Without an answer nothing is changed."""
+    told: Mapping[str, int] = {}
+    while not stop.is_set():
+        try:
+            desired = observer.step().desired
+        except Unavailable as error:
+            # Before any worker there are no topics: the first plan makes them.
+            desired = told or ({"plan": 1} if error.code == "unknown_topic" else {})
+        else:
+            desired = {**desired, **ALWAYS}
+        fleet.want(desired)
+        if desired != told:
+            told = desired
+            shared.console.print("wanted: " + ", ".join(f"{stage} {count}" for stage, count in desired.items()))
+        for _ in range(max(1, round(interval_s))):
+            fleet.step()
+            if stop.wait(min(1.0, interval_s)):
+                return

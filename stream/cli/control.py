@@ -1,0 +1,189 @@
+"""`rushes control` runs the control plane on Kafka; `rushes usage` and `rushes progress` ask it."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+from rich import box
+from rich.table import Table
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.ingest import file_settings, stop_on_signals
+from stream.cli.live import STYLES
+from stream.cli.shown import clip_name, shown
+from stream.clock import SystemClock
+from stream.events.grid import SECOND_NS
+
+if TYPE_CHECKING:
+    from stream.control.view import AssetView, ControlView
+
+BrokerUri = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
+ClientProperties = Annotated[
+    Path | None, typer.Option(help="librdkafka properties, key=value a line: security settings and secrets.")
+]
+OfTenant = Annotated[str | None, typer.Option(help="Only this tenant.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
+
+
+def control(
+    context: typer.Context,
+    broker: BrokerUri,
+    client_properties: ClientProperties = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics, as for `rushes run`.")] = 8,
+    webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of every completed asset.")] = None,
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
+    ] = None,
+    webhook_secret: Annotated[str | None, typer.Option(envvar="RUSHES_WEBHOOK_SECRET", hidden=True)] = None,
+    private_network: Annotated[
+        bool, typer.Option("--private-network", help="The webhook may be at a private or loopback address.")
+    ] = False,
+) -> None:
+    """Follow progress, keep usage, say what is completed. Its table lives in Kafka: the state directory may be lost."""
+    from stream.kafka.client import KafkaSettings
+    from stream.pipelines.control import run_control
+    from stream.pipelines.webhook import WebhookSettings
+
+    shared: Context = context.obj
+    settings = None
+    if webhook is not None:
+        secret = _secret(webhook_secret_file, webhook_secret)
+        settings = WebhookSettings(webhook, secret, allow_private_addresses=private_network)
+    kafka = KafkaSettings.from_uri(broker, client_properties)
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        run_control(kafka, shared.state_dir, partitions, settings, stop, clock=SystemClock())
+
+
+def usage(
+    context: typer.Context,
+    broker: Annotated[
+        str | None, typer.Option(help="kafka://host:port[,host:port…]; without it, what runs over --state used.")
+    ] = None,
+    client_properties: ClientProperties = None,
+    window: Annotated[str, typer.Option(help="hour or day, of publication (UTC).")] = "day",
+    tenant: OfTenant = None,
+    json_output: AsJson = False,
+) -> None:
+    """What each tenant used, by stage and window: video, CPU and device seconds, bytes read."""
+    from stream.control.view import Window
+
+    shared: Context = context.obj
+    if window not in get_args(Window):
+        raise UsageProblem(f"--window {window!r}: choose hour or day")
+    view = _own_view(shared) if broker is None else _view(broker, client_properties)
+    found = view.usage("hour" if window == "hour" else "day", tenant)
+    rows = [
+        {
+            "window": _utc(key.window_ms),
+            "tenant": key.tenant,
+            "stage": key.stage,
+            "video_s": used.video_ns / SECOND_NS,
+            "cpu_s": used.cpu_us / 1e6,
+            "device_s": used.device_us / 1e6,
+            "read_bytes": used.read_bytes,
+        }
+        for key, used in found.items()
+    ]
+    if json_output:
+        shared.print_json(rows)
+        return
+    table = _table(
+        "Usage, by time of publication", ("window", "tenant", "stage"), ("video s", "CPU s", "device s", "MB")
+    )
+    for row in rows:
+        seconds = (f"{row[name]:.1f}" for name in ("video_s", "cpu_s", "device_s"))
+        names = (shown(row[name]) for name in ("window", "tenant", "stage"))
+        table.add_row(*names, *seconds, f"{int(str(row['read_bytes'])) / 1e6:.1f}")
+    shared.console.print(table if rows else "No usage yet.")
+
+
+def progress(
+    context: typer.Context,
+    broker: BrokerUri,
+    client_properties: ClientProperties = None,
+    tenant: OfTenant = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows of the table at most; --json has all.")] = 50,
+    json_output: AsJson = False,
+) -> None:
+    """How far each asset is, stage by stage, the newest first."""
+    shared: Context = context.obj
+    views = _view(broker, client_properties).assets(tenant)
+    if json_output:
+        shared.print_json([_asset_json(view) for view in views])
+        return
+    stages = list(dict.fromkeys(name for view in views for name in sorted(view.done)))
+    table = _table("Progress", ("tenant", "asset", "status"), ("cells", *stages))
+    for view in views[:limit]:
+        change = view.head.change
+        status = f"[{STYLES[change.status]}]{change.status}[/]" if change else "-"
+        asset = view.head.asset
+        done = (str(view.done.get(name, 0)) for name in stages)
+        table.add_row(shown(asset.tenant), shown(clip_name(asset.asset_id)), status, str(_cells(view)), *done)
+    shared.console.print(table if views else "Nothing yet: is `rushes control` running?")
+    if len(views) > limit:
+        shared.console.print(f"{limit} of {len(views)}; --limit {len(views)} shows all")
+
+
+def _view(broker: str, client_properties: Path | None) -> "ControlView":
+    from stream.control.app import CHANGELOG
+    from stream.control.view import ControlView
+    from stream.kafka.client import KafkaSettings
+    from stream.kafka.snapshot import latest_values
+
+    kafka = KafkaSettings.from_uri(broker, client_properties)
+    return ControlView(latest_values(kafka, CHANGELOG, SystemClock()))
+
+
+def _own_view(shared: Context) -> "ControlView":
+    from stream.control.journal import UsageJournal
+    from stream.control.view import ControlView
+
+    return ControlView(UsageJournal(file_settings(shared).usage_file).read())
+
+
+def _cells(view: "AssetView") -> int:
+    change = view.head.change
+    return max(view.head.segment_count, change.segment_count if change else 0)
+
+
+def _asset_json(view: "AssetView") -> dict[str, Any]:
+    head = view.head
+    return {
+        "tenant": head.asset.tenant,
+        "project": head.asset.project,
+        "asset_id": head.asset.asset_id,
+        "version": list(head.asset.version),
+        "published": _utc(head.asset.version.append_ms),
+        "segments": _cells(view),
+        "status": head.change.status if head.change else None,
+        "code": head.change.code if head.change else None,
+        "reason": head.change.reason if head.change else None,
+        "segments_done": dict(view.done),
+    }
+
+
+def _utc(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in left:
+        table.add_column(column, overflow="fold")
+    for column in right:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _secret(file: Path | None, given: str | None) -> bytes:
+    if file is None and given is None:
+        raise UsageProblem("a webhook needs a secret: --webhook-secret-file FILE or RUSHES_WEBHOOK_SECRET")
+    if file is None:
+        return (given or "").encode()
+    try:
+        return file.read_bytes().strip()
+    except OSError as error:
+        raise UsageProblem(f"cannot read {file} ({type(error).__name__})") from None

@@ -1,0 +1,54 @@
+"""`rushes exporter`: freshness, backlog and desired replicas for Prometheus, from beside the workers."""
+
+import threading
+from typing import Annotated
+
+import typer
+
+from stream.cli.context import Context
+from stream.cli.ingest import stop_on_signals
+from stream.cli.watching import (
+    BatchDrain,
+    Broker,
+    Captions,
+    ClientProperties,
+    Interval,
+    MaxReplicas,
+    Objective,
+    Prior,
+    Watched,
+    observing,
+    scaling_policy,
+)
+from stream.clock import SystemClock
+
+
+def exporter(  # one option per thing a deployment decides
+    context: typer.Context,
+    broker: Broker,
+    client_properties: ClientProperties = None,
+    host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 9108,
+    interval: Interval = 5.0,
+    objective: Objective = 60.0,
+    batch_drain: BatchDrain = 3600.0,
+    max_replicas: MaxReplicas = 32,
+    prior: Prior = None,
+    captions: Captions = False,
+) -> None:
+    """Watch the topology until SIGTERM. It reads small records only, and needs no worker to run."""
+    from stream.exporter import run_exporter
+
+    shared: Context = context.obj
+
+    def announce(bound: int) -> None:
+        shared.console.print(f"Metrics are at http://{host}:{bound}/metrics.", soft_wrap=True)
+        shared.console.file.flush()
+
+    policy = scaling_policy(objective, batch_drain, max_replicas, prior)
+    stop = threading.Event()
+    with (
+        observing(Watched(broker, client_properties, policy, captions=captions, remembers=True)) as observer,
+        stop_on_signals(stop),
+    ):
+        run_exporter(observer, stop, announce, clock=SystemClock(), interval_s=interval, host=host, port=port)

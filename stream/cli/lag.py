@@ -1,0 +1,156 @@
+"""`rushes lag`: how fresh each stage is, what holds it up, and when the backlog will be gone."""
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stream.cli.context import Context
+from stream.cli.ingest import stop_on_signals
+from stream.cli.watching import (
+    BatchDrain,
+    Broker,
+    Captions,
+    ClientProperties,
+    Interval,
+    MaxReplicas,
+    Objective,
+    Prior,
+    Watched,
+    observing,
+    scaling_policy,
+)
+from stream.errors import Unavailable
+from stream.flow import Snapshot, StageFlow
+from stream.observer import Observation, Observer
+from stream.outlook import bottleneck, drained_in_s, gone_in_s
+
+
+def lag(
+    context: typer.Context,
+    broker: Broker,
+    client_properties: ClientProperties = None,
+    interval: Interval = 2.0,
+    objective: Objective = 60.0,
+    batch_drain: BatchDrain = 3600.0,
+    max_replicas: MaxReplicas = 32,
+    prior: Prior = None,
+    captions: Captions = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
+) -> None:
+    """Live until Ctrl-C. The first look reads what is open from `progress`, as the exporter does."""
+    shared: Context = context.obj
+    policy = scaling_policy(objective, batch_drain, max_replicas, prior)
+    with observing(Watched(broker, client_properties, policy, captions=captions)) as observer:
+        if json_output:
+            shared.print_json(as_json(observer.step()))
+        elif once:
+            shared.console.print(view(observer.step(), objective))
+        else:
+            _follow(shared, observer, objective, interval)
+
+
+def view(found: Observation, objective_s: float) -> Group:
+    """The table and what to make of it."""
+    return Group(_table(found, objective_s), *_sentences(found.snapshot))
+
+
+def as_json(found: Observation) -> dict[str, Any]:
+    """Everything the table shows, in seconds; infinite times are null."""
+    snapshot = found.snapshot
+    held = bottleneck(snapshot)
+    return {
+        "at_ms": snapshot.at_ms,
+        "stages": [_stage_json(flow, found.desired) for flow in snapshot.stages],
+        "offset_lag_records": snapshot.offset_lag,
+        "open_assets": snapshot.open_assets,
+        "dead_letters_written": snapshot.dead_letters,
+        "bottleneck": None if held is None else {"place": held.place, "stage": held.stage, "reason": held.words},
+        "gone_in_s": _finite(gone_in_s(snapshot)),
+    }
+
+
+def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "stage": flow.stage,
+        "freshness_lag_s": {lane: it.freshness_lag_s for lane, it in flow.lanes.items()},
+        "waiting_video_s": {lane: it.waiting_video_s for lane, it in flow.lanes.items()},
+        "arrival": {lane: it.arrival for lane, it in flow.lanes.items()},
+        "backlog_video_s": flow.backlog_video_s,
+        "service": flow.service,
+        "service_per_replica": flow.service_per_replica,
+        "replicas": flow.replicas,
+        "desired_replicas": desired[flow.stage],
+        "partitions": flow.partitions,
+        "stuck_partitions": flow.stuck_partitions,
+        "gone_in_s": _finite(drained_in_s(flow)),
+    }
+
+
+def _follow(shared: Context, observer: Observer, objective_s: float, interval_s: float) -> None:
+    stop = threading.Event()
+    with stop_on_signals(stop), Live(console=shared.console, auto_refresh=False) as live:
+        while not stop.is_set():
+            try:
+                live.update(view(observer.step(), objective_s), refresh=True)
+            except Unavailable as error:
+                live.update(Text(f"waiting for the broker: {error.message}", style="yellow"), refresh=True)
+            stop.wait(interval_s)
+
+
+def _table(found: Observation, objective_s: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    for column in ("freshness", "batch", "backlog", "in", "out", "replicas", "records", "gone in"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for flow in found.snapshot.stages:
+        interactive = flow.lane("interactive").freshness_lag_s
+        style = "red" if interactive > objective_s else "yellow" if interactive > objective_s / 2 else "green"
+        wanted = found.desired[flow.stage]
+        table.add_row(
+            flow.stage,
+            Text(duration(interactive), style=style),
+            duration(flow.lane("batch").freshness_lag_s),
+            duration(flow.backlog_video_s),
+            f"{flow.arrival:.1f}",
+            f"{flow.service:.1f}",
+            Text(f"{flow.replicas}/{wanted}", style="" if flow.replicas >= wanted else "yellow"),
+            str(sum(flow.offset_lag.values())),
+            duration(drained_in_s(flow)),
+        )
+    return table
+
+
+def _sentences(snapshot: Snapshot) -> list[Text]:
+    letters = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
+    open_assets = Text(f"{snapshot.open_assets} assets open{letters}.", style="dim")
+    held = bottleneck(snapshot)
+    if held is None:
+        return [Text("Nothing waits.", style="green"), open_assets]
+    gone_s = gone_in_s(snapshot)
+    outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "the backlog does not shrink"
+    return [Text(f"Bottleneck: {held.place} ({held.words}); {outlook}.", style="bold"), open_assets]
+
+
+def duration(seconds: float) -> str:
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `-` for nothing and `never` for ever."""
+    if not math.isfinite(seconds):
+        return "never"
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s" if whole else "-"
+    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

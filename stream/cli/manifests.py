@@ -1,0 +1,64 @@
+"""`rushes manifests`: what a cluster needs to run the topology, generated into a directory."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream.cli.context import Context, UsageProblem
+
+
+def manifests(  # one option per thing a deployment decides
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(help="Where they are written; made if it is missing.")],
+    image: Annotated[str, typer.Option(help="Container image with rushes installed.")],
+    broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
+    namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "rushes",
+    epoch_ms: Annotated[int, typer.Option(min=0, help="Roll-out time in ms.")] = 0,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics.")] = 8,
+    client_secret: Annotated[str | None, typer.Option(help="Secret that holds client.properties.")] = None,
+    prometheus: Annotated[str, typer.Option(help="Prometheus that KEDA asks.")] = "http://prometheus.monitoring:9090",
+    monitoring: Annotated[str, typer.Option(help="Namespace that scrapes come from.")] = "monitoring",
+    objective: Annotated[float, typer.Option(min=1.0, help="Seconds until interactive footage is searchable.")] = 60.0,
+    guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
+    gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
+    captions: Annotated[bool, typer.Option(help="Run the caption stage.")] = False,
+) -> None:
+    """Write kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json. Nothing is applied."""
+    from stream.clock import SystemClock
+    from stream.deployment.alerts import rules
+    from stream.deployment.dashboard import dashboard
+    from stream.deployment.keda import scaled_objects
+    from stream.deployment.kubernetes import Rollout
+    from stream.deployment.kubernetes import manifests as objects
+    from stream.pipelines.understanding import Understanding
+    from stream.settings import ModelChoice, Settings
+
+    shared: Context = context.obj
+    models = ModelChoice(captioner="hf" if captions else "template")
+    shape = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cuda" if gpu else "cpu")
+    topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms).topology()
+    rollout = Rollout(image, _servers(broker), namespace, epoch_ms, partitions, client_secret, monitoring)
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(directory / "kubernetes.yaml", *objects(topology, rollout))
+    _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))
+    _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide))
+    (directory / "dashboard.json").write_text(json.dumps(dashboard(), indent=2) + "\n")
+    shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {directory}.")
+
+
+def _servers(broker: str) -> str:
+    scheme, _, servers = broker.partition("://")
+    ports = [server.rpartition(":")[2] for server in servers.split(",")]
+    if scheme != "kafka" or not all(port.isdigit() for port in ports):
+        raise UsageProblem(f"--broker {broker!r}: say kafka://host:port[,host:port…]")
+    return servers
+
+
+def _write(path: Path, *documents: Any) -> None:
+    import yaml
+
+    # Through JSON, so that equal parts are written out and not as references.
+    plain = json.loads(json.dumps(documents))
+    path.write_text(yaml.safe_dump_all(plain, sort_keys=False, allow_unicode=True))

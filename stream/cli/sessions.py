@@ -1,0 +1,68 @@
+"""Which session a command works through: the stages of this process, or workers on a Kafka cluster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream.clock import Clock
+from stream.pipelines.session import Session
+from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from stream.kafka.broker import KafkaBroker
+
+BrokerUri = Annotated[
+    str | None, typer.Option("--broker", help="kafka://host:port[,host:port…]: leave the work to workers there.")
+]
+ClientProperties = Annotated[
+    Path | None,
+    typer.Option("--client-properties", help="librdkafka properties, key=value a line: security settings and secrets."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Kafka cluster as it was named at the command line."""
+
+    uri: str
+    properties: Path | None = None
+
+    @classmethod
+    def named(cls, uri: str | None, properties: Path | None) -> "Cluster | None":
+        return None if uri is None else cls(uri, properties)
+
+    @contextmanager
+    def connected(self, clock: Clock) -> Iterator["KafkaBroker"]:
+        """Raises `Fatal` for what cannot be an address or a properties file."""
+        from stream.kafka.broker import KafkaBroker
+        from stream.kafka.client import KafkaSettings
+
+        broker = KafkaBroker(KafkaSettings.from_uri(self.uri, self.properties), clock)
+        try:
+            yield broker
+        finally:
+            broker.close()
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock, cluster: Cluster | None) -> Iterator[Session]:
+    """The session of a command, for the block."""
+    if cluster is None:
+        from stream.pipelines.embedded import Embedded
+
+        with Embedded(settings, clock) as embedded:
+            yield embedded
+        return
+    from stream.pipelines.cluster import ClusterSession
+    from stream.pipelines.understanding import Understanding
+
+    topology = Understanding(settings, clock, epoch_ms=0).topology()
+    with (
+        cluster.connected(clock) as broker,
+        ClusterSession(broker, topology, clock, address=cluster.uri) as followed,
+    ):
+        yield followed

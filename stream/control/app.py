@@ -1,0 +1,212 @@
+"""The control plane's Faust app: folds `progress` into a changelogged table and says what is completed. No web server.
+
+Faust delivers at least once and its commits know nothing of its changelog, so here an event is acknowledged only when
+what it wrote is durable in the changelog; entries are joins, so an event that comes again changes nothing.
+"""
+
+import asyncio
+import logging
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from stream.codec import Decoder, encode
+from stream.control.state import completion, entries
+from stream.errors import BadEvent, Fatal, StageError, Unavailable
+from stream.events.base import Event
+from stream.kafka.client import KafkaSettings
+from stream.records import Record
+from stream.topics import COMPLETIONS, PROGRESS
+
+_log = logging.getLogger(__name__)
+
+APP = "rushes-control"
+"""Also the consumer group."""
+TABLE = "entries"
+CHANGELOG = f"{APP}-{TABLE}-changelog"
+MAX_UNSETTLED = 1000
+MAX_SENT_KEYS = 200_000
+_CHECK_S = 0.2
+_STORE_OPTIONS = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20, "max_write_buffer_number": 2}
+"""A worker has a store a partition; Faust's own defaults would let each grow to gigabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """Where the app runs. `partitions` is that of the `progress` topic, which the table shares; the local copy of the
+    table under `directory` may be wiped at any time.
+    """
+
+    kafka: KafkaSettings
+    directory: Path
+    partitions: int
+    commit_interval_s: float = 1.0
+
+
+def serve(hosting: Hosting, stop: threading.Event, check: Callable[[], None] = lambda: None) -> None:
+    """Run until `stop`, or until `check`, which is asked now and then, raises. Raises `Unavailable` when the app came
+    to an end by itself: start it again.
+    """
+    asyncio.run(_serve(hosting, stop, check))
+
+
+async def _serve(hosting: Hosting, stop: threading.Event, check: Callable[[], None]) -> None:
+    hosting.directory.mkdir(parents=True, exist_ok=True)
+    app = build(hosting)
+    control = Control(app, hosting)
+    await app.start()
+    _log.info("control plane: follows %s", PROGRESS.name)
+    try:
+        while not stop.is_set() and control.failure is None and not app.crashed:
+            check()
+            await asyncio.sleep(_CHECK_S)
+    finally:
+        await app.stop()
+    reason = control.failure or (app.crash_reason if app.crashed else None)
+    if isinstance(reason, StageError):
+        raise reason
+    if reason is not None:
+        raise Unavailable(f"the control plane stopped ({type(reason).__name__}); start it again", code="control_ended")
+
+
+def build(hosting: Hosting) -> faust.App:
+    """An app without agents. Faust puts the table's topic in place, compacted and partitioned like its source."""
+    kafka = hosting.kafka
+    silence_s = int(kafka.properties.get("session.timeout.ms", kafka.session_timeout_s * 1000)) / 1000
+    return faust.App(
+        APP,
+        broker=[f"kafka://{server}" for server in kafka.servers.split(",")],
+        broker_credentials=credentials(kafka.properties),
+        broker_commit_interval=hosting.commit_interval_s,
+        broker_session_timeout=silence_s,
+        broker_heartbeat_interval=silence_s / 4,
+        store="rocksdb://?driver=rocksdict",
+        datadir=str(hosting.directory),
+        topic_partitions=hosting.partitions,
+        topic_replication_factor=max(1, kafka.replication_factor),
+        topic_disable_leader=True,
+        key_serializer="raw",
+        value_serializer="raw",
+        web_enabled=False,
+    )
+
+
+class Control:
+    """The app's one agent. `failure` is why it cannot go on; nothing is acknowledged after it."""
+
+    def __init__(self, app: faust.App, hosting: Hosting) -> None:
+        self.failure: BaseException | None = None
+        self._app = app
+        self._decoder = Decoder([PROGRESS])
+        self._table: Any = app.Table(
+            TABLE, partitions=hosting.partitions, key_type=bytes, value_type=bytes, options=dict(_STORE_OPTIONS)
+        )
+        self._completions = _raw_topic(app, COMPLETIONS.name)
+        self._sent: set[bytes] = set()
+        self._unsettled = asyncio.Semaphore(MAX_UNSETTLED)
+        app.agent(_raw_topic(app, PROGRESS.name), name="follow")(self._follow)
+
+    async def _follow(self, stream: Any) -> AsyncIterator[None]:
+        async for event in stream.noack().events():
+            await self._unsettled.acquire()
+            try:
+                writes = await self._take(event)
+            except Exception as error:
+                self._failed(error)
+                raise
+            asyncio.gather(*writes).add_done_callback(partial(self._settle, event))
+            yield
+
+    async def _take(self, event: Any) -> list[Any]:
+        """Fold one event in; the writes to wait for."""
+        try:
+            decoded = self._decoder.decode(_record(event))
+        except BadEvent as error:
+            _log.warning("control plane: skipped a record of %s (%s)", PROGRESS.name, error.code)
+            return []
+        if (told := completion(decoded, self._table.get)) is not None:
+            await self._tell(told)  # before the status is remembered: what is cut off here is told again
+        return [
+            self._write(event, key, value)
+            for key, value in entries(decoded.data, self._table.get)
+            if key not in self._sent or self._table.get(key) != value
+        ]
+
+    async def _tell(self, told: Event) -> None:
+        encoded = encode(told)
+        headers = dict(encoded.headers)
+        delivery = await self._completions.send(key=encoded.key, value=encoded.value, headers=headers)
+        await delivery
+
+    def _write(self, event: Any, key: bytes, value: bytes) -> Any:
+        """To the changelog and the local store. An entry that only the local store has, as its writer was killed in
+        between, looks unchanged: so each is written once by every process that meets it.
+        """
+        if len(self._sent) >= MAX_SENT_KEYS:
+            self._sent.clear()
+        self._sent.add(key)
+        durable = self._table.send_changelog(event.message.partition, key, value)
+        self._table.data[key] = value
+        return durable
+
+    def _settle(self, event: Any, done: "asyncio.Future[list[Any]]") -> None:
+        self._unsettled.release()
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if error is not None:
+            self._failed(error)
+        elif self.failure is None:
+            event.ack()
+
+    def _failed(self, error: BaseException) -> None:
+        self.failure = self.failure or error
+
+
+def credentials(properties: Mapping[str, str]) -> Any:
+    """librdkafka properties as Faust takes them; None for plaintext. Raises `Fatal` for what Faust cannot do."""
+    protocol = properties.get("security.protocol", "plaintext").lower()
+    tls = _tls(properties) if protocol in {"ssl", "sasl_ssl"} else None
+    if protocol == "plaintext":
+        return None
+    if protocol == "ssl":
+        return faust.SSLCredentials(tls)
+    mechanism = properties.get("sasl.mechanisms") or properties.get("sasl.mechanism") or "PLAIN"
+    if protocol not in {"sasl_plaintext", "sasl_ssl"} or mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
+        raise Fatal(f"the control plane knows no {protocol} with {mechanism}", code="invalid_broker")
+    return faust.SASLCredentials(
+        username=properties.get("sasl.username"),
+        password=properties.get("sasl.password"),
+        mechanism=mechanism,
+        ssl_context=tls,
+    )
+
+
+def _tls(properties: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))
+    if properties.get("ssl.endpoint.identification.algorithm") == "none":
+        context.check_hostname = False
+    if certificate := properties.get("ssl.certificate.location"):
+        context.load_cert_chain(certificate, properties.get("ssl.key.location"), properties.get("ssl.key.password"))
+    return context
+
+
+def _raw_topic(app: faust.App, name: str) -> Any:
+    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def _record(event: Any) -> Record:
+    message = event.message
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key or b"",
+        value=message.value or b"",
+        headers={name: value or b"" for name, value in dict(message.headers or {}).items()},
+        append_time_ms=round(message.timestamp * 1000),
+    )

@@ -1,0 +1,70 @@
+"""The control plane's entries of an embedded deployment: a file that only grows, joined when it is read.
+
+It is for usage, which outlives the assets: of an asset it holds a digest, so that nothing in it names what was deleted.
+"""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from stream.control.state import Entry, entries, joined
+from stream.events.asset import SegmentProgressed
+from stream.events.base import Payload
+from stream.events.ids import digest
+
+_log = logging.getLogger(__name__)
+
+
+class UsageJournal:
+    """One writer (who holds the state directory), any number of readers; kill -9 costs what was not yet `add`ed.
+
+    A line is the key in hexadecimal and the value. A line that was cut off has lower numbers or none, which a join
+    ignores.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._table: dict[bytes, bytes] = {}
+        self._unwritten: list[Entry] = []
+
+    def add(self, payloads: Iterable[Payload]) -> None:
+        """Append what is new. Where the disk takes nothing, it is tried again with the next call."""
+        for payload in payloads:
+            if isinstance(payload, SegmentProgressed):
+                for key, value in entries(_nameless(payload), self._table.get):
+                    if self._table.get(key) != value:
+                        self._table[key] = value
+                        self._unwritten.append((key, value))
+        if not self._unwritten:
+            return
+        # A line before may have been cut off: begin a new one.
+        lines = b"\n" + b"\n".join(key.hex().encode() + b" " + value for key, value in self._unwritten) + b"\n"
+        try:
+            with self._path.open("ab") as file:
+                file.write(lines)
+        except OSError as error:
+            _log.warning("usage is not written for now: %s", error.strerror)
+        else:
+            self._unwritten.clear()
+
+    def read(self) -> dict[bytes, bytes]:
+        """The table; empty where there is none yet."""
+        found: dict[bytes, bytes] = {}
+        if not self._path.exists():
+            return found
+        with self._path.open("rb") as file:
+            for line in file:
+                name, _, value = line.strip().partition(b" ")
+                try:
+                    key = bytes.fromhex(name.decode())
+                    if value:
+                        found[key] = joined(key, found.get(key), value)
+                except ValueError:
+                    continue  # cut off
+        return found
+
+
+def _nameless(report: SegmentProgressed) -> SegmentProgressed:
+    asset = report.asset
+    name = digest("usage", asset.tenant, asset.asset_id)
+    return report.model_copy(update={"asset": asset.model_copy(update={"asset_id": name, "project": "-"})})

@@ -1,0 +1,164 @@
+"""What the control plane remembers, as the small entries of a table (pure): the head of an asset version, and one cell
+for each of its segments and stages.
+
+Every entry is a join: outcomes unite, measures and statuses take the highest. So an entry depends on neither the order
+nor the repetition of events, and an event adds one entry of some 60 bytes whatever the length of its asset.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from stream.events.asset import AssetChanged, AssetRef, Outcome, SegmentProgressed
+from stream.events.base import Event, Payload
+from stream.events.grid import MAX_SEGMENTS
+from stream.events.ids import digest, without_secrets
+from stream.reducers import standing
+
+MAX_MISSING = 20
+MAX_REASON_CHARS = 300
+MAX_STAGE_BYTES = 100
+_DIGEST_BYTES = 16
+_FLAGS = {Outcome.DONE: 1, Outcome.FAILED: 2, Outcome.SUPERSEDED: 4}
+
+Entry = tuple[bytes, bytes]
+"""Key and value of a table's entry. A key is the asset version's digest, then for a cell `stage/segment`."""
+Stored = Callable[[bytes], bytes | None]
+"""The value of a key, or None."""
+
+
+class Cell(NamedTuple):
+    """What one stage reported of one segment. `outcomes` holds a bit for each that was ever reported. The length is
+    that of a report of done, if there was one: a failure may not know it.
+    """
+
+    outcomes: int = 0
+    video_ns: int = 0
+    cpu_us: int = 0
+    device_us: int = 0
+    read_bytes: int = 0
+
+    @property
+    def done(self) -> bool:
+        return bool(self.outcomes & _FLAGS[Outcome.DONE])
+
+    def joined(self, other: "Cell") -> "Cell":
+        _, video_ns = max((self.done, self.video_ns), (other.done, other.video_ns))
+        measures = (max(ours, theirs) for ours, theirs in zip(self[2:], other[2:], strict=True))
+        return Cell(self.outcomes | other.outcomes, video_ns, *measures)
+
+    def to_bytes(self) -> bytes:
+        return ",".join(map(str, self)).encode()
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Cell":
+        return cls(*map(int, value.split(b",")))
+
+
+class AssetHead(BaseModel):
+    """Whose cells they are, and the highest status reported (without labels, and without what is long in it)."""
+
+    model_config = ConfigDict(frozen=True)
+    asset: AssetRef
+    segment_count: int = 0
+    change: AssetChanged | None = None
+
+    def joined(self, other: "AssetHead") -> "AssetHead":
+        changes = [head.change for head in (self, other) if head.change is not None]
+        return AssetHead(
+            asset=max(self.asset, other.asset, key=lambda ref: ref.project),
+            segment_count=max(self.segment_count, other.segment_count),
+            change=max(changes, key=standing, default=None),
+        )
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "AssetHead":
+        return cls.model_validate_json(value)
+
+
+def entries(payload: Payload, stored: Stored) -> list[Entry]:
+    """What a table holds after an event of the `progress` topic, entry by entry; nothing for other events and for
+    segments that no asset has.
+    """
+    return [(key, joined(key, stored(key), fresh)) for key, fresh in _said(payload)]
+
+
+def joined(key: bytes, held: bytes | None, fresh: bytes) -> bytes:
+    """Two values of one key as one. Raises `ValueError` for what is no value of such a key."""
+    if parsed_key(key) is None:
+        head = AssetHead.from_bytes(fresh)
+        return (head if held is None else AssetHead.from_bytes(held).joined(head)).to_bytes()
+    cell = Cell.from_bytes(fresh)
+    return (cell if held is None else Cell.from_bytes(held).joined(cell)).to_bytes()
+
+
+def completion(event: Event, stored: Stored) -> Event | None:
+    """What the asset's producer is to be told: that its status is final now, and another than before. The same event
+    leads to the same id, so that who is told twice knows.
+    """
+    change = event.data
+    if not isinstance(change, AssetChanged) or not change.status.final:
+        return None
+    held = stored(head_key(change.asset))
+    before = None if held is None else AssetHead.model_validate_json(held).change
+    if before is not None and (before.status is change.status or standing(before) >= standing(_short(change))):
+        return None
+    told = change.model_copy(update={"uri": without_secrets(change.uri)})
+    return event.derive(told, id=completion_id(change))
+
+
+def completion_id(change: AssetChanged) -> str:
+    asset = change.asset
+    return digest("completion", asset.tenant, asset.asset_id, *asset.version, change.status.value)
+
+
+def head_key(asset: AssetRef) -> bytes:
+    return bytes.fromhex(digest("asset-version", asset.tenant, asset.asset_id, *asset.version))
+
+
+def parsed_key(key: bytes) -> tuple[bytes, str, int] | None:
+    """(head's key, stage, segment) of a cell's key; None for a head's."""
+    if len(key) == _DIGEST_BYTES:
+        return None
+    stage, _, segment = key[_DIGEST_BYTES:].decode().rpartition("/")
+    return key[:_DIGEST_BYTES], stage, int(segment)
+
+
+def _is_stage(name: str) -> bool:
+    return 0 < len(name.encode()) <= MAX_STAGE_BYTES
+
+
+def _said(payload: Payload) -> list[Entry]:
+    """What this event alone says."""
+    match payload:
+        case SegmentProgressed():
+            if not 0 <= payload.segment < payload.segment_count <= MAX_SEGMENTS or not _is_stage(payload.stage):
+                return []
+            head = AssetHead(asset=payload.asset, segment_count=payload.segment_count)
+            key = head_key(payload.asset)
+            cell = Cell(
+                _FLAGS.get(payload.outcome, 0),
+                max(payload.video_ns, 0),
+                payload.cpu_us,
+                payload.device_us,
+                payload.read_bytes,
+            )
+            return [(key, head.to_bytes()), (key + f"{payload.stage}/{payload.segment}".encode(), cell.to_bytes())]
+        case AssetChanged():
+            return [(head_key(payload.asset), AssetHead(asset=payload.asset, change=_short(payload)).to_bytes())]
+    return []
+
+
+def _short(change: AssetChanged) -> AssetChanged:
+    return change.model_copy(
+        update={
+            "uri": "",
+            "labels": {},
+            "missing_ns": change.missing_ns[:MAX_MISSING],
+            "reason": change.reason and change.reason[:MAX_REASON_CHARS],
+        }
+    )

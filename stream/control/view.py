@@ -1,0 +1,88 @@
+"""What people ask of the control plane's table (pure): usage by tenant and window, progress by asset."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stream.control.state import AssetHead, Cell, parsed_key
+
+Window = Literal["hour", "day"]
+WINDOW_MS: dict[Window, int] = {"hour": 3_600_000, "day": 86_400_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Sums over segments done; each segment of each asset version and stage counts once, with its highest measures."""
+
+    video_ns: int = 0
+    cpu_us: int = 0
+    device_us: int = 0
+    read_bytes: int = 0
+
+    def plus(self, cell: Cell) -> "Used":
+        return Used(
+            self.video_ns + cell.video_ns,
+            self.cpu_us + cell.cpu_us,
+            self.device_us + cell.device_us,
+            self.read_bytes + cell.read_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class UsageKey:
+    """`window_ms` is the beginning of the window (UTC) that the asset was published in, by the broker's clock: who
+    publishes cannot move it, and every report of an asset version agrees on it.
+    """
+
+    window_ms: int
+    tenant: str
+    stage: str
+
+
+@dataclass(slots=True)
+class AssetView:
+    """An asset version and how many of its segments each stage has done."""
+
+    head: AssetHead
+    done: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+class ControlView:
+    """Reads a table, however it was come by. Cells whose head is missing are left out."""
+
+    def __init__(self, table: Mapping[bytes, bytes]) -> None:
+        self._table = table
+        self._heads = {
+            key: AssetHead.model_validate_json(value) for key, value in table.items() if parsed_key(key) is None
+        }
+
+    def usage(self, window: Window, tenant: str | None = None) -> dict[UsageKey, Used]:
+        """In order of time, tenant and stage."""
+        found: dict[UsageKey, Used] = defaultdict(Used)
+        length_ms = WINDOW_MS[window]
+        for head, stage, cell in self._done():
+            asset = head.asset
+            if tenant in (None, asset.tenant):
+                key = UsageKey(asset.version.append_ms // length_ms * length_ms, asset.tenant, stage)
+                found[key] = found[key].plus(cell)
+        return {key: found[key] for key in sorted(found)}
+
+    def assets(self, tenant: str | None = None) -> list[AssetView]:
+        """Every asset version, the newest first."""
+        views = {key: AssetView(head) for key, head in self._heads.items()}
+        for key in self._table:
+            cell = parsed_key(key)
+            if cell is not None and cell[0] in views and Cell.from_bytes(self._table[key]).done:
+                views[cell[0]].done[cell[1]] += 1
+        chosen = [view for view in views.values() if tenant in (None, view.head.asset.tenant)]
+        return sorted(chosen, key=lambda view: view.head.asset.version, reverse=True)
+
+    def _done(self) -> Iterator[tuple[AssetHead, str, Cell]]:
+        for key, value in self._table.items():
+            parsed = parsed_key(key)
+            head = None if parsed is None else self._heads.get(parsed[0])
+            if parsed is not None and head is not None:
+                cell = Cell.from_bytes(value)
+                if cell.done:
+                    yield head, parsed[1], cell

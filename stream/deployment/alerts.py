@@ -1,0 +1,224 @@
+"""Prometheus alert rules, each with its runbook in docs/operations.md. Queries name metrics by their definitions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stream import metrics as m
+from stream.topology import Topology
+
+RUNBOOKS = "docs/operations.md"
+Severity = Literal["page", "ticket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One rule. `expr` is PromQL; the alert fires when it has held for `hold`. A page wakes somebody."""
+
+    name: str
+    expr: str
+    hold: str
+    severity: Severity
+    summary: str
+    description: str
+
+    @property
+    def anchor(self) -> str:
+        """Of its runbook: a heading of the guide is the alert's name."""
+        return self.name.lower()
+
+    def rule(self, guide: str) -> dict[str, Any]:
+        return {
+            "alert": self.name,
+            "expr": self.expr,
+            "for": self.hold,
+            "labels": {"severity": self.severity},
+            "annotations": {
+                "summary": self.summary,
+                "description": self.description,
+                "runbook_url": f"{guide}#{self.anchor}",
+            },
+        }
+
+
+def alerts(topology: Topology, *, objective_s: float = 60.0) -> tuple[Alert, ...]:
+    """Every alert. `objective_s` is how old interactive footage may become before it is searchable."""
+    found = (_slow(objective_s), _stopped(), _failing(), _watching(), _stores(), _quality(), _writers(topology))
+    return tuple(alert for group in found for alert in group)
+
+
+def rules(topology: Topology, *, objective_s: float = 60.0, guide: str = RUNBOOKS) -> Mapping[str, Any]:
+    """A Prometheus rule file (`groups`)."""
+    listed = [alert.rule(guide) for alert in alerts(topology, objective_s=objective_s)]
+    return {"groups": [{"name": "rushes", "rules": listed}]}
+
+
+def _slow(objective_s: float) -> Iterator[Alert]:
+    oldest = f'max by (stage) ({m.FRESHNESS_LAG.name}{{lane="interactive"}})'
+    yield Alert(
+        "RushesFreshnessFarOff",
+        f"{oldest} > {4 * objective_s:g}",
+        "2m",
+        "page",
+        "{{ $labels.stage }}: interactive footage waits {{ $value | humanizeDuration }}",
+        f"The oldest interactive asset is four times older than the objective of {objective_s:g} s.",
+    )
+    yield Alert(
+        "RushesFreshnessMissed",
+        f"{oldest} > {objective_s:g}",
+        "15m",
+        "ticket",
+        "{{ $labels.stage }}: interactive footage waits {{ $value | humanizeDuration }}",
+        f"The objective of {objective_s:g} s has been missed for a quarter of an hour.",
+    )
+    yield Alert(
+        "RushesReplicasShort",
+        f"sum by (stage) ({m.DESIRED_REPLICAS.name}) > sum by (stage) ({m.REPLICAS.name})",
+        "15m",
+        "ticket",
+        "{{ $labels.stage }}: {{ $value }} replicas are wanted and not all are there",
+        "Scaling does not follow what is asked: no room, an image that does not start, or nobody scales.",
+    )
+
+
+def _stopped() -> Iterator[Alert]:
+    waiting = f"sum by (stage) ({m.WAITING.name}) > 0"
+    yield Alert(
+        "RushesStageStuck",
+        f"({waiting}) and on (stage) (sum by (stage) ({m.SERVICE.name}) == 0)",
+        "10m",
+        "page",
+        "{{ $labels.stage }}: {{ $value | humanizeDuration }} of footage wait and none is done",
+        "The stage has work and has finished nothing for ten minutes.",
+    )
+    yield Alert(
+        "RushesPartitionStuck",
+        f"max by (stage) ({m.STUCK.name}) > 0",
+        "5m",
+        "ticket",
+        "{{ $labels.stage }}: {{ $value }} partition(s) stand still",
+        "A group with members acknowledges nothing in some partitions though records are left in them.",
+    )
+    yield Alert(
+        "RushesNoReadyWorker",
+        f"({waiting}) unless on (stage) (sum by (stage) ({m.READY.name}) > 0)",
+        "5m",
+        "page",
+        "{{ $labels.stage }}: footage waits and no worker is ready",
+        "No worker of the stage has an open operator and its dependencies, or none is scraped.",
+    )
+    yield Alert(
+        "RushesDependencyOutage",
+        f'sum by (stage) ({m.PAUSED.name}{{reason="unavailable"}}) > 0',
+        "5m",
+        "page",
+        "{{ $labels.stage }}: {{ $value }} worker(s) wait for a dependency",
+        "A store, disk, source or weights file refuses; the stage goes on by itself when it is back.",
+    )
+
+
+def _failing() -> Iterator[Alert]:
+    yield Alert(
+        "RushesDeadLetters",
+        f"increase({m.LETTERS_WRITTEN.name}[15m]) > 20",
+        "0m",
+        "ticket",
+        "{{ $value | humanize }} dead letters in a quarter of an hour",
+        "Records cannot be processed; their assets stay partial or failed until they are replayed.",
+    )
+    broken, settled = (f'sum(increase({it.name}{{stage=~"plan|decode"}}[15m]))' for it in (m.DEAD_LETTERS, m.RECORDS))
+    yield Alert(
+        "RushesDecodeFailures",
+        f"{broken} / {settled} > 0.05 and {broken} > 5",
+        "5m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of what is planned and decoded fails",
+        "More than one record in twenty of the stages that read footage becomes a dead letter.",
+    )
+    yield Alert(
+        "RushesRetries",
+        f"sum by (stage, code) (rate({m.RETRIES.name}[10m])) > 0.2",
+        "15m",
+        "ticket",
+        "{{ $labels.stage }}: {{ $labels.code }} is tried again {{ $value | humanize }} times a second",
+        "A passing fault does not pass; attempts are used up and dead letters will follow.",
+    )
+
+
+def _watching() -> Iterator[Alert]:
+    yield Alert(
+        "RushesExporterAbsent",
+        f"absent({m.OBSERVED.name})",
+        "3m",
+        "page",
+        "Nobody measures freshness",
+        "The exporter is gone, is not scraped, or cannot see the cluster: no other alert on freshness can fire.",
+    )
+    yield Alert(
+        "RushesExporterFailing",
+        f"sum by (code) (increase({m.OBSERVATION_FAILURES.name}[10m])) > 3",
+        "5m",
+        "ticket",
+        "The exporter's rounds fail: {{ $labels.code }}",
+        "Kafka answers the exporter not at all or too late.",
+    )
+
+
+def _stores() -> Iterator[Alert]:
+    yield Alert(
+        "RushesDiskFilling",
+        f"predict_linear({m.STORE_FREE.name}[6h], 24 * 3600) < 0",
+        "30m",
+        "page",
+        "{{ $labels.store }}: the disk will be full within a day",
+        "The sinks pause before the disk is full, and freshness is lost then.",
+    )
+    grown = f"max by (store) (delta({m.STORE_BYTES.name}[1h]))"
+    usual = f"max by (store) (delta({m.STORE_BYTES.name}[24h] offset 1h)) / 24"
+    yield Alert(
+        "RushesStorageExplosion",
+        f"{grown} > 4 * clamp_min({usual}, {256 << 20})",
+        "15m",
+        "ticket",
+        "{{ $labels.store }} grew by {{ $value | humanize1024 }}B in an hour",
+        "Four times more than in the day before, and more than 1 GiB.",
+    )
+
+
+def _quality() -> Iterator[Alert]:
+    total, count = f"{m.SCORE.name}_sum", f"{m.SCORE.name}_count"
+    hour, week = (
+        f"sum by (model) (rate({total}[{window}])) / sum by (model) (rate({count}[{window}]))"
+        for window in ("1h", "7d")
+    )
+    seen = f"sum by (model) (increase({count}[1h])) > 200"
+    yield Alert(
+        "RushesQualityDrift",
+        f"(abs(({hour}) / ({week}) - 1) > 0.3) and ({seen})",
+        "30m",
+        "ticket",
+        "{{ $labels.model }}: the mean score is {{ $value | humanizePercentage }} off that of the week before",
+        "Footage, weights or decoding changed. Over at least 200 moments of the last hour.",
+    )
+    moments, seconds = f'{count}{{model="moderator"}}', m.ANNOTATED.name
+    rates = [f"sum(rate({moments}[{w}])) / sum(rate({seconds}[{w}]))" for w in ("1h", "7d")]
+    yield Alert(
+        "RushesMomentsDrift",
+        f"(abs(({rates[0]}) / ({rates[1]}) - 1) > 0.5) and (sum(increase({seconds}[1h])) > 3600)",
+        "30m",
+        "ticket",
+        "Moments per second of footage are {{ $value | humanizePercentage }} off those of the week",
+        "Shots are cut more or less often than before. Over at least an hour of footage in the last hour.",
+    )
+
+
+def _writers(topology: Topology) -> Iterator[Alert]:
+    single = "|".join(stage.name for stage in topology.stages if stage.max_replicas == 1)
+    yield Alert(
+        "RushesTwoWriters",
+        f'max by (stage) ({m.REPLICAS.name}{{stage=~"{single}"}}) > 1',
+        "5m",
+        "ticket",
+        "{{ $labels.stage }} has {{ $value }} replicas, and its store takes one writer",
+        "The second waits for the lock and does nothing but hold partitions.",
+    )

@@ -1,0 +1,93 @@
+"""A Grafana dashboard (dashboard model, schema 39) with one panel for every metric definition, freshness first."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stream import metrics as m
+from stream.metrics import Definition
+
+THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
+    ("Freshness", (m.FRESHNESS_LAG, m.DESIRED_REPLICAS, m.REPLICAS)),
+    ("Backlog and rates", (m.BACKLOG, m.WAITING, m.ARRIVAL, m.SERVICE, m.OFFSET_LAG, m.STUCK, m.OPEN_ASSETS)),
+    ("Failures", (m.LETTERS_WRITTEN, m.DEAD_LETTERS, m.RETRIES, m.OUTAGES)),
+)
+"""What comes first; workers and then everything else follow."""
+_WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard, to be imported or provisioned. Its data source is chosen by a variable."""
+    source = {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
+    return {
+        "uid": "rushes",
+        "title": "rushes",
+        "schemaVersion": 39,
+        "timezone": "utc",
+        "refresh": "10s",
+        "time": {"from": "now-3h", "to": "now"},
+        "templating": {"list": [source]},
+        "panels": list(_panels()),
+    }
+
+
+def themes() -> Iterator[tuple[str, tuple[Definition, ...]]]:
+    """Rows: each definition in one of them."""
+    yield from THEMES
+    shown = {it.name for _, group in THEMES for it in group}
+    rest = [it for it in m.DEFINITIONS if it.name not in shown]
+    yield "Stages", tuple(it for it in rest if it.labels[:1] == ("stage",))
+    yield "Resources, models and exporter", tuple(it for it in rest if it.labels[:1] != ("stage",))
+
+
+def query(it: Definition) -> str:
+    """PromQL for one definition: rates of counters, the 95th percentile of histograms, gauges as they are."""
+    by = f" by ({', '.join(it.labels)})" if it.labels else ""
+    if it.kind == "counter":
+        return f"sum{by} (rate({it.name}[5m]))"
+    if it.kind == "histogram":
+        return f"histogram_quantile(0.95, sum by ({', '.join((*it.labels, 'le'))}) (rate({it.name}_bucket[5m])))"
+    if it.name.endswith("_timestamp_seconds"):
+        return f"max{by} ({it.name}) * 1000"  # Grafana's dates are milliseconds
+    return f"max{by} ({it.name})" if it in m.EXPORTER_DEFINITIONS else f"sum{by} ({it.name})"
+
+
+def _panels() -> Iterator[dict[str, Any]]:
+    number, y = 1, 0
+    for title, group in themes():
+        yield {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": _place(0, y, 24, 1)}
+        number, y = number + 1, y + 1
+        for index, it in enumerate(group):
+            x, line = index % _COLUMNS * _WIDTH, index // _COLUMNS * _HEIGHT
+            yield _panel(number, it, _place(x, y + line, _WIDTH, _HEIGHT))
+            number += 1
+        y += -(-len(group) // _COLUMNS) * _HEIGHT
+
+
+def _panel(number: int, it: Definition, place: dict[str, int]) -> dict[str, Any]:
+    source = {"type": "prometheus", "uid": "${source}"}
+    legend = " ".join(f"{{{{{label}}}}}" for label in it.labels) or it.name
+    return {
+        "id": number,
+        "type": "timeseries",
+        "title": it.name.removeprefix("rushes_").replace("_", " "),
+        "description": it.help,
+        "datasource": source,
+        "gridPos": place,
+        "fieldConfig": {"defaults": {"unit": _unit(it), "min": 0}, "overrides": []},
+        "targets": [{"refId": "A", "datasource": source, "expr": query(it), "legendFormat": legend}],
+    }
+
+
+def _unit(it: Definition) -> str:
+    """Grafana's name of the unit."""
+    if "_bytes" in it.name:
+        return "Bps" if it.kind == "counter" else "bytes"
+    if it.name.endswith("_timestamp_seconds"):
+        return "dateTimeFromNow"
+    if it.name.endswith("_seconds") and "_per_" not in it.name:
+        return "s"
+    return "percentunit" if it.name.endswith("_ratio") else "short"
+
+
+def _place(x: int, y: int, w: int, h: int) -> dict[str, int]:
+    return {"x": x, "y": y, "w": w, "h": h}

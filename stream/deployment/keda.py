@@ -1,0 +1,39 @@
+"""KEDA `ScaledObject`s: stages of many replicas follow `rushes_desired_replicas` (keda.sh/v1alpha1)."""
+
+from collections.abc import Iterator
+
+from stream.deployment.kubernetes import Object, Rollout, max_replicas
+from stream.metrics import DESIRED_REPLICAS
+from stream.topology import Topology
+
+
+def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> Iterator[Object]:
+    """One for each stage without a bound of one. Where the metric is missing, `fallback` keeps two replicas: an
+    exporter that is down must not take the workers with it.
+    """
+    for stage in topology.stages:
+        if stage.max_replicas == 1:
+            continue
+        most = max_replicas(stage, rollout.partitions)
+        trigger = {
+            "serverAddress": prometheus,
+            "query": f'max({DESIRED_REPLICAS.name}{{stage="{stage.name}"}})',
+            "threshold": "1",
+            "ignoreNullValues": "false",  # nothing is an error, not zero
+        }
+        down = {"stabilizationWindowSeconds": 120}
+        spec = {
+            "scaleTargetRef": {"name": f"rushes-{stage.name}"},
+            "pollingInterval": 10,
+            "minReplicaCount": 1,
+            "maxReplicaCount": most,
+            "fallback": {"failureThreshold": 3, "replicas": min(2, most)},
+            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": down}}},
+            "triggers": [{"type": "prometheus", "metricType": "AverageValue", "metadata": trigger}],
+        }
+        yield {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {"name": f"rushes-{stage.name}", "namespace": rollout.namespace},
+            "spec": spec,
+        }

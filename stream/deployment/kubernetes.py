@@ -1,0 +1,216 @@
+"""Kubernetes objects of a roll-out, as plain values: one Deployment a stage, the exporter, and what surrounds them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stream.stage import Stage
+from stream.topology import Topology
+
+Object = dict[str, Any]
+PORT = 9108
+DRAIN_S = 20
+GRACE_S = DRAIN_S + 25
+"""Longer than a drain, which ends before the process is killed."""
+USER = 10001
+STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", "/media", "/etc/rushes"
+# Plan asks both ledgers; the others write.
+_STORING = ("plan", "index", "parquet", "dead-letters")
+_READING = ("plan", "decode")
+_LOADING = ("plan", "understand", "caption")
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
+    `client.properties`. `epoch_ms` is its time.
+    """
+
+    image: str
+    broker: str
+    namespace: str = "rushes"
+    epoch_ms: int = 0
+    partitions: int = 8
+    client_secret: str | None = None
+    monitoring: str = "monitoring"
+
+    @property
+    def broker_ports(self) -> list[int]:
+        return sorted({int(server.rpartition(":")[2]) for server in self.broker.split(",")})
+
+
+def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
+    """Every object, in an order in which they can be applied."""
+    yield _object("Namespace", rollout.namespace, None, {})
+    account = _object("ServiceAccount", "rushes", rollout, {})
+    yield {**account, "automountServiceAccountToken": False}
+    for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
+        yield _claim(name, mode, rollout)
+    yield from _network(rollout)
+    for stage in topology.stages:
+        yield _deployment(stage, rollout)
+        yield _budget(stage.name, rollout)
+    yield _exporter(rollout)
+    for name in ("worker", "exporter"):
+        yield _service(name, rollout)
+
+
+def max_replicas(stage: Stage, partitions: int) -> int:
+    """The most replicas that can have a partition each."""
+    most = max(1, partitions // stage.concurrency)
+    return most if stage.max_replicas is None else min(most, stage.max_replicas)
+
+
+def _deployment(stage: Stage, rollout: Rollout) -> Object:
+    single = stage.max_replicas == 1
+    arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), "--partitions", str(rollout.partitions)]
+    arguments += ["--root", MEDIA] if stage.name in _READING else []
+    pod = _pod("worker", stage.name, rollout, arguments, _resources(stage))
+    spec: Object = {
+        "selector": {"matchLabels": _labels(stage.name)},
+        "strategy": {"type": "Recreate" if single else "RollingUpdate"},
+        "template": pod,
+    }
+    # KEDA counts the replicas of the others.
+    return _object("Deployment", stage.name, rollout, {"replicas": 1, **spec} if single else spec)
+
+
+def _exporter(rollout: Rollout) -> Object:
+    resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
+    pod = _pod("exporter", "exporter", rollout, ["exporter"], resources)
+    spec = {"replicas": 1, "selector": {"matchLabels": _labels("exporter")}, "template": pod}
+    return _object("Deployment", "exporter", rollout, spec)
+
+
+def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources: Object) -> Object:
+    volumes, mounts = _volumes(name, rollout)
+    secured = ["--client-properties", f"{CLIENT}/client.properties"] if rollout.client_secret else []
+    where = ["--broker", f"kafka://{rollout.broker}", "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - a pod
+    container = {
+        "name": "rushes",
+        "image": rollout.image,
+        "command": ["rushes", "--state", STATE, "--cache", CACHE],
+        "args": [*arguments, *where, *secured],
+        "ports": [{"name": "metrics", "containerPort": PORT}],
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "startupProbe": {**_probe("/healthz"), "periodSeconds": 5, "failureThreshold": 60},
+        "livenessProbe": {**_probe("/healthz"), "periodSeconds": 10, "failureThreshold": 3},
+        "readinessProbe": {**_probe("/readyz"), "periodSeconds": 5},
+        "volumeMounts": mounts,
+    }
+    spec = {
+        "serviceAccountName": "rushes",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": volumes,
+    }
+    return {"metadata": {"labels": {**_labels(name), "app.kubernetes.io/component": role}}, "spec": spec}
+
+
+def _volumes(name: str, rollout: Rollout) -> tuple[list[Object], list[Object]]:
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the pod alone
+    claims = (("state", STATE, _STORING, False), ("cache", CACHE, _LOADING, True), ("media", MEDIA, _READING, True))
+    for volume, path, stages, read_only in claims:
+        if name in stages:
+            claim = {"claimName": f"rushes-{volume}", "readOnly": read_only}
+            volumes.append({"name": volume, "persistentVolumeClaim": claim})
+            mounts.append({"name": volume, "mountPath": path, "readOnly": read_only})
+    if name in _READING:  # children hand pictures over in shared memory
+        volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}})
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - of the pod alone
+    if rollout.client_secret:
+        volumes.append({"name": "client", "secret": {"secretName": rollout.client_secret, "defaultMode": 0o440}})
+        mounts.append({"name": "client", "mountPath": CLIENT, "readOnly": True})
+    return volumes, mounts
+
+
+def _resources(stage: Stage) -> Object:
+    asked = stage.resources
+    memory = f"{asked.memory_bytes >> 20}Mi"
+    limits: Object = {"memory": memory}
+    if asked.gpus:
+        limits["nvidia.com/gpu"] = str(asked.gpus)
+    return {"requests": {"cpu": f"{round(asked.cpus * 1000)}m", "memory": memory}, "limits": limits}
+
+
+def _network(rollout: Rollout) -> Iterator[Object]:
+    """In: scrapes. Out: names and brokers; for the stages that read footage also the public web."""
+    scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
+    names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    brokers = [{"port": port, "protocol": "TCP"} for port in rollout.broker_ports]
+    everyone = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "rushes"}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [scraping], "ports": [{"port": PORT, "protocol": "TCP"}]}],
+        "egress": [{"ports": [*names, *brokers]}],
+    }
+    yield _object("NetworkPolicy", "rushes", rollout, everyone)
+    private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+    web = {
+        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": private}}],
+        "ports": [{"port": port, "protocol": "TCP"} for port in (80, 443)],
+    }
+    selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": list(_READING)}]}
+    reading = {"podSelector": selector, "policyTypes": ["Egress"], "egress": [web]}
+    yield _object("NetworkPolicy", "rushes-reading", rollout, reading)
+
+
+def _budget(stage: str, rollout: Rollout) -> Object:
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": _labels(stage)}}
+    return _object("PodDisruptionBudget", stage, rollout, spec)
+
+
+def _service(role: str, rollout: Rollout) -> Object:
+    """Headless, for scrapes: it also lists pods that are not ready, as those are the ones to look at."""
+    selector = {"app.kubernetes.io/name": "rushes", "app.kubernetes.io/component": role}
+    ports = [{"name": "metrics", "port": PORT, "targetPort": "metrics"}]
+    spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": selector, "ports": ports}
+    return _object("Service", role, rollout, spec)
+
+
+def _claim(name: str, mode: str, rollout: Rollout) -> Object:
+    return _object(
+        "PersistentVolumeClaim",
+        name,
+        rollout,
+        {"accessModes": [mode], "resources": {"requests": {"storage": "100Gi"}}},
+    )
+
+
+def _probe(path: str) -> Object:
+    return {"httpGet": {"path": path, "port": "metrics"}, "timeoutSeconds": 3}
+
+
+def _labels(name: str) -> Mapping[str, str]:
+    return {"app.kubernetes.io/name": "rushes", "rushes/stage": name}
+
+
+_VERSIONS = {
+    "Deployment": "apps/v1",
+    "PodDisruptionBudget": "policy/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+}
+
+
+def _object(kind: str, name: str, rollout: Rollout | None, spec: Object) -> Object:
+    full = name if rollout is None or name.startswith("rushes") else f"rushes-{name}"
+    metadata: Object = {"name": full, "labels": {"app.kubernetes.io/name": "rushes"}}
+    if rollout is not None:
+        metadata["namespace"] = rollout.namespace
+    made: Object = {"apiVersion": _VERSIONS.get(kind, "v1"), "kind": kind, "metadata": metadata}
+    return {**made, "spec": spec} if spec else made

@@ -1,0 +1,87 @@
+"""What somebody who published waits for (pure): each asset's final status, each cell that was sent again."""
+
+from collections.abc import Iterable
+
+from stream.events.annotations import Annotations
+from stream.events.asset import (
+    AssetChanged,
+    AssetFailed,
+    AssetPlanned,
+    AssetRef,
+    SegmentFailed,
+    SegmentProgressed,
+    SpanPlanned,
+)
+from stream.events.base import Payload
+from stream.events.ids import AssetVersion
+
+INDEX = "index"
+"""The stage that says what an asset has come to."""
+SUPERSEDED = "superseded"
+
+Name = tuple[str, str]
+"""(tenant, asset id)"""
+
+
+class Awaited:
+    """Fed with every event of `progress`, it says which of them matter and when all is settled.
+
+    A version is settled by a final status of itself or of a later one. Of a version whose source changed the index
+    asks for another, once: the first such status settles nothing.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[Name, AssetVersion] = {}
+        self._open: dict[Name, AssetVersion] = {}
+        self._cells: set[tuple[Name, AssetVersion, int]] = set()
+        self._superseded: set[Name] = set()
+
+    @property
+    def settled(self) -> bool:
+        return not self._open and not self._cells
+
+    def published(self, tenant: str, asset_id: str, version: AssetVersion) -> None:
+        """This version, or a later one, will get a final status."""
+        name = (tenant, asset_id)
+        self._since[name] = min(version, self._since.get(name, version))
+        self._open[name] = max(version, self._open.get(name, version))
+
+    def sent_again(self, payload: Payload) -> None:
+        """A record of an inner topic: its cells will be reported by the index, or its asset's status told again."""
+        if isinstance(payload, AssetPlanned | AssetFailed):
+            ref = payload.asset
+            self.published(ref.tenant, ref.asset_id, ref.version)
+        elif isinstance(payload, SpanPlanned):
+            self._expect(payload.asset, range(payload.first_segment, payload.end_segment))
+        elif isinstance(payload, SegmentFailed):
+            self._expect(payload.asset, [payload.segment])
+        elif isinstance(payload, Annotations):
+            self._expect(payload.header.asset, [payload.header.segment])
+
+    def heard(self, payload: Payload) -> bool:
+        """Take note of an event; whether it is about what is awaited, now or before."""
+        if not isinstance(payload, AssetChanged | SegmentProgressed):
+            return False
+        ref = payload.asset
+        name = (ref.tenant, ref.asset_id)
+        since = self._since.get(name)
+        if since is None or ref.version < since:
+            return False
+        if isinstance(payload, SegmentProgressed):
+            if payload.stage == INDEX:
+                self._cells.discard((name, ref.version, payload.segment))
+        elif payload.status.final and ref.version >= self._open.get(name, ref.version):
+            self._told(name, payload)
+        return True
+
+    def _told(self, name: Name, change: AssetChanged) -> None:
+        if change.code == SUPERSEDED and name in self._open and name not in self._superseded:
+            self._superseded.add(name)
+            self._open[name] = AssetVersion(change.asset.version.append_ms, change.asset.version.offset + 1)
+        else:
+            self._open.pop(name, None)
+
+    def _expect(self, ref: AssetRef, cells: Iterable[int]) -> None:
+        name = (ref.tenant, ref.asset_id)
+        self._since[name] = min(ref.version, self._since.get(name, ref.version))
+        self._cells.update((name, ref.version, cell) for cell in cells)

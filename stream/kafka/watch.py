@@ -1,0 +1,163 @@
+"""Looking at a cluster from beside: where groups stand, who is in them, and the small topics read in no group."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from stream.clock import Clock
+from stream.errors import Unavailable
+from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_bytes, as_stage_error
+from stream.kafka.offsets import GroupOffsets
+from stream.kafka.takeover import Note
+from stream.observer import GROUP, Look
+from stream.places import Place
+from stream.records import Record
+
+READ_RECORDS = 1000
+T = TypeVar("T")
+
+
+class KafkaWatch:
+    """Used from one thread. Reads `topics` whole: `progress` from where the group `freshness` says, the others from the
+    commit of their one reader in `groups` (stage to its topics). Raises `Unavailable` while the cluster or a topic is
+    missing.
+    """
+
+    def __init__(self, settings: KafkaSettings, clock: Clock, groups: Mapping[str, Sequence[str]]) -> None:
+        self._clock = clock
+        self._groups = groups
+        self._admin = AdminClient(settings.common())
+        self._offsets_of = GroupOffsets(settings)
+        self._at: dict[tuple[str, int], int] = {}
+        self._consumer = Consumer(
+            settings.common()
+            | {
+                "group.id": GROUP,  # never joined
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",  # what retention took is over
+                "fetch.wait.max.ms": 50,
+            }
+        )
+
+    def look(self, others: Sequence[str]) -> Look:
+        """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
+        whose ends are wanted too.
+        """
+        return _asked("looking at the cluster", lambda: self._look(others))
+
+    def read(self, ends: Mapping[tuple[str, int], int]) -> Iterator[Sequence[Record]]:
+        """What has come to these partitions since the last call, up to their ends."""
+        if not self._at:
+            _asked("asking where to begin", lambda: self._begin(ends))
+        quiet_s = self._clock.monotonic_s()
+        while any(self._at[key] < end for key, end in ends.items()):
+            records = [self._record(message) for message in self._consumer.consume(READ_RECORDS, 0.2)]
+            if records:
+                quiet_s = self._clock.monotonic_s()
+                for record in records:
+                    self._at[record.topic, record.partition] = record.offset + 1
+                yield records
+            elif self._clock.monotonic_s() - quiet_s > CALL_TIMEOUT_S:
+                raise Unavailable("the broker has records that it does not send", code="broker_unavailable")
+
+    def remember(self, topic: str, places: Mapping[int, int]) -> None:
+        """Commit where a later reader of `topic` shall begin."""
+        offsets = [TopicPartition(topic, partition, offset) for partition, offset in places.items()]
+        _asked("committing for freshness", lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
+
+    def close(self) -> None:
+        self._offsets_of.close()
+        self._consumer.close()
+
+    def _look(self, others: Sequence[str]) -> Look:
+        topics = {topic for read in self._groups.values() for topic in read}.union(others)
+        partitions = self._partitions(topics)
+        commits = {
+            group: self._offsets_of.committed(group, [each for topic in read for each in partitions[topic]])
+            for group, read in self._groups.items()
+        }
+        everything = [each for topic in topics for each in partitions[topic]]
+        ends = self._offsets(everything, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        fresh = [each for found in commits.values() for each in found if each.offset < 0]
+        lows = self._offsets(fresh, OffsetSpec.earliest()) if fresh else {}  # type: ignore[no-untyped-call]
+        places = [
+            _place(group, each, lows.get((each.topic, each.partition), 0), ends[each.topic, each.partition])
+            for group, found in commits.items()
+            for each in found
+        ]
+        return Look(places, self._members(), ends)
+
+    def _partitions(self, topics: set[str]) -> dict[str, list[TopicPartition]]:
+        known = self._admin.list_topics(timeout=CALL_TIMEOUT_S).topics
+        if missing := sorted(topics - known.keys()):
+            raise Unavailable(
+                f"the cluster has no topic {', '.join(missing)}: start a worker with `rushes run`", code="unknown_topic"
+            )
+        return {
+            topic: [TopicPartition(topic, number) for number in sorted(known[topic].partitions)] for topic in topics
+        }
+
+    def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+        plain = [TopicPartition(each.topic, each.partition) for each in partitions]
+        futures = self._admin.list_offsets(dict.fromkeys(plain, spec))
+        return {(each.topic, each.partition): future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
+
+    def _members(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for group, future in self._admin.describe_consumer_groups(list(self._groups)).items():
+            try:
+                found[group] = len(future.result(CALL_TIMEOUT_S).members)
+            except KafkaException as failure:
+                if failure.args[0].code() != _NO_SUCH_GROUP:
+                    raise
+                found[group] = 0
+        return found
+
+    def _begin(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """Where each topic's reader stands; at the first kept record where it has not committed."""
+        partitions = [TopicPartition(*key) for key in ends]
+        lows = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        starts = dict(lows)
+        for topic in {topic for topic, _ in ends}:
+            group = next((name for name, read in self._groups.items() if topic in read), GROUP)
+            wanted = [each for each in partitions if each.topic == topic]
+            for each in self._offsets_of.committed(group, wanted):
+                key = (each.topic, each.partition)
+                starts[key] = max(lows[key], each.offset)
+        self._at = starts
+        self._consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
+
+    def _record(self, message: Message) -> Record:
+        if (error := message.error()) is not None:
+            raise as_stage_error(error, "reading for freshness")
+        return Record(
+            topic=message.topic() or "",
+            partition=message.partition() or 0,
+            offset=message.offset() or 0,
+            key=as_bytes(message.key()),
+            value=as_bytes(message.value()),
+            headers={pair[0]: as_bytes(pair[1]) for pair in message.headers() or []},
+            append_time_ms=message.timestamp()[1],
+        )
+
+
+_NO_SUCH_GROUP = 69  # GROUP_ID_NOT_FOUND
+
+
+def _asked(doing: str, ask: Callable[[], T]) -> T:
+    """Every failure of the cluster in our words; a call that takes too long is one."""
+    try:
+        return ask()
+    except KafkaException as failure:
+        raise as_stage_error(failure.args[0], doing) from None
+    except TimeoutError:
+        raise Unavailable(f"{doing}: no answer within {CALL_TIMEOUT_S:g} s", code="broker_unavailable") from None
+
+
+def _place(group: str, held: Any, low: int, end: int) -> Place:
+    acked = low if held.offset < 0 else held.offset
+    beyond = Note.from_text(held.metadata).acked_offsets(acked) if held.offset >= 0 else frozenset()
+    return Place(group, held.topic, held.partition, acked, end, beyond)

@@ -1,0 +1,113 @@
+"""Round after round: look where groups stand, read the small topics to their ends, fold, and decide."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stream.clock import Clock
+from stream.codec import Decoder
+from stream.errors import BadEvent
+from stream.events.asset import AssetPublished, SegmentProgressed
+from stream.events.ids import AssetVersion
+from stream.flow import Link, Snapshot
+from stream.freshness import Freshness, Published
+from stream.lanes import lane_of
+from stream.places import Place
+from stream.records import Record
+from stream.scaling import ScalingPolicy, desired_replicas
+from stream.topics import ASSETS, DEAD_LETTERS, PROGRESS
+
+GROUP = "freshness"
+"""Its commits in `progress` say where the oldest open asset begins. It has no members."""
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Places of all groups, members of each, and the ends of partitions, asked in this order."""
+
+    places: Sequence[Place]
+    members: Mapping[str, int]
+    ends: Mapping[Key, int]
+
+
+class Watch(Protocol):
+    """A cluster seen from beside (`stream.kafka.watch`)."""
+
+    def look(self, others: Sequence[str]) -> Look: ...
+    def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]: ...
+    def remember(self, topic: str, places: Mapping[int, int]) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One round's result. `took_s`: how long it took."""
+
+    snapshot: Snapshot
+    desired: Mapping[str, int]
+    took_s: float
+
+
+class Observer:
+    """Knows how fresh a topology is by reading `assets` and `progress`; never frames or annotations.
+
+    `remembers`: commit where to begin after a restart, as the exporter does.
+    """
+
+    def __init__(
+        self, watch: Watch, links: Sequence[Link], clock: Clock, policy: ScalingPolicy, *, remembers: bool = False
+    ) -> None:
+        self._watch = watch
+        self._clock = clock
+        self._policy = policy
+        self._remembers = remembers
+        self._decoder = Decoder([ASSETS, PROGRESS])
+        self._fold = Freshness(links)
+        self._turn = 0
+        self._kept: dict[int, int] = {}
+
+    def step(self) -> Observation:
+        """One round. Raises `Unavailable` while the cluster does not answer; what was read stays folded."""
+        started_s = self._clock.monotonic_s()
+        look = self._watch.look([ASSETS.name, PROGRESS.name, DEAD_LETTERS.name])
+        self._turn += 1
+        small = {key: end for key, end in look.ends.items() if key[0] in (ASSETS.name, PROGRESS.name)}
+        for records in self._watch.read(small):
+            for record in records:
+                self._take(record)
+        now_ms = self._clock.now_ms()
+        self._fold.look(look.places, look.members, turn=self._turn, now_ms=now_ms)
+        if self._remembers:
+            self._remember(look.ends)
+        letters = sum(end for (topic, _), end in look.ends.items() if topic == DEAD_LETTERS.name)
+        snapshot = self._fold.snapshot(now_ms, dead_letters=letters)
+        return Observation(snapshot, desired_replicas(snapshot, self._policy), self._clock.monotonic_s() - started_s)
+
+    def _take(self, record: Record) -> None:
+        try:
+            event = self._decoder.decode(record)
+        except BadEvent:
+            event = None
+        if record.topic == ASSETS.name:
+            # Whatever it is, plan has to acknowledge it.
+            data = event.data if event is not None else None
+            who = (event.tenant, event.subject) if event is not None else ("", f"{record.partition}")
+            lane = lane_of(data.priority if isinstance(data, AssetPublished) else "interactive")
+            version = AssetVersion(record.append_time_ms, record.offset)
+            self._fold.published((*who, version), Published(record.partition, record.offset, lane))
+        elif event is not None and isinstance(event.data, SegmentProgressed):
+            self._fold.progressed(
+                event.data, at_ms=record.append_time_ms, place=(record.partition, record.offset), turn=self._turn
+            )
+
+    def _remember(self, ends: Mapping[Key, int]) -> None:
+        places = {
+            partition: self._fold.resume_at(partition, end)
+            for (topic, partition), end in ends.items()
+            if topic == PROGRESS.name
+        }
+        if places != self._kept:
+            self._watch.remember(PROGRESS.name, places)
+            self._kept = places

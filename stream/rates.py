@@ -1,0 +1,69 @@
+"""Video time by time of day: what came and what was done lately, from the broker's append times. Pure."""
+
+BUCKET_MS = 10_000
+
+
+class Meter:
+    """Sums over buckets of 10 s of broker time, kept for `keep_s`. Any order within that time gives the same sums."""
+
+    def __init__(self, keep_s: float) -> None:
+        self._keep = round(keep_s * 1000 / BUCKET_MS)
+        self._sums: dict[int, int] = {}
+
+    def add(self, at_ms: int, video_ns: int) -> None:
+        bucket = at_ms // BUCKET_MS
+        self._sums[bucket] = self._sums.get(bucket, 0) + video_ns
+
+    def rate(self, now_ms: int, window_s: float) -> float:
+        """Video-seconds per second over the last whole buckets of `window_s`."""
+        last = now_ms // BUCKET_MS
+        self._forget(last)
+        count = max(1, round(window_s * 1000 / BUCKET_MS))
+        total_ns = sum(self._sums.get(bucket, 0) for bucket in range(last - count, last))
+        return total_ns / 1e9 / (count * BUCKET_MS / 1000)
+
+    def _forget(self, last: int) -> None:
+        for bucket in [bucket for bucket in self._sums if bucket < last - self._keep]:
+            del self._sums[bucket]
+
+
+class ServiceRate:
+    """Video-seconds per second of one replica that has work, over about the last `memory_s` of such time.
+
+    A ratio of two fading sums, so that hours without work do not read as slowness.
+    """
+
+    def __init__(self, memory_s: float = 600.0, *, enough_s: float = 30.0) -> None:
+        self._memory_s = memory_s
+        self._enough_s = enough_s
+        self._video_s = 0.0
+        self._replica_s = 0.0
+
+    def busy(self, *, replicas: int, elapsed_s: float, video_s: float) -> None:
+        """So much was done in a time in which `replicas` had work throughout."""
+        keep = max(0.0, 1.0 - elapsed_s / self._memory_s)
+        self._video_s = self._video_s * keep + video_s
+        self._replica_s = self._replica_s * keep + replicas * elapsed_s
+
+    @property
+    def per_replica(self) -> float | None:
+        """None until enough was seen, or where nothing was done in it."""
+        if self._replica_s < self._enough_s or not self._video_s:
+            return None
+        return self._video_s / self._replica_s
+
+
+class Busy:
+    """Whether a stage had work throughout the time between two rounds, and what it did in it: feeds a `ServiceRate`."""
+
+    def __init__(self) -> None:
+        self.rate = ServiceRate()
+        self._last: tuple[int, int, bool] | None = None
+
+    def look(self, *, now_ms: int, replicas: int, waiting: bool, served_ns: int) -> None:
+        """One round: `served_ns` since the last. A change of replicas begins anew, as new ones are still opening."""
+        if self._last is not None:
+            before_ms, before_replicas, waited = self._last
+            if waited and waiting and replicas and replicas == before_replicas and now_ms > before_ms:
+                self.rate.busy(replicas=replicas, elapsed_s=(now_ms - before_ms) / 1000, video_s=served_ns / 1e9)
+        self._last = (now_ms, replicas, waiting)

@@ -1,0 +1,104 @@
+"""How many replicas each stage should have: a pure function of a snapshot (ADR 0020). Nothing is started here."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stream.flow import Snapshot, StageFlow
+
+PRIOR_SERVICE: Mapping[str, float] = {
+    "plan": 200.0,
+    "decode": 16.0,
+    "understand": 4.0,
+    "index": 200.0,
+    "parquet": 200.0,
+}
+"""Video-seconds per second of one replica on two cores, until it is measured."""
+
+SHARE, SOONEST = 0.6, 0.12
+"""Of the objective: what a stage aims at, as others come after it, and the least time it is given when that is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPolicy:
+    """`objective_s`: how old the oldest interactive asset may become. `batch_drain_s`: time to work off batch footage.
+    `utilisation`: share of a replica's measured rate that is planned with. `start_s`: from the need to the new replica
+    that works.
+    `keep`: a replica is given up only when demand is below this share of what the others do. `cool_down_s`: idle time
+    before the last replica goes. `max_replicas` bounds stages that have no bound of their own.
+    """
+
+    objective_s: float = 60.0
+    batch_drain_s: float = 3600.0
+    utilisation: float = 1.0
+    start_s: float = 20.0
+    keep: float = 0.9
+    cool_down_s: float = 300.0
+    min_replicas: int = 0
+    max_replicas: int = 32
+    prior_service: Mapping[str, float] = field(default_factory=lambda: dict(PRIOR_SERVICE))
+
+    def rate(self, flow: StageFlow) -> float:
+        """Video-seconds per second of one replica, measured or prior."""
+        return flow.service_per_replica or self.prior_service.get(flow.stage, 1.0)
+
+
+def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int]:
+    """Replicas by stage. More backlog never asks for fewer of its own stage; nothing asks for more than partitions can
+    feed, `max_replicas` allow, or a saturated stage further down can take in.
+    """
+    return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.stages}
+
+
+def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
+    """Video-seconds per second that should be done: what comes, and what waits within the time it may still take; of
+    batch footage also what waits further up, as plan lets in little of it at a time.
+
+    What lies in partitions that do not move is left out: no replica would get to it.
+    """
+    interactive, batch = flow.lane("interactive"), flow.lane("batch")
+    moving = 1.0 - flow.stuck_share
+    above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
+    soonest_s = policy.objective_s * SOONEST
+    within_s = max(soonest_s, policy.objective_s * SHARE - interactive.freshness_lag_s)
+    needed = (
+        interactive.arrival / policy.utilisation
+        + moving * interactive.waiting_video_s / within_s
+        + (moving * batch.waiting_video_s + above_s) / policy.batch_drain_s
+    )
+    present = flow.replicas * policy.rate(flow)
+    if needed <= present:
+        return needed
+    # What is missing starts late, so it has to do its part in the time that is left then.
+    return present + (needed - present) * max(1.0, within_s / max(soonest_s, within_s - policy.start_s))
+
+
+def ceiling(flow: StageFlow, policy: ScalingPolicy) -> int:
+    """The most replicas that could have work: one partition each member, and one member for all that are stuck."""
+    moving = flow.partitions - flow.stuck_partitions
+    members = max(1, moving + (1 if flow.stuck_partitions else 0))
+    bound = policy.max_replicas if flow.max_replicas is None else flow.max_replicas
+    return max(1, min(bound, math.ceil(members / flow.concurrency)))
+
+
+def saturated(flow: StageFlow, policy: ScalingPolicy) -> bool:
+    """Whether the stage has more than its last possible replica can work off within the objective."""
+    capacity = ceiling(flow, policy) * policy.rate(flow)
+    return flow.waiting_video_s > capacity * policy.objective_s
+
+
+def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
+    wanted = demand(flow, snapshot, policy) / policy.rate(flow)
+    most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
+    kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
+    busy = flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
+    floor = max(policy.min_replicas, 1 if busy else 0)
+    return max(min(floor, ceiling(flow, policy)), min(most, max(kept, math.ceil(wanted - 1e-9))))
+
+
+def _feeding(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
+    """Replicas that keep the slowest saturated stage further down busy; unbounded where none is saturated."""
+    takes = [
+        ceiling(below, policy) * policy.rate(below) for below in snapshot.below(flow.stage) if saturated(below, policy)
+    ]
+    return max(1, math.ceil(min(takes) / policy.rate(flow))) if takes else policy.max_replicas

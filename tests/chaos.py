@@ -1,0 +1,233 @@
+"""Everything that can befall a roll-out on one machine, drawn from a seed: kills, broker restarts, joins and leaves,
+a frozen member, a full disk, a store that refuses. `make chaos` runs it long, a test short.
+"""
+
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from filelock import FileLock
+
+from sinks.catalogue import AssetView, Catalogue
+from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.verify import verify
+from stream.clock import SystemClock
+from stream.codec import Decoder, encode
+from stream.events.asset import AssetStatus, Outcome, SegmentProgressed
+from stream.events.base import Event
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.kafka.node import LocalNode
+from stream.pipelines.deployed import Deployment, prepare
+from stream.pipelines.understanding import reference_topology
+from stream.records import Producer
+from stream.topics import ASSETS, PROGRESS
+from tests.disks import SmallDisk
+from tests.fleet import PARTITIONS, Fleet, Role
+from tests.pipeline import StoredRows, assert_same_rows, stored_rows
+
+Blow = Literal["kill", "restart", "crash", "join", "leave", "freeze", "full disk", "refusal"]
+ROLES = (Role(("plan", "decode"), 2), Role(("understand",), 2), Role(("index", "parquet", "dead-letters"), 2))
+FROZEN_S = 15.0  # longer than a session may be silent
+FINAL = {AssetStatus.READY, AssetStatus.PARTIAL, AssetStatus.FAILED, AssetStatus.DELETED}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often each blow falls; `lasting_s` is how long a disk stays full and a store refuses."""
+
+    blows: Mapping[Blow, int]
+    lasting_s: float
+    longest_pause_s: float = 2.0
+
+    def drawn(self, rng: random.Random) -> list[Blow]:
+        found = [blow for blow, times in self.blows.items() for _ in range(times)]
+        rng.shuffle(found)
+        return found
+
+
+@dataclass(slots=True)
+class Chaos:
+    """One roll-out under fire. `publish` sends an event; the state directory's `parquet` lies on `disk`."""
+
+    state: Path
+    node: LocalNode
+    jars: Path
+    disk: SmallDisk
+    fleet: Fleet
+    plan: Plan
+    rng: random.Random
+    told: Callable[[str], None] = lambda _: None
+    struck: Counter[Blow] = field(default_factory=Counter)
+    orphans: list[psutil.Process] = field(default_factory=list)
+    _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+    _clock: SystemClock = field(default_factory=SystemClock)
+
+    def run(self, events: Sequence[Event]) -> None:
+        """Every blow of the plan once the first asset is in the index, with the events published in between; ends when
+        the last consequence is undone.
+        """
+        broker = self.broker()
+        producer = broker.producer()
+        blows = self.plan.drawn(self.rng)
+        waiting = list(events)
+        self._warm_up(broker, producer, waiting.pop(0))
+        for number, blow in enumerate(blows, start=1):
+            while waiting and len(events) - len(waiting) < len(events) * number / len(blows):
+                record = encode(waiting.pop(0))
+                producer.send(ASSETS.name, record.key, record.value, record.headers)
+            self._strike(blow)
+            self.struck[blow] += 1
+            self.told(blow)
+            self._pass(self.rng.uniform(0.1, self.plan.longest_pause_s))
+        producer.flush(60.0)
+        producer.close()
+        broker.close()
+        while self._due:
+            self._pass(0.5)
+
+    def _warm_up(self, broker: KafkaBroker, producer: Producer, event: Event) -> None:
+        prepare(broker, reference_topology(), Deployment(0, PARTITIONS))
+        record = encode(event)
+        producer.send(ASSETS.name, record.key, record.value, record.headers)
+        while not Catalogue(self.state / "lancedb").assets():
+            self._pass(0.2)
+
+    def broker(self) -> KafkaBroker:
+        return KafkaBroker(KafkaSettings(self.node.servers), self._clock)
+
+    def settle(self, assets: set[tuple[str, str]], within_s: float) -> None:
+        """Wait until every asset is final and every group has acknowledged everything."""
+        broker, deadline_s = self.broker(), self._clock.monotonic_s() + within_s
+        while left := [*self._unfinished(assets), *unread(broker)]:
+            if self._clock.monotonic_s() > deadline_s:
+                raise AssertionError(f"still waiting after {within_s:.0f} s for {left[:8]}")
+            self._pass(1.0)
+        broker.close()
+
+    def _unfinished(self, assets: set[tuple[str, str]]) -> list[str]:
+        found = {(view.tenant, view.asset_id): view.status for view in Catalogue(self.state / "lancedb").assets()}
+        return [f"{tenant}/{name}" for tenant, name in sorted(assets) if found.get((tenant, name)) not in FINAL]
+
+    def _strike(self, blow: Blow) -> None:
+        match blow:
+            case "kill":
+                self.orphans += self.fleet.kill(self.rng)
+            case "restart" | "crash":
+                self.node.down(signal.SIGKILL if blow == "crash" else signal.SIGTERM)
+                self.node.up(self.jars)
+            case "join":
+                self.fleet.join(self.rng.choice(self.fleet.roles))
+            case "leave":
+                stuck = self.fleet.leave([self.rng.choice([each for each in self.fleet.members if not each.frozen])])
+                assert not stuck, "a member did not leave when asked"
+                self._refill()
+            case "freeze":
+                self._freeze()
+            case "full disk":
+                if not self.disk.filled:
+                    self.disk.fill(1 << 20)
+                    self._later(self.plan.lasting_s, self.disk.make_room)
+            case "refusal":
+                self._refuse()
+
+    def _freeze(self) -> None:
+        member = self.rng.choice([each for each in self.fleet.members if not each.frozen])
+        self.fleet.freeze(member)
+        self._later(FROZEN_S, lambda: self.fleet.thaw(member))
+
+    def _refuse(self) -> None:
+        """Nothing below the index may be written."""
+        folders = [path for path in (self.state / "lancedb").rglob("*") if path.is_dir()]
+        modes = {folder: folder.stat().st_mode & 0o777 for folder in [self.state / "lancedb", *folders]}
+        set_modes(dict.fromkeys(modes, 0o555))
+        self._later(self.plan.lasting_s, lambda: set_modes(modes))
+
+    def _refill(self) -> None:
+        """At least as many members of each role as planned."""
+        for role in self.fleet.roles:
+            there = sum(member.role == role for member in self.fleet.members)
+            for _ in range(role.replicas - there):
+                self.fleet.join(role)
+
+    def _later(self, delay_s: float, undo: Callable[[], object]) -> None:
+        self._due.append((self._clock.monotonic_s() + delay_s, undo))
+
+    def _pass(self, seconds: float) -> None:
+        """Time goes by: consequences end when they are due, and whoever ended is replaced."""
+        self._clock.sleep(seconds)
+        now_s = self._clock.monotonic_s()
+        for due_s, undo in [each for each in self._due if each[0] <= now_s]:
+            self._due.remove((due_s, undo))
+            undo()
+        self.fleet.tend()
+
+
+def set_modes(modes: Mapping[Path, int]) -> None:
+    """Of folders that are still there."""
+    for folder, mode in modes.items():
+        if folder.exists():
+            folder.chmod(mode)
+
+
+def unread(broker: KafkaBroker) -> Iterator[str]:
+    """What some stage has not acknowledged."""
+    for topic, groups in reference_topology().groups().items():
+        for group in groups:
+            if group != "caption" and (records := broker.backlog(topic, group).records):
+                yield f"{group}: {records} of {topic}"
+
+
+@dataclass(frozen=True, slots=True)
+class Redone:
+    """Cells that decode told of, with and without repetition."""
+
+    told: int
+    cells: int
+
+
+def redone(broker: KafkaBroker) -> Redone:
+    """Counted from the `progress` topic as it is."""
+    decoder, reader = Decoder([PROGRESS]), broker.consumer([PROGRESS.name], "chaos-count")
+    told: list[tuple[object, ...]] = []
+    clock, seen_s = SystemClock(), None
+    while seen_s is None or clock.monotonic_s() - seen_s < 5.0:
+        for record in reader.poll(10_000, 0.5):
+            seen_s = clock.monotonic_s()
+            data = decoder.decode(record).data
+            if isinstance(data, SegmentProgressed) and data.stage == "decode" and data.outcome is Outcome.DONE:
+                told.append((data.asset.tenant, data.asset.asset_id, data.asset.version, data.segment))
+        seen_s = clock.monotonic_s() if seen_s is None else seen_s
+    reader.close()
+    return Redone(len(told), len(set(told)))
+
+
+def assert_undisturbed(
+    state: Path, expected: StoredRows, statuses: Mapping[tuple[str, str], tuple[str, str | None]]
+) -> None:
+    """Same rows in both stores, same statuses, no dead letter but of what is bad in itself."""
+    assert_same_rows(stored_rows(state), expected)
+    assert verify(state / "lancedb", state / "parquet").agrees
+    found = {(view.tenant, view.asset_id): standing(view) for view in Catalogue(state / "lancedb").assets()}
+    assert found == dict(statuses)
+    bad = {name for name, (status, _) in statuses.items() if status == AssetStatus.FAILED}
+    letters = DeadLetters(state / "lancedb").listed(LetterFilter(states=()))
+    assert {(each.letter.tenant, each.letter.asset_id) for each in letters} <= bad
+
+
+def standing(view: AssetView) -> tuple[str, str | None]:
+    return view.status, view.code
+
+
+def assert_nothing_left(chaos: Chaos) -> None:
+    """After the last member left: no process of theirs, no held lock, no temporary file, no shared memory."""
+    _, alive = psutil.wait_procs(chaos.orphans, timeout=20)
+    assert not alive, "children outlive their worker"
+    for lock in chaos.state.rglob("*.lock"):
+        FileLock(lock).acquire(timeout=0).lock.release()
+    assert not list(chaos.fleet.scratch.iterdir()), "temporary files are left"

@@ -1,0 +1,88 @@
+"""The control plane on Kafka, killed at random points, with and without its local store, counts exactly."""
+
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from stream.clock import SystemClock
+from stream.control.state import completion_id
+from stream.events.asset import AssetStatus
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.pipelines.control import topics
+from tests.brokers import kafka_servers
+from tests.control import ControlProcess, asset_ref, change, folded, life, publish, table
+from tests.pipeline import rushes
+from tests.receivers import Receiver, receiving
+
+PARTITIONS = 2
+SILENCE_MS = 1500
+
+
+def kills(tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
+    """Publish in parts; in each round kill the app when so many entries more are in the changelog, or none yet."""
+    rng = random.Random(seed)
+    servers = kafka_servers()
+    broker = KafkaBroker(KafkaSettings(servers), SystemClock())
+    broker.ensure(topics(PARTITIONS))
+    assets = [asset_ref(f"{seed}-{at}", tenant=f"tenant {at % 3}", hour=at) for at in range(count)]
+    told = [payload for asset in assets for payload in life(asset, 12, rng)]
+    rng.shuffle(told)
+    expected = folded(told)
+
+    def agreeing() -> int:
+        held = table(servers)
+        return sum(held.get(key) == value for key, value in expected.items())
+
+    with receiving([503]) as receiver:
+        control = ControlProcess(servers, tmp_path / "state", *options(tmp_path, receiver), partitions=PARTITIONS)
+        size = -(-len(told) // rounds)
+        for at in range(0, len(told), size):
+            publish(broker, told[at : at + size])
+            enough = len(table(servers)) + rng.randrange(len(expected) // rounds // 2)
+            control.start()
+            control.wait_for(lambda enough=enough: len(table(servers)) >= enough)  # type: ignore[misc]
+            control.end(signal.SIGKILL)
+            if rng.random() < 0.5:
+                shutil.rmtree(tmp_path / "state" / "control", ignore_errors=True)
+        control.start()
+        ready = {completion_id(change(asset, AssetStatus.READY)) for asset in assets}
+        control.wait_for(lambda: agreeing() == len(expected) and ready <= {*receiver.ids})
+        assert control.end(signal.SIGTERM) == 0, control.log()
+    assert agreeing() == len(expected), "what is done after the end is not undone"
+    assert {body["data"]["status"] for body in receiver.bodies} <= {"ready", "partial"}
+    assert not any("sig=" in body["data"]["uri"] for body in receiver.bodies)
+    used = rushes(tmp_path / "other", "usage", "--broker", f"kafka://{servers}", "--tenant", "tenant 1", "--json")
+    assert used.code == 0, used.err
+    assert {row["tenant"] for row in used.document} == {"tenant 1"}
+    assert {row["stage"] for row in used.document} == {"plan", "decode", "understand", "index"}
+    far = rushes(tmp_path / "other", "progress", "--broker", f"kafka://{servers}", "--json").document
+    mine = [row for row in far if row["asset_id"] in {asset.asset_id for asset in assets}]
+    assert len(mine) == count
+    assert {(row["status"], row["segments"]) for row in mine} == {("ready", 12)}
+    assert all(0 < row["segments_done"]["decode"] <= 12 for row in mine)
+    broker.close()
+
+
+def options(tmp_path: Path, receiver: Receiver) -> list[object]:
+    """A short silence, so that who follows a killed app takes over soon; and who is to be told."""
+    properties, secret = tmp_path / "client.properties", tmp_path / "secret"
+    properties.write_text(f"session.timeout.ms={SILENCE_MS}\n")
+    secret.write_text("sixteen or more bytes\n")
+    return [
+        *("--client-properties", properties),
+        *("--webhook", receiver.url, "--webhook-secret-file", secret, "--private-network"),
+    ]
+
+
+def test_kills_and_lost_stores_change_no_value(tmp_path: Path) -> None:
+    kills(tmp_path, seed=5, rounds=2, count=10)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_many_kills_and_lost_stores_change_no_value(tmp_path: Path, seed: int) -> None:
+    kills(tmp_path, seed=seed, rounds=8, count=30)

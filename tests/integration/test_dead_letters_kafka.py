@@ -1,0 +1,49 @@
+"""Dead letters of a store, sent again to a real cluster: whole, counted, and marked part by part."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
+from stream.clock import ManualClock, SystemClock
+from stream.events.dead_letter import REPLAYS_HEADER
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.pipelines.replay import Feed, Replay
+from stream.pipelines.session import RawRecord
+from stream.records import Record, TopicSpec
+from tests.annotations import events
+from tests.brokers import kafka_servers
+from tests.integration.test_sinks_dead_letters import LETTER
+
+
+def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
+    topic = f"spans-{uuid.uuid4().hex}"
+    sink = DeadLetterSink(tmp_path, ManualClock())
+    sink.open()
+    list(sink.process(events(*(replace(LETTER, letter_id=f"id{at}", topic=topic, offset=9 - at) for at in range(3)))))
+    sink.close()
+    letters = DeadLetters(tmp_path)
+    broker = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
+    broker.ensure([TopicSpec(topic)])
+    producer = broker.producer()
+
+    def send(records: Iterable[RawRecord]) -> None:
+        for item in records:
+            producer.send(item.topic, item.key, item.value, item.headers)
+        producer.flush(30.0)
+
+    feed = Feed(Replay.of(letters, LetterFilter(stage="decode")), send)
+    while feed():
+        pass
+    producer.close()
+    reader = broker.consumer([topic], "test")
+    found: list[Record] = []
+    while len(found) < 3:
+        found += reader.poll(10, 1.0)
+    reader.close()
+    broker.close()
+    assert [record.value for record in found] == [LETTER.value] * 3
+    assert all(record.headers == {**LETTER.headers, REPLAYS_HEADER: b"1"} for record in found)
+    assert {item.state for item in letters.listed(LetterFilter(states=()))} == {LetterState.REPLAYED}

@@ -1,0 +1,49 @@
+"""A roll-out on a real broker under kills, restarts, a frozen member, a full disk and a store that refuses.
+`make chaos` does much more of the same.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from stream.clock import SystemClock
+from stream.kafka.node import LocalNode, fetch_jars, free_port
+from tests.chaos import ROLES, Chaos, Plan, assert_nothing_left, assert_undisturbed
+from tests.disks import small_disk
+from tests.fleet import Fleet, fleet_command
+from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS
+from tests.workload import mixed, undisturbed
+
+SEED = 7
+DISK_MIB = 256
+PLAN = Plan(
+    {"kill": 8, "restart": 1, "crash": 1, "join": 1, "leave": 1, "freeze": 1, "full disk": 1, "refusal": 1},
+    lasting_s=5.0,
+    longest_pause_s=1.5,
+)
+
+
+@pytest.mark.timeout(600)
+def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, cache_dir: Path) -> None:
+    load = mixed(tmp_path / "clips", 16)
+    calm = undisturbed(tmp_path / "calm", load)
+    clock = SystemClock()
+    node = LocalNode(tmp_path / "kafka", clock, port=free_port())
+    state = tmp_path / "state"
+    state.mkdir()
+    jars = fetch_jars(cache_dir)
+    node.up(jars)
+    try:
+        with small_disk(state / "parquet", DISK_MIB) as disk:
+            command = fleet_command(state, load.roots, node.servers, clock.now_ms(), BOUND_BY_PERMISSIONS)
+            with Fleet(command, ROLES, tmp_path / "logs", tmp_path / "scratch") as fleet:
+                chaos = Chaos(state, node, jars, disk, fleet, PLAN, random.Random(SEED))
+                chaos.run(load.events)
+                chaos.settle(load.assets, within_s=240)
+            assert_undisturbed(state, calm.rows, calm.statuses)
+            assert_nothing_left(chaos)
+            assert not list(fleet.tracebacks())
+            assert fleet.unasked == []
+    finally:
+        node.down()

@@ -1,0 +1,76 @@
+"""A cell that fails replay after replay is parked; its asset is ready once the cause is gone and it is asked for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from decoders.sandbox import DecodePool
+from sinks.dead_letters import DeadLetters, LetterFilter, LetterState
+from stream.cli.chosen_models import remember_models
+from stream.codec import encode
+from stream.events.asset import AssetStatus
+from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER
+from stream.pipelines.replay import Replay
+from stream.pipelines.session import RawRecord
+from stream.settings import ModelChoice
+from tests.clips import write_clip
+from tests.pipeline import Row, last_change, light_settings, published, run_events, rushes
+
+SECRET = "s3cr3t-content"
+
+
+def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", seconds=12, fps=5, gop=10, size=(64, 48)).path
+    settings = light_settings(tmp_path / "state", clip)
+    store = DeadLetters(settings.index_dir)
+    event = encode(published(clip, asset_id="clip"))
+    # The asset's own record was replayed before: what fails now is a span that comes of it.
+    replayed = {**event.headers, REPLAYS_HEADER: str(MAX_REPLAYS - 1).encode()}
+    with monkeypatch.context() as patched:
+        defaults = DecodePool.__init__.__kwdefaults__
+        assert defaults is not None
+        patched.setitem(defaults, "decoder", "tests.rogue_decoders:Greedy")
+        body = json.dumps(json.loads(event.value) | {"note": SECRET}).encode()
+        progress = run_events(settings, [], [RawRecord("assets", event.key, body, replayed)])
+        assert last_change(progress, "clip").status is AssetStatus.PARTIAL
+        (item,) = store.listed()
+        assert (item.letter.stage, item.letter.topic, item.replays) == ("decode", "spans", MAX_REPLAYS - 1)
+
+        again = Replay.of(store, LetterFilter(stage="decode", code=item.letter.code, tenant="default"))
+        (part,) = again.parts()
+        again.begin(part)
+        run_events(settings, [], part.records())
+        again.finish(part)
+    (parked,) = store.listed(LetterFilter(states=(LetterState.PARKED,)))
+    assert (parked.replays, parked.letter.letter_id != item.letter.letter_id) == (MAX_REPLAYS, True)
+
+    remember_models(settings.state_dir, ModelChoice.light())
+    assert "Nothing to replay" in rushes(settings.state_dir, "dead-letters", "replay", "--all").out
+    listed = rushes(settings.state_dir, "dead-letters", "list")
+    assert "1 more are parked" in listed.out
+    shown = rushes(settings.state_dir, "dead-letters", "show", parked.letter.letter_id)
+    assert shown.document["state"] == "parked"
+    assert SECRET not in shown.out + listed.out
+    before = measured(settings.state_dir)
+    assert before["decode"]["read_bytes"] > 0
+    mended = rushes(settings.state_dir, "dead-letters", "replay", "--parked", "--since", "1h", "--json")
+    assert mended.code == 0, mended.out + mended.err
+    assert mended.assets["clip.mp4"]["status"] == "ready"
+    assert store.listed(LetterFilter(states=(LetterState.OPEN, LetterState.PARKED))) == []
+
+    after = measured(settings.state_dir)
+    assert {stage: row["video_s"] for stage, row in after.items()} == dict.fromkeys(
+        ("plan", "decode", "understand", "index", "parquet"), 12.0
+    )
+    assert after["decode"]["cpu_s"] > before["decode"]["cpu_s"] > 0
+    assert after["understand"]["cpu_s"] > 0
+
+
+def measured(state: Path) -> dict[str, Row]:
+    """What `rushes usage` says, by stage."""
+    document = rushes(state, "usage", "--json").document
+    assert {row["tenant"] for row in document} == {"default"}
+    return {row["stage"]: row for row in document}

@@ -1,0 +1,140 @@
+"""What is generated for a cluster obeys the schemas of Kubernetes and KEDA, and what this code needs of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from cloudcoil.models.keda.v1alpha1 import ScaledObject
+from typer.testing import CliRunner
+
+from stream.cli.app import app
+from stream.deployment.dashboard import dashboard, query
+from stream.deployment.kubernetes import GRACE_S, Rollout, manifests, max_replicas
+from stream.metrics import DEFINITIONS
+from stream.pipelines.understanding import reference_topology
+from stream.settings import Settings
+
+TOPOLOGY = reference_topology()
+ROLLOUT = Rollout("registry/rushes:1", "kafka-1:9093,kafka-2:9093", client_secret="kafka-client")
+OPTIONS = ("--image", "registry/rushes:1", "--broker", "kafka://kafka:9092", "--gpu", "--captions")
+
+
+def deployments() -> Iterator[dict[str, Any]]:
+    return (it for it in manifests(TOPOLOGY, ROLLOUT) if it["kind"] == "Deployment")
+
+
+def container(deployment: dict[str, Any]) -> dict[str, Any]:
+    (found,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("manifests")
+    done = CliRunner().invoke(app, ["manifests", str(directory), *OPTIONS])
+    assert done.exit_code == 0, done.output
+    return directory
+
+
+def test_kubernetes_objects_obey_their_schemas(written: Path) -> None:
+    documents = list(yaml.safe_load_all((written / "kubernetes.yaml").read_text()))
+    for document in documents:
+        kubernetes_validate.validate(document, "1.29", strict=True)
+    names = [(it["kind"], it["metadata"]["name"]) for it in documents]
+    assert len(names) == len(set(names))
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**documents[-1], "sepc": 1}, "1.29", strict=True)
+
+
+def test_scaled_objects_obey_their_schema(written: Path) -> None:
+    documents = list(yaml.safe_load_all((written / "keda.yaml").read_text()))
+    scaled = {stage.name for stage in TOPOLOGY.stages if stage.max_replicas != 1}
+    assert {it["spec"]["scaleTargetRef"]["name"] for it in documents} == {f"rushes-{name}" for name in scaled}
+    for document in documents:
+        # The models drop fields they do not know: what comes back must be all that went in.
+        kept = ScaledObject.model_validate(document).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert kept == document
+        assert document["spec"]["fallback"]["replicas"] <= document["spec"]["maxReplicaCount"]
+
+
+def test_each_stage_has_a_deployment_whose_command_the_cli_knows() -> None:
+    found = {it["metadata"]["name"]: it for it in deployments()}
+    assert set(found) == {f"rushes-{name}" for name in [*(stage.name for stage in TOPOLOGY.stages), "exporter"]}
+    for deployment in found.values():
+        made = container(deployment)
+        line = [*made["command"][1:], *made["args"], "--help"]
+        done = CliRunner().invoke(app, line)
+        assert done.exit_code == 0, done.output
+
+
+def test_single_writers_are_recreated_and_the_others_are_counted_by_keda() -> None:
+    for stage in TOPOLOGY.stages:
+        (spec,) = (it["spec"] for it in deployments() if it["metadata"]["name"] == f"rushes-{stage.name}")
+        single = stage.max_replicas == 1
+        assert spec["strategy"]["type"] == ("Recreate" if single else "RollingUpdate")
+        assert spec.get("replicas") == (1 if single else None)
+
+
+def test_pods_are_locked_down() -> None:
+    for deployment in deployments():
+        pod, made = deployment["spec"]["template"]["spec"], container(deployment)
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert made["securityContext"]["readOnlyRootFilesystem"] is True
+        assert made["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {made[f"{probe}Probe"]["httpGet"]["path"] for probe in ("liveness", "readiness")} == {
+            "/healthz",
+            "/readyz",
+        }
+        assert {mount["name"] for mount in made["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_a_pod_is_given_more_time_than_a_drain_takes() -> None:
+    assert Settings(state_dir=Path(), cache_dir=Path()).drain_timeout_s < GRACE_S
+
+
+def test_only_stages_that_store_see_the_stores() -> None:
+    mounted = {
+        it["metadata"]["name"]
+        for it in deployments()
+        if any(mount["name"] == "state" for mount in container(it)["volumeMounts"])
+    }
+    assert mounted == {"rushes-plan", "rushes-index", "rushes-parquet", "rushes-dead-letters"}
+
+
+def test_a_stage_on_gpus_asks_for_one(written: Path) -> None:
+    limits = {
+        it["metadata"]["name"]: container(it)["resources"]["limits"].get("nvidia.com/gpu")
+        for it in yaml.safe_load_all((written / "kubernetes.yaml").read_text())
+        if it["kind"] == "Deployment"
+    }
+    assert {name for name, count in limits.items() if count == "1"} == {"rushes-understand"}
+
+
+def test_replicas_are_bounded_by_partitions() -> None:
+    assert max_replicas(TOPOLOGY.stage("decode"), 8) == 4
+    assert max_replicas(TOPOLOGY.stage("plan"), 8) == 8
+    assert max_replicas(TOPOLOGY.stage("index"), 8) == 1
+
+
+def test_the_dashboard_shows_each_definition_once_and_no_panel_over_another(written: Path) -> None:
+    found = json.loads((written / "dashboard.json").read_text())
+    assert found == dashboard()
+    panels = [it for it in found["panels"] if it["type"] != "row"]
+    assert sorted(it["targets"][0]["expr"] for it in panels) == sorted(query(it) for it in DEFINITIONS)
+    assert len({it["id"] for it in found["panels"]}) == len(found["panels"])
+    taken = [cell for it in found["panels"] for cell in _cells(it["gridPos"])]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) < 24
+
+
+def _cells(place: dict[str, int]) -> Iterator[tuple[int, int]]:
+    for x in range(place["x"], place["x"] + place["w"]):
+        for y in range(place["y"], place["y"] + place["h"]):
+            yield x, y

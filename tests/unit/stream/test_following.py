@@ -1,0 +1,66 @@
+"""When somebody who published may stop following."""
+
+from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentFailed, SegmentProgressed
+from stream.events.ids import AssetVersion
+from stream.following import Awaited
+
+FIRST, SECOND = AssetVersion(100, 5), AssetVersion(100, 6)
+
+
+def ref(version: AssetVersion, tenant: str = "t") -> AssetRef:
+    return AssetRef(tenant=tenant, project="p", asset_id="clip", version=version)
+
+
+def changed(
+    version: AssetVersion, status: AssetStatus = AssetStatus.READY, *, code: str | None = None, tenant: str = "t"
+) -> AssetChanged:
+    return AssetChanged(asset=ref(version, tenant), uri="clip", status=status, code=code)
+
+
+def progressed(version: AssetVersion, segment: int, stage: str = "index") -> SegmentProgressed:
+    return SegmentProgressed(
+        asset=ref(version), stage=stage, segment=segment, segment_count=2, video_ns=1, outcome=Outcome.DONE
+    )
+
+
+def test_an_older_version_or_another_tenant_settles_nothing() -> None:
+    awaited = Awaited()
+    awaited.published("t", "clip", SECOND)
+    assert not awaited.heard(changed(FIRST))
+    assert not awaited.heard(changed(SECOND, tenant="other"))
+    assert awaited.heard(changed(SECOND, AssetStatus.PLANNED))
+    assert not awaited.settled
+    assert awaited.heard(changed(SECOND))
+    assert awaited.settled
+
+
+def test_a_later_version_settles_an_earlier_one() -> None:
+    awaited = Awaited()
+    awaited.published("t", "clip", FIRST)
+    awaited.heard(changed(SECOND, AssetStatus.FAILED))
+    assert awaited.settled
+
+
+def test_a_changed_source_is_waited_for_once_more_and_no_further() -> None:
+    awaited = Awaited()
+    awaited.published("t", "clip", FIRST)
+    awaited.heard(changed(FIRST, AssetStatus.FAILED, code="superseded"))
+    awaited.heard(changed(FIRST, AssetStatus.FAILED, code="superseded"))
+    assert not awaited.settled
+    awaited.heard(changed(SECOND, AssetStatus.FAILED, code="superseded"))
+    assert awaited.settled
+
+
+def test_cells_sent_again_are_settled_by_the_index_alone() -> None:
+    awaited = Awaited()
+    for segment in (0, 1):
+        failed = SegmentFailed(
+            asset=ref(FIRST), content_key="c", segment=segment, stage="decode", code="hang", message="m"
+        )
+        awaited.sent_again(failed)
+    awaited.heard(progressed(FIRST, 0))
+    awaited.heard(progressed(FIRST, 1, "decode"))
+    awaited.heard(progressed(SECOND, 1))
+    assert not awaited.settled
+    assert awaited.heard(progressed(FIRST, 1))
+    assert awaited.settled
