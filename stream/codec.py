@@ -70,12 +70,16 @@ class Decoder:
     """Turns the records of one topic into events of the payload types that the topic carries."""
 
     def __init__(self, topics: Iterable[Topic]) -> None:
+        known = tuple(topics)
         self._payloads: dict[str, dict[str, type[Payload]]] = {
-            topic.name: {payload.type: payload for payload in topic.payloads} for topic in topics
+            topic.name: {payload.type: payload for payload in topic.payloads} for topic in known
         }
+        self._foreign = {topic.name: topic.payloads[0] for topic in known if topic.foreign}
 
     def decode(self, record: Record) -> Event:
         """Raises `BadEvent` for what is no CloudEvent, has an unknown type or an invalid payload."""
+        if record.topic in self._foreign:
+            return _from_others(record, self._foreign[record.topic])
         envelope = _envelope(record)
         attributes = envelope.get_attributes()
         kind = str(attributes.get("type", ""))
@@ -96,6 +100,19 @@ class Decoder:
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
             replays=replays_of(record.headers),
         )
+
+
+def _from_others(record: Record, payload: type[Payload]) -> Event:
+    data = payload.from_bytes(record.value)
+    return Event(
+        data=data,
+        tenant="default",
+        project="default",
+        subject=data.partition_key()[:MAX_ID_BYTES].decode(errors="ignore"),
+        event_time_ms=record.append_time_ms,
+        id=f"{record.topic}-{record.partition}-{record.offset}",
+        position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
+    )
 
 
 def _envelope(record: Record) -> BaseCloudEvent:

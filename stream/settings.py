@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+DEFAULT_SCHEMES = ("file", "http", "https")
 Device = Literal["auto", "cpu", "cuda"]
 """`auto` is CUDA where the NVIDIA driver is loaded."""
 
@@ -34,7 +35,7 @@ class Settings:
     state_dir: Path
     cache_dir: Path
     roots: tuple[Path, ...] = ()
-    schemes: tuple[str, ...] = ("file", "http", "https")
+    schemes: tuple[str, ...] = DEFAULT_SCHEMES
     allow_private_addresses: bool = False
     source_silence_s: float = 20.0
     source_request_s: float = 60.0
@@ -46,6 +47,7 @@ class Settings:
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0
     tenant_credit_s: float = 150.0  # of footage: more than one span for each decoder keeps them all at work
+    bucket_rules: tuple[str, ...] = ()  # see `stream.pipelines.notifications`; none: no such stage
     drain_timeout_s: float = 20.0
     min_free_bytes: int = 64 << 20  # the sinks pause before the disk has less
 

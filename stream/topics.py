@@ -17,6 +17,7 @@ from stream.events.asset import (
 from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.frames import Frames
+from stream.events.notifications import BucketNotification
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,22 @@ class Topic:
     """A named topic. An event type belongs to `payloads` of every topic that may carry it.
 
     `kept_ms` is how long a record stays on a broker with a log: after every group that reads the topic in the topology
-    has acknowledged it, or, where none does, from the moment it came.
+    has acknowledged it, or, where none does, from the moment it came. The records of a `foreign` topic are no
+    CloudEvents, but its one payload as others write it.
     """
 
     name: str
     payloads: tuple[type[Payload], ...]
     max_message_bytes: int = 1024 * 1024
     kept_ms: int = 0
+    foreign: bool = False
 
 
 WEEK_MS = 7 * 86_400_000
 
 # Small, and the producers' own: for a week a lost index can be made again from them.
 ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS)
+NOTIFICATIONS = Topic("notifications", (BucketNotification,), foreign=True)
 SPANS = Topic("spans", (SpanPlanned,))
 FRAMES = Topic("frames", (Frames,), max_message_bytes=8 * 1024 * 1024)
 ANNOTATIONS = Topic(
@@ -53,5 +57,5 @@ DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 *
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
-    for topic in (ASSETS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
+    for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }

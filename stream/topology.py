@@ -6,7 +6,7 @@ from itertools import chain
 
 from stream.routing import routes
 from stream.stage import Stage
-from stream.topics import ASSETS, DEAD_LETTERS, PROGRESS, TOPICS, Topic
+from stream.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS, PROGRESS, TOPICS, Topic
 
 
 class InvalidTopology(ValueError):
@@ -24,7 +24,7 @@ class Topology:
         self,
         stages: Iterable[Stage],
         *,
-        entry: Iterable[str] = (ASSETS.name,),
+        entry: Iterable[str] = (ASSETS.name, NOTIFICATIONS.name),
         terminal: Iterable[str] = (PROGRESS.name,),
         topics: Mapping[str, Topic] = TOPICS,
     ) -> None:

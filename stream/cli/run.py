@@ -10,7 +10,7 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import stop_on_signals
 from stream.cli.sessions import ClientProperties, Cluster
 from stream.clock import SystemClock
-from stream.settings import ModelChoice, Settings
+from stream.settings import DEFAULT_SCHEMES, ModelChoice, Settings
 
 
 def run(  # one option per thing a deployment decides
@@ -21,6 +21,16 @@ def run(  # one option per thing a deployment decides
     root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
     epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, the same for every process of a roll-out.")] = 0,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    bucket: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="BUCKET/PREFIX=TENANT/PROJECT, or with {tenant} and {project} in the prefix: whose objects the stage"
+            " `notifications` publishes; repeatable."
+        ),
+    ] = None,
+    scheme: Annotated[
+        list[str] | None, typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3.")
+    ] = None,
     tenant_credit: Annotated[
         float | None,
         typer.Option(min=1.0, help="Seconds of footage one tenant may have at work. [default: 120 for each partition]"),
@@ -39,6 +49,8 @@ def run(  # one option per thing a deployment decides
         cache_dir=shared.cache_dir,
         roots=tuple(path.resolve() for path in root or ()),
         models=ModelChoice.light() if light else ModelChoice(),
+        schemes=(*DEFAULT_SCHEMES, *(scheme or ())),
+        bucket_rules=tuple(bucket or ()),
         tenant_credit_s=tenant_credit or 120.0 * partitions,
     )
     stop = threading.Event()

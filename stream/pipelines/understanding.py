@@ -13,11 +13,12 @@ from stream.events.asset import Media, Outcome
 from stream.events.grid import SECOND_NS
 from stream.pipelines.caption import CaptionOperator
 from stream.pipelines.decode import DecodeOperator
+from stream.pipelines.notifications import BucketRule, NotificationOperator
 from stream.pipelines.plan import PlanOperator
 from stream.pipelines.understand import UnderstandOperator, held_device_usage, process_usage
 from stream.settings import ModelChoice, Settings
 from stream.stage import BatchPolicy, Operator, Resources, Stage
-from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, RETIREMENTS, SPANS
+from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, NOTIFICATIONS, PROGRESS, RETIREMENTS, SPANS
 from stream.topology import Topology
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ class Understanding:
 
     def topology(self) -> Topology:
         """The stages, checked. Nothing is loaded yet."""
+        notified = (self._notifications(),) if self.settings.bucket_rules else ()
         caption = (self._caption(),) if self._captioned else ()
-        return Topology((self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
+        return Topology((*notified, self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
 
     @property
     def _captioned(self) -> bool:
@@ -109,6 +111,16 @@ class Understanding:
         from models.device import device_for
 
         return device_for(self.settings.model_device)
+
+    def _notifications(self) -> Stage:
+        rules = [BucketRule.parse(text) for text in self.settings.bucket_rules]
+        return Stage(
+            name="notifications",
+            sources=(NOTIFICATIONS.name,),
+            targets=(ASSETS.name,),
+            operator=lambda: NotificationOperator(rules),
+            max_replicas=1,  # it remembers the order of changes
+        )
 
     def _plan(self) -> Stage:
         return Stage(
@@ -264,6 +276,14 @@ class CurrentLedger:
 
 
 def reference_topology() -> Topology:
-    """The topology as documents show it, captions included. Nothing can be run from it: its settings name no place."""
-    settings = Settings(state_dir=Path(), cache_dir=Path(), models=ModelChoice(captioner="hf"), model_device="cpu")
+    """The topology as documents show it, with every optional stage. Nothing can be run from it: its settings name no
+    place.
+    """
+    settings = Settings(
+        state_dir=Path(),
+        cache_dir=Path(),
+        models=ModelChoice(captioner="hf"),
+        model_device="cpu",
+        bucket_rules=("bucket/",),
+    )
     return Understanding(settings, SystemClock(), epoch_ms=0).topology()

@@ -1,8 +1,6 @@
 """What every broker promises. Tests drive `poll` with deadlines generous enough for a real one; none sleeps."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,75 +11,12 @@ from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
 from stream.metrics import Metrics
-from stream.records import Broker, Consumer, Follower, Record, TopicSpec
+from stream.records import Record
 from stream.stage import Stage
 from stream.topics import Topic
 from stream.worker import Pace, Worker
-from tests.brokers import REGISTRY
+from tests.broker_bench import SINGLE, SMALL, WAIT_S, Bench, numbers, read
 from tests.worker.kit import Scripted
-
-WAIT_S = 20.0
-SMALL = TopicSpec("small", partitions=4, max_message_bytes=1024)
-SINGLE = TopicSpec("single", partitions=1, max_message_bytes=1024)
-
-_names = count(1)
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A broker with two fresh topics and the name of a fresh group."""
-
-    broker: Broker
-    many: str
-    one: str
-    group: str
-
-    def send(self, topic: str, count: int, *, key: bytes | None = None, value: bytes = b"v") -> None:
-        """`count` records, their number in header `n`; keys differ unless given."""
-        producer = self.broker.producer()
-        sent = [
-            producer.send(topic, key if key is not None else b"key-%d" % number, value, {"n": b"%d" % number})
-            for number in range(count)
-        ]
-        producer.flush(WAIT_S)
-        assert all(delivery.done() and delivery.error() is None for delivery in sent)
-        producer.close()
-
-
-@pytest.fixture(params=sorted(REGISTRY))
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    with REGISTRY[request.param]() as broker:
-        run = next(_names)
-        topics = [replace(spec, name=f"{spec.name}-{run}") for spec in (SMALL, SINGLE)]
-        broker.ensure(topics)
-        yield Bench(broker, topics[0].name, topics[1].name, f"group-{run}")
-
-
-def read(members: Consumer | Sequence[Consumer], count: int) -> list[Record]:
-    """Poll the members in turn until `count` records came; fails if they do not come in time."""
-    several = [members] if not isinstance(members, Sequence) else members
-    clock = SystemClock()
-    deadline_s = clock.monotonic_s() + WAIT_S
-    records: list[Record] = []
-    while len(records) < count:
-        assert clock.monotonic_s() < deadline_s, f"{len(records)} of {count} records came"
-        for member in several:
-            records += member.poll(max(1, count - len(records)), 0.05)
-    return records
-
-
-def heard(follower: Follower, count: int) -> list[Record]:
-    clock = SystemClock()
-    deadline_s = clock.monotonic_s() + WAIT_S
-    records: list[Record] = []
-    while len(records) < count:
-        assert clock.monotonic_s() < deadline_s, f"{len(records)} of {count} records came"
-        records += follower.poll(count, 0.05)
-    return records
-
-
-def numbers(records: Sequence[Record]) -> list[int]:
-    return [int(record.headers["n"]) for record in records]
 
 
 def test_records_arrive_whole_and_in_order_within_a_partition(bench: Bench) -> None:
@@ -329,46 +264,6 @@ def test_a_fast_stage_before_a_slow_reader_keeps_the_bytes_between_them_flat(ben
     assert sorted(seen) == sorted(name.encode() for name in names)
     assert max(unread) <= limit + 2 * SINGLE.max_message_bytes
     assert max(unread) > limit // 2, "the reader was not slow"
-
-
-def test_a_follower_sees_history_and_news_of_every_partition_and_keeps_nothing(bench: Bench) -> None:
-    reader = bench.broker.consumer([bench.many], bench.group)  # keeps history
-    bench.send(bench.many, 20)
-    follower = bench.broker.follow(bench.many, 1000)
-    assert follower.behind == 20
-    late = bench.broker.follow(bench.one, 0)
-    bench.send(bench.one, 3)
-    found = [*heard(follower, 20), *heard(late, 3)]
-    assert sorted(numbers(found)) == sorted([*range(20), *range(3)])
-    assert follower.behind == 0
-    assert sorted(numbers(read(reader, 20))) == list(range(20))
-    follower.close()
-    late.close()
-
-
-def test_a_follower_begins_where_it_is_told(bench: Bench) -> None:
-    keeper = bench.broker.consumer([bench.one], bench.group)
-    bench.send(bench.one, 30)
-    follower = bench.broker.follow(bench.one, 7)
-    assert numbers(heard(follower, 7)) == list(range(23, 30))
-    assert follower.poll(10, 0.0) == []
-    follower.close()
-    keeper.close()
-
-
-def test_acks_may_run_thousands_ahead(bench: Bench) -> None:
-    for _ in range(12):  # a batch of all would be over the topic's limit
-        bench.send(bench.one, 1000)
-    first = bench.broker.consumer([bench.one], bench.group, in_hand=16_384)
-    records = read(first, 12_000)
-    first.ack(record for record in records if record.offset % 1000)
-    first.close()
-    second = bench.broker.consumer([bench.one], bench.group, in_hand=16_384)
-    again = read(second, 12)
-    assert [record.offset for record in again] == [1000 * number for number in range(12)]
-    second.ack(again)
-    second.close()
-    assert bench.broker.backlog(bench.one, bench.group).records == 0
 
 
 def test_too_large_a_record_is_refused(bench: Bench) -> None:

@@ -359,3 +359,20 @@ def test_http_redirect_to_a_private_address(server: _Server, monkeypatch: pytest
     real = http_connect._is_public
     monkeypatch.setattr(http_connect, "_is_public", lambda address: address == "127.0.0.1" or real(address))
     assert refused(at(server, "to/http://127.0.0.2:9/a"), SourcePolicy()).code == "address_not_allowed"
+
+
+def test_an_object_of_a_bucket_is_read_by_its_plain_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As bucket notifications name it: spaces, plus signs and question marks are part of the key."""
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Bucket(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
+        protocol = "s3"
+
+    monkeypatch.setattr(fsspec, "filesystem", lambda scheme: {"s3": Bucket}[scheme]())
+    uri = "s3://footage/cam 1/a+b%20?#.bin"
+    store = Bucket()
+    store.pipe_file(store._strip_protocol(uri), b"0123456789")
+    source = open_source(uri, SourcePolicy(schemes=("s3",)))
+    assert source.read() == b"0123456789"
+    assert refused(uri, SourcePolicy()).code == "scheme_not_allowed"

@@ -1,0 +1,18 @@
+"""Every broker of `tests.brokers.REGISTRY` with fresh topics."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.broker_bench import SINGLE, SMALL, Bench, names
+from tests.brokers import REGISTRY
+
+
+@pytest.fixture(params=sorted(REGISTRY))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    with REGISTRY[request.param]() as broker:
+        run = next(names)
+        topics = [replace(spec, name=f"{spec.name}-{run}") for spec in (SMALL, SINGLE)]
+        broker.ensure(topics)
+        yield Bench(broker, topics[0].name, topics[1].name, f"group-{run}")

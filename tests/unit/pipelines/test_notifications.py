@@ -1,0 +1,199 @@
+"""Bucket notifications as stores send them, and the asset events they become."""
+
+import contextlib
+import json
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.codec import Decoder
+from stream.errors import BadEvent, Fatal
+from stream.events.asset import AssetDeleted, AssetPublished
+from stream.events.base import Event
+from stream.events.ids import default_asset_id
+from stream.events.notifications import ObjectChange
+from stream.pipelines.notifications import BucketRule, NotificationOperator
+from stream.records import Record
+from stream.topics import NOTIFICATIONS
+
+APPEND_MS = 1_800_000_000_000
+DECODER = Decoder([NOTIFICATIONS])
+
+
+def s3(name: str, key: str, *, sequencer: str = "", bucket: str = "footage", **facts: object) -> dict[str, Any]:
+    """As Amazon S3 writes it (event message structure 2.x)."""
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "eu-central-1",
+        "eventTime": "2026-11-24T10:00:00.123Z",
+        "eventName": name,
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "c",
+            "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
+            "object": {"key": quote_plus(key, safe="/"), "sequencer": sequencer, **facts},
+        },
+    }
+
+
+def minio(name: str, key: str) -> dict[str, Any]:
+    record = s3(name, key, sequencer="17A1", size=12, eTag="e1")
+    return {"EventName": name, "Key": f"footage/{key}", "Records": [record | {"eventSource": "minio:s3"}]}
+
+
+def bridged(kind: str, key: str) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "detail-type": kind,
+        "source": "aws.s3",
+        "time": "2026-11-24T10:00:00Z",
+        "detail": {
+            "version": "0",
+            "bucket": {"name": "footage"},
+            "object": {"key": key, "size": 7, "etag": "e2", "sequencer": "0A"},
+        },
+    }
+
+
+def event(*documents: dict[str, Any] | bytes, offset: int = 0) -> Event:
+    (document,) = documents
+    value = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return DECODER.decode(Record(NOTIFICATIONS.name, 0, offset, b"", value, {}, APPEND_MS))
+
+
+@pytest.fixture
+def operator() -> NotificationOperator:
+    return NotificationOperator(
+        [BucketRule.parse("footage/{tenant}/{project}/"), BucketRule.parse("footage/=acme/news", "batch")]
+    )
+
+
+def told(operator: NotificationOperator, document: dict[str, Any]) -> list[Event]:
+    return list(operator.process([event(document)]))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Records": [s3("ObjectCreated:Put", "umbrella/cam 1/a+b ü.mp4", size=12, eTag="e1")]},
+        minio("s3:ObjectCreated:CompleteMultipartUpload", "umbrella/cam 1/a+b ü.mp4"),
+        bridged("Object Created", "umbrella/cam 1/a+b ü.mp4"),
+    ],
+)
+def test_a_created_object_is_published(operator: NotificationOperator, document: dict[str, Any]) -> None:
+    (out,) = told(operator, document)
+    assert isinstance(out.data, AssetPublished)
+    assert out.data.uri == "s3://footage/umbrella/cam 1/a+b ü.mp4"
+    assert out.data.size_bytes in {7, 12}
+    assert out.data.etag in {"e1", "e2"}
+    assert (out.tenant, out.project, out.subject) == ("umbrella", "cam 1", out.data.uri)
+    assert out.event_time_ms // 1000 == 1_795_514_400
+
+
+@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated"])
+def test_a_removed_object_is_the_asset_that_was_published(operator: NotificationOperator, name: str) -> None:
+    key = "a/b/what?#.mp4"
+    (created,) = told(operator, {"Records": [s3("ObjectCreated:Put", key)]})
+    (removed,) = told(operator, {"Records": [s3(name, key)]})
+    assert isinstance(removed.data, AssetDeleted)
+    assert removed.data.asset_id == created.subject == default_asset_id(f"s3://footage/{key}")
+
+
+def test_the_first_rule_that_applies_decides(operator: NotificationOperator) -> None:
+    (out,) = told(operator, {"Records": [s3("ObjectCreated:Put", "top.mp4")]})
+    assert isinstance(out.data, AssetPublished)
+    assert (out.tenant, out.project, out.data.priority) == ("acme", "news", "batch")
+
+
+def test_an_object_without_a_rule_is_nobodys(operator: NotificationOperator) -> None:
+    records = [s3("ObjectCreated:Put", "a.mp4"), s3("ObjectCreated:Put", "b.mp4", bucket="other")]
+    found: list[str] = []
+    with pytest.raises(BadEvent, match="no bucket rule"):
+        found.extend(out.subject for out in operator.process([event({"Records": records})]))
+    assert found == ["s3://footage/a.mp4"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-11-24T10:00:00Z", "Bucket": "footage"},
+        {"Records": [s3("ObjectTagging:Put", "a.mp4")]},
+        {"Records": [s3("s3:ObjectAccessed:Get", "a.mp4")]},
+        {"Records": [s3("ObjectCreated:Put", "folder/")]},
+        {"Records": []},
+        bridged("Object Tags Added", "a.mp4"),
+    ],
+)
+def test_what_concerns_no_content_says_nothing(operator: NotificationOperator, document: dict[str, Any]) -> None:
+    assert told(operator, document) == []
+
+
+def test_duplicates_and_latecomers_say_nothing(operator: NotificationOperator) -> None:
+    first = {"Records": [s3("ObjectCreated:Put", "a.mp4", sequencer="0055AED6DCD90281E5")]}
+    second = {"Records": [s3("ObjectCreated:Put", "a.mp4", sequencer="0055AED6DCD90281E6")]}
+    late = {"Records": [s3("ObjectRemoved:Delete", "a.mp4", sequencer="0055AED6DCD90281E5FF")]}
+    assert len(told(operator, first)) == 1
+    assert told(operator, first) == []
+    assert len(told(operator, second)) == 1
+    assert told(operator, late) == []
+    assert len(told(operator, {"Records": [s3("ObjectRemoved:Delete", "b.mp4", sequencer="01")]})) == 1
+
+
+def test_ids_are_the_same_on_redelivery() -> None:
+    document = {"Records": [s3("ObjectCreated:Put", "a.mp4", sequencer="01")]}
+    ids = {told(NotificationOperator([BucketRule("footage/")]), document)[0].id for _ in range(2)}
+    assert len(ids) == 1
+
+
+hexes = st.text("0123456789ABCDEF", min_size=1, max_size=12)
+
+
+@given(hexes, hexes)
+def test_sequencers_are_ordered(one: str, two: str) -> None:
+    first, second = (ObjectChange("created", "b", "k", sequencer=text) for text in (one, two))
+    assert not (first.follows(two) and second.follows(one))
+    assert first.follows(two) or second.follows(one) or one.rstrip("0") == two.rstrip("0")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"nonsense",
+        b"[]",
+        b"{}",
+        b'{"Records": 3}',
+        json.dumps({"Records": [{"eventName": "ObjectCreated:Put"}]}).encode(),
+        json.dumps({"Records": [s3("ObjectCreated:Put", "")]}).encode(),
+        json.dumps({"Records": [s3("ObjectCreated:Put", "a") | {"eventTime": "yesterday"}]}).encode(),
+        b'{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "%ff"}}}]}',
+    ],
+)
+def test_what_is_no_notification_is_a_bad_event(value: bytes) -> None:
+    with pytest.raises(BadEvent) as refused:
+        event(value)
+    assert refused.value.code == "invalid_payload"
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(lambda it: json.dumps(it).encode())
+)
+def test_no_bytes_raise_anything_else(value: bytes) -> None:
+    with contextlib.suppress(BadEvent):
+        event(value)
+
+
+def test_a_key_that_no_uri_holds_is_a_bad_event(operator: NotificationOperator) -> None:
+    with pytest.raises(BadEvent):
+        told(operator, {"Records": [s3("ObjectCreated:Put", "a\nb.mp4")]})
+
+
+@pytest.mark.parametrize("text", ["", "=acme", "b/{where}/=x", "b/{tenant}/{tenant}/", "b/=a\x00"])
+def test_rules_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(Fatal, match="bucket rule"):
+        BucketRule.parse(text)
