@@ -13,7 +13,7 @@ from stream.events.asset import AssetStatus
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.pipelines.control import topics
-from tests.brokers import kafka_servers
+from tests.brokers import own_node
 from tests.control import ControlProcess, asset_ref, change, folded, life, publish, table
 from tests.pipeline import rushes
 from tests.receivers import Receiver, receiving
@@ -24,8 +24,12 @@ SILENCE_MS = 1500
 
 def kills(tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
     """Publish in parts; in each round kill the app when so many entries more are in the changelog, or none yet."""
+    with own_node(tmp_path / "kafka") as servers:
+        kills_on(servers, tmp_path, seed=seed, rounds=rounds, count=count)
+
+
+def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
     rng = random.Random(seed)
-    servers = kafka_servers()
     broker = KafkaBroker(KafkaSettings(servers), SystemClock())
     broker.ensure(topics(PARTITIONS))
     assets = [asset_ref(f"{seed}-{at}", tenant=f"tenant {at % 3}", hour=at) for at in range(count)]

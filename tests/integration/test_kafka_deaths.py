@@ -4,6 +4,8 @@ import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.records import Record, TopicSpec
 from stream.topics import DEAD_LETTERS
-from tests.brokers import kafka_servers
+from tests.brokers import own_node
 
 WAIT_S = 60.0
 WORKER = """
@@ -52,8 +54,14 @@ worker.run(threading.Event())
 
 
 @pytest.fixture
-def broker() -> KafkaBroker:
-    return KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
+def servers(tmp_path: Path) -> Iterator[str]:
+    with own_node(tmp_path / "kafka") as address:
+        yield address
+
+
+@pytest.fixture
+def broker(servers: str) -> KafkaBroker:
+    return KafkaBroker(KafkaSettings(servers), SystemClock())
 
 
 def read_until(broker: KafkaBroker, topic: str, group: str, count: int) -> list[Record]:
@@ -67,7 +75,9 @@ def read_until(broker: KafkaBroker, topic: str, group: str, count: int) -> list[
     return records
 
 
-def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(broker: KafkaBroker) -> None:
+def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(
+    broker: KafkaBroker, servers: str
+) -> None:
     source, target, group = "deadly-in", "deadly-out", "deadly"
     letters = TopicSpec(DEAD_LETTERS.name, 1, DEAD_LETTERS.max_message_bytes)
     broker.ensure([TopicSpec(source, 1), TopicSpec(target, 1), letters])
@@ -83,7 +93,7 @@ def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(br
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + 3 * WAIT_S
     while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
-        worker = subprocess.Popen([sys.executable, "-c", WORKER, kafka_servers(), source, target, group])
+        worker = subprocess.Popen([sys.executable, "-c", WORKER, servers, source, target, group])
         try:
             while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
                 with contextlib.suppress(subprocess.TimeoutExpired):
