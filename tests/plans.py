@@ -6,21 +6,24 @@ from dataclasses import dataclass
 from stream.events.asset import Media, Outcome, Run, SourceVersion
 from stream.events.grid import SECOND_NS
 
-MEDIA = Media(
-    container="mp4",
-    codec="h264",
-    stream_index=0,
-    width=64,
-    height=48,
-    display_width=64,
-    display_height=48,
-    time_base_num=1,
-    time_base_den=1000,
-    duration_ns=10 * SECOND_NS,
-    runs=(Run(0, 0, 10 * SECOND_NS),),
-)
+
+def media_of(duration_ns: int) -> Media:
+    return Media(
+        container="mp4",
+        codec="h264",
+        stream_index=0,
+        width=64,
+        height=48,
+        display_width=64,
+        display_height=48,
+        time_base_num=1,
+        time_base_den=1000,
+        duration_ns=duration_ns,
+        runs=(Run(0, 0, duration_ns),),
+    )
 
 
+MEDIA = media_of(10 * SECOND_NS)
 SOURCE = SourceVersion(size_bytes=1, tag="v")
 
 

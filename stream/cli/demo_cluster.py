@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
 from stream.cli.context import Context
 from stream.cli.sessions import Cluster
 from stream.clock import Clock
@@ -46,7 +44,7 @@ def demo_cluster(shared: Context, topology: Topology, roots: Sequence[Path], clo
         for names, process in zip(WORKERS, workers, strict=True):
             shared.console.print(f"  process {process.pid}: rushes run {' '.join(names)}")
         yield cluster
-        _say_goodbye(shared.console)
+        shared.console.print("Stopping workers and Kafka; what they stored stays.", style="dim")
 
 
 def _worker(
@@ -102,7 +100,3 @@ def _terminated() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _say_goodbye(console: Console) -> None:
-    console.print("Stopping workers and Kafka; what they stored stays.", style="dim")

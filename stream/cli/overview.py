@@ -1,6 +1,6 @@
 """`rushes status --broker`: assets as `progress` tells of them, and who works on what; no store is read."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
@@ -15,6 +15,9 @@ from stream.errors import BadEvent
 from stream.pipelines.understanding import Understanding
 from stream.reducers import Progress
 from stream.topics import PROGRESS
+
+if TYPE_CHECKING:
+    from stream.kafka.broker import KafkaBroker
 
 
 def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_output: bool) -> None:
@@ -45,12 +48,12 @@ def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_
     shared.console.print(table)
 
 
-def _told(broker: Any) -> Progress:
+def _told(broker: "KafkaBroker") -> Progress:
     """All of `progress` that is kept, folded."""
     progress, decoder = Progress(), Decoder([PROGRESS])
     tail = broker.tail(PROGRESS.name, from_start=True)
     try:
-        while not tail.caught_up:
+        while tail.behind:
             for record in tail.poll(10_000, 1.0):
                 try:
                     progress.apply([decoder.decode(record).data])

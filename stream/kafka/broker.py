@@ -18,10 +18,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
+from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error, outsider
 from stream.kafka.consumer import KafkaConsumer
-from stream.kafka.follower import KafkaFollower
-from stream.kafka.offsets import GroupOffsets
+from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.producer import KafkaProducer, RecordSizes
 from stream.kafka.tail import KafkaTail
 from stream.records import IN_HAND, Backlog, TopicSpec, record_size
@@ -118,28 +117,19 @@ class KafkaBroker:
 
     def tail(self, topic: str, *, from_start: bool = False) -> KafkaTail:
         """A reader of what comes from now on (or of all that is kept), of no group."""
-        partitions = self._partitions(topic)
-        ends = self._offsets(partitions, _END)
-        starts = self._offsets(partitions, _FIRST) if from_start else ends
-        return KafkaTail(self._settings, starts, ends)
+        low, end = self._extent(topic)
+        return KafkaTail(self._settings, low if from_start else end, end)
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
         """How many consumers each group has now; none where it was never seen."""
-
-        def ask() -> dict[str, int]:
-            futures = self._admin.describe_consumer_groups(list(groups))
-            return {group: _member_count(future) for group, future in futures.items()}
-
-        return self._patiently("asking for members", ask)
+        return self._patiently("asking for members", lambda: member_counts(self._admin, groups))
 
     def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> KafkaConsumer:
         return KafkaConsumer(self._settings, topics, group, self._clock, self._places, in_hand=in_hand)
 
-    def follow(self, topic: str, history: int) -> KafkaFollower:
-        partitions = self._partitions(topic)
-        low, end = self._offsets(partitions, _FIRST), self._offsets(partitions, _END)
-        places = [TopicPartition(topic, it.partition, max(low[it], end[it] - history)) for it in partitions]
-        return KafkaFollower(self._settings, places, behind=sum(end.values()) - sum(it.offset for it in places))
+    def follow(self, topic: str, history: int) -> KafkaTail:
+        low, end = self._extent(topic)
+        return KafkaTail(self._settings, {it: max(low[it], end[it] - history) for it in end}, end, quiet=True)
 
     def producer(self) -> KafkaProducer:
         return KafkaProducer(self._settings, self._limits, self._sizes)
@@ -162,6 +152,8 @@ class KafkaBroker:
         return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
 
     def close(self) -> None:
+        """Idempotent. Nothing may be asked afterwards."""
+        vars(self).pop("_admin", None)  # an admin client has no close: it ends when nobody holds it
         self._groups.close()
         with self._probe_lock:
             if self._probe is not None:
@@ -266,6 +258,11 @@ class KafkaBroker:
             raise as_stage_error(found.error, f"asking for topic {topic}")
         return [TopicPartition(topic, number) for number in sorted(found.partitions)]
 
+    def _extent(self, topic: str) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """First kept and end offset of each partition."""
+        partitions = self._partitions(topic)
+        return self._offsets(partitions, _FIRST), self._offsets(partitions, _END)
+
     def _committed(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
         found = self._commits(group, partitions)
         return {each: None if found[each].offset < 0 else found[each].offset for each in partitions}
@@ -307,16 +304,10 @@ class KafkaBroker:
 
     def _read(self, topic: str, partition: int, offset: int) -> tuple[int, int]:
         if self._probe is None:
-            self._probe = Consumer(
-                self._settings.common()
-                | {
-                    "group.id": "rushes-probe",  # never joined, never committed
-                    "enable.auto.commit": False,
-                    "auto.offset.reset": "earliest",
-                    "fetch.message.max.bytes": MAX_RECORD_BYTES,
-                    "queued.min.messages": 1,
-                    "fetch.wait.max.ms": 10,
-                }
+            self._probe = outsider(
+                self._settings,
+                "rushes-probe",
+                **{"fetch.message.max.bytes": MAX_RECORD_BYTES, "queued.min.messages": 1, "fetch.wait.max.ms": 10},
             )
         self._probe.assign([TopicPartition(topic, partition, offset)])
         message = self._probe.poll(CALL_TIMEOUT_S)
@@ -346,15 +337,6 @@ class KafkaBroker:
                 if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
-
-
-def _member_count(future: Any) -> int:
-    try:
-        return len(future.result(CALL_TIMEOUT_S).members)
-    except KafkaException as failure:
-        if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-            raise
-        return 0
 
 
 def _config(spec: TopicSpec) -> dict[str, str]:

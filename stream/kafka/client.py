@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, Message
 
 from stream.errors import Fatal, StageError, Unavailable
+from stream.records import Record
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 CALL_TIMEOUT_S = 10.0
@@ -77,6 +78,33 @@ def read_properties(path: Path) -> dict[str, str]:
 def as_bytes(content: str | bytes | None) -> bytes:
     """Keys, values and header values as the client hands them out; none is empty."""
     return content.encode() if isinstance(content, str) else content or b""
+
+
+def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer:
+    """A client that never joins the group whose name it has to bear, and commits nothing unless told."""
+    return Consumer(
+        settings.common()
+        | {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",  # what retention took is passed over
+        }
+        | options
+    )
+
+
+def record_of(message: Message) -> Record:
+    """A message that is no error, as read outside any group."""
+    return Record(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=as_bytes(message.key()),
+        value=as_bytes(message.value()),
+        headers={pair[0]: as_bytes(pair[1]) for pair in message.headers() or []},
+        append_time_ms=message.timestamp()[1],
+    )
 
 
 def as_stage_error(error: KafkaError, doing: str) -> StageError:

@@ -7,9 +7,10 @@ coordinator has moved (librdkafka issue 5040: a null consumer group in `rd_kafka
 import threading
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings
+from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, outsider
 
 
 class GroupOffsets:
@@ -40,8 +41,18 @@ class GroupOffsets:
     def _client(self, group: str) -> Consumer:
         with self._lock:
             if group not in self._clients:
-                self._clients[group] = Consumer(
-                    self._settings.common()
-                    | {"group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
-                )
+                self._clients[group] = outsider(self._settings, group)
             return self._clients[group]
+
+
+def member_counts(admin: AdminClient, groups: Sequence[str]) -> dict[str, int]:
+    """How many consumers each group has now; none where it was never seen. Raises `KafkaException`, `TimeoutError`."""
+    found: dict[str, int] = {}
+    for group, future in admin.describe_consumer_groups(list(groups)).items():
+        try:
+            found[group] = len(future.result(CALL_TIMEOUT_S).members)
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise
+            found[group] = 0
+    return found

@@ -100,6 +100,7 @@ class KafkaProducer:
             self._closed.set()
             self._producer.purge()
             self._producer.flush(0)
+            self._producer.close()
 
 
 class RecordSizes:

@@ -4,22 +4,14 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from stream.clock import Clock
 from stream.errors import Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_bytes, as_stage_error
+from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_bytes, as_stage_error, outsider
 
 _SILENCE_S = 30.0
 
 
 def latest_values(settings: KafkaSettings, topic: str, clock: Clock) -> dict[bytes, bytes]:
     """Empty where there is no such topic. Raises `Unavailable` when the cluster does not answer."""
-    reader = Consumer(
-        {
-            **settings.common(),
-            "group.id": "rushes-snapshot",  # the client asks for a name; no group is joined
-            "enable.auto.commit": False,
-            "enable.partition.eof": False,
-            "auto.offset.reset": "earliest",
-        }
-    )
+    reader = outsider(settings, "rushes-snapshot")
     try:
         return _read(reader, topic, clock)
     except KafkaException as failure:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream.clock import Clock
 from stream.errors import Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_bytes, as_stage_error
-from stream.kafka.offsets import GroupOffsets
+from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_stage_error, outsider, record_of
+from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.takeover import Note
 from stream.observer import GROUP, Look
 from stream.places import Place
@@ -31,16 +31,7 @@ class KafkaWatch:
         self._admin = AdminClient(settings.common())
         self._offsets_of = GroupOffsets(settings)
         self._at: dict[tuple[str, int], int] = {}
-        self._consumer = Consumer(
-            settings.common()
-            | {
-                "group.id": GROUP,  # never joined
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",  # what retention took is over
-                "fetch.wait.max.ms": 50,
-            }
-        )
+        self._consumer = outsider(settings, GROUP, **{"fetch.wait.max.ms": 50})
 
     def look(self, others: Sequence[str]) -> Look:
         """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
@@ -69,6 +60,7 @@ class KafkaWatch:
         _asked("committing for freshness", lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
 
     def close(self) -> None:
+        vars(self).pop("_admin", None)  # as in `KafkaBroker.close`
         self._offsets_of.close()
         self._consumer.close()
 
@@ -88,7 +80,7 @@ class KafkaWatch:
             for group, found in commits.items()
             for each in found
         ]
-        return Look(places, self._members(), ends)
+        return Look(places, member_counts(self._admin, list(self._groups)), ends)
 
     def _partitions(self, topics: set[str]) -> dict[str, list[TopicPartition]]:
         known = self._admin.list_topics(timeout=CALL_TIMEOUT_S).topics
@@ -104,17 +96,6 @@ class KafkaWatch:
         plain = [TopicPartition(each.topic, each.partition) for each in partitions]
         futures = self._admin.list_offsets(dict.fromkeys(plain, spec))
         return {(each.topic, each.partition): future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
-
-    def _members(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for group, future in self._admin.describe_consumer_groups(list(self._groups)).items():
-            try:
-                found[group] = len(future.result(CALL_TIMEOUT_S).members)
-            except KafkaException as failure:
-                if failure.args[0].code() != _NO_SUCH_GROUP:
-                    raise
-                found[group] = 0
-        return found
 
     def _begin(self, ends: Mapping[tuple[str, int], int]) -> None:
         """Where each topic's reader stands; at the first kept record where it has not committed."""
@@ -133,18 +114,7 @@ class KafkaWatch:
     def _record(self, message: Message) -> Record:
         if (error := message.error()) is not None:
             raise as_stage_error(error, "reading for freshness")
-        return Record(
-            topic=message.topic() or "",
-            partition=message.partition() or 0,
-            offset=message.offset() or 0,
-            key=as_bytes(message.key()),
-            value=as_bytes(message.value()),
-            headers={pair[0]: as_bytes(pair[1]) for pair in message.headers() or []},
-            append_time_ms=message.timestamp()[1],
-        )
-
-
-_NO_SUCH_GROUP = 69  # GROUP_ID_NOT_FOUND
+        return record_of(message)
 
 
 def _asked(doing: str, ask: Callable[[], T]) -> T:

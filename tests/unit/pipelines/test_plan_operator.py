@@ -13,7 +13,6 @@ from stream.events.asset import (
     AssetPublished,
     Media,
     Outcome,
-    Run,
     SegmentProgressed,
     SourceVersion,
     SpanPlanned,
@@ -22,21 +21,10 @@ from stream.events.base import Event, Payload, Position
 from stream.events.grid import SECOND_NS
 from stream.events.ids import segment_id
 from stream.pipelines.plan import PlanOperator
+from tests.plans import media_of
 
 SOURCE = SourceVersion(size_bytes=1000, tag="v1")
-MEDIA = Media(
-    container="mp4",
-    codec="h264",
-    stream_index=0,
-    width=64,
-    height=48,
-    display_width=64,
-    display_height=48,
-    time_base_num=1,
-    time_base_den=1000,
-    duration_ns=35 * SECOND_NS,
-    runs=(Run(0, 0, 35 * SECOND_NS),),
-)
+MEDIA = media_of(35 * SECOND_NS)
 
 
 @dataclass(frozen=True)
