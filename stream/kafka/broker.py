@@ -14,11 +14,19 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
+from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
 
 from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error, outsider
+from stream.kafka.client import (
+    CALL_TIMEOUT_S,
+    MAX_RECORD_BYTES,
+    KafkaSettings,
+    admin,
+    as_bytes,
+    as_stage_error,
+    outsider,
+)
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.producer import KafkaProducer, RecordSizes
@@ -61,7 +69,8 @@ class KafkaBroker:
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._admin = AdminClient(settings.common())
+        self._admin = admin(settings)
+        self._met = False
         self._groups = GroupOffsets(settings)
         self._limits: dict[str, int] = {}
         self._sizes = RecordSizes()
@@ -325,6 +334,9 @@ class KafkaBroker:
 
     def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = _SETTLING) -> T:
         """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
+        if not self._met:
+            self._settings.met(self._admin, self._clock)
+            self._met = True
         deadline_s = self._clock.monotonic_s() + PATIENCE_S
         while True:
             try:
@@ -334,6 +346,8 @@ class KafkaBroker:
                     raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
             except KafkaException as failure:
                 error = failure.args[0]
+                self._admin.poll(0)
+                self._settings.refusals.check()
                 if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
