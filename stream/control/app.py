@@ -17,7 +17,7 @@ from typing import Any
 import faust
 
 from stream.codec import Decoder, encode
-from stream.control.state import completion, entries
+from stream.control.state import APP, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
 from stream.events.base import Event
 from stream.kafka.client import KafkaSettings
@@ -26,8 +26,6 @@ from stream.topics import COMPLETIONS, PROGRESS
 
 _log = logging.getLogger(__name__)
 
-APP = "rushes-control"
-"""Also the consumer group."""
 TABLE = "entries"
 CHANGELOG = f"{APP}-{TABLE}-changelog"
 MAX_UNSETTLED = 1000

@@ -16,6 +16,8 @@ from stream.events.grid import MAX_SEGMENTS
 from stream.events.ids import digest, without_secrets
 from stream.reducers import standing
 
+APP = "rushes-control"
+"""The Faust app; also its consumer group."""
 MAX_MISSING = 20
 MAX_REASON_CHARS = 300
 MAX_STAGE_BYTES = 100

@@ -31,6 +31,7 @@ from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.producer import KafkaProducer, RecordSizes
 from stream.kafka.tail import KafkaTail
+from stream.kafka.topic_config import topic_config
 from stream.records import IN_HAND, Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
@@ -41,16 +42,6 @@ MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 _TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-
-_COMMON_CONFIG = {
-    "cleanup.policy": "delete",
-    "retention.bytes": "-1",
-    # (append time, offset) orders asset versions, and a producer's clock must not.
-    "message.timestamp.type": "LogAppendTime",
-}
-_OVERHEAD_BYTES = 64 * 1024
-"""What Kafka's framing may add to a record of the largest size."""
-
 
 _SETTLING = frozenset(
     {
@@ -175,7 +166,7 @@ class KafkaBroker:
                 spec.name,
                 num_partitions=spec.partitions,
                 replication_factor=self._settings.replication_factor,
-                config=_config(spec),
+                config=topic_config(spec),
             )
             for spec in specs
         ]
@@ -239,7 +230,7 @@ class KafkaBroker:
         there = self._config_of(ResourceType.TOPIC, spec.name)
         differing = [
             f"{name} is {there.get(name)}, not {wanted}"
-            for name, wanted in _config(spec).items()
+            for name, wanted in topic_config(spec).items()
             if there.get(name) != wanted
         ]
         if partitions != spec.partitions:
@@ -351,11 +342,3 @@ class KafkaBroker:
                 if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
-
-
-def _config(spec: TopicSpec) -> dict[str, str]:
-    return _COMMON_CONFIG | {
-        "max.message.bytes": str(spec.max_message_bytes + _OVERHEAD_BYTES),
-        # Age must never eat unprocessed work; `trim` deletes what every declared group has acknowledged.
-        "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
-    }

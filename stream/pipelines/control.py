@@ -7,7 +7,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
-from stream.control.app import APP, Hosting, serve
+from stream.control.app import Hosting, serve
+from stream.control.state import APP
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.metrics import Metrics
@@ -41,8 +42,7 @@ def run_control(
 
 def topics(partitions: int) -> list[TopicSpec]:
     """What the control plane reads and writes, as the understanding topology has it."""
-    kept_ms = {PROGRESS: PROGRESS.kept_ms, COMPLETIONS: COMPLETIONS.kept_ms, DEAD_LETTERS: None}
-    return [TopicSpec(topic.name, partitions, topic.max_message_bytes, kept) for topic, kept in kept_ms.items()]
+    return [topic.spec(partitions) for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)]
 
 
 def _webhook(settings: WebhookSettings, broker: KafkaBroker, clock: Clock) -> StageThreads:
