@@ -60,18 +60,19 @@ def _arrow(columns: pa.Schema, header: type[BaseModel] | None) -> Schema:
         "type": "string",
         "format": "binary",
         "description": "An Arrow IPC stream with one record batch.",
-        "x-arrow-columns": [
-            {"name": column.name, "type": _type(column), "nullable": column.nullable} for column in columns
-        ],
+        "x-arrow-columns": [_column(column) for column in columns],
     }
     if header is not None:
         described["x-arrow-metadata"] = {"header": {"$ref": REFERENCE.format(model=header.__name__)}}
     return described
 
 
-def _type(column: pa.Field) -> str:
-    """Arrow's words; the length of a vector is what its header says."""
-    return str(column.type).replace("[1]", f"[{_SIZES[column.name]}]") if column.name in _SIZES else str(column.type)
+def _column(column: pa.Field) -> Schema:
+    """Arrow's words; the length of a vector is what its header says, and `when` what must be set for it to be there."""
+    size = _SIZES.get(column.name)
+    kind = str(column.type) if size is None else str(column.type).replace("[1]", f"[{size}]")
+    told: Schema = {"name": column.name, "type": kind, "nullable": column.nullable}
+    return {**told, "when": size} if column.name == "image_vector" else told
 
 
 def _draft_7(schema: Any) -> Any:
