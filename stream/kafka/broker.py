@@ -14,7 +14,7 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
+from confluent_kafka.admin import ClusterMetadata, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
 
 from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
@@ -70,16 +70,28 @@ class KafkaBroker:
         self._oldest: dict[tuple[str, int, int], tuple[int, int]] = {}
 
     def ensure(self, topics: Iterable[TopicSpec]) -> None:
-        self._check_cluster()
+        self.check_cluster()
         specs = list(topics)
-        known = self._patiently("listing topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).topics
-        missing = [spec for spec in specs if spec.name not in known]
+        found = self.differences(specs)
+        missing = [spec for spec in specs if found[spec.name] is None]
         if missing:
             self._create(missing)
         for spec in specs:
-            if spec.name in known:
-                self._check(spec, len(known[spec.name].partitions))
+            if differing := found[spec.name]:
+                raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
             self._limits[spec.name] = spec.max_message_bytes
+
+    def differences(self, topics: Iterable[TopicSpec]) -> dict[str, list[str] | None]:
+        """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered."""
+        known = self.nodes().topics
+        return {
+            spec.name: self._differing(spec, len(known[spec.name].partitions)) if spec.name in known else None
+            for spec in topics
+        }
+
+    def nodes(self) -> ClusterMetadata:
+        """The cluster as its nodes know it."""
+        return self._patiently("asking for nodes and topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S))
 
     def declare(self, topic: str, group: str) -> None:
         """Gives the group a place at the first kept record, unless it has one. Members commit for themselves."""
@@ -192,13 +204,12 @@ class KafkaBroker:
             raise KafkaException(found.error)
         return found
 
-    def _check_cluster(self) -> None:
+    def check_cluster(self) -> None:
         """A group that is away for longer than the cluster remembers offsets has lost its place: refuse such a cluster.
         One that does not show its settings (some that are rented) is believed, with a warning.
         """
-        nodes = self._patiently("listing nodes", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).brokers
         try:
-            there = self._config_of(ResourceType.BROKER, str(min(nodes)))
+            there = self._config_of(ResourceType.BROKER, str(min(self.nodes().brokers)))
         except Fatal as refused:
             _log.warning("the cluster does not show offsets.retention.minutes (%s)", refused.message)
             return
@@ -226,7 +237,7 @@ class KafkaBroker:
 
         self._patiently("deleting acknowledged records", ask)
 
-    def _check(self, spec: TopicSpec, partitions: int) -> None:
+    def _differing(self, spec: TopicSpec, partitions: int) -> list[str]:
         there = self._config_of(ResourceType.TOPIC, spec.name)
         differing = [
             f"{name} is {there.get(name)}, not {wanted}"
@@ -235,8 +246,7 @@ class KafkaBroker:
         ]
         if partitions != spec.partitions:
             differing.append(f"it has {partitions} partitions, not {spec.partitions}")
-        if differing:
-            raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
+        return differing
 
     def _left(self, topic: str, group: str) -> dict[TopicPartition, tuple[int, int]]:
         """First unacknowledged and end offset of each partition; of a group without a place, all that is kept."""

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,18 @@ from typing import Any
 import psutil
 import pytest
 
+from stream.cli.checks import Check
+from stream.cli.cluster_checks import cluster_checks
+from stream.cli.context import make_context
+from stream.cli.sessions import Cluster
 from stream.clock import SystemClock
 from stream.errors import Fatal, Unavailable
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.node import LocalNode, free_port
 from stream.kafka.node_security import Security
+from stream.pipelines.deployed import Deployment, _prepared
+from stream.pipelines.understanding import reference_topology
 from stream.records import TopicSpec
 from tests.brokers import up
 from tests.pipeline import rushes
@@ -133,16 +140,47 @@ def test_another_nodes_certificate_is_not_trusted(sasl: Secured, tls: Secured) -
     assert refused.code == "tls_failed"
 
 
-def test_a_worker_with_a_wrong_password_ends(sasl: Secured, tmp_path: Path) -> None:
+def test_the_doctor_says_what_a_cluster_lacks(sasl: Secured, tmp_path: Path) -> None:
+    def told(properties: Mapping[str, str], partitions: int = 1) -> dict[str, Check]:
+        file = tmp_path / "client.properties"
+        file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+        cluster = Cluster(f"kafka://{sasl.servers}", file)
+        checks = list(cluster_checks(cluster, make_context(tmp_path / "state", tmp_path / "cache"), partitions))
+        assert sasl.properties["sasl.password"] not in repr(checks)
+        return {check.name: check for check in checks}
+
+    before = told(sasl.properties)
+    assert {name for name, check in before.items() if check.good} >= {"kafka client", "broker listens"}
+    assert before["broker listens"].found == f"{sasl.servers} speaks SASL_SSL (SCRAM-SHA-512)"
+    assert (before["topic assets"].good, before["topic completions"].good) == (False, True)
+    broker = KafkaBroker(sasl.settings, CLOCK)
+    broker.ensure(topic.spec(1) for topic in reference_topology().topics)
+    broker.close()
+    assert all(check.good for check in told(sasl.properties).values())
+    assert told(sasl.properties, 2)["topic frames"].found == "it has 1 partitions, not 2"
+    refused = told({**sasl.properties, "sasl.password": "hunter2"})
+    assert "unauthenticated" in refused["broker takes us"].found
+    assert "the client properties say PLAINTEXT" in told({})["broker listens"].found
+    bad = [check for check in (*refused.values(), *told({}).values()) if not check.good]
+    assert len(bad) == 2
+    assert all(check.advice for check in bad)
+
+
+def test_who_waits_for_brokers_ends_with_a_wrong_password(sasl: Secured, tmp_path: Path) -> None:
+    """The exporter asks again whatever happens, and so does a worker that starts."""
     wrong = tmp_path / "wrong.properties"
     lines = {**sasl.properties, "sasl.password": "hunter2"}
     wrong.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     uri = f"kafka://{sasl.servers}"
-    ended = rushes(tmp_path, "run", "parquet", "--light", "--broker", uri, "--client-properties", wrong)
+    ended = rushes(tmp_path, "exporter", "--port", 0, "--broker", uri, "--client-properties", wrong)
     assert ended.code == 2
     assert "rushes: the broker and this client refuse each other" in ended.err
     assert "unauthenticated" in ended.err
     assert "hunter2" not in ended.err + ended.out
+    broker = KafkaBroker(KafkaSettings.from_uri(uri, wrong), CLOCK)
+    with pytest.raises(Fatal, match="SASL authentication error"):
+        _prepared(broker, reference_topology(), Deployment(0, 1), threading.Event())
+    broker.close()
 
 
 def test_a_killed_node_is_an_outage_and_no_refusal(sasl: Secured) -> None:
