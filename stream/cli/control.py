@@ -129,7 +129,8 @@ def progress(
         status = f"[{STYLES[change.status]}]{change.status}[/]" if change else "-"
         asset = view.head.asset
         done = (str(view.done.get(name, 0)) for name in stages)
-        table.add_row(shown(asset.tenant), shown(clip_name(asset.asset_id)), status, str(_cells(view)), *done)
+        name = clip_name(view.name.asset_id) if view.name.asset_id else "(deleted)"
+        table.add_row(shown(asset.tenant), shown(name), status, str(_cells(view)), *done)
     shared.console.print(table if views else "Nothing yet: is `rushes control` running?")
     if len(views) > limit:
         shared.console.print(f"{limit} of {len(views)}; --limit {len(views)} shows all")
@@ -161,14 +162,13 @@ def _asset_json(view: "AssetView") -> dict[str, Any]:
     head = view.head
     return {
         "tenant": head.asset.tenant,
-        "project": head.asset.project,
-        "asset_id": head.asset.asset_id,
+        "project": view.name.project or None,
+        "asset_id": view.name.asset_id or None,
         "version": list(head.asset.version),
         "published": _utc(head.asset.version.append_ms),
         "segments": _cells(view),
         "status": head.change.status if head.change else None,
         "code": head.change.code if head.change else None,
-        "reason": head.change.reason if head.change else None,
         "segments_done": dict(view.done),
     }
 

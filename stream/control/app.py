@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 TABLE = "entries"
 CHANGELOG = f"{APP}-{TABLE}-changelog"
+COMPACTION_LAG_MS = 86_400_000
 MAX_UNSETTLED = 1000
 MAX_SENT_KEYS = 200_000
 CHECK_S = 0.2
@@ -107,7 +108,13 @@ class Control:
         self._app = app
         self._decoder = Decoder([PROGRESS])
         self._table: Any = app.Table(
-            TABLE, partitions=hosting.partitions, key_type=bytes, value_type=bytes, options=dict(_STORE_OPTIONS)
+            TABLE,
+            partitions=hosting.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            options=dict(_STORE_OPTIONS),
+            # What a later value replaced, such as the name of a deleted asset, is gone after a day.
+            extra_topic_configs={"max.compaction.lag.ms": COMPACTION_LAG_MS},
         )
         self._completions = _raw_topic(app, COMPLETIONS.name)
         self._sent: set[bytes] = set()

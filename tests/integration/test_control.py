@@ -7,8 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from confluent_kafka.admin import ResourceType
 
 from stream.clock import SystemClock
+from stream.control.app import CHANGELOG, COMPACTION_LAG_MS
 from stream.control.state import completion_id
 from stream.events.asset import AssetStatus
 from stream.kafka.broker import KafkaBroker
@@ -78,6 +80,7 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
     assert len(mine) == count
     assert {(row["status"], row["segments"]) for row in mine} == {("ready", 12)}
     assert all(0 < row["segments_done"]["decode"] <= 12 for row in mine)
+    assert broker._config_of(ResourceType.TOPIC, CHANGELOG)["max.compaction.lag.ms"] == str(COMPACTION_LAG_MS)
     broker.close()
 
 
