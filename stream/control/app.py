@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 
 from stream.codec import Decoder, encode
 from stream.control.state import APP, completion, entries
@@ -60,9 +61,8 @@ async def _serve(hosting: Hosting, stop: threading.Event, status: Status, check:
     hosting.directory.mkdir(parents=True, exist_ok=True)
     app = build(hosting)
     control = Control(app, hosting, status)
-    await app.start()
-    _log.info("control plane: follows %s", PROGRESS.name)
     try:
+        await _started(app)
         while not stop.is_set() and control.failure is None and not app.crashed:
             status.ready(not app.rebalancing and not app.in_recovery)
             check()
@@ -75,6 +75,17 @@ async def _serve(hosting: Hosting, stop: threading.Event, status: Status, check:
         raise reason
     if reason is not None:
         raise Unavailable(f"the control plane stopped ({type(reason).__name__}); start it again", code="control_ended")
+
+
+async def _started(app: faust.App) -> None:
+    """Raises `Unavailable` where the cluster does not answer in time, or not as Faust's client expects."""
+    try:
+        await app.start()
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Unavailable(
+            f"the control plane did not come up ({type(error).__name__}); start it again", code="control_ended"
+        ) from error
+    _log.info("control plane: follows %s", PROGRESS.name)
 
 
 def build(hosting: Hosting) -> faust.App:

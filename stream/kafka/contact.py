@@ -63,7 +63,7 @@ def first_contact(
     Raises `Fatal` as soon as it is known that the two sides cannot agree.
     """
     deadline_s = clock.monotonic_s() + patience_s
-    wait_s = FIRST_WAIT_S
+    wait_s, compared = FIRST_WAIT_S, False
     while True:
         try:
             client.list_topics(timeout=wait_s)
@@ -73,7 +73,8 @@ def first_contact(
             return None
         client.poll(0)
         refusals.check()
-        if wait_s >= COMPARE_WAIT_S:
+        if wait_s >= COMPARE_WAIT_S and not compared:
+            compared = True
             _compare(servers, protocol)
         if clock.monotonic_s() >= deadline_s:
             return error

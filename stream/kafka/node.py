@@ -86,7 +86,7 @@ class LocalNode:
         made_with = security_of(directory)
         if security not in {None, made_with or security}:
             raise Fatal(
-                f"the node of {directory} was made with {made_with}, not {security}: choose another directory",
+                f"the node of {directory} was made with {made_with}, not {security}: choose another directory (--dir)",
                 code="kafka_security",
             )
         self._security: Security = made_with or security or "plaintext"
