@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from stream.acks import AckTracker
 from stream.clock import Clock
 from stream.errors import Fatal, StageError
-from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error
+from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error, made
 from stream.kafka.commits import Commits, Places
 from stream.kafka.takeover import REACH, Takeover
 from stream.records import IN_HAND, Record
@@ -61,7 +61,7 @@ class KafkaConsumer:
         self._failure: StageError | None = None
         self._polled_s = clock.monotonic_s()
         self._closing = threading.Event()
-        self._consumer = Consumer(_options(settings, group))
+        self._consumer = made(Consumer, settings, **_options(settings, group))
         self._commits = Commits(self._consumer, clock, settings.commit_interval_s, places, in_hand)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -163,6 +163,7 @@ class KafkaConsumer:
         messages = self._consumer.consume(1, SERVE_S)  # a batch call would wait for all it may take
         if messages and room > 1:
             messages += self._consumer.consume(room - 1, 0.0)
+        self._settings.refusals.check()
         with self._arrived:
             for message in messages:
                 self._take(message)
@@ -261,7 +262,7 @@ class KafkaConsumer:
 
 
 def _options(settings: KafkaSettings, group: str) -> dict[str, Any]:
-    return settings.common() | {
+    return {
         "group.id": group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

@@ -17,7 +17,7 @@ from stream.metrics import Metrics
 from stream.pipelines.content_metrics import watch_scores, watch_stores
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
-from stream.records import Broker, TopicSpec
+from stream.records import Broker
 from stream.settings import Settings
 from stream.stage import RetryPolicy
 from stream.topology import Topology
@@ -41,17 +41,9 @@ class Deployment:
 def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
     """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
 
-    What no stage reads is kept by age; the rest until it is acknowledged, when the `Janitor` deletes it.
+    What is not kept by age is kept until it is acknowledged, when the `Janitor` deletes it.
     """
-    broker.ensure(
-        TopicSpec(
-            topic.name,
-            deployment.partitions,
-            topic.max_message_bytes,
-            None if topology.readers(topic.name) else topic.kept_ms,
-        )
-        for topic in topology.topics
-    )
+    broker.ensure(topic.spec(deployment.partitions) for topic in topology.topics)
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)

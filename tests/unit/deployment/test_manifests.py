@@ -64,7 +64,9 @@ def test_scaled_objects_obey_their_schema(written: Path) -> None:
 
 def test_each_stage_has_a_deployment_whose_command_the_cli_knows() -> None:
     found = {it["metadata"]["name"]: it for it in deployments()}
-    assert set(found) == {f"rushes-{name}" for name in [*(stage.name for stage in TOPOLOGY.stages), "exporter"]}
+    assert set(found) == {
+        f"rushes-{name}" for name in [*(stage.name for stage in TOPOLOGY.stages), "exporter", "control"]
+    }
     for deployment in found.values():
         made = container(deployment)
         line = [*made["command"][1:], *made["args"], "--help"]
