@@ -67,6 +67,11 @@ class PartitionAcks:
         return self._order[0] if self._order else self._next
 
     @property
+    def spread(self) -> int:
+        """How far what was delivered reaches beyond the position."""
+        return self._next - self._order[0] if self._order else 0
+
+    @property
     def oldest(self) -> int | None:
         """The lowest offset delivered and not acknowledged."""
         return self._order[0] if self._order else None
@@ -115,10 +120,16 @@ class AckTracker:
 
     def arrived(self, record: Record) -> bool:
         """Whether the record is news under its assignment, which still holds."""
-        return self.owns(record) and self._partitions[record.topic, record.partition][1].arrived(record.offset)
+        held = self._partitions.get((record.topic, record.partition))
+        return held is not None and held[0] == record.epoch and held[1].arrived(record.offset)
 
     def ack(self, record: Record) -> bool:
-        return self.owns(record) and self._partitions[record.topic, record.partition][1].ack(record.offset)
+        held = self._partitions.get((record.topic, record.partition))
+        return held is not None and held[0] == record.epoch and held[1].ack(record.offset)
+
+    def spread(self) -> int:
+        """The widest of all partitions."""
+        return max((acks.spread for _, acks in self._partitions.values()), default=0)
 
     def positions(self) -> dict[TopicPartition, int]:
         """What to commit for each partition held."""

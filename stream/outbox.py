@@ -26,7 +26,9 @@ class _Unsettled:
 
 
 class Outbox:
-    """Sends events and remembers which records wait for their durability."""
+    """Sends events and remembers which records wait for their durability. `waiting_since_s` is when the oldest unsettled
+    work was finished; None if there is none.
+    """
 
     def __init__(self, stage: Stage, producer: Producer, topics: Mapping[str, Topic], metrics: StageMetrics) -> None:
         self._stage = stage
@@ -35,7 +37,7 @@ class Outbox:
         self._metrics = metrics
         self._unsettled: deque[_Unsettled] = deque()
         self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
-        self._since_s: float | None = None
+        self.waiting_since_s: float | None = None
         self.sent_bytes = 0
 
     def carries(self, event_type: str) -> bool:
@@ -69,12 +71,8 @@ class Outbox:
             self._settled.setdefault(outcome, []).extend(works)
         else:
             self._unsettled.append(_Unsettled(works, deliveries, outcome))
-        if self._since_s is None:
-            self._since_s = now_s
-
-    def waiting_since_s(self) -> float | None:
-        """When the oldest unsettled work was finished; None if there is none."""
-        return self._since_s
+        if self.waiting_since_s is None:
+            self.waiting_since_s = now_s
 
     def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
         """Wait for durability: what may be acknowledged, by outcome, and what must be done again as an output of it
@@ -91,7 +89,7 @@ class Outbox:
             else:
                 again += it.works
         self._unsettled.clear()
-        self._since_s = None
+        self.waiting_since_s = None
         return settled, again
 
     def close(self) -> None:

@@ -1,0 +1,67 @@
+"""What a member of a group reads with: a client outside the group, so that a reader who takes his time holds up no
+rebalance, and nothing that was fetched is ever thrown away to make the group's own client wait.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from confluent_kafka import Message, TopicPartition
+
+from stream.acks import TopicPartition as Key
+from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, outsider
+
+
+class Reader:
+    """Reads the partitions between `begin` and `end`, which any thread may call: they take effect in the next `read`,
+    so that a message is always one of the assignment it is said to be of: `epochs` has the one under which the last
+    `read` read each partition. `read` and `close` from one thread only.
+    """
+
+    def __init__(self, settings: KafkaSettings, group: str) -> None:
+        self._client = outsider(settings, group, **_OPTIONS)
+        self._changes: deque[Callable[[], None]] = deque()
+        self.epochs: dict[Key, int] = {}
+
+    def begin(self, starts: Mapping[Key, tuple[int, int]]) -> None:
+        """Partition to the epoch of its assignment and the offset to begin at."""
+        self._changes.append(partial(self._begin, dict(starts)))
+
+    def end(self, keys: Iterable[Key]) -> None:
+        """Partitions that are not read do not matter."""
+        self._changes.append(partial(self._end, list(keys)))
+
+    def read(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """What has come, errors too; waits only for the first one."""
+        while self._changes:
+            self._changes.popleft()()
+        messages = self._client.consume(max_messages, 0.0)
+        if not messages and timeout_s and (messages := self._client.consume(1, timeout_s)):
+            # One call would wait for all that it may take.
+            messages += self._client.consume(max_messages - 1, 0.0) if max_messages > 1 else []
+        return messages
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _begin(self, starts: Mapping[Key, tuple[int, int]]) -> None:
+        self._end(starts)
+        self.epochs |= {key: epoch for key, (epoch, _) in starts.items()}
+        self._client.incremental_assign([TopicPartition(*key, offset) for key, (_, offset) in starts.items()])
+
+    def _end(self, keys: Iterable[Key]) -> None:
+        held = [key for key in keys if self.epochs.pop(key, None) is not None]
+        if held:
+            self._client.incremental_unassign([TopicPartition(*key) for key in held])
+
+
+_OPTIONS = {
+    "auto.offset.reset": "error",
+    "fetch.message.max.bytes": MAX_RECORD_BYTES,
+    "fetch.max.bytes": MAX_RECORD_BYTES,
+    "queued.max.messages.kbytes": 16 * 1024,
+    "queued.min.messages": 1000,
+    "fetch.queue.backoff.ms": 100,
+    "fetch.wait.max.ms": 100,
+    "fetch.error.backoff.ms": 100,
+}
