@@ -38,6 +38,7 @@ class Outbox:
         self._unsettled: deque[_Unsettled] = deque()
         self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
         self.waiting_since_s: float | None = None
+        self._untold: dict[str, list[int]] = {}  # topic to the sizes of events that the metrics lack
         self.sent_bytes = 0
 
     def carries(self, event_type: str) -> bool:
@@ -54,8 +55,9 @@ class Outbox:
             )
         record = encode(event)
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
-        self.sent_bytes += len(record.value)
-        self._metrics.sent(topic, len(record.value))
+        size = len(record.value)
+        self.sent_bytes += size
+        self._untold.setdefault(topic, []).append(size)
         return delivery
 
     def send_all(self, events: Iterable[Event]) -> list[Delivery]:
@@ -80,14 +82,19 @@ class Outbox:
 
         Raises `Unavailable`, keeping everything, when the broker does not answer in time.
         """
+        for topic, sizes in self._untold.items():
+            self._metrics.sent(topic, len(sizes), sum(sizes))
+        self._untold.clear()
         self._producer.flush(timeout_s)
         settled, self._settled = self._settled, {}
         again: list[Work] = []
         for it in self._unsettled:
-            if all(delivery.done() and delivery.error() is None for delivery in it.deliveries):
-                settled.setdefault(it.outcome, []).extend(it.works)
+            for delivery in it.deliveries:
+                if not delivery.done() or delivery.error() is not None:
+                    again += it.works
+                    break
             else:
-                again += it.works
+                settled.setdefault(it.outcome, []).extend(it.works)
         self._unsettled.clear()
         self.waiting_since_s = None
         return settled, again
