@@ -29,7 +29,6 @@ from stream.codec import Decoder, Encoded, encode
 from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event, Payload
-from stream.events.frames import Frames
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, record_of
 from stream.metrics import Metrics
@@ -259,7 +258,9 @@ def prepare(servers: str, wanted: Sequence[Case]) -> None:
 
 def measure(rounds: int) -> Report:
     wanted, numbers = cases(1.0 if rounds == ROUNDS else 0.25), itertools.count()
-    report = Report(f"The worker beside a bare loop, on Kafka ({PARTITIONS} partitions, batches of 1, median of {rounds})")
+    report = Report(
+        f"The worker beside a bare loop, on Kafka ({PARTITIONS} partitions, batches of 1, median of {rounds})"
+    )
     with tempfile.TemporaryDirectory() as folder, kafka_node(Path(folder)) as node:
         prepare(node.servers, wanted)
         for case in wanted:

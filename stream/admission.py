@@ -28,11 +28,11 @@ class AdmissionPolicy:
 
     At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
     in the topic. A tenant is served while less than `tenant_credit_s` and fewer than `tenant_assets` of it are
-    outstanding, anybody while less than `credit_s` and fewer than `assets` are in all: seconds bound what long assets
-    may have at work, their number what short ones may. One asset may overdraw the seconds. The batch lane alone leaves
-    half of what is for all to whoever comes, and gets `batch_share` of the service where both lanes wait. `record_cost_s` is what inspecting costs;
-    no segment counts less. A cell is outstanding until `settled_by` or a failure reports it; a tenant that nothing was
-    heard of for `lease_s` of real time has nothing outstanding.
+    outstanding, anybody while less than `credit_s` and fewer than `assets` are in all: the seconds bound what long
+    assets may have at work, the number what short ones may. One asset may overdraw the seconds. The batch lane alone
+    leaves half of what is for all to whoever comes, and gets `batch_share` of the service where both lanes wait.
+    `record_cost_s` is what inspecting costs; no segment counts less. A cell is outstanding until `settled_by` or a
+    failure reports it; a tenant that nothing was heard of for `lease_s` of real time has nothing outstanding.
     """
 
     tenant_credit_s: float = 60.0

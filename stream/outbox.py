@@ -26,8 +26,8 @@ class _Unsettled:
 
 
 class Outbox:
-    """Sends events and remembers which records wait for their durability. `waiting_since_s` is when the oldest unsettled
-    work was finished; None if there is none.
+    """Sends events and remembers which records wait for their durability. `waiting_since_s` is when the oldest
+    unsettled work was finished; None if there is none.
     """
 
     def __init__(self, stage: Stage, producer: Producer, topics: Mapping[str, Topic], metrics: StageMetrics) -> None:
