@@ -3,8 +3,8 @@ accounted for in the end?
 
 python -m benchmarks.backpressure [--quick]
 
-Real Kafka, a process for each role, real models while the flood lasts (they are what is slow); then hashing ones, so
-that the backlog is gone within minutes. Clips of 5 seconds. Ends with an error if an asset is lost.
+Real Kafka and the whole path over clips of 5 seconds. While the flood lasts the models hash and then wait, as slow as
+real ones; then they only hash, so that the backlog is gone within minutes. Ends with an error if an asset is lost.
 """
 
 import tempfile
@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 from benchmarks.cluster import kafka_node
-from benchmarks.fairness import ROLES, Desk
+from benchmarks.fairness import Desk
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
+from benchmarks.roll_out import PARTITIONS, ROLES, SlowShots, roll_out
 from sinks.catalogue import Catalogue
 from stream.clock import SystemClock
 from stream.events.asset import AssetStatus
@@ -30,7 +31,7 @@ from stream.pipelines.understanding import reference_topology
 from stream.topics import ANNOTATIONS, ASSETS, FRAMES, SPANS
 from tests.chaos import unread
 from tests.clips import write_clip
-from tests.fleet import PARTITIONS, Fleet, fleet_command
+from tests.fleet import Fleet
 
 TIMES = 20
 FLOOD_S, SHORT_FLOOD_S = 150.0, 30.0
@@ -100,10 +101,9 @@ def measure(rounds: int) -> Report:
         clip = write_clip(folder / "clip.mp4", seconds=5, fps=4, scenes=2, size=(64, 48)).path
         broker = KafkaBroker(KafkaSettings(node.servers), SystemClock())
         prepare(broker, reference_topology(), Deployment(0, PARTITIONS))
-        light = fleet_command(folder / "state", [folder], node.servers, SystemClock().now_ms())
-        real = [word for word in light if word != "--light"]
+        slow, quick = (roll_out(node, folder, shots) for shots in (SlowShots.__name__, "hashing"))
         desk = Desk(broker, clip)
-        with Fleet(real, ROLES, folder / "logs", folder / "scratch") as fleet:
+        with Fleet(slow, ROLES, folder / "logs", folder / "scratch") as fleet:
             watch = Watch(fleet, node, broker)
             desk.latency_s("warm-up")
             start_s = time.monotonic()
@@ -112,7 +112,7 @@ def measure(rounds: int) -> Report:
             rate = RATED_ASSETS / (time.monotonic() - start_s)
             sent = flood(desk, watch, TIMES * rate, flood_s)
             done = desk.ready["flood"]
-        with Fleet(light, ROLES, folder / "logs-after", folder / "scratch-after"):
+        with Fleet(quick, ROLES, folder / "logs-after", folder / "scratch-after"):
             drained_s = until(desk, lambda: None, lambda: desk.ready["flood"] >= sent and not list(unread(broker)))
         desk.close()
         broker.close()
@@ -130,8 +130,8 @@ def _account(state: Path, sent: int) -> None:
 
 def _report(watch: Watch, rate: float, sent: int, done: int, flood_s: float, drained_s: float) -> Report:
     report = Report(
-        f"{TIMES} times more assets than the workers do, for {flood_s:.0f} s ({PARTITIONS} partitions, one process a"
-        " role, real models on clips of 5 s)"
+        f"{TIMES} times more assets than the workers do, for {flood_s:.0f} s ({PARTITIONS} partitions,"
+        f" {SlowShots.service_s} s a cell in each of {PARTITIONS} members of understand)"
     )
     report.add("the workers do", rate, "assets/s", note=f"warm, {done} ready of {sent} at the end of the flood")
     report.add("waiting in `assets` at most", watch.waiting, "records", limit=f"{sent} published")
@@ -144,7 +144,7 @@ def _report(watch: Watch, rate: float, sent: int, done: int, flood_s: float, dra
     )
     report.add("workers' resident memory at most", max(watch.workers) / MIB, "MiB", note=_growth(watch.workers))
     report.add("the node's resident memory at most", max(watch.nodes) / MIB, "MiB", note=_growth(watch.nodes))
-    report.add("drained by hashing models within", drained_s, "s", note="every asset ready, no group behind")
+    report.add("drained by quick models within", drained_s, "s", note="every asset ready, no group behind")
     return report
 
 

@@ -3,7 +3,8 @@ the batch lane without starving it?
 
     python -m benchmarks.fairness [--quick] | --sweep 2 4 8 16   (assets a tenant may have at work, for each partition)
 
-Real Kafka, a process for each role, everything of the whole path real but the models, which hash; clips of 5 seconds.
+Real Kafka and the whole path over clips of 5 seconds, with models that hash and then wait, so that `understand` is the
+stage that work queues before, whatever the machine: with real models it is.
 """
 
 import sys
@@ -19,6 +20,7 @@ from statistics import median
 from benchmarks.cluster import kafka_node
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
+from benchmarks.roll_out import PARTITIONS, ROLES, WaitingShots, roll_out
 from stream.clock import SystemClock
 from stream.codec import Decoder, encode
 from stream.errors import Unavailable
@@ -31,11 +33,10 @@ from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
 from stream.topics import ASSETS, PROGRESS
 from tests.clips import write_clip
-from tests.fleet import PARTITIONS, Fleet, Role, fleet_command
+from tests.fleet import Fleet
 
-ROLES = (Role(("plan", "decode"), 1), Role(("understand",), 1), Role(("index", "parquet", "dead-letters"), 1))
 HOG_ASSETS = 10_000
-PROBES = 20
+PROBES = 15
 WARM_UP = 5
 STEADY_ASSETS = 50
 WINDOW_S = 30.0
@@ -118,9 +119,8 @@ def desk(assets_a_partition: int | None) -> Iterator[Desk]:
         clip = write_clip(folder / "clip.mp4", seconds=5, fps=4, scenes=2, size=(64, 48)).path
         broker = KafkaBroker(KafkaSettings(node.servers), SystemClock())
         prepare(broker, reference_topology(), Deployment(0, PARTITIONS))
-        command = fleet_command(folder / "state", [folder], node.servers, SystemClock().now_ms())
-        if assets_a_partition is not None:
-            command += ["--tenant-assets", str(assets_a_partition * PARTITIONS)]
+        more = [] if assets_a_partition is None else ["--tenant-assets", assets_a_partition * PARTITIONS]
+        command = roll_out(node, folder, WaitingShots.__name__, *more)
         with Fleet(command, ROLES, folder / "logs", folder / "scratch"):
             opened = Desk(broker, clip)
             for _ in range(WARM_UP):
@@ -155,8 +155,9 @@ def loud(opened: Desk, lane: Lane, probes: int) -> Loud:
 def measure(rounds: int) -> Report:
     probes = PROBES if rounds == ROUNDS else PROBES // 2
     report = Report(
-        f"One asset beside {HOG_ASSETS} of another tenant ({PARTITIONS} partitions, one process a role, hashing models,"
-        f" clips of 5 s, {probes} probes, median of {rounds})"
+        f"One asset beside {HOG_ASSETS} of another tenant ({PARTITIONS} partitions, 4 assets of a tenant for each,"
+        f" {PARTITIONS} members of decode and understand, {WaitingShots.service_s} s a cell; {probes} probes, median of"
+        f" {rounds})"
     )
     for lane in ("interactive", "batch"):
         found, shares = [], []

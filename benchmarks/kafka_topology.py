@@ -18,7 +18,7 @@ from statistics import median
 import psutil
 
 from benchmarks.cluster import kafka_node
-from benchmarks.fairness import ROLES, Desk
+from benchmarks.fairness import Desk
 from benchmarks.footage import DECODE_CHILDREN, HD_FACTS, MODEL_THREADS, SHORT_S, footage_dir, hd_clip
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
@@ -34,8 +34,9 @@ from stream.kafka.client import KafkaSettings
 from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
 from tests.chaos import unread
-from tests.fleet import PARTITIONS, Fleet, fleet_command
+from tests.fleet import PARTITIONS, Fleet, Role, fleet_command
 
+ROLES = (Role(("plan", "decode"), 1), Role(("understand",), 1), Role(("index", "parquet", "dead-letters"), 1))
 CLIPS = 40
 FEW_CLIPS = 6
 
