@@ -88,7 +88,7 @@ class Desk:
             data = self._decoder.decode(record).data
             if isinstance(data, AssetChanged) and data.status.final:
                 if data.status is not AssetStatus.READY:
-                    raise RuntimeError(f"{data.asset.asset_id} is {data.status}")
+                    raise RuntimeError(f"{data.asset.asset_id} is {data.status}: {data.code} {data.reason}")
                 self._names.add((data.asset.tenant, data.asset.asset_id))
                 self.ready[data.asset.tenant] += 1
 
