@@ -39,7 +39,7 @@ class Outbox:
         self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
         self.waiting_since_s: float | None = None
         self._untold: dict[str, list[int]] = {}  # topic to the sizes of events that the metrics lack
-        self.sent_bytes = 0
+        self.sent_bytes = self.unsettled_bytes = 0
 
     def carries(self, event_type: str) -> bool:
         return event_type in self._routes
@@ -57,6 +57,7 @@ class Outbox:
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
         size = len(record.value)
         self.sent_bytes += size
+        self.unsettled_bytes += size
         self._untold.setdefault(topic, []).append(size)
         return delivery
 
@@ -86,6 +87,7 @@ class Outbox:
             self._metrics.sent(topic, len(sizes), sum(sizes))
         self._untold.clear()
         self._producer.flush(timeout_s)
+        self.unsettled_bytes = 0
         settled, self._settled = self._settled, {}
         again: list[Work] = []
         for it in self._unsettled:

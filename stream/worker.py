@@ -187,7 +187,7 @@ class Worker:
         """Whether no work may be tried now. What is finished is settled first, as a stall may last."""
         if self._outage.error is None:
             try:
-                blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
+                blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes, self._outbox.unsettled_bytes)
             except Unavailable as error:
                 self._begin_outage(error)
                 return True
@@ -249,7 +249,7 @@ class Worker:
             if batch := self._owned(consumer, taken):
                 self._work_off(batch)
             now_s = self._clock.monotonic_s()
-            if now_s >= until_s or self._outage.error is not None:
+            if now_s >= until_s or self._outage.error or self._throttle.due(now_s, self._outbox.sent_bytes):
                 break
         return worked
 
