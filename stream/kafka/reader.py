@@ -3,7 +3,7 @@ rebalance, and nothing that was fetched is ever thrown away to make the group's 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 
 from confluent_kafka import Message, TopicPartition
@@ -21,6 +21,8 @@ class Reader:
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._client = outsider(settings, group, **_OPTIONS)
         self._changes: deque[Callable[[], None]] = deque()
+        self._starts: dict[Key, int] = {}
+        self._aside: dict[Key, int] = {}  # where to go on once what is new has come
         self.epochs: dict[Key, int] = {}
 
     def begin(self, starts: Mapping[Key, tuple[int, int]]) -> None:
@@ -39,25 +41,45 @@ class Reader:
         if not messages and timeout_s and (messages := self._client.consume(1, timeout_s)):
             # One call would wait for all that it may take.
             messages += self._client.consume(max_messages - 1, 0.0) if max_messages > 1 else []
+        if self._aside and (messages or timeout_s):
+            self._assign(self._aside)
+            self._aside = {}
         return messages
 
     def close(self) -> None:
         self._client.close()
 
     def _begin(self, starts: Mapping[Key, tuple[int, int]]) -> None:
+        """What is new is read first: otherwise it would wait behind all that was fetched of the others."""
         self._end(starts)
+        held = self._positions()
+        self._unassign(held)
+        self._aside |= held
+        self._starts |= {key: offset for key, (_, offset) in starts.items()}
         self.epochs |= {key: epoch for key, (epoch, _) in starts.items()}
-        self._client.incremental_assign([TopicPartition(*key, offset) for key, (_, offset) in starts.items()])
+        self._assign({key: offset for key, (_, offset) in starts.items()})
 
     def _end(self, keys: Iterable[Key]) -> None:
         held = [key for key in keys if self.epochs.pop(key, None) is not None]
-        if held:
-            self._client.incremental_unassign([TopicPartition(*key) for key in held])
+        self._unassign([key for key in held if self._aside.pop(key, None) is None])
+
+    def _positions(self) -> dict[Key, int]:
+        """The next offset to read of each partition that is assigned to the client."""
+        read = self._client.position([TopicPartition(*key) for key in self.epochs.keys() - self._aside.keys()])
+        keys = {(each.topic, each.partition): each.offset for each in read}
+        return {key: offset if offset >= 0 else self._starts[key] for key, offset in keys.items()}
+
+    def _assign(self, offsets: Mapping[Key, int]) -> None:
+        self._client.incremental_assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
+
+    def _unassign(self, keys: Collection[Key]) -> None:
+        if keys:
+            self._client.incremental_unassign([TopicPartition(*key) for key in keys])
 
 
 _OPTIONS = {
     "auto.offset.reset": "error",
-    "fetch.message.max.bytes": MAX_RECORD_BYTES,
+    "fetch.message.max.bytes": 1024 * 1024,  # of a partition at once; a larger record comes alone
     "fetch.max.bytes": MAX_RECORD_BYTES,
     "queued.max.messages.kbytes": 16 * 1024,
     "queued.min.messages": 1000,
