@@ -25,6 +25,7 @@ class PartitionAcks:
         self._unacked: set[int] = set()
         self._acked = set(acked)
         self.stepped = False
+        self._pass_over()
 
     def delivered(self, offset: int) -> None:
         """The offset is in somebody's hands. Raises `ValueError` if it is not above all delivered before."""
@@ -57,6 +58,13 @@ class PartitionAcks:
         self._unacked.remove(offset)
         while self._order and self._order[0] not in self._unacked:
             self._order.popleft()
+        self._pass_over()
+
+    def _pass_over(self) -> None:
+        """What an earlier owner acknowledged need not come again."""
+        while not self._order and self._next in self._acked:
+            self._acked.remove(self._next)
+            self._next += 1
 
     def settled(self, offset: int) -> bool:
         """Whether it is acknowledged, here or by an earlier owner."""
