@@ -204,13 +204,13 @@ class StageMetrics:
         self.ready = metrics.ready.labels(stage)
         self.in_flight = metrics.in_flight.labels(stage)
 
-    def sent(self, topic: str, size: int) -> None:
-        """One event of `size` bytes went to `topic`."""
+    def sent(self, topic: str, events: int, size: int) -> None:
+        """So many events of `size` bytes in all went to `topic`."""
         bound = self._sent.get(topic)
         if bound is None:
             labels = (self._stage, topic)
             bound = self._sent[topic] = (self._metrics.events.labels(*labels), self._metrics.sent.labels(*labels))
-        bound[0].inc()
+        bound[0].inc(events)
         bound[1].inc(size)
 
     def settled(self, outcome: str, records: int) -> None:

@@ -123,8 +123,8 @@ def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer
     return made(Consumer, settings, **(fixed | options))
 
 
-def record_of(message: Message) -> Record:
-    """A message that is no error, as read outside any group."""
+def record_of(message: Message, *, epoch: int = 0, deaths: int | None = None) -> Record:
+    """A message that is no error; outside any group without an epoch."""
     return Record(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -133,6 +133,8 @@ def record_of(message: Message) -> Record:
         value=as_bytes(message.value()),
         headers={pair[0]: as_bytes(pair[1]) for pair in message.headers() or []},
         append_time_ms=message.timestamp()[1],
+        epoch=epoch,
+        deaths=deaths,
     )
 
 

@@ -56,7 +56,7 @@ class Desk:
             self.broker,
             clock=self.clock,
             metrics=Metrics(CollectorRegistry()),
-            pace=Pace(poll_timeout_s=0.0, flush_interval_s=0.0),
+            pace=Pace(poll_timeout_s=0.0, flush_interval_s=0.0, unit_s=0.0),
         )
 
     def publish(self, name: str, *, tenant: str = "hog", lane: Lane = "interactive", uri: str = "") -> None:
