@@ -10,8 +10,10 @@ PRIOR_SERVICE: Mapping[str, float] = {
     "plan": 200.0,
     "decode": 16.0,
     "understand": 4.0,
+    "caption": 10.0,
     "index": 200.0,
     "parquet": 200.0,
+    "dead-letters": 1000.0,
 }
 """Video-seconds per second of one replica on two cores, until it is measured."""
 
@@ -47,7 +49,7 @@ def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int
     """Replicas by stage. More backlog never asks for fewer of its own stage; nothing asks for more than partitions can
     feed, `max_replicas` allow, or a saturated stage further down can take in.
     """
-    return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.stages}
+    return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.every}
 
 
 def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:

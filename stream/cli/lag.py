@@ -69,7 +69,7 @@ def as_json(found: Observation) -> dict[str, Any]:
     held = bottleneck(snapshot)
     return {
         "at_ms": snapshot.at_ms,
-        "stages": [_stage_json(flow, found.desired) for flow in snapshot.stages],
+        "stages": [_stage_json(flow, found.desired) for flow in snapshot.every],
         "offset_lag_records": snapshot.offset_lag,
         "open_assets": snapshot.open_assets,
         "dead_letters_written": snapshot.dead_letters,
@@ -111,7 +111,7 @@ def _table(found: Observation, objective_s: float) -> Table:
     table.add_column("stage", no_wrap=True)
     for column in ("freshness", "batch", "backlog", "in", "out", "replicas", "records", "gone in"):
         table.add_column(column, justify="right", no_wrap=True)
-    for flow in found.snapshot.stages:
+    for flow in found.snapshot.every:
         interactive = flow.lane("interactive").freshness_lag_s
         style = "red" if interactive > objective_s else "yellow" if interactive > objective_s / 2 else "green"
         wanted = found.desired[flow.stage]

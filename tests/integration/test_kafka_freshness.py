@@ -17,7 +17,7 @@ from stream.events.asset import AssetPublished, AssetRef, Priority, SegmentProgr
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.flow import Snapshot, links
+from stream.flow import Snapshot
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.watch import KafkaWatch
@@ -97,7 +97,7 @@ class Cluster:
     def observer(self, *, remembers: bool = True) -> tuple[Observer, KafkaWatch]:
         groups = {stage.name: stage.sources for stage in TOPOLOGY.stages}
         watch = KafkaWatch(KafkaSettings(self.servers), self.clock, groups)
-        return Observer(watch, links(TOPOLOGY), self.clock, ScalingPolicy(), remembers=remembers), watch
+        return Observer(watch, TOPOLOGY, self.clock, ScalingPolicy(), remembers=remembers), watch
 
     def seen(self) -> Snapshot:
         observer, watch = self.observer()
