@@ -133,6 +133,8 @@ class Freshness:
             )
             if waiting or served_ns:
                 self._worked_ms[link.stage] = now_ms
+            elif self._replicas[link.stage]:  # seen for the first time: when it last had work is not known
+                self._worked_ms.setdefault(link.stage, now_ms)
             self._busy[link.stage].look(
                 now_ms=now_ms, replicas=self._replicas[link.stage], waiting=waiting, served_ns=served_ns
             )

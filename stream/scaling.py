@@ -62,7 +62,9 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
     moving = 1.0 - flow.stuck_share
     above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
     soonest_s = policy.objective_s * SOONEST
-    within_s = max(soonest_s, policy.objective_s * SHARE - interactive.freshness_lag_s)
+    # The oldest may lie where nothing moves, and then tells nothing of the others.
+    age_s = 0.0 if flow.stuck_partitions else interactive.freshness_lag_s
+    within_s = max(soonest_s, policy.objective_s * SHARE - age_s)
     needed = (
         interactive.arrival / policy.utilisation
         + moving * interactive.waiting_video_s / within_s
@@ -93,7 +95,9 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
     wanted = demand(flow, snapshot, policy) / policy.rate(flow)
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
-    busy = flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
+    # What waits further up will come: started together, stages wait for one start and not for a chain of them.
+    coming = flow.backlog_video_s > 0 or any(it.waiting_video_s for it in snapshot.above(flow))
+    busy = coming or flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
     return max(min(floor, ceiling(flow, policy)), min(most, max(kept, math.ceil(wanted - 1e-9))))
 

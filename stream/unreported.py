@@ -39,6 +39,8 @@ class Unreported:
             waiting = any(it.offset_lag for it in ours if it.stage == name)
             if waiting or served_ns:
                 self._worked_ms[name] = now_ms
+            elif self._replicas[name]:
+                self._worked_ms.setdefault(name, now_ms)
             self._busy[name].look(now_ms=now_ms, replicas=self._replicas[name], waiting=waiting, served_ns=served_ns)
 
     def flows(self, now_ms: int) -> tuple[StageFlow, ...]:

@@ -107,9 +107,9 @@ def _follow(shared: Context, observer: Observer, objective_s: float, interval_s:
 
 
 def _table(found: Observation, objective_s: float) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("stage", no_wrap=True)
-    for column in ("freshness", "batch", "backlog", "in", "out", "replicas", "records", "gone in"):
+    for column in ("fresh", "batch", "backlog", "in", "out", "there/wanted", "records", "gone in"):
         table.add_column(column, justify="right", no_wrap=True)
     for flow in found.snapshot.every:
         interactive = flow.lane("interactive").freshness_lag_s
@@ -136,14 +136,14 @@ def _sentences(snapshot: Snapshot) -> list[Text]:
     if held is None:
         return [Text("Nothing waits.", style="green"), open_assets]
     gone_s = gone_in_s(snapshot)
-    outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "the backlog does not shrink"
+    outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
     return [Text(f"Bottleneck: {held.place} ({held.words}); {outlook}.", style="bold"), open_assets]
 
 
 def duration(seconds: float) -> str:
-    """`9.5s`, `12s`, `3m20s`, `5h02m`, `-` for nothing and `never` for ever."""
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `-` for nothing and `?` for ever, as far as is known."""
     if not math.isfinite(seconds):
-        return "never"
+        return "?"
     if 0 < seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = round(seconds)
