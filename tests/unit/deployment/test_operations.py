@@ -17,9 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 ALERTS = {alert.name for alert in alerts(reference_topology())}
 METRICS = {it.name for it in DEFINITIONS}
-HISTOGRAMS = {
-    f"{it.name}_{part}" for it in DEFINITIONS if it.kind == "histogram" for part in ("sum", "count", "bucket")
-}
+PARTS = {f"{name}_{part}" for name in METRICS for part in ("sum", "count", "bucket")}
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
 OTHERS = {"kill", "curl"}
 """What the guide may also run; every operator knows it."""
