@@ -109,7 +109,7 @@ def _follow(shared: Context, observer: Observer, objective_s: float, interval_s:
 def _table(found: Observation, objective_s: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("stage", no_wrap=True)
-    for column in ("fresh", "batch", "backlog", "in", "out", "there/wanted", "records", "gone in"):
+    for column in ("fresh", "batch", "backlog", "in", "out", "have/want", "records", "gone in"):
         table.add_column(column, justify="right", no_wrap=True)
     for flow in found.snapshot.every:
         interactive = flow.lane("interactive").freshness_lag_s
@@ -120,8 +120,8 @@ def _table(found: Observation, objective_s: float) -> Table:
             Text(duration(interactive), style=style),
             duration(flow.lane("batch").freshness_lag_s),
             duration(flow.backlog_video_s),
-            f"{flow.arrival:.1f}",
-            f"{flow.service:.1f}",
+            _rate(flow.arrival),
+            _rate(flow.service),
             Text(f"{flow.replicas}/{wanted}", style="" if flow.replicas >= wanted else "yellow"),
             str(sum(flow.offset_lag.values())),
             duration(drained_in_s(flow)),
@@ -141,7 +141,7 @@ def _sentences(snapshot: Snapshot) -> list[Text]:
 
 
 def duration(seconds: float) -> str:
-    """`9.5s`, `12s`, `3m20s`, `5h02m`, `-` for nothing and `?` for ever, as far as is known."""
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `11d13h`, `-` for nothing and `?` for ever, as far as is known."""
     if not math.isfinite(seconds):
         return "?"
     if 0 < seconds < 9.95:
@@ -149,7 +149,14 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s" if whole else "-"
-    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    hours = whole // 3600
+    return f"{hours}h{whole % 3600 // 60:02d}m" if hours < 100 else f"{hours // 24}d{hours % 24:02d}h"
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:.1f}" if per_s < 999.95 else f"{per_s:.0f}"
 
 
 def _finite(seconds: float) -> float | None:

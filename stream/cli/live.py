@@ -98,7 +98,8 @@ class LiveProgress:
         total_s = round(planned.done_ns / SECOND_NS) if planned else None
         done_s = {name: round(totals[name].settled_ns / SECOND_NS) if name in totals else 0 for name in STAGES}
         for name, task in self._stages.items():
-            self._bars.update(task, completed=done_s[name], total=total_s, note=notes.get(name, ""))
+            note = "" if done_s[name] == total_s else notes.get(name, "")
+            self._bars.update(task, completed=done_s[name], total=total_s, note=note)
         final = sum(change.status.final for change in state.changes())
         self._bars.update(self._assets, completed=final, note=notes.get("plan", ""))
         if self._lines is not None and total_s is not None:
