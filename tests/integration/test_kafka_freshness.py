@@ -168,6 +168,8 @@ def test_the_exporter_lives_without_workers_and_lag_says_the_same(servers: str, 
         assert 'rushes_freshness_lag_seconds{lane="interactive",stage="decode"} 0.0' in page
         assert 'rushes_backlog_video_seconds{stage="index"}' in page
         assert 'rushes_offset_lag_records{stage="dead-letters",topic="dead-letters"} 0.0' in page
+        assert 'rushes_desired_replicas{stage="dead-letters"} 0.0' in page
+        assert not re.search('rushes_freshness_lag_seconds.*stage="dead-letters"', page)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
             assert answer.status == 200
     finally:
@@ -181,4 +183,4 @@ def test_the_exporter_lives_without_workers_and_lag_says_the_same(servers: str, 
         check=True,
         cwd=tmp_path,
     )
-    assert [row["stage"] for row in json.loads(shown.stdout)["stages"]] == ["plan", *STAGES]
+    assert [row["stage"] for row in json.loads(shown.stdout)["stages"]] == ["plan", *STAGES, "dead-letters"]
