@@ -11,10 +11,11 @@ from stream.clock import ManualClock
 from stream.events.asset import AssetRef, SegmentProgressed
 from stream.events.ids import AssetVersion
 from stream.flow import LaneFlow, Snapshot, StageFlow
+from stream.lanes import Lane
 from stream.observer import Observation
 from stream.reducers import Progress
 
-BUSY = {"interactive": LaneFlow(86_399, 1e6, 1234.5), "batch": LaneFlow(360_000, 1e6, 99.0)}
+BUSY: dict[Lane, LaneFlow] = {"interactive": LaneFlow(86_399, 1e6, 1234.5), "batch": LaneFlow(360_000, 1e6, 99.0)}
 
 
 def shown(found: Observation) -> str:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.flow import LaneFlow, Snapshot, StageFlow
+from stream.lanes import Lane
 from stream.outlook import bottleneck, drained_in_s, gone_in_s
 from stream.scaling import ScalingPolicy, ceiling, desired_replicas, fewest_alike, saturated
 
@@ -142,7 +143,7 @@ def test_stages_below_start_with_what_waits_above() -> None:
 
 
 def test_what_is_stuck_for_long_does_not_hurry_the_others() -> None:
-    old = {"interactive": LaneFlow(freshness_lag_s=5000, waiting_video_s=400)}
+    old: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5000, waiting_video_s=400)}
     flow = StageFlow("decode", None, old, service_per_replica=10, partitions=16, replicas=2)
     assert wanted(replace(flow, stuck_partitions=1, stuck_share=0.1)) < wanted(flow)
 
