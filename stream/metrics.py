@@ -104,7 +104,8 @@ FRESHNESS_LAG = Definition(
 BACKLOG = Definition(
     "rushes_backlog_video_seconds",
     "gauge",
-    "Footage planned and not done by the stage; for plan assets times their mean length.",
+    "Footage planned and not done by the stage; for plan assets times their mean length, for stages that report no"
+    " progress (caption, dead-letters) 10 s a record.",
     ("stage",),
 )
 WAITING = Definition(

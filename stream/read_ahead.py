@@ -24,6 +24,8 @@ HISTORY_RECORDS = 2_000
 
 HISTORY_WAIT_S = 10.0
 MAX_NEWS = 2_000
+KEPT_EVENTS = 1_024
+"""Of what waits so many are decoded once; of more the bytes are kept alone, which are smaller, and read again."""
 
 
 class ReadAhead:
@@ -112,15 +114,18 @@ class ReadAhead:
         return len(dropped)
 
     def _add(self, work: Work, size: int, *, first: bool = False) -> None:
-        self._queue.add((work, size), self._claim(work.record), first=first)
+        claim = self._claim(work)
+        self._queue.add((work, size), claim, first=first)
         self.bytes += size
 
-    def _claim(self, record: Record) -> Claim:
-        """A record that may have killed its reader is not read here."""
-        event: Event | None = None
-        if record.deaths is None:
+    def _claim(self, work: Work) -> Claim:
+        """A record that may have killed its reader is not read here. While few wait, their events are kept."""
+        record, event = work.record, work.event
+        if event is None and record.deaths is None:
             with suppress(Exception):  # what is wrong with it is told when its turn comes
                 event = self._decoder.decode(record)
+            if len(self) < KEPT_EVENTS:
+                work.event = event
         who = identity(record, event)
         data = event.data if event is not None else None
         return Claim(

@@ -14,7 +14,7 @@ from stream.errors import Unavailable
 from stream.health import Answer, served
 from stream.janitor import Janitor
 from stream.metrics import Metrics
-from stream.pipelines.content_metrics import watch_scores, watch_stores
+from stream.pipelines.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import Broker
@@ -82,7 +82,7 @@ def run_deployed(
     understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
-    watch_stores(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages)
+    sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
         if not _prepared(broker, topology, deployment, stop):
@@ -98,6 +98,7 @@ def run_deployed(
             pace=pace,
         )
         threads.beside("janitor", janitor.run)
+        threads.beside("store sizes", sizes.run)
         with (
             served(
                 registry,

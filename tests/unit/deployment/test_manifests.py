@@ -131,6 +131,7 @@ def test_the_dashboard_shows_each_definition_once_and_no_panel_over_another(writ
     panels = [it for it in found["panels"] if it["type"] != "row"]
     assert sorted(it["targets"][0]["expr"] for it in panels) == sorted(query(it) for it in DEFINITIONS)
     assert len({it["id"] for it in found["panels"]}) == len(found["panels"])
+    assert len({it["title"] for it in panels}) == len(panels)
     taken = [cell for it in found["panels"] for cell in _cells(it["gridPos"])]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) < 24
