@@ -4,6 +4,9 @@ BIN := .venv/bin
 RUSHES := $(BIN)/rushes
 STATE ?= state
 
+# Every process would compile all that it imports again, which costs more than most commands.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 help: ## show this list

@@ -11,7 +11,7 @@ from decoders.geometry import MAX_JUMP_SAMPLES
 
 Picture = npt.NDArray[np.uint8]
 
-MIN_CHANGE = 8.0
+MIN_CHANGE = 4.0
 """Grey levels of mean absolute difference between two ticks below which nothing is a jump."""
 CHANGE_OVER_RECENT = 2.5
 RECENT_TICKS = 12

@@ -179,7 +179,7 @@ class DecodeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     profile: Profile = "full"
     sample_short_side: Annotated[int, Field(ge=2, le=4096)] = 256
-    algorithm: int = 2
+    algorithm: int = 3
 
     def digest(self) -> str:
         return digest("decode", self.model_dump_json())

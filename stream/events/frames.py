@@ -17,7 +17,7 @@ from stream.events.ids import Int64
 
 DENSE_HEIGHT = 27
 DENSE_WIDTH = 48
-MAX_FRAMES_BYTES = 4 * 1024 * 1024
+MAX_FRAMES_BYTES = 6 * 1024 * 1024
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Transfer = Literal["sdr", "pq", "hlg"]

@@ -30,7 +30,7 @@ def test_spans_are_invisible_with_real_weights(
     require_weights("transnetv2", "efficientnet-lite0", "minilm", "open-nsfw")
     clip = corpus_dir / "derived" / "montage_h264.mp4"
     found = []
-    for span_s in (10.0, 40.0, 3600.0):
+    for span_s in (10.0, 3600.0):
         settings = light_settings(tmp_path / f"{span_s:.0f}", clip, models=ModelChoice(), cache_dir=cache_dir)
         progress = run_events(replace(settings, max_span_s=span_s), [published(clip)])
         assert last_change(progress, str(clip)).status is AssetStatus.READY

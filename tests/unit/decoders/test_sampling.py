@@ -1,6 +1,6 @@
 """The selection of samples and ticks, on made-up frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -123,6 +123,12 @@ def test_needed_covers_stretches_without_a_grid_position() -> None:
     grid = [12.5, 37.5, 62.5]
     jumps = [Jump(5, 30.0), Jump(14, 50.0), Jump(20, 40.0), Jump(60, 9.0)]
     assert needed(0, 75, jumps, grid) == [0, 14]
+
+
+def test_a_cut_in_the_dark_has_a_sample() -> None:
+    frames = [replace(frame, level=20 + 5 * (frame.time_ns // 400_000_000 % 2)) for frame in steady(10)]
+    (cell,) = cells_of(frames, range(1), SEGMENT_NS)
+    assert {sample.time_ns // 400_000_000 for sample in cell.samples} == set(range(25))
 
 
 def test_context_is_asked_for() -> None:
