@@ -32,7 +32,7 @@ from stream.events.base import Event, Payload
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, record_of
 from stream.metrics import Metrics
-from stream.records import TopicSpec
+from stream.records import TopicSpec, record_size
 from stream.stage import Stage
 from stream.topics import DEAD_LETTERS, Topic
 from stream.worker import Pace, Worker
@@ -290,8 +290,8 @@ def _received(report: Report, servers: str, case: Case) -> None:
     RECEIVED.clear()
     work(Counting(servers), case, f"slow-{case.source.name}", Meter(), SLOW_S)
     received = sum(RECEIVED.values())
-    size = case.encoded()
-    processed = case.records * (len(size.key) + len(size.value))
+    one = case.encoded()
+    processed = case.records * record_size(one.key, one.value, one.headers)
     report.add(
         f"{case.name}, {1000 * SLOW_S:.0f} ms a record: bytes received by bytes processed",
         received / processed,
