@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.acks import AckTracker
 from stream.acks import TopicPartition as Key
@@ -207,7 +207,8 @@ class KafkaConsumer:
                 self._acks.assign(key, epoch=epoch, start=start.position, acked=start.acked)
                 self._starts[key] = start
                 self._epoch_of[key] = epoch
-        consumer.incremental_assign([TopicPartition(*key, start.position) for key, start in starts.items()])
+        # At the end, so that nothing is fetched before the pause holds.
+        consumer.incremental_assign([TopicPartition(*key, OFFSET_END) for key in starts])
         consumer.pause([TopicPartition(*key) for key in starts])
         self._reader.begin({key: (self._epoch_of[key], start.position) for key, start in starts.items()})
 
