@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import zip_longest
 from types import TracebackType
 from typing import Self
 
@@ -84,13 +85,20 @@ class StageThreads:
             self.check()
 
     def stop(self) -> list[str]:
-        """Drain all workers; the stages of those that did not end in time, whose work stays unacknowledged."""
+        """Drain all workers; the stages of those that did not end in time, whose work stays unacknowledged. One that
+        is still opening its operator has none.
+        """
         self._stop.set()
+        opening = [not state.joined for state in self.states()]
         deadline_s = self._clock.monotonic_s() + self._patience_s
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline_s - self._clock.monotonic_s()))
-        return [thread.name for thread in self._threads if thread.is_alive()]
+        return [
+            thread.name
+            for thread, idle in zip_longest(self._threads, opening, fillvalue=False)
+            if thread.is_alive() and not idle
+        ]
 
     def abandon(self) -> None:
         """Do not wait for work in flight any longer than for its next output."""
