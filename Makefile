@@ -31,11 +31,12 @@ demo: announce .venv/.installed ## from a fresh clone to a search result, in one
 demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
 	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
 
-assets: .venv/.installed ## fetch weights, sample clips, the jars of a local Kafka and promtool
+assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool and AsyncAPI's schema
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
 	-@$(BIN)/python -m deploy.promtool
+	-@$(BIN)/python -m deploy.asyncapi_schema
 
 test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest
@@ -63,6 +64,9 @@ chaos: .venv/.installed assets ## kills, broker restarts, full disks on a real K
 bench-long: .venv/.installed assets ## memory over an hour of 1080p beside five minutes
 	$(BIN)/python -m benchmarks.memory_growth
 
+bench-kafka: .venv/.installed assets ## worker, replicas, fairness, backpressure and topology on a real Kafka (an hour)
+	$(BIN)/python -m benchmarks.run --kafka
+
 bench-autoscale: .venv/.installed ## a simulated day: our scaling rule, KEDA's offset lag, and an oracle
 	$(BIN)/python -m benchmarks.autoscale_simulation
 
@@ -78,4 +82,4 @@ docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-autoscale eval docs clean
+.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-autoscale eval docs clean

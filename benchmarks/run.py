@@ -1,21 +1,21 @@
-"""`make bench`: every script in a process of its own, its table printed, its JSON under `benchmarks/results/`.
+"""Scripts one after the other, each in a process of its own: its table printed, its JSON under `benchmarks/results/`.
 
-python -m benchmarks.run [--quick]
+python -m benchmarks.run [--quick]           `make bench`
+python -m benchmarks.run --kafka [--quick]   `make bench-kafka`
 """
 
 import subprocess
 import sys
 
-from benchmarks.options import ROUNDS, rounds_wanted
-
 SCRIPTS = ("worker_overhead", "decode_figures", "bundle_cost", "topology_cost", "searchable")
+KAFKA_SCRIPTS = ("kafka_worker", "kafka_replicas", "fairness", "backpressure", "kafka_topology")
 
 
 def main() -> int:
     """The number of scripts that failed."""
-    extra = [] if rounds_wanted(__doc__) == ROUNDS else ["--quick"]
+    extra = [word for word in sys.argv[1:] if word != "--kafka"]
     failed = 0
-    for script in SCRIPTS:
+    for script in KAFKA_SCRIPTS if "--kafka" in sys.argv[1:] else SCRIPTS:
         done = subprocess.run([sys.executable, "-m", f"benchmarks.{script}", *extra], check=False)
         failed += done.returncode != 0
     return failed

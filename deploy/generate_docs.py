@@ -11,9 +11,9 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
     from stream.metrics import markdown_table
-    from stream.pipelines.understanding import reference_topology
+    from stream.pipelines.reference import whole_topology
 
-    topology = reference_topology()
+    topology = whole_topology()
     return {
         "topology-diagram": f"```mermaid\n{topology.to_mermaid()}\n```\n",
         "topology-table": f"```text\n{topology.to_text()}\n```\n",

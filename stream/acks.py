@@ -25,6 +25,7 @@ class PartitionAcks:
         self._unacked: set[int] = set()
         self._acked = set(acked)
         self.stepped = False
+        self._pass_over()
 
     def delivered(self, offset: int) -> None:
         """The offset is in somebody's hands. Raises `ValueError` if it is not above all delivered before."""
@@ -57,6 +58,13 @@ class PartitionAcks:
         self._unacked.remove(offset)
         while self._order and self._order[0] not in self._unacked:
             self._order.popleft()
+        self._pass_over()
+
+    def _pass_over(self) -> None:
+        """What an earlier owner acknowledged need not come again."""
+        while not self._order and self._next in self._acked:
+            self._acked.remove(self._next)
+            self._next += 1
 
     def settled(self, offset: int) -> bool:
         """Whether it is acknowledged, here or by an earlier owner."""
@@ -65,6 +73,11 @@ class PartitionAcks:
     @property
     def position(self) -> int:
         return self._order[0] if self._order else self._next
+
+    @property
+    def spread(self) -> int:
+        """How far what was delivered reaches beyond the position."""
+        return self._next - self._order[0] if self._order else 0
 
     @property
     def oldest(self) -> int | None:
@@ -115,10 +128,16 @@ class AckTracker:
 
     def arrived(self, record: Record) -> bool:
         """Whether the record is news under its assignment, which still holds."""
-        return self.owns(record) and self._partitions[record.topic, record.partition][1].arrived(record.offset)
+        held = self._partitions.get((record.topic, record.partition))
+        return held is not None and held[0] == record.epoch and held[1].arrived(record.offset)
 
     def ack(self, record: Record) -> bool:
-        return self.owns(record) and self._partitions[record.topic, record.partition][1].ack(record.offset)
+        held = self._partitions.get((record.topic, record.partition))
+        return held is not None and held[0] == record.epoch and held[1].ack(record.offset)
+
+    def spread(self) -> int:
+        """The widest of all partitions."""
+        return max((acks.spread for _, acks in self._partitions.values()), default=0)
 
     def positions(self) -> dict[TopicPartition, int]:
         """What to commit for each partition held."""

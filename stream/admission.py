@@ -27,15 +27,18 @@ class AdmissionPolicy:
     """How a stage admits what it reads. Seconds are video-seconds, unless said.
 
     At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
-    in the topic. A tenant is served while less than `tenant_credit_s` of it is outstanding, anybody while less than
-    `credit_s` is in all. One asset may overdraw either. The batch lane alone leaves half of `credit_s` to whoever
-    comes, and gets `batch_share` of the service where both lanes wait. `record_cost_s` is what inspecting costs;
-    no segment counts less. A cell is outstanding until `settled_by` or a failure reports it; a tenant that nothing was
-    heard of for `lease_s` of real time has nothing outstanding.
+    in the topic. A tenant is served while less than `tenant_credit_s` and fewer than `tenant_assets` of it are
+    outstanding, anybody while less than `credit_s` and fewer than `assets` are in all: the seconds bound what long
+    assets may have at work, the number what short ones may. One asset may overdraw the seconds. The batch lane alone
+    leaves half of what is for all to whoever comes, and gets `batch_share` of the service where both lanes wait.
+    `record_cost_s` is what inspecting costs; no segment counts less. A cell is outstanding until `settled_by` or a
+    failure reports it; a tenant that nothing was heard of for `lease_s` of real time has nothing outstanding.
     """
 
     tenant_credit_s: float = 60.0
     credit_s: float = 240.0
+    tenant_assets: int = 1_000
+    assets: int = 4_000
     batch_share: float = 0.2
     quantum_s: float = 10.0
     record_cost_s: float = 1.0
@@ -173,17 +176,22 @@ class Credits:
         self._stage = stage
         self._cells: dict[tuple[str, str], dict[tuple[AssetVersion, int], int]] = {}
         self._tenants: defaultdict[str, int] = defaultdict(int)
+        self._assets: defaultdict[str, int] = defaultdict(int)
         self._heard_s: dict[str, float] = {}
         self.outstanding_ns = 0
 
     def tenant_ns(self, tenant: str) -> int:
         return self._tenants.get(tenant, 0)
 
-    def may(self, tenant: str, *, limit_s: float) -> bool:
-        """Whether the tenant has credit left, and all together less than `limit_s` outstanding."""
-        limits = (self._policy.tenant_credit_s, limit_s)
-        held = (self.tenant_ns(tenant), self.outstanding_ns)
-        return all(ns < limit * SECOND_NS for ns, limit in zip(held, limits, strict=True))
+    def may(self, tenant: str, *, share: float = 1.0) -> bool:
+        """Whether the tenant has credit left, and all together have used less than `share` of theirs."""
+        policy = self._policy
+        return (
+            self._assets.get(tenant, 0) < policy.tenant_assets
+            and self.tenant_ns(tenant) < policy.tenant_credit_s * SECOND_NS
+            and len(self._cells) < share * policy.assets
+            and self.outstanding_ns < share * policy.credit_s * SECOND_NS
+        )
 
     def cost_ns(self, event: SegmentProgressed) -> int:
         """What a segment counts; hostile lengths count as what a segment can be."""
@@ -211,7 +219,11 @@ class Credits:
 
     def _put(self, ref: AssetRef, cell: tuple[AssetVersion, int], cost_ns: int, now_s: float) -> None:
         self._heard_s[ref.tenant] = now_s
-        cells = self._cells.setdefault(_owner(ref), {})
+        owner = _owner(ref)
+        if owner not in self._cells:
+            self._cells[owner] = {}
+            self._assets[ref.tenant] += 1
+        cells = self._cells[owner]
         if cell not in cells:
             cells[cell] = cost_ns
             self._tenants[ref.tenant] += cost_ns
@@ -227,10 +239,11 @@ class Credits:
         freed_ns = sum(held.pop(cell, 0) for cell in cells)
         self.outstanding_ns -= freed_ns
         self._tenants[owner[0]] -= freed_ns
-        if not held:
-            self._cells.pop(owner, None)
+        if not held and self._cells.pop(owner, None) is not None:
+            self._assets[owner[0]] -= 1
         if not self._tenants[owner[0]]:
             del self._tenants[owner[0]]
+            self._assets.pop(owner[0], None)
             self._heard_s.pop(owner[0], None)
 
 

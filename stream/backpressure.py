@@ -31,13 +31,18 @@ class Throttle:
         self._asked_at_bytes = 0
         self._blocked = False
 
-    def blocked(self, now_s: float, sent_bytes: int) -> bool:
-        """`sent_bytes`: all that this worker ever sent."""
-        if self._groups and (
+    def due(self, now_s: float, sent_bytes: int) -> bool:
+        """Whether it is time to ask. `sent_bytes`: all that this worker ever sent."""
+        return bool(self._groups) and (
             now_s - self._asked_s >= self._interval_s or (sent_bytes - self._asked_at_bytes) * 8 >= self._limit_bytes
-        ):
+        )
+
+    def blocked(self, now_s: float, sent_bytes: int, unsettled_bytes: int) -> bool:
+        """`unsettled_bytes`: of what was sent, all that the broker may not have yet."""
+        if self.due(now_s, sent_bytes):
             self._asked_s, self._asked_at_bytes = now_s, sent_bytes
-            self._blocked = max(self._ask(topic) for topic in self._groups) > self._limit_bytes
+            unread_bytes = max(self._ask(topic) for topic in self._groups)
+            self._blocked = unread_bytes + unsettled_bytes > self._limit_bytes
         return self._blocked
 
     def _ask(self, topic: str) -> int:

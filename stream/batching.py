@@ -54,6 +54,10 @@ class Batcher(Generic[T]):
 
     def take(self, now_s: float) -> list[T]:
         """The next batch, or nothing if none is ready."""
+        if self._max_records == 1 and self._items:  # each is full, so none waits
+            item, size, _ = self._items.popleft()
+            self.bytes -= size
+            return [item]
         if not self.ready(now_s):
             return []
         self._paced_s = max(now_s, self._paced_s) + self._policy.min_interval_s

@@ -96,10 +96,11 @@ def run_exporter(
 
 
 def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
-    stages = snapshot.stages
-    lanes = [(flow.stage, lane, it) for flow in stages for lane, it in flow.lanes.items()]
+    stages = snapshot.every
+    lanes = [(flow.stage, lane, it) for flow in snapshot.stages for lane, it in flow.lanes.items()]
+    waits = [(flow.stage, lane, it) for flow in stages for lane, it in flow.lanes.items()]
     yield _family(metrics.FRESHNESS_LAG, [((stage, lane), it.freshness_lag_s) for stage, lane, it in lanes])
-    yield _family(metrics.WAITING, [((stage, lane), it.waiting_video_s) for stage, lane, it in lanes])
+    yield _family(metrics.WAITING, [((stage, lane), it.waiting_video_s) for stage, lane, it in waits])
     yield _family(metrics.ARRIVAL, [((stage, lane), it.arrival) for stage, lane, it in lanes])
     yield _family(metrics.BACKLOG, [((flow.stage,), flow.backlog_video_s) for flow in stages])
     yield _family(metrics.SERVICE, [((flow.stage,), flow.service) for flow in stages])

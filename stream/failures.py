@@ -42,9 +42,7 @@ class Failures:
         self._clock = clock
         self._metrics = metrics
         self._limit = StopLimit()
-
-    def succeeded(self, records: int) -> None:
-        self._limit.succeeded(records)
+        self.succeeded = self._limit.succeeded  # called for every batch
 
     def split(self, part: list[Work], error: Exception) -> list[list[Work]]:
         """What to try instead of the failed part, last first. A passing fault delays each record by itself, at no

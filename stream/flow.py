@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stream.events.asset import SegmentFailed
 from stream.lanes import Lane
+from stream.stage import Stage
 from stream.topics import ASSETS, PROGRESS
 from stream.topology import Topology
 
@@ -46,6 +47,11 @@ def links(topology: Topology) -> tuple[Link, ...]:
             )
         )
     return tuple(found)
+
+
+def unlinked(topology: Topology) -> tuple[Stage, ...]:
+    """The stages that report nothing."""
+    return tuple(stage for stage in topology.stages if PROGRESS.name not in stage.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +102,20 @@ class StageFlow:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Every reporting stage, in the order of the topology. `offset_lag`: of all groups, by topic, also of those that
-    report nothing. `dead_letters`: records ever written to that topic.
+    """Every reporting stage, in the order of the topology, and the `others`, whose footage is an estimate and whose
+    freshness is not known. `offset_lag`: of all groups, by topic. `dead_letters`: records ever written to that topic.
     """
 
     at_ms: int
     stages: tuple[StageFlow, ...]
+    others: tuple[StageFlow, ...] = ()
     offset_lag: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     open_assets: int = 0
     dead_letters: int = 0
+
+    @property
+    def every(self) -> tuple[StageFlow, ...]:
+        return (*self.stages, *self.others)
 
     def stage(self, name: str) -> StageFlow:
         return next(flow for flow in self.stages if flow.stage == name)

@@ -133,6 +133,8 @@ class Freshness:
             )
             if waiting or served_ns:
                 self._worked_ms[link.stage] = now_ms
+            elif self._replicas[link.stage]:  # seen for the first time: when it last had work is not known
+                self._worked_ms.setdefault(link.stage, now_ms)
             self._busy[link.stage].look(
                 now_ms=now_ms, replicas=self._replicas[link.stage], waiting=waiting, served_ns=served_ns
             )
@@ -142,10 +144,11 @@ class Freshness:
         firsts = (asset.first[1] for asset in self._assets.values() if asset.first[0] == partition)
         return min(firsts, default=read)
 
-    def snapshot(self, now_ms: int, *, dead_letters: int = 0) -> Snapshot:
+    def snapshot(self, now_ms: int, *, dead_letters: int = 0, others: tuple[StageFlow, ...] = ()) -> Snapshot:
         return Snapshot(
             at_ms=now_ms,
             stages=tuple(self._flow(link, now_ms) for link in self._links),
+            others=others,
             offset_lag={stage: self._places.standing(stage).offset_lag for stage in self._places.stages},
             open_assets=len(self._assets) + len(self._published),
             dead_letters=dead_letters,

@@ -122,6 +122,6 @@ class Inbox:
 
     def take(self, now_s: float) -> list[Work]:
         """The next unit: one record that runs alone, or a batch."""
-        if len(self._delayed):
+        if self._delayed.items:
             self._alone.extend(self._delayed.take(now_s))
         return [self._alone.popleft()] if self._alone else self._queue.take(now_s)

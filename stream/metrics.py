@@ -104,7 +104,8 @@ FRESHNESS_LAG = Definition(
 BACKLOG = Definition(
     "rushes_backlog_video_seconds",
     "gauge",
-    "Footage planned and not done by the stage; for plan assets times their mean length.",
+    "Footage planned and not done by the stage; for plan assets times their mean length, for stages that report no"
+    " progress (caption, dead-letters) 10 s a record.",
     ("stage",),
 )
 WAITING = Definition(
@@ -204,13 +205,13 @@ class StageMetrics:
         self.ready = metrics.ready.labels(stage)
         self.in_flight = metrics.in_flight.labels(stage)
 
-    def sent(self, topic: str, size: int) -> None:
-        """One event of `size` bytes went to `topic`."""
+    def sent(self, topic: str, events: int, size: int) -> None:
+        """So many events of `size` bytes in all went to `topic`."""
         bound = self._sent.get(topic)
         if bound is None:
             labels = (self._stage, topic)
             bound = self._sent[topic] = (self._metrics.events.labels(*labels), self._metrics.sent.labels(*labels))
-        bound[0].inc()
+        bound[0].inc(events)
         bound[1].inc(size)
 
     def settled(self, outcome: str, records: int) -> None:

@@ -9,13 +9,15 @@ from stream.codec import Decoder
 from stream.errors import BadEvent
 from stream.events.asset import AssetPublished, SegmentProgressed
 from stream.events.ids import AssetVersion
-from stream.flow import Link, Snapshot
+from stream.flow import Snapshot, links, unlinked
 from stream.freshness import Freshness, Published
 from stream.lanes import lane_of
 from stream.places import Place
 from stream.records import Record
 from stream.scaling import ScalingPolicy, desired_replicas
 from stream.topics import ASSETS, DEAD_LETTERS, PROGRESS
+from stream.topology import Topology
+from stream.unreported import Unreported
 
 GROUP = "freshness"
 """Its commits in `progress` say where the oldest open asset begins. It has no members."""
@@ -57,14 +59,21 @@ class Observer:
     """
 
     def __init__(
-        self, watch: Watch, links: Sequence[Link], clock: Clock, policy: ScalingPolicy, *, remembers: bool = False
+        self,
+        watch: Watch,
+        topology: Topology,
+        clock: Clock,
+        policy: ScalingPolicy,
+        *,
+        remembers: bool = False,
     ) -> None:
         self._watch = watch
         self._clock = clock
         self._policy = policy
         self._remembers = remembers
         self._decoder = Decoder([ASSETS, PROGRESS])
-        self._fold = Freshness(links)
+        self._fold = Freshness(links(topology))
+        self._unreported = Unreported(unlinked(topology))
         self._turn = 0
         self._kept: dict[int, int] = {}
 
@@ -78,11 +87,12 @@ class Observer:
             for record in records:
                 self._take(record)
         now_ms = self._clock.now_ms()
-        self._fold.look(look.places, look.members, turn=self._turn, now_ms=now_ms)
+        for fold in (self._fold, self._unreported):
+            fold.look(look.places, look.members, turn=self._turn, now_ms=now_ms)
         if self._remembers:
             self._remember(look.ends)
         letters = sum(end for (topic, _), end in look.ends.items() if topic == DEAD_LETTERS.name)
-        snapshot = self._fold.snapshot(now_ms, dead_letters=letters)
+        snapshot = self._fold.snapshot(now_ms, dead_letters=letters, others=self._unreported.flows(now_ms))
         return Observation(snapshot, desired_replicas(snapshot, self._policy), self._clock.monotonic_s() - started_s)
 
     def _take(self, record: Record) -> None:

@@ -26,7 +26,9 @@ class _Unsettled:
 
 
 class Outbox:
-    """Sends events and remembers which records wait for their durability."""
+    """Sends events and remembers which records wait for their durability. `waiting_since_s` is when the oldest
+    unsettled work was finished; None if there is none.
+    """
 
     def __init__(self, stage: Stage, producer: Producer, topics: Mapping[str, Topic], metrics: StageMetrics) -> None:
         self._stage = stage
@@ -35,8 +37,9 @@ class Outbox:
         self._metrics = metrics
         self._unsettled: deque[_Unsettled] = deque()
         self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
-        self._since_s: float | None = None
-        self.sent_bytes = 0
+        self.waiting_since_s: float | None = None
+        self._untold: dict[str, list[int]] = {}  # topic to the sizes of events that the metrics lack
+        self.sent_bytes = self.unsettled_bytes = 0
 
     def carries(self, event_type: str) -> bool:
         return event_type in self._routes
@@ -52,8 +55,10 @@ class Outbox:
             )
         record = encode(event)
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
-        self.sent_bytes += len(record.value)
-        self._metrics.sent(topic, len(record.value))
+        size = len(record.value)
+        self.sent_bytes += size
+        self.unsettled_bytes += size
+        self._untold.setdefault(topic, []).append(size)
         return delivery
 
     def send_all(self, events: Iterable[Event]) -> list[Delivery]:
@@ -69,12 +74,8 @@ class Outbox:
             self._settled.setdefault(outcome, []).extend(works)
         else:
             self._unsettled.append(_Unsettled(works, deliveries, outcome))
-        if self._since_s is None:
-            self._since_s = now_s
-
-    def waiting_since_s(self) -> float | None:
-        """When the oldest unsettled work was finished; None if there is none."""
-        return self._since_s
+        if self.waiting_since_s is None:
+            self.waiting_since_s = now_s
 
     def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
         """Wait for durability: what may be acknowledged, by outcome, and what must be done again as an output of it
@@ -82,16 +83,22 @@ class Outbox:
 
         Raises `Unavailable`, keeping everything, when the broker does not answer in time.
         """
+        for topic, sizes in self._untold.items():
+            self._metrics.sent(topic, len(sizes), sum(sizes))
+        self._untold.clear()
         self._producer.flush(timeout_s)
+        self.unsettled_bytes = 0
         settled, self._settled = self._settled, {}
         again: list[Work] = []
         for it in self._unsettled:
-            if all(delivery.done() and delivery.error() is None for delivery in it.deliveries):
-                settled.setdefault(it.outcome, []).extend(it.works)
+            for delivery in it.deliveries:
+                if not delivery.done() or delivery.error() is not None:
+                    again += it.works
+                    break
             else:
-                again += it.works
+                settled.setdefault(it.outcome, []).extend(it.works)
         self._unsettled.clear()
-        self._since_s = None
+        self.waiting_since_s = None
         return settled, again
 
     def close(self) -> None:

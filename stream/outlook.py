@@ -30,7 +30,7 @@ def drained_in_s(flow: StageFlow) -> float:
 
 def gone_in_s(snapshot: Snapshot) -> float:
     """Seconds until nothing waits anywhere; infinite where some stage does not move."""
-    return max((drained_in_s(flow) for flow in snapshot.stages), default=0.0)
+    return max((drained_in_s(flow) for flow in snapshot.every), default=0.0)
 
 
 def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
@@ -39,7 +39,7 @@ def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
 
     Workers that are there and all stand still, in every stage that has work, point at what they share: the broker.
     """
-    waiting = [flow for flow in snapshot.stages if flow.waiting_video_s]
+    waiting = [flow for flow in snapshot.every if flow.waiting_video_s]
     if not waiting:
         return None
     staffed = [flow for flow in waiting if flow.replicas]

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import zip_longest
 from types import TracebackType
 from typing import Self
 
@@ -89,16 +88,12 @@ class StageThreads:
         is still opening its operator has none.
         """
         self._stop.set()
-        opening = [not state.joined for state in self.states()]
+        opening = [thread for thread, state in zip(self._threads, self.states(), strict=False) if not state.joined]
         deadline_s = self._clock.monotonic_s() + self._patience_s
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline_s - self._clock.monotonic_s()))
-        return [
-            thread.name
-            for thread, idle in zip_longest(self._threads, opening, fillvalue=False)
-            if thread.is_alive() and not idle
-        ]
+        return [thread.name for thread in self._threads if thread.is_alive() and thread not in opening]
 
     def abandon(self) -> None:
         """Do not wait for work in flight any longer than for its next output."""

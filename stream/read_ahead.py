@@ -24,6 +24,8 @@ HISTORY_RECORDS = 2_000
 
 HISTORY_WAIT_S = 10.0
 MAX_NEWS = 2_000
+KEPT_EVENTS = 1_024
+"""Of what waits so many are decoded once; of more the bytes are kept alone, which are smaller, and read again."""
 
 
 class ReadAhead:
@@ -112,15 +114,18 @@ class ReadAhead:
         return len(dropped)
 
     def _add(self, work: Work, size: int, *, first: bool = False) -> None:
-        self._queue.add((work, size), self._claim(work.record), first=first)
+        claim = self._claim(work)
+        self._queue.add((work, size), claim, first=first)
         self.bytes += size
 
-    def _claim(self, record: Record) -> Claim:
-        """A record that may have killed its reader is not read here."""
-        event: Event | None = None
-        if record.deaths is None:
+    def _claim(self, work: Work) -> Claim:
+        """A record that may have killed its reader is not read here. While few wait, their events are kept."""
+        record, event = work.record, work.event
+        if event is None and record.deaths is None:
             with suppress(Exception):  # what is wrong with it is told when its turn comes
                 event = self._decoder.decode(record)
+            if len(self) < KEPT_EVENTS:
+                work.event = event
         who = identity(record, event)
         data = event.data if event is not None else None
         return Claim(
@@ -129,7 +134,7 @@ class ReadAhead:
 
     def _may(self, tenant: str, lane: Lane) -> bool:
         alone = lane == "batch" and not self._queue.waits("interactive")
-        return self.credits.may(tenant, limit_s=self._policy.credit_s / (2 if alone else 1))
+        return self.credits.may(tenant, share=0.5 if alone else 1.0)
 
     def _refresh(self, now_s: float) -> None:
         if self._follower is None or now_s - self._refreshed_s < REFRESH_S:

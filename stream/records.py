@@ -30,7 +30,7 @@ class Record:
 
 def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:
     """What counts against `max_message_bytes` and the backlog."""
-    return len(key) + len(value) + sum(len(name) + len(content) for name, content in headers.items())
+    return len(key) + len(value) + sum(map(len, headers)) + sum(map(len, headers.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,28 +24,30 @@ def ceiling_s(policy: RetryPolicy, attempt: int) -> float:
 
 
 class DelayHeap(Generic[T]):
-    """Items that wait until a moment of their own; earliest first, equal moments in order of arrival."""
+    """Items that wait until a moment of their own; earliest first, equal moments in order of arrival. `items` is empty
+    while none waits.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, T]] = []
+        self.items: list[tuple[float, int, T]] = []
         self._order = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self.items)
 
     def push(self, item: T, *, due_s: float) -> None:
-        heapq.heappush(self._heap, (due_s, next(self._order), item))
+        heapq.heappush(self.items, (due_s, next(self._order), item))
 
     def due_s(self) -> float | None:
         """When the next item is due; None while empty."""
-        return self._heap[0][0] if self._heap else None
+        return self.items[0][0] if self.items else None
 
     def ready(self, now_s: float) -> bool:
-        return bool(self._heap) and self._heap[0][0] <= now_s
+        return bool(self.items) and self.items[0][0] <= now_s
 
     def take(self, now_s: float) -> list[T]:
         """All items due."""
         due: list[T] = []
-        while self._heap and self._heap[0][0] <= now_s:
-            due.append(heapq.heappop(self._heap)[2])
+        while self.items and self.items[0][0] <= now_s:
+            due.append(heapq.heappop(self.items)[2])
         return due

@@ -10,8 +10,10 @@ PRIOR_SERVICE: Mapping[str, float] = {
     "plan": 200.0,
     "decode": 16.0,
     "understand": 4.0,
+    "caption": 10.0,
     "index": 200.0,
     "parquet": 200.0,
+    "dead-letters": 1000.0,
 }
 """Video-seconds per second of one replica on two cores, until it is measured."""
 
@@ -47,7 +49,7 @@ def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int
     """Replicas by stage. More backlog never asks for fewer of its own stage; nothing asks for more than partitions can
     feed, `max_replicas` allow, or a saturated stage further down can take in.
     """
-    return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.stages}
+    return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.every}
 
 
 def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
@@ -60,7 +62,9 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
     moving = 1.0 - flow.stuck_share
     above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
     soonest_s = policy.objective_s * SOONEST
-    within_s = max(soonest_s, policy.objective_s * SHARE - interactive.freshness_lag_s)
+    # The oldest may lie where nothing moves, and then tells nothing of the others.
+    age_s = 0.0 if flow.stuck_partitions else interactive.freshness_lag_s
+    within_s = max(soonest_s, policy.objective_s * SHARE - age_s)
     needed = (
         interactive.arrival / policy.utilisation
         + moving * interactive.waiting_video_s / within_s
@@ -91,9 +95,22 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
     wanted = demand(flow, snapshot, policy) / policy.rate(flow)
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
-    busy = flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
+    # What waits further up will come: started together, stages wait for one start and not for a chain of them.
+    coming = flow.backlog_video_s > 0 or any(it.waiting_video_s for it in snapshot.above(flow))
+    busy = coming or flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
-    return max(min(floor, ceiling(flow, policy)), min(most, max(kept, math.ceil(wanted - 1e-9))))
+    found = max(min(floor, ceiling(flow, policy)), min(most, max(kept, math.ceil(wanted - 1e-9))))
+    return min(found, fewest_alike(flow, found))
+
+
+def fewest_alike(flow: StageFlow, replicas: int) -> int:
+    """The fewest replicas whose members have at most as many partitions each: 16 members work off 32 partitions as fast
+    as 20, of which some have two as well.
+    """
+    if not replicas:
+        return 0
+    each = math.ceil(flow.partitions / (replicas * flow.concurrency))
+    return math.ceil(math.ceil(flow.partitions / each) / flow.concurrency)
 
 
 def _feeding(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:

@@ -47,6 +47,7 @@ class Settings:
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0
     tenant_credit_s: float = 150.0  # of footage: more than one span for each decoder keeps them all at work
+    tenant_assets: int = 32  # at work at once, however short
     bucket_rules: tuple[str, ...] = ()  # see `stream.pipelines.notifications`; none: no such stage
     drain_timeout_s: float = 20.0
     min_free_bytes: int = 64 << 20  # the sinks pause before the disk has less

@@ -17,7 +17,9 @@ class StopLimit:
 
     def succeeded(self, records: int = 1) -> None:
         """Records done, or refused for a known fault of their own."""
-        self._window.extend([None] * records)
+        self._window.append(None)
+        if records > 1:
+            self._window.extend([None] * (records - 1))
 
     def failed(self, asset: Asset) -> bool:
         """Note an unexpected error; whether the limit is now exceeded."""

@@ -18,6 +18,7 @@ from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.frames import Frames
 from stream.events.notifications import BucketNotification
+from stream.records import TopicSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Topic:
     """A named topic. An event type belongs to `payloads` of every topic that may carry it.
 
     `kept_ms` is how long a record stays on a broker with a log: after every group that reads the topic in the topology
-    has acknowledged it, or, where none does, from the moment it came. The records of a `foreign` topic are no
+    has acknowledged it, or, `by_age`, from the moment it came, read or not. The records of a `foreign` topic are no
     CloudEvents, but its one payload as others write it.
     """
 
@@ -34,6 +35,11 @@ class Topic:
     max_message_bytes: int = 1024 * 1024
     kept_ms: int = 0
     foreign: bool = False
+    by_age: bool = False
+
+    def spec(self, partitions: int) -> TopicSpec:
+        """What a broker has to know of it."""
+        return TopicSpec(self.name, partitions, self.max_message_bytes, self.kept_ms if self.by_age else None)
 
 
 WEEK_MS = 7 * 86_400_000
@@ -50,9 +56,9 @@ ANNOTATIONS = Topic(
 )
 RETIREMENTS = Topic("retirements", (ContentRetired,))
 # Read by whoever follows, in no group that the topology knows of.
-PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged), kept_ms=WEEK_MS)
+PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged), kept_ms=WEEK_MS, by_age=True)
 # What became of an asset version, said by the control plane once a status is final; read by webhooks and producers.
-COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS)
+COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS, by_age=True)
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 TOPICS: dict[str, Topic] = {

@@ -41,6 +41,11 @@ class Topology:
         used = {DEAD_LETTERS.name}.union(*(stage.sources + stage.targets for stage in self.stages))
         return tuple(topic for topic in self._known.values() if topic.name in used)
 
+    @property
+    def entries(self) -> tuple[Topic, ...]:
+        """The topics that producers outside write."""
+        return tuple(topic for topic in self.topics if topic.name in self._entry - {DEAD_LETTERS.name})
+
     def stage(self, name: str) -> Stage:
         """Raises `KeyError` with the names there are."""
         for stage in self.stages:

@@ -34,6 +34,7 @@ class Pace:
     keep_alive_s: float = 0.5  # polls at least this often, also when it has enough
     throttle_interval_s: float = 0.05  # asks for unread bytes at most this often
     flush_interval_s: float = 0.1  # outputs of a busy worker are settled at least this often
+    unit_s: float = 0.005  # so long small batches follow each other before anything else is looked at
     flush_timeout_s: float = 30.0
     drain_s: float = 30.0  # how long work in flight may go on after a stop
 
@@ -120,7 +121,7 @@ class Worker:
             self.close()
 
     def step(self) -> bool:
-        """One poll and at most one batch. Whether anything was received or done."""
+        """One poll, and one batch or a few small ones. Whether anything was received or done."""
         consumer = self._consumer or self._join()
         if consumer is None:
             self._clock.sleep(min(self._pace.poll_timeout_s, self._outage.remaining_s(self._clock.monotonic_s())))
@@ -134,11 +135,13 @@ class Worker:
             now_s = self._clock.monotonic_s()
         elif self._inbox.low() or now_s - self._polled_s >= self._pace.keep_alive_s:
             received = self._receive(consumer, now_s, 0.0)
-        taken = self._inbox.take(now_s)
-        if batch := self._owned(consumer, taken):
-            self._work_off(batch)
+        worked = self._work(consumer, now_s)
+        if self._outage.error is None and not self._inbox.ready(now_s):
+            received += self._receive(
+                consumer, now_s, 0.0
+            )  # only where nothing more is at hand there is time to settle
         self._settle(consumer, force=self._outage.error is not None or not self._inbox.ready(now_s))
-        return bool(taken) or received > 0
+        return worked or received > 0
 
     def drain(self) -> None:
         """Settle what is finished. What is not stays unacknowledged."""
@@ -184,7 +187,7 @@ class Worker:
         """Whether no work may be tried now. What is finished is settled first, as a stall may last."""
         if self._outage.error is None:
             try:
-                blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes)
+                blocked = self._throttle.blocked(now_s, self._outbox.sent_bytes, self._outbox.unsettled_bytes)
             except Unavailable as error:
                 self._begin_outage(error)
                 return True
@@ -238,6 +241,18 @@ class Worker:
         due_s = self._inbox.due_s()
         return self._pace.poll_timeout_s if due_s is None else max(0.0, min(self._pace.poll_timeout_s, due_s - now_s))
 
+    def _work(self, consumer: Consumer, now_s: float) -> bool:
+        """Whether there was a batch. Looking around costs as much as a small record."""
+        until_s, worked = now_s + self._pace.unit_s, False
+        while taken := self._inbox.take(now_s):
+            worked = True
+            if batch := self._owned(consumer, taken):
+                self._work_off(batch)
+            now_s = self._clock.monotonic_s()
+            if now_s >= until_s or self._outage.error or self._throttle.due(now_s, self._outbox.sent_bytes):
+                break
+        return worked
+
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
         """Without what meanwhile belongs to another member, who gets it anyway."""
         if len(works) == 1 and consumer.owns(works[0].record):
@@ -257,9 +272,10 @@ class Worker:
             self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in batch))
         parts = [batch]
         try:
-            self._accuse(batch[0])
+            if batch[0].record.deaths is not None:
+                self._accuse(batch[0])
             parts = self._decoded(batch)
-            while parts and not self._overdue():
+            while parts and not (self._stop.is_set() and self._overdue()):
                 part = parts[-1]
                 error = part[0].error or _killer(part[0]) or self._attempt(part)
                 if error is not None and len(part) > 1:
@@ -274,10 +290,9 @@ class Worker:
 
     def _accuse(self, work: Work) -> None:
         """Before a record is tried alone: everything else is settled, and the next owner will know which it was."""
-        consumer = self._consumer
-        if work.record.deaths is not None and consumer is not None:
-            self._settle(consumer, force=True)
-            consumer.try_alone(work.record)
+        if self._consumer is not None:
+            self._settle(self._consumer, force=True)
+            self._consumer.try_alone(work.record)
 
     def _decoded(self, batch: list[Work]) -> list[list[Work]]:
         """What to work off, last first: the events together, and each record that is none by itself."""
@@ -285,7 +300,7 @@ class Worker:
         for work in batch:
             if work.event is None:
                 try:
-                    if (work.record.deaths or 0) >= MAX_DEATHS_READING:
+                    if work.record.deaths is not None and work.record.deaths >= MAX_DEATHS_READING:
                         raise _killed(work.record.deaths)
                     work.event = self._decoder.decode(work.record)
                 except BadEvent as error:
@@ -325,14 +340,14 @@ class Worker:
         """Send as they come; None if the drain's deadline cut the work short."""
         deliveries: list[Delivery] = []
         for output in outputs:
-            if self._overdue():
+            if self._stop.is_set() and self._overdue():
                 return None
             deliveries.append(self._outbox.send(output))
         return deliveries
 
     def _settle(self, consumer: Consumer, *, force: bool) -> None:
         """Acknowledge what is durable: when asked to, and while busy at every flush interval."""
-        since_s = self._outbox.waiting_since_s()
+        since_s = self._outbox.waiting_since_s
         if since_s is None:
             return
         now_s = self._clock.monotonic_s()
@@ -351,11 +366,9 @@ class Worker:
             self._begin_outage(refused(again))
 
     def _overdue(self) -> bool:
-        """Whether a stop came and the time to drain is over."""
+        """Whether, after a stop, the time to drain is over."""
         if self._abandon.is_set():
             return True
-        if not self._stop.is_set():
-            return False
         now_s = self._clock.monotonic_s()
         self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
         return now_s - self._stopped_s >= self._pace.drain_s

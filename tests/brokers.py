@@ -30,7 +30,7 @@ def kafka_servers() -> str:
     node = LocalNode(directory, SystemClock(), port=free_port())
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     atexit.register(node.down)
-    return _up(node)
+    return up(node)
 
 
 @contextmanager
@@ -38,12 +38,13 @@ def own_node(directory: Path) -> Iterator[str]:
     """A node that nothing else writes to, for what reads the topology's own topics."""
     node = LocalNode(directory, SystemClock(), port=free_port())
     try:
-        yield _up(node)
+        yield up(node)
     finally:
         node.down()
 
 
-def _up(node: LocalNode) -> str:
+def up(node: LocalNode) -> str:
+    """Its address once it runs. Skips or fails as `kafka_servers` does."""
     try:
         return node.up(
             fetch_jars(Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes")))

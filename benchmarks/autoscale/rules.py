@@ -1,13 +1,12 @@
-"""Three ways to decide how many replicas: ours, KEDA's offset lag through a Kubernetes HPA, and an oracle."""
+"""Two ways to decide how many replicas: ours, and KEDA's offset lag through a Kubernetes HPA."""
 
 import math
 from collections import deque
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Protocol
 
-from benchmarks.autoscale.trace import Facts, Name, Trace
-from benchmarks.autoscale.world import STEP_S, Queue, World
+from benchmarks.autoscale.trace import Name
+from benchmarks.autoscale.world import Queue, World
 from stream.flow import LaneFlow, Snapshot, StageFlow
 from stream.freshness import ARRIVAL_WINDOW_S
 from stream.places import Place, Places
@@ -51,7 +50,7 @@ class Ours:
             for partition, acked in enumerate(queue.acked)
         ]
         self._places.look(places, members, turn=self._turn, now_ms=now_ms)
-        plan = StageFlow("plan", lanes={"batch": LaneFlow(waiting_video_s=sum(it.video_s for it in world.held))})
+        plan = StageFlow("plan", lanes={"batch": LaneFlow(waiting_video_s=world.held_s)})
         flows = [self._flow(name, world.stages[name], world, now_ms) for name in STAGES]
         found = desired_replicas(Snapshot(now_ms, (plan, *flows)), self._policy)
         return {name: found[name] for name in STAGES}
@@ -60,8 +59,8 @@ class Ours:
         arrived_s, served_s = self._seen[name]
         self._seen[name] = (queue.arrived_s, queue.served_s)
         self._arrivals[name].add(now_ms, round((queue.arrived_s - arrived_s) * 1e9))
-        waiting = {lane: queue.waiting_s(batch=lane == "batch") for lane in ("interactive", "batch")}
-        busy = sum(waiting.values()) > 0
+        waiting = {lane: max(0.0, line.waiting_s) for lane, line in queue.lines.items()}
+        busy = not queue.empty
         if busy or queue.served_s > served_s:
             self._worked_s[name] = world.now_s
         ready = queue.ready(world.now_s)
@@ -69,7 +68,9 @@ class Ours:
         self._busy[name].look(now_ms=now_ms, replicas=ready, waiting=busy, served_ns=served_ns)
         standing = self._places.standing(name)
         arrival = self._arrivals[name].rate(now_ms, ARRIVAL_WINDOW_S)
-        age_s = world.oldest_s() if waiting["interactive"] else 0.0
+        line = queue.lines["interactive"]
+        oldest = min((line.queues[partition][0].asset for partition in line.busy), default=None)
+        age_s = 0.0 if oldest is None else world.now_s - world.trace.clips[oldest].at_s
         return StageFlow(
             stage=name,
             upstream="plan" if name == "decode" else "decode",
@@ -147,50 +148,3 @@ class Keda:
             for at in range(queue.facts.partitions)
             if not (self._settings.exclude_persistent and queue.acked[at] == before[at])
         )
-
-
-class Oracle:
-    """Knows every arrival to come. Orders replicas so early that they are ready when needed: the rate that all
-    interactive deadlines ahead require (Yao, Demers and Shenker 1995, the work due by a time over the time to it),
-    batch footage spread over `batch_drain_s`. `share` of the objective belongs to decode.
-    """
-
-    def __init__(
-        self, trace: Trace, facts: Facts, *, batch_drain_s: float, share: float = 0.4, fill: float = 0.95
-    ) -> None:
-        self._facts = facts
-        self._batch_drain_s = batch_drain_s
-        self._share = {"decode": share, "understand": 1.0}
-        self._fill = fill
-        count = round(trace.length_s / STEP_S) + 1000
-        arrivals = [0.0] * count
-        for clip in trace.clips:
-            if not clip.batch:
-                arrivals[int(clip.at_s / STEP_S)] += clip.video_s
-        self._arrived = [0.0, *accumulate(arrivals)]
-        self._slow = trace.slow_s, trace.slow
-
-    def decide(self, world: World) -> dict[Name, int]:
-        batch_s = sum(piece.video_s for piece in world.held) + world.outstanding_batch_s
-        return {name: self._replicas(name, world, batch_s) for name in STAGES}
-
-    def _replicas(self, name: Name, world: World, batch_s: float) -> int:
-        facts = self._facts.of(name)
-        due_within_s = self._facts.objective_s * self._share[name] - 2 * STEP_S
-        queue = world.stages[name]
-        waiting_s = queue.waiting_s(batch=False)
-        if name == "understand":
-            waiting_s += world.stages["decode"].waiting_s(batch=False)
-        here = int(world.now_s / STEP_S)
-        needed = 0.0
-        for ahead in range(1, int((facts.start_s + due_within_s) / STEP_S) + 1):
-            ahead_s = ahead * STEP_S
-            # Due by then: what waits now (deadlines are near), and what will have come early enough.
-            last = min(len(self._arrived) - 1, max(here, here + ahead - int(due_within_s / STEP_S)))
-            coming_s = self._arrived[last] - self._arrived[min(here, len(self._arrived) - 1)]
-            ready_s = max(STEP_S, ahead_s)
-            needed = max(needed, (coming_s + waiting_s * min(1.0, ahead_s / due_within_s)) / ready_s)
-        (begin_s, end_s), slow = self._slow
-        rate = facts.rate * (slow if name == "understand" and begin_s <= world.now_s < end_s else 1.0)
-        count = (needed / self._fill + batch_s / self._batch_drain_s) / rate
-        return min(facts.max_replicas, math.ceil(count - 1e-9))

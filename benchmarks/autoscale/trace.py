@@ -5,6 +5,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stream.lanes import Lane
+
 Name = Literal["decode", "understand"]
 DAY_S = 86_400
 SPAN_S = 120.0
@@ -18,7 +20,7 @@ class Clip:
 
     at_s: float
     video_s: float
-    batch: bool
+    lane: Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _steady(chance: random.Random, length_s: int) -> list[Clip]:
         at_s += chance.expovariate(per_s)
         if at_s >= length_s:
             return clips
-        clips.append(Clip(at_s, _length_s(chance), batch=False))
+        clips.append(Clip(at_s, _length_s(chance), "interactive"))
 
 
 def _bursts(chance: random.Random, length_s: int) -> list[Clip]:
@@ -86,14 +88,14 @@ def _bursts(chance: random.Random, length_s: int) -> list[Clip]:
     for _ in range(12 * length_s // DAY_S):
         start_s, over_s = chance.uniform(0, length_s - 600), chance.uniform(60, 240)
         clips += [
-            Clip(start_s + chance.uniform(0, over_s), _length_s(chance), batch=False)
+            Clip(start_s + chance.uniform(0, over_s), _length_s(chance), "interactive")
             for _ in range(chance.randint(100, 400))
         ]
     return clips
 
 
 def _archives(chance: random.Random, length_s: int) -> list[Clip]:
-    return [Clip(chance.uniform(0, length_s), 5 * 3600.0, batch=True) for _ in range(30 * length_s // DAY_S)]
+    return [Clip(chance.uniform(0, length_s), 5 * 3600.0, "batch") for _ in range(30 * length_s // DAY_S)]
 
 
 def _length_s(chance: random.Random) -> float:

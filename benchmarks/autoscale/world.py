@@ -5,27 +5,59 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from benchmarks.autoscale.trace import CELL_S, SPAN_S, Facts, Name, StageFacts, Trace
+from stream.lanes import LANES, Lane
 
 STEP_S = 5.0
 
 
 @dataclass(slots=True)
 class Piece:
-    """A record: a span for decode, a cell for understand."""
+    """A record: a span for decode, a cell for understand. `index` counts the pieces of its asset."""
 
     asset: int
+    index: int
     video_s: float
     left_s: float
-    batch: bool
+    lane: Lane
+
+
+class Line:
+    """Pieces of one lane by partition. `busy` are the partitions that hold any, `waiting_s` is what is left of all."""
+
+    def __init__(self, partitions: int) -> None:
+        self.queues: list[deque[Piece]] = [deque() for _ in range(partitions)]
+        self.busy: set[int] = set()
+        self.waiting_s = 0.0
+
+    def put(self, partition: int, piece: Piece) -> None:
+        self.queues[partition].append(piece)
+        self.busy.add(partition)
+        self.waiting_s += piece.video_s
+
+    def serve(self, mine: list[int], budget_s: float, done: list[tuple[int, Piece]]) -> float:
+        """The oldest assets of the partitions `mine` first, up to `budget_s` of footage; what is left of it."""
+        while mine and budget_s > 1e-9:
+            partition = min(mine, key=lambda at: self.queues[at][0].asset) if len(mine) > 1 else mine[0]
+            queue = self.queues[partition]
+            piece = queue[0]
+            used_s = min(budget_s, piece.left_s)
+            piece.left_s -= used_s
+            budget_s -= used_s
+            self.waiting_s -= used_s
+            if piece.left_s <= 1e-9:
+                done.append((partition, queue.popleft()))
+                if not queue:
+                    self.busy.discard(partition)
+                    mine.remove(partition)
+        return budget_s
 
 
 @dataclass(slots=True)
 class Queue:
-    """One stage: two queues a partition (interactive goes first, as admission arranges it) and its replicas."""
+    """One stage: its lines (interactive goes first, as admission arranges it) and its replicas."""
 
     facts: StageFacts
-    interactive: list[deque[Piece]] = field(default_factory=list)
-    batch: list[deque[Piece]] = field(default_factory=list)
+    lines: dict[Lane, Line] = field(default_factory=dict)
     ready_at_s: list[float] = field(default_factory=list)
     replica_s: float = 0.0
     starts: int = 0
@@ -35,22 +67,26 @@ class Queue:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        count = self.facts.partitions
-        self.interactive = [deque() for _ in range(count)]
-        self.batch = [deque() for _ in range(count)]
-        self.acked = [0] * count
+        self.lines = {lane: Line(self.facts.partitions) for lane in LANES}
+        self.acked = [0] * self.facts.partitions
 
     def ready(self, now_s: float) -> int:
         return sum(at_s <= now_s for at_s in self.ready_at_s)
 
     def records(self, partition: int) -> int:
-        return len(self.interactive[partition]) + len(self.batch[partition])
+        return sum(len(line.queues[partition]) for line in self.lines.values())
 
-    def waiting_s(self, *, batch: bool) -> float:
-        return sum(piece.left_s for queue in (self.batch if batch else self.interactive) for piece in queue)
+    @property
+    def empty(self) -> bool:
+        return not any(line.busy for line in self.lines.values())
 
-    def put(self, partition: int, piece: Piece) -> None:
-        (self.batch if piece.batch else self.interactive)[partition].append(piece)
+    def put(self, piece: Piece) -> int:
+        """Where it lies: the same partition under every rule."""
+        partition = (piece.asset * 2_654_435_761 + piece.index * 40_503) % 65_521 % self.facts.partitions
+        self.lines[piece.lane].put(partition, piece)
+        if piece.lane == "interactive":
+            self.arrived_s += piece.video_s
+        return partition
 
     def resize(self, count: int, now_s: float) -> None:
         """New replicas work after their start; the youngest go first."""
@@ -70,35 +106,29 @@ class Queue:
     def work(self, now_s: float, stuck: int | None) -> list[tuple[int, Piece]]:
         """One step: each ready replica over its partitions, oldest first. What was finished, with its partition."""
         self.replica_s += len(self.ready_at_s) * STEP_S
-        members = self.ready(now_s)
+        members = min(self.ready(now_s), self.facts.partitions)
         done: list[tuple[int, Piece]] = []
-        for member in range(min(members, self.facts.partitions)):
-            budget_s = self.facts.rate * self.factor * STEP_S
-            mine = [at for at in range(member, self.facts.partitions, members) if at != stuck]
-            for queues in (self.interactive, self.batch):
-                while budget_s > 1e-9:
-                    waiting = [at for at in mine if queues[at]]
-                    if not waiting:
-                        break
-                    partition = min(waiting, key=lambda at: queues[at][0].asset)
-                    budget_s = self._take(queues[partition], partition, budget_s, done)
-        return done
-
-    def _take(self, queue: deque[Piece], partition: int, budget_s: float, done: list[tuple[int, Piece]]) -> float:
-        piece = queue[0]
-        used_s = min(budget_s, piece.left_s)
-        piece.left_s -= used_s
-        self.served_s += used_s
-        if piece.left_s <= 1e-9:
-            queue.popleft()
+        if not members or self.empty:
+            return done
+        whole_s = self.facts.rate * self.factor * STEP_S
+        left_s = [whole_s] * members
+        for lane in LANES:
+            line = self.lines[lane]
+            mine: dict[int, list[int]] = {}
+            for partition in sorted(line.busy):
+                if partition != stuck:
+                    mine.setdefault(partition % members, []).append(partition)
+            for member, held in mine.items():
+                left_s[member] = line.serve(held, left_s[member], done)
+        self.served_s += members * whole_s - sum(left_s)
+        for partition, _ in done:
             self.acked[partition] += 1
-            done.append((partition, piece))
-        return budget_s - used_s
+        return done
 
 
 class World:
     """One run of a trace. `late` and `unfresh_s` count the interactive footage that a rule can do something about:
-    what lies in the stuck partition is left out.
+    what lies in the stuck partition is left out. `batch_wait_s` sums how long archives took from their publication.
     """
 
     def __init__(self, trace: Trace, facts: Facts, seed: int = 0) -> None:
@@ -106,10 +136,12 @@ class World:
         self.stages: dict[Name, Queue] = {"decode": Queue(facts.decode), "understand": Queue(facts.understand)}
         self.now_s = 0.0
         self.held: deque[Piece] = deque()  # batch footage that plan has not admitted
-        self.open: dict[int, float] = {}  # interactive asset to video-seconds left
+        self.held_s = 0.0
+        self.open: dict[int, float] = {}  # asset to video-seconds left
+        self.waiting: dict[int, None] = {}  # open interactive assets that are not stranded, oldest first
         self.stranded: set[int] = set()
         self.late = self.assets = 0
-        self.unfresh_s = 0.0
+        self.unfresh_s = self.batch_wait_s = 0.0
         self.outstanding_batch_s = 0.0
         self._next_clip = self._next_kill = 0
         self._chance = random.Random(seed)
@@ -117,12 +149,11 @@ class World:
     @property
     def over(self) -> bool:
         """Everything was published and is done."""
-        left = any(queue.records(at) for queue in self.stages.values() for at in range(queue.facts.partitions))
-        return self.now_s >= self.trace.length_s and not (left or self.held)
+        return self.now_s >= self.trace.length_s and not self.held and all(it.empty for it in self.stages.values())
 
     def oldest_s(self) -> float:
         """Age of the oldest interactive asset that is open and not stranded."""
-        first = next((asset for asset in self.open if asset not in self.stranded), None)
+        first = next(iter(self.waiting), None)
         return 0.0 if first is None else self.now_s - self.trace.clips[first].at_s
 
     def step(self) -> None:
@@ -130,13 +161,11 @@ class World:
         self._admit()
         self._kill()
         begin_s, end_s = self.trace.slow_s
-        understand = self.stages["understand"]
+        understand, decode = self.stages["understand"], self.stages["decode"]
         understand.factor = self.trace.slow if begin_s <= self.now_s < end_s else 1.0
-        for _, piece in understand.work(self.now_s, None):
-            self._finish(piece)
-        unread_s = understand.waiting_s(batch=False) + understand.waiting_s(batch=True)
-        decode = self.stages["decode"]
-        if unread_s < self.facts.unread_video_s:
+        for _, cell in understand.work(self.now_s, None):
+            self._finish(cell)
+        if sum(line.waiting_s for line in understand.lines.values()) < self.facts.unread_video_s:
             for _, span in decode.work(self.now_s, self._stuck()):
                 self._cut(span)
         else:
@@ -154,55 +183,59 @@ class World:
         while self._next_clip < len(clips) and clips[self._next_clip].at_s <= self.now_s:
             asset, clip = self._next_clip, clips[self._next_clip]
             self._next_clip += 1
-            left_s = clip.video_s
-            if not clip.batch:
-                self.open[asset] = left_s
+            self.open[asset] = clip.video_s
+            if clip.lane == "interactive":
                 self.assets += 1
-            while left_s > 1e-9:
-                span_s = min(SPAN_S, left_s)
-                left_s -= span_s
-                piece = Piece(asset, span_s, span_s, clip.batch)
-                if clip.batch:
-                    self.held.append(piece)
+                self.waiting[asset] = None
+            for span in _pieces(asset, 0, clip.video_s, SPAN_S, clip.lane):
+                if clip.lane == "batch":
+                    self.held.append(span)
+                    self.held_s += span.video_s
                 else:
-                    self._put_span(piece)
+                    self._put_span(span)
 
     def _admit(self) -> None:
         while self.held and self.outstanding_batch_s < self.facts.credit_video_s:
-            piece = self.held.popleft()
-            self.outstanding_batch_s += piece.video_s
-            self._put_span(piece)
+            span = self.held.popleft()
+            self.held_s -= span.video_s
+            self.outstanding_batch_s += span.video_s
+            self._put_span(span)
 
-    def _put_span(self, piece: Piece) -> None:
-        decode = self.stages["decode"]
-        partition = self._chance.randrange(decode.facts.partitions)
+    def _put_span(self, span: Piece) -> None:
+        partition = self.stages["decode"].put(span)
         if partition == self._stuck():
-            self.stranded.add(piece.asset)
-        decode.put(partition, piece)
-        decode.arrived_s += 0.0 if piece.batch else piece.video_s
+            self.stranded.add(span.asset)
+            self.waiting.pop(span.asset, None)
 
     def _cut(self, span: Piece) -> None:
-        understand = self.stages["understand"]
-        left_s = span.video_s
-        understand.arrived_s += 0.0 if span.batch else span.video_s
-        while left_s > 1e-9:
-            cell_s = min(CELL_S, left_s)
-            left_s -= cell_s
-            partition = self._chance.randrange(understand.facts.partitions)
-            understand.put(partition, Piece(span.asset, cell_s, cell_s, span.batch))
+        first = round(span.index * SPAN_S / CELL_S)
+        for cell in _pieces(span.asset, first, span.video_s, CELL_S, span.lane):
+            self.stages["understand"].put(cell)
 
     def _finish(self, cell: Piece) -> None:
-        if cell.batch:
-            self.outstanding_batch_s -= cell.video_s
-            return
         self.open[cell.asset] -= cell.video_s
+        if cell.lane == "batch":
+            self.outstanding_batch_s -= cell.video_s
         if self.open[cell.asset] <= 1e-6:
             del self.open[cell.asset]
-            overdue = self.now_s - self.trace.clips[cell.asset].at_s > self.facts.objective_s
-            self.late += overdue and cell.asset not in self.stranded
+            self.waiting.pop(cell.asset, None)
+            took_s = self.now_s + STEP_S - self.trace.clips[cell.asset].at_s
+            if cell.lane == "batch":
+                self.batch_wait_s += took_s
+            elif cell.asset not in self.stranded:
+                self.late += took_s > self.facts.objective_s
 
     def _kill(self) -> None:
         kills = self.trace.kills
         while self._next_kill < len(kills) and kills[self._next_kill][0] <= self.now_s:
             self.stages[kills[self._next_kill][1]].kill(self._chance, self.now_s)
             self._next_kill += 1
+
+
+def _pieces(asset: int, first: int, video_s: float, longest_s: float, lane: Lane) -> list[Piece]:
+    found: list[Piece] = []
+    while video_s > 1e-9:
+        piece_s = min(longest_s, video_s)
+        video_s -= piece_s
+        found.append(Piece(asset, first + len(found), piece_s, piece_s, lane))
+    return found

@@ -27,9 +27,6 @@ from stream.errors import Unavailable
 from stream.observer import Observer
 from stream.supervisor import Fleet
 
-ALWAYS: Mapping[str, int] = {"dead-letters": 1}
-"""Stages that report no progress: one of each, as small and as lasting as their work."""
-
 
 def autoscale(  # one option per thing a machine decides
     context: typer.Context,
@@ -77,8 +74,6 @@ def _follow(shared: Context, observer: Observer, fleet: Fleet, stop: threading.E
         except Unavailable as error:
             # Before any worker there are no topics: the first plan makes them.
             desired = told or ({"plan": 1} if error.code == "unknown_topic" else {})
-        else:
-            desired = {**desired, **ALWAYS}
         fleet.want(desired)
         if desired != told:
             told = desired

@@ -40,10 +40,12 @@ def control(
     private_network: Annotated[
         bool, typer.Option("--private-network", help="The webhook may be at a private or loopback address.")
     ] = False,
+    host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
     """Follow progress, keep usage, say what is completed. Its table lives in Kafka: the state directory may be lost."""
     from stream.kafka.client import KafkaSettings
-    from stream.pipelines.control import run_control
+    from stream.pipelines.control import Served, run_control
     from stream.pipelines.webhook import WebhookSettings
 
     shared: Context = context.obj
@@ -52,9 +54,15 @@ def control(
         secret = _secret(webhook_secret_file, webhook_secret)
         settings = WebhookSettings(webhook, secret, allow_private_addresses=private_network)
     kafka = KafkaSettings.from_uri(broker, client_properties)
+
+    def announce(bound: int) -> None:
+        shared.console.print(f"Metrics are at http://{host}:{bound}/metrics.", soft_wrap=True)
+        shared.console.file.flush()
+
     stop = threading.Event()
+    beside = Served(settings, host, port)
     with stop_on_signals(stop):
-        run_control(kafka, shared.state_dir, partitions, settings, stop, clock=SystemClock())
+        run_control(kafka, shared.state_dir, partitions, beside, stop, clock=SystemClock(), announce=announce)
 
 
 def usage(
@@ -121,7 +129,8 @@ def progress(
         status = f"[{STYLES[change.status]}]{change.status}[/]" if change else "-"
         asset = view.head.asset
         done = (str(view.done.get(name, 0)) for name in stages)
-        table.add_row(shown(asset.tenant), shown(clip_name(asset.asset_id)), status, str(_cells(view)), *done)
+        name = clip_name(view.name.asset_id) if view.name.asset_id else "(deleted)"
+        table.add_row(shown(asset.tenant), shown(name), status, str(_cells(view)), *done)
     shared.console.print(table if views else "Nothing yet: is `rushes control` running?")
     if len(views) > limit:
         shared.console.print(f"{limit} of {len(views)}; --limit {len(views)} shows all")
@@ -153,14 +162,13 @@ def _asset_json(view: "AssetView") -> dict[str, Any]:
     head = view.head
     return {
         "tenant": head.asset.tenant,
-        "project": head.asset.project,
-        "asset_id": head.asset.asset_id,
+        "project": view.name.project or None,
+        "asset_id": view.name.asset_id or None,
         "version": list(head.asset.version),
         "published": _utc(head.asset.version.append_ms),
         "segments": _cells(view),
         "status": head.change.status if head.change else None,
         "code": head.change.code if head.change else None,
-        "reason": head.change.reason if head.change else None,
         "segments_done": dict(view.done),
     }
 

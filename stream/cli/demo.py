@@ -13,6 +13,7 @@ from stream.cli.search import find, freshness_line, result_table
 from stream.cli.sessions import Cluster
 from stream.cli.spaces import chosen_space, spaces_in
 from stream.cli.uris import roots_of
+from stream.cli.waits import waiting
 from stream.cli.weights import fetch
 from stream.clock import Clock, SystemClock
 from stream.settings import Settings
@@ -50,7 +51,10 @@ def demo(
     ]
     with ExitStack() as held:
         cluster = held.enter_context(_cluster(shared, settings, clock)) if kafka else None
-        run = held.enter_context(ingesting(shared, settings, clock, len(events), quiet=False, cluster=cluster))
+        waits = held.enter_context(waiting(cluster.uri)) if cluster else dict
+        run = held.enter_context(
+            ingesting(shared, settings, clock, len(events), quiet=False, line_every_s=2.0, cluster=cluster, waits=waits)
+        )
         report(shared, run, finished=run(events), json_output=False)
 
     console.rule("3  what is in the footage", align="left")

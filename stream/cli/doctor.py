@@ -4,35 +4,37 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from stream.cli.checks import Check
 from stream.cli.context import Context
+from stream.cli.sessions import ClientProperties, Cluster
 from stream.cli.shown import shown
 
 NEEDED_FREE_BYTES = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line: what was looked at, whether it is well, and what to do when not."""
-
-    name: str
-    good: bool
-    found: str
-    advice: str = ""
-
-
 def doctor(
-    context: typer.Context, json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False
+    context: typer.Context,
+    broker: Annotated[
+        str | None, typer.Option(help="kafka://host:port[,host:port…]: look at that cluster and its topics too.")
+    ] = None,
+    client_properties: ClientProperties = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions that its topics should have.")] = 8,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Check Python, libraries, weights, disk and the state directory; exit code 1 when something is missing."""
     shared: Context = context.obj
     checks = [*_machine(), *_libraries(), *_weights(shared), _disk(shared.state_dir), _writable(shared.state_dir)]
+    if broker is not None:
+        from stream.cli.cluster_checks import cluster_checks
+
+        checks += cluster_checks(Cluster(broker, client_properties), shared, partitions)
     if json_output:
         shared.print_json([asdict(check) for check in checks])
     else:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -169,10 +169,14 @@ def ingesting(
     quiet: bool,
     line_every_s: float = 10.0,
     cluster: Cluster | None = None,
+    waits: Callable[[], Mapping[str, str]] = dict,
 ) -> Iterator[Run]:
     """A session for the block: the stages of this process over the state directory, or those of a cluster."""
     live = LiveProgress(
-        shared.errors if quiet else shared.console, asset_count, lines=Lines(shared.errors, clock, line_every_s)
+        shared.errors if quiet else shared.console,
+        asset_count,
+        lines=Lines(shared.errors, clock, line_every_s),
+        waits=waits,
     )
     with opened(settings, clock, cluster) as session:
         yield Run(session, live)

@@ -1,13 +1,17 @@
 """`rushes kafka`: a single-node Kafka on this machine, for trying things and for tests."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream.cli.context import Context
 from stream.cli.ingest import file_settings
 from stream.cli.sessions import ClientProperties, Cluster
+
+if TYPE_CHECKING:
+    from stream.kafka.node import NodeStatus
+    from stream.kafka.node_security import Security
 
 app = typer.Typer(help="A local Kafka broker (one node, loopback only).", no_args_is_help=True)
 
@@ -28,15 +32,22 @@ def up(
     context: typer.Context,
     directory: Directory = None,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Where it listens when it is new.")] = 9092,
+    tls: Annotated[bool, typer.Option("--tls", help="A new one takes clients over TLS only.")] = False,
+    sasl: Annotated[bool, typer.Option("--sasl", help="Over TLS, and as a user with a password (SCRAM).")] = False,
 ) -> None:
-    """Start it; the first time its jars are fetched by Maven (44 MB). Needs Java 17 or newer."""
+    """Start it; the first time its jars are fetched by Maven (44 MB). Needs Java 17 or newer.
+
+    With --tls or --sasl it writes what clients need to say into a file for --client-properties.
+    """
     from stream.clock import SystemClock
     from stream.kafka.node import LocalNode, fetch_jars
 
     shared: Context = context.obj
-    jars = fetch_jars(shared.cache_dir)
-    status = LocalNode(_directory(shared, directory), SystemClock(), port=port).up(jars)
+    security: Security | None = "sasl" if sasl else "tls" if tls else None
+    node = LocalNode(_directory(shared, directory), SystemClock(), port=port, security=security)
+    status = node.up(fetch_jars(shared.cache_dir))
     shared.console.print(f"Kafka answers at kafka://{status.servers} (process {status.pid}, {status.directory}).")
+    _tell_properties(shared, status)
     shared.console.print("`rushes kafka down` stops it; what it stored stays.", style="dim")
 
 
@@ -86,14 +97,21 @@ def status(
     shared: Context = context.obj
     found = LocalNode(_directory(shared, directory), SystemClock()).status()
     if json_output:
-        shared.print_json({"running": found.pid is not None, "pid": found.pid, "broker": f"kafka://{found.servers}"})
+        told = {"running": found.pid is not None, "pid": found.pid, "broker": f"kafka://{found.servers}"}
+        shared.print_json(told | {"client_properties": found.client_properties})
     elif found.pid is None:
         shared.console.print(f"No Kafka of {found.directory} is running; `rushes kafka up` starts it.")
     else:
         shared.console.print(f"Kafka answers at kafka://{found.servers} (process {found.pid}).")
+        _tell_properties(shared, found)
     if found.pid is None:
         raise typer.Exit(1)
 
 
 def _directory(shared: Context, directory: Path | None) -> Path:
     return (directory or shared.state_dir / "kafka").absolute()
+
+
+def _tell_properties(shared: Context, status: "NodeStatus") -> None:
+    if status.client_properties is not None:
+        shared.console.print(f"Clients need --client-properties {status.client_properties}", soft_wrap=True)

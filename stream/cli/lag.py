@@ -69,7 +69,7 @@ def as_json(found: Observation) -> dict[str, Any]:
     held = bottleneck(snapshot)
     return {
         "at_ms": snapshot.at_ms,
-        "stages": [_stage_json(flow, found.desired) for flow in snapshot.stages],
+        "stages": [_stage_json(flow, found.desired) for flow in snapshot.every],
         "offset_lag_records": snapshot.offset_lag,
         "open_assets": snapshot.open_assets,
         "dead_letters_written": snapshot.dead_letters,
@@ -107,11 +107,11 @@ def _follow(shared: Context, observer: Observer, objective_s: float, interval_s:
 
 
 def _table(found: Observation, objective_s: float) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("stage", no_wrap=True)
-    for column in ("freshness", "batch", "backlog", "in", "out", "replicas", "records", "gone in"):
+    for column in ("fresh", "batch", "backlog", "in", "out", "have/want", "records", "gone in"):
         table.add_column(column, justify="right", no_wrap=True)
-    for flow in found.snapshot.stages:
+    for flow in found.snapshot.every:
         interactive = flow.lane("interactive").freshness_lag_s
         style = "red" if interactive > objective_s else "yellow" if interactive > objective_s / 2 else "green"
         wanted = found.desired[flow.stage]
@@ -120,8 +120,8 @@ def _table(found: Observation, objective_s: float) -> Table:
             Text(duration(interactive), style=style),
             duration(flow.lane("batch").freshness_lag_s),
             duration(flow.backlog_video_s),
-            f"{flow.arrival:.1f}",
-            f"{flow.service:.1f}",
+            _rate(flow.arrival),
+            _rate(flow.service),
             Text(f"{flow.replicas}/{wanted}", style="" if flow.replicas >= wanted else "yellow"),
             str(sum(flow.offset_lag.values())),
             duration(drained_in_s(flow)),
@@ -136,20 +136,27 @@ def _sentences(snapshot: Snapshot) -> list[Text]:
     if held is None:
         return [Text("Nothing waits.", style="green"), open_assets]
     gone_s = gone_in_s(snapshot)
-    outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "the backlog does not shrink"
+    outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
     return [Text(f"Bottleneck: {held.place} ({held.words}); {outlook}.", style="bold"), open_assets]
 
 
 def duration(seconds: float) -> str:
-    """`9.5s`, `12s`, `3m20s`, `5h02m`, `-` for nothing and `never` for ever."""
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `11d13h`, `-` for nothing and `?` for ever, as far as is known."""
     if not math.isfinite(seconds):
-        return "never"
+        return "?"
     if 0 < seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s" if whole else "-"
-    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    hours = whole // 3600
+    return f"{hours}h{whole % 3600 // 60:02d}m" if hours < 100 else f"{hours // 24}d{hours % 24:02d}h"
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:.1f}" if per_s < 999.95 else f"{per_s:.0f}"
 
 
 def _finite(seconds: float) -> float | None:

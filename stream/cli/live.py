@@ -1,6 +1,6 @@
 """Live per-stage progress of an ingest, and the table that closes it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -42,10 +42,21 @@ class Lines:
 
 
 class LiveProgress:
-    """Bars in video-seconds, one a stage; `lines` instead when the output is no terminal. Use as a context manager."""
+    """Bars in video-seconds, one a stage; `lines` instead when the output is no terminal. Use as a context manager.
 
-    def __init__(self, console: Console, asset_count: int, *, lines: Lines | None = None) -> None:
+    `waits` tells in words how long footage has waited at a stage.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        asset_count: int,
+        *,
+        lines: Lines | None = None,
+        waits: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._asset_count = asset_count
+        self._waits = waits
         self._lines = None if console.is_terminal else lines
         self._bars = Progress(
             TextColumn("{task.description:<11}"),
@@ -80,18 +91,22 @@ class LiveProgress:
 
     def update(self, state: ProgressState, paused: Mapping[str, str]) -> None:
         """`paused` maps a stage to why it waits."""
+        waits = self._waits()
+        notes = {**waits, **paused}
         totals = state.totals()
         planned = totals.get("plan")
         total_s = round(planned.done_ns / SECOND_NS) if planned else None
         done_s = {name: round(totals[name].settled_ns / SECOND_NS) if name in totals else 0 for name in STAGES}
         for name, task in self._stages.items():
-            self._bars.update(task, completed=done_s[name], total=total_s, note=paused.get(name, ""))
+            note = "" if done_s[name] == total_s else notes.get(name, "")
+            self._bars.update(task, completed=done_s[name], total=total_s, note=note)
         final = sum(change.status.final for change in state.changes())
-        self._bars.update(self._assets, completed=final, note=paused.get("plan", ""))
+        self._bars.update(self._assets, completed=final, note=notes.get("plan", ""))
         if self._lines is not None and total_s is not None:
             stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
+            oldest = "".join(f"; {stage} {words}" for stage, words in waits.items())
             self._lines.say(
-                f"{self._replayed}of {total_s} video s: {stages}; {final} of {self._asset_count} assets final"
+                f"{self._replayed}of {total_s} video s: {stages}; {final} of {self._asset_count} assets final{oldest}"
             )
 
 

@@ -35,6 +35,9 @@ def run(  # one option per thing a deployment decides
         float | None,
         typer.Option(min=1.0, help="Seconds of footage one tenant may have at work. [default: 120 for each partition]"),
     ] = None,
+    tenant_assets: Annotated[
+        int | None, typer.Option(min=1, help="Assets one tenant may have at work. [default: 4 for each partition]")
+    ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
     light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
@@ -52,6 +55,7 @@ def run(  # one option per thing a deployment decides
         schemes=(*DEFAULT_SCHEMES, *(scheme or ())),
         bucket_rules=tuple(bucket or ()),
         tenant_credit_s=tenant_credit or 120.0 * partitions,
+        tenant_assets=tenant_assets or 4 * partitions,
     )
     stop = threading.Event()
     try:

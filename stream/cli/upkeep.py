@@ -94,4 +94,7 @@ def _known(shared: Context, names: Sequence[str], tenant: str) -> list[str]:
 
 
 def _size(shared: Context) -> int:
-    return sum(path.stat().st_size for path in shared.state_dir.rglob("*") if path.is_file())
+    """Of both stores; a local Kafka may lie beside them."""
+    settings = file_settings(shared)
+    stores = (settings.index_dir, settings.parquet_dir)
+    return sum(path.stat().st_size for store in stores for path in store.rglob("*") if path.is_file())

@@ -47,7 +47,6 @@ class Watched:
 @contextmanager
 def observing(watched: Watched) -> Iterator["Observer"]:
     """An observer of the topology on that broker."""
-    from stream.flow import links
     from stream.kafka.client import KafkaSettings
     from stream.kafka.watch import KafkaWatch
     from stream.observer import Observer
@@ -61,7 +60,7 @@ def observing(watched: Watched) -> Iterator["Observer"]:
     groups = {stage.name: stage.sources for stage in topology.stages}
     watch = KafkaWatch(KafkaSettings.from_uri(watched.broker, watched.client_properties), clock, groups)
     try:
-        yield Observer(watch, links(topology), clock, watched.policy, remembers=watched.remembers)
+        yield Observer(watch, topology, clock, watched.policy, remembers=watched.remembers)
     finally:
         watch.close()
 

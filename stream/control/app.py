@@ -15,24 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 
 from stream.codec import Decoder, encode
-from stream.control.state import completion, entries
+from stream.control.state import APP, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
 from stream.events.base import Event
 from stream.kafka.client import KafkaSettings
 from stream.records import Record
+from stream.status import Status
 from stream.topics import COMPLETIONS, PROGRESS
 
 _log = logging.getLogger(__name__)
 
-APP = "rushes-control"
-"""Also the consumer group."""
 TABLE = "entries"
 CHANGELOG = f"{APP}-{TABLE}-changelog"
+COMPACTION_LAG_MS = 86_400_000
 MAX_UNSETTLED = 1000
 MAX_SENT_KEYS = 200_000
-_CHECK_S = 0.2
+CHECK_S = 0.2
 _STORE_OPTIONS = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20, "max_write_buffer_number": 2}
 """A worker has a store a partition; Faust's own defaults would let each grow to gigabytes."""
 
@@ -49,30 +50,42 @@ class Hosting:
     commit_interval_s: float = 1.0
 
 
-def serve(hosting: Hosting, stop: threading.Event, check: Callable[[], None] = lambda: None) -> None:
-    """Run until `stop`, or until `check`, which is asked now and then, raises. Raises `Unavailable` when the app came
-    to an end by itself: start it again.
+def serve(hosting: Hosting, stop: threading.Event, status: Status, check: Callable[[], None] = lambda: None) -> None:
+    """Run until `stop`, or until `check`, which is asked every `CHECK_S`, raises. `status` is kept up to date. Raises
+    `Unavailable` when the app came to an end by itself: start it again.
     """
-    asyncio.run(_serve(hosting, stop, check))
+    asyncio.run(_serve(hosting, stop, status, check))
 
 
-async def _serve(hosting: Hosting, stop: threading.Event, check: Callable[[], None]) -> None:
+async def _serve(hosting: Hosting, stop: threading.Event, status: Status, check: Callable[[], None]) -> None:
     hosting.directory.mkdir(parents=True, exist_ok=True)
     app = build(hosting)
-    control = Control(app, hosting)
-    await app.start()
-    _log.info("control plane: follows %s", PROGRESS.name)
+    control = Control(app, hosting, status)
     try:
+        await _started(app)
         while not stop.is_set() and control.failure is None and not app.crashed:
+            status.ready(not app.rebalancing and not app.in_recovery)
             check()
-            await asyncio.sleep(_CHECK_S)
+            await asyncio.sleep(CHECK_S)
     finally:
+        status.ready(False)
         await app.stop()
     reason = control.failure or (app.crash_reason if app.crashed else None)
     if isinstance(reason, StageError):
         raise reason
     if reason is not None:
         raise Unavailable(f"the control plane stopped ({type(reason).__name__}); start it again", code="control_ended")
+
+
+async def _started(app: faust.App) -> None:
+    """Raises `Unavailable` where the cluster does not answer in time, or not as Faust's client expects."""
+    try:
+        await app.start()
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Unavailable(
+            f"the control plane did not come up ({type(error).__name__}); start it again", code="control_ended"
+        ) from error
+    _log.info("control plane: follows %s", PROGRESS.name)
 
 
 def build(hosting: Hosting) -> faust.App:
@@ -100,12 +113,19 @@ def build(hosting: Hosting) -> faust.App:
 class Control:
     """The app's one agent. `failure` is why it cannot go on; nothing is acknowledged after it."""
 
-    def __init__(self, app: faust.App, hosting: Hosting) -> None:
+    def __init__(self, app: faust.App, hosting: Hosting, status: Status) -> None:
         self.failure: BaseException | None = None
+        self._status = status
         self._app = app
         self._decoder = Decoder([PROGRESS])
         self._table: Any = app.Table(
-            TABLE, partitions=hosting.partitions, key_type=bytes, value_type=bytes, options=dict(_STORE_OPTIONS)
+            TABLE,
+            partitions=hosting.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            options=dict(_STORE_OPTIONS),
+            # What a later value replaced, such as the name of a deleted asset, is gone after a day.
+            extra_topic_configs={"max.compaction.lag.ms": COMPACTION_LAG_MS},
         )
         self._completions = _raw_topic(app, COMPLETIONS.name)
         self._sent: set[bytes] = set()
@@ -115,6 +135,7 @@ class Control:
     async def _follow(self, stream: Any) -> AsyncIterator[None]:
         async for event in stream.noack().events():
             await self._unsettled.acquire()
+            self._status.in_flight(1)
             try:
                 writes = await self._take(event)
             except Exception as error:
@@ -162,6 +183,7 @@ class Control:
             self._failed(error)
         elif self.failure is None:
             event.ack()
+            self._status.settled("done", 1)
 
     def _failed(self, error: BaseException) -> None:
         self.failure = self.failure or error

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream.control.state import Entry, entries, joined
+from stream.control.state import Entry, entries, is_name, joined
 from stream.events.asset import SegmentProgressed
 from stream.events.base import Payload
 from stream.events.ids import digest
@@ -32,7 +32,7 @@ class UsageJournal:
         for payload in payloads:
             if isinstance(payload, SegmentProgressed):
                 for key, value in entries(_nameless(payload), self._table.get):
-                    if self._table.get(key) != value:
+                    if not is_name(key) and self._table.get(key) != value:
                         self._table[key] = value
                         self._unwritten.append((key, value))
         if not self._unwritten:

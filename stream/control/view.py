@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stream.control.state import AssetHead, Cell, parsed_key
+from stream.control.state import AssetHead, AssetName, Cell, is_name, name_key, parsed_key
 
 Window = Literal["hour", "day"]
 WINDOW_MS: dict[Window, int] = {"hour": 3_600_000, "day": 86_400_000}
@@ -42,9 +42,10 @@ class UsageKey:
 
 @dataclass(slots=True)
 class AssetView:
-    """An asset version and how many of its segments each stage has done."""
+    """An asset version and how many of its segments each stage has done. `name` is empty once the asset is deleted."""
 
     head: AssetHead
+    name: AssetName
     done: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -54,7 +55,9 @@ class ControlView:
     def __init__(self, table: Mapping[bytes, bytes]) -> None:
         self._table = table
         self._heads = {
-            key: AssetHead.model_validate_json(value) for key, value in table.items() if parsed_key(key) is None
+            key: AssetHead.from_bytes(value)
+            for key, value in table.items()
+            if parsed_key(key) is None and not is_name(key)
         }
 
     def usage(self, window: Window, tenant: str | None = None) -> dict[UsageKey, Used]:
@@ -70,13 +73,17 @@ class ControlView:
 
     def assets(self, tenant: str | None = None) -> list[AssetView]:
         """Every asset version, the newest first."""
-        views = {key: AssetView(head) for key, head in self._heads.items()}
+        views = {key: AssetView(head, self._name(head)) for key, head in self._heads.items()}
         for key in self._table:
             cell = parsed_key(key)
             if cell is not None and cell[0] in views and Cell.from_bytes(self._table[key]).done:
                 views[cell[0]].done[cell[1]] += 1
         chosen = [view for view in views.values() if tenant in (None, view.head.asset.tenant)]
         return sorted(chosen, key=lambda view: view.head.asset.version, reverse=True)
+
+    def _name(self, head: AssetHead) -> AssetName:
+        value = self._table.get(name_key(head))
+        return AssetName() if value is None else AssetName.from_bytes(value)
 
     def _done(self) -> Iterator[tuple[AssetHead, str, Cell]]:
         for key, value in self._table.items():

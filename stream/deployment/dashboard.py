@@ -1,5 +1,6 @@
 """A Grafana dashboard (dashboard model, schema 39) with one panel for every metric definition, freshness first."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,7 +70,7 @@ def _panel(number: int, it: Definition, place: dict[str, int]) -> dict[str, Any]
     return {
         "id": number,
         "type": "timeseries",
-        "title": it.name.removeprefix("rushes_").replace("_", " "),
+        "title": title(it),
         "description": it.help,
         "datasource": source,
         "gridPos": place,
@@ -78,12 +79,23 @@ def _panel(number: int, it: Definition, place: dict[str, int]) -> dict[str, Any]
     }
 
 
+def title(it: Definition) -> str:
+    """What the panel shows: seconds are on its axis, rates and percentiles are said."""
+    words = re.sub(r"(_total|_seconds|_ratio)$", "", it.name.removeprefix("rushes_"))
+    if words.endswith("_per_second"):
+        return words.replace("_video_seconds_per_second", ", video seconds per second").capitalize()
+    suffix = {"counter": " per second", "histogram": ", 95th percentile", "gauge": ""}[it.kind]
+    return words.replace("_", " ").capitalize() + suffix
+
+
 def _unit(it: Definition) -> str:
     """Grafana's name of the unit."""
     if "_bytes" in it.name:
         return "Bps" if it.kind == "counter" else "bytes"
     if it.name.endswith("_timestamp_seconds"):
         return "dateTimeFromNow"
+    if it.name.endswith("_seconds_total"):
+        return "none"  # seconds per second
     if it.name.endswith("_seconds") and "_per_" not in it.name:
         return "s"
     return "percentunit" if it.name.endswith("_ratio") else "short"

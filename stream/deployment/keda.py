@@ -21,14 +21,19 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
             "threshold": "1",
             "ignoreNullValues": "false",  # nothing is an error, not zero
         }
-        down = {"stabilizationWindowSeconds": 120}
+        # The metric has its own hysteresis and is applied as it is, as `rushes autoscale` does (ADR 0027).
+        at_once = {"stabilizationWindowSeconds": 0}
+        behavior = {
+            "scaleUp": {**at_once, "policies": [{"type": "Pods", "value": most, "periodSeconds": 15}]},
+            "scaleDown": at_once,
+        }
         spec = {
             "scaleTargetRef": {"name": f"rushes-{stage.name}"},
             "pollingInterval": 10,
             "minReplicaCount": 1,
             "maxReplicaCount": most,
             "fallback": {"failureThreshold": 3, "replicas": min(2, most)},
-            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": down}}},
+            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior}},
             "triggers": [{"type": "prometheus", "metricType": "AverageValue", "metadata": trigger}],
         }
         yield {

@@ -1,4 +1,6 @@
-"""Kubernetes objects of a roll-out, as plain values: one Deployment a stage, the exporter, and what surrounds them."""
+"""Kubernetes objects of a roll-out, as plain values: one Deployment a stage, the exporter, the control
+plane, and what surrounds them.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,7 +53,8 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
         yield _deployment(stage, rollout)
         yield _budget(stage.name, rollout)
     yield _exporter(rollout)
-    for name in ("worker", "exporter"):
+    yield _control(rollout)
+    for name in ("worker", "exporter", "control"):
         yield _service(name, rollout)
 
 
@@ -80,6 +83,19 @@ def _exporter(rollout: Rollout) -> Object:
     pod = _pod("exporter", "exporter", rollout, ["exporter"], resources)
     spec = {"replicas": 1, "selector": {"matchLabels": _labels("exporter")}, "template": pod}
     return _object("Deployment", "exporter", rollout, spec)
+
+
+def _control(rollout: Rollout) -> Object:
+    """One, as a second that wakes late may write an older value (ADR 0023). Its table lives in Kafka."""
+    resources = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+    pod = _pod("control", "control", rollout, ["control", "--partitions", str(rollout.partitions)], resources)
+    spec = {
+        "replicas": 1,
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": _labels("control")},
+        "template": pod,
+    }
+    return _object("Deployment", "control", rollout, spec)
 
 
 def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources: Object) -> Object:
@@ -133,6 +149,9 @@ def _volumes(name: str, rollout: Rollout) -> tuple[list[Object], list[Object]]:
     if name in _READING:  # children hand pictures over in shared memory
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}})
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - of the pod alone
+    if name == "control":
+        volumes.append({"name": "table", "emptyDir": {"sizeLimit": "10Gi"}})
+        mounts.append({"name": "table", "mountPath": STATE})
     if rollout.client_secret:
         volumes.append({"name": "client", "secret": {"secretName": rollout.client_secret, "defaultMode": 0o440}})
         mounts.append({"name": "client", "mountPath": CLIENT, "readOnly": True})

@@ -51,10 +51,10 @@ def _few(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_short)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_short)]
 """A project or label."""
 Tenant = Annotated[Name, AfterValidator(_folder)]
-AssetId = Annotated[str, StringConstraints(min_length=1), AfterValidator(_identifying)]
+AssetId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_identifying)]
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=f"^[^{CONTROL}]+$")]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 LabelName = Annotated[Name, StringConstraints(pattern="^[^=]+$")]

@@ -59,7 +59,9 @@ class Sample:
 _Side = Annotated[int, Field(ge=2, le=8192, multiple_of=2)]
 
 
-class _Header(BaseModel):
+class FramesHeader(BaseModel):
+    """What a record says of its samples, beside them: JSON in the Arrow schema's metadata."""
+
     span: SpanPlanned
     segment: Segment
     width: _Side
@@ -115,7 +117,7 @@ class Frames:
         return self.segment_id.encode()
 
     def to_bytes(self) -> bytes:
-        header = _Header(
+        header = FramesHeader(
             span=self.span,
             segment=self.segment,
             width=self.width,
@@ -142,7 +144,7 @@ class Frames:
     def from_bytes(cls, value: bytes) -> Self:
         rows, metadata = from_ipc(value, FRAMES_SCHEMA, cls.__name__)
         try:
-            header = _Header.model_validate_json(metadata[b"header"])
+            header = FramesHeader.model_validate_json(metadata[b"header"])
             dense = metadata.get(b"dense")
             pixels = (
                 None

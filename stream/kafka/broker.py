@@ -14,15 +14,24 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
+from confluent_kafka.admin import ClusterMetadata, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
 
 from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, MAX_RECORD_BYTES, KafkaSettings, as_bytes, as_stage_error, outsider
+from stream.kafka.client import (
+    CALL_TIMEOUT_S,
+    MAX_RECORD_BYTES,
+    KafkaSettings,
+    admin,
+    as_bytes,
+    as_stage_error,
+    outsider,
+)
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.producer import KafkaProducer, RecordSizes
 from stream.kafka.tail import KafkaTail
+from stream.kafka.topic_config import topic_config
 from stream.records import IN_HAND, Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
@@ -33,16 +42,6 @@ MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 _TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-
-_COMMON_CONFIG = {
-    "cleanup.policy": "delete",
-    "retention.bytes": "-1",
-    # (append time, offset) orders asset versions, and a producer's clock must not.
-    "message.timestamp.type": "LogAppendTime",
-}
-_OVERHEAD_BYTES = 64 * 1024
-"""What Kafka's framing may add to a record of the largest size."""
-
 
 _SETTLING = frozenset(
     {
@@ -61,7 +60,8 @@ class KafkaBroker:
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._admin = AdminClient(settings.common())
+        self._admin = admin(settings)
+        self._met = False
         self._groups = GroupOffsets(settings)
         self._limits: dict[str, int] = {}
         self._sizes = RecordSizes()
@@ -70,16 +70,28 @@ class KafkaBroker:
         self._oldest: dict[tuple[str, int, int], tuple[int, int]] = {}
 
     def ensure(self, topics: Iterable[TopicSpec]) -> None:
-        self._check_cluster()
+        self.check_cluster()
         specs = list(topics)
-        known = self._patiently("listing topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).topics
-        missing = [spec for spec in specs if spec.name not in known]
+        found = self.differences(specs)
+        missing = [spec for spec in specs if found[spec.name] is None]
         if missing:
             self._create(missing)
         for spec in specs:
-            if spec.name in known:
-                self._check(spec, len(known[spec.name].partitions))
+            if differing := found[spec.name]:
+                raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
             self._limits[spec.name] = spec.max_message_bytes
+
+    def differences(self, topics: Iterable[TopicSpec]) -> dict[str, list[str] | None]:
+        """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered."""
+        known = self.nodes().topics
+        return {
+            spec.name: self._differing(spec, len(known[spec.name].partitions)) if spec.name in known else None
+            for spec in topics
+        }
+
+    def nodes(self) -> ClusterMetadata:
+        """The cluster as its nodes know it."""
+        return self._patiently("asking for nodes and topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S))
 
     def declare(self, topic: str, group: str) -> None:
         """Gives the group a place at the first kept record, unless it has one. Members commit for themselves."""
@@ -166,7 +178,7 @@ class KafkaBroker:
                 spec.name,
                 num_partitions=spec.partitions,
                 replication_factor=self._settings.replication_factor,
-                config=_config(spec),
+                config=topic_config(spec),
             )
             for spec in specs
         ]
@@ -192,13 +204,12 @@ class KafkaBroker:
             raise KafkaException(found.error)
         return found
 
-    def _check_cluster(self) -> None:
+    def check_cluster(self) -> None:
         """A group that is away for longer than the cluster remembers offsets has lost its place: refuse such a cluster.
         One that does not show its settings (some that are rented) is believed, with a warning.
         """
-        nodes = self._patiently("listing nodes", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S)).brokers
         try:
-            there = self._config_of(ResourceType.BROKER, str(min(nodes)))
+            there = self._config_of(ResourceType.BROKER, str(min(self.nodes().brokers)))
         except Fatal as refused:
             _log.warning("the cluster does not show offsets.retention.minutes (%s)", refused.message)
             return
@@ -226,17 +237,16 @@ class KafkaBroker:
 
         self._patiently("deleting acknowledged records", ask)
 
-    def _check(self, spec: TopicSpec, partitions: int) -> None:
+    def _differing(self, spec: TopicSpec, partitions: int) -> list[str]:
         there = self._config_of(ResourceType.TOPIC, spec.name)
         differing = [
             f"{name} is {there.get(name)}, not {wanted}"
-            for name, wanted in _config(spec).items()
+            for name, wanted in topic_config(spec).items()
             if there.get(name) != wanted
         ]
         if partitions != spec.partitions:
             differing.append(f"it has {partitions} partitions, not {spec.partitions}")
-        if differing:
-            raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
+        return differing
 
     def _left(self, topic: str, group: str) -> dict[TopicPartition, tuple[int, int]]:
         """First unacknowledged and end offset of each partition; of a group without a place, all that is kept."""
@@ -325,6 +335,9 @@ class KafkaBroker:
 
     def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = _SETTLING) -> T:
         """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
+        if not self._met:
+            self._settings.met(self._admin, self._clock)
+            self._met = True
         deadline_s = self._clock.monotonic_s() + PATIENCE_S
         while True:
             try:
@@ -334,14 +347,8 @@ class KafkaBroker:
                     raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
             except KafkaException as failure:
                 error = failure.args[0]
+                self._admin.poll(0)
+                self._settings.refusals.check()
                 if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
                     raise as_stage_error(error, doing) from None
             self._clock.sleep(0.05)
-
-
-def _config(spec: TopicSpec) -> dict[str, str]:
-    return _COMMON_CONFIG | {
-        "max.message.bytes": str(spec.max_message_bytes + _OVERHEAD_BYTES),
-        # Age must never eat unprocessed work; `trim` deletes what every declared group has acknowledged.
-        "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
-    }

@@ -1,16 +1,21 @@
 """How clients reach a cluster: the address, limits, and a properties file for security. Values are never printed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka.admin import AdminClient
 
+from stream.clock import Clock
 from stream.errors import Fatal, StageError, Unavailable
+from stream.kafka.contact import Client, Refusals, first_contact
+from stream.kafka.listener import spoken
 from stream.records import Record
 
+T = TypeVar("T")
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 CALL_TIMEOUT_S = 10.0
 _OURS = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "partition.assignment.strategy")
@@ -20,7 +25,8 @@ _OURS = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.res
 class KafkaSettings:
     """`servers` is a comma-separated list of host:port. `properties` are librdkafka's, for security settings.
 
-    `session_timeout_s` is how long a member may be silent before its partitions move.
+    `session_timeout_s` is how long a member may be silent before its partitions move. `refusals` are those of every
+    client made with these settings.
     """
 
     servers: str
@@ -30,6 +36,7 @@ class KafkaSettings:
     max_poll_interval_s: float = 300.0
     commit_interval_s: float = 1.0
     flush_timeout_s: float = 30.0
+    refusals: Refusals = field(default_factory=Refusals, repr=False, compare=False)
 
     @classmethod
     def from_uri(cls, uri: str, properties_file: Path | None = None) -> "KafkaSettings":
@@ -52,7 +59,16 @@ class KafkaSettings:
             "client.id": "rushes",
             "topic.metadata.refresh.interval.ms": 30_000,
             "reconnect.backoff.max.ms": 2_000,
+            "log.connection.close": False,  # who waits for a broker says so
+            "error_cb": self.refusals.told,
         }
+
+    def met(self, client: Client, clock: Clock) -> None:
+        """Wait for the cluster's first answer. Raises `Unavailable` where none comes, `Fatal` where it refuses us."""
+        protocol = spoken(self.properties)
+        error = first_contact(client, self.servers, protocol, self.refusals, clock, patience_s=CALL_TIMEOUT_S)
+        if error is not None:
+            raise as_stage_error(error, f"no answer from {self.servers} in {CALL_TIMEOUT_S:g} s")
 
 
 def read_properties(path: Path) -> dict[str, str]:
@@ -80,22 +96,35 @@ def as_bytes(content: str | bytes | None) -> bytes:
     return content.encode() if isinstance(content, str) else content or b""
 
 
+def made(kind: Callable[[dict[str, Any]], T], settings: KafkaSettings, **options: object) -> T:
+    """A client of this kind. Raises `Fatal` for properties that librdkafka refuses, such as a file that is missing."""
+    try:
+        return kind(settings.common() | options)
+    except KafkaException as failure:
+        text = str(failure.args[0].str())
+        for name, value in settings.properties.items():
+            if value and ("password" in name or "secret" in name or name.endswith(".pem")):
+                text = text.replace(value, "(secret)")
+        raise Fatal(f"the client properties cannot be used: {text}", code="invalid_broker") from None
+
+
+def admin(settings: KafkaSettings) -> AdminClient:
+    return made(AdminClient, settings)
+
+
 def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer:
     """A client that never joins the group whose name it has to bear, and commits nothing unless told."""
-    return Consumer(
-        settings.common()
-        | {
-            "group.id": group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # what retention took is passed over
-        }
-        | options
-    )
+    fixed = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",  # what retention took is passed over
+    }
+    return made(Consumer, settings, **(fixed | options))
 
 
-def record_of(message: Message) -> Record:
-    """A message that is no error, as read outside any group."""
+def record_of(message: Message, *, epoch: int = 0, deaths: int | None = None) -> Record:
+    """A message that is no error; outside any group without an epoch."""
     return Record(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -104,6 +133,8 @@ def record_of(message: Message) -> Record:
         value=as_bytes(message.value()),
         headers={pair[0]: as_bytes(pair[1]) for pair in message.headers() or []},
         append_time_ms=message.timestamp()[1],
+        epoch=epoch,
+        deaths=deaths,
     )
 
 

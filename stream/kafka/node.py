@@ -17,9 +17,20 @@ import psutil
 
 from stream.clock import Clock
 from stream.errors import Fatal
+from stream.kafka.node_security import (
+    Security,
+    client_properties,
+    listeners,
+    provide,
+    scram_user,
+    security_of,
+    server_secrets,
+    write_private,
+)
 
 VERSION = "4.3.1"
 POM = Path(__file__).parents[2] / "deploy" / "kafka" / "pom.xml"
+_INSTALL_JAVA = "apt install default-jre-headless"
 _START_S = 60.0
 _STOP_S = 30.0
 _JVM = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -55,20 +66,30 @@ def fetch_jars(cache_dir: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """`pid` is None when nothing runs."""
+    """`pid` is None when nothing runs, `client_properties` where clients need none."""
 
     pid: int | None
     servers: str
     directory: Path
+    client_properties: Path | None = None
 
 
 class LocalNode:
-    """A node whose state, log and process id lie under `directory`. It outlives the process that starts it."""
+    """A node whose state, log and process id lie under `directory`. It outlives the process that starts it, and keeps
+    the port and the security it was made with. Raises `Fatal` when another `security` is asked for.
+    """
 
-    def __init__(self, directory: Path, clock: Clock, *, port: int = 9092) -> None:
+    def __init__(self, directory: Path, clock: Clock, *, port: int = 9092, security: Security | None = None) -> None:
         self.directory = directory
         self._clock = clock
         self._port = _port_of(directory) or port
+        made_with = security_of(directory)
+        if security not in {None, made_with or security}:
+            raise Fatal(
+                f"the node of {directory} was made with {made_with}, not {security}: choose another directory (--dir)",
+                code="kafka_security",
+            )
+        self._security: Security = made_with or security or "plaintext"
         self._pid_file = directory / "node.pid"
         self._started: subprocess.Popen[bytes] | None = None  # held, as Python warns of children it loses sight of
 
@@ -78,13 +99,14 @@ class LocalNode:
 
     def status(self) -> NodeStatus:
         process = self._process()
-        return NodeStatus(None if process is None else process.pid, self.servers, self.directory)
+        pid = None if process is None else process.pid
+        return NodeStatus(pid, self.servers, self.directory, client_properties(self.directory))
 
     def up(self, jars: Path) -> NodeStatus:
         """Start unless it runs, and wait until it answers. Raises `Fatal` with the end of its log otherwise."""
         if self._process() is not None:
             return self.status()
-        java = _program("java", "Java 17 or newer", "apt install default-jre-headless")
+        java = _program("java", "Java 17 or newer", _INSTALL_JAVA)
         self._prepare(java, jars)
         with (self.directory / "node.log").open("ab") as log:
             process = self._started = subprocess.Popen(  # noqa: S603 - our own command line
@@ -138,24 +160,44 @@ class LocalNode:
         self.directory.mkdir(parents=True, exist_ok=True)
         properties = self.directory / "server.properties"
         fresh = not (self.directory / "data" / "meta.properties").exists()
-        controller = free_port() if fresh or not properties.exists() else None
-        if controller is not None:
-            properties.write_text(_properties(self.directory / "data", self._port, controller))
+        if fresh and self._security != "plaintext":
+            provide(self.directory, self._security, _program("keytool", "Java's keytool", _INSTALL_JAVA))
+        if fresh or not properties.exists():
+            write_private(properties, self._properties(controller=free_port(), internal=free_port()))
         (self.directory / "log4j2.properties").write_text(_LOG4J)
         if fresh:
-            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            self._format(java, jars)
+
+    def _format(self, java: str, jars: Path) -> None:
+        """The command line lies in a file: it may hold a password."""
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        user = ["--add-scram", scram_user(self.directory)] if self._security == "sasl" else []
+        line = [
+            *(*_JVM, "-XX:-UsePerfData", *self._java(jars), "kafka.tools.StorageTool", "format"),
+            *(f"--cluster-id={cluster}", "-c", str(self.directory / "server.properties"), "--standalone", *user),
+        ]
+        arguments = self.directory / "format.arguments"
+        write_private(arguments, "".join(f'"{_escaped(part)}"\n' for part in line))
+        try:
             done = subprocess.run(  # noqa: S603 - our own command line
-                [
-                    *(java, *_JVM, *self._java(jars), "kafka.tools.StorageTool", "format"),
-                    *(f"--cluster-id={cluster}", "-c", str(properties), "--standalone"),
-                ],
-                capture_output=True,
-                text=True,
-                check=False,
+                [java, f"@{arguments}"], capture_output=True, text=True, check=False
             )
-            if done.returncode:
-                shutil.rmtree(self.directory / "data", ignore_errors=True)
-                raise Fatal(f"cannot format Kafka's storage: {done.stderr.strip()[-300:]}", code="kafka_start")
+        finally:
+            arguments.unlink()
+        if done.returncode:
+            shutil.rmtree(self.directory / "data", ignore_errors=True)
+            said = "the user could not be made" if user else done.stderr.strip()[-300:]  # it repeats its arguments
+            raise Fatal(f"cannot format Kafka's storage: {said}", code="kafka_start")
+
+    def _properties(self, *, controller: int, internal: int) -> str:
+        settings = {
+            **_SETTINGS,
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+            "log.dirs": self.directory / "data",
+            **listeners(self._security, self._port, internal, controller),
+            **server_secrets(self.directory, self._security),
+        }
+        return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def _java(self, jars: Path) -> list[str]:
         return [
@@ -205,36 +247,35 @@ def _port_of(directory: Path) -> int | None:
     return int(port) if port.isdigit() else None
 
 
-def _properties(data: Path, port: int, controller: int) -> str:
-    """One broker and controller in one process. Partitions and replicas are one where Kafka's default is three."""
-    settings = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": data,
-        "auto.create.topics.enable": "false",
-        "default.replication.factor": 1,
-        "offsets.topic.replication.factor": 1,
-        "offsets.topic.num.partitions": 4,
-        "offsets.retention.minutes": 525_600,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
-        "share.coordinator.state.topic.num.partitions": 1,
-        "group.initial.rebalance.delay.ms": 0,
-        "group.min.session.timeout.ms": 1_000,
-        "message.max.bytes": 17 * 1024 * 1024,
-        "replica.fetch.max.bytes": 17 * 1024 * 1024,
-        "log.segment.bytes": 64 * 1024 * 1024,
-        "log.retention.check.interval.ms": 5_000,
-        "log.segment.delete.delay.ms": 1_000,
-    }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+def _escaped(argument: str) -> str:
+    """As Java reads a quoted word of an argument file."""
+    return argument.replace("\\", "\\\\").replace('"', '\\"')
+
+
+# One broker and controller in one process. Partitions and replicas are one where Kafka's default is three.
+_SETTINGS: dict[str, object] = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": 1,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "offsets.retention.minutes": 525_600,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1_000,
+    "message.max.bytes": 17 * 1024 * 1024,
+    "replica.fetch.max.bytes": 17 * 1024 * 1024,
+    "log.segment.bytes": 64 * 1024 * 1024,
+    "log.retention.check.interval.ms": 5_000,
+    "log.segment.delete.delay.ms": 1_000,
+}
 
 
 _LOG4J = """\

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.errors import BadEvent, Unavailable
-from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error
+from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, made
 from stream.records import record_size
 
 FULL_QUEUE_WAIT_S = 1.0
@@ -44,9 +44,11 @@ class KafkaProducer:
         self._limits = limits
         self._sizes = sizes
         self._closed = threading.Event()
-        self._producer = Producer(
-            settings.common()
-            | {
+        self._refusals = settings.refusals
+        self._producer = made(
+            Producer,
+            settings,
+            **{
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 2,
@@ -55,7 +57,7 @@ class KafkaProducer:
                 "delivery.timeout.ms": 120_000,
                 # One record must not be spread over the partitions at random when its key is empty.
                 "partitioner": "murmur2",
-            }
+            },
         )
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> KafkaDelivery:
@@ -89,6 +91,7 @@ class KafkaProducer:
 
     def flush(self, timeout_s: float) -> None:
         if left := self._producer.flush(timeout_s):
+            self._refusals.check()
             raise Unavailable(
                 f"{left} records are not durable after {timeout_s:g} s: the broker is slow or away",
                 code="broker_unavailable",

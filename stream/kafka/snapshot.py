@@ -13,6 +13,7 @@ def latest_values(settings: KafkaSettings, topic: str, clock: Clock) -> dict[byt
     """Empty where there is no such topic. Raises `Unavailable` when the cluster does not answer."""
     reader = outsider(settings, "rushes-snapshot")
     try:
+        settings.met(reader, clock)
         return _read(reader, topic, clock)
     except KafkaException as failure:
         raise as_stage_error(failure.args[0], f"reading {topic}") from None

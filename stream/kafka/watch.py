@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from stream.clock import Clock
 from stream.errors import Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_stage_error, outsider, record_of
+from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, admin, as_stage_error, outsider, record_of
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.takeover import Note
 from stream.observer import GROUP, Look
@@ -28,7 +28,9 @@ class KafkaWatch:
     def __init__(self, settings: KafkaSettings, clock: Clock, groups: Mapping[str, Sequence[str]]) -> None:
         self._clock = clock
         self._groups = groups
-        self._admin = AdminClient(settings.common())
+        self._settings = settings
+        self._admin = admin(settings)
+        self._met = False
         self._offsets_of = GroupOffsets(settings)
         self._at: dict[tuple[str, int], int] = {}
         self._consumer = outsider(settings, GROUP, **{"fetch.wait.max.ms": 50})
@@ -37,6 +39,9 @@ class KafkaWatch:
         """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
         whose ends are wanted too.
         """
+        if not self._met:
+            self._settings.met(self._admin, self._clock)
+            self._met = True
         return _asked("looking at the cluster", lambda: self._look(others))
 
     def read(self, ends: Mapping[tuple[str, int], int]) -> Iterator[Sequence[Record]]:

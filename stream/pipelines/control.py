@@ -1,57 +1,105 @@
 """The control plane as a process: the Faust app, and the webhook stage beside it on a thread of its own."""
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
-from stream.control.app import APP, Hosting, serve
+from stream.control.app import Hosting, serve
+from stream.control.state import APP
+from stream.health import Answer, served
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
-from stream.metrics import Metrics
+from stream.metrics import Metrics, StageMetrics
 from stream.pipelines.webhook import WebhookSettings, webhook_stage
 from stream.process import StageThreads
 from stream.records import TopicSpec
+from stream.status import Status
 from stream.topics import COMPLETIONS, DEAD_LETTERS, PROGRESS
 from stream.topology import Topology
 from stream.worker import Pace
+
+SILENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the process does beside folding. `host` and `port` are of `/metrics`, `/healthz` and `/readyz`."""
+
+    webhook: WebhookSettings | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
 
 
 def run_control(
     kafka: KafkaSettings,
     directory: Path,
     partitions: int,
-    webhook: WebhookSettings | None,
+    beside: Served,
     stop: threading.Event,
     *,
     clock: Clock,
+    announce: Callable[[int], None] = lambda _port: None,
 ) -> None:
-    """Work until `stop`. Raises what ended it; it may be started again at once, also after kill -9."""
+    """Work until `stop`; `announce` is told the port. Raises what ended it; it may be started again at once, also after
+    kill -9.
+    """
     broker = KafkaBroker(kafka, clock)
+    metrics = Metrics(CollectorRegistry())
+    status = Status(APP, StageMetrics(metrics, APP))
     with ExitStack() as held:
         held.callback(broker.close)
         broker.ensure(topics(partitions))
         broker.declare(PROGRESS.name, APP)
-        threads = None if webhook is None else held.enter_context(_webhook(webhook, broker, clock))
-        hosting = Hosting(kafka, directory / "control", partitions)
-        serve(hosting, stop, check=(lambda: None) if threads is None else threads.check)
+        webhook = beside.webhook
+        threads = None if webhook is None else held.enter_context(_webhook(webhook, broker, metrics, clock))
+        pulse = Pulse(status, threads, clock)
+        asked = served(metrics.registry, healthy=pulse.healthy, ready=pulse.ready, host=beside.host, port=beside.port)
+        announce(held.enter_context(asked))
+        serve(Hosting(kafka, directory / "control", partitions), stop, status, check=pulse.check)
+
+
+class Pulse:
+    """How the app and the webhook are, for probes. The app's loop calls `check`; a loop that stopped calling hangs."""
+
+    def __init__(self, status: Status, threads: StageThreads | None, clock: Clock) -> None:
+        self._status = status
+        self._threads = threads
+        self._clock = clock
+        self._beat_s: float | None = None  # its table is being read: that may take long
+
+    def check(self) -> None:
+        """Raises what ended the webhook."""
+        self._beat_s = self._clock.monotonic_s()
+        if self._threads is not None:
+            self._threads.check()
+
+    def healthy(self) -> Answer:
+        silent_s = 0.0 if self._beat_s is None else self._clock.monotonic_s() - self._beat_s
+        return silent_s < SILENCE_S, "ok" if silent_s < SILENCE_S else f"the app has not stirred for {silent_s:.0f} s"
+
+    def ready(self) -> Answer:
+        states = [self._status.snapshot(delayed=0), *(self._threads.states() if self._threads else ())]
+        waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
+        return not waiting, "; ".join(waiting) or "ok"
 
 
 def topics(partitions: int) -> list[TopicSpec]:
     """What the control plane reads and writes, as the understanding topology has it."""
-    kept_ms = {PROGRESS: PROGRESS.kept_ms, COMPLETIONS: COMPLETIONS.kept_ms, DEAD_LETTERS: None}
-    return [TopicSpec(topic.name, partitions, topic.max_message_bytes, kept) for topic, kept in kept_ms.items()]
+    return [topic.spec(partitions) for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)]
 
 
-def _webhook(settings: WebhookSettings, broker: KafkaBroker, clock: Clock) -> StageThreads:
+def _webhook(settings: WebhookSettings, broker: KafkaBroker, metrics: Metrics, clock: Clock) -> StageThreads:
     topology = Topology([webhook_stage(settings, clock)], entry=(COMPLETIONS.name,))
     return StageThreads(
         topology.stages,
         broker,
         clock=clock,
-        metrics=Metrics(CollectorRegistry()),
+        metrics=metrics,
         readers=topology.groups(),
         pace=Pace(drain_s=settings.timeout_s),
     )

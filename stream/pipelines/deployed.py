@@ -14,10 +14,10 @@ from stream.errors import Unavailable
 from stream.health import Answer, served
 from stream.janitor import Janitor
 from stream.metrics import Metrics
-from stream.pipelines.content_metrics import watch_scores, watch_stores
+from stream.pipelines.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
-from stream.records import Broker, TopicSpec
+from stream.records import Broker
 from stream.settings import Settings
 from stream.stage import RetryPolicy
 from stream.topology import Topology
@@ -41,17 +41,9 @@ class Deployment:
 def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
     """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
 
-    What no stage reads is kept by age; the rest until it is acknowledged, when the `Janitor` deletes it.
+    What is not kept by age is kept until it is acknowledged, when the `Janitor` deletes it.
     """
-    broker.ensure(
-        TopicSpec(
-            topic.name,
-            deployment.partitions,
-            topic.max_message_bytes,
-            None if topology.readers(topic.name) else topic.kept_ms,
-        )
-        for topic in topology.topics
-    )
+    broker.ensure(topic.spec(deployment.partitions) for topic in topology.topics)
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)
@@ -90,7 +82,7 @@ def run_deployed(
     understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
-    watch_stores(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages)
+    sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
         if not _prepared(broker, topology, deployment, stop):
@@ -106,6 +98,7 @@ def run_deployed(
             pace=pace,
         )
         threads.beside("janitor", janitor.run)
+        threads.beside("store sizes", sizes.run)
         with (
             served(
                 registry,

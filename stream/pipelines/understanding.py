@@ -131,7 +131,10 @@ class Understanding:
             throttled_by=(SPANS.name,),
             max_unread_bytes=4 * MIB,
             admission=AdmissionPolicy(
-                tenant_credit_s=self.settings.tenant_credit_s, credit_s=TENANTS_AT_ONCE * self.settings.tenant_credit_s
+                tenant_credit_s=self.settings.tenant_credit_s,
+                credit_s=TENANTS_AT_ONCE * self.settings.tenant_credit_s,
+                tenant_assets=self.settings.tenant_assets,
+                assets=TENANTS_AT_ONCE * self.settings.tenant_assets,
             ),
         )
 

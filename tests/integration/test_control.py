@@ -5,13 +5,17 @@ import shutil
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
+from confluent_kafka.admin import ResourceType
 
 from stream.clock import SystemClock
+from stream.control.app import CHANGELOG, COMPACTION_LAG_MS
 from stream.control.state import completion_id
 from stream.events.asset import AssetStatus
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
+from stream.kafka.node import free_port
 from stream.pipelines.control import topics
 from tests.brokers import own_node
 from tests.control import ControlProcess, asset_ref, change, folded, life, publish, table
@@ -41,8 +45,10 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
         held = table(servers)
         return sum(held.get(key) == value for key, value in expected.items())
 
+    port = free_port()
     with receiving([503]) as receiver:
-        control = ControlProcess(servers, tmp_path / "state", *options(tmp_path, receiver), partitions=PARTITIONS)
+        asked = [*options(tmp_path, receiver), "--port", port]
+        control = ControlProcess(servers, tmp_path / "state", *asked, partitions=PARTITIONS)
         size = -(-len(told) // rounds)
         for at in range(0, len(told), size):
             publish(broker, told[at : at + size])
@@ -55,6 +61,12 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
         control.start()
         ready = {completion_id(change(asset, AssetStatus.READY)) for asset in assets}
         control.wait_for(lambda: agreeing() == len(expected) and ready <= {*receiver.ids})
+        answers = {name: httpx.get(f"http://127.0.0.1:{port}/{name}") for name in ("healthz", "readyz", "metrics")}
+        assert {name: (it.status_code, it.text.strip()[:2]) for name, it in answers.items() if name != "metrics"} == {
+            "healthz": (200, "ok"),
+            "readyz": (200, "ok"),
+        }
+        assert 'rushes_records_total{outcome="done",stage="rushes-control"}' in answers["metrics"].text
         assert control.end(signal.SIGTERM) == 0, control.log()
     assert agreeing() == len(expected), "what is done after the end is not undone"
     assert {body["data"]["status"] for body in receiver.bodies} <= {"ready", "partial"}
@@ -68,6 +80,7 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
     assert len(mine) == count
     assert {(row["status"], row["segments"]) for row in mine} == {("ready", 12)}
     assert all(0 < row["segments_done"]["decode"] <= 12 for row in mine)
+    assert broker._config_of(ResourceType.TOPIC, CHANGELOG)["max.compaction.lag.ms"] == str(COMPACTION_LAG_MS)
     broker.close()
 
 

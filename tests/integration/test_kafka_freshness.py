@@ -17,7 +17,7 @@ from stream.events.asset import AssetPublished, AssetRef, Priority, SegmentProgr
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.flow import Snapshot, links
+from stream.flow import Snapshot
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.watch import KafkaWatch
@@ -97,7 +97,7 @@ class Cluster:
     def observer(self, *, remembers: bool = True) -> tuple[Observer, KafkaWatch]:
         groups = {stage.name: stage.sources for stage in TOPOLOGY.stages}
         watch = KafkaWatch(KafkaSettings(self.servers), self.clock, groups)
-        return Observer(watch, links(TOPOLOGY), self.clock, ScalingPolicy(), remembers=remembers), watch
+        return Observer(watch, TOPOLOGY, self.clock, ScalingPolicy(), remembers=remembers), watch
 
     def seen(self) -> Snapshot:
         observer, watch = self.observer()
@@ -168,6 +168,8 @@ def test_the_exporter_lives_without_workers_and_lag_says_the_same(servers: str, 
         assert 'rushes_freshness_lag_seconds{lane="interactive",stage="decode"} 0.0' in page
         assert 'rushes_backlog_video_seconds{stage="index"}' in page
         assert 'rushes_offset_lag_records{stage="dead-letters",topic="dead-letters"} 0.0' in page
+        assert 'rushes_desired_replicas{stage="dead-letters"} 0.0' in page
+        assert not re.search('rushes_freshness_lag_seconds.*stage="dead-letters"', page)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
             assert answer.status == 200
     finally:
@@ -181,4 +183,4 @@ def test_the_exporter_lives_without_workers_and_lag_says_the_same(servers: str, 
         check=True,
         cwd=tmp_path,
     )
-    assert [row["stage"] for row in json.loads(shown.stdout)["stages"]] == ["plan", *STAGES]
+    assert [row["stage"] for row in json.loads(shown.stdout)["stages"]] == ["plan", *STAGES, "dead-letters"]

@@ -1,7 +1,6 @@
 """Producers that know nothing of us: raw records and aiokafka, through a plan stage on a real broker."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from stream.admission import AdmissionPolicy
 from stream.clock import SystemClock
 from stream.codec import Decoder
-from stream.events.asset import AssetDeleted, AssetPlanned, AssetPublished
+from stream.events.asset import AssetDeleted, AssetPlanned
 from stream.events.dead_letter import DeadLetter
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
@@ -24,6 +23,7 @@ from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, To
 from stream.worker import Pace
 from tests.brokers import kafka_servers
 from tests.plans import ByName, one_span
+from tests.strangers import Sent, strangers
 
 WAIT_S = 60.0
 NAMES = {topic.name: f"strangers-{topic.name}" for topic in (ASSETS, SPANS, ANNOTATIONS, PROGRESS)}
@@ -31,22 +31,6 @@ TOPICS = {
     NAMES[topic.name]: Topic(NAMES[topic.name], topic.payloads, topic.max_message_bytes)
     for topic in (ASSETS, SPANS, ANNOTATIONS, PROGRESS)
 } | {DEAD_LETTERS.name: DEAD_LETTERS}
-Sent = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
-
-
-def strangers() -> list[Sent]:
-    kind = AssetPublished.type
-    envelope = {"specversion": "1.0", "id": "1", "source": "mam", "type": kind, "tenant": "acme"}
-    return [
-        (b"s", json.dumps(envelope | {"data": {"uri": "/structured"}, "time": None}).encode(),
-         [("content-type", b"application/cloudevents+json")]),
-        (None, b'{"uri": "/binary", "priority": "batch"}',
-         [("ce_specversion", b"1.0"), ("ce_id", b"7"), ("ce_type", kind.encode()), ("ce_source", b"nas"),
-          ("ce_tenant", b"umbrella"), ("content-type", b"application/json; charset=utf-8"), ("b3", b"\xff")]),
-        (b"k", b'{"uri": "/bare-minimum"}', [("ce_type", kind.encode())]),
-        (b"k", b'{"uri": "/no-event"}', []),
-        (b"gone", b'{"asset_id": "/structured"}', [("ce_type", AssetDeleted.type.encode()), ("ce_tenant", b"acme")]),
-    ]  # fmt: skip
 
 
 async def send(servers: str, records: Sequence[Sent]) -> None:

@@ -214,10 +214,11 @@ def test_commands_that_need_no_footage(tmp_path: Path) -> None:
     assert not any(row["present"] for row in weights.document)
     samples = rushes(state, "samples", "list", "--json", cache=cache)
     assert all(row["licence"] for row in samples.document)
-    doctor = rushes(state, "doctor", "--json", cache=cache)
+    doctor = rushes(state, "doctor", "--broker", "kafka://127.0.0.1:1", "--json", cache=cache)
     assert doctor.code == 1
-    missing = [check for check in doctor.document if not check["good"]]
-    assert {check["advice"] for check in missing} == {"run `rushes weights fetch`"}
+    missing = {check["name"]: check["advice"] for check in doctor.document if not check["good"]}
+    assert "rushes kafka up" in missing.pop("broker listens")
+    assert {*missing.values()} == {"run `rushes weights fetch`"}
     assert rushes(state, "status", "--json").document == []
     nothing = rushes(state, "search", "red")
     assert nothing.code == 2

@@ -21,7 +21,7 @@ from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, TOPICS
 from stream.worker import Pace, Worker
 
 Script = Callable[[Sequence[Event]], Iterable[Event]]
-NO_WAIT = Pace(poll_timeout_s=0.0)
+NO_WAIT = Pace(poll_timeout_s=0.0, unit_s=0.0)
 
 
 def asset_id(event: Event) -> str:

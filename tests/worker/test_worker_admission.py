@@ -23,7 +23,7 @@ from stream.lanes import Lane
 from stream.memory import MemoryBroker
 from stream.metrics import Metrics
 from stream.pipelines.plan import PlanOperator
-from stream.records import TopicSpec
+from stream.records import Record, TopicSpec
 from stream.stage import Stage
 from stream.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
 from stream.worker import Pace, Worker
@@ -56,7 +56,7 @@ class Desk:
             self.broker,
             clock=self.clock,
             metrics=Metrics(CollectorRegistry()),
-            pace=Pace(poll_timeout_s=0.0, flush_interval_s=0.0),
+            pace=Pace(poll_timeout_s=0.0, flush_interval_s=0.0, unit_s=0.0),
         )
 
     def publish(self, name: str, *, tenant: str = "hog", lane: Lane = "interactive", uri: str = "") -> None:
@@ -218,3 +218,18 @@ def test_the_read_ahead_is_bounded() -> None:
         desk.publish(f"h{number}")
     desk.work(10)
     assert desk.worker.state.in_flight <= 17
+
+
+def test_what_is_taken_soon_is_decoded_once(wide: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    decode = Decoder.decode
+
+    def counted(self: Decoder, record: Record) -> Event:
+        read.extend([record.offset] if record.topic == ASSETS.name else [])
+        return decode(self, record)
+
+    monkeypatch.setattr(Decoder, "decode", counted)
+    for name in "abc":
+        wide.publish(name)
+    assert sorted(wide.work(10)) == ["a", "b", "c"]
+    assert sorted(read) == [0, 1, 2]

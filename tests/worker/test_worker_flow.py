@@ -197,7 +197,7 @@ def test_run_drains_leaves_and_closes() -> None:
 
 def test_the_drain_ends_a_long_record_at_its_deadline() -> None:
     stop = threading.Event()
-    kit = Kit(pace=Pace(poll_timeout_s=0.0, drain_s=10.0))
+    kit = Kit(pace=Pace(poll_timeout_s=0.0, drain_s=10.0, unit_s=0.0))
 
     def long(events: Sequence[Event]) -> Iterable[Event]:
         stop.set()

@@ -64,7 +64,9 @@ def test_scaled_objects_obey_their_schema(written: Path) -> None:
 
 def test_each_stage_has_a_deployment_whose_command_the_cli_knows() -> None:
     found = {it["metadata"]["name"]: it for it in deployments()}
-    assert set(found) == {f"rushes-{name}" for name in [*(stage.name for stage in TOPOLOGY.stages), "exporter"]}
+    assert set(found) == {
+        f"rushes-{name}" for name in [*(stage.name for stage in TOPOLOGY.stages), "exporter", "control"]
+    }
     for deployment in found.values():
         made = container(deployment)
         line = [*made["command"][1:], *made["args"], "--help"]
@@ -129,6 +131,7 @@ def test_the_dashboard_shows_each_definition_once_and_no_panel_over_another(writ
     panels = [it for it in found["panels"] if it["type"] != "row"]
     assert sorted(it["targets"][0]["expr"] for it in panels) == sorted(query(it) for it in DEFINITIONS)
     assert len({it["id"] for it in found["panels"]}) == len(found["panels"])
+    assert len({it["title"] for it in panels}) == len(panels)
     taken = [cell for it in found["panels"] for cell in _cells(it["gridPos"])]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) < 24

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from deploy.generate_docs import blocks, regenerated
-from stream.pipelines.understanding import reference_topology
+from stream.pipelines.reference import whole_topology
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("torch", "av", "lancedb", "confluent_kafka", "deltalake", "transformers", "onnxruntime")
@@ -37,7 +37,7 @@ def test_generated_blocks_are_up_to_date() -> None:
 
 
 def test_topology_reads_and_draws_every_stage() -> None:
-    topology = reference_topology()
+    topology = whole_topology()
     for stage in topology.stages:
         assert stage.name in topology.to_text()
         assert f"[{stage.name}]" in topology.to_mermaid()

@@ -1,11 +1,13 @@
 """Metrics of stores and of what the models say, as a scrape sees them."""
 
+import threading
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from stream.clock import ManualClock
 from stream.metrics import Metrics
-from stream.pipelines.content_metrics import watch_scores, watch_stores
+from stream.pipelines.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.understanding import reference_topology
 from tests.annotations import annotations
 
@@ -27,19 +29,46 @@ def test_scores_and_footage_of_a_cell_are_counted() -> None:
     assert registry.get_sample_value("rushes_annotated_video_seconds_total") == seconds
 
 
-def test_only_the_stores_of_stages_that_run_are_measured_and_at_every_scrape(tmp_path: Path) -> None:
-    registry = CollectorRegistry()
+def test_only_the_stores_of_stages_that_run_are_measured_and_not_by_a_scrape(tmp_path: Path) -> None:
+    registry, clock, stop = CollectorRegistry(), ManualClock(), threading.Event()
     stores = {"index": tmp_path / "lancedb", "parquet": tmp_path / "parquet"}
-    watch_stores(Metrics(registry), stores, [reference_topology().stage("index")])
+    sizes = StoreSizes(Metrics(registry), stores, [reference_topology().stage("index")], clock)
 
     def told(store: str) -> float | None:
         return registry.get_sample_value("rushes_store_bytes", {"store": store})
 
+    assert told("index") is None
+    assert sizes.step(stop) == 60.0
     assert told("index") == 0
     (stores["index"] / "deep").mkdir(parents=True)
     (stores["index"] / "deep" / "file").write_bytes(b"12345")
-    assert told("index") == 5
+    (stores["index"] / "link").symlink_to(tmp_path)
+    assert told("index") == 0
+    sizes.step(stop)
+    assert told("index") == 5 + (stores["index"] / "link").lstat().st_size
     assert told("parquet") is None
     free = registry.get_sample_value("rushes_store_free_bytes", {"store": "index"})
     assert free is not None
     assert free > 0
+
+
+def test_a_walk_that_takes_long_is_rare_and_ends_with_its_process(tmp_path: Path) -> None:
+    registry, stop = CollectorRegistry(), threading.Event()
+    (tmp_path / "file").write_bytes(b"12345")
+    clock = Slow()
+    sizes = StoreSizes(Metrics(registry), {"index": tmp_path}, [reference_topology().stage("index")], clock)
+    assert sizes.step(stop) == 19 * Slow.walk_s
+    stop.set()
+    (tmp_path / "file").write_bytes(b"1234567")
+    sizes.run(stop)
+    assert registry.get_sample_value("rushes_store_bytes", {"store": "index"}) == 5
+
+
+class Slow(ManualClock):
+    """Every look at it is 100 s later."""
+
+    walk_s = 100.0
+
+    def monotonic_s(self) -> float:
+        self.advance(self.walk_s)
+        return super().monotonic_s()

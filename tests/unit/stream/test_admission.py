@@ -1,6 +1,7 @@
 """Turns and account: nobody starves, nothing idles while somebody may, shares are kept, order within an asset too."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -205,13 +206,33 @@ def account() -> Credits:
 
 def test_a_tenant_may_until_its_credit_is_out(account: Credits) -> None:
     for segment in range(3):
-        assert account.may("t", limit_s=60)
+        assert account.may("t")
         account.apply(cell(segment), 0.0)
-    assert not account.may("t", limit_s=60)
-    assert account.may("other", limit_s=60)
-    assert not account.may("other", limit_s=30)
+    assert not account.may("t")
+    assert account.may("other")
+    assert not account.may("other", share=0.5)
     account.apply(cell(1, "index"), 1.0)
-    assert account.may("t", limit_s=60)
+    assert account.may("t")
+
+
+def test_short_assets_are_bounded_by_their_number() -> None:
+    account = Credits(replace(POLICY, tenant_assets=2, assets=4), "plan")
+    for name in ("a", "b"):
+        assert account.may("t")
+        account.apply(cell(0, of=ref(asset=name), seconds=1), 0.0)
+        account.apply(cell(1, of=ref(asset=name), seconds=1), 0.0)
+    assert not account.may("t")
+    assert account.may("u")
+    assert not account.may("u", share=0.5), "half of what is for all is taken"
+    account.apply(cell(0, "index", of=ref(asset="a"), seconds=1), 0.0)
+    assert not account.may("t"), "one of two cells"
+    account.apply(cell(1, "index", of=ref(asset="a"), seconds=1), 0.0)
+    assert account.may("t")
+    account.apply(AssetChanged(asset=ref(asset="b"), uri="u", status=AssetStatus.READY), 0.0)
+    for name in ("c", "d"):
+        assert account.may("t")
+        account.apply(cell(0, of=ref(asset=name), seconds=1), 0.0)
+    assert not account.may("t")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +265,7 @@ def test_lost_credit_comes_back_after_silence(account: Credits) -> None:
     assert account.tenant_ns("t") == 20 * SECOND_NS
     account.expire(150.0)
     assert account.outstanding_ns == 0
-    assert account.may("t", limit_s=60)
+    assert account.may("t")
 
 
 def test_nothing_counts_less_than_a_look_or_more_than_a_cell(account: Credits) -> None:

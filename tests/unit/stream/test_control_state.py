@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.control.app import credentials
-from stream.control.state import completion, completion_id, entries, head_key
+from stream.control.state import completion, completion_id, entries, head_key, is_name
 from stream.control.view import ControlView, UsageKey, Used
 from stream.errors import Fatal
-from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Outcome, SegmentProgressed
+from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
 from stream.events.grid import SEGMENT_NS
 from tests.control import NOON_MS, asset_ref, change, event, folded, life, report
@@ -78,7 +78,7 @@ def test_usage_and_progress_of_two_tenants() -> None:
     assert view.usage("day", "t") == {UsageKey(day, "t", "decode"): Used(SEGMENT_NS, 6, 0, 7)}
     assert list(view.usage("day")) == [UsageKey(day, "t", "decode"), UsageKey(day + 24 * HOUR_MS, "u", "decode")]
     newest, older = view.assets()
-    assert (newest.head.asset, dict(newest.done)) == (theirs, {"decode": 1})
+    assert (newest.name.asset_id, newest.head.asset.version, dict(newest.done)) == ("b", theirs.version, {"decode": 1})
     assert (older.head.segment_count, dict(older.done)) == (3, {"decode": 1})
     assert older.head.change is not None
     assert older.head.change.status is AssetStatus.READY
@@ -140,7 +140,34 @@ def test_a_completion_is_told_once_for_each_status_that_is_final_and_new() -> No
 def test_versions_of_an_asset_have_keys_of_their_own() -> None:
     told = life(asset_ref("a"), 3, random.Random(1))
     assert head_key(asset_ref("a")) != head_key(asset_ref("a", hour=1)) != head_key(asset_ref("a", tenant="u"))
-    assert len({key[:16] for key in folded(told)}) == 1
+    assert len({key[:16] for key in folded(told) if not is_name(key)}) == 1
+
+
+names = st.builds(asset_ref, st.just("the secret name"), hour=st.integers(0, 5))
+
+
+@given(st.lists(st.tuples(names, st.sampled_from(list(AssetStatus)), st.booleans()), min_size=1, max_size=12))
+def test_a_deleted_asset_has_no_name_unless_it_was_published_again(
+    told: list[tuple[AssetRef, AssetStatus, bool]],
+) -> None:
+    events: list[Payload] = []
+    named, deleted = [-1], [-1]
+    for ref, status, reported in told:
+        if reported:
+            events.append(report(ref, "decode", 0, 1))
+        else:
+            reason = AssetChanged.model_validate(
+                change(ref, status).model_dump() | {"reason": "the secret name is bad"}
+            )
+            events.append(reason)
+        gone = not reported and status is AssetStatus.DELETED
+        (deleted if gone else named).append(ref.version.append_ms)
+    table = folded(events)
+    known = any(b"secret" in value for value in table.values())
+    assert known is (max(named) > max(deleted))
+    views = ControlView(table).assets()
+    assert {view.name.asset_id for view in views} == {"the secret name" if known else ""}
+    assert len(views) == len({ref.version for ref, _, _ in told})
 
 
 def test_security_settings_reach_the_app() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.flow import LaneFlow, Snapshot, StageFlow
+from stream.lanes import Lane
 from stream.outlook import bottleneck, drained_in_s, gone_in_s
-from stream.scaling import ScalingPolicy, ceiling, desired_replicas, saturated
+from stream.scaling import ScalingPolicy, ceiling, desired_replicas, fewest_alike, saturated
 
 POLICY = ScalingPolicy()
 amounts = st.floats(0, 1e6)
@@ -120,6 +121,31 @@ def test_a_replica_more_or_less_does_not_come_and_go_with_every_wave() -> None:
         replicas = wanted(replace(base, lanes={"interactive": LaneFlow(arrival=arrival)}, replicas=replicas))
         counts.append(replicas)
     assert counts == [3, 3, 3, 3, 2]
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 4))
+def test_no_replica_is_asked_for_that_leaves_the_most_loaded_member_as_it_is(
+    partitions: int, replicas: int, concurrency: int
+) -> None:
+    flow = StageFlow("decode", partitions=partitions, concurrency=concurrency)
+    fewest = fewest_alike(flow, replicas)
+    assert 1 <= fewest <= replicas
+    most_loaded = [math.ceil(partitions / (count * concurrency)) for count in (replicas, fewest)]
+    assert most_loaded[0] == most_loaded[1]
+    assert fewest == 1 or math.ceil(partitions / ((fewest - 1) * concurrency)) > most_loaded[1]
+
+
+def test_stages_below_start_with_what_waits_above() -> None:
+    plan = StageFlow("plan", None, {"interactive": LaneFlow(1, 60)}, backlog_video_s=60)
+    decode, index = StageFlow("decode", "plan"), StageFlow("index", "decode", max_replicas=1)
+    assert wanted(index, decode, plan) == 1
+    assert wanted(index, decode, replace(plan, lanes={})) == 0
+
+
+def test_what_is_stuck_for_long_does_not_hurry_the_others() -> None:
+    old: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5000, waiting_video_s=400)}
+    flow = StageFlow("decode", None, old, service_per_replica=10, partitions=16, replicas=2)
+    assert wanted(replace(flow, stuck_partitions=1, stuck_share=0.1)) < wanted(flow)
 
 
 def test_batch_alone_is_in_no_hurry() -> None:

@@ -1,0 +1,85 @@
+"""What `rushes doctor --broker` looks at: whether the cluster answers, takes us, and has the topics as they should be.
+Nothing is made or altered.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stream.cli.checks import Check
+from stream.cli.context import Context, explain
+from stream.cli.ingest import file_settings
+from stream.cli.sessions import Cluster
+from stream.clock import SystemClock
+from stream.errors import StageError
+
+if TYPE_CHECKING:
+    from stream.kafka.broker import KafkaBroker
+    from stream.kafka.client import KafkaSettings
+
+ASK_TIMEOUT_S = 5.0
+
+
+def cluster_checks(cluster: Cluster, shared: Context, partitions: int) -> Iterator[Check]:
+    """Line by line; what depends on something that is not well is left out."""
+    import confluent_kafka
+
+    from stream.kafka.client import KafkaSettings
+
+    versions = f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
+    yield Check("kafka client", True, versions)
+    try:
+        settings = KafkaSettings.from_uri(cluster.uri, cluster.properties)
+    except StageError as error:
+        yield Check("broker named", False, explain(error), "see --broker and --client-properties")
+        return
+    answering = listening(settings)
+    yield answering
+    if answering.good:
+        yield from _inside(cluster, shared, partitions)
+
+
+def listening(settings: "KafkaSettings") -> Check:
+    """Whether something that speaks Kafka answers, and speaks as the client properties say."""
+    from stream.kafka.listener import ask, spoken
+
+    told = ask(settings.servers.split(","), ASK_TIMEOUT_S)
+    if told is None:
+        advice = "start it (`rushes kafka up` for one on this machine), or put the address right"
+        return Check("broker listens", False, f"nothing that speaks Kafka answers at {settings.servers}", advice)
+    server, there = told
+    ours = spoken(settings.properties)
+    found = f"{server} speaks {there}" + ("" if there.protocol == ours else f", the client properties say {ours}")
+    advice = f"set security.protocol={there.protocol} in a file for --client-properties"
+    return Check("broker listens", there.protocol == ours, found, advice)
+
+
+def _inside(cluster: Cluster, shared: Context, partitions: int) -> Iterator[Check]:
+    doing = "broker takes us"
+    try:
+        with cluster.connected(SystemClock()) as broker:
+            nodes = broker.nodes()
+            known = f"cluster {nodes.cluster_id}, {len(nodes.brokers)} broker(s), {len(nodes.topics)} topics"
+            yield Check(doing, True, known)
+            doing = "broker settings"
+            broker.check_cluster()
+            yield Check(doing, True, "offsets are remembered for long enough")
+            doing = "topics"
+            yield from _topics(broker, shared, partitions)
+    except StageError as error:
+        yield Check(doing, False, explain(error), "see the message")
+
+
+def _topics(broker: "KafkaBroker", shared: Context, partitions: int) -> Iterator[Check]:
+    """Of the topology; those of what is optional may be missing."""
+    from stream.pipelines.reference import whole_topology
+    from stream.pipelines.understanding import Understanding
+
+    needed = {topic.name for topic in Understanding(file_settings(shared), SystemClock(), epoch_ms=0).topology().topics}
+    specs = [topic.spec(partitions) for topic in whole_topology().topics]
+    for name, differing in broker.differences(specs).items():
+        if differing is None:
+            found = "missing" if name in needed else "not there, and not needed by every deployment"
+            yield Check(f"topic {name}", name not in needed, found, "`rushes kafka topics` makes it")
+        else:
+            advice = "alter the topic, or say --partitions as the deployment does"
+            yield Check(f"topic {name}", not differing, "; ".join(differing) or "as it should be", advice)

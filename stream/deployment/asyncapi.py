@@ -1,0 +1,204 @@
+"""The topology as an AsyncAPI 3.0 document: what goes over which topic, and who sends and receives it."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stream.deployment.payloads import REFERENCE, Schema, payload_schemas
+from stream.events.annotations import Annotations
+from stream.events.asset import (
+    AssetChanged,
+    AssetDeleted,
+    AssetFailed,
+    AssetPlanned,
+    AssetPublished,
+    ContentRetired,
+    SegmentFailed,
+    SegmentProgressed,
+    SpanPlanned,
+)
+from stream.events.base import Payload
+from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER, DeadLetter
+from stream.events.frames import Frames
+from stream.events.ids import MAX_ID_BYTES
+from stream.events.notifications import BucketNotification
+from stream.kafka.topic_config import topic_config
+from stream.stage import Stage
+from stream.topics import DEAD_LETTERS, Topic
+from stream.topology import Topology
+
+VERSION = "3.0.0"
+_BINDING = "0.5.0"
+_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES}
+_NAME: Schema = {"type": "string", "maxLength": 200}
+_ATTRIBUTES: Mapping[str, Schema] = {
+    "specversion": {"type": "string", "const": "1.0"},
+    "id": {**_TEXT, "description": "The same for an event that is sent again."},
+    "source": _TEXT,
+    "type": _TEXT,
+    "subject": {"type": "string", "description": "The asset id."},
+    "time": {"type": "string", "format": "date-time", "description": "When it happened, by the producer's clock."},
+    "tenant": {**_NAME, "default": "default", "description": "Who owns the asset."},
+    "project": {**_NAME, "default": "default"},
+    "region": {**_NAME, "default": "local"},
+    "eventtime": {
+        "type": "string",
+        "pattern": "^[0-9]{1,15}$",
+        "description": "Milliseconds since 1970: the earlier of the producer's and the broker's time, inherited.",
+    },
+    "traceparent": {
+        "type": "string",
+        "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        "description": "W3C trace context.",
+    },
+}
+_REQUIRED = ("specversion", "id", "source", "type")
+_CONTENT = "content key: tenant, asset, content and decode settings as one digest"
+_KEYS: Mapping[type, str] = {
+    AssetPublished: "asset id; where there is none, the uri without secrets",
+    AssetDeleted: "asset id",
+    BucketNotification: "the store's own",
+    SpanPlanned: f"{_CONTENT}, then / and the first segment",
+    Frames: "segment id",
+    Annotations: "segment id",
+    AssetPlanned: _CONTENT,
+    AssetFailed: "asset id",
+    SegmentFailed: _CONTENT,
+    ContentRetired: "asset id",
+    SegmentProgressed: "asset id",
+    AssetChanged: "asset id",
+    DeadLetter: "letter id",
+}
+
+
+def document(topology: Topology, *, version: str, partitions: int) -> dict[str, Any]:
+    """The whole document, as plain values. `version` is that of the software, `partitions` that of every topic."""
+    payloads = [payload for topic in topology.topics for payload in topic.payloads]
+    return {
+        "asyncapi": VERSION,
+        "info": {
+            "title": "rushes",
+            "version": version,
+            "description": "Event-streaming video understanding: footage in, searchable moments out.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": dict(_servers()),
+        "channels": {topic.name: _channel(topic, topology, partitions) for topic in topology.topics},
+        "operations": dict(operation for stage in topology.stages for operation in _operations(stage)),
+        "components": {
+            "messages": dict(message for topic in topology.topics for message in _messages(topic, topology)),
+            "schemas": {"CloudEvent": _cloud_event(), "Headers": _headers(), **payload_schemas(payloads)},
+            "securitySchemes": {"user": {"type": "scramSha512"}},
+        },
+    }
+
+
+def _servers() -> Iterator[tuple[str, dict[str, Any]]]:
+    brokers = {"servers": {"description": "host:port of a broker.", "default": "127.0.0.1:9092"}}
+    yield "plain", {"host": "{servers}", "protocol": "kafka", "variables": brokers}
+    security = [{"$ref": "#/components/securitySchemes/user"}]
+    yield "secured", {"host": "{servers}", "protocol": "kafka-secure", "variables": brokers, "security": security}
+
+
+def _channel(topic: Topic, topology: Topology, partitions: int) -> dict[str, Any]:
+    readers = [stage.name for stage in topology.readers(topic.name)]
+    writers = [stage.name for stage in topology.stages if topic.name in stage.targets]
+    writers += ["any stage"] if topic is DEAD_LETTERS else []
+    writers += ["producers"] if topic in topology.entries else []
+    config = topic_config(topic.spec(partitions))
+    return {
+        "address": topic.name,
+        "description": f"Written by {', '.join(writers)}; read by {', '.join(readers) or 'whoever follows'}.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name, _ in _messages(topic, topology)},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "partitions": partitions,
+                "topicConfiguration": {
+                    **config,
+                    "cleanup.policy": config["cleanup.policy"].split(","),
+                    **{name: int(config[name]) for name in ("retention.ms", "retention.bytes", "max.message.bytes")},
+                },
+                "bindingVersion": _BINDING,
+            }
+        },
+    }
+
+
+def _messages(topic: Topic, topology: Topology) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a topic carries; from producers outside also as one JSON document (CloudEvents' structured mode)."""
+    for payload in topic.payloads:
+        yield payload.type, _message(payload, foreign=topic.foreign)
+        if topic in topology.entries and not topic.foreign:
+            yield f"{payload.type}.structured", _structured(payload)
+
+
+def _message(payload: type[Payload], *, foreign: bool) -> dict[str, Any]:
+    made = {
+        **_described(payload),
+        "contentType": payload.content_type,
+        "payload": {"$ref": REFERENCE.format(model=payload.__name__)},
+    }
+    if foreign:
+        return made
+    own = {"properties": {"ce_type": {"const": payload.type}, "content-type": {"const": payload.content_type}}}
+    return {**made, "headers": {"allOf": [{"$ref": REFERENCE.format(model="Headers")}, own]}}
+
+
+def _structured(payload: type[Payload]) -> dict[str, Any]:
+    data = {"type": {"const": payload.type}, "data": {"$ref": REFERENCE.format(model=payload.__name__)}}
+    own = {"required": ["data"], "properties": data}
+    return {
+        **_described(payload),
+        "contentType": "application/cloudevents+json",
+        "payload": {"allOf": [{"$ref": REFERENCE.format(model="CloudEvent")}, own]},
+    }
+
+
+def _described(payload: type[Payload]) -> dict[str, Any]:
+    words = " ".join((inspect.getdoc(payload) or "").split("\n\n")[0].split())
+    key = {"type": "string", "description": _KEYS[payload]}
+    return {
+        "name": payload.type,
+        "title": payload.__name__,
+        "summary": words,
+        "bindings": {"kafka": {"key": key, "bindingVersion": _BINDING}},
+    }
+
+
+def _operations(stage: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
+    group = {"type": "string", "const": stage.name}
+    for topic in stage.sources:
+        binding = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
+        yield f"{stage.name}-receive-{topic}", {**_operation("receive", topic), "bindings": binding}
+    for topic in dict.fromkeys((*stage.targets, DEAD_LETTERS.name)):
+        yield f"{stage.name}-send-{topic}", _operation("send", topic)
+
+
+def _operation(action: str, topic: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+
+
+def _cloud_event() -> Schema:
+    return {
+        "description": "CloudEvents 1.0, structured mode.",
+        "type": "object",
+        "required": list(_REQUIRED),
+        "properties": {**_ATTRIBUTES, "datacontenttype": {"type": "string"}},
+    }
+
+
+def _headers() -> Schema:
+    """A producer that sends `ce_type` alone is understood too; this is what it should send."""
+    replays = {"type": "string", "pattern": "^[0-9]{1,8}$", "description": f"After {MAX_REPLAYS} a letter is parked."}
+    return {
+        "description": "CloudEvents 1.0, Kafka binding, binary mode.",
+        "type": "object",
+        "required": [f"ce_{name}" for name in _REQUIRED],
+        "properties": {
+            **{f"ce_{name}": schema for name, schema in _ATTRIBUTES.items()},
+            "content-type": {"type": "string"},
+            REPLAYS_HEADER: replays,
+        },
+    }

@@ -1,0 +1,87 @@
+"""JSON schemas of what events carry, from the types themselves: models as pydantic describes them, Arrow by columns."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from stream.events.annotations import Annotations, AnnotationsHeader, Space, moments_schema
+from stream.events.base import Payload
+from stream.events.dead_letter import DEAD_LETTER_SCHEMA, DeadLetter
+from stream.events.frames import FRAMES_SCHEMA, Frames, FramesHeader
+from stream.events.notifications import BucketNotification
+
+Schema = dict[str, Any]
+REFERENCE = "#/components/schemas/{model}"
+_ANY_SPACE = Space(name="any", digest="", dimensions=1, image_dimensions=1, spec="any")
+_ARROW: Mapping[type, tuple[pa.Schema, type[BaseModel] | None]] = {
+    Frames: (FRAMES_SCHEMA, FramesHeader),
+    Annotations: (moments_schema(_ANY_SPACE), AnnotationsHeader),
+    DeadLetter: (DEAD_LETTER_SCHEMA, None),
+}
+_SIZES = {"vector": "header.space.dimensions", "image_vector": "header.space.image_dimensions"}
+_STRING: Schema = {"type": "string"}
+_OBJECT: Schema = {"type": "object"}
+_CHANGE: Schema = {"type": "object", "required": ["eventName"], "properties": {"eventName": _STRING, "s3": _OBJECT}}
+_FOREIGN: Mapping[type, Schema] = {
+    BucketNotification: {
+        "description": "As Amazon S3, MinIO (an envelope around the same) or S3 through EventBridge write it.",
+        "type": "object",
+        "anyOf": [
+            {"required": ["Records"], "properties": {"Records": {"type": "array", "items": _CHANGE}}},
+            {"required": ["detail-type", "detail"], "properties": {"detail-type": _STRING, "detail": _OBJECT}},
+            {"required": ["Event"], "properties": {"Event": {"const": "s3:TestEvent"}}},
+        ],
+    }
+}
+
+
+def payload_schemas(payloads: Iterable[type[Payload]]) -> dict[str, Schema]:
+    """Schema by name: that of each payload under its class name, and those they refer to (JSON Schema draft 7).
+
+    Raises `KeyError` for a payload that is neither a model nor declared here.
+    """
+    wanted = list(dict.fromkeys(payloads))
+    headers = [header for it in wanted if it in _ARROW and (header := _ARROW[it][1]) is not None]
+    models = [*(it for it in wanted if issubclass(it, BaseModel)), *headers]
+    _, document = models_json_schema([(it, "validation") for it in models], ref_template=REFERENCE)
+    found: dict[str, Schema] = {name: _draft_7(schema) for name, schema in document.get("$defs", {}).items()}
+    for payload in wanted:
+        if payload.__name__ not in found:
+            found[payload.__name__] = _FOREIGN[payload] if payload in _FOREIGN else _arrow(*_ARROW[payload])
+    return found
+
+
+def _arrow(columns: pa.Schema, header: type[BaseModel] | None) -> Schema:
+    """An Arrow IPC stream of one batch: no JSON, so its columns are told in extensions."""
+    described: Schema = {
+        "type": "string",
+        "format": "binary",
+        "description": "An Arrow IPC stream with one record batch.",
+        "x-arrow-columns": [_column(column) for column in columns],
+    }
+    if header is not None:
+        described["x-arrow-metadata"] = {"header": {"$ref": REFERENCE.format(model=header.__name__)}}
+    return described
+
+
+def _column(column: pa.Field) -> Schema:
+    """Arrow's words; the length of a vector is what its header says, and `when` what must be set for it to be there."""
+    size = _SIZES.get(column.name)
+    kind = str(column.type) if size is None else str(column.type).replace("[1]", f"[{size}]")
+    told: Schema = {"name": column.name, "type": kind, "nullable": column.nullable}
+    return {**told, "when": size} if column.name == "image_vector" else told
+
+
+def _draft_7(schema: Any) -> Any:
+    """Tuples as draft 7 writes them, which is what AsyncAPI takes without asking."""
+    if isinstance(schema, list):
+        return [_draft_7(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    walked = {name: _draft_7(value) for name, value in schema.items()}
+    if isinstance(places := walked.pop("prefixItems", None), list):
+        walked |= {"items": places, "additionalItems": False}
+    return walked

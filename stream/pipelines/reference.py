@@ -1,0 +1,21 @@
+"""Everything that may run on a cluster, as documents show it. Nothing can be run from it."""
+
+from stream.clock import SystemClock
+from stream.control.state import APP
+from stream.errors import Fatal
+from stream.pipelines.understanding import reference_topology
+from stream.pipelines.webhook import WebhookSettings, webhook_stage
+from stream.stage import Operator, Stage
+from stream.topics import COMPLETIONS, PROGRESS
+from stream.topology import Topology
+
+
+def whole_topology() -> Topology:
+    """The understanding topology with every optional stage, the control plane and its webhook."""
+    control = Stage(APP, (PROGRESS.name,), (COMPLETIONS.name,), operator=_no_worker, max_replicas=1)
+    told = WebhookSettings("https://receiver.invalid/", secret=b"of nobody at all")
+    return Topology((*reference_topology().stages, control, webhook_stage(told, SystemClock())))
+
+
+def _no_worker() -> Operator:
+    raise Fatal("the control plane is a Faust app: `rushes control` runs it", code="no_stage")

@@ -1,0 +1,54 @@
+"""What `rushes lag` and an ingest show of freshness fits a terminal of 80 columns and says what holds things up."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from stream.cli.lag import duration, view
+from stream.cli.live import Lines, LiveProgress
+from stream.clock import ManualClock
+from stream.events.asset import AssetRef, SegmentProgressed
+from stream.events.ids import AssetVersion
+from stream.flow import LaneFlow, Snapshot, StageFlow
+from stream.lanes import Lane
+from stream.observer import Observation
+from stream.reducers import Progress
+
+BUSY: dict[Lane, LaneFlow] = {"interactive": LaneFlow(86_399, 1e6, 1234.5), "batch": LaneFlow(360_000, 1e6, 99.0)}
+
+
+def shown(found: Observation) -> str:
+    out = io.StringIO()
+    Console(file=out, width=80).print(view(found, 60))
+    return out.getvalue()
+
+
+def test_the_widest_table_is_whole_in_80_columns() -> None:
+    flow = StageFlow("dead-letters", None, BUSY, 1e6, 1234.5, offset_lag={"frames": 1_234_567}, replicas=128)
+    text = shown(Observation(Snapshot(0, (flow,), open_assets=99_999, dead_letters=9_999), {"dead-letters": 128}, 0.1))
+    assert "…" not in text
+    for word in ("dead-letters", "23h59m", "4d04h", "11d13h", "1334", "1234", "128/128", "1234567", "have/want"):
+        assert word in text
+
+
+@pytest.mark.parametrize(("service", "words"), [(0.0, "does not shrink yet"), (10.0, "the backlog is gone in 1m30s")])
+def test_when_the_backlog_is_gone_or_that_it_is_not_known(service: float, words: str) -> None:
+    flow = StageFlow("decode", "plan", {"interactive": LaneFlow(9, 900)}, 900, service, replicas=1)
+    text = " ".join(shown(Observation(Snapshot(0, (flow,)), {"decode": 1}, 0.1)).split())
+    assert words in text
+    assert "Bottleneck: decode" in text
+    assert duration(float("inf")) == "?"
+
+
+def test_an_ingest_without_a_terminal_tells_how_long_footage_waits() -> None:
+    out, clock, state = io.StringIO(), ManualClock(), Progress()
+    console = Console(file=out, width=200)
+    live = LiveProgress(
+        console, 1, lines=Lines(console, clock, 1.0), waits=lambda: {"decode": "waits 3.2s", "index": "waits 1m05s"}
+    )
+    ref = AssetRef(tenant="t", project="p", asset_id="a", version=AssetVersion(1, 0))
+    state.apply([SegmentProgressed(asset=ref, stage="plan", segment=0, segment_count=1, video_ns=5_000_000_000)])
+    clock.advance(2.0)
+    live.update(state, {})
+    assert out.getvalue().strip().endswith("0 of 1 assets final; decode waits 3.2s; index waits 1m05s")
