@@ -107,7 +107,9 @@ def _report(chaos: Chaos, assets: int, moments: int, wall_s: float) -> Report:
 def main() -> int:
     wanted = arguments()
     with tempfile.TemporaryDirectory() as folder:
-        report = measure(wanted, wanted.keep or Path(folder))
+        root = wanted.keep or Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        report = measure(wanted, root)
     report.show()
     report.write("chaos")
     return 0
