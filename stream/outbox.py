@@ -10,7 +10,7 @@ from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.inbox import Work
 from stream.metrics import StageMetrics
-from stream.records import Delivery, Producer
+from stream.records import Delivery, Producer, record_size
 from stream.routing import routes
 from stream.stage import Stage
 from stream.topics import Topic
@@ -55,10 +55,10 @@ class Outbox:
             )
         record = encode(event)
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
-        size = len(record.value)
+        size = record_size(record.key, record.value, record.headers)  # as brokers count what is unread
         self.sent_bytes += size
         self.unsettled_bytes += size
-        self._untold.setdefault(topic, []).append(size)
+        self._untold.setdefault(topic, []).append(len(record.value))
         return delivery
 
     def send_all(self, events: Iterable[Event]) -> list[Delivery]:
