@@ -69,14 +69,14 @@ def list_(
 
 def _table(found: Sequence["StoredLetter"], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("id", "failed (UTC)", "stage", "code", "replays"):
+    for column in ("id", "failed (UTC)", "stage, code", "replays"):  # two short lines each, beside a long message
         table.add_column(column, no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)
     for item in found:
         letter = item.letter
-        failed = datetime.fromtimestamp(letter.failed_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        row = (letter.letter_id[:10], failed, letter.stage, letter.code, item.replays, letter.message)
-        table.add_row(*(shown(cell) for cell in row))
+        failed = datetime.fromtimestamp(letter.failed_at_ms / 1000, UTC).strftime("%Y-%m-%d\n%H:%M:%S")
+        place = f"{shown(letter.stage)}\n{shown(letter.code)}"
+        table.add_row(shown(letter.letter_id[:10]), failed, place, str(item.replays), shown(letter.message))
     return table
 
 
