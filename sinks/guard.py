@@ -29,7 +29,7 @@ _SIGNS = {os.strerror(number).lower(): words for number, words in _WORDS.items()
     "disk quota": "the disk quota is used up",
     "lanceerror(io)": "its files cannot be read or written",
     "commit conflict": "another process writes to it at the same time",
-    "_delta_log/": "another process tidies its log at the same time",
+    "_delta_log/": "its log cannot be read (another process may be tidying it; `rushes verify` tells if it stays so)",
     "concurrent": "another process writes to it at the same time",
     "timed out": "it did not answer in time",
 }
