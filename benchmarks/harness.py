@@ -59,6 +59,12 @@ class Report:
     def add(self, name: str, value: float, unit: str, *, limit: str = "", note: str = "") -> None:
         self.figures.append(Figure(name, value, unit, limit, note))
 
+    def compare(self, name: str, pairs: Sequence[tuple[float, float]], unit: str, *, other: str, bound: str) -> None:
+        """(the other's, ours) of each round: our median beside the other's, and the median of the rounds' ratios."""
+        theirs, ours = (median(column) for column in zip(*pairs, strict=True))
+        ratio = median(ours / theirs for theirs, ours in pairs)
+        self.add(name, ours, unit, limit=f"{other} {theirs:.4g} {unit}", note=f"{ratio:.2f}x ({bound})")
+
     def publish(self, name: str, rounds: int) -> None:
         """Print the table; figures of a quick run are not kept."""
         self.show()

@@ -112,15 +112,8 @@ def _cost(report: Report, embedded: WarmTopology, kafka: OnKafka, path: Path, pr
     for turn in range(rounds):
         alone = _spent(_own_cpu_s, lambda turn=turn: ingested(embedded, path, f"{profile}-{turn}", profile))  # type: ignore[misc]
         pairs.append((alone, _spent(kafka.cpu_s, lambda: kafka.ingest(path, profile))))
-    alone, spread = (median(column) for column in zip(*pairs, strict=True))
-    ratio = median(there / here for here, there in pairs)
-    report.add(
-        f"{profile}: CPU-seconds of the workers on Kafka",
-        spread,
-        "s",
-        limit=f"embedded {alone:.4g} s",
-        note=f"{ratio:.2f}x (at most 1.10)",
-    )
+    name = f"{profile}: CPU-seconds of the workers on Kafka"
+    report.compare(name, pairs, "s", other="embedded", bound="at most 1.10")
 
 
 def _latency(report: Report, embedded: WarmTopology, kafka: OnKafka, clips: int) -> None:
