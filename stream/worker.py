@@ -137,9 +137,8 @@ class Worker:
             received = self._receive(consumer, now_s, 0.0)
         worked = self._work(consumer, now_s)
         if self._outage.error is None and not self._inbox.ready(now_s):
-            received += self._receive(
-                consumer, now_s, 0.0
-            )  # only where nothing more is at hand there is time to settle
+            # Only where nothing more is at hand there is time to settle.
+            received += self._receive(consumer, now_s, 0.0)
         self._settle(consumer, force=self._outage.error is not None or not self._inbox.ready(now_s))
         return worked or received > 0
 
