@@ -149,12 +149,15 @@ class KafkaBroker:
     def backlog(self, topic: str, group: str) -> Backlog:
         """Reads one record of each partition that has something left; `unread_bytes` reads none."""
         left = self._left(topic, group)
-        if not any(high > low for low, high in left.values()):
+        firsts = {
+            each: self._first(each.topic, each.partition, low) for each, (low, high) in left.items() if high > low
+        }
+        there = {each: first for each, first in firsts.items() if first is not None}
+        if not there:
             return Backlog(0, 0, None)
-        first = [self._first(each.topic, each.partition, low) for each, (low, high) in left.items() if high > low]
-        records = sum(high - low for low, high in left.values())
-        times = [append_ms for append_ms, _ in first]
-        mean = self._sizes.mean(topic) or sum(size for _, size in first) / len(first)
+        records = sum(left[each][1] - left[each][0] for each in there)
+        times = [append_ms for append_ms, _ in there.values()]
+        mean = self._sizes.mean(topic) or sum(size for _, size in there.values()) / len(there)
         return Backlog(records, round(records * mean), min(times))
 
     def unread_bytes(self, topic: str, group: str) -> int:
@@ -303,30 +306,35 @@ class KafkaBroker:
 
         return self._patiently("asking for the ends of partitions", ask)
 
-    def _first(self, topic: str, partition: int, offset: int) -> tuple[int, int]:
-        """Append time in ms and size of the record at `offset`; remembered while it stays the oldest."""
+    def _first(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
+        """Append time in ms and size of the record at `offset`, remembered while it stays the oldest; None where it was
+        acknowledged and trimmed meanwhile, and nothing came after it.
+        """
         with self._probe_lock:
             known = self._oldest.get((topic, partition, offset))
             if known is None:
                 self._oldest = {key: at for key, at in self._oldest.items() if key[:2] != (topic, partition)}
-                known = self._oldest[topic, partition, offset] = self._read(topic, partition, offset)
+                known = self._read(topic, partition, offset)
+                if known is not None:
+                    self._oldest[topic, partition, offset] = known
             return known
 
-    def _read(self, topic: str, partition: int, offset: int) -> tuple[int, int]:
+    def _read(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
         if self._probe is None:
             self._probe = outsider(
                 self._settings,
                 "rushes-probe",
                 **{"fetch.message.max.bytes": MAX_RECORD_BYTES, "queued.min.messages": 1, "fetch.wait.max.ms": 10},
+                **{"enable.partition.eof": True},
             )
         self._probe.assign([TopicPartition(topic, partition, offset)])
         message = self._probe.poll(CALL_TIMEOUT_S)
         self._probe.unassign()
-        if message is None or message.error() is not None:
-            raise as_stage_error(
-                _TIMED_OUT if message is None else message.error() or KafkaError(-1),
-                f"reading the oldest record of {topic}-{partition}",
-            )
+        error = _TIMED_OUT if message is None else message.error()
+        if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+            return None
+        if message is None or error is not None:
+            raise as_stage_error(error or KafkaError(-1), f"reading the oldest record of {topic}-{partition}")
         headers = message.headers() or []
         size = record_size(
             as_bytes(message.key()), as_bytes(message.value()), {pair[0]: as_bytes(pair[1]) for pair in headers}

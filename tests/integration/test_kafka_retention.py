@@ -87,3 +87,19 @@ def test_a_group_without_a_place_and_an_age_keep_records(broker: KafkaBroker) ->
     assert broker.trim(topic.name, []) == 0, "no group, no acknowledgement"
     assert kept(broker, topic.name) == 100
     assert broker.trim(topic.name, ["kept-only"]) == 100
+
+
+def test_what_is_trimmed_while_the_backlog_is_asked_for_is_none(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, group = "kept-raced", "kept-racer"
+    broker.ensure([TopicSpec(topic, 1)])
+    broker.declare(topic, group)
+    fill(broker, topic, 5)
+    before = broker._left(topic, group)
+    consumer = broker.consumer([topic], group)
+    acknowledge(consumer, 5)
+    consumer.close()
+    broker.trim(topic, [group])
+    monkeypatch.setattr(broker, "_left", lambda _topic, _group: before)
+    assert broker.backlog(topic, group).records == 0
