@@ -80,7 +80,7 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
                 chaos.run(load.events)
                 bar.update(task, note="settling")
                 chaos.settle(load.assets, SETTLE_S)
-            assert_undisturbed(state, calm.rows, calm.statuses)
+            assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
         return _report(chaos, len(load.assets), len(calm.rows.lance), cost.wall_s)
     finally:

@@ -6,6 +6,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -208,14 +209,17 @@ def redone(broker: KafkaBroker) -> Redone:
 
 
 def assert_undisturbed(
-    state: Path, expected: StoredRows, statuses: Mapping[tuple[str, str], tuple[str, str | None]]
+    state: Path,
+    expected: StoredRows,
+    statuses: Mapping[tuple[str, str], tuple[str, str | None]],
+    bad: AbstractSet[tuple[str, str]],
 ) -> None:
     """Same rows in both stores, same statuses, no dead letter but of what is bad in itself."""
     assert_same_rows(stored_rows(state), expected)
     assert verify(state / "lancedb", state / "parquet").agrees
     found = {(view.tenant, view.asset_id): standing(view) for view in Catalogue(state / "lancedb").assets()}
     assert found == dict(statuses)
-    bad = {name for name, (status, _) in statuses.items() if status == AssetStatus.FAILED}
+    assert {name for name, (status, _) in found.items() if status == AssetStatus.FAILED} <= bad
     letters = DeadLetters(state / "lancedb").listed(LetterFilter(states=()))
     assert {(each.letter.tenant, each.letter.asset_id) for each in letters} <= bad
 

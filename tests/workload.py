@@ -15,10 +15,11 @@ TENANTS = ("north", "south", "west")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`roots` hold the files that `events` name."""
+    """`roots` hold the files that `events` name. `bad`: assets that are, or were before they changed, no media."""
 
     roots: tuple[Path, ...]
     events: tuple[Event, ...]
+    bad: frozenset[tuple[str, str]]
 
     @property
     def assets(self) -> set[tuple[str, str]]:
@@ -49,7 +50,8 @@ def mixed(folder: Path, count: int, more: Sequence[Path] = ()) -> Workload:
     first = [_asset(number, files[number % len(files)]) for number in range(count)]
     changed = [_asset(number, made[(number + 1) % len(made)]) for number in range(0, count, 7)]
     gone = [deletion(f"asset-{number}", tenant=_tenant(number)) for number in range(3, count, 11)]
-    return Workload((folder, *{path.parent for path in more}), (*first, *changed, *gone))
+    bad = {(_tenant(n), f"asset-{n}") for n in range(count) if files[n % len(files)] in (noise, headless)}
+    return Workload((folder, *{path.parent for path in more}), (*first, *changed, *gone), frozenset(bad))
 
 
 def undisturbed(state: Path, load: Workload) -> Outcome:

@@ -41,7 +41,7 @@ def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, c
                 chaos = Chaos(state, node, jars, disk, fleet, PLAN, random.Random(SEED))
                 chaos.run(load.events)
                 chaos.settle(load.assets, within_s=240)
-            assert_undisturbed(state, calm.rows, calm.statuses)
+            assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
             assert not list(fleet.tracebacks())
             assert fleet.unasked == []
