@@ -13,7 +13,7 @@ from models.colour import images_of
 from models.conse import LABEL_SENTENCE, POWER, TOP_LABELS
 from models.efficientnet import PIXELS, network_of, session_of
 from models.images import resized_crop
-from models.moderation import _input as moderation_input
+from models.moderation import input_of as moderation_input
 from models.onnx_graph import cpu_session
 from models.protocol import Image
 from models.registry import ModelContext

@@ -72,6 +72,7 @@ def warm_topology(
     models: ModelChoice | None = None,
     profile: Profile = "full",
     model_device: Device = "cpu",
+    decode_children: int = DECODE_CHILDREN,
 ) -> Iterator[WarmTopology]:
     """State under `folder`, clips there or under `roots`; open and warm when the block begins. Real weights, unless
     `models` says otherwise.
@@ -80,7 +81,7 @@ def warm_topology(
         state_dir=folder / "state",
         cache_dir=cache().directory,
         roots=(folder, warm_up.parent, *roots),
-        decode_children=DECODE_CHILDREN,
+        decode_children=decode_children,
         model_threads=MODEL_THREADS,
         model_device=model_device,
         models=models or ModelChoice(),

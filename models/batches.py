@@ -1,6 +1,7 @@
 """Torch networks over pictures on an accelerator: fixed padded batches from one staging buffer, fetched at the end."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -16,27 +17,50 @@ class PictureBatches:
     """Calls `forward` on whole batches only, the last one padded with what was there before, so that a picture's
     result depends neither on its neighbours nor on how many there are.
 
-    Work on the device is queued: while it computes, the host prepares the next batch. The staging buffer is page-locked
-    for CUDA; it is filled again when its copy has left.
+    `prepare` makes what `forward` sees of a picture, in `threads` threads: decoding and resizing leave the interpreter
+    to others. Work on the device is queued: while it computes, the host prepares the next batch. The staging buffer is
+    page-locked for CUDA; it is filled again when its copy has left.
     """
 
-    def __init__(self, forward: Forward, *, device: str, batch: int, side: int) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        *,
+        prepare: Callable[[Image], Image],
+        device: str,
+        batch: int,
+        side: int,
+        threads: int,
+    ) -> None:
         import torch
 
         self._forward = forward
+        self._prepare = prepare
+        self._threads = ThreadPoolExecutor(threads, "prepare")
         self._device = device
         on_cuda = device.startswith("cuda")
         self._staged = torch.zeros((batch, side, side, 3), dtype=torch.uint8, pin_memory=on_cuda)
         event: Any = torch.cuda.Event
         self._copied = event() if on_cuda else None
 
+    def close(self) -> None:
+        self._threads.shutdown()
+
     def run(self, pictures: Iterable[Image]) -> list[Floats]:
         """One float32 array per output of `forward`, a row per picture. An empty input runs one padded batch for the
         widths.
         """
+        return self.forwarded(self.prepared(pictures))
+
+    def prepared(self, pictures: Iterable[Image]) -> Iterator[Image]:
+        """uint8 [side, side, 3] of each, in order."""
+        return self._threads.map(self._prepare, pictures)
+
+    def forwarded(self, prepared: Iterable[Image]) -> list[Floats]:
+        """`run` without the preparation."""
         import torch
 
-        waiting, count = iter(pictures), 0
+        waiting, count = iter(prepared), 0
         queued: list[Sequence[Any]] = []
         with torch.inference_mode():
             while True:
@@ -48,7 +72,7 @@ class PictureBatches:
                     break
             return [torch.cat(rows)[:count].float().cpu().numpy() for rows in zip(*queued, strict=True)]
 
-    def _stage(self, pictures: Iterable[Image]) -> int:
+    def _stage(self, pictures: Iterator[Image]) -> int:
         """How many of the next pictures the buffer now holds."""
         import torch
 

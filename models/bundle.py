@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ ALGORITHM = 2
 TAG_GATE = 0.15
 MAX_TAGS = 8
 STEP_TICKS = 50
+# Shots and moderation, then the cells' rows: thumbnails are most of their making.
+SIDE_BY_SIDE = 8
 Defer = Callable[[Callable[[], Any]], Callable[[], Any]]
 
 
@@ -91,10 +94,11 @@ class Bundle:
         with self._deferring() as defer:
             cuts = defer(lambda: [self._cuts(cell) for cell in frames])
             views = self._views([self._images(cell) for cell in frames], defer)
-        return [
-            self._annotate(cell, view, cuts_ns, epoch_ms)
-            for cell, view, cuts_ns in zip(frames, views, cuts(), strict=True)
-        ]
+            made = [
+                defer(partial(self._annotate, cell, view, cuts_ns, epoch_ms))
+                for cell, view, cuts_ns in zip(frames, views, cuts(), strict=True)
+            ]
+            return [each() for each in made]
 
     @contextmanager
     def _deferring(self) -> Iterator[Defer]:
@@ -102,7 +106,7 @@ class Bundle:
         if not self._side_by_side:
             yield lambda call: call
             return
-        with ThreadPoolExecutor(max_workers=2) as beside:
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as beside:
             yield lambda call: beside.submit(call).result
 
     def _views(self, images: Sequence[Sequence[Image]], defer: Defer) -> list[_Views]:

@@ -1,7 +1,9 @@
 """Where models run."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from models.registry import ModelContext
 from stream.errors import Fatal
@@ -37,3 +39,14 @@ def limit_threads(context: ModelContext) -> None:
     import torch
 
     torch.set_num_threads(context.threads)
+
+
+def own_stream(device: str) -> Callable[[], AbstractContextManager[Any]]:
+    """Contexts in which CUDA work is queued on a stream of the caller's own; of no effect elsewhere."""
+    if not device.startswith("cuda"):
+        return nullcontext
+    import torch
+
+    made: Any = torch.cuda.Stream
+    stream = made(device)
+    return lambda: torch.cuda.stream(stream)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.device import limit_threads, ready_device
+from models.device import limit_threads, own_stream, ready_device
 from models.protocol import Floats
 from models.registry import ModelContext
 from models.weights import digest_of
@@ -77,6 +77,9 @@ class TransNetShots:
     def batched(network: Any, device: str, *, windows: int) -> Callable[[Dense], Floats]:
         """`cut_probabilities` by `windows` windows at a time, the last ones filled up with black."""
 
+        # A stream of their own: other models need not wait behind what is queued here.
+        stream = own_stream(device)
+
         def run(dense: Dense) -> Floats:
             found = list(_windows(dense))
             kept = []
@@ -84,7 +87,8 @@ class TransNetShots:
                 chosen = found[first : first + windows]
                 batch = np.zeros((windows, WINDOW, *dense.shape[1:]), np.uint8)
                 batch[: len(chosen)] = chosen
-                kept.append(_kept(network, batch, device)[: STEP * len(chosen)])
+                with stream():
+                    kept.append(_kept(network, batch, device)[: STEP * len(chosen)])
             return np.concatenate(kept)
 
         return run

@@ -31,7 +31,7 @@ class EfficientNetTagger:
     def __init__(self, context: ModelContext) -> None:
         self._context = context
         self._session: Session = None
-        self._batches: PictureBatches | None = None
+        self.batches: PictureBatches | None = None
 
     def stamp(self) -> ModelStamp:
         return ModelStamp(role="tags", name="efficientnet-lite0", version="1", digest=digest_of("efficientnet-lite0"))
@@ -52,23 +52,24 @@ class EfficientNetTagger:
         if (device := ready_device(self._context)) == "cpu":
             self._session = session_of(network, self._context.threads)
         else:
-            self._batches = batches_of(network, device, CUDA_BATCH)
+            self.batches = batches_of(network, device, CUDA_BATCH, self._context.threads)
 
     def close(self) -> None:
-        self._session = self._batches = None
+        if self.batches is not None:
+            self.batches.close()
+        self._session = self.batches = None
 
     def predict(self, images: Sequence[Image]) -> Predictions:
-        crops = (resized_crop(image, resize=RESIZE, crop=SIDE) for image in images)
-        if self._batches is not None:
-            return Predictions(*self._batches.run(crops))
+        if self.batches is not None:
+            return Predictions(*self.batches.run(images))
         probabilities = np.empty((len(images), len(self.labels)), np.float32)
         features = np.empty((len(images), FEATURES), np.float32)
-        for row, crop in enumerate(crops):
-            (probabilities[row],), (features[row],) = self._session.run(None, {PIXELS: _input(crop)})
+        for row, image in enumerate(images):
+            (probabilities[row],), (features[row],) = self._session.run(None, {PIXELS: _input(_crop(image))})
         return Predictions(probabilities, features)
 
 
-def batches_of(network: Any, device: str, batch: int) -> PictureBatches:
+def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBatches:
     """The network on an accelerator: convolutions in float16, the classifier and softmax in float32. bfloat16 changes
     features too much (cosine 0.994 to float32 where float16 keeps 0.9999, docs/adr/0011).
     """
@@ -83,7 +84,11 @@ def batches_of(network: Any, device: str, batch: int) -> PictureBatches:
         pooled = moved.forward_head(maps.float(), pre_logits=True)
         return torch.softmax(moved.get_classifier()(pooled), dim=-1), pooled
 
-    return PictureBatches(forward, device=device, batch=batch, side=SIDE)
+    return PictureBatches(forward, prepare=_crop, device=device, batch=batch, side=SIDE, threads=threads)
+
+
+def _crop(image: Image) -> Image:
+    return resized_crop(image, resize=RESIZE, crop=SIDE)
 
 
 def _input(crop: Image) -> Floats:

@@ -33,6 +33,8 @@ TENANTS_AT_ONCE = 4
 """So many may have all of their credit outstanding."""
 # Cells of about ten samples each, so that pictures fill batches of 64.
 CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
+# What an accelerator waits for is the host, which resizes pictures for it.
+CUDA_THREADS = 8
 
 
 class Understanding:
@@ -104,7 +106,11 @@ class Understanding:
     def _model_context(self) -> "ModelContext":
         from models.registry import ModelContext
 
-        return ModelContext.of(self.settings.cache_dir, threads=self.settings.model_threads, device=self._device)
+        return ModelContext.of(self.settings.cache_dir, threads=self._model_threads, device=self._device)
+
+    @property
+    def _model_threads(self) -> int:
+        return max(self.settings.model_threads, CUDA_THREADS if self._device == "cuda" else 1)
 
     @cached_property
     def _device(self) -> str:
@@ -190,9 +196,7 @@ class Understanding:
             # A CPU gains nothing from more cells at once, and holds back the first.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
             throttled_by=(ANNOTATIONS.name,),
-            resources=Resources(
-                cpus=float(self.settings.model_threads), memory_bytes=4 << 30, gpus=1 if on_cuda else 0
-            ),
+            resources=Resources(cpus=float(self._model_threads), memory_bytes=4 << 30, gpus=1 if on_cuda else 0),
         )
 
     def _caption(self) -> Stage:

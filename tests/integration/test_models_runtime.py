@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import av
@@ -14,7 +15,10 @@ import torch
 from benchmarks.published import published_minilm, published_transnet, stored
 from models.efficientnet import SIDE, network_of
 from models.images import resized_crop
+from models.moderation import OpenNsfw, input_of
+from models.moderation import batches_of as nsfw_batches_of
 from models.moments import cuts_from_probabilities
+from models.open_nsfw import network_of as nsfw_network
 from models.protocol import Floats, Image
 from models.registry import ModelContext
 from models.shots import TransNetShots
@@ -99,15 +103,36 @@ def test_half_precision_changes_no_tag(scenes: list[Image], model_context: Model
     """What an accelerator runs, on the CPU: padded batches, convolutions in float16."""
     network = network_of(stored(model_context.cache, "efficientnet-lite0"))
     scenes = scenes[::4]  # a CPU is slow at it
-    crops = [resized_crop(image, resize=256, crop=SIDE) for image in scenes]
     probabilities, features = eager(network, scenes)
-    batches = batches_of(network, "cpu", 3)
-    half, pooled = batches.run(crops)
+    with closing(batches_of(network, "cpu", 3, 2)) as batches:
+        half, pooled = batches.run(scenes)
+        alone, _ = batches.run(scenes[1:2])
+        none = batches.run([])
     assert_tags_equal(half, probabilities)
     assert cosines(pooled, features).min() >= 0.999
-    alone, _ = batches.run(crops[1:2])
     np.testing.assert_array_equal(alone, half[1:2])
-    assert [rows.shape for rows in batches.run([])] == [(0, 1000), (0, 1280)]
+    assert [rows.shape for rows in none] == [(0, 1000), (0, 1280)]
+
+
+def test_moderation_on_an_accelerator_scores_the_same(
+    scenes: list[Image], require_weights: Require, model_context: ModelContext
+) -> None:
+    """The network in torch, float32 and float16, beside the ONNX file."""
+    require_weights("open-nsfw")
+    moderator = OpenNsfw(model_context)
+    moderator.open()
+    scenes = scenes[::4]
+    expected = moderator.nsfw(scenes)
+    network = nsfw_network(model_context.cache.file("open-nsfw"))
+    inputs = np.concatenate([input_of(image) for image in scenes])
+    with torch.inference_mode():
+        whole = network(torch.from_numpy(inputs).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-6)
+    with closing(nsfw_batches_of(network, "cpu", 3, 2)) as batches:
+        (half,) = batches.run(scenes)
+        (alone,) = batches.run(scenes[1:2])
+    np.testing.assert_allclose(half, expected, rtol=0, atol=0.01)
+    np.testing.assert_array_equal(alone, half[1:2])
 
 
 def assert_tags_equal(left: Floats, right: Floats) -> None:

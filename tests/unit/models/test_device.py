@@ -42,9 +42,11 @@ def test_batches_are_whole_and_rows_are_in_order(count: int) -> None:
         return batch.float().mean((1, 2, 3)), batch[:, 0, 0].float()
 
     images = pictures(count)
-    means, corners = PictureBatches(forward, device="cpu", batch=3, side=SIDE).run(iter(images))
+    batches = PictureBatches(forward, prepare=np.flipud, device="cpu", batch=3, side=SIDE, threads=2)
+    means, corners = batches.run(iter(images))
+    batches.close()
     np.testing.assert_allclose(means, [image.mean() for image in images], atol=1e-3)
-    np.testing.assert_array_equal(corners, np.array([image[0, 0] for image in images]).reshape(-1, 3))
+    np.testing.assert_array_equal(corners, np.array([image[-1, 0] for image in images]).reshape(-1, 3))
     assert set(shapes) == {(3, SIDE, SIDE, 3)}
 
 
