@@ -62,7 +62,8 @@ class Commits:
 
     def keep_up(self, acks: AckTracker) -> None:
         """Commit what changed, if it is time. The first commit of an assignment is waited for: from then on a death
-        leaves a trace. One that fails is repeated by the next, a rebalance under way being the usual reason.
+        leaves a trace. One that fails, a rebalance under way being the usual reason, is repeated by the next, and
+        waited for (`failed`).
         """
         now_s = self._clock.monotonic_s()
         if now_s < self._due_s:
@@ -73,6 +74,12 @@ class Commits:
             self._commit(acks, self._held, wait=first)
         except KafkaException as failure:
             _log.info("commit put off: %s", failure.args[0].str())
+
+    def failed(self, keys: Iterable[Key]) -> None:
+        """A commit that nobody waited for did not reach the group."""
+        for key in keys:
+            if key in self._held:
+                self._held[key].committed = None
 
     def try_alone(self, acks: AckTracker, record: Record, deaths: int) -> None:
         """Wait until it is known that the record is alone in this process's hands, and what was done before it.

@@ -56,7 +56,7 @@ class KafkaConsumer:
         self._ended = threading.Event()  # failed, or closed
         self._polled_s = clock.monotonic_s()
         self._closing = threading.Event()
-        self._consumer = made(Consumer, settings, **_options(settings, group))
+        self._consumer = made(Consumer, settings, on_commit=self._on_commit, **_options(settings, group))
         self._commits = Commits(self._consumer, clock, settings.commit_interval_s, places, in_hand)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -221,6 +221,14 @@ class KafkaConsumer:
                 # What was not committed is done again by the next owner.
                 _log.warning("%s: a last commit failed (%s)", self._group, failure.args[0].str())
         self._forget(keys)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Called for commits that nobody waited for. What failed is said again, even if nothing changes any more."""
+        failed = [(each.topic, each.partition) for each in partitions if error is not None or each.error is not None]
+        if failed:
+            _log.info("%s: a commit failed and is repeated (%s)", self._group, error or partitions[0].error)
+            with self._lock:
+                self._commits.failed(failed)
 
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget([(partition.topic, partition.partition) for partition in partitions])

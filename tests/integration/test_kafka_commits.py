@@ -1,0 +1,62 @@
+"""A commit that nobody waits for and that fails is said again, even if nothing more happens in its partition."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from stream.clock import SystemClock
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.kafka.consumer import KafkaConsumer
+from stream.records import TopicSpec
+from tests.brokers import own_node
+
+TOO_LONG = "x" * 5000  # Kafka takes 4,096 bytes beside an offset
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    with own_node(tmp_path) as servers:
+        cluster = KafkaBroker(KafkaSettings(servers, commit_interval_s=0.2), SystemClock())
+        yield cluster
+        cluster.close()
+
+
+class RefusedOnce:
+    """The group's client, but that the first commit that is not waited for is one that the broker refuses."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.refused = 0
+
+    def commit(self, offsets: Sequence[TopicPartition], *, asynchronous: bool) -> None:
+        if asynchronous and not self.refused:
+            self.refused += 1
+            offsets = [TopicPartition(each.topic, each.partition, each.offset, TOO_LONG) for each in offsets]
+        self._client.commit(offsets=offsets, asynchronous=asynchronous)
+
+
+def test_a_refused_commit_is_repeated(broker: KafkaBroker) -> None:
+    broker.ensure([TopicSpec("work", partitions=1)])
+    consumer = broker.consumer(["work"], "stage")
+    assert isinstance(consumer, KafkaConsumer)
+    producer = broker.producer()
+    producer.send("work", b"k", b"v", {})
+    producer.flush(10)
+    (record,) = next(records for _ in range(300) if (records := consumer.poll(1, 0.1)))
+    clock = SystemClock()
+    clock.sleep(0.5)  # the first commit, which is waited for
+    client = consumer._commits._consumer = RefusedOnce(consumer._commits._consumer)  # type: ignore[assignment]
+    consumer.ack([record])
+    left = [broker.backlog("work", "stage").records]
+    while left[-1] and len(left) < 100:
+        consumer.poll(1, 0.1)
+        left.append(broker.backlog("work", "stage").records)
+    consumer.close()
+    producer.close()
+    assert client.refused == 1
+    assert left[0] == 1
+    assert left[-1] == 0
