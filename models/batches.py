@@ -5,21 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
+from models.device_queue import DeviceQueue, Forward
 from models.protocol import Floats, Image
-
-Forward = Callable[[Any], Sequence[Any]]
-"""uint8 tensor [batch, height, width, 3] on the device -> tensors of `batch` rows each."""
 
 
 class PictureBatches:
-    """Calls `forward` on whole batches only, the last one padded with what was there before, so that a picture's
-    result depends neither on its neighbours nor on how many there are.
+    """Calls `forward` (uint8 [batch, side, side, 3]) on whole batches only, the last one padded with what was there
+    before, so that a picture's result depends neither on its neighbours nor on how many there are.
 
     `prepare` makes what `forward` sees of a picture, in `threads` threads: decoding and resizing leave the interpreter
-    to others. Work on the device is queued: while it computes, the host prepares the next batch. The staging buffer is
-    page-locked for CUDA; it is filled again when its copy has left.
+    to others. Work on the device is queued: while it computes, the host prepares the next batch.
     """
 
     def __init__(
@@ -32,16 +27,10 @@ class PictureBatches:
         side: int,
         threads: int,
     ) -> None:
-        import torch
-
-        self._forward = forward
+        self._queue = DeviceQueue(forward, (batch, side, side, 3), device)
+        self._batch = batch
         self._prepare = prepare
         self._threads = ThreadPoolExecutor(threads, "prepare")
-        self._device = device
-        on_cuda = device.startswith("cuda")
-        self._staged = torch.zeros((batch, side, side, 3), dtype=torch.uint8, pin_memory=on_cuda)
-        event: Any = torch.cuda.Event
-        self._copied = event() if on_cuda else None
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -58,34 +47,22 @@ class PictureBatches:
 
     def forwarded(self, prepared: Iterable[Image]) -> list[Floats]:
         """`run` without the preparation."""
-        import torch
-
         waiting, count = iter(prepared), 0
-        queued: list[Sequence[Any]] = []
-        with torch.inference_mode():
-            while True:
-                found = self._stage(waiting)
-                if found or not queued:
-                    queued.append(self._forward(self._sent()))
-                    count += found
-                if found < len(self._staged):
-                    break
-            return [torch.cat(rows)[:count].float().cpu().numpy() for rows in zip(*queued, strict=True)]
+        sent: list[Sequence[Any]] = []
+        while True:
+            found = self._stage(waiting)
+            if found or not sent:
+                sent.append(self._queue.send())
+                count += found
+            if found < self._batch:
+                return self._queue.fetch(sent, count)
 
     def _stage(self, pictures: Iterator[Image]) -> int:
         """How many of the next pictures the buffer now holds."""
-        import torch
-
+        rows: Any = self._queue.staged.numpy()
         row = -1
-        for row, picture in enumerate(islice(pictures, len(self._staged))):
-            if row == 0 and self._copied is not None:
-                self._copied.synchronize()
-            self._staged[row] = torch.from_numpy(np.array(picture))
+        for row, picture in enumerate(islice(pictures, self._batch)):
+            if row == 0:
+                self._queue.wait()
+            rows[row] = picture
         return row + 1
-
-    def _sent(self) -> Any:
-        if self._copied is None:
-            return self._staged.clone()
-        sent = self._staged.to(self._device, non_blocking=True)
-        self._copied.record()
-        return sent

@@ -1,9 +1,7 @@
 """Where models run."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from models.registry import ModelContext
 from stream.errors import Fatal
@@ -39,14 +37,3 @@ def limit_threads(context: ModelContext) -> None:
     import torch
 
     torch.set_num_threads(context.threads)
-
-
-def own_stream(device: str) -> Callable[[], AbstractContextManager[Any]]:
-    """Contexts in which CUDA work is queued on a stream of the caller's own; of no effect elsewhere."""
-    if not device.startswith("cuda"):
-        return nullcontext
-    import torch
-
-    made: Any = torch.cuda.Stream
-    stream = made(device)
-    return lambda: torch.cuda.stream(stream)

@@ -66,7 +66,7 @@ def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBa
 
     def forward(pictures: Any) -> tuple[Any]:
         inputs = (pictures.flip(-1).float() - mean).permute(0, 3, 1, 2)
-        with torch.autocast(device.partition(":")[0], torch.float16):
+        with torch.autocast(device.partition(":")[0], torch.float16, cache_enabled=False):
             return (moved(inputs),)
 
     return PictureBatches(forward, prepare=round_trip, device=device, batch=batch, side=SIDE, threads=threads)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.device import limit_threads, own_stream, ready_device
+from models.device import limit_threads, ready_device
+from models.device_queue import DeviceQueue
 from models.protocol import Floats
 from models.registry import ModelContext
 from models.weights import digest_of
 from stream.events.annotations import ModelStamp
+from stream.events.frames import DENSE_HEIGHT, DENSE_WIDTH
 from stream.events.grid import CONTEXT_TICKS, TICKS_PER_SEGMENT
 
 WINDOW = 100
@@ -68,7 +70,7 @@ class TransNetShots:
         """`cut_probabilities` by a window a thread."""
 
         def run(dense: Dense) -> Floats:
-            kept = threads.map(lambda window: _kept(network, window[None], "cpu"), _windows(dense))
+            kept = threads.map(lambda window: _kept(network, window), _windows(dense))
             return np.concatenate(list(kept))
 
         return run
@@ -76,20 +78,21 @@ class TransNetShots:
     @staticmethod
     def batched(network: Any, device: str, *, windows: int) -> Callable[[Dense], Floats]:
         """`cut_probabilities` by `windows` windows at a time, the last ones filled up with black."""
-
-        # A stream of their own: other models need not wait behind what is queued here.
-        stream = own_stream(device)
+        queue = DeviceQueue(
+            lambda given: (_middle(network, given),), (windows, WINDOW, DENSE_HEIGHT, DENSE_WIDTH, 3), device
+        )
 
         def run(dense: Dense) -> Floats:
             found = list(_windows(dense))
-            kept = []
+            staged = queue.staged.numpy()
+            sent = []
             for first in range(0, len(found), windows):
                 chosen = found[first : first + windows]
-                batch = np.zeros((windows, WINDOW, *dense.shape[1:]), np.uint8)
-                batch[: len(chosen)] = chosen
-                with stream():
-                    kept.append(_kept(network, batch, device)[: STEP * len(chosen)])
-            return np.concatenate(kept)
+                queue.wait()
+                staged[: len(chosen)] = chosen
+                staged[len(chosen) :] = 0
+                sent.append(queue.send())
+            return queue.fetch(sent, len(found))[0].reshape(-1)
 
         return run
 
@@ -112,11 +115,17 @@ def _windows(dense: Dense) -> Iterator[Dense]:
         yield dense[start : start + WINDOW]
 
 
-def _kept(network: Any, windows: Dense, device: str) -> Floats:
-    """uint8 [n, 100, 27, 48, 3] -> the probabilities of the middle 50 ticks of each, one after the other."""
+def _kept(network: Any, window: Dense) -> Floats:
+    """uint8 [100, 27, 48, 3] -> the probabilities of the middle 50 ticks."""
     import torch
 
     with torch.inference_mode():
-        logits = network(torch.from_numpy(np.array(windows)).to(device))
-        kept: Floats = torch.sigmoid(logits[:, CONTEXT_TICKS : CONTEXT_TICKS + STEP]).flatten().cpu().numpy()
+        kept: Floats = _middle(network, torch.from_numpy(np.array(window)[None]))[0].numpy()
     return kept
+
+
+def _middle(network: Any, windows: Any) -> Any:
+    """uint8 tensor [n, 100, 27, 48, 3] -> the probabilities [n, 50] of the middle 50 ticks of each."""
+    import torch
+
+    return torch.sigmoid(network(windows)[:, CONTEXT_TICKS : CONTEXT_TICKS + STEP])

@@ -79,7 +79,7 @@ def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBa
 
     def forward(pictures: Any) -> tuple[Any, Any]:
         inputs = ((pictures.float() - 127.0) / 128.0).permute(0, 3, 1, 2)
-        with torch.autocast(device.partition(":")[0], torch.float16):
+        with torch.autocast(device.partition(":")[0], torch.float16, cache_enabled=False):
             maps = moved.forward_features(inputs)
         pooled = moved.forward_head(maps.float(), pre_logits=True)
         return torch.softmax(moved.get_classifier()(pooled), dim=-1), pooled
