@@ -32,13 +32,14 @@ from models.registry import load as loaded
 from stream.events.asset import SpanPlanned
 from stream.events.base import Event
 from stream.events.frames import Frames
+from stream.events.grid import SECOND_NS, SEGMENT_NS
 from stream.pipelines.understand import UnderstandOperator
 from stream.pipelines.understanding import CUDA_BATCH, CUDA_THREADS
 from stream.settings import Device
 
 CLIP_S = 60.0
-ACCELERATOR_CLIP_S = 1_680.0  # 14 spans
-SPAN_CELLS = 12
+ACCELERATOR_CLIP_S = 1_680.0
+SPAN_CELLS = 3  # a few spans for each decoder
 MOST_CELLS = 64  # kept in memory
 TARGET = 0.8
 FAMILIES = {"shots": "transnetv2", "tagger": "efficientnet-lite0", "moderator": "open-nsfw", "embedder": "conse"}
@@ -59,7 +60,7 @@ class Load:
 def measure(load: Load) -> Report:
     report = Report(
         f"Understand beside the networks alone (device {load.device}, batches of {CUDA_BATCH.max_records} cells,"
-        f" {load.threads} host threads, {load.children} decode children)"
+        f" {load.threads} host threads, {load.children} decode children, spans of {SPAN_CELLS} cells)"
     )
     context = ModelContext(cache(), load.threads, load.device)
     bundle = Bundle(*(loaded(family, name, context) for family, name in FAMILIES.items()), device=load.device)
@@ -181,7 +182,10 @@ def _alternating(first: Callable[[], None], second: Callable[[], None], rounds: 
 
 def _end_to_end(clip: Path, folder: Path, load: Load) -> float:
     device: Device = "cuda" if load.device == "cuda" else "cpu"
-    with warm_topology(folder, short_clip(), model_device=device, decode_children=load.children) as topology:
+    span_s = SPAN_CELLS * SEGMENT_NS / SECOND_NS
+    with warm_topology(
+        folder, short_clip(), model_device=device, decode_children=load.children, max_span_s=span_s
+    ) as topology:
         start_s = time.monotonic()
         topology.ingest(clip, "long", "full")
         return load.clip_s / (time.monotonic() - start_s)

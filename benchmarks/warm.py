@@ -73,6 +73,7 @@ def warm_topology(
     profile: Profile = "full",
     model_device: Device = "cpu",
     decode_children: int = DECODE_CHILDREN,
+    max_span_s: float = 120.0,
 ) -> Iterator[WarmTopology]:
     """State under `folder`, clips there or under `roots`; open and warm when the block begins. Real weights, unless
     `models` says otherwise.
@@ -82,6 +83,7 @@ def warm_topology(
         cache_dir=cache().directory,
         roots=(folder, warm_up.parent, *roots),
         decode_children=decode_children,
+        max_span_s=max_span_s,
         model_threads=MODEL_THREADS,
         model_device=model_device,
         models=models or ModelChoice(),

@@ -28,7 +28,7 @@ ALGORITHM = 2
 TAG_GATE = 0.15
 MAX_TAGS = 8
 STEP_TICKS = 50
-# Shots and moderation, then the cells' rows: thumbnails are most of their making.
+# Moderation, and the cells' rows, of whose making thumbnails are most.
 SIDE_BY_SIDE = 8
 Defer = Callable[[Callable[[], Any]], Callable[[], Any]]
 
@@ -47,8 +47,9 @@ class _Views:
 class Bundle:
     """Shots, tags, moderation and one embedding space over the same samples.
 
-    On an accelerator (`device` other than `cpu`) samples become RGB there, and shots and moderation go beside the rest
-    in threads of their own, so that device and host work at the same time. On a CPU each has all cores in turn.
+    On an accelerator (`device` other than `cpu`) samples become RGB there. Then shots, which keep it busy longest, go
+    cell by cell in a thread of their own while the host prepares pictures for the rest; a cell's rows are made as soon
+    as its cuts are known. On a CPU each model has all cores in turn.
     """
 
     def __init__(
@@ -91,22 +92,23 @@ class Bundle:
         empty = [cell.segment for cell in frames if not cell.samples]
         if empty:
             raise BadMedia("a segment arrived without any frame to look at", code="no_samples", segments=empty)
-        with self._deferring() as defer:
-            cuts = defer(lambda: [self._cuts(cell) for cell in frames])
-            views = self._views([self._images(cell) for cell in frames], defer)
+        images = [self._images(cell) for cell in frames]
+        with self._deferring() as defer, self._deferring(1) as one_by_one:
+            cuts = [one_by_one(partial(self._cuts, cell)) for cell in frames]
+            views = self._views(images, defer)
             made = [
-                defer(partial(self._annotate, cell, view, cuts_ns, epoch_ms))
-                for cell, view, cuts_ns in zip(frames, views, cuts(), strict=True)
+                defer(partial(self._annotate, cell, view, found, epoch_ms))
+                for cell, view, found in zip(frames, views, cuts, strict=True)
             ]
             return [each() for each in made]
 
     @contextmanager
-    def _deferring(self) -> Iterator[Defer]:
+    def _deferring(self, threads: int = SIDE_BY_SIDE) -> Iterator[Defer]:
         """Calls that run beside what follows (or when asked for), and give their result or raise when asked."""
         if not self._side_by_side:
             yield lambda call: call
             return
-        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as beside:
+        with ThreadPoolExecutor(threads) as beside:
             yield lambda call: beside.submit(call).result
 
     def _views(self, images: Sequence[Sequence[Image]], defer: Defer) -> list[_Views]:
@@ -132,8 +134,9 @@ class Bundle:
     def _has_image_vectors(self) -> bool:
         return self.embedder.space.image_dimensions is not None
 
-    def _annotate(self, cell: Frames, view: _Views, cuts_ns: list[int], epoch_ms: int) -> Annotations:
+    def _annotate(self, cell: Frames, view: _Views, cuts: Callable[[], list[int]], epoch_ms: int) -> Annotations:
         start_ns, end_ns = cell.range_ns
+        cuts_ns = cuts()
         moments = assemble(
             start_ns,
             end_ns,
