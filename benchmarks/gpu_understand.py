@@ -59,7 +59,7 @@ class Load:
 
 def measure(load: Load) -> Report:
     report = Report(
-        f"Understand beside the networks alone (device {load.device}, batches of {CUDA_BATCH.max_records} cells,"
+        f"Understand beside the networks alone ({_name(load.device)}, batches of {CUDA_BATCH.max_records} cells,"
         f" {load.threads} host threads, {load.children} decode children, spans of {SPAN_CELLS} cells)"
     )
     context = ModelContext(cache(), load.threads, load.device)
@@ -189,6 +189,12 @@ def _end_to_end(clip: Path, folder: Path, load: Load) -> float:
         start_s = time.monotonic()
         topology.ingest(clip, "long", "full")
         return load.clip_s / (time.monotonic() - start_s)
+
+
+def _name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device == "cuda" else "on the CPU"
 
 
 def _video_s(cells: Sequence[Frames]) -> float:

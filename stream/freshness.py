@@ -136,7 +136,10 @@ class Freshness:
             elif self._replicas[link.stage]:  # seen for the first time: when it last had work is not known
                 self._worked_ms.setdefault(link.stage, now_ms)
             self._busy[link.stage].look(
-                now_ms=now_ms, replicas=self._replicas[link.stage], waiting=waiting, served_ns=served_ns
+                now_ms=now_ms,
+                replicas=self._replicas[link.stage],
+                busy_partitions=self._places.standing(link.stage).busy_partitions,
+                served_ns=served_ns,
             )
 
     def resume_at(self, partition: int, read: int) -> int:

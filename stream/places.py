@@ -60,10 +60,13 @@ class _History:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One stage over all its partitions. `stuck_share` is the share of its records that lie in stuck partitions."""
+    """One stage over all its partitions. `busy_partitions` have records and move; `stuck_share` is the share of its
+    records that lie in those that do not.
+    """
 
     offset_lag: Mapping[str, int]
     partitions: int
+    busy_partitions: int = 0
     stuck_partitions: int = 0
     stuck_share: float = 0.0
 
@@ -116,6 +119,7 @@ class Places:
             offset_lag=lag,
             # A member has work in a partition of any topic, but a stage's main topic decides how many have.
             partitions=max((sum(other.topic == topic for other in places) for topic in lag), default=0),
+            busy_partitions=sum(place.offset_lag > 0 for place in places) - len(stuck),
             stuck_partitions=len(stuck),
             stuck_share=sum(place.offset_lag for place in stuck) / left if left else 0.0,
         )

@@ -39,7 +39,7 @@ class ServiceRate:
         self._video_s = 0.0
         self._replica_s = 0.0
 
-    def busy(self, *, replicas: int, elapsed_s: float, video_s: float) -> None:
+    def busy(self, *, replicas: float, elapsed_s: float, video_s: float) -> None:
         """So much was done in a time in which `replicas` had work throughout."""
         keep = max(0.0, 1.0 - elapsed_s / self._memory_s)
         self._video_s = self._video_s * keep + video_s
@@ -54,16 +54,20 @@ class ServiceRate:
 
 
 class Busy:
-    """Whether a stage had work throughout the time between two rounds, and what it did in it: feeds a `ServiceRate`."""
+    """What the replicas that had work did between two rounds: feeds a `ServiceRate`."""
 
     def __init__(self) -> None:
         self.rate = ServiceRate()
-        self._last: tuple[int, int, bool] | None = None
+        self._last: tuple[int, int, int] | None = None
 
-    def look(self, *, now_ms: int, replicas: int, waiting: bool, served_ns: int) -> None:
-        """One round: `served_ns` since the last. A change of replicas begins anew, as new ones are still opening."""
+    def look(self, *, now_ms: int, replicas: int, busy_partitions: int, served_ns: int) -> None:
+        """One round: `served_ns` since the last. Of replicas no more had work than partitions held any. A change of
+        replicas begins anew, as new ones are still opening.
+        """
+        working = min(replicas, busy_partitions)
         if self._last is not None:
-            before_ms, before_replicas, waited = self._last
-            if waited and waiting and replicas and replicas == before_replicas and now_ms > before_ms:
-                self.rate.busy(replicas=replicas, elapsed_s=(now_ms - before_ms) / 1000, video_s=served_ns / 1e9)
-        self._last = (now_ms, replicas, waiting)
+            before_ms, before_replicas, worked = self._last
+            if worked and working and replicas == before_replicas and now_ms > before_ms:
+                elapsed_s = (now_ms - before_ms) / 1000
+                self.rate.busy(replicas=(worked + working) / 2, elapsed_s=elapsed_s, video_s=served_ns / 1e9)
+        self._last = (now_ms, replicas, working)

@@ -17,8 +17,10 @@ PRIOR_SERVICE: Mapping[str, float] = {
 }
 """Video-seconds per second of one replica on two cores, until it is measured."""
 
+SHARES: Mapping[str, float] = {"plan": 0.15, "decode": 0.3}
 SHARE, SOONEST = 0.6, 0.12
-"""Of the objective: what a stage aims at, as others come after it, and the least time it is given when that is over."""
+"""Of the objective: the age by which a stage aims to be done with an asset, as others come after it, and the least time
+it is given when that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +55,37 @@ def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int
 
 
 def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
-    """Video-seconds per second that should be done: what comes, and what waits within the time it may still take; of
-    batch footage also what waits further up, as plan lets in little of it at a time.
+    """Video-seconds per second that should be done: what arrives, and what waits here and further up within the time
+    that it may still take. What waits above is on its way, and replicas that are started when it is here come late.
 
     What lies in partitions that do not move is left out: no replica would get to it.
     """
-    interactive, batch = flow.lane("interactive"), flow.lane("batch")
-    moving = 1.0 - flow.stuck_share
-    above_s = sum(it.lane("batch").waiting_video_s for it in snapshot.above(flow))
+    queues = [flow, *snapshot.above(flow)]
     soonest_s = policy.objective_s * SOONEST
-    # The oldest may lie where nothing moves, and then tells nothing of the others.
-    age_s = 0.0 if flow.stuck_partitions else interactive.freshness_lag_s
-    within_s = max(soonest_s, policy.objective_s * SHARE - age_s)
-    needed = (
-        interactive.arrival / policy.utilisation
-        + moving * interactive.waiting_video_s / within_s
-        + (moving * batch.waiting_video_s + above_s) / policy.batch_drain_s
-    )
+    aim_s = policy.objective_s * SHARES.get(flow.stage, SHARE)
+    needed = flow.lane("interactive").arrival / policy.utilisation
+    for queue in queues:
+        waiting_s = _moving(queue) * queue.lane("interactive").waiting_video_s
+        needed += waiting_s / max(soonest_s, aim_s - _age_s(queue))
+        # Of batch footage plan lets in little at a time, wherever it waits.
+        needed += (_moving(flow) if queue is flow else 1.0) * queue.lane("batch").waiting_video_s / policy.batch_drain_s
     present = flow.replicas * policy.rate(flow)
     if needed <= present:
         return needed
     # What is missing starts late, so it has to do its part in the time that is left then.
+    within_s = max(soonest_s, aim_s - _age_s(flow))
     return present + (needed - present) * max(1.0, within_s / max(soonest_s, within_s - policy.start_s))
+
+
+def _moving(flow: StageFlow) -> float:
+    return 1.0 - flow.stuck_share
+
+
+def _age_s(flow: StageFlow) -> float:
+    """Of the oldest interactive asset that waits; where something is stuck the oldest may be that, and tells nothing of
+    the others.
+    """
+    return 0.0 if flow.stuck_partitions else flow.lane("interactive").freshness_lag_s
 
 
 def ceiling(flow: StageFlow, policy: ScalingPolicy) -> int:

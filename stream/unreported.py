@@ -41,7 +41,12 @@ class Unreported:
                 self._worked_ms[name] = now_ms
             elif self._replicas[name]:
                 self._worked_ms.setdefault(name, now_ms)
-            self._busy[name].look(now_ms=now_ms, replicas=self._replicas[name], waiting=waiting, served_ns=served_ns)
+            self._busy[name].look(
+                now_ms=now_ms,
+                replicas=self._replicas[name],
+                busy_partitions=self._places.standing(name).busy_partitions,
+                served_ns=served_ns,
+            )
 
     def flows(self, now_ms: int) -> tuple[StageFlow, ...]:
         return tuple(self._flow(stage, now_ms) for stage in self._stages)

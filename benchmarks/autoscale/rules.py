@@ -65,8 +65,10 @@ class Ours:
             self._worked_s[name] = world.now_s
         ready = queue.ready(world.now_s)
         served_ns = round((queue.served_s - served_s) * 1e9)
-        self._busy[name].look(now_ms=now_ms, replicas=ready, waiting=busy, served_ns=served_ns)
         standing = self._places.standing(name)
+        self._busy[name].look(
+            now_ms=now_ms, replicas=ready, busy_partitions=standing.busy_partitions, served_ns=served_ns
+        )
         arrival = self._arrivals[name].rate(now_ms, ARRIVAL_WINDOW_S)
         line = queue.lines["interactive"]
         oldest = min((line.queues[partition][0].asset for partition in line.busy), default=None)

@@ -142,6 +142,17 @@ def test_stages_below_start_with_what_waits_above() -> None:
     assert wanted(index, decode, replace(plan, lanes={})) == 0
 
 
+def test_replicas_are_there_when_what_waits_above_arrives() -> None:
+    """A burst that decode has before it is the next stage's in a minute, and its replicas take as long to start."""
+    burst: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5, waiting_video_s=3000)}
+    decode = StageFlow("decode", None, burst, service_per_replica=20, partitions=16)
+    understand = StageFlow("understand", "decode", service_per_replica=10, partitions=16)
+    assert wanted(understand, decode) == 16
+    assert wanted(understand, replace(decode, stuck_partitions=1, stuck_share=1.0)) == 1
+    archive = replace(decode, lanes={"batch": LaneFlow(waiting_video_s=3000)})
+    assert wanted(understand, archive) == 1
+
+
 def test_what_is_stuck_for_long_does_not_hurry_the_others() -> None:
     old: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5000, waiting_video_s=400)}
     flow = StageFlow("decode", None, old, service_per_replica=10, partitions=16, replicas=2)
