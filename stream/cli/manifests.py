@@ -24,6 +24,11 @@ def manifests(  # one option per thing a deployment decides
     guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
     gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
     captions: Annotated[bool, typer.Option(help="Run the caption stage.")] = False,
+    bucket: Annotated[
+        list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
+    ] = None,
+    webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
+    webhook_secret: Annotated[str | None, typer.Option(help="Secret whose `secret` signs what is posted.")] = None,
 ) -> None:
     """Write kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json. Nothing is applied."""
     from stream.clock import SystemClock
@@ -32,14 +37,37 @@ def manifests(  # one option per thing a deployment decides
     from stream.deployment.keda import scaled_objects
     from stream.deployment.kubernetes import Rollout
     from stream.deployment.kubernetes import manifests as objects
+    from stream.pipelines.notifications import BucketRule
     from stream.pipelines.understanding import Understanding
     from stream.settings import ModelChoice, Settings
 
     shared: Context = context.obj
     models = ModelChoice(captioner="hf" if captions else "template")
-    shape = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cuda" if gpu else "cpu")
+    buckets = tuple(bucket or ())
+    for rule in buckets:
+        BucketRule.parse(rule)
+    if webhook is None and webhook_secret is not None:
+        raise UsageProblem("--webhook-secret without --webhook: say where control should post")
+    shape = Settings(
+        state_dir=Path(),
+        cache_dir=Path(),
+        models=models,
+        model_device="cuda" if gpu else "cpu",
+        bucket_rules=buckets,
+    )
     topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms).topology()
-    rollout = Rollout(image, _servers(broker), namespace, epoch_ms, partitions, client_secret, monitoring)
+    rollout = Rollout(
+        image,
+        _servers(broker),
+        namespace,
+        epoch_ms,
+        partitions,
+        client_secret,
+        monitoring,
+        buckets,
+        webhook,
+        webhook_secret,
+    )
     directory.mkdir(parents=True, exist_ok=True)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
     _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))

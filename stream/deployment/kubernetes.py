@@ -20,12 +20,14 @@ STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", 
 _STORING = ("plan", "index", "parquet", "dead-letters")
 _READING = ("plan", "decode")
 _LOADING = ("plan", "understand", "caption")
+NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
-    `client.properties`. `epoch_ms` is its time.
+    `client.properties`, `webhook_secret` one with `secret`, which signs what is posted to `webhook`. `epoch_ms` is its
+    time, `buckets` the rules of the stage `notifications`.
     """
 
     image: str
@@ -35,6 +37,9 @@ class Rollout:
     partitions: int = 8
     client_secret: str | None = None
     monitoring: str = "monitoring"
+    buckets: tuple[str, ...] = ()
+    webhook: str | None = None
+    webhook_secret: str | None = None
 
     @property
     def broker_ports(self) -> list[int]:
@@ -68,6 +73,7 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
     arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), "--partitions", str(rollout.partitions)]
     arguments += ["--root", MEDIA] if stage.name in _READING else []
+    arguments += [word for rule in rollout.buckets for word in ("--bucket", rule)] if stage.name == NOTIFIED else []
     pod = _pod("worker", stage.name, rollout, arguments, _resources(stage))
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name)},
@@ -88,7 +94,12 @@ def _exporter(rollout: Rollout) -> Object:
 def _control(rollout: Rollout) -> Object:
     """One, as a second that wakes late may write an older value (ADR 0023). Its table lives in Kafka."""
     resources = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-    pod = _pod("control", "control", rollout, ["control", "--partitions", str(rollout.partitions)], resources)
+    arguments = ["control", "--partitions", str(rollout.partitions)]
+    arguments += ["--webhook", rollout.webhook] if rollout.webhook else []
+    pod = _pod("control", "control", rollout, arguments, resources)
+    if rollout.webhook_secret:
+        key = {"name": rollout.webhook_secret, "key": "secret"}
+        pod["spec"]["containers"][0]["env"] = [{"name": SECRET, "valueFrom": {"secretKeyRef": key}}]
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
@@ -168,7 +179,7 @@ def _resources(stage: Stage) -> Object:
 
 
 def _network(rollout: Rollout) -> Iterator[Object]:
-    """In: scrapes. Out: names and brokers; for the stages that read footage also the public web."""
+    """In: scrapes. Out: names and brokers; for who reads footage or calls a webhook also the public web."""
     scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     brokers = [{"port": port, "protocol": "TCP"} for port in rollout.broker_ports]
@@ -184,7 +195,8 @@ def _network(rollout: Rollout) -> Iterator[Object]:
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": private}}],
         "ports": [{"port": port, "protocol": "TCP"} for port in (80, 443)],
     }
-    selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": list(_READING)}]}
+    outward = [*_READING, "control"] if rollout.webhook else list(_READING)
+    selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": outward}]}
     reading = {"podSelector": selector, "policyTypes": ["Egress"], "egress": [web]}
     yield _object("NetworkPolicy", "rushes-reading", rollout, reading)
 

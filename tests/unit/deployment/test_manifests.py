@@ -20,7 +20,10 @@ from stream.settings import Settings
 
 TOPOLOGY = reference_topology()
 ROLLOUT = Rollout("registry/rushes:1", "kafka-1:9093,kafka-2:9093", client_secret="kafka-client")
-OPTIONS = ("--image", "registry/rushes:1", "--broker", "kafka://kafka:9092", "--gpu", "--captions")
+OPTIONS = (
+    *("--image", "registry/rushes:1", "--broker", "kafka://kafka:9092", "--gpu", "--captions"),
+    *("--bucket", "rushes/acme/=acme/daily", "--webhook", "https://example.org/hook", "--webhook-secret", "hook"),
+)
 
 
 def deployments() -> Iterator[dict[str, Any]]:
@@ -72,6 +75,30 @@ def test_each_stage_has_a_deployment_whose_command_the_cli_knows() -> None:
         line = [*made["command"][1:], *made["args"], "--help"]
         done = CliRunner().invoke(app, line)
         assert done.exit_code == 0, done.output
+
+
+def test_control_may_reach_its_webhook_and_signs_with_a_secret_that_stands_nowhere(written: Path) -> None:
+    documents = list(yaml.safe_load_all((written / "kubernetes.yaml").read_text()))
+    (control,) = (it for it in documents if it["metadata"]["name"] == "rushes-control" and it["kind"] == "Deployment")
+    made = container(control)
+    assert made["args"][made["args"].index("--webhook") + 1] == "https://example.org/hook"
+    assert made["env"] == [
+        {"name": "RUSHES_WEBHOOK_SECRET", "valueFrom": {"secretKeyRef": {"name": "hook", "key": "secret"}}}
+    ]
+    (web,) = (it["spec"] for it in documents if it["metadata"]["name"] == "rushes-reading")
+    assert "control" in web["podSelector"]["matchExpressions"][0]["values"]
+    (notified,) = (
+        it for it in documents if it["metadata"]["name"] == "rushes-notifications" and "template" in it["spec"]
+    )
+    arguments = container(notified)["args"]
+    assert arguments[arguments.index("--bucket") + 1] == "rushes/acme/=acme/daily"
+
+
+def test_a_secret_without_a_webhook_or_a_rule_that_is_none_is_refused(tmp_path: Path) -> None:
+    wanted = ["manifests", str(tmp_path / "out"), "--image", "i", "--broker", "kafka://kafka:9092"]
+    for more in (["--webhook-secret", "hook"], ["--bucket", "b={tenant}"]):
+        assert CliRunner().invoke(app, [*wanted, *more]).exit_code != 0
+    assert not (tmp_path / "out").exists()
 
 
 def test_single_writers_are_recreated_and_the_others_are_counted_by_keda() -> None:
