@@ -38,8 +38,11 @@ class BucketRule:
         names = re.findall(r"\{(.*?)\}", pattern)
         if not pattern or not is_tenant(found.tenant) or not is_name(found.project, 200):
             raise Fatal(f"bucket rule {text!r}: write BUCKET/PREFIX=TENANT/PROJECT", code="invalid_rule")
-        if set(names) - {"tenant", "project"} or len(set(names)) < len(names):
-            raise Fatal(f"bucket rule {text!r}: only {{tenant}} and {{project}}, once each", code="invalid_rule")
+        if set(names) - {"tenant", "project"} or len(set(names)) < len(names) or "{" in owner:
+            raise Fatal(
+                f"bucket rule {text!r}: only {{tenant}} and {{project}}, once each and before the =",
+                code="invalid_rule",
+            )
         return found
 
     def owner(self, name: str) -> tuple[str, str] | None:
