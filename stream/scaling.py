@@ -14,6 +14,7 @@ PRIOR_SERVICE: Mapping[str, float] = {
     "index": 200.0,
     "parquet": 200.0,
     "dead-letters": 1000.0,
+    "notifications": 1000.0,
 }
 """Video-seconds per second of one replica on two cores, until it is measured."""
 

@@ -14,6 +14,7 @@ from stream.cli.watching import (
     ClientProperties,
     Interval,
     MaxReplicas,
+    Notifications,
     Objective,
     Prior,
     Watched,
@@ -35,6 +36,7 @@ def exporter(  # one option per thing a deployment decides
     max_replicas: MaxReplicas = 32,
     prior: Prior = None,
     captions: Captions = False,
+    notifications: Notifications = False,
 ) -> None:
     """Watch the topology until SIGTERM. It reads small records only, and needs no worker to run."""
     from stream.exporter import run_exporter
@@ -46,9 +48,12 @@ def exporter(  # one option per thing a deployment decides
         shared.console.file.flush()
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
+    watched = Watched(broker, client_properties, policy, captions=captions, notifications=notifications, remembers=True)
     stop = threading.Event()
     with (
-        observing(Watched(broker, client_properties, policy, captions=captions, remembers=True)) as observer,
+        observing(
+            Watched(broker, client_properties, policy, captions=captions, notifications=notifications, remembers=True)
+        ) as observer,
         stop_on_signals(stop),
     ):
         run_exporter(observer, stop, announce, clock=SystemClock(), interval_s=interval, host=host, port=port)

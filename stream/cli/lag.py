@@ -21,6 +21,7 @@ from stream.cli.watching import (
     ClientProperties,
     Interval,
     MaxReplicas,
+    Notifications,
     Objective,
     Prior,
     Watched,
@@ -43,13 +44,16 @@ def lag(
     max_replicas: MaxReplicas = 32,
     prior: Prior = None,
     captions: Captions = False,
+    notifications: Notifications = False,
     once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
 ) -> None:
     """Live until Ctrl-C. The first look reads what is open from `progress`, as the exporter does."""
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
-    with observing(Watched(broker, client_properties, policy, captions=captions)) as observer:
+    with observing(
+        Watched(broker, client_properties, policy, captions=captions, notifications=notifications)
+    ) as observer:
         if json_output:
             shared.print_json(as_json(observer.step()))
         elif once:

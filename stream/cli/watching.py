@@ -31,6 +31,7 @@ Prior = Annotated[
 ]
 Interval = Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")]
 Captions = Annotated[bool, typer.Option(help="The deployment runs the caption stage.")]
+Notifications = Annotated[bool, typer.Option(help="The deployment runs the notifications stage.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Watched:
     client_properties: Path | None
     policy: ScalingPolicy
     captions: bool = False
+    notifications: bool = False
     remembers: bool = False
 
 
@@ -55,7 +57,8 @@ def observing(watched: Watched) -> Iterator["Observer"]:
     clock = SystemClock()
     # Nothing of it is opened: only the shape of the topology is asked.
     models = ModelChoice(captioner="hf" if watched.captions else "template")
-    settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu")
+    rules = ("bucket/",) if watched.notifications else ()
+    settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
     topology = Understanding(settings, clock, epoch_ms=0).topology()
     groups = {stage.name: stage.sources for stage in topology.stages}
     watch = KafkaWatch(KafkaSettings.from_uri(watched.broker, watched.client_properties), clock, groups)

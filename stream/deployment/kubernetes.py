@@ -20,6 +20,7 @@ STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", 
 _STORING = ("plan", "index", "parquet", "dead-letters")
 _READING = ("plan", "decode")
 _LOADING = ("plan", "understand", "caption")
+WATCHED = {"caption": "--captions", "notifications": "--notifications"}
 NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
 
 
@@ -57,7 +58,7 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     for stage in topology.stages:
         yield _deployment(stage, rollout)
         yield _budget(stage.name, rollout)
-    yield _exporter(rollout)
+    yield _exporter(topology, rollout)
     yield _control(rollout)
     for name in ("worker", "exporter", "control"):
         yield _service(name, rollout)
@@ -84,9 +85,12 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     return _object("Deployment", stage.name, rollout, {"replicas": 1, **spec} if single else spec)
 
 
-def _exporter(rollout: Rollout) -> Object:
+def _exporter(topology: Topology, rollout: Rollout) -> Object:
+    """Told of the optional stages: KEDA asks it for their replicas too."""
+    there = {stage.name for stage in topology.stages}
+    arguments = ["exporter", *(option for name, option in WATCHED.items() if name in there)]
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
-    pod = _pod("exporter", "exporter", rollout, ["exporter"], resources)
+    pod = _pod("exporter", "exporter", rollout, arguments, resources)
     spec = {"replicas": 1, "selector": {"matchLabels": _labels("exporter")}, "template": pod}
     return _object("Deployment", "exporter", rollout, spec)
 

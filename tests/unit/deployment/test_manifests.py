@@ -77,7 +77,7 @@ def test_each_stage_has_a_deployment_whose_command_the_cli_knows() -> None:
         assert done.exit_code == 0, done.output
 
 
-def test_control_may_reach_its_webhook_and_signs_with_a_secret_that_stands_nowhere(written: Path) -> None:
+def test_options_reach_control_exporter_and_notifications(written: Path) -> None:
     documents = list(yaml.safe_load_all((written / "kubernetes.yaml").read_text()))
     (control,) = (it for it in documents if it["metadata"]["name"] == "rushes-control" and it["kind"] == "Deployment")
     made = container(control)
@@ -85,6 +85,8 @@ def test_control_may_reach_its_webhook_and_signs_with_a_secret_that_stands_nowhe
     assert made["env"] == [
         {"name": "RUSHES_WEBHOOK_SECRET", "valueFrom": {"secretKeyRef": {"name": "hook", "key": "secret"}}}
     ]
+    (exporter,) = (it for it in documents if it["metadata"]["name"] == "rushes-exporter" and it["kind"] == "Deployment")
+    assert {"--captions", "--notifications"} <= set(container(exporter)["args"])
     (web,) = (it["spec"] for it in documents if it["metadata"]["name"] == "rushes-reading")
     assert "control" in web["podSelector"]["matchExpressions"][0]["values"]
     (notified,) = (
