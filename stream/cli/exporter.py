@@ -51,9 +51,7 @@ def exporter(  # one option per thing a deployment decides
     watched = Watched(broker, client_properties, policy, captions=captions, notifications=notifications, remembers=True)
     stop = threading.Event()
     with (
-        observing(
-            Watched(broker, client_properties, policy, captions=captions, notifications=notifications, remembers=True)
-        ) as observer,
+        observing(watched) as observer,
         stop_on_signals(stop),
     ):
         run_exporter(observer, stop, announce, clock=SystemClock(), interval_s=interval, host=host, port=port)
