@@ -23,10 +23,13 @@ through another connection: the group's own may be busy with a rebalance that wa
 
 @dataclass(slots=True)
 class _Held:
-    """What was committed last for a partition, and the note that goes with the next commit."""
+    """What was committed last for a partition, and the note that goes with the next commit. `lost`: that did not reach
+    the group, so it is said again.
+    """
 
     note: Note
     committed: tuple[int, str] | None = None
+    lost: bool = False
 
 
 class Commits:
@@ -62,8 +65,7 @@ class Commits:
 
     def keep_up(self, acks: AckTracker) -> None:
         """Commit what changed, if it is time. The first commit of an assignment is waited for: from then on a death
-        leaves a trace. One that fails, a rebalance under way being the usual reason, is repeated by the next, and
-        waited for (`failed`).
+        leaves a trace. One that fails, a rebalance under way being the usual reason, is repeated by the next.
         """
         now_s = self._clock.monotonic_s()
         if now_s < self._due_s:
@@ -79,7 +81,7 @@ class Commits:
         """A commit that nobody waited for did not reach the group."""
         for key in keys:
             if key in self._held:
-                self._held[key].committed = None
+                self._held[key].lost = True
 
     def try_alone(self, acks: AckTracker, record: Record, deaths: int) -> None:
         """Wait until it is known that the record is alone in this process's hands, and what was done before it.
@@ -109,7 +111,7 @@ class Commits:
             held = self._held[key]
             held.note = _progressed(held.note, partition)
             content = (partition.position, held.note.to_text())
-            if content != held.committed:
+            if held.lost or content != held.committed:
                 changed[key] = content
         if not changed:
             return
@@ -119,7 +121,7 @@ class Commits:
         else:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         for key, content in changed.items():
-            self._held[key].committed = content
+            self._held[key].committed, self._held[key].lost = content, False
 
 
 def _progressed(note: Note, partition: PartitionAcks) -> Note:

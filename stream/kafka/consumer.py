@@ -226,7 +226,9 @@ class KafkaConsumer:
         """Called for commits that nobody waited for. What failed is said again, even if nothing changes any more."""
         failed = [(each.topic, each.partition) for each in partitions if error is not None or each.error is not None]
         if failed:
-            _log.info("%s: a commit failed and is repeated (%s)", self._group, error or partitions[0].error)
+            _log.info(
+                "%s: a commit failed and is repeated (%s)", self._group, "partly" if error is None else error.str()
+            )
             with self._lock:
                 self._commits.failed(failed)
 
