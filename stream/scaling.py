@@ -61,21 +61,19 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
 
     What lies in partitions that do not move is left out: no replica would get to it.
     """
-    queues = [flow, *snapshot.above(flow)]
     soonest_s = policy.objective_s * SOONEST
     aim_s = policy.objective_s * SHARES.get(flow.stage, SHARE)
-    needed = flow.lane("interactive").arrival / policy.utilisation
-    for queue in queues:
+    needed = late = flow.lane("interactive").arrival / policy.utilisation
+    for queue in (flow, *snapshot.above(flow)):
         waiting_s = _moving(queue) * queue.lane("interactive").waiting_video_s
-        needed += waiting_s / max(soonest_s, aim_s - _age_s(queue))
         # Of batch footage plan lets in little at a time, wherever it waits.
-        needed += (_moving(flow) if queue is flow else 1.0) * queue.lane("batch").waiting_video_s / policy.batch_drain_s
+        batch = _moving(queue) * queue.lane("batch").waiting_video_s / policy.batch_drain_s
+        left_s = aim_s - _age_s(queue)
+        needed += waiting_s / max(soonest_s, left_s) + batch
+        late += waiting_s / max(soonest_s, left_s - policy.start_s) + batch
     present = flow.replicas * policy.rate(flow)
-    if needed <= present:
-        return needed
     # What is missing starts late, so it has to do its part in the time that is left then.
-    within_s = max(soonest_s, aim_s - _age_s(flow))
-    return present + (needed - present) * max(1.0, within_s / max(soonest_s, within_s - policy.start_s))
+    return needed if needed <= present else present + (needed - present) * late / needed
 
 
 def _moving(flow: StageFlow) -> float:

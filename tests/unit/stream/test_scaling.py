@@ -149,8 +149,12 @@ def test_replicas_are_there_when_what_waits_above_arrives() -> None:
     understand = StageFlow("understand", "decode", service_per_replica=10, partitions=16)
     assert wanted(understand, decode) == 16
     assert wanted(understand, replace(decode, stuck_partitions=1, stuck_share=1.0)) == 1
-    archive = replace(decode, lanes={"batch": LaneFlow(waiting_video_s=3000)})
-    assert wanted(understand, archive) == 1
+    archive = replace(decode, lanes={"batch": LaneFlow(waiting_video_s=72_000)})
+    assert wanted(understand, archive) == 2
+    assert wanted(understand, replace(archive, stuck_partitions=1, stuck_share=1.0)) == 1
+    for age_s in (15, 28, 40, 90):  # one cell that came back late is no reason to wait with the rest
+        again: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=age_s, waiting_video_s=10)}
+        assert wanted(replace(understand, lanes=again), decode) == 16
 
 
 def test_what_is_stuck_for_long_does_not_hurry_the_others() -> None:
