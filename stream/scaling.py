@@ -109,8 +109,8 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
     coming = flow.backlog_video_s > 0 or any(it.waiting_video_s for it in snapshot.above(flow))
     busy = coming or flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
-    found = max(min(floor, ceiling(flow, policy)), min(most, max(kept, math.ceil(wanted - 1e-9))))
-    return min(found, fewest_alike(flow, found))
+    found = min(most, max(kept, math.ceil(wanted - 1e-9)))
+    return max(min(floor, ceiling(flow, policy)), fewest_alike(flow, found))
 
 
 def fewest_alike(flow: StageFlow, replicas: int) -> int:
