@@ -74,11 +74,12 @@ _NOTHING = _Cells()
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """An asset's event that the entry stage has not acknowledged."""
+    """A record that the entry stage has not acknowledged. `footage`: an asset to come, no deletion and no bad event."""
 
     partition: int
     offset: int
     lane: Lane
+    footage: bool = True
 
 
 class Freshness:
@@ -263,7 +264,7 @@ class Freshness:
         mean_ns = self._mean_asset_ns()
         for (_, _, version), record in self._published.items():
             video_ns, oldest_ms = found[record.lane]
-            found[record.lane] = (video_ns + mean_ns, _older(oldest_ms, version.append_ms))
+            found[record.lane] = (video_ns + record.footage * mean_ns, _older(oldest_ms, version.append_ms))
         return found
 
 

@@ -104,9 +104,10 @@ class Observer:
             # Whatever it is, plan has to acknowledge it.
             data = event.data if event is not None else None
             who = (event.tenant, event.subject) if event is not None else ("", f"{record.partition}")
+            footage = isinstance(data, AssetPublished)
             lane = lane_of(data.priority if isinstance(data, AssetPublished) else "interactive")
             version = AssetVersion(record.append_time_ms, record.offset)
-            self._fold.published((*who, version), Published(record.partition, record.offset, lane))
+            self._fold.published((*who, version), Published(record.partition, record.offset, lane, footage))
         elif event is not None and isinstance(event.data, SegmentProgressed):
             self._fold.progressed(
                 event.data, at_ms=record.append_time_ms, place=(record.partition, record.offset), turn=self._turn

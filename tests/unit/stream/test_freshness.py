@@ -152,6 +152,15 @@ def test_the_unplanned_count_with_the_mean_length_of_the_planned() -> None:
     assert log.fold.snapshot(NOW_MS).stage("plan").backlog_video_s == pytest.approx(14)
 
 
+def test_deletions_are_no_footage_to_come() -> None:
+    log = Log()
+    log.fold.published(("t", "gone", AssetVersion(NOW_MS, 7)), Published(0, 7, "interactive", footage=False))
+    log.fold.look([place("plan", "assets", 7, 8)], {}, turn=1, now_ms=NOW_MS)
+    plan = log.fold.snapshot(NOW_MS).stage("plan")
+    assert plan.lane("interactive").waiting_video_s == 0
+    assert plan.idle_s == 0  # plan has work all the same
+
+
 def test_cells_that_a_stage_acknowledged_without_a_word_are_let_go() -> None:
     log = Log()
     log.planned()
