@@ -142,19 +142,27 @@ def run_events(
     clock: Clock | None = None,
 ) -> Progress:
     """One embedded run in this process until everything is acknowledged. `later` events are published that many
-    seconds after the others, whatever the run is at by then.
+    seconds after the others, in this order, whatever the run is at by then.
     """
+    following = sorted(later, key=lambda item: item[0])
+
+    def follow() -> None:
+        """In one thread: two timers a hundredth of a second apart may go off in either order."""
+        passed_s = 0.0
+        for delay_s, event in following:
+            SystemClock().sleep(delay_s - passed_s)
+            embedded.publish([event])
+            passed_s = delay_s
+
     with Embedded(settings, clock or SystemClock()) as embedded:
         embedded.send(raw)
         embedded.publish(events)
-        timers = [threading.Timer(delay_s, embedded.publish, [[event]]) for delay_s, event in later]
-        for timer in timers:
-            timer.start()
+        follower = threading.Thread(target=follow)
+        follower.start()
         finished = embedded.run(threading.Event(), watch)
-        for timer in timers:
-            timer.join()
+        follower.join()
         assert finished
-        if timers:  # one may have come after the end
+        if following:  # one may have come after the end
             assert embedded.run(threading.Event(), watch)
         return embedded.progress
 
