@@ -46,13 +46,16 @@ def own_node(directory: Path) -> Iterator[str]:
 def up(node: LocalNode) -> str:
     """Its address once it runs. Skips or fails as `kafka_servers` does."""
     try:
-        return node.up(
-            fetch_jars(Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes")))
-        ).servers
+        return node.up(kafka_jars()).servers
     except Fatal as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(missing.message)
         pytest.skip(missing.message)
+
+
+def kafka_jars() -> Path:
+    """As `fetch_jars`, in the cache that the command line uses."""
+    return fetch_jars(Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes")))
 
 
 @contextmanager

@@ -3,6 +3,7 @@ one copy of everything.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ POM = Path(__file__).parents[2] / "deploy" / "kafka" / "pom.xml"
 _INSTALL_JAVA = "apt install default-jre-headless"
 _START_S = 60.0
 _STOP_S = 30.0
+_PORTS = range(20_000, 32_768)
 _JVM = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -163,7 +166,9 @@ class LocalNode:
         if fresh and self._security != "plaintext":
             provide(self.directory, self._security, _program("keytool", "Java's keytool", _INSTALL_JAVA))
         if fresh or not properties.exists():
-            write_private(properties, self._properties(controller=free_port(), internal=free_port()))
+            controller = free_port(besides=(self._port,))
+            internal = free_port(besides=(self._port, controller))
+            write_private(properties, self._properties(controller=controller, internal=internal))
         (self.directory / "log4j2.properties").write_text(_LOG4J)
         if fresh:
             self._format(java, jars)
@@ -186,7 +191,7 @@ class LocalNode:
             arguments.unlink()
         if done.returncode:
             shutil.rmtree(self.directory / "data", ignore_errors=True)
-            said = "the user could not be made" if user else done.stderr.strip()[-300:]  # it repeats its arguments
+            said = "the user could not be made" if user else _cause(done.stderr)  # it repeats its arguments
             raise Fatal(f"cannot format Kafka's storage: {said}", code="kafka_start")
 
     def _properties(self, *, controller: int, internal: int) -> str:
@@ -214,6 +219,12 @@ class LocalNode:
         return " / ".join(line[:200] for line in lines[-3:]) or "(empty)"
 
 
+def _cause(trace: str) -> str:
+    """The last cause that a Java program names, without the places where."""
+    causes = [line for line in trace.splitlines() if line and not line.startswith("\t")]
+    return causes[-1][:300] if causes else "no reason given"
+
+
 def _program(name: str, what: str, how: str) -> str:
     found = shutil.which(name, path=os.environ.get("PATH"))
     if found is None:
@@ -229,11 +240,24 @@ def _answers(port: int) -> bool:
         return False
 
 
-def free_port() -> int:
-    """A port of the loopback that nothing listens on now."""
+def free_port(besides: Collection[int] = ()) -> int:
+    """A port of the loopback that nothing listens on now, none of `besides`. It lies below the range that systems give
+    to outgoing connections: none of those takes it before we listen, and a client that tries it while its node is down
+    never reaches itself.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if port not in besides and _bindable(port):
+            return port
+    raise Fatal(f"no port of the loopback is free between {_PORTS.start} and {_PORTS.stop}", code="no_port")
+
+
+def _bindable(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _port_of(directory: Path) -> int | None:
