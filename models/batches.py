@@ -14,7 +14,7 @@ class PictureBatches:
     before, so that a picture's result depends neither on its neighbours nor on how many there are.
 
     `prepare` makes what `forward` sees of a picture, in `threads` threads: decoding and resizing leave the interpreter
-    to others. Work on the device is queued: while it computes, the host prepares the next batch.
+    to others. Work on the device is queued: while it computes, the host prepares the next batch. One thread at a time.
     """
 
     def __init__(

@@ -108,8 +108,11 @@ class Bundle:
         if not self._side_by_side:
             yield lambda call: call
             return
-        with ThreadPoolExecutor(threads) as beside:
+        beside = ThreadPoolExecutor(threads)
+        try:
             yield lambda call: beside.submit(call).result
+        finally:  # after a failure nobody asks for what has not begun
+            beside.shutdown(cancel_futures=True)
 
     def _views(self, images: Sequence[Sequence[Image]], defer: Defer) -> list[_Views]:
         every = [image for cell in images for image in cell]

@@ -12,7 +12,8 @@ WARM_UP = 3
 
 
 class DeviceQueue:
-    """Inputs are written into `staged`, a page-locked buffer that is used again; `send` queues a pass over it.
+    """Inputs are written into `staged`, a page-locked buffer that is used again; `send` queues a pass over it. One
+    thread at a time.
 
     On CUDA the passes have a stream of their own, so that nobody waits behind what another network queued, and are
     captured once as a graph: a single call starts all kernels. Kernel by kernel, a thread that shares the interpreter

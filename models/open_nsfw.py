@@ -67,17 +67,23 @@ def network_of(path: Path) -> OpenNsfwNetwork:
     """The network of the ONNX file, batch norms folded into their convolutions. Raises `Fatal` (`wrong_checkpoint`)."""
     import onnx
 
-    graph = _Graph(onnx.load(str(path)).graph)
-    convolutions = [graph.convolution(node) for node in graph.nodes("Conv")]
-    (product,) = graph.nodes("MatMul")
-    matrix = graph.weight(product.input[1])
-    offset = graph.weight(graph.consumer(product).input[1])
-    wanted = 1 + sum(3 * count + 1 for count in BLOCKS)
-    if len(convolutions) != wanted or matrix is None or offset is None:
+    try:
+        return _built(_Graph(onnx.load(str(path)).graph)).eval()
+    except Exception as error:  # whatever is not where it should be: a node, a weight, its shape
         raise Fatal(
-            f"{path.name} has {len(convolutions)} convolutions, the network has {wanted}", code="wrong_checkpoint"
-        )
-    return OpenNsfwNetwork(convolutions, torch.tensor(matrix), torch.tensor(offset)).eval()
+            f"{path.name} is not the open NSFW network ({type(error).__name__}): `rushes weights fetch` brings it",
+            code="wrong_checkpoint",
+        ) from error
+
+
+def _built(graph: "_Graph") -> OpenNsfwNetwork:
+    convolutions = [graph.convolution(node) for node in graph.nodes("Conv")]
+    wanted = 1 + sum(3 * count + 1 for count in BLOCKS)
+    if len(convolutions) != wanted:
+        raise ValueError(f"{len(convolutions)} convolutions, not {wanted}")
+    (product,) = graph.nodes("MatMul")
+    matrix, offset = graph.weight(product.input[1]), graph.weight(graph.consumer(product).input[1])
+    return OpenNsfwNetwork(convolutions, torch.tensor(matrix), torch.tensor(offset))
 
 
 class _Graph:

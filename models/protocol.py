@@ -1,6 +1,7 @@
 """What models promise, family by family. Every registry entry passes `tests/contract/test_models.py`.
 
 All are pure functions of their input: alone, in a batch or permuted, a result is the same (fixed, padded batches).
+One thread at a time calls a model; several models may be called side by side.
 """
 
 from collections.abc import Sequence

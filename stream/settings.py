@@ -42,7 +42,7 @@ class Settings:
     decode_limit_s: float = 90.0
     models: ModelChoice = field(default_factory=ModelChoice)
     decode_children: int = 2
-    model_threads: int = 2
+    model_threads: int | None = None  # None: 2, and 8 to prepare what a device computes
     model_device: Device = "auto"
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,7 @@ from stream.health import Answer, served
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.metrics import Metrics, StageMetrics
+from stream.pipelines.patience import came_through
 from stream.pipelines.webhook import WebhookSettings, webhook_stage
 from stream.process import StageThreads
 from stream.records import TopicSpec
@@ -45,16 +47,16 @@ def run_control(
     clock: Clock,
     announce: Callable[[int], None] = lambda _port: None,
 ) -> None:
-    """Work until `stop`; `announce` is told the port. Raises what ended it; it may be started again at once, also after
-    kill -9.
+    """Work until `stop`; `announce` is told the port once the broker has answered. Raises what ended it; it may be
+    started again at once, also after kill -9.
     """
     broker = KafkaBroker(kafka, clock)
     metrics = Metrics(CollectorRegistry())
     status = Status(APP, StageMetrics(metrics, APP))
     with ExitStack() as held:
         held.callback(broker.close)
-        broker.ensure(topics(partitions))
-        broker.declare(PROGRESS.name, APP)
+        if not came_through(partial(_prepare, broker, partitions), stop):
+            return
         webhook = beside.webhook
         threads = None if webhook is None else held.enter_context(_webhook(webhook, broker, metrics, clock))
         pulse = Pulse(status, threads, clock)
@@ -86,6 +88,11 @@ class Pulse:
         states = [self._status.snapshot(delayed=0), *(self._threads.states() if self._threads else ())]
         waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
         return not waiting, "; ".join(waiting) or "ok"
+
+
+def _prepare(broker: KafkaBroker, partitions: int) -> None:
+    broker.ensure(topics(partitions))
+    broker.declare(PROGRESS.name, APP)
 
 
 def topics(partitions: int) -> list[TopicSpec]:

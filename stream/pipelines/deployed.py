@@ -1,6 +1,5 @@
 """Stages of the understanding topology as one process of many on a shared broker."""
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +7,18 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from stream.backpressure import Outage
 from stream.clock import Clock
-from stream.errors import Unavailable
 from stream.health import Answer, served
 from stream.janitor import Janitor
 from stream.metrics import Metrics
 from stream.pipelines.content_metrics import StoreSizes, watch_scores
+from stream.pipelines.patience import came_through
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import Broker
 from stream.settings import Settings
-from stream.stage import RetryPolicy
 from stream.topology import Topology
 from stream.worker import Pace
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +44,6 @@ def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
             broker.declare(topic, stage.name)
 
 
-def _prepared(broker: Broker, topology: Topology, deployment: Deployment, stop: threading.Event) -> bool:
-    """Whether `prepare` came through before `stop`: a broker that is away now is waited for."""
-    outage = Outage(RetryPolicy())
-    while True:
-        try:
-            prepare(broker, topology, deployment)
-        except Unavailable as error:
-            if outage.error is None:
-                _log.warning("waiting for the broker: %s (%s)", error.message, error.code)
-            outage.begin(error, 0.0)
-            if stop.wait(outage.remaining_s(0.0)):
-                return False
-        else:
-            return True
-
-
 def run_deployed(
     settings: Settings,
     names: Sequence[str],
@@ -85,7 +64,7 @@ def run_deployed(
     sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     try:
-        if not _prepared(broker, topology, deployment, stop):
+        if not came_through(partial(prepare, broker, topology, deployment), stop):
             return
         read = {source for stage in stages for source in stage.sources}
         janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())

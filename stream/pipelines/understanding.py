@@ -34,7 +34,7 @@ TENANTS_AT_ONCE = 4
 # Cells of about ten samples each, so that pictures fill batches of 64.
 CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
 # What an accelerator waits for is the host, which resizes pictures for it.
-CUDA_THREADS = 8
+CPU_THREADS, CUDA_THREADS = 2, 8
 
 
 class Understanding:
@@ -110,7 +110,7 @@ class Understanding:
 
     @property
     def _model_threads(self) -> int:
-        return max(self.settings.model_threads, CUDA_THREADS if self._device == "cuda" else 1)
+        return self.settings.model_threads or (CUDA_THREADS if self._device == "cuda" else CPU_THREADS)
 
     @cached_property
     def _device(self) -> str:
@@ -205,7 +205,7 @@ class Understanding:
             sources=(ANNOTATIONS.name,),
             targets=(ANNOTATIONS.name,),
             operator=self._caption_operator,
-            resources=Resources(cpus=float(self.settings.model_threads), memory_bytes=4 << 30),
+            resources=Resources(cpus=float(self._model_threads), memory_bytes=4 << 30),
         )
 
     def _caption_operator(self) -> Operator:

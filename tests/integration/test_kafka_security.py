@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.node import LocalNode, free_port
 from stream.kafka.node_security import Security
-from stream.pipelines.deployed import Deployment, _prepared
+from stream.pipelines.deployed import Deployment, prepare
+from stream.pipelines.patience import came_through
 from stream.pipelines.understanding import reference_topology
 from stream.records import TopicSpec
 from tests.brokers import up
@@ -179,7 +181,7 @@ def test_who_waits_for_brokers_ends_with_a_wrong_password(sasl: Secured, tmp_pat
     assert "hunter2" not in ended.err + ended.out
     broker = KafkaBroker(KafkaSettings.from_uri(uri, wrong), CLOCK)
     with pytest.raises(Fatal, match="SASL authentication error"):
-        _prepared(broker, reference_topology(), Deployment(0, 1), threading.Event())
+        came_through(partial(prepare, broker, reference_topology(), Deployment(0, 1)), threading.Event())
     broker.close()
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import av
@@ -26,6 +27,7 @@ from models.tags import EfficientNetTagger, batches_of
 from models.text import MiniLm
 from models.transnet import TransNetV2
 from models.weights import WeightsCache
+from stream.errors import Fatal
 
 pytestmark = pytest.mark.slow
 Require = Callable[..., None]
@@ -133,6 +135,13 @@ def test_moderation_on_an_accelerator_scores_the_same(
         (alone,) = batches.run(scenes[1:2])
     np.testing.assert_allclose(half, expected, rtol=0, atol=0.01)
     np.testing.assert_array_equal(alone, half[1:2])
+
+
+def test_another_file_in_place_of_the_moderation_network_is_named(tmp_path: Path) -> None:
+    for path, content in ((tmp_path / "words.onnx", b"no network"), (tmp_path / "empty.onnx", b"")):
+        path.write_bytes(content)
+        with pytest.raises(Fatal, match=f"{path.name} is not the open NSFW network"):
+            nsfw_network(path)
 
 
 def assert_tags_equal(left: Floats, right: Floats) -> None:

@@ -1,0 +1,27 @@
+"""What a process does while the broker that it starts on is away."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from stream.backpressure import Outage
+from stream.errors import Unavailable
+from stream.stage import RetryPolicy
+
+_log = logging.getLogger(__name__)
+
+
+def came_through(doing: Callable[[], None], stop: threading.Event) -> bool:
+    """Whether `doing` ended without `Unavailable` before `stop`; it is tried again until then, ever more rarely."""
+    outage = Outage(RetryPolicy())
+    while True:
+        try:
+            doing()
+        except Unavailable as error:
+            if outage.error is None:
+                _log.warning("waiting for the broker: %s (%s)", error.message, error.code)
+            outage.begin(error, 0.0)
+            if stop.wait(outage.remaining_s(0.0)):
+                return False
+        else:
+            return True
