@@ -14,6 +14,8 @@ from stream.retries import DelayHeap, backoff_s
 from stream.stage import Stage
 
 MIN_RECORDS = 16
+MIN_QUICK_RECORDS = 64
+"""A poll costs as much as a few records that take no time."""
 MAX_POLL_RECORDS = 1024
 """So that a long read-ahead delays no work by more than a moment."""
 
@@ -46,8 +48,8 @@ class Queue(Protocol):
 
 
 class Inbox:
-    """Holds at most twice a batch (and at least `MIN_RECORDS`), and no more once `max_bytes` of a batch are held; with
-    a `read_ahead`, as much as the stage's admission allows, in that queue's order.
+    """Holds at most twice a batch (and at least `MIN_RECORDS`, of quick ones `MIN_QUICK_RECORDS`), and no more once
+    `max_bytes` of a batch are held; with a `read_ahead`, as much as the stage's admission allows, in its order.
 
     Records that come back after a passing fault run alone, before anything else, so that a culprit uses up no
     attempt of its neighbours.
@@ -81,6 +83,11 @@ class Inbox:
         if records <= 0 or spare_bytes <= 0:
             return 0
         return max(1, min(records, spare_bytes // self._record_bytes, MAX_POLL_RECORDS))
+
+    def quick(self) -> None:
+        """All that was held went in a moment, so more may be: nothing will wait long behind it."""
+        if self._read_ahead is None:
+            self.capacity = max(self.capacity, MIN_QUICK_RECORDS)
 
     def low(self) -> bool:
         """Less than a batch waits, or there is more to see, so it is time to poll."""

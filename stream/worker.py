@@ -250,6 +250,9 @@ class Worker:
             now_s = self._clock.monotonic_s()
             if now_s >= until_s or self._outage.error or self._throttle.due(now_s, self._outbox.sent_bytes):
                 break
+        else:
+            if worked:
+                self._inbox.quick()
         return worked
 
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
@@ -260,8 +263,7 @@ class Worker:
         gone = len(works) - len(owned)
         if gone and self._read_ahead is not None:
             gone += self._read_ahead.drop(lambda record: not consumer.owns(record))
-        if gone:
-            self._status.in_flight(-gone)
+        self._status.in_flight(-gone)
         return owned
 
     def _work_off(self, batch: list[Work]) -> None:

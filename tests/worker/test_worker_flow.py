@@ -9,6 +9,7 @@ from stream.errors import Fatal, Unavailable
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
+from stream.inbox import MIN_QUICK_RECORDS, MIN_RECORDS
 from stream.stage import BatchPolicy
 from stream.topics import ANNOTATIONS, ASSETS, FRAMES
 from stream.worker import Pace
@@ -279,3 +280,20 @@ def test_two_members_share_the_work_without_doubling_it() -> None:
 
 def test_asset_id_reads_the_payload() -> None:
     assert asset_id(Event(AssetDeleted(asset_id="a"), "t", "p", "s", 0)) == "a"
+
+
+@pytest.mark.parametrize(("taking_s", "held"), [(0.0, MIN_QUICK_RECORDS), (0.01, MIN_RECORDS)])
+def test_as_much_is_held_as_goes_in_a_moment(taking_s: float, held: int) -> None:
+    kit = Kit(pace=Pace(poll_timeout_s=0.0, flush_interval_s=0.0, unit_s=0.005))
+    waiting: list[int] = []
+
+    def look(events: Sequence[Event]) -> Iterable[Event]:
+        waiting.append(len(kit.worker._inbox) + 1)
+        kit.clock.advance(taking_s)
+        return ()
+
+    kit.operator.script = look
+    kit.publish(*(f"clip-{number}" for number in range(300)))
+    kit.settle(steps=400)
+    assert len(waiting) == 300
+    assert max(waiting) == held
