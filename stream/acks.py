@@ -39,7 +39,9 @@ class PartitionAcks:
         """`delivered`, unless it was delivered before or an earlier owner acknowledged it: then False."""
         if offset < self._next:
             return False
-        self.delivered(offset)
+        self._order.append(offset)
+        self._unacked.add(offset)
+        self._next = offset + 1
         if offset not in self._acked:
             return True
         self._acked.remove(offset)
@@ -55,10 +57,12 @@ class PartitionAcks:
         return True
 
     def _settle(self, offset: int) -> None:
-        self._unacked.remove(offset)
-        while self._order and self._order[0] not in self._unacked:
-            self._order.popleft()
-        self._pass_over()
+        order, unacked = self._order, self._unacked
+        unacked.remove(offset)
+        while order and order[0] not in unacked:
+            order.popleft()
+        if self._acked:
+            self._pass_over()
 
     def _pass_over(self) -> None:
         """What an earlier owner acknowledged need not come again."""

@@ -268,17 +268,17 @@ class MemoryFollower:
                 self._siblings.remove(self)
 
 
+@dataclass(frozen=True, slots=True)
 class MemoryDelivery:
     """Durable (as far as memory is) as soon as it was sent."""
+
+    size: int
 
     def done(self) -> bool:
         return True
 
     def error(self) -> str | None:
         return None
-
-
-_DELIVERED = MemoryDelivery()
 
 
 class MemoryProducer:
@@ -289,7 +289,7 @@ class MemoryProducer:
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> MemoryDelivery:
         self._broker.append(topic, key, value, headers)
-        return _DELIVERED
+        return MemoryDelivery(record_size(key, value, headers))
 
     def flush(self, timeout_s: float) -> None:
         """Nothing to wait for."""

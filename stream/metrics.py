@@ -5,6 +5,8 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from stream.timings import Timings
+
 Kind = Literal["counter", "gauge", "histogram"]
 
 
@@ -176,7 +178,9 @@ class Metrics:
         self.records = _counter(RECORDS, registry)
         self.events = _counter(EVENTS, registry)
         self.sent = _counter(SENT, registry)
-        self.processing = _histogram(PROCESSING, registry)
+        self.processing = Timings(
+            PROCESSING.name, PROCESSING.help, PROCESSING.labels, buckets=PROCESSING.buckets, registry=registry
+        )
         self.batch_records = _histogram(BATCH_RECORDS, registry)
         self.batch_bytes = _histogram(BATCH_BYTES, registry)
         self.dead_letters = _counter(DEAD_LETTERS, registry)
@@ -199,7 +203,7 @@ class StageMetrics:
         self._metrics = metrics
         self._stage = stage
         self._sent: dict[str, tuple[Counter, Counter]] = {}
-        self.processing = metrics.processing.labels(stage)
+        self.processing = metrics.processing.timing(stage)
         self.batch_records = metrics.batch_records.labels(stage)
         self.batch_bytes = metrics.batch_bytes.labels(stage)
         self.ready = metrics.ready.labels(stage)

@@ -1,8 +1,6 @@
 """A stage's outputs on their way: each goes to the one target that carries its type, and is settled when durable."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from stream.codec import encode
@@ -10,19 +8,12 @@ from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.inbox import Work
 from stream.metrics import StageMetrics
-from stream.records import Delivery, Producer, record_size
+from stream.records import Delivery, Producer
 from stream.routing import routes
 from stream.stage import Stage
 from stream.topics import Topic
 
 Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
-
-
-@dataclass(slots=True)
-class _Unsettled:
-    works: Sequence[Work]
-    deliveries: Sequence[Delivery]
-    outcome: Outcome
 
 
 class Outbox:
@@ -35,10 +26,10 @@ class Outbox:
         self._producer = producer
         self._routes = routes(stage, topics)
         self._metrics = metrics
-        self._unsettled: deque[_Unsettled] = deque()
+        self._unsettled: list[tuple[Outcome, Sequence[Work], Sequence[Delivery]]] = []
         self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
         self.waiting_since_s: float | None = None
-        self._untold: dict[str, list[int]] = {}  # topic to the sizes of events that the metrics lack
+        self._untold: dict[str, list[int]] = {}  # topic to events and their bytes that the metrics lack
         self.sent_bytes = self.unsettled_bytes = 0
 
     def carries(self, event_type: str) -> bool:
@@ -55,10 +46,11 @@ class Outbox:
             )
         record = encode(event)
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
-        size = record_size(record.key, record.value, record.headers)  # as brokers count what is unread
-        self.sent_bytes += size
-        self.unsettled_bytes += size
-        self._untold.setdefault(topic, []).append(len(record.value))
+        self.sent_bytes += delivery.size
+        self.unsettled_bytes += delivery.size
+        untold = self._untold.get(topic) or self._untold.setdefault(topic, [0, 0])
+        untold[0] += 1
+        untold[1] += len(record.value)
         return delivery
 
     def send_all(self, events: Iterable[Event]) -> list[Delivery]:
@@ -73,7 +65,7 @@ class Outbox:
         if not deliveries:
             self._settled.setdefault(outcome, []).extend(works)
         else:
-            self._unsettled.append(_Unsettled(works, deliveries, outcome))
+            self._unsettled.append((outcome, works, deliveries))
         if self.waiting_since_s is None:
             self.waiting_since_s = now_s
 
@@ -83,20 +75,20 @@ class Outbox:
 
         Raises `Unavailable`, keeping everything, when the broker does not answer in time.
         """
-        for topic, sizes in self._untold.items():
-            self._metrics.sent(topic, len(sizes), sum(sizes))
+        for topic, (events, size) in self._untold.items():
+            self._metrics.sent(topic, events, size)
         self._untold.clear()
         self._producer.flush(timeout_s)
         self.unsettled_bytes = 0
         settled, self._settled = self._settled, {}
         again: list[Work] = []
-        for it in self._unsettled:
-            for delivery in it.deliveries:
+        for outcome, works, deliveries in self._unsettled:
+            for delivery in deliveries:
                 if not delivery.done() or delivery.error() is not None:
-                    again += it.works
+                    again += works
                     break
             else:
-                settled.setdefault(it.outcome, []).extend(it.works)
+                settled.setdefault(outcome, []).extend(works)
         self._unsettled.clear()
         self.waiting_since_s = None
         return settled, again

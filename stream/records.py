@@ -60,8 +60,10 @@ class Backlog:
 
 
 class Delivery(Protocol):
-    """The fate of one sent record, known after `Producer.flush`."""
+    """The fate of one sent record of `size` bytes (see `record_size`), known after `Producer.flush`."""
 
+    @property
+    def size(self) -> int: ...
     def done(self) -> bool: ...
     def error(self) -> str | None:
         """None when durable; a reason otherwise. Only meaningful once `done()`."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from stream.backpressure import Outage, Readers, Throttle
 from stream.clock import Clock
 from stream.codec import Decoder
-from stream.dead_letters import unexpected
-from stream.errors import BadEvent, Fatal, Unavailable
+from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.failures import Failures
 from stream.inbox import Inbox, Work
 from stream.metrics import Metrics, StageMetrics
 from stream.outbox import Outbox, refused
 from stream.read_ahead import ReadAhead
+from stream.reading import parts_of, read
 from stream.records import IN_HAND, Broker, Consumer, Delivery
 from stream.stage import Operator, Stage
 from stream.status import Status, WorkerState
@@ -40,9 +40,6 @@ class Pace:
 
 
 DEFAULT_PACE = Pace()
-MAX_DEATHS_ALONE = 3
-MAX_DEATHS_READING = MAX_DEATHS_ALONE + 2
-"""From here on not even the record's bytes are looked at: reading them may be what kills."""
 
 
 class Worker:
@@ -243,12 +240,17 @@ class Worker:
     def _work(self, consumer: Consumer, now_s: float) -> bool:
         """Whether there was a batch. Looking around costs as much as a small record."""
         until_s, worked = now_s + self._pace.unit_s, False
+        throttled = bool(self._stage.throttled_by)
         while taken := self._inbox.take(now_s):
             worked = True
             if batch := self._owned(consumer, taken):
                 self._work_off(batch)
             now_s = self._clock.monotonic_s()
-            if now_s >= until_s or self._outage.error or self._throttle.due(now_s, self._outbox.sent_bytes):
+            if (
+                now_s >= until_s
+                or self._outage.error
+                or (throttled and self._throttle.due(now_s, self._outbox.sent_bytes))
+            ):
                 break
         else:
             if worked:
@@ -275,10 +277,14 @@ class Worker:
         try:
             if batch[0].record.deaths is not None:
                 self._accuse(batch[0])
-            parts = self._decoded(batch)
+            for work in batch:
+                if work.event is None:
+                    read(work, self._decoder)
+            if len(batch) > 1:
+                parts = parts_of(batch)
             while parts and not (self._stop.is_set() and self._overdue()):
                 part = parts[-1]
-                error = part[0].error or _killer(part[0]) or self._attempt(part)
+                error = part[0].error or self._attempt(part)
                 if error is not None and len(part) > 1:
                     parts[-1:] = self._failures.split(part, error)
                     continue
@@ -294,26 +300,6 @@ class Worker:
         if self._consumer is not None:
             self._settle(self._consumer, force=True)
             self._consumer.try_alone(work.record)
-
-    def _decoded(self, batch: list[Work]) -> list[list[Work]]:
-        """What to work off, last first: the events together, and each record that is none by itself."""
-        unreadable: list[list[Work]] = []
-        for work in batch:
-            if work.event is None:
-                try:
-                    if work.record.deaths is not None and work.record.deaths >= MAX_DEATHS_READING:
-                        raise _killed(work.record.deaths)
-                    work.event = self._decoder.decode(work.record)
-                except BadEvent as error:
-                    work.error = error
-                    unreadable.append([work])
-                except Exception as error:  # noqa: BLE001 - hostile bytes may break a parser in unforeseen ways
-                    work.error = BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable")
-                    unreadable.append([work])
-        if not unreadable:
-            return [batch]
-        readable = [work for work in batch if work.error is None]
-        return [*reversed(unreadable), readable] if readable else unreadable
 
     def _attempt(self, works: list[Work]) -> Exception | None:
         """Run the operator and send its outputs. The error that is the records' to bear; others are raised."""
@@ -388,13 +374,3 @@ class Worker:
         self._outage.end()
         self._status.ready(True)
         self._status.paused(None)
-
-
-def _killer(work: Work) -> BadEvent | None:
-    """Why a record that killed worker after worker is not tried again."""
-    deaths = work.record.deaths or 0
-    return _killed(deaths) if deaths >= MAX_DEATHS_ALONE else None
-
-
-def _killed(deaths: int | None) -> BadEvent:
-    return BadEvent(f"{deaths} workers died with this record alone in their hands", code="worker_killed")

@@ -143,8 +143,8 @@ class KafkaBroker:
         low, end = self._extent(topic)
         return KafkaTail(self._settings, {it: max(low[it], end[it] - history) for it in end}, end, quiet=True)
 
-    def producer(self) -> KafkaProducer:
-        return KafkaProducer(self._settings, self._limits, self._sizes)
+    def producer(self, *, places: bool = False) -> KafkaProducer:
+        return KafkaProducer(self._settings, self._limits, self._sizes, places=places)
 
     def backlog(self, topic: str, group: str) -> Backlog:
         """Reads one record of each partition that has something left; `unread_bytes` reads none."""

@@ -10,41 +10,63 @@ from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error,
 from stream.records import record_size
 
 FULL_QUEUE_WAIT_S = 1.0
+POLL_BYTES = 64 * 1024
+"""librdkafka keeps what it has sent until it is polled."""
+
+
+class _Flight:
+    """Whatever is sent between two flushes lands together."""
+
+    __slots__ = ("landed",)
+
+    def __init__(self) -> None:
+        self.landed = False
 
 
 class KafkaDelivery:
-    """The fate of one record; written by librdkafka's callback during `flush` or a later `send`. `offset` and
-    `append_ms` (the broker's time) say where it lies once it is durable.
+    """The fate of one record: durable once a `flush` that began after it was sent is over, unless it was refused.
+    `place` is where it then lies (append time in ms, by the broker's clock, and offset) if its producer asks for that.
     """
 
-    __slots__ = ("_error", "_settled", "append_ms", "offset")
+    __slots__ = ("_error", "flight", "place", "size")
 
-    def __init__(self) -> None:
-        self.offset = self.append_ms = -1
-        self._settled = False
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.place: tuple[int, int] | None = None
+        self.flight: _Flight | None = None
         self._error: str | None = None
 
     def done(self) -> bool:
-        return self._settled
+        return self._error is not None or (self.flight is not None and self.flight.landed)
 
     def error(self) -> str | None:
         return self._error
 
-    def settle(self, error: KafkaError | None, message: Message) -> None:
-        self._error = None if error is None else error.str()
+    def told(self, error: KafkaError | None, message: Message) -> None:
+        """librdkafka's report, made while somebody sends or flushes."""
         if error is None:
-            self.offset, self.append_ms = message.offset() or 0, message.timestamp()[1]
-        self._settled = True
+            self.place = message.timestamp()[1], message.offset() or 0
+        else:
+            self._error = error.str()
 
 
 class KafkaProducer:
-    """Thread-safe. `limits`: topic to the largest record it takes (key, value and headers), as `ensure` declared."""
+    """Thread-safe. `limits`: topic to the largest record it takes (key, value and headers), as `ensure` declared.
 
-    def __init__(self, settings: KafkaSettings, limits: Mapping[str, int], sizes: "RecordSizes") -> None:
+    With `places` deliveries know where they lie; it costs a report for every record, with a copy of it, and not just
+    for those that were refused.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, limits: Mapping[str, int], sizes: "RecordSizes", *, places: bool = False
+    ) -> None:
         self._limits = limits
         self._sizes = sizes
         self._closed = threading.Event()
         self._refusals = settings.refusals
+        self._lock = threading.Lock()
+        self._flights = [_Flight()]  # the last one is being filled, the others are late
+        self._unpolled_bytes = 0
         self._producer = made(
             Producer,
             settings,
@@ -55,6 +77,7 @@ class KafkaProducer:
                 "message.max.bytes": MAX_RECORD_BYTES,
                 "queue.buffering.max.kbytes": 128 * 1024,
                 "delivery.timeout.ms": 120_000,
+                "delivery.report.only.error": not places,
                 # One record must not be spread over the partitions at random when its key is empty.
                 "partitioner": "murmur2",
             },
@@ -67,35 +90,51 @@ class KafkaProducer:
             raise BadEvent(
                 f"a record of {size} bytes is over the {limit} bytes of topic {topic!r}", code="record_too_large"
             )
-        delivery = KafkaDelivery()
+        delivery = KafkaDelivery(size)
+        fields: list[tuple[str, str | bytes | None]] = list(headers.items())
         try:
-            self._queue(topic, key, value, headers, delivery)
+            try:
+                self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
+            except BufferError:
+                self._queue_late(topic, key, value, fields, delivery)
         except KafkaException as failure:
             raise as_stage_error(failure.args[0], f"sending to {topic}") from None
+        delivery.flight = self._flights[-1]  # only now: a flush that began before may not have seen it
         self._sizes.seen(topic, size)
-        self._producer.poll(0)
+        self._unpolled_bytes += size
+        if self._unpolled_bytes >= POLL_BYTES:
+            self._unpolled_bytes = 0
+            self._producer.poll(0)
         return delivery
 
-    def _queue(
-        self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes], delivery: KafkaDelivery
+    def _queue_late(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        fields: list[tuple[str, str | bytes | None]],
+        delivery: KafkaDelivery,
     ) -> None:
         """A full queue gets a moment to drain, then the stage pauses."""
-        for wait_s in (FULL_QUEUE_WAIT_S, 0.0):
-            try:
-                self._producer.produce(topic, value, key, headers=list(headers.items()), on_delivery=delivery.settle)
-            except BufferError:
-                self._producer.poll(wait_s)
-            else:
-                return
-        raise Unavailable("the producer's queue is full: the broker is slow or away", code="broker_slow")
+        self._producer.poll(FULL_QUEUE_WAIT_S)
+        try:
+            self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
+        except BufferError:
+            raise Unavailable("the producer's queue is full: the broker is slow or away", code="broker_slow") from None
 
     def flush(self, timeout_s: float) -> None:
+        with self._lock:
+            flights, self._flights = self._flights, [_Flight()]
         if left := self._producer.flush(timeout_s):
+            with self._lock:
+                self._flights = flights + self._flights
             self._refusals.check()
             raise Unavailable(
                 f"{left} records are not durable after {timeout_s:g} s: the broker is slow or away",
                 code="broker_unavailable",
             )
+        for flight in flights:
+            flight.landed = True
 
     def close(self) -> None:
         """What is not flushed is given up: its sources are unacknowledged and come again."""

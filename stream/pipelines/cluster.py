@@ -56,7 +56,7 @@ class ClusterSession:
         with ExitStack() as held:
             self._tail = self._broker.tail(PROGRESS.name)
             held.callback(self._tail.close)
-            self._producer = self._broker.producer()
+            self._producer = self._broker.producer(places=True)
             held.callback(self._producer.close)
             self._held = held.pop_all()
         return self
@@ -111,7 +111,7 @@ class ClusterSession:
         self._producer.flush(FLUSH_S)
         if refused := next((error for delivery in sent if (error := delivery.error()) is not None), None):
             raise Unavailable(f"not everything could be published: {refused}", code="broker_unavailable")
-        return [AssetVersion(delivery.append_ms, delivery.offset) for delivery in sent]
+        return [AssetVersion(*delivery.place) for delivery in sent if delivery.place is not None]
 
     def _follow(self, timeout_s: float) -> None:
         for record in self._tail.poll(10_000, timeout_s):

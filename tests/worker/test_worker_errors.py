@@ -285,6 +285,8 @@ def test_an_operator_that_cannot_open_yet_stays_out_of_the_group() -> None:
 
 
 class Refused:
+    size = 1
+
     def done(self) -> bool:
         return True
 

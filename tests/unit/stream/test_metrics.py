@@ -1,8 +1,9 @@
 """Metrics are named by the house rule, registered once, and documented from the same definitions."""
 
+import pytest
 from prometheus_client import CollectorRegistry
 
-from stream.metrics import DEFINITIONS, WORKER_DEFINITIONS, Metrics, markdown_table
+from stream.metrics import DEFINITIONS, WORKER_DEFINITIONS, Metrics, StageMetrics, markdown_table
 
 UNITS = (
     "_seconds",
@@ -37,6 +38,22 @@ def test_two_registries_do_not_meet() -> None:
     first.records.labels("plan", "done").inc()
     assert second.registry.get_sample_value("rushes_records_total", {"stage": "plan", "outcome": "done"}) is None
     assert first.registry.get_sample_value("rushes_records_total", {"stage": "plan", "outcome": "done"}) == 1
+
+
+def test_the_timings_of_all_workers_of_a_stage_are_added() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    first, second, other = (StageMetrics(metrics, stage) for stage in ("plan", "plan", "decode"))
+    for worker, seconds in ((first, 0.0005), (second, 0.001), (second, 0.02), (second, 1000.0), (other, 0.002)):
+        worker.processing.observe(seconds)
+
+    def counted(stage: str, bound: str) -> float | None:
+        return registry.get_sample_value("rushes_processing_seconds_bucket", {"stage": stage, "le": bound})
+
+    assert [counted("plan", bound) for bound in ("0.001", "0.01", "0.03", "300.0", "+Inf")] == [2, 2, 3, 3, 4]
+    assert [counted("decode", bound) for bound in ("0.001", "0.003", "+Inf")] == [0, 1, 1]
+    assert registry.get_sample_value("rushes_processing_seconds_count", {"stage": "plan"}) == 4
+    assert registry.get_sample_value("rushes_processing_seconds_sum", {"stage": "plan"}) == pytest.approx(1000.0215)
 
 
 def test_the_table_has_a_row_for_each() -> None:

@@ -1,0 +1,38 @@
+"""Records to events, and what is not even tried: bytes that are none, and records that killed whoever tried them."""
+
+from stream.codec import Decoder
+from stream.dead_letters import unexpected
+from stream.errors import BadEvent
+from stream.inbox import Work
+
+MAX_DEATHS_ALONE = 3
+MAX_DEATHS_READING = MAX_DEATHS_ALONE + 2
+"""From here on not even the record's bytes are looked at: reading them may be what kills."""
+
+
+def read(work: Work, decoder: Decoder) -> None:
+    """Gives the work its event, or an error, or both where the event must not be tried again."""
+    deaths = work.record.deaths
+    try:
+        if deaths is not None and deaths >= MAX_DEATHS_READING:
+            raise _killed(deaths)
+        work.event = decoder.decode(work.record)
+    except BadEvent as error:
+        work.error = error
+    except Exception as error:  # noqa: BLE001 - hostile bytes may break a parser in unforeseen ways
+        work.error = BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable")
+    if deaths is not None and deaths >= MAX_DEATHS_ALONE and work.error is None:
+        work.error = _killed(deaths)
+
+
+def parts_of(batch: list[Work]) -> list[list[Work]]:
+    """What to work off of a batch that was read, last first: the events together, each record with an error alone."""
+    faulty = [[work] for work in batch if work.error is not None]
+    if not faulty:
+        return [batch]
+    sound = [work for work in batch if work.error is None]
+    return [*reversed(faulty), sound] if sound else faulty[::-1]
+
+
+def _killed(deaths: int) -> BadEvent:
+    return BadEvent(f"{deaths} workers died with this record alone in their hands", code="worker_killed")
