@@ -54,6 +54,7 @@ class KafkaSettings:
 
     def common(self) -> dict[str, Any]:
         return {
+            "log_level": 2,  # errors tell what goes wrong; librdkafka writes 20 lines a second while a broker is away
             **self.properties,
             "bootstrap.servers": self.servers,
             "client.id": "rushes",

@@ -18,6 +18,11 @@ def test_a_broker_is_named_by_hosts(tmp_path: Path) -> None:
     assert "a=b" not in repr(settings)
 
 
+def test_the_client_library_is_silent_unless_it_is_asked_to_speak() -> None:
+    assert KafkaSettings("one:9092").common()["log_level"] == 2
+    assert KafkaSettings("one:9092", {"log_level": "6"}).common()["log_level"] == "6"
+
+
 @pytest.mark.parametrize(
     "uri", ["one:9092", "http://one:9092", "kafka://", "kafka://user:hunter2@one:9092", "kafka://a/b"]
 )
