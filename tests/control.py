@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -71,13 +72,20 @@ def folded(payloads: Iterable[Payload]) -> dict[bytes, bytes]:
 
 
 class ControlProcess:
-    """`rushes control` in a process, killed and started at will."""
+    """`rushes control` in a process, killed and started at will, and in the end."""
 
     def __init__(self, servers: str, state: Path, *options: object, partitions: int) -> None:
         self._state = state
         self._arguments = ("control", "--broker", f"kafka://{servers}", "--partitions", partitions, *options)
         self._starts = 0
         self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None:
+            self.end()
 
     def start(self) -> None:
         self._starts += 1

@@ -21,6 +21,8 @@ from stream.errors import Fatal, Unavailable
 from stream.kafka.client import (
     CALL_TIMEOUT_S,
     MAX_RECORD_BYTES,
+    PATIENCE_S,
+    SETTLING,
     KafkaSettings,
     admin,
     as_bytes,
@@ -36,22 +38,11 @@ from stream.records import IN_HAND, Backlog, TopicSpec, record_size
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-PATIENCE_S = 30.0
 MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 
 _TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-
-_SETTLING = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 
 
 class KafkaBroker:
@@ -197,7 +188,7 @@ class KafkaBroker:
             self._patiently(
                 f"waiting for topic {spec.name}",
                 partial(self._described, spec.name),
-                passing=_SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node hears of a new one a moment later
+                passing=SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node hears of a new one a moment later
             )
 
     def _described(self, topic: str) -> TopicMetadata:
@@ -341,7 +332,7 @@ class KafkaBroker:
         )
         return message.timestamp()[1], size
 
-    def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = _SETTLING) -> T:
+    def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = SETTLING) -> T:
         """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
         if not self._met:
             self._settings.met(self._admin, self._clock)

@@ -18,6 +18,17 @@ from stream.records import Record
 T = TypeVar("T")
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 CALL_TIMEOUT_S = 10.0
+PATIENCE_S = 30.0
+SETTLING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""What a cluster says for a moment: a topic was just made, a leader has just moved."""
 _OURS = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "partition.assignment.strategy")
 
 

@@ -4,19 +4,25 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from stream.clock import Clock
 from stream.errors import Unavailable
-from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, as_bytes, as_stage_error, outsider
+from stream.kafka.client import CALL_TIMEOUT_S, PATIENCE_S, SETTLING, KafkaSettings, as_bytes, as_stage_error, outsider
 
 _SILENCE_S = 30.0
 
 
 def latest_values(settings: KafkaSettings, topic: str, clock: Clock) -> dict[bytes, bytes]:
     """Empty where there is no such topic. Raises `Unavailable` when the cluster does not answer."""
+    deadline_s = clock.monotonic_s() + PATIENCE_S
     reader = outsider(settings, "rushes-snapshot")
     try:
         settings.met(reader, clock)
-        return _read(reader, topic, clock)
-    except KafkaException as failure:
-        raise as_stage_error(failure.args[0], f"reading {topic}") from None
+        while True:
+            try:
+                return _read(reader, topic, clock)
+            except KafkaException as failure:
+                error = failure.args[0]
+                if error.code() not in SETTLING or clock.monotonic_s() > deadline_s:
+                    raise as_stage_error(error, f"reading {topic}") from None
+            clock.sleep(0.1)
     finally:
         reader.close()
 

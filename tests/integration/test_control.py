@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -46,9 +47,10 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
         return sum(held.get(key) == value for key, value in expected.items())
 
     port = free_port()
-    with receiving([503]) as receiver:
+    with ExitStack() as held:
+        receiver = held.enter_context(receiving([503]))
         asked = [*options(tmp_path, receiver), "--port", port]
-        control = ControlProcess(servers, tmp_path / "state", *asked, partitions=PARTITIONS)
+        control = held.enter_context(ControlProcess(servers, tmp_path / "state", *asked, partitions=PARTITIONS))
         size = -(-len(told) // rounds)
         for at in range(0, len(told), size):
             publish(broker, told[at : at + size])
