@@ -16,6 +16,7 @@ FIRST_WAIT_S = 0.1
 COMPARE_WAIT_S = 0.4
 """What answers sooner is well."""
 _ASK_TIMEOUT_S = 2.0
+_WENT_AWAY = "Local: Broker transport failure"
 _ADVICE = {
     KafkaError._AUTHENTICATION: (  # noqa: SLF001 - librdkafka's names for its own codes
         "unauthenticated",
@@ -37,8 +38,10 @@ class Refusals:
         self._first: KafkaError | None = None
 
     def told(self, error: KafkaError) -> None:
-        """librdkafka's `error_cb`, called while a client polls."""
-        if error.code() in _ADVICE:
+        """librdkafka's `error_cb`, called while a client polls. A broker that went away in the middle of a handshake
+        refused nobody.
+        """
+        if error.code() in _ADVICE and _WENT_AWAY not in error.str():
             self._first = self._first or error
 
     def check(self) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError
 
 from stream.errors import Fatal
 from stream.kafka.client import KafkaSettings, read_properties
@@ -21,6 +22,16 @@ def test_a_broker_is_named_by_hosts(tmp_path: Path) -> None:
 def test_the_client_library_is_silent_unless_it_is_asked_to_speak() -> None:
     assert KafkaSettings("one:9092").common()["log_level"] == 2
     assert KafkaSettings("one:9092", {"log_level": "6"}).common()["log_level"] == "6"
+
+
+def test_a_broker_that_goes_away_in_a_handshake_refuses_nobody() -> None:
+    refusals = KafkaSettings("one:9092").refusals
+    code = KafkaError._AUTHENTICATION
+    refusals.told(KafkaError(code, "one:9092: mechanism handshake failed: Local: Broker transport failure: (n/a)"))
+    refusals.check()
+    refusals.told(KafkaError(code, "one:9092: SASL authentication error: Authentication failed"))
+    with pytest.raises(Fatal, match="Authentication failed"):
+        refusals.check()
 
 
 @pytest.mark.parametrize(
