@@ -240,17 +240,12 @@ class Worker:
     def _work(self, consumer: Consumer, now_s: float) -> bool:
         """Whether there was a batch. Looking around costs as much as a small record."""
         until_s, worked = now_s + self._pace.unit_s, False
-        throttled = bool(self._stage.throttled_by)
         while taken := self._inbox.take(now_s):
             worked = True
             if batch := self._owned(consumer, taken):
                 self._work_off(batch)
             now_s = self._clock.monotonic_s()
-            if (
-                now_s >= until_s
-                or self._outage.error
-                or (throttled and self._throttle.due(now_s, self._outbox.sent_bytes))
-            ):
+            if now_s >= until_s or self._outage.error or self._throttle.due(now_s, self._outbox.sent_bytes):
                 break
         else:
             if worked:
