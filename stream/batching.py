@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 from stream.stage import BatchPolicy
 
 T = TypeVar("T")
+RUN_BYTES = 128 * 1024
+"""Small items that are batches by themselves go together as far as this: looking at one by one costs more than it."""
 
 
 class Batcher(Generic[T]):
@@ -53,11 +55,9 @@ class Batcher(Generic[T]):
         return due_s is not None and due_s <= now_s
 
     def take(self, now_s: float) -> list[T]:
-        """The next batch, or nothing if none is ready."""
-        if self._max_records == 1 and self._items:  # each is full, so none waits
-            item, size, _ = self._items.popleft()
-            self.bytes -= size
-            return [item]
+        """The next batch, or nothing if none is ready. Batches of one item are always full: the next few of them."""
+        if self._max_records == 1:
+            return self._run()
         if not self.ready(now_s):
             return []
         self._paced_s = max(now_s, self._paced_s) + self._policy.min_interval_s
@@ -72,6 +72,16 @@ class Batcher(Generic[T]):
             size += item_size
         self.bytes -= size
         return batch
+
+    def _run(self) -> list[T]:
+        run: list[T] = []
+        size = 0
+        while self._items and size < RUN_BYTES:
+            item, item_size, _ = self._items.popleft()
+            run.append(item)
+            size += item_size
+        self.bytes -= size
+        return run
 
     def _full(self) -> bool:
         return len(self._items) >= self._max_records or self.bytes >= self._max_bytes

@@ -25,12 +25,19 @@ def read(work: Work, decoder: Decoder) -> None:
         work.error = _killed(deaths)
 
 
-def parts_of(batch: list[Work]) -> list[list[Work]]:
-    """What to work off of a batch that was read, last first: the events together, each record with an error alone."""
-    faulty = [[work] for work in batch if work.error is not None]
+def parts_of(taken: list[Work], decoder: Decoder, *, singly: bool) -> list[list[Work]]:
+    """What to work off, last first, once what has not been read is: each record by itself (`singly`), or the events
+    together and each record with an error alone.
+    """
+    for work in taken:
+        if work.event is None:
+            read(work, decoder)
+    if singly:
+        return [[work] for work in reversed(taken)]
+    faulty = [[work] for work in taken if work.error is not None]
     if not faulty:
-        return [batch]
-    sound = [work for work in batch if work.error is None]
+        return [taken]
+    sound = [work for work in taken if work.error is None]
     return [*reversed(faulty), sound] if sound else faulty[::-1]
 
 

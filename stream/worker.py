@@ -17,7 +17,7 @@ from stream.inbox import Inbox, Work
 from stream.metrics import Metrics, StageMetrics
 from stream.outbox import Outbox, refused
 from stream.read_ahead import ReadAhead
-from stream.reading import parts_of, read
+from stream.reading import parts_of
 from stream.records import IN_HAND, Broker, Consumer, Delivery
 from stream.stage import Operator, Stage
 from stream.status import Status, WorkerState
@@ -89,7 +89,7 @@ class Worker:
         self._outage = Outage(stage.retry)
         self._consumer: Consumer | None = None
         self._consumer_paused = False
-        self._polled_s = float("-inf")
+        self._polled_s = self._now_s = float("-inf")  # `_now_s`: after the last attempt
         self._opened = False
         self._stop = threading.Event()
         self._abandon = threading.Event()
@@ -242,15 +242,19 @@ class Worker:
         until_s, worked = now_s + self._pace.unit_s, False
         while taken := self._inbox.take(now_s):
             worked = True
-            if batch := self._owned(consumer, taken):
-                self._work_off(batch)
+            if owned := self._owned(consumer, taken):
+                self._work_off(owned, until_s)
             now_s = self._clock.monotonic_s()
-            if now_s >= until_s or self._outage.error or self._throttle.due(now_s, self._outbox.sent_bytes):
+            if self._outage.error or self._over(now_s, until_s):
                 break
         else:
             if worked:
                 self._inbox.quick()
         return worked
+
+    def _over(self, now_s: float, until_s: float) -> bool:
+        """Whether it is time to look around."""
+        return now_s >= until_s or self._throttle.due(now_s, self._outbox.sent_bytes)
 
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
         """Without what meanwhile belongs to another member, who gets it anyway."""
@@ -263,20 +267,19 @@ class Worker:
         self._status.in_flight(-gone)
         return owned
 
-    def _work_off(self, batch: list[Work]) -> None:
-        """Process the batch; what fails is halved until the culprits stand alone."""
-        if self._stage.batch.max_records > 1:
-            self._metrics.batch_records.observe(len(batch))
-            self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in batch))
-        parts = [batch]
+    def _work_off(self, taken: list[Work], until_s: float) -> None:
+        """Process a batch, where what fails is halved until the culprits stand alone; or batches of one record, as
+        many as there is time for.
+        """
+        singly = self._stage.batch.max_records == 1
+        if not singly:
+            self._metrics.batch_records.observe(len(taken))
+            self._metrics.batch_bytes.observe(sum(len(work.record.value) for work in taken))
+        parts = [taken]
         try:
-            if batch[0].record.deaths is not None:
-                self._accuse(batch[0])
-            for work in batch:
-                if work.event is None:
-                    read(work, self._decoder)
-            if len(batch) > 1:
-                parts = parts_of(batch)
+            if taken[0].record.deaths is not None:
+                self._accuse(taken[0])
+            parts = parts_of(taken, self._decoder, singly=singly)
             while parts and not (self._stop.is_set() and self._overdue()):
                 part = parts[-1]
                 error = part[0].error or self._attempt(part)
@@ -285,10 +288,13 @@ class Worker:
                     continue
                 if error is not None:
                     self._failures.alone(part[0], error)
+                    self._now_s = self._clock.monotonic_s()
                 parts.pop()
+                if singly and self._over(self._now_s, until_s):
+                    break
         except Unavailable as error:
-            self._inbox.put_back([work for part in reversed(parts) for work in part])
             self._begin_outage(error)
+        self._inbox.put_back([work for part in reversed(parts) for work in part])
 
     def _accuse(self, work: Work) -> None:
         """Before a record is tried alone: everything else is settled, and the next owner will know which it was."""
@@ -309,7 +315,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - an operator's defect is judged like a bad record
             return error
-        now_s = self._clock.monotonic_s()
+        self._now_s = now_s = self._clock.monotonic_s()
         self._metrics.processing.observe(now_s - started_s)
         if deliveries is not None:
             self._outbox.settle_later(works, deliveries, outcome="done", now_s=now_s)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from stream.errors import Fatal, Unavailable
+from stream.errors import BadEvent, Fatal, Unavailable
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
@@ -13,12 +13,12 @@ from stream.inbox import MIN_QUICK_RECORDS, MIN_RECORDS
 from stream.stage import BatchPolicy
 from stream.topics import ANNOTATIONS, ASSETS, FRAMES
 from stream.worker import Pace
-from tests.worker.kit import Kit, Scripted, asset_id, echo
+from tests.worker.kit import NO_WAIT, Kit, Scripted, asset_id, echo
 
 
-def warm() -> Kit:
+def warm(pace: Pace = NO_WAIT) -> Kit:
     """A worker that has learned how small its records are."""
-    kit = Kit()
+    kit = Kit(pace=pace)
     kit.publish("first")
     kit.settle()
     kit.outputs()
@@ -288,7 +288,7 @@ def test_as_much_is_held_as_goes_in_a_moment(taking_s: float, held: int) -> None
     waiting: list[int] = []
 
     def look(events: Sequence[Event]) -> Iterable[Event]:
-        waiting.append(len(kit.worker._inbox) + 1)
+        waiting.append(kit.worker.state.in_flight)
         kit.clock.advance(taking_s)
         return ()
 
@@ -297,3 +297,30 @@ def test_as_much_is_held_as_goes_in_a_moment(taking_s: float, held: int) -> None
     kit.settle(steps=400)
     assert len(waiting) == 300
     assert max(waiting) == held
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_small_records_go_together_and_yet_each_by_itself(fails: bool) -> None:
+    kit = warm(Pace(poll_timeout_s=0.0, unit_s=0.005))
+    kit.publish("a", "b", "c", "d")
+
+    def slowly(events: Sequence[Event]) -> Iterable[Event]:
+        kit.clock.advance(0.003)
+        if fails:
+            raise BadEvent("no", code="no")
+        return echo(events)
+
+    kit.operator.script = slowly
+    kit.worker.step()
+    assert kit.operator.calls == [["a"], ["b"]], "then it is time to look around"
+    kit.settle()
+    assert kit.operator.calls == [["a"], ["b"], ["c"], ["d"]]
+    assert kit.worker.state.outcomes == {"done": 1 if fails else 5} | ({"dead_letter": 4} if fails else {})
+
+
+def test_a_throttle_holds_between_records_that_go_together() -> None:
+    kit = Kit(throttled_by=(ANNOTATIONS.name,), max_unread_bytes=1000, pace=Pace(poll_timeout_s=0.0, unit_s=1.0))
+    kit.broker.declare(ANNOTATIONS.name, "reader")
+    kit.publish(*(f"clip-{number}" for number in range(20)))
+    kit.settle()
+    assert 1 < len(kit.operator.calls) < 6

@@ -6,13 +6,13 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.batching import Batcher
+from stream.batching import RUN_BYTES, Batcher
 from stream.stage import BatchPolicy
 
 sizes = st.lists(st.integers(0, 50), max_size=40)
 policies = st.builds(
     BatchPolicy,
-    max_records=st.integers(1, 8),
+    max_records=st.integers(2, 8),
     max_bytes=st.integers(1, 100),
     max_wait_s=st.floats(0, 10, allow_nan=False),
 )
@@ -48,6 +48,18 @@ def test_a_batch_is_early_only_when_full(policy: BatchPolicy, item_sizes: list[i
     full = len(item_sizes) >= policy.max_records or sum(item_sizes) >= policy.max_bytes
     assert batcher.ready(0.0) is full
     assert bool(batcher.take(0.0)) is full
+
+
+@given(st.lists(st.sampled_from([1, 1_000, RUN_BYTES - 1, RUN_BYTES, 10 * RUN_BYTES]), max_size=300))
+def test_small_items_that_are_batches_by_themselves_go_together(item_sizes: list[int]) -> None:
+    batcher = filled(BatchPolicy(max_bytes=1), item_sizes)
+    seen: list[int] = []
+    while run := batcher.take(0.0):
+        assert sum(item_sizes[item] for item in run[:-1]) < RUN_BYTES, "each is taken while there is room"
+        assert run[-1] == len(item_sizes) - 1 or sum(item_sizes[item] for item in run) >= RUN_BYTES
+        seen += run
+        assert batcher.bytes == sum(item_sizes[len(seen) :])
+    assert seen == list(range(len(item_sizes)))
 
 
 def test_the_wait_counts_from_the_first_item_of_the_batch() -> None:
