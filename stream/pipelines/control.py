@@ -47,45 +47,46 @@ def run_control(
     clock: Clock,
     announce: Callable[[int], None] = lambda _port: None,
 ) -> None:
-    """Work until `stop`; `announce` is told the port once the broker has answered. Raises what ended it; it may be
-    started again at once, also after kill -9.
+    """Work until `stop`; `announce` is told the port. Raises what ended it; it may be started again at once, also after
+    kill -9.
     """
     broker = KafkaBroker(kafka, clock)
     metrics = Metrics(CollectorRegistry())
     status = Status(APP, StageMetrics(metrics, APP))
     with ExitStack() as held:
         held.callback(broker.close)
-        if not came_through(partial(_prepare, broker, partitions), stop):
-            return
-        webhook = beside.webhook
-        threads = None if webhook is None else held.enter_context(_webhook(webhook, broker, metrics, clock))
-        pulse = Pulse(status, threads, clock)
+        pulse = Pulse(status, clock)
         asked = served(metrics.registry, healthy=pulse.healthy, ready=pulse.ready, host=beside.host, port=beside.port)
         announce(held.enter_context(asked))
+        if not came_through(partial(_prepare, broker, partitions), stop, status.paused):
+            return
+        status.paused(None)
+        if beside.webhook is not None:
+            pulse.threads = held.enter_context(_webhook(beside.webhook, broker, metrics, clock))
         serve(Hosting(kafka, directory / "control", partitions), stop, status, check=pulse.check)
 
 
 class Pulse:
     """How the app and the webhook are, for probes. The app's loop calls `check`; a loop that stopped calling hangs."""
 
-    def __init__(self, status: Status, threads: StageThreads | None, clock: Clock) -> None:
+    def __init__(self, status: Status, clock: Clock) -> None:
         self._status = status
-        self._threads = threads
         self._clock = clock
+        self.threads: StageThreads | None = None  # the webhook's
         self._beat_s: float | None = None  # its table is being read: that may take long
 
     def check(self) -> None:
         """Raises what ended the webhook."""
         self._beat_s = self._clock.monotonic_s()
-        if self._threads is not None:
-            self._threads.check()
+        if self.threads is not None:
+            self.threads.check()
 
     def healthy(self) -> Answer:
         silent_s = 0.0 if self._beat_s is None else self._clock.monotonic_s() - self._beat_s
         return silent_s < SILENCE_S, "ok" if silent_s < SILENCE_S else f"the app has not stirred for {silent_s:.0f} s"
 
     def ready(self) -> Answer:
-        states = [self._status.snapshot(delayed=0), *(self._threads.states() if self._threads else ())]
+        states = [self._status.snapshot(delayed=0), *(self.threads.states() if self.threads else ())]
         waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
         return not waiting, "; ".join(waiting) or "ok"
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,8 +64,10 @@ def run_deployed(
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
     sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
-    try:
-        if not came_through(partial(prepare, broker, topology, deployment), stop):
+    pulse = Pulse()
+    probes = served(registry, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
+    with closing(understanding), probes:
+        if not came_through(partial(prepare, broker, topology, deployment), stop, pulse.wait):
             return
         read = {source for stage in stages for source in stage.sources}
         janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
@@ -78,26 +81,31 @@ def run_deployed(
         )
         threads.beside("janitor", janitor.run)
         threads.beside("store sizes", sizes.run)
-        with (
-            served(
-                registry,
-                healthy=lambda: _healthy(threads),
-                ready=lambda: _ready(threads),
-                host=deployment.host,
-                port=deployment.port,
-            ),
-            threads,
-        ):
+        pulse.begin(threads)
+        with threads:
             threads.run(stop)
-    finally:
-        understanding.close()
 
 
-def _healthy(threads: StageThreads) -> Answer:
-    ended = threads.wait(0.0)
-    return not ended, "a worker has ended" if ended else "ok"
+class Pulse:
+    """How the stages are, for probes; before the broker has answered there are none, and that is no illness."""
 
+    def __init__(self) -> None:
+        self._threads: StageThreads | None = None
+        self._waits = "starting"
 
-def _ready(threads: StageThreads) -> Answer:
-    waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in threads.states() if not state.ready]
-    return not waiting, "; ".join(waiting) or "ok"
+    def wait(self, words: str) -> None:
+        self._waits = words
+
+    def begin(self, threads: StageThreads) -> None:
+        self._threads = threads
+
+    def healthy(self) -> Answer:
+        ended = self._threads is not None and self._threads.wait(0.0)
+        return not ended, "a worker has ended" if ended else "ok"
+
+    def ready(self) -> Answer:
+        if self._threads is None:
+            return False, self._waits
+        states = self._threads.states()
+        waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
+        return not waiting, "; ".join(waiting) or "ok"

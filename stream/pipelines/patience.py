@@ -11,8 +11,10 @@ from stream.stage import RetryPolicy
 _log = logging.getLogger(__name__)
 
 
-def came_through(doing: Callable[[], None], stop: threading.Event) -> bool:
-    """Whether `doing` ended without `Unavailable` before `stop`; it is tried again until then, ever more rarely."""
+def came_through(doing: Callable[[], None], stop: threading.Event, tell: Callable[[str], None]) -> bool:
+    """Whether `doing` ended without `Unavailable` before `stop`; it is tried again until then, ever more rarely.
+    `tell` is told why (`unavailable: …`).
+    """
     outage = Outage(RetryPolicy())
     while True:
         try:
@@ -20,6 +22,7 @@ def came_through(doing: Callable[[], None], stop: threading.Event) -> bool:
         except Unavailable as error:
             if outage.error is None:
                 _log.warning("waiting for the broker: %s (%s)", error.message, error.code)
+            tell(f"unavailable: {error.message}")
             outage.begin(error, 0.0)
             if stop.wait(outage.remaining_s(0.0)):
                 return False

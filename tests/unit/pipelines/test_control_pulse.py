@@ -21,7 +21,7 @@ def fresh_status() -> Status:
 def test_a_loop_that_stopped_is_not_healthy_and_one_that_begins_is_not_ready() -> None:
     clock = ManualClock()
     status = fresh_status()
-    pulse = Pulse(status, None, clock)
+    pulse = Pulse(status, clock)
     clock.advance(2 * SILENCE_S)
     assert pulse.healthy() == (True, "ok"), "a long recovery is no hang"
     assert pulse.ready() == (False, "rushes-control: starting")

@@ -25,7 +25,9 @@ class Broker:
 def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     broker = Broker(2)
-    assert came_through(broker.ask, threading.Event())
+    told: list[str] = []
+    assert came_through(broker.ask, threading.Event(), told.append)
+    assert told == 2 * ["unavailable: no answer from host:9092"]
     assert [record.getMessage() for record in caplog.records] == [
         "waiting for the broker: no answer from host:9092 (broker_unavailable)"
     ]
@@ -34,7 +36,7 @@ def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.Log
 def test_a_stop_ends_the_wait() -> None:
     stop = threading.Event()
     broker = Broker(2, stop)
-    assert not came_through(broker.ask, stop)
+    assert not came_through(broker.ask, stop, [].append)
     assert not broker.left
 
 
@@ -43,4 +45,4 @@ def test_a_refusal_is_raised() -> None:
         raise Fatal("who are you", code="broker_refused")
 
     with pytest.raises(Fatal, match="who are you"):
-        came_through(refuse, threading.Event())
+        came_through(refuse, threading.Event(), [].append)

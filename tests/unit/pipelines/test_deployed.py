@@ -1,0 +1,71 @@
+"""What the probes of `rushes run` are told before there is a broker, and after."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stream.clock import SystemClock
+from stream.errors import Unavailable
+from stream.kafka.node import free_port
+from stream.memory import MemoryBroker
+from stream.pipelines.deployed import Deployment, run_deployed
+from stream.records import TopicSpec
+from tests.pipeline import light_settings
+
+
+class AwayAtFirst(MemoryBroker):
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.there = threading.Event()
+
+    def ensure(self, topics: Iterable[TopicSpec]) -> None:
+        if not self.there.is_set():
+            raise Unavailable("no answer from host:9092", code="broker_unavailable")
+        super().ensure(topics)
+
+
+def soon(reached: Callable[[], bool], patience_s: float = 30.0) -> bool:
+    deadline_s = time.monotonic() + patience_s
+    while not reached():
+        if time.monotonic() > deadline_s:
+            return False
+        SystemClock().sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_process_that_waits_for_its_broker_lives_and_is_not_ready(tmp_path: Path, comes: bool) -> None:
+    broker, stop, url = AwayAtFirst(), threading.Event(), f"http://127.0.0.1:{(port := free_port())}"
+
+    def probed(path: str) -> tuple[int, str]:
+        answer = httpx.get(f"{url}/{path}")
+        return answer.status_code, answer.text.strip()
+
+    def ready(wanted: tuple[int, str]) -> bool:
+        with suppress(httpx.ConnectError):
+            return probed("readyz") == wanted
+        return False
+
+    deployment = Deployment(0, 1, port=port)
+    process = threading.Thread(
+        target=run_deployed,
+        args=(light_settings(tmp_path), ["parquet"], broker, deployment, stop),
+        kwargs={"clock": SystemClock()},
+    )
+    process.start()
+    try:
+        assert soon(lambda: ready((503, "unavailable: no answer from host:9092")))
+        assert probed("healthz") == (200, "ok")
+        assert "rushes_records_total" in httpx.get(f"{url}/metrics").text
+        if comes:
+            broker.there.set()
+            assert soon(lambda: ready((200, "ok")))
+    finally:
+        stop.set()
+        process.join(30)
+    assert not process.is_alive()
