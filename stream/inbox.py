@@ -128,7 +128,7 @@ class Inbox:
         return self._queue.ready(now_s) or bool(self._alone) or self._delayed.ready(now_s)
 
     def take(self, now_s: float) -> list[Work]:
-        """The next unit: one record that runs alone, or a batch."""
+        """The next unit: one record that runs alone, or what the queue gives."""
         if self._delayed.items:
             self._alone.extend(self._delayed.take(now_s))
         return [self._alone.popleft()] if self._alone else self._queue.take(now_s)

@@ -203,7 +203,7 @@ class Worker:
     def _receive(self, consumer: Consumer, now_s: float, timeout_s: float) -> int:
         """Poll, which also keeps the membership alive. The consumer is paused only while nothing more fits."""
         room = self._inbox.room()
-        if room == 0 and timeout_s == 0.0:
+        if room == 0 and timeout_s == 0.0 and now_s - self._polled_s < self._pace.keep_alive_s:
             return 0  # this step's batch makes room
         if (room == 0) is not self._consumer_paused:
             self._consumer_paused = room == 0
@@ -254,7 +254,7 @@ class Worker:
 
     def _over(self, now_s: float, until_s: float) -> bool:
         """Whether it is time to look around."""
-        return now_s >= until_s or self._throttle.due(now_s, self._outbox.sent_bytes)
+        return self._stop.is_set() or now_s >= until_s or self._throttle.due(now_s, self._outbox.sent_bytes)
 
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
         """Without what meanwhile belongs to another member, who gets it anyway."""

@@ -69,6 +69,7 @@ def run_deployed(
     with closing(understanding), probes:
         if not came_through(partial(prepare, broker, topology, deployment), stop, pulse.wait):
             return
+        pulse.wait("starting")
         read = {source for stage in stages for source in stage.sources}
         janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
         threads = StageThreads(

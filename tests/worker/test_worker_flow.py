@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import pytest
 
-from stream.errors import BadEvent, Fatal, Unavailable
+from stream.errors import BadEvent, Fatal, Retryable, Unavailable
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.inbox import MIN_QUICK_RECORDS, MIN_RECORDS
+from stream.records import Record
 from stream.stage import BatchPolicy
 from stream.topics import ANNOTATIONS, ASSETS, FRAMES
 from stream.worker import Pace
@@ -231,6 +233,21 @@ def test_a_second_stop_abandons_at_the_next_output() -> None:
     assert kit.pending() == 1
 
 
+def test_a_stop_leaves_what_was_decoded_along() -> None:
+    stop = threading.Event()
+    kit = warm(Pace(poll_timeout_s=0.0, unit_s=60.0))
+    kit.publish("a", "b", "c")
+
+    def stopping(events: Sequence[Event]) -> Iterable[Event]:
+        stop.set()
+        return echo(events)
+
+    kit.operator.script = stopping
+    kit.worker.run(stop)
+    assert kit.operator.calls == [["a"]]
+    assert kit.pending() == 2
+
+
 def test_close_is_idempotent_and_closes_only_what_was_opened() -> None:
     kit = Kit()
     kit.worker.close()
@@ -316,6 +333,52 @@ def test_small_records_go_together_and_yet_each_by_itself(fails: bool) -> None:
     kit.settle()
     assert kit.operator.calls == [["a"], ["b"], ["c"], ["d"]]
     assert kit.worker.state.outcomes == {"done": 1 if fails else 5} | ({"dead_letter": 4} if fails else {})
+
+
+def test_an_outage_amid_records_that_go_together_keeps_their_order() -> None:
+    kit = warm(Pace(poll_timeout_s=0.0, unit_s=60.0))
+    kit.publish("a", "b", "c", "d")
+    refused = ["c"]
+
+    def sometimes(events: Sequence[Event]) -> Iterable[Event]:
+        if asset_id(events[0]) in refused:
+            refused.clear()
+            raise Unavailable("full", code="disk_full")
+        return echo(events)
+
+    kit.operator.script = sometimes
+    kit.worker.step()
+    assert kit.operator.calls == [["a"], ["b"], ["c"]]
+    assert kit.worker.state.in_flight == 2
+    kit.clock.advance(1.0)
+    kit.settle()
+    assert kit.operator.calls[3:] == [["c"], ["d"]]
+    assert kit.output_names() == ["a", "b", "c", "d"]
+    assert kit.worker.state.in_flight == 0
+
+
+def test_membership_is_kept_alive_while_all_that_is_held_fails_slowly() -> None:
+    kit = warm()
+    kit.publish(*(f"clip-{number}" for number in range(100)))
+    consumer = kit.worker._consumer
+    assert consumer is not None
+    polls_s: list[float] = []
+    poll = consumer.poll
+
+    def noted(max_records: int, timeout_s: float) -> Sequence[Record]:
+        polls_s.append(kit.clock.monotonic_s())
+        return poll(max_records, timeout_s)
+
+    def slowly(_events: Sequence[Event]) -> Iterable[Event]:
+        kit.clock.advance(60.0)
+        raise Retryable("slow", code="source_slow")
+
+    consumer.poll = noted  # type: ignore[method-assign]
+    kit.operator.script = slowly
+    for _ in range(60):
+        kit.worker.step()
+    assert len(kit.operator.calls) > 40
+    assert max(later - earlier for earlier, later in pairwise(polls_s)) <= 60.0
 
 
 def test_a_throttle_holds_between_records_that_go_together() -> None:

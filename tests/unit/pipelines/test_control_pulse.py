@@ -1,16 +1,22 @@
 """What probes of the control plane are told, and how it ends when it cannot begin."""
 
 import asyncio
+import threading
+from pathlib import Path
 
+import httpx
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
-from stream.clock import ManualClock
+from stream.clock import ManualClock, SystemClock
 from stream.control.app import _started
 from stream.errors import Unavailable
+from stream.kafka import client
+from stream.kafka.client import KafkaSettings
+from stream.kafka.node import free_port
 from stream.metrics import Metrics, StageMetrics
-from stream.pipelines.control import SILENCE_S, Pulse
+from stream.pipelines.control import SILENCE_S, Pulse, Served, run_control
 from stream.status import Status
 
 
@@ -43,3 +49,32 @@ def test_an_app_that_does_not_come_up_is_unavailable(error: Exception) -> None:
 
     with pytest.raises(Unavailable, match=f"did not come up .{type(error).__name__}"):
         asyncio.run(_started(Away()))  # type: ignore[arg-type]
+
+
+def test_probes_are_answered_while_the_broker_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CALL_TIMEOUT_S", 0.3)
+    stop = threading.Event()
+    seen: list[tuple[int, str]] = []
+
+    def probe(port: int) -> None:
+        """From a thread of its own, as who announces waits for it."""
+        url = f"http://127.0.0.1:{port}"
+        while not seen or "starting" in seen[-1][1]:
+            answer = httpx.get(f"{url}/readyz")
+            seen.append((answer.status_code, answer.text.strip()))
+        seen.append((httpx.get(f"{url}/healthz").status_code, ""))
+        stop.set()
+
+    prober: list[threading.Thread] = []
+
+    def announce(port: int) -> None:
+        prober.append(threading.Thread(target=probe, args=(port,), daemon=True))
+        prober[0].start()
+
+    kafka = KafkaSettings(f"127.0.0.1:{free_port()}")
+    run_control(kafka, tmp_path, 1, Served(), stop, clock=SystemClock(), announce=announce)
+    prober[0].join(10)
+    assert seen[0][0] == 503
+    assert seen[-2][0] == 503
+    assert seen[-2][1].startswith("rushes-control: unavailable: no answer from 127.0.0.1:")
+    assert seen[-1][0] == 200

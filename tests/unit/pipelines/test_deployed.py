@@ -56,6 +56,7 @@ def test_a_process_that_waits_for_its_broker_lives_and_is_not_ready(tmp_path: Pa
         target=run_deployed,
         args=(light_settings(tmp_path), ["parquet"], broker, deployment, stop),
         kwargs={"clock": SystemClock()},
+        daemon=True,
     )
     process.start()
     try:
