@@ -25,7 +25,7 @@ def write_square(path: Path, codec: str, aspect: Fraction) -> None:
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.sample_aspect_ratio = aspect
-        quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+        quiet = {"x265-params": "bframes=0:log-level=none:pools=1:frame-threads=1"} if codec == "libx265" else {}
         stream.options = {"preset": "ultrafast", **quiet}
         for number in range(2):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
