@@ -11,7 +11,9 @@ from stream.stage import RetryPolicy
 _log = logging.getLogger(__name__)
 
 
-def came_through(doing: Callable[[], None], stop: threading.Event, tell: Callable[[str], None]) -> bool:
+def came_through(
+    doing: Callable[[], None], stop: threading.Event, tell: Callable[[str], None] = lambda _reason: None
+) -> bool:
     """Whether `doing` ended without `Unavailable` before `stop`; it is tried again until then, ever more rarely.
     `tell` is told why (`unavailable: …`).
     """

@@ -22,9 +22,6 @@ class Broker:
             raise Unavailable("no answer from host:9092", code="broker_unavailable")
 
 
-def unheard(_reason: str) -> None: ...
-
-
 def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     broker = Broker(2)
@@ -39,7 +36,7 @@ def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.Log
 def test_a_stop_ends_the_wait() -> None:
     stop = threading.Event()
     broker = Broker(2, stop)
-    assert not came_through(broker.ask, stop, unheard)
+    assert not came_through(broker.ask, stop)
     assert not broker.left
 
 
@@ -48,4 +45,4 @@ def test_a_refusal_is_raised() -> None:
         raise Fatal("who are you", code="broker_refused")
 
     with pytest.raises(Fatal, match="who are you"):
-        came_through(refuse, threading.Event(), unheard)
+        came_through(refuse, threading.Event())
