@@ -1,5 +1,6 @@
 """Disks that really refuse: a small one of its own that fills up, and a limit on how far any file may grow."""
 
+import errno
 import os
 import resource
 import shutil
@@ -27,10 +28,18 @@ class SmallDisk:
         return self._ballast.exists()
 
     def fill(self, leave_bytes: int = 0) -> None:
-        """Leave this much room, to the page; the system itself says ENOSPC from there on."""
-        free = shutil.disk_usage(self.path).free
+        """Leave this much room, to the page; the system itself says ENOSPC from there on. Who writes meanwhile may have
+        taken what was free a moment ago.
+        """
         with self._ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, free - leave_bytes))
+            while (size := shutil.disk_usage(self.path).free - leave_bytes) > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                else:
+                    return
 
     def make_room(self) -> None:
         self._ballast.unlink()

@@ -52,7 +52,6 @@ def assert_nothing_lost(state: Path, expected: StoredRows) -> None:
     assert DeadLetters(state / "lancedb").listed(LetterFilter(states=())) == []
 
 
-@pytest.mark.long
 def test_disk_that_fills_up_again_and_again_pauses_both_stores(
     clips: tuple[Path, Path], undisturbed: StoredRows, tmp_path: Path
 ) -> None:
