@@ -69,6 +69,13 @@ class Outbox:
         if self.waiting_since_s is None:
             self.waiting_since_s = now_s
 
+    def without_outputs(self) -> Mapping[Outcome, Sequence[Work]]:
+        """What is finished and waits for nothing, by outcome, once."""
+        settled, self._settled = self._settled, {}
+        if not self._unsettled:
+            self.waiting_since_s = None
+        return settled
+
     def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
         """Wait for durability: what may be acknowledged, by outcome, and what must be done again as an output of it
         was refused.

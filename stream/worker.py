@@ -3,7 +3,7 @@
 import logging
 import random
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from stream.events.base import Event
 from stream.failures import Failures
 from stream.inbox import Inbox, Work
 from stream.metrics import Metrics, StageMetrics
-from stream.outbox import Outbox, refused
+from stream.outbox import Outbox, Outcome, refused
 from stream.read_ahead import ReadAhead
 from stream.reading import parts_of
 from stream.records import IN_HAND, Broker, Consumer, Delivery
@@ -334,7 +334,11 @@ class Worker:
         return deliveries
 
     def _settle(self, consumer: Consumer, *, force: bool) -> None:
-        """Acknowledge what is durable: when asked to, and while busy at every flush interval."""
+        """Acknowledge what is durable: when asked to, and while busy at every flush interval; what has no outputs at
+        once, as whatever is kept until then is out of the processor's caches.
+        """
+        for outcome, works in self._outbox.without_outputs().items():
+            self._acknowledge(consumer, outcome, works)
         since_s = self._outbox.waiting_since_s
         if since_s is None:
             return
@@ -347,11 +351,14 @@ class Worker:
             self._begin_outage(error)
             return
         for outcome, works in settled.items():
-            consumer.ack([work.record for work in works])
-            self._status.settled(outcome, len(works))
+            self._acknowledge(consumer, outcome, works)
         if again:
             self._inbox.put_back(again)
             self._begin_outage(refused(again))
+
+    def _acknowledge(self, consumer: Consumer, outcome: Outcome, works: Sequence[Work]) -> None:
+        consumer.ack([work.record for work in works])
+        self._status.settled(outcome, len(works))
 
     def _overdue(self) -> bool:
         """Whether, after a stop, the time to drain is over."""

@@ -51,6 +51,14 @@ def test_a_busy_worker_settles_at_the_flush_interval_and_when_idle() -> None:
     assert kit.output_names() == ["a", "b", "c"]
 
 
+def test_what_has_no_outputs_is_acknowledged_at_once() -> None:
+    kit = warm()
+    kit.operator.script = lambda _events: ()
+    kit.publish("a", "b", "c")
+    kit.worker.step()
+    assert kit.pending() == 2
+
+
 def test_outputs_carry_the_position_of_their_source() -> None:
     kit = Kit(lambda events: [event.derive(event.data, id=str(event.position)) for event in events])
     kit.publish("a")
