@@ -9,8 +9,16 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from stream.status import WorkerState
+
 Answer = tuple[bool, str]
 """(well, one line that says why)"""
+
+
+def all_ready(states: Iterable[WorkerState]) -> Answer:
+    """Whether every worker is, or what the others wait for."""
+    waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
+    return not waiting, "; ".join(waiting) or "ok"
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -66,14 +66,12 @@ class Outbox:
             self._settled.setdefault(outcome, []).extend(works)
         else:
             self._unsettled.append((outcome, works, deliveries))
-        if self.waiting_since_s is None:
+        if self.unsettled_bytes and self.waiting_since_s is None:
             self.waiting_since_s = now_s
 
     def without_outputs(self) -> Mapping[Outcome, Sequence[Work]]:
         """What is finished and waits for nothing, by outcome, once."""
         settled, self._settled = self._settled, {}
-        if not self._unsettled:
-            self.waiting_since_s = None
         return settled
 
     def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
@@ -87,7 +85,7 @@ class Outbox:
         self._untold.clear()
         self._producer.flush(timeout_s)
         self.unsettled_bytes = 0
-        settled, self._settled = self._settled, {}
+        settled: dict[Outcome, list[Work]] = {}
         again: list[Work] = []
         for outcome, works, deliveries in self._unsettled:
             for delivery in deliveries:

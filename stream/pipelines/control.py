@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from stream.clock import Clock
 from stream.control.app import Hosting, serve
 from stream.control.state import APP
-from stream.health import Answer, served
+from stream.health import Answer, all_ready, served
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.metrics import Metrics, StageMetrics
@@ -86,9 +86,7 @@ class Pulse:
         return silent_s < SILENCE_S, "ok" if silent_s < SILENCE_S else f"the app has not stirred for {silent_s:.0f} s"
 
     def ready(self) -> Answer:
-        states = [self._status.snapshot(delayed=0), *(self.threads.states() if self.threads else ())]
-        waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
-        return not waiting, "; ".join(waiting) or "ok"
+        return all_ready([self._status.snapshot(delayed=0), *(self.threads.states() if self.threads else ())])
 
 
 def _prepare(broker: KafkaBroker, partitions: int) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
-from stream.health import Answer, served
+from stream.health import Answer, all_ready, served
 from stream.janitor import Janitor
 from stream.metrics import Metrics
 from stream.pipelines.content_metrics import StoreSizes, watch_scores
@@ -107,6 +107,4 @@ class Pulse:
     def ready(self) -> Answer:
         if self._threads is None:
             return False, self._waits
-        states = self._threads.states()
-        waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
-        return not waiting, "; ".join(waiting) or "ok"
+        return all_ready(self._threads.states())
