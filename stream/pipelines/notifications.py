@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from stream.errors import BadEvent, Fatal, StageError
 from stream.events.asset import AssetDeleted, AssetPublished
-from stream.events.base import Event, Payload
+from stream.events.base import Event, Payload, Position
 from stream.events.ids import default_asset_id, digest, is_name, is_tenant
 from stream.events.notifications import BucketNotification, ObjectChange
 from stream.lanes import Lane
@@ -66,7 +66,7 @@ class NotificationOperator:
 
     def __init__(self, rules: Sequence[BucketRule]) -> None:
         self._rules = tuple(rules)
-        self._seen: OrderedDict[str, str] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, Position | None]] = OrderedDict()
 
     def open(self) -> None:
         pass
@@ -82,7 +82,7 @@ class NotificationOperator:
                 owner = self._owner(change)
                 if owner is None:
                     nobodys += 1
-                elif self._news(change) and not change.key.endswith("/"):
+                elif self._news(change, event.position) and not change.key.endswith("/"):
                     yield _told(event, change, *owner)
             if nobodys:
                 raise BadEvent(
@@ -101,11 +101,14 @@ class NotificationOperator:
                 return (*owner, rule.lane)
         return None
 
-    def _news(self, change: ObjectChange) -> bool:
-        if not change.follows(self._seen.get(change.uri, "")):
+    def _news(self, change: ObjectChange, at: Position | None) -> bool:
+        """A record that is processed again, as its outputs were not delivered, says the same again."""
+        last, where = self._seen.get(change.uri, ("", None))
+        again = change.sequencer == last and at == where
+        if not again and not change.follows(last):
             return False
         if change.sequencer:
-            self._seen[change.uri] = change.sequencer
+            self._seen[change.uri] = (change.sequencer, at)
             self._seen.move_to_end(change.uri)
             if len(self._seen) > MAX_REMEMBERED_KEYS:
                 self._seen.popitem(last=False)
