@@ -13,7 +13,7 @@ from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from stream.errors import BadEvent
+from stream.errors import BadEvent, unexpected
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAYS_HEADER, replays_of
@@ -77,7 +77,15 @@ class Decoder:
         self._foreign = {topic.name: topic.payloads[0] for topic in known if topic.foreign}
 
     def decode(self, record: Record) -> Event:
-        """Raises `BadEvent` for what is no CloudEvent, has an unknown type or an invalid payload."""
+        """Raises `BadEvent` for what is no CloudEvent, has an unknown type or an invalid payload, and nothing else."""
+        try:
+            return self._event(record)
+        except BadEvent:
+            raise
+        except Exception as error:  # noqa: BLE001 - hostile bytes may break a parser in unforeseen ways
+            raise BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable") from None
+
+    def _event(self, record: Record) -> Event:
         if record.topic in self._foreign:
             return _from_others(record, self._foreign[record.topic])
         envelope = _envelope(record)

@@ -1,10 +1,8 @@
 """What is written when a record cannot be processed: its dead letter, and the failure of an unreadable asset."""
 
 import re
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from stream.codec import Encoded, encode
@@ -47,13 +45,6 @@ def identity(record: Record, event: Event | None) -> Identity:
         project if is_name(project := _text(headers.get("ce_project")) or "default", 200) else "default",
         _id(headers.get("ce_subject")) or _id(record.key) or place,
     )
-
-
-def unexpected(error: Exception) -> StageError:
-    """An exception as an error that may be shown: its type and where it was raised, never its text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {'/'.join(Path(frames[-1].filename).parts[-2:])}:{frames[-1].lineno}" if frames else ""
-    return StageError(f"unexpected {type(error).__name__}{where}", code="unexpected_error")
 
 
 def asset_failed(record: Record, error: StageError, *, stage: str) -> Event:

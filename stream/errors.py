@@ -1,6 +1,8 @@
 """The error kinds that decide what happens to a record: dead letter, retry, pause or exit."""
 
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class StageError(Exception):
@@ -52,3 +54,10 @@ def printable(text: str) -> str:
     (bidi) or have no width, and lone surrogates are shown as `?`.
     """
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def unexpected(error: Exception) -> StageError:
+    """An exception as an error that may be shown: its type and where it was raised, never its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {'/'.join(Path(frames[-1].filename).parts[-2:])}:{frames[-1].lineno}" if frames else ""
+    return StageError(f"unexpected {type(error).__name__}{where}", code="unexpected_error")

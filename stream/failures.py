@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from stream.clock import Clock
-from stream.dead_letters import asset_failed, dead_letter, identity, replay_record, unexpected
-from stream.errors import BadEvent, Fatal, Retryable, StageError, Superseded, Unavailable
+from stream.dead_letters import asset_failed, dead_letter, identity, replay_record
+from stream.errors import BadEvent, Fatal, Retryable, StageError, Superseded, Unavailable, unexpected
 from stream.events.asset import AssetFailed
 from stream.events.base import Event
 from stream.inbox import Inbox, Work

@@ -1,7 +1,6 @@
 """Records to events, and what is not even tried: bytes that are none, and records that killed whoever tried them."""
 
 from stream.codec import Decoder
-from stream.dead_letters import unexpected
 from stream.errors import BadEvent
 from stream.inbox import Work
 
@@ -19,8 +18,6 @@ def read(work: Work, decoder: Decoder) -> None:
         work.event = decoder.decode(work.record)
     except BadEvent as error:
         work.error = error
-    except Exception as error:  # noqa: BLE001 - hostile bytes may break a parser in unforeseen ways
-        work.error = BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable")
     if deaths is not None and deaths >= MAX_DEATHS_ALONE and work.error is None:
         work.error = _killed(deaths)
 

@@ -159,6 +159,15 @@ def test_bare_json_is_told_how_to_be_an_event() -> None:
         DECODER.decode(record(b'{"uri": "/a.mp4"}'))
 
 
+@pytest.mark.parametrize("data", ["\\ud800", "9" * 5000])
+def test_what_breaks_a_parser_in_unforeseen_ways_is_a_bad_event(data: str) -> None:
+    """Exporter and autoscaler read these too, and nobody buries what ends them."""
+    value = structured(data="X").replace(b'"X"', f'"{data}"'.encode())
+    with pytest.raises(BadEvent) as caught:
+        DECODER.decode(record(value))
+    assert caught.value.code in {"undecodable", "invalid_payload"}
+
+
 @pytest.mark.parametrize("trace", ["x" * 100_000, "00-zz", "\x1b[2J"])
 def test_a_trace_context_that_is_none_is_replaced(trace: str) -> None:
     assert len(DECODER.decode(record(structured(traceparent=trace))).traceparent) == 55
