@@ -73,14 +73,17 @@ class PlanOperator:
     """Plans the cells that are neither durable nor outstanding, so the same content again costs no decode.
 
     What is outstanding is remembered per asset for its newest content only, and forgotten on a deletion: forgetting
-    costs a second decode at most, remembering too much would leave an asset without its cells.
+    costs a second decode at most, remembering too much would leave an asset without its cells. So it counts for other
+    publications only: one that comes again, as its outputs were not delivered, plans again what it had planned.
     """
 
     def __init__(self, inspector: Inspector, ledger: Ledger, span_planner: SpanPlanner) -> None:
         self._inspector = inspector
         self._ledger = ledger
         self._span_planner = span_planner
-        self._outstanding: dict[tuple[str, str], tuple[str, set[int]]] = {}
+        self._outstanding: dict[
+            tuple[str, str], tuple[str, dict[int, AssetVersion]]
+        ] = {}  # by whom each cell is planned
 
     def open(self) -> None:
         pass
@@ -142,19 +145,24 @@ class PlanOperator:
         ids = {segment: segment_id(key, segment) for segment in range(planned.segment_count)}
         outcomes = self._ledger.outcomes(list(ids.values()))
         settled = {segment for segment, name in ids.items() if name in outcomes}
-        outstanding_key, outstanding = self._outstanding.get(
-            (planned.asset.tenant, planned.asset.asset_id), ("", set())
-        )
-        waiting = outstanding - settled if outstanding_key == key else set()
+        waiting = {segment: by for segment, by in self._waiting(planned).items() if segment not in settled}
         self._outstanding[planned.asset.tenant, planned.asset.asset_id] = (key, waiting)
         done = {segment for segment, name in ids.items() if outcomes.get(name) is Outcome.DONE}
-        return [segment for segment in ids if segment not in done | waiting]
+        return [segment for segment in ids if segment not in done | waiting.keys()]
+
+    def _waiting(self, planned: AssetPlanned) -> dict[int, AssetVersion]:
+        """The cells of the same content that other publications planned."""
+        ref = planned.asset
+        key, outstanding = self._outstanding.get((ref.tenant, ref.asset_id), ("", {}))
+        if key != planned.content_key:
+            return {}
+        return {segment: by for segment, by in outstanding.items() if by != ref.version}
 
     def _remember(self, planned: AssetPlanned, wanted: list[int]) -> None:
         owner = (planned.asset.tenant, planned.asset.asset_id)
-        key, waiting = self._outstanding.pop(owner, (planned.content_key, set()))
+        key, waiting = self._outstanding.pop(owner, (planned.content_key, {}))
         if waiting or wanted:
-            self._outstanding[owner] = (key, waiting | set(wanted))
+            self._outstanding[owner] = (key, waiting | dict.fromkeys(wanted, planned.asset.version))
         while len(self._outstanding) > MAX_REMEMBERED_ASSETS:
             self._outstanding.pop(next(iter(self._outstanding)))
 

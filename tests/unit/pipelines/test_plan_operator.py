@@ -128,6 +128,15 @@ def test_plans_only_what_the_ledger_lacks(operator: PlanOperator, receipts: Rece
     assert planned(out).assumed_done == (0, 2, 3)
 
 
+def test_a_publication_that_comes_again_plans_again_what_it_had_planned(operator: PlanOperator) -> None:
+    """The broker refused its outputs: no span of it may exist."""
+    first = [item.id for item in operator.process([published(0)])]
+    list(operator.process([published(1)]))
+    assert [item.id for item in operator.process([published(0)])] == first
+    again = list(operator.process([published(1)]))
+    assert (spans(again), planned(again).assumed_done) == ([], (0, 1, 2, 3))
+
+
 def test_changed_content_is_another_content_key(operator: PlanOperator, shelf: Shelf) -> None:
     before = planned(list(operator.process([published(0)])))
     shelf.found = Found(content_digest="c2")
