@@ -16,7 +16,7 @@ from stream.events.asset import AssetChanged, AssetRef, Outcome, SegmentProgress
 from stream.events.base import Payload
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
-from stream.lanes import LANES, Lane
+from stream.lanes import LANES, Lane, lane_of
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -30,7 +30,8 @@ class AdmissionPolicy:
     in the topic. A tenant is served while less than `tenant_credit_s` and fewer than `tenant_assets` of it are
     outstanding, anybody while less than `credit_s` and fewer than `assets` are in all: the seconds bound what long
     assets may have at work, the number what short ones may. One asset may overdraw the seconds. The batch lane alone
-    leaves half of what is for all to whoever comes, and gets `batch_share` of the service where both lanes wait.
+    leaves half of what is for all to whoever comes; where interactive assets wait too, it gets `batch_share` of the
+    turns and of what is outstanding, and so of the stages that work first come, first served.
     `record_cost_s` is what inspecting costs; no segment counts less. A cell is outstanding until `settled_by` or a
     failure reports it; a tenant that nothing was heard of for `lease_s` of real time has nothing outstanding.
     """
@@ -164,6 +165,13 @@ class FairQueue(Generic[T]):
             self._held[claim.tenant, claim.asset] = (lane, count - 1)
 
 
+class _Held(NamedTuple):
+    """What a cell holds of the credit."""
+
+    cost_ns: int
+    lane: Lane
+
+
 class Credits:
     """What is outstanding: cells that `progress` says are planned and not yet settled, of all planning processes.
 
@@ -174,17 +182,22 @@ class Credits:
     def __init__(self, policy: AdmissionPolicy, stage: str) -> None:
         self._policy = policy
         self._stage = stage
-        self._cells: dict[tuple[str, str], dict[tuple[AssetVersion, int], int]] = {}
+        self._cells: dict[tuple[str, str], dict[tuple[AssetVersion, int], _Held]] = {}
         self._tenants: defaultdict[str, int] = defaultdict(int)
         self._assets: defaultdict[str, int] = defaultdict(int)
         self._heard_s: dict[str, float] = {}
-        self.outstanding_ns = 0
+        self.outstanding_ns = self.batch_ns = 0
 
     def tenant_ns(self, tenant: str) -> int:
         return self._tenants.get(tenant, 0)
 
-    def may(self, tenant: str, *, share: float = 1.0) -> bool:
-        """Whether the tenant has credit left, and all together have used less than `share` of theirs."""
+    def may(self, tenant: str, lane: Lane = "interactive", *, contended: bool = False) -> bool:
+        """Whether the tenant has credit left, all together have, and so has its lane. `contended`: interactive assets
+        wait, whether they may or not.
+        """
+        if lane == "batch" and contended and self.batch_ns >= self._policy.batch_share * self.outstanding_ns > 0:
+            return False
+        share = 0.5 if lane == "batch" and not contended else 1.0
         policy = self._policy
         return (
             self._assets.get(tenant, 0) < policy.tenant_assets
@@ -202,7 +215,7 @@ class Credits:
         if isinstance(payload, SegmentProgressed):
             cell = (payload.asset.version, payload.segment)
             if payload.stage == self._stage and payload.outcome is Outcome.DONE:
-                self._put(payload.asset, cell, self.cost_ns(payload), now_s)
+                self._put(payload, cell, now_s)
             elif payload.stage == self._policy.settled_by or payload.outcome is not Outcome.DONE:
                 self._settle(payload.asset, [cell], now_s)
         elif isinstance(payload, AssetChanged) and payload.status.final:
@@ -217,17 +230,17 @@ class Credits:
         for owner in [owner for owner in self._cells if owner[0] in lost]:
             self._remove(owner, list(self._cells[owner]))
 
-    def _put(self, ref: AssetRef, cell: tuple[AssetVersion, int], cost_ns: int, now_s: float) -> None:
+    def _put(self, event: SegmentProgressed, cell: tuple[AssetVersion, int], now_s: float) -> None:
+        ref, owner = event.asset, _owner(event.asset)
         self._heard_s[ref.tenant] = now_s
-        owner = _owner(ref)
         if owner not in self._cells:
             self._cells[owner] = {}
             self._assets[ref.tenant] += 1
         cells = self._cells[owner]
         if cell not in cells:
-            cells[cell] = cost_ns
-            self._tenants[ref.tenant] += cost_ns
-            self.outstanding_ns += cost_ns
+            held = cells[cell] = _Held(self.cost_ns(event), lane_of(event.priority or "interactive"))
+            self._tenants[ref.tenant] += held.cost_ns
+            self._count(held, 1)
 
     def _settle(self, ref: AssetRef, cells: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
         if ref.tenant in self._heard_s:
@@ -236,15 +249,21 @@ class Credits:
 
     def _remove(self, owner: tuple[str, str], cells: Iterable[tuple[AssetVersion, int]]) -> None:
         held = self._cells.get(owner, {})
-        freed_ns = sum(held.pop(cell, 0) for cell in cells)
-        self.outstanding_ns -= freed_ns
-        self._tenants[owner[0]] -= freed_ns
+        freed = [found for cell in cells if (found := held.pop(cell, None)) is not None]
+        for found in freed:
+            self._count(found, -1)
+        self._tenants[owner[0]] -= sum(found.cost_ns for found in freed)
         if not held and self._cells.pop(owner, None) is not None:
             self._assets[owner[0]] -= 1
         if not self._tenants[owner[0]]:
             del self._tenants[owner[0]]
             self._assets.pop(owner[0], None)
             self._heard_s.pop(owner[0], None)
+
+    def _count(self, held: _Held, sign: int) -> None:
+        self.outstanding_ns += sign * held.cost_ns
+        if held.lane == "batch":
+            self.batch_ns += sign * held.cost_ns
 
 
 def _owner(ref: AssetRef) -> tuple[str, str]:

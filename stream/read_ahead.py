@@ -133,8 +133,7 @@ class ReadAhead:
         )
 
     def _may(self, tenant: str, lane: Lane) -> bool:
-        alone = lane == "batch" and not self._queue.waits("interactive")
-        return self.credits.may(tenant, share=0.5 if alone else 1.0)
+        return self.credits.may(tenant, lane, contended=self._queue.waits("interactive"))
 
     def _refresh(self, now_s: float) -> None:
         if self._follower is None or now_s - self._refreshed_s < REFRESH_S:

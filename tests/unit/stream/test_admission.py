@@ -210,7 +210,7 @@ def test_a_tenant_may_until_its_credit_is_out(account: Credits) -> None:
         account.apply(cell(segment), 0.0)
     assert not account.may("t")
     assert account.may("other")
-    assert not account.may("other", share=0.5)
+    assert not account.may("other", "batch"), "half of what is for all is taken"
     account.apply(cell(1, "index"), 1.0)
     assert account.may("t")
 
@@ -223,7 +223,7 @@ def test_short_assets_are_bounded_by_their_number() -> None:
         account.apply(cell(1, of=ref(asset=name), seconds=1), 0.0)
     assert not account.may("t")
     assert account.may("u")
-    assert not account.may("u", share=0.5), "half of what is for all is taken"
+    assert not account.may("u", "batch"), "half of what is for all is taken"
     account.apply(cell(0, "index", of=ref(asset="a"), seconds=1), 0.0)
     assert not account.may("t"), "one of two cells"
     account.apply(cell(1, "index", of=ref(asset="a"), seconds=1), 0.0)
@@ -233,6 +233,23 @@ def test_short_assets_are_bounded_by_their_number() -> None:
         assert account.may("t")
         account.apply(cell(0, of=ref(asset=name), seconds=1), 0.0)
     assert not account.may("t")
+
+
+def test_where_interactive_assets_wait_batch_has_a_fifth_of_what_is_outstanding() -> None:
+    account = Credits(replace(POLICY, tenant_credit_s=1000.0, credit_s=1000.0), "plan")
+    assert account.may("b", "batch", contended=True)
+    batch = cell(0, of=ref("b"), seconds=5).model_copy(update={"priority": -1})
+    account.apply(batch, 0.0)
+    assert not account.may("b", "batch", contended=True)
+    assert account.may("b", "batch")
+    for segment in range(2):
+        account.apply(cell(segment), 0.0)
+        account.apply(cell(segment), 0.0)
+    assert not account.may("b", "batch", contended=True), "5 of 25 s"
+    account.apply(cell(2), 0.0)
+    assert account.may("b", "batch", contended=True)
+    account.apply(batch.model_copy(update={"stage": "index", "priority": None}), 0.0)
+    assert (account.batch_ns, account.outstanding_ns) == (0, 30 * SECOND_NS)
 
 
 @pytest.mark.parametrize(
