@@ -280,6 +280,7 @@ def _published(state: AssetState, attempt: Attempt) -> AssetPublished:
         labels=attempt.labels,
         priority=attempt.priority,
         retention_days=attempt.retention_days,
+        replan=True,
     )
 
 

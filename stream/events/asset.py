@@ -97,7 +97,10 @@ class AssetRef(BaseModel):
 
 
 class AssetPublished(_Json):
-    """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`)."""
+    """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`).
+
+    `replan` is set where the index asks for it: what was outstanding will not come, only what the stores hold counts.
+    """
 
     type: ClassVar[str] = "rushes.asset.published.v1"
     uri: Uri
@@ -108,6 +111,7 @@ class AssetPublished(_Json):
     labels: Labels = Field(default_factory=dict)
     priority: Priority = "interactive"
     retention_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    replan: bool = False
 
     def identity(self) -> str:
         return self.asset_id or default_asset_id(self.uri)

@@ -105,7 +105,7 @@ def test_a_changed_source_is_planned_again_once() -> None:
     (change,) = settled.changed
     assert (change.status, change.code) == (AssetStatus.PARTIAL, "superseded")
     ((number, published),) = settled.replans
-    assert (number, published.labels) == (make.version(1), {"team": "red"})
+    assert (number, published.labels, published.replan) == (make.version(1), {"team": "red"}, True)
     assert life.say().replans == ()
     settled = life.say(make.planned(make.ref(number=2), content="b"), superseded(2, 0, "b"), *cells(2, "b")[1:])
     assert settled.replans == (), "a file that is being written would be planned for ever"
@@ -185,6 +185,7 @@ def test_cells_that_were_retired_after_plan_looked_are_asked_for_once() -> None:
     ((number, published),) = life.say(again).replans
     assert number == make.version(3)
     assert (published.asset_id, published.uri, published.labels) == ("clip", again.uri, {"team": "red"})
+    assert published.replan, "plan must not trust its memory of what is outstanding again"
     assert life.say(again).replans == ()
     settled = life.say(make.planned(make.ref(number=4)), *cells(4))
     assert (settled.newest.status, settled.replans) == (AssetStatus.READY, ())
