@@ -74,7 +74,8 @@ class PlanOperator:
 
     What is outstanding is remembered per asset for its newest content only, and forgotten on a deletion: forgetting
     costs a second decode at most, remembering too much would leave an asset without its cells. So it counts for other
-    publications only: one that comes again, as its outputs were not delivered, plans again what it had planned.
+    publications only (one that comes again, as its outputs were not delivered, plans again what it had planned), and
+    not where the index, which knows what other planning processes and sweeps did, asks for a replan.
     """
 
     def __init__(self, inspector: Inspector, ledger: Ledger, span_planner: SpanPlanner) -> None:
@@ -133,6 +134,8 @@ class PlanOperator:
             priority=data.priority,
             retention_days=data.retention_days,
         )
+        if data.replan:
+            self._outstanding.pop((ref.tenant, ref.asset_id), None)
         wanted = self._wanted(planned)
         done = sorted(set(range(planned.segment_count)) - set(wanted))
         planned = planned.model_copy(update={"assumed_done": tuple(done)})

@@ -137,6 +137,15 @@ def test_a_publication_that_comes_again_plans_again_what_it_had_planned(operator
     assert (spans(again), planned(again).assumed_done) == ([], (0, 1, 2, 3))
 
 
+def test_a_replan_counts_on_nothing_but_the_ledger(operator: PlanOperator, receipts: Receipts) -> None:
+    """What was planned long ago was swept since, or another planning process had it."""
+    key = planned(list(operator.process([published(0)]))).content_key
+    receipts.known = {segment_id(key, 0): Outcome.DONE}
+    assert spans(list(operator.process([published(1)]))) == []
+    assert spans(list(operator.process([published(2, replan=True)]))) == [1, 2, 3]
+    assert spans(list(operator.process([published(3)]))) == []
+
+
 def test_changed_content_is_another_content_key(operator: PlanOperator, shelf: Shelf) -> None:
     before = planned(list(operator.process([published(0)])))
     shelf.found = Found(content_digest="c2")
