@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.harness import Report, measured
 from stream.clock import SystemClock
 from stream.kafka.node import LocalNode, fetch_jars, free_port
-from tests.chaos import ROLES, Chaos, Plan, assert_nothing_left, assert_undisturbed, redone
+from tests.chaos import ROLES, Chaos, Plan, assert_felt, assert_nothing_left, assert_undisturbed, redone
 from tests.disks import small_disk
 from tests.fleet import Fleet, fleet_command
 from tests.footage import corpus_clips
@@ -71,7 +71,7 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
         with small_disk(state / "parquet", DISK_MIB) as disk, measured() as cost:
             command = fleet_command(state, load.roots, node.servers, clock.now_ms(), BOUND_BY_PERMISSIONS)
             with (
-                Fleet(command, ROLES, root / "logs", root / "scratch") as fleet,
+                Fleet(command, ROLES, root / "logs", root / "scratch", named=True) as fleet,
                 Progress(*columns, TextColumn("{task.fields[note]}")) as bar,
             ):
                 task = bar.add_task("blows", total=sum(plan.blows.values()), note="")
@@ -82,6 +82,7 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
                 chaos.settle(load.assets, SETTLE_S)
             assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
+            assert_felt(chaos)
         return _report(chaos, len(load.assets), len(calm.rows.lance), cost.wall_s)
     finally:
         node.down()
@@ -93,11 +94,14 @@ def _report(chaos: Chaos, assets: int, moments: int, wall_s: float) -> Report:
     broker.close()
     report = Report("Is anything lost or doubled on Kafka, whatever befalls the workers?")
     for blow, times in chaos.struck.items():
-        report.add(blow, times, "")
+        report.add(blow, times, "", note="of members that held partitions" if blow == "kill" else "")
+    report.add("frozen members whose partitions others got", chaos.expelled, "", limit="all")
+    for stage in ("parquet", "index"):
+        report.add(f"logs of members whose {stage} stage paused", len(chaos.fleet.saying(f"stage {stage}: paused")), "")
     report.add("assets", assets, "", note="each with the status of an undisturbed run")
     report.add("moments", moments, "", note="equal in both stores and to those of an undisturbed run, none twice")
     report.add("members that ended by themselves", len(chaos.fleet.unasked), "", limit="0", note="and were replaced")
-    report.add("logs with a traceback", len(list(chaos.fleet.tracebacks())), "", limit="0")
+    report.add("logs with a traceback", len(chaos.fleet.tracebacks()), "", limit="0")
     report.add("cells decoded", again.told, "", limit=f"{again.cells} without repetition")
     report.add("cells decoded again a kill", (again.told - again.cells) / max(1, chaos.struck["kill"]), "")
     report.add("wall time", wall_s, "s")

@@ -171,7 +171,9 @@ def measure(rounds: int) -> Report:
         _add(report, lane, found)
         if shares:
             share = median(each["hog"] / (each["hog"] + each["live"]) for each in shares)
-            report.add("batch's share where both lanes wait", share, "", limit="0.2 by policy, at most 0.3", note="above 0")
+            report.add(
+                "batch's share where both lanes wait", share, "", limit="0.2 by policy, at most 0.3", note="above 0"
+            )
     return report
 
 

@@ -7,11 +7,14 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import psutil
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from filelock import FileLock
 
 from sinks.catalogue import AssetView, Catalogue
@@ -29,12 +32,13 @@ from stream.pipelines.understanding import reference_topology
 from stream.records import Producer
 from stream.topics import ASSETS, PROGRESS
 from tests.disks import SmallDisk
-from tests.fleet import PARTITIONS, Fleet, Role
+from tests.fleet import PARTITIONS, Fleet, Member, Role
 from tests.pipeline import StoredRows, assert_same_rows, stored_rows
 
 Blow = Literal["kill", "restart", "crash", "join", "leave", "freeze", "full disk", "refusal"]
 ROLES = (Role(("plan", "decode"), 2), Role(("understand",), 2), Role(("index", "parquet", "dead-letters"), 2))
 FROZEN_S = 15.0  # longer than a session may be silent
+PATIENCE_S = 120.0
 FINAL = {AssetStatus.READY, AssetStatus.PARTIAL, AssetStatus.FAILED, AssetStatus.DELETED}
 
 
@@ -65,6 +69,8 @@ class Chaos:
     rng: random.Random
     told: Callable[[str], None] = lambda _: None
     struck: Counter[Blow] = field(default_factory=Counter)
+    expelled: int = 0
+    """Frozen members whose partitions others had when they woke."""
     orphans: list[psutil.Process] = field(default_factory=list)
     _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     _clock: SystemClock = field(default_factory=SystemClock)
@@ -118,7 +124,7 @@ class Chaos:
     def _strike(self, blow: Blow) -> None:
         match blow:
             case "kill":
-                self.orphans += self.fleet.kill(self.rng)
+                self.orphans += self.fleet.kill(self._at_work())
             case "restart" | "crash":
                 self.node.down(signal.SIGKILL if blow == "crash" else signal.SIGTERM)
                 self.node.up(self.jars)
@@ -138,9 +144,39 @@ class Chaos:
                 self._refuse()
 
     def _freeze(self) -> None:
-        member = self.rng.choice([each for each in self.fleet.members if not each.frozen])
+        member = self._at_work()
         self.fleet.freeze(member)
-        self._later(FROZEN_S, lambda: self.fleet.thaw(member))
+        self._later(FROZEN_S, lambda: self._thaw(member))
+
+    def _thaw(self, member: Member) -> None:
+        owners = self._owners()
+        if not owners:  # the broker is away
+            self._later(0.5, lambda: self._thaw(member))
+            return
+        self.expelled += member.name not in owners
+        self.fleet.thaw(member)
+
+    def _at_work(self) -> Member:
+        """One that holds partitions, so that the blow is felt."""
+        deadline_s = self._clock.monotonic_s() + PATIENCE_S
+        while self._clock.monotonic_s() < deadline_s:
+            owners = self._owners()
+            found = [each for each in self.fleet.members if not each.frozen and each.name in owners]
+            if found:
+                return self.rng.choice(found)
+            self._pass(0.2)
+        raise AssertionError(f"for {PATIENCE_S:.0f} s no member held a partition")
+
+    def _owners(self) -> set[str]:
+        """Names of members that have partitions; nobody while the broker is away."""
+        stages = [stage.name for stage in reference_topology().stages]
+        admin = AdminClient({"bootstrap.servers": self.node.servers, "log_level": 0})
+        found: set[str] = set()
+        for future in admin.describe_consumer_groups(stages, request_timeout=5.0).values():
+            with suppress(KafkaException):  # a coordinator moves
+                members = future.result().members
+                found |= {each.client_id for each in members if each.assignment.topic_partitions}
+        return found
 
     def _refuse(self) -> None:
         """Nothing below the index may be written."""
@@ -167,6 +203,13 @@ class Chaos:
             self._due.remove((due_s, undo))
             undo()
         self.fleet.tend()
+
+
+def assert_felt(chaos: Chaos) -> None:
+    """Every frozen member was given up for dead, and the full disk and the refusal paused who writes there."""
+    assert chaos.expelled == chaos.struck["freeze"], "a frozen member kept its partitions"
+    for stage in ("parquet", "index"):
+        assert chaos.fleet.saying(f"stage {stage}: paused"), f"nothing paused {stage}"
 
 
 def set_modes(modes: Mapping[Path, int]) -> None:
@@ -229,7 +272,7 @@ def standing(view: AssetView) -> tuple[str, str | None]:
 
 
 def assert_nothing_left(chaos: Chaos) -> None:
-    """After the last member left: no process of theirs, no held lock, no temporary file, no shared memory."""
+    """After the last member left: no process of theirs (nor their memfds), no held lock, no temporary file."""
     _, alive = psutil.wait_procs(chaos.orphans, timeout=20)
     assert not alive, "children outlive their worker"
     for lock in chaos.state.rglob("*.lock"):

@@ -1,10 +1,9 @@
 """Workers of a topology on a real broker as processes of their own, started again whenever one ends."""
 
 import os
-import random
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -32,10 +31,16 @@ class Member:
     log: Path
     frozen: bool = False
 
+    @property
+    def name(self) -> str:
+        """Its `client.id`, where the fleet is `named`."""
+        return self.log.stem
+
 
 @dataclass(slots=True)
 class Fleet:
-    """`command` starts `rushes run`, without its stages; logs of all members lie under `logs`.
+    """`command` starts `rushes run`, without its stages; logs of all members lie under `logs`. `named`: the broker
+    knows each member by name.
 
     Everything they create for a while goes to `scratch`, which must be empty once all have left.
     """
@@ -44,6 +49,7 @@ class Fleet:
     roles: Sequence[Role]
     logs: Path
     scratch: Path
+    named: bool = False
     members: list[Member] = field(default_factory=list)
     started: int = 0
     unasked: list[tuple[str, int]] = field(default_factory=list)
@@ -65,7 +71,7 @@ class Fleet:
         path = self.logs / f"{'-'.join(role.stages)}-{self.started}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [*self.command, *role.stages],
+                [*self.command, *self._name(path.stem), *role.stages],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -99,9 +105,15 @@ class Fleet:
             self.unasked.append((member.log.name, member.process.returncode))
             self._replace(member)
 
-    def kill(self, rng: random.Random) -> list[psutil.Process]:
-        """kill -9 of one member that is at work; the children it leaves behind, which must see that it is gone."""
-        member = rng.choice([each for each in self.members if not each.frozen])
+    def _name(self, name: str) -> list[str]:
+        if not self.named:
+            return []
+        properties = self.logs / f"{name}.properties"
+        properties.write_text(f"client.id={name}\n")
+        return ["--client-properties", str(properties)]
+
+    def kill(self, member: Member) -> list[psutil.Process]:
+        """kill -9; the children it leaves behind, which must see that it is gone."""
         orphans = descendants(member.process.pid) if member.process.poll() is None else []
         member.process.kill()
         member.process.wait()
@@ -117,11 +129,13 @@ class Fleet:
         member.frozen = False
         member.process.send_signal(signal.SIGCONT)
 
-    def tracebacks(self) -> Iterator[str]:
+    def saying(self, words: str) -> list[str]:
+        """Logs that hold these words."""
+        return [log.name for log in sorted(self.logs.glob("*.log")) if words in log.read_text(errors="replace")]
+
+    def tracebacks(self) -> list[str]:
         """Logs of members that met something unforeseen."""
-        for log in sorted(self.logs.iterdir()):
-            if "Traceback" in log.read_text(errors="replace"):
-                yield log.name
+        return self.saying("Traceback")
 
     def _replace(self, member: Member) -> None:
         self.members.remove(member)

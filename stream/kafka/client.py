@@ -66,9 +66,9 @@ class KafkaSettings:
     def common(self) -> dict[str, Any]:
         return {
             "log_level": 2,  # errors tell what goes wrong; librdkafka writes 20 lines a second while a broker is away
+            "client.id": "rushes",
             **self.properties,
             "bootstrap.servers": self.servers,
-            "client.id": "rushes",
             "topic.metadata.refresh.interval.ms": 30_000,
             "reconnect.backoff.max.ms": 2_000,
             "log.connection.close": False,  # who waits for a broker says so

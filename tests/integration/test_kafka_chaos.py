@@ -37,13 +37,13 @@ def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, c
     try:
         with small_disk(state / "parquet", DISK_MIB) as disk:
             command = fleet_command(state, load.roots, node.servers, clock.now_ms(), BOUND_BY_PERMISSIONS)
-            with Fleet(command, ROLES, tmp_path / "logs", tmp_path / "scratch") as fleet:
+            with Fleet(command, ROLES, tmp_path / "logs", tmp_path / "scratch", named=True) as fleet:
                 chaos = Chaos(state, node, jars, disk, fleet, PLAN, random.Random(SEED))
                 chaos.run(load.events)
                 chaos.settle(load.assets, within_s=240)
             assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
-            assert not list(fleet.tracebacks())
+            assert not fleet.tracebacks()
             assert fleet.unasked == []
     finally:
         node.down()
