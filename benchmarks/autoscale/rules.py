@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from benchmarks.autoscale.trace import Name
+from benchmarks.autoscale.trace import Facts, Name, Trace
 from benchmarks.autoscale.world import Queue, World
 from stream.flow import LaneFlow, Snapshot, StageFlow
 from stream.freshness import ARRIVAL_WINDOW_S
@@ -21,6 +21,16 @@ class Rule(Protocol):
     """Asked after every step; says what it wants changed."""
 
     def decide(self, world: World) -> dict[Name, int]: ...
+
+
+def lived(trace: Trace, facts: Facts, rule: Rule) -> World:
+    """The day under a rule, and on until nothing is left (at most another half)."""
+    world = World(trace, facts, seed=7)
+    while not world.over and world.now_s < 1.5 * trace.length_s:
+        world.step()
+        for name, count in rule.decide(world).items():
+            world.stages[name].resize(count, world.now_s)
+    return world
 
 
 class Ours:
