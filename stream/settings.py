@@ -20,6 +20,11 @@ class ModelChoice:
     embedder: str = "conse"
     captioner: str = "template"
 
+    @property
+    def captioned(self) -> bool:
+        """Whether a stage replaces the captions that are made of tags."""
+        return self.captioner != "template"
+
     @classmethod
     def light(cls) -> "ModelChoice":
         """The deterministic hashing models: real functions of the pixels that cost next to nothing."""

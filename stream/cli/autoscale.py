@@ -22,6 +22,16 @@ from stream.cli.watching import (
     observing,
     scaling_policy,
 )
+from stream.cli.worker_options import (
+    Captioner,
+    Embedder,
+    Light,
+    PrivateNetwork,
+    Schemes,
+    Span,
+    WhereModelsRun,
+    WorkerOptions,
+)
 from stream.clock import SystemClock
 from stream.errors import Unavailable
 from stream.observer import Observer
@@ -41,7 +51,13 @@ def autoscale(  # one option per thing a machine decides
     batch_drain: BatchDrain = 3600.0,
     max_replicas: MaxReplicas = 32,
     prior: Prior = None,
-    light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+    scheme: Schemes = None,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    device: WhereModelsRun = "auto",
+    private_network: PrivateNetwork = False,
+    span: Span = 120.0,
+    light: Light = False,
 ) -> None:
     """Start and stop `rushes run STAGE` until SIGTERM, then drain them all. On Kubernetes KEDA does this."""
     shared: Context = context.obj
@@ -49,14 +65,15 @@ def autoscale(  # one option per thing a machine decides
     options = ["--broker", broker, "--epoch-ms", str(epoch_ms), "--partitions", str(partitions)]
     options += ["--client-properties", str(client_properties)] if client_properties else []
     options += [part for folder in root or () for part in ("--root", str(folder))]
-    options += ["--light"] if light else []
+    worker = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
+    options += worker.words()
 
     def command(stage: str) -> Sequence[str]:
         rushes = (sys.executable, "-c", "from stream.cli.app import main; main()")
         return [*rushes, "--state", str(shared.state_dir), "--cache", str(shared.cache_dir), "run", stage, *options]
 
     stop = threading.Event()
-    watched = Watched(broker, client_properties, policy)
+    watched = Watched(broker, client_properties, policy, captions=worker.models.captioned)
     with (
         observing(watched) as observer,
         stop_on_signals(stop),

@@ -14,11 +14,12 @@ from rich.table import Table
 from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
-from stream.cli.ingest import PrivateNetwork, file_settings, ingesting, report
+from stream.cli.ingest import file_settings, ingesting, report
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.cli.times import moment_ms
 from stream.cli.uris import roots_of
+from stream.cli.worker_options import PrivateNetwork
 from stream.clock import SystemClock
 from stream.errors import BadMedia
 

@@ -4,10 +4,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -19,6 +18,17 @@ from stream.cli.live import Lines, LiveProgress, closing_table, reason
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster, opened
 from stream.cli.shown import clip_name, shown
 from stream.cli.uris import expand, roots_of
+from stream.cli.worker_options import (
+    Captioner,
+    Embedder,
+    Light,
+    PrivateNetwork,
+    Span,
+    WhereModelsRun,
+    WorkerOptions,
+    option,
+    option_names,
+)
 from stream.clock import Clock, SystemClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
 from stream.events.base import Event
@@ -27,11 +37,7 @@ from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.lanes import LANES, Lane
 from stream.pipelines.session import Session
 from stream.reducers import Progress
-from stream.settings import Device, ModelChoice, Settings
-
-PrivateNetwork = Annotated[
-    bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
-]
+from stream.settings import Settings
 
 
 def ingest(  # one option per thing a producer can say
@@ -44,15 +50,15 @@ def ingest(  # one option per thing a producer can say
     lane: Annotated[
         str, typer.Option(help="interactive: somebody waits. batch: whenever there is room.")
     ] = "interactive",
-    embedder: Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")] = "conse",
-    captioner: Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")] = "template",
-    light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    light: Light = False,
     private_network: PrivateNetwork = False,
-    span: Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")] = 120.0,
+    span: Span = 120.0,
     every: Annotated[
         float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
     ] = 10.0,
-    device: Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")] = "auto",
+    device: WhereModelsRun = "auto",
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
@@ -62,17 +68,8 @@ def ingest(  # one option per thing a producer can say
     if broker is not None:
         _refuse_what_workers_decide(context)
     targets = expand(uris)
-    models = ModelChoice.light() if light else ModelChoice(embedder=embedder)
-    models = replace(models, captioner=captioner)
-    settings = Settings(
-        state_dir=shared.state_dir,
-        allow_private_addresses=private_network,
-        cache_dir=shared.cache_dir,
-        roots=roots_of(targets.values()),
-        models=models,
-        model_device=parse_device(device),
-        max_span_s=span,
-    )
+    options = WorkerOptions(embedder, captioner, light, device, private_network, span)
+    settings = options.applied(file_settings(shared, roots_of(targets.values())))
     clock = SystemClock()
     labels = parse_labels(label or [])
     events = [
@@ -90,18 +87,17 @@ def ingest(  # one option per thing a producer can say
     cluster = Cluster.named(broker, client_properties)
     with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
         if cluster is None:
-            remember_models(shared.state_dir, models)
+            remember_models(shared.state_dir, settings.models)
         finished = run(events)
     report(shared, run, finished=finished, json_output=json_output)
 
 
 def _refuse_what_workers_decide(context: typer.Context) -> None:
     """Options that would say nothing to workers elsewhere."""
-    theirs = ("embedder", "captioner", "light", "private_network", "span", "device")
-    sources = {name: context.get_parameter_source(name) for name in theirs}
+    sources = {name: context.get_parameter_source(name) for name in option_names()}
     given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
     if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        options = ", ".join(map(option, given))
         raise UsageProblem(f"{options}: with --broker this is decided where the workers run (`rushes run`)")
 
 
@@ -262,12 +258,6 @@ def parse_lane(name: str) -> Lane:
     if name not in LANES:
         raise UsageProblem(f"--lane {name!r}: choose interactive or batch")
     return name
-
-
-def parse_device(name: str) -> Device:
-    if name not in get_args(Device):
-        raise UsageProblem(f"--device {name!r}: choose auto, cpu or cuda")
-    return cast("Device", name)
 
 
 def file_settings(shared: Context, roots: tuple[Path, ...] = ()) -> Settings:

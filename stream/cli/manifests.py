@@ -1,12 +1,14 @@
 """`rushes manifests`: what a cluster needs to run the topology, generated into a directory."""
 
 import json
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
 
 from stream.cli.context import Context, UsageProblem
+from stream.cli.worker_options import Captioner, Embedder, PrivateNetwork, Schemes, Span, WorkerOptions
 
 
 def manifests(  # one option per thing a deployment decides
@@ -23,7 +25,11 @@ def manifests(  # one option per thing a deployment decides
     objective: Annotated[float, typer.Option(min=1.0, help="Seconds until interactive footage is searchable.")] = 60.0,
     guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
     gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
-    captions: Annotated[bool, typer.Option(help="Run the caption stage.")] = False,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    private_network: PrivateNetwork = False,
+    span: Span = 120.0,
+    scheme: Schemes = None,
     bucket: Annotated[
         list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
     ] = None,
@@ -39,21 +45,21 @@ def manifests(  # one option per thing a deployment decides
     from stream.deployment.kubernetes import manifests as objects
     from stream.pipelines.notifications import BucketRule
     from stream.pipelines.understanding import Understanding
-    from stream.settings import ModelChoice, Settings
+    from stream.settings import Settings
 
     shared: Context = context.obj
-    models = ModelChoice(captioner="hf" if captions else "template")
+    for option, model in (("--embedder", embedder), ("--captioner", captioner)):
+        _require_visible(option, model)
+    options = WorkerOptions(embedder, captioner, private_network=private_network, span=span, scheme=tuple(scheme or ()))
     buckets = tuple(bucket or ())
     for rule in buckets:
         BucketRule.parse(rule)
     if webhook is None and webhook_secret is not None:
         raise UsageProblem("--webhook-secret without --webhook: say where control should post")
-    shape = Settings(
-        state_dir=Path(),
-        cache_dir=Path(),
-        models=models,
-        model_device="cuda" if gpu else "cpu",
+    shape = replace(
+        options.applied(Settings(state_dir=Path(), cache_dir=Path())),
         bucket_rules=buckets,
+        model_device="cuda" if gpu else "cpu",
     )
     topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms).topology()
     rollout = Rollout(
@@ -67,6 +73,8 @@ def manifests(  # one option per thing a deployment decides
         buckets,
         webhook,
         webhook_secret,
+        tuple(options.words()),
+        private_network,
     )
     directory.mkdir(parents=True, exist_ok=True)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
@@ -74,6 +82,18 @@ def manifests(  # one option per thing a deployment decides
     _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide))
     (directory / "dashboard.json").write_text(json.dumps(dashboard(), indent=2) + "\n")
     shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {directory}.")
+
+
+def _require_visible(option: str, model: str) -> None:
+    """Raises `UsageProblem` for a checkpoint that is not on the volume of weights, the one that pods read them from."""
+    from stream.deployment.kubernetes import CACHE
+
+    kind, _, directory = model.partition(":")
+    if kind == "hf" and not PurePosixPath(directory).is_relative_to(CACHE):
+        raise UsageProblem(
+            f"{option} {model!r}: no pod sees this directory; put the checkpoint on the volume rushes-cache and say"
+            f" hf:{CACHE}/DIR"
+        )
 
 
 def _servers(broker: str) -> str:

@@ -1,16 +1,28 @@
 """`rushes run`: some stages of the topology as one process on a shared broker."""
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stream.cli.context import Context, UsageProblem
-from stream.cli.ingest import stop_on_signals
+from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.sessions import ClientProperties, Cluster
+from stream.cli.worker_options import (
+    Captioner,
+    Embedder,
+    Light,
+    PrivateNetwork,
+    Schemes,
+    Span,
+    WhereModelsRun,
+    WorkerOptions,
+)
 from stream.clock import SystemClock
-from stream.settings import DEFAULT_SCHEMES, ModelChoice, Settings
+from stream.settings import Settings
 
 
 def run(  # one option per thing a deployment decides
@@ -28,9 +40,13 @@ def run(  # one option per thing a deployment decides
             " `notifications` publishes; repeatable."
         ),
     ] = None,
-    scheme: Annotated[
-        list[str] | None, typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3.")
-    ] = None,
+    scheme: Schemes = None,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    device: WhereModelsRun = "auto",
+    private_network: PrivateNetwork = False,
+    span: Span = 120.0,
+    light: Light = False,
     tenant_credit: Annotated[
         float | None,
         typer.Option(min=1.0, help="Seconds of footage one tenant may have at work. [default: 120 for each partition]"),
@@ -40,19 +56,18 @@ def run(  # one option per thing a deployment decides
     ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
-    light: Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")] = False,
 ) -> None:
-    """Work until SIGTERM, then finish what is in flight and leave. Start as many as you like, anywhere."""
+    """Work until SIGTERM, then finish what is in flight and leave. Start as many as you like, anywhere.
+
+    What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
+    """
     from stream.pipelines.deployed import Deployment, run_deployed
 
     shared: Context = context.obj
     clock = SystemClock()
-    settings = Settings(
-        state_dir=shared.state_dir,
-        cache_dir=shared.cache_dir,
-        roots=tuple(path.resolve() for path in root or ()),
-        models=ModelChoice.light() if light else ModelChoice(),
-        schemes=(*DEFAULT_SCHEMES, *(scheme or ())),
+    options = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
+    settings = replace(
+        options.applied(file_settings(shared, tuple(path.resolve() for path in root or ()))),
         bucket_rules=tuple(bucket or ()),
         tenant_credit_s=tenant_credit or 120.0 * partitions,
         tenant_assets=tenant_assets or 4 * partitions,
@@ -62,4 +77,13 @@ def run(  # one option per thing a deployment decides
         with Cluster(broker, client_properties).connected(clock) as cluster, stop_on_signals(stop):
             run_deployed(settings, stages, cluster, Deployment(epoch_ms, partitions, host, port), stop, clock=clock)
     except KeyError as unknown:
-        raise UsageProblem(str(unknown.args[0])) from None
+        raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None
+
+
+def _missing_options(stages: Sequence[str], settings: Settings) -> str:
+    """Which options would give the topology the stages that were asked for."""
+    optional = (
+        ("caption", settings.models.captioned, "--captioner hf:DIR"),
+        ("notifications", bool(settings.bucket_rules), "--bucket RULE"),
+    )
+    return "".join(f"; {name!r} needs {option}" for name, there, option in optional if name in stages and not there)

@@ -28,7 +28,9 @@ NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
 class Rollout:
     """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
     `client.properties`, `webhook_secret` one with `secret`, which signs what is posted to `webhook`. `epoch_ms` is its
-    time, `buckets` the rules of the stage `notifications`.
+    time, `buckets` the rules of the stage `notifications`, `options` what every `rushes run` of it is told alike: what
+    decides results decides the topology too, and with it what is trimmed. `private_sources`: footage may lie on servers
+    with private addresses.
     """
 
     image: str
@@ -41,6 +43,8 @@ class Rollout:
     buckets: tuple[str, ...] = ()
     webhook: str | None = None
     webhook_secret: str | None = None
+    options: tuple[str, ...] = ()
+    private_sources: bool = False
 
     @property
     def broker_ports(self) -> list[int]:
@@ -73,7 +77,9 @@ def max_replicas(stage: Stage, partitions: int) -> int:
 def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
     arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), "--partitions", str(rollout.partitions)]
+    arguments += rollout.options
     arguments += ["--root", MEDIA] if stage.name in _READING else []
+    arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if stage.name in _LOADING else []
     arguments += [word for rule in rollout.buckets for word in ("--bucket", rule)] if stage.name == NOTIFIED else []
     pod = _pod("worker", stage.name, rollout, arguments, _resources(stage))
     spec: Object = {
@@ -195,8 +201,9 @@ def _network(rollout: Rollout) -> Iterator[Object]:
     }
     yield _object("NetworkPolicy", "rushes", rollout, everyone)
     private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+    anywhere: Object = {"cidr": "0.0.0.0/0"}
     web = {
-        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": private}}],
+        "to": [{"ipBlock": anywhere if rollout.private_sources else {**anywhere, "except": private}}],
         "ports": [{"port": port, "protocol": "TCP"} for port in (80, 443)],
     }
     outward = [*_READING, "control"] if rollout.webhook else list(_READING)

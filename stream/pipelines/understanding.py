@@ -85,12 +85,8 @@ class Understanding:
     def topology(self) -> Topology:
         """The stages, checked. Nothing is loaded yet."""
         notified = (self._notifications(),) if self.settings.bucket_rules else ()
-        caption = (self._caption(),) if self._captioned else ()
+        caption = (self._caption(),) if self.settings.models.captioned else ()
         return Topology((*notified, self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
-
-    @property
-    def _captioned(self) -> bool:
-        return self.settings.models.captioner != "template"
 
     def _policy(self) -> "SourcePolicy":
         from decoders.source import SourcePolicy
@@ -164,7 +160,7 @@ class Understanding:
             LanceLedger(settings.index_dir),
             DeltaLedger(settings.parquet_dir),
             self.bundle,
-            captioned=self._captioned,
+            captioned=settings.models.captioned,
         )
         return PlanOperator(self.pool, ledger, spans)
 

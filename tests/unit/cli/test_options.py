@@ -3,7 +3,8 @@
 import pytest
 
 from stream.cli.context import UsageProblem
-from stream.cli.ingest import parse_device, parse_profile
+from stream.cli.ingest import parse_profile
+from stream.cli.worker_options import parse_device
 
 
 def test_known_words_are_taken() -> None:

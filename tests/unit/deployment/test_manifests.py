@@ -1,7 +1,7 @@
 """What is generated for a cluster obeys the schemas of Kubernetes and KEDA, and what this code needs of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,19 @@ from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from typer.testing import CliRunner
 
 from stream.cli.app import app
+from stream.cli.context import UsageProblem
+from stream.clock import Clock
 from stream.deployment.dashboard import dashboard, query
-from stream.deployment.kubernetes import GRACE_S, Rollout, manifests, max_replicas
+from stream.deployment.kubernetes import CACHE, GRACE_S, Rollout, manifests, max_replicas
 from stream.metrics import DEFINITIONS
-from stream.pipelines.understanding import reference_topology
+from stream.pipelines.understanding import Understanding, reference_topology
 from stream.settings import Settings
 
 TOPOLOGY = reference_topology()
 ROLLOUT = Rollout("registry/rushes:1", "kafka-1:9093,kafka-2:9093", client_secret="kafka-client")
 OPTIONS = (
-    *("--image", "registry/rushes:1", "--broker", "kafka://kafka:9092", "--gpu", "--captions"),
+    *("--image", "registry/rushes:1", "--broker", "kafka://kafka:9092", "--gpu"),
+    *("--captioner", f"hf:{CACHE}/blip", "--embedder", f"hf:{CACHE}/clip", "--span", "60", "--private-network"),
     *("--bucket", "rushes/acme/=acme/daily", "--webhook", "https://example.org/hook", "--webhook-secret", "hook"),
 )
 
@@ -34,6 +37,15 @@ def container(deployment: dict[str, Any]) -> dict[str, Any]:
     (found,) = deployment["spec"]["template"]["spec"]["containers"]
     assert isinstance(found, dict)
     return found
+
+
+def objects(directory: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((directory / "kubernetes.yaml").read_text()))
+
+
+def arguments_by_name(directory: Path) -> dict[str, list[str]]:
+    deployed = (it for it in objects(directory) if it["kind"] == "Deployment")
+    return {it["metadata"]["name"]: container(it)["args"] for it in deployed}
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +77,30 @@ def test_scaled_objects_obey_their_schema(written: Path) -> None:
         assert document["spec"]["fallback"]["replicas"] <= document["spec"]["maxReplicaCount"]
 
 
-def test_each_stage_has_a_deployment_whose_command_the_cli_knows() -> None:
-    found = {it["metadata"]["name"]: it for it in deployments()}
+def test_each_stage_has_a_deployment_whose_command_the_cli_knows(written: Path) -> None:
+    found = {it["metadata"]["name"]: it for it in objects(written) if it["kind"] == "Deployment"}
     assert set(found) == {
         f"rushes-{name}" for name in [*(stage.name for stage in TOPOLOGY.stages), "exporter", "control"]
     }
     for deployment in found.values():
         made = container(deployment)
-        line = [*made["command"][1:], *made["args"], "--help"]
-        done = CliRunner().invoke(app, line)
+        done = CliRunner().invoke(app, [*made["command"][1:], *made["args"], "--help"])
         assert done.exit_code == 0, done.output
+
+
+def test_workers_of_generated_deployments_start(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their own words, as far as the topology that has their stage."""
+    started: list[str] = []
+
+    def note(settings: Settings, names: Sequence[str], *_: Any, clock: Clock) -> None:
+        topology = Understanding(settings, clock, epoch_ms=0).topology()
+        started.extend(topology.stage(name).name for name in names)
+
+    monkeypatch.setattr("stream.pipelines.deployed.run_deployed", note)
+    for line in arguments_by_name(written).values():
+        if line[0] == "run":
+            assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 0
+    assert sorted(started) == sorted(stage.name for stage in TOPOLOGY.stages)
 
 
 def test_options_reach_control_exporter_and_notifications(written: Path) -> None:
@@ -94,6 +120,32 @@ def test_options_reach_control_exporter_and_notifications(written: Path) -> None
     )
     arguments = container(notified)["args"]
     assert arguments[arguments.index("--bucket") + 1] == "rushes/acme/=acme/daily"
+
+
+def test_workers_are_told_of_the_models_that_make_their_results(written: Path) -> None:
+    """Sinks too: which groups read a topic decides what is trimmed."""
+    found = arguments_by_name(written)
+    for stage in reference_topology().stages:
+        line = found[f"rushes-{stage.name}"]
+        for option, value in (
+            ("--captioner", f"hf:{CACHE}/blip"),
+            ("--embedder", f"hf:{CACHE}/clip"),
+            ("--span", "60.0"),
+        ):
+            assert line[line.index(option) + 1] == value
+        assert "--private-network" in line
+    devices = {name: line[line.index("--device") + 1] for name, line in found.items() if "--device" in line}
+    assert devices == {"rushes-plan": "cpu", "rushes-understand": "cuda", "rushes-caption": "cpu"}
+    (policy,) = (it["spec"] for it in objects(written) if it["metadata"]["name"] == "rushes-reading")
+    assert policy["egress"][0]["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def test_a_checkpoint_that_no_pod_sees_is_refused(tmp_path: Path) -> None:
+    wanted = ["manifests", str(tmp_path / "out"), "--image", "i", "--broker", "kafka://kafka:9092"]
+    for option in ("--embedder", "--captioner"):
+        with pytest.raises(UsageProblem, match=f"{option}.*{CACHE}"):
+            CliRunner().invoke(app, [*wanted, option, "hf:/home/me/clip"], catch_exceptions=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_secret_without_a_webhook_or_a_rule_that_is_none_is_refused(tmp_path: Path) -> None:

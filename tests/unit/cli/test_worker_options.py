@@ -1,0 +1,91 @@
+"""What decides results can be said to every command that starts workers, and reaches them unchanged."""
+
+import inspect
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from stream.cli import autoscale, ingest, manifests, run
+from stream.cli.app import app
+from stream.cli.context import UsageProblem
+from stream.cli.worker_options import WorkerOptions, option_names
+from stream.pipelines.understanding import Understanding
+from stream.settings import Settings
+
+GIVEN = WorkerOptions("hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3", "gs"))
+BROKER = ("--broker", "kafka://nowhere.invalid:9092")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings that `rushes run` would have worked with."""
+    found: list[Settings] = []
+
+    def note(settings: Settings, names: Sequence[str], *_: Any, clock: Any) -> None:
+        topology = Understanding(settings, clock, epoch_ms=0).topology()
+        for name in names:
+            topology.stage(name)
+        found.append(settings)
+
+    monkeypatch.setattr("stream.pipelines.deployed.run_deployed", note)
+    return found
+
+
+def test_a_worker_works_with_what_the_command_line_says(started: list[Settings]) -> None:
+    done = CliRunner().invoke(app, ["run", "plan", "caption", *BROKER, *GIVEN.words()], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    (settings,) = started
+    assert settings == GIVEN.applied(settings)
+    assert (settings.models.embedder, settings.models.captioner) == ("hf:/models/clip", "hf:/models/blip")
+    assert (settings.model_device, settings.allow_private_addresses, settings.max_span_s) == ("cpu", True, 60.0)
+    assert settings.schemes == ("file", "http", "https", "s3", "gs")
+
+
+def test_what_is_as_by_default_is_not_said() -> None:
+    assert WorkerOptions().words() == []
+    assert WorkerOptions(light=True).words() == ["--light"]
+
+
+@pytest.mark.parametrize("command", [run.run, autoscale.autoscale])
+def test_commands_that_make_workers_have_every_option(command: Any) -> None:
+    assert set(option_names()) <= set(inspect.signature(command).parameters)
+
+
+def test_options_have_the_same_defaults_everywhere() -> None:
+    usual = WorkerOptions()
+    for command in (run.run, autoscale.autoscale, ingest.ingest, manifests.manifests):
+        there = inspect.signature(command).parameters
+        for name in set(option_names()) & set(there):
+            assert (there[name].default or ()) == (getattr(usual, name) or ()), (command, name)
+
+
+@pytest.mark.parametrize(("stage", "option"), [("caption", "--captioner"), ("notifications", "--bucket")])
+def test_a_stage_that_an_option_adds_is_refused_with_that_option(
+    stage: str, option: str, started: list[Settings]
+) -> None:
+    with pytest.raises(UsageProblem, match=rf"'{stage}' needs {option}"):
+        CliRunner().invoke(app, ["run", stage, *BROKER], catch_exceptions=False)
+    assert not started
+
+
+def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    watched, commands = [], []
+
+    @contextmanager
+    def nobody(told: Any) -> Any:
+        watched.append(told)
+        yield None
+
+    def ask(_shared: Any, _observer: Any, fleet: Any, *_: Any) -> None:
+        commands.append(fleet._command("caption"))
+
+    monkeypatch.setattr(autoscale, "observing", nobody)
+    monkeypatch.setattr(autoscale, "_follow", ask)
+    given = ["--state", str(tmp_path), "autoscale", *BROKER, *GIVEN.words()]
+    assert CliRunner().invoke(app, given, catch_exceptions=False).exit_code == 0
+    assert watched[0].captions
+    assert " ".join(GIVEN.words()) in " ".join(commands[0])
