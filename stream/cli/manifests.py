@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from stream.cli.context import Context, UsageProblem
-from stream.cli.worker_options import Captioner, Embedder, PrivateNetwork, Schemes, Span, WorkerOptions
+from stream.cli.worker_options import (
+    Captioner,
+    Embedder,
+    PrivateNetwork,
+    Schemes,
+    Span,
+    WorkerOptions,
+    readable_schemes,
+)
 
 
 def manifests(  # one option per thing a deployment decides
@@ -33,6 +41,9 @@ def manifests(  # one option per thing a deployment decides
     bucket: Annotated[
         list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
     ] = None,
+    bucket_secret: Annotated[
+        str | None, typer.Option(help="Secret whose keys are the environment of plan and decode: AWS_ACCESS_KEY_ID, …")
+    ] = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
     webhook_secret: Annotated[str | None, typer.Option(help="Secret whose `secret` signs what is posted.")] = None,
 ) -> None:
@@ -50,10 +61,14 @@ def manifests(  # one option per thing a deployment decides
     shared: Context = context.obj
     for option, model in (("--embedder", embedder), ("--captioner", captioner)):
         _require_visible(option, model)
-    options = WorkerOptions(embedder, captioner, private_network=private_network, span=span, scheme=tuple(scheme or ()))
+    options = WorkerOptions(
+        embedder, captioner, private_network=private_network, span=span, scheme=readable_schemes(scheme, bucket)
+    )
     buckets = tuple(bucket or ())
     for rule in buckets:
         BucketRule.parse(rule)
+    if bucket_secret is not None and not buckets:
+        raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
     if webhook is None and webhook_secret is not None:
         raise UsageProblem("--webhook-secret without --webhook: say where control should post")
     shape = replace(
@@ -65,16 +80,17 @@ def manifests(  # one option per thing a deployment decides
     rollout = Rollout(
         image,
         _servers(broker),
-        namespace,
-        epoch_ms,
-        partitions,
-        client_secret,
-        monitoring,
-        buckets,
-        webhook,
-        webhook_secret,
-        tuple(options.words()),
-        private_network,
+        namespace=namespace,
+        epoch_ms=epoch_ms,
+        partitions=partitions,
+        client_secret=client_secret,
+        monitoring=monitoring,
+        buckets=buckets,
+        bucket_secret=bucket_secret,
+        webhook=webhook,
+        webhook_secret=webhook_secret,
+        options=tuple(options.words()),
+        private_sources=private_network,
     )
     directory.mkdir(parents=True, exist_ok=True)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))

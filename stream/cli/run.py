@@ -20,6 +20,7 @@ from stream.cli.worker_options import (
     Span,
     WhereModelsRun,
     WorkerOptions,
+    readable_schemes,
 )
 from stream.clock import SystemClock
 from stream.settings import Settings
@@ -65,7 +66,7 @@ def run(  # one option per thing a deployment decides
 
     shared: Context = context.obj
     clock = SystemClock()
-    options = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
+    options = WorkerOptions(embedder, captioner, light, device, private_network, span, readable_schemes(scheme, bucket))
     settings = replace(
         options.applied(file_settings(shared, tuple(path.resolve() for path in root or ()))),
         bucket_rules=tuple(bucket or ()),

@@ -1,11 +1,13 @@
 """Options that decide what workers make: of `ingest`, which is its own worker, of `run`, and of what starts `run`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, cast, get_args
 
 import typer
 
 from stream.cli.context import UsageProblem
+from stream.events.notifications import OBJECT_SCHEME
 from stream.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
 
 Embedder = Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")]
@@ -60,6 +62,11 @@ class WorkerOptions:
         usual = WorkerOptions()
         changed = [name for name in option_names() if getattr(self, name) != getattr(usual, name)]
         return [word for name in changed for word in _words(name, getattr(self, name))]
+
+
+def readable_schemes(scheme: Sequence[str] | None, bucket: Sequence[str] | None) -> tuple[str, ...]:
+    """Those that were asked for, and that of the objects which notifications name: they could not be read otherwise."""
+    return tuple(dict.fromkeys((*(scheme or ()), *((OBJECT_SCHEME,) if bucket else ()))))
 
 
 def option_names() -> tuple[str, ...]:

@@ -28,9 +28,9 @@ NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
 class Rollout:
     """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
     `client.properties`, `webhook_secret` one with `secret`, which signs what is posted to `webhook`. `epoch_ms` is its
-    time, `buckets` the rules of the stage `notifications`, `options` what every `rushes run` of it is told alike: what
-    decides results decides the topology too, and with it what is trimmed. `private_sources`: footage may lie on servers
-    with private addresses.
+    time, `buckets` the rules of the stage `notifications`, `bucket_secret` a Secret whose keys are the environment of
+    who reads objects. `options` is what every `rushes run` of it is told alike: what decides results decides the
+    topology too, and with it what is trimmed. `private_sources`: footage may lie on servers with private addresses.
     """
 
     image: str
@@ -41,6 +41,7 @@ class Rollout:
     client_secret: str | None = None
     monitoring: str = "monitoring"
     buckets: tuple[str, ...] = ()
+    bucket_secret: str | None = None
     webhook: str | None = None
     webhook_secret: str | None = None
     options: tuple[str, ...] = ()
@@ -82,6 +83,8 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if stage.name in _LOADING else []
     arguments += [word for rule in rollout.buckets for word in ("--bucket", rule)] if stage.name == NOTIFIED else []
     pod = _pod("worker", stage.name, rollout, arguments, _resources(stage))
+    if rollout.bucket_secret and stage.name in _READING:  # not in arguments, which every listing shows
+        pod["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": rollout.bucket_secret}}]
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name)},
         "strategy": {"type": "Recreate" if single else "RollingUpdate"},

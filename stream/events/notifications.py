@@ -10,6 +10,8 @@ from urllib.parse import unquote_plus
 from stream.errors import BadEvent
 from stream.events.ids import digest
 
+OBJECT_SCHEME = "s3"
+"""Of every object's uri; who reads them must allow it."""
 Happened = Literal["created", "removed"]
 _HAPPENED: tuple[tuple[str, Happened], ...] = (
     ("ObjectCreated:", "created"),
@@ -33,7 +35,7 @@ class ObjectChange:
 
     @property
     def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
+        return f"{OBJECT_SCHEME}://{self.bucket}/{self.key}"
 
     def follows(self, sequencer: str) -> bool:
         """Whether this change is later than another of the same key: hexadecimal numbers, the shorter one padded with

@@ -11,7 +11,7 @@ from stream.errors import BadEvent, Fatal, StageError
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position
 from stream.events.ids import default_asset_id, digest, is_name, is_tenant
-from stream.events.notifications import BucketNotification, ObjectChange
+from stream.events.notifications import OBJECT_SCHEME, BucketNotification, ObjectChange
 from stream.lanes import Lane
 
 MAX_REMEMBERED_KEYS = 200_000
@@ -128,7 +128,7 @@ def _told(event: Event, change: ObjectChange, tenant: str, project: str, lane: L
         subject=data.partition_key().decode(),
         event_time_ms=min(claimed_ms, event.event_time_ms),
         id=digest("notified", change.uri, change.happened, change.sequencer or event.id),
-        source=f"s3://{change.bucket}",
+        source=f"{OBJECT_SCHEME}://{change.bucket}",
         position=None,
     )
 

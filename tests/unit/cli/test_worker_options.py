@@ -45,6 +45,12 @@ def test_a_worker_works_with_what_the_command_line_says(started: list[Settings])
     assert settings.schemes == ("file", "http", "https", "s3", "gs")
 
 
+def test_whoever_takes_notifications_may_read_what_they_name(started: list[Settings]) -> None:
+    line = ["run", "notifications", "plan", "decode", *BROKER, "--bucket", "footage/=acme"]
+    assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 0
+    assert started[0].schemes == ("file", "http", "https", "s3")
+
+
 def test_what_is_as_by_default_is_not_said() -> None:
     assert WorkerOptions().words() == []
     assert WorkerOptions(light=True).words() == ["--light"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,16 @@ ROLLOUT = Rollout("registry/rushes:1", "kafka-1:9093,kafka-2:9093", client_secre
 OPTIONS = (
     *("--image", "registry/rushes:1", "--broker", "kafka://kafka:9092", "--gpu"),
     *("--captioner", f"hf:{CACHE}/blip", "--embedder", f"hf:{CACHE}/clip", "--span", "60", "--private-network"),
-    *("--bucket", "rushes/acme/=acme/daily", "--webhook", "https://example.org/hook", "--webhook-secret", "hook"),
+    *(
+        "--bucket",
+        "rushes/acme/=acme/daily",
+        "--bucket-secret",
+        "footage",
+        "--webhook",
+        "https://example.org/hook",
+        "--webhook-secret",
+        "hook",
+    ),
 )
 
 
@@ -46,6 +56,11 @@ def objects(directory: Path) -> list[dict[str, Any]]:
 def arguments_by_name(directory: Path) -> dict[str, list[str]]:
     deployed = (it for it in objects(directory) if it["kind"] == "Deployment")
     return {it["metadata"]["name"]: container(it)["args"] for it in deployed}
+
+
+def environment(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a container takes from whole Secrets."""
+    return container(document).get("envFrom", []) if document["kind"] == "Deployment" else []
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +153,24 @@ def test_workers_are_told_of_the_models_that_make_their_results(written: Path) -
     assert devices == {"rushes-plan": "cpu", "rushes-understand": "cuda", "rushes-caption": "cpu"}
     (policy,) = (it["spec"] for it in objects(written) if it["metadata"]["name"] == "rushes-reading")
     assert policy["egress"][0]["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def test_pods_that_read_a_bucket_may_and_can(written: Path) -> None:
+    """Allowed by their command line, let in by a Secret's environment: a command line shows in every listing."""
+    found = arguments_by_name(written)
+    for name in ("rushes-plan", "rushes-decode"):
+        assert "s3" in [value for option, value in pairwise(found[name]) if option == "--scheme"]
+    secret = {"secretRef": {"name": "footage"}}
+    reading = {it["metadata"]["name"] for it in objects(written) if secret in environment(it)}
+    assert reading == {"rushes-plan", "rushes-decode"}
+
+
+def test_without_a_bucket_no_store_is_allowed(tmp_path: Path) -> None:
+    wanted = ["manifests", str(tmp_path), "--image", "i", "--broker", "kafka://kafka:9092"]
+    assert CliRunner().invoke(app, wanted, catch_exceptions=False).exit_code == 0
+    assert not [line for line in arguments_by_name(tmp_path).values() if "--scheme" in line]
+    with pytest.raises(UsageProblem, match="--bucket"):
+        CliRunner().invoke(app, [*wanted, "--bucket-secret", "footage"], catch_exceptions=False)
 
 
 def test_a_checkpoint_that_no_pod_sees_is_refused(tmp_path: Path) -> None:
