@@ -55,10 +55,13 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one replica asks for; deployment manifests derive from it."""
+    """What one replica asks for; deployment manifests derive from it. It may take `spare_bytes` of memory beyond what
+    it asks for, as for a hostile file: nothing is reserved for that, but taking it ends no replica.
+    """
 
     cpus: float = 1.0
     memory_bytes: int = 1 << 30
+    spare_bytes: int = 0
     gpus: int = 0
 
 

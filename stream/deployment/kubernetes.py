@@ -184,11 +184,15 @@ def _volumes(name: str, rollout: Rollout) -> tuple[list[Object], list[Object]]:
 
 def _resources(stage: Stage) -> Object:
     asked = stage.resources
-    memory = f"{asked.memory_bytes >> 20}Mi"
-    limits: Object = {"memory": memory}
+    limits: Object = {"memory": _mebibytes(asked.memory_bytes + asked.spare_bytes)}
     if asked.gpus:
         limits["nvidia.com/gpu"] = str(asked.gpus)
-    return {"requests": {"cpu": f"{round(asked.cpus * 1000)}m", "memory": memory}, "limits": limits}
+    requests = {"cpu": f"{round(asked.cpus * 1000)}m", "memory": _mebibytes(asked.memory_bytes)}
+    return {"requests": requests, "limits": limits}
+
+
+def _mebibytes(size_bytes: int) -> str:
+    return f"{size_bytes >> 20}Mi"
 
 
 def _network(rollout: Rollout) -> Iterator[Object]:

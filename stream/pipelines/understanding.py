@@ -59,8 +59,14 @@ class Understanding:
         """The decode children, warm from here on."""
         from decoders.sandbox import ChildLimits, DecodePool
 
-        limits = ChildLimits(wall_s=self.settings.decode_limit_s, cpu_s=self.settings.decode_limit_s)
+        limit_s = self.settings.decode_limit_s
+        limits = ChildLimits(self.settings.decode_memory_bytes, wall_s=limit_s, cpu_s=limit_s)
         return DecodePool(children=self.settings.decode_children, policy=self._policy(), limits=limits)
+
+    def _with_pool(self, cpus: float, memory_bytes: int) -> Resources:
+        """Of a stage with the pool. A child that reaches its limit dies alone: no other limit is reached before."""
+        most_bytes = self.settings.decode_children * self.settings.decode_memory_bytes
+        return Resources(cpus=cpus, memory_bytes=memory_bytes, spare_bytes=most_bytes)
 
     @cached_property
     def bundle(self) -> "Bundle":
@@ -138,6 +144,7 @@ class Understanding:
                 tenant_assets=self.settings.tenant_assets,
                 assets=TENANTS_AT_ONCE * self.settings.tenant_assets,
             ),
+            resources=self._with_pool(1.0, 1 << 30),
         )
 
     def _plan_operator(self) -> Operator:
@@ -174,7 +181,7 @@ class Understanding:
             concurrency=children,
             throttled_by=(FRAMES.name,),
             max_unread_bytes=48 * MIB,
-            resources=Resources(cpus=float(children), memory_bytes=2 << 30),
+            resources=self._with_pool(float(children), 2 << 30),
         )
 
     def _understand(self) -> Stage:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
-from stream.clock import Clock
+from stream.clock import Clock, SystemClock
 from stream.deployment.dashboard import dashboard, query
 from stream.deployment.kubernetes import CACHE, GRACE_S, Rollout, manifests, max_replicas
 from stream.metrics import DEFINITIONS
@@ -56,6 +56,11 @@ def objects(directory: Path) -> list[dict[str, Any]]:
 def arguments_by_name(directory: Path) -> dict[str, list[str]]:
     deployed = (it for it in objects(directory) if it["kind"] == "Deployment")
     return {it["metadata"]["name"]: container(it)["args"] for it in deployed}
+
+
+def mebibytes(quantity: str) -> int:
+    assert quantity.endswith("Mi")
+    return int(quantity[:-2])
 
 
 def environment(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -231,6 +236,19 @@ def test_a_stage_on_gpus_asks_for_one(written: Path) -> None:
         if it["kind"] == "Deployment"
     }
     assert {name for name, count in limits.items() if count == "1"} == {"rushes-understand"}
+
+
+def test_a_decode_child_dies_of_its_own_limit_before_its_pod_does() -> None:
+    understanding = Understanding(Settings(state_dir=Path(), cache_dir=Path()), SystemClock(), epoch_ms=0)
+    try:
+        children_bytes = len(understanding.pool._all) * understanding.pool._limits.memory_bytes
+    finally:
+        understanding.close()
+    for name in ("plan", "decode"):
+        (found,) = (container(it)["resources"] for it in deployments() if it["metadata"]["name"] == f"rushes-{name}")
+        limit, asked = (mebibytes(found[kind]["memory"]) for kind in ("limits", "requests"))
+        assert limit - asked >= children_bytes >> 20
+        assert asked <= 2048, "what is rarely taken is not reserved"
 
 
 def test_replicas_are_bounded_by_partitions() -> None:
