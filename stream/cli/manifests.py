@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from stream.cli.worker_options import (
     WorkerOptions,
     readable_schemes,
 )
+
+if TYPE_CHECKING:
+    from stream.deployment.kubernetes import Webhook
 
 
 def manifests(  # one option per thing a deployment decides
@@ -45,7 +48,9 @@ def manifests(  # one option per thing a deployment decides
         str | None, typer.Option(help="Secret whose keys are the environment of plan and decode: AWS_ACCESS_KEY_ID, …")
     ] = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
-    webhook_secret: Annotated[str | None, typer.Option(help="Secret whose `secret` signs what is posted.")] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option(help="Secret whose `secret` signs what is posted; a webhook needs one.")
+    ] = None,
 ) -> None:
     """Write kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json. Nothing is applied."""
     from stream.clock import SystemClock
@@ -69,8 +74,7 @@ def manifests(  # one option per thing a deployment decides
         BucketRule.parse(rule)
     if bucket_secret is not None and not buckets:
         raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
-    if webhook is None and webhook_secret is not None:
-        raise UsageProblem("--webhook-secret without --webhook: say where control should post")
+    told = _webhook(webhook, webhook_secret)
     shape = replace(
         options.applied(Settings(state_dir=Path(), cache_dir=Path())),
         bucket_rules=buckets,
@@ -87,8 +91,7 @@ def manifests(  # one option per thing a deployment decides
         monitoring=monitoring,
         buckets=buckets,
         bucket_secret=bucket_secret,
-        webhook=webhook,
-        webhook_secret=webhook_secret,
+        webhook=told,
         options=tuple(options.words()),
         private_sources=private_network,
     )
@@ -98,6 +101,21 @@ def manifests(  # one option per thing a deployment decides
     _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide))
     (directory / "dashboard.json").write_text(json.dumps(dashboard(), indent=2) + "\n")
     shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {directory}.")
+
+
+def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
+    """Raises `UsageProblem` for one without the other, `Fatal` for what is no URL to post to."""
+    from stream.deployment.kubernetes import Webhook
+    from stream.pipelines.webhook import port_of
+
+    if url is None and secret_name is None:
+        return None
+    if url is None or secret_name is None:
+        given, lacking = ("--webhook", "--webhook-secret") if secret_name is None else ("--webhook-secret", "--webhook")
+        raise UsageProblem(
+            f"{given} without {lacking}: control signs what it posts and does not start otherwise; give them together"
+        )
+    return Webhook(url, port_of(url), secret_name)
 
 
 def _require_visible(option: str, model: str) -> None:

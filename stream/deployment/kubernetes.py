@@ -2,7 +2,7 @@
 plane, and what surrounds them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,26 @@ _STORING = ("plan", "index", "parquet", "dead-letters")
 _READING = ("plan", "decode")
 _LOADING = ("plan", "understand", "caption")
 WATCHED = {"caption": "--captions", "notifications": "--notifications"}
+_PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
 NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Whom control tells: `secret_name` names a Secret whose `secret` signs what is posted to `url`, at `port`."""
+
+    url: str
+    port: int
+    secret_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
-    `client.properties`, `webhook_secret` one with `secret`, which signs what is posted to `webhook`. `epoch_ms` is its
-    time, `buckets` the rules of the stage `notifications`, `bucket_secret` a Secret whose keys are the environment of
-    who reads objects. `options` is what every `rushes run` of it is told alike: what decides results decides the
-    topology too, and with it what is trimmed. `private_sources`: footage may lie on servers with private addresses.
+    `client.properties`. `epoch_ms` is its time, `buckets` the rules of the stage `notifications`, `bucket_secret` a
+    Secret whose keys are the environment of who reads objects. `options` is what every `rushes run` of it is told
+    alike: what decides results decides the topology too, and with it what is trimmed. `private_sources`: footage may
+    lie on servers with private addresses.
     """
 
     image: str
@@ -42,8 +52,7 @@ class Rollout:
     monitoring: str = "monitoring"
     buckets: tuple[str, ...] = ()
     bucket_secret: str | None = None
-    webhook: str | None = None
-    webhook_secret: str | None = None
+    webhook: Webhook | None = None
     options: tuple[str, ...] = ()
     private_sources: bool = False
 
@@ -108,10 +117,10 @@ def _control(rollout: Rollout) -> Object:
     """One, as a second that wakes late may write an older value (ADR 0023). Its table lives in Kafka."""
     resources = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
     arguments = ["control", "--partitions", str(rollout.partitions)]
-    arguments += ["--webhook", rollout.webhook] if rollout.webhook else []
+    arguments += ["--webhook", rollout.webhook.url] if rollout.webhook else []
     pod = _pod("control", "control", rollout, arguments, resources)
-    if rollout.webhook_secret:
-        key = {"name": rollout.webhook_secret, "key": "secret"}
+    if rollout.webhook:
+        key = {"name": rollout.webhook.secret_name, "key": "secret"}
         pod["spec"]["containers"][0]["env"] = [{"name": SECRET, "valueFrom": {"secretKeyRef": key}}]
     spec = {
         "replicas": 1,
@@ -196,7 +205,7 @@ def _mebibytes(size_bytes: int) -> str:
 
 
 def _network(rollout: Rollout) -> Iterator[Object]:
-    """In: scrapes. Out: names and brokers; for who reads footage or calls a webhook also the public web."""
+    """In: scrapes. Out: names and brokers; for who reads footage the web, for who calls a webhook its port."""
     scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     brokers = [{"port": port, "protocol": "TCP"} for port in rollout.broker_ports]
@@ -207,16 +216,20 @@ def _network(rollout: Rollout) -> Iterator[Object]:
         "egress": [{"ports": [*names, *brokers]}],
     }
     yield _object("NetworkPolicy", "rushes", rollout, everyone)
-    private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
-    anywhere: Object = {"cidr": "0.0.0.0/0"}
-    web = {
-        "to": [{"ipBlock": anywhere if rollout.private_sources else {**anywhere, "except": private}}],
-        "ports": [{"port": port, "protocol": "TCP"} for port in (80, 443)],
-    }
-    outward = [*_READING, "control"] if rollout.webhook else list(_READING)
-    selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": outward}]}
-    reading = {"podSelector": selector, "policyTypes": ["Egress"], "egress": [web]}
-    yield _object("NetworkPolicy", "rushes-reading", rollout, reading)
+    yield _outward("rushes-reading", _READING, (80, 443), rollout, private=rollout.private_sources)
+    if rollout.webhook:
+        yield _outward("rushes-webhook", ("control",), (rollout.webhook.port,), rollout)
+
+
+def _outward(
+    name: str, stages: Sequence[str], ports: Sequence[int], rollout: Rollout, *, private: bool = False
+) -> Object:
+    """Lets pods of these stages out to public addresses, and to `private` ones."""
+    block: Object = {"cidr": "0.0.0.0/0"} if private else {"cidr": "0.0.0.0/0", "except": _PRIVATE}
+    way = {"to": [{"ipBlock": block}], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+    selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": list(stages)}]}
+    spec = {"podSelector": selector, "policyTypes": ["Egress"], "egress": [way]}
+    return _object("NetworkPolicy", name, rollout, spec)
 
 
 def _budget(stage: str, rollout: Rollout) -> Object:

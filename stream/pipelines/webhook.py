@@ -19,6 +19,7 @@ from stream.events.base import Event
 from stream.stage import BatchPolicy, RetryPolicy, Stage
 from stream.topics import COMPLETIONS
 
+_PORTS = {"http": 80, "https": 443}
 _REFUSED = frozenset({400, 406, 409, 411, 413, 414, 415, 422})
 """What a receiver says of this one message; another may well be taken."""
 
@@ -37,11 +38,21 @@ class WebhookSettings:
     timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-            raise Fatal("a webhook is an http or https URL without user and password", code="invalid_webhook")
+        port_of(self.url)
         if len(self.secret) < 16:
             raise Fatal("the webhook's secret is shorter than 16 bytes", code="invalid_webhook")
+
+
+def port_of(url: str) -> int:
+    """Where a webhook listens. Raises `Fatal` (`invalid_webhook`) for what cannot be one."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        port = None
+    if port is None or not parts.hostname or "@" in parts.netloc:
+        raise Fatal("a webhook is an http or https URL without user and password", code="invalid_webhook")
+    return port
 
 
 def webhook_stage(settings: WebhookSettings, clock: Clock) -> Stage:

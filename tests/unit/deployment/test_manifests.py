@@ -17,6 +17,7 @@ from stream.cli.context import UsageProblem
 from stream.clock import Clock, SystemClock
 from stream.deployment.dashboard import dashboard, query
 from stream.deployment.kubernetes import CACHE, GRACE_S, Rollout, manifests, max_replicas
+from stream.errors import Fatal
 from stream.metrics import DEFINITIONS
 from stream.pipelines.understanding import Understanding, reference_topology
 from stream.settings import Settings
@@ -56,6 +57,12 @@ def objects(directory: Path) -> list[dict[str, Any]]:
 def arguments_by_name(directory: Path) -> dict[str, list[str]]:
     deployed = (it for it in objects(directory) if it["kind"] == "Deployment")
     return {it["metadata"]["name"]: container(it)["args"] for it in deployed}
+
+
+def selected(policy: dict[str, Any]) -> list[str]:
+    (expression,) = policy["podSelector"]["matchExpressions"]
+    found: list[str] = expression["values"]
+    return found
 
 
 def mebibytes(quantity: str) -> int:
@@ -133,8 +140,6 @@ def test_options_reach_control_exporter_and_notifications(written: Path) -> None
     ]
     (exporter,) = (it for it in documents if it["metadata"]["name"] == "rushes-exporter" and it["kind"] == "Deployment")
     assert {"--captions", "--notifications"} <= set(container(exporter)["args"])
-    (web,) = (it["spec"] for it in documents if it["metadata"]["name"] == "rushes-reading")
-    assert "control" in web["podSelector"]["matchExpressions"][0]["values"]
     (notified,) = (
         it for it in documents if it["metadata"]["name"] == "rushes-notifications" and "template" in it["spec"]
     )
@@ -186,11 +191,36 @@ def test_a_checkpoint_that_no_pod_sees_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_secret_without_a_webhook_or_a_rule_that_is_none_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--bucket", "b={tenant}"], "tenant"),
+        (["--webhook-secret", "hook"], "--webhook-secret.*together"),
+        (["--webhook", "https://hooks.example/"], "--webhook.*together"),
+        (["--webhook", "hooks.example", "--webhook-secret", "hook"], "http or https URL"),
+        (["--webhook", "https://hooks.example:99999/", "--webhook-secret", "hook"], "http or https URL"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_what_no_pod_could_start_with_is_refused(tmp_path: Path, more: list[str], words: str) -> None:
     wanted = ["manifests", str(tmp_path / "out"), "--image", "i", "--broker", "kafka://kafka:9092"]
-    for more in (["--webhook-secret", "hook"], ["--bucket", "b={tenant}"]):
-        assert CliRunner().invoke(app, [*wanted, *more]).exit_code != 0
+    with pytest.raises((UsageProblem, Fatal), match=words):
+        CliRunner().invoke(app, [*wanted, *more], catch_exceptions=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("http://hooks.example/x", 80), ("https://hooks.example", 443), ("https://hooks.example:8443/x", 8443)],
+)
+def test_control_is_let_out_to_the_webhooks_port_alone(tmp_path: Path, url: str, port: int) -> None:
+    wanted = ["manifests", str(tmp_path), "--image", "i", "--broker", "kafka://kafka:9092", "--webhook", url]
+    assert CliRunner().invoke(app, [*wanted, "--webhook-secret", "hook"], catch_exceptions=False).exit_code == 0
+    ways = {it["metadata"]["name"]: it["spec"] for it in objects(tmp_path) if it["kind"] == "NetworkPolicy"}
+    assert selected(ways["rushes-webhook"]) == ["control"]
+    assert ways["rushes-webhook"]["egress"][0]["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert selected(ways["rushes-reading"]) == ["plan", "decode"]
+    assert [it["port"] for it in ways["rushes-reading"]["egress"][0]["ports"]] == [80, 443]
 
 
 def test_single_writers_are_recreated_and_the_others_are_counted_by_keda() -> None:
