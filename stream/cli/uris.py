@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from decoders.source import local_path
 from stream.events.ids import is_name
 
-# Extensions that a directory walk takes; a file named outright is taken whatever it is called.
+# Extensions that a directory walk takes: no elementary streams, which cannot be opened.
+# A file named outright is taken whatever it is called.
 VIDEO_SUFFIXES = frozenset(
     [
         ".3gp",
@@ -15,7 +17,6 @@ VIDEO_SUFFIXES = frozenset(
         ".flv",
         ".gxf",
         ".m2ts",
-        ".m2v",
         ".m4v",
         ".mkv",
         ".mov",
@@ -34,17 +35,20 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def expand(arguments: Iterable[str]) -> dict[str, Path | None]:
-    """Absolute paths and uris in the order typed, without repetition, each with the path it allows to be read.
+    """Absolute paths and uris in the order typed, without repetition, each with the path it allows to be read. A `file`
+    uri is the path that it names; raises `BadMedia` for one that names none.
 
     Missing files stay: their event tells why. A name that no event may hold (control characters, bytes that are no
     UTF-8) is given as a `file` uri.
     """
     found: dict[str, Path | None] = {}
     for argument in arguments:
-        if "://" in argument:
+        if argument.lower().startswith("file://"):
+            found.update((_named(path), Path(path)) for path in _walked(local_path(argument)))
+        elif "://" in argument:
             found.setdefault(argument, None)
         else:
-            found.update((_named(path), Path(path)) for path in _walked(argument))
+            found.update((_named(path), Path(path)) for path in _walked(Path(argument).expanduser()))
     return found
 
 
@@ -57,8 +61,8 @@ def _named(path: str) -> str:
     return path if is_name(path, 4000) else Path(path).as_uri()
 
 
-def _walked(argument: str) -> Iterable[str]:
-    path = Path(argument).expanduser().absolute()
+def _walked(named: Path) -> Iterable[str]:
+    path = named.absolute()
     if path.is_dir():
         found = sorted(item for item in path.rglob("*") if item.suffix.lower() in VIDEO_SUFFIXES and item.is_file())
         return map(str, found) if found else (str(path),)
