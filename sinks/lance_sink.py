@@ -8,7 +8,7 @@ from sinks.fold import Fold, fold
 from sinks.guard import MIN_FREE_BYTES, guarded, require_space
 from sinks.intake import Intake, Word, progress
 from sinks.lance import LanceIndex
-from sinks.lifecycle import AssetState, Settled, deleted, failed, planned, settle
+from sinks.lifecycle import AssetState, Settled, deleted, deletion_code, failed, planned, settle
 from sinks.receipts import Receipt, worst_failures
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import outcomes_of
@@ -139,7 +139,7 @@ class LanceSink:
         outputs: list[Event] = []
         for key, state in self.store.ended(self._clock.now_ms()).items():
             assert state.live is not None
-            ended = deleted(state.model_copy(update={"deletion_code": "retention"}), state.live)
+            ended = deleted(state, state.live, code="retention")
             item = settle(ended, {})
             self.store.save([(item.state, item.newest)])
             event = Event(
@@ -175,7 +175,7 @@ def _spoken(state: AssetState, word: Word) -> tuple[AssetState, AssetVersion]:
             return failed(state, word), word.asset.version
         case AssetDeleted():
             assert word.version is not None
-            return deleted(state.model_copy(update={"deletion_code": "deleted"}), word.version), word.version
+            return deleted(state, word.version, code=deletion_code(state)), word.version
         case ContentRetired():
             return state.retired(Retirement.of(word)), word.up_to
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
 from stream.events.asset import (
+    UNKNOWN_ASSET,
     AssetChanged,
     AssetFailed,
     AssetPlanned,
@@ -19,6 +20,12 @@ from stream.events.asset import (
 )
 from stream.events.ids import AssetVersion
 from stream.events.timecode import SourceTimecode
+
+_DELETION_REASONS = {
+    "deleted": "deleted by its producer",
+    "retention": "the asset's retention ended",
+    UNKNOWN_ASSET: "deleted by its producer, but no such asset was known",
+}
 
 
 class AssetState(BaseModel):
@@ -91,8 +98,14 @@ def failed(state: AssetState, event: AssetFailed) -> AssetState:
     return state.joined(attempt)
 
 
-def deleted(state: AssetState, version: AssetVersion) -> AssetState:
-    return state.retired(Retirement(deleted=version))
+def deleted(state: AssetState, version: AssetVersion, *, code: str = "deleted") -> AssetState:
+    return state.retired(Retirement(deleted=version)).model_copy(update={"deletion_code": code})
+
+
+def deletion_code(state: AssetState) -> str:
+    """What to call a deletion by a producer. A tombstone of what was never known makes it no better known."""
+    never = UNKNOWN_ASSET if state.retirement.deleted is None else state.deletion_code
+    return UNKNOWN_ASSET if not state.attempts and never == UNKNOWN_ASSET else "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +185,7 @@ def _changed(
     mark = state.retirement.deleted
     if mark is not None and (mark != state.deletion_announced or mark in echo):
         ref = AssetRef(tenant=state.tenant, project=state.project, asset_id=state.asset_id, version=mark)
-        reason = "the asset's retention ended" if state.deletion_code == "retention" else "deleted by its producer"
+        reason = _DELETION_REASONS.get(state.deletion_code)
         told.append(
             AssetChanged(asset=ref, uri="", status=AssetStatus.DELETED, code=state.deletion_code, reason=reason)
         )

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, ingesting
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
-from stream.cli.uris import expand
+from stream.cli.uris import asset_ids
 from stream.clock import SystemClock
-from stream.events.asset import AssetDeleted, AssetStatus
+from stream.events.asset import UNKNOWN_ASSET, AssetDeleted, AssetStatus
 from stream.events.base import Event
 
 
@@ -19,6 +20,7 @@ def delete(
     context: typer.Context,
     assets: Annotated[list[str], typer.Argument(help="Files, directories, uris or asset ids, as `rushes status` has.")],
     tenant: Annotated[str, typer.Option(help="Whose footage it is.")] = "default",
+    ids: Annotated[bool, typer.Option("--ids", help="The arguments are asset ids as they stand.")] = False,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
@@ -26,13 +28,14 @@ def delete(
     """Forget assets for good: moments, thumbnails and dead letters go from both stores, byte by byte.
 
     The footage itself is not touched. What is left is a tombstone: tenant, project, asset id and time. With --broker
-    the workers delete the rows; their bytes go with the next `rushes compact` over the stores.
+    the workers delete the rows; their bytes go with the next `rushes compact` over the stores. Files and uris are
+    named as they were when they were ingested.
     """
     shared: Context = context.obj
     if cluster := Cluster.named(broker, client_properties):
-        _delete_there(shared, cluster, tenant, assets, json_output=json_output)
+        _delete_there(shared, cluster, _deletions(assets, tenant, ids=ids), json_output=json_output)
         return
-    gone = [(tenant, name) for name in _known(shared, assets, tenant)]
+    gone = [(tenant, name) for name in _known(shared, assets, tenant, ids=ids)]
     _compact(shared, gone)
     if json_output:
         shared.print_json([{"tenant": owner, "asset_id": name} for owner, name in gone])
@@ -50,17 +53,13 @@ def compact(context: typer.Context) -> None:
     shared.console.print(f"{before >> 20} MiB before, {_size(shared) >> 20} MiB now.")
 
 
-def _delete_there(shared: Context, cluster: Cluster, tenant: str, names: Sequence[str], *, json_output: bool) -> None:
-    """Publish the deletions and wait until the index has them. A file is named as it was when it was ingested."""
-    clock = SystemClock()
-    ids = [path for name in names for path in (expand([name]) if Path(name).exists() else [name])]
-    events = [
-        Event(AssetDeleted(asset_id=name), tenant, "default", name, clock.now_ms(), source="cli")
-        for name in dict.fromkeys(ids)
-    ]
-    with ingesting(shared, file_settings(shared), clock, len(events), quiet=True, cluster=cluster) as run:
+def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *, json_output: bool) -> None:
+    """Publish the deletions and wait until the index has told of each; exit code 1 where it never knew one."""
+    settings, clock = file_settings(shared), SystemClock()
+    with ingesting(shared, settings, clock, len(events), quiet=True, cluster=cluster) as run:
         finished = run(events)
-    gone = [item.asset for item in run.progress.changes() if item.status is AssetStatus.DELETED]
+    told = [item for item in run.progress.changes() if item.status is AssetStatus.DELETED]
+    gone = [item.asset for item in told if item.code != UNKNOWN_ASSET]
     if json_output:
         shared.print_json([{"tenant": ref.tenant, "asset_id": ref.asset_id} for ref in gone])
     else:
@@ -68,6 +67,30 @@ def _delete_there(shared: Context, cluster: Cluster, tenant: str, names: Sequenc
     if not finished:
         shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
         raise typer.Exit(130)
+    if len(gone) < len(told):
+        names = ", ".join(repr(item.asset.asset_id) for item in told if item.code == UNKNOWN_ASSET)
+        hint = f"`rushes status --broker {cluster.uri}` lists those of the last week"
+        words = f"The index knew no asset {names} of tenant {told[0].asset.tenant!r}; {hint}."
+        shared.errors.print(words, markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _deletions(names: Sequence[str], tenant: str, *, ids: bool) -> list[Event]:
+    """Raises `UsageProblem` for what no asset can be called. A path that is not there may as well be an id."""
+    found = [name for typed in names for name in (asset_ids(typed) if not ids and _names_footage(typed) else [typed])]
+    try:
+        payloads = [AssetDeleted(asset_id=name) for name in dict.fromkeys(found)]
+    except ValidationError as error:
+        raise UsageProblem(f"an asset id is {error.errors()[0]['msg']}; `rushes status` lists what there is") from None
+    now_ms = SystemClock().now_ms()
+    return [Event(data, tenant, "default", data.asset_id, now_ms, source="cli") for data in payloads]
+
+
+def _names_footage(argument: str) -> bool:
+    try:
+        return "://" in argument or Path(argument).exists()
+    except OSError:  # longer than a file's name can be
+        return False
 
 
 def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
@@ -76,8 +99,8 @@ def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
     compact_stores(file_settings(shared), SystemClock(), deletions=deletions)
 
 
-def _known(shared: Context, names: Sequence[str], tenant: str) -> list[str]:
-    """Asset ids that the index or the dead letters know, each argument as it stands or as a path."""
+def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> list[str]:
+    """Asset ids that the index or the dead letters know, each argument as it stands or as what was ingested."""
     from sinks.catalogue import Catalogue
     from sinks.dead_letters import DeadLetters, LetterFilter
 
@@ -86,7 +109,8 @@ def _known(shared: Context, names: Sequence[str], tenant: str) -> list[str]:
     known = {view.asset_id for view in Catalogue(directory).assets(tenant)} | {item.letter.asset_id for item in letters}
     found: list[str] = []
     for name in names:
-        meant = [name] if name in known else [path for path in expand([name]) if path in known]
+        meant = [name] if name in known or ids else asset_ids(name)
+        meant = [each for each in meant if each in known]
         if not meant:
             raise UsageProblem(f"no asset {name!r} of tenant {tenant!r}; `rushes status` lists what there is")
         found += meant

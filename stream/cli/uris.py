@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from decoders.source import local_path
-from stream.events.ids import is_name
+from stream.events.ids import default_asset_id, is_default_asset_id, is_name
 
 # Extensions that a directory walk takes: no elementary streams, which cannot be opened.
 # A file named outright is taken whatever it is called.
@@ -43,7 +43,7 @@ def expand(arguments: Iterable[str]) -> dict[str, Path | None]:
     """
     found: dict[str, Path | None] = {}
     for argument in arguments:
-        if argument.lower().startswith("file://"):
+        if _is_file(argument):
             found.update((_named(path), Path(path)) for path in _walked(local_path(argument)))
         elif "://" in argument:
             found.setdefault(argument, None)
@@ -52,9 +52,20 @@ def expand(arguments: Iterable[str]) -> dict[str, Path | None]:
     return found
 
 
+def asset_ids(argument: str) -> list[str]:
+    """The ids that `ingest` gives what is typed; what is such an id of a uri stays."""
+    if "://" in argument and not _is_file(argument) and is_default_asset_id(argument):
+        return [argument]
+    return [default_asset_id(uri) for uri in expand([argument])]
+
+
 def roots_of(paths: Iterable[Path | None]) -> tuple[Path, ...]:
     """What typed paths allow to be read: the very files, wherever their links lead."""
     return tuple(dict.fromkeys(path.resolve() for path in paths if path is not None))
+
+
+def _is_file(argument: str) -> bool:
+    return argument.lower().startswith("file://")
 
 
 def _named(path: str) -> str:

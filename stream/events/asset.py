@@ -334,6 +334,10 @@ class AssetStatus(StrEnum):
         return self is not AssetStatus.PLANNED
 
 
+UNKNOWN_ASSET = "unknown_asset"
+"""Code of a deletion of what the index never knew."""
+
+
 class AssetChanged(_Json):
     """An asset version's status, as the index holds it: what a producer is told. `missing_ns` are half-open ranges."""
 

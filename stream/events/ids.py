@@ -11,6 +11,9 @@ CONTROL = r"\x00-\x1f\x7f-\x9f"
 """C0 and C1 control characters, for a character class: no name, id or uri holds one."""
 _NAME = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
 
+_DIGESTED = re.compile(r"(\?[0-9a-f]{16}|\?[0-9a-f]{0,16}~[0-9a-f]{32})?")
+"""What an id has in place of a query, also where it is cut off."""
+
 MAX_ID_BYTES = 1000
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """What every store can hold."""
@@ -69,6 +72,13 @@ def default_asset_id(uri: str) -> str:
     if len(name.encode()) <= MAX_ID_BYTES:
         return name
     return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(uri)}"
+
+
+def is_default_asset_id(text: str) -> bool:
+    """Whether `default_asset_id` may have made this of a uri; it would make another of some of what it made."""
+    name, mark, rest = text.partition("?")
+    short = len(text.encode()) <= MAX_ID_BYTES
+    return short and without_secrets(name) == name and _DIGESTED.fullmatch(mark + rest) is not None
 
 
 def content_key(tenant: str, asset_id: str, content_digest: str, settings_digest: str) -> str:

@@ -81,7 +81,10 @@ def test_footage_goes_through_workers_and_comes_to_its_end(tmp_path: Path, uri: 
         "late.mp4": "ready",
     }
     assert {row["stage"]: row["workers"] > 0 for row in told["stages"]}["decode"]
-    assert rushes(elsewhere, "delete", clip, "--broker", uri).code == 0
+    deleted = rushes(elsewhere, "delete", clip.as_uri(), "nobody.mp4", "--broker", uri)
+    assert deleted.code == 1
+    assert "Deleted 1 asset(s)" in deleted.out
+    assert "no asset 'nobody.mp4'" in deleted.err
     assert {Path(row["asset_id"]).name for row in stored_rows(state).lance.values()} == {"late.mp4"}
     assert not elsewhere.exists(), "a command over a broker keeps nothing of its own"
 

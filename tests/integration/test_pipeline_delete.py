@@ -1,18 +1,42 @@
 """What a person deletes is gone from the disk: no row, thumbnail, label or letter of it in any file of the state."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from sinks.catalogue import Catalogue
 from sinks.dead_letters import DeadLetters, LetterFilter
 from sinks.verify import verify
+from stream.cli.app import app
+from stream.cli.context import UsageProblem
+from stream.clock import Clock
+from stream.events.ids import default_asset_id
+from stream.pipelines.embedded import Embedded
+from stream.settings import Settings
 from tests.clips import write_clip
-from tests.pipeline import Row, StoredRows, assert_same_rows, ingest, rushes, stored_rows
+from tests.pipeline import (
+    Row,
+    StoredRows,
+    assert_same_rows,
+    ingest,
+    light_settings,
+    published,
+    run_events,
+    rushes,
+    stored_rows,
+)
 
 MARKER = "xylophone"
+# No scheme that is allowed: known at once, and failed.
+SIGNED = "s3://user:hunter2@bucket/a.mp4?X-Signature=hunter2#part"
+LONG = f"s3://bucket/{'folder/' * 200}a.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +120,73 @@ def test_no_byte_of_a_deleted_asset_is_left(library: Library) -> None:
     again = ingest(state, files / "doomed.mp4", "--label", f"codename={MARKER}")
     assert again.code == 0, again.out
     assert_same_rows(stored_rows(state), library.rows)
+
+
+def known(settings: Settings) -> dict[str, str]:
+    return {view.asset_id: str(view.status) for view in Catalogue(settings.index_dir).assets()}
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Settings:
+    """A state that knows assets by the ids that ingest gives their uris."""
+    settings = light_settings(tmp_path / "state")
+    uris = (SIGNED, LONG, "s3://bucket/own.mp4")
+    own = published(uris[2], asset_id="s3://bucket/own.mp4?take=1")
+    run_events(settings, [published(SIGNED), published(LONG), own])
+    assert set(known(settings)) == {default_asset_id(SIGNED), default_asset_id(LONG), "s3://bucket/own.mp4?take=1"}
+    return settings
+
+
+@pytest.fixture
+def cluster(failing: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The stages over that state stand in for the workers of a cluster."""
+
+    @contextmanager
+    def opened(_: Settings, clock: Clock, __: Any) -> Iterator[Embedded]:
+        with Embedded(failing, clock) as embedded:
+            yield embedded
+
+    monkeypatch.setattr("stream.cli.ingest.opened", opened)
+    return failing
+
+
+def test_an_asset_is_forgotten_by_the_uri_that_was_ingested(failing: Settings) -> None:
+    for typed in (SIGNED, default_asset_id(LONG), "s3://bucket/own.mp4?take=1"):
+        done = rushes(failing.state_dir, "delete", typed)
+        assert done.code == 0, done.err
+    assert set(known(failing).values()) == {"deleted"}
+
+
+def test_workers_forget_by_uri_and_by_id(cluster: Settings) -> None:
+    for typed in (SIGNED, default_asset_id(SIGNED), LONG):
+        line = ["--state", str(cluster.state_dir), "delete", typed, "--broker", "kafka://h:1", "--json"]
+        done = CliRunner().invoke(app, line, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        (row,) = json.loads(done.stdout)
+        assert row["asset_id"] == default_asset_id(LONG if typed == LONG else SIGNED)
+    assert sorted(known(cluster).values()) == ["deleted", "deleted", "failed"]
+
+
+def test_an_id_that_looks_like_a_signed_uri_can_be_named(cluster: Settings) -> None:
+    line = ["delete", "s3://bucket/own.mp4?take=1", "--broker", "kafka://h:1"]
+    assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 1
+    assert CliRunner().invoke(app, [*line, "--ids"], catch_exceptions=False).exit_code == 0
+    assert known(cluster)["s3://bucket/own.mp4?take=1"] == "deleted"
+
+
+def test_what_the_index_never_knew_is_not_called_deleted(cluster: Settings) -> None:
+    line = ["--state", str(cluster.state_dir), "delete", "nobody.mp4", SIGNED, "n" * 300, "--broker", "kafka://h:1"]
+    for _ in range(2):  # the tombstone that it leaves is no asset
+        done = CliRunner().invoke(app, line, catch_exceptions=False)
+        assert done.exit_code == 1
+        assert "Deleted 1 asset(s)" in done.output
+        assert "no asset 'nnn" in done.output
+        assert "'nobody.mp4'" in done.output
+        assert "rushes status --broker" in done.output
+    run_events(cluster, [published("s3://bucket/x.mp4", asset_id=name) for name in ("nobody.mp4", "n" * 300)])
+    assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 0
+
+
+def test_a_name_that_no_asset_can_have_is_refused(cluster: Settings) -> None:
+    with pytest.raises(UsageProblem, match="control characters"):
+        CliRunner().invoke(app, ["delete", "a\nb", "--broker", "kafka://h:1"], catch_exceptions=False)

@@ -6,11 +6,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.lifecycle import AssetState, Settled, deleted, expires_at_ms, failed, planned, settle
+from sinks.lifecycle import AssetState, Settled, deleted, deletion_code, expires_at_ms, failed, planned, settle
 from sinks.receipts import Receipt
 from sinks.standing import outcomes_of
 from stream.events.annotations import Annotations
-from stream.events.asset import AssetFailed, AssetPlanned, AssetStatus, SegmentFailed
+from stream.events.asset import UNKNOWN_ASSET, AssetFailed, AssetPlanned, AssetStatus, SegmentFailed
 from stream.events.base import Payload
 from stream.events.ids import AssetVersion
 from tests import annotations as make
@@ -175,6 +175,17 @@ def test_deleted_is_void_for_ever_and_may_be_published_again() -> None:
     assert life.say(make.planned(), *cells()).changed == ()
     settled = life.say(make.planned(make.ref(number=3)), *cells(3))
     assert (settled.newest.status, life.state.live) == (AssetStatus.READY, make.version(3))
+
+
+def test_a_deletion_of_what_was_never_known_says_so_until_it_is_published() -> None:
+    state = AssetState(tenant="acme", asset_id="clip")
+    assert deletion_code(state) == UNKNOWN_ASSET
+    gone = deleted(state, make.version(1), code=UNKNOWN_ASSET)
+    assert [item.code for item in settle(gone, {}).changed] == [UNKNOWN_ASSET]
+    assert deletion_code(gone) == UNKNOWN_ASSET
+    assert deletion_code(planned(gone, make.planned(make.ref(number=2)))) == "deleted"
+    for code in ("deleted", "retention"):
+        assert deletion_code(deleted(state, make.version(1), code=code)) == "deleted"
 
 
 def test_cells_that_were_retired_after_plan_looked_are_asked_for_once() -> None:
