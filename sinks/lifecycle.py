@@ -121,11 +121,12 @@ class Settled:
 
 def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion] = ()) -> Settled:
     """Judge every attempt, choose the live one, raise the watermark. `echo`: versions whose events came again, so
-    what was said about them may have been lost with the process that said it, and is said once more.
+    what was said about them may have been lost with the process that said it, and is said once more; with a retirement
+    also what it led to.
     """
     before = state.retirement.deleted
     state = _without(state, lambda item: before is not None and item.version <= before)
-    standings = {item.version: standing(item, outcomes, state.retirement) for item in state.attempts}
+    standings = _standings(state, outcomes)
     live = _live(state.attempts, standings)
     retired = _retired_by_deletion(state, echo)
     if live is not None and standings[live.version].status is AssetStatus.READY:
@@ -134,8 +135,12 @@ def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion]
         state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
         floor = live.version
         state = _without(state, lambda item: item.version < floor)
+        standings = _standings(state, outcomes)  # later versions may have relied on what is void now
     state = _without_old_failures(state)
-    replans = _replans(state, outcomes, standings, echo)
+    in_vain = {item.version for item in state.attempts if _waits_in_vain(state, item, outcomes, standings)}
+    if retired and not {item.up_to for item in retired}.isdisjoint(echo):
+        echo = {*echo, *in_vain}
+    replans = _replans(state, in_vain, standings, echo)
     changed = _changed(state, standings, echo)
     return Settled(
         state=_announced(state, standings, live, {version for version, _ in replans}),
@@ -144,6 +149,10 @@ def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion]
         retired=retired,
         replans=replans,
     )
+
+
+def _standings(state: AssetState, outcomes: Outcomes) -> dict[AssetVersion, Standing]:
+    return {item.version: standing(item, outcomes, state.retirement) for item in state.attempts}
 
 
 def _without(state: AssetState, dropped: Callable[[Attempt], bool]) -> AssetState:
@@ -218,6 +227,7 @@ def _announced(
         item.model_copy(
             update={
                 "announced": standings[item.version].status,
+                "superseded": standings[item.version].superseded,
                 "replanned": item.replanned or item.version in replanned,
             }
         )
@@ -231,44 +241,54 @@ def _announced(
 
 def _replans(
     state: AssetState,
-    outcomes: Outcomes,
+    in_vain: Collection[AssetVersion],
     standings: Mapping[AssetVersion, Standing],
     echo: Collection[AssetVersion],
 ) -> tuple[tuple[AssetVersion, AssetPublished], ...]:
-    """New publications for versions that wait for cells which were retired after plan had seen them, and for the
-    newest when decode found another source than plan had.
+    """New publications of contents that wait for cells which were retired after plan had seen them, and of the newest
+    version when decode found another source than plan had.
     """
+    newest = {item.content_key: item for item in state.attempts}
     return tuple(
         (item.version, _published(state, item))
-        for item in state.attempts
-        if (not item.replanned or item.version in echo)
-        and (
-            _waits_in_vain(state, item, outcomes)
-            if standings[item.version].status is AssetStatus.PLANNED
-            else item is state.attempts[-1] and _may_follow_source(state, standings)
-        )
+        for item in newest.values()
+        if (item.version in in_vain and _is_due(state, item, echo)) or _follows_source(state, item, standings, echo)
     )
 
 
-def _may_follow_source(state: AssetState, standings: Mapping[AssetVersion, Standing]) -> bool:
-    """Whether the newest version's source changed and asking plan again is worth it: not when the version before
-    ended in the same way, as a file that is being written changes for ever. A version that had come to its end was
-    taken up again by a person (a replay), so it may.
+def _is_due(state: AssetState, newest: Attempt, echo: Collection[AssetVersion]) -> bool:
+    """Whether a content may be asked for: once, and again if that may have been lost. Every plan that was asked looked
+    at the stores after the retirement; one that goes wrong all the same would go wrong for ever.
+    """
+    asked = {item.version for item in state.attempts if item.content_key == newest.content_key and item.replanned}
+    return not asked or not asked.isdisjoint(echo)
+
+
+def _follows_source(
+    state: AssetState, item: Attempt, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion]
+) -> bool:
+    """Whether the newest version's source has just changed and asking plan again is worth it: not when the version
+    before ended in the same way, as a file that is being written changes for ever. Where one that had come to its end
+    loses another cell to it, a person had taken it up again (a replay), so it may.
     """
     *before, newest = state.attempts
-    if standings[newest.version].code != SUPERSEDED:
+    if item is not newest or standings[item.version].code != SUPERSEDED:
         return False
-    if newest.announced is not None and newest.announced.final:
-        return True
+    if item.replanned:
+        return item.version in echo
+    if item.announced is not None and item.announced.final:
+        return standings[item.version].superseded > item.superseded
     return not (before and before[-1].replanned and standings[before[-1].version].code == SUPERSEDED)
 
 
-def _waits_in_vain(state: AssetState, attempt: Attempt, outcomes: Outcomes) -> bool:
+def _waits_in_vain(
+    state: AssetState, attempt: Attempt, outcomes: Outcomes, standings: Mapping[AssetVersion, Standing]
+) -> bool:
     """Whether a cell that plan assumed is neither held nor on its way from a version above the watermark."""
     content = attempt.content_key
     marks = [state.retirement.deleted, state.retirement.up_to if state.retirement.keep != content else None]
     floor = max((mark for mark in marks if mark is not None), default=None)
-    if content is None or floor is None:
+    if content is None or floor is None or standings[attempt.version].status is not AssetStatus.PLANNED:
         return False
     coming = [item for item in state.attempts if item.content_key == content and floor < item.version < attempt.version]
     cells = outcomes.get(content, {})

@@ -18,7 +18,8 @@ SUPERSEDED = "superseded"
 class Attempt(BaseModel):
     """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
 
-    `announced` is the status last told to the producer, `replanned` that a new publication was asked for.
+    `announced` is the status last told to the producer, `superseded` how many cells the source had changed under then,
+    `replanned` that a new publication was asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +38,7 @@ class Attempt(BaseModel):
     code: str | None = None
     reason: str | None = None
     announced: AssetStatus | None = None
+    superseded: int = 0
     replanned: bool = False
 
     def joined(self, other: "Attempt") -> "Attempt":
@@ -46,9 +48,14 @@ class Attempt(BaseModel):
             update={
                 "assumed": tuple(sorted({*first.assumed, *second.assumed})),
                 "announced": self.announced,
+                "superseded": self.superseded,
                 "replanned": self.replanned or other.replanned,
             }
         )
+
+    def relies_on(self, content_key: str, segment: int, version: AssetVersion) -> bool:
+        """Whether what `version` made of this cell may count for this attempt: plan assumed it, or it is not older."""
+        return content_key == self.content_key and (version >= self.version or segment in self.assumed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +88,16 @@ def outcomes_of(receipts: Iterable[Receipt]) -> Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Status of one attempt. `missing_ns`: half-open ranges of settled cells that have no rows."""
+    """Status of one attempt. `missing_ns`: half-open ranges of settled cells that have no rows. `superseded`: so many
+    of them because the source changed.
+    """
 
     status: AssetStatus
     done: int = 0
     missing_ns: tuple[tuple[int, int], ...] = ()
     code: str | None = None
     reason: str | None = None
+    superseded: int = 0
 
 
 def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> Standing:
@@ -120,12 +130,12 @@ def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Sta
     if done == attempt.segment_count:
         return Standing(AssetStatus.READY, done)
     missing = _ranges(sorted(failures), attempt.duration_ns)
+    superseded = sum(item.outcome is Outcome.SUPERSEDED for item in failures.values())
     if done + len(failures) < attempt.segment_count:
         return Standing(AssetStatus.PLANNED, done, missing)
-    first = _telling(failures)
     status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
-    code = SUPERSEDED if first.outcome is Outcome.SUPERSEDED else first.code
-    return Standing(status, done, missing, code, _reason(attempt, failures, missing))
+    code = SUPERSEDED if superseded else _telling(failures).code
+    return Standing(status, done, missing, code, _reason(attempt, failures, missing), superseded)
 
 
 def _telling(failures: Mapping[int, Receipt]) -> Receipt:

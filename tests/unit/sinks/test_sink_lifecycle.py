@@ -114,6 +114,23 @@ def test_a_changed_source_is_planned_again_once() -> None:
     assert (settled.newest.status, settled.replans) == (AssetStatus.READY, ())
 
 
+def test_a_file_that_is_being_written_is_planned_no_more_whatever_comes_after() -> None:
+    life = Life()
+    life.say(make.planned(), *cells()[:2], superseded(1, 2, "a"))
+    life.say(make.planned(make.ref(number=2), content="b"), superseded(2, 0, "b"), *cells(2, "b")[1:])
+    assert life.say(cells(2, "b")[1]).replans == ()
+    assert life.say(superseded(2, 0, "b"), echo=[make.version(2)]).replans == ()
+
+
+def test_a_replay_of_what_else_failed_may_find_another_source_too() -> None:
+    life = Life()
+    life.say(make.planned(), *cells()[:2], superseded(1, 2, "a"))
+    newer = make.ref(number=2)
+    corrupt = make.segment_failed(newer, 1, content="b")
+    assert not life.say(make.planned(newer, content="b"), superseded(2, 0, "b"), corrupt, cells(2, "b")[2]).replans
+    assert [version for version, _ in life.say(superseded(2, 1, "b")).replans] == [newer.version]
+
+
 def test_a_replay_that_finds_another_source_leads_to_a_plan_however_often() -> None:
     life = Life()
     for number, content in enumerate("abc", 1):
@@ -201,6 +218,30 @@ def test_cells_that_were_retired_after_plan_looked_are_asked_for_once() -> None:
     settled = life.say(make.planned(make.ref(number=4)), *cells(4))
     assert (settled.newest.status, settled.replans) == (AssetStatus.READY, ())
     assert life.state.live == make.version(4)
+
+
+def test_a_plan_that_relies_on_what_is_gone_again_and_again_is_asked_once() -> None:
+    """As one with a wrong memory of what is outstanding does: each replan would lead to another."""
+    life = Life()
+    life.say(make.planned(), *cells())
+    life.say(make.planned(make.ref(number=2), content="b"), *cells(2, "b"))
+    asked = [life.say(make.planned(make.ref(number=number), assumed=(0, 1, 2))).replans for number in range(3, 9)]
+    assert [len(item) for item in asked] == [1, 0, 0, 0, 0, 0]
+    ((number, _),) = life.say(echo=[make.version(3)]).replans
+    assert number == make.version(8), "what may have been lost is said again, for whoever waits now"
+    assert life.say(*cells(9), make.planned(make.ref(number=9))).newest.status is AssetStatus.READY
+
+
+def test_what_a_retirement_takes_from_a_later_version_is_asked_for_at_once() -> None:
+    life = Life()
+    life.say(make.planned(of=2), cells(of=2)[0], make.segment_failed(segment=1))
+    again = make.ref(number=3)
+    life.say(make.planned(make.ref(number=2), content="b"), make.planned(again, of=2, assumed=(0,)))
+    assert life.say(make.segment_failed(again, 1)).newest.status is AssetStatus.PARTIAL
+    settled = life.say(*cells(2, "b"))
+    assert (life.state.live, settled.newest.status) == (make.version(2), AssetStatus.PLANNED)
+    assert [version for version, _ in settled.replans] == [make.version(3)]
+    assert life.say(echo=[make.version(2)]).replans == settled.replans, "a retirement is said again with what it led to"
 
 
 def test_cells_still_on_their_way_are_waited_for() -> None:
