@@ -18,12 +18,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """`replace`: at most one per cell, ordered by cell. `known`: the store already holds this order or a higher one,
-    or the batch does. `void`: retired content.
+    """`replace`: at most one per cell, ordered by cell. `known`: the store already holds this order or a higher one.
+    `outdone`: the batch itself does. `void`: retired content.
     """
 
     replace: tuple[Annotations, ...]
     known: tuple[AnnotationsHeader, ...]
+    outdone: tuple[AnnotationsHeader, ...]
     void: tuple[AnnotationsHeader, ...]
 
 
@@ -38,19 +39,21 @@ def fold(batch: Iterable[Annotations], stored: Mapping[Cell, Order], retired: Ma
     """
     newest: dict[Cell, Annotations] = {}
     known: list[AnnotationsHeader] = []
+    outdone: list[AnnotationsHeader] = []
     void: list[AnnotationsHeader] = []
     for item in batch:
         header = item.header
         cell = cell_of(header)
         asset = header.asset
         retirement = retired.get(asset_key(asset.tenant, asset.asset_id), NOTHING_RETIRED)
-        held = newest[cell].header.order if cell in newest else stored.get(cell)
         if retirement.voids(header.content_key, asset.version):
             void.append(header)
-        elif held is not None and header.order <= held:
+        elif cell in stored and header.order <= stored[cell]:
             known.append(header)
+        elif cell in newest and header.order <= newest[cell].header.order:
+            outdone.append(header)
         else:
             if cell in newest:
-                known.append(newest[cell].header)
+                outdone.append(newest[cell].header)
             newest[cell] = item
-    return Fold(tuple(newest[cell] for cell in sorted(newest)), tuple(known), tuple(void))
+    return Fold(tuple(newest[cell] for cell in sorted(newest)), tuple(known), tuple(outdone), tuple(void))

@@ -9,12 +9,13 @@ from sinks.guard import MIN_FREE_BYTES, guarded, require_space
 from sinks.intake import Intake, Word, progress
 from sinks.lance import LanceIndex
 from sinks.lifecycle import AssetState, Settled, deleted, deletion_code, failed, planned, settle
-from sinks.receipts import Receipt, worst_failures
+from sinks.receipts import Receipt, known_failures, worst_failures
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import outcomes_of
 from sinks.writer import index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError
+from stream.events.annotations import AnnotationsHeader
 from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
@@ -88,12 +89,12 @@ class LanceSink:
         stored = self.store.receipts(batch.names)
         echo = _apply_words(batch, states)
         folded = _folded(batch, stored, states)
-        for header in folded.known:
-            echo.setdefault(asset_key(header.asset.tenant, header.asset.asset_id), set()).add(header.asset.version)
-        self.store.replace(folded.replace)
         held = {item.cell: item for item in stored}
-        failures = worst_failures((Receipt.failed(item, self._clock.now_ms()) for item in batch.failures), held)
-        written = [*(Receipt.done(item, self._clock.now_ms()) for item in folded.replace), *failures]
+        failures = [Receipt.failed(item, self._clock.now_ms()) for item in batch.failures]
+        _echo_cells(echo, states, folded.known, known_failures(failures, held))
+        self.store.replace(folded.replace)
+        done = [Receipt.done(item, self._clock.now_ms()) for item in folded.replace]
+        written = [*done, *worst_failures(failures, held)]
         self.store.record(written)
         held.update((item.cell, item) for item in written)
         outputs = self._settle(batch, states, list(held.values()), echo)
@@ -165,6 +166,22 @@ def _apply_words(batch: Intake, states: dict[str, AssetState]) -> dict[str, set[
         if states[key] == before and not isinstance(word, ContentRetired):
             echo.setdefault(key, set()).add(version)
     return echo
+
+
+def _echo_cells(
+    echo: dict[str, set[AssetVersion]],
+    states: Mapping[str, AssetState],
+    known: Iterable[AnnotationsHeader],
+    failures: Iterable[Receipt],
+) -> None:
+    """Add the versions that rely on cells which came again: also a later one, whose status the cell had decided."""
+    cells = [
+        (asset_key(it.asset.tenant, it.asset.asset_id), it.content_key, it.segment, it.asset.version) for it in known
+    ]
+    cells += [(it.asset_key, it.content_key, it.segment, it.version) for it in failures]
+    for key, content_key, segment, version in cells:
+        attempts = states[key].attempts if key in states else ()
+        echo.setdefault(key, set()).update(it.version for it in attempts if it.relies_on(content_key, segment, version))
 
 
 def _spoken(state: AssetState, word: Word) -> tuple[AssetState, AssetVersion]:

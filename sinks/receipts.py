@@ -150,5 +150,14 @@ def worst_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) 
     return [newest[cell] for cell in sorted(newest)]
 
 
+def known_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) -> list[Receipt]:
+    """Those that tell the store nothing new."""
+    return [
+        item
+        for item in failures
+        if (held := stored.get(item.cell)) is not None and _failure_rank(item) <= _failure_rank(held)
+    ]
+
+
 def _failure_rank(item: Receipt) -> tuple[AssetVersion, int, str, str, str]:
     return item.version, item.outcome.rank, item.code, item.stage, item.message

@@ -35,7 +35,7 @@ def run(batches: Sequence[Sequence[Annotations]], retirement: Retirement | None)
     for batch in batches:
         folded = fold(batch, held, retired)
         assert len({cell_of(item.header) for item in folded.replace}) == len(folded.replace)
-        assert len(folded.replace) + len(folded.known) + len(folded.void) == len(batch)
+        assert len(folded.replace) + len(folded.known) + len(folded.outdone) + len(folded.void) == len(batch)
         held.update((cell_of(item.header), item.header.order) for item in folded.replace)
     return held
 
@@ -65,6 +65,8 @@ def test_what_the_store_holds_is_known_and_not_written_again() -> None:
     folded = fold([item, annotations(), annotations(revision=2)], stored, {})
     assert [kept.header.revision for kept in folded.replace] == [2]
     assert [header.revision for header in folded.known] == [1, 0]
+    folded = fold([annotations(revision=2), annotations(revision=3), annotations(revision=3)], stored, {})
+    assert ([header.revision for header in folded.outdone], folded.known) == ([2, 3], ())
 
 
 deletions = st.none() | st.integers(1, 3).map(version)
