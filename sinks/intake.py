@@ -26,8 +26,11 @@ Word = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
 
 @dataclass(slots=True)
 class Intake:
-    """`events`: the last event of each asset, which derived events inherit from. `names`: (tenant, asset id) by key."""
+    """`events`: the last event of each asset, which derived events inherit from. `names`: (tenant, asset id) by key.
+    `ids`: of all events.
+    """
 
+    ids: list[str] = field(default_factory=list)
     annotations: list[Annotations] = field(default_factory=list)
     failures: list[SegmentFailed] = field(default_factory=list)
     words: list[tuple[str, Word]] = field(default_factory=list)
@@ -45,6 +48,7 @@ class Intake:
 
     def _take(self, event: Event) -> None:
         data = event.data
+        self.ids.append(event.id)
         match data:
             case Annotations():
                 self.annotations.append(data)

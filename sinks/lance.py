@@ -47,12 +47,13 @@ ASSET_SCHEMA = pa.schema(
         pa.field("updated_at_ms", pa.int64(), nullable=False),
         pa.field("expires_at_ms", pa.int64(), nullable=True),
         pa.field("retirement", pa.string(), nullable=True),
+        pa.field("ended_by", pa.string(), nullable=True),
         pa.field("state", pa.string(), nullable=False),
     ]
 )
 """Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
-`retirement` its watermark where it has one, `live_timecode` a `SourceTimecode` as text; `missing_ns` is a JSON list of
-half-open ranges."""
+`retirement` its watermark where it has one, `ended_by` the event that the end of its retention was told with,
+`live_timecode` a `SourceTimecode` as text; `missing_ns` is a JSON list of half-open ranges."""
 
 
 def moments_table(space_key: str) -> str:
@@ -77,14 +78,24 @@ class LanceIndex:
         return [self._spaces[key] for key in sorted(self._spaces)]
 
     def states(self, asset_keys: Collection[str]) -> dict[str, AssetState]:
-        rows = self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"])
-        return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in rows}
+        return _states(self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"]))
 
     def ended(self, now_ms: int) -> dict[str, AssetState]:
         """States of the assets whose live version's retention ended by `now_ms`."""
         rows = self.tables.select(ASSETS, f"expires_at_ms <= {now_ms:d}", ["asset_key", "state"])
-        listed = [] if rows is None else rows.to_pylist()
-        return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in listed}
+        return _states([] if rows is None else rows.to_pylist())
+
+    def ended_by(self, event_ids: Collection[str]) -> dict[str, AssetState]:
+        """States of the assets the end of whose retention was told with one of these events."""
+        return _states(self.tables.select_in(ASSETS, "ended_by", event_ids, ["asset_key", "state"]))
+
+    def endings(self) -> set[str]:
+        """The events that ends of retentions were told with."""
+        table = self.tables.find(ASSETS)
+        if table is None or "ended_by" not in table.schema.names:
+            return set()
+        rows = self.tables.select(ASSETS, "ended_by IS NOT NULL", ["ended_by"])
+        return set() if rows is None else set(rows["ended_by"].to_pylist())
 
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
@@ -181,6 +192,10 @@ def spaces_of(tables: LanceTables) -> list[Space]:
     return sorted(listed, key=lambda space: space.key)
 
 
+def _states(rows: Iterable[Mapping[str, Any]]) -> dict[str, AssetState]:
+    return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in rows}
+
+
 def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, Any]:
     last = state.attempts[-1] if state.attempts else None
     live = state.attempt(state.live)
@@ -210,5 +225,6 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "updated_at_ms": now_ms,
         "expires_at_ms": expires_at_ms(state),
         "retirement": None if state.retirement == NOTHING_RETIRED else state.retirement.model_dump_json(),
+        "ended_by": state.ended_by,
         "state": state.model_dump_json(),
     }

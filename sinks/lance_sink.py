@@ -1,5 +1,6 @@
 """The index sink: annotations and asset events into LanceDB, and what follows from them for producers and sinks."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,17 +9,19 @@ from sinks.fold import Fold, fold
 from sinks.guard import MIN_FREE_BYTES, guarded, require_space
 from sinks.intake import Intake, Word, progress
 from sinks.lance import LanceIndex
-from sinks.lifecycle import AssetState, Settled, deleted, deletion_code, failed, planned, settle
+from sinks.lifecycle import AssetState, Settled, deleted, deletion_code, ended, ended_before, failed, planned, settle
 from sinks.receipts import Receipt, known_failures, worst_failures
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import outcomes_of
 from sinks.writer import index_writer
 from stream.clock import Clock, SystemClock
-from stream.errors import StageError
+from stream.errors import StageError, Unavailable
 from stream.events.annotations import AnnotationsHeader
 from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
+
+_log = logging.getLogger(__name__)
 
 
 class LanceSink:
@@ -39,6 +42,7 @@ class LanceSink:
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
         self._writer = index_writer(directory)
+        self._endings: set[str] = set()
         self.store = LanceIndex(directory, self._clock)
 
     def open(self) -> None:
@@ -47,6 +51,7 @@ class LanceSink:
         with guarded(self._directory, "the index"):
             self.store.open()
             self.store.sweep(self.store.unswept())
+            self._endings = self.store.endings()
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `AssetChanged`, `SegmentProgressed` (stage `index`), `ContentRetired` and asked-for `AssetPublished`.
@@ -75,14 +80,31 @@ class LanceSink:
         versions at once; nobody may be reading.
         """
         with guarded(self._directory, "the index"):
-            outputs = self._expire()
-            self.store.sweep(self.store.unswept())
-            if purge:
-                self.store.purge()
-            else:
-                self.store.optimize()
-            self._cadence.done()
+            outputs = self._expire(None)
+            self._tidy(purge=purge)
             return outputs
+
+    def _tidy(self, *, purge: bool) -> None:
+        self.store.sweep(self.store.unswept())
+        if purge:
+            self.store.purge()
+        else:
+            self.store.optimize()
+        self._cadence.done()
+
+    def _upkeep(self, told_with: str) -> list[Event]:
+        """As `maintain`, beside a batch: that is durable and what ended is stored, so both are told even where tidying
+        fails, which is put off until it is due again.
+        """
+        outputs = self._expire(told_with)
+        try:
+            with guarded(self._directory, "the index"):
+                self._tidy(purge=False)
+        except Unavailable as error:
+            _log.warning("index: compaction is put off, %s (%s)", error.message, error.code)
+            self.store.close()
+            self._cadence.done()
+        return outputs
 
     def _commit(self, batch: Intake) -> list[Event]:
         states = self.store.states(batch.names)
@@ -99,8 +121,9 @@ class LanceSink:
         held.update((item.cell, item) for item in written)
         outputs = self._settle(batch, states, list(held.values()), echo)
         self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
-        if self._cadence.due():
-            outputs += self.maintain()
+        outputs += self._expired_with(batch)
+        if self._cadence.due() and batch.ids:
+            outputs += self._upkeep(batch.ids[-1])
         lengths = {
             (key, item.version): (item.segment_count, item.duration_ns)
             for key, state in states.items()
@@ -135,23 +158,31 @@ class LanceSink:
         }
         self.store.sweep({key: retired[key] for key in due})
 
-    def _expire(self) -> list[Event]:
+    def _expire(self, told_with: str | None) -> list[Event]:
         """Assets whose `retention_days` are over go the way of deleted ones."""
-        outputs: list[Event] = []
-        for key, state in self.store.ended(self._clock.now_ms()).items():
-            assert state.live is not None
-            ended = deleted(state, state.live, code="retention")
-            item = settle(ended, {})
-            self.store.save([(item.state, item.newest)])
-            event = Event(
-                data=item.retired[0],
-                tenant=state.tenant,
-                project=state.project,
-                subject=state.asset_id,
-                event_time_ms=self._clock.now_ms(),
-            )
-            outputs += _told(event, key, item)
-        return outputs
+        over = {key: ended(state, told_with) for key, state in self.store.ended(self._clock.now_ms()).items()}
+        if over and told_with is not None:
+            self._endings.add(told_with)
+        self.store.save((item.state, item.newest) for item in over.values())
+        return self._endings_told(over)
+
+    def _expired_with(self, batch: Intake) -> list[Event]:
+        """What `_expire` said with events that now come again."""
+        known = self._endings.intersection(batch.ids)
+        return self._endings_told({key: ended_before(state) for key, state in self.store.ended_by(known).items()})
+
+    def _endings_told(self, endings: Mapping[str, Settled]) -> list[Event]:
+        return [told for key, item in endings.items() for told in _told(self._event(item), key, item)]
+
+    def _event(self, item: Settled) -> Event:
+        """What the end of a retention is derived from: no event, but that time has passed."""
+        return Event(
+            data=item.retired[0],
+            tenant=item.state.tenant,
+            project=item.state.project,
+            subject=item.state.asset_id,
+            event_time_ms=self._clock.now_ms(),
+        )
 
 
 def _apply_words(batch: Intake, states: dict[str, AssetState]) -> dict[str, set[AssetVersion]]:

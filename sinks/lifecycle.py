@@ -29,7 +29,8 @@ _DELETION_REASONS = {
 
 
 class AssetState(BaseModel):
-    """Everything the index remembers of an asset: attempts by version, watermark, live version.
+    """Everything the index remembers of an asset: attempts by version, watermark, live version. `ended_by`: the event
+    that the end of its retention was told with; where that comes again, it is told again.
 
     Built by `planned`, `failed` and `deleted` in any order, then `settle`d against the ledger.
     """
@@ -43,6 +44,7 @@ class AssetState(BaseModel):
     live: AssetVersion | None = None
     deletion_announced: AssetVersion | None = None
     deletion_code: str = "deleted"
+    ended_by: str | None = None
 
     @property
     def key(self) -> str:
@@ -155,6 +157,21 @@ def _standings(state: AssetState, outcomes: Outcomes) -> dict[AssetVersion, Stan
     return {item.version: standing(item, outcomes, state.retirement) for item in state.attempts}
 
 
+def ended(state: AssetState, told_with: str | None) -> Settled:
+    """Its retention is over: an asset that `expires_at_ms` tells of goes the way of a deleted one."""
+    assert state.live is not None
+    over = deleted(state, state.live, code="retention")
+    return settle(over.model_copy(update={"ended_by": told_with}), {})
+
+
+def ended_before(state: AssetState) -> Settled:
+    """What `ended` said, once more. Whatever was published since stays as it is."""
+    mark = state.retirement.deleted
+    assert mark is not None
+    gone = Standing(AssetStatus.DELETED)
+    return Settled(state, gone, changed=(_deletion(state, mark),), retired=(_retire(state, mark, None),))
+
+
 def _without(state: AssetState, dropped: Callable[[Attempt], bool]) -> AssetState:
     return state.model_copy(update={"attempts": tuple(item for item in state.attempts if not dropped(item))})
 
@@ -193,12 +210,14 @@ def _changed(
     ]
     mark = state.retirement.deleted
     if mark is not None and (mark != state.deletion_announced or mark in echo):
-        ref = AssetRef(tenant=state.tenant, project=state.project, asset_id=state.asset_id, version=mark)
-        reason = _DELETION_REASONS.get(state.deletion_code)
-        told.append(
-            AssetChanged(asset=ref, uri="", status=AssetStatus.DELETED, code=state.deletion_code, reason=reason)
-        )
+        told.append(_deletion(state, mark))
     return tuple(told)
+
+
+def _deletion(state: AssetState, mark: AssetVersion) -> AssetChanged:
+    ref = AssetRef(tenant=state.tenant, project=state.project, asset_id=state.asset_id, version=mark)
+    reason = _DELETION_REASONS.get(state.deletion_code)
+    return AssetChanged(asset=ref, uri="", status=AssetStatus.DELETED, code=state.deletion_code, reason=reason)
 
 
 def _status(state: AssetState, attempt: Attempt, found: Standing) -> AssetChanged:
