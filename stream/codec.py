@@ -86,6 +86,8 @@ class Decoder:
             raise BadEvent(f"undecodable: {unexpected(error).message}", code="undecodable") from None
 
     def _event(self, record: Record) -> Event:
+        if record.unreadable:
+            raise BadEvent("the name of a header is no UTF-8: send the record with others", code="unreadable_headers")
         if record.topic in self._foreign:
             return _from_others(record, self._foreign[record.topic])
         envelope = _envelope(record)

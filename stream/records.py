@@ -14,7 +14,8 @@ class Record:
 
     `append_time_ms` is the broker's; `epoch` is the assignment under which this consumer received it, so that
     an acknowledgement that outlives the assignment can be recognised and ignored. `deaths` is None unless workers died
-    with it: then it must be tried alone, and `deaths` is how many died having it alone in their hands.
+    with it: then it must be tried alone, and `deaths` is how many died having it alone in their hands. `unreadable`: a
+    header's name is no UTF-8, so none of them is known, and the record is no event.
     """
 
     topic: str
@@ -26,6 +27,7 @@ class Record:
     append_time_ms: int = 0
     epoch: int = 0
     deaths: int | None = None
+    unreadable: bool = False
 
 
 def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:

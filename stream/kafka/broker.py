@@ -25,9 +25,9 @@ from stream.kafka.client import (
     SETTLING,
     KafkaSettings,
     admin,
-    as_bytes,
     as_stage_error,
     outsider,
+    record_of,
 )
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.offsets import GroupOffsets, member_counts
@@ -326,11 +326,8 @@ class KafkaBroker:
             return None
         if message is None or error is not None:
             raise as_stage_error(error or KafkaError(-1), f"reading the oldest record of {topic}-{partition}")
-        headers = message.headers() or []
-        size = record_size(
-            as_bytes(message.key()), as_bytes(message.value()), {pair[0]: as_bytes(pair[1]) for pair in headers}
-        )
-        return message.timestamp()[1], size
+        record = record_of(message)
+        return record.append_time_ms, record_size(record.key, record.value, record.headers)
 
     def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = SETTLING) -> T:
         """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""

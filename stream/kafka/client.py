@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -136,18 +137,36 @@ def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer
 
 
 def record_of(message: Message, *, epoch: int = 0, deaths: int | None = None) -> Record:
-    """A message that is no error; outside any group without an epoch."""
+    """A message that is no error, once; outside any group without an epoch."""
+    headers = _headers(message)
     return Record(
         topic=message.topic() or "",
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         key=as_bytes(message.key()),
         value=as_bytes(message.value()),
-        headers={pair[0]: as_bytes(pair[1]) for pair in message.headers() or []},
+        headers=headers or {},
         append_time_ms=message.timestamp()[1],
         epoch=epoch,
         deaths=deaths,
+        unreadable=headers is None,
     )
+
+
+def _headers(message: Message) -> dict[str, bytes] | None:
+    """None where a name is no UTF-8, as Kafka allows: the client then fails over all of them."""
+    try:
+        return {name: as_bytes(value) for name, value in _ask_headers(message) or ()}
+    except (SystemError, UnicodeDecodeError) as failure:
+        if isinstance(failure.__cause__ or failure, UnicodeDecodeError):
+            return None
+        raise
+
+
+_ask_headers = methodcaller("headers")
+"""confluent-kafka 2.16 hands out pairs with a hole for such a name, beside its exception. Only a call from C is checked
+for that: once CPython 3.11 has specialised `message.headers()`, touching the hole ends the process. So does a second
+call."""
 
 
 def as_stage_error(error: KafkaError, doing: str) -> StageError:

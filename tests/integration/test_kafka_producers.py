@@ -10,22 +10,25 @@ from prometheus_client import CollectorRegistry
 from stream.admission import AdmissionPolicy
 from stream.clock import SystemClock
 from stream.codec import Decoder
-from stream.events.asset import AssetDeleted, AssetPlanned
+from stream.events.asset import AssetDeleted, AssetPlanned, AssetPublished
 from stream.events.dead_letter import DeadLetter
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.metrics import Metrics
 from stream.pipelines.plan import PlanOperator
 from stream.process import StageThreads
-from stream.records import TopicSpec
+from stream.records import Record, TopicSpec
 from stream.stage import Stage
 from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
 from stream.worker import Pace
 from tests.brokers import kafka_servers
+from tests.librdkafka import send_raw
 from tests.plans import ByName, one_span
 from tests.strangers import Sent, strangers
 
 WAIT_S = 60.0
+BYTES = ((b"ce_type", AssetPublished.type.encode()), (b"\xff\xfe", b"\xff"), (b"b3", b"1"))
+"""Headers of which one has a name that is no UTF-8."""
 NAMES = {topic.name: f"strangers-{topic.name}" for topic in (ASSETS, SPANS, ANNOTATIONS, PROGRESS)}
 TOPICS = {
     NAMES[topic.name]: Topic(NAMES[topic.name], topic.payloads, topic.max_message_bytes)
@@ -63,9 +66,10 @@ def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None
         [stage], broker, clock=clock, metrics=Metrics(CollectorRegistry()), readers={}, topics=TOPICS,
         pace=Pace(poll_timeout_s=0.1),
     ):  # fmt: skip
+        send_raw(kafka_servers(), NAMES[ASSETS.name], b'{"uri": "/bytes"}', BYTES)
         asyncio.run(send(kafka_servers(), strangers()))
         deadline_s = clock.monotonic_s() + WAIT_S
-        while (len(plans) < 3 or not deleted or not buried) and clock.monotonic_s() < deadline_s:
+        while (len(plans) < 3 or not deleted or len(buried) < 2) and clock.monotonic_s() < deadline_s:
             for record in reader.poll(100, 0.1):
                 data = Decoder(TOPICS.values()).decode(record).data
                 if isinstance(data, AssetPlanned):
@@ -81,7 +85,35 @@ def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None
     broker.close()
     assert plans == {"/structured": "acme", "/binary": "umbrella", "/bare-minimum": "default"}
     assert deleted == ["/structured"]
-    (letter,) = buried
+    unread, letter = buried
+    assert (unread.code, unread.value, unread.headers) == ("unreadable_headers", b'{"uri": "/bytes"}', {})
     assert (letter.code, letter.value) == ("not_a_cloudevent", b'{"uri": "/no-event"}')
     assert "ce_type" in letter.message
     assert not [it for it in threading.enumerate() if it.name == "strangers-plan"]
+
+
+def test_a_record_with_names_that_are_no_text_is_seen_from_beside() -> None:
+    topic = "strangers-bytes"
+    clock = SystemClock()
+    broker = KafkaBroker(KafkaSettings(kafka_servers()), clock)
+    broker.ensure([TopicSpec(topic)])
+    before = 200  # so that the interpreter has specialised what reads them
+    send_raw(kafka_servers(), topic, b"v", BYTES)
+    left = broker.backlog(topic, "nobody")
+    producer = broker.producer()
+    for _ in range(before):
+        producer.send(topic, b"", b"good", {"b3": b"\xff"})
+    producer.flush(WAIT_S)
+    send_raw(kafka_servers(), topic, b"v", BYTES)
+    tail = broker.tail(topic, from_start=True)
+    deadline_s = clock.monotonic_s() + WAIT_S
+    found: list[Record] = []
+    while len(found) < before + 2 and clock.monotonic_s() < deadline_s:
+        found += tail.poll(before, 0.2)
+    for each in (producer, tail, broker):
+        each.close()
+    assert (left.records, left.bytes) == (1, 1)
+    first, *good, last = found
+    assert [(each.value, each.headers, each.unreadable) for each in (first, last)] == [(b"v", {}, True)] * 2
+    assert {(each.value, each.headers["b3"], each.unreadable) for each in good} == {(b"good", b"\xff", False)}
+    assert len(good) == before

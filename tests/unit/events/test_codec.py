@@ -84,6 +84,14 @@ def test_bad_events_say_why(value: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("topic", ["assets", "notifications"])
+def test_a_record_whose_headers_are_lost_is_no_event_whatever_its_value_says(topic: str) -> None:
+    lost = Record(topic, 0, 7, b"k", structured(), append_time_ms=APPEND_MS, unreadable=True)
+    with pytest.raises(BadEvent) as caught:
+        DECODER.decode(lost)
+    assert caught.value.code == "unreadable_headers"
+
+
 def test_messages_never_repeat_the_payload() -> None:
     with pytest.raises(BadEvent) as caught:
         DECODER.decode(record(structured(data={"uri": {"password": "hunter2"}})))
