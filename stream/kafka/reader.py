@@ -21,7 +21,7 @@ class Reader:
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._client = outsider(settings, group, **_OPTIONS)
         self._changes: deque[Callable[[], None]] = deque()
-        self._starts: dict[Key, int] = {}
+        self._starts: dict[Key, int] = {}  # where each was assigned last
         self._aside: dict[Key, int] = {}  # where to go on once what is new has come
         self.epochs: dict[Key, int] = {}
 
@@ -55,7 +55,6 @@ class Reader:
         held = self._positions()
         self._unassign(held)
         self._aside |= held
-        self._starts |= {key: offset for key, (_, offset) in starts.items()}
         self.epochs |= {key: epoch for key, (epoch, _) in starts.items()}
         self._assign({key: offset for key, (_, offset) in starts.items()})
 
@@ -64,12 +63,15 @@ class Reader:
         self._unassign([key for key in held if self._aside.pop(key, None) is None])
 
     def _positions(self) -> dict[Key, int]:
-        """The next offset to read of each partition that is assigned to the client."""
+        """The next offset to read of each partition that is assigned to the client. It knows none of what it has not
+        read since.
+        """
         read = self._client.position([TopicPartition(*key) for key in self.epochs.keys() - self._aside.keys()])
         keys = {(each.topic, each.partition): each.offset for each in read}
         return {key: offset if offset >= 0 else self._starts[key] for key, offset in keys.items()}
 
     def _assign(self, offsets: Mapping[Key, int]) -> None:
+        self._starts |= offsets
         self._client.incremental_assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
 
     def _unassign(self, keys: Collection[Key]) -> None:
