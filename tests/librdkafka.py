@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import cimpl
+from confluent_kafka import KafkaError, Producer, cimpl
 
 _LIBRARY = ctypes.CDLL(cimpl.__file__)  # its dependencies are looked through too
 _LIBRARY.rd_kafka_conf_new.restype = _LIBRARY.rd_kafka_new.restype = ctypes.c_void_p
@@ -27,3 +27,10 @@ def send_raw(servers: str, topic: str, value: bytes, headers: Sequence[tuple[byt
     assert _LIBRARY.rd_kafka_producev(client, *fields, *copied, _END) == 0
     assert _LIBRARY.rd_kafka_flush(client, FLUSH_MS) == 0
     _LIBRARY.rd_kafka_destroy(client)
+
+
+def break_for_good(client: Producer) -> None:
+    """As what befalls an idempotent producer whose records a broker takes for out of order: it can send no more."""
+    handle = ctypes.c_void_p.from_address(id(client) + object.__basicsize__)  # the first member of its struct
+    code = KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert _LIBRARY.rd_kafka_test_fatal_error(handle, code, b"out of order") == 0

@@ -182,6 +182,7 @@ _HOPELESS = frozenset(
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's names for its own codes
         KafkaError._SSL,  # noqa: SLF001
         KafkaError._INVALID_ARG,  # noqa: SLF001
+        KafkaError._FATAL,  # noqa: SLF001 - all that is asked of a client once it has failed for good
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,

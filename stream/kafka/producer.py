@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from stream.errors import BadEvent, Unavailable
+from stream.errors import BadEvent, StageError, Unavailable
 from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, made
 from stream.records import record_size
 
@@ -52,6 +53,7 @@ class KafkaDelivery:
 
 class KafkaProducer:
     """Thread-safe. `limits`: topic to the largest record it takes (key, value and headers), as `ensure` declared.
+    Raises `Fatal` once it has failed for good, whatever it is given.
 
     With `places` deliveries know where they lie; it costs a report for every record, with a copy of it, and not just
     for those that were refused.
@@ -104,8 +106,15 @@ class KafkaProducer:
         self._unpolled_bytes += size
         if self._unpolled_bytes >= POLL_BYTES:
             self._unpolled_bytes = 0
-            self._producer.poll(0)
+            self._poll(0)
         return delivery
+
+    def _poll(self, timeout_s: float) -> None:
+        """librdkafka says once, to whoever serves it next, that a producer has failed for good."""
+        try:
+            self._producer.poll(timeout_s)
+        except KafkaException as failure:
+            raise as_stage_error(failure.args[0], "sending") from None
 
     def _queue_late(
         self,
@@ -116,7 +125,7 @@ class KafkaProducer:
         delivery: KafkaDelivery,
     ) -> None:
         """A full queue gets a moment to drain, then the stage pauses."""
-        self._producer.poll(FULL_QUEUE_WAIT_S)
+        self._poll(FULL_QUEUE_WAIT_S)
         try:
             self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
         except BufferError:
@@ -125,23 +134,34 @@ class KafkaProducer:
     def flush(self, timeout_s: float) -> None:
         with self._lock:
             flights, self._flights = self._flights, [_Flight()]
-        if left := self._producer.flush(timeout_s):
+        if error := self._unflushed(timeout_s):
             with self._lock:
                 self._flights = flights + self._flights
             self._refusals.check()
-            raise Unavailable(
-                f"{left} records are not durable after {timeout_s:g} s: the broker is slow or away",
-                code="broker_unavailable",
-            )
+            raise error
         for flight in flights:
             flight.landed = True
+
+    def _unflushed(self, timeout_s: float) -> StageError | None:
+        """Why not everything is durable."""
+        try:
+            left = self._producer.flush(timeout_s)
+        except KafkaException as failure:
+            return as_stage_error(failure.args[0], "flushing")
+        if not left:
+            return None
+        return Unavailable(
+            f"{left} records are not durable after {timeout_s:g} s: the broker is slow or away",
+            code="broker_unavailable",
+        )
 
     def close(self) -> None:
         """What is not flushed is given up: its sources are unacknowledged and come again."""
         if not self._closed.is_set():
             self._closed.set()
-            self._producer.purge()
-            self._producer.flush(0)
+            with suppress(KafkaException):  # it has failed for good, and may still have to say so
+                self._producer.purge()
+                self._producer.flush(0)
             self._producer.close()
 
 
