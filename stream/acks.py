@@ -70,6 +70,16 @@ class PartitionAcks:
             self._acked.remove(self._next)
             self._next += 1
 
+    def deleted_below(self, low: int) -> int:
+        """What lies below `low` and was not delivered will never be: it counts as acknowledged. How many records of
+        it nobody had acknowledged.
+        """
+        gone = max(0, low - self._next) - sum(self._next <= offset < low for offset in self._acked)
+        self._acked = {offset for offset in self._acked if offset >= low}
+        self._next = max(self._next, low)
+        self._pass_over()
+        return gone
+
     def settled(self, offset: int) -> bool:
         """Whether it is acknowledged, here or by an earlier owner."""
         return offset in self._acked or (offset < self._next and offset not in self._unacked)

@@ -29,6 +29,7 @@ from stream.kafka.client import (
     outsider,
     record_of,
 )
+from stream.kafka.commits import GroupPlace
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.producer import KafkaProducer, RecordSizes
@@ -55,6 +56,7 @@ class KafkaBroker:
         self._met = False
         self._groups = GroupOffsets(settings)
         self._limits: dict[str, int] = {}
+        self._by_age: set[str] = set()
         self._sizes = RecordSizes()
         self._probe_lock = threading.Lock()
         self._probe: Consumer | None = None
@@ -71,6 +73,8 @@ class KafkaBroker:
             if differing := found[spec.name]:
                 raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
             self._limits[spec.name] = spec.max_message_bytes
+            if spec.retention_ms is not None:
+                self._by_age.add(spec.name)
 
     def differences(self, topics: Iterable[TopicSpec]) -> dict[str, list[str] | None]:
         """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered."""
@@ -282,13 +286,12 @@ class KafkaBroker:
             for each in partitions
         }
 
-    def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[tuple[TopicPartition, int]]:
-        """Each partition as the group committed it, and its first kept offset."""
+    def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[GroupPlace]:
         plain = [TopicPartition(each.topic, each.partition) for each in partitions]
         if not plain:
             return []
         low, held = self._offsets(plain, _FIRST), self._commits(group, plain)
-        return [(held[each], low[each]) for each in plain]
+        return [GroupPlace(held[each], low[each], each.topic in self._by_age) for each in plain]
 
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
         def ask() -> dict[TopicPartition, int]:

@@ -16,9 +16,20 @@ from stream.records import Record
 _log = logging.getLogger(__name__)
 
 
-Places = Callable[[str, Sequence[TopicPartition]], Sequence[tuple[TopicPartition, int]]]
-"""(group, partitions) to what the group committed (a negative offset for nothing) and the first kept offset. Asked
-through another connection: the group's own may be busy with a rebalance that waits for the answer."""
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """What a group committed for a partition (a negative offset for nothing), the first kept offset, and whether its
+    records are kept `by_age`, read or not.
+    """
+
+    committed: TopicPartition
+    low: int
+    by_age: bool
+
+
+Places = Callable[[str, Sequence[TopicPartition]], Sequence[GroupPlace]]
+"""(group, partitions) to where it stands. Asked through another connection: the group's own may be busy with a
+rebalance that waits for the answer."""
 
 
 @dataclass(slots=True)
@@ -45,15 +56,18 @@ class Commits:
         self._held: dict[Key, _Held] = {}
 
     def take_over(self, group: str, partitions: Sequence[TopicPartition]) -> dict[Key, Takeover]:
-        """How to begin with each partition. Raises `Unavailable`, and `Fatal` when unread records are gone."""
+        """How to begin with each partition. Raises `Unavailable`, and `Fatal` when unread records are gone that age
+        must not take; what it may take is missed by whoever reads on.
+        """
         starts: dict[Key, Takeover] = {}
-        for found, low in self._places(group, partitions):
+        for place in self._places(group, partitions):
+            found = place.committed
             key = (found.topic, found.partition)
             if found.offset < 0:
-                starts[key] = take_over(low, Note(), self._in_hand)
-            elif found.offset < low:
+                starts[key] = take_over(place.low, Note(), self._in_hand)
+            elif found.offset < place.low and not place.by_age:
                 raise Fatal(
-                    f"records {found.offset} to {low - 1} of {found.topic}-{found.partition} were deleted before"
+                    f"records {found.offset} to {place.low - 1} of {found.topic}-{found.partition} were deleted before"
                     " they were read; publish their assets again, then reset the group's offsets",
                     code="records_lost",
                 )

@@ -45,6 +45,7 @@ class KafkaConsumer:
         self._settings = settings
         self._clock = clock
         self._group = group
+        self._places = places
         self._lock = threading.RLock()  # of acknowledgements and commits
         self._acks = AckTracker()
         self._epoch_of: dict[Key, int] = {}
@@ -114,10 +115,8 @@ class KafkaConsumer:
     def _taken(self, max_records: int, timeout_s: float) -> list[Record]:
         """What waits and may go, and what has come, as far as it may."""
         if not self._waiting:
-            messages = self._reader.read(max_records, timeout_s)
-            records = [self._record(message) for message in messages if not self._reported(message)]
+            fresh = self._fresh(self._reader.read(max_records, timeout_s))
             with self._lock:
-                fresh = [record for record in records if self._acks.arrived(record)]
                 if self._acks.spread() <= REACH:
                     return fresh
             self._waiting.extend(fresh)
@@ -127,6 +126,21 @@ class KafkaConsumer:
             if self.owns(record):
                 taken.append(record)
         return taken
+
+    def _fresh(self, messages: Iterable[Message]) -> list[Record]:
+        """What is news; then whatever befell the client behind it."""
+        records: list[Record] = []
+        events: list[Message] = []
+        for message in messages:
+            if message.error() is None:
+                records.append(self._record(message))
+            else:
+                events.append(message)
+        with self._lock:
+            fresh = [record for record in records if self._acks.arrived(record)]
+        for event in events:
+            self._reported(event)
+        return fresh
 
     def _near(self) -> bool:
         """Nothing is handed out so far ahead of an unacknowledged record that its acknowledgement would not fit into
@@ -156,7 +170,8 @@ class KafkaConsumer:
                 continue
             try:
                 for message in self._consumer.consume(1, SERVE_S):
-                    self._reported(message)  # what comes before it is paused, the reader brings too
+                    if message.error() is not None:  # a record that comes before it is paused, the reader brings too
+                        self._reported(message)
                 self._settings.refusals.check()
                 with self._lock:
                     self._commits.keep_up(self._acks)
@@ -171,20 +186,39 @@ class KafkaConsumer:
             self._forget(list(self._epoch_of))
             self._ended.set()
 
-    def _reported(self, message: Message) -> bool:
-        """Whether it is no record but what befell the client. Raises what will not pass by itself."""
+    def _reported(self, message: Message) -> None:
+        """No record, but what befell the client. Raises what will not pass by itself."""
         error = message.error()
         if error is None:
-            return False
+            return
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's name for its own code
+            self._missed(message, error)
+        elif error.fatal() or not error.retriable():
+            raise as_stage_error(error, f"reading as {self._group}")
+
+    def _missed(self, message: Message, error: KafkaError) -> None:
+        """What was to be read next is gone. Where age takes what was not read, the rest goes on, and says how much is
+        missing; nothing else is missed in silence. Raises `Fatal`, `Unavailable`.
+        """
+        key = (message.topic() or "", message.partition() or 0)
+        (place,) = self._places(self._group, [TopicPartition(*key)])
+        if not place.by_age or place.low <= (message.offset() or 0):
             raise Fatal(
-                f"group {self._group}: records of {message.topic()} were deleted before they were read"
+                f"group {self._group}: records of {key[0]} were deleted before they were read"
                 f" ({error.str()}); replay their assets, then reset the group",
                 code="records_lost",
             )
-        if error.fatal() or not error.retriable():
-            raise as_stage_error(error, f"reading as {self._group}")
-        return True
+        with self._lock:  # what another member gets meanwhile must not begin again here
+            epoch, acks = self._reader.epochs.get(key), self._acks.partition(key)
+            if acks is None or epoch is None or epoch != self._epoch_of.get(key):
+                return
+            gone = acks.deleted_below(place.low)
+            self._reader.begin({key: (epoch, place.low)})
+        if gone:
+            _log.warning(
+                "group %s: %d records of %s-%d grew too old and were deleted before they were read",
+                *(self._group, gone, *key),
+            )
 
     def _record(self, message: Message) -> Record:
         key = (message.topic() or "", message.partition() or 0)

@@ -57,7 +57,8 @@ def port_of(url: str) -> int:
 
 def webhook_stage(settings: WebhookSettings, clock: Clock) -> Stage:
     """A receiver that is away pauses the stage, with backoff and jitter and without limit: what waits stays in the
-    topic. One that fails on a message gets it again some times; then, or if it refuses it, it is a dead letter.
+    topic for as long as that keeps it. One that fails on a message gets it again some times; then, or if it refuses it,
+    it is a dead letter.
     """
     return Stage(
         name="webhook",

@@ -1,14 +1,20 @@
 """What a real broker keeps: everything that a declared group still needs, and little more."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from confluent_kafka import Message, TopicPartition
 
 from stream.clock import SystemClock
+from stream.errors import Fatal
 from stream.events.asset import AssetDeleted
 from stream.janitor import Janitor
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
+from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.reader import Reader
 from stream.records import Consumer, TopicSpec
 from stream.topics import WEEK_MS, Topic
 from tests.brokers import kafka_servers
@@ -29,10 +35,10 @@ def kept(broker: KafkaBroker, topic: str) -> int:
     return broker.backlog(topic, "nobody").records
 
 
-def fill(broker: KafkaBroker, topic: str, count: int) -> None:
+def fill(broker: KafkaBroker, topic: str, count: int, value: bytes = b"v") -> None:
     producer = broker.producer()
     for number in range(count):
-        producer.send(topic, b"%d" % number, b"v", {})
+        producer.send(topic, b"%d" % number, value, {})
     producer.flush(WAIT_S)
     producer.close()
 
@@ -103,3 +109,120 @@ def test_what_is_trimmed_while_the_backlog_is_asked_for_is_none(
     broker.trim(topic, [group])
     monkeypatch.setattr(broker, "_left", lambda _topic, _group: before)
     assert broker.backlog(topic, group).records == 0
+
+
+def stand(broker: KafkaBroker, spec: TopicSpec, offset: int) -> None:
+    """A group of the topic's name that stands at `offset` of ten records."""
+    broker.ensure([spec])
+    fill(broker, spec.name, 10)
+    broker._groups.commit(spec.name, [TopicPartition(spec.name, 0, offset)])
+
+
+def age(broker: KafkaBroker, topic: str, low: int = 5) -> None:
+    """As time does with what was not read."""
+    broker._delete([TopicPartition(topic, 0, low)])
+
+
+def joined(broker: KafkaBroker, topic: str) -> KafkaConsumer:
+    """A member that knows where to begin, and has read nothing."""
+    member = broker.consumer([topic], topic)
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    while not member._epoch_of:
+        assert clock.monotonic_s() < deadline_s
+        clock.sleep(0.05)
+    return member
+
+
+def read_all(member: Consumer, last: int) -> list[int]:
+    """Offsets of what comes up to the last one, all acknowledged."""
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    found: list[int] = []
+    while last not in found and clock.monotonic_s() < deadline_s:
+        records = member.poll(100, 0.2)
+        member.ack(records)
+        found += [record.offset for record in records]
+    member.close()
+    return found
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_age_took_is_said_and_passed_over(
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture, *, stopped: bool
+) -> None:
+    topic = f"kept-by-age-{stopped}"
+    stand(broker, TopicSpec(topic, 1, retention_ms=WEEK_MS), 2)
+    if stopped:
+        age(broker, topic)
+    member = joined(broker, topic)
+    if not stopped:
+        age(broker, topic)
+    assert read_all(member, 9) == [5, 6, 7, 8, 9]
+    (said,) = [each.getMessage() for each in caplog.records if "deleted" in each.getMessage()]
+    assert f"3 records of {topic}-0" in said
+    assert broker.backlog(topic, topic).records == 0
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_of_what_is_kept_until_it_is_read_nothing_is_passed_over(broker: KafkaBroker, *, stopped: bool) -> None:
+    topic = f"kept-until-read-{stopped}"
+    stand(broker, TopicSpec(topic, 1), 2)
+    if stopped:
+        age(broker, topic)
+    member = broker.consumer([topic], topic) if stopped else joined(broker, topic)
+    if not stopped:
+        age(broker, topic)
+    with pytest.raises(Fatal) as lost:
+        member.poll(1, WAIT_S)
+    with suppress(Fatal):  # the group's own client may have met the hole too
+        member.close()
+    assert lost.value.code == "records_lost"
+
+
+def test_a_group_that_stands_behind_the_end_has_lost_more_than_age_takes(broker: KafkaBroker) -> None:
+    topic = "kept-made-again"
+    stand(broker, TopicSpec(topic, 1, retention_ms=WEEK_MS), 77)
+    member = joined(broker, topic)
+    with pytest.raises(Fatal) as lost:
+        member.poll(1, WAIT_S)
+    member.close()
+    assert lost.value.code == "records_lost"
+
+
+class Together:
+    """A member's reader that is outrun once it has some records: it brings the error together with all of them."""
+
+    def __init__(self, reader: Reader, outrun: Callable[[], None]) -> None:
+        self._reader = reader
+        self._outrun = outrun
+        self.fetched = 0
+
+    def read(self, max_messages: int, timeout_s: float) -> list[Message]:
+        messages = self._reader.read(max_messages, timeout_s)
+        if self.fetched:
+            return messages
+        while len(messages) < 3:
+            messages += self._reader.read(1, 0.1)
+        self._outrun()
+        while messages[-1].error() is None:
+            messages += self._reader.read(1, 0.1)
+        self.fetched = len(messages) - 1
+        return messages
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+def test_what_was_fetched_before_age_took_the_rest_is_not_missed(
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic, count, low = "kept-outrun", 40, 35
+    broker.ensure([TopicSpec(topic, 1, retention_ms=WEEK_MS)])
+    fill(broker, topic, count, b"v" * 2**20)  # a reader fetches 16 MiB ahead
+    member = joined(broker, topic)
+    reader = Together(member._reader, lambda: age(broker, topic, low))
+    member._reader = reader  # type: ignore[assignment]
+    assert read_all(member, count - 1) == [*range(reader.fetched), *range(low, count)]
+    (said,) = [each.getMessage() for each in caplog.records if "deleted" in each.getMessage()]
+    assert f"{low - reader.fetched} records of {topic}-0" in said

@@ -42,6 +42,26 @@ def test_bitmap_tells_the_acked_set_above_the_position(delivered: list[int], dat
     assert read == {offset for offset in acked if offset > acks.position}
 
 
+def test_what_was_deleted_counts_as_acknowledged_but_for_what_is_in_hand() -> None:
+    acks = PartitionAcks(0, acked={4, 6, 9})
+    for offset in (0, 1):
+        acks.delivered(offset)
+    acks.ack(1)
+    assert acks.deleted_below(8) == 4  # 2, 3, 5, 7
+    assert acks.position == 0
+    assert [acks.arrived(offset) for offset in (7, 8, 9)] == [False, True, False]
+    acks.ack(8)
+    assert acks.position == 0
+    acks.ack(0)
+    assert acks.position == 10
+
+
+@pytest.mark.parametrize(("low", "gone", "position"), [(3, 0, 5), (5, 0, 5), (6, 1, 8)])
+def test_with_nothing_in_hand_the_position_follows_what_is_kept(low: int, gone: int, position: int) -> None:
+    acks = PartitionAcks(5, acked={6, 7})
+    assert (acks.deleted_below(low), acks.position) == (gone, position)
+
+
 def test_an_offset_in_a_gap_is_no_ack() -> None:
     acks = PartitionAcks(0)
     for offset in (0, 5):
