@@ -4,10 +4,11 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from stream.clock import SystemClock
 from stream.codec import Decoder, encode
@@ -16,6 +17,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
+from stream.kafka.takeover import Note
 from stream.records import Record, TopicSpec
 from stream.topics import DEAD_LETTERS
 from tests.brokers import own_node
@@ -25,11 +27,12 @@ WORKER = """
 import os, sys, threading
 from prometheus_client import CollectorRegistry
 from stream.clock import SystemClock
+from stream.errors import Retryable
 from stream.events.asset import AssetDeleted
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.metrics import Metrics
-from stream.stage import BatchPolicy, Stage
+from stream.stage import BatchPolicy, RetryPolicy, Stage
 from stream.topics import DEAD_LETTERS, Topic
 from stream.worker import Pace, Worker
 
@@ -41,12 +44,17 @@ class Deadly:
         for event in events:
             if event.data.asset_id == "poison":
                 os.kill(os.getpid(), 9)
+            if event.data.asset_id in stuck:
+                raise Retryable("later", code="later")
+            os.write(journal, f"{event.data.asset_id}\\n".encode())
             yield event.derive(event.data, id=event.id)
 
-servers, source, target, group = sys.argv[1:]
+servers, source, target, group, written, *stuck = sys.argv[1:]
+journal = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 topics = {name: Topic(name, (AssetDeleted,)) for name in (source, target)} | {DEAD_LETTERS.name: DEAD_LETTERS}
 broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=2.0), SystemClock())
-stage = Stage(group, (source,), (target,), Deadly, batch=BatchPolicy(max_records=8))
+stage = Stage(group, (source,), (target,), Deadly, batch=BatchPolicy(max_records=8),
+              retry=RetryPolicy(max_attempts=1_000_000, max_delay_s=0.5))
 worker = Worker(stage, broker, clock=SystemClock(), metrics=Metrics(CollectorRegistry()), topics=topics,
                 pace=Pace(poll_timeout_s=0.1))
 worker.run(threading.Event())
@@ -64,6 +72,29 @@ def broker(servers: str) -> KafkaBroker:
     return KafkaBroker(KafkaSettings(servers), SystemClock())
 
 
+def send(broker: KafkaBroker, topic: str, names: Sequence[str]) -> None:
+    producer = broker.producer()
+    for name in names:
+        record = encode(Event(AssetDeleted(asset_id=name), "t", "p", name, 1))
+        producer.send(topic, record.key, record.value, record.headers)
+    producer.flush(WAIT_S)
+    producer.close()
+
+
+def prepare(broker: KafkaBroker, source: str, target: str, group: str) -> None:
+    letters = TopicSpec(DEAD_LETTERS.name, 1, DEAD_LETTERS.max_message_bytes)
+    broker.ensure([TopicSpec(source, 1), TopicSpec(target, 1), letters])
+    broker.declare(source, group)
+
+
+def wait(until: Callable[[], bool]) -> None:
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + WAIT_S
+    while not until():
+        assert clock.monotonic_s() < deadline_s
+        clock.sleep(0.05)
+
+
 def read_until(broker: KafkaBroker, topic: str, group: str, count: int) -> list[Record]:
     consumer = broker.consumer([topic], group)
     clock = SystemClock()
@@ -76,24 +107,18 @@ def read_until(broker: KafkaBroker, topic: str, group: str, count: int) -> list[
 
 
 def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(
-    broker: KafkaBroker, servers: str
+    broker: KafkaBroker, servers: str, tmp_path: Path
 ) -> None:
     source, target, group = "deadly-in", "deadly-out", "deadly"
-    letters = TopicSpec(DEAD_LETTERS.name, 1, DEAD_LETTERS.max_message_bytes)
-    broker.ensure([TopicSpec(source, 1), TopicSpec(target, 1), letters])
-    broker.declare(source, group)
+    prepare(broker, source, target, group)
     names = [f"good-{number}" for number in range(10)]
-    producer = broker.producer()
-    for name in [*names[:5], "poison", *names[5:]]:
-        record = encode(Event(AssetDeleted(asset_id=name), "t", "p", name, 1))
-        producer.send(source, record.key, record.value, record.headers)
-    producer.flush(WAIT_S)
-    producer.close()
+    send(broker, source, [*names[:5], "poison", *names[5:]])
+    command = [sys.executable, "-c", WORKER, servers, source, target, group, str(tmp_path / "journal")]
     deaths = 0
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + 3 * WAIT_S
     while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
-        worker = subprocess.Popen([sys.executable, "-c", WORKER, servers, source, target, group])
+        worker = subprocess.Popen(command)
         try:
             while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -110,3 +135,42 @@ def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(
     data = Decoder([DEAD_LETTERS]).decode(letter).data
     assert isinstance(data, DeadLetter)
     assert (data.code, data.asset_id) == ("worker_killed", "poison")
+
+
+def test_of_what_was_acknowledged_out_of_order_little_is_done_again(
+    broker: KafkaBroker, servers: str, tmp_path: Path
+) -> None:
+    source, target, group = "killed-in", "killed-out", "killed"
+    prepare(broker, source, target, group)
+    early, late = [f"early-{number}" for number in range(300)], [f"late-{number}" for number in range(40)]
+    stuck = early[::100]  # the first too, so that no offset says what was done
+    rest = set(early) - set(stuck)
+    send(broker, source, early)
+    partition = TopicPartition(source, 0)
+
+    def committed() -> set[str]:
+        place = broker._commits(group, [partition])[partition]
+        assert place.offset == 0
+        return {early[offset] for offset in Note.from_text(place.metadata).acked_offsets(0)}
+
+    def start(name: str, *waiting: str) -> tuple[subprocess.Popen[bytes], Callable[[], list[str]]]:
+        journal = tmp_path / name
+        command = [sys.executable, "-c", WORKER, servers, source, target, group, str(journal), *waiting]
+        return subprocess.Popen(command), lambda: journal.read_text().split() if journal.exists() else []
+
+    first, done = start("first", *stuck)
+    try:
+        wait(lambda: committed() == rest)
+        send(broker, source, late)
+        wait(lambda: set(late) <= set(done()))
+    finally:
+        first.kill()
+        first.wait()
+    second, again = start("second")
+    try:
+        wait(lambda: broker.backlog(source, group).records == 0)
+    finally:
+        second.terminate()
+        second.wait()
+    assert set(stuck) <= set(again()) <= {*stuck, *late}
+    assert len(again()) == len(set(again()))
