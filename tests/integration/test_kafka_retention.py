@@ -11,6 +11,7 @@ from stream.clock import SystemClock
 from stream.errors import Fatal
 from stream.events.asset import AssetDeleted
 from stream.janitor import Janitor
+from stream.kafka import broker as broker_module
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.consumer import KafkaConsumer
@@ -109,6 +110,40 @@ def test_what_is_trimmed_while_the_backlog_is_asked_for_is_none(
     broker.trim(topic, [group])
     monkeypatch.setattr(broker, "_left", lambda _topic, _group: before)
     assert broker.backlog(topic, group).records == 0
+
+
+def test_a_topic_that_is_kept_otherwise_is_refused_and_left_as_it_is(broker: KafkaBroker) -> None:
+    made, wanted = TopicSpec("kept-otherwise", 1), TopicSpec("kept-otherwise", 1, retention_ms=WEEK_MS)
+    broker.ensure([made])
+    assert broker.differences([wanted]) == {"kept-otherwise": [f"retention.ms is -1, not {WEEK_MS}"]}
+    with pytest.raises(Fatal, match=r"retention\.ms is -1") as refused:
+        broker.ensure([wanted])
+    assert refused.value.code == "topic_mismatch"
+    assert broker.differences([made]) == {"kept-otherwise": []}
+
+
+def test_a_cluster_that_forgets_stopped_groups_too_soon_is_refused(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembers = 365 * 24 * 60  # minutes, as a local node is told
+    monkeypatch.setattr(broker_module, "MIN_OFFSETS_RETENTION_MINUTES", remembers)
+    broker.check_cluster()
+    monkeypatch.setattr(broker_module, "MIN_OFFSETS_RETENTION_MINUTES", remembers + 1)
+    with pytest.raises(Fatal, match=f"after {remembers} minutes") as refused:
+        broker.ensure([TopicSpec("kept-nowhere", 1)])
+    assert refused.value.code == "offsets_retention"
+    assert broker.differences([TopicSpec("kept-nowhere", 1)]) == {"kept-nowhere": None}
+
+
+def test_a_cluster_that_does_not_show_its_settings_is_believed_with_a_warning(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hidden(_kind: object, _name: str) -> dict[str, str]:
+        raise Fatal("reading settings: not authorized", code="broker_refused")
+
+    monkeypatch.setattr(broker, "_config_of", hidden)
+    broker.check_cluster()
+    assert "does not show offsets.retention.minutes (reading settings: not authorized)" in caplog.text
 
 
 def stand(broker: KafkaBroker, spec: TopicSpec, offset: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from stream.clock import SystemClock
 from stream.errors import Fatal
 from stream.kafka import node as node_module
-from stream.kafka.node import LocalNode, free_port
+from stream.kafka.node import LocalNode, fetch_jars, free_port
 from tests.brokers import kafka_jars
 
 OUTGOING = 32_768  # where Linux begins with the ports of outgoing connections; other systems later
@@ -41,3 +41,13 @@ def test_a_storage_that_cannot_be_made_is_explained_by_its_cause(
     with pytest.raises(Fatal, match="two listeners on the same port"):
         LocalNode(tmp_path, SystemClock(), port=port).up(kafka_jars())
     assert not (tmp_path / "data").exists()
+
+
+def test_a_program_that_is_missing_is_named_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Fatal, match=r"Maven is missing: install it .*apt install maven") as maven:
+        fetch_jars(tmp_path / "cache")
+    with pytest.raises(Fatal, match=r"Java 17 or newer is missing: install it .*apt install default-jre") as java:
+        LocalNode(tmp_path / "node", SystemClock()).up(tmp_path)
+    assert {maven.value.code, java.value.code} == {"program_missing"}
+    assert not list(tmp_path.iterdir()), "nothing is half made"
