@@ -38,18 +38,24 @@ class ChildHung(Exception):
 
 
 class ChildProcess:
-    """A fresh interpreter with its own slab of memory, which this side owns: nothing is left when the child dies."""
+    """A fresh interpreter with its own slab of memory, which this side owns: nothing is left when the child dies.
+
+    Raises `OSError` where the system has no process, memory or descriptor for one; nothing is left then, either.
+    """
 
     def __init__(self, setup: dict[str, Any]) -> None:
-        self._slab_fd = _anonymous_memory(SLOTS * SLOT_BYTES)
-        self._slab = mmap.mmap(self._slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ)
-        ours, theirs = socket.socketpair()
-        lifeline_read, self._lifeline = os.pipe()
-        passed = (theirs.fileno(), lifeline_read, self._slab_fd)
-        self._process = _spawn(passed)
-        theirs.close()
-        os.close(lifeline_read)
-        self._control = Connection(ours.detach())
+        with contextlib.ExitStack() as opened, contextlib.ExitStack() as passed:
+            slab_fd = _anonymous_memory(SLOTS * SLOT_BYTES)
+            opened.callback(os.close, slab_fd)
+            self._slab = opened.enter_context(mmap.mmap(slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ))
+            ours, theirs = socket.socketpair()
+            self._control = opened.enter_context(Connection(ours.detach()))
+            passed.enter_context(theirs)
+            lifeline_read, lifeline = os.pipe()
+            opened.callback(os.close, lifeline)
+            passed.callback(os.close, lifeline_read)
+            self._process = _spawn((theirs.fileno(), lifeline_read, slab_fd))
+            self._opened = opened.pop_all()
         self._ready = False
         self._closed = False
         self.last_uri = ""
@@ -98,10 +104,7 @@ class ChildProcess:
         self._closed = True
         self._process.kill()  # first: whoever waits for it then sees the connection end
         self._process.wait()
-        self._control.close()
-        os.close(self._lifeline)
-        self._slab.close()
-        os.close(self._slab_fd)
+        self._opened.close()
 
     def _death(self) -> ChildDied:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -134,5 +137,9 @@ def _anonymous_memory(size_bytes: int) -> int:
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, size_bytes)
+    try:
+        os.ftruncate(fd, size_bytes)
+    except OSError:
+        os.close(fd)
+        raise
     return fd

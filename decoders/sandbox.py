@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +35,13 @@ class ChildLimits:
     cpu_s: float = 90.0
 
 
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A place in the pool. It outlives its child: where that ended, or never came up, the next request starts one."""
+
+    child: ChildProcess | None = None
+
+
 class DecodePool:
     """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one.
 
@@ -58,8 +65,11 @@ class DecodePool:
         }
         self._free = threading.Condition()
         self._closed = False
-        self._idle = [ChildProcess(self._setup) for _ in range(children)]
-        self._all = set(self._idle)
+        self._seats = tuple(_Seat() for _ in range(children))
+        self._idle = list(self._seats)
+        for seat in self._seats:
+            with suppress(Unavailable):  # told by the request that needs it
+                self._start(seat)
 
     def __enter__(self) -> Self:
         return self
@@ -69,16 +79,20 @@ class DecodePool:
     ) -> None:
         self.close()
 
+    @property
+    def pids(self) -> set[int]:
+        """The children that were started last, alive or not."""
+        return {seat.child.pid for seat in self._seats if seat.child is not None}
+
     def close(self) -> None:
         """End all children; calls in flight fail with `decoder_died`. Idempotent."""
         with self._free:
             self._closed = True
-            children = list(self._all)
-            self._all.clear()
             self._idle.clear()
             self._free.notify_all()
-        for child in children:
-            child.close()
+        for seat in self._seats:
+            if seat.child is not None:
+                seat.child.close()
 
     def inspect(self, uri: str) -> Inspection:
         """What plan needs to know of a source; see `decoders.protocol.Inspection`."""
@@ -129,81 +143,95 @@ class DecodePool:
     @contextmanager
     def _child(self, uri: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
         """A free child, warm and at rest; its end is reported in terms of the uri and the cells still waited for."""
-        child = self._take(uri)
+        seat = self._take(uri)
         try:
-            try:
+            child = self._settled(seat)
+            child.last_uri = uri
+            with _ends_in_words(child, waiting):
                 yield child
-            except ChildHung:
-                raise Retryable(
-                    f"{describe(uri)}: decoding made no progress for too long and was stopped",
-                    code="decoder_hung",
-                    segments=waiting,
-                ) from None
-            except (ChildDied, OSError, ValueError, LookupError, TypeError) as death:
-                lost = "connection lost" if isinstance(death, OSError) else "it sent nonsense"
-                how, hung = (death.how, death.hung) if isinstance(death, ChildDied) else (lost, False)
-                child.close()
-                raise Retryable(
-                    f"{describe(uri)}: the decode process ended ({how})",
-                    code="decoder_hung" if hung else "decoder_died",
-                    segments=waiting,
-                ) from None
-        except Retryable as error:
-            if error.code.startswith("decoder_"):
-                child.close()
-            raise
         finally:
-            self._give_back(child)
+            self._give_back(seat)
 
-    def _take(self, uri: str) -> ChildProcess:
-        """The idle child that has this source open, else the one idle for longest."""
+    def _take(self, uri: str) -> _Seat:
+        """The idle seat whose child has this source open, else the one idle for longest."""
         with self._free:
             self._free.wait_for(lambda: self._closed or self._idle)
             if self._closed:
-                raise Unavailable("the decode pool is closed", code="decoder_closed")
-            child = next((each for each in self._idle if each.last_uri == uri), self._idle[0])
-            self._idle.remove(child)
-        child = self._settled(child)
-        child.last_uri = uri
-        return child
+                raise _pool_closed()
+            seat = next((each for each in self._idle if each.child and each.child.last_uri == uri), self._idle[0])
+            self._idle.remove(seat)
+        return seat
 
-    def _settled(self, child: ChildProcess) -> ChildProcess:
+    def _settled(self, seat: _Seat) -> ChildProcess:
         """At rest: a span that was closed early has ended, and a child that has ended is replaced."""
         try:
-            if not child.usable:
-                raise ChildDied("it ended while idle")
-            child.wait_ready()
-            while child.busy:
-                child.busy = child.receive(self._limits.wall_s)["kind"] == "frames"
+            return self._rested(seat)
         except (ChildDied, ChildHung):
-            child = self._replaced(child)
-            try:
-                child.wait_ready()
-            except (ChildDied, ChildHung) as death:
-                self._give_back(child)
-                raise Unavailable(
-                    f"no decode process comes up ({death}); is the installation complete?", code="decoder_start"
-                ) from None
+            child = self._start(seat)
+        try:
+            child.wait_ready()
+        except (ChildDied, ChildHung) as death:
+            raise Unavailable(
+                f"no decode process comes up ({death}); is the installation complete?", code="decoder_start"
+            ) from None
         return child
 
-    def _replaced(self, child: ChildProcess) -> ChildProcess:
-        child.close()
-        fresh = ChildProcess(self._setup)
-        with self._free:
-            self._all.discard(child)
-            if not self._closed:
-                self._all.add(fresh)
-                return fresh
-        fresh.close()
-        raise Unavailable("the decode pool is closed", code="decoder_closed")
+    def _rested(self, seat: _Seat) -> ChildProcess:
+        child = seat.child
+        if child is None or not child.usable:
+            raise ChildDied("it ended while idle")
+        child.wait_ready()
+        while child.busy:
+            child.busy = child.receive(self._limits.wall_s)["kind"] == "frames"
+        return child
 
-    def _give_back(self, child: ChildProcess) -> None:
-        if child.busy and child.usable:
-            child.send({"do": "stop"})
+    def _start(self, seat: _Seat) -> ChildProcess:
+        """A fresh child in the place of what was there. Under the lock, so that `close` ends it or it is not begun."""
+        if seat.child is not None:
+            seat.child.close()
+        with self._free:
+            if self._closed:
+                raise _pool_closed()
+            try:
+                seat.child = ChildProcess(self._setup)
+            except OSError as error:
+                raise Unavailable(
+                    f"no decode process can be started ({error.strerror or type(error).__name__}): this machine or "
+                    "container is at its limit of processes, memory or open files; raise it or run fewer processes",
+                    code="decoder_start",
+                ) from None
+            return seat.child
+
+    def _give_back(self, seat: _Seat) -> None:
+        if seat.child is not None and seat.child.busy and seat.child.usable:
+            seat.child.send({"do": "stop"})
         with self._free:
             if not self._closed:
-                self._idle.append(child)
+                self._idle.append(seat)
                 self._free.notify()
+
+
+@contextmanager
+def _ends_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Iterator[None]:
+    """A child that dies, hangs or talks nonsense is ended and reported in terms of its uri and the cells waited for."""
+    try:
+        yield
+    except ChildHung:
+        code, what = "decoder_hung", "decoding made no progress for too long and was stopped"
+    except ChildDied as death:
+        code, what = "decoder_hung" if death.hung else "decoder_died", f"the decode process ended ({death.how})"
+    except OSError:
+        code, what = "decoder_died", "the decode process ended (connection lost)"
+    except (ValueError, LookupError, TypeError):
+        code, what = "decoder_died", "the decode process ended (it sent nonsense)"
+    else:
+        return
+    child.close()
+    raise Retryable(f"{describe(child.last_uri)}: {what}", code=code, segments=waiting)
+
+
+def _pool_closed() -> Unavailable:
+    return Unavailable("the decode pool is closed", code="decoder_closed")
 
 
 def _measure(said: object) -> int:

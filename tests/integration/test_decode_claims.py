@@ -53,9 +53,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("claims")
     policy, limits = SourcePolicy(roots=(str(folder),)), ChildLimits(memory_bytes=768 << 20)
     with DecodePool(children=1, policy=policy, limits=limits) as pool:
-        before = {child.pid for child in pool._all}
+        before = pool.pids
         yield Bench(folder, pool)
-        assert {child.pid for child in pool._all} == before, "no claim may cost a child"
+        assert pool.pids == before, "no claim may cost a child"
 
 
 def large_bitmap(bench: Bench, side: int = 9_000) -> bytes:

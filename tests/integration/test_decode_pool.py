@@ -1,5 +1,6 @@
 """The sandbox: what a child does wrong costs that child alone."""
 
+import errno
 import gc
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from decoders import process
 from decoders.protocol import Inspection
 from decoders.pyav import PyAVDecoder
 from decoders.sandbox import ChildLimits, DecodePool
@@ -45,14 +47,14 @@ def pool_of(clip: Path, decoder: str = "decoders.pyav:PyAVDecoder", **limits: fl
     )
 
 
-def children_of(pool: DecodePool) -> set[int]:
-    return {child.pid for child in pool._all}
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_child_that_decoded_holds_no_models_and_no_stores(clip: Path, found: Inspection) -> None:
     with pool_of(clip) as pool:
         assert list(pool.decode(span_of(found, clip)))
-        (pid,) = children_of(pool)
+        (pid,) = pool.pids
         mapped = {Path(item.path).name for item in psutil.Process(pid).memory_maps()}
     assert any(name.startswith("libavcodec") for name in mapped)
     heavy = ("libtorch", "libonnxruntime", "onnxruntime_pybind11", "openvino", "_lancedb", "_internal.abi3")
@@ -90,7 +92,7 @@ def test_a_rogue_costs_its_cells_and_the_next_request_works(
         assert caught.value.segments == tuple(sorted({0, 1, 2, 3} - set(delivered)))
         assert "clip.mp4" in caught.value.message
         assert pool.inspect(str(clip)) == found
-        left = children_of(pool)
+        left = pool.pids
     assert not any(psutil.pid_exists(pid) for pid in left)
 
 
@@ -107,7 +109,7 @@ def test_a_child_cannot_stop_the_stage_and_leaves_no_core(clip: Path, found: Ins
     with pool_of(clip, "tests.rogue_decoders:Ordering") as pool:
         with pytest.raises(RuntimeError, match="stop everything"):
             list(pool.decode(span_of(found, clip)))
-        (pid,) = children_of(pool)
+        (pid,) = pool.pids
         assert psutil.Process(pid).rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
@@ -118,14 +120,14 @@ def test_children_import_no_models(clip: Path, found: Inspection) -> None:
 
 def test_an_iterator_closed_early_leaves_a_warm_child(clip: Path, found: Inspection) -> None:
     with pool_of(clip) as pool:
-        before = children_of(pool)
+        before = pool.pids
         for _ in range(3):
             cells = iter(pool.decode(span_of(found, clip)))
             assert next(cells).segment == 0
             del cells
             gc.collect()
         assert [frames.segment for frames in pool.decode(span_of(found, clip))] == [0, 1, 2, 3]
-        assert children_of(pool) == before
+        assert pool.pids == before
 
 
 def test_threads_share_a_pool(clip: Path, found: Inspection) -> None:
@@ -182,6 +184,44 @@ def test_a_decoder_that_cannot_be_loaded_is_unavailable(clip: Path) -> None:
     assert caught.value.code == "decoder_start"
 
 
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_a_child_that_cannot_be_started_is_unavailable_until_it_can(
+    clip: Path, found: Inspection, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with pool_of(clip) as pool:
+        (pid,) = pool.pids
+        assert pool.inspect(str(clip)) == found
+        os.kill(pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(pid)], timeout=30)
+        with monkeypatch.context() as patched:
+            patched.setattr(process, "_spawn", refused)
+            before = descriptors()
+            for _ in range(2):
+                with pytest.raises(Unavailable, match=os.strerror(number)) as caught:
+                    pool.inspect(str(clip))
+                assert caught.value.code == "decoder_start"
+            assert descriptors() < before, "what the dead child held is closed, and nothing else is open"
+        assert pool.inspect(str(clip)) == found
+
+
+def test_a_pool_that_comes_up_without_children_gets_them_later(
+    clip: Path, found: Inspection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> None:
+        raise OSError(errno.EAGAIN, "no process")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process, "_spawn", refused)
+        pool = pool_of(clip)
+        with pytest.raises(Unavailable, match="no process"):
+            pool.inspect(str(clip))
+    with pool:
+        assert pool.inspect(str(clip)) == found
+
+
 def test_closing_the_pool_ends_what_waits(clip: Path, found: Inspection) -> None:
     pool = pool_of(clip, "tests.rogue_decoders:Hanging")
     cells = iter(pool.decode(span_of(found, clip)))
@@ -196,9 +236,6 @@ def test_closing_the_pool_ends_what_waits(clip: Path, found: Inspection) -> None
 
 
 def test_nothing_is_left_open(clip: Path, found: Inspection) -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
     shared_before = set(Path("/dev/shm").iterdir())
     with pool_of(clip):
         pass
@@ -218,7 +255,7 @@ pool = DecodePool(children=2, policy=SourcePolicy(roots=(sys.argv[2],)), decoder
 found = pool.inspect(sys.argv[1])
 from tests.footage import span_of
 next(iter_ := pool.decode(span_of(found, sys.argv[1])))
-print(*(child.pid for child in pool._all), flush=True)
+print(*pool.pids, flush=True)
 sys.stdin.read()
 """
 
