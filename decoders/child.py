@@ -6,20 +6,20 @@ slab of memory that belongs to the parent.
 
 import dataclasses
 import importlib
-import json
 import mmap
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from decoders.messages import Messages
 from decoders.protocol import Decoder, Source
 from decoders.source import SourcePolicy, open_source
 from stream.errors import BadMedia, StageError
@@ -38,21 +38,21 @@ def main(control_fd: int, lifeline_fd: int, slab_fd: int) -> None:
     """Serve requests until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
-    control = Connection(control_fd)
-    setup = json.loads(control.recv_bytes())
+    messages = Messages(socket.socket(fileno=control_fd))
+    setup = messages.receive()
     policy = SourcePolicy(**{key: _frozen(value) for key, value in setup["policy"].items()})
     module, _, name = setup["decoder"].partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), name)()
     _limit_memory(setup["memory_bytes"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a hostile file crashes leaves no gigabytes behind
-    child = _Child(control, mmap.mmap(slab_fd, SLOTS * SLOT_BYTES), policy, decoder)
+    child = _Child(messages, mmap.mmap(slab_fd, SLOTS * SLOT_BYTES), policy, decoder)
     child.send({"kind": "ready"})
     child.serve()
 
 
 class _Child:
-    def __init__(self, control: Connection, slab: mmap.mmap, policy: SourcePolicy, decoder: Decoder) -> None:
-        self._control = control
+    def __init__(self, messages: Messages, slab: mmap.mmap, policy: SourcePolicy, decoder: Decoder) -> None:
+        self._messages = messages
         self._slab = slab
         self._policy = policy
         self._decoder = decoder
@@ -60,7 +60,7 @@ class _Child:
         self._sent = self._freed = 0
 
     def send(self, message: dict[str, Any]) -> None:
-        self._control.send_bytes(json.dumps(message).encode())
+        self._messages.send(message)
 
     def serve(self) -> None:
         actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -68,7 +68,7 @@ class _Child:
             "decode": self._decode,
         }
         while True:
-            request = json.loads(self._control.recv_bytes())
+            request = self._messages.receive()
             action = actions.get(request["do"])
             if action is None:
                 continue  # "free" and "stop" that crossed with the end of a span
@@ -126,8 +126,8 @@ class _Child:
 
     def _wait_for_slot(self) -> None:
         """Takes what the parent said meanwhile; blocks only while both slots are full."""
-        while self._sent - self._freed >= SLOTS or self._control.poll(0):
-            request = json.loads(self._control.recv_bytes())
+        while self._sent - self._freed >= SLOTS or self._messages.pending():
+            request = self._messages.receive()
             if request["do"] == "stop":
                 raise _Stopped
             self._freed += 1

@@ -10,12 +10,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from typing import Any
 
 from decoders.child import SLOT_BYTES, SLOTS
+from decoders.messages import Messages
+from stream.clock import SystemClock
 
 START_TIMEOUT_S = 120.0
+SEND_TIMEOUT_S = 10.0
+"""A child at rest reads at once, and a busy one gets less than its socket holds."""
+NONSENSE = "it sent nonsense"
 _BOOT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -49,13 +53,15 @@ class ChildProcess:
             opened.callback(os.close, slab_fd)
             self._slab = opened.enter_context(mmap.mmap(slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ))
             ours, theirs = socket.socketpair()
-            self._control = opened.enter_context(Connection(ours.detach()))
+            opened.enter_context(ours)
+            self._messages = Messages(ours)
             passed.enter_context(theirs)
             lifeline_read, lifeline = os.pipe()
             opened.callback(os.close, lifeline)
             passed.callback(os.close, lifeline_read)
             self._process = _spawn((theirs.fileno(), lifeline_read, slab_fd))
             self._opened = opened.pop_all()
+        self._clock = SystemClock()
         self._ready = False
         self._closed = False
         self.last_uri = ""
@@ -73,28 +79,47 @@ class ChildProcess:
     def wait_ready(self) -> None:
         """Raises `ChildDied` or `ChildHung` if it does not come up."""
         if not self._ready:
-            self.receive(START_TIMEOUT_S)
+            if self.receive(START_TIMEOUT_S)["kind"] != "ready":
+                raise ChildDied(NONSENSE)
             self._ready = True
 
+    def rest(self, timeout_s: float) -> None:
+        """Up, and through with what it was asked before: of a span that was given up, the frames that were on their way
+        come first, at most as many as there are slots. Raises `ChildDied` and `ChildHung`.
+        """
+        self.wait_ready()
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        for _ in range(SLOTS + 1):
+            if self.busy:
+                self.busy = self.receive(deadline_s - self._clock.monotonic_s())["kind"] == "frames"
+        if self.busy or self._messages.pending():
+            raise ChildDied(NONSENSE)
+
     def send(self, message: dict[str, Any]) -> None:
-        """To a child that is gone, nothing: what it said before is still to be read, and its end is seen then."""
+        """To a child that is gone or does not read, nothing: what it said before is still to be read, and its end is
+        seen then.
+        """
         with contextlib.suppress(OSError):
-            self._control.send_bytes(json.dumps(message).encode())
+            self._messages.send(message, SEND_TIMEOUT_S)
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next message. Raises `ChildDied` and `ChildHung`."""
+        """The next message, whole within the time, with its `kind`. Raises `ChildDied` and `ChildHung`."""
         try:
-            if not self._control.poll(timeout_s):
-                raise ChildHung
-            answer: dict[str, Any] = json.loads(self._control.recv_bytes(64 << 20))
-        except (EOFError, OSError, ValueError):
+            answer = self._messages.receive(timeout_s)
+        except TimeoutError:
+            raise ChildHung from None
+        except (EOFError, OSError):
             raise self._death() from None
+        except ValueError:
+            raise ChildDied(NONSENSE) from None
+        if not isinstance(answer.get("kind"), str):
+            raise ChildDied(NONSENSE)
         return answer
 
     def pixels(self, offset: int, size: int) -> bytes:
         """A copy of what the child wrote. A size or place that cannot be true counts as its death."""
         if offset not in range(0, SLOTS * SLOT_BYTES, SLOT_BYTES) or not 0 < size <= SLOT_BYTES:
-            raise ChildDied("it sent nonsense")
+            raise ChildDied(NONSENSE)
         return self._slab[offset : offset + size]
 
     def close(self) -> None:

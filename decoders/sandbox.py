@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from decoders import REGISTRY
 from decoders.child import policy_as_json
-from decoders.process import ChildDied, ChildHung, ChildProcess
+from decoders.process import NONSENSE, ChildDied, ChildHung, ChildProcess
 from decoders.protocol import Inspection
 from decoders.source import SourcePolicy, describe
 from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
@@ -101,7 +101,7 @@ class DecodePool:
             child.busy = True
             answer = child.receive(self._limits.wall_s)
             child.busy = False
-            _raise_error(child, answer, ())
+            _check_answer(child, answer, "inspection", ())
             return Inspection(
                 source=SourceVersion.model_validate(answer["source"]),
                 content_digest=str(answer["content_digest"]),
@@ -128,7 +128,7 @@ class DecodePool:
                 value = child.pixels(int(answer["offset"]), int(answer["size"]))
                 child.send({"do": "free"})
                 if segment not in waiting:
-                    raise ChildDied("it sent nonsense")
+                    raise ChildDied(NONSENSE)
                 waiting.remove(segment)
                 yield EncodedFrames(
                     segment,
@@ -138,7 +138,9 @@ class DecodePool:
                     read_bytes=_measure(answer.get("read_bytes")),
                 )
             child.busy = False
-            _raise_error(child, answer, waiting)
+            _check_answer(child, answer, "done", waiting)
+            if waiting:  # without a word about them
+                raise ChildDied(NONSENSE)
 
     @contextmanager
     def _child(self, uri: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
@@ -164,25 +166,17 @@ class DecodePool:
 
     def _settled(self, seat: _Seat) -> ChildProcess:
         """At rest: a span that was closed early has ended, and a child that has ended is replaced."""
-        try:
-            return self._rested(seat)
-        except (ChildDied, ChildHung):
-            child = self._start(seat)
+        if seat.child is not None and seat.child.usable:
+            with suppress(ChildDied, ChildHung):
+                seat.child.rest(self._limits.wall_s)
+                return seat.child
+        child = self._start(seat)
         try:
             child.wait_ready()
         except (ChildDied, ChildHung) as death:
             raise Unavailable(
                 f"no decode process comes up ({death}); is the installation complete?", code="decoder_start"
             ) from None
-        return child
-
-    def _rested(self, seat: _Seat) -> ChildProcess:
-        child = seat.child
-        if child is None or not child.usable:
-            raise ChildDied("it ended while idle")
-        child.wait_ready()
-        while child.busy:
-            child.busy = child.receive(self._limits.wall_s)["kind"] == "frames"
         return child
 
     def _start(self, seat: _Seat) -> ChildProcess:
@@ -222,8 +216,8 @@ def _ends_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Ite
         code, what = "decoder_hung" if death.hung else "decoder_died", f"the decode process ended ({death.how})"
     except OSError:
         code, what = "decoder_died", "the decode process ended (connection lost)"
-    except (ValueError, LookupError, TypeError):
-        code, what = "decoder_died", "the decode process ended (it sent nonsense)"
+    except (ValueError, LookupError, TypeError, ArithmeticError):
+        code, what = "decoder_died", f"the decode process ended ({NONSENSE})"
     else:
         return
     child.close()
@@ -239,10 +233,12 @@ def _measure(said: object) -> int:
     return min(max(said, 0), _MAX_MEASURE) if isinstance(said, int) else 0
 
 
-def _raise_error(child: ChildProcess, answer: dict[str, Any], waiting: "list[int] | tuple[()]") -> None:
-    """The error that the child reported, if it did. Cells already delivered are never named."""
-    if answer["kind"] != "error":
+def _check_answer(child: ChildProcess, answer: dict[str, Any], expected: str, waiting: "list[int] | tuple[()]") -> None:
+    """Raises the error that the child reported, if it did. Cells delivered already or never asked for are not named."""
+    if answer["kind"] == expected:
         return
+    if answer["kind"] != "error":
+        raise ChildDied(NONSENSE)
     if answer.get("spent"):
         child.close()
     kind = _KINDS.get(str(answer["error"]))
@@ -252,5 +248,5 @@ def _raise_error(child: ChildProcess, answer: dict[str, Any], waiting: "list[int
     name = describe(child.last_uri)
     if name not in message:
         message = f"{name}: {message}"
-    named = [int(segment) for segment in answer["segments"]]
-    raise kind(message, code=code, segments=named or waiting)
+    named = set(answer["segments"])
+    raise kind(message, code=code, segments=[segment for segment in waiting if segment in named] or waiting)

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
+import struct
 import sys
 import threading
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
 
 from decoders.protocol import Inspection, Source
 from decoders.pyav import PyAVDecoder
@@ -55,12 +56,76 @@ class Greedy(_Rogue):
             hoard.append(bytes(64 << 20))
 
 
-class Babbling(_Rogue):
+class _Saying(_Rogue):
     """As a child would that a hostile file took over: messages of its own, on the socket that `main` was given."""
 
+    messages: tuple[bytes, ...] = ()
+
     def misbehave(self) -> None:
-        control = Connection(os.dup(int(sys.argv[2])))
-        control.send_bytes(b'["not", {"what": "the parent expects"}]')
+        for message in self.messages:
+            _write(struct.pack("!I", len(message)) + message)
+
+
+class Babbling(_Saying):
+    messages = (b'["not", {"what": "the parent expects"}]',)
+
+
+class Nameless(_Saying):
+    messages = (b"{}",)
+
+
+class Finishing(_Saying):
+    """Says it is through when it is not."""
+
+    messages = (b'{"kind": "done"}',)
+
+
+class Boundless(_Saying):
+    messages = (b'{"kind": "frames", "segment": 1e999, "offset": 0, "size": 1}',)
+
+
+class Nesting(_Saying):
+    messages = (b'{"kind":' * 100_000,)
+
+
+class Blaming(_Saying):
+    """Names a cell that came already and one that nobody asked for beside one that is missing."""
+
+    messages = (
+        b'{"kind": "error", "error": "BadMedia", "code": "blamed", "message": "clip.mp4: x", "segments": [0, 2, 99]}',
+    )
+
+
+class Flooding(_Saying):
+    messages = (b'{"kind": "frames", "segment": 1, "offset": 0, "size": 1}',)
+
+    def misbehave(self) -> None:
+        while True:
+            super().misbehave()
+
+
+class Halting(_Rogue):
+    """Stops in the middle of a message."""
+
+    def misbehave(self) -> None:
+        _write(b"\0\0")
+        threading.Event().wait()
+
+
+class Dripping(_Rogue):
+    """A message that does not end, a byte now and then."""
+
+    def misbehave(self) -> None:
+        _write(struct.pack("!I", 1 << 20))
+        while True:
+            _write(b" ")
+            threading.Event().wait(0.05)
+
+
+def _write(data: bytes) -> None:
+    with socket.socket(fileno=os.dup(int(sys.argv[2]))) as control:
+        control.settimeout(None)
+        control.sendall(data)
 
 
 class Ordering(_Rogue):

@@ -76,7 +76,11 @@ def test_pool_yields_what_the_decoder_yields(clip: Path, found: Inspection) -> N
         ("Hanging", {"wall_s": 1.0}, Retryable, "decoder_hung"),
         ("Spinning", {"cpu_s": 1.0}, Retryable, "decoder_hung"),
         ("Dying", {}, Retryable, "decoder_died"),
-        ("Babbling", {}, Retryable, "decoder_died"),
+        *(
+            (rogue, {}, Retryable, "decoder_died")
+            for rogue in ("Babbling", "Nameless", "Finishing", "Boundless", "Nesting")
+        ),
+        *((rogue, {"wall_s": 1.0}, Retryable, "decoder_hung") for rogue in ("Halting", "Dripping")),
         ("Greedy", {"memory_bytes": 1 << 30}, BadMedia, "decoder_out_of_memory"),
     ],
 )
@@ -94,6 +98,24 @@ def test_a_rogue_costs_its_cells_and_the_next_request_works(
         assert pool.inspect(str(clip)) == found
         left = pool.pids
     assert not any(psutil.pid_exists(pid) for pid in left)
+
+
+@pytest.mark.parametrize("decoder", ["Babbling", "Nameless", "Flooding", "Halting", "Dripping"])
+def test_a_rogue_that_was_left_early_is_replaced(clip: Path, found: Inspection, decoder: str) -> None:
+    with pool_of(clip, f"tests.rogue_decoders:{decoder}", wall_s=2.0) as pool:
+        before = pool.pids
+        cells = iter(pool.decode(span_of(found, clip)))
+        assert next(cells).segment == 0
+        del cells
+        gc.collect()
+        assert pool.inspect(str(clip)) == found
+        assert not before & pool.pids
+
+
+def test_a_child_blames_only_cells_that_are_missing(clip: Path, found: Inspection) -> None:
+    with pool_of(clip, "tests.rogue_decoders:Blaming") as pool, pytest.raises(BadMedia) as caught:
+        list(pool.decode(span_of(found, clip)))
+    assert (caught.value.code, caught.value.segments) == ("blamed", (2,))
 
 
 def test_a_defect_is_no_media_error_and_tells_no_content(clip: Path, found: Inspection) -> None:
