@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from decoders.messages import Messages
+from decoders.metered import Metered
 from decoders.protocol import Decoder, Source
 from decoders.source import SourcePolicy, open_source
 from stream.errors import BadMedia, StageError
@@ -56,7 +57,7 @@ class _Child:
         self._slab = slab
         self._policy = policy
         self._decoder = decoder
-        self._opened: tuple[str, SourceVersion, _Metered] | None = None
+        self._opened: tuple[str, SourceVersion, Metered] | None = None
         self._sent = self._freed = 0
 
     def send(self, message: dict[str, Any]) -> None:
@@ -94,8 +95,14 @@ class _Child:
             return _error("", "decoder_defect", f"{type(error).__name__} in {place}", ())
 
     def _inspect(self, request: dict[str, Any]) -> dict[str, Any]:
+        def progressed() -> None:
+            _limit_cpu(request["cpu_s"])
+            self.send({"kind": "progress"})
+
         _limit_cpu(request["cpu_s"])
-        found = self._decoder.inspect(self._source(request["uri"]))
+        source = self._source(request["uri"])
+        with source.reporting(progressed):
+            found = self._decoder.inspect(source)
         return {
             "kind": "inspection",
             "source": found.source.model_dump(),
@@ -132,15 +139,17 @@ class _Child:
                 raise _Stopped
             self._freed += 1
 
-    def _source(self, uri: str) -> "_Metered":
+    def _source(self, uri: str) -> Metered:
         """Kept open over consecutive requests for the same, unchanged source."""
         if self._opened is not None:
             opened_uri, version, source = self._opened
             if opened_uri == uri and _is_still(source, version):
                 return source
             self._forget()
-        source = _Metered(open_source(uri, self._policy))
-        self._opened = (uri, source.version, source)
+        opened = open_source(uri, self._policy)
+        version = opened.version
+        source = Metered(opened, version.size_bytes)
+        self._opened = (uri, version, source)
         return source
 
     def _forget(self) -> None:
@@ -149,27 +158,7 @@ class _Child:
             self._opened = None
 
 
-class _Metered:
-    """A source that counts what is read of it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.read_bytes = 0
-        self.seek = source.seek
-        self.tell = source.tell
-        self.close = source.close
-
-    @property
-    def version(self) -> SourceVersion:
-        return self._source.version
-
-    def read(self, size: int = -1) -> bytes:
-        found = self._source.read(size)
-        self.read_bytes += len(found)
-        return found
-
-
-def _spent(source: _Metered) -> tuple[int, int]:
+def _spent(source: Metered) -> tuple[int, int]:
     """(CPU time of this process in µs, bytes read of the source)."""
     return time.process_time_ns() // 1000, source.read_bytes
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from decoders.child import SLOT_BYTES, SLOTS
 from decoders.messages import Messages
+from decoders.metered import REPORT_EVERY_S
 from stream.clock import SystemClock
 
 START_TIMEOUT_S = 120.0
@@ -39,6 +40,10 @@ class ChildDied(Exception):
 
 class ChildHung(Exception):
     """The child did not answer in time."""
+
+
+class ChildSlow(Exception):
+    """The child progressed to the last, but its time for all of it is over."""
 
 
 class ChildProcess:
@@ -115,6 +120,24 @@ class ChildProcess:
         if not isinstance(answer.get("kind"), str):
             raise ChildDied(NONSENSE)
         return answer
+
+    def follow(self, silence_s: float, longest_s: float) -> dict[str, Any]:
+        """The next message that is no report of progress; each report grants another silence, within the longest time.
+        Raises `ChildDied`, `ChildHung` and `ChildSlow`.
+        """
+        start_s = self._clock.monotonic_s()
+        reports = 0
+        while True:
+            left_s = start_s + longest_s - self._clock.monotonic_s()
+            try:
+                answer = self.receive(min(silence_s, left_s))
+            except ChildHung:
+                raise ChildSlow if reports and left_s <= silence_s else ChildHung from None
+            if answer["kind"] != "progress":
+                return answer
+            reports += 1
+            if reports > 1 + (self._clock.monotonic_s() - start_s) / REPORT_EVERY_S:
+                raise ChildDied(NONSENSE)
 
     def pixels(self, offset: int, size: int) -> bytes:
         """A copy of what the child wrote. A size or place that cannot be true counts as its death."""

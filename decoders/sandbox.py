@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from decoders import REGISTRY
 from decoders.child import policy_as_json
-from decoders.process import NONSENSE, ChildDied, ChildHung, ChildProcess
+from decoders.process import NONSENSE, ChildDied, ChildHung, ChildProcess, ChildSlow
 from decoders.protocol import Inspection
 from decoders.source import SourcePolicy, describe
 from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
@@ -28,11 +28,14 @@ _MAX_MEASURE = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What one child may use. Times hold for an inspection and for each cell."""
+    """What one child may use. Times hold for each cell and for each stretch of an inspection: reading on begins them
+    anew (see `decoders.metered`), up to `longest_s` in all. A file without an index is read to its end, however long.
+    """
 
     memory_bytes: int = 3 << 30
     wall_s: float = 90.0
     cpu_s: float = 90.0
+    longest_s: float = 3600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +49,7 @@ class DecodePool:
     """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one.
 
     Raises what the decoder raises; `Retryable` `decoder_died` or `decoder_hung` and `BadMedia` `decoder_out_of_memory`
-    when a child came to an end, `Unavailable` `decoder_start` when none comes up.
+    or `too_slow` when a child came to an end, `Unavailable` `decoder_start` when none comes up.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class DecodePool:
         with self._child(uri, ()) as child:
             child.send({"do": "inspect", "uri": uri, "cpu_s": self._limits.cpu_s})
             child.busy = True
-            answer = child.receive(self._limits.wall_s)
+            answer = self._inspected(child, uri)
             child.busy = False
             _check_answer(child, answer, "inspection", ())
             return Inspection(
@@ -108,6 +111,17 @@ class DecodePool:
                 media=Media.model_validate(answer["media"]),
                 keyframes_ns=tuple(int(time_ns) for time_ns in answer["keyframes_ns"]),
             )
+
+    def _inspected(self, child: ChildProcess, uri: str) -> dict[str, Any]:
+        try:
+            return child.follow(self._limits.wall_s, self._limits.longest_s)
+        except ChildSlow:
+            child.close()
+            raise BadMedia(
+                f"{describe(uri)}: read for {self._limits.longest_s:g} s without reaching its end; copy it to faster "
+                "storage or rewrite it with an index (ffmpeg -i IN -c copy OUT.mp4), and replay it",
+                code="too_slow",
+            ) from None
 
     def decode(self, span: SpanPlanned) -> Iterator[EncodedFrames]:
         """One encoded `Frames` per cell, ascending, as each is complete. Errors name the cells not delivered."""
