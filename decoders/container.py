@@ -35,17 +35,31 @@ class MediaLimits:
 
 
 class _Bytes:
-    """A source without its name, so that FFmpeg can neither guess from it nor open it."""
+    """A source without its name, so that FFmpeg can neither guess from it nor open it. Each has a place of its own, so
+    that several containers can be open over one source.
+    """
 
     def __init__(self, source: Source) -> None:
-        self.read = source.read
-        self.seek = source.seek
-        self.tell = source.tell
+        self._source = source
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        self._source.seek(self._position)
+        data = self._source.read(size)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base, whence = (self._position, 0) if whence == 1 else (0, whence)
+        self._position = self._source.seek(base + offset, whence)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
 
 
 def open_container(source: Source, limits: MediaLimits) -> av.container.InputContainer:
     """Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `too_many_streams`."""
-    source.seek(0)
     options = {
         "format_whitelist": DEMUXERS,
         "protocol_whitelist": "none",

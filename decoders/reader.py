@@ -4,7 +4,7 @@ After a seek, everything before the first key frame in display order is dropped:
 to pictures that were not decoded.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 
 import av
@@ -53,6 +53,7 @@ class FrameReader:
         self._source = source
         self._media = media
         self._limits = limits
+        self._short_side = short_side
         self._rescaler = Rescaler(media, short_side)
         self._default_ns = round(SECOND_NS / media.average_rate) if media.average_rate else 0
         self._default_ticks = ns_to_ticks(self._default_ns, media.time_base_num, media.time_base_den) or 1
@@ -65,15 +66,24 @@ class FrameReader:
         """(width, height) of samples."""
         return self._rescaler.width, self._rescaler.height
 
+    @property
+    def seekable(self) -> bool:
+        """Whether reads may begin anywhere but at the beginning."""
+        return seekable(self._media)
+
+    def another(self) -> "FrameReader":
+        """A reader of the same source beside this one, at a place of its own. Theirs may take turns."""
+        return FrameReader(self._source, self._media, self._short_side, self._limits)
+
     def close(self) -> None:
         self._container.close()
 
-    def frames(self, from_ns: int, on_error: OnError) -> Iterator[ShownFrame]:
+    def frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
         """From the frame on display at `from_ns` (or an earlier key frame) on, to the end. Ascending, as decoded.
 
         `on_error` gets the time of each packet that the decoder refused.
         """
-        if from_ns > 0 and seekable(self._media):
+        if from_ns > 0 and self.seekable:
             for margin_s in SEEK_MARGINS_S:
                 found = self._started(from_ns, margin_s, on_error)
                 if found is not None:
@@ -81,7 +91,7 @@ class FrameReader:
                     return
         yield from self._from_start(on_error)
 
-    def key_frames(self, from_ns: int, on_error: OnError) -> Iterator[ShownFrame]:
+    def key_frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
         """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded.
 
         Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
@@ -100,7 +110,7 @@ class FrameReader:
 
     def _key_packets(self, from_ns: int, on_error: OnError) -> Iterator[VideoPacket]:
         """From the last one at or before `from_ns` that a seek finds, else from the beginning."""
-        for margin_s in SEEK_MARGINS_S if seekable(self._media) else ():
+        for margin_s in SEEK_MARGINS_S if self.seekable else ():
             following = self._sought(from_ns, margin_s, on_error)
             if following is not None:
                 return (packet for packet in following if packet.is_keyframe)
