@@ -29,13 +29,14 @@ _MAX_MEASURE = 2**53 - 1
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
     """What one child may use. Times hold for each cell and for each stretch of an inspection: reading on begins them
-    anew (see `decoders.metered`), up to `longest_s` in all. A file without an index is read to its end, however long.
+    anew (see `decoders.metered`), up to `longest_s` in all. A file without an index is read to its end, however long;
+    but a worker that does not poll for five minutes is taken for dead, and its successor would begin again.
     """
 
     memory_bytes: int = 3 << 30
     wall_s: float = 90.0
     cpu_s: float = 90.0
-    longest_s: float = 3600.0
+    longest_s: float = 240.0
 
 
 @dataclass(slots=True, eq=False)

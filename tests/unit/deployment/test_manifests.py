@@ -271,7 +271,7 @@ def test_a_stage_on_gpus_asks_for_one(written: Path) -> None:
 def test_a_decode_child_dies_of_its_own_limit_before_its_pod_does() -> None:
     understanding = Understanding(Settings(state_dir=Path(), cache_dir=Path()), SystemClock(), epoch_ms=0)
     try:
-        children_bytes = len(understanding.pool._all) * understanding.pool._limits.memory_bytes
+        children_bytes = len(understanding.pool.pids) * understanding.pool._limits.memory_bytes
     finally:
         understanding.close()
     for name in ("plan", "decode"):
