@@ -19,7 +19,7 @@ class Reader:
     """
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
-        self._client = outsider(settings, group, **_OPTIONS)
+        self._client = outsider(settings, group, **FETCHING)
         self._changes: deque[Callable[[], None]] = deque()
         self._starts: dict[Key, int] = {}  # where each was assigned last
         self._aside: dict[Key, int] = {}  # where to go on once what is new has come
@@ -79,7 +79,7 @@ class Reader:
             self._client.incremental_unassign([TopicPartition(*key) for key in keys])
 
 
-_OPTIONS = {
+FETCHING = {
     "auto.offset.reset": "error",
     "fetch.message.max.bytes": 1024 * 1024,  # of a partition at once; a larger record comes alone
     "fetch.max.bytes": MAX_RECORD_BYTES,
