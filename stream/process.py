@@ -10,6 +10,7 @@ from typing import Self
 from stream.backpressure import Readers
 from stream.clock import Clock
 from stream.errors import Fatal
+from stream.heap import keep_freed_memory
 from stream.metrics import Metrics
 from stream.records import Broker
 from stream.stage import Stage
@@ -40,6 +41,7 @@ class StageThreads:
         pace: Pace = DEFAULT_PACE,
         grace_s: float = 5.0,
     ) -> None:
+        keep_freed_memory()
         self._clock = clock
         self._patience_s = pace.drain_s + grace_s
         self._stop = threading.Event()
