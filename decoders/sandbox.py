@@ -88,6 +88,12 @@ class DecodePool:
         """The children that were started last, alive or not."""
         return {seat.child.pid for seat in self._seats if seat.child is not None}
 
+    def warm(self) -> None:
+        """Wait until each child is up. Raises `Unavailable` (`decoder_start`)."""
+        for _ in self._seats:
+            with self._child("", ()):
+                pass
+
     def close(self) -> None:
         """End all children; calls in flight fail with `decoder_died`. Idempotent."""
         with self._free:

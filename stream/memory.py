@@ -208,6 +208,9 @@ class MemoryConsumer:
     def try_alone(self, record: Record) -> None:
         """Nothing outlives the process: no next owner to tell."""
 
+    def put_off(self, record: Record) -> None:
+        """As `try_alone`."""
+
     def pause(self) -> None:
         with self._changed:
             self._paused = True

@@ -91,6 +91,9 @@ class Consumer(Protocol):
         Raises `Unavailable`.
         """
 
+    def put_off(self, record: Record) -> None:
+        """What `try_alone` left word of is over, without a result: nothing is being tried."""
+
     def pause(self) -> None:
         """`poll` returns nothing until `resume`, also across a rebalance."""
 

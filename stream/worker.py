@@ -288,12 +288,14 @@ class Worker:
                     continue
                 if error is not None:
                     self._failures.alone(part[0], error)
+                    self._acquit(part[0])
                     self._now_s = self._clock.monotonic_s()
                 parts.pop()
                 if singly and self._over(self._now_s, until_s):
                     break
         except Unavailable as error:
             self._begin_outage(error)
+            self._acquit(taken[0])
         self._inbox.put_back([work for part in reversed(parts) for work in part])
 
     def _accuse(self, work: Work) -> None:
@@ -301,6 +303,11 @@ class Worker:
         if self._consumer is not None:
             self._settle(self._consumer, force=True)
             self._consumer.try_alone(work.record)
+
+    def _acquit(self, work: Work) -> None:
+        """It did not kill; whoever dies while it waits for another attempt does not die of it."""
+        if work.record.deaths is not None and self._consumer is not None:
+            self._consumer.put_off(work.record)
 
     def _attempt(self, works: list[Work]) -> Exception | None:
         """Run the operator and send its outputs. The error that is the records' to bear; others are raised."""

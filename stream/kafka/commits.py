@@ -82,7 +82,7 @@ class Commits:
         leaves a trace. One that fails, a rebalance under way being the usual reason, is repeated by the next.
         """
         now_s = self._clock.monotonic_s()
-        if now_s < self._due_s:
+        if now_s < self._due_s and not self._tried(acks):
             return
         self._due_s = now_s + self._interval_s
         first = any(held.committed is None for held in self._held.values())
@@ -90,6 +90,14 @@ class Commits:
             self._commit(acks, self._held, wait=first)
         except KafkaException as failure:
             _log.info("commit put off: %s", failure.args[0].str())
+
+    def _tried(self, acks: AckTracker) -> bool:
+        """Whether a trial is over: who dies from here on does not die of it."""
+        return any(
+            partition.settled(held.note.trial)
+            for key, held in self._held.items()
+            if held.note.trying and held.note.trial is not None and (partition := acks.partition(key)) is not None
+        )
 
     def failed(self, keys: Iterable[Key]) -> None:
         """A commit that nobody waited for did not reach the group."""
@@ -103,14 +111,23 @@ class Commits:
         """
         held = self._held.get((record.topic, record.partition))
         if held is not None:
-            held.note = replace(held.note, trial=record.offset, trial_deaths=deaths)
+            held.note = replace(held.note, trial=record.offset, trial_deaths=deaths, trying=True)
             self._commit(acks, self._held, wait=True)
+
+    def put_off(self, record: Record) -> None:
+        """The trial of the record ended without telling anything: from the next commit on, which is due."""
+        held = self._held.get((record.topic, record.partition))
+        if held is not None and held.note.trial == record.offset:
+            held.note = replace(held.note, trying=False)
+            self._due_s = 0.0
 
     def leave(self, acks: AckTracker, keys: Iterable[Key]) -> None:
         """Commit and close partitions that are about to be given up, and wait for it. Raises `KafkaException`."""
         for key in keys:
             if key in self._held:
-                self._held[key].note = replace(self._held[key].note, open=False, deaths=0, trial=None, trial_deaths=0)
+                self._held[key].note = replace(
+                    self._held[key].note, open=False, deaths=0, trial=None, trial_deaths=0, trying=False
+                )
         self._commit(acks, [key for key in keys if key in self._held], wait=True)
 
     def forget(self, key: Key) -> None:
@@ -142,4 +159,4 @@ def _progressed(note: Note, partition: PartitionAcks) -> Note:
     """The note after what was acknowledged: any step forward ends a series of deaths, but not another's trial."""
     note = replace(note, acked=partition.bitmap(), deaths=0 if partition.stepped else note.deaths)
     over = note.trial is not None and partition.settled(note.trial)
-    return replace(note, trial=None, trial_deaths=0) if over else note
+    return note.without_trial() if over else note

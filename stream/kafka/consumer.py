@@ -97,6 +97,10 @@ class KafkaConsumer:
         except KafkaException as failure:
             raise as_stage_error(failure.args[0], f"committing for {self._group}") from None
 
+    def put_off(self, record: Record) -> None:
+        with self._lock:
+            self._commits.put_off(record)
+
     def pause(self) -> None:
         self._paused = True
 

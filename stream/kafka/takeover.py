@@ -23,7 +23,8 @@ REACH = (MAX_METADATA_BYTES - 150) // 4 * 3 * 8
 @dataclass(frozen=True, slots=True)
 class Note:
     """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row
-    that died without a step forward. `trial`: the offset that is being tried alone, after `trial_deaths` deaths so.
+    that died without a step forward. `trial`: an offset that `trial_deaths` owners died trying alone; `trying`: this
+    one is at it.
     """
 
     acked: bytes = b""
@@ -31,6 +32,7 @@ class Note:
     deaths: int = 0
     trial: int | None = None
     trial_deaths: int = 0
+    trying: bool = False
 
     def to_text(self) -> str:
         """At most `MAX_METADATA_BYTES`; a bitmap that is too long loses its tail, which costs work done twice."""
@@ -38,7 +40,7 @@ class Note:
         if self.deaths:
             fields["deaths"] = self.deaths
         if self.trial is not None:
-            fields |= {"trial": self.trial, "trial_deaths": self.trial_deaths}
+            fields |= {"trial": self.trial, "trial_deaths": self.trial_deaths, "trying": self.trying}
         room = (MAX_METADATA_BYTES - len(json.dumps(fields)) - len(', "acked": ""')) // 4 * 3
         if acked := self.acked[:room]:
             fields["acked"] = base64.b64encode(acked).decode()
@@ -55,9 +57,13 @@ class Note:
                 deaths=int(fields.get("deaths", 0)),
                 trial=None if fields.get("trial") is None else int(fields["trial"]),
                 trial_deaths=int(fields.get("trial_deaths", 0)),
+                trying=fields.get("trying") is True,
             )
         except (ValueError, TypeError, AttributeError, binascii.Error):
             return cls()
+
+    def without_trial(self) -> "Note":
+        return replace(self, trial=None, trial_deaths=0, trying=False)
 
     def acked_offsets(self, position: int) -> frozenset[int]:
         bits = int.from_bytes(self.acked, "little")
@@ -83,7 +89,9 @@ class Takeover:
 
 
 def take_over(position: int, left: Note, in_hand: int = IN_HAND) -> Takeover:
-    """Judge what the last owner left at `position`, who held at most `in_hand` records in no particular order."""
+    """Judge what the last owner left at `position`, who held at most `in_hand` records in no particular order. One that
+    died before it tried what its predecessors had died of, or while a store was away, proves nothing against it.
+    """
     acked = left.acked_offsets(position)
     if not left.open:
         return Takeover(position, acked, Note(acked=left.acked, open=True))
@@ -92,7 +100,8 @@ def take_over(position: int, left: Note, in_hand: int = IN_HAND) -> Takeover:
         left,
         deaths=left.deaths + 1,
         trial=left.trial if alone else None,
-        trial_deaths=left.trial_deaths + 1 if alone else 0,
+        trial_deaths=left.trial_deaths + left.trying if alone else 0,
+        trying=False,
     )
     suspected = alone or note.deaths >= DEATHS_BEFORE_TRIALS
     return Takeover(position, acked, note, max(acked, default=position) + in_hand if suspected else 0)

@@ -1,6 +1,6 @@
 """The decode operator: spans in, one `frames` record per cell out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from stream.errors import StageError, Superseded
@@ -18,13 +18,16 @@ class SpanDecoder(Protocol):
 
 
 class DecodeOperator:
-    """Streams: each cell is sent as soon as it is decoded."""
+    """Streams: each cell is sent as soon as it is decoded. `warm` waits for the decoder, before there is a record that
+    would wait for it.
+    """
 
-    def __init__(self, decoder: SpanDecoder) -> None:
+    def __init__(self, decoder: SpanDecoder, warm: Callable[[], None] = lambda: None) -> None:
         self._decoder = decoder
+        self._warm = warm
 
     def open(self) -> None:
-        pass
+        self._warm()
 
     def close(self) -> None:
         pass

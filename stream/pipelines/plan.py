@@ -76,10 +76,19 @@ class PlanOperator:
     costs a second decode at most, remembering too much would leave an asset without its cells. So it counts for other
     publications only (one that comes again, as its outputs were not delivered, plans again what it had planned), and
     not where the index, which knows what other planning processes and sweeps did, asks for a replan.
+
+    `warm` waits for the inspector, before there is a record that would wait for it.
     """
 
-    def __init__(self, inspector: Inspector, ledger: Ledger, span_planner: SpanPlanner) -> None:
+    def __init__(
+        self,
+        inspector: Inspector,
+        ledger: Ledger,
+        span_planner: SpanPlanner,
+        warm: Callable[[], None] = lambda: None,
+    ) -> None:
         self._inspector = inspector
+        self._warm = warm
         self._ledger = ledger
         self._span_planner = span_planner
         self._outstanding: dict[
@@ -87,7 +96,7 @@ class PlanOperator:
         ] = {}  # by whom each cell is planned
 
     def open(self) -> None:
-        pass
+        self._warm()
 
     def close(self) -> None:
         pass

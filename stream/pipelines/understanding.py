@@ -169,7 +169,7 @@ class Understanding:
             self.bundle,
             captioned=settings.models.captioned,
         )
-        return PlanOperator(self.pool, ledger, spans)
+        return PlanOperator(self.pool, ledger, spans, self.pool.warm)
 
     def _decode(self) -> Stage:
         children = self.settings.decode_children
@@ -177,7 +177,7 @@ class Understanding:
             name="decode",
             sources=(SPANS.name,),
             targets=(FRAMES.name, ANNOTATIONS.name, PROGRESS.name),
-            operator=lambda: DecodeOperator(self.pool),
+            operator=lambda: DecodeOperator(self.pool, self.pool.warm),
             concurrency=children,
             throttled_by=(FRAMES.name,),
             max_unread_bytes=48 * MIB,

@@ -292,3 +292,10 @@ def test_children_die_with_a_killed_parent(clip: Path) -> None:
     gone, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
     assert len(gone) == 2
+
+
+def test_a_warm_pool_has_all_its_children_up(tmp_path: Path) -> None:
+    with DecodePool(children=3, policy=SourcePolicy(roots=(str(tmp_path),))) as pool:
+        pool.warm()
+        assert all(seat.child is not None and seat.child._ready for seat in pool._seats)
+        assert len(pool._idle) == 3

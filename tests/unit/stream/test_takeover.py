@@ -1,5 +1,7 @@
 """What an owner leaves for the next one: a death is noticed, a record that kills is found, an innocent never is."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ notes = st.builds(
     deaths=st.integers(0, 9),
     trial=st.none() | st.integers(0, 2**40),
     trial_deaths=st.integers(0, 9),
+    trying=st.booleans(),
 )
 
 
@@ -23,6 +26,7 @@ def test_a_note_survives_the_commit(note: Note) -> None:
     assert read.acked == note.acked
     assert (read.open, read.deaths, read.trial) == (note.open, note.deaths, note.trial)
     assert read.trial_deaths == (note.trial_deaths if note.trial is not None else 0)
+    assert read.trying == (note.trying and note.trial is not None)
 
 
 @given(st.binary(min_size=2000, max_size=20_000))
@@ -71,17 +75,26 @@ def test_from_the_second_death_without_a_step_on_records_are_tried_alone() -> No
 
 
 def test_deaths_alone_are_counted_for_the_record_that_was_tried() -> None:
-    note = Note(open=True, deaths=2, trial=6, trial_deaths=0)
+    note = Note(open=True, deaths=2, trial=6, trial_deaths=0, trying=True)
     for count in (1, 2, 3):
         start = take_over(5, note)
         assert start.deaths(6) == count
         assert start.deaths(5) == 0
-        note = start.note
+        note = replace(start.note, trying=True)
+
+
+def test_who_dies_before_it_tries_proves_nothing() -> None:
+    """While it joined, or while a store was away."""
+    note = take_over(5, Note(open=True, deaths=2, trial=6, trial_deaths=1, trying=True)).note
+    for _ in range(9):
+        note = take_over(5, note).note
+        assert (note.trial, note.trial_deaths) == (6, 2)
+    assert take_over(5, note).deaths(6) == 2
 
 
 @pytest.mark.parametrize(("position", "acked"), [(7, b""), (6, b"\x01")])
 def test_a_trial_that_ended_well_is_forgotten(position: int, acked: bytes) -> None:
-    start = take_over(position, Note(acked=acked, open=True, trial=6, trial_deaths=2))
+    start = take_over(position, Note(acked=acked, open=True, trial=6, trial_deaths=2, trying=True))
     assert start.note.trial is None
     assert start.deaths(position + 1) is None
 
@@ -94,5 +107,5 @@ def test_whoever_reads_far_ahead_is_suspected_as_far() -> None:
 
 def test_all_within_reach_fits_a_note() -> None:
     acked = b"\xff" * (REACH // 8)
-    text = Note(acked=acked, open=True, deaths=10**6, trial=2**62, trial_deaths=10**6).to_text()
+    text = Note(acked=acked, open=True, deaths=10**6, trial=2**62, trial_deaths=10**6, trying=True).to_text()
     assert Note.from_text(text).acked == acked
