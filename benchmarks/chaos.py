@@ -59,7 +59,7 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
             "refusal": 1,
         },
         lasting_s=120.0,
-        longest_pause_s=5.0,  # a successor gets partitions after a session of 10 s; it should come to work before it dies
+        longest_pause_s=5.0,  # a successor gets partitions after a session of 10 s, and should come to work
     )
     clock = SystemClock()
     node = LocalNode(root / "kafka", clock, port=free_port())
