@@ -273,8 +273,12 @@ def standing(view: AssetView) -> tuple[str, str | None]:
 
 def assert_nothing_left(chaos: Chaos) -> None:
     """After the last member left: no process of theirs (nor their memfds), no held lock, no temporary file of ours."""
-    _, alive = psutil.wait_procs(chaos.orphans, timeout=20)
-    assert not alive, "children outlive their worker"
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + 20.0
+    # No wait for a process id: another's thread may have it by now.
+    while any(child.is_running() for child in chaos.orphans):
+        assert clock.monotonic_s() < deadline_s, "children outlive their worker"
+        clock.sleep(0.2)
     for lock in chaos.state.rglob("*.lock"):
         FileLock(lock).acquire(timeout=0).lock.release()
     left = {path.name for path in chaos.fleet.scratch.iterdir()}
