@@ -15,12 +15,12 @@ from benchmarks.decode_cost import bare_decode, bare_fast, bare_full, through_po
 from benchmarks.footage import HD_FACTS, footage_dir, hd_clip
 from benchmarks.harness import Cost, Report, cpu_ratio, in_rounds, median_cpu_s
 from benchmarks.options import ROUNDS, rounds_wanted
+from decoders.metered import Metered
 from decoders.plan import plan_spans
-from decoders.protocol import Inspection, Source
+from decoders.protocol import Inspection
 from decoders.pyav import PyAVDecoder
 from decoders.sandbox import DecodePool
 from decoders.source import SourcePolicy, open_source
-from stream.events.asset import SourceVersion
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, segment_count
 
 HOUR_S = 3600
@@ -84,24 +84,6 @@ def _beyond(found: Inspection) -> float:
     return twice_ns / media.duration_ns
 
 
-class _Counted:
-    """A source that counts what is read of it."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.seek, self.tell, self.close = source.seek, source.tell, source.close
-        self.bytes_read = 0
-
-    @property
-    def version(self) -> SourceVersion:
-        return self._source.version
-
-    def read(self, size: int = -1) -> bytes:
-        found = self._source.read(size)
-        self.bytes_read += len(found)
-        return found
-
-
 def _plan(report: Report, pool: DecodePool, path: Path, policy: SourcePolicy) -> None:
     taken_s = []
     for _ in range(PLANS):
@@ -109,11 +91,11 @@ def _plan(report: Report, pool: DecodePool, path: Path, policy: SourcePolicy) ->
         found = pool.inspect(str(path))
         plan_spans(found.media, found.keyframes_ns, range(segment_count(found.media.duration_ns)))
         taken_s.append(time.monotonic() - started_s)
-    counted = _Counted(open_source(str(path), policy))
+    counted = Metered(open_source(str(path), policy), path.stat().st_size)
     PyAVDecoder().inspect(counted)
     counted.close()
     report.add("plan of one hour, warm child, wall", median(taken_s), "s", limit="less than 0.5 s")
-    share = 100 * counted.bytes_read / path.stat().st_size
+    share = 100 * counted.read_bytes / path.stat().st_size
     report.add("plan of one hour, bytes read", share, "%", limit=f"less than 5 % of {path.stat().st_size >> 20} MiB")
 
 

@@ -7,30 +7,24 @@ import threading
 import time
 from collections.abc import Iterator
 
+from decoders.metered import Metered
 from decoders.protocol import Inspection, Source
 from decoders.pyav import PyAVDecoder
-from stream.events.asset import SourceVersion, SpanPlanned
+from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames
 
 PART_BYTES = 4 << 20
 
 
-class _Paced:
+class _Paced(Metered):
     """A source whose every MiB costs time."""
 
     def __init__(self, source: Source, cost: "SlowStorage") -> None:
-        self._source = source
+        super().__init__(source, size_bytes=0)
         self._cost = cost
-        self.seek = source.seek
-        self.tell = source.tell
-        self.close = source.close
-
-    @property
-    def version(self) -> SourceVersion:
-        return self._source.version
 
     def read(self, size: int = -1) -> bytes:
-        found = self._source.read(size)
+        found = super().read(size)
         self._cost.pay(len(found) / (1 << 20))
         return found
 

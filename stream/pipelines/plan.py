@@ -91,9 +91,8 @@ class PlanOperator:
         self._warm = warm
         self._ledger = ledger
         self._span_planner = span_planner
-        self._outstanding: dict[
-            tuple[str, str], tuple[str, dict[int, AssetVersion]]
-        ] = {}  # by whom each cell is planned
+        # By asset: its content, and which publication planned each cell.
+        self._outstanding: dict[tuple[str, str], tuple[str, dict[int, AssetVersion]]] = {}
 
     def open(self) -> None:
         self._warm()

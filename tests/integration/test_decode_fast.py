@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from decoders.protocol import Source
+from decoders.metered import Metered
 from decoders.pyav import PyAVDecoder
 from decoders.source import SourcePolicy, open_source
 from decoders.timeline import seekable
-from stream.events.asset import SourceVersion
 from stream.events.grid import segment_count
 from tests.clips import write_clip
 from tests.footage import span_of
@@ -19,22 +18,8 @@ FINE = {"qmin": "1", "qmax": "1"}
 """Large enough that what every opening reads to get to know the file does not count."""
 
 
-class _Counted:
-    def __init__(self, path: Path) -> None:
-        self._source: Source = open_source(str(path), SourcePolicy(roots=(str(path.parent),)))
-        self.seek = self._source.seek
-        self.tell = self._source.tell
-        self.close = self._source.close
-        self.read_bytes = 0
-
-    @property
-    def version(self) -> SourceVersion:
-        return self._source.version
-
-    def read(self, size: int = -1) -> bytes:
-        found = self._source.read(size)
-        self.read_bytes += len(found)
-        return found
+def opened(path: Path) -> Metered:
+    return Metered(open_source(str(path), SourcePolicy(roots=(str(path.parent),))), path.stat().st_size)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +52,7 @@ def written(folder: Path, name: str) -> Path:
 )
 def test_a_source_without_seeks_is_passed_over_once_or_twice(folder: Path, name: str, passes: float) -> None:
     path = written(folder, name)
-    source, decoder = _Counted(path), PyAVDecoder()
+    source, decoder = opened(path), PyAVDecoder()
     found = decoder.inspect(source)
     assert not seekable(found.media)
     source.read_bytes = 0
@@ -83,7 +68,7 @@ def test_a_source_without_seeks_is_passed_over_once_or_twice(folder: Path, name:
 def test_a_long_span_gives_what_short_ones_give(folder: Path, name: str) -> None:
     """Short spans go over the file anew for each, as every stretch of a long one once did."""
     path = written(folder, name)
-    source, decoder = _Counted(path), PyAVDecoder()
+    source, decoder = opened(path), PyAVDecoder()
     found = decoder.inspect(source)
     count = segment_count(found.media.duration_ns)
     whole = [record.to_bytes() for record in decoder.decode(source, span_of(found, path, profile="fast"))]
@@ -100,7 +85,7 @@ def test_a_long_span_gives_what_short_ones_give(folder: Path, name: str) -> None
 def test_a_long_gop_is_decoded_once(folder: Path) -> None:
     """A span as long as its only GOP: seeks would lead back to its beginning each time."""
     path = written(folder, "one_key.mp4")
-    source, decoder = _Counted(path), PyAVDecoder()
+    source, decoder = opened(path), PyAVDecoder()
     found = decoder.inspect(source)
     assert seekable(found.media)
     source.read_bytes = 0

@@ -57,6 +57,7 @@ def test_what_a_bucket_tells_is_published_under_its_rules(tmp_path: Path) -> Non
         for document in told:
             producer.produce(NOTIFICATIONS.name, json.dumps(document).encode(), b"one key, one order")
         producer.flush(30)
+        producer.close()
         events = [event for event in _read(assets, 4) if isinstance(event.data, AssetPublished | AssetDeleted)]
         (letter,) = _read(letters, 1)
         assert _read(assets, 1, wait_s=1.0) == []
