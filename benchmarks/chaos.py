@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.harness import Report, measured
 from stream.clock import SystemClock
 from stream.kafka.node import LocalNode, fetch_jars, free_port
-from tests.chaos import ROLES, Chaos, Plan, assert_felt, assert_nothing_left, assert_undisturbed, lances, redone
+from tests.chaos import ROLES, Chaos, Plan, assert_felt, assert_nothing_left, assert_undisturbed, redone
 from tests.disks import small_disk
 from tests.fleet import Fleet, fleet_command
 from tests.footage import corpus_clips
@@ -105,7 +105,6 @@ def _report(chaos: Chaos, assets: int, moments: int, wall_s: float) -> Report:
     report.add("logs with a traceback", len(chaos.fleet.tracebacks()), "", limit="0")
     report.add("cells decoded", again.told, "", limit=f"{again.cells} without repetition")
     report.add("cells decoded again a kill", (again.told - again.cells) / max(1, chaos.struck["kill"]), "")
-    report.add("folders that LanceDB left in TMPDIR, killed in the midst of an index", len(lances(chaos)), "")
     report.add("wall time", wall_s, "s")
     return report
 

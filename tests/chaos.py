@@ -272,7 +272,7 @@ def standing(view: AssetView) -> tuple[str, str | None]:
 
 
 def assert_nothing_left(chaos: Chaos) -> None:
-    """After the last member left: no process of theirs (nor their memfds), no held lock, no temporary file of ours."""
+    """After the last member left: no process of theirs (nor their memfds), no held lock, no temporary file."""
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + 20.0
     # No wait for a process id: another's thread may have it by now.
@@ -281,10 +281,5 @@ def assert_nothing_left(chaos: Chaos) -> None:
         clock.sleep(0.2)
     for lock in chaos.state.rglob("*.lock"):
         FileLock(lock).acquire(timeout=0).lock.release()
-    left = {path.name for path in chaos.fleet.scratch.iterdir()}
-    assert left == lances(chaos), f"temporary files are left: {left}"
-
-
-def lances(chaos: Chaos) -> set[str]:
-    """Folders that LanceDB builds an index in, and cannot remove when it is killed in the midst."""
-    return {path.name for path in chaos.fleet.scratch.glob(".tmp*") if path.is_dir()}
+    left = [path.name for path in chaos.fleet.scratch.iterdir()]
+    assert not left, f"temporary files are left: {left}"

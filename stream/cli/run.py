@@ -23,6 +23,7 @@ from stream.cli.worker_options import (
     readable_schemes,
 )
 from stream.clock import SystemClock
+from stream.scratch import own_scratch
 from stream.settings import Settings
 
 
@@ -75,7 +76,7 @@ def run(  # one option per thing a deployment decides
     )
     stop = threading.Event()
     try:
-        with Cluster(broker, client_properties).connected(clock) as cluster, stop_on_signals(stop):
+        with own_scratch(), Cluster(broker, client_properties).connected(clock) as cluster, stop_on_signals(stop):
             run_deployed(settings, stages, cluster, Deployment(epoch_ms, partitions, host, port), stop, clock=clock)
     except KeyError as unknown:
         raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None

@@ -10,6 +10,7 @@ import typer
 
 from stream.clock import Clock
 from stream.pipelines.session import Session
+from stream.scratch import own_scratch
 from stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def opened(settings: Settings, clock: Clock, cluster: Cluster | None) -> Iterato
     if cluster is None:
         from stream.pipelines.embedded import Embedded
 
-        with Embedded(settings, clock) as embedded:
+        with own_scratch(), Embedded(settings, clock) as embedded:
             yield embedded
         return
     from stream.pipelines.cluster import ClusterSession

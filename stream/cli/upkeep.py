@@ -14,6 +14,7 @@ from stream.cli.uris import asset_ids
 from stream.clock import SystemClock
 from stream.events.asset import UNKNOWN_ASSET, AssetDeleted, AssetStatus
 from stream.events.base import Event
+from stream.scratch import own_scratch
 
 
 def delete(
@@ -96,7 +97,8 @@ def _names_footage(argument: str) -> bool:
 def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
     from stream.pipelines.upkeep import compact as compact_stores
 
-    compact_stores(file_settings(shared), SystemClock(), deletions=deletions)
+    with own_scratch():
+        compact_stores(file_settings(shared), SystemClock(), deletions=deletions)
 
 
 def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> list[str]:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings
+from stream.scratch import own_scratch
 
 
 def verify(
@@ -58,6 +59,6 @@ def _repair(shared: Context, name: str) -> None:
     if name not in targets:
         raise UsageProblem(f"--repair {name!r}: name the store to rebuild, lance or delta")
     settings = file_settings(shared)
-    with state_lock(shared.state_dir):
+    with state_lock(shared.state_dir), own_scratch():
         cells = repair(settings.index_dir, settings.parquet_dir, targets[name])
     shared.errors.print(f"rewrote {cells} cell(s) of {name}")
