@@ -19,9 +19,10 @@ from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.cli.times import moment_ms
 from stream.cli.uris import roots_of
-from stream.cli.worker_options import PrivateNetwork
+from stream.cli.worker_options import PrivateNetwork, Schemes
 from stream.clock import SystemClock
 from stream.errors import BadMedia
+from stream.settings import DEFAULT_SCHEMES
 
 if TYPE_CHECKING:
     from sinks.dead_letters import LetterFilter, StoredLetter
@@ -98,6 +99,7 @@ def replay(
     since: Since = None,
     until: Until = None,
     private_network: PrivateNetwork = False,
+    scheme: Schemes = None,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
     parked: Annotated[bool, typer.Option("--parked", help="Parked letters instead of open ones.")] = False,
     broker: BrokerUri = None,
@@ -125,6 +127,7 @@ def replay(
         file_settings(shared, roots_of(_path(item) for part in chosen.parts() for item in part.letters)),
         models=remembered_models(shared.state_dir),
         allow_private_addresses=private_network,
+        schemes=(*DEFAULT_SCHEMES, *(scheme or ())),
     )
     cluster = Cluster.named(broker, client_properties)
     with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output, cluster=cluster) as run:

@@ -23,6 +23,7 @@ from stream.cli.worker_options import (
     Embedder,
     Light,
     PrivateNetwork,
+    Schemes,
     Span,
     WhereModelsRun,
     WorkerOptions,
@@ -54,6 +55,7 @@ def ingest(  # one option per thing a producer can say
     captioner: Captioner = "template",
     light: Light = False,
     private_network: PrivateNetwork = False,
+    scheme: Schemes = None,
     span: Span = 120.0,
     every: Annotated[
         float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
@@ -68,7 +70,7 @@ def ingest(  # one option per thing a producer can say
     if broker is not None:
         _refuse_what_workers_decide(context)
     targets = expand(uris)
-    options = WorkerOptions(embedder, captioner, light, device, private_network, span)
+    options = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
     settings = options.applied(file_settings(shared, roots_of(targets.values())))
     clock = SystemClock()
     labels = parse_labels(label or [])

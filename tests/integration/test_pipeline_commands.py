@@ -226,6 +226,16 @@ def test_commands_that_need_no_footage(tmp_path: Path) -> None:
     assert not state.exists(), "looking makes nothing"
 
 
+def test_footage_in_another_store_needs_its_scheme_named(library: Library, tmp_path: Path) -> None:
+    uri = f"local://{library.files / 'a' / 'crimson.mp4'}"  # fsspec's own name for this machine's files
+    state = tmp_path / "state"
+    refused = ingest(state, uri)
+    assert (refused.code, {item["code"] for item in refused.document["assets"]}) == (1, {"scheme_not_allowed"})
+    replayed = rushes(state, "dead-letters", "replay", "--all", "--scheme", "local", "--json")
+    assert (replayed.code, [item["status"] for item in replayed.document["assets"]]) == (0, ["ready"])
+    assert ingest(tmp_path / "another", uri, "--scheme", "local").code == 0
+
+
 def test_thumbnails_show_the_clip(library: Library) -> None:
     for row in stored_rows(library.state).ordered:
         name = name_of(row)
