@@ -14,7 +14,7 @@ from rich.table import Table
 from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, UsageProblem
-from stream.cli.ingest import file_settings, ingesting, report
+from stream.cli.ingest import file_settings, ingesting, refuse_what_workers_decide, report
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.cli.times import moment_ms
@@ -112,6 +112,8 @@ def replay(
     from stream.pipelines.replay import Feed, Replay
 
     shared: Context = context.obj
+    if broker is not None:
+        refuse_what_workers_decide(context)
     store = _store(shared)
     if letter_id is not None:
         chosen = Replay(store, [_one(shared, letter_id)])

@@ -68,7 +68,7 @@ def ingest(  # one option per thing a producer can say
     """Make footage searchable. Run again to resume; what is done is not done again."""
     shared: Context = context.obj
     if broker is not None:
-        _refuse_what_workers_decide(context)
+        refuse_what_workers_decide(context)
     targets = expand(uris)
     options = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
     settings = options.applied(file_settings(shared, roots_of(targets.values())))
@@ -94,7 +94,7 @@ def ingest(  # one option per thing a producer can say
     report(shared, run, finished=finished, json_output=json_output)
 
 
-def _refuse_what_workers_decide(context: typer.Context) -> None:
+def refuse_what_workers_decide(context: typer.Context) -> None:
     """Options that would say nothing to workers elsewhere."""
     sources = {name: context.get_parameter_source(name) for name in option_names()}
     given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]

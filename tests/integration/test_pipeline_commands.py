@@ -234,6 +234,8 @@ def test_footage_in_another_store_needs_its_scheme_named(library: Library, tmp_p
     replayed = rushes(state, "dead-letters", "replay", "--all", "--scheme", "local", "--json")
     assert (replayed.code, [item["status"] for item in replayed.document["assets"]]) == (0, ["ready"])
     assert ingest(tmp_path / "another", uri, "--scheme", "local").code == 0
+    elsewhere = rushes(state, "dead-letters", "replay", "--all", "--scheme", "local", "--broker", "kafka://127.0.0.1:1")
+    assert (elsewhere.code, "--scheme" in elsewhere.err) == (2, True)
 
 
 def test_thumbnails_show_the_clip(library: Library) -> None:
