@@ -2,7 +2,6 @@
 differently the second time (DNS rebinding) gains nothing.
 """
 
-import ipaddress
 import ssl
 from collections.abc import Iterable
 from socket import SOCK_STREAM, getaddrinfo
@@ -10,12 +9,10 @@ from typing import Any
 
 import httpcore
 
+from decoders.addresses import is_public
 from decoders.source import SourcePolicy
 from stream.clock import SystemClock
 from stream.errors import BadMedia, Retryable
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 class CheckedBackend(httpcore.NetworkBackend):
@@ -82,23 +79,10 @@ def checked_address(host: str, port: int, policy: SourcePolicy) -> str:
     except (OSError, UnicodeError):
         raise Retryable(f"{host[:200]}: the host name cannot be resolved; check it", code="http_resolve") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not policy.allow_private_addresses and not all(_is_public(address) for address in addresses):
+    if not policy.allow_private_addresses and not all(is_public(address) for address in addresses):
         raise BadMedia(
-            f"{host[:200]}: resolves to a private, loopback or link-local address, which is not allowed here",
+            f"{host[:200]}: resolves to an address that is not public (private, loopback, link-local, reserved),"
+            " which is not allowed here",
             code="address_not_allowed",
         )
     return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    inner = _embedded(parsed) if isinstance(parsed, ipaddress.IPv6Address) else None
-    checked = inner or parsed
-    return checked.is_global and not (checked.is_multicast or checked.is_reserved)
-
-
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that a gateway or the kernel would take out of this one (mapped, 6to4, NAT64, compatible)."""
-    if address in _NAT64 or address in _COMPATIBLE:
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour

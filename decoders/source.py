@@ -14,8 +14,8 @@ class SourcePolicy:
     """What a uri may name. Travels to decode children as plain values.
 
     `roots` bound every local path after it is resolved; none allows no local path at all. `schemes` beside `file`,
-    `http` and `https` are fsspec protocols (`s3`, …). Private, loopback and link-local addresses are refused unless
-    `allow_private_addresses`.
+    `http` and `https` are fsspec protocols (`s3`, …). Addresses that are not public (`decoders.addresses`) are refused
+    unless `allow_private_addresses`.
     """
 
     schemes: tuple[str, ...] = ("file", "http", "https")

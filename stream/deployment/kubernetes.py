@@ -21,7 +21,12 @@ _STORING = ("plan", "index", "parquet", "dead-letters")
 _READING = ("plan", "decode")
 _LOADING = ("plan", "understand", "caption")
 WATCHED = {"caption": "--captions", "notifications": "--notifications"}
-_PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+_NOT_PUBLIC = [
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12"),
+    *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+    *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+]
+"""As `decoders.addresses` has them: the cluster refuses what the worker refuses."""
 NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
 
 
@@ -225,7 +230,7 @@ def _outward(
     name: str, stages: Sequence[str], ports: Sequence[int], rollout: Rollout, *, private: bool = False
 ) -> Object:
     """Lets pods of these stages out to public addresses, and to `private` ones."""
-    block: Object = {"cidr": "0.0.0.0/0"} if private else {"cidr": "0.0.0.0/0", "except": _PRIVATE}
+    block: Object = {"cidr": "0.0.0.0/0"} if private else {"cidr": "0.0.0.0/0", "except": _NOT_PUBLIC}
     way = {"to": [{"ipBlock": block}], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
     selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": list(stages)}]}
     spec = {"podSelector": selector, "policyTypes": ["Egress"], "egress": [way]}

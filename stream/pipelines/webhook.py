@@ -28,7 +28,7 @@ _REFUSED = frozenset({400, 406, 409, 411, 413, 414, 415, 422})
 class WebhookSettings:
     """From the command line alone: no event decides where to. `secret` signs; it is never printed.
 
-    Private, loopback and link-local addresses are refused unless allowed, redirects are not followed, and a proxy of
+    Addresses that are not public are refused unless allowed, redirects are not followed, and a proxy of
     the environment is not asked.
     """
 
@@ -118,7 +118,7 @@ class WebhookOperator:
                 return answer.status
         except BadMedia:
             raise Unavailable(
-                "the webhook's host has a private, loopback or link-local address; allow it or name another",
+                "the webhook's host has an address that is not public; allow it or name another",
                 code="webhook_address",
             ) from None
         except (Retryable, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:

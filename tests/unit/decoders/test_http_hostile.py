@@ -280,7 +280,7 @@ def test_a_name_that_is_rebound_gains_nothing(
     """127.0.0.1 stands for a public address. The answer that was checked is the one connected to."""
     server = serve(answering())
     resolver = Resolver("127.0.0.1", "127.0.0.2")
-    monkeypatch.setattr(http_connect, "_is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(http_connect, "is_public", lambda address: address == "127.0.0.1")
     monkeypatch.setattr(http_connect, "getaddrinfo", resolver)
     source = open_source(f"http://rebound.test:{server.port}/clip.mp4", replace(POLICY, allow_private_addresses=False))
     assert (resolver.asked, len(server.asked)) == (1, 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from decoders import http_connect
+from decoders.addresses import is_public
 from decoders.source import SourcePolicy, describe, open_source
 from stream.errors import BadMedia, Retryable, StageError, Superseded
 
@@ -356,8 +357,8 @@ def test_http_private_addresses(host: str) -> None:
 
 def test_http_redirect_to_a_private_address(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first hop is let through as if it were public; the second names a loopback address."""
-    real = http_connect._is_public
-    monkeypatch.setattr(http_connect, "_is_public", lambda address: address == "127.0.0.1" or real(address))
+    real = is_public
+    monkeypatch.setattr(http_connect, "is_public", lambda address: address == "127.0.0.1" or real(address))
     assert refused(at(server, "to/http://127.0.0.2:9/a"), SourcePolicy()).code == "address_not_allowed"
 
 

@@ -12,6 +12,7 @@ import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from typer.testing import CliRunner
 
+from decoders.addresses import NOT_PUBLIC_V4
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.clock import Clock, SystemClock
@@ -221,6 +222,12 @@ def test_control_is_let_out_to_the_webhooks_port_alone(tmp_path: Path, url: str,
     assert ways["rushes-webhook"]["egress"][0]["ports"] == [{"port": port, "protocol": "TCP"}]
     assert selected(ways["rushes-reading"]) == ["plan", "decode"]
     assert [it["port"] for it in ways["rushes-reading"]["egress"][0]["ports"]] == [80, 443]
+
+
+def test_pods_are_let_out_to_public_addresses_alone() -> None:
+    (way,) = (it for it in manifests(TOPOLOGY, ROLLOUT) if it["metadata"]["name"] == "rushes-reading")
+    block = way["spec"]["egress"][0]["to"][0]["ipBlock"]
+    assert block == {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC_V4)}
 
 
 def test_single_writers_are_recreated_and_the_others_are_counted_by_keda() -> None:
