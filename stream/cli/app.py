@@ -27,7 +27,7 @@ from stream.cli import (
     verify,
     weights,
 )
-from stream.cli.context import UsageProblem, explain, make_context
+from stream.cli.context import OfDeployment, UsageProblem, explain, make_context
 from stream.errors import StageError
 
 app = typer.Typer(
@@ -49,29 +49,36 @@ def options(
     cache: Annotated[
         Path | None, typer.Option(help="Weights and samples. [env RUSHES_CACHE; default the user's cache directory]")
     ] = None,
+    deployment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of the deployments on a cluster, and whose stores. [env RUSHES_DEPLOYMENT; default rushes]",
+        ),
+    ] = None,
 ) -> None:
     """Footage in, searchable moments out, seconds after upload."""
-    context.obj = make_context(state, cache)
+    context.obj = make_context(state, cache, deployment)
 
 
-app.command("demo")(demo.demo)
-app.command("ingest")(ingest.ingest)
-app.command("run")(run.run)
-app.command("exporter")(exporter.exporter)
-app.command("lag")(lag.lag)
-app.command("autoscale")(autoscale.autoscale)
-app.command("control")(control.control)
-app.command("usage")(control.usage)
-app.command("progress")(control.progress)
+app.command("demo", cls=OfDeployment)(demo.demo)
+app.command("ingest", cls=OfDeployment)(ingest.ingest)
+app.command("run", cls=OfDeployment)(run.run)
+app.command("exporter", cls=OfDeployment)(exporter.exporter)
+app.command("lag", cls=OfDeployment)(lag.lag)
+app.command("autoscale", cls=OfDeployment)(autoscale.autoscale)
+app.command("control", cls=OfDeployment)(control.control)
+app.command("usage", cls=OfDeployment)(control.usage)
+app.command("progress", cls=OfDeployment)(control.progress)
 app.command("search")(search.search)
-app.command("status")(assets.status)
+app.command("status", cls=OfDeployment)(assets.status)
 app.command("moments")(assets.moments)
-app.command("delete")(upkeep.delete)
+app.command("delete", cls=OfDeployment)(upkeep.delete)
 app.command("compact")(upkeep.compact)
-app.command("manifests")(manifests.manifests)
-app.command("topology")(topology.topology)
+app.command("manifests", cls=OfDeployment)(manifests.manifests)
+app.command("topology", cls=OfDeployment)(topology.topology)
 app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
+app.command("doctor", cls=OfDeployment)(doctor.doctor)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(weights.samples_app, name="samples")

@@ -30,7 +30,7 @@ def status(
     from sinks.catalogue import Catalogue
 
     shared: Context = context.obj
-    if cluster := Cluster.named(broker, client_properties):
+    if cluster := Cluster.named(broker, client_properties, shared.deployment):
         status_there(shared, cluster, tenant, json_output=json_output)
         return
     views = Catalogue(file_settings(shared).index_dir).assets(tenant)

@@ -10,6 +10,7 @@ import typer
 
 from stream.cli.context import Context
 from stream.cli.ingest import stop_on_signals
+from stream.cli.sessions import Cluster
 from stream.cli.watching import (
     BatchDrain,
     Broker,
@@ -70,10 +71,10 @@ def autoscale(  # one option per thing a machine decides
 
     def command(stage: str) -> Sequence[str]:
         rushes = (sys.executable, "-c", "from stream.cli.app import main; main()")
-        return [*rushes, "--state", str(shared.state_dir), "--cache", str(shared.cache_dir), "run", stage, *options]
+        return [*rushes, *shared.words(), "run", stage, *options]
 
     stop = threading.Event()
-    watched = Watched(broker, client_properties, policy, captions=worker.models.captioned)
+    watched = Watched(Cluster(broker, client_properties, shared.deployment), policy, captions=worker.models.captioned)
     with (
         observing(watched) as observer,
         stop_on_signals(stop),

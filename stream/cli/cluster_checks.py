@@ -23,12 +23,10 @@ def cluster_checks(cluster: Cluster, shared: Context, partitions: int) -> Iterat
     """Line by line; what depends on something that is not well is left out."""
     import confluent_kafka
 
-    from stream.kafka.client import KafkaSettings
-
     versions = f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
     yield Check("kafka client", True, versions)
     try:
-        settings = KafkaSettings.from_uri(cluster.uri, cluster.properties)
+        settings = cluster.settings()
     except StageError as error:
         yield Check("broker named", False, explain(error), "see --broker and --client-properties")
         return

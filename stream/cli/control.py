@@ -12,6 +12,7 @@ from rich.table import Table
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.live import STYLES
+from stream.cli.sessions import Cluster
 from stream.cli.shown import clip_name, shown
 from stream.clock import SystemClock
 from stream.events.grid import SECOND_NS
@@ -44,7 +45,6 @@ def control(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
     """Follow progress, keep usage, say what is completed. Its table lives in Kafka: the state directory may be lost."""
-    from stream.kafka.client import KafkaSettings
     from stream.pipelines.control import Served, run_control
     from stream.pipelines.webhook import WebhookSettings
 
@@ -53,7 +53,7 @@ def control(
     if webhook is not None:
         secret = _secret(webhook_secret_file, webhook_secret)
         settings = WebhookSettings(webhook, secret, allow_private_addresses=private_network)
-    kafka = KafkaSettings.from_uri(broker, client_properties)
+    kafka = Cluster(broker, client_properties, shared.deployment).settings()
 
     def announce(bound: int) -> None:
         shared.console.print(f"Metrics are at http://{host}:{bound}/metrics.", soft_wrap=True)
@@ -81,7 +81,8 @@ def usage(
     shared: Context = context.obj
     if window not in get_args(Window):
         raise UsageProblem(f"--window {window!r}: choose hour or day")
-    view = _own_view(shared) if broker is None else _view(broker, client_properties)
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
+    view = _own_view(shared) if cluster is None else _view(cluster)
     found = view.usage("hour" if window == "hour" else "day", tenant)
     rows = [
         {
@@ -118,7 +119,7 @@ def progress(
 ) -> None:
     """How far each asset is, stage by stage, the newest first."""
     shared: Context = context.obj
-    views = _view(broker, client_properties).assets(tenant)
+    views = _view(Cluster(broker, client_properties, shared.deployment)).assets(tenant)
     if json_output:
         shared.print_json([_asset_json(view) for view in views])
         return
@@ -136,14 +137,12 @@ def progress(
         shared.console.print(f"{limit} of {len(views)}; --limit {len(views)} shows all")
 
 
-def _view(broker: str, client_properties: Path | None) -> "ControlView":
+def _view(cluster: Cluster) -> "ControlView":
     from stream.control.app import CHANGELOG
     from stream.control.view import ControlView
-    from stream.kafka.client import KafkaSettings
     from stream.kafka.snapshot import latest_values
 
-    kafka = KafkaSettings.from_uri(broker, client_properties)
-    return ControlView(latest_values(kafka, CHANGELOG, SystemClock()))
+    return ControlView(latest_values(cluster.settings(), CHANGELOG, SystemClock()))
 
 
 def _own_view(shared: Context) -> "ControlView":

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
-from stream.cli.context import Context, UsageProblem
+from stream.cli.context import Context, OfDeployment, UsageProblem
 from stream.cli.ingest import file_settings, ingesting, refuse_what_workers_decide, report
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
@@ -89,7 +89,7 @@ def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="
     shared.print_json(metadata(_one(shared, letter_id)))
 
 
-@app.command()
+@app.command(cls=OfDeployment)
 def replay(
     context: typer.Context,
     letter_id: Annotated[str | None, typer.Argument(help="Id or beginning of it; without one, by filter.")] = None,
@@ -131,7 +131,7 @@ def replay(
         allow_private_addresses=private_network,
         schemes=(*DEFAULT_SCHEMES, *(scheme or ())),
     )
-    cluster = Cluster.named(broker, client_properties)
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
     with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output, cluster=cluster) as run:
         feed = Feed(chosen, run.session.send)
 

@@ -51,7 +51,7 @@ def demo(
     ]
     with ExitStack() as held:
         cluster = held.enter_context(_cluster(shared, settings, clock)) if kafka else None
-        waits = held.enter_context(waiting(cluster.uri)) if cluster else dict
+        waits = held.enter_context(waiting(cluster)) if cluster else dict
         run = held.enter_context(
             ingesting(shared, settings, clock, len(events), quiet=False, line_every_s=2.0, cluster=cluster, waits=waits)
         )

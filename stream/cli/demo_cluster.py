@@ -34,7 +34,7 @@ def demo_cluster(shared: Context, topology: Topology, roots: Sequence[Path], clo
         held.callback(node.down)
         with shared.console.status("starting Kafka …"):
             node.up(fetch_jars(shared.cache_dir))
-        cluster = Cluster(f"kafka://{node.servers}")
+        cluster = Cluster(f"kafka://{node.servers}", deployment=shared.deployment)
         shared.console.print(f"  Kafka at {cluster.uri}")
         with cluster.connected(clock) as broker:
             prepare(broker, topology, DEPLOYMENT)
@@ -54,7 +54,7 @@ def _worker(
     log_path = shared.state_dir / "logs" / f"{names[0]}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "stream.cli.app", "--state", str(shared.state_dir), "--cache", str(shared.cache_dir)),
+        *(sys.executable, "-m", "stream.cli.app", *shared.words()),
         *("run", *names, "--broker", cluster.uri, "--partitions", str(DEPLOYMENT.partitions)),
         *(argument for root in roots for argument in ("--root", str(root))),
     ]

@@ -34,7 +34,7 @@ def doctor(
     if broker is not None:
         from stream.cli.cluster_checks import cluster_checks
 
-        checks += cluster_checks(Cluster(broker, client_properties), shared, partitions)
+        checks += cluster_checks(Cluster(broker, client_properties, shared.deployment), shared, partitions)
     if json_output:
         shared.print_json([asdict(check) for check in checks])
     else:

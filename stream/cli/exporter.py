@@ -7,6 +7,7 @@ import typer
 
 from stream.cli.context import Context
 from stream.cli.ingest import stop_on_signals
+from stream.cli.sessions import Cluster
 from stream.cli.watching import (
     BatchDrain,
     Broker,
@@ -48,7 +49,8 @@ def exporter(  # one option per thing a deployment decides
         shared.console.file.flush()
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
-    watched = Watched(broker, client_properties, policy, captions=captions, notifications=notifications, remembers=True)
+    cluster = Cluster(broker, client_properties, shared.deployment)
+    watched = Watched(cluster, policy, captions=captions, notifications=notifications, remembers=True)
     stop = threading.Event()
     with (
         observing(watched) as observer,

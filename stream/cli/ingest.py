@@ -86,7 +86,7 @@ def ingest(  # one option per thing a producer can say
         )
         for uri in targets
     ]
-    cluster = Cluster.named(broker, client_properties)
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
     with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
         if cluster is None:
             remember_models(shared.state_dir, settings.models)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli.context import Context
+from stream.cli.context import Context, OfDeployment
 from stream.cli.ingest import file_settings
 from stream.cli.sessions import ClientProperties, Cluster
 
@@ -64,7 +64,7 @@ def down(context: typer.Context, directory: Directory = None) -> None:
     shared.console.print("Kafka is stopped." if ran else f"No Kafka of {node.directory} was running.")
 
 
-@app.command()
+@app.command(cls=OfDeployment)
 def topics(
     context: typer.Context,
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
@@ -79,7 +79,7 @@ def topics(
     shared: Context = context.obj
     clock = SystemClock()
     topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
-    with Cluster(broker, client_properties).connected(clock) as cluster:
+    with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
         prepare(cluster, topology, Deployment(0, partitions))
     shared.console.print(f"{len(topology.topics)} topics are as they should be.")
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from stream.cli.context import Context
 from stream.cli.ingest import stop_on_signals
+from stream.cli.sessions import Cluster
 from stream.cli.watching import (
     BatchDrain,
     Broker,
@@ -52,7 +53,12 @@ def lag(
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     with observing(
-        Watched(broker, client_properties, policy, captions=captions, notifications=notifications)
+        Watched(
+            Cluster(broker, client_properties, shared.deployment),
+            policy,
+            captions=captions,
+            notifications=notifications,
+        )
     ) as observer:
         if json_output:
             shared.print_json(as_json(observer.step()))

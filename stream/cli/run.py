@@ -74,9 +74,9 @@ def run(  # one option per thing a deployment decides
         tenant_credit_s=tenant_credit or 120.0 * partitions,
         tenant_assets=tenant_assets or 4 * partitions,
     )
-    stop = threading.Event()
+    stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
     try:
-        with own_scratch(), Cluster(broker, client_properties).connected(clock) as cluster, stop_on_signals(stop):
+        with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):
             run_deployed(settings, stages, cluster, Deployment(epoch_ms, partitions, host, port), stop, clock=clock)
     except KeyError as unknown:
         raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None

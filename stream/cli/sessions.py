@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream.clock import Clock
+from stream.names import DEFAULT, Names
 from stream.pipelines.session import Session
 from stream.scratch import own_scratch
 from stream.settings import Settings
 
 if TYPE_CHECKING:
     from stream.kafka.broker import KafkaBroker
+    from stream.kafka.client import KafkaSettings
 
 BrokerUri = Annotated[
     str | None, typer.Option("--broker", help="kafka://host:port[,host:port…]: leave the work to workers there.")
@@ -27,22 +29,28 @@ ClientProperties = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kafka cluster as it was named at the command line."""
+    """A deployment's part of a Kafka cluster, as it was named at the command line."""
 
     uri: str
     properties: Path | None = None
+    deployment: str = DEFAULT
 
     @classmethod
-    def named(cls, uri: str | None, properties: Path | None) -> "Cluster | None":
-        return None if uri is None else cls(uri, properties)
+    def named(cls, uri: str | None, properties: Path | None, deployment: str) -> "Cluster | None":
+        return None if uri is None else cls(uri, properties, deployment)
+
+    def settings(self) -> "KafkaSettings":
+        """Raises `Fatal` for what cannot be an address or a properties file."""
+        from stream.kafka.client import KafkaSettings
+
+        return KafkaSettings.from_uri(self.uri, self.properties, Names(self.deployment))
 
     @contextmanager
     def connected(self, clock: Clock) -> Iterator["KafkaBroker"]:
-        """Raises `Fatal` for what cannot be an address or a properties file."""
+        """As `settings`."""
         from stream.kafka.broker import KafkaBroker
-        from stream.kafka.client import KafkaSettings
 
-        broker = KafkaBroker(KafkaSettings.from_uri(self.uri, self.properties), clock)
+        broker = KafkaBroker(self.settings(), clock)
         try:
             yield broker
         finally:

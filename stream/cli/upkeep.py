@@ -33,7 +33,7 @@ def delete(
     named as they were when they were ingested.
     """
     shared: Context = context.obj
-    if cluster := Cluster.named(broker, client_properties):
+    if cluster := Cluster.named(broker, client_properties, shared.deployment):
         _delete_there(shared, cluster, _deletions(assets, tenant, ids=ids), json_output=json_output)
         return
     gone = [(tenant, name) for name in _known(shared, assets, tenant, ids=ids)]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from stream.cli.lag import duration
+from stream.cli.sessions import Cluster
 from stream.cli.watching import Watched, observing
 from stream.errors import Unavailable
 from stream.observer import Observation, Observer
@@ -33,10 +34,10 @@ class Waits:
 
 
 @contextmanager
-def waiting(broker: str) -> Iterator[Waits]:
+def waiting(cluster: Cluster) -> Iterator[Waits]:
     """Looks once a second for the block."""
     waits, stop = Waits(), threading.Event()
-    with observing(Watched(broker, None, ScalingPolicy())) as observer:
+    with observing(Watched(cluster, ScalingPolicy())) as observer:
         thread = threading.Thread(target=waits.follow, args=(observer, stop), name="waits", daemon=True)
         thread.start()
         try:

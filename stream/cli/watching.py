@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream.cli.context import UsageProblem
+from stream.cli.sessions import Cluster
 from stream.clock import SystemClock
 from stream.scaling import PRIOR_SERVICE, ScalingPolicy
 from stream.settings import ModelChoice, Settings
@@ -38,8 +39,7 @@ Notifications = Annotated[bool, typer.Option(help="The deployment runs the notif
 class Watched:
     """What to watch. `remembers`: leave word of where to begin after a restart."""
 
-    broker: str
-    client_properties: Path | None
+    cluster: Cluster
     policy: ScalingPolicy
     captions: bool = False
     notifications: bool = False
@@ -49,7 +49,6 @@ class Watched:
 @contextmanager
 def observing(watched: Watched) -> Iterator["Observer"]:
     """An observer of the topology on that broker."""
-    from stream.kafka.client import KafkaSettings
     from stream.kafka.watch import KafkaWatch
     from stream.observer import Observer
     from stream.pipelines.understanding import Understanding
@@ -61,7 +60,7 @@ def observing(watched: Watched) -> Iterator["Observer"]:
     settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
     topology = Understanding(settings, clock, epoch_ms=0).topology()
     groups = {stage.name: stage.sources for stage in topology.stages}
-    watch = KafkaWatch(KafkaSettings.from_uri(watched.broker, watched.client_properties), clock, groups)
+    watch = KafkaWatch(watched.cluster.settings(), clock, groups)
     try:
         yield Observer(watch, topology, clock, watched.policy, remembers=watched.remembers)
     finally:

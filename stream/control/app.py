@@ -22,6 +22,7 @@ from stream.control.state import APP, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
 from stream.events.base import Event
 from stream.kafka.client import KafkaSettings
+from stream.names import Names
 from stream.records import Record
 from stream.status import Status
 from stream.topics import COMPLETIONS, PROGRESS
@@ -93,7 +94,7 @@ def build(hosting: Hosting) -> faust.App:
     kafka = hosting.kafka
     silence_s = int(kafka.properties.get("session.timeout.ms", kafka.session_timeout_s * 1000)) / 1000
     return faust.App(
-        APP,
+        kafka.names.of(APP),
         broker=[f"kafka://{server}" for server in kafka.servers.split(",")],
         broker_credentials=credentials(kafka.properties),
         broker_commit_interval=hosting.commit_interval_s,
@@ -117,6 +118,7 @@ class Control:
         self.failure: BaseException | None = None
         self._status = status
         self._app = app
+        self._names = hosting.kafka.names
         self._decoder = Decoder([PROGRESS])
         self._table: Any = app.Table(
             TABLE,
@@ -127,10 +129,10 @@ class Control:
             # What a later value replaced, such as the name of a deleted asset, is gone after a day.
             extra_topic_configs={"max.compaction.lag.ms": COMPACTION_LAG_MS},
         )
-        self._completions = _raw_topic(app, COMPLETIONS.name)
+        self._completions = _raw_topic(app, self._names.of(COMPLETIONS.name))
         self._sent: set[bytes] = set()
         self._unsettled = asyncio.Semaphore(MAX_UNSETTLED)
-        app.agent(_raw_topic(app, PROGRESS.name), name="follow")(self._follow)
+        app.agent(_raw_topic(app, self._names.of(PROGRESS.name)), name="follow")(self._follow)
 
     async def _follow(self, stream: Any) -> AsyncIterator[None]:
         async for event in stream.noack().events():
@@ -147,7 +149,7 @@ class Control:
     async def _take(self, event: Any) -> list[Any]:
         """Fold one event in; the writes to wait for."""
         try:
-            decoded = self._decoder.decode(_record(event))
+            decoded = self._decoder.decode(_record(event, self._names))
         except BadEvent as error:
             _log.warning("control plane: skipped a record of %s (%s)", PROGRESS.name, error.code)
             return []
@@ -221,10 +223,10 @@ def _raw_topic(app: faust.App, name: str) -> Any:
     return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
 
-def _record(event: Any) -> Record:
+def _record(event: Any, names: Names) -> Record:
     message = event.message
     return Record(
-        topic=message.topic,
+        topic=names.own(message.topic),
         partition=message.partition,
         offset=message.offset,
         key=message.key or b"",

@@ -80,8 +80,9 @@ class KafkaBroker:
         """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered."""
         known = self.nodes().topics
         return {
-            spec.name: self._differing(spec, len(known[spec.name].partitions)) if spec.name in known else None
+            spec.name: self._differing(spec, len(known[name].partitions)) if name in known else None
             for spec in topics
+            for name in [self._settings.names.of(spec.name)]
         }
 
     def nodes(self) -> ClusterMetadata:
@@ -96,7 +97,7 @@ class KafkaBroker:
         if not fresh:
             return
         low = self._offsets(fresh, _FIRST)
-        places = [TopicPartition(topic, each.partition, low[each]) for each in fresh]
+        places = [TopicPartition(each.topic, each.partition, low[each]) for each in fresh]
 
         def place() -> None:
             try:
@@ -119,7 +120,9 @@ class KafkaBroker:
         low = self._offsets(list(floors), _FIRST) if floors else {}
         gone = {each: at - low[each] for each, at in floors.items() if at is not None and at > low[each]}
         if gone:
-            self._delete([TopicPartition(topic, each.partition, low[each] + count) for each, count in gone.items()])
+            self._delete(
+                [TopicPartition(each.topic, each.partition, low[each] + count) for each, count in gone.items()]
+            )
         return sum(gone.values())
 
     def tail(self, topic: str, *, from_start: bool = False) -> KafkaTail:
@@ -129,7 +132,7 @@ class KafkaBroker:
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
         """How many consumers each group has now; none where it was never seen."""
-        return self._patiently("asking for members", lambda: member_counts(self._admin, groups))
+        return self._patiently("asking for members", lambda: member_counts(self._admin, groups, self._settings.names))
 
     def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> KafkaConsumer:
         return KafkaConsumer(self._settings, topics, group, self._clock, self._places, in_hand=in_hand)
@@ -173,7 +176,7 @@ class KafkaBroker:
     def _create(self, specs: Sequence[TopicSpec]) -> None:
         fresh = [
             NewTopic(
-                spec.name,
+                self._settings.names.of(spec.name),
                 num_partitions=spec.partitions,
                 replication_factor=self._settings.replication_factor,
                 config=topic_config(spec),
@@ -197,7 +200,8 @@ class KafkaBroker:
 
     def _described(self, topic: str) -> TopicMetadata:
         """Raises `KafkaException` for a topic that is not there."""
-        found = self._admin.list_topics(topic, CALL_TIMEOUT_S).topics[topic]
+        name = self._settings.names.of(topic)
+        found = self._admin.list_topics(name, CALL_TIMEOUT_S).topics[name]
         if found.error is not None:
             raise KafkaException(found.error)
         return found
@@ -236,7 +240,7 @@ class KafkaBroker:
         self._patiently("deleting acknowledged records", ask)
 
     def _differing(self, spec: TopicSpec, partitions: int) -> list[str]:
-        there = self._config_of(ResourceType.TOPIC, spec.name)
+        there = self._config_of(ResourceType.TOPIC, self._settings.names.of(spec.name))
         differing = [
             f"{name} is {there.get(name)}, not {wanted}"
             for name, wanted in topic_config(spec).items()
@@ -256,15 +260,16 @@ class KafkaBroker:
         return {each: (held[each] if held[each] is not None else low[each], high[each]) for each in partitions}  # type: ignore[misc]
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
-        found = self._patiently("listing topics", lambda: self._admin.list_topics(topic, CALL_TIMEOUT_S)).topics[topic]
+        name = self._settings.names.of(topic)
+        found = self._patiently("listing topics", lambda: self._admin.list_topics(name, CALL_TIMEOUT_S)).topics[name]
         if found.error is not None:
             if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise Fatal(
-                    f"topic {topic!r} does not exist: `rushes kafka topics` and `rushes run` make it",
+                    f"topic {name!r} does not exist: `rushes kafka topics` and `rushes run` make it",
                     code="unknown_topic",
                 )
             raise as_stage_error(found.error, f"asking for topic {topic}")
-        return [TopicPartition(topic, number) for number in sorted(found.partitions)]
+        return [TopicPartition(name, number) for number in sorted(found.partitions)]
 
     def _extent(self, topic: str) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """First kept and end offset of each partition."""
@@ -291,7 +296,7 @@ class KafkaBroker:
         if not plain:
             return []
         low, held = self._offsets(plain, _FIRST), self._commits(group, plain)
-        return [GroupPlace(held[each], low[each], each.topic in self._by_age) for each in plain]
+        return [GroupPlace(held[each], low[each], self._settings.key(each)[0] in self._by_age) for each in plain]
 
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
         def ask() -> dict[TopicPartition, int]:
@@ -329,7 +334,7 @@ class KafkaBroker:
             return None
         if message is None or error is not None:
             raise as_stage_error(error or KafkaError(-1), f"reading the oldest record of {topic}-{partition}")
-        record = record_of(message)
+        record = record_of(message, self._settings)
         return record.append_time_ms, record_size(record.key, record.value, record.headers)
 
     def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = SETTLING) -> T:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from stream.clock import Clock
 from stream.errors import Fatal, StageError, Unavailable
 from stream.kafka.contact import Client, Refusals, first_contact
 from stream.kafka.listener import spoken
+from stream.names import Names
 from stream.records import Record
 
 T = TypeVar("T")
@@ -38,7 +39,8 @@ class KafkaSettings:
     """`servers` is a comma-separated list of host:port. `properties` are librdkafka's, for security settings.
 
     `session_timeout_s` is how long a member may be silent before its partitions move. `refusals` are those of every
-    client made with these settings.
+    client made with these settings. `names` are those that the deployment has on the cluster: our callers and records
+    never meet them.
     """
 
     servers: str
@@ -48,10 +50,11 @@ class KafkaSettings:
     max_poll_interval_s: float = 300.0
     commit_interval_s: float = 1.0
     flush_timeout_s: float = 30.0
+    names: Names = field(default_factory=Names)
     refusals: Refusals = field(default_factory=Refusals, repr=False, compare=False)
 
     @classmethod
-    def from_uri(cls, uri: str, properties_file: Path | None = None) -> "KafkaSettings":
+    def from_uri(cls, uri: str, properties_file: Path | None = None, names: Names | None = None) -> "KafkaSettings":
         """From `kafka://host:port[,host:port…]` and a file of `key=value` lines (`#` begins a comment).
 
         Raises `Fatal` with what is wrong; the message holds no value of the file.
@@ -62,7 +65,8 @@ class KafkaSettings:
                 "a broker is named kafka://host:port[,host:port]; secrets go into a client properties file",
                 code="invalid_broker",
             )
-        return cls(servers=parts.netloc, properties=read_properties(properties_file) if properties_file else {})
+        properties = read_properties(properties_file) if properties_file else {}
+        return cls(servers=parts.netloc, properties=properties, names=names or Names())
 
     def common(self) -> dict[str, Any]:
         return {
@@ -75,6 +79,16 @@ class KafkaSettings:
             "log.connection.close": False,  # who waits for a broker says so
             "error_cb": self.refusals.told,
         }
+
+    def place(self, topic: str, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
+        """As the client takes it."""
+        return TopicPartition(self.names.of(topic), partition, offset)
+
+    def key(self, place: TopicPartition | Message) -> tuple[str, int]:
+        """What the client names, as we call it: a topic and a partition."""
+        if isinstance(place, Message):
+            return self.names.own(place.topic() or ""), place.partition() or 0
+        return self.names.own(place.topic), place.partition
 
     def met(self, client: Client, clock: Clock) -> None:
         """Wait for the cluster's first answer. Raises `Unavailable` where none comes, `Fatal` where it refuses us."""
@@ -128,7 +142,7 @@ def admin(settings: KafkaSettings) -> AdminClient:
 def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer:
     """A client that never joins the group whose name it has to bear, and commits nothing unless told."""
     fixed = {
-        "group.id": group,
+        "group.id": settings.names.of(group),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",  # what retention took is passed over
@@ -136,12 +150,13 @@ def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer
     return made(Consumer, settings, **(fixed | options))
 
 
-def record_of(message: Message, *, epoch: int = 0, deaths: int | None = None) -> Record:
+def record_of(message: Message, settings: KafkaSettings, *, epoch: int = 0, deaths: int | None = None) -> Record:
     """A message that is no error, once; outside any group without an epoch."""
     headers = _headers(message)
+    topic, partition = settings.key(message)
     return Record(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
+        topic=topic,
+        partition=partition,
         offset=message.offset() or 0,
         key=as_bytes(message.key()),
         value=as_bytes(message.value()),

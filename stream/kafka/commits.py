@@ -10,6 +10,7 @@ from stream.acks import AckTracker, PartitionAcks
 from stream.acks import TopicPartition as Key
 from stream.clock import Clock
 from stream.errors import Fatal
+from stream.kafka.client import KafkaSettings
 from stream.kafka.takeover import Note, Takeover, take_over
 from stream.records import Record
 
@@ -44,14 +45,15 @@ class _Held:
 
 
 class Commits:
-    """Of one consumer, from its polling thread. Commits at least every `interval_s` what changed."""
+    """Of one consumer, from its polling thread. Commits at least every `commit_interval_s` what changed."""
 
-    def __init__(self, consumer: Consumer, clock: Clock, interval_s: float, places: Places, in_hand: int) -> None:
+    def __init__(self, consumer: Consumer, settings: KafkaSettings, clock: Clock, places: Places, in_hand: int) -> None:
         self._consumer = consumer
+        self._settings = settings
         self._in_hand = in_hand
         self._places = places
         self._clock = clock
-        self._interval_s = interval_s
+        self._interval_s = settings.commit_interval_s
         self._due_s = 0.0
         self._held: dict[Key, _Held] = {}
 
@@ -62,12 +64,12 @@ class Commits:
         starts: dict[Key, Takeover] = {}
         for place in self._places(group, partitions):
             found = place.committed
-            key = (found.topic, found.partition)
+            key = self._settings.key(found)
             if found.offset < 0:
                 starts[key] = take_over(place.low, Note(), self._in_hand)
             elif found.offset < place.low and not place.by_age:
                 raise Fatal(
-                    f"records {found.offset} to {place.low - 1} of {found.topic}-{found.partition} were deleted before"
+                    f"records {found.offset} to {place.low - 1} of {key[0]}-{key[1]} were deleted before"
                     " they were read; publish their assets again, then reset the group's offsets",
                     code="records_lost",
                 )
@@ -146,7 +148,10 @@ class Commits:
                 changed[key] = content
         if not changed:
             return
-        offsets = [TopicPartition(*key, position, metadata=text) for key, (position, text) in changed.items()]
+        offsets = [
+            TopicPartition(self._settings.names.of(topic), partition, position, metadata=text)
+            for (topic, partition), (position, text) in changed.items()
+        ]
         if wait:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         else:

@@ -58,9 +58,12 @@ class KafkaConsumer:
         self._polled_s = clock.monotonic_s()
         self._closing = threading.Event()
         self._consumer = made(Consumer, settings, on_commit=self._on_commit, **_options(settings, group))
-        self._commits = Commits(self._consumer, clock, settings.commit_interval_s, places, in_hand)
+        self._commits = Commits(self._consumer, settings, clock, places, in_hand)
         self._consumer.subscribe(
-            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            [settings.names.of(topic) for topic in topics],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
         )
         self._thread = threading.Thread(target=self._serve, name=f"kafka-{group}", daemon=True)
         self._thread.start()
@@ -204,8 +207,8 @@ class KafkaConsumer:
         """What was to be read next is gone. Where age takes what was not read, the rest goes on, and says how much is
         missing; nothing else is missed in silence. Raises `Fatal`, `Unavailable`.
         """
-        key = (message.topic() or "", message.partition() or 0)
-        (place,) = self._places(self._group, [TopicPartition(*key)])
+        key = self._settings.key(message)
+        (place,) = self._places(self._group, [self._settings.place(*key)])
         if not place.by_age or place.low <= (message.offset() or 0):
             raise Fatal(
                 f"group {self._group}: records of {key[0]} were deleted before they were read"
@@ -225,10 +228,10 @@ class KafkaConsumer:
             )
 
     def _record(self, message: Message) -> Record:
-        key = (message.topic() or "", message.partition() or 0)
+        key = self._settings.key(message)
         start = self._starts[key]
         deaths = start.deaths(message.offset() or 0) if start.trials_until else None
-        return record_of(message, epoch=self._reader.epochs.get(key, 0), deaths=deaths)
+        return record_of(message, self._settings, epoch=self._reader.epochs.get(key, 0), deaths=deaths)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the last owner left off, without what it had acknowledged beyond. Nothing is raised through
@@ -246,12 +249,12 @@ class KafkaConsumer:
                 self._starts[key] = start
                 self._epoch_of[key] = epoch
         # At the end, so that nothing is fetched before the pause holds.
-        consumer.incremental_assign([TopicPartition(*key, OFFSET_END) for key in starts])
-        consumer.pause([TopicPartition(*key) for key in starts])
+        consumer.incremental_assign([self._settings.place(*key, OFFSET_END) for key in starts])
+        consumer.pause([self._settings.place(*key) for key in starts])
         self._reader.begin({key: (self._epoch_of[key], start.position) for key, start in starts.items()})
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = [(partition.topic, partition.partition) for partition in partitions]
+        keys = [self._settings.key(partition) for partition in partitions]
         with self._lock:
             try:
                 self._commits.leave(self._acks, keys)
@@ -262,7 +265,7 @@ class KafkaConsumer:
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """Called for commits that nobody waited for. What failed is said again, even if nothing changes any more."""
-        failed = [(each.topic, each.partition) for each in partitions if error is not None or each.error is not None]
+        failed = [self._settings.key(each) for each in partitions if error is not None or each.error is not None]
         if failed:
             _log.info(
                 "%s: a commit failed and is repeated (%s)", self._group, "partly" if error is None else error.str()
@@ -271,7 +274,7 @@ class KafkaConsumer:
                 self._commits.failed(failed)
 
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._forget([(partition.topic, partition.partition) for partition in partitions])
+        self._forget([self._settings.key(partition) for partition in partitions])
 
     def _forget(self, keys: Sequence[Key]) -> None:
         """Another member has them now: a late commit would be accepted and move its offset back."""
@@ -285,7 +288,7 @@ class KafkaConsumer:
 
 def _options(settings: KafkaSettings, group: str) -> dict[str, Any]:
     return {
-        "group.id": group,
+        "group.id": settings.names.of(group),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",

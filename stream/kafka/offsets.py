@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, outsider
+from stream.names import Names
 
 
 class GroupOffsets:
@@ -45,10 +46,12 @@ class GroupOffsets:
             return self._clients[group]
 
 
-def member_counts(admin: AdminClient, groups: Sequence[str]) -> dict[str, int]:
+def member_counts(admin: AdminClient, groups: Sequence[str], names: Names) -> dict[str, int]:
     """How many consumers each group has now; none where it was never seen. Raises `KafkaException`, `TimeoutError`."""
     found: dict[str, int] = {}
-    for group, future in admin.describe_consumer_groups(list(groups)).items():
+    asked = {names.of(group): group for group in groups}
+    for name, future in admin.describe_consumer_groups(list(asked)).items():
+        group = asked[name]
         try:
             found[group] = len(future.result(CALL_TIMEOUT_S).members)
         except KafkaException as failure:

@@ -64,6 +64,7 @@ class KafkaProducer:
     ) -> None:
         self._limits = limits
         self._sizes = sizes
+        self._names = settings.names
         self._closed = threading.Event()
         self._refusals = settings.refusals
         self._lock = threading.Lock()
@@ -94,11 +95,12 @@ class KafkaProducer:
             )
         delivery = KafkaDelivery(size)
         fields: list[tuple[str, str | bytes | None]] = list(headers.items())
+        there = self._names.of(topic)
         try:
             try:
-                self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
+                self._producer.produce(there, value, key, headers=fields, on_delivery=delivery.told)
             except BufferError:
-                self._queue_late(topic, key, value, fields, delivery)
+                self._queue_late(there, key, value, fields, delivery)
         except KafkaException as failure:
             raise as_stage_error(failure.args[0], f"sending to {topic}") from None
         delivery.flight = self._flights[-1]  # only now: a flush that began before may not have seen it

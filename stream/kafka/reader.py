@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
 from stream.acks import TopicPartition as Key
 from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, outsider
@@ -19,6 +19,7 @@ class Reader:
     """
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
+        self._settings = settings
         self._client = outsider(settings, group, **FETCHING)
         self._changes: deque[Callable[[], None]] = deque()
         self._starts: dict[Key, int] = {}  # where each was assigned last
@@ -66,17 +67,17 @@ class Reader:
         """The next offset to read of each partition that is assigned to the client. It knows none of what it has not
         read since.
         """
-        read = self._client.position([TopicPartition(*key) for key in self.epochs.keys() - self._aside.keys()])
-        keys = {(each.topic, each.partition): each.offset for each in read}
+        asked = [self._settings.place(*key) for key in self.epochs.keys() - self._aside.keys()]
+        keys = {self._settings.key(each): each.offset for each in self._client.position(asked)}
         return {key: offset if offset >= 0 else self._starts[key] for key, offset in keys.items()}
 
     def _assign(self, offsets: Mapping[Key, int]) -> None:
         self._starts |= offsets
-        self._client.incremental_assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
+        self._client.incremental_assign([self._settings.place(*key, offset) for key, offset in offsets.items()])
 
     def _unassign(self, keys: Collection[Key]) -> None:
         if keys:
-            self._client.incremental_unassign([TopicPartition(*key) for key in keys])
+            self._client.incremental_unassign([self._settings.place(*key) for key in keys])
 
 
 FETCHING = {

@@ -17,7 +17,7 @@ def latest_values(settings: KafkaSettings, topic: str, clock: Clock) -> dict[byt
         settings.met(reader, clock)
         while True:
             try:
-                return _read(reader, topic, clock)
+                return _read(reader, settings.names.of(topic), clock)
             except KafkaException as failure:
                 error = failure.args[0]
                 if error.code() not in SETTLING or clock.monotonic_s() > deadline_s:

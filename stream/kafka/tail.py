@@ -26,6 +26,7 @@ class KafkaTail:
         self._next = {each.partition: at for each, at in starts.items()}
         self._ends = {each.partition: end for each, end in ends.items()}
         self._quiet = quiet
+        self._settings = settings
         self._consumer = outsider(
             settings,
             "rushes-tail",
@@ -56,7 +57,7 @@ class KafkaTail:
                 if not self._quiet and (error.fatal() or not error.retriable()):
                     raise as_stage_error(error, "following")
                 continue
-            record = record_of(message)
+            record = record_of(message, self._settings)
             self._next[record.partition] = record.offset + 1
             records.append(record)
         return records

@@ -11,7 +11,7 @@ from stream.errors import Unavailable
 from stream.kafka.client import CALL_TIMEOUT_S, KafkaSettings, admin, as_stage_error, outsider, record_of
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.takeover import Note
-from stream.observer import GROUP, Look
+from stream.observer import GROUP, Key, Look
 from stream.places import Place
 from stream.records import Record
 
@@ -61,7 +61,7 @@ class KafkaWatch:
 
     def remember(self, topic: str, places: Mapping[int, int]) -> None:
         """Commit where a later reader of `topic` shall begin."""
-        offsets = [TopicPartition(topic, partition, offset) for partition, offset in places.items()]
+        offsets = [self._settings.place(topic, partition, offset) for partition, offset in places.items()]
         _asked("committing for freshness", lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
 
     def close(self) -> None:
@@ -81,45 +81,47 @@ class KafkaWatch:
         fresh = [each for found in commits.values() for each in found if each.offset < 0]
         lows = self._offsets(fresh, OffsetSpec.earliest()) if fresh else {}  # type: ignore[no-untyped-call]
         places = [
-            _place(group, each, lows.get((each.topic, each.partition), 0), ends[each.topic, each.partition])
+            _place(group, each, self._settings.key(each), lows, ends)
             for group, found in commits.items()
             for each in found
         ]
-        return Look(places, member_counts(self._admin, list(self._groups)), ends)
+        return Look(places, member_counts(self._admin, list(self._groups), self._settings.names), ends)
 
     def _partitions(self, topics: set[str]) -> dict[str, list[TopicPartition]]:
         known = self._admin.list_topics(timeout=CALL_TIMEOUT_S).topics
-        if missing := sorted(topics - known.keys()):
+        there = {topic: self._settings.names.of(topic) for topic in topics}
+        if missing := sorted(set(there.values()) - known.keys()):
             raise Unavailable(
                 f"the cluster has no topic {', '.join(missing)}: start a worker with `rushes run`", code="unknown_topic"
             )
         return {
-            topic: [TopicPartition(topic, number) for number in sorted(known[topic].partitions)] for topic in topics
+            topic: [TopicPartition(name, number) for number in sorted(known[name].partitions)]
+            for topic, name in there.items()
         }
 
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
         plain = [TopicPartition(each.topic, each.partition) for each in partitions]
         futures = self._admin.list_offsets(dict.fromkeys(plain, spec))
-        return {(each.topic, each.partition): future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
+        return {self._settings.key(each): future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
 
     def _begin(self, ends: Mapping[tuple[str, int], int]) -> None:
         """Where each topic's reader stands; at the first kept record where it has not committed."""
-        partitions = [TopicPartition(*key) for key in ends]
+        partitions = [self._settings.place(*key) for key in ends]
         lows = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         starts = dict(lows)
         for topic in {topic for topic, _ in ends}:
             group = next((name for name, read in self._groups.items() if topic in read), GROUP)
-            wanted = [each for each in partitions if each.topic == topic]
+            wanted = [self._settings.place(*key) for key in ends if key[0] == topic]
             for each in self._offsets_of.committed(group, wanted):
-                key = (each.topic, each.partition)
+                key = self._settings.key(each)
                 starts[key] = max(lows[key], each.offset)
         self._at = starts
-        self._consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
+        self._consumer.assign([self._settings.place(*key, offset) for key, offset in starts.items()])
 
     def _record(self, message: Message) -> Record:
         if (error := message.error()) is not None:
             raise as_stage_error(error, "reading for freshness")
-        return record_of(message)
+        return record_of(message, self._settings)
 
 
 def _asked(doing: str, ask: Callable[[], T]) -> T:
@@ -132,7 +134,7 @@ def _asked(doing: str, ask: Callable[[], T]) -> T:
         raise Unavailable(f"{doing}: no answer within {CALL_TIMEOUT_S:g} s", code="broker_unavailable") from None
 
 
-def _place(group: str, held: Any, low: int, end: int) -> Place:
-    acked = low if held.offset < 0 else held.offset
+def _place(group: str, held: Any, key: Key, lows: Mapping[Key, int], ends: Mapping[Key, int]) -> Place:
+    acked = lows.get(key, 0) if held.offset < 0 else held.offset
     beyond = Note.from_text(held.metadata).acked_offsets(acked) if held.offset >= 0 else frozenset()
-    return Place(group, held.topic, held.partition, acked, end, beyond)
+    return Place(group, *key, acked, ends[key], beyond)
