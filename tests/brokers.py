@@ -18,6 +18,7 @@ from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.kafka.node import LocalNode, fetch_jars, free_port
 from stream.memory import MemoryBroker
+from stream.names import Names
 from stream.records import Broker
 
 
@@ -67,7 +68,9 @@ def memory_broker() -> Iterator[Broker]:
 
 @contextmanager
 def kafka_broker() -> Iterator[Broker]:
-    broker = KafkaBroker(KafkaSettings(kafka_servers(), commit_interval_s=0.2), SystemClock())
+    """Of a deployment with a name of its own: the contract knows nothing of it."""
+    settings = KafkaSettings(kafka_servers(), commit_interval_s=0.2, names=Names("contract"))
+    broker = KafkaBroker(settings, SystemClock())
     yield broker
     broker.close()
 
