@@ -147,6 +147,7 @@ RECEIVED: dict[str, int] = {}
 
 def bare(servers: str, case: Case, group: str, meter: Meter, *, reports: bool = True) -> None:
     """The loop one would write by hand for this one job. `reports`: of every delivery, not of failures only."""
+    settings = KafkaSettings(servers)
     consumer, producer, decoder = _consumer(servers, group), _producer(servers, reports), Decoder([case.source])
     at_once = max(1, min(POLL_RECORDS, POLL_BYTES // len(case.encoded().value)))
     consumer.subscribe([case.source.name])
@@ -159,7 +160,7 @@ def bare(servers: str, case: Case, group: str, meter: Meter, *, reports: bool = 
                 raise KafkaException(error)
             if not seen:
                 meter.begin()
-            event = decoder.decode(record_of(message))
+            event = decoder.decode(record_of(message, settings))
             if case.sends:
                 record = encode(event)
                 producer.produce(
