@@ -24,7 +24,7 @@ from stream.events.grid import CONTEXT_TICKS, TICK_NS, TICKS_PER_SEGMENT
 from stream.events.ids import digest, moment_id
 
 # Change this when the rows would differ although no model did.
-ALGORITHM = 2
+ALGORITHM = 3
 TAG_GATE = 0.15
 MAX_TAGS = 8
 STEP_TICKS = 50
@@ -158,10 +158,12 @@ class Bundle:
         # A short cell's ticks past the end repeat its last frame: they are neither looked at nor paid for.
         ticks = min(TICKS_PER_SEGMENT, -(-(end_ns - start_ns) // TICK_NS))
         looked_at = -(-ticks // STEP_TICKS) * STEP_TICKS
-        probabilities = self.shots.cut_probabilities(cell.dense[: looked_at + 2 * CONTEXT_TICKS])[:ticks]
+        probabilities = self.shots.cut_probabilities(cell.dense[: looked_at + 2 * CONTEXT_TICKS])
+        # A transition over an edge has its peak on one side of it: both cells look across before they say where.
+        cuts = [row - CONTEXT_TICKS for row in cuts_from_probabilities(probabilities)]
         own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + ticks + (not _is_last(cell))]
-        cuts_ns = cut_times(cuts_from_probabilities(probabilities), own, start_ns, end_ns)
-        return [time for time in cuts_ns if time < end_ns or not _is_last(cell)]
+        cuts_ns = cut_times([cut for cut in cuts if cut <= ticks], own, start_ns, end_ns)
+        return [time for time in cuts_ns if 0 < time < end_ns or (time == end_ns and not _is_last(cell))]
 
     def _row(self, cell: Frames, moment: MomentRange, view: _Views) -> dict[str, Any]:
         chosen = list(moment.samples)

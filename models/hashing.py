@@ -10,7 +10,6 @@ from models.images import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
 from stream.events.annotations import ModelStamp, Space
-from stream.events.grid import CONTEXT_TICKS
 from stream.events.ids import digest
 
 LEVELS = 4
@@ -48,7 +47,7 @@ class HashingShots(_Light):
     def cut_probabilities(self, dense: npt.NDArray[np.uint8]) -> Floats:
         histograms = np.stack([histogram(tick) for tick in dense])
         distance = np.abs(np.diff(histograms, axis=0)).sum(1) / 2.0
-        return np.asarray(distance[CONTEXT_TICKS : len(dense) - CONTEXT_TICKS], np.float32)
+        return np.append(distance, 0.0).astype(np.float32)
 
 
 class HashingTagger(_Light):

@@ -23,10 +23,10 @@ class MomentRange:
 
 
 def cuts_from_probabilities(probabilities: Floats, threshold: float = CUT_THRESHOLD) -> list[int]:
-    """[ticks] -> ticks at which a new shot begins, 1..ticks, ascending; `ticks` means at the end of the cell.
+    """[rows] -> rows at which a new shot begins, 1..rows, ascending; `rows` means past the last one.
 
-    Value t is the probability that tick t is the last of its shot. A run of hits (a gradual transition) counts once,
-    at its peak, the first one on ties.
+    Value r is the probability that row r is the last of its shot. A run of hits (a gradual transition) counts once, at
+    its peak, the first one on ties.
     """
     hits = np.flatnonzero(probabilities > threshold)
     if hits.size == 0:
@@ -40,10 +40,11 @@ def cut_times(cuts: Sequence[int], tick_times_ns: Sequence[int], start_ns: int, 
     one to the first tick past its end, which may show a frame that went on display just before.
 
     At more than 25 frames a second a new shot's first frame may lie between two ticks: its second one is told then.
-    Times lie in (start_ns, end_ns]; a cut beyond the given ticks is the first frame of the next cell, at `end_ns`.
+    Times lie in [start_ns, end_ns]: a cut on the edge of two cells is told by both. A cut beyond the given ticks is the
+    first frame of the next cell, at `end_ns`; one whose frame went on display before `start_ns` is the cell's before.
     """
-    times = (end_ns if cut >= len(tick_times_ns) else tick_times_ns[cut] for cut in cuts)
-    return sorted({min(time, end_ns) for time in times if time > start_ns})
+    times = (end_ns if cut >= len(tick_times_ns) else tick_times_ns[cut] for cut in cuts if cut >= 0)
+    return sorted({min(time, end_ns) for time in times if time >= start_ns})
 
 
 def assemble(
@@ -51,18 +52,18 @@ def assemble(
 ) -> list[MomentRange]:
     """Moments that partition [start_ns, end_ns) exactly.
 
-    A cut at `end_ns` belongs to the next cell's first frame and only marks `ends_at_cut`; at the end of the asset
-    there is none. A moment without a sample of its own takes the nearest in time.
+    A cut on an edge of the cell marks the moment that lies there: `starts_at_cut` of the first one, `ends_at_cut` of
+    the last one. At the start and at the end of the asset there is none. A moment without a sample of its own takes the
+    nearest in time.
     """
-    inner = [time for time in cuts_ns if start_ns < time < end_ns]
-    ends_at_cut = not is_last_cell and end_ns in cuts_ns
-    edges = [start_ns, *inner, end_ns]
+    cuts = {time for time in cuts_ns if 0 < time < end_ns or (time == end_ns and not is_last_cell)}
+    edges = [start_ns, *sorted(time for time in cuts if start_ns < time < end_ns), end_ns]
     return [
         MomentRange(
             start_ns=first,
             end_ns=last,
-            starts_at_cut=first in inner,
-            ends_at_cut=last in inner or (last == end_ns and ends_at_cut),
+            starts_at_cut=first in cuts,
+            ends_at_cut=last in cuts,
             samples=_samples_in(first, last, sample_times_ns),
         )
         for first, last in itertools.pairwise(edges)

@@ -37,10 +37,11 @@ class Model(Protocol):
 
 class ShotDetector(Model, Protocol):
     def cut_probabilities(self, dense: npt.NDArray[np.uint8]) -> Floats:
-        """uint8 [ticks + 50, 27, 48, 3] with 25 ticks of context on both sides -> float32 [ticks].
+        """uint8 [ticks + 50, 27, 48, 3] with 25 ticks of context on both sides -> float32 [ticks + 50].
 
-        `ticks` is a multiple of 50 and row 25 is a tick ≡ 0 mod 50. Value t is the probability that tick t is the
-        last one of a shot.
+        `ticks` is a multiple of 50 and row 25 is a tick ≡ 0 mod 50. Value r is the probability that row r is the last
+        one of a shot. The context's own values come from a one-sided view: they tell on which side of the cell's edge
+        a transition lies, and nothing else.
         """
 
 

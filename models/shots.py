@@ -1,6 +1,6 @@
 """Shot boundaries with TransNet V2 on the dense 25 Hz grid."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -70,8 +70,7 @@ class TransNetShots:
         """`cut_probabilities` by a window a thread."""
 
         def run(dense: Dense) -> Floats:
-            kept = threads.map(lambda window: _kept(network, window), _windows(dense))
-            return np.concatenate(list(kept))
+            return _joined(list(threads.map(lambda window: _probabilities(network, window), _windows(dense))))
 
         return run
 
@@ -79,7 +78,7 @@ class TransNetShots:
     def batched(network: Any, device: str, *, windows: int) -> Callable[[Dense], Floats]:
         """`cut_probabilities` by `windows` windows at a time, the last ones filled up with black."""
         queue = DeviceQueue(
-            lambda given: (_middle(network, given),), (windows, WINDOW, DENSE_HEIGHT, DENSE_WIDTH, 3), device
+            lambda given: (_sigmoid(network, given),), (windows, WINDOW, DENSE_HEIGHT, DENSE_WIDTH, 3), device
         )
 
         def run(dense: Dense) -> Floats:
@@ -92,7 +91,7 @@ class TransNetShots:
                 staged[: len(chosen)] = chosen
                 staged[len(chosen) :] = 0
                 sent.append(queue.send())
-            return queue.fetch(sent, len(found))[0].reshape(-1)
+            return _joined(queue.fetch(sent, len(found))[0])
 
         return run
 
@@ -115,17 +114,26 @@ def _windows(dense: Dense) -> Iterator[Dense]:
         yield dense[start : start + WINDOW]
 
 
-def _kept(network: Any, window: Dense) -> Floats:
-    """uint8 [100, 27, 48, 3] -> the probabilities of the middle 50 ticks."""
+def _joined(windows: Sequence[Floats] | Floats) -> Floats:
+    """Probabilities of consecutive windows -> one for each row: the middle of each window, and the outer quarters of
+    the first and the last.
+    """
+    kept = slice(CONTEXT_TICKS, CONTEXT_TICKS + STEP)
+    middles = [window[kept] for window in windows]
+    return np.concatenate([windows[0][:CONTEXT_TICKS], *middles, windows[-1][CONTEXT_TICKS + STEP :]])
+
+
+def _probabilities(network: Any, window: Dense) -> Floats:
+    """uint8 [100, 27, 48, 3] -> float32 [100]."""
     import torch
 
     with torch.inference_mode():
-        kept: Floats = _middle(network, torch.from_numpy(np.array(window)[None]))[0].numpy()
-    return kept
+        found: Floats = _sigmoid(network, torch.from_numpy(np.array(window)[None]))[0].numpy()
+    return found
 
 
-def _middle(network: Any, windows: Any) -> Any:
-    """uint8 tensor [n, 100, 27, 48, 3] -> the probabilities [n, 50] of the middle 50 ticks of each."""
+def _sigmoid(network: Any, windows: Any) -> Any:
+    """uint8 tensor [n, 100, 27, 48, 3] -> probabilities [n, 100]."""
     import torch
 
-    return torch.sigmoid(network(windows)[:, CONTEXT_TICKS : CONTEXT_TICKS + STEP])
+    return torch.sigmoid(network(windows))

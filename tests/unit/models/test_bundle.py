@@ -55,13 +55,34 @@ def test_a_cut_makes_two_moments(bundle: Bundle) -> None:
     ]
 
 
-def test_a_cut_between_two_cells_is_told_once(bundle: Bundle) -> None:
+def test_a_cut_between_two_cells_is_told_by_both(bundle: Bundle) -> None:
     scenes = [(0.0, RED), (10.0, GREEN)]
     first, second = bundle.annotate([cell(scenes, segment=k, seconds=20) for k in range(2)], epoch_ms=9)
     assert ranges(first) == [(0, 10, False, True)]
-    assert ranges(second) == [(10, 20, False, False)]
+    assert ranges(second) == [(10, 20, True, False)]
     assert first.header.cuts_ns == (SEGMENT_NS,)
-    assert second.header.cuts_ns == ()
+    assert second.header.cuts_ns == (SEGMENT_NS,)
+
+
+@pytest.mark.parametrize(("cut_s", "ends", "starts"), [(9.96, False, False), (10.04, False, False), (10.0, True, True)])
+def test_only_a_cut_on_the_edge_is_told_by_both_cells(bundle: Bundle, cut_s: float, ends: bool, starts: bool) -> None:
+    first, second = bundle.annotate(
+        [cell([(0.0, RED), (cut_s, GREEN)], segment=k, seconds=20) for k in range(2)], epoch_ms=9
+    )
+    assert ranges(first)[-1][3] == ends
+    assert ranges(second)[0][2] == starts
+    assert len(ranges(first)) + len(ranges(second)) == 2 + (cut_s != 10.0)
+
+
+def test_the_first_picture_is_no_cut(bundle: Bundle) -> None:
+    """Whatever a detector makes of the context before it."""
+    plain = cell([(0.0, RED)], seconds=20)
+    assert plain.dense is not None
+    dense = plain.dense.copy()
+    dense[:25] = GREEN
+    made = one(bundle, dataclasses.replace(plain, dense=dense))
+    assert ranges(made) == [(0, 10, False, False)]
+    assert made.header.cuts_ns == ()
 
 
 @pytest.mark.parametrize("seconds", [0.04, 1.0, 3.97, 6.0, 10.0])

@@ -33,7 +33,7 @@ def test_moments_partition_the_cell_and_each_has_a_sample(
     assert all(moment.start_ns < moment.end_ns for moment in moments)
     assert [moment.start_ns for moment in moments[1:]] == [cut for cut in cuts_ns if start_ns < cut < end_ns]
     assert all(left.ends_at_cut and right.starts_at_cut for left, right in itertools.pairwise(moments))
-    assert not moments[0].starts_at_cut
+    assert moments[0].starts_at_cut == (start_ns in cuts_ns and start_ns > 0)
     assert moments[-1].ends_at_cut == (end_ns in cuts_ns and not last)
     for moment in moments:
         own = [index for index, time in enumerate(sample_times) if moment.start_ns <= time < moment.end_ns]
@@ -84,7 +84,16 @@ def test_a_cut_at_the_end_of_a_cell_is_the_next_cells_first_frame() -> None:
 
 
 def test_a_frame_on_display_since_before_the_cell_starts_no_shot_in_it() -> None:
+    assert cut_times([0], [-5, -5, 100], 0, SEGMENT_NS) == []
     assert cut_times([1], [-5, -5, 100], 0, SEGMENT_NS) == []
+    assert cut_times([-1], [-5, -5, 100], 0, SEGMENT_NS) == []
+
+
+def test_a_cut_on_the_edge_is_told_by_the_cell_after_it_too() -> None:
+    assert cut_times([0, 30], grid(SEGMENT_NS), SEGMENT_NS, 2 * SEGMENT_NS) == [
+        SEGMENT_NS,
+        SEGMENT_NS + 30 * TICK_NS,
+    ]
 
 
 def test_a_cut_seen_by_the_next_cells_first_tick_is_where_its_frame_began() -> None:
