@@ -212,6 +212,7 @@ def _media(
         runs=runs,
         reorder_ticks=reorder_ticks(_name(container), head),
         timecode=_timecode(container, stream, head),
+        file_offset_ns=_file_offset_ns(container, ticks_to_ns(runs[0].first_pts, num, den)),
         bit_rate=stream.bit_rate or min(size_bytes * 8 * SECOND_NS // duration_ns, 2**63 - 1),
         audio_streams=len(container.streams.audio),
     )
@@ -246,6 +247,14 @@ def _check_duration(duration_ns: int, limits: MediaLimits) -> None:
             f"claims to last {duration_ns / SECOND_NS:.0f} s; the limit is {limits.max_duration_s:.0f} s",
             code="too_long",
         )
+
+
+def _file_offset_ns(container: av.container.InputContainer, first_ns: int) -> int:
+    """From where players begin to count to the first picture. They count from the earliest time stamp of any stream;
+    priming samples of sound before 0 are not played.
+    """
+    start_ns = max(0, container.start_time or 0) * SECOND_NS // av.time_base
+    return max(0, first_ns - start_ns)
 
 
 def _timecode(container: av.container.InputContainer, stream: av.VideoStream, head: _Head) -> str | None:

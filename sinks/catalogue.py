@@ -14,7 +14,7 @@ from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion
 from stream.events.timecode import SourceTimecode
 
-_LIVE_COLUMNS = ("content_key", "project", "uri", "labels", "timecode")
+_LIVE_COLUMNS = ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class AssetView:
 
 @dataclass(frozen=True, slots=True)
 class LiveAsset:
-    """What search shows of an asset: its live version's names."""
+    """What search shows of an asset: its live version's names. Asset time and `file_offset_ns` make the file's time."""
 
     tenant: str
     project: str
@@ -62,6 +62,7 @@ class LiveAsset:
     uri: str
     labels: tuple[str, ...]
     timecode: SourceTimecode | None = None
+    file_offset_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Catalogue:
             version = table.version
             if version != self._live_at:
                 names = ("tenant", "asset_id", *(f"live_{name}" for name in _LIVE_COLUMNS))
-                columns = [name for name in names if name in table.schema.names]  # an older index has no time codes
+                columns = [name for name in names if name in table.schema.names]  # an older index lacks some
                 rows = self._tables.select(ASSETS, "live_content_key IS NOT NULL", columns)
                 self._live = {} if rows is None else {row["live_content_key"]: _live(row) for row in rows.to_pylist()}
                 self._live_at = version
@@ -137,6 +138,7 @@ def _live(row: dict[str, Any]) -> LiveAsset:
         uri=row["live_uri"],
         labels=tuple(row["live_labels"]),
         timecode=SourceTimecode.parse(row.get("live_timecode") or ""),
+        file_offset_ns=row.get("live_file_offset_ns") or 0,
     )
 
 

@@ -153,9 +153,13 @@ class DeltaStore:
         return self._tables[name]
 
     def _ensure(self, name: str) -> Any:
-        from deltalake import DeltaTable
+        """The table, created if missing. Nullable columns that one of an older version lacks are added, empty."""
+        from deltalake import DeltaTable, Schema
 
         if (table := self._find(name)) is not None:
+            known = {field.name for field in table.schema().fields}
+            if added := [field for field in _SCHEMAS[name] if field.nullable and field.name not in known]:
+                table.alter.add_columns(list(Schema.from_arrow(pa.schema(added)).fields))
             return table
         self._tables[name] = DeltaTable.create(
             str(self.directory / name),
@@ -185,7 +189,9 @@ class DeltaStore:
         table = self._find(name)
         if table is None:
             return schema.empty_table()
-        query = f"SELECT {', '.join(names)} FROM found WHERE {where}"  # noqa: S608 - names are ours, values are escaped
+        known = {field.name for field in table.schema().fields}
+        listed = ", ".join(name if name in known else f"NULL AS {name}" for name in names)
+        query = f"SELECT {listed} FROM found WHERE {where}"  # noqa: S608 - names are ours, values are escaped
         return pa.table(QueryBuilder().register("found", table).execute(query).read_all()).cast(schema)
 
 

@@ -80,6 +80,7 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         segment_count=event.segment_count,
         duration_ns=event.media.duration_ns,
         source_timecode=None if timecode is None else str(timecode),
+        file_offset_ns=event.media.file_offset_ns,
         assumed=tuple(sorted(set(event.assumed_done))),
         profile=event.settings.profile,
         priority=event.priority,

@@ -23,6 +23,7 @@ SEGMENT_FIELDS = [
     pa.field("profile", pa.string(), nullable=False),
     pa.field("shot_method", pa.string(), nullable=False),
     pa.field("damaged", pa.bool_(), nullable=False),
+    pa.field("file_offset_ns", pa.int64(), nullable=True),
     pa.field("version_ms", pa.int64(), nullable=False),
     pa.field("version_offset", pa.int64(), nullable=False),
     pa.field("epoch_ms", pa.int64(), nullable=False),
@@ -31,7 +32,8 @@ SEGMENT_FIELDS = [
     pa.field("models", pa.string(), nullable=False),
     pa.field("stage_digests", pa.string(), nullable=False),
 ]
-"""`labels` are `k=v`, sorted; `models` and `stage_digests` are JSON; `day` is the UTC date of `version_ms`."""
+"""`labels` are `k=v`, sorted; `models` and `stage_digests` are JSON; `day` is the UTC date of `version_ms`.
+Asset time plus `file_offset_ns` is the file's own time; null in rows of an older release, which did not tell."""
 
 SPACE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("space", pa.string(), nullable=False)])
 
@@ -65,16 +67,20 @@ def stored_rows(batch: Sequence[Annotations]) -> pa.Table:
 
 def delta_rows(rows: pa.Table) -> pa.Table:
     """`stored_schema` rows as `delta_schema` rows."""
-    schema = delta_schema()
-    if "image_vector" not in rows.column_names:
-        empty = pa.nulls(rows.num_rows, schema.field("image_vector").type)
-        rows = rows.append_column(schema.field("image_vector"), empty)
-    return rows.select(schema.names).cast(schema)
+    return _completed(rows, delta_schema())
 
 
 def lance_rows(rows: pa.Table, space: Space) -> pa.Table:
     """`delta_schema` rows of one space as `stored_schema` rows."""
-    schema = stored_schema(space)
+    return _completed(rows, stored_schema(space))
+
+
+def _completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`rows` with the columns of `schema`. Nullable ones that they lack are empty."""
+    known = set(rows.schema.names)
+    for field in schema:
+        if field.nullable and field.name not in known:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     return rows.select(schema.names).cast(schema)
 
 
@@ -102,6 +108,7 @@ def _shared(header: AnnotationsHeader) -> dict[str, object]:
         "profile": header.profile,
         "shot_method": header.shot_method,
         "damaged": header.damaged,
+        "file_offset_ns": header.media.file_offset_ns if header.media else None,
         "version_ms": asset.version.append_ms,
         "version_offset": asset.version.offset,
         "epoch_ms": header.epoch_ms,

@@ -34,6 +34,7 @@ class Hit:
 
     `score` is the fused one, comparable within one answer only; `cosine` is comparable within one space.
     `text_rank` is the place among full-text matches, from 1. `timecode` is the source's own, where it has one.
+    Times are asset times; `file_offset_ns` later in the file's own time line.
     """
 
     moment_id: str
@@ -60,6 +61,7 @@ class Hit:
     profile: str
     models: str
     timecode: SourceTimecode | None = None
+    file_offset_ns: int = 0
     cosine: float | None = None
     text_rank: int | None = None
     matched: tuple[str, ...] = ()
@@ -208,7 +210,7 @@ def _cosines(table: Any, vector: Vector, column: str, moment_ids: Sequence[str])
 
 
 def _asset_of(hit: Hit) -> LiveAsset:
-    return LiveAsset(hit.tenant, hit.project, hit.asset_id, hit.uri, hit.labels, hit.timecode)
+    return LiveAsset(hit.tenant, hit.project, hit.asset_id, hit.uri, hit.labels, hit.timecode, hit.file_offset_ns)
 
 
 def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:
@@ -223,6 +225,7 @@ def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:
         uri=asset.uri,
         labels=asset.labels,
         timecode=asset.timecode,
+        file_offset_ns=asset.file_offset_ns,
     )
 
 

@@ -31,6 +31,7 @@ class Attempt(BaseModel):
     segment_count: int = 0
     duration_ns: int = 0
     source_timecode: str | None = None
+    file_offset_ns: int = 0
     assumed: tuple[int, ...] = ()
     profile: Profile = "full"
     priority: Priority = "interactive"

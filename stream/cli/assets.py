@@ -138,6 +138,8 @@ def _moment_json(hit: Any) -> dict[str, Any]:
         "tenant": hit.tenant,
         "start_s": hit.start_ns / SECOND_NS,
         "end_s": hit.end_ns / SECOND_NS,
+        "file_start_s": (hit.start_ns + hit.file_offset_ns) / SECOND_NS,
+        "file_end_s": (hit.end_ns + hit.file_offset_ns) / SECOND_NS,
         "starts_at_cut": hit.starts_at_cut,
         "ends_at_cut": hit.ends_at_cut,
         "shot_method": hit.shot_method,

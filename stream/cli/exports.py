@@ -11,7 +11,7 @@ from stream.errors import printable
 from stream.events.timecode import SourceTimecode
 
 CSV_COLUMNS = (
-    *("rank", "uri", "start", "end", "start_s", "end_s", "source_start", "source_end"),
+    *("rank", "uri", "start", "end", "start_s", "end_s", "file_start_s", "file_end_s", "source_start", "source_end"),
     *("score", "weak", "why", "caption", "tags", "labels"),
 )
 
@@ -33,7 +33,7 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
     """An edit decision list (CMX 3600) that lays the hits end to end at `fps`, non-drop on the record side.
 
     Source times are the source's own time code at its own rate (drop-frame with `;`, `FCM` says so) where the asset has
-    one, else asset times at `fps`. A hit lasts equally long on both sides, in frames where both count alike.
+    one, else times of the file at `fps`. A hit lasts equally long on both sides, in frames where both count alike.
     """
     lines = ["TITLE: rushes search", "FCM: NON-DROP FRAME", ""]
     record, drop = 0, False
@@ -43,8 +43,10 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
         if code.drop != drop:
             drop = code.drop
             lines += [f"FCM: {'DROP' if drop else 'NON-DROP'} FRAME"]
-        first = code.at(hit.start_ns)
-        last = max(first + 1, code.before(hit.end_ns))
+        # A time code names the first picture; without one an editor counts from where the file begins.
+        start_ns, end_ns = hit.file_range_ns if hit.source_timecode is None else (hit.start_ns, hit.end_ns)
+        first = code.at(start_ns)
+        last = max(first + 1, code.before(end_ns))
         length = max(1, round((last - first) * fps / round(code.rate)))
         times = [code.name(first), code.name(last), plain.name(record), plain.name(record + length)]
         lines += [f"{number:03d}  AX       V     C        {' '.join(times)}"]

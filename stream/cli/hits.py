@@ -14,7 +14,8 @@ class Hit:
     """A time-coded answer: one moment, or the consecutive moments of one shot.
 
     `score` is the cosine similarity in the space (None for a pure full-text hit); `weak` marks it as below the
-    space's calibrated score; `why` says in words what matched.
+    space's calibrated score; `why` says in words what matched. `start_ns` and `end_ns` are asset time, from the first
+    picture on; players and editors count the file's own time, which is `file_offset_ns` later.
     """
 
     asset_id: str
@@ -31,6 +32,7 @@ class Hit:
     tags: tuple[tuple[str, float], ...] = ()
     labels: tuple[str, ...] = ()
     source_timecode: SourceTimecode | None = None
+    file_offset_ns: int = 0
     moderation_nsfw: float | None = None
     moment_ids: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
@@ -49,6 +51,17 @@ class Hit:
         return timecode(self.end_ns)
 
     @property
+    def file_range_ns(self) -> tuple[int, int]:
+        """Start and end in the file's own time line, as players count."""
+        return self.start_ns + self.file_offset_ns, self.end_ns + self.file_offset_ns
+
+    @property
+    def file_timecodes(self) -> tuple[str, str]:
+        """`file_range_ns` for people."""
+        start_ns, end_ns = self.file_range_ns
+        return timecode(start_ns), timecode(end_ns)
+
+    @property
     def source_range(self) -> tuple[str | None, str | None]:
         """First frame and the one after the last, by the source's own time code; None where it has none."""
         code = self.source_timecode
@@ -57,7 +70,10 @@ class Hit:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts: everything but the thumbnail; seconds, as people and players count."""
+        """For scripts: everything but the thumbnail; seconds. `start` counts from the asset's first picture,
+        `file_start` as players count, `source_start` by the source's own time code.
+        """
+        file_start_ns, file_end_ns = self.file_range_ns
         return {
             "asset_id": self.asset_id,
             "uri": without_secrets(self.uri),
@@ -67,6 +83,8 @@ class Hit:
             "end_s": self.end_ns / SECOND_NS,
             "start": self.start_timecode,
             "end": self.end_timecode,
+            "file_start_s": file_start_ns / SECOND_NS,
+            "file_end_s": file_end_ns / SECOND_NS,
             "source_start": self.source_range[0],
             "source_end": self.source_range[1],
             "score": self.score,

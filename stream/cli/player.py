@@ -19,12 +19,12 @@ PLAYERS: dict[str, Callable[[str, float], list[str]]] = {
 
 def play_command(hit: Hit, which: Callable[[str], str | None] = shutil.which) -> list[str] | None:
     """The command that plays the hit, or None when no known player is installed."""
-    uri = hit.uri
+    uri, start_s = hit.uri, hit.file_range_ns[0] / SECOND_NS
     if "://" not in uri:
         uri = str(Path(uri).absolute())
     for name, command in PLAYERS.items():
         if which(name):
-            return command(uri, hit.start_ns / SECOND_NS)
+            return command(uri, start_s)
     return None
 
 
@@ -35,5 +35,5 @@ def play(hit: Hit) -> str:
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - fixed programs
         return command[0]
     address = hit.uri if "://" in hit.uri else Path(hit.uri).absolute().as_uri()
-    target = f"{address}#t={hit.start_ns / SECOND_NS:.3f}"
+    target = f"{address}#t={hit.file_range_ns[0] / SECOND_NS:.3f}"
     return f"browser ({target})" if webbrowser.open(target) else f"no player found; open {target}"

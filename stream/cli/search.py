@@ -163,6 +163,7 @@ def _shown(hits: Sequence[Any], start_ns: int, end_ns: int, weak_below: float | 
         tags=best.tags,
         labels=best.labels,
         source_timecode=best.timecode,
+        file_offset_ns=best.file_offset_ns,
         moderation_nsfw=best.moderation_nsfw,
         moment_ids=tuple(hit.moment_id for hit in hits),
         thumbnail=thumbnail,
@@ -204,8 +205,7 @@ def result_table(hits: Sequence[Hit], query: str, space: Space) -> Group:
         table.add_row(
             str(rank),
             shown(hit.name),
-            hit.start_timecode,
-            hit.end_timecode,
+            *_shown_range(hit),
             f"[yellow]{score} weak[/]" if hit.weak else score,
             shown(hit.why),
         )
@@ -215,6 +215,15 @@ def result_table(hits: Sequence[Hit], query: str, space: Space) -> Group:
     if note := _note(space):
         lines.append(f"[dim]{note}[/]")
     return Group(*lines)
+
+
+def _shown_range(hit: Hit) -> tuple[str, str]:
+    """From and to in asset time, and below it in the file's own where that is another."""
+    ends = hit.start_timecode, hit.end_timecode
+    if not hit.file_offset_ns:
+        return ends
+    first, last = (f"{end}\n[dim]{at} file[/]" for end, at in zip(ends, hit.file_timecodes, strict=True))
+    return first, last
 
 
 def _note(space: Space) -> str:

@@ -152,6 +152,7 @@ class Media(BaseModel):
     aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown.
     `reorder_ticks`: where the container knows decode times only, how long after its packet's the decoder shows a frame.
     `timecode` is what the source calls its first picture (`HH:MM:SS:FF`, `;` before drop-frame's frames).
+    `file_offset_ns`: when players show the first picture, in the file's own time line (sound may begin before it).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -173,6 +174,7 @@ class Media(BaseModel):
     runs: Annotated[tuple[Run, ...], Field(min_length=1)]
     reorder_ticks: Annotated[Int64, Field(ge=0)] = 0
     timecode: str | None = None
+    file_offset_ns: Int64 = 0
     bit_rate: Int64 | None = None
     audio_streams: Int64 = 0
 

@@ -51,6 +51,18 @@ def test_inspection_tells_the_facts(decoder: Decoder, source: Source, clip: Clip
     assert decoder.inspect(source).content_digest == found.content_digest
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "ts", "flv"])
+@pytest.mark.parametrize("late_s", [0, 3])
+def test_file_time_is_what_players_count(decoder: Decoder, tmp_path: Path, suffix: str, late_s: int) -> None:
+    """Sound begins at 0 and the picture `late_s` later; containers round to a millisecond, and sound is primed."""
+    path = tmp_path / f"late.{suffix}"
+    write_clip(path, pts=range(25 * late_s, 25 * late_s + 50), options={"bf": "2"}, audio=True)
+    media = decoder.inspect(opened(path)).media
+    assert media.runs[0].start_ns == 0
+    assert abs(media.file_offset_ns - late_s * 1_000_000_000) < 80_000_000
+    assert media.duration_ns == 2_000_000_000
+
+
 def test_one_record_a_cell_in_order_with_the_grid(decoder: Decoder, source: Source, clip: Clip) -> None:
     found = decoder.inspect(source)
     records = list(decoder.decode(source, span_of(found, clip.path)))

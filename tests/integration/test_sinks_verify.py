@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from sinks.catalogue import Catalogue
@@ -11,6 +12,7 @@ from sinks.delta_sink import DeltaSink
 from sinks.fold import Cell
 from sinks.lance import ASSETS, SEGMENTS, moments_table
 from sinks.lance_sink import LanceSink
+from sinks.lance_tables import LanceTables
 from sinks.repair import Target, repair
 from sinks.retirement import asset_key
 from sinks.search import MomentIndex
@@ -38,6 +40,21 @@ class Pair:
     @property
     def agrees(self) -> bool:
         return verify(self.lance_directory, self.delta_directory).agrees
+
+
+def without_column(pair: Pair, column: str) -> None:
+    """Both stores as a release made them that did not know this column."""
+    from deltalake import DeltaTable, QueryBuilder, write_deltalake
+
+    pair.lance.close()
+    pair.delta.close()
+    for space in (SPACE, OTHER_SPACE):
+        table = LanceTables(pair.lance_directory).find(moments_table(space.key))
+        assert table is not None
+        table.drop_columns([column])
+    stored = DeltaTable(str(pair.delta_directory / "moments"))
+    rows = pa.table(QueryBuilder().register("found", stored).execute("SELECT * FROM found").read_all())
+    write_deltalake(stored, rows.drop_columns([column]), mode="overwrite", schema_mode="overwrite")
 
 
 @pytest.fixture
@@ -146,3 +163,18 @@ def test_dropping_a_space_leaves_the_others(pair: Pair) -> None:
         assert (report.agrees, [item.space for item in report.spaces]) == (True, [SPACE.key])
     index = MomentIndex(pair.lance_directory)
     assert (len(index.moments(SPACE.key)), index.moments(OTHER_SPACE.key)) == (6, [])
+
+
+def test_stores_of_an_older_release_are_read_and_written_on(pair: Pair, tmp_path: Path) -> None:
+    """A column that is new is empty in what was stored before, in both stores alike."""
+    without_column(pair, "file_offset_ns")
+    assert pair.agrees
+    assert len(MomentIndex(pair.lance_directory).moments(SPACE.key)) == 6
+    later = Pair(tmp_path)
+    batch = events(planned(ref("third"), of=1), annotations(ref("third"), of=1))
+    for sink in (later.lance, later.delta):
+        list(sink.process(batch))
+        sink.close()
+    assert pair.agrees
+    rows = later.delta.store.rows([KEY, asset_key("acme", "third")], SPACE.key, ["asset_id", "file_offset_ns"])
+    assert {(row["asset_id"], row["file_offset_ns"]) for row in rows.to_pylist()} == {("clip", None), ("third", 0)}

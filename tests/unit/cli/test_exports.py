@@ -84,6 +84,26 @@ def test_a_frame_is_not_taken_for_the_one_before() -> None:
         assert line.split()[4:6] == [f"00:00:{frame // 30:02d}:{frame % 30:02d}" for frame in (number, number + 3)]
 
 
+def test_players_and_editors_get_the_files_own_time() -> None:
+    """The picture begins 3 s after the sound: what the asset calls 0 is at 3 s of every player's time line."""
+    late = replace(HIT, file_offset_ns=3 * SECOND_NS)
+    assert play_command(late, which=lambda name: f"/usr/bin/{name}" if name == "mpv" else None) == [
+        *("mpv", "--start=64.500", "--", "/footage/=cmd <b>.mp4")
+    ]
+    assert to_edl([late], 25).splitlines()[3].split()[4:6] == ["00:01:04:12", "00:01:06:00"]
+    (row,) = csv.DictReader(io.StringIO(to_csv([late], 25)))
+    assert (row["start_s"], row["file_start_s"], row["file_end_s"]) == ("61.5", "64.5", "66.0")
+    (found,) = json.loads(to_json([late], 25))
+    assert (found["start_s"], found["file_start_s"], found["file_end_s"]) == (61.5, 64.5, 66.0)
+    assert "in the file at 00:01:04.500" in contact_sheet([late], query="q", space="s", note="")
+    assert "in the file" not in contact_sheet([HIT], query="q", space="s", note="")
+    space = Space(name="s", digest="0123456789abcdef", dimensions=1, spec="s")
+    assert "00:01:04.500 file" in printed(result_table([late], "q", space))
+    # A source's own time code names the first picture, wherever the file shows it.
+    code = SourceTimecode.parse("01:00:00:00@25")
+    assert to_edl([replace(late, source_timecode=code)], 25).splitlines()[3].split()[4] == "01:01:01:12"
+
+
 def test_json_is_whole() -> None:
     (row,) = json.loads(to_json([HIT], 25))
     assert (row["start_s"], row["weak"], row["tags"][0]["label"]) == (61.5, True, "school bus")
