@@ -1,6 +1,6 @@
 """Dead letters, kept whole beside the index: the operator that stores them, and what a person does with them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,7 @@ from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetPublished, AssetStatus, ContentRetired
 from stream.events.base import Event
-from stream.events.dead_letter import DEAD_LETTER_SCHEMA, MAX_REPLAYS, REPLAYS_HEADER, DeadLetter, replays_of
+from stream.events.dead_letter import DEAD_LETTER_SCHEMA, MAX_REPLAYS, REPLAY_HEADER, DeadLetter, replay_of
 
 LETTERS = "dead_letters"
 
@@ -54,8 +54,8 @@ class StoredLetter:
     value_bytes: int
 
     def replay_headers(self) -> dict[str, bytes]:
-        """The record's headers for sending it again, with the count raised."""
-        return {**self.letter.headers, REPLAYS_HEADER: str(self.replays + 1).encode()}
+        """The record's headers for sending it again: what fails of it goes on with this letter's count."""
+        return {**self.letter.headers, REPLAY_HEADER: self.letter.letter_id.encode()}
 
 
 class DeadLetterSink:
@@ -104,7 +104,8 @@ class DeadLetterSink:
         retired = [event.data for event in events if isinstance(event.data, ContentRetired)]
         if len(events) > sum(isinstance(event.data, DeadLetter | ContentRetired) for event in events):
             raise BadEvent("the dead-letter sink reads letters and retirements only", code="unknown_type")
-        rows = [_row(letter) for _, letter in sorted(letters.items())]
+        replays = self._replays({replay_of(letter.headers) for letter in letters.values()})
+        rows = [_row(letter, replays) for _, letter in sorted(letters.items())]
         gone = self._deleted({row["asset_key"] for row in rows})
         rows = [row for row in rows if row["asset_key"] not in gone or row["event_type"] == AssetPublished.type]
         if rows:
@@ -117,6 +118,11 @@ class DeadLetterSink:
         self._commits += 1
         if self._commits % _COMPACT_EVERY == 0:
             self.maintain()
+
+    def _replays(self, letter_ids: set[str]) -> dict[str, int]:
+        """How often the letters have been replayed; without those that are unknown."""
+        rows = self._tables.select_in(LETTERS, "letter_id", letter_ids - {""}, ["letter_id", "replays"])
+        return {row["letter_id"]: row["replays"] for row in rows}
 
     def _deleted(self, keys: Collection[str]) -> set[str]:
         rows = self._tables.select_in(ASSETS, "asset_key", keys, ["asset_key", "status"])
@@ -223,10 +229,10 @@ class DeadLetters:
             return self._tables.select(LETTERS, where, [name for name in columns if name in known])
 
 
-def _row(letter: DeadLetter) -> dict[str, Any]:
+def _row(letter: DeadLetter, known: Mapping[str, int]) -> dict[str, Any]:
     names = [field.name for field in DEAD_LETTER_SCHEMA]
     headers = [{"name": name, "value": value} for name, value in letter.headers.items()]
-    replays = replays_of(letter.headers)
+    replays = known.get(replay_of(letter.headers), 0)
     return {name: getattr(letter, name) for name in names} | {
         "headers": headers,
         "asset_key": asset_key(letter.tenant, letter.asset_id),

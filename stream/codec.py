@@ -16,7 +16,7 @@ from cloudevents.core.v1.event import CloudEvent
 from stream.errors import BadEvent, unexpected
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position, new_traceparent
-from stream.events.dead_letter import REPLAYS_HEADER, replays_of
+from stream.events.dead_letter import REPLAY_HEADER, replay_of
 from stream.events.ids import MAX_ID_BYTES, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
@@ -62,8 +62,8 @@ def encode(event: Event) -> Encoded:
         "traceparent": event.traceparent,
     }
     message = to_binary(CloudEvent(attributes, event.data.to_bytes()), _FORMAT)
-    replays = {REPLAYS_HEADER: str(event.replays).encode()} if event.replays else {}
-    return Encoded(event.data.partition_key(), message.value, {**message.headers, **replays})
+    replay = {REPLAY_HEADER: event.replay_of.encode()} if event.replay_of else {}
+    return Encoded(event.data.partition_key(), message.value, {**message.headers, **replay})
 
 
 class Decoder:
@@ -108,8 +108,32 @@ class Decoder:
             source=_attribute(attributes, "source", MAX_ID_BYTES),
             traceparent=_traceparent(attributes),
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
-            replays=replays_of(record.headers),
+            replay_of=replay_of(record.headers),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose asset a publication names."""
+
+    tenant: str
+    project: str
+    asset_id: str
+
+
+def claim(record: Record) -> Claim | None:
+    """What a record that is no event says of itself all the same: it is a publication of this asset. Only its envelope
+    and payload count: keys are for routing, and anybody's record may have the key of anybody's asset.
+    """
+    try:
+        envelope = _envelope(record)
+        attributes = envelope.get_attributes()
+        asset_id = AssetPublished.named_in(_data_bytes(envelope))
+        if record.unreadable or attributes.get("type") != AssetPublished.type or asset_id is None:
+            return None
+        return Claim(_tenant(attributes), _attribute(attributes, "project", 200) or "default", asset_id)
+    except Exception:  # noqa: BLE001 - as in `Decoder.decode`
+        return None
 
 
 def _from_others(record: Record, payload: type[Payload]) -> Event:
@@ -122,6 +146,7 @@ def _from_others(record: Record, payload: type[Payload]) -> Event:
         event_time_ms=record.append_time_ms,
         id=f"{record.topic}-{record.partition}-{record.offset}",
         position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
+        replay_of=replay_of(record.headers),
     )
 
 

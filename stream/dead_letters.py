@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from stream.codec import Encoded, encode
+from stream.codec import Encoded, claim, encode
 from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetFailed, AssetRef
 from stream.events.base import Event
@@ -47,9 +47,13 @@ def identity(record: Record, event: Event | None) -> Identity:
     )
 
 
-def asset_failed(record: Record, error: StageError, *, stage: str) -> Event:
-    """What the rest of the topology learns of an `assets` record that is no event."""
-    who = identity(record, None)
+def asset_failed(record: Record, error: StageError, *, stage: str) -> Event | None:
+    """What the rest of the topology learns of an `assets` record that is no event: the asset that it publishes, if it
+    names one. Where it does not there is a letter and no asset.
+    """
+    who = claim(record)
+    if who is None:
+        return None
     version = AssetVersion(record.append_time_ms, record.offset)
     failure = AssetFailed(
         asset=AssetRef(tenant=who.tenant, project=who.project, asset_id=who.asset_id, version=version),

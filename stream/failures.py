@@ -1,7 +1,7 @@
 """What becomes of a record that failed: a halved batch, another attempt later, or a dead letter."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stream.clock import Clock
@@ -55,8 +55,10 @@ class Failures:
         middle = len(part) // 2
         return [part[middle:], part[:middle]]
 
-    def alone(self, work: Work, error: Exception) -> None:
-        """The record itself failed. Raises `Fatal` when unexpected errors exceed the stop limit."""
+    def alone(self, work: Work, error: Exception, sent: Sequence[Delivery] = ()) -> None:
+        """The record itself failed, after it had `sent` some outputs, which count: they must be durable too. Raises
+        `Fatal` when unexpected errors exceed the stop limit.
+        """
         if isinstance(error, Retryable) and work.attempts + 1 < self._stage.retry.max_attempts:
             work.attempts += 1
             self._metrics.retried(error.code, 1)
@@ -65,13 +67,14 @@ class Failures:
         known = self._known(work, error)
         now_s = self._clock.monotonic_s()
         if isinstance(error, Superseded):
-            self._outbox.settle_later([work], self._consequences(work, known), outcome="superseded", now_s=now_s)
+            deliveries = [*sent, *self._consequences(work, known)]
+            self._outbox.settle_later([work], deliveries, outcome="superseded", now_s=now_s)
         elif work.record.topic == DEAD_LETTERS.name:
             # A letter about a letter would be followed by one about that.
             _log.error("stage %s: dropped an unusable dead letter (%s)", self._stage.name, known.code)
-            self._outbox.settle_later([work], (), outcome="dropped", now_s=now_s)
+            self._outbox.settle_later([work], sent, outcome="dropped", now_s=now_s)
         else:
-            deliveries = [*self._consequences(work, known), self._bury(work, known)]
+            deliveries = [*sent, *self._consequences(work, known), self._bury(work, known)]
             self._outbox.settle_later([work], deliveries, outcome="dead_letter", now_s=now_s)
             self._metrics.dead_letter(known.code)
 
@@ -94,7 +97,8 @@ class Failures:
         if work.event is None:
             if work.record.topic != ASSETS.name or not self._outbox.carries(AssetFailed.type):
                 return []
-            return [self._outbox.send(asset_failed(work.record, error, stage=self._stage.name))]
+            told = asset_failed(work.record, error, stage=self._stage.name)
+            return self._outbox.send_all([] if told is None else [told])
         try:
             events = list(self._operator.failed(work.event, error))
         except (Unavailable, Fatal):

@@ -91,6 +91,7 @@ class Worker:
         self._consumer_paused = False
         self._polled_s = self._now_s = float("-inf")  # `_now_s`: after the last attempt
         self._opened = False
+        self._sent: list[Delivery] = []  # of the record that is being tried alone
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self._stopped_s: float | None = None
@@ -282,12 +283,13 @@ class Worker:
             parts = parts_of(taken, self._decoder, singly=singly)
             while parts and not (self._stop.is_set() and self._overdue()):
                 part = parts[-1]
+                self._sent = []
                 error = part[0].error or self._attempt(part)
                 if error is not None and len(part) > 1:
                     parts[-1:] = self._failures.split(part, error)
                     continue
                 if error is not None:
-                    self._failures.alone(part[0], error)
+                    self._failures.alone(part[0], error, self._sent)
                     self._acquit(part[0])
                     self._now_s = self._clock.monotonic_s()
                 parts.pop()
@@ -333,12 +335,11 @@ class Worker:
 
     def _streamed(self, outputs: Iterable[Event]) -> list[Delivery] | None:
         """Send as they come; None if the drain's deadline cut the work short."""
-        deliveries: list[Delivery] = []
         for output in outputs:
             if self._stop.is_set() and self._overdue():
                 return None
-            deliveries.append(self._outbox.send(output))
-        return deliveries
+            self._sent.append(self._outbox.send(output))
+        return self._sent
 
     def _settle(self, consumer: Consumer, *, force: bool) -> None:
         """Acknowledge what is durable: when asked to, and while busy at every flush interval; what has no outputs at

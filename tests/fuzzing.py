@@ -239,7 +239,7 @@ def keep(event: Event) -> None:
                 planned(AssetState(tenant=event.data.asset.tenant, asset_id=event.data.asset.asset_id), event.data), {}
             )
         case DeadLetter():
-            pa.Table.from_pylist([letter_row(event.data)], schema=LETTER_SCHEMA)
+            pa.Table.from_pylist([letter_row(event.data, {})], schema=LETTER_SCHEMA)
 
 
 def fuzz_payloads(seed: int, count: int) -> Tally:

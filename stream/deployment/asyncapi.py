@@ -18,7 +18,7 @@ from stream.events.asset import (
     SpanPlanned,
 )
 from stream.events.base import Payload
-from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER, DeadLetter
+from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.events.frames import Frames
 from stream.events.ids import MAX_ID_BYTES
 from stream.events.notifications import BucketNotification
@@ -191,7 +191,11 @@ def _cloud_event() -> Schema:
 
 def _headers() -> Schema:
     """A producer that sends `ce_type` alone is understood too; this is what it should send."""
-    replays = {"type": "string", "pattern": "^[0-9]{1,8}$", "description": f"After {MAX_REPLAYS} a letter is parked."}
+    replay = {
+        "type": "string",
+        "pattern": "^[0-9A-Za-z]{1,64}$",
+        "description": f"Not for producers: the dead letter it was replayed from. After {MAX_REPLAYS} one is parked.",
+    }
     return {
         "description": "CloudEvents 1.0, Kafka binding, binary mode.",
         "type": "object",
@@ -199,6 +203,6 @@ def _headers() -> Schema:
         "properties": {
             **{f"ce_{name}": schema for name, schema in _ATTRIBUTES.items()},
             "content-type": {"type": "string"},
-            REPLAYS_HEADER: replays,
+            REPLAY_HEADER: replay,
         },
     }

@@ -96,6 +96,13 @@ class AssetRef(BaseModel):
     version: AssetVersion
 
 
+class _Naming(BaseModel):
+    """The part of `AssetPublished` that says which asset it is."""
+
+    uri: Uri
+    asset_id: AssetId | None = None
+
+
 class AssetPublished(_Json):
     """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`).
 
@@ -115,6 +122,15 @@ class AssetPublished(_Json):
 
     def identity(self) -> str:
         return self.asset_id or default_asset_id(self.uri)
+
+    @staticmethod
+    def named_in(value: bytes) -> str | None:
+        """The asset that a payload names, whatever else is wrong with it; None where that is not certain."""
+        try:
+            found = _Naming.model_validate_json(value)
+        except ValidationError:
+            return None
+        return found.asset_id or default_asset_id(found.uri)
 
     def partition_key(self) -> bytes:
         return self.identity().encode()

@@ -37,8 +37,8 @@ def new_traceparent() -> str:
 @dataclass(frozen=True, slots=True)
 class Event:
     """One CloudEvent. `event_time_ms` is the earlier of the producer's and the broker's append time; derived events
-    inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id. `replays` counts
-    how often dead letters were replayed on the way here; derived events inherit it too.
+    inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id. `replay_of` is
+    the dead letter whose replay led here, if one did; derived events inherit it too.
     """
 
     data: Payload
@@ -51,7 +51,7 @@ class Event:
     region: str = "local"
     traceparent: str = field(default_factory=new_traceparent)
     position: Position | None = None
-    replays: int = 0
+    replay_of: str = ""
 
     @property
     def type(self) -> str:

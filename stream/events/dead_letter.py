@@ -1,5 +1,6 @@
 """The `dead-letters` payload: a whole record that could not be processed, with why. Arrow, as values are binary."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Self
@@ -9,10 +10,13 @@ import pyarrow as pa
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc, to_ipc
 
-REPLAYS_HEADER = "rushes_replays"
-"""How often what led to a record was replayed: an ASCII number on the record and on all that comes of it, so that a new
-letter goes on counting. A header of Kafka's, not of CloudEvents: what is replayed may be no CloudEvent.
+REPLAY_HEADER = "rushes_replay_of"
+"""The letter that a record was replayed from, by its id: on the record and on all that comes of it, so that a new
+letter goes on with the count that the store of letters keeps. It is a reference and no number, as anybody may write
+headers: who forges one gives a count of the store's to own records and to nothing else. A header of Kafka's, not of
+CloudEvents: what is replayed may be no CloudEvent.
 """
+_LETTER_ID = re.compile(rb"[0-9A-Za-z]{1,64}")
 MAX_REPLAYS = 3
 """A record that fails after so many replays is parked: replayed by its id or when asked for only."""
 
@@ -38,10 +42,10 @@ DEAD_LETTER_SCHEMA = pa.schema(
 )
 
 
-def replays_of(headers: Mapping[str, bytes]) -> int:
-    """What `REPLAYS_HEADER` says; 0 for what is no number of replays."""
-    raw = headers.get(REPLAYS_HEADER, b"0")
-    return int(raw) if raw.isdigit() and len(raw) < 9 else 0
+def replay_of(headers: Mapping[str, bytes]) -> str:
+    """What `REPLAY_HEADER` says; empty for what can be no letter's id."""
+    raw = headers.get(REPLAY_HEADER, b"")
+    return raw.decode() if _LETTER_ID.fullmatch(raw) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Bucket notifications as object stores send them: Amazon S3, MinIO, and S3 through EventBridge. No CloudEvents."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import unquote_plus
@@ -18,12 +18,15 @@ _HAPPENED: tuple[tuple[str, Happened], ...] = (
     ("ObjectRemoved:", "removed"),
     ("LifecycleExpiration:", "removed"),
 )
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 _EVENT_BRIDGE: Mapping[str, Happened] = {"Object Created": "created", "Object Deleted": "removed"}
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """One object came or went. `key` is decoded. `sequencer` orders changes of one key (see `follows`)."""
+    """One object came or went. `key` is decoded. `sequencer` orders changes of one key (see `follows`). `place` is
+    where the notification tells of it, from 0.
+    """
 
     happened: Happened
     bucket: str
@@ -32,6 +35,7 @@ class ObjectChange:
     etag: str | None = None
     sequencer: str = ""
     time_ms: int | None = None
+    place: int = 0
 
     @property
     def uri(self) -> str:
@@ -48,13 +52,17 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class BucketNotification:
-    """The changes that one record tells of; none for test events and for what concerns no content (tags, access)."""
+    """The changes that one record tells of; none for test events and for what concerns no content (tags, access).
+
+    Each stands alone: `unreadable` are the places of those that name no object, with why.
+    """
 
     type: ClassVar[str] = "rushes.bucket.notified.v1"
     content_type: ClassVar[str] = "application/json"
 
     changes: tuple[ObjectChange, ...]
     raw: bytes
+    unreadable: tuple[tuple[int, str], ...] = ()
 
     def partition_key(self) -> bytes:
         return (self.changes[0].uri if self.changes else digest(self.raw)).encode()
@@ -62,33 +70,63 @@ class BucketNotification:
     def to_bytes(self) -> bytes:
         return self.raw
 
+    def narrowed(self, places: Collection[int]) -> Self:
+        """The same with what it tells at these places only."""
+        document = json.loads(self.raw)
+        if "Records" not in document:
+            return self
+        document["Records"] = [item for place, item in enumerate(document["Records"]) if place in places]
+        return replace(
+            self,
+            changes=tuple(change for change in self.changes if change.place in places),
+            raw=json.dumps(document).encode(),
+            unreadable=tuple(item for item in self.unreadable if item[0] in places),
+        )
+
     @classmethod
     def from_bytes(cls, value: bytes) -> Self:
+        """Raises `BadEvent` where nothing of it can be read."""
         try:
             document = json.loads(value)
-            return cls(tuple(_changes(document)), value)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-            raise BadEvent(
-                f"not a notification of S3, MinIO or EventBridge ({type(error).__name__})", code="invalid_payload"
-            ) from None
+            found = dict(enumerate(_changes(document)))
+        except _MALFORMED as error:
+            raise _no_notification(error) from None
+        changes = tuple(replace(item, place=at) for at, item in found.items() if isinstance(item, ObjectChange))
+        unreadable = {at: item for at, item in found.items() if isinstance(item, Exception)}
+        if unreadable and not changes:
+            raise _no_notification(next(iter(unreadable.values())))
+        return cls(changes, value, tuple((at, type(error).__name__) for at, error in unreadable.items()))
 
 
-def _changes(document: Mapping[str, Any]) -> Iterator[ObjectChange]:
+def _no_notification(error: Exception) -> BadEvent:
+    return BadEvent(f"not a notification of S3, MinIO or EventBridge ({type(error).__name__})", code="invalid_payload")
+
+
+def _changes(document: Mapping[str, Any]) -> Iterator[ObjectChange | Exception | None]:
+    """What is told at each place; None of what concerns no content."""
     if document.get("Event") == "s3:TestEvent":
         return
     if "detail-type" in document:
         yield from _bridged(document)
         return
     for record in document["Records"]:
-        name = str(record["eventName"]).removeprefix("s3:")
-        for prefix, happened in _HAPPENED:
-            if name.startswith(prefix):
-                yield _change(
-                    happened,
-                    str(record["s3"]["bucket"]["name"]),
-                    unquote_plus(str(record["s3"]["object"]["key"]), errors="strict"),
-                    {**record["s3"]["object"], "time": record.get("eventTime")},
-                )
+        try:
+            yield _told(record)
+        except _MALFORMED as error:
+            yield error
+
+
+def _told(record: Mapping[str, Any]) -> ObjectChange | None:
+    name = str(record["eventName"]).removeprefix("s3:")
+    for prefix, happened in _HAPPENED:
+        if name.startswith(prefix):
+            return _change(
+                happened,
+                str(record["s3"]["bucket"]["name"]),
+                unquote_plus(str(record["s3"]["object"]["key"]), errors="strict"),
+                {**record["s3"]["object"], "time": record.get("eventTime")},
+            )
+    return None
 
 
 def _bridged(document: Mapping[str, Any]) -> Iterator[ObjectChange]:
@@ -103,6 +141,7 @@ def _bridged(document: Mapping[str, Any]) -> Iterator[ObjectChange]:
 def _change(happened: Happened, bucket: str, key: str, facts: Mapping[str, Any]) -> ObjectChange:
     if not bucket or not key:
         raise ValueError("no bucket or no key")
+    f"{bucket}{key}".encode()  # JSON may hold half a character
     size, etag, time = facts.get("size"), facts.get("eTag") or facts.get("etag"), facts.get("time")
     return ObjectChange(
         happened,

@@ -2,19 +2,21 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from stream.errors import BadEvent, Fatal, StageError
+from stream.errors import BadEvent, Fatal, StageError, printable
 from stream.events.asset import AssetDeleted, AssetPublished
-from stream.events.base import Event, Payload, Position
+from stream.events.base import Event, Position
 from stream.events.ids import default_asset_id, digest, is_name, is_tenant
 from stream.events.notifications import OBJECT_SCHEME, BucketNotification, ObjectChange
 from stream.lanes import Lane
 
 MAX_REMEMBERED_KEYS = 200_000
+MAX_NAMED, MAX_NAME_CHARS = 5, 200
+"""Of what cannot be used, so many are named in a message, and so much of each name."""
 _YEAR_2000_MS = 946_684_800_000
 
 
@@ -56,8 +58,21 @@ class BucketRule:
         return named.get("tenant", self.tenant), named.get("project", self.project)
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a change is to its owner."""
+
+    change: ObjectChange
+    tenant: str
+    project: str
+    data: AssetPublished | AssetDeleted
+
+
 class NotificationOperator:
     """The first rule that applies decides; an object without one is nobody's and becomes a dead letter.
+
+    Each change of a notification stands alone: the letter holds and names those that cannot be used, the others are
+    published, and not again where the letter is replayed.
 
     A change that is older than one seen of the same key (by sequencer) says nothing: stores notify at least once and in
     no certain order. What was seen is remembered in this process only, for the keys that changed last; beyond it a
@@ -75,31 +90,58 @@ class NotificationOperator:
         pass
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        """Raises `BadEvent` for what cannot be used, after everything else has been published."""
         for event in events:
-            assert isinstance(event.data, BucketNotification)
-            nobodys = 0
-            for change in event.data.changes:
-                owner = self._owner(change)
-                if owner is None:
-                    nobodys += 1
-                elif self._news(change, event.position) and not change.key.endswith("/"):
-                    yield _told(event, change, *owner)
-            if nobodys:
-                raise BadEvent(
-                    f"{nobodys} objects are under no bucket rule; add one, or narrow the bucket's notifications",
-                    code="no_bucket_rule",
-                )
+            good, bad = self._judged(event)
+            for found in good:
+                if self._news(found.change, event.position):
+                    yield _published(event, found)
+            if bad:
+                raise _unusable(bad, len(good) + len(bad))
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - no asset yet
         return ()
 
-    def _owner(self, change: ObjectChange) -> tuple[str, str, Lane] | None:
+    def replayable(self, event: Event) -> Event:
+        """With what cannot be used alone."""
+        assert isinstance(event.data, BucketNotification)
+        _, bad = self._judged(event)
+        return replace(event, data=event.data.narrowed(bad.keys())) if bad else event
+
+    def _judged(self, event: Event) -> tuple[list[Publication], dict[int, BadEvent]]:
+        """What may be published, and by its place what cannot be. Folder markers are neither."""
+        assert isinstance(event.data, BucketNotification)
+        good: list[Publication] = []
+        bad = {
+            place: BadEvent(f"record {place} names no object ({why})", code="invalid_payload")
+            for place, why in event.data.unreadable
+        }
+        for change in event.data.changes:
+            try:
+                owner = self._owner(change)
+                if not change.key.endswith("/"):
+                    good.append(Publication(change, owner.tenant, owner.project, _payload(change, owner.lane)))
+            except BadEvent as error:
+                bad[change.place] = error
+        return good, bad
+
+    def _owner(self, change: ObjectChange) -> BucketRule:
+        """The rule with the names that it gives this object. Raises `BadEvent`."""
         name = f"{change.bucket}/{change.key}"
         for rule in self._rules:
             owner = rule.owner(name)
-            if owner is not None:
-                return (*owner, rule.lane)
-        return None
+            if owner is None:
+                continue
+            tenant, project = owner
+            if not is_tenant(tenant) or not is_name(project, 200):
+                raise BadEvent(
+                    f"{_shown(change)}: the key's folders are no valid tenant and project", code="invalid_attribute"
+                )
+            return replace(rule, tenant=tenant, project=project)
+        raise BadEvent(
+            f"{_shown(change)} is under no bucket rule; add one, or narrow the bucket's notifications",
+            code="no_bucket_rule",
+        )
 
     def _news(self, change: ObjectChange, at: Position | None) -> bool:
         """A record that is processed again, as its outputs were not delivered, says the same again."""
@@ -115,17 +157,15 @@ class NotificationOperator:
         return True
 
 
-def _told(event: Event, change: ObjectChange, tenant: str, project: str, lane: Lane) -> Event:
-    data = _payload(change, lane)
-    if not is_tenant(tenant) or not is_name(project, 200):
-        raise BadEvent("the key's folders are no valid tenant and project", code="invalid_attribute")
+def _published(event: Event, found: Publication) -> Event:
+    change = found.change
     claimed_ms = change.time_ms if change.time_ms and change.time_ms >= _YEAR_2000_MS else event.event_time_ms
     return replace(
         event,
-        data=data,
-        tenant=tenant,
-        project=project,
-        subject=data.partition_key().decode(),
+        data=found.data,
+        tenant=found.tenant,
+        project=found.project,
+        subject=found.data.partition_key().decode(),
         event_time_ms=min(claimed_ms, event.event_time_ms),
         id=digest("notified", change.uri, change.happened, change.sequencer or event.id),
         source=f"{OBJECT_SCHEME}://{change.bucket}",
@@ -133,7 +173,7 @@ def _told(event: Event, change: ObjectChange, tenant: str, project: str, lane: L
     )
 
 
-def _payload(change: ObjectChange, lane: Lane) -> Payload:
+def _payload(change: ObjectChange, lane: Lane) -> AssetPublished | AssetDeleted:
     """With the uri as identity, so that a removal finds what a creation made. Raises `BadEvent`."""
     try:
         if change.happened == "removed":
@@ -141,5 +181,18 @@ def _payload(change: ObjectChange, lane: Lane) -> Payload:
         return AssetPublished(uri=change.uri, size_bytes=change.size_bytes, etag=change.etag, priority=lane)
     except ValidationError as error:
         raise BadEvent(
-            f"the object's name cannot be used: {error.errors()[0]['msg']}", code="invalid_payload"
+            f"{_shown(change)}: the object's name cannot be used: {error.errors()[0]['msg']}", code="invalid_payload"
         ) from None
+
+
+def _unusable(bad: Mapping[int, BadEvent], count: int) -> BadEvent:
+    """One error for all that one notification holds, in words of the first ones and with the first one's code."""
+    errors = list(bad.values())
+    words = "; ".join(error.message for error in errors[:MAX_NAMED])
+    more = f"; and {len(errors) - MAX_NAMED} more" if len(errors) > MAX_NAMED else ""
+    return BadEvent(f"{len(errors)} of {count} records cannot be used: {words}{more}", code=errors[0].code)
+
+
+def _shown(change: ObjectChange) -> str:
+    name = printable(change.uri)
+    return name if len(name) <= MAX_NAME_CHARS else name[: MAX_NAME_CHARS - 1] + "…"

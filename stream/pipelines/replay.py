@@ -19,7 +19,7 @@ class Part:
     letters: tuple[StoredLetter, ...]
 
     def records(self) -> Iterator[RawRecord]:
-        """What to send, with the count of replays raised."""
+        """What to send; `begin` counts it."""
         for item in self.letters:
             yield RawRecord(item.letter.topic, item.letter.key, item.letter.value, item.replay_headers())
 

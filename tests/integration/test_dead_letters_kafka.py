@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
 from stream.clock import ManualClock, SystemClock
-from stream.events.dead_letter import REPLAYS_HEADER
+from stream.events.dead_letter import REPLAY_HEADER
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.pipelines.replay import Feed, Replay
@@ -45,5 +45,7 @@ def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
     reader.close()
     broker.close()
     assert [record.value for record in found] == [LETTER.value] * 3
-    assert all(record.headers == {**LETTER.headers, REPLAYS_HEADER: b"1"} for record in found)
+    assert [record.headers for record in found] == [
+        {**LETTER.headers, REPLAY_HEADER: name} for name in (b"id2", b"id1", b"id0")
+    ]
     assert {item.state for item in letters.listed(LetterFilter(states=()))} == {LetterState.REPLAYED}

@@ -10,7 +10,7 @@ from sinks.dead_letters import DeadLetters, LetterFilter, LetterState
 from stream.cli.chosen_models import remember_models
 from stream.codec import encode
 from stream.events.asset import AssetStatus
-from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER
+from stream.events.dead_letter import MAX_REPLAYS
 from stream.pipelines.replay import Replay
 from stream.pipelines.session import RawRecord
 from stream.settings import ModelChoice
@@ -27,17 +27,18 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
     settings = light_settings(tmp_path / "state", clip)
     store = DeadLetters(settings.index_dir)
     event = encode(published(clip, asset_id="clip"))
-    # The asset's own record was replayed before: what fails now is a span that comes of it.
-    replayed = {**event.headers, REPLAYS_HEADER: str(MAX_REPLAYS - 1).encode()}
+    forged = {**event.headers, "rushes_replays": str(MAX_REPLAYS).encode()}
     with monkeypatch.context() as patched:
         defaults = DecodePool.__init__.__kwdefaults__
         assert defaults is not None
         patched.setitem(defaults, "decoder", "tests.rogue_decoders:Greedy")
         body = json.dumps(json.loads(event.value) | {"note": SECRET}).encode()
-        progress = run_events(settings, [], [RawRecord("assets", event.key, body, replayed)])
+        progress = run_events(settings, [], [RawRecord("assets", event.key, body, forged)])
         assert last_change(progress, "clip").status is AssetStatus.PARTIAL
         (item,) = store.listed()
-        assert (item.letter.stage, item.letter.topic, item.replays) == ("decode", "spans", MAX_REPLAYS - 1)
+        assert (item.letter.stage, item.letter.topic, item.replays) == ("decode", "spans", 0)
+        for _ in range(MAX_REPLAYS - 1):
+            store.count_replay(store.whole([item.letter.letter_id]))
 
         again = Replay.of(store, LetterFilter(stage="decode", code=item.letter.code, tenant="default"))
         (part,) = again.parts()

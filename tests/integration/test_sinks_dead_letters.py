@@ -10,7 +10,7 @@ from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, Letter
 from sinks.lance_sink import LanceSink
 from stream.clock import ManualClock
 from stream.errors import BadEvent
-from stream.events.dead_letter import MAX_REPLAYS, REPLAYS_HEADER, DeadLetter
+from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.pipelines import replay
 from stream.pipelines.session import RawRecord
 from tests.annotations import annotations, asset_deleted, events, planned, ref, retired, version
@@ -109,21 +109,39 @@ def test_the_count_goes_on_in_the_letter_of_a_replayed_record(sink: DeadLetterSi
     put(sink, LETTER)
     first = letters.show("aaaa1111")
     assert first is not None
-    assert first.replay_headers() == {**LETTER.headers, REPLAYS_HEADER: b"1"}
+    assert first.replay_headers() == {**LETTER.headers, REPLAY_HEADER: b"aaaa1111"}
+    letters.count_replay([first])
     put(sink, replace(LETTER, letter_id="cccc3333", headers=first.replay_headers()))
     second = letters.show("cccc3333")
     assert second is not None
-    assert (second.replays, second.replay_headers()[REPLAYS_HEADER]) == (1, b"2")
+    assert (second.replays, second.replay_headers()[REPLAY_HEADER]) == (1, b"cccc3333")
+    letters.count_replay([second])
+    put(sink, replace(LETTER, letter_id="dddd4444", headers=second.replay_headers()))
+    third = letters.show("dddd4444")
+    assert third is not None
+    assert (third.state, third.replays) == (LetterState.OPEN, 2)
+
+
+@pytest.mark.parametrize("header", ["rushes_replays", REPLAY_HEADER])
+@pytest.mark.parametrize("value", [b"3", b"9", b"' OR 'a'='a", b"aaaa1111", b"\xff"])
+def test_no_header_of_a_producer_counts_as_a_replay(
+    header: str, value: bytes, sink: DeadLetterSink, letters: DeadLetters
+) -> None:
+    put(sink, LETTER)
+    put(sink, replace(LETTER, letter_id="forged", headers={header: value}))
+    assert {item.letter.letter_id: (item.state, item.replays) for item in letters.listed()} == {
+        "aaaa1111": (LetterState.OPEN, 0),
+        "forged": (LetterState.OPEN, 0),
+    }
 
 
 def test_what_failed_after_every_replay_is_parked(sink: DeadLetterSink, letters: DeadLetters) -> None:
-    put(
-        sink,
-        *(
-            replace(LETTER, letter_id=f"after{n}", headers={REPLAYS_HEADER: str(n).encode()})
-            for n in range(MAX_REPLAYS + 1)
-        ),
-    )
+    for n in range(MAX_REPLAYS + 1):
+        put(sink, replace(LETTER, letter_id=f"before{n}"))
+        for _ in range(n):
+            letters.count_replay(letters.whole([f"before{n}"]))
+        put(sink, replace(LETTER, letter_id=f"after{n}", headers={REPLAY_HEADER: f"before{n}".encode()}))
+    letters.mark_replayed([f"before{n}" for n in range(MAX_REPLAYS + 1)])
     assert listed(letters, LetterFilter(states=(LetterState.PARKED,))) == [f"after{MAX_REPLAYS}"]
     assert listed(letters) == [f"after{n}" for n in range(MAX_REPLAYS)]
 
@@ -133,7 +151,7 @@ def test_a_replay_that_kills_counts_until_the_letter_is_parked(sink: DeadLetterS
     for begun in range(MAX_REPLAYS):
         chosen = replay.Replay.of(letters, LetterFilter())
         (part,) = chosen.parts()
-        assert [record.headers[REPLAYS_HEADER] for record in part.records()] == [str(begun + 1).encode()]
+        assert [item.replays for item in part.letters] == [begun]
         chosen.begin(part)  # and never comes to its end
     assert listed(letters) == []
     assert listed(letters, LetterFilter(states=(LetterState.PARKED,))) == ["aaaa1111"]

@@ -14,7 +14,7 @@ from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.records import Delivery
 from stream.stage import BatchPolicy, RetryPolicy
-from stream.topics import ASSETS, RETIREMENTS
+from stream.topics import ANNOTATIONS, ASSETS, RETIREMENTS
 from tests.worker.kit import Kit, Script, Scripted, asset_id, echo
 
 SECRET = "SECRET-IN-THE-PAYLOAD"
@@ -118,31 +118,6 @@ def test_an_unexpected_error_shows_its_type_and_place_but_not_its_text(caplog: p
     assert "unexpected KeyError" in caplog.text
     assert SECRET not in letter.message + caplog.text
     assert SECRET not in str([event.data for event in kit.outputs()])
-
-
-@pytest.mark.parametrize(
-    ("headers", "key", "tenant", "asset"),
-    [
-        ({"ce_tenant": b"acme", "ce_subject": b"clip-1"}, b"k", "acme", "clip-1"),
-        ({"ce_tenant": b"a\nb" * 200}, b"clip-2", "default", "clip-2"),
-        ({}, b"", "default", "unreadable:assets-0-0"),
-        ({"ce_subject": b"\xff\x00x"}, b"", "default", "\ufffd\ufffdx"),
-        ({"ce_subject": b"y" * 5000}, b"", "default", "y" * 1000),
-    ],
-)
-def test_an_unreadable_asset_event_fails_the_asset_it_names(
-    headers: Mapping[str, bytes], key: bytes, tenant: str, asset: str
-) -> None:
-    kit = Kit()
-    kit.send(b'{"no": "event"}', dict(headers), key=key)
-    kit.settle()
-    (letter,) = kit.letters()
-    (failure,) = [event.data for event in kit.outputs() if isinstance(event.data, AssetFailed)]
-    assert (letter.tenant, letter.asset_id, letter.code) == (tenant, asset, "not_a_cloudevent")
-    assert (failure.asset.tenant, failure.asset.asset_id, failure.code) == (tenant, asset, "not_a_cloudevent")
-    assert failure.asset.version == AssetVersion(letter.append_time_ms, letter.offset)
-    assert kit.operator.calls == []
-    assert kit.pending() == 0
 
 
 def test_unreadable_neighbours_do_not_split_a_batch() -> None:
@@ -310,6 +285,31 @@ def test_outputs_that_the_broker_refuses_are_made_again() -> None:
     kit.clock.advance(60.0)
     kit.settle()
     assert kit.output_names() == ["a"]
+    assert kit.pending() == 0
+
+
+def test_what_a_record_led_to_before_it_failed_must_be_durable_too() -> None:
+    def script(events: Sequence[Event]) -> Iterable[Event]:
+        yield from echo(events)
+        raise bad_media()
+
+    kit = Kit(script)
+    send = kit.worker._outbox._producer.send
+    refused = [ANNOTATIONS.name]
+
+    def refuse_once(topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
+        if topic in refused:
+            refused.remove(topic)
+            return Refused()
+        return send(topic, key, value, headers)
+
+    kit.worker._outbox._producer.send = refuse_once  # type: ignore[method-assign]
+    kit.publish("a")
+    kit.settle()
+    assert kit.pending() == 1
+    kit.clock.advance(60.0)
+    kit.settle()
+    assert "a" in kit.output_names()
     assert kit.pending() == 0
 
 

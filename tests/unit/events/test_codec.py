@@ -13,7 +13,7 @@ from stream.errors import BadEvent
 from stream.events.arrow import from_ipc
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
-from stream.events.dead_letter import REPLAYS_HEADER
+from stream.events.dead_letter import REPLAY_HEADER
 from stream.events.frames import FRAMES_SCHEMA
 from stream.records import Record
 from stream.topics import TOPICS
@@ -222,10 +222,11 @@ def test_a_small_record_is_never_inflated_to_a_large_table(compression: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("raw", "replays"), [(b"2", 2), (b"0", 0), (b"-1", 0), (b"x", 0), (b"", 0), ("²".encode(), 0), (b"9" * 9, 0)]
+    ("raw", "letter"),
+    [(b"8ab211", "8ab211"), (b"", ""), (b"a b", ""), ("²".encode(), ""), (b"\xff", ""), (b"9" * 65, "")],
 )
-def test_the_count_of_replays_goes_on_in_what_an_event_leads_to(raw: bytes, replays: int) -> None:
-    read = DECODER.decode(record(structured(), {REPLAYS_HEADER: raw}))
+def test_the_letter_that_was_replayed_goes_on_in_what_an_event_leads_to(raw: bytes, letter: str) -> None:
+    read = DECODER.decode(record(structured(), {REPLAY_HEADER: raw}))
     derived = encode(read.derive(read.data, id="2"))
-    assert read.replays == replays
-    assert derived.headers.get(REPLAYS_HEADER) == (str(replays).encode() if replays else None)
+    assert read.replay_of == letter
+    assert derived.headers.get(REPLAY_HEADER) == (letter.encode() if letter else None)

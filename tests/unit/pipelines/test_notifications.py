@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.codec import Decoder
+from stream.dead_letters import replay_record
 from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event
@@ -93,6 +94,57 @@ def test_an_object_without_a_rule_is_nobodys(operator: NotificationOperator) -> 
     with pytest.raises(BadEvent, match="no bucket rule"):
         found.extend(out.subject for out in operator.process([event({"Records": records})]))
     assert found == ["s3://footage/a.mp4"]
+
+
+BAD = {
+    "nobody's": s3("ObjectCreated:Put", "b.mp4", bucket="other"),
+    "a tenant that is none": s3("ObjectCreated:Put", f"{'t' * 201}/p/b.mp4"),
+    "control characters": s3("ObjectCreated:Put", "b\n.mp4"),
+    "too long": s3("ObjectCreated:Put", f"{'b' * 4000}.mp4"),
+    "half a character": s3("ObjectRemoved:Delete", "b.mp4")
+    | {"s3": {"bucket": {"name": "footage"}, "object": {"key": "\ud800"}}},
+    "no UTF-8": s3("ObjectCreated:Put", "b.mp4") | {"s3": {"bucket": {"name": "footage"}, "object": {"key": "%ff"}}},
+    "no key": s3("ObjectCreated:Put", ""),
+    "no time": s3("ObjectCreated:Put", "b.mp4") | {"eventTime": "yesterday"},
+    "no record": 7,
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_each_record_of_a_notification_stands_alone(operator: NotificationOperator, bad: Any) -> None:
+    records = [s3("ObjectCreated:Put", "a.mp4", sequencer="01"), bad, s3("ObjectCreated:Put", "c.mp4", sequencer="01")]
+    whole = event({"Records": records})
+    found: list[str] = []
+    with pytest.raises(BadEvent, match="1 of 3 records cannot be used: ") as refused:
+        found.extend(out.subject for out in operator.process([whole]))
+    assert found == ["s3://footage/a.mp4", "s3://footage/c.mp4"]
+    assert len(refused.value.message) < 500
+    kept = replay_record(operator, whole, {NOTIFICATIONS.name: NOTIFICATIONS})
+    assert kept is not None
+    assert (kept[0], json.loads(kept[1].value)) == (NOTIFICATIONS.name, {"Records": [bad]})
+
+
+def test_a_replay_publishes_what_could_not_be_used_and_nothing_twice() -> None:
+    """The worker of before is gone, with all that it remembered: a removal that comes again would delete."""
+    records = [
+        s3("ObjectRemoved:Delete", "a.mp4"),
+        *(s3("ObjectCreated:Put", f"{n}.mp4", bucket="new") for n in range(9)),
+    ]
+    whole = event({"Records": records})
+    first = NotificationOperator([BucketRule("footage/")])
+    with pytest.raises(
+        BadEvent, match=r"9 of 10 records cannot be used: s3://new/0\.mp4 is under no bucket rule.*4 more"
+    ):
+        list(first.process([whole]))
+    _, kept = replay_record(first, whole, {NOTIFICATIONS.name: NOTIFICATIONS}) or pytest.fail("nothing is kept")
+    mended = NotificationOperator([BucketRule("footage/"), BucketRule("new/")])
+    again = list(mended.process([event(kept.value, offset=1)]))
+    assert [out.subject for out in again] == [f"s3://new/{n}.mp4" for n in range(9)]
+
+
+def test_a_notification_without_faults_is_kept_as_it_came(operator: NotificationOperator) -> None:
+    whole = event({"Records": [s3("ObjectCreated:Put", "a.mp4")]})
+    assert operator.replayable(whole) == whole
 
 
 @pytest.mark.parametrize(
