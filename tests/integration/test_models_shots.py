@@ -1,5 +1,6 @@
 """Shots in real footage: decoded in child processes, found by TransNet V2, told in asset time."""
 
+import itertools
 import json
 import logging
 from bisect import bisect_left
@@ -45,8 +46,10 @@ def cuts_ns(bundle: Bundle, clip: Path) -> list[int]:
     annotated = bundle.annotate(cells, epoch_ms=1)
     for cell in annotated:
         starts = cell.rows["start_ns"].to_pylist()
-        assert starts[1:] == [cut for cut in cell.header.cuts_ns if cut < cell.header.end_ns]
-    return sorted(cut for cell in annotated for cut in cell.header.cuts_ns)
+        assert starts[1:] == [cut for cut in cell.header.cuts_ns if cell.header.start_ns < cut < cell.header.end_ns]
+    for before, after in itertools.pairwise(cell.header for cell in annotated):
+        assert (before.end_ns in before.cuts_ns) == (after.start_ns in after.cuts_ns)
+    return sorted({cut for cell in annotated for cut in cell.header.cuts_ns})
 
 
 def cut_frames(bundle: Bundle, clip: Path, fps: int = 25) -> list[int]:
