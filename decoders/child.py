@@ -41,7 +41,7 @@ def main(control_fd: int, lifeline_fd: int, slab_fd: int) -> None:
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     messages = Messages(socket.socket(fileno=control_fd))
     setup = messages.receive()
-    policy = SourcePolicy(**{key: _frozen(value) for key, value in setup["policy"].items()})
+    policy = policy_of(setup["policy"])
     module, _, name = setup["decoder"].partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), name)()
     _limit_memory(setup["memory_bytes"])
@@ -174,10 +174,6 @@ def _error(kind: str, code: str, message: str, segments: tuple[int, ...]) -> dic
     return {"kind": "error", "error": kind, "code": code, "message": message, "segments": segments}
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _die_with_parent(lifeline_fd: int) -> None:
     """The parent holds the other end and never writes: the read returns when the parent is gone, however it went."""
     os.read(lifeline_fd, 1)
@@ -200,8 +196,14 @@ def _limit_cpu(more_s: float) -> None:
 
 
 def policy_as_json(policy: SourcePolicy) -> dict[str, Any]:
-    """What `main` makes a `SourcePolicy` of."""
-    return dataclasses.asdict(policy)
+    """What `policy_of` makes a `SourcePolicy` of."""
+    return dataclasses.asdict(policy) | {"roots": sorted(policy.roots)}
+
+
+def policy_of(values: dict[str, Any]) -> SourcePolicy:
+    """The policy as it was: its roots are taken as they are, not resolved anew."""
+    frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return SourcePolicy(**frozen | {"roots": frozenset(values["roots"])})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from stream.errors import BadMedia, Retryable
@@ -24,17 +24,18 @@ _REASONS = {
 class FileSource:
     """A regular, non-empty file under one of the roots. `version` looks at the path again, so it sees a change."""
 
-    def __init__(self, path: Path, roots: Iterable[str]) -> None:
+    def __init__(self, path: Path, roots: Collection[str]) -> None:
+        """`roots` are real paths; finding one of them costs as much as the path is deep, however many there are."""
         self._name = path.name or str(path)
+        self._roots = roots
         try:
             self._path = path.resolve(strict=True)
         except (OSError, RuntimeError) as error:
             raise self._error(error) from None
-        allowed = [Path(root).resolve() for root in roots]
-        self._check_roots(self._path, allowed)
+        self._check_roots(self._path)
         self._fd = self._open()
         try:
-            self._check_opened(allowed)
+            self._check_opened()
         except BaseException:
             os.close(self._fd)
             raise
@@ -78,7 +79,7 @@ class FileSource:
         except OSError as error:
             raise self._error(error) from None
 
-    def _check_opened(self, allowed: list[Path]) -> None:
+    def _check_opened(self) -> None:
         found = os.fstat(self._fd)
         if stat.S_ISDIR(found.st_mode):
             raise BadMedia(f"{self._name}: is a directory; publish the files in it", code="is_directory")
@@ -88,10 +89,10 @@ class FileSource:
             raise BadMedia(f"{self._name}: the file is empty; publish it when it is written", code="empty")
         link = Path(f"/proc/self/fd/{self._fd}")
         if link.exists():  # a directory on the way may have become a symbolic link since it was resolved
-            self._check_roots(link.readlink(), allowed)
+            self._check_roots(link.readlink())
 
-    def _check_roots(self, path: Path, allowed: list[Path]) -> None:
-        if not any(path.is_relative_to(root) for root in allowed):
+    def _check_roots(self, path: Path) -> None:
+        if not any(str(place) in self._roots for place in (path, *path.parents)):
             raise BadMedia(
                 f"{self._name}: lies outside the allowed roots; move it under one, or allow its folder as a root",
                 code="outside_roots",

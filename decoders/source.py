@@ -1,6 +1,7 @@
 """Bytes behind a uri, checked against policy before the first one is read. FFmpeg never opens a name."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
@@ -13,13 +14,15 @@ from stream.errors import BadMedia, printable
 class SourcePolicy:
     """What a uri may name. Travels to decode children as plain values.
 
-    `roots` bound every local path after it is resolved; none allows no local path at all. `schemes` beside `file`,
+    `roots` bound every local path after it is resolved; none allows no local path at all. They are real paths, resolved
+    once by whoever makes the policy (`with_roots`): a link that is put in their place later widens nothing. A set,
+    where there are many. `schemes` beside `file`,
     `http` and `https` are fsspec protocols (`s3`, …). Addresses that are not public (`decoders.addresses`) are refused
     unless `allow_private_addresses`.
     """
 
     schemes: tuple[str, ...] = ("file", "http", "https")
-    roots: tuple[str, ...] = ()
+    roots: Collection[str] = ()
     allow_private_addresses: bool = False
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 20.0
@@ -27,8 +30,8 @@ class SourcePolicy:
     max_redirects: int = 5
 
     def with_roots(self, *roots: str | Path) -> "SourcePolicy":
-        """The same policy with further roots, such as the paths a person typed."""
-        return replace(self, roots=(*self.roots, *(str(Path(root).absolute()) for root in roots)))
+        """The same policy with further roots, such as the paths a person typed. Resolved here, and never again."""
+        return replace(self, roots=frozenset(self.roots).union(map(os.path.realpath, roots)))
 
 
 def open_source(uri: str, policy: SourcePolicy) -> Source:

@@ -33,8 +33,8 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things lie and how much of the machine to use. `roots` bounds what a `file` uri may name; the `source`
-    times bound one silence and one request of a server, `decode_limit_s` a cell and, of an inspection, the
+    """Where things lie and how much of the machine to use. `roots`, real paths, bound what a `file` uri may name; the
+    `source` times bound one silence and one request of a server, `decode_limit_s` a cell and, of an inspection, the
     time in which nothing is read on.
     """
 

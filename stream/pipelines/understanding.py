@@ -97,13 +97,13 @@ class Understanding:
     def _policy(self) -> "SourcePolicy":
         from decoders.source import SourcePolicy
 
-        policy = SourcePolicy(
+        return SourcePolicy(
             schemes=self.settings.schemes,
+            roots=frozenset(map(str, self.settings.roots)),
             allow_private_addresses=self.settings.allow_private_addresses,
             read_timeout_s=self.settings.source_silence_s,
             request_timeout_s=self.settings.source_request_s,
         )
-        return policy.with_roots(*self.settings.roots)
 
     def _model_context(self) -> "ModelContext":
         from models.registry import ModelContext
