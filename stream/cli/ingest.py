@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from decoders.source import describe
 from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
+from stream.cli.left_out import LeftOut
 from stream.cli.live import Lines, LiveProgress, closing_table, reason
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster, opened
 from stream.cli.shown import clip_name, shown
-from stream.cli.uris import expand, roots_of
+from stream.cli.uris import expand
 from stream.cli.worker_options import (
     Captioner,
     Embedder,
@@ -43,7 +44,7 @@ from stream.settings import Settings
 
 def ingest(  # one option per thing a producer can say
     context: typer.Context,
-    uris: Annotated[list[str], typer.Argument(help="Files, directories (walked for video files) or uris.")],
+    uris: Annotated[list[str], typer.Argument(help="Files, directories (walked for footage) or uris.")],
     profile: Annotated[str, typer.Option(help="full: every frame, with shots. fast: key frames only.")] = "full",
     tenant: Annotated[str, typer.Option(help="Whose footage this is.")] = "default",
     project: Annotated[str, typer.Option(help="What it belongs to.")] = "default",
@@ -71,7 +72,7 @@ def ingest(  # one option per thing a producer can say
         refuse_what_workers_decide(context)
     targets = expand(uris)
     options = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
-    settings = options.applied(file_settings(shared, roots_of(targets.values())))
+    settings = options.applied(file_settings(shared, tuple(targets.roots)))
     clock = SystemClock()
     labels = parse_labels(label or [])
     events = [
@@ -84,14 +85,25 @@ def ingest(  # one option per thing a producer can say
             labels=labels,
             lane=parse_lane(lane),
         )
-        for uri in targets
+        for uri in targets.uris
     ]
+    if not events:
+        report_nothing(shared, targets.left_out, json_output=json_output)
     cluster = Cluster.named(broker, client_properties, shared.deployment)
     with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
         if cluster is None:
             remember_models(shared.state_dir, settings.models)
         finished = run(events)
-    report(shared, run, finished=finished, json_output=json_output)
+    report(shared, run, finished=finished, json_output=json_output, left_out=targets.left_out)
+
+
+def report_nothing(shared: Context, left_out: LeftOut, *, json_output: bool) -> NoReturn:
+    """There is nothing to publish: say why, and end with 1."""
+    if json_output:
+        shared.print_json({"finished": True, "decoded_s": 0.0, "assets": [], **left_out.as_json()})
+    else:
+        left_out.print(shared.errors)
+    raise typer.Exit(1)
 
 
 def refuse_what_workers_decide(context: typer.Context) -> None:
@@ -197,14 +209,18 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def report(shared: Context, run: Run, *, finished: bool, json_output: bool) -> None:
-    """The closing table (or JSON), and the exit code: 1 unless every asset is ready, 130 when interrupted."""
+def report(shared: Context, run: Run, *, finished: bool, json_output: bool, left_out: LeftOut | None = None) -> None:
+    """The closing table (or JSON), and the exit code: 1 unless every asset is ready and all that was named could be
+    read, 130 when interrupted.
+    """
+    left_out = left_out or LeftOut()
     changes = list(run.progress.changes())
     decoded = run.progress.totals().get("decode")
     decoded_s = decoded.done_ns / SECOND_NS if decoded else 0.0
     if json_output:
         shared.print_json(
             {"finished": finished, "decoded_s": decoded_s, "assets": [as_json(change) for change in changes]}
+            | left_out.as_json()
         )
     else:
         shared.console.print(closing_table(changes))
@@ -212,12 +228,15 @@ def report(shared: Context, run: Run, *, finished: bool, json_output: bool) -> N
             shared.console.print(line, style="dim")
         if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
             shared.console.print("Nothing was decoded: all of this content is in the index already.")
+        left_out.print(shared.errors)
     if not finished:
         shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
         raise typer.Exit(130)
     if any(change.status is not AssetStatus.READY for change in changes):
         if not json_output:
             shared.errors.print("Some assets are not ready; `rushes dead-letters list` shows what failed.")
+        raise typer.Exit(1)
+    if left_out.failures:
         raise typer.Exit(1)
 
 

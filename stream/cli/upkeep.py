@@ -1,6 +1,7 @@
 """`rushes delete` and `rushes compact`: forgetting assets, and leaving no byte of what is gone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ from pydantic import ValidationError
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, ingesting
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
-from stream.cli.uris import asset_ids
+from stream.cli.uris import asset_ids, lies_under, spelled
 from stream.clock import SystemClock
+from stream.errors import BadMedia
 from stream.events.asset import UNKNOWN_ASSET, AssetDeleted, AssetStatus
 from stream.events.base import Event
 from stream.scratch import own_scratch
@@ -77,7 +79,7 @@ def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *,
 
 
 def _deletions(names: Sequence[str], tenant: str, *, ids: bool) -> list[Event]:
-    """Raises `UsageProblem` for what no asset can be called. A path that is not there may as well be an id."""
+    """Raises `UsageProblem` for what no asset can be called. A word that is no file's may be an id."""
     found = [name for typed in names for name in (asset_ids(typed) if not ids and _names_footage(typed) else [typed])]
     try:
         payloads = [AssetDeleted(asset_id=name) for name in dict.fromkeys(found)]
@@ -88,8 +90,10 @@ def _deletions(names: Sequence[str], tenant: str, *, ids: bool) -> list[Event]:
 
 
 def _names_footage(argument: str) -> bool:
+    if "://" in argument or argument.startswith(("/", "./", "../", "~")):
+        return True
     try:
-        return "://" in argument or Path(argument).exists()
+        return Path(argument).exists()
     except OSError:  # longer than a file's name can be
         return False
 
@@ -111,12 +115,26 @@ def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> 
     known = {view.asset_id for view in Catalogue(directory).assets(tenant)} | {item.letter.asset_id for item in letters}
     found: list[str] = []
     for name in names:
-        meant = [name] if name in known or ids else asset_ids(name)
-        meant = [each for each in meant if each in known]
+        meant = [name] if name in known or ids else _meant(name, known)
         if not meant:
             raise UsageProblem(f"no asset {name!r} of tenant {tenant!r}; `rushes status` lists what there is")
         found += meant
     return list(dict.fromkeys(found))
+
+
+def _meant(typed: str, known: Collection[str]) -> list[str]:
+    """Of the known ids those that `ingest` gave what is typed, also what is in a folder no more."""
+    found = {} if (local := _local(typed)) is None else dict.fromkeys(each for each in known if lies_under(each, local))
+    with suppress(BadMedia):
+        found |= dict.fromkeys(each for each in asset_ids(typed) if each in known)
+    return list(found)
+
+
+def _local(typed: str) -> str | None:
+    try:
+        return spelled(typed) if "://" not in typed or typed.lower().startswith("file://") else None
+    except BadMedia:
+        return None
 
 
 def _size(shared: Context) -> int:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from stream.events.spelling import canonical
+
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 """C0 and C1 control characters, for a character class: no name, id or uri holds one."""
 _NAME = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
@@ -66,7 +68,10 @@ def without_secrets(uri: str) -> str:
 
 
 def default_asset_id(uri: str) -> str:
-    """The uri `without_secrets`, and short. Of a query there remains a digest, so that two of them stay apart."""
+    """The uri in its `canonical` spelling, `without_secrets`, and short. Of a query there remains a digest, so that two
+    of them stay apart.
+    """
+    uri = canonical(uri)
     _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
     name = without_secrets(uri) + "".join(f"?{digest(text)[:16]}" for text in extra)
     if len(name.encode()) <= MAX_ID_BYTES:
@@ -78,7 +83,7 @@ def is_default_asset_id(text: str) -> bool:
     """Whether `default_asset_id` may have made this of a uri; it would make another of some of what it made."""
     name, mark, rest = text.partition("?")
     short = len(text.encode()) <= MAX_ID_BYTES
-    return short and without_secrets(name) == name and _DIGESTED.fullmatch(mark + rest) is not None
+    return short and without_secrets(name) == name == canonical(name) and _DIGESTED.fullmatch(mark + rest) is not None
 
 
 def content_key(tenant: str, asset_id: str, content_digest: str, settings_digest: str) -> str:

@@ -3,9 +3,7 @@
 import csv
 import io
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -18,7 +16,6 @@ from stream.cli.ingest import as_json
 from stream.cli.live import closing_table
 from stream.cli.player import play_command
 from stream.cli.search import result_table
-from stream.cli.uris import expand, roots_of
 from stream.errors import BadEvent
 from stream.events.annotations import Space
 from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus
@@ -121,25 +118,6 @@ def test_players_get_the_start_and_no_option_from_a_name() -> None:
     command = play_command(HIT, which=lambda name: "/usr/bin/mpv" if name == "mpv" else None)
     assert command == ["mpv", "--start=61.500", "--", "/footage/=cmd <b>.mp4"]
     assert play_command(HIT, which=lambda _name: None) is None
-
-
-def test_expand_walks_folders_for_video_only(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    for name in ("b.MP4", "a.mov", "notes.txt", "sub/c.ts"):
-        (tmp_path / name).write_bytes(b"x")
-    found = expand([str(tmp_path), str(tmp_path / "a.mov"), str(tmp_path / "gone.mp4"), "https://h/v.mp4"])
-    assert [Path(uri).name for uri in found] == ["a.mov", "b.MP4", "c.ts", "gone.mp4", "v.mp4"]
-    assert tmp_path.resolve() / "a.mov" in roots_of(found.values())
-    assert len(roots_of(found.values())) == 4
-
-
-def test_names_that_no_event_may_hold_become_uris(tmp_path: Path) -> None:
-    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n.mp4"))
-    path.write_bytes(b"x")
-    ((uri, root),) = expand([str(tmp_path)]).items()
-    assert uri.endswith("/caf%E9%0A.mp4")
-    assert root == path
-    assert AssetPublished(uri=uri).identity() == uri
 
 
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m \u202egpj.exe\u2066 [red]b[/] \u200b"

@@ -1,0 +1,71 @@
+"""Video without a container: which stream it is, told from its start codes, and which demuxer may read it (pure).
+
+Such a stream has no times. Its pictures are laid end to end in the order of display, at the rate that the stream states
+or, where it states none, at `ASSUMED_RATE`.
+"""
+
+import re
+from dataclasses import dataclass
+
+ASSUMED_RATE = 25
+"""Frames a second of a stream that states no rate."""
+
+ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})
+"""Demuxers of such streams. Read from the beginning only: they have no index, and no times to find a place by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elementary:
+    """`demuxer` is empty for a stream that is known and not read."""
+
+    name: str
+    demuxer: str = ""
+
+    @property
+    def readable(self) -> bool:
+        return bool(self.demuxer) or self.name == PROGRAM_STREAM.name
+
+
+PROGRAM_STREAM = Elementary("an MPEG program stream")  # a container, which begins with the same kind of code
+_H264 = Elementary("an H.264 stream without a container", "h264")
+_HEVC = Elementary("an HEVC stream without a container", "hevc")
+_MPEG = Elementary("an MPEG-1 or MPEG-2 video stream without a container", "mpegvideo")
+_MPEG4 = Elementary("an MPEG-4 video stream without a container", "m4v")
+_AV1 = Elementary("an AV1 stream without a container", "obu")
+_VVC = Elementary("a VVC stream without a container")
+_VC1 = Elementary("a VC-1 stream without a container")
+
+_CODE = re.compile(rb"\x00\x00\x01(..)", re.DOTALL)
+_MOST_CODES = 200
+
+
+def elementary_stream(head: bytes) -> Elementary | None:
+    """By its first start codes: nothing but zeros may come before them."""
+    if head.startswith(b"\x12\x00\x0a"):  # a temporal delimiter, then a sequence header
+        return _AV1
+    first = _CODE.search(head)
+    if first is None or head[: first.start()].strip(b"\0"):
+        return None
+    codes = [match.group(1) for _, match in zip(range(_MOST_CODES), _CODE.finditer(head), strict=False)]
+    begin = codes[0][0]
+    if begin == 0xB3:
+        return _MPEG
+    if begin == 0xBA or 0xBB <= begin <= 0xEF:
+        return PROGRAM_STREAM
+    if begin in (0xB0, 0xB5) or (begin < 0x20 and any(code[0] == 0xB6 for code in codes)):
+        return _MPEG4
+    if begin == 0x0F:
+        return _VC1
+    return _network_units(codes)
+
+
+def _network_units(codes: list[bytes]) -> Elementary | None:
+    """H.264, HEVC and VVC are told by their parameter sets. The first bit of a unit is 0, but for damage."""
+    if 4 * sum(code[0] >> 7 for code in codes) > len(codes):
+        return None
+    if {b"\x42\x01", b"\x44\x01"} <= set(codes):
+        return _HEVC
+    if {b"\x00\x79", b"\x00\x81"} <= set(codes):
+        return _VVC
+    kinds = {code[0] & 0x1F for code in codes if code[0] & 0x60}
+    return _H264 if {7, 8} <= kinds else None
