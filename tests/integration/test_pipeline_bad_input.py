@@ -38,7 +38,6 @@ FAULTS = {
     "noise.mp4": ("unreadable_container", "not a video"),
     "no_header.mp4": ("unreadable_container", "header is missing or cut off"),
     "sound.m4a": ("no_video", "no video stream"),
-    "folder.mp4": ("is_directory", "is a directory"),
     "denied.mp4": ("permission_denied", "denied.mp4"),
 }
 SECRET = "hunter2"
@@ -122,7 +121,7 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Spoiled:
     files.mkdir()
     write_files(files)
     # A file uri that is typed says the same as its path.
-    typed = [(files / "good.mp4").as_uri(), *(files / name for name in ("cut_off.mp4", *FAULTS))]
+    typed = [(files / "good.mp4").as_uri(), *(files / name for name in ("cut_off.mp4", "folder.mp4", *FAULTS))]
     arguments = ["ingest", *typed, "--light", "--json", "--span", 20]
     done = finish(start(root / "state", *arguments, through=BOUND_BY_PERMISSIONS))
     return Spoiled(files, root / "state", done, is_denied(files / "denied.mp4"))
@@ -133,6 +132,8 @@ def test_run_goes_on_and_says_that_something_failed(spoiled: Spoiled) -> None:
     assert spoiled.done.document["finished"] is True
     assert spoiled.assets["good.mp4"]["status"] == "ready"
     assert spoiled.assets.keys() == {"good.mp4", "cut_off.mp4", *FAULTS}
+    (unreadable,) = spoiled.done.document["unreadable"]
+    assert unreadable == {"path": str(spoiled.files / "folder.mp4"), "reason": "no footage is in this folder"}
     assert "Traceback" not in spoiled.done.err
 
 
@@ -221,7 +222,7 @@ def test_letters_are_listed_and_shown_without_their_content(spoiled: Spoiled) ->
     table = rushes(spoiled.state, "dead-letters", "list", "--code", "no_video")
     assert table.code == 0
     assert "no video stream" in table.out
-    assert "is a directory" not in table.out
+    assert "no such file" not in table.out
     (letter,) = [item for item in listed if item["code"] == "no_video"]
     shown = rushes(spoiled.state, "dead-letters", "show", letter["letter_id"][:10])
     assert shown.document["code"] == "no_video"
