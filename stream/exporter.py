@@ -1,8 +1,6 @@
 """The exporter: a process that watches from beside and lives also when no worker does."""
 
-import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry
@@ -11,53 +9,46 @@ from prometheus_client.registry import Collector
 
 from stream import metrics
 from stream.clock import Clock
-from stream.errors import Unavailable
 from stream.flow import Snapshot
 from stream.health import Answer, served
 from stream.metrics import Definition
-from stream.observer import Observation, Observer
+from stream.observer import Observation
+from stream.sight import Sight
 
-_log = logging.getLogger(__name__)
 Family = GaugeMetricFamily | CounterMetricFamily
 Sample = tuple[tuple[str, ...], float]
 
 
 class Exporter(Collector):
-    """`step()` observes once; `/metrics` shows the last observation.
+    """`/metrics` shows what was seen last.
 
     An observation older than `stale_s` is not shown any more: a number that stands still would hide that nobody looks.
     """
 
-    def __init__(self, observer: Observer, clock: Clock, *, stale_s: float = 60.0) -> None:
-        self._observer = observer
+    def __init__(self, sight: Sight, clock: Clock, *, stale_s: float = 60.0) -> None:
+        self._sight = sight
         self._clock = clock
         self._stale_s = stale_s
-        self._failures: Counter[str] = Counter()
-        self._why = "has not looked yet"
-        self._last: Observation | None = None
-
-    def step(self) -> None:
-        """One round. A cluster that does not answer is counted and asked again by the next."""
-        try:
-            self._last = self._observer.step()
-        except Unavailable as error:
-            if self._why != error.message:
-                _log.warning("exporter: %s (%s)", error.message, error.code)
-            self._failures[error.code] += 1
-            self._why = error.message
-        else:
-            self._why = ""
 
     def ready(self) -> Answer:
-        return (True, "ok") if self._current() is not None else (False, self._why or "the last look is too old")
+        """Not from the first look on that sees nothing, though what was seen before it is shown for a while."""
+        blind = self._sight.blind
+        if blind is not None:
+            return False, f"blind for {self._sight.blind_s():.0f} s: {blind.message}"
+        if self._sight.last is None:
+            return False, "has not looked yet"
+        return (True, "ok") if self._current() is not None else (False, "the last look is too old")
 
     def collect(self) -> Iterator[Family]:
-        yield _family(metrics.OBSERVATION_FAILURES, [((code,), count) for code, count in self._failures.items()])
+        failures = list(self._sight.failures.items())
+        yield _family(metrics.OBSERVATION_FAILURES, [((code,), count) for code, count in failures])
+        yield _family(metrics.BLIND, [((), self._sight.blind_s())])
         found = self._current()
         if found is not None:
             yield from _of_stages(found.snapshot)
             yield _family(metrics.DESIRED_REPLICAS, [((stage,), count) for stage, count in found.desired.items()])
             yield _family(metrics.LETTERS_WRITTEN, [((), found.snapshot.dead_letters)])
+            yield _family(metrics.UNDECIDED, [((topic,), count) for topic, count in found.snapshot.undecided.items()])
             yield _family(metrics.OPEN_ASSETS, [((), found.snapshot.open_assets)])
             yield _family(metrics.OBSERVED, [((), found.snapshot.at_ms / 1000)])
             yield _family(metrics.OBSERVATION, [((), found.took_s)])
@@ -66,14 +57,14 @@ class Exporter(Collector):
         return []
 
     def _current(self) -> Observation | None:
-        last = self._last
+        last = self._sight.last
         if last is None or self._clock.now_ms() - last.snapshot.at_ms > self._stale_s * 1000:
             return None
         return last
 
 
 def run_exporter(
-    observer: Observer,
+    sight: Sight,
     stop: threading.Event,
     announce: Callable[[int], None],
     *,
@@ -82,16 +73,16 @@ def run_exporter(
     host: str,
     port: int,
 ) -> None:
-    """Observe every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`; `announce` is told the
+    """Look every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`; `announce` is told the
     port.
     """
-    exporter = Exporter(observer, clock, stale_s=max(30.0, 4 * interval_s))
+    exporter = Exporter(sight, clock, stale_s=max(30.0, 4 * interval_s))
     registry = CollectorRegistry()
     registry.register(exporter)
     with served(registry, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
         announce(bound)
         while not stop.is_set():
-            exporter.step()
+            sight.look()
             stop.wait(interval_s)
 
 

@@ -104,6 +104,7 @@ class StageFlow:
 class Snapshot:
     """Every reporting stage, in the order of the topology, and the `others`, whose footage is an estimate and whose
     freshness is not known. `offset_lag`: of all groups, by topic. `dead_letters`: records ever written to that topic.
+    `undecided`: records that no stage can read yet, as a transaction is open, by topic; where there are any.
     """
 
     at_ms: int
@@ -112,6 +113,7 @@ class Snapshot:
     offset_lag: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     open_assets: int = 0
     dead_letters: int = 0
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def every(self) -> tuple[StageFlow, ...]:

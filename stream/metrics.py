@@ -146,6 +146,18 @@ OBSERVED = Definition(
     "rushes_exporter_observed_timestamp_seconds", "gauge", "When the exporter last knew how things are.", ()
 )
 OBSERVATION = Definition("rushes_exporter_observation_seconds", "gauge", "How long its last round took.", ())
+UNDECIDED = Definition(
+    "rushes_undecided_records",
+    "gauge",
+    "Records that no stage can read yet, of open transactions or behind one.",
+    ("topic",),
+)
+BLIND = Definition(
+    "rushes_exporter_blind_seconds",
+    "gauge",
+    "For how long the exporter's looks have seen nothing; 0 while it knows how things are.",
+    (),
+)
 OBSERVATION_FAILURES = Definition(
     "rushes_exporter_failures_total", "counter", "Rounds in which the cluster could not be asked.", ("code",)
 )
@@ -155,6 +167,7 @@ EXPORTER_DEFINITIONS = (
     BACKLOG,
     WAITING,
     OFFSET_LAG,
+    UNDECIDED,
     ARRIVAL,
     SERVICE,
     STUCK,
@@ -164,6 +177,7 @@ EXPORTER_DEFINITIONS = (
     OPEN_ASSETS,
     OBSERVED,
     OBSERVATION,
+    BLIND,
     OBSERVATION_FAILURES,
 )
 

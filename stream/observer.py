@@ -1,7 +1,7 @@
 """Round after round: look where groups stand, read the small topics to their ends, fold, and decide."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from stream.clock import Clock
@@ -27,11 +27,16 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Places of all groups, members of each, and the ends of partitions, asked in this order."""
+    """Places of all groups, and the ends of partitions, asked in this order; members of each group. An end is that of
+    what can be read: `undecided` says how many records of a topic lie behind it, of or after open transactions.
+    `topic_ids` change when a topic is deleted and made again.
+    """
 
     places: Sequence[Place]
     members: Mapping[str, int]
     ends: Mapping[Key, int]
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
 
 class Watch(Protocol):
@@ -39,6 +44,7 @@ class Watch(Protocol):
 
     def look(self, others: Sequence[str]) -> Look: ...
     def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]: ...
+    def restart(self) -> None: ...
     def remember(self, topic: str, places: Mapping[int, int]) -> None: ...
     def close(self) -> None: ...
 
@@ -72,15 +78,21 @@ class Observer:
         self._policy = policy
         self._remembers = remembers
         self._decoder = Decoder([ASSETS, PROGRESS])
-        self._fold = Freshness(links(topology))
-        self._unreported = Unreported(unlinked(topology))
+        self._topology = topology
+        self._topic_ids: Mapping[str, str] = {}
         self._turn = 0
-        self._kept: dict[int, int] = {}
+        self._begin()
 
     def step(self) -> Observation:
-        """One round. Raises `Unavailable` while the cluster does not answer; what was read stays folded."""
+        """One round. Raises `Unavailable` while the cluster does not answer; what was read stays folded, unless a topic
+        was made again meanwhile: then places and records mean something else.
+        """
         started_s = self._clock.monotonic_s()
         look = self._watch.look([ASSETS.name, PROGRESS.name, DEAD_LETTERS.name])
+        if any(look.topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items()):
+            self._watch.restart()
+            self._begin()
+        self._topic_ids = look.topic_ids
         self._turn += 1
         small = {key: end for key, end in look.ends.items() if key[0] in (ASSETS.name, PROGRESS.name)}
         for records in self._watch.read(small):
@@ -92,8 +104,16 @@ class Observer:
         if self._remembers:
             self._remember(look.ends)
         letters = sum(end for (topic, _), end in look.ends.items() if topic == DEAD_LETTERS.name)
-        snapshot = self._fold.snapshot(now_ms, dead_letters=letters, others=self._unreported.flows(now_ms))
+        snapshot = replace(
+            self._fold.snapshot(now_ms, dead_letters=letters, others=self._unreported.flows(now_ms)),
+            undecided={topic: count for topic, count in look.undecided.items() if count},
+        )
         return Observation(snapshot, desired_replicas(snapshot, self._policy), self._clock.monotonic_s() - started_s)
+
+    def _begin(self) -> None:
+        self._fold = Freshness(links(self._topology))
+        self._unreported = Unreported(unlinked(self._topology))
+        self._kept: dict[int, int] = {}
 
     def _take(self, record: Record) -> None:
         try:

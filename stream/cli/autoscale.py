@@ -20,6 +20,7 @@ from stream.cli.watching import (
     Objective,
     Prior,
     Watched,
+    following,
     observing,
     scaling_policy,
 )
@@ -34,8 +35,7 @@ from stream.cli.worker_options import (
     WorkerOptions,
 )
 from stream.clock import SystemClock
-from stream.errors import Unavailable
-from stream.observer import Observer
+from stream.sight import Sight
 from stream.supervisor import Fleet
 
 
@@ -76,27 +76,43 @@ def autoscale(  # one option per thing a machine decides
     stop = threading.Event()
     watched = Watched(Cluster(broker, client_properties, shared.deployment), policy, captions=worker.models.captioned)
     with (
-        observing(watched) as observer,
+        observing(watched) as sight,
+        following(sight, interval),
         stop_on_signals(stop),
         Fleet(command, SystemClock(), max_processes=max_processes) as fleet,
     ):
-        _follow(shared, observer, fleet, stop, interval)
+        tend(shared, sight, fleet, stop, step_s=min(1.0, interval))
 
 
-def _follow(shared: Context, observer: Observer, fleet: Fleet, stop: threading.Event, interval_s: float) -> None:
-    """Look, then bring the fleet nearer once a second until the next look. Without an answer nothing is changed."""
+def tend(shared: Context, sight: Sight, fleet: Fleet, stop: threading.Event, *, step_s: float) -> None:
+    """Bring the fleet nearer, once a `step_s`, to what was wanted when something was seen last. Looks that fail change
+    nothing: who was started goes on. Raises `Fatal` where the cluster refuses the first look.
+    """
     told: Mapping[str, int] = {}
+    blind = False
     while not stop.is_set():
-        try:
-            desired = observer.step().desired
-        except Unavailable as error:
-            # Before any worker there are no topics: the first plan makes them.
-            desired = told or ({"plan": 1} if error.code == "unknown_topic" else {})
-        fleet.want(desired)
+        sight.check()
+        if (sight.blind is not None) is not blind:
+            blind = not blind
+            shared.console.print(_sight(sight), soft_wrap=True)
+        desired = wanted(sight, told)
         if desired != told:
             told = desired
             shared.console.print("wanted: " + ", ".join(f"{stage} {count}" for stage, count in desired.items()))
-        for _ in range(max(1, round(interval_s))):
-            fleet.step()
-            if stop.wait(min(1.0, interval_s)):
-                return
+            fleet.want(desired)
+        fleet.step()
+        stop.wait(step_s)
+
+
+def wanted(sight: Sight, told: Mapping[str, int]) -> Mapping[str, int]:
+    """What the last look asks for, or what was told before while nothing is seen."""
+    blind, last = sight.blind, sight.last
+    if blind is None:
+        return told if last is None else last.desired
+    # Before any worker there are no topics: the first plan makes them.
+    return told or ({"plan": 1} if blind.code == "unknown_topic" else {})
+
+
+def _sight(sight: Sight) -> str:
+    blind = sight.blind
+    return "sees again" if blind is None else f"blind: {blind.message}; workers go on as they are"

@@ -53,7 +53,7 @@ def exporter(  # one option per thing a deployment decides
     watched = Watched(cluster, policy, captions=captions, notifications=notifications, remembers=True)
     stop = threading.Event()
     with (
-        observing(watched) as observer,
+        observing(watched) as sight,
         stop_on_signals(stop),
     ):
-        run_exporter(observer, stop, announce, clock=SystemClock(), interval_s=interval, host=host, port=port)
+        run_exporter(sight, stop, announce, clock=SystemClock(), interval_s=interval, host=host, port=port)

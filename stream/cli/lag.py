@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -26,13 +26,14 @@ from stream.cli.watching import (
     Objective,
     Prior,
     Watched,
+    following,
     observing,
     scaling_policy,
 )
-from stream.errors import Unavailable
 from stream.flow import Snapshot, StageFlow
-from stream.observer import Observation, Observer
+from stream.observer import Observation
 from stream.outlook import bottleneck, drained_in_s, gone_in_s
+from stream.sight import Sight
 
 
 def lag(
@@ -59,18 +60,30 @@ def lag(
             captions=captions,
             notifications=notifications,
         )
-    ) as observer:
+    ) as sight:
         if json_output:
-            shared.print_json(as_json(observer.step()))
+            shared.print_json(as_json(sight.now()))
         elif once:
-            shared.console.print(view(observer.step(), objective))
+            shared.console.print(view(sight.now(), objective))
         else:
-            _follow(shared, observer, objective, interval)
+            _follow(shared, sight, objective, interval)
 
 
 def view(found: Observation, objective_s: float) -> Group:
     """The table and what to make of it."""
     return Group(_table(found, objective_s), *_sentences(found.snapshot))
+
+
+def screen(sight: Sight, objective_s: float) -> Group:
+    """What was seen last, and how long ago where nothing is seen any more."""
+    blind, last = sight.blind, sight.last
+    parts: list[RenderableType] = []
+    if blind is not None:
+        parts.append(Text(f"Blind for {duration(sight.blind_s())}: {blind.message}. Looking again.", style="yellow"))
+        parts += [Text("This is how it was before:", style="dim")] if last is not None else []
+    if last is not None:
+        parts.append(view(last, objective_s))
+    return Group(*parts) if parts else Group(Text("Looking.", style="dim"))
 
 
 def as_json(found: Observation) -> dict[str, Any]:
@@ -81,6 +94,7 @@ def as_json(found: Observation) -> dict[str, Any]:
         "at_ms": snapshot.at_ms,
         "stages": [_stage_json(flow, found.desired) for flow in snapshot.every],
         "offset_lag_records": snapshot.offset_lag,
+        "undecided_records": snapshot.undecided,
         "open_assets": snapshot.open_assets,
         "dead_letters_written": snapshot.dead_letters,
         "bottleneck": None if held is None else {"place": held.place, "stage": held.stage, "reason": held.words},
@@ -105,15 +119,17 @@ def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _follow(shared: Context, observer: Observer, objective_s: float, interval_s: float) -> None:
+def _follow(shared: Context, sight: Sight, objective_s: float, interval_s: float) -> None:
     stop = threading.Event()
-    with stop_on_signals(stop), Live(console=shared.console, auto_refresh=False) as live:
+    with (
+        following(sight, interval_s),
+        stop_on_signals(stop),
+        Live(console=shared.console, auto_refresh=False) as live,
+    ):
         while not stop.is_set():
-            try:
-                live.update(view(observer.step(), objective_s), refresh=True)
-            except Unavailable as error:
-                live.update(Text(f"waiting for the broker: {error.message}", style="yellow"), refresh=True)
-            stop.wait(interval_s)
+            sight.check()
+            live.update(screen(sight, objective_s), refresh=True)
+            stop.wait(min(1.0, interval_s))
 
 
 def _table(found: Observation, objective_s: float) -> Table:
@@ -141,13 +157,18 @@ def _table(found: Observation, objective_s: float) -> Table:
 
 def _sentences(snapshot: Snapshot) -> list[Text]:
     letters = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
-    open_assets = Text(f"{snapshot.open_assets} assets open{letters}.", style="dim")
+    open_assets = Text(f"{snapshot.open_assets} assets open{letters}.{_undecided(snapshot)}", style="dim")
     held = bottleneck(snapshot)
     if held is None:
         return [Text("Nothing waits.", style="green"), open_assets]
     gone_s = gone_in_s(snapshot)
     outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
     return [Text(f"Bottleneck: {held.place} ({held.words}); {outlook}.", style="bold"), open_assets]
+
+
+def _undecided(snapshot: Snapshot) -> str:
+    held = ", ".join(f"{count} of {topic}" for topic, count in snapshot.undecided.items())
+    return f" Records that wait for a producer to end its transaction: {held}." if held else ""
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """What `exporter`, `lag` and `autoscale` share: the options that say what to watch, and an observer of it."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from stream.scaling import PRIOR_SERVICE, ScalingPolicy
 from stream.settings import ModelChoice, Settings
 
 if TYPE_CHECKING:
-    from stream.observer import Observer
+    from stream.sight import Sight
 
 _RATE = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 Broker = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
@@ -47,11 +48,12 @@ class Watched:
 
 
 @contextmanager
-def observing(watched: Watched) -> Iterator["Observer"]:
-    """An observer of the topology on that broker."""
+def observing(watched: Watched) -> Iterator["Sight"]:
+    """Looks at the topology on that broker."""
     from stream.kafka.watch import KafkaWatch
     from stream.observer import Observer
     from stream.pipelines.understanding import Understanding
+    from stream.sight import Sight
 
     clock = SystemClock()
     # Nothing of it is opened: only the shape of the topology is asked.
@@ -62,9 +64,22 @@ def observing(watched: Watched) -> Iterator["Observer"]:
     groups = {stage.name: stage.sources for stage in topology.stages}
     watch = KafkaWatch(watched.cluster.settings(), clock, groups)
     try:
-        yield Observer(watch, topology, clock, watched.policy, remembers=watched.remembers)
+        yield Sight(Observer(watch, topology, clock, watched.policy, remembers=watched.remembers), clock)
     finally:
         watch.close()
+
+
+@contextmanager
+def following(sight: "Sight", interval_s: float) -> Iterator[None]:
+    """Looks every `interval_s` for the block, from a thread: a look at a broker that is away takes its time."""
+    stop = threading.Event()
+    thread = threading.Thread(target=sight.follow, args=(stop, interval_s), name="sight", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def scaling_policy(objective: float, batch_drain: float, max_replicas: int, prior: list[str] | None) -> ScalingPolicy:

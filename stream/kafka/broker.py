@@ -3,47 +3,45 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import ClusterMetadata, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec, ResourceType
 
 from stream.clock import Clock
-from stream.errors import Fatal, Unavailable
+from stream.errors import Fatal
 from stream.kafka.client import (
     CALL_TIMEOUT_S,
     MAX_RECORD_BYTES,
-    PATIENCE_S,
     SETTLING,
     KafkaSettings,
-    admin,
     as_stage_error,
     outsider,
     record_of,
 )
-from stream.kafka.commits import GroupPlace
+from stream.kafka.commits import OFFSET_OF_ANOTHER, GroupPlace
 from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.described import Described, described
 from stream.kafka.offsets import GroupOffsets, member_counts
 from stream.kafka.producer import KafkaProducer, RecordSizes
+from stream.kafka.questions import END, FIRST, Questions
 from stream.kafka.tail import KafkaTail
+from stream.kafka.takeover import Note
 from stream.kafka.topic_config import topic_config
+from stream.kafka.topics_now import TopicsNow
 from stream.records import IN_HAND, Backlog, TopicSpec, record_size
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 MIN_OFFSETS_RETENTION_MINUTES = 7 * 24 * 60
 
 _TIMED_OUT = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - the library has no other name for it
-_FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class KafkaBroker:
@@ -52,9 +50,9 @@ class KafkaBroker:
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._admin = admin(settings)
-        self._met = False
+        self._ask = Questions(settings, clock)
         self._groups = GroupOffsets(settings)
+        self._now = TopicsNow(lambda names: described(self._ask.client(), names))
         self._limits: dict[str, int] = {}
         self._by_age: set[str] = set()
         self._sizes = RecordSizes()
@@ -87,7 +85,7 @@ class KafkaBroker:
 
     def nodes(self) -> ClusterMetadata:
         """The cluster as its nodes know it."""
-        return self._patiently("asking for nodes and topics", lambda: self._admin.list_topics(timeout=CALL_TIMEOUT_S))
+        return self._ask.nodes()
 
     def declare(self, topic: str, group: str) -> None:
         """Gives the group a place at the first kept record, unless it has one. Members commit for themselves."""
@@ -96,17 +94,18 @@ class KafkaBroker:
         fresh = [each for each in partitions if held[each] is None]
         if not fresh:
             return
-        low = self._offsets(fresh, _FIRST)
-        places = [TopicPartition(each.topic, each.partition, low[each]) for each in fresh]
+        low = self._ask.offsets(fresh, FIRST)
+        note = Note(topic=self._ask.topic_ids[partitions[0].topic]).to_text()
+        places = [TopicPartition(each.topic, each.partition, low[each], metadata=note) for each in fresh]
 
-        def place() -> None:
+        def place(_: AdminClient) -> None:
             try:
                 self._groups.commit(group, places)
             except KafkaException as failure:
                 if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
                     raise
 
-        self._patiently(f"declaring group {group}", place)
+        self._ask.patiently(f"declaring group {group}", place)
 
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
         """Deletes records below the lowest offset that all groups have committed. Needs the right to delete records."""
@@ -115,9 +114,9 @@ class KafkaBroker:
         held = {each: [place[each] for place in places] for each in partitions}
         floors = {each: min(at) for each, at in held.items() if at and None not in at}  # type: ignore[type-var]
         if kept_ms and floors:
-            recent = self._offsets(list(floors), OffsetSpec.for_timestamp(self._clock.now_ms() - kept_ms))
+            recent = self._ask.offsets(list(floors), OffsetSpec.for_timestamp(self._clock.now_ms() - kept_ms))
             floors = {each: min(at, recent[each]) if recent[each] >= 0 else at for each, at in floors.items()}  # type: ignore[type-var]
-        low = self._offsets(list(floors), _FIRST) if floors else {}
+        low = self._ask.offsets(list(floors), FIRST) if floors else {}
         gone = {each: at - low[each] for each, at in floors.items() if at is not None and at > low[each]}
         if gone:
             self._delete(
@@ -128,18 +127,25 @@ class KafkaBroker:
     def tail(self, topic: str, *, from_start: bool = False) -> KafkaTail:
         """A reader of what comes from now on (or of all that is kept), of no group."""
         low, end = self._extent(topic)
-        return KafkaTail(self._settings, low if from_start else end, end)
+        return KafkaTail(self._settings, low if from_start else end, end, self._watched(topic))
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
         """How many consumers each group has now; none where it was never seen."""
-        return self._patiently("asking for members", lambda: member_counts(self._admin, groups, self._settings.names))
+        return self._ask.patiently(
+            "asking for members", lambda client: member_counts(client, groups, self._settings.names)
+        )
 
     def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> KafkaConsumer:
-        return KafkaConsumer(self._settings, topics, group, self._clock, self._places, in_hand=in_hand)
+        for topic in topics:
+            self._now.watch(self._settings.names.of(topic))
+        return KafkaConsumer(
+            self._settings, topics, group, self._clock, self._places, topics_now=self._now, in_hand=in_hand
+        )
 
     def follow(self, topic: str, history: int) -> KafkaTail:
         low, end = self._extent(topic)
-        return KafkaTail(self._settings, {it: max(low[it], end[it] - history) for it in end}, end, quiet=True)
+        starts = {it: max(low[it], end[it] - history) for it in end}
+        return KafkaTail(self._settings, starts, end, self._watched(topic), quiet=True)
 
     def producer(self, *, places: bool = False) -> KafkaProducer:
         return KafkaProducer(self._settings, self._limits, self._sizes, places=places)
@@ -166,7 +172,8 @@ class KafkaBroker:
 
     def close(self) -> None:
         """Idempotent. Nothing may be asked afterwards."""
-        vars(self).pop("_admin", None)  # an admin client has no close: it ends when nobody holds it
+        self._now.close()
+        self._ask.close()
         self._groups.close()
         with self._probe_lock:
             if self._probe is not None:
@@ -183,7 +190,8 @@ class KafkaBroker:
             )
             for spec in specs
         ]
-        for name, future in self._admin.create_topics(fresh).items():
+        client = self._ask.client()
+        for name, future in client.create_topics(fresh).items():
             try:
                 future.result(CALL_TIMEOUT_S)
             except TimeoutError:
@@ -192,26 +200,23 @@ class KafkaBroker:
                 if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_stage_error(failure.args[0], f"creating topic {name}") from None
         for spec in specs:
-            self._patiently(
+            self._ask.patiently(
                 f"waiting for topic {spec.name}",
-                partial(self._described, spec.name),
+                partial(self._present, spec),
                 passing=SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node hears of a new one a moment later
             )
 
-    def _described(self, topic: str) -> TopicMetadata:
+    def _present(self, spec: TopicSpec, client: AdminClient) -> None:
         """Raises `KafkaException` for a topic that is not there."""
-        name = self._settings.names.of(topic)
-        found = self._admin.list_topics(name, CALL_TIMEOUT_S).topics[name]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return found
+        if not described(client, [self._settings.names.of(spec.name)]):
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
     def check_cluster(self) -> None:
         """A group that is away for longer than the cluster remembers offsets has lost its place: refuse such a cluster.
         One that does not show its settings (some that are rented) is believed, with a warning.
         """
         try:
-            there = self._config_of(ResourceType.BROKER, str(min(self.nodes().brokers)))
+            there = self._ask.config_of(ResourceType.BROKER, str(min(self.nodes().brokers)))
         except Fatal as refused:
             _log.warning("the cluster does not show offsets.retention.minutes (%s)", refused.message)
             return
@@ -223,24 +228,15 @@ class KafkaBroker:
                 code="offsets_retention",
             )
 
-    def _config_of(self, kind: ResourceType, name: str) -> dict[str, str]:
-        resource = ConfigResource(kind, name)
-
-        def ask() -> Any:
-            (future,) = self._admin.describe_configs([resource]).values()
-            return future.result(CALL_TIMEOUT_S)
-
-        return {name: entry.value for name, entry in self._patiently("reading settings", ask).items()}
-
     def _delete(self, below: Sequence[TopicPartition]) -> None:
-        def ask() -> None:
-            for future in self._admin.delete_records(list(below)).values():
+        def ask(client: AdminClient) -> None:
+            for future in client.delete_records(list(below)).values():
                 future.result(CALL_TIMEOUT_S)
 
-        self._patiently("deleting acknowledged records", ask)
+        self._ask.patiently("deleting acknowledged records", ask)
 
     def _differing(self, spec: TopicSpec, partitions: int) -> list[str]:
-        there = self._config_of(ResourceType.TOPIC, self._settings.names.of(spec.name))
+        there = self._ask.config_of(ResourceType.TOPIC, self._settings.names.of(spec.name))
         differing = [
             f"{name} is {there.get(name)}, not {wanted}"
             for name, wanted in topic_config(spec).items()
@@ -254,56 +250,61 @@ class KafkaBroker:
         """First unacknowledged and end offset of each partition; of a group without a place, all that is kept."""
         partitions = self._partitions(topic)
         held = self._committed(group, partitions)
-        high = self._offsets(partitions, _END)
+        high = self._ask.offsets(partitions, END)
         fresh = [each for each in partitions if held[each] is None]
-        low = self._offsets(fresh, _FIRST) if fresh else {}
+        low = self._ask.offsets(fresh, FIRST) if fresh else {}
         return {each: (held[each] if held[each] is not None else low[each], high[each]) for each in partitions}  # type: ignore[misc]
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         name = self._settings.names.of(topic)
-        found = self._patiently("listing topics", lambda: self._admin.list_topics(name, CALL_TIMEOUT_S)).topics[name]
-        if found.error is not None:
-            if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise Fatal(
-                    f"topic {name!r} does not exist: `rushes kafka topics` and `rushes run` make it",
-                    code="unknown_topic",
-                )
-            raise as_stage_error(found.error, f"asking for topic {topic}")
-        return [TopicPartition(name, number) for number in sorted(found.partitions)]
+        return [TopicPartition(name, number) for number in self._ask.described([name])[name].partitions]
 
     def _extent(self, topic: str) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """First kept and end offset of each partition."""
         partitions = self._partitions(topic)
-        return self._offsets(partitions, _FIRST), self._offsets(partitions, _END)
+        return self._ask.offsets(partitions, FIRST), self._ask.offsets(partitions, END)
+
+    def _watched(self, topic: str) -> Callable[[], Described]:
+        """What the topic is at present."""
+        name = self._settings.names.of(topic)
+        there = self._ask.described([name])[name]
+        self._now.watch(name, there)
+        return lambda: self._now.get(name) or there
 
     def _committed(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
         found = self._commits(group, partitions)
         return {each: None if found[each].offset < 0 else found[each].offset for each in partitions}
 
     def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
-        """What the group committed, with metadata; `OFFSET_INVALID` where it did not."""
-        answer = self._patiently(
-            f"asking for the offsets of {group}", lambda: self._groups.committed(group, partitions)
+        """What the group committed, with metadata; `OFFSET_INVALID` where it did not, `OFFSET_OF_ANOTHER` where that
+        was for a topic of this name that is gone.
+        """
+        answer = self._ask.patiently(
+            f"asking for the offsets of {group}", lambda _: self._groups.committed(group, partitions)
         )
-        found = {(each.topic, each.partition): each for each in answer}
-        return {
-            each: found.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
-            for each in partitions
-        }
+        found = {(each.topic, each.partition): each for each in answer if each.offset >= 0}
+        notes = {key: Note.from_text(each.metadata) for key, each in found.items()}
+        unsure = [each for key, each in found.items() if not notes[key].topic]
+        ends = self._ask.offsets(unsure, END, IsolationLevel.READ_UNCOMMITTED) if unsure else {}
+        commits: dict[TopicPartition, TopicPartition] = {}
+        for each in partitions:
+            key = (each.topic, each.partition)
+            held = found.get(key) or TopicPartition(*key, OFFSET_INVALID)
+            if key in found and notes[key].of_another(held.offset, self._ask.topic_ids[key[0]], ends.get(held, 0)):
+                held = TopicPartition(*key, OFFSET_OF_ANOTHER)
+            commits[each] = held
+        return commits
 
     def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[GroupPlace]:
         plain = [TopicPartition(each.topic, each.partition) for each in partitions]
         if not plain:
             return []
-        low, held = self._offsets(plain, _FIRST), self._commits(group, plain)
-        return [GroupPlace(held[each], low[each], self._settings.key(each)[0] in self._by_age) for each in plain]
-
-    def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
-        def ask() -> dict[TopicPartition, int]:
-            futures = self._admin.list_offsets(dict.fromkeys(partitions, spec))
-            return {each: future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
-
-        return self._patiently("asking for the ends of partitions", ask)
+        there = self._ask.described({each.topic for each in plain})
+        low, held = self._ask.offsets(plain, FIRST), self._commits(group, plain)
+        return [
+            GroupPlace(held[each], low[each], self._settings.key(each)[0] in self._by_age, there[each.topic].topic_id)
+            for each in plain
+        ]
 
     def _first(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
         """Append time in ms and size of the record at `offset`, remembered while it stays the oldest; None where it was
@@ -336,23 +337,3 @@ class KafkaBroker:
             raise as_stage_error(error or KafkaError(-1), f"reading the oldest record of {topic}-{partition}")
         record = record_of(message, self._settings)
         return record.append_time_ms, record_size(record.key, record.value, record.headers)
-
-    def _patiently(self, doing: str, ask: Callable[[], T], *, passing: AbstractSet[int] = SETTLING) -> T:
-        """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
-        if not self._met:
-            self._settings.met(self._admin, self._clock)
-            self._met = True
-        deadline_s = self._clock.monotonic_s() + PATIENCE_S
-        while True:
-            try:
-                return ask()
-            except TimeoutError:  # of a future: a cluster that has just started makes its own topics first
-                if self._clock.monotonic_s() > deadline_s:
-                    raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
-            except KafkaException as failure:
-                error = failure.args[0]
-                self._admin.poll(0)
-                self._settings.refusals.check()
-                if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
-                    raise as_stage_error(error, doing) from None
-            self._clock.sleep(0.05)

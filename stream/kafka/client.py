@@ -74,7 +74,7 @@ class KafkaSettings:
             "client.id": "rushes",
             **self.properties,
             "bootstrap.servers": self.servers,
-            "topic.metadata.refresh.interval.ms": 30_000,
+            "topic.metadata.refresh.interval.ms": 5_000,  # partitions are added while we run
             "reconnect.backoff.max.ms": 2_000,
             "log.connection.close": False,  # who waits for a broker says so
             "error_cb": self.refusals.told,

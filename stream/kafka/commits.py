@@ -17,15 +17,20 @@ from stream.records import Record
 _log = logging.getLogger(__name__)
 
 
+OFFSET_OF_ANOTHER = -2001
+"""Beside librdkafka's own negative offsets: the commit is of a topic that is gone and had the same name."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupPlace:
-    """What a group committed for a partition (a negative offset for nothing), the first kept offset, and whether its
-    records are kept `by_age`, read or not.
+    """What a group committed for a partition (a negative offset for nothing), the first kept offset, whether its
+    records are kept `by_age`, read or not, and the id of the topic.
     """
 
     committed: TopicPartition
     low: int
     by_age: bool
+    topic_id: str = ""
 
 
 Places = Callable[[str, Sequence[TopicPartition]], Sequence[GroupPlace]]
@@ -65,6 +70,12 @@ class Commits:
         for place in self._places(group, partitions):
             found = place.committed
             key = self._settings.key(found)
+            if found.offset == OFFSET_OF_ANOTHER:
+                _log.warning(
+                    "group %s: topic %s was deleted and created again, what was committed is of the old one;"
+                    " partition %d is read from its first record",
+                    *(group, found.topic, found.partition),
+                )
             if found.offset < 0:
                 starts[key] = take_over(place.low, Note(), self._in_hand)
             elif found.offset < place.low and not place.by_age:
@@ -75,6 +86,7 @@ class Commits:
                 )
             else:
                 starts[key] = take_over(found.offset, Note.from_text(found.metadata), self._in_hand)
+            starts[key] = replace(starts[key], note=replace(starts[key].note, topic=place.topic_id))
             self._held[key] = _Held(starts[key].note)
         self._due_s = 0.0
         return starts

@@ -12,11 +12,12 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from stream.acks import AckTracker
 from stream.acks import TopicPartition as Key
 from stream.clock import Clock
-from stream.errors import Fatal, StageError
+from stream.errors import Fatal, StageError, Unavailable
 from stream.kafka.client import KafkaSettings, as_stage_error, made, record_of
 from stream.kafka.commits import Commits, Places
 from stream.kafka.reader import Reader
 from stream.kafka.takeover import REACH, Takeover
+from stream.kafka.topics_now import TopicsNow
 from stream.records import IN_HAND, Record
 
 SERVE_S = 0.1
@@ -40,6 +41,7 @@ class KafkaConsumer:
         clock: Clock,
         places: Places,
         *,
+        topics_now: TopicsNow,
         in_hand: int = IN_HAND,
     ) -> None:
         self._settings = settings
@@ -49,6 +51,8 @@ class KafkaConsumer:
         self._lock = threading.RLock()  # of acknowledgements and commits
         self._acks = AckTracker()
         self._epoch_of: dict[Key, int] = {}
+        self._topics_now = topics_now
+        self._topic_ids: dict[str, str] = {}  # of what is read; replaced as a whole
         self._starts: dict[Key, Takeover] = {}
         self._reader = Reader(settings, group)
         self._waiting: deque[Record] = deque()  # read, and too far ahead
@@ -70,6 +74,7 @@ class KafkaConsumer:
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         """In slices, as partitions come and go meanwhile."""
+        self._check_topics()
         self._polled_s = now_s = self._clock.monotonic_s()
         deadline_s = now_s + timeout_s
         while not self._closing.is_set():
@@ -159,6 +164,18 @@ class KafkaConsumer:
         held = self._acks.partition((first.topic, first.partition))
         return held is None or first.offset - held.position < REACH
 
+    def _check_topics(self) -> None:
+        """A topic that was made again is another one: whatever is known of its partitions is void. Raises
+        `Unavailable`, as joining anew puts everything right.
+        """
+        for topic, topic_id in self._topic_ids.items():
+            now = self._topics_now.get(self._settings.names.of(topic))
+            if now is not None and now.topic_id != topic_id:
+                raise Unavailable(
+                    f"group {self._group}: topic {topic} was deleted and created again: it is read from its beginning",
+                    code="topic_created_again",
+                )
+
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -198,10 +215,22 @@ class KafkaConsumer:
         error = message.error()
         if error is None:
             return
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's name for its own code
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's names for its own codes
+            self._reached_end(message)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
             self._missed(message, error)
         elif error.fatal() or not error.retriable():
             raise as_stage_error(error, f"reading as {self._group}")
+
+    def _reached_end(self, message: Message) -> None:
+        """What lies below the end and has not come never will, such as marks of transactions and what compaction left
+        out: it must not look like work.
+        """
+        key = self._settings.key(message)
+        with self._lock:
+            epoch, acks = self._reader.epochs.get(key), self._acks.partition(key)
+            if acks is not None and epoch is not None and epoch == self._epoch_of.get(key):
+                acks.deleted_below(message.offset() or 0)
 
     def _missed(self, message: Message, error: KafkaError) -> None:
         """What was to be read next is gone. Where age takes what was not read, the rest goes on, and says how much is
@@ -248,6 +277,7 @@ class KafkaConsumer:
                 self._acks.assign(key, epoch=epoch, start=start.position, acked=start.acked)
                 self._starts[key] = start
                 self._epoch_of[key] = epoch
+        self._topic_ids = self._topic_ids | {topic: start.note.topic for (topic, _), start in starts.items()}
         # At the end, so that nothing is fetched before the pause holds.
         consumer.incremental_assign([self._settings.place(*key, OFFSET_END) for key in starts])
         consumer.pause([self._settings.place(*key) for key in starts])

@@ -46,6 +46,10 @@ class GroupOffsets:
             return self._clients[group]
 
 
+MEMBERS_TIMEOUT_S = 5.0
+"""A client that was made before an outage never answers this question again, so it is given up soon."""
+
+
 def member_counts(admin: AdminClient, groups: Sequence[str], names: Names) -> dict[str, int]:
     """How many consumers each group has now; none where it was never seen. Raises `KafkaException`, `TimeoutError`."""
     found: dict[str, int] = {}
@@ -53,7 +57,7 @@ def member_counts(admin: AdminClient, groups: Sequence[str], names: Names) -> di
     for name, future in admin.describe_consumer_groups(list(asked)).items():
         group = asked[name]
         try:
-            found[group] = len(future.result(CALL_TIMEOUT_S).members)
+            found[group] = len(future.result(MEMBERS_TIMEOUT_S).members)
         except KafkaException as failure:
             if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                 raise

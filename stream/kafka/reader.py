@@ -82,6 +82,7 @@ class Reader:
 
 FETCHING = {
     "auto.offset.reset": "error",
+    "enable.partition.eof": True,
     "fetch.message.max.bytes": 1024 * 1024,  # of a partition at once; a larger record comes alone
     "fetch.max.bytes": MAX_RECORD_BYTES,
     "queued.max.messages.kbytes": 16 * 1024,

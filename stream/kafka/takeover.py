@@ -16,15 +16,15 @@ DEATHS_BEFORE_TRIALS = 2
 """One death is an accident: the work is simply done again. From the second without progress on, records are tried
 alone."""
 
-REACH = (MAX_METADATA_BYTES - 150) // 4 * 3 * 8
-"""Offsets above its own that a note can tell apart: 23,088. What is acknowledged beyond would be done again."""
+REACH = (MAX_METADATA_BYTES - 200) // 4 * 3 * 8
+"""Offsets above its own that a note can tell apart: 22,800. What is acknowledged beyond would be done again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row
     that died without a step forward. `trial`: an offset that `trial_deaths` owners died trying alone; `trying`: this
-    one is at it.
+    one is at it. `topic`: the id of the topic that the offsets are of; another may bear its name by now.
     """
 
     acked: bytes = b""
@@ -33,10 +33,13 @@ class Note:
     trial: int | None = None
     trial_deaths: int = 0
     trying: bool = False
+    topic: str = ""
 
     def to_text(self) -> str:
         """At most `MAX_METADATA_BYTES`; a bitmap that is too long loses its tail, which costs work done twice."""
         fields: dict[str, object] = {"open": self.open}
+        if self.topic:
+            fields["topic"] = self.topic
         if self.deaths:
             fields["deaths"] = self.deaths
         if self.trial is not None:
@@ -58,12 +61,19 @@ class Note:
                 trial=None if fields.get("trial") is None else int(fields["trial"]),
                 trial_deaths=int(fields.get("trial_deaths", 0)),
                 trying=fields.get("trying") is True,
+                topic=str(fields.get("topic", "")),
             )
         except (ValueError, TypeError, AttributeError, binascii.Error):
             return cls()
 
     def without_trial(self) -> "Note":
         return replace(self, trial=None, trial_deaths=0, trying=False)
+
+    def of_another(self, position: int, topic_id: str, end: int) -> bool:
+        """Whether the commit at `position` is of a topic that is gone, and not of the one with this id and end which
+        bears its name now. A commit that does not say which it is of cannot lie beyond the end.
+        """
+        return self.topic != topic_id if self.topic and topic_id else position > end
 
     def acked_offsets(self, position: int) -> frozenset[int]:
         bits = int.from_bytes(self.acked, "little")

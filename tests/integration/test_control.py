@@ -84,7 +84,7 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
     assert len(mine) == count
     assert {(row["status"], row["segments"]) for row in mine} == {("ready", 12)}
     assert all(0 < row["segments_done"]["decode"] <= 12 for row in mine)
-    assert broker._config_of(ResourceType.TOPIC, CHANGELOG)["max.compaction.lag.ms"] == str(COMPACTION_LAG_MS)
+    assert broker._ask.config_of(ResourceType.TOPIC, CHANGELOG)["max.compaction.lag.ms"] == str(COMPACTION_LAG_MS)
     broker.close()
 
 

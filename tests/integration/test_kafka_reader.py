@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from stream.clock import SystemClock
 from stream.kafka.broker import KafkaBroker
@@ -38,6 +38,11 @@ def fill(broker: KafkaBroker, topic: str, count: int) -> None:
     producer.close()
 
 
+def ends(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
+
+
 def seen(reader: Reader, count: int) -> list[tuple[str, int]]:
     """Topic and offset of the next `count` records, and of those that follow at once. Fails for an error."""
     clock = SystemClock()
@@ -46,7 +51,7 @@ def seen(reader: Reader, count: int) -> list[tuple[str, int]]:
     quiet = 0
     while len(found) < count or quiet < QUIET_READS:
         assert clock.monotonic_s() < deadline_s
-        messages = reader.read(100, 0.1)
+        messages = [message for message in reader.read(100, 0.1) if not ends(message)]
         assert [str(error) for message in messages if (error := message.error()) is not None] == []
         found += [(message.topic() or "", message.offset() or 0) for message in messages]
         quiet = 0 if messages else quiet + 1

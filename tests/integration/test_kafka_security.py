@@ -191,7 +191,7 @@ def test_a_killed_node_is_an_outage_and_no_refusal(sasl: Secured) -> None:
     consumer = broker.consumer([TOPIC.name], "reader")
     sasl.node.down(signal.SIGKILL)
     with pytest.raises(Unavailable):
-        broker._patiently("asking", lambda: broker._admin.list_topics(timeout=0.1))
+        broker._ask.patiently("asking", lambda client: client.list_topics(timeout=0.1))
     up(sasl.node)
     consumer.close()
     round_trip(broker, b"after")

@@ -109,3 +109,23 @@ def test_all_within_reach_fits_a_note() -> None:
     acked = b"\xff" * (REACH // 8)
     text = Note(acked=acked, open=True, deaths=10**6, trial=2**62, trial_deaths=10**6, trying=True).to_text()
     assert Note.from_text(text).acked == acked
+
+
+@pytest.mark.parametrize(
+    ("noted", "position", "topic_id", "of_another"),
+    [
+        ("a", 3, "a", False),
+        ("a", 3, "b", True),
+        ("a", 0, "b", True),
+        ("a", 99, "a", False),  # a leader that has just changed may not know its end yet
+        ("", 3, "b", False),
+        ("", 10, "b", False),
+        ("", 11, "b", True),
+        ("a", 3, "", False),
+        ("a", 11, "", True),
+    ],
+)
+def test_a_commit_knows_which_topic_it_is_of(noted: str, position: int, topic_id: str, of_another: bool) -> None:
+    note = Note.from_text(Note(topic=noted).to_text())
+    assert note.topic == noted
+    assert note.of_another(position, topic_id, end=10) is of_another

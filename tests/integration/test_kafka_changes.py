@@ -1,0 +1,215 @@
+"""A cluster is not what it was: brokers restart, other producers use transactions, partitions are added, topics are
+deleted and made again. Observers, followers and members go on and tell the truth.
+"""
+
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from stream.clock import SystemClock
+from stream.errors import Unavailable
+from stream.events.ids import AssetVersion
+from stream.flow import StageFlow
+from stream.kafka.broker import KafkaBroker
+from stream.kafka.client import KafkaSettings
+from stream.kafka.consumer import KafkaConsumer
+from stream.kafka.node import LocalNode, free_port
+from stream.kafka.snapshot import latest_values
+from stream.kafka.tail import KafkaTail
+from stream.kafka.watch import KafkaWatch
+from stream.names import Names
+from stream.observer import Observer
+from stream.pipelines.deployed import Deployment, prepare
+from stream.pipelines.understanding import reference_topology
+from stream.records import Record, TopicSpec
+from stream.scaling import ScalingPolicy
+from stream.sight import Sight
+from stream.topics import ASSETS, PROGRESS
+from tests.brokers import kafka_jars, up
+from tests.kafka_changes import Transactions, add_partitions, delivered, make_again, until
+
+TOPOLOGY = reference_topology()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNode]:
+    """Of our own, as it is restarted."""
+    made = LocalNode(tmp_path_factory.mktemp("kafka"), SystemClock(), port=free_port())
+    up(made)
+    yield made
+    made.down()
+
+
+class Cluster:
+    """A deployment of its own for one test."""
+
+    def __init__(self, node: LocalNode, name: str) -> None:
+        self.settings = KafkaSettings(node.servers, commit_interval_s=0.1, names=Names(name))
+        self.broker = KafkaBroker(self.settings, SystemClock())
+        self._watch = KafkaWatch(self.settings, SystemClock(), {it.name: it.sources for it in TOPOLOGY.stages})
+        self.sight = Sight(Observer(self._watch, TOPOLOGY, SystemClock(), ScalingPolicy()), SystemClock())
+
+    def prepare(self) -> None:
+        prepare(self.broker, TOPOLOGY, Deployment(0, partitions=2))
+
+    def name(self, topic: str) -> str:
+        return self.settings.names.of(topic)
+
+    def plan(self) -> StageFlow:
+        return self.sight.now().snapshot.stage("plan")
+
+    def close(self) -> None:
+        self._watch.close()
+        self.broker.close()
+
+
+@pytest.fixture
+def cluster(node: LocalNode, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    made = Cluster(node, f"n{zlib.crc32(request.node.name.encode())}")
+    made.prepare()
+    yield made
+    made.close()
+
+
+def take(consumer: KafkaConsumer | KafkaTail, count: int) -> list[Record]:
+    """The next records, acknowledged."""
+    found: list[Record] = []
+
+    def enough() -> bool:
+        records = consumer.poll(100, 0.1)
+        if isinstance(consumer, KafkaConsumer):
+            consumer.ack(records)
+        found.extend(records)
+        return len(found) >= count
+
+    until(enough, f"{count} records came")
+    return found
+
+
+def test_what_a_transaction_leaves_is_neither_waited_for_nor_counted(cluster: Cluster) -> None:
+    assets = cluster.name(ASSETS.name)
+    producer = Transactions(cluster.settings, f"{assets}-producer")
+    producer.run(assets, [b"1", b"2"], commit=True)
+    producer.run(assets, [b"void"] * 3, commit=False)
+    assert cluster.plan().lane("interactive").waiting_video_s == 0  # no footage: bad events
+    member = cluster.broker.consumer([ASSETS.name], "plan")
+    assert [record.value for record in take(member, 2)] == [b"1", b"2"]
+    until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    assert cluster.broker.backlog(ASSETS.name, "plan").records == 0
+    member.close()
+    assert cluster.plan().offset_lag == {"assets": 0}
+
+
+def test_records_behind_an_open_transaction_are_told_of_and_are_no_work_yet(cluster: Cluster) -> None:
+    assets = cluster.name(ASSETS.name)
+    producer = Transactions(cluster.settings, f"{assets}-producer")
+    producer.begin(assets, [b"1"])
+    delivered(cluster.settings, assets, 0, [b"2", b"3"])
+    found = cluster.sight.now().snapshot
+    assert found.undecided == {"assets": 3}
+    assert found.stage("plan").offset_lag == {"assets": 0}
+    assert cluster.broker.backlog(ASSETS.name, "plan").records == 0
+    producer.end(commit=True)
+    found = cluster.sight.now().snapshot
+    assert found.undecided == {}
+    assert found.stage("plan").offset_lag["assets"] >= 3
+
+
+def test_followers_and_tables_come_to_the_end_of_a_topic_that_ends_with_a_mark(cluster: Cluster) -> None:
+    cluster.broker.ensure([TopicSpec("table")])
+    table = cluster.name("table")
+    producer = Transactions(cluster.settings, f"{table}-producer")
+    producer.run(table, [b"1"], commit=True)
+    producer.run(table, [b"void"], commit=False)
+    tail = cluster.broker.tail("table", from_start=True)
+    assert tail.behind > 0
+    assert [record.value for record in take(tail, 1)] == [b"1"]
+    until(lambda: not take(tail, 0) and tail.behind == 0, "the follower is at the end")
+    tail.close()
+    assert latest_values(cluster.settings, "table", SystemClock()) == {b"key": b"1"}
+
+
+def test_partitions_that_are_added_are_seen_and_read_from_their_beginning(cluster: Cluster) -> None:
+    assets, progress = cluster.name(ASSETS.name), cluster.name(PROGRESS.name)
+    member, tail = cluster.broker.consumer([ASSETS.name], "plan"), cluster.broker.tail(PROGRESS.name)
+    assert cluster.plan().offset_lag == {"assets": 0}
+    for topic in (assets, progress):
+        add_partitions(cluster.settings, topic, 4)
+    for partition in range(4):
+        delivered(cluster.settings, assets, partition, [b"a%d" % partition])
+        delivered(cluster.settings, progress, partition, [b"p%d" % partition])
+    assert cluster.plan().offset_lag == {"assets": 4}
+    assert {record.value for record in take(member, 4)} == {b"a0", b"a1", b"a2", b"a3"}
+    assert {record.value for record in take(tail, 4)} == {b"p0", b"p1", b"p2", b"p3"}
+    until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    member.close()
+    tail.close()
+
+
+def test_a_topic_made_again_is_read_from_its_beginning_whatever_was_committed(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a member that lived through it, by an observer and by a follower, with more records than there were before."""
+    assets = cluster.name(ASSETS.name)
+    delivered(cluster.settings, assets, 0, [b"old"] * 3)
+    member = cluster.broker.consumer([ASSETS.name], "plan")
+    tail = cluster.broker.tail(ASSETS.name, from_start=True)
+    take(member, 3)
+    take(tail, 3)
+    until(lambda: cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    make_again(cluster.broker, cluster.settings, ASSETS.spec(2))
+    new = [b"new%d" % number for number in range(8)]
+    delivered(cluster.settings, assets, 0, new)
+    with pytest.raises(Unavailable) as ended:
+        until(lambda: member.poll(1, 0.1) is None, "the member hears of it")
+    assert ended.value.code == "topic_created_again"
+    assert cluster.plan().offset_lag == {"assets": 8}
+    assert cluster.broker.backlog(ASSETS.name, "plan").records == 8
+    member.close()  # commits what it knows of the old one
+    assert cluster.plan().offset_lag == {"assets": 8}
+    assert cluster.broker.trim(ASSETS.name, ["plan"]) == 0
+    member = cluster.broker.consumer([ASSETS.name], "plan")
+    assert [record.value for record in take(member, 8)] == new
+    assert "deleted and created again" in caplog.text
+    until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    member.close()
+    assert [record.value for record in take(tail, 8)] == new
+    tail.close()
+
+
+def test_a_commit_beyond_the_end_that_names_no_topic_is_void(cluster: Cluster) -> None:
+    """As an older version left it, or a tool."""
+    assets = cluster.name(ASSETS.name)
+    delivered(cluster.settings, assets, 0, [b"1", b"2"])
+    cluster.broker._groups.commit("plan", [TopicPartition(assets, 0, 50)])
+    assert cluster.plan().offset_lag == {"assets": 2}
+    member = cluster.broker.consumer([ASSETS.name], "plan")
+    assert [record.value for record in take(member, 2)] == [b"1", b"2"]
+    member.close()
+
+
+def test_an_observer_says_that_it_is_blind_and_sees_again_once_the_broker_is_back(
+    cluster: Cluster, node: LocalNode
+) -> None:
+    before = cluster.sight.now()
+    cluster.broker.members(["plan"])
+    node.down()
+    assert not cluster.sight.look()
+    blind = cluster.sight.blind
+    assert blind is not None
+    assert blind.code == "broker_unavailable"
+    assert blind.since_ms == before.snapshot.at_ms
+    assert cluster.sight.last is before
+    node.up(kafka_jars())
+    until(cluster.sight.look, "it sees again")
+    assert cluster.sight.blind is None
+    delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
+    until(lambda: cluster.plan().offset_lag == {"assets": 1}, "it tells what came after")
+    assert cluster.broker.members(["plan"]) == {"plan": 0}  # a client from before the outage never answers that again
+
+
+def test_an_order_of_versions_needs_no_partition() -> None:
+    """Events of one asset on both sides of an increase: the later append time wins, whatever the offsets are."""
+    assert AssetVersion(2000, 0) > AssetVersion(1000, 99)

@@ -1,0 +1,170 @@
+"""Nothing that depends on an observer ends with it, and everything says when it sees nothing."""
+
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+
+from stream.cli.autoscale import tend, wanted
+from stream.cli.context import Context, make_context
+from stream.cli.lag import screen
+from stream.cli.waits import Waits
+from stream.clock import ManualClock
+from stream.errors import Fatal, StageError, Unavailable
+from stream.exporter import Exporter
+from stream.flow import LaneFlow, Snapshot, StageFlow
+from stream.observer import Observation
+from stream.sight import Sight
+
+AWAY = Unavailable("no answer in time", code="broker_unavailable")
+REFUSED = Fatal("the broker refuses us", code="unauthenticated")
+
+
+class Looks:
+    """An observer with prepared results."""
+
+    def __init__(self, clock: ManualClock, *results: Mapping[str, int] | Exception) -> None:
+        self._clock = clock
+        self._results: Iterator[Mapping[str, int] | Exception] = iter(results)
+
+    def step(self) -> Observation:
+        self._clock.advance(10.0)
+        result = next(self._results)
+        if isinstance(result, Exception):
+            raise result
+        flow = StageFlow("decode", lanes={"interactive": LaneFlow(7, 90)}, backlog_video_s=90, replicas=1)
+        return Observation(Snapshot(self._clock.now_ms(), (flow,)), result, 0.1)
+
+
+def sight_of(*results: Mapping[str, int] | Exception) -> tuple[Sight, ManualClock]:
+    clock = ManualClock()
+    return Sight(Looks(clock, *results), clock), clock  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [AWAY, REFUSED, KeyError("assets"), TimeoutError(), RuntimeError("x")])
+def test_whatever_a_later_look_raises_is_told_and_passes(error: Exception) -> None:
+    sight, _ = sight_of({"decode": 1}, error, error, {"decode": 2})
+    assert sight.look()
+    seen = sight.last
+    assert seen is not None
+    assert not sight.look()
+    assert not sight.look()
+    assert sight.blind is not None
+    assert sight.blind.since_ms == seen.snapshot.at_ms
+    assert sight.last is seen
+    assert sight.blind_s() == 20.0
+    code = error.code if isinstance(error, StageError) else "unexpected_error"
+    assert sight.failures == {code: 2}
+    assert sight.look()
+    assert (sight.blind, sight.blind_s()) == (None, 0.0)
+
+
+def test_a_refused_first_look_is_raised_at_once_also_out_of_a_thread() -> None:
+    sight, _ = sight_of(REFUSED, REFUSED)
+    with pytest.raises(Fatal, match="refuses us"):
+        sight.look()
+    sight.follow(threading.Event(), 0.0)
+    with pytest.raises(Fatal, match="refuses us"):
+        sight.check()
+
+
+def test_a_command_that_looks_once_fails_in_words() -> None:
+    sight, _ = sight_of(KeyError("x"))
+    with pytest.raises(Unavailable, match="unexpected KeyError"):
+        sight.now()
+
+
+def served(sight: Sight, clock: ManualClock) -> tuple[tuple[bool, str], dict[str, float]]:
+    exporter = Exporter(sight, clock, stale_s=60.0)
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    samples = [sample for family in registry.collect() for sample in family.samples]
+    return exporter.ready(), {sample.name: sample.value for sample in samples}
+
+
+def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_when() -> None:
+    sight, clock = sight_of({"decode": 1}, AWAY, {"decode": 1})
+    assert served(sight, clock)[0] == (False, "has not looked yet")
+    sight.look()
+    ready, metrics = served(sight, clock)
+    assert ready == (True, "ok")
+    assert metrics["rushes_exporter_blind_seconds"] == 0
+    sight.look()
+    ready, metrics = served(sight, clock)
+    assert ready == (False, "blind for 10 s: no answer in time")
+    assert metrics["rushes_exporter_blind_seconds"] == 10
+    assert metrics["rushes_desired_replicas"] == 1  # for a while, so that one slow answer moves nothing
+    clock.advance(60.0)
+    _, metrics = served(sight, clock)
+    assert metrics["rushes_exporter_blind_seconds"] == 70
+    assert "rushes_desired_replicas" not in metrics
+    sight.look()
+    assert served(sight, clock)[0] == (True, "ok")
+
+
+class RecordingFleet:
+    """What a supervisor was asked for."""
+
+    def __init__(self, sight: Sight, stop: threading.Event, steps: int) -> None:
+        self.asked: list[Mapping[str, int]] = []
+        self._sight, self._stop, self._steps = sight, stop, steps
+
+    def want(self, desired: Mapping[str, int]) -> None:
+        self.asked.append(dict(desired))
+
+    def step(self) -> None:
+        self._steps -= 1
+        if not self._steps:
+            self._stop.set()
+        self._sight.look()
+
+
+@pytest.fixture
+def shared() -> Context:
+    found = make_context(None, None)
+    object.__setattr__(found, "console", Console(width=200, force_terminal=False))
+    return found
+
+
+def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = Unavailable("the cluster has no topic assets", code="unknown_topic")
+    sight, _ = sight_of({"decode": 2}, AWAY, KeyError("p"), REFUSED, gone, {"decode": 1}, {"decode": 1})
+    stop = threading.Event()
+    fleet = RecordingFleet(sight, stop, 7)
+    tend(shared, sight, fleet, stop, step_s=0.0)  # type: ignore[arg-type]
+    assert fleet.asked == [{"decode": 2}, {"decode": 1}]
+    said = capsys.readouterr().out
+    assert "blind: no answer in time; workers go on as they are" in said
+    assert "sees again" in said
+
+
+def test_where_there_are_no_topics_yet_plan_is_started_to_make_them() -> None:
+    sight, _ = sight_of(Unavailable("no topic assets", code="unknown_topic"), AWAY)
+    sight.look()
+    assert wanted(sight, {}) == {"plan": 1}
+    assert wanted(sight, {"decode": 3}) == {"decode": 3}
+    sight.look()
+    assert wanted(sight, {}) == {}
+
+
+def test_a_screen_shows_what_was_seen_last_and_that_it_is_old() -> None:
+    sight, _ = sight_of({"decode": 1}, AWAY)
+    assert shown(sight) == "Looking."
+    sight.look()
+    waits = Waits(sight)
+    assert waits() == {"decode": "waits 7.0s"}
+    assert "Blind" not in shown(sight)
+    sight.look()
+    text = shown(sight)
+    assert "Blind for 10s: no answer in time. Looking again." in text
+    assert "Bottleneck" in text
+    assert waits() == {}
+
+
+def shown(sight: Sight) -> str:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(screen(sight, 60.0))
+    return captured.get().strip()
