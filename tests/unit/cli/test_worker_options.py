@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,12 @@ def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.Monkey
         watched.append(told)
         yield None
 
-    def ask(_shared: Any, _observer: Any, fleet: Any, *_: Any) -> None:
+    def ask(_shared: Any, _sight: Any, fleet: Any, *_: Any, **__: Any) -> None:
         commands.append(fleet._command("caption"))
 
     monkeypatch.setattr(autoscale, "observing", nobody)
-    monkeypatch.setattr(autoscale, "_follow", ask)
+    monkeypatch.setattr(autoscale, "following", lambda *_: nullcontext())
+    monkeypatch.setattr(autoscale, "tend", ask)
     given = ["--state", str(tmp_path), "autoscale", *BROKER, *GIVEN.words()]
     assert CliRunner().invoke(app, given, catch_exceptions=False).exit_code == 0
     assert watched[0].captions
