@@ -1,30 +1,28 @@
-"""The decode child: a fresh interpreter that opens sources and decodes them for `decoders.sandbox`. No torch in it.
+"""The decode child: a fresh interpreter that decodes for `decoders.sandbox` what its parent opens. No torch in it.
 
 Messages are JSON, so a child that a hostile file took over cannot make its parent run anything. Pixels go through a
-slab of memory that belongs to the parent.
+slab of memory that belongs to the parent. What else it may do: `decoders.confinement`.
 """
 
-import dataclasses
 import importlib
 import mmap
 import os
-import resource
 import signal
 import socket
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from decoders.confinement import confine, die_with
 from decoders.messages import Messages
 from decoders.metered import Metered
-from decoders.protocol import Decoder, Source
-from decoders.source import SourcePolicy, open_source
+from decoders.protocol import Decoder
+from decoders.served import SourceChannel
 from stream.errors import BadMedia, StageError
-from stream.events.asset import SourceVersion, SpanPlanned
+from stream.events.asset import SpanPlanned
 from stream.events.frames import MAX_FRAMES_BYTES
 
 SLOTS = 2
@@ -35,29 +33,30 @@ class _Stopped(Exception):
     """The parent no longer wants the rest of the span."""
 
 
-def main(control_fd: int, lifeline_fd: int, slab_fd: int) -> None:
+def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> None:
     """Serve requests until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     messages = Messages(socket.socket(fileno=control_fd))
+    channel = SourceChannel(socket.socket(fileno=source_fd))
     setup = messages.receive()
-    policy = policy_of(setup["policy"])
+    die_with(setup["parent"])
     module, _, name = setup["decoder"].partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), name)()
-    _limit_memory(setup["memory_bytes"])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a hostile file crashes leaves no gigabytes behind
-    child = _Child(messages, mmap.mmap(slab_fd, SLOTS * SLOT_BYTES), policy, decoder)
-    child.send({"kind": "ready"})
+    slab = mmap.mmap(slab_fd, SLOTS * SLOT_BYTES)
+    held = confine(setup["memory_bytes"], module.partition(".")[0])
+    threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
+    child = _Child(messages, slab, channel, decoder)
+    child.send({"kind": "ready", "held": held})
     child.serve()
 
 
 class _Child:
-    def __init__(self, messages: Messages, slab: mmap.mmap, policy: SourcePolicy, decoder: Decoder) -> None:
+    def __init__(self, messages: Messages, slab: mmap.mmap, channel: SourceChannel, decoder: Decoder) -> None:
         self._messages = messages
         self._slab = slab
-        self._policy = policy
+        self._channel = channel
         self._decoder = decoder
-        self._opened: tuple[str, SourceVersion, Metered] | None = None
+        self._source: Metered | None = None
         self._sent = self._freed = 0
 
     def send(self, message: dict[str, Any]) -> None:
@@ -86,7 +85,7 @@ class _Child:
         except StageError as error:
             return _error(type(error).__name__, error.code, error.message, error.segments)
         except MemoryError:
-            self._forget()
+            self._channel.forget()
             message = "decoding needs more memory than is allowed; the file claims more than it can be"
             return _error("BadMedia", "decoder_out_of_memory", message, ()) | {"spent": True}
         except Exception as error:  # noqa: BLE001 - a defect of the decoder; only where and what, never content
@@ -94,14 +93,9 @@ class _Child:
             place = f"{Path(where.filename).name}:{where.lineno}"
             return _error("", "decoder_defect", f"{type(error).__name__} in {place}", ())
 
-    def _inspect(self, request: dict[str, Any]) -> dict[str, Any]:
-        def progressed() -> None:
-            _limit_cpu(request["cpu_s"])
-            self.send({"kind": "progress"})
-
-        _limit_cpu(request["cpu_s"])
-        source = self._source(request["uri"])
-        with source.reporting(progressed):
+    def _inspect(self, _: dict[str, Any]) -> dict[str, Any]:
+        source = self._opened()
+        with source.reporting(lambda: self.send({"kind": "progress"})):
             found = self._decoder.inspect(source)
         return {
             "kind": "inspection",
@@ -114,9 +108,8 @@ class _Child:
     def _decode(self, request: dict[str, Any]) -> dict[str, Any]:
         self._sent = self._freed = 0
         span = SpanPlanned.model_validate_json(request["span"])
-        _limit_cpu(request["first_cpu_s"])
-        source = self._source(span.uri)
-        spent = _spent(source)
+        source = self._opened()
+        read_bytes = source.read_bytes
         for frames in self._decoder.decode(source, span):
             value = frames.to_bytes()
             if len(value) > SLOT_BYTES:
@@ -125,10 +118,9 @@ class _Child:
             offset = (self._sent % SLOTS) * SLOT_BYTES
             self._slab[offset : offset + len(value)] = value
             self._sent += 1
-            before, spent = spent, _spent(source)
-            cost = {"cpu_us": spent[0] - before[0], "read_bytes": spent[1] - before[1]}
-            self.send({"kind": "frames", "offset": offset, "size": len(value), "segment": frames.segment} | cost)
-            _limit_cpu(request["cpu_s"])
+            before, read_bytes = read_bytes, source.read_bytes
+            place = {"offset": offset, "size": len(value), "segment": frames.segment}
+            self.send({"kind": "frames", "read_bytes": read_bytes - before} | place)
         return {"kind": "done"}
 
     def _wait_for_slot(self) -> None:
@@ -139,35 +131,12 @@ class _Child:
                 raise _Stopped
             self._freed += 1
 
-    def _source(self, uri: str) -> Metered:
-        """Kept open over consecutive requests for the same, unchanged source."""
-        if self._opened is not None:
-            opened_uri, version, source = self._opened
-            if opened_uri == uri and _is_still(source, version):
-                return source
-            self._forget()
-        opened = open_source(uri, self._policy)
-        version = opened.version
-        source = Metered(opened, version.size_bytes)
-        self._opened = (uri, version, source)
-        return source
-
-    def _forget(self) -> None:
-        if self._opened is not None:
-            self._opened[2].close()
-            self._opened = None
-
-
-def _spent(source: Metered) -> tuple[int, int]:
-    """(CPU time of this process in µs, bytes read of the source)."""
-    return time.process_time_ns() // 1000, source.read_bytes
-
-
-def _is_still(source: Source, version: SourceVersion) -> bool:
-    try:
-        return source.version == version
-    except StageError:
-        return False
+    def _opened(self) -> Metered:
+        """Kept over consecutive requests for the same, unchanged source."""
+        source, same = self._channel.open()
+        if self._source is None or not same:
+            self._source = Metered(source, source.opened_version.size_bytes)
+        return self._source
 
 
 def _error(kind: str, code: str, message: str, segments: tuple[int, ...]) -> dict[str, Any]:
@@ -180,31 +149,5 @@ def _die_with_parent(lifeline_fd: int) -> None:
     os._exit(0)
 
 
-def _limit_memory(more_bytes: int) -> None:
-    """Address space beyond what the interpreter and its libraries have reserved already. Linux only."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        used = int(statm.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + more_bytes, used + more_bytes))
-
-
-def _limit_cpu(more_s: float) -> None:
-    """SIGXCPU ends the process when it has used this much more CPU time."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime + more_s) + 1, hard))
-
-
-def policy_as_json(policy: SourcePolicy) -> dict[str, Any]:
-    """What `policy_of` makes a `SourcePolicy` of."""
-    return dataclasses.asdict(policy) | {"roots": sorted(policy.roots)}
-
-
-def policy_of(values: dict[str, Any]) -> SourcePolicy:
-    """The policy as it was: its roots are taken as they are, not resolved anew."""
-    frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return SourcePolicy(**frozen | {"roots": frozenset(values["roots"])})
-
-
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:4]))
+    main(*(int(argument) for argument in sys.argv[1:5]))

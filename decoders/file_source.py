@@ -21,6 +21,29 @@ _REASONS = {
 }
 
 
+class DescriptorReader:
+    """Reads an open file from a place of its own, whoever else reads it."""
+
+    def __init__(self, descriptor: int, size_bytes: int) -> None:
+        self._descriptor = descriptor
+        self._size_bytes = size_bytes
+        self._position = 0
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = size if size >= 0 else max(0, self._size_bytes - self._position)
+        data = os.pread(self._descriptor, wanted, self._position)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = (0, self._position, self._size_bytes)[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+
 class FileSource:
     """A regular, non-empty file under one of the roots. `version` looks at the path again, so it sees a change."""
 
@@ -40,8 +63,7 @@ class FileSource:
             os.close(self._fd)
             raise
         self._closed = False
-        self._position = 0
-        self.size_bytes = os.fstat(self._fd).st_size
+        self._reader = DescriptorReader(self._fd, os.fstat(self._fd).st_size)
 
     @property
     def version(self) -> SourceVersion:
@@ -50,22 +72,21 @@ class FileSource:
         except OSError as error:
             raise self._error(error) from None
 
+    def fileno(self) -> int:
+        """Open to read, and to nothing else."""
+        return self._fd
+
     def read(self, size: int = -1) -> bytes:
-        wanted = size if size >= 0 else max(0, self.size_bytes - self._position)
         try:
-            data = os.pread(self._fd, wanted, self._position)
+            return self._reader.read(size)
         except OSError as error:
             raise self._error(error) from None
-        self._position += len(data)
-        return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self._position, self.size_bytes)[whence]
-        self._position = max(0, base + offset)
-        return self._position
+        return self._reader.seek(offset, whence)
 
     def tell(self) -> int:
-        return self._position
+        return self._reader.tell()
 
     def close(self) -> None:
         if not self._closed:

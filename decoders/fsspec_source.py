@@ -31,7 +31,7 @@ class FsspecSource:
         self._opened = self.version
         if self._opened.size_bytes == 0:
             raise BadMedia(f"{describe(uri)}: the object is empty; publish it when it is written", code="empty")
-        self._reader = BlockReader(self._opened.size_bytes, self._fetch)
+        self._reader = BlockReader(self._opened.size_bytes, self.fetch)
 
     @property
     def version(self) -> SourceVersion:
@@ -53,7 +53,8 @@ class FsspecSource:
     def close(self) -> None:
         """Nothing is held open between reads."""
 
-    def _fetch(self, start: int, end: int) -> bytes:
+    def fetch(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), asked for anew."""
         return bytes(self._asked(lambda: self._store.cat_file(self._path, start=start, end=end)))
 
     def _asked(self, ask: Any) -> Any:

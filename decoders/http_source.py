@@ -39,7 +39,7 @@ class HttpSource:
         except BaseException:
             self._pool.close()
             raise
-        self._reader = BlockReader(self._opened.size_bytes, self._fetch)
+        self._reader = BlockReader(self._opened.size_bytes, self.fetch)
 
     @property
     def version(self) -> SourceVersion:
@@ -60,7 +60,8 @@ class HttpSource:
     def _probe(self) -> SourceVersion:
         return _version(self._uri, self._get(0, 1), start=0)
 
-    def _fetch(self, start: int, end: int) -> bytes:
+    def fetch(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), asked for anew."""
         answer = self._get(start, end)
         if _version(self._uri, answer, start=start) != self._opened:
             raise Superseded(f"{describe(self._uri)}: the object changed while it was read", code="source_changed")

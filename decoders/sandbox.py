@@ -1,18 +1,20 @@
 """A warm pool of decode children: a crash, a hang or a greedy file costs one child, not the worker."""
 
+import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from decoders import REGISTRY
-from decoders.child import policy_as_json
+from decoders.child import SLOTS
 from decoders.process import NONSENSE, ChildDied, ChildHung, ChildProcess, ChildSlow
 from decoders.protocol import Inspection
 from decoders.source import SourcePolicy, describe
-from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
+from stream.errors import BadMedia, Fatal, Retryable, StageError, Superseded, Unavailable
 from stream.events.asset import Media, SourceVersion, SpanPlanned
 from stream.events.frames import EncodedFrames
 from stream.events.grid import SECOND_NS, SEGMENT_NS
@@ -23,7 +25,10 @@ _RUN_IN_S_PER_S = 0.5
 """Allowance for decoding up to a span's first cell, in the worst case from byte 0, at twice real time."""
 _MAX_RUN_IN_S = 1800.0
 """However far into its time a file claims a span to be, a hang ends within this."""
+_AHEAD = SLOTS + 1
+"""Cells that a child may be at work on before its parent looks."""
 _MAX_MEASURE = 2**53 - 1
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class DecodePool:
     """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one.
 
     Raises what the decoder raises; `Retryable` `decoder_died` or `decoder_hung` and `BadMedia` `decoder_out_of_memory`
-    or `too_slow` when a child came to an end, `Unavailable` `decoder_start` when none comes up.
+    or `too_slow` when a child came to an end, `Unavailable` `decoder_start` when none comes up, and `Fatal`
+    `sandbox_required` when this machine does not hold a child back as far as was required.
     """
 
     def __init__(
@@ -60,13 +66,14 @@ class DecodePool:
         policy: SourcePolicy | None = None,
         limits: ChildLimits | None = None,
         decoder: str = REGISTRY["pyav"],
+        require_sandbox: bool = False,
     ) -> None:
         self._limits = limits or ChildLimits()
-        self._setup = {
-            "policy": policy_as_json(policy or SourcePolicy()),
-            "decoder": decoder,
-            "memory_bytes": self._limits.memory_bytes,
-        }
+        self._policy = policy or SourcePolicy()
+        self._setup = {"decoder": decoder, "memory_bytes": self._limits.memory_bytes}
+        self._require_sandbox = require_sandbox
+        self._held: dict[str, bool] = {}
+        self._starter = ThreadPoolExecutor(1, "rushes-decoders")  # a child ends with the thread that started it
         self._free = threading.Condition()
         self._closed = False
         self._seats = tuple(_Seat() for _ in range(children))
@@ -88,8 +95,13 @@ class DecodePool:
         """The children that were started last, alive or not."""
         return {seat.child.pid for seat in self._seats if seat.child is not None}
 
+    @property
+    def held(self) -> dict[str, bool]:
+        """Which of `decoders.confinement.MEASURES` hold for children on this machine; empty before the first is up."""
+        return dict(self._held)
+
     def warm(self) -> None:
-        """Wait until each child is up. Raises `Unavailable` (`decoder_start`)."""
+        """Wait until each child is up. Raises `Unavailable` (`decoder_start`) and `Fatal` (`sandbox_required`)."""
         for _ in self._seats:
             with self._child("", ()):
                 pass
@@ -103,11 +115,13 @@ class DecodePool:
         for seat in self._seats:
             if seat.child is not None:
                 seat.child.close()
+        self._starter.shutdown()
 
     def inspect(self, uri: str) -> Inspection:
         """What plan needs to know of a source; see `decoders.protocol.Inspection`."""
         with self._child(uri, ()) as child:
-            child.send({"do": "inspect", "uri": uri, "cpu_s": self._limits.cpu_s})
+            child.allow_cpu(self._limits.cpu_s)
+            child.send({"do": "inspect"})
             child.busy = True
             answer = self._inspected(child, uri)
             child.busy = False
@@ -121,7 +135,7 @@ class DecodePool:
 
     def _inspected(self, child: ChildProcess, uri: str) -> dict[str, Any]:
         try:
-            return child.follow(self._limits.wall_s, self._limits.longest_s)
+            return child.follow(self._limits.wall_s, self._limits.cpu_s, self._limits.longest_s)
         except ChildSlow:
             child.close()
             raise BadMedia(
@@ -136,15 +150,18 @@ class DecodePool:
         run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)
         limits = self._limits
         with self._child(span.uri, waiting) as child:
-            request = {"do": "decode", "span": span.model_dump_json()}
-            child.send(request | {"cpu_s": limits.cpu_s, "first_cpu_s": limits.cpu_s + run_in_s})
+            child.allow_cpu(_AHEAD * limits.cpu_s + run_in_s)
+            child.send({"do": "decode", "span": span.model_dump_json()})
             child.busy = True
             wall_s = limits.wall_s + run_in_s
+            spent_s = child.cpu_s()
             while True:
                 answer = child.receive(wall_s)
                 if answer["kind"] != "frames":
                     break
                 wall_s = limits.wall_s
+                before_s, spent_s = spent_s, child.cpu_s()
+                child.allow_cpu(_AHEAD * limits.cpu_s)
                 segment = int(answer["segment"])
                 value = child.pixels(int(answer["offset"]), int(answer["size"]))
                 child.send({"do": "free"})
@@ -155,7 +172,7 @@ class DecodePool:
                     segment,
                     span.segment_id(segment),
                     value,
-                    cpu_us=_measure(answer.get("cpu_us")),
+                    cpu_us=_measure(round((spent_s - before_s) * 1e6)),
                     read_bytes=_measure(answer.get("read_bytes")),
                 )
             child.busy = False
@@ -169,7 +186,7 @@ class DecodePool:
         seat = self._take(uri)
         try:
             child = self._settled(seat)
-            child.last_uri = uri
+            child.serve(uri)
             with _ends_in_words(child, waiting):
                 yield child
         finally:
@@ -187,18 +204,33 @@ class DecodePool:
 
     def _settled(self, seat: _Seat) -> ChildProcess:
         """At rest: a span that was closed early has ended, and a child that has ended is replaced."""
-        if seat.child is not None and seat.child.usable:
+        if seat.child is not None and seat.child.usable and not seat.child.worn_out:
             with suppress(ChildDied, ChildHung):
                 seat.child.rest(self._limits.wall_s)
                 return seat.child
         child = self._start(seat)
         try:
             child.wait_ready()
+            self._look_at(child)
         except (ChildDied, ChildHung) as death:
             raise Unavailable(
                 f"no decode process comes up ({death}); is the installation complete?", code="decoder_start"
             ) from None
         return child
+
+    def _look_at(self, child: ChildProcess) -> None:
+        """Said once, and refused where it was required."""
+        missing = [name for name, held in child.held.items() if not held]
+        if not self._held:
+            holds = "holds" if not missing else f"holds but for: {', '.join(missing)}"
+            _log.info("the sandbox of decode processes %s", holds)
+        self._held = child.held
+        if missing and self._require_sandbox:
+            raise Fatal(
+                f"the sandbox of decode processes is required, and this machine does not hold: {', '.join(missing)};"
+                " `rushes doctor` says what to do, or run without RUSHES_SANDBOX=required",
+                code="sandbox_required",
+            )
 
     def _start(self, seat: _Seat) -> ChildProcess:
         """A fresh child in the place of what was there. Under the lock, so that `close` ends it or it is not begun."""
@@ -208,7 +240,7 @@ class DecodePool:
             if self._closed:
                 raise _pool_closed()
             try:
-                seat.child = ChildProcess(self._setup)
+                seat.child = self._starter.submit(ChildProcess, self._setup, self._policy).result()
             except OSError as error:
                 raise Unavailable(
                     f"no decode process can be started ({error.strerror or type(error).__name__}): this machine or "
