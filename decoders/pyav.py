@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import av.logging
+import av.subtitles.stream  # av imports it with the first container, when a child cannot open files any more
 
 from decoders.container import MediaLimits
 from decoders.fast import fast_cells

@@ -207,6 +207,7 @@ class DecodePool:
         if seat.child is not None and seat.child.usable and not seat.child.worn_out:
             with suppress(ChildDied, ChildHung):
                 seat.child.rest(self._limits.wall_s)
+                self._look_at(seat.child)
                 return seat.child
         child = self._start(seat)
         try:

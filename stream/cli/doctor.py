@@ -15,8 +15,21 @@ from stream.cli.checks import Check
 from stream.cli.context import Context
 from stream.cli.sessions import ClientProperties, Cluster
 from stream.cli.shown import shown
+from stream.errors import StageError
 
 NEEDED_FREE_BYTES = 1 << 30
+SANDBOX_ADVICE = (
+    "run on Linux (x86_64 or aarch64) where seccomp filters are allowed, as the default profiles of Docker and"
+    " Kubernetes do; RUSHES_SANDBOX=required refuses to decode without"
+)
+SANDBOX_HOLDS = {
+    "environment": "nothing of it but language and library paths",
+    "no new privileges": "no program gives it more rights",
+    "limits": "memory, files and CPU time cannot be raised",
+    "processes": "it starts none and signals none",
+    "network": "no socket of any kind",
+    "file system": "no file but Python's code, nothing written",
+}
 
 
 def doctor(
@@ -28,9 +41,12 @@ def doctor(
     partitions: Annotated[int, typer.Option(min=1, help="Partitions that its topics should have.")] = 8,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Check Python, libraries, weights, disk and the state directory; exit code 1 when something is missing."""
+    """Check Python, libraries, weights, disk, the state directory and what the sandbox of decode processes holds on
+    this machine; exit code 1 when something is missing that a run needs.
+    """
     shared: Context = context.obj
     checks = [*_machine(), *_libraries(), *_weights(shared), _disk(shared.state_dir), _writable(shared.state_dir)]
+    checks += _sandbox(shared)
     if broker is not None:
         from stream.cli.cluster_checks import cluster_checks
 
@@ -42,10 +58,10 @@ def doctor(
         for column in ("check", "", "found", "what to do"):
             table.add_column(column, overflow="fold")
         for check in checks:
-            mark = "[green]ok[/]" if check.good else "[red]no[/]"
+            mark = "[green]ok[/]" if check.good else "[red]no[/]" if check.needed else "[yellow]no[/]"
             table.add_row(check.name, mark, shown(check.found), check.advice if not check.good else "")
         shared.console.print(table)
-    if not all(check.good for check in checks):
+    if not all(check.good or not check.needed for check in checks):
         raise typer.Exit(1)
 
 
@@ -72,6 +88,24 @@ def _weights(shared: Context) -> Iterator[Check]:
     for pin in pins("weights"):
         here = cache.present(pin)
         yield Check(f"weights: {pin.name}", here, pin.job if here else "missing", "run `rushes weights fetch`")
+
+
+def _sandbox(shared: Context) -> Iterator[Check]:
+    """What a decode process that a hostile file took over is kept from: each was tried in one."""
+    from decoders.confinement import MEASURES
+    from decoders.sandbox import DecodePool
+
+    held = dict.fromkeys(MEASURES, False)
+    try:
+        with DecodePool(children=1) as pool:
+            pool.warm()
+            held |= pool.held
+    except StageError as error:
+        yield Check("sandbox", False, error.message, "run `make install`")
+        return
+    for name, holds in held.items():
+        found = SANDBOX_HOLDS[name] if holds else f"does not hold: {SANDBOX_HOLDS[name]}"
+        yield Check(f"sandbox: {name}", holds, found, SANDBOX_ADVICE, needed=shared.require_sandbox)
 
 
 def _disk(state_dir: Path) -> Check:

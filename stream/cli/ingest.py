@@ -283,4 +283,6 @@ def parse_lane(name: str) -> Lane:
 
 def file_settings(shared: Context, roots: tuple[Path, ...] = ()) -> Settings:
     """Settings of commands that take no options of the run."""
-    return Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots)
+    return Settings(
+        state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots, require_sandbox=shared.require_sandbox
+    )

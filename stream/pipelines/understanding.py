@@ -61,7 +61,12 @@ class Understanding:
 
         limit_s = self.settings.decode_limit_s
         limits = ChildLimits(self.settings.decode_memory_bytes, wall_s=limit_s, cpu_s=limit_s)
-        return DecodePool(children=self.settings.decode_children, policy=self._policy(), limits=limits)
+        return DecodePool(
+            children=self.settings.decode_children,
+            policy=self._policy(),
+            limits=limits,
+            require_sandbox=self.settings.require_sandbox,
+        )
 
     def _with_pool(self, cpus: float, memory_bytes: int) -> Resources:
         """Of a stage with the pool. A child that reaches its limit dies alone: no other limit is reached before."""
