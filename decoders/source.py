@@ -12,7 +12,7 @@ from stream.errors import BadMedia, printable
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """What a uri may name. Travels to decode children as plain values.
+    """What a uri may name. Decode children do not know it: their parent opens for them.
 
     `roots` bound every local path after it is resolved; none allows no local path at all. They are real paths, resolved
     once by whoever makes the policy (`with_roots`): a link that is put in their place later widens nothing. A set,
