@@ -62,9 +62,9 @@ def _on_files(folder: Path, parent: int) -> dict[str, Callable[[], object]]:
         "rename": lambda: (folder / "secret.txt").rename(folder / "renamed"),
         "mkdir": (folder / "made").mkdir,
         "link": lambda: (folder / "linked").symlink_to("/etc"),
-        "chmod_source": lambda: [os.fchmod(fd, 0o777) for fd in _regular_files()],
-        "write_source": lambda: [os.pwrite(fd, b"x", 0) for fd in _regular_files()],
-        "lock_source": lambda: [fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) for fd in _regular_files()],
+        "chmod_source": lambda: _to_source(lambda fd: os.fchmod(fd, 0o777)),
+        "write_source": lambda: _to_source(lambda fd: os.pwrite(fd, b"x", 0)),
+        "lock_source": lambda: _to_source(lambda fd: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)),
         "shrink_slab": lambda: os.ftruncate(int(sys.argv[-1]), 0),
         "memfd": lambda: os.memfd_create("x"),
     }
@@ -130,14 +130,16 @@ def _outcome(attempt: Callable[[], object]) -> str:
     return "nothing" if found is None or found == [] else "done"
 
 
-def _regular_files() -> list[int]:
-    """The source, among what is open; at least one is."""
-    found = [fd for fd in range(3, 64) if _is_regular(fd)]
+def _to_source(act: Callable[[int], object]) -> str:
+    """To what is open of it; something is."""
+    found = [fd for fd in range(3, 64) if _is_source(fd)]
     assert found
-    return found
+    for fd in found:
+        act(fd)
+    return "done"
 
 
-def _is_regular(fd: int) -> bool:
+def _is_source(fd: int) -> bool:
     try:
         return os.pread(fd, 1, 0) == b"{"
     except OSError:
