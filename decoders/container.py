@@ -1,8 +1,9 @@
 """Containers opened from bytes alone: an allow-list of demuxers, no nested opening, limits, readable errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from fractions import Fraction
+from typing import NoReturn, TypeAlias, cast
 
 import av
 import av.error
@@ -35,31 +36,49 @@ class MediaLimits:
 
 
 class _Bytes:
-    """A source without its name, so that FFmpeg can neither guess from it nor open it. Each has a place of its own, so
-    that several containers can be open over one source.
+    """A source without its name, so that FFmpeg can neither guess from it nor open it, and of it no more than one
+    recording. Each has a place of its own, so that several containers can be open over one source.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, start: int, end: int | None, seen: Callable[[int, bytes], None] | None) -> None:
         self._source = source
-        self._position = 0
+        self._start = start
+        self._end = end
+        self._seen = seen
+        self._position = start
 
     def read(self, size: int) -> bytes:
+        if self._end is not None:
+            size = max(0, min(size, self._end - self._position))
         self._source.seek(self._position)
         data = self._source.read(size)
+        if self._seen is not None:
+            self._seen(self._position, data)
         self._position += len(data)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        base, whence = (self._position, 0) if whence == 1 else (0, whence)
-        self._position = self._source.seek(base + offset, whence)
-        return self._position
+        if whence == 2:
+            base = self._source.seek(0, 2) if self._end is None else self._end
+        else:
+            base = self._position if whence == 1 else self._start
+        self._position = max(self._start, base + offset)
+        return self.tell()
 
     def tell(self) -> int:
-        return self._position
+        return self._position - self._start
 
 
-def open_container(source: Source, limits: MediaLimits) -> av.container.InputContainer:
-    """Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `too_many_streams`."""
+def open_container(
+    source: Source,
+    limits: MediaLimits,
+    start: int = 0,
+    end: int | None = None,
+    seen: Callable[[int, bytes], None] | None = None,
+) -> av.container.InputContainer:
+    """One recording, bytes [start, end) of the source; `seen` gets what is read of it, block by block.
+
+    Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `too_many_streams`."""
     options = {
         "format_whitelist": DEMUXERS,
         "protocol_whitelist": "none",
@@ -67,7 +86,7 @@ def open_container(source: Source, limits: MediaLimits) -> av.container.InputCon
     }
     try:
         container = av.open(
-            _Bytes(source),
+            _Bytes(source, start, end, seen),
             "r",
             container_options=options,
             options={"max_pixels": str(limits.max_pixels)},
@@ -93,8 +112,22 @@ def open_container(source: Source, limits: MediaLimits) -> av.container.InputCon
     return container
 
 
-def choose_video(container: av.container.InputContainer, index: int | None = None) -> av.VideoStream:
-    """The default, else largest, video stream that is no cover picture; the others are discarded while demuxing."""
+def container_name(container: av.container.InputContainer) -> str:
+    """The first of FFmpeg's names for it."""
+    return container.format.name.split(",", maxsplit=1)[0]
+
+
+def time_base(stream: av.stream.Stream) -> Fraction:
+    """Seconds of a tick. Raises `BadMedia`."""
+    if not stream.time_base:
+        raise BadMedia(f"the {stream.type} stream has no time base", code="unreadable_container")
+    return stream.time_base
+
+
+def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The video streams that may be the film: no cover pictures, and a decoder is there. Raises `BadMedia` `no_video`,
+    `unknown_codec`.
+    """
     found = [stream for stream in container.streams.video if not stream.disposition & _NOT_PICTURES]
     if not found:
         kinds = sorted({stream.type for stream in container.streams})
@@ -102,15 +135,22 @@ def choose_video(container: av.container.InputContainer, index: int | None = Non
     readable = [stream for stream in found if stream.codec_context is not None]
     if not readable:
         raise BadMedia("no decoder for the video stream", code="unknown_codec")
-    if index is None:
-        chosen = max(
-            readable, key=lambda each: (bool(each.disposition & Disposition.default), each.width * each.height)
-        )
-    else:
-        chosen = next((stream for stream in readable if stream.index == index), readable[0])
-    for stream in container.streams:
-        stream.discard = Discard.default if stream is chosen else Discard.all
+    return readable
+
+
+def choose_video(container: av.container.InputContainer, index: int) -> av.VideoStream:
+    """The stream that plan found to be the film; the others are discarded while demuxing."""
+    readable = candidates(container)
+    chosen = next((stream for stream in readable if stream.index == index), readable[0])
+    only(container, [chosen])
     return chosen
+
+
+def only(container: av.container.InputContainer, streams: Sequence[av.stream.Stream]) -> None:
+    """Read these streams and discard the others while demuxing."""
+    wanted = {stream.index for stream in streams}
+    for stream in container.streams:
+        stream.discard = Discard.default if stream.index in wanted else Discard.all
 
 
 def prepare_decoder(stream: av.VideoStream, limits: MediaLimits) -> None:
@@ -123,9 +163,16 @@ def prepare_decoder(stream: av.VideoStream, limits: MediaLimits) -> None:
 
 def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:
     """Packets of the stream; damaged places are skipped. The empty packet at the end is left out."""
+    return cast("Iterator[VideoPacket]", all_packets(container, [stream]))
+
+
+def all_packets(
+    container: av.container.InputContainer, streams: Sequence[av.stream.Stream]
+) -> Iterator["av.Packet[av.stream.Stream]"]:
+    """As `packets`, of several streams in the order of the file."""
     for _ in range(MAX_DEMUX_ERRORS):
         try:
-            for packet in container.demux(stream):
+            for packet in container.demux(list(streams)):
                 if packet.size or packet.pts is not None:
                     yield packet
         except IndexError:  # PyAV flushes streams that damage made appear after it counted them: the end, too

@@ -6,7 +6,8 @@ released a picture is right but for a constant: how many packets the first pictu
 packets as it meets them, so behind a damaged place they would come too early; the index says where each belongs.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 
 import av
 
@@ -25,21 +26,31 @@ class DecodeTimes:
         self._places: dict[int, int] = {}
         if container_name == "avi":
             self._places = {entry.pos + _CHUNK_HEADER_BYTES: entry.timestamp for entry in stream.index_entries}
+        self._listed = sorted(self._places.values())
+        self._before: int | None = None
 
     def restored(
-        self, packets: Iterator[VideoPacket], on_lost: Callable[[range], None] = lambda _: None
+        self, packets: Iterator[VideoPacket], on_lost: Callable[[Sequence[int]], None] = lambda _: None
     ) -> Iterator[VideoPacket]:
         """The same packets. `on_lost` gets the places that the index lists between two of them and that never came."""
-        before: int | None = None
+        self._before = None
         for packet in packets:
-            if self._applies and packet.dts is not None:
-                place = self._places.get(packet.pos) if packet.pos is not None else None
-                if place is not None:
-                    if before is not None and place > before + 1:
-                        on_lost(range(before + 1, place))
-                    packet.dts = before = place
-                packet.pts = packet.dts
+            self.restore(packet, on_lost)
             yield packet
+
+    def restore(self, packet: VideoPacket, on_lost: Callable[[Sequence[int]], None] = lambda _: None) -> None:
+        """One packet after another."""
+        if not self._applies or packet.dts is None:
+            return
+        place = self._places.get(packet.pos) if packet.pos is not None else None
+        if place is not None:
+            if self._before is not None and place > self._before + 1:
+                # An AVI repeats a picture by a chunk without bytes, which the index leaves out: nothing is lost there.
+                listed = self._listed[bisect_right(self._listed, self._before) : bisect_left(self._listed, place)]
+                if listed:
+                    on_lost(listed)
+            packet.dts = self._before = place
+        packet.pts = packet.dts
 
 
 def reorder_ticks(container_name: str, head: av.VideoFrame) -> int:

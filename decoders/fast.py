@@ -123,7 +123,7 @@ class _FillPass:
         frames = self._from(positions[0], keys)
         for position, cell in zip(positions, empty, strict=True):
             shown = self._shown_at(frames, position)
-            if shown is not None and (frames.peek() is not None or shown.end_ns + SAMPLE_NS > position):
+            if shown is not None and (frames.peek() is not None or self._stays(shown, position)):
                 self._place(shown, position, cell)
 
     def _from(self, position_ns: int, keys: _KeyPass) -> _Ahead:
@@ -147,6 +147,10 @@ class _FillPass:
             if self._before is None or frame.time_ns > self._before.time_ns:
                 self._before = frame
         return self._before
+
+    def _stays(self, last: ShownFrame, position_ns: int) -> bool:
+        """Whether the last frame there is is on display, and not only the last before the rest is missing."""
+        return last.end_ns + SAMPLE_NS > position_ns or last.time_ns + SAMPLE_NS >= self._shared.last_ns
 
     def _place(self, frame: ShownFrame, position_ns: int, cell: Cell) -> None:
         """Unless the frame is only there because those of this cell were lost."""

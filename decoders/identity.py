@@ -15,16 +15,22 @@ class PacketIndex:
 
     def __init__(self) -> None:
         self._hasher = hashlib.blake2b(digest_size=16)
-        self._sizes: set[int] = set()
+        self.sizes: set[int] = set()
+        """Two different ones at most: more say no more."""
 
     def add(self, timestamp: int, size: int, *, key: bool) -> None:
         self._hasher.update(b"%d,%d,%d;" % (timestamp, size, key))
-        if len(self._sizes) < 2:
-            self._sizes.add(size)
+        if len(self.sizes) < 2:
+            self.sizes.add(size)
+
+    def extend(self, other: "PacketIndex") -> None:
+        """By the packets of a further recording."""
+        self._hasher.update(other.digest())
+        self.sizes |= other.sizes
 
     @property
     def constant_size(self) -> bool:
-        return len(self._sizes) < 2
+        return len(self.sizes) < 2
 
     def digest(self) -> bytes:
         return self._hasher.digest()

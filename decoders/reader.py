@@ -4,7 +4,9 @@ After a seek, everything before the first key frame in display order is dropped:
 to pictures that were not decoded.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain
 
 import av
@@ -23,7 +25,7 @@ from decoders.decode_times import DECODE_TIMED, DecodeTimes
 from decoders.protocol import Source
 from decoders.rescale import Rescaler
 from decoders.shown import ShownFrame
-from decoders.timeline import RunCounter, asset_time_ns, ns_to_ticks, seekable, ticks_to_ns
+from decoders.timeline import REORDER_PACKETS, asset_time_ns, ns_to_ticks, parts_of, seekable, ticks_to_ns
 from stream.errors import StageError
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
@@ -47,19 +49,17 @@ class _RunTag:
 
 
 class FrameReader:
-    """One open container. Reads are sequential; each `frames` call positions anew."""
+    """All recordings of a source, one after another. Reads are sequential; each `frames` call positions anew."""
 
     def __init__(self, source: Source, media: Media, short_side: int, limits: MediaLimits) -> None:
         self._source = source
         self._media = media
-        self._limits = limits
         self._short_side = short_side
+        self._limits = limits
         self._rescaler = Rescaler(media, short_side)
-        self._default_ns = round(SECOND_NS / media.average_rate) if media.average_rate else 0
-        self._default_ticks = ns_to_ticks(self._default_ns, media.time_base_num, media.time_base_den) or 1
-        self._fed_dts: int | None = None
-        self._fresh = False
-        self._open()
+        self._parts = parts_of(media)
+        self._opened: tuple[int, _PartReader] | None = None
+        self._part(0)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,19 +71,70 @@ class FrameReader:
         """Whether reads may begin anywhere but at the beginning."""
         return seekable(self._media)
 
+    @property
+    def last_ns(self) -> int:
+        """When plan saw the last picture go on display; 0 where it does not say."""
+        return self._media.runs[-1].last_ns
+
     def another(self) -> "FrameReader":
         """A reader of the same source beside this one, at a place of its own. Theirs may take turns."""
         return FrameReader(self._source, self._media, self._short_side, self._limits)
 
     def close(self) -> None:
-        self._container.close()
+        if self._opened is not None:
+            self._opened[1].close()
+            self._opened = None
 
     def frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
         """From the frame on display at `from_ns` (or an earlier key frame) on, to the end. Ascending, as decoded.
 
         `on_error` gets the time of each packet that the decoder refused.
         """
-        if from_ns > 0 and self.seekable:
+        for number in self._from(from_ns):
+            yield from self._part(number).frames(from_ns, on_error)
+
+    def key_frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
+        """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded."""
+        for number in self._from(from_ns):
+            yield from self._part(number).key_frames(from_ns, on_error)
+
+    def _from(self, time_ns: int) -> range:
+        """Numbers of the parts from the one that is on display at this time on."""
+        starts = [part.runs[0].start_ns for part in self._parts]
+        return range(max(0, bisect_right(starts, time_ns) - 1), len(starts))
+
+    def _part(self, number: int) -> "_PartReader":
+        if self._opened is None or self._opened[0] != number:
+            self.close()
+            self._opened = (number, _PartReader(self._source, self._parts[number], self._rescaler, self._limits))
+        return self._opened[1]
+
+
+class _PartReader:
+    """One recording, one open container. `media` are its own facts, its runs at their place in the asset."""
+
+    def __init__(self, source: Source, media: Media, rescaler: Rescaler, limits: MediaLimits) -> None:
+        self._source = source
+        self._media = media
+        self._limits = limits
+        self._rescaler = rescaler
+        self._start_ns = media.runs[0].start_ns
+        self._first_packets = [run.first_packet for run in media.runs]
+        self._default_ns = round(SECOND_NS / media.average_rate) if media.average_rate else 0
+        self._fed: deque[int] = deque(maxlen=REORDER_PACKETS)
+        self._readable = media.stream_index >= 0
+        self._fresh = False
+        self._open()
+
+    def close(self) -> None:
+        if self._readable:
+            self._container.close()
+
+    def frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
+        """As `FrameReader.frames`, from the beginning where that is later than `from_ns`."""
+        if not self._readable:
+            return self._report_unread(on_error)
+        if from_ns > self._start_ns and seekable(self._media):
             for margin_s in SEEK_MARGINS_S:
                 found = self._started(from_ns, margin_s, on_error)
                 if found is not None:
@@ -92,17 +143,19 @@ class FrameReader:
         yield from self._from_start(on_error)
 
     def key_frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
-        """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded.
+        """As `FrameReader.key_frames`.
 
         Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
         """
+        if not self._readable:
+            return self._report_unread(on_error)
         following = self._key_packets(from_ns, on_error)
         context = self._stream.codec_context
         context.skip_frame = "NONKEY"
         try:
             for packet in following:
                 context.flush_buffers()
-                self._fed_dts = None
+                self._fed.clear()
                 yield from self._decoded([packet], on_error)
         finally:
             context.skip_frame = "DEFAULT"
@@ -110,7 +163,7 @@ class FrameReader:
 
     def _key_packets(self, from_ns: int, on_error: OnError) -> Iterator[VideoPacket]:
         """From the last one at or before `from_ns` that a seek finds, else from the beginning."""
-        for margin_s in SEEK_MARGINS_S if self.seekable else ():
+        for margin_s in SEEK_MARGINS_S if seekable(self._media) else ():
             following = self._sought(from_ns, margin_s, on_error)
             if following is not None:
                 return (packet for packet in following if packet.is_keyframe)
@@ -120,7 +173,7 @@ class FrameReader:
     def _sought(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[VideoPacket] | None:
         """Packets from a key packet at or before `from_ns` on, or None if the seek did not lead to one."""
         target_ns = from_ns - margin_s * SECOND_NS
-        if target_ns <= 0 or not self._seek(target_ns):
+        if target_ns <= self._start_ns or not self._seek(target_ns):
             return None
         following = self._packets(on_error)
         first = self._first_key_packet(following)
@@ -164,13 +217,14 @@ class FrameReader:
         """Packets, each tagged with the run it belongs to; frames carry the tag through reordering."""
         self._fresh = False
         media = self._media
-        counter = RunCounter(media.time_base_num, media.time_base_den, media.container)
         many = len(media.runs) > 1
         following = packets(self._container, self._stream)
-        for packet in self._times.restored(following, lambda lost: self._report_lost(lost, on_error)):
+        restored = self._times.restored(following, lambda lost: self._report_lost(lost, on_error))
+        for number, packet in enumerate(restored):
             if many:
-                packet.opaque = _RunTag(min(counter.of(packet.dts), len(media.runs) - 1))
-            self._fed_dts = packet.dts
+                packet.opaque = _RunTag(bisect_right(self._first_packets, number) - 1)
+            if packet.dts is not None:
+                self._fed.append(packet.dts)
             yield packet
 
     def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
@@ -184,8 +238,8 @@ class FrameReader:
                 raise_if_out_of_memory(error)
                 self._report(packet, on_error)
                 continue
-            for frame in decoded:
-                shown = self._placed(frame)
+            for waiting, frame in zip(range(len(decoded), 0, -1), decoded, strict=True):
+                shown = self._placed(frame, waiting)
                 if shown is not None:
                     yield shown
 
@@ -194,28 +248,29 @@ class FrameReader:
         if packet is not None and pts is not None:
             on_error(asset_time_ns(self._media, pts, _run(packet.opaque)))
 
-    def _report_lost(self, places: range, on_error: OnError) -> None:
+    def _report_lost(self, places: Sequence[int], on_error: OnError) -> None:
         """One packet a second is enough to say which cells are hurt."""
         media = self._media
         for pts in places[:: max(1, ns_to_ticks(SECOND_NS, media.time_base_num, media.time_base_den))]:
             on_error(asset_time_ns(media, pts))
 
-    def _shown_pts(self, frame: av.VideoFrame) -> int | None:
+    def _report_unread(self, on_error: OnError) -> None:
+        for time_ns in range(self._start_ns, self._media.runs[-1].end_ns, SECOND_NS):
+            on_error(time_ns)
+
+    def _shown_pts(self, frame: av.VideoFrame, waiting: int) -> int | None:
         """The frame's own time, or in a container of decode times the one at which it was released (`DecodeTimes`).
-        What the decoder releases at the end follows the last packet frame by frame; a key frame that was decoded
-        alone has its packet's place, which open GOPs show later by their leading pictures.
+        What the decoder releases at the end, `waiting` frames from the last, has the places of the last packets; a key
+        frame that was decoded alone has its packet's place, which open GOPs show later by their leading pictures.
         """
         if self._media.container not in DECODE_TIMED:
             return frame.dts if frame.pts is None else frame.pts
         if frame.dts is not None:
             return frame.dts - self._media.reorder_ticks
-        if self._fed_dts is None:
-            return frame.pts
-        self._fed_dts += frame.duration or self._default_ticks
-        return self._fed_dts - self._media.reorder_ticks
+        return self._fed[-waiting] if waiting <= len(self._fed) else frame.pts
 
-    def _placed(self, frame: av.VideoFrame) -> ShownFrame | None:
-        pts = self._shown_pts(frame)
+    def _placed(self, frame: av.VideoFrame, waiting: int) -> ShownFrame | None:
+        pts = self._shown_pts(frame, waiting)
         if pts is None:
             return None
         media = self._media
@@ -228,7 +283,9 @@ class FrameReader:
 
     def _seek(self, time_ns: int) -> bool:
         media = self._media
-        ticks = media.runs[0].first_pts + ns_to_ticks(time_ns, media.time_base_num, media.time_base_den)
+        ticks = media.runs[0].first_pts + ns_to_ticks(
+            time_ns - self._start_ns, media.time_base_num, media.time_base_den
+        )
         try:
             self._container.seek(ticks, stream=self._stream)
         except (StageError, MemoryError):
@@ -237,6 +294,7 @@ class FrameReader:
             raise_if_out_of_memory(error)
             return False
         self._fresh = False
+        self._fed.clear()
         return True
 
     def _rewind(self) -> None:
@@ -246,7 +304,11 @@ class FrameReader:
             self._open()
 
     def _open(self) -> None:
-        self._container = open_container(self._source, self._limits)
+        if not self._readable:
+            return
+        part = self._media.parts[0] if self._media.parts else None
+        window = (0, None) if part is None else (part.start_byte, part.end_byte)
+        self._container = open_container(self._source, self._limits, *window)
         self._stream = choose_video(self._container, self._media.stream_index)
         prepare_decoder(self._stream, self._limits)
         self._times = DecodeTimes(self._media.container, self._stream)

@@ -122,13 +122,16 @@ class Cell:
             kept = {first, *(jump.tick for jump in (*self._jumps.jumps, *self._arrivals))}
             self._candidates = {at: sample for at, sample in self._candidates.items() if at in kept}
 
-    def finish(self, rows: list[Row] | None, error_times_ns: list[int], *, at_end: bool) -> None:
-        """Choose the jump samples, take the dense rows, and decide whether there is anything to show at all."""
+    def finish(self, rows: list[Row] | None, error_times_ns: list[int], *, broken_off: bool) -> None:
+        """Choose the jump samples, take the dense rows, and decide whether there is anything to show at all.
+
+        `broken_off`: no frame is left although there should be more.
+        """
         self.damaged |= any(self.start_ns <= time_ns < self.end_ns for time_ns in error_times_ns)
         # A picture that stays is no loss, unless damage is close before: it may have taken what should have followed.
         hurt_from_ns = self._last_frame_ns - DAMAGE_REACH_NS
         lost = any(hurt_from_ns < time_ns < self.end_ns for time_ns in error_times_ns)
-        cut_off = at_end and self.end_ns - self._held_until_ns > SECOND_NS
+        cut_off = broken_off and self.end_ns - self._held_until_ns > SECOND_NS
         held = self._held_until_ns > self.start_ns
         self.missing = self.colour is None or (not self._own_frames and not held and (lost or cut_off))
         grid = sample_times(self.start_ns, self.end_ns)
@@ -154,8 +157,10 @@ class FullSampler:
     The first frame pushed must be on display at `needs_from_ns`, or be the asset's first.
     """
 
-    def __init__(self, first_segment: int, end_segment: int, duration_ns: int) -> None:
+    def __init__(self, first_segment: int, end_segment: int, duration_ns: int, last_ns: int = 0) -> None:
+        """`last_ns`: when the asset's last frame goes on display; 0 where that is not known."""
         self._duration_ns = duration_ns
+        self._last_ns = last_ns
         self._cells = [Cell.of(segment, duration_ns) for segment in range(first_segment, end_segment)]
         self._rows: dict[int, Row] = {}
         self._tick = dense_ticks(first_segment).start
@@ -182,14 +187,15 @@ class FullSampler:
             self.error_at(frame.time_ns)
         self._current = frame
         while self._cells and self._tick >= dense_ticks(self._cells[0].segment).stop:
-            yield self._complete(at_end=False)
+            yield self._complete(broken_off=False)
 
     def finish(self) -> Iterator[Cell]:
         """No frame is left: the last one stays on display, and its row is repeated past the asset's end."""
         if self._current is not None:
             self._show(self._current, max(self._duration_ns, self._current.time_ns + 1, self._end_tick * TICK_NS))
+        shown_ns = -1 if self._current is None else self._current.time_ns
         while self._cells:
-            yield self._complete(at_end=True)
+            yield self._complete(broken_off=self._last_ns - shown_ns > SECOND_NS)
 
     def _show(self, frame: Shown, until_ns: int) -> None:
         for cell in self._cells:
@@ -210,11 +216,11 @@ class FullSampler:
             cell.ticked(self._tick, frame, change)
         self._tick += 1
 
-    def _complete(self, *, at_end: bool) -> Cell:
+    def _complete(self, *, broken_off: bool) -> Cell:
         cell = self._cells.pop(0)
         ticks = dense_ticks(cell.segment)
         rows = [self._rows[tick] for tick in ticks] if self._current is not None else None
-        cell.finish(rows, self._errors_ns, at_end=at_end)
+        cell.finish(rows, self._errors_ns, broken_off=broken_off)
         keep = ticks.stop - 2 * CONTEXT_TICKS
         self._rows = {tick: row for tick, row in self._rows.items() if tick >= keep}
         return cell

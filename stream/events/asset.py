@@ -156,16 +156,37 @@ class SourceVersion(BaseModel):
 
 
 class Run(NamedTuple):
-    """A stretch without a jump of pts: raw `first_pts` is shown at asset time `start_ns`, the run ends at `end_ns`."""
+    """A stretch without a jump of pts: raw `first_pts` is shown at asset time `start_ns`, the run ends at `end_ns`.
+    Its last picture goes on display at `last_ns` (0: not known); `first_packet` of the stream begins it.
+    """
 
     first_pts: Int64
     start_ns: Int64
     end_ns: Int64
+    last_ns: Int64 = 0
+    first_packet: Int64 = 0
+
+
+class Part(NamedTuple):
+    """One of several recordings in a file: bytes [start_byte, end_byte), opened by themselves, with facts and runs
+    [first_run, end_run) of their own. A `stream_index` below 0: no picture of it could be read.
+    """
+
+    start_byte: Int64
+    end_byte: Int64
+    stream_index: Int64
+    time_base_num: Positive
+    time_base_den: Positive
+    average_rate: float | None
+    reorder_ticks: Int64
+    first_run: Int64
+    end_run: Int64
 
 
 class Media(BaseModel):
     """Facts of the video stream that plan found and decode relies on. Display size is after rotation and sample
-    aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown.
+    aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown. `parts` is
+    empty where the file is one recording.
     `reorder_ticks`: where the container knows decode times only, how long after its packet's the decoder shows a frame.
     `timecode` is what the source calls its first picture (`HH:MM:SS:FF`, `;` before drop-frame's frames).
     `file_offset_ns`: when players show the first picture, in the file's own time line (sound may begin before it).
@@ -188,6 +209,7 @@ class Media(BaseModel):
     duration_ns: Positive
     frame_count: Int64 | None = None
     runs: Annotated[tuple[Run, ...], Field(min_length=1)]
+    parts: tuple[Part, ...] = ()
     reorder_ticks: Annotated[Int64, Field(ge=0)] = 0
     timecode: str | None = None
     file_offset_ns: Int64 = 0

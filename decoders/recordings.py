@@ -1,0 +1,178 @@
+"""Where a further recording begins in a file: recorders that append after a restart join whole files byte by byte.
+
+No demuxer of FFmpeg takes them for what they are. Some end with the first, some read on with its codec parameters and
+time base, so each recording is opened by itself.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from decoders.protocol import Source
+
+BEGINNINGS: dict[str, re.Pattern[bytes]] = {
+    "matroska": re.compile(rb"\x1a\x45\xdf\xa3.{1,60}?\x42\x82.(?:matroska|webm)", re.DOTALL),
+    "ogg": re.compile(rb"OggS\x00[\x02\x06]"),
+    "flv": re.compile(rb"FLV\x01.\x00\x00\x00\x09\x00\x00\x00\x00", re.DOTALL),
+    "asf": re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),
+    "mxf": re.compile(rb"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02"),
+    "ivf": re.compile(rb"DKIF\x00\x00\x20\x00"),
+    "nut": re.compile(rb"nut/multimedia container\x00"),
+    "rm": re.compile(rb"\.RMF\x00\x00\x00\x12"),
+    "avi": re.compile(rb"RIFF.{4}AVI LIST.{4}hdrlavih", re.DOTALL),
+}
+"""What only the head of a file holds. Transport and program streams have no head, GXF and DV repeat theirs; MP4 and an
+AVI with an index are walked, since nobody reads them whole.
+"""
+
+_OVERLAP_BYTES = 80
+_BLOCK_BYTES = 1 << 20
+
+
+class Beginnings:
+    """Places of heads like the one at `start`, found in what is read anyway: `seen` takes every block that goes by."""
+
+    def __init__(self, start: int) -> None:
+        self._pattern: re.Pattern[bytes] | None = None
+        self._start = start
+        self._tail: tuple[int, bytes] = (start, b"")
+        self.places: list[int] = []
+        self.read_until = start
+
+    def seen(self, at: int, data: bytes) -> None:
+        if at == self._start:
+            self._pattern = next((each for each in BEGINNINGS.values() if each.match(data)), None)
+        if self._pattern is None or not data:
+            return
+        end, tail = self._tail
+        joined, begins = (tail + data, at - len(tail)) if at == end else (data, at)
+        for found in self._pattern.finditer(joined):
+            place = begins + found.start()
+            if place > self._start and place not in self.places:
+                self.places.append(place)
+        self._tail = (at + len(data), joined[-_OVERLAP_BYTES:])
+        self.read_until = max(self.read_until, at + len(data))
+
+    def after(self, place: int) -> int | None:
+        """The first one behind `place`: what lies before the first packet belongs to the head itself."""
+        return min((each for each in self.places if each > place), default=None) if self.places else None
+
+    def read_on(self, source: Source, end: int) -> None:
+        """What the demuxer left unread, up to `end`."""
+        if self._pattern is None:
+            return
+        at = max(self._start, self.read_until - _OVERLAP_BYTES)
+        while at < end:
+            source.seek(at)
+            data = source.read(min(_BLOCK_BYTES, end - at))
+            if not data:
+                return
+            self.seen(at, data)
+            at += len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    kind: bytes
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What the outermost structure of a recording says. `end`: where a further recording begins, if one does.
+    `fragments`: whether pictures are listed in fragments too, so that no index knows them all.
+    """
+
+    end: int | None = None
+    fragments: bool = False
+
+
+def walk(source: Source, container: str, start: int, size_bytes: int) -> Walk:
+    """MP4 and AVI from byte `start` on; others have no outermost structure that is worth a walk."""
+    if container == "mov":
+        return _walk_boxes(source, start, size_bytes)
+    if container == "avi":
+        return Walk(_end_of_riffs(source, start, size_bytes))
+    return Walk()
+
+
+def _walk_boxes(source: Source, start: int, size_bytes: int) -> Walk:
+    """ISO/IEC 14496-12: a file has one `moov`. A second belongs to a further one, unless it says the first again in
+    the middle of a sequence of fragments.
+    """
+    movie: _Chunk | None = None
+    media: _Chunk | None = None
+    head: int | None = None
+    fragments = False
+    for box in _boxes(source, start, size_bytes):
+        if box.kind == b"ftyp" and (movie or media):
+            head = box.start if head is None else head
+        elif box.kind == b"moov":
+            if movie is None and head is None:
+                movie = box
+            elif movie is not None and _said_again(source, movie, box, size_bytes):
+                head = None
+            else:
+                return Walk(head or _beginning(movie, media, box), fragments)
+        elif box.kind == b"moof":
+            fragments |= head is None
+        elif box.kind == b"mdat":
+            if head is not None and movie is not None:
+                return Walk(head, fragments)
+            media = media or box
+    return Walk(None, fragments)
+
+
+def _beginning(movie: _Chunk | None, media: _Chunk | None, second: _Chunk) -> int:
+    """Of a recording without `ftyp` (QuickTime): behind the first movie where that came last, else the second movie."""
+    assert movie is not None, "a second movie follows a first"
+    return movie.end if media is not None and media.start < movie.start else second.start
+
+
+def _said_again(source: Source, movie: _Chunk, box: _Chunk, size_bytes: int) -> bool:
+    """Packagers put the same `moov` before every segment of one recording; the fragments behind it then go on."""
+    if _bytes(source, movie) != _bytes(source, box):
+        return False
+    fragment = next((each for each in _boxes(source, box.end, size_bytes) if each.kind == b"moof"), None)
+    if fragment is None:
+        return False
+    content = _bytes(source, fragment)
+    at = content.find(b"tfdt")
+    if at < 0 or at + 16 > len(content):
+        return False
+    return any(content[at + 8 : at + (16 if content[at + 4] else 12)])
+
+
+def _boxes(source: Source, start: int, size_bytes: int) -> Iterator[_Chunk]:
+    at = start
+    while at + 8 <= size_bytes:
+        source.seek(at)
+        header = source.read(16)
+        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        end = size_bytes if size == 0 else at + size
+        if end < at + 8 or not kind.strip(b" \xa9").isalnum():
+            return
+        yield _Chunk(kind, at, min(end, size_bytes))
+        at = end
+
+
+def _bytes(source: Source, chunk: _Chunk, most: int = 1 << 20) -> bytes:
+    source.seek(chunk.start)
+    return source.read(min(most, chunk.end - chunk.start))
+
+
+def _end_of_riffs(source: Source, start: int, size_bytes: int) -> int | None:
+    """OpenDML (AVI 2.0) continues a recording in `AVIX` chunks; another `AVI ` is another recording."""
+    at = start
+    while at + 12 <= size_bytes:
+        source.seek(at)
+        header = source.read(12)
+        if header[:4] != b"RIFF" or header[8:] not in (b"AVI ", b"AVIX"):
+            return None
+        if at > start and header[8:] == b"AVI ":
+            return at
+        at += 8 + int.from_bytes(header[4:8], "little") + int.from_bytes(header[4:8], "little") % 2
+    return None
