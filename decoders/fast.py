@@ -155,7 +155,7 @@ class _FillPass:
     def _place(self, frame: ShownFrame, position_ns: int, cell: Cell) -> None:
         """Unless the frame is only there because those of this cell were lost."""
         lost = any(frame.time_ns < time_ns < cell.end_ns for time_ns in self._errors)
-        if not lost or frame.end_ns > cell.start_ns:
+        if frame.time_ns < cell.end_ns and (not lost or frame.end_ns > cell.start_ns):
             _keep(cell, frame, position_ns, "grid")
 
 

@@ -25,7 +25,7 @@ from decoders.identity import PacketIndex
 from decoders.protocol import Source
 from decoders.recordings import Beginnings, walk
 from decoders.survey import Heard, choose, frame_ticks, hear, listed, rank
-from decoders.timeline import Extent, extents, lay_out, ticks_to_ns
+from decoders.timeline import DECODE_DURATIONS, Extent, extents, lay_out, ticks_to_ns
 from stream.errors import BadMedia, StageError
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
@@ -95,6 +95,7 @@ def _read(
         outline = walk(source, container_name(container), window.start, window.stop)
         if outline.end is not None:
             return outline.end
+        beginnings.known = outline.repeats
         ranks = None if outline.fragments else listed(container)
         if ranks is not None:
             return _from_index(container, choose(ranks), window, limits)
@@ -165,18 +166,19 @@ def _indexed_extent(
             raise_if_out_of_memory(error)
         tail = DecodeTimes(container_name(container), stream).restored(packets(container, stream))
         shown += _shown(tail, default)
-        last_pts, end_pts = max(shown, key=lambda each: each[0], default=(0, 0))
+        last_pts, own = max(shown, key=lambda each: each[0], default=(0, default))
+        lasting = shown[-1][1] if shown and container_name(container) in DECODE_DURATIONS else own
+        end_pts = last_pts + lasting
     else:  # cut off: the header's word is what should be there
-        shown.append((last.timestamp + shift, last.timestamp + shift + default))
-        last_pts, end_pts = max(shown, key=lambda each: each[0])
-        end_pts = max(end_pts, _pts(head) + (stream.duration or 0))
+        last_pts = max(last.timestamp + shift, *(pts for pts, _ in shown))
+        end_pts = max(last_pts + default, _pts(head) + (stream.duration or 0))
     return Extent(0, _pts(head), end_pts, last_pts, len(entries), keys)
 
 
 def _shown(following: Iterable[VideoPacket], default: int) -> list[tuple[int, int]]:
-    """(pts, end of its duration) of each packet that has a time and is shown."""
+    """(pts, duration) of each packet that has a time and is shown."""
     return [
-        (packet.pts, packet.pts + (packet.duration or default))
+        (packet.pts, packet.duration or default)
         for packet in following
         if packet.pts is not None and not packet.is_discard
     ]

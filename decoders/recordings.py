@@ -19,13 +19,14 @@ BEGINNINGS: dict[str, re.Pattern[bytes]] = {
     "ivf": re.compile(rb"DKIF\x00\x00\x20\x00"),
     "nut": re.compile(rb"nut/multimedia container\x00"),
     "rm": re.compile(rb"\.RMF\x00\x00\x00\x12"),
+    "mov": re.compile(rb"\x00\x00\x00[\x10-\x60]ftyp[\x20-\x7e]{4}.{4,88}?moov", re.DOTALL),
     "avi": re.compile(rb"RIFF.{4}AVI LIST.{4}hdrlavih", re.DOTALL),
 }
-"""What only the head of a file holds. Transport and program streams have no head, GXF and DV repeat theirs; MP4 and an
-AVI with an index are walked, since nobody reads them whole.
+"""What only the head of a file holds. Transport and program streams have no head, GXF and DV repeat theirs. MP4 and
+AVI are walked too, since nobody reads one with an index whole.
 """
 
-_OVERLAP_BYTES = 80
+_OVERLAP_BYTES = 160
 _BLOCK_BYTES = 1 << 20
 
 
@@ -37,6 +38,7 @@ class Beginnings:
         self._start = start
         self._tail: tuple[int, bytes] = (start, b"")
         self.places: list[int] = []
+        self.known: frozenset[int] = frozenset()
         self.read_until = start
 
     def seen(self, at: int, data: bytes) -> None:
@@ -55,7 +57,7 @@ class Beginnings:
 
     def after(self, place: int) -> int | None:
         """The first one behind `place`: what lies before the first packet belongs to the head itself."""
-        return min((each for each in self.places if each > place), default=None) if self.places else None
+        return min((each for each in self.places if each > place and each not in self.known), default=None)
 
     def read_on(self, source: Source, end: int) -> None:
         """What the demuxer left unread, up to `end`."""
@@ -81,11 +83,13 @@ class _Chunk:
 @dataclass(frozen=True, slots=True)
 class Walk:
     """What the outermost structure of a recording says. `end`: where a further recording begins, if one does.
-    `fragments`: whether pictures are listed in fragments too, so that no index knows them all.
+    `fragments`: whether pictures are listed in fragments too, so that no index knows them all. `repeats`: where the
+    recording's own head is said again.
     """
 
     end: int | None = None
     fragments: bool = False
+    repeats: frozenset[int] = frozenset()
 
 
 def walk(source: Source, container: str, start: int, size_bytes: int) -> Walk:
@@ -104,6 +108,7 @@ def _walk_boxes(source: Source, start: int, size_bytes: int) -> Walk:
     movie: _Chunk | None = None
     media: _Chunk | None = None
     head: int | None = None
+    repeats: set[int] = set()
     fragments = False
     for box in _boxes(source, start, size_bytes):
         if box.kind == b"ftyp" and (movie or media):
@@ -112,16 +117,17 @@ def _walk_boxes(source: Source, start: int, size_bytes: int) -> Walk:
             if movie is None and head is None:
                 movie = box
             elif movie is not None and _said_again(source, movie, box, size_bytes):
+                repeats.add(box.start if head is None else head)
                 head = None
             else:
-                return Walk(head or _beginning(movie, media, box), fragments)
+                return Walk(head or _beginning(movie, media, box), fragments, frozenset(repeats))
         elif box.kind == b"moof":
             fragments |= head is None
         elif box.kind == b"mdat":
             if head is not None and movie is not None:
-                return Walk(head, fragments)
+                return Walk(head, fragments, frozenset(repeats))
             media = media or box
-    return Walk(None, fragments)
+    return Walk(None, fragments, frozenset(repeats))
 
 
 def _beginning(movie: _Chunk | None, media: _Chunk | None, second: _Chunk) -> int:

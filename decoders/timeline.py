@@ -19,6 +19,11 @@ DISCONTINUOUS = frozenset({"mpegts", "mpeg", "flv"})
 GUESSED_DECODE_TIMES = frozenset({"matroska"})
 """FFmpeg makes up decode times here and is off by a few pictures where it does not know the reordering."""
 
+DECODE_DURATIONS = frozenset({"mov"})
+"""Durations here are steps from one decode time to the next. The last picture shown need not be the last decoded, but
+the durations of all add up, so it lasts as long as the last one decoded says.
+"""
+
 SEQUENTIAL = frozenset({"mpeg"})
 """Containers with sparse time stamps: after a seek the first frames are misplaced, so they are read from byte 0."""
 
@@ -26,8 +31,9 @@ REORDER_PACKETS = 32
 """Twice what H.264 and HEVC can reorder. Within so many packets the decode times pass a picture's own time."""
 MAX_STILL_S = 600.0
 """How long a picture may stay before the last ones, whose following packets are no witnesses any more."""
+SPARSE_S = 0.5
+"""Where pictures usually are so far apart, gaps are the footage itself, and none of up to `MAX_STILL_S` is a jump."""
 USUAL_STEPS = 8
-"""A gap is a jump only if it is so many times as long as the usual one: slide decks have long ones throughout."""
 GUESSED_STEPS = 4
 _WITNESS_S = JUMP_FORWARD_S / 2
 
@@ -129,6 +135,13 @@ class Track:
     def packets(self) -> int:
         return len(self.flags)
 
+    def bridged(self, number: int, from_dts: int) -> bool:
+        """Whether the gap from `from_dts` to this packet is one in the pictures alone: sound ran through it, or a
+        picture that was decoded before it is shown behind it.
+        """
+        shown = max(self.pts[max(0, number - REORDER_PACKETS) : number])
+        return bool(self.flags[number] & _BRIDGED) or 2 * shown >= from_dts + self.dts[number]
+
     @property
     def seconds(self) -> float:
         """From the first to the last, time that jumped included."""
@@ -158,16 +171,20 @@ class Extent:
 def extents(track: Track, container: str) -> list[Extent]:
     """The runs of a stream. Never empty; one without a picture that has a credible time has no `frames`."""
     dts = np.array(track.dts, dtype=np.int64)
-    starts = _run_starts(dts, np.frombuffer(bytes(track.flags), dtype=np.uint8), track.base, container)
-    return [_extent(track, dts, start, end) for start, end in zip(starts, [*starts[1:], len(dts)], strict=True)]
+    starts = _run_starts(track, dts, container)
+    return [
+        _extent(track, dts, start, end, container) for start, end in zip(starts, [*starts[1:], len(dts)], strict=True)
+    ]
 
 
-def _run_starts(dts: Ticks, flags: npt.NDArray[np.uint8], base: Fraction, container: str) -> list[int]:
+def _run_starts(track: Track, dts: Ticks, container: str) -> list[int]:
     """Numbers of the first packets of runs. Where times return to where a step back left them, they were noise."""
+    base = track.base
     known = np.flatnonzero(dts != NO_TIME)
     steps = np.diff(dts[known].astype(np.float64)) * float(base)
     usual_s = float(np.median(np.abs(steps))) if len(steps) else 0.0
     back_s = max(JUMP_BACK_S, GUESSED_STEPS * usual_s) if container in GUESSED_DECODE_TIMES else JUMP_BACK_S
+    ahead_s = JUMP_FORWARD_S if usual_s < SPARSE_S else max(MAX_STILL_S, USUAL_STEPS * usual_s)
     starts = [0]
     left: int | None = None
     for place in np.flatnonzero((steps < -back_s) | (steps > max(JUMP_BACK_S, USUAL_STEPS * usual_s))):
@@ -177,7 +194,7 @@ def _run_starts(dts: Ticks, flags: npt.NDArray[np.uint8], base: Fraction, contai
             left = before
             starts.append(number)
         elif container in DISCONTINUOUS:
-            if steps[place] > JUMP_FORWARD_S and not flags[number] & _BRIDGED:
+            if steps[place] > ahead_s and not track.bridged(number, before):
                 starts.append(number)
         elif left is not None and left <= after <= left + JUMP_FORWARD_S / base:
             left = None
@@ -185,7 +202,7 @@ def _run_starts(dts: Ticks, flags: npt.NDArray[np.uint8], base: Fraction, contai
     return starts
 
 
-def _extent(track: Track, dts: Ticks, start: int, end: int) -> Extent:
+def _extent(track: Track, dts: Ticks, start: int, end: int, container: str) -> Extent:
     pts = np.array(track.pts[start:end], dtype=np.int64)
     flags = np.frombuffer(bytes(track.flags[start:end]), dtype=np.uint8)
     counted = np.flatnonzero((pts != NO_TIME) & (flags & _DISCARDED == 0) & _plausible(pts, dts[start:end], track.base))
@@ -195,10 +212,11 @@ def _extent(track: Track, dts: Ticks, start: int, end: int) -> Extent:
     keys = shown[flags[counted] & _KEY > 0]
     last = int(np.argmax(shown))
     last_pts = int(shown[last])
+    lasting = start + int(counted[-1 if container in DECODE_DURATIONS else last])
     return Extent(
         first_packet=start,
         start_pts=int(keys[0]) if len(keys) else int(shown.min()),
-        end_pts=last_pts + track.durations[start + int(counted[last])],
+        end_pts=last_pts + track.durations[lasting],
         last_pts=last_pts,
         frames=len(counted),
         key_pts=tuple(keys.tolist()),

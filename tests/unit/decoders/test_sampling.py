@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,8 +39,12 @@ class Flat:
         return np.full((27, 48, 3), self.level, np.uint8)
 
 
-def cells_of(frames: list[Flat], cells: range, duration_ns: int, errors: tuple[int, ...] = ()) -> list[Cell]:
-    sampler = FullSampler(cells.start, cells.stop, duration_ns)
+def cells_of(
+    frames: list[Flat], cells: range, duration_ns: int, errors: tuple[int, ...] = (), last_ns: int | None = None
+) -> list[Cell]:
+    """`last_ns`: when the last frame should go on display, if not with the last of `frames`."""
+    due_ns = max((frame.time_ns for frame in frames), default=0) if last_ns is None else last_ns
+    sampler = FullSampler(cells.start, cells.stop, duration_ns, due_ns)
     found: list[Cell] = []
     for time_ns in errors:
         sampler.error_at(time_ns)
@@ -99,7 +104,18 @@ def test_a_cell_whose_frames_were_lost_is_missing() -> None:
 
 
 def test_what_a_file_cut_off_does_not_hold_is_missing() -> None:
-    assert [cell.missing for cell in cells_of(steady(15), range(4), 40 * SECOND_NS)] == [False, False, True, True]
+    found = cells_of(steady(15), range(4), 40 * SECOND_NS, last_ns=40 * SECOND_NS - 40_000_000)
+    assert [cell.missing for cell in found] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("end_s", [20.04, 20.9, 21.5, 29.9, 45.0])
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_last_pause_is_as_healthy_as_any(end_s: float, whole: bool) -> None:
+    """Over whole cells, whether another picture ends it or nothing does."""
+    end_ns = round(end_s * SECOND_NS)
+    frames = steady(7) if whole else [*steady(7), Flat(end_ns - 40_000_000, end_ns)]
+    found = cells_of(frames, range(segment_count(end_ns)), end_ns)
+    assert [cell.missing for cell in found] == [False] * segment_count(end_ns)
 
 
 def test_no_frame_at_all() -> None:
