@@ -9,8 +9,9 @@ from decoders.protocol import Inspection, Source
 from decoders.recording import Recording, Unread, read_recording
 from decoders.timeline import JUMP_FORWARD_S, SEQUENTIAL, ticks_to_ns
 from stream.errors import BadMedia, Superseded
-from stream.events.asset import Media, Part, Run
+from stream.events.asset import Media
 from stream.events.grid import SECOND_NS, SEGMENT_NS
+from stream.events.runs import Part, Run
 
 MAX_RUNS = 500
 

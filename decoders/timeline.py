@@ -8,8 +8,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from stream.events.asset import Media, Run
+from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
+from stream.events.runs import Run
 
 JUMP_FORWARD_S = 10.0
 JUMP_BACK_S = 0.5

@@ -15,12 +15,12 @@ from stream.events.asset import (
     ContentRetired,
     DecodeSettings,
     Media,
-    Run,
     SegmentFailed,
 )
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS, segment_range
 from stream.events.ids import AssetVersion, content_key, digest, moment_id, segment_id
+from stream.events.runs import Run
 
 SPACE = Space(name="toy", digest="0123456789abcdef", dimensions=8, image_dimensions=4, spec="toy")
 OTHER_SPACE = Space(name="other", digest="fedcba9876543210", dimensions=16, spec="other")

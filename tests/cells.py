@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream.events.asset import AssetRef, DecodeSettings, Media, Profile, Run, SourceVersion, SpanPlanned
+from stream.events.asset import AssetRef, DecodeSettings, Media, Profile, SourceVersion, SpanPlanned
 from stream.events.frames import Colour, Frames, Sample
 from stream.events.grid import SECOND_NS, TICK_NS, dense_ticks, sample_times, segment_count, segment_range
 from stream.events.ids import AssetVersion
+from stream.events.runs import Run
 
 WIDTH, HEIGHT = 64, 36
 RED, GREEN, BLUE, GREY = (220, 20, 20), (20, 200, 20), (20, 20, 220), (128, 128, 128)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stream.events.asset import Media, Outcome, Run, SourceVersion
+from stream.events.asset import Media, Outcome, SourceVersion
 from stream.events.grid import SECOND_NS
+from stream.events.runs import Run
 
 
 def media_of(duration_ns: int) -> Media:

@@ -1,7 +1,7 @@
 """JSON payloads: assets, their plan, failures, progress and status. Unknown fields are ignored."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,7 @@ from stream.events.ids import (
     is_tenant,
     segment_id,
 )
+from stream.events.runs import Part, Positive, Run
 
 Profile = Literal["fast", "full"]
 Priority = Literal["interactive", "batch"]
@@ -61,7 +62,6 @@ LabelName = Annotated[Name, StringConstraints(pattern="^[^=]+$")]
 """A label is searched as `name=value`."""
 Labels = Annotated[dict[LabelName, Text], Field(max_length=64), AfterValidator(_few)]
 Segment = Annotated[int, Field(ge=0, le=MAX_SEGMENTS)]
-Positive = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class _Json(BaseModel):
@@ -153,34 +153,6 @@ class SourceVersion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     size_bytes: Int64
     tag: str
-
-
-class Run(NamedTuple):
-    """A stretch without a jump of pts: raw `first_pts` is shown at asset time `start_ns`, the run ends at `end_ns`.
-    Its last picture goes on display at `last_ns` (0: not known); `first_packet` of the stream begins it.
-    """
-
-    first_pts: Int64
-    start_ns: Int64
-    end_ns: Int64
-    last_ns: Int64 = 0
-    first_packet: Int64 = 0
-
-
-class Part(NamedTuple):
-    """One of several recordings in a file: bytes [start_byte, end_byte), opened by themselves, with facts and runs
-    [first_run, end_run) of their own. A `stream_index` below 0: no picture of it could be read.
-    """
-
-    start_byte: Int64
-    end_byte: Int64
-    stream_index: Int64
-    time_base_num: Positive
-    time_base_den: Positive
-    average_rate: float | None
-    reorder_ticks: Int64
-    first_run: Int64
-    end_run: Int64
 
 
 class Media(BaseModel):

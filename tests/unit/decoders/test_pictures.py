@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from decoders.colour import colour_of, yuv_to_rgb
 from decoders.geometry import MAX_SAMPLE_PIXELS, display_size, sample_size
 from decoders.rescale import Rescaler
-from stream.events.asset import Media, Run
+from stream.events.asset import Media
 from stream.events.frames import Colour, Matrix
+from stream.events.runs import Run
 
 BARS = [
     (255, 255, 255),

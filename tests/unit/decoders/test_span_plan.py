@@ -2,8 +2,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decoders.plan import cell_cost_cpu_s, plan_spans
-from stream.events.asset import Media, Run
+from stream.events.asset import Media
 from stream.events.grid import SECOND_NS, SEGMENT_NS
+from stream.events.runs import Run
 
 
 def media(

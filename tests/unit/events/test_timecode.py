@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from stream.events.asset import Media, Run
+from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
+from stream.events.runs import Run
 from stream.events.timecode import SourceTimecode
 
 NTSC, FAST = Fraction(30000, 1001), Fraction(60000, 1001)
