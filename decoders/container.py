@@ -7,23 +7,26 @@ from typing import NoReturn, TypeAlias, cast
 
 import av
 import av.error
-from av.stream import Discard, Disposition
+from av.stream import Discard
 
 from decoders.protocol import Source
+from decoders.refusals import NOT_PICTURES, no_film, recognised
 from stream.errors import BadMedia, StageError
 
 VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"  # generic in the stubs only
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mxf,asf,ivf,nut,gxf,dv,rm,"
-    "wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
+    "yuv4mpegpipe,wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
 )
-"""What may be opened. No playlists, `concat`, image sequences or anything that names other files, and
-no elementary streams, which have no times. Sound formats are there to be told apart from damaged video."""
+"""What may be found by its content. No playlists, `concat`, image sequences or anything that names other files. Sound
+formats are there to be told apart from damaged video. Streams without a container and animated pictures (`ELEMENTARY`,
+`ANIMATED`) are opened only where the first bytes say that a file is one, and by that one demuxer: they would be found
+in the remains of damaged films.
+"""
 
 READ_BYTES = 256 * 1024
 MAX_DEMUX_ERRORS = 50
-_NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,11 @@ def open_container(
 ) -> av.container.InputContainer:
     """One recording, bytes [start, end) of the source; `seen` gets what is read of it, block by block.
 
-    Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `too_many_streams`."""
+    Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `still_picture`, `too_many_streams`.
+    """
+    demuxer = recognised(source).demuxer if start == 0 else ""  # further recordings are like the first
     options = {
-        "format_whitelist": DEMUXERS,
+        "format_whitelist": demuxer or DEMUXERS,
         "protocol_whitelist": "none",
         "max_streams": str(limits.max_streams),
     }
@@ -88,6 +93,7 @@ def open_container(
         container = av.open(
             _Bytes(source, start, end, seen),
             "r",
+            format=demuxer or None,
             container_options=options,
             options={"max_pixels": str(limits.max_pixels)},
             metadata_errors="replace",
@@ -128,10 +134,9 @@ def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
     """The video streams that may be the film: no cover pictures, and a decoder is there. Raises `BadMedia` `no_video`,
     `unknown_codec`.
     """
-    found = [stream for stream in container.streams.video if not stream.disposition & _NOT_PICTURES]
+    found = [stream for stream in container.streams.video if not stream.disposition & NOT_PICTURES]
     if not found:
-        kinds = sorted({stream.type for stream in container.streams})
-        raise BadMedia(f"no video stream (found: {', '.join(kinds) or 'nothing'})", code="no_video")
+        raise no_film(container)
     readable = [stream for stream in found if stream.codec_context is not None]
     if not readable:
         raise BadMedia("no decoder for the video stream", code="unknown_codec")

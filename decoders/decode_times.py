@@ -1,19 +1,23 @@
-"""AVI and ASF hold decode times alone. What a picture's own time is there, in spite of reordering and damage.
+"""AVI and ASF hold decode times alone, streams without a container none. What a picture's own time is there, in spite
+of reordering and damage.
 
 FFmpeg guesses presentation times for one picture of reordering and is wrong with more (two B-frames that refer to each
 other). Its decoders, however, release pictures in display order, one a packet, so the decode time of the packet that
 released a picture is right but for a constant: how many packets the first picture waited. FFmpeg also counts an AVI's
 packets as it meets them, so behind a damaged place they would come too early; the index says where each belongs.
+Packets of a stream without a container are laid end to end.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 
 import av
 
 from decoders.container import VideoPacket
+from decoders.elementary import ELEMENTARY, packet_ticks, picture_rate
 
-DECODE_TIMED = frozenset({"avi", "asf"})
+DECODE_TIMED = frozenset({"avi", "asf"}) | ELEMENTARY
 _CHUNK_HEADER_BYTES = 8
 """The index points at a chunk's header, a packet at what follows it."""
 
@@ -26,6 +30,9 @@ class DecodeTimes:
         self._places: dict[int, int] = {}
         if container_name == "avi":
             self._places = {entry.pos + _CHUNK_HEADER_BYTES: entry.timestamp for entry in stream.index_entries}
+        self._end = 0 if container_name in ELEMENTARY else None
+        rate, _ = stream_rate(stream)
+        self._usual = max(1, round(1 / (stream.time_base * rate))) if stream.time_base else 1
         self._listed = sorted(self._places.values())
         self._before: int | None = None
 
@@ -40,6 +47,11 @@ class DecodeTimes:
 
     def restore(self, packet: VideoPacket, on_lost: Callable[[Sequence[int]], None] = lambda _: None) -> None:
         """One packet after another."""
+        if self._end is not None:
+            packet.pts = packet.dts = self._end
+            packet.duration = packet_ticks(packet.duration, self._usual)
+            self._end += packet.duration
+            return
         if not self._applies or packet.dts is None:
             return
         place = self._places.get(packet.pos) if packet.pos is not None else None
@@ -53,8 +65,15 @@ class DecodeTimes:
         packet.pts = packet.dts
 
 
-def reorder_ticks(container_name: str, head: av.VideoFrame) -> int:
-    """How much later than its own packet the first picture was released; 0 where containers know presentation times."""
-    if container_name not in DECODE_TIMED or head.pts is None or head.dts is None:
+def stream_rate(stream: av.VideoStream) -> tuple[Fraction, bool]:
+    """Of a stream without a container: pictures a second, and whether that is only assumed."""
+    return picture_rate(stream.codec_context.framerate)
+
+
+def reorder_ticks(container_name: str, head: av.VideoFrame, end_pts: int) -> int:
+    """How much later than its own packet the first picture was released; 0 where containers know presentation times.
+    A film that is shorter than the reordering is released at its end.
+    """
+    if container_name not in DECODE_TIMED or head.pts is None:
         return 0
-    return max(0, head.dts - head.pts)
+    return max(0, (end_pts if head.dts is None else head.dts) - head.pts)

@@ -6,12 +6,33 @@ or, where it states none, at `ASSUMED_RATE`.
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 ASSUMED_RATE = 25
 """Frames a second of a stream that states no rate."""
 
+MAX_RATE = 1000
+RATE_ASSUMED = f"the stream states no frame rate; {ASSUMED_RATE} frames a second are assumed"
+
 ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})
 """Demuxers of such streams. Read from the beginning only: they have no index, and no times to find a place by."""
+
+ANIMATED = frozenset({"gif", "apng"})
+"""Demuxers of animated pictures: each picture has its own time on display, and most change parts of the one before."""
+
+
+def picture_rate(stated: Fraction | None) -> tuple[Fraction, bool]:
+    """Pictures a second, and whether that is only assumed: nothing is stated, or what cannot be."""
+    if stated and 1 <= stated <= MAX_RATE:
+        return stated, False
+    return Fraction(ASSUMED_RATE), True
+
+
+def packet_ticks(told: int | None, usual: int) -> int:
+    """How long a packet is: a field is half a picture, a repeated field half of one more. Anything else is a guess of
+    the demuxer for a stream that states no rate.
+    """
+    return told if told and usual * 2 // 5 <= told <= usual * 7 // 2 else usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,13 @@ from decoders.container import (
     raise_if_out_of_memory,
     time_base,
 )
-from decoders.decode_times import DecodeTimes, reorder_ticks
+from decoders.decode_times import DecodeTimes, reorder_ticks, stream_rate
+from decoders.elementary import ANIMATED, ELEMENTARY, RATE_ASSUMED
 from decoders.geometry import display_size
 from decoders.identity import PacketIndex
 from decoders.protocol import Source
 from decoders.recordings import Beginnings, walk
+from decoders.refusals import still
 from decoders.survey import Heard, choose, frame_ticks, hear, listed, rank
 from decoders.timeline import DECODE_DURATIONS, Extent, extents, lay_out, ticks_to_ns
 from stream.errors import BadMedia, StageError
@@ -129,6 +131,8 @@ def _from_packets(
         raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
     found[0] = replace(found[0], start_pts=_pts(head))
     count = sum(extent.frames for extent in found)
+    if count < 2 and container_name(container) in ANIMATED | {"mjpeg"}:
+        raise still(container_name(container).upper())
     media = _media(container, stream, head, found, count, len(window))
     return Recording(window, media, tuple(found), heard[film].index, _parameters(media, stream), stream.id, heard)
 
@@ -246,6 +250,7 @@ def _media(
     if duration_ns == 0:
         raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
     name = container_name(container)
+    rate, assumed = stream_rate(stream) if name in ELEMENTARY else (stream.average_rate, False)
     return Media(
         container=name,
         codec=stream.codec_context.codec.canonical_name,
@@ -259,15 +264,16 @@ def _media(
         interlaced=head.interlaced_frame,
         time_base_num=base.numerator,
         time_base_den=base.denominator,
-        average_rate=float(stream.average_rate) if stream.average_rate and stream.average_rate > 0 else None,
+        average_rate=float(rate) if rate and rate > 0 else None,
         duration_ns=duration_ns,
         frame_count=frame_count,
         runs=runs,
-        reorder_ticks=reorder_ticks(name, head),
+        reorder_ticks=reorder_ticks(name, head, found[-1].end_pts),
         timecode=_timecode(container, stream, head),
         file_offset_ns=_file_offset_ns(container, ticks_to_ns(runs[0].first_pts, base.numerator, base.denominator)),
         bit_rate=stream.bit_rate or min(size_bytes * 8 * SECOND_NS // duration_ns, 2**63 - 1),
         audio_streams=len(container.streams.audio),
+        notes=(RATE_ASSUMED,) if assumed else (),
     )
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from decoders.elementary import ANIMATED, ELEMENTARY
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
 from stream.events.runs import Run
@@ -25,8 +26,9 @@ DECODE_DURATIONS = frozenset({"mov"})
 the durations of all add up, so it lasts as long as the last one decoded says.
 """
 
-SEQUENTIAL = frozenset({"mpeg"})
-"""Containers with sparse time stamps: after a seek the first frames are misplaced, so they are read from byte 0."""
+SEQUENTIAL = frozenset({"mpeg"}) | ELEMENTARY | ANIMATED
+"""Containers with sparse time stamps or none: after a seek the first frames are misplaced, so they are read from byte
+0."""
 
 REORDER_PACKETS = 32
 """Twice what H.264 and HEVC can reorder. Within so many packets the decode times pass a picture's own time."""

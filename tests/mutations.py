@@ -65,6 +65,7 @@ def fuzz_clips(folder: Path) -> list[Path]:
     """One tiny clip for each container, two cells each but for the slow encoders."""
     faststart = {"movflags": "faststart"}
     fragmented = {"movflags": "frag_keyframe+empty_moov"}
+    full_range = {"mjpeg": "yuvj420p", "gif": "rgb8", "apng": "rgb24"}
     recipes: list[tuple[str, str, dict[str, str]]] = [
         ("plain.mp4", "libx264", {}),
         ("faststart.mp4", "libx264", faststart),
@@ -75,6 +76,13 @@ def fuzz_clips(folder: Path) -> list[Path]:
         ("clip.avi", "mpeg4", {}),
         ("clip.mpg", "mpeg2video", {}),
         ("clip.webm", "libvpx-vp9", {}),
+        ("clip.h264", "libx264", {}),
+        ("clip.hevc", "libx265", {}),
+        ("clip.m2v", "mpeg2video", {}),
+        ("clip.mjpeg", "mjpeg", {}),
+        ("clip.gif", "gif", {}),
+        ("clip.apng", "apng", {}),
+        ("clip.y4m", "rawvideo", {}),
     ]
     return [
         write_clip(
@@ -86,6 +94,7 @@ def fuzz_clips(folder: Path) -> list[Path]:
             codec=codec,
             audio=name in {"plain.mp4", "clip.ts", "clip.mkv"},
             container_options=options,
+            pix_fmt=full_range.get(codec, "yuv420p"),
         ).path
         for name, codec, options in recipes
     ]

@@ -187,6 +187,7 @@ class Media(BaseModel):
     file_offset_ns: Int64 = 0
     bit_rate: Int64 | None = None
     audio_streams: Int64 = 0
+    notes: tuple[Text, ...] = ()
 
 
 class DecodeSettings(BaseModel):
