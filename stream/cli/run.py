@@ -11,6 +11,7 @@ import typer
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.sessions import ClientProperties, Cluster
+from stream.cli.uris import roots_of
 from stream.cli.worker_options import (
     Captioner,
     Embedder,
@@ -69,7 +70,7 @@ def run(  # one option per thing a deployment decides
     clock = SystemClock()
     options = WorkerOptions(embedder, captioner, light, device, private_network, span, readable_schemes(scheme, bucket))
     settings = replace(
-        options.applied(file_settings(shared, tuple(path.resolve() for path in root or ()))),
+        options.applied(file_settings(shared, roots_of(root or ()))),
         bucket_rules=tuple(bucket or ()),
         tenant_credit_s=tenant_credit or 120.0 * partitions,
         tenant_assets=tenant_assets or 4 * partitions,

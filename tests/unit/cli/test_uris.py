@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.cli.uris import asset_ids, expand, lies_under, spelled
+from stream.cli.uris import asset_ids, expand, lies_under, roots_of, spelled
 from stream.errors import BadMedia
 from stream.events.asset import AssetPublished
 from stream.events.ids import default_asset_id
@@ -45,6 +45,12 @@ def test_what_cannot_be_looked_at_is_left_to_its_event(tmp_path: Path) -> None:
     found = expand(typed)
     assert found.uris == [*typed[:3], str(Path.cwd() / typed[3])]
     assert not found.left_out.failures
+
+
+def test_roots_that_lead_nowhere_end_nothing(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    typed = [tmp_path / "loop", tmp_path / ("x" * 300), tmp_path / "gone", tmp_path, None]
+    assert tmp_path.resolve() in roots_of(typed)
 
 
 def test_other_uris_stay_and_allow_no_path() -> None:
