@@ -47,17 +47,19 @@ ADVICE = {
 @dataclass(frozen=True, slots=True)
 class Guess:
     """`name` is for a sentence such as "this is a PDF document". `demuxer` is the only one that may read a stream
-    without a container, and empty where containers are asked.
+    without a container, and empty where containers are asked. `moves`: a picture that does, and is not read.
     """
 
     sort: Sort
     name: str = ""
     demuxer: str = ""
+    moves: bool = False
 
     @property
     def refusal(self) -> str:
         """What a person is told who publishes it."""
-        return f"this is {self.name}; {ADVICE[self.sort]}"
+        advice = ADVICE[Sort.UNREADABLE] if self.moves else ADVICE[self.sort]
+        return f"this is {self.name}; {advice}"
 
 
 UNKNOWN = Guess(Sort.UNKNOWN)
@@ -177,7 +179,7 @@ def picture_guess(head: bytes) -> Guess | None:
     found = picture(head)
     if found is None:
         return None
-    return Guess(Sort.FOOTAGE if found.demuxer else Sort.PICTURE, found.name, found.demuxer)
+    return Guess(Sort.FOOTAGE if found.demuxer else Sort.PICTURE, found.name, found.demuxer, moves=found.moves)
 
 
 def _marked(head: bytes) -> Guess | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`demuxer` reads one that moves, and is empty for one that does not, or that FFmpeg cannot play."""
+    """`demuxer` reads one that moves, and is empty for one that does not, or that FFmpeg cannot play (`moves`)."""
 
     name: str
     demuxer: str = ""
+    moves: bool = False
 
 
 _STILL: tuple[tuple[int, bytes, str], ...] = (
@@ -45,7 +46,7 @@ def picture(head: bytes) -> Picture | None:
         return Picture("a still picture (JPEG)")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         moves = head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
-        return Picture("an animated WebP picture" if moves else "a still picture (WebP)")
+        return Picture("an animated WebP picture", moves=True) if moves else Picture("a still picture (WebP)")
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return Picture("a still picture (BMP)")
     return next((Picture(f"a still picture ({name})") for at, mark, name in _STILL if head.startswith(mark, at)), None)

@@ -158,7 +158,7 @@ def sound(path: Path, *, cover: bool) -> bytes:
         ("PNG", "still_picture", "a still picture (PNG)"),
         ("JPEG", "still_picture", "a still picture (JPEG)"),
         ("WEBP", "still_picture", "a still picture (WebP)"),
-        ("moving WEBP", "still_picture", "an animated WebP picture"),
+        ("moving WEBP", "still_picture", "an animated WebP picture; convert it to MP4"),
         ("sound", "no_video", "this is sound and no film"),
         ("cover", "no_video", "this is sound with a cover picture and no film"),
         ("playlist", "unreadable_container", "it names other files"),
