@@ -9,9 +9,11 @@ from pathlib import Path
 from stream.errors import BadMedia, Retryable
 from stream.events.asset import SourceVersion
 
+_ABSENT = "no such file under the allowed roots; check the path, publish it again when it exists, or allow its folder"
+"""What is not there and what must not be read are the same to whoever asks."""
 _REASONS = {
-    errno.ENOENT: ("not_found", "no such file; check the path, or publish again when it exists"),
-    errno.ENOTDIR: ("not_found", "no such file; check the path, or publish again when it exists"),
+    errno.ENOENT: ("not_found", _ABSENT),
+    errno.ENOTDIR: ("not_found", _ABSENT),
     errno.EACCES: ("permission_denied", "permission denied; let this user read it"),
     errno.EPERM: ("permission_denied", "permission denied; let this user read it"),
     errno.ELOOP: ("not_found", "a loop of symbolic links; publish the real path"),
@@ -45,7 +47,9 @@ class DescriptorReader:
 
 
 class FileSource:
-    """A regular, non-empty file under one of the roots. `version` looks at the path again, so it sees a change."""
+    """A regular, non-empty file under one of the roots. What lies outside, whatever it is, is said not to be there.
+    `version` looks at the path again, so it sees a change.
+    """
 
     def __init__(self, path: Path, roots: Collection[str]) -> None:
         """`roots` are real paths; finding one of them costs as much as the path is deep, however many there are."""
@@ -54,6 +58,7 @@ class FileSource:
         try:
             self._path = path.resolve(strict=True)
         except (OSError, RuntimeError) as error:
+            self._check_roots(Path(os.path.realpath(path)))
             raise self._error(error) from None
         self._check_roots(self._path)
         self._fd = self._open()
@@ -67,8 +72,10 @@ class FileSource:
 
     @property
     def version(self) -> SourceVersion:
+        if os.path.realpath(self._path) != str(self._path):  # a link has taken its place: what it leads to is not asked
+            return SourceVersion(size_bytes=0, tag="moved")
         try:
-            return _version(self._path.stat())
+            return _version(self._path.lstat())
         except OSError as error:
             raise self._error(error) from None
 
@@ -114,10 +121,7 @@ class FileSource:
 
     def _check_roots(self, path: Path) -> None:
         if not any(str(place) in self._roots for place in (path, *path.parents)):
-            raise BadMedia(
-                f"{self._name}: lies outside the allowed roots; move it under one, or allow its folder as a root",
-                code="outside_roots",
-            )
+            raise self._error(FileNotFoundError(errno.ENOENT, ""))
 
     def _error(self, error: Exception) -> BadMedia | Retryable:
         number = error.errno if isinstance(error, OSError) and error.errno else errno.ELOOP

@@ -1,8 +1,10 @@
 """Object stores through fsspec, where the policy names the scheme and its package is installed."""
 
+from collections.abc import Collection
 from typing import Any
 
 from decoders.blocks import BlockReader
+from decoders.objects import absent, checked_name
 from decoders.source import describe
 from stream.errors import BadMedia, Retryable
 from stream.events.asset import SourceVersion
@@ -14,20 +16,25 @@ _VERSION_KEYS = ("ETag", "etag", "LastModified", "mtime", "updated", "created", 
 class FsspecSource:
     """One object. `version` asks the store again. Credentials are the store library's own affair."""
 
-    def __init__(self, uri: str, scheme: str) -> None:
+    def __init__(self, uri: str, scheme: str, prefixes: Collection[str]) -> None:
         import fsspec
 
         self._uri = uri
-        if "::" in uri:
-            raise BadMedia(f"{describe(uri)}: chained protocols are not allowed", code="scheme_not_allowed")
+        self._scheme = scheme
+        try:
+            name = checked_name(uri, scheme, prefixes)
+        except BadMedia as error:
+            raise BadMedia(f"{describe(uri)}: {error.message}", code=error.code) from None
         try:
             self._store: Any = fsspec.filesystem(scheme)
-        except (ImportError, ValueError):
+        except (ImportError, ValueError, TypeError):
             raise BadMedia(
                 f"{describe(uri)}: reading {scheme}:// needs its package (pip install 'fsspec[{scheme}]')",
                 code="extra_missing",
             ) from None
-        self._path = self._store._strip_protocol(uri)  # noqa: SLF001 - fsspec's documented way to take a uri apart
+        # fsspec's documented way to take a uri apart. The path goes to the store itself: `fsspec.open` would take a key
+        # with `::` in it for a chain of protocols.
+        self._path = self._store._strip_protocol(name)  # noqa: SLF001
         self._opened = self.version
         if self._opened.size_bytes == 0:
             raise BadMedia(f"{describe(uri)}: the object is empty; publish it when it is written", code="empty")
@@ -61,7 +68,8 @@ class FsspecSource:
         try:
             return ask()
         except FileNotFoundError:
-            raise BadMedia(f"{describe(self._uri)}: not found; check the uri", code="not_found") from None
+            missing = absent(self._scheme)
+            raise BadMedia(f"{describe(self._uri)}: {missing.message}", code=missing.code) from None
         except PermissionError:
             raise BadMedia(
                 f"{describe(self._uri)}: access denied; check the store's credentials", code="permission_denied"

@@ -9,20 +9,24 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 from decoders.protocol import Source
 from stream.errors import BadMedia, printable
 
+LOCAL = "local"
+"""What fsspec calls this machine's files: paths under the roots like any other, where the policy names the scheme."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
     """What a uri may name. Decode children do not know it: their parent opens for them.
 
     `roots` bound every local path after it is resolved; none allows no local path at all. They are real paths, resolved
-    once by whoever makes the policy (`with_roots`): a link that is put in their place later widens nothing. A set,
-    where there are many. `schemes` beside `file`,
-    `http` and `https` are fsspec protocols (`s3`, …). Addresses that are not public (`decoders.addresses`) are refused
-    unless `allow_private_addresses`.
+    once by whoever makes the policy (`with_roots`): a link that is put in their place later widens nothing. `schemes`
+    beside `file`, `http` and `https` are fsspec protocols (`s3`, …), and `prefixes` bound them as roots bound paths:
+    `s3://bucket/prefix`, in the form of `objects.prefix_of`. Sets, where there are many. Addresses that are not public
+    (`decoders.addresses`) are refused unless `allow_private_addresses`.
     """
 
     schemes: tuple[str, ...] = ("file", "http", "https")
     roots: Collection[str] = ()
+    prefixes: Collection[str] = ()
     allow_private_addresses: bool = False
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 20.0
@@ -38,9 +42,10 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
     """Open `uri` for reading.
 
     Raises `BadMedia` for what the uri or the file is to blame for (codes `invalid_uri`, `scheme_not_allowed`,
-    `outside_roots`, `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`,
-    `http_status`, `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it. A server that is away
-    is one asset's trouble: `Unavailable` would let any event pause the stage.
+    `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`, `http_status`,
+    `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it. What lies outside of the roots is
+    `not_found` as well: an event must not find out what is there. A server that is away is one asset's trouble:
+    `Unavailable` would let any event pause the stage.
     """
     scheme = split_uri(uri).scheme.lower() if "://" in uri else "file"
     if scheme not in policy.schemes:
@@ -48,7 +53,7 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
             f"{describe(uri)}: scheme {scheme[:20]!r} is not allowed here (allowed: {', '.join(policy.schemes)})",
             code="scheme_not_allowed",
         )
-    if scheme == "file":
+    if scheme in {"file", LOCAL}:
         from decoders.file_source import FileSource
 
         return FileSource(local_path(uri), policy.roots)
@@ -58,7 +63,7 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
         return HttpSource(uri, policy)
     from decoders.fsspec_source import FsspecSource
 
-    return FsspecSource(uri, scheme)
+    return FsspecSource(uri, scheme, policy.prefixes)
 
 
 def split_uri(uri: str) -> SplitResult:
@@ -74,9 +79,12 @@ def split_uri(uri: str) -> SplitResult:
 
 
 def local_path(uri: str) -> Path:
-    """The path that a plain path or `file://` uri names."""
+    """The path that a plain path, a `file://` or a `local://` uri names; only in a `file` uri `%` is special."""
     path = uri
-    if "://" in uri:
+    if uri.lower().startswith(f"{LOCAL}://"):
+        split_uri(uri)
+        path = uri[len(LOCAL) + 3 :]
+    elif "://" in uri:
         parts = split_uri(uri)
         path = os.fsdecode(unquote_to_bytes(parts.path))
         if parts.netloc not in {"", "localhost"}:

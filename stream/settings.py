@@ -33,14 +33,15 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things lie and how much of the machine to use. `roots`, real paths, bound what a `file` uri may name; the
-    `source` times bound one silence and one request of a server, `decode_limit_s` a cell and, of an inspection, the
-    time in which nothing is read on.
+    """Where things lie and how much of the machine to use. `roots`, real paths, bound what a `file` uri may name,
+    `prefixes` (`s3://bucket/prefix`) what one of an object store may; the `source` times bound one silence and one
+    request of a server, `decode_limit_s` a cell and, of an inspection, the time in which nothing is read on.
     """
 
     state_dir: Path
     cache_dir: Path
     roots: tuple[Path, ...] = ()
+    prefixes: tuple[str, ...] = ()
     schemes: tuple[str, ...] = DEFAULT_SCHEMES
     allow_private_addresses: bool = False
     source_silence_s: float = 20.0

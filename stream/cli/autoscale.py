@@ -3,13 +3,13 @@
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stream.cli.context import Context
 from stream.cli.ingest import stop_on_signals
+from stream.cli.roots import require_buckets
 from stream.cli.sessions import Cluster
 from stream.cli.watching import (
     BatchDrain,
@@ -29,6 +29,7 @@ from stream.cli.worker_options import (
     Embedder,
     Light,
     PrivateNetwork,
+    RootsOption,
     Schemes,
     Span,
     WhereModelsRun,
@@ -44,7 +45,7 @@ def autoscale(  # one option per thing a machine decides
     broker: Broker,
     client_properties: ClientProperties = None,
     max_processes: Annotated[int, typer.Option(min=1, help="Worker processes on this machine, all stages.")] = 8,
-    root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
+    root: RootsOption = None,
     epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, as for `rushes run`.")] = 0,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
     interval: Interval = 5.0,
@@ -65,8 +66,10 @@ def autoscale(  # one option per thing a machine decides
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     options = ["--broker", broker, "--epoch-ms", str(epoch_ms), "--partitions", str(partitions)]
     options += ["--client-properties", str(client_properties)] if client_properties else []
-    options += [part for folder in root or () for part in ("--root", str(folder))]
-    worker = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
+    worker = WorkerOptions(
+        embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
+    )
+    require_buckets(worker.scheme, worker.roots.prefixes)
     options += worker.words()
 
     def command(stage: str) -> Sequence[str]:

@@ -1,28 +1,23 @@
 """`rushes dead-letters`: what could not be processed, why, and sending it again."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 
-from decoders.source import local_path
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, OfDeployment, UsageProblem
 from stream.cli.ingest import file_settings, ingesting, refuse_what_workers_decide, report
+from stream.cli.roots import Roots, remembered_roots, require_buckets
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.cli.times import moment_ms
-from stream.cli.uris import roots_of
-from stream.cli.worker_options import PrivateNetwork, Schemes
+from stream.cli.worker_options import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.clock import SystemClock
-from stream.errors import BadMedia
-from stream.settings import DEFAULT_SCHEMES
 
 if TYPE_CHECKING:
     from sinks.dead_letters import LetterFilter, StoredLetter
@@ -100,6 +95,7 @@ def replay(
     until: Until = None,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
+    root: RootsOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
     parked: Annotated[bool, typer.Option("--parked", help="Parked letters instead of open ones.")] = False,
     broker: BrokerUri = None,
@@ -107,7 +103,8 @@ def replay(
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Send the records again, oldest first, and work until their assets are final. What fails again has a new letter,
-    which counts the replays, and is parked after the third.
+    which counts the replays, and is parked after the third. What was ingested over this state may be read, as its paths
+    led then, and what --root allows.
     """
     from stream.pipelines.replay import Feed, Replay
 
@@ -125,12 +122,10 @@ def replay(
     if not total:
         shared.console.print("Nothing to replay.")
         return
-    settings = replace(
-        file_settings(shared, roots_of(_path(item) for part in chosen.parts() for item in part.letters)),
-        models=remembered_models(shared.state_dir),
-        allow_private_addresses=private_network,
-        schemes=(*DEFAULT_SCHEMES, *(scheme or ())),
-    )
+    options = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
+    allowed = Roots() if broker else remembered_roots(shared.state_dir)
+    settings = replace(options.applied(file_settings(shared), allowed), models=remembered_models(shared.state_dir))
+    require_buckets(options.scheme, settings.prefixes)
     cluster = Cluster.named(broker, client_properties, shared.deployment)
     with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output, cluster=cluster) as run:
         feed = Feed(chosen, run.session.send)
@@ -145,7 +140,8 @@ def replay(
     if not any(run.progress.changes()):
         shared.errors.print(
             "No asset changed: what failed again is in `rushes dead-letters list`;"
-            " footage that is not what it was must be ingested again."
+            " footage that is not what it was, or lies where no ingest over this state and no --root named it, must be"
+            " ingested again."
         )
         raise typer.Exit(1)
 
@@ -202,19 +198,3 @@ def _filter(
         until_ms=None if until is None else moment_ms(until, now_ms),
         states=(LetterState.PARKED if parked else LetterState.OPEN,),
     )
-
-
-def _path(item: "StoredLetter") -> Path | None:
-    """The file a replayed record will read: whoever may replay here may read it, unless the roots forbade it before."""
-    try:
-        body = json.loads(item.letter.value)
-    except ValueError:
-        return None
-    data = body.get("data", body) if isinstance(body, dict) else {}
-    uri = data.get("uri") if isinstance(data, dict) else None
-    if not isinstance(uri, str) or item.letter.code == "outside_roots":
-        return None
-    try:
-        return local_path(uri) if "://" not in uri or uri.lower().startswith("file://") else None
-    except BadMedia:
-        return None

@@ -4,7 +4,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -16,6 +15,7 @@ from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.left_out import LeftOut
 from stream.cli.live import Lines, LiveProgress, closing_table, reason
+from stream.cli.roots import Roots, remember_roots
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster, opened
 from stream.cli.shown import clip_name, shown
 from stream.cli.uris import expand
@@ -24,6 +24,7 @@ from stream.cli.worker_options import (
     Embedder,
     Light,
     PrivateNetwork,
+    RootsOption,
     Schemes,
     Span,
     WhereModelsRun,
@@ -57,6 +58,7 @@ def ingest(  # one option per thing a producer can say
     light: Light = False,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
+    root: RootsOption = None,
     span: Span = 120.0,
     every: Annotated[
         float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
@@ -71,8 +73,11 @@ def ingest(  # one option per thing a producer can say
     if broker is not None:
         refuse_what_workers_decide(context)
     targets = expand(uris)
-    options = WorkerOptions(embedder, captioner, light, device, private_network, span, tuple(scheme or ()))
-    settings = options.applied(file_settings(shared, tuple(targets.roots)))
+    options = WorkerOptions(
+        embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
+    )
+    typed = Roots.typed(targets.roots, targets.uris)
+    settings = options.applied(file_settings(shared), typed)
     clock = SystemClock()
     labels = parse_labels(label or [])
     events = [
@@ -93,6 +98,7 @@ def ingest(  # one option per thing a producer can say
     with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
         if cluster is None:
             remember_models(shared.state_dir, settings.models)
+            remember_roots(shared.state_dir, options.roots.joined(typed))
         finished = run(events)
     report(shared, run, finished=finished, json_output=json_output, left_out=targets.left_out)
 
@@ -281,8 +287,8 @@ def parse_lane(name: str) -> Lane:
     return name
 
 
-def file_settings(shared: Context, roots: tuple[Path, ...] = ()) -> Settings:
+def file_settings(shared: Context) -> Settings:
     """Settings of commands that take no options of the run."""
     return Settings(
-        state_dir=shared.state_dir, cache_dir=shared.cache_dir, roots=roots, require_sandbox=shared.require_sandbox
+        state_dir=shared.state_dir, cache_dir=shared.cache_dir, require_sandbox=shared.require_sandbox
     )

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.context import Context, UsageProblem
+from stream.cli.roots import require_buckets
 from stream.cli.worker_options import (
     Captioner,
     Embedder,
     PrivateNetwork,
+    RootsOption,
     Schemes,
     Span,
     WorkerOptions,
-    readable_schemes,
+    readable_roots,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def manifests(  # one option per thing a deployment decides
     private_network: PrivateNetwork = False,
     span: Span = 120.0,
     scheme: Schemes = None,
+    root: RootsOption = None,
     bucket: Annotated[
         list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
     ] = None,
@@ -67,8 +70,14 @@ def manifests(  # one option per thing a deployment decides
     for option, model in (("--embedder", embedder), ("--captioner", captioner)):
         _require_visible(option, model)
     options = WorkerOptions(
-        embedder, captioner, private_network=private_network, span=span, scheme=readable_schemes(scheme, bucket)
+        embedder,
+        captioner,
+        private_network=private_network,
+        span=span,
+        scheme=tuple(scheme or ()),
+        root=readable_roots(root, bucket),
     )
+    _require_prefixes(options)
     buckets = tuple(bucket or ())
     for rule in buckets:
         BucketRule.parse(rule)
@@ -116,6 +125,15 @@ def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
             f"{given} without {lacking}: control signs what it posts and does not start otherwise; give them together"
         )
     return Webhook(url, port_of(url), secret_name)
+
+
+def _require_prefixes(options: WorkerOptions) -> None:
+    """Raises `UsageProblem` for a folder: pods see the one that is mounted. And for a store without a bucket."""
+    from stream.deployment.kubernetes import MEDIA
+
+    if options.roots.folders:
+        raise UsageProblem(f"--root {options.roots.folders[0]}: pods read folders under {MEDIA}; name buckets only")
+    require_buckets(options.scheme, options.roots.prefixes)
 
 
 def _require_visible(option: str, model: str) -> None:

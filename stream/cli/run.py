@@ -3,25 +3,26 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
+from stream.cli.roots import require_buckets
 from stream.cli.sessions import ClientProperties, Cluster
-from stream.cli.uris import roots_of
 from stream.cli.worker_options import (
+    READING,
     Captioner,
     Embedder,
     Light,
     PrivateNetwork,
+    RootsOption,
     Schemes,
     Span,
     WhereModelsRun,
     WorkerOptions,
-    readable_schemes,
+    readable_roots,
 )
 from stream.clock import SystemClock
 from stream.scratch import own_scratch
@@ -33,7 +34,7 @@ def run(  # one option per thing a deployment decides
     stages: Annotated[list[str], typer.Argument(help="Stages, as `rushes topology` lists them.")],
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
-    root: Annotated[list[Path] | None, typer.Option(help="Folder that file uris may name; repeatable.")] = None,
+    root: RootsOption = None,
     epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, the same for every process of a roll-out.")] = 0,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
     bucket: Annotated[
@@ -68,13 +69,17 @@ def run(  # one option per thing a deployment decides
 
     shared: Context = context.obj
     clock = SystemClock()
-    options = WorkerOptions(embedder, captioner, light, device, private_network, span, readable_schemes(scheme, bucket))
+    options = WorkerOptions(
+        *(embedder, captioner, light, device, private_network, span, tuple(scheme or ())), readable_roots(root, bucket)
+    )
     settings = replace(
-        options.applied(file_settings(shared, roots_of(root or ()))),
+        options.applied(file_settings(shared)),
         bucket_rules=tuple(bucket or ()),
         tenant_credit_s=tenant_credit or 120.0 * partitions,
         tenant_assets=tenant_assets or 4 * partitions,
     )
+    if not READING.isdisjoint(stages):
+        require_buckets(settings.schemes, settings.prefixes)
     stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
     try:
         with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
 
 from stream.cli.context import UsageProblem
-from stream.events.notifications import OBJECT_SCHEME
+from stream.cli.roots import Roots, checked_schemes, roots_of_buckets
 from stream.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
 
 Embedder = Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")]
@@ -19,15 +20,22 @@ PrivateNetwork = Annotated[
 ]
 Span = Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")]
 Schemes = Annotated[
-    list[str] | None, typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3.")
+    list[str] | None,
+    typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3; --root says it too."),
 ]
+RootsOption = Annotated[
+    list[str] | None,
+    typer.Option("--root", help="What may be read: a folder, or s3://BUCKET/PREFIX; repeatable."),
+]
+READING = frozenset({"plan", "decode"})
+"""Stages that read footage."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """The same for every process of a roll-out. Each field is an option of `rushes run` by that name.
 
-    Raises `UsageProblem` for a device that is none.
+    Raises `UsageProblem` for a device, a scheme or a root that is none.
     """
 
     embedder: str = "conse"
@@ -37,24 +45,34 @@ class WorkerOptions:
     private_network: bool = False
     span: float = 120.0
     scheme: tuple[str, ...] = ()
+    root: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parse_device(self.device)
+        checked_schemes(self.scheme)
+        Roots.named(self.root)
+
+    @property
+    def roots(self) -> Roots:
+        return Roots.named(self.root)
 
     @property
     def models(self) -> ModelChoice:
         chosen = ModelChoice.light() if self.light else ModelChoice(embedder=self.embedder)
         return replace(chosen, captioner=self.captioner)
 
-    def applied(self, settings: Settings) -> Settings:
-        """The settings of a worker with these options."""
+    def applied(self, settings: Settings, allowed: Roots | None = None) -> Settings:
+        """The settings of a worker with these options. `allowed` may be read too."""
+        roots = self.roots.joined(allowed or Roots())
         return replace(
             settings,
+            roots=(*settings.roots, *map(Path, roots.folders)),
+            prefixes=(*settings.prefixes, *roots.prefixes),
             models=self.models,
             model_device=parse_device(self.device),
             allow_private_addresses=self.private_network,
             max_span_s=self.span,
-            schemes=(*DEFAULT_SCHEMES, *self.scheme),
+            schemes=tuple(dict.fromkeys((*DEFAULT_SCHEMES, *self.scheme, *self.roots.schemes))),
         )
 
     def words(self) -> list[str]:
@@ -64,9 +82,9 @@ class WorkerOptions:
         return [word for name in changed for word in _words(name, getattr(self, name))]
 
 
-def readable_schemes(scheme: Sequence[str] | None, bucket: Sequence[str] | None) -> tuple[str, ...]:
-    """Those that were asked for, and that of the objects which notifications name: they could not be read otherwise."""
-    return tuple(dict.fromkeys((*(scheme or ()), *((OBJECT_SCHEME,) if bucket else ()))))
+def readable_roots(root: Sequence[str] | None, bucket: Sequence[str] | None) -> tuple[str, ...]:
+    """Those that were given, and where the objects lie that notifications name: they could not be read otherwise."""
+    return tuple(dict.fromkeys((*(root or ()), *roots_of_buckets(bucket or ()))))
 
 
 def option_names() -> tuple[str, ...]:

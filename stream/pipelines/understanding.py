@@ -105,6 +105,7 @@ class Understanding:
         return SourcePolicy(
             schemes=self.settings.schemes,
             roots=frozenset(map(str, self.settings.roots)),
+            prefixes=frozenset(self.settings.prefixes),
             allow_private_addresses=self.settings.allow_private_addresses,
             read_timeout_s=self.settings.source_silence_s,
             request_timeout_s=self.settings.source_request_s,

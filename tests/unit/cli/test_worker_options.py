@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from stream.cli.worker_options import WorkerOptions, option_names
 from stream.pipelines.understanding import Understanding
 from stream.settings import Settings
 
-GIVEN = WorkerOptions("hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3", "gs"))
+GIVEN = WorkerOptions(
+    "hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3",), ("/media", "s3://footage", "gs://a/b")
+)
 BROKER = ("--broker", "kafka://nowhere.invalid:9092")
 
 
@@ -39,16 +42,28 @@ def test_a_worker_works_with_what_the_command_line_says(started: list[Settings])
     done = CliRunner().invoke(app, ["run", "plan", "caption", *BROKER, *GIVEN.words()], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     (settings,) = started
-    assert settings == GIVEN.applied(settings)
+    assert settings == GIVEN.applied(replace(settings, roots=(), prefixes=()))
     assert (settings.models.embedder, settings.models.captioner) == ("hf:/models/clip", "hf:/models/blip")
     assert (settings.model_device, settings.allow_private_addresses, settings.max_span_s) == ("cpu", True, 60.0)
     assert settings.schemes == ("file", "http", "https", "s3", "gs")
+    assert (settings.roots, settings.prefixes) == ((Path("/media"),), ("s3://footage", "gs://a/b"))
 
 
 def test_whoever_takes_notifications_may_read_what_they_name(started: list[Settings]) -> None:
     line = ["run", "notifications", "plan", "decode", *BROKER, "--bucket", "footage/=acme"]
     assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 0
-    assert started[0].schemes == ("file", "http", "https", "s3")
+    assert (started[0].schemes, started[0].prefixes) == (("file", "http", "https", "s3"), ("s3://footage",))
+
+
+@pytest.mark.parametrize("command", ["run plan", "run decode", "autoscale"])
+def test_a_scheme_alone_allows_no_bucket(command: str, started: list[Settings]) -> None:
+    with pytest.raises(UsageProblem, match=r"--scheme s3 allows no bucket: .*--root s3://BUCKET/PREFIX"):
+        CliRunner().invoke(app, [*command.split(), *BROKER, "--scheme", "s3"], catch_exceptions=False)
+    assert not started
+
+
+def test_who_reads_no_footage_needs_no_bucket(started: list[Settings]) -> None:
+    assert CliRunner().invoke(app, ["run", "index", *BROKER, "--scheme", "s3"], catch_exceptions=False).exit_code == 0
 
 
 def test_what_is_as_by_default_is_not_said() -> None:

@@ -45,8 +45,8 @@ def refused(uri: str, policy: SourcePolicy) -> StageError:
         ("empty.bin", "empty"),
         ("", "is_directory"),
         ("fifo", "not_a_file"),
-        ("escape", "outside_roots"),
-        ("../secret.bin", "outside_roots"),
+        ("escape", "not_found"),
+        ("../secret.bin", "not_found"),
         ("loop", "not_found"),
         ("x" * 300, "invalid_uri"),
         ("a\0b", "invalid_uri"),
@@ -74,7 +74,7 @@ def test_a_socket_and_a_device_do_not_block(root: Path) -> None:
         listening.bind(str(root / "socket"))
         assert refused(str(root / "socket"), SourcePolicy(roots=(str(root),))).code == "not_a_file"
     for device in ("/dev/zero", "/dev/tty", "/dev/stdin"):
-        assert refused(device, SourcePolicy(roots=("/dev",))).code in {"not_a_file", "outside_roots", "not_found"}
+        assert refused(device, SourcePolicy(roots=("/dev",))).code in {"not_a_file", "not_found"}
     assert refused("/proc/self/environ", SourcePolicy(roots=("/proc",))).code == "empty"
 
 
@@ -115,7 +115,7 @@ def test_no_uri_leads_out_of_the_roots(root: Path, uri: str) -> None:
     (root / "folder").symlink_to(root.parent)
     error = refused(uri.replace("{root}", str(root)), SourcePolicy(roots=(str(root),)))
     assert isinstance(error, BadMedia)
-    assert error.code in {"outside_roots", "scheme_not_allowed", "not_found"}
+    assert error.code in {"scheme_not_allowed", "not_found"}
 
 
 @pytest.mark.parametrize("swapped", ["file", "folder"])
@@ -138,7 +138,7 @@ def test_a_path_that_is_swapped_between_check_and_open(
 
     monkeypatch.setattr(os, "open", late)
     error = refused(str(root / "inner" / "secret.bin"), SourcePolicy(roots=(str(root),)))
-    assert error.code in {"outside_roots", "not_found"}
+    assert error.code == "not_found"
 
 
 def test_a_file_that_is_swapped_while_it_is_read_is_seen(root: Path) -> None:
@@ -160,11 +160,11 @@ def test_a_name_of_any_bytes_can_be_named(root: Path) -> None:
 
 
 def test_without_roots_no_local_file_opens(root: Path) -> None:
-    assert refused(str(root / "a.bin"), SourcePolicy()).code == "outside_roots"
+    assert refused(str(root / "a.bin"), SourcePolicy()).code == "not_found"
 
 
 def test_schemes(root: Path) -> None:
-    policy = SourcePolicy(schemes=("http", "foo"), roots=(str(root),))
+    policy = SourcePolicy(schemes=("http", "foo"), roots=(str(root),), prefixes=("foo://bucket",))
     assert refused(str(root / "a.bin"), policy).code == "scheme_not_allowed"
     assert refused("ftp://host/a", policy).code == "scheme_not_allowed"
     error = refused("foo://bucket/a", policy)
@@ -209,7 +209,7 @@ def test_object_stores_through_fsspec() -> None:
     store = fsspec.filesystem("memory")
     store.pipe_file("/bucket/a.bin", CONTENT)
     store.pipe_file("/bucket/empty.bin", b"")
-    policy = SourcePolicy(schemes=("memory",))
+    policy = SourcePolicy(schemes=("memory",), prefixes=("memory://bucket",))
     source = open_source("memory://bucket/a.bin", policy)
     source.seek(1_500_000)
     assert source.read(10) == CONTENT[1_500_000:1_500_010]
@@ -217,7 +217,7 @@ def test_object_stores_through_fsspec() -> None:
     source.close()
     assert refused("memory://bucket/absent.bin", policy).code == "not_found"
     assert refused("memory://bucket/empty.bin", policy).code == "empty"
-    assert refused("memory://bucket/a.bin::file:///etc/passwd", policy).code == "scheme_not_allowed"
+    assert refused("memory://bucket/a.bin::file:///etc/passwd", policy).code == "invalid_uri"
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -374,6 +374,6 @@ def test_an_object_of_a_bucket_is_read_by_its_plain_key(monkeypatch: pytest.Monk
     uri = "s3://footage/cam 1/a+b%20?#.bin"
     store = Bucket()
     store.pipe_file(store._strip_protocol(uri), b"0123456789")
-    source = open_source(uri, SourcePolicy(schemes=("s3",)))
+    source = open_source(uri, SourcePolicy(schemes=("s3",), prefixes=("s3://footage/cam 1",)))
     assert source.read() == b"0123456789"
     assert refused(uri, SourcePolicy()).code == "scheme_not_allowed"

@@ -170,7 +170,7 @@ def test_pods_that_read_a_bucket_may_and_can(written: Path) -> None:
     """Allowed by their command line, let in by a Secret's environment: a command line shows in every listing."""
     found = arguments_by_name(written)
     for name in ("rushes-plan", "rushes-decode"):
-        assert "s3" in [value for option, value in pairwise(found[name]) if option == "--scheme"]
+        assert "s3://rushes/acme" in [value for option, value in pairwise(found[name]) if option == "--root"]
     secret = {"secretRef": {"name": "footage"}}
     reading = {it["metadata"]["name"] for it in objects(written) if secret in environment(it)}
     assert reading == {"rushes-plan", "rushes-decode"}
@@ -179,7 +179,8 @@ def test_pods_that_read_a_bucket_may_and_can(written: Path) -> None:
 def test_without_a_bucket_no_store_is_allowed(tmp_path: Path) -> None:
     wanted = ["manifests", str(tmp_path), "--image", "i", "--broker", "kafka://kafka:9092"]
     assert CliRunner().invoke(app, wanted, catch_exceptions=False).exit_code == 0
-    assert not [line for line in arguments_by_name(tmp_path).values() if "--scheme" in line]
+    roots = [value for line in arguments_by_name(tmp_path).values() for it, value in pairwise(line) if it == "--root"]
+    assert roots == ["/media", "/media"]
     with pytest.raises(UsageProblem, match="--bucket"):
         CliRunner().invoke(app, [*wanted, "--bucket-secret", "footage"], catch_exceptions=False)
 
@@ -196,6 +197,10 @@ def test_a_checkpoint_that_no_pod_sees_is_refused(tmp_path: Path) -> None:
     ("more", "words"),
     [
         (["--bucket", "b={tenant}"], "tenant"),
+        (["--scheme", "s3"], "--root s3://BUCKET/PREFIX"),
+        (["--scheme", "simplecache", "--root", "s3://a"], "no store of buckets"),
+        (["--root", "/srv"], "--root /srv: pods read folders under /media"),
+        (["--root", "s3://a/../b"], "relative"),
         (["--webhook-secret", "hook"], "--webhook-secret.*together"),
         (["--webhook", "https://hooks.example/"], "--webhook.*together"),
         (["--webhook", "hooks.example", "--webhook-secret", "hook"], "http or https URL"),
