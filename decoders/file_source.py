@@ -9,7 +9,9 @@ from pathlib import Path
 from stream.errors import BadMedia, Retryable
 from stream.events.asset import SourceVersion
 
-_ABSENT = "no such file under the allowed roots; check the path, publish it again when it exists, or allow its folder"
+_ABSENT = (
+    "no such file under the allowed roots; check the path, publish it when it exists, or allow its folder (--root)"
+)
 """What is not there and what must not be read are the same to whoever asks."""
 _REASONS = {
     errno.ENOENT: ("not_found", _ABSENT),
@@ -51,9 +53,11 @@ class FileSource:
     `version` looks at the path again, so it sees a change.
     """
 
-    def __init__(self, path: Path, roots: Collection[str]) -> None:
-        """`roots` are real paths; finding one of them costs as much as the path is deep, however many there are."""
-        self._name = path.name or str(path)
+    def __init__(self, path: Path, roots: Collection[str], name: str | None = None) -> None:
+        """`roots` are real paths; finding one of them costs as much as the path is deep, however many there are. `name`
+        stands for the path in messages.
+        """
+        self._name = name or path.name or str(path)
         self._roots = roots
         try:
             self._path = path.resolve(strict=True)

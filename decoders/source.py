@@ -8,7 +8,10 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from decoders.protocol import Source
 from stream.errors import BadMedia, printable
+from stream.events.ids import without_secrets
+from stream.events.redaction import is_malformed, is_opaque
 
+_INVALID = "the uri is not valid; publish a path or a URL"
 LOCAL = "local"
 """What fsspec calls this machine's files: paths under the roots like any other, where the policy names the scheme."""
 
@@ -53,10 +56,12 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
             f"{describe(uri)}: scheme {scheme[:20]!r} is not allowed here (allowed: {', '.join(policy.schemes)})",
             code="scheme_not_allowed",
         )
+    if "://" in uri and is_malformed(uri):
+        raise BadMedia(_INVALID, code="invalid_uri")
     if scheme in {"file", LOCAL}:
         from decoders.file_source import FileSource
 
-        return FileSource(local_path(uri), policy.roots)
+        return FileSource(local_path(uri), policy.roots, describe(uri) if is_opaque(uri) else None)
     if scheme in {"http", "https"}:
         from decoders.http_source import HttpSource
 
@@ -74,7 +79,7 @@ def split_uri(uri: str) -> SplitResult:
     except ValueError:
         parts = None
     if parts is None or not uri or any(ord(char) < 32 for char in uri):
-        raise BadMedia("the uri is not valid; publish a path or a URL", code="invalid_uri")
+        raise BadMedia(_INVALID, code="invalid_uri")
     return parts
 
 
@@ -90,21 +95,19 @@ def local_path(uri: str) -> Path:
         if parts.netloc not in {"", "localhost"}:
             raise BadMedia(f"{describe(uri)}: a file uri names no host; write file:///path", code="invalid_uri")
     if not path or "\0" in path:
-        raise BadMedia("the uri is not valid; publish a path or a URL", code="invalid_uri")
+        raise BadMedia(_INVALID, code="invalid_uri")
     return Path(path)
 
 
 def describe(uri: str) -> str:
     """How messages name a source: a file's name, or the URL without user, password, query and fragment."""
+    if is_opaque(uri):
+        return without_secrets(uri)
     if "://" not in uri or uri.lower().startswith("file://"):
         name = uri.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
         return _printable(name) or "/"
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname or "", parts.port  # a port that is none: a password with a slash in it
-    except ValueError:
-        return "uri"
-    return _printable(f"{parts.scheme}://{host}{parts.path}")
+    parts = urlsplit(uri)
+    return _printable(f"{parts.scheme}://{parts.hostname or ''}{parts.path}")
 
 
 def _printable(text: str) -> str:

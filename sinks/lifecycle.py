@@ -141,6 +141,10 @@ def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion]
         standings = _standings(state, outcomes)  # later versions may have relied on what is void now
     state = _without_old_failures(state)
     in_vain = {item.version for item in state.attempts if _waits_in_vain(state, item, outcomes, standings)}
+    lost = {item.version for item in state.attempts if item.version in in_vain and not item.has_whole_uri}
+    if lost:
+        state = _with_lost(state, lost)
+        standings = _standings(state, outcomes)
     if retired and not {item.up_to for item in retired}.isdisjoint(echo):
         echo = {*echo, *in_vain}
     replans = _replans(state, in_vain, standings, echo)
@@ -175,6 +179,12 @@ def ended_before(state: AssetState) -> Settled:
 
 def _without(state: AssetState, dropped: Callable[[Attempt], bool]) -> AssetState:
     return state.model_copy(update={"attempts": tuple(item for item in state.attempts if not dropped(item))})
+
+
+def _with_lost(state: AssetState, versions: Collection[AssetVersion]) -> AssetState:
+    """Nobody can be asked for what they wait for."""
+    attempts = tuple(item.model_copy(update={"lost": item.lost or item.version in versions}) for item in state.attempts)
+    return state.model_copy(update={"attempts": attempts})
 
 
 def _without_old_failures(state: AssetState) -> AssetState:
@@ -272,7 +282,8 @@ def _replans(
     return tuple(
         (item.version, _published(state, item))
         for item in newest.values()
-        if (item.version in in_vain and _is_due(state, item, echo)) or _follows_source(state, item, standings, echo)
+        if item.has_whole_uri
+        and ((item.version in in_vain and _is_due(state, item, echo)) or _follows_source(state, item, standings, echo))
     )
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sinks.retirement import asset_key
 from stream.events.annotations import Annotations, AnnotationsHeader, Space, moments_schema
+from stream.events.ids import kept_uri
 
 SEGMENT_FIELDS = [
     pa.field("segment_id", pa.string(), nullable=False),
@@ -102,7 +103,7 @@ def _shared(header: AnnotationsHeader) -> dict[str, object]:
         "tenant": asset.tenant,
         "project": asset.project,
         "asset_id": asset.asset_id,
-        "uri": header.uri,
+        "uri": kept_uri(header.uri),
         "labels": labels_of(header.labels),
         "segment": header.segment,
         "profile": header.profile,

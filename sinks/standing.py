@@ -2,30 +2,36 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from sinks.receipts import Receipt
 from sinks.retirement import Retirement
 from stream.events.asset import AssetStatus, Outcome, Priority, Profile
 from stream.events.grid import segment_range, timecode
-from stream.events.ids import AssetVersion
+from stream.events.ids import LEFT_OUT, AssetVersion, kept_uri
 
 SUPERSEDED = "superseded"
 """The code of a version whose source changed before it was decoded."""
+NOT_KEPT = "uri_not_kept"
+_NOT_KEPT_REASON = (
+    "some of its segments are gone, and the query of its uri, which may be a secret, is not kept; publish it again"
+)
 
 
 class Attempt(BaseModel):
     """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
 
     `announced` is the status last told to the producer, `superseded` how many cells the source had changed under then,
-    `replanned` that a new publication was asked for.
+    `replanned` that a new publication was asked for. The uri is kept without its secrets; a `lost` version waits for
+    cells which only the whole uri could bring.
     """
 
     model_config = ConfigDict(frozen=True)
     version: AssetVersion
     project: str
-    uri: str = ""
+    uri: Annotated[str, AfterValidator(kept_uri)] = ""
     labels: dict[str, str] = {}
     content_key: str | None = None
     segment_count: int = 0
@@ -41,6 +47,12 @@ class Attempt(BaseModel):
     announced: AssetStatus | None = None
     superseded: int = 0
     replanned: bool = False
+    lost: bool = False
+
+    @property
+    def has_whole_uri(self) -> bool:
+        """Whether it still names what was published: a query may be all that tells two objects apart."""
+        return "://" not in self.uri or not self.uri.endswith(LEFT_OUT)
 
     def joined(self, other: "Attempt") -> "Attempt":
         """Two words of plan about one version: planned beats failed, assumptions add up. Order never matters."""
@@ -51,6 +63,7 @@ class Attempt(BaseModel):
                 "announced": self.announced,
                 "superseded": self.superseded,
                 "replanned": self.replanned or other.replanned,
+                "lost": self.lost or other.lost,
             }
         )
 
@@ -133,6 +146,9 @@ def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Sta
     missing = _ranges(sorted(failures), attempt.duration_ns)
     superseded = sum(item.outcome is Outcome.SUPERSEDED for item in failures.values())
     if done + len(failures) < attempt.segment_count:
+        if attempt.lost:
+            status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
+            return Standing(status, done, missing, NOT_KEPT, _NOT_KEPT_REASON)
         return Standing(AssetStatus.PLANNED, done, missing)
     status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
     code = SUPERSEDED if superseded else _telling(failures).code

@@ -17,7 +17,7 @@ from stream.errors import BadEvent, unexpected
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
-from stream.events.ids import MAX_ID_BYTES, is_name, is_tenant
+from stream.events.ids import MAX_ID_BYTES, chosen_name, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -34,6 +34,7 @@ class _RawData(JSONFormat):
 
 _FORMAT = _RawData()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TYPE = re.compile(r"rushes(\.[a-z]{1,20}(-[a-z]{1,20})?){2}\.v[0-9]{1,3}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
@@ -44,6 +45,11 @@ class Encoded:
     key: bytes
     value: bytes
     headers: Mapping[str, bytes]
+
+
+def is_type(kind: str) -> bool:
+    """Whether a text has the form of our event types, so that it may be shown: nothing else of a record may."""
+    return _TYPE.fullmatch(kind) is not None
 
 
 def encode(event: Event) -> Encoded:
@@ -95,7 +101,8 @@ class Decoder:
         kind = str(attributes.get("type", ""))
         payload = self._payloads[record.topic].get(kind)
         if payload is None:
-            raise BadEvent(f"unknown event type {kind[:200]!r} on topic {record.topic!r}", code="unknown_type")
+            shown = repr(kind) if is_type(kind) else "of somebody else"
+            raise BadEvent(f"unknown event type {shown} on topic {record.topic!r}", code="unknown_type")
         data = payload.from_bytes(_data_bytes(envelope))
         return Event(
             data=data,
@@ -105,7 +112,7 @@ class Decoder:
             subject=_subject(data, attributes),
             event_time_ms=_event_time_ms(attributes, record),
             id=_attribute(attributes, "id", MAX_ID_BYTES),
-            source=_attribute(attributes, "source", MAX_ID_BYTES),
+            source=chosen_name(_attribute(attributes, "source", MAX_ID_BYTES)),
             traceparent=_traceparent(attributes),
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
             replay_of=replay_of(record.headers),

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from stream.codec import Encoded, claim, encode
+from stream.codec import Encoded, claim, encode, is_type
 from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetFailed, AssetRef
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.events.ids import CONTROL, MAX_ID_BYTES, AssetVersion, default_asset_id, digest, is_name, is_tenant
+from stream.events.ids import CONTROL, AssetVersion, default_asset_id, digest, is_name, is_tenant
 from stream.records import Record
 from stream.topics import Topic
 
@@ -100,7 +100,7 @@ def dead_letter(
         message=error.message[:MAX_MESSAGE_CHARS],
         tenant=who.tenant,
         asset_id=who.asset_id,
-        event_type=event.type if event is not None else _text(record.headers.get("ce_type"))[:200],
+        event_type=event.type if event is not None else _type(record),
         key=kept.key,
         value=kept.value,
         headers=dict(kept.headers),
@@ -135,6 +135,11 @@ def _text(raw: bytes | None) -> str:
 
 
 def _id(raw: bytes | None) -> str:
-    """A name that may be shown: the secrets of a signed URL are no part of it."""
+    """A name that may be shown: the secrets of a signed URL are no part of it, nor are those of a broken one."""
     text = _text(raw)
-    return default_asset_id(text) if "://" in text else text.encode()[:MAX_ID_BYTES].decode(errors="ignore")
+    return default_asset_id(text) if text else ""
+
+
+def _type(record: Record) -> str:
+    kind = _text(record.headers.get("ce_type"))
+    return kind if is_type(kind) else ""

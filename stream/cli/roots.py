@@ -4,7 +4,7 @@ typed at an ingest: no event, letter or row ever adds to it.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Self

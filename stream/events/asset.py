@@ -13,6 +13,7 @@ from stream.events.ids import (
     MAX_ID_BYTES,
     AssetVersion,
     Int64,
+    chosen_name,
     content_key,
     default_asset_id,
     digest,
@@ -43,7 +44,7 @@ def _folder(name: str) -> str:
 def _identifying(asset_id: str) -> str:
     if not is_name(asset_id, MAX_ID_BYTES):
         raise PydanticCustomError("asset_id", f"not a text of 1 to {MAX_ID_BYTES} bytes without control characters")
-    return asset_id
+    return chosen_name(asset_id)
 
 
 def _few(labels: dict[str, str]) -> dict[str, str]:
@@ -78,9 +79,9 @@ class _Json(BaseModel):
         try:
             return cls.model_validate_json(value)
         except ValidationError as error:
-            # Only where and what, never the input: it may hold secrets.
+            # Only the field and what is wrong, never the input: names of labels are a producer's words too.
             where = "; ".join(
-                f"{'.'.join(str(part) for part in item['loc']) or 'payload'}: {item['msg']}"
+                f"{next(iter(item['loc']), 'payload')}: {item['msg']}"
                 for item in error.errors(include_input=False, include_url=False, include_context=False)[:5]
             )
             raise BadEvent(f"invalid {cls.__name__} payload: {where}", code="invalid_payload") from None

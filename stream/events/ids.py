@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from stream.events.redaction import holds_secret, is_opaque, stripped, telling_query
 from stream.events.spelling import canonical
 
 CONTROL = r"\x00-\x1f\x7f-\x9f"
@@ -17,6 +18,9 @@ _DIGESTED = re.compile(r"(\?[0-9a-f]{16}|\?[0-9a-f]{0,16}~[0-9a-f]{32})?")
 """What an id has in place of a query, also where it is cut off."""
 
 MAX_ID_BYTES = 1000
+MALFORMED = "uri:"
+"""Begins the digest that stands for a uri that cannot be taken apart."""
+LEFT_OUT = "?…"
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """What every store can hold."""
 
@@ -59,24 +63,40 @@ def digest(*parts: object) -> str:
 
 
 def without_secrets(uri: str) -> str:
-    """A URL without user, password, query (a signature, a token) and fragment; a path as it is."""
-    if "://" not in uri:
-        return uri
-    scheme, _, rest = re.split("[?#]", uri, maxsplit=1)[0].partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    """A URL without user, password, query (a signature, a token) and fragment; a path as it is. What cannot be taken
+    apart for certain is a digest.
+    """
+    return f"{MALFORMED}{digest(uri)}" if is_opaque(uri) else stripped(uri)
+
+
+def kept_uri(uri: str) -> str:
+    """What stores keep: the uri `without_secrets`, which ends in a mark where a query or a fragment is left out."""
+    name = without_secrets(uri)
+    return f"{name}{LEFT_OUT}" if "://" in name and re.search("[?#]", uri) else name
 
 
 def default_asset_id(uri: str) -> str:
     """The uri in its `canonical` spelling, `without_secrets`, and short. Of a query there remains a digest, so that two
-    of them stay apart.
+    of them stay apart; what signs a URL is no part of it, so a URL that is signed anew names the same asset.
     """
-    uri = canonical(uri)
-    _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
-    name = without_secrets(uri) + "".join(f"?{digest(text)[:16]}" for text in extra)
+    opaque = is_opaque(uri)  # before its spelling is changed: what is odd about it may be mended there
+    uri = uri if opaque else canonical(uri)
+    name, told = without_secrets(uri), None if opaque else telling_query(uri)
+    name += "" if told is None else f"?{digest(told)[:16]}"
     if len(name.encode()) <= MAX_ID_BYTES:
         return name
-    return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(uri)}"
+    return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(_unsigned(uri, told))}"
+
+
+def chosen_name(name: str) -> str:
+    """An id or a source that a producer chose, without the secrets of a URL that is used as one."""
+    return default_asset_id(name) if holds_secret(name) else name
+
+
+def _unsigned(uri: str, told: str | None) -> str:
+    """The uri, but for what signs it: the signature would make another asset of it."""
+    _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
+    return uri if extra == ([] if told is None else [told]) else stripped(uri) + ("" if told is None else f"?{told}")
 
 
 def is_default_asset_id(text: str) -> bool:

@@ -44,7 +44,8 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
 
 def _deletion(tenant: str, asset_id: str, version: AssetVersion) -> Event:
     return Event(
-        data=AssetDeleted(asset_id=asset_id, version=version),
+        # As the store has it: an id of before may hold what none may hold now, and must go all the same.
+        data=AssetDeleted.model_construct(asset_id=asset_id, version=version),
         tenant=tenant,
         project="default",
         subject=asset_id,

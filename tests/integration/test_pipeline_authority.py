@@ -48,7 +48,7 @@ def test_a_state_without_an_ingest_allows_nothing_by_itself(tmp_path: Path) -> N
     write_clip(clip, seconds=2, fps=5, size=(64, 48))
     (state / "roots.json").unlink()
     refused = rushes(state, "dead-letters", "replay", "--all", "--json")
-    assert [asset["code"] for asset in refused.document["assets"]] == ["not_found"]
-    assert "--root" in refused.err
+    (told,) = refused.document["assets"]
+    assert (told["code"], "--root" in told["reason"]) == ("not_found", True)
     named = rushes(state, "dead-letters", "replay", "--all", "--root", tmp_path, "--json")
     assert [asset["status"] for asset in named.document["assets"]] == ["ready"]

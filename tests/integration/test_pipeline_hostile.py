@@ -170,7 +170,7 @@ def test_a_decoder_that_hung_costs_its_cell_until_the_replay(
     (item,) = DeadLetters(light_settings(state).index_dir).listed()
     assert (item.letter.stage, item.letter.code, item.letter.attempts) == ("decode", "decoder_hung", 4)
     remember_models(state, ModelChoice.light())
-    mended = rushes(state, "dead-letters", "replay", "--code", "decoder_hung", "--json")
+    mended = rushes(state, "dead-letters", "replay", "--code", "decoder_hung", "--root", clip, "--json")
     assert mended.code == 0, mended.out + mended.err
     assert mended.assets["good.mp4"]["status"] == "ready"
 

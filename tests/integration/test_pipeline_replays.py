@@ -57,7 +57,7 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
     assert SECRET not in shown.out + listed.out
     before = measured(settings.state_dir)
     assert before["decode"]["read_bytes"] > 0
-    mended = rushes(settings.state_dir, "dead-letters", "replay", "--parked", "--since", "1h", "--json")
+    mended = rushes(settings.state_dir, "dead-letters", "replay", "--parked", "--since", "1h", "--root", clip, "--json")
     assert mended.code == 0, mended.out + mended.err
     assert mended.assets["clip.mp4"]["status"] == "ready"
     assert store.listed(LetterFilter(states=(LetterState.OPEN, LetterState.PARKED))) == []
