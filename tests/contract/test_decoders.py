@@ -5,6 +5,7 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -165,3 +166,25 @@ def test_what_is_no_video_is_bad_media(
     with pytest.raises(BadMedia) as caught:
         decoder.inspect(opened(path))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_the_last_picture_lasts_as_long_as_it_is_shown(decoder: Decoder, tmp_path: Path, suffix: str) -> None:
+    """The container's durations are steps of decode times: that of the last picture shown, which is not the last one
+    decoded, says nothing of how long it is shown.
+    """
+    plain, path = tmp_path / "plain.mp4", tmp_path / f"reordered.{suffix}"
+    write_clip(plain, seconds=2.4, options={"x264-params": "bframes=2:b-adapt=0:b-pyramid=none"})
+    with av.open(str(plain)) as read, av.open(str(path), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(read.streams.video[0]) if packet.pts is not None]
+        last = max(range(len(packets)), key=lambda at: packets[at].pts or 0)
+        assert last < len(packets) - 1
+        for at, packet in enumerate(packets):
+            packet.dts = (packet.dts or 0) - (round(0.08 / packet.time_base) if at <= last else 0)
+            packet.stream = stream
+            written.mux(packet)
+    with av.open(str(path)) as container:
+        shown_last = max((each for each in container.demux(video=0) if each.pts is not None), key=lambda each: each.pts)
+        assert float(shown_last.duration * shown_last.time_base) == pytest.approx(0.12)
+    assert decoder.inspect(opened(path)).media.duration_ns == 2_400_000_000
