@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stream.cli.shown import shown
+from stream.events.ids import without_secrets
 
 EXAMPLES = 3
 _REASONS = {
@@ -48,7 +49,7 @@ class LeftOut:
         self.refused(path, f"{what}: {reason}")
 
     def refused(self, path: str, reason: str) -> None:
-        self.failures.append(Unreadable(path, reason))
+        self.failures.append(Unreadable(without_secrets(path), reason))
 
     def lines(self) -> list[str]:
         """For a terminal, without markup of strangers: what is missing first."""

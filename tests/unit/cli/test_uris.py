@@ -33,6 +33,13 @@ def test_one_argument_that_names_nothing_fails_alone(tmp_path: Path) -> None:
     assert all("4000 bytes" in reason for reason in reasons[2:])
 
 
+def test_what_is_refused_is_named_without_its_secrets() -> None:
+    found = expand(["https://user:hunter2@host/" + "a" * 4000 + "?sig=hunter2", "file://me:hunter2@host/a.mp4"])
+    assert not found.uris
+    assert len(found.left_out.failures) == 2
+    assert "hunter2" not in "".join([*found.left_out.lines(), str(found.left_out.as_json())])
+
+
 def test_what_cannot_be_looked_at_is_left_to_its_event(tmp_path: Path) -> None:
     """Longer than a file system takes, a loop of links, and a user that is not there."""
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
