@@ -27,7 +27,7 @@ from decoders.protocol import Source
 from decoders.recordings import Beginnings, walk
 from decoders.refusals import still
 from decoders.survey import Heard, choose, frame_ticks, hear, listed, rank
-from decoders.timeline import DECODE_DURATIONS, Extent, extents, lay_out, ticks_to_ns
+from decoders.timeline import DECODE_DURATIONS, Extent, Sound, asks_for_sound, extents, lay_out, ticks_to_ns
 from stream.errors import BadMedia, StageError
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
@@ -111,10 +111,15 @@ def _read(
             return Unread(window, BadMedia("the video stream holds no picture", code="no_frames"), footage=False)
         streams = {each.index: each for each in container.streams.video}
         film = choose([rank(streams[index], each.track.packets, each.track.seconds) for index, each in heard.items()])
+        asks = asks_for_sound(heard[film].track, container_name(container))
     finally:
         container.close()
     container = open_container(source, limits, window.start, window.stop)
     try:
+        if asks:
+            heard, _ = hear(container, beginnings, window.start, wanted, Sound())
+            container.close()
+            container = open_container(source, limits, window.start, window.stop)
         return _from_packets(container, film, heard, window, limits)
     finally:
         container.close()

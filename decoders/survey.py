@@ -12,7 +12,7 @@ from decoders.container import all_packets, candidates, container_name, only, ti
 from decoders.decode_times import DecodeTimes
 from decoders.identity import PacketIndex
 from decoders.recordings import Beginnings
-from decoders.timeline import DISCONTINUOUS, Sound, Track
+from decoders.timeline import Sound, Track
 from stream.errors import BadMedia
 
 FILM_FRAMES = 24
@@ -82,16 +82,20 @@ def listed(container: av.container.InputContainer) -> list[Rank] | None:
 
 
 def hear(
-    container: av.container.InputContainer, beginnings: Beginnings, start: int, wanted: Callable[[int], bool]
+    container: av.container.InputContainer,
+    beginnings: Beginnings,
+    start: int,
+    wanted: Callable[[int], bool],
+    sound: Sound | None = None,
 ) -> tuple[dict[int, Heard], int]:
     """Every packet of the streams that may be the film, and where in the file they begin. `wanted` says which ids
-    count. Ends early where a further recording begins: what FFmpeg makes of its packets is not to be trusted.
+    count; `sound` hears the packets of sound, too. Ends early where a further recording begins: what FFmpeg makes of
+    its packets is not to be trusted.
     """
     name = container_name(container)
     videos = [stream for stream in candidates(container) if wanted(stream.id)]
     if not videos:
         raise BadMedia("the video stream is not there", code="no_video")
-    sound = Sound() if name in DISCONTINUOUS else None
     others: Mapping[int, Fraction] = {}
     if sound is not None:
         others = {each.index: time_base(each) for each in container.streams.audio}

@@ -171,6 +171,13 @@ class Extent:
         return len(self.key_pts) == self.frames
 
 
+def asks_for_sound(track: Track, container: str) -> bool:
+    """Whether there is a gap that may be a jump or a picture that stays, which the other streams tell."""
+    dts = np.array(track.dts, dtype=np.int64)
+    steps = np.diff(dts[dts != NO_TIME].astype(np.float64)) * float(track.base)
+    return container in DISCONTINUOUS and bool((steps > JUMP_FORWARD_S).any())
+
+
 def extents(track: Track, container: str) -> list[Extent]:
     """The runs of a stream. Never empty; one without a picture that has a credible time has no `frames`."""
     dts = np.array(track.dts, dtype=np.int64)
