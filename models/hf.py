@@ -1,18 +1,20 @@
 """Hugging Face directories on disk: where they are and what identifies them."""
 
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stream.errors import Fatal
+from stream.files import expanded
 
 WEIGHT_SUFFIX = ".safetensors"
 
 
 def checkpoint_dir(argument: str) -> Path:
     """The directory of `hf:DIR`. Raises `Fatal` (`bad_checkpoint`) when it holds no config or no safetensors."""
-    directory = Path(argument).expanduser().resolve()
+    directory = Path(os.path.realpath(expanded(argument)))
     if not (directory / "config.json").is_file():
         raise Fatal(f"{argument or 'hf:'} is no Hugging Face directory: it has no config.json", code="bad_checkpoint")
     if not any(directory.glob(f"*{WEIGHT_SUFFIX}")):

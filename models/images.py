@@ -4,11 +4,15 @@ import numpy as np
 
 from models.protocol import Image
 
+_LONGEST = 16
+"""Times the short side: of what is longer, as a line of pixels, only the middle is resized. It is all that is kept."""
+
 
 def resized_crop(image: Image, *, resize: int, crop: int) -> Image:
     """Bicubic to short side `resize`, then the central `crop` x `crop`; uint8."""
     from PIL import Image as Pillow
 
+    image = _middle(image)
     height, width = image.shape[:2]
     scale = resize / min(height, width)
     size = (max(crop, round(width * scale)), max(crop, round(height * scale)))
@@ -17,6 +21,13 @@ def resized_crop(image: Image, *, resize: int, crop: int) -> Image:
         picture = picture.resize(size, Pillow.Resampling.BICUBIC)
     left, top = (size[0] - crop) // 2, (size[1] - crop) // 2
     return np.asarray(picture.crop((left, top, left + crop, top + crop)))
+
+
+def _middle(image: Image) -> Image:
+    height, width = image.shape[:2]
+    longest = _LONGEST * min(height, width)
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    return image[top : top + longest, left : left + longest]
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:

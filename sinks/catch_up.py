@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sinks.dead_letters import LETTERS
 from sinks.delta import DeltaStore
-from sinks.guard import guarded
+from sinks.guard import guarded, guarded_both
 from sinks.lance import ASSETS
 from sinks.lance_tables import LanceTables
 from sinks.retirement import NOTHING_RETIRED, Retirement
@@ -24,7 +24,7 @@ def untold_retirements(lance_directory: Path, delta_directory: Path) -> list[Eve
 
     On a broker that outlives the process they come by themselves; saying them twice is harmless.
     """
-    with guarded(lance_directory, "the index"), guarded(delta_directory, "the Delta table"):
+    with guarded_both(lance_directory, delta_directory):
         tables = LanceTables(lance_directory)
         rows = tables.select(ASSETS, "retirement IS NOT NULL", _COLUMNS)
         if rows is None or not rows.num_rows:

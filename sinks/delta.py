@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sinks.filters import one_of, void_rows
 from sinks.fold import Cell
+from sinks.paths import require_usable
 from sinks.receipts import LEDGER_VERSIONS, RECEIPT_SCHEMA, Receipt, receipt_rows, under_watermark
 from sinks.retirement import Retirement
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
@@ -31,9 +32,13 @@ _KEEP_HOURS = 1
 
 
 class DeltaStore:
-    """Every method is one commit per table it touches and may be repeated. Reading what is missing gives nothing."""
+    """Every method is one commit per table it touches and may be repeated. Reading what is missing gives nothing.
+
+    Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
+    """
 
     def __init__(self, directory: Path) -> None:
+        require_usable(directory, "the Delta table")
         self.directory = directory
         self._tables: dict[str, Any] = {}
 

@@ -40,7 +40,7 @@ class DeltaSink:
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
         self._writer.enter()
-        with guarded(self._directory, "the Delta table"):
+        with guarded(self._directory, "the Delta table", writer=True):
             self.store.open()
             self.store.sweep(self.store.unswept())
 
@@ -48,7 +48,7 @@ class DeltaSink:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
         batch = Intake.of(events)
         try:
-            with guarded(self._directory, "the Delta table"):
+            with guarded(self._directory, "the Delta table", writer=True):
                 require_space(self._directory, self._min_free_bytes)
                 return self._commit(batch)
         except Exception:
@@ -65,7 +65,7 @@ class DeltaSink:
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
         """Compact and vacuum. `purge` also removes every superseded file at once; nobody may be reading."""
-        with guarded(self._directory, "the Delta table"):
+        with guarded(self._directory, "the Delta table", writer=True):
             self.store.maintain(purge=purge)
             self._cadence.done()
         return []

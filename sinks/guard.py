@@ -1,19 +1,20 @@
-"""Turns a store's passing troubles (full disk, no permission, a conflict) into `Unavailable` with words to act on."""
+"""Judges a store's troubles: what passes (a full disk, a conflict) is `Unavailable`, what cannot pass is `Fatal`."""
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream.errors import StageError, Unavailable
+from stream.errors import Fatal, StageError, Unavailable
 
 MIN_FREE_BYTES = 64 << 20
 _PROBE_BYTES = 1 << 20
 
-_WORDS = {
+_PASSING = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "a file may not grow any further",
@@ -23,34 +24,75 @@ _WORDS = {
     errno.EMFILE: "this process has too many open files",
     errno.ENFILE: "this machine has too many open files",
     errno.EIO: "the disk reports an input/output error",
-    errno.ENOTDIR: "it is not a directory",
 }
-_SIGNS = {os.strerror(number).lower(): words for number, words in _WORDS.items()} | {
+_LASTING = {
+    errno.ENOTDIR: "it, or a folder above it, is not a directory",
+    errno.EISDIR: "a directory stands where a file belongs",
+    errno.ENAMETOOLONG: "its path is too long for this file system",
+    errno.ELOOP: "its path is a loop of symbolic links",
+    errno.EINVAL: "its path is not valid here",
+}
+"""No waiting changes these: whoever waits for them waits for ever."""
+
+_TIDIED = ("_delta_log/", "not found", "no such file")
+"""What a reader finds while a writer tidies, and a writer, who is alone, only where something is lost."""
+_SIGNS = {os.strerror(number).lower(): words for number, words in _PASSING.items()} | {
     "disk quota": "the disk quota is used up",
-    "lanceerror(io)": "its files cannot be read or written",
     "commit conflict": "another process writes to it at the same time",
-    "_delta_log/": "its log cannot be read (another process may be tidying it; `rushes verify` tells if it stays so)",
+    "failed to commit": "another process writes to it at the same time",
     "concurrent": "another process writes to it at the same time",
     "timed out": "it did not answer in time",
+    **dict.fromkeys(_TIDIED, "another process may be tidying it; `rushes verify` tells if it stays so"),
+    "lanceerror(io)": "its files cannot be read or written",
 }
 """The stores wrap the system's errors in their own: what the system calls them, and what only they can say."""
 
+_DAMAGED = (
+    *("json error", "no table metadata or protocol", "parse parquet", "parquet error", "invalid parquet"),
+    *("file size is too small", "invalid range", "failed to fill whole buffer", "corrupt"),
+)
+_OTHER_SHAPE = ("no field named", "schema mismatch", "schema of data does not match")
+
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+_PANIC = "PanicException"
+"""What a Rust library raises instead of an error. It is no `Exception`: nobody is meant to go on after it."""
+
 
 @contextmanager
-def guarded(directory: Path, store: str) -> Iterator[None]:
+def guarded(directory: Path, store: str, *, writer: bool = False) -> Iterator[None]:
     """Raises `Unavailable` (code `store_unavailable`) for what passes by itself or by an operator's hand: the batch
-    stays unacknowledged and is written later. Anything else is a defect and passes through.
+    stays unacknowledged and is written later. Raises `Fatal` (code `store_unusable`) for what lasts: a path that can
+    never work, damaged files, tables of another shape. Anything else is a defect and passes through.
+
+    `writer`: nobody else tidies the store meanwhile, so files that are missing are lost.
     """
     try:
         yield
     except StageError:
         raise
     except Exception as error:
-        why = _why(error, directory)
-        if why is None:
+        _judge(error, directory, store, writer=writer)
+        raise
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
             raise
-        message = f"{store} at {directory} cannot be used: {why}; nothing is lost, writing resumes when that is mended"
-        raise Unavailable(message, code="store_unavailable") from error
+        text = " ".join(str(error).split())[:200]
+        raise Fatal(f"{store} at {directory} cannot be used: its library broke down ({text})", code="store_unusable") \
+            from error  # fmt: skip
+
+
+@contextmanager
+def guarded_both(lance_directory: Path, delta_directory: Path, *, writer: bool = False) -> Iterator[None]:
+    """As `guarded`, for what uses the index and the Delta table in turn: the error tells whose it is."""
+    try:
+        yield
+    except StageError:
+        raise
+    except BaseException as error:
+        of_delta = type(error).__module__ == "_internal" or str(delta_directory).strip("/") in str(error)
+        directory, store = (delta_directory, "the Delta table") if of_delta else (lance_directory, "the index")
+        with guarded(directory, store, writer=writer):
+            raise
 
 
 def require_space(directory: Path, min_free_bytes: int) -> None:
@@ -61,11 +103,53 @@ def require_space(directory: Path, min_free_bytes: int) -> None:
         raise Unavailable(message, code="disk_full")
 
 
-def _why(error: Exception, directory: Path) -> str | None:
-    """The system's own error, else what the disk says when it is asked, else what the store's words admit."""
-    if isinstance(error, OSError):
-        return _WORDS.get(error.errno or 0) or _said(error) or type(error).__name__
-    return _refusal(directory) or _said(error)
+def _judge(error: Exception, directory: Path, store: str, *, writer: bool) -> None:
+    """Raise what the error means; return where it means nothing but itself."""
+    if (lasting := _lasting(error, writer=writer)) is not None:
+        raise Fatal(f"{store} at {directory} cannot be used: {lasting}", code="store_unusable") from error
+    why = _passing(error, directory)
+    if why is not None:
+        message = f"{store} at {directory} cannot be used: {why}; nothing is lost, writing resumes when that is mended"
+        raise Unavailable(message, code="store_unavailable") from error
+
+
+def _lasting(error: Exception, *, writer: bool) -> str | None:
+    number = _number(error)
+    if number is not None:
+        return _LASTING.get(number) or (_gone(error) if writer and number == errno.ENOENT else None)
+    text = str(error).lower()
+    if any(sign in text for sign in _OTHER_SHAPE) or type(error).__name__ in {
+        "SchemaMismatchError",
+        "DeltaProtocolError",
+    }:
+        return "its tables have another shape (another release made them): use that release, or another --state"
+    if any(sign in text for sign in _DAMAGED):
+        return f"its files are damaged; {_REBUILD}"
+    return _gone(error) if writer else None
+
+
+def _gone(error: Exception) -> str | None:
+    lost = isinstance(error, FileNotFoundError) or any(sign in str(error).lower() for sign in _TIDIED)
+    return f"files of it are missing; {_REBUILD}" if lost else None
+
+
+_REBUILD = "move the directory away and let `rushes verify --repair` make it anew from the other store"
+
+
+def _number(error: Exception) -> int | None:
+    """The system's own number of an error, which Rust libraries put into their text."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = _SYSTEM_ERROR.findall(str(error))
+    return int(found[-1]) if found else None
+
+
+def _passing(error: Exception, directory: Path) -> str | None:
+    """What the system says, else what the disk says when it is asked, else what the store's words admit."""
+    number = _number(error)
+    if number is not None and number in _PASSING:
+        return _PASSING[number]
+    return _refusal(directory) or _said(error) or (type(error).__name__ if isinstance(error, OSError) else None)
 
 
 def _refusal(directory: Path) -> str | None:
@@ -76,7 +160,7 @@ def _refusal(directory: Path) -> str | None:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        return _WORDS.get(error.errno or 0, type(error).__name__)
+        return _PASSING.get(error.errno or 0, type(error).__name__)
     return None
 
 

@@ -48,7 +48,7 @@ class LanceSink:
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
         self._writer.enter()
-        with guarded(self._directory, "the index"):
+        with guarded(self._directory, "the index", writer=True):
             self.store.open()
             self.store.sweep(self.store.unswept())
             self._endings = self.store.endings()
@@ -60,7 +60,7 @@ class LanceSink:
         """
         batch = Intake.of(events)
         try:
-            with guarded(self._directory, "the index"):
+            with guarded(self._directory, "the index", writer=True):
                 require_space(self._directory, self._min_free_bytes)
                 return self._commit(batch)
         except Exception:
@@ -79,7 +79,7 @@ class LanceSink:
         """Sweep what is retired, end retentions, compact. `purge` also removes every byte of deleted rows and all old
         versions at once; nobody may be reading.
         """
-        with guarded(self._directory, "the index"):
+        with guarded(self._directory, "the index", writer=True):
             outputs = self._expire(None)
             self._tidy(purge=purge)
             return outputs
@@ -98,7 +98,7 @@ class LanceSink:
         """
         outputs = self._expire(told_with)
         try:
-            with guarded(self._directory, "the index"):
+            with guarded(self._directory, "the index", writer=True):
                 self._tidy(purge=False)
         except Unavailable as error:
             _log.warning("index: compaction is put off, %s (%s)", error.message, error.code)

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.filters import literal, one_of
+from sinks.paths import require_usable
 
 _VERSIONS_KEPT = timedelta(minutes=10)
 _AT_ONCE = timedelta(milliseconds=1)
@@ -16,9 +17,13 @@ _LARGE_FRAGMENT_ROWS = 900_000  # of a million, if less than a tenth is deleted
 
 
 class LanceTables:
-    """Tables under `directory`. Reading what does not exist gives nothing; only writing creates."""
+    """Tables under `directory`. Reading what does not exist gives nothing; only writing creates.
+
+    Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
+    """
 
     def __init__(self, directory: Path) -> None:
+        require_usable(directory, "the index")
         self.directory = directory
         self._connection: Any = None
         self._open: dict[str, Any] = {}

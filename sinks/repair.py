@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.fold import Cell
-from sinks.guard import guarded
+from sinks.guard import guarded_both
 from sinks.lifecycle import AssetState, settle
 from sinks.receipts import Receipt
 from sinks.retirement import NOTHING_RETIRED, Retirement
@@ -30,8 +30,7 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
     report = verify(lance_directory, delta_directory)
     cells = {cell for item in report.spaces for cell in item.cells}
     with (
-        guarded(lance_directory, "the index"),
-        guarded(delta_directory, "the Delta table"),
+        guarded_both(lance_directory, delta_directory, writer=True),
         writing(index_writer(lance_directory), delta_writer(delta_directory)),
     ):
         stores = Stores.open(lance_directory, delta_directory)

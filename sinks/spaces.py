@@ -16,10 +16,10 @@ def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
     The ledger goes first: after a kill in between, cells are annotated again rather than believed to be there.
     """
     index, delta = index_writer(lance_directory), delta_writer(delta_directory)
-    with guarded(lance_directory, "the index"), writing(index):
+    with guarded(lance_directory, "the index", writer=True), writing(index):
         tables = LanceTables(lance_directory)
         tables.delete(SEGMENTS, one_of("space", [key]))
         tables.drop(moments_table(key))
         tables.delete(SPACES, one_of("key", [key]))
-    with guarded(delta_directory, "the Delta table"), writing(delta):
+    with guarded(delta_directory, "the Delta table", writer=True), writing(delta):
         DeltaStore(delta_directory).drop_space(key)

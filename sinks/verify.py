@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from sinks.delta import DeltaStore
 from sinks.fold import Cell
-from sinks.guard import guarded
+from sinks.guard import guarded_both
 from sinks.lance import SEGMENTS, LanceIndex
 from sinks.receipts import Receipt
 from sinks.schema import VECTORS, delta_rows, delta_schema
@@ -73,7 +73,7 @@ class Stores:
 
 def verify(lance_directory: Path, delta_directory: Path) -> Report:
     """Compare ids, ranges, tags, orders and everything else exactly, vectors to 1e-6."""
-    with guarded(lance_directory, "the index"), guarded(delta_directory, "the Delta table"):
+    with guarded_both(lance_directory, delta_directory):
         stores = Stores.open(lance_directory, delta_directory)
         reports = {key: SpaceReport(key) for key in stores.spaces()}
         touched: set[str] = set()

@@ -6,12 +6,14 @@ from pathlib import Path
 
 
 class StageError(Exception):
-    """An error with a stable machine `code` and a message a person can act on, free of media content.
+    """An error with a stable machine `code` and a message a person can act on, free of media content. It is UTF-8 as
+    events and tables are: names of files may hold other bytes, shown as `?`.
 
     `segments` names the cells of the asset the error is about; empty means every cell of the record.
     """
 
     def __init__(self, message: str, *, code: str, segments: Iterable[int] = ()) -> None:
+        message = message.encode("utf-8", "replace").decode()
         super().__init__(message)
         self.code = code
         self.message = message

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,8 +26,9 @@ from stream.cli import (
     verify,
     weights,
 )
-from stream.cli.context import OfDeployment, UsageProblem, explain, make_context
-from stream.errors import StageError
+from stream.cli.context import OfDeployment, make_context
+from stream.cli.execution import finished
+from stream.cli.output import Document
 
 app = typer.Typer(
     name="rushes",
@@ -43,11 +43,16 @@ app = typer.Typer(
 def options(
     context: typer.Context,
     state: Annotated[
-        Path | None,
-        typer.Option(help="State directory: stores, dead letters, lock. [env RUSHES_STATE; default ./state]"),
+        str | None,
+        typer.Option(
+            metavar="PATH", help="State directory: stores, dead letters, lock. [env RUSHES_STATE; default ./state]"
+        ),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Weights and samples. [env RUSHES_CACHE; default the user's cache directory]")
+        str | None,
+        typer.Option(
+            metavar="PATH", help="Weights and samples. [env RUSHES_CACHE; default the user's cache directory]"
+        ),
     ] = None,
     deployment: Annotated[
         str | None,
@@ -58,7 +63,8 @@ def options(
     ] = None,
 ) -> None:
     """Footage in, searchable moments out, seconds after upload."""
-    context.obj = make_context(state, cache, deployment)
+    document = context.obj if isinstance(context.obj, Document) else None
+    context.obj = make_context(state, cache, deployment, document)
 
 
 app.command("demo", cls=OfDeployment)(demo.demo)
@@ -87,17 +93,14 @@ app.add_typer(kafka.app, name="kafka")
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 3 a defect of rushes, 130
+    interrupted, 141 nobody reads the output any more.
+    """
     # Read when torch loads: its idle threads sleep instead of spinning, for decode children share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        app(standalone_mode=True)
-    except (StageError, UsageProblem) as error:
-        sys.stderr.write(f"rushes: {explain(error)}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("rushes: interrupted; run the same command again to resume\n")
-        sys.exit(130)
+    if "_RUSHES_COMPLETE" in os.environ:  # the shell asks what may follow
+        app()
+    sys.exit(finished(app, sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+from stream.cli.bounds import MOST_ROWS
 from stream.cli.context import Context
 from stream.cli.ingest import file_settings
 from stream.cli.live import STYLES
@@ -79,7 +80,7 @@ def moments(
     context: typer.Context,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's footage.")] = None,
     space: Annotated[str | None, typer.Option(help="Another space than search uses.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="How many at most.")] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Every visible moment, clip by clip, as it lies in time."""

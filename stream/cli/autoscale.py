@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stream.cli.bounds import LAST_TIME_MS, MOST_PARTITIONS
 from stream.cli.context import Context
 from stream.cli.ingest import stop_on_signals
 from stream.cli.roots import require_buckets
@@ -44,10 +45,16 @@ def autoscale(  # one option per thing a machine decides
     context: typer.Context,
     broker: Broker,
     client_properties: ClientProperties = None,
-    max_processes: Annotated[int, typer.Option(min=1, help="Worker processes on this machine, all stages.")] = 8,
+    max_processes: Annotated[
+        int, typer.Option(min=1, max=4096, help="Worker processes on this machine, all stages.")
+    ] = 8,
     root: RootsOption = None,
-    epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, as for `rushes run`.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    epoch_ms: Annotated[
+        int, typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms, as for `rushes run`.")
+    ] = 0,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of a topic that is created.")
+    ] = 8,
     interval: Interval = 5.0,
     objective: Objective = 60.0,
     batch_drain: BatchDrain = 3600.0,

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from stream.errors import Fatal
+from stream.files import read_small, replace_file
 from stream.settings import ModelChoice
 
 CHOICE_FILE = "models.json"
@@ -12,10 +13,8 @@ CHOICE_FILE = "models.json"
 
 def remember_models(state_dir: Path, models: ModelChoice) -> None:
     """Keep the choice. The state lock must be held. Raises `Fatal` (`state_unwritable`)."""
-    fresh = state_dir / f"{CHOICE_FILE}.new"
     try:
-        fresh.write_text(json.dumps(asdict(models), indent=2) + "\n")
-        fresh.replace(state_dir / CHOICE_FILE)  # whole or not at all
+        replace_file(state_dir / CHOICE_FILE, json.dumps(asdict(models), indent=2) + "\n")
     except OSError as error:
         raise Fatal(f"{state_dir} cannot be written ({error.strerror}): make room", code="state_unwritable") from None
 
@@ -23,8 +22,8 @@ def remember_models(state_dir: Path, models: ModelChoice) -> None:
 def remembered_models(state_dir: Path) -> ModelChoice:
     """The choice of the last ingest, or the default; what a newer or older release wrote counts where it is known."""
     try:
-        kept = json.loads((state_dir / CHOICE_FILE).read_text())
-    except (OSError, ValueError):
+        kept = json.loads(read_small(state_dir / CHOICE_FILE))
+    except (OSError, ValueError, RecursionError):
         return ModelChoice()
     names = {field.name for field in fields(ModelChoice)}
     known = kept.items() if isinstance(kept, dict) else ()

@@ -9,6 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from stream.cli.bounds import MOST_PARTITIONS, MOST_ROWS
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.live import STYLES
@@ -16,6 +17,7 @@ from stream.cli.sessions import Cluster
 from stream.cli.shown import clip_name, shown
 from stream.clock import SystemClock
 from stream.events.grid import SECOND_NS
+from stream.files import read_small
 
 if TYPE_CHECKING:
     from stream.control.view import AssetView, ControlView
@@ -32,7 +34,9 @@ def control(
     context: typer.Context,
     broker: BrokerUri,
     client_properties: ClientProperties = None,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics, as for `rushes run`.")] = 8,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of the topics, as for `rushes run`.")
+    ] = 8,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of every completed asset.")] = None,
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
@@ -114,7 +118,9 @@ def progress(
     broker: BrokerUri,
     client_properties: ClientProperties = None,
     tenant: OfTenant = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many rows of the table at most; --json has all.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="How many rows of the table at most; --json has all.")
+    ] = 50,
     json_output: AsJson = False,
 ) -> None:
     """How far each asset is, stage by stage, the newest first."""
@@ -191,6 +197,6 @@ def _secret(file: Path | None, given: str | None) -> bytes:
     if file is None:
         return (given or "").encode()
     try:
-        return file.read_bytes().strip()
+        return read_small(file).strip()
     except OSError as error:
-        raise UsageProblem(f"cannot read {file} ({type(error).__name__})") from None
+        raise UsageProblem(f"--webhook-secret-file {file} cannot be read: {error.strerror}") from None

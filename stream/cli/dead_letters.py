@@ -9,6 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from stream.cli.bounds import MOST_ROWS
 from stream.cli.chosen_models import remembered_models
 from stream.cli.context import Context, OfDeployment, UsageProblem
 from stream.cli.ingest import file_settings, ingesting, refuse_what_workers_decide, report
@@ -42,7 +43,9 @@ def list_(
     since: Since = None,
     until: Until = None,
     parked: Annotated[bool, typer.Option("--parked", help="Those that failed after several replays.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many rows of the table at most; --json has all.")] = 200,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="How many rows of the table at most; --json has all.")
+    ] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Open letters, newest first; parked ones are listed apart."""
@@ -121,6 +124,8 @@ def replay(
     total = len(chosen.chosen)
     if not total:
         shared.console.print("Nothing to replay.")
+        if json_output:
+            shared.print_json({"finished": True, "decoded_s": 0.0, "assets": []})
         return
     options = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     allowed = Roots() if broker else remembered_roots(shared.state_dir)

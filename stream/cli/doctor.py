@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from stream.cli.bounds import MOST_PARTITIONS
 from stream.cli.checks import Check
 from stream.cli.context import Context
 from stream.cli.sessions import ClientProperties, Cluster
@@ -38,7 +39,9 @@ def doctor(
         str | None, typer.Option(help="kafka://host:port[,host:port…]: look at that cluster and its topics too.")
     ] = None,
     client_properties: ClientProperties = None,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions that its topics should have.")] = 8,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions that its topics should have.")
+    ] = 8,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Check Python, libraries, weights, disk, the state directory and what the sandbox of decode processes holds on

@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from stream.cli.hits import Hit
+from stream.cli.output import as_json
 from stream.errors import printable
 from stream.events.timecode import SourceTimecode
 
@@ -59,7 +59,7 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
 
 def to_json(hits: Sequence[Hit], _fps: int) -> str:
     """A JSON array of `Hit.as_json`."""
-    return json.dumps([hit.as_json() for hit in hits], indent=2) + "\n"
+    return as_json([hit.as_json() for hit in hits])
 
 
 EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {"csv": to_csv, "edl": to_edl, "json": to_json}

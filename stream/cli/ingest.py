@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from decoders.source import describe
+from stream.cli.bounds import DAY_S
 from stream.cli.chosen_models import remember_models
 from stream.cli.context import Context, UsageProblem
 from stream.cli.left_out import LeftOut
@@ -61,7 +62,7 @@ def ingest(  # one option per thing a producer can say
     root: RootsOption = None,
     span: Span = 120.0,
     every: Annotated[
-        float, typer.Option(min=0.0, help="Where there is no terminal: seconds between progress lines.")
+        float, typer.Option(min=0.0, max=DAY_S, help="Where there is no terminal: seconds between progress lines.")
     ] = 10.0,
     device: WhereModelsRun = "auto",
     broker: BrokerUri = None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream.cli.bounds import MOST_PARTITIONS
 from stream.cli.context import Context, OfDeployment
 from stream.cli.ingest import file_settings
 from stream.cli.sessions import ClientProperties, Cluster
@@ -69,7 +70,9 @@ def topics(
     context: typer.Context,
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of a topic that is created.")
+    ] = 8,
 ) -> None:
     """Create the topology's topics on any cluster, check those that are there, and give every stage its place."""
     from stream.clock import SystemClock

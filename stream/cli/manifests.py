@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stream.cli.bounds import LAST_TIME_MS, MOST_PARTITIONS, YEAR_S
 from stream.cli.context import Context, UsageProblem
+from stream.cli.output import write_file
 from stream.cli.roots import require_buckets
+from stream.cli.shown import shown
 from stream.cli.worker_options import (
     Captioner,
     Embedder,
@@ -30,12 +33,14 @@ def manifests(  # one option per thing a deployment decides
     image: Annotated[str, typer.Option(help="Container image with rushes installed.")],
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "rushes",
-    epoch_ms: Annotated[int, typer.Option(min=0, help="Roll-out time in ms.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics.")] = 8,
+    epoch_ms: Annotated[int, typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms.")] = 0,
+    partitions: Annotated[int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of the topics.")] = 8,
     client_secret: Annotated[str | None, typer.Option(help="Secret that holds client.properties.")] = None,
     prometheus: Annotated[str, typer.Option(help="Prometheus that KEDA asks.")] = "http://prometheus.monitoring:9090",
     monitoring: Annotated[str, typer.Option(help="Namespace that scrapes come from.")] = "monitoring",
-    objective: Annotated[float, typer.Option(min=1.0, help="Seconds until interactive footage is searchable.")] = 60.0,
+    objective: Annotated[
+        float, typer.Option(min=1.0, max=YEAR_S, help="Seconds until interactive footage is searchable.")
+    ] = 60.0,
     guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
     gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
     embedder: Embedder = "conse",
@@ -104,12 +109,12 @@ def manifests(  # one option per thing a deployment decides
         options=tuple(options.words()),
         private_sources=private_network,
     )
-    directory.mkdir(parents=True, exist_ok=True)
+    _make(directory)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
     _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))
     _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide))
-    (directory / "dashboard.json").write_text(json.dumps(dashboard(), indent=2) + "\n")
-    shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {directory}.")
+    write_file(directory / "dashboard.json", json.dumps(dashboard(), indent=2) + "\n", "directory")
+    shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {shown(directory)}.")
 
 
 def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
@@ -156,9 +161,17 @@ def _servers(broker: str) -> str:
     return servers
 
 
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageProblem(f"directory {directory} cannot be made: {why}") from None
+
+
 def _write(path: Path, *documents: Any) -> None:
     import yaml
 
     # Through JSON, so that equal parts are written out and not as references.
     plain = json.loads(json.dumps(documents))
-    path.write_text(yaml.safe_dump_all(plain, sort_keys=False, allow_unicode=True))
+    write_file(path, yaml.safe_dump_all(plain, sort_keys=False, allow_unicode=True), "directory")

@@ -14,6 +14,7 @@ from decoders.source import LOCAL, local_path
 from stream.cli.context import UsageProblem
 from stream.errors import BadMedia, Fatal, printable
 from stream.events.notifications import OBJECT_SCHEME
+from stream.files import expanded, read_small, replace_file
 from stream.settings import DEFAULT_SCHEMES
 
 ROOTS_FILE = "roots.json"
@@ -103,10 +104,9 @@ def remember_roots(state_dir: Path, roots: Roots) -> None:
     whole = kept.joined(Roots(roots.folders, roots.prefixes)).least()
     if whole == kept:
         return
-    fresh = state_dir / f"{ROOTS_FILE}.new"
     try:
-        fresh.write_text(json.dumps({"folders": whole.folders, "prefixes": whole.prefixes}, indent=2) + "\n")
-        fresh.replace(state_dir / ROOTS_FILE)  # whole or not at all
+        text = json.dumps({"folders": whole.folders, "prefixes": whole.prefixes}, indent=2)
+        replace_file(state_dir / ROOTS_FILE, text + "\n")
     except OSError as error:
         raise Fatal(f"{state_dir} cannot be written ({error.strerror}): make room", code="state_unwritable") from None
 
@@ -116,9 +116,9 @@ def remembered_roots(state_dir: Path) -> Roots:
     has taken a place since leads nowhere.
     """
     try:
-        kept = json.loads((state_dir / ROOTS_FILE).read_text())
+        kept = json.loads(read_small(state_dir / ROOTS_FILE))
         lists = [kept[name] for name in ("folders", "prefixes")]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Roots()
     folders, prefixes = (
         tuple(it for it in held if isinstance(it, str)) if isinstance(held, list) else () for held in lists
@@ -145,6 +145,6 @@ def _prefix(word: str) -> str:
 
 def _path(word: str) -> Path:
     try:
-        return local_path(word) if "://" in word else Path(word).expanduser()
+        return local_path(word) if "://" in word else expanded(word)
     except BadMedia as error:
         raise UsageProblem(f"--root {printable(word[:200])}: {error.message}") from None

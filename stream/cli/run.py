@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stream.cli.bounds import LAST_TIME_MS, MOST_PARTITIONS, MOST_ROWS, YEAR_S
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.roots import require_buckets
@@ -35,8 +36,13 @@ def run(  # one option per thing a deployment decides
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
     root: RootsOption = None,
-    epoch_ms: Annotated[int, typer.Option(help="Roll-out time in ms, the same for every process of a roll-out.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is created.")] = 8,
+    epoch_ms: Annotated[
+        int,
+        typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms, the same for every process of a roll-out."),
+    ] = 0,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of a topic that is created.")
+    ] = 8,
     bucket: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,10 +59,15 @@ def run(  # one option per thing a deployment decides
     light: Light = False,
     tenant_credit: Annotated[
         float | None,
-        typer.Option(min=1.0, help="Seconds of footage one tenant may have at work. [default: 120 for each partition]"),
+        typer.Option(
+            min=1.0,
+            max=YEAR_S,
+            help="Seconds of footage one tenant may have at work. [default: 120 for each partition]",
+        ),
     ] = None,
     tenant_assets: Annotated[
-        int | None, typer.Option(min=1, help="Assets one tenant may have at work. [default: 4 for each partition]")
+        int | None,
+        typer.Option(min=1, max=MOST_ROWS, help="Assets one tenant may have at work. [default: 4 for each partition]"),
     ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,

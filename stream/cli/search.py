@@ -14,11 +14,14 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.exports import EXPORTS
 from stream.cli.hits import Hit
 from stream.cli.ingest import file_settings, parse_labels
+from stream.cli.output import write_file
 from stream.cli.player import play
 from stream.cli.shown import shown
 from stream.cli.spaces import chosen_space, spaces_in
+from stream.errors import BadMedia
 from stream.events.annotations import Space
 from stream.events.grid import SECOND_NS
+from stream.files import read_small
 from stream.settings import ModelChoice
 
 if TYPE_CHECKING:
@@ -42,37 +45,43 @@ def search(  # one option per filter
     project: Annotated[str | None, typer.Option(help="Only this project's.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="k=v that the asset must carry; repeatable.")] = None,
     kind: Annotated[str | None, typer.Option(help="Kind of moment, such as visual.")] = None,
-    start: Annotated[float | None, typer.Option("--from", help="Only moments that end after this second.")] = None,
-    end: Annotated[float | None, typer.Option("--to", help="Only moments that begin before this second.")] = None,
+    start: Annotated[
+        float | None, typer.Option("--from", min=0.0, max=1e9, help="Only moments that end after this second.")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option("--to", min=0.0, max=1e9, help="Only moments that begin before this second.")
+    ] = None,
     space: Annotated[str | None, typer.Option(help="Another space than `rushes models use` chose.")] = None,
     group: Annotated[bool, typer.Option("--group/--no-group", help="Join hits of one shot.")] = True,
     html: Annotated[Path | None, typer.Option(help="Write a contact sheet, self-contained.")] = None,
     export: Annotated[str | None, typer.Option(help="csv, edl or json on standard output.")] = None,
     fps: Annotated[int, typer.Option(min=1, max=120, help="Frame rate of an EDL.")] = 25,
-    open_hit: Annotated[int | None, typer.Option("--open", min=1, help="Play hit N at its moment.")] = None,
+    open_hit: Annotated[int | None, typer.Option("--open", min=1, max=1000, help="Play hit N at its moment.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Same as --export json.")] = False,
 ) -> None:
     """Find time-coded moments, best first."""
     shared: Context = context.obj
-    if (words is None) == (image is None):
+    if ((words or "").strip() == "") == (image is None):
         raise UsageProblem('say what to look for: `rushes search "words"` or `rushes search --image FILE`')
-    chosen = chosen_space(shared, spaces_in(shared), space)
+    export = "json" if json_output else export
+    if export is not None and export not in EXPORTS:
+        raise UsageProblem(f"--export {export!r}: choose {', '.join(EXPORTS)}")
     filters = _filters(tenant, project, parse_labels(label or []), kind, start, end)
+    chosen = chosen_space(shared, spaces_in(shared), space)
     hits = find(shared, chosen, words=words, image=image, filters=filters, limit=limit, group=group)
     query = words or f"like {image}"
-    export = "json" if json_output else export
+    if open_hit is not None and open_hit > len(hits):
+        raise UsageProblem(f"--open {open_hit}: there are {len(hits)} hits")
+    if html is not None:
+        write_file(html, contact_sheet(hits, query=query, space=chosen.key, note=_note(chosen)), "--html")
+        shared.errors.print(f"contact sheet: {html}", soft_wrap=True, markup=False)
     if export is not None:
-        if export not in EXPORTS:
-            raise UsageProblem(f"--export {export!r}: choose {', '.join(EXPORTS)}")
-        shared.console.file.write(EXPORTS[export](hits, fps))
+        shared.write(EXPORTS[export](hits, fps))
     else:
         shared.console.print(result_table(hits, query, chosen))
         shared.console.print(freshness_line(shared), style="dim")
-    if html is not None:
-        html.write_text(contact_sheet(hits, query=query, space=chosen.key, note=_note(chosen)))
-        shared.errors.print(f"contact sheet: {html}", soft_wrap=True)
     if open_hit is not None:
-        _open(shared, hits, open_hit)
+        shared.errors.print(f"playing with {shown(play(hits[open_hit - 1]))}", soft_wrap=True)
 
 
 def find(
@@ -127,22 +136,29 @@ def _embedder(shared: Context, space: Space) -> "Embedder":
 
 def _image_vector(shared: Context, embedder: "Embedder", path: Path) -> "tuple[npt.NDArray[np.float32], str]":
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
 
     from models.protocol import Predictions
     from models.registry import ModelContext, load
 
-    try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise UsageProblem(f"cannot read {path} as a picture ({type(error).__name__})") from None
+    pixels = _pixels(path)
     if embedder.space.image_dimensions is None:
         empty = np.zeros((1, 0), np.float32)
         return embedder.embed_images([pixels], Predictions(empty, empty))[0], "vector"
     tagger = load("tagger", ModelChoice().tagger, ModelContext.of(shared.cache_dir))
     tagger.open()
     return embedder.embed_images([pixels], tagger.predict([pixels]))[0], "image_vector"
+
+
+def _pixels(path: Path) -> "npt.NDArray[np.uint8]":
+    """Raises `UsageProblem` for what is no picture."""
+    from models.pictures import MAX_FILE_BYTES, pixels_of
+
+    try:
+        return pixels_of(read_small(path, most_bytes=MAX_FILE_BYTES))
+    except OSError as error:
+        raise UsageProblem(f"--image {path} cannot be read: {error.strerror}") from None
+    except BadMedia as error:
+        raise UsageProblem(f"--image {path} cannot be shown: {error.message}") from None
 
 
 def _shown(hits: Sequence[Any], start_ns: int, end_ns: int, weak_below: float | None, thumbnail: bytes) -> Hit:
@@ -180,6 +196,8 @@ def _filters(
 ) -> "Filters":
     from sinks.catalogue import Filters
 
+    if start is not None and end is not None and start >= end:
+        raise UsageProblem(f"--from {start:g} does not lie before --to {end:g}: nothing can be between them")
     return Filters(
         tenant=tenant,
         project=project,
@@ -253,9 +271,3 @@ def _duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _open(shared: Context, hits: Sequence[Hit], number: int) -> None:
-    if number > len(hits):
-        raise UsageProblem(f"--open {number}: there are {len(hits)} hits")
-    shared.errors.print(f"playing with {shown(play(hits[number - 1]))}", soft_wrap=True)

@@ -1,6 +1,7 @@
 """`rushes models`: the embedding spaces in the index, and which one search uses."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.table import Table
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings
 from stream.events.annotations import Space
+from stream.files import read_small, replace_file
 
 app = typer.Typer(help="Embedding spaces: list them, choose the one that search uses, drop one.", no_args_is_help=True)
 CHOICE_FILE = "search-space.json"
@@ -52,7 +54,11 @@ def use(context: typer.Context, space: Annotated[str, typer.Argument(help="Key o
     """Let search use this space."""
     shared: Context = context.obj
     wanted = matching(spaces_in(shared), space)
-    (shared.state_dir / CHOICE_FILE).write_text(json.dumps({"space": wanted.key}))
+    choice = shared.state_dir / CHOICE_FILE
+    try:
+        replace_file(choice, json.dumps({"space": wanted.key}) + "\n")
+    except OSError as error:
+        raise UsageProblem(f"{choice} cannot be written ({error.strerror}): search uses what it used before") from None
     shared.console.print(f"search now uses {wanted.key} ({wanted.spec})")
 
 
@@ -82,12 +88,25 @@ def chosen_space(shared: Context, found: list[Space], wanted: str | None = None)
         raise UsageProblem(f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first")
     if wanted:
         return matching(found, wanted)
-    choice = shared.state_dir / CHOICE_FILE
-    if choice.exists():
-        key = json.loads(choice.read_text()).get("space")
-        if any(space.key == key for space in found):
-            return matching(found, key)
+    key = _choice(shared.state_dir / CHOICE_FILE, shared)
+    if key is not None and any(space.key == key for space in found):
+        return matching(found, key)
     return next((space for space in found if space.spec == "conse"), found[0])
+
+
+def _choice(path: Path, shared: Context) -> str | None:
+    """The key that `use` kept; None where there is none, or nothing that can be read, which is said."""
+    try:
+        kept = json.loads(read_small(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        kept = None
+    if isinstance(kept, dict) and isinstance(key := kept.get("space"), str):
+        return key
+    advice = "search uses the default space; `rushes models use SPACE` chooses again"
+    shared.errors.print(f"{path} cannot be read: {advice}", soft_wrap=True, markup=False)
+    return None
 
 
 def matching(found: list[Space], prefix: str) -> Space:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from stream.cli.bounds import MOST_PARTITIONS
 from stream.cli.context import Context, UsageProblem
+from stream.cli.output import write_file
 from stream.pipelines.reference import whole_topology
 from stream.topology import Topology
 
@@ -16,7 +18,9 @@ def topology(
     context: typer.Context,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart instead of the table.")] = False,
     asyncapi: Annotated[bool, typer.Option("--asyncapi", help="An AsyncAPI 3.0 document (JSON).")] = False,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics, for --asyncapi.")] = 8,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of the topics, for --asyncapi.")
+    ] = 8,
     output: Annotated[Path | None, typer.Option(help="Write to a file.")] = None,
 ) -> None:
     """What runs: stages, what they read and write, and how many of each may run."""
@@ -28,7 +32,7 @@ def topology(
     if output is None:
         shared.console.print(text, soft_wrap=True, markup=False, emoji=False)
     else:
-        output.write_text(text + "\n")
+        write_file(output, text + "\n", "--output")
 
 
 def _asyncapi(found: Topology, partitions: int) -> str:

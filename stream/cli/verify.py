@@ -20,6 +20,8 @@ def verify(
 
     shared: Context = context.obj
     settings = file_settings(shared)
+    if not settings.index_dir.is_dir() and not settings.parquet_dir.is_dir():
+        raise UsageProblem(f"there is no store under {shared.state_dir}: name the --state of an ingest")
     if repair is not None:
         _repair(shared, repair)
     found = compare(settings.index_dir, settings.parquet_dir)

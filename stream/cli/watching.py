@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream.cli.bounds import DAY_S, MOST_REPLICAS, YEAR_S
 from stream.cli.context import UsageProblem
 from stream.cli.sessions import Cluster
 from stream.clock import SystemClock
@@ -19,19 +20,25 @@ from stream.settings import ModelChoice, Settings
 if TYPE_CHECKING:
     from stream.sight import Sight
 
-_RATE = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+_RATE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 Broker = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
 ClientProperties = Annotated[
     Path | None, typer.Option(help="librdkafka properties, key=value a line: security settings and secrets.")
 ]
-Objective = Annotated[float, typer.Option(min=1.0, help="Seconds that interactive footage may take to be searchable.")]
-BatchDrain = Annotated[float, typer.Option(min=1.0, help="Seconds in which batch footage should be worked off.")]
-MaxReplicas = Annotated[int, typer.Option(min=1, help="Bound for stages that have none of their own.")]
+Objective = Annotated[
+    float, typer.Option(min=1.0, max=YEAR_S, help="Seconds that interactive footage may take to be searchable.")
+]
+BatchDrain = Annotated[
+    float, typer.Option(min=1.0, max=YEAR_S, help="Seconds in which batch footage should be worked off.")
+]
+MaxReplicas = Annotated[
+    int, typer.Option(min=1, max=MOST_REPLICAS, help="Bound for stages that have none of their own.")
+]
 Prior = Annotated[
     list[str] | None,
     typer.Option(help="STAGE=RATE: video-seconds per second of one replica until it is measured; repeatable."),
 ]
-Interval = Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")]
+Interval = Annotated[float, typer.Option(min=0.5, max=DAY_S, help="Seconds between two looks.")]
 Captions = Annotated[bool, typer.Option(help="The deployment runs the caption stage.")]
 Notifications = Annotated[bool, typer.Option(help="The deployment runs the notifications stage.")]
 

@@ -7,6 +7,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from stream.cli.bounds import DAY_S
 from stream.cli.context import UsageProblem
 from stream.cli.roots import Roots, checked_schemes, roots_of_buckets
 from stream.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
@@ -18,7 +19,7 @@ WhereModelsRun = Annotated[str, typer.Option(help="Where models run: auto, cpu o
 PrivateNetwork = Annotated[
     bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
 ]
-Span = Annotated[float, typer.Option(help="Longest span in seconds; results do not depend on it.")]
+Span = Annotated[float, typer.Option(min=1.0, max=DAY_S, help="Longest span in seconds; results do not depend on it.")]
 Schemes = Annotated[
     list[str] | None,
     typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3; --root says it too."),

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from stream.clock import Clock
 from stream.errors import Fatal, StageError, Unavailable
+from stream.files import read_small
 from stream.kafka.contact import Client, Refusals, first_contact
 from stream.kafka.listener import spoken
 from stream.names import Names
@@ -59,7 +60,10 @@ class KafkaSettings:
 
         Raises `Fatal` with what is wrong; the message holds no value of the file.
         """
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme != "kafka" or not parts.netloc or "@" in parts.netloc or parts.path.strip("/"):
             raise Fatal(
                 "a broker is named kafka://host:port[,host:port]; secrets go into a client properties file",
@@ -101,11 +105,10 @@ class KafkaSettings:
 def read_properties(path: Path) -> dict[str, str]:
     """librdkafka properties by name."""
     try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise Fatal(
-            f"cannot read the client properties {path} ({type(error).__name__})", code="invalid_broker"
-        ) from None
+        lines = read_small(path).decode().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Fatal(f"cannot read the client properties {path}: {why}", code="invalid_broker") from None
     found: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):

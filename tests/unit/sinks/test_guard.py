@@ -1,11 +1,22 @@
-"""What a store says of passing troubles becomes a pause, not the record's fault."""
+"""What a store says of passing troubles becomes a pause, what lasts ends the process; neither is the record's fault."""
 
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sinks.guard import guarded
-from stream.errors import Unavailable
+from sinks.delta import DeltaStore
+from sinks.delta_sink import DeltaSink
+from sinks.guard import guarded, guarded_both
+from sinks.lance_sink import LanceSink
+from sinks.lance_tables import LanceTables
+from stream.clock import ManualClock
+from stream.errors import Fatal, Unavailable
+from tests.annotations import annotations, events, planned, ref
 
 
 @pytest.mark.parametrize(
@@ -25,3 +36,124 @@ def test_a_reader_beside_a_writer_waits_for_it(tmp_path: Path, said: str) -> Non
 def test_a_defect_passes_through(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such column"), guarded(tmp_path, "the Delta table"):
         raise ValueError("no such column")
+
+
+@pytest.mark.parametrize("number", [errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_path_that_can_never_work_is_not_waited_for(tmp_path: Path, number: int, wrapped: bool) -> None:
+    error = OSError(number, os.strerror(number))
+    if wrapped:  # as Rust says it
+        error = OSError(f"Generic LocalFileSystem error: {os.strerror(number)} (os error {number})")
+    with pytest.raises(Fatal) as ended, guarded(tmp_path, "the index"):
+        raise error
+    assert ended.value.code == "store_unusable"
+    assert str(tmp_path) in ended.value.message
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO, errno.EMFILE, errno.EROFS])
+def test_what_somebody_can_mend_is_waited_for(tmp_path: Path, number: int) -> None:
+    with pytest.raises(Unavailable), guarded(tmp_path, "the index"):
+        raise RuntimeError(f"lance error: LanceError(IO): {os.strerror(number)} (os error {number})")
+
+
+def test_a_panic_of_a_library_has_words(tmp_path: Path) -> None:
+    class PanicException(BaseException):
+        pass
+
+    with pytest.raises(Fatal, match="broke down") as ended, guarded(tmp_path, "the Delta table"):
+        raise PanicException("index out of bounds")
+    assert ended.value.code == "store_unusable"
+
+
+def test_an_error_is_told_of_the_store_it_is_about(tmp_path: Path) -> None:
+    lance, delta = tmp_path / "lancedb", tmp_path / "parquet"
+    with pytest.raises(Fatal, match=f"the index at {lance}"), guarded_both(lance, delta):
+        raise RuntimeError("lance error: LanceError(IO): file size is too small")
+    with pytest.raises(Fatal, match=f"the Delta table at {delta}"), guarded_both(lance, delta):
+        raise ValueError(f"Json error: {str(delta).lstrip('/')}/_delta_log/0.json")
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [cut_in_half, emptied, Path.unlink])
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [(DeltaSink, "segments/_delta_log/*0.json"), (LanceSink, "segments.lance/data/*")],
+)
+def test_damage_is_said_and_nothing_waits(
+    kind: type[DeltaSink | LanceSink], files: str, harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    def run(turn: int) -> None:
+        sink = kind(tmp_path / "store", ManualClock())
+        try:
+            sink.open()
+            asset = ref(f"clip-{turn}")
+            list(sink.process(events(planned(asset, of=1), annotations(asset, 0, of=1, count=2))))
+        finally:
+            sink.close()
+
+    run(0)
+    harmed = sorted((tmp_path / "store").glob(files))
+    assert harmed
+    for path in harmed:
+        harm(path)
+    with pytest.raises(Fatal, match="rushes verify --repair") as ended:
+        run(1)
+    assert ended.value.code == "store_unusable"
+
+
+TRIED = ('-a b, 50% #1 what? a*b {x} a:b <it\'s> "q"', "~ünï 😀 a&b=c+d; e`f` $HOME @k=v %zz")
+REFUSED = ("a[b", "a]b", "a\\b", "a%41b", "a%2Fb", "a^b", "a|b", "a\nb", "a\tb", "a\x7fb", os.fsdecode(b"a\xffb"))
+
+_WRITE = """
+import sys
+from pathlib import Path
+from sinks.delta_sink import DeltaSink
+from sinks.lance_sink import LanceSink
+from sinks.verify import verify
+from stream.clock import ManualClock
+from tests.annotations import annotations, events, planned, ref
+for root in map(Path, sys.argv[1:]):
+    for kind, name in ((LanceSink, "lancedb"), (DeltaSink, "parquet")):
+        sink = kind(root / name, ManualClock())
+        sink.open()
+        for turn in (0, 1):
+            asset = ref(f"clip-{turn}")
+            list(sink.process(events(planned(asset, of=1), annotations(asset, 0, of=1, count=2))))
+        sink.maintain(purge=True)
+        sink.close()
+    report = verify(root / "lancedb", root / "parquet")
+    assert report.agrees and [item.moments for item in report.spaces] == [4], root
+    assert {path.name for path in root.iterdir()} == {"lancedb", "parquet"}
+    print("ok")
+"""
+
+
+def test_stores_work_in_folders_of_any_other_name(tmp_path: Path) -> None:
+    roots = [tmp_path / name for name in TRIED]
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE, *map(str, roots)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout.split(), done.returncode) == (["ok"] * len(TRIED), 0), done.stderr[-2000:]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(TRIED)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("store", [DeltaStore, LanceTables])
+def test_a_folder_whose_name_the_libraries_misread_is_refused(
+    name: str, store: type[DeltaStore | LanceTables], tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / name)
+    for directory in (tmp_path / name / "store", link):
+        with pytest.raises(Fatal, match="choose another directory") as refused:
+            store(directory)
+        assert refused.value.code == "unusable_path"
+        refused.value.message.encode()
+    assert list(tmp_path.iterdir()) == [link]

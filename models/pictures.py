@@ -1,0 +1,78 @@
+"""Picture files that people ask with, as the models see frames: upright, in 8 bits, without transparency."""
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+
+from models.protocol import Image
+from stream.errors import BadMedia
+
+MAX_PIXELS = 100_000_000
+MAX_FILE_BYTES = 256 << 20
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
+"""No format that runs a program or a script (EPS)."""
+
+
+def pixels_of(data: bytes) -> Image:
+    """RGB uint8 [height, width, 3] of an encoded picture, the first of several.
+
+    EXIF orientation is applied, 16 bits are scaled to 8, and what is transparent is black. Raises `BadMedia`
+    (`bad_picture`) in words for everything that cannot be shown so.
+    """
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    if not data:
+        raise _bad("it is empty")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise _bad(f"it has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller")
+                return _rgb(_upright(picture))
+        except BadMedia:
+            raise
+        except UnidentifiedImageError:
+            raise _bad(f"it is none of {', '.join(FORMATS)}, or its beginning is damaged") from None
+        except Pillow.DecompressionBombError:
+            raise _bad(f"it has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller") from None
+        except Exception as error:  # noqa: BLE001 - Pillow's decoders raise what they like over damaged files
+            raise _bad(f"it is damaged or cut off ({_reason(error)}); save it anew") from None
+
+
+def _upright(picture: Any) -> Any:
+    """By its EXIF orientation; what cannot be read there turns nothing."""
+    from PIL import ImageOps
+
+    picture.load()
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # noqa: BLE001 - EXIF is a format of its own, and so is every way to break it
+        return picture
+
+
+def _rgb(picture: Any) -> Image:
+    from PIL import Image as Pillow
+
+    if picture.mode.startswith("I"):  # 16 bits of grey, in the machine's order or as 32-bit numbers
+        grey = np.clip(np.asarray(picture, np.int64), 0, 65_535)
+        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode == "F":
+        raise _bad("its pixels are floating-point numbers without a white; save it in 8 or 16 bits")
+    if picture.has_transparency_data:
+        shown = picture.convert("RGBA")
+        black = Pillow.new("RGBA", shown.size, (0, 0, 0, 255))
+        picture = Pillow.alpha_composite(black, shown)
+    return np.asarray(picture.convert("RGB"))
+
+
+def _bad(why: str) -> BadMedia:
+    return BadMedia(why, code="bad_picture")
+
+
+def _reason(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return words[:120] or type(error).__name__

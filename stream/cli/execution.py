@@ -1,0 +1,166 @@
+"""How a command line is carried out and how it ends: in words, by an exit code, with `--json` always in JSON."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout, suppress
+from functools import cache, partial
+from typing import Any, TextIO, cast
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from stream.cli.context import UsageProblem, explain
+from stream.cli.output import Document, OutputClosed, StandardOutput, wants_document
+from stream.errors import StageError, printable, unexpected
+
+CANNOT_RUN, DEFECT, INTERRUPTED, CLOSED = 2, 3, 130, 141
+_EMPTY_ADVICE = "give it a value, or leave it out"
+
+
+def finished(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """`execute` for a process that ends with it."""
+    code = execute(app, arguments)
+    if code in {CLOSED, CANNOT_RUN}:
+        _forget_output()
+    return code
+
+
+def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run a command line, say how it ended, and give its exit code. With `--json` standard output holds one JSON
+    document however it ends; a failure is `{"error": {"code": …, "message": …}}`.
+    """
+    arguments = list(arguments)
+    output = StandardOutput()
+    document = Document(output, wanted=wants_document(arguments))
+    try:
+        with redirect_stdout(cast("TextIO", output)):
+            code = _obeyed(tree(app), arguments, document)
+        output.flush()
+    except OutputClosed:
+        return CLOSED
+    except UsageProblem as refused:  # by standard output
+        _say(explain(refused))
+        return CANNOT_RUN
+    return code
+
+
+@cache
+def tree(app: typer.Typer) -> Any:
+    """All commands. What is given as text is text when one of them gets it: a store takes no other bytes. Roots, and
+    arguments of which there may be several, name files, which may be any bytes.
+    """
+    root: Any = get_command(app)
+    for leaf in leaves(root).values():
+        leaf.callback = partial(_with_text, leaf, leaf.callback)
+    return root
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every command that does something, by its words."""
+    if not isinstance(command, TyperGroup):
+        return {path: command}
+    inner = (leaves(each, (*path, name)) for name, each in command.commands.items())
+    return {words: leaf for found in inner for words, leaf in found.items()}
+
+
+def _with_text(leaf: Any, callback: Callable[..., Any], **values: Any) -> Any:
+    for parameter in leaf.params:
+        if parameter.name == "root":
+            continue
+        value = values.get(parameter.name or "")
+        listed = value if isinstance(value, list) and parameter.param_type_name == "option" else [value]
+        for text in listed:
+            if isinstance(text, str) and not _is_text(text):
+                name = parameter.opts[-1]
+                raise UsageProblem(f"{name} {printable(text[:100])!r} is not UTF-8 text")
+    return callback(**values)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _obeyed(root: Any, arguments: list[str], document: Document) -> int:
+    try:
+        _require_values(arguments)
+        with root.make_context("rushes", arguments, obj=document) as context:
+            root.invoke(context)
+    except typer.Exit as ended:
+        if ended.exit_code:
+            document.fail("interrupted" if ended.exit_code == INTERRUPTED else "failed", "see standard error")
+        return ended.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed(document, INTERRUPTED, "interrupted", "interrupted; run the same command again to resume")
+    except (UsageProblem, StageError) as error:
+        code = error.code if isinstance(error, StageError) else "usage"
+        return _failed(document, CANNOT_RUN, code, explain(error))
+    except typer.TyperException as error:
+        return _refused_options(document, error)
+    except OutputClosed:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            return _defect(document, error)
+        words = f"{error.filename!s}: {error.strerror}"
+        return _failed(document, CANNOT_RUN, "file_error", printable(words))
+    except Exception as error:  # noqa: BLE001 - nobody is shown a traceback unasked
+        return _defect(document, error)
+    return 0
+
+
+def _require_values(arguments: Sequence[str]) -> None:
+    """Raises `UsageProblem` for an empty value: what a script's unset variable leaves, and never meant."""
+    for at, argument in enumerate(arguments):
+        before = arguments[at - 1] if at and arguments[at - 1].startswith("-") else None
+        if argument == "":
+            raise UsageProblem(f"{f'the value after {before}' if before else 'an argument'} is empty: {_EMPTY_ADVICE}")
+        if argument.startswith("--") and argument.find("=") == len(argument) - 1:
+            raise UsageProblem(f"{argument[:-1]} is empty: {_EMPTY_ADVICE}")
+
+
+def _refused_options(document: Document, error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
+        return _failed(document, CANNOT_RUN, "usage", "say which command")
+    path = context.command_path if context is not None else "rushes"
+    words = " ".join(error.format_message().split())
+    return _failed(document, CANNOT_RUN, "usage", printable(f"{words} (`{path} --help` tells what there is)"))
+
+
+def _failed(document: Document, exit_code: int, code: str, message: str) -> int:
+    _say(message)
+    document.fail(code, message)
+    return exit_code
+
+
+def _defect(document: Document, error: Exception) -> int:
+    """No input may lead here."""
+    if os.environ.get("RUSHES_DEBUG"):
+        traceback.print_exception(error)
+    found = unexpected(error)
+    advice = "this is a defect of rushes, please report it; RUSHES_DEBUG=1 shows the whole traceback"
+    return _failed(document, DEFECT, found.code, f"{explain(found)}: {advice}")
+
+
+def _say(message: str) -> None:
+    with suppress(OSError, AttributeError, ValueError):  # nobody listens: the exit code has to do
+        sys.stderr.write(f"rushes: {message}\n")
+        sys.stderr.flush()
+
+
+def _forget_output() -> None:
+    """What is still in the buffer would be tried once more when the interpreter ends, with a complaint."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)

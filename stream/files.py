@@ -1,0 +1,65 @@
+"""Files of this machine: state that is replaced whole or not at all, small files that people name, what systems say."""
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+MAX_SMALL_BYTES = 1 << 20
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put `text` in the place of what `path` held, durably: after a crash or on a full disk the old file is still
+    whole. Raises `OSError`, and leaves nothing behind then.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with fresh.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def read_small(path: Path, *, most_bytes: int = MAX_SMALL_BYTES) -> bytes:
+    """The bytes of a file or a pipe. A pipe that nobody writes to has none, as waiting for it may never end.
+
+    Raises `OSError`: also for what is longer than `most_bytes` (EFBIG), and for devices (ENXIO), which may not end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
+            raise OSError(errno.ENXIO, "neither a file nor a pipe", str(path))
+        os.set_blocking(descriptor, True)
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"longer than {most_bytes >> 10} KiB", str(path))
+    return data
+
+
+def expanded(path: str) -> Path:
+    """With `~` and `~user` as a home, where there is such a user; else the name is taken as it stands."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _sync_directory(directory: Path) -> None:
+    """So that the new name outlives a crash, where the file system can promise that."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
