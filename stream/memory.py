@@ -202,6 +202,10 @@ class MemoryConsumer:
                     self._group.cursors[record.topic, record.partition].ack(record.offset)
             self._acked.notify_all()
 
+    @property
+    def trouble(self) -> str | None:
+        return None
+
     def owns(self, record: Record) -> bool:
         return self._owns(record)  # without the lock: the answer may be outdated as soon as it is given
 

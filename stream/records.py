@@ -80,6 +80,10 @@ class Consumer(Protocol):
         Must be called regularly, also while the caller is busy: it keeps the membership alive and serves rebalances.
         """
 
+    @property
+    def trouble(self) -> str | None:
+        """Why no record can come now (`unavailable: …`), although nothing failed. From any thread."""
+
     def ack(self, records: Iterable[Record]) -> None:
         """The records' effects are durable. Any order; duplicates and stale epochs are ignored."""
 

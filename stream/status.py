@@ -35,12 +35,13 @@ class Status:
         self._paused: str | None = None
         self._in_flight = 0
 
-    def snapshot(self, *, delayed: int) -> WorkerState:
+    def snapshot(self, *, delayed: int, trouble: str | None = None) -> WorkerState:
+        """`trouble`: what keeps records away that the worker's own thread has not met yet."""
         return WorkerState(
             stage=self._stage,
             joined=self._joined,
-            ready=self._ready,
-            paused=self._paused,
+            ready=self._ready and trouble is None,
+            paused=self._paused or trouble,
             outcomes=self._outcomes.copy(),
             in_flight=self._in_flight,
             delayed=delayed,

@@ -102,8 +102,10 @@ class Worker:
 
     @property
     def state(self) -> WorkerState:
-        """A snapshot; may be read from any thread."""
-        return self._status.snapshot(delayed=self._inbox.delayed)
+        """A snapshot; may be read from any thread, also while an operator is at work."""
+        consumer = self._consumer
+        trouble = None if consumer is None else consumer.trouble
+        return self._status.snapshot(delayed=self._inbox.delayed, trouble=trouble)
 
     def run(self, stop: threading.Event, abandon: threading.Event | None = None) -> None:
         """Step until `stop`, then drain: what is in flight may finish within `drain_s`, the rest stays unacknowledged.

@@ -79,11 +79,7 @@ class Commits:
             if found.offset < 0:
                 starts[key] = take_over(place.low, Note(), self._in_hand)
             elif found.offset < place.low and not place.by_age:
-                raise Fatal(
-                    f"records {found.offset} to {place.low - 1} of {key[0]}-{key[1]} were deleted before"
-                    " they were read; publish their assets again, then reset the group's offsets",
-                    code="records_lost",
-                )
+                raise lost_records(group, key, found.offset, place.low)
             else:
                 starts[key] = take_over(found.offset, Note.from_text(found.metadata), self._in_hand)
             starts[key] = replace(starts[key], note=replace(starts[key].note, topic=place.topic_id))
@@ -170,6 +166,17 @@ class Commits:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         for key, content in changed.items():
             self._held[key].committed, self._held[key].lost = content, False
+
+
+def lost_records(group: str, key: Key, next_offset: int, low: int, found: str = "") -> Fatal:
+    """The group committed `next_offset` or less, and what is kept begins at `low`: nobody did what lies between."""
+    between = f"records {next_offset} to {low - 1}" if next_offset < low else f"records up to {next_offset - 1}"
+    return Fatal(
+        f"group {group}: {between} of {key[0]}-{key[1]} were deleted before they were read"
+        f"{f' ({found})' if found else ''}, and the group has not done them; publish their assets again, stop the"
+        f" stage, and set the offset of this partition alone to {low}",
+        code="records_lost",
+    )
 
 
 def _progressed(note: Note, partition: PartitionAcks) -> Note:

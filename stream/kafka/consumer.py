@@ -12,15 +12,17 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from stream.acks import AckTracker
 from stream.acks import TopicPartition as Key
 from stream.clock import Clock
-from stream.errors import Fatal, StageError, Unavailable
+from stream.errors import StageError, Unavailable
 from stream.kafka.client import KafkaSettings, as_stage_error, made, record_of
-from stream.kafka.commits import Commits, Places
+from stream.kafka.commits import Commits, Places, lost_records
+from stream.kafka.contact import Reach
 from stream.kafka.reader import Reader
 from stream.kafka.takeover import REACH, Takeover
 from stream.kafka.topics_now import TopicsNow
 from stream.records import IN_HAND, Record
 
 SERVE_S = 0.1
+ASK_S = 1.0
 _epochs = itertools.count(1)
 _log = logging.getLogger(__name__)
 
@@ -61,7 +63,11 @@ class KafkaConsumer:
         self._ended = threading.Event()  # failed, or closed
         self._polled_s = clock.monotonic_s()
         self._closing = threading.Event()
-        self._consumer = made(Consumer, settings, on_commit=self._on_commit, **_options(settings, group))
+        self._reach = Reach()
+        self._asked_for = settings.place(topics[0], 0)
+        self._consumer = made(
+            Consumer, settings, on_commit=self._on_commit, error_cb=self._on_error, **_options(settings, group)
+        )
         self._commits = Commits(self._consumer, settings, clock, places, in_hand)
         self._consumer.subscribe(
             [settings.names.of(topic) for topic in topics],
@@ -89,6 +95,10 @@ class KafkaConsumer:
                 break
         self._raise_failure()
         return []
+
+    @property
+    def trouble(self) -> str | None:
+        return self._reach.trouble
 
     def ack(self, records: Iterable[Record]) -> None:
         with self._lock:
@@ -197,6 +207,7 @@ class KafkaConsumer:
                     if message.error() is not None:  # a record that comes before it is paused, the reader brings too
                         self._reported(message)
                 self._settings.refusals.check()
+                self._reach.look(lambda: self._consumer.committed([self._asked_for], timeout=ASK_S))
                 with self._lock:
                     self._commits.keep_up(self._acks)
             except StageError as error:
@@ -233,24 +244,25 @@ class KafkaConsumer:
                 acks.deleted_below(message.offset() or 0)
 
     def _missed(self, message: Message, error: KafkaError) -> None:
-        """What was to be read next is gone. Where age takes what was not read, the rest goes on, and says how much is
+        """What was to be read next is gone. What the group has done meanwhile is not missed: a member that stood still
+        hears late that others went on. Where age takes what was not read, the rest goes on, and says how much is
         missing; nothing else is missed in silence. Raises `Fatal`, `Unavailable`.
         """
-        key = self._settings.key(message)
+        key, offset = self._settings.key(message), message.offset() or 0
         (place,) = self._places(self._group, [self._settings.place(*key)])
-        if not place.by_age or place.low <= (message.offset() or 0):
-            raise Fatal(
-                f"group {self._group}: records of {key[0]} were deleted before they were read"
-                f" ({error.str()}); replay their assets, then reset the group",
-                code="records_lost",
-            )
+        done = place.committed.offset >= place.low > offset
+        if not done and (not place.by_age or place.low <= offset):
+            raise lost_records(self._group, key, max(offset, place.committed.offset), place.low, error.str())
+        start = place.committed.offset if done else place.low
         with self._lock:  # what another member gets meanwhile must not begin again here
             epoch, acks = self._reader.epochs.get(key), self._acks.partition(key)
             if acks is None or epoch is None or epoch != self._epoch_of.get(key):
                 return
-            gone = acks.deleted_below(place.low)
-            self._reader.begin({key: (epoch, place.low)})
-        if gone:
+            gone = acks.deleted_below(start)
+            self._reader.begin({key: (epoch, start)})
+        if done:
+            _log.info("group %s: others did records of %s-%d meanwhile; goes on at %d", self._group, *key, start)
+        elif gone:
             _log.warning(
                 "group %s: %d records of %s-%d grew too old and were deleted before they were read",
                 *(self._group, gone, *key),
@@ -278,6 +290,7 @@ class KafkaConsumer:
                 self._starts[key] = start
                 self._epoch_of[key] = epoch
         self._topic_ids = self._topic_ids | {topic: start.note.topic for (topic, _), start in starts.items()}
+        self._reach.assigned()
         # At the end, so that nothing is fetched before the pause holds.
         consumer.incremental_assign([self._settings.place(*key, OFFSET_END) for key in starts])
         consumer.pause([self._settings.place(*key) for key in starts])
@@ -303,7 +316,12 @@ class KafkaConsumer:
             with self._lock:
                 self._commits.failed(failed)
 
+    def _on_error(self, error: KafkaError) -> None:
+        self._settings.refusals.told(error)
+        self._reach.told(error)
+
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._reach.lost()
         self._forget([self._settings.key(partition) for partition in partitions])
 
     def _forget(self, keys: Sequence[Key]) -> None:

@@ -4,6 +4,7 @@ librdkafka takes a wrong password, a certificate that it does not trust and the 
 tries for ever.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
@@ -49,6 +50,49 @@ class Refusals:
         if self._first is not None:
             code, advice = _ADVICE[self._first.code()]
             raise Fatal(f"the broker and this client refuse each other: {self._first.str()}; {advice}", code=code)
+
+
+class Reach:
+    """Whether a member of a group reaches its cluster. librdkafka says when its last connection ends, and an idle one
+    ends too; whether that was an outage, the group's coordinator tells: it is asked until it answers.
+    """
+
+    __slots__ = ("_away", "_doubted", "_settled")
+
+    def __init__(self) -> None:
+        self._doubted = self._away = False
+        self._settled = True
+
+    def told(self, error: KafkaError) -> None:
+        """`error_cb` of the member's client."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name for its own code
+            self._doubted = True
+
+    def lost(self) -> None:
+        """The group went on without this member."""
+        self._settled = False
+
+    def assigned(self) -> None:
+        """It has its place in the group, be it without partitions."""
+        self._settled = True
+
+    def look(self, ask: Callable[[], object]) -> None:
+        """`ask` the coordinator where there is a doubt; it raises `KafkaException` when there is no answer."""
+        if not self._doubted:
+            return
+        try:
+            ask()
+        except KafkaException:
+            self._away = True
+        else:
+            self._doubted = self._away = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no record can come, from any thread."""
+        if self._away:
+            return "unavailable: the broker does not answer"
+        return None if self._settled else "unavailable: joining its group again"
 
 
 class Client(Protocol):

@@ -102,6 +102,21 @@ def test_what_a_transaction_leaves_is_neither_waited_for_nor_counted(cluster: Cl
     assert cluster.plan().offset_lag == {"assets": 0}
 
 
+def test_a_member_says_that_its_broker_is_away_until_it_works_again(node: LocalNode, cluster: Cluster) -> None:
+    """An idle one too: nobody asks it for anything meanwhile."""
+    plan, idle = (cluster.broker.consumer([ASSETS.name], group) for group in ("plan", "idle"))
+    assert take(plan, 0) == take(idle, 0) == []
+    assert plan.trouble is idle.trouble is None
+    node.down()
+    until(lambda: plan.trouble is not None and idle.trouble is not None, "both say it")
+    node.up(kafka_jars())
+    until(lambda: not take(plan, 0) and plan.trouble is idle.trouble is None, "both are well again")
+    delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
+    assert [record.value for record in take(plan, 1)] == [b"1"]
+    plan.close()
+    idle.close()
+
+
 def test_records_behind_an_open_transaction_are_told_of_and_are_no_work_yet(cluster: Cluster) -> None:
     assets = cluster.name(ASSETS.name)
     producer = Transactions(cluster.settings, f"{assets}-producer")

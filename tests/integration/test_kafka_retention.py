@@ -1,7 +1,8 @@
 """What a real broker keeps: everything that a declared group still needs, and little more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from stream.janitor import Janitor
 from stream.kafka import broker as broker_module
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
+from stream.kafka.commits import GroupPlace
 from stream.kafka.consumer import KafkaConsumer
 from stream.kafka.reader import Reader
 from stream.records import Consumer, TopicSpec
@@ -158,6 +160,19 @@ def age(broker: KafkaBroker, topic: str, low: int = 5) -> None:
     broker._delete([TopicPartition(topic, 0, low)])
 
 
+def done_elsewhere(member: KafkaConsumer, monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
+    """The group stands at `offset`, and the member does not know: as when it stood still while others went on."""
+    places = member._places
+
+    def now(group: str, asked: Sequence[TopicPartition]) -> list[GroupPlace]:
+        return [
+            replace(place, committed=TopicPartition(place.committed.topic, place.committed.partition, offset))
+            for place in places(group, asked)
+        ]
+
+    monkeypatch.setattr(member, "_places", now)
+
+
 def joined(broker: KafkaBroker, topic: str) -> KafkaConsumer:
     """A member that knows where to begin, and has read nothing."""
     member = broker.consumer([topic], topic)
@@ -211,6 +226,35 @@ def test_of_what_is_kept_until_it_is_read_nothing_is_passed_over(broker: KafkaBr
     with pytest.raises(Fatal) as lost:
         member.poll(1, WAIT_S)
     with suppress(Fatal):  # the group's own client may have met the hole too
+        member.close()
+    assert lost.value.code == "records_lost"
+
+
+def test_what_the_group_has_done_meanwhile_is_not_missed(
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member that stood still: its records were done by another, and trimmed."""
+    topic = "kept-until-done"
+    stand(broker, TopicSpec(topic, 1), 2)
+    member = joined(broker, topic)
+    done_elsewhere(member, monkeypatch, 7)
+    age(broker, topic, 6)
+    assert read_all(member, 9) == [7, 8, 9]
+    assert not [each for each in caplog.records if "deleted" in each.getMessage()]
+    assert broker.backlog(topic, topic).records == 0
+
+
+def test_what_nobody_did_is_lost_in_words_that_harm_nobody(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = "kept-until-lost"
+    stand(broker, TopicSpec(topic, 1), 2)
+    member = joined(broker, topic)
+    done_elsewhere(member, monkeypatch, 4)
+    age(broker, topic, 6)
+    with pytest.raises(Fatal, match=rf"records 4 to 5 of {topic}-0 .* of this partition alone to 6") as lost:
+        member.poll(1, WAIT_S)
+    with suppress(Fatal):
         member.close()
     assert lost.value.code == "records_lost"
 

@@ -1,0 +1,67 @@
+"""When a member says that its cluster does not answer. Pure: what librdkafka and the coordinator say is made up."""
+
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError, KafkaException
+from prometheus_client import CollectorRegistry
+
+from stream.kafka.contact import Reach
+from stream.metrics import Metrics, StageMetrics
+from stream.status import Status
+
+DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN)
+
+
+def silence() -> None:
+    raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+
+def no_question() -> None:
+    raise AssertionError("nobody is to be asked")
+
+
+def looked(reach: Reach, *asks: Callable[[], object]) -> list[bool]:
+    """After each look: whether there is trouble."""
+    found = []
+    for ask in asks:
+        reach.look(ask)
+        found.append(reach.trouble is not None)
+    return found
+
+
+def test_an_outage_lasts_from_the_first_silence_to_the_first_answer() -> None:
+    reach = Reach()
+    assert looked(reach, no_question) == [False]
+    reach.told(DOWN)
+    assert looked(reach, silence, silence, list, no_question) == [True, True, False, False]
+
+
+def test_an_idle_connection_that_was_closed_is_no_outage() -> None:
+    reach = Reach()
+    reach.told(DOWN)
+    assert reach.trouble is None
+    assert looked(reach, list, no_question) == [False, False]
+
+
+def test_one_broker_of_many_is_no_outage() -> None:
+    reach = Reach()
+    reach.told(KafkaError(KafkaError._TRANSPORT))
+    assert looked(reach, no_question) == [False]
+
+
+def test_who_lost_his_place_is_well_when_he_has_one_again() -> None:
+    reach = Reach()
+    reach.told(DOWN)
+    reach.lost()
+    assert looked(reach, silence, list) == [True, True]
+    reach.assigned()
+    assert reach.trouble is None
+
+
+def test_a_worker_in_the_midst_of_work_is_not_ready_without_its_broker() -> None:
+    status = Status("index", StageMetrics(Metrics(CollectorRegistry()), "index"))
+    status.ready(True)
+    assert status.snapshot(delayed=0).ready
+    seen = status.snapshot(delayed=0, trouble="unavailable: the broker does not answer")
+    assert (seen.ready, seen.paused) == (False, "unavailable: the broker does not answer")
+    assert status.snapshot(delayed=0).ready
