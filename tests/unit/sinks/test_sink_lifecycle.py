@@ -220,6 +220,29 @@ def test_cells_that_were_retired_after_plan_looked_are_asked_for_once() -> None:
     assert life.state.live == make.version(4)
 
 
+def test_what_cannot_be_asked_for_without_its_query_is_told_as_missing() -> None:
+    """The query is not kept: without it the uri may name something else."""
+    life = Life()
+    query = {"uri": "https://user:pw@host/clip.mp4?id=5"}
+    life.say(make.planned().model_copy(update=query), *cells())
+    life.say(make.planned(make.ref(number=2), content="b").model_copy(update=query), *cells(2, "b"))
+    again = make.planned(make.ref(number=3), assumed=(0, 1, 2)).model_copy(update=query)
+    settled = life.say(again)
+    assert settled.replans == ()
+    (change,) = settled.changed
+    assert (change.status, change.code, change.uri) == (
+        AssetStatus.FAILED,
+        "uri_not_kept",
+        "https://host/clip.mp4?…",
+    )
+    assert "publish it again" in (change.reason or "")
+    assert life.say(again).changed == ()
+    assert "pw" not in life.state.model_dump_json()
+    assert "id=5" not in life.state.model_dump_json()
+    settled = life.say(make.planned(make.ref(number=4)), *cells(4))
+    assert settled.newest.status is AssetStatus.READY
+
+
 def test_a_plan_that_relies_on_what_is_gone_again_and_again_is_asked_once() -> None:
     """As one with a wrong memory of what is outstanding does: each replan would lead to another."""
     life = Life()
