@@ -17,6 +17,7 @@ from stream.events.base import Payload
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
 from stream.lanes import LANES, Lane, lane_of
+from stream.outstanding import CellName, Hop
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -33,7 +34,8 @@ class AdmissionPolicy:
     leaves half of what is for all to whoever comes; where interactive assets wait too, it gets `batch_share` of the
     turns and of what is outstanding, and so of the stages that work first come, first served.
     `record_cost_s` is what inspecting costs; no segment counts less. A cell is outstanding until `settled_by` or a
-    failure reports it; a tenant that nothing was heard of for `lease_s` of real time has nothing outstanding.
+    failure reports it, or it is known to be lost on its `way`. A tenant that nothing was heard of for `lease_s` of real
+    time has nothing outstanding.
     """
 
     tenant_credit_s: float = 60.0
@@ -47,6 +49,7 @@ class AdmissionPolicy:
     lease_s: float = 600.0
     read_ahead_records: int = 16_384
     read_ahead_bytes: int = 32 << 20
+    way: tuple[Hop, ...] = ()
 
 
 class RoundRobin(Generic[K]):
@@ -221,6 +224,11 @@ class Credits:
         elif isinstance(payload, AssetChanged) and payload.status.final:
             cells = self._cells.get(_owner(payload.asset), {})
             self._settle(payload.asset, [it for it in cells if it[0] <= payload.asset.version], now_s)
+
+    def lost(self, cells: Iterable[CellName]) -> None:
+        """Cells that will not come."""
+        for name in cells:
+            self._remove(name[:2], [(name.version, name.segment)])
 
     def expire(self, now_s: float) -> None:
         """Forget tenants that nothing was heard of: their news is lost, or their work waits and is counted there."""

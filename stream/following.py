@@ -26,8 +26,8 @@ Name = tuple[str, str]
 class Awaited:
     """Fed with every event of `progress`, it says which of them matter and when all is settled.
 
-    A version is settled by a final status of itself or of a later one. Of a version whose source changed the index
-    asks for another, once: the first such status settles nothing.
+    A version is settled by a final status of itself or of a later one, a cell by a later version's too. Of a version
+    whose source changed the index asks for another, once: the first such status settles nothing.
     """
 
     def __init__(self) -> None:
@@ -71,6 +71,7 @@ class Awaited:
             if payload.stage == INDEX:
                 self._cells.discard((name, ref.version, payload.segment))
         elif payload.status.final and ref.version >= self._open.get(name, ref.version):
+            self._cells = {cell for cell in self._cells if cell[0] != name or cell[1] >= ref.version}
             self._told(name, payload)
         return True
 

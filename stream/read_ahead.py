@@ -1,18 +1,20 @@
 """The inbox's queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Protocol, runtime_checkable
 
 from stream.admission import AdmissionPolicy, Claim, Credits, FairQueue
 from stream.clock import Clock
 from stream.codec import Decoder
 from stream.dead_letters import identity
-from stream.errors import BadEvent
+from stream.errors import BadEvent, Unavailable
 from stream.events.asset import AssetPublished, SegmentProgressed
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.inbox import Work
 from stream.lanes import Lane, lane_of
+from stream.outstanding import CellName, Outstanding
 from stream.records import Broker, Follower, Record
 from stream.routing import routes
 from stream.stage import Stage
@@ -26,6 +28,20 @@ HISTORY_WAIT_S = 10.0
 MAX_NEWS = 2_000
 KEPT_EVENTS = 1_024
 """Of what waits so many are decoded once; of more the bytes are kept alone, which are smaller, and read again."""
+
+
+LOOK_S = 1.0
+BLOCKED_LOOK_S = 10.0
+"""Where is asked what is left, at most so often: for an asset that came again, and while nobody has credit."""
+HEAR_S, HEAR_AT_MOST_S = 0.2, 2.0
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """An operator that wants to know which of the cells it planned may still come."""
+
+    def ask(self, coming: Callable[[Collection[CellName]], set[CellName]]) -> None:
+        """Called once, before anything is processed."""
 
 
 class ReadAhead:
@@ -45,6 +61,9 @@ class ReadAhead:
         self._clock = clock
         self._queue: FairQueue[tuple[Work, int]] = FairQueue(quantum_s=policy.quantum_s, batch_share=policy.batch_share)
         self.credits = Credits(policy, stage.name)
+        self.outstanding = Outstanding(stage.name, policy.way)
+        self._broker: Broker | None = None
+        self._looked_s = clock.monotonic_s()
         self._progress = progress
         self._news = Decoder([topics[progress]])
         self._follower: Follower | None = None
@@ -56,6 +75,7 @@ class ReadAhead:
         """Begin to follow what becomes of planned cells. Raises `Unavailable`."""
         if self._follower is not None:
             return
+        self._broker = broker
         follower = self._follower = broker.follow(self._progress, HISTORY_RECORDS)
         deadline_s = self._clock.monotonic_s() + HISTORY_WAIT_S
         while follower.behind and (now_s := self._clock.monotonic_s()) < deadline_s:
@@ -103,9 +123,18 @@ class ReadAhead:
         for output in outputs:
             if isinstance(output.data, SegmentProgressed):
                 self.credits.apply(output.data, self._clock.monotonic_s())
+                self.outstanding.apply(output.data, self._clock.now_ms())
                 if claim is not None:
                     self._queue.charge(claim, self.credits.cost_ns(output.data) / SECOND_NS)
             yield output
+
+    def coming(self, cells: Collection[CellName]) -> set[CellName]:
+        """Which of these planned cells may still come; all, where their way is not known. Raises `Unavailable`."""
+        if not self._policy.way:
+            return set(cells)
+        if any(name in self.outstanding for name in cells):
+            self._look(LOOK_S)
+        return {name for name in cells if name in self.outstanding}
 
     def drop(self, gone: Callable[[Record], bool]) -> int:
         """Forget records that another member has by now; how many."""
@@ -139,11 +168,36 @@ class ReadAhead:
         if self._follower is None or now_s - self._refreshed_s < REFRESH_S:
             return
         self._refreshed_s = now_s
-        while records := self._follower.poll(MAX_NEWS, 0.0):
-            self._hear(records, now_s)
+        self._hear_all(0.0)
         self.credits.expire(now_s)
+        if len(self._queue) and not self._queue.may_any(self._may):
+            with suppress(Unavailable):  # the worker asks the broker for more than this
+                self._look(BLOCKED_LOOK_S)
+
+    def _look(self, interval_s: float) -> None:
+        """Find out what is lost, unless that has just been done. Raises `Unavailable`."""
+        now_s = self._clock.monotonic_s()
+        if self._broker is None or now_s - self._looked_s < interval_s:
+            return
+        self._hear_all(HEAR_S)
+        self.outstanding.begin_look()
+        left = {hop.stage: self._broker.backlog(hop.topic, hop.stage).oldest_append_time_ms for hop in self._policy.way}
+        self._hear_all(HEAR_S)
+        self.credits.lost(self.outstanding.end_look(left, self._clock.now_ms()))
+        self._looked_s = self._clock.monotonic_s()
+
+    def _hear_all(self, wait_s: float) -> None:
+        """Everything that is there by now; `wait_s` is how long a broker may take to send what it has."""
+        begun_ms, until_s = self._clock.now_ms(), self._clock.monotonic_s() + HEAR_AT_MOST_S
+        while self._follower is not None and (records := self._follower.poll(MAX_NEWS, wait_s)):
+            now_s = self._clock.monotonic_s()
+            self._hear(records, now_s)
+            if wait_s and (records[-1].append_time_ms > begun_ms or now_s > until_s):
+                return
 
     def _hear(self, records: Iterable[Record], now_s: float) -> None:
         for record in records:
             with suppress(BadEvent):  # nothing of ours
-                self.credits.apply(self._news.decode(record).data, now_s)
+                news = self._news.decode(record).data
+                self.credits.apply(news, now_s)
+                self.outstanding.apply(news, self._clock.now_ms(), record.append_time_ms)

@@ -16,7 +16,7 @@ from stream.failures import Failures
 from stream.inbox import Inbox, Work
 from stream.metrics import Metrics, StageMetrics
 from stream.outbox import Outbox, Outcome, refused
-from stream.read_ahead import ReadAhead
+from stream.read_ahead import Planning, ReadAhead
 from stream.reading import parts_of
 from stream.records import IN_HAND, Broker, Consumer, Delivery
 from stream.stage import Operator, Stage
@@ -75,6 +75,8 @@ class Worker:
         self._operator: Operator = stage.operator()
         self._outbox = Outbox(stage, broker.producer(), topics, self._metrics)
         self._read_ahead = ReadAhead(stage, topics, self._decoder, clock) if stage.admission else None
+        if self._read_ahead is not None and isinstance(self._operator, Planning):
+            self._operator.ask(self._read_ahead.coming)
         self._inbox = Inbox(stage, rng or random.Random(), self._read_ahead)
         self._failures = Failures(
             stage,

@@ -1,6 +1,6 @@
 """The plan operator: asset events in, `AssetPlanned` and spans out. It inspects, it never decodes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from stream.events.asset import (
 from stream.events.base import Event, Payload
 from stream.events.grid import segment_count, segment_range
 from stream.events.ids import AssetVersion, digest, segment_id
+from stream.outstanding import CellName
 
 MAX_REMEMBERED_ASSETS = 10_000
 
@@ -72,10 +73,11 @@ def asset_ref(event: Event) -> AssetRef:
 class PlanOperator:
     """Plans the cells that are neither durable nor outstanding, so the same content again costs no decode.
 
-    What is outstanding is remembered per asset for its newest content only, and forgotten on a deletion: forgetting
-    costs a second decode at most, remembering too much would leave an asset without its cells. So it counts for other
-    publications only (one that comes again, as its outputs were not delivered, plans again what it had planned), and
-    not where the index, which knows what other planning processes and sweeps did, asks for a replan.
+    What it planned is remembered per asset for its newest content only, and forgotten on a deletion: forgetting costs a
+    second decode at most, remembering too much would leave an asset without its cells. So it counts while the broker
+    shows that it may still come (ADR 0035), for other publications only (one that comes again, as its outputs were not
+    delivered, plans again what it had planned), and not where the index, which knows what other planning processes and
+    sweeps did, asks for a replan.
 
     `warm` waits for the inspector, before there is a record that would wait for it.
     """
@@ -93,6 +95,11 @@ class PlanOperator:
         self._span_planner = span_planner
         # By asset: its content, and which publication planned each cell.
         self._outstanding: dict[tuple[str, str], tuple[str, dict[int, AssetVersion]]] = {}
+        self._coming: Callable[[Collection[CellName]], set[CellName]] = set
+
+    def ask(self, coming: Callable[[Collection[CellName]], set[CellName]]) -> None:
+        """Who knows which planned cells may still come; without one all of them may."""
+        self._coming = coming
 
     def open(self) -> None:
         self._warm()
@@ -156,10 +163,18 @@ class PlanOperator:
         ids = {segment: segment_id(key, segment) for segment in range(planned.segment_count)}
         outcomes = self._ledger.outcomes(list(ids.values()))
         settled = {segment for segment, name in ids.items() if name in outcomes}
-        waiting = {segment: by for segment, by in self._waiting(planned).items() if segment not in settled}
+        waiting = self._still(
+            planned.asset, {segment: by for segment, by in self._waiting(planned).items() if segment not in settled}
+        )
         self._outstanding[planned.asset.tenant, planned.asset.asset_id] = (key, waiting)
         done = {segment for segment, name in ids.items() if outcomes.get(name) is Outcome.DONE}
         return [segment for segment in ids if segment not in done | waiting.keys()]
+
+    def _still(self, ref: AssetRef, waiting: dict[int, AssetVersion]) -> dict[int, AssetVersion]:
+        """Without what is lost."""
+        names = {segment: CellName(ref.tenant, ref.asset_id, by, segment) for segment, by in waiting.items()}
+        coming = self._coming(names.values()) if names else set()
+        return {segment: by for segment, by in waiting.items() if names[segment] in coming}
 
     def _waiting(self, planned: AssetPlanned) -> dict[int, AssetVersion]:
         """The cells of the same content that other publications planned."""

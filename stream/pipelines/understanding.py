@@ -11,6 +11,7 @@ from stream.clock import Clock, SystemClock
 from stream.events.annotations import Annotations
 from stream.events.asset import Media, Outcome
 from stream.events.grid import SECOND_NS
+from stream.outstanding import Hop, hops
 from stream.pipelines.caption import CaptionOperator
 from stream.pipelines.decode import DecodeOperator
 from stream.pipelines.notifications import BucketRule, NotificationOperator
@@ -97,7 +98,8 @@ class Understanding:
         """The stages, checked. Nothing is loaded yet."""
         notified = (self._notifications(),) if self.settings.bucket_rules else ()
         caption = (self._caption(),) if self.settings.models.captioned else ()
-        return Topology((*notified, self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
+        later = (self._decode(), self._understand(), *caption, *self._sinks())
+        return Topology((*notified, self._plan(hops("plan", later)), *later))
 
     def _policy(self) -> "SourcePolicy":
         from decoders.source import SourcePolicy
@@ -136,7 +138,7 @@ class Understanding:
             max_replicas=1,  # it remembers the order of changes
         )
 
-    def _plan(self) -> Stage:
+    def _plan(self, way: tuple[Hop, ...]) -> Stage:
         return Stage(
             name="plan",
             sources=(ASSETS.name,),
@@ -149,6 +151,7 @@ class Understanding:
                 credit_s=TENANTS_AT_ONCE * self.settings.tenant_credit_s,
                 tenant_assets=self.settings.tenant_assets,
                 assets=TENANTS_AT_ONCE * self.settings.tenant_assets,
+                way=way,
             ),
             resources=self._with_pool(1.0, 1 << 30),
         )

@@ -64,3 +64,15 @@ def test_cells_sent_again_are_settled_by_the_index_alone() -> None:
     assert not awaited.settled
     assert awaited.heard(progressed(FIRST, 1))
     assert awaited.settled
+
+
+def test_a_later_version_settles_the_cells_of_an_earlier_one() -> None:
+    """Whatever became of them: they may have been skipped."""
+    awaited = Awaited()
+    awaited.sent_again(
+        SegmentFailed(asset=ref(FIRST), content_key="k", segment=0, stage="decode", code="c", message="")
+    )
+    awaited.heard(changed(FIRST))
+    assert not awaited.settled
+    awaited.heard(changed(SECOND))
+    assert awaited.settled
