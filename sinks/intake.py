@@ -7,6 +7,7 @@ from sinks.retirement import asset_key
 from stream.errors import BadEvent
 from stream.events.annotations import Annotations, AnnotationsHeader
 from stream.events.asset import (
+    Aim,
     AssetDeleted,
     AssetFailed,
     AssetPlanned,
@@ -37,6 +38,13 @@ class Intake:
     events: dict[str, Event] = field(default_factory=dict)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     sources: dict[tuple[str, AssetVersion, int], Event] = field(default_factory=dict)
+
+    @property
+    def aims(self) -> list[Aim]:
+        """What the batch was planned for and made by."""
+        headers = [item.header for item in self.annotations]
+        made = [Aim(space=header.space.key, epoch_ms=header.epoch_ms) for header in headers]
+        return [*made, *(word.aim for _, word in self.words if isinstance(word, AssetPlanned))]
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Intake":

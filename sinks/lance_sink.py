@@ -17,7 +17,7 @@ from sinks.writer import index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError, Unavailable
 from stream.events.annotations import AnnotationsHeader
-from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
+from stream.events.asset import NO_AIM, AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
 
@@ -43,6 +43,7 @@ class LanceSink:
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
         self._writer = index_writer(directory)
         self._endings: set[str] = set()
+        self._aim = NO_AIM
         self.store = LanceIndex(directory, self._clock)
 
     def open(self) -> None:
@@ -59,6 +60,7 @@ class LanceSink:
         Raises `Unavailable` while the store cannot be written.
         """
         batch = Intake.of(events)
+        self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
         try:
             with guarded(self._directory, "the index", writer=True):
                 require_space(self._directory, self._min_free_bytes)
@@ -143,7 +145,8 @@ class LanceSink:
         for item in receipts:
             by_asset.setdefault(item.asset_key, []).append(item)
         settled = {
-            key: settle(state, outcomes_of(by_asset.get(key, ())), echo.get(key, ())) for key, state in states.items()
+            key: settle(state, outcomes_of(by_asset.get(key, ())), echo.get(key, ()), self._aim)
+            for key, state in states.items()
         }
         self.store.save((item.state, item.newest) for item in settled.values())
         self._sweep(receipts, {key: item.state.retirement for key, item in settled.items()})

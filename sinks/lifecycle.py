@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
 from stream.events.asset import (
+    NO_AIM,
     UNKNOWN_ASSET,
+    Aim,
     AssetChanged,
     AssetFailed,
     AssetPlanned,
@@ -21,6 +23,7 @@ from stream.events.asset import (
 from stream.events.ids import AssetVersion
 from stream.events.timecode import SourceTimecode
 
+MAX_ASKED = 20
 _DELETION_REASONS = {
     "deleted": "deleted by its producer",
     "retention": "the asset's retention ended",
@@ -31,6 +34,8 @@ _DELETION_REASONS = {
 class AssetState(BaseModel):
     """Everything the index remembers of an asset: attempts by version, watermark, live version. `ended_by`: the event
     that the end of its retention was told with; where that comes again, it is told again.
+
+    `asked`: how often a plan was asked for the sake of roll-out `asked_epoch_ms`.
 
     Built by `planned`, `failed` and `deleted` in any order, then `settle`d against the ledger.
     """
@@ -45,6 +50,8 @@ class AssetState(BaseModel):
     deletion_announced: AssetVersion | None = None
     deletion_code: str = "deleted"
     ended_by: str | None = None
+    asked_epoch_ms: int = 0
+    asked: int = 0
 
     @property
     def key(self) -> str:
@@ -85,6 +92,8 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         profile=event.settings.profile,
         priority=event.priority,
         retention_days=event.retention_days,
+        space=event.aim.space,
+        epoch_ms=event.aim.epoch_ms,
     )
     return state.joined(attempt)
 
@@ -122,10 +131,10 @@ class Settled:
     replans: tuple[tuple[AssetVersion, AssetPublished], ...] = ()
 
 
-def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion] = ()) -> Settled:
+def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion] = (), aim: Aim = NO_AIM) -> Settled:
     """Judge every attempt, choose the live one, raise the watermark. `echo`: versions whose events came again, so
     what was said about them may have been lost with the process that said it, and is said once more; with a retirement
-    also what it led to.
+    also what it led to. `aim`: of the latest roll-out that is known.
     """
     before = state.retirement.deleted
     state = _without(state, lambda item: before is not None and item.version <= before)
@@ -148,9 +157,12 @@ def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion]
     if retired and not {item.up_to for item in retired}.isdisjoint(echo):
         echo = {*echo, *in_vain}
     replans = _replans(state, in_vain, standings, echo)
+    asked = {version for version, _ in replans}
+    state, overtaken = _overtaken(state, standings, echo, aim)
+    replans += tuple(item for item in overtaken if item[0] not in asked)
     changed = _changed(state, standings, echo)
     return Settled(
-        state=_announced(state, standings, live, {version for version, _ in replans}),
+        state=_announced(state, standings, live, asked),
         newest=standings[state.attempts[-1].version] if state.attempts else Standing(AssetStatus.DELETED),
         changed=changed,
         retired=retired,
@@ -285,6 +297,29 @@ def _replans(
         if item.has_whole_uri
         and ((item.version in in_vain and _is_due(state, item, echo)) or _follows_source(state, item, standings, echo))
     )
+
+
+def _overtaken(
+    state: AssetState, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion], aim: Aim
+) -> tuple[AssetState, tuple[tuple[AssetVersion, AssetPublished], ...]]:
+    """The newest version once more, where a later roll-out with another space came while it was at work: its cells are
+    scattered over two spaces, or all in the former one. Until the last process of the former one has ended, such a plan
+    may be made there again, so it is asked for some times.
+    """
+    newest = state.attempts[-1] if state.attempts else None
+    if newest is None or not newest.space:
+        return state, ()
+    found = standings[newest.version]
+    later = max(aim.epoch_ms, found.epoch_ms)
+    behind = aim.epoch_ms > found.epoch_ms and aim.space not in ("", found.space)
+    finishing = found.status is AssetStatus.READY and newest.announced is not AssetStatus.READY
+    due = newest.version in echo if newest.overtaken else found.scattered or (behind and finishing)
+    asked = state.asked if state.asked_epoch_ms == later else 0
+    if not due or asked > MAX_ASKED:
+        return state, ()
+    marked = newest.model_copy(update={"overtaken": True})
+    update = {"attempts": (*state.attempts[:-1], marked), "asked_epoch_ms": later, "asked": asked + 1}
+    return state.model_copy(update=update), ((newest.version, _published(state, newest)),)
 
 
 def _is_due(state: AssetState, newest: Attempt, echo: Collection[AssetVersion]) -> bool:

@@ -1,8 +1,8 @@
 """What an asset version has come to (pure): its cells' outcomes, joined, as a status with a reason in words."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -24,8 +24,9 @@ class Attempt(BaseModel):
     """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
 
     `announced` is the status last told to the producer, `superseded` how many cells the source had changed under then,
-    `replanned` that a new publication was asked for. The uri is kept without its secrets; a `lost` version waits for
-    cells which only the whole uri could bring.
+    `replanned` that a new publication was asked for, `overtaken` that one was for the sake of a later roll-out. `space`
+    is where plan wants the cells, for roll-out `epoch_ms`; empty where an older release planned it, and any will do.
+    The uri is kept without its secrets; a `lost` version waits for cells which only the whole uri could bring.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,9 @@ class Attempt(BaseModel):
     superseded: int = 0
     replanned: bool = False
     lost: bool = False
+    space: str = ""
+    epoch_ms: int = 0
+    overtaken: bool = False
 
     @property
     def has_whole_uri(self) -> bool:
@@ -55,8 +59,12 @@ class Attempt(BaseModel):
         return "://" not in self.uri or not self.uri.endswith(LEFT_OUT)
 
     def joined(self, other: "Attempt") -> "Attempt":
-        """Two words of plan about one version: planned beats failed, assumptions add up. Order never matters."""
-        first, second = sorted((self, other), key=lambda item: (item.content_key is None, item.model_dump_json()))
+        """Two words of plan about one version: planned beats failed, the later roll-out counts, assumptions add up.
+        Order never matters.
+        """
+        first, second = sorted(
+            (self, other), key=lambda item: (item.content_key is None, -item.epoch_ms, item.model_dump_json())
+        )
         return first.model_copy(
             update={
                 "assumed": tuple(sorted({*first.assumed, *second.assumed})),
@@ -64,6 +72,7 @@ class Attempt(BaseModel):
                 "superseded": self.superseded,
                 "replanned": self.replanned or other.replanned,
                 "lost": self.lost or other.lost,
+                "overtaken": self.overtaken or other.overtaken,
             }
         )
 
@@ -72,20 +81,39 @@ class Attempt(BaseModel):
         return content_key == self.content_key and (version >= self.version or segment in self.assumed)
 
 
+class Stored(NamedTuple):
+    """By which version, of which roll-out, a cell is held in a space."""
+
+    version: AssetVersion
+    epoch_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """The highest version that did the cell, in any space, and the newest failure."""
+    """Where a cell is done, by space, and its newest failure."""
 
-    done: AssetVersion | None = None
+    stored: Mapping[str, Stored] = field(default_factory=dict)
     failure: Receipt | None = None
+
+    @property
+    def done(self) -> AssetVersion | None:
+        """The highest version that did it, in any space."""
+        return max((held.version for held in self.stored.values()), default=None)
+
+    def done_in(self, space: str) -> AssetVersion | None:
+        """The version that did it there; anywhere, where no space is named."""
+        if not space:
+            return self.done
+        return self.stored[space].version if space in self.stored else None
 
     def joined(self, item: Receipt) -> "CellOutcome":
         if item.outcome is Outcome.DONE:
-            return CellOutcome(max(item.version, self.done or item.version), self.failure)
+            fresh = Stored(item.version, item.epoch_ms)
+            return replace(self, stored={**self.stored, item.space: max(fresh, self.stored.get(item.space, fresh))})
         rank = (item.version, item.outcome.rank)
         if self.failure is not None and rank <= (self.failure.version, self.failure.outcome.rank):
             return self
-        return CellOutcome(self.done, item)
+        return replace(self, failure=item)
 
 
 Outcomes = Mapping[str, Mapping[int, CellOutcome]]
@@ -103,7 +131,8 @@ def outcomes_of(receipts: Iterable[Receipt]) -> Outcomes:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Status of one attempt. `missing_ns`: half-open ranges of settled cells that have no rows. `superseded`: so many
-    of them because the source changed.
+    of them because the source changed. `space`, of roll-out `epoch_ms`: where the cells count. `scattered`: each cell
+    has an outcome, but not all in that space.
     """
 
     status: AssetStatus
@@ -112,26 +141,60 @@ class Standing:
     code: str | None = None
     reason: str | None = None
     superseded: int = 0
+    space: str = ""
+    epoch_ms: int = 0
+    scattered: bool = False
 
 
 def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> Standing:
-    """An outcome counts if its version is not older than the attempt's, or if plan assumed the cell done."""
+    """An outcome counts if its version is not older than the attempt's, or if plan assumed the cell done. Cells count
+    in the space that plan named; where they are not all there, in that of the latest roll-out that did any of them.
+    """
     if attempt.content_key is None:
         return Standing(AssetStatus.FAILED, code=attempt.code, reason=attempt.reason)
-    cells = outcomes.get(attempt.content_key, {})
-    assumed = set(attempt.assumed)
-    done = 0
-    failures: dict[int, Receipt] = {}
-    for segment in range(attempt.segment_count):
-        cell = cells.get(segment)
-        if cell is None:
-            continue
-        since = None if segment in assumed else attempt.version
-        if _counts(cell.done, since, attempt.content_key, retirement):
-            done += 1
-        elif cell.failure and _counts(cell.failure.version, since, attempt.content_key, retirement):
-            failures[segment] = cell.failure
-    return _judged(attempt, done, failures)
+    counting = _Counting(attempt, outcomes.get(attempt.content_key, {}), retirement)
+    space, epoch_ms = attempt.space, attempt.epoch_ms
+    done = counting.done_in(space)
+    if len(done) < attempt.segment_count and space:
+        epoch_ms, space = max([(epoch_ms, space), *counting.later()])
+        done = counting.done_in(space)
+    failures = {segment: found for segment, found in counting.failures().items() if segment not in done}
+    anywhere = counting.done_in("") | failures.keys()
+    scattered = len(anywhere) == attempt.segment_count > len(done) + len(failures)
+    found = _judged(attempt, len(done), failures)
+    return replace(found, space=space, epoch_ms=epoch_ms, scattered=scattered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """The cells of an attempt, and what counts of their outcomes."""
+
+    attempt: Attempt
+    cells: Mapping[int, CellOutcome]
+    retirement: Retirement
+
+    def done_in(self, space: str) -> set[int]:
+        return {segment for segment, cell in self._own() if self._counts(segment, cell.done_in(space))}
+
+    def failures(self) -> dict[int, Receipt]:
+        found = {segment: cell.failure for segment, cell in self._own() if cell.failure is not None}
+        return {segment: failure for segment, failure in found.items() if self._counts(segment, failure.version)}
+
+    def later(self) -> Iterator[tuple[int, str]]:
+        """Roll-outs after that of the plan which did some cells, and their spaces."""
+        for segment, cell in self._own():
+            for space, held in cell.stored.items():
+                if held.epoch_ms > self.attempt.epoch_ms and self._counts(segment, held.version):
+                    yield held.epoch_ms, space
+
+    def _own(self) -> Iterator[tuple[int, CellOutcome]]:
+        for segment, cell in self.cells.items():
+            if segment < self.attempt.segment_count:
+                yield segment, cell
+
+    def _counts(self, segment: int, version: AssetVersion | None) -> bool:
+        since = None if segment in self.attempt.assumed else self.attempt.version
+        return _counts(version, since, self.attempt.content_key or "", self.retirement)
 
 
 def _counts(version: AssetVersion | None, since: AssetVersion | None, content_key: str, retirement: Retirement) -> bool:

@@ -203,10 +203,24 @@ class DecodeSettings(BaseModel):
         return digest("decode", self.model_dump_json())
 
 
+class Aim(BaseModel):
+    """What a plan is for: the models of a roll-out (`understand` is their digest), and the space that they fill."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    space: str = ""
+    understand: str = ""
+    epoch_ms: Int64 = 0
+
+
+NO_AIM = Aim()
+"""Of plans that an older release made: any space counts."""
+
+
 class AssetPlanned(_Json):
     """Plan's word, before any span: the asset version has segments 0..n-1 of this content.
 
-    `assumed_done` lists cells plan did not plan because the ledger had them or their spans were outstanding.
+    `assumed_done` lists cells plan did not plan because the ledger had them or their spans were outstanding. The asset
+    is ready when all cells are done in the space of its `aim`.
     """
 
     type: ClassVar[str] = "rushes.asset.planned.v1"
@@ -220,6 +234,7 @@ class AssetPlanned(_Json):
     labels: dict[str, str] = Field(default_factory=dict)
     priority: Priority = "interactive"
     retention_days: int | None = None
+    aim: Aim = NO_AIM
 
     @property
     def content_key(self) -> str:
@@ -244,6 +259,7 @@ class SpanPlanned(_Json):
     segment_count: Segment
     labels: dict[str, str] = Field(default_factory=dict)
     priority: Priority = "interactive"
+    aim: Aim = NO_AIM
 
     @property
     def content_key(self) -> str:

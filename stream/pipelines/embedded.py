@@ -42,7 +42,7 @@ class Embedded:
         self._clock = clock
         self._held = ExitStack()
         self._epoch_ms = clock.now_ms()
-        self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms)
+        self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms, alone=True)
         self.progress = Progress()
         self.searchable_s: dict[tuple[str, str], float] = {}  # nobody but this process published: it is the run's time
         self._usage = UsageJournal(settings.usage_file)

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from stream.errors import StageError, Superseded
 from stream.events.asset import (
+    NO_AIM,
+    Aim,
     AssetDeleted,
     AssetFailed,
     AssetPlanned,
@@ -79,7 +81,7 @@ class PlanOperator:
     delivered, plans again what it had planned), and not where the index, which knows what other planning processes and
     sweeps did, asks for a replan.
 
-    `warm` waits for the inspector, before there is a record that would wait for it.
+    `warm` waits for the inspector, before there is a record that would wait for it. `aim` is what the ledger judges by.
     """
 
     def __init__(
@@ -88,7 +90,10 @@ class PlanOperator:
         ledger: Ledger,
         span_planner: SpanPlanner,
         warm: Callable[[], None] = lambda: None,
+        *,
+        aim: Aim = NO_AIM,
     ) -> None:
+        self._aim = aim
         self._inspector = inspector
         self._warm = warm
         self._ledger = ledger
@@ -148,6 +153,7 @@ class PlanOperator:
             labels=data.labels,
             priority=data.priority,
             retention_days=data.retention_days,
+            aim=self._aim,
         )
         if data.replan:
             self._outstanding.pop((ref.tenant, ref.asset_id), None)
@@ -207,6 +213,7 @@ class PlanOperator:
                 segment_count=planned.segment_count,
                 labels=planned.labels,
                 priority=planned.priority,
+                aim=planned.aim,
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
             for segment in cells:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stream.errors import StageError
+from stream.errors import Fatal, StageError
 from stream.events.annotations import Annotations
+from stream.events.asset import NO_AIM, Aim
 from stream.events.base import Event
 from stream.events.frames import Frames
 from stream.events.ids import digest
@@ -17,6 +18,8 @@ from stream.pipelines.plan import Cost, progressed
 class Annotator(Protocol):
     """A bundle of models (`models.bundle.Bundle`)."""
 
+    @property
+    def digest(self) -> str: ...
     def open(self) -> None: ...
     def close(self) -> None: ...
     def annotate(self, frames: Sequence[Frames], *, epoch_ms: int) -> list[Annotations]: ...
@@ -47,7 +50,11 @@ def held_device_usage() -> Usage:
 
 class UnderstandOperator:
     """Runs the bundle over whatever cells are at hand; a result never depends on its neighbours in the batch. `usage`
-    is read before and after, for the progress events.
+    is read before and after, for the progress events. With `alone`, nobody else works on the same cells.
+
+    A cell that an older roll-out planned is done with the models that are here; the index asks for those that were done
+    before. One that was planned for other models of the same or a later roll-out ends the process (`Fatal`,
+    `other_models`): another one has to do it.
     """
 
     def __init__(
@@ -57,7 +64,9 @@ class UnderstandOperator:
         epoch_ms: int,
         usage: Callable[[], Usage] = process_usage,
         watch: Callable[[Annotations], None] | None = None,
+        alone: bool = False,
     ) -> None:
+        self._alone = alone
         self._annotator = annotator
         self._epoch_ms = epoch_ms
         self._usage = usage
@@ -71,6 +80,8 @@ class UnderstandOperator:
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         cells = [_frames(event) for event in events]
+        for cell in cells:
+            self._require_ours(cell.span.aim)
         before = self._usage()
         annotated = self._annotator.annotate(cells, epoch_ms=self._epoch_ms)
         cost = self._usage().since(before, shared_by=len(cells))
@@ -93,6 +104,16 @@ class UnderstandOperator:
                 cell.span.media.duration_ns,
                 cost=cost,
             )
+
+    def _require_ours(self, aim: Aim) -> None:
+        if self._alone or aim == NO_AIM or aim.understand == self._annotator.digest or aim.epoch_ms < self._epoch_ms:
+            return
+        raise Fatal(
+            f"footage is planned for the models of space {aim.space} (roll-out {aim.epoch_ms}), this process has others"
+            f" (roll-out {self._epoch_ms}): give every process of a roll-out the same models, or begin a new roll-out"
+            " with a later --epoch-ms",
+            code="other_models",
+        )
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:
         cell = _frames(event)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stream.admission import AdmissionPolicy
 from stream.clock import Clock, SystemClock
 from stream.events.annotations import Annotations
-from stream.events.asset import Media, Outcome
+from stream.events.asset import Aim, Media, Outcome
 from stream.events.grid import SECOND_NS
 from stream.outstanding import Hop, hops
 from stream.pipelines.caption import CaptionOperator
@@ -48,8 +48,10 @@ class Understanding:
         *,
         epoch_ms: int,
         watch: Callable[[Annotations], None] | None = None,
+        alone: bool = False,
     ) -> None:
-        """`watch` is shown what the models say of each cell."""
+        """`watch` is shown what the models say of each cell. `alone`: no other process works beside this one."""
+        self._alone = alone
         self._watch = watch
         self.settings = settings
         self._clock = clock
@@ -88,6 +90,11 @@ class Understanding:
             load("embedder", chosen.embedder, context),
             device=context.device,
         )
+
+    @cached_property
+    def aim(self) -> Aim:
+        """What is planned here, and done."""
+        return Aim(space=self.bundle.embedder.space.key, understand=self.bundle.digest, epoch_ms=self._epoch_ms)
 
     def close(self) -> None:
         """Stop the decode children."""
@@ -178,7 +185,7 @@ class Understanding:
             self.bundle,
             captioned=settings.models.captioned,
         )
-        return PlanOperator(self.pool, ledger, spans, self.pool.warm)
+        return PlanOperator(self.pool, ledger, spans, self.pool.warm, aim=self.aim)
 
     def _decode(self) -> Stage:
         children = self.settings.decode_children
@@ -204,6 +211,7 @@ class Understanding:
                 epoch_ms=self._epoch_ms,
                 usage=held_device_usage if on_cuda else process_usage,
                 watch=self._watch,
+                alone=self._alone,
             ),
             # A CPU gains nothing from more cells at once, and holds back the first.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
