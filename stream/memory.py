@@ -101,6 +101,9 @@ class MemoryBroker:
     def unread_bytes(self, topic: str, group: str) -> int:
         return self.backlog(topic, group).bytes
 
+    def cluster(self) -> str:
+        return ""
+
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:  # noqa: ARG002 - the contract's
         """Nothing to do: what all groups have acknowledged is freed at once."""
         return 0

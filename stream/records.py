@@ -157,6 +157,9 @@ class Broker(Protocol):
     def unread_bytes(self, topic: str, group: str) -> int:
         """`backlog(topic, group).bytes`, asked often: a broker may estimate it."""
 
+    def cluster(self) -> str:
+        """What tells it from every other one; empty for one that ends with its process."""
+
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
         """Free what every one of `groups` has acknowledged and came more than `kept_ms` ago; how many records went.
 

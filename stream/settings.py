@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from stream.names import DEFAULT
+
 DEFAULT_SCHEMES = ("file", "http", "https")
 Device = Literal["auto", "cpu", "cuda"]
 """`auto` is CUDA where the NVIDIA driver is loaded."""
@@ -59,6 +61,7 @@ class Settings:
     tenant_assets: int = 32  # at work at once, however short
     bucket_rules: tuple[str, ...] = ()  # see `stream.pipelines.notifications`; none: no such stage
     drain_timeout_s: float = 20.0
+    deployment: str = DEFAULT  # whose stores lie in `state_dir`
     min_free_bytes: int = 64 << 20  # the sinks pause before the disk has less
 
     @property
@@ -68,6 +71,10 @@ class Settings:
     @property
     def parquet_dir(self) -> Path:
         return self.state_dir / "parquet"
+
+    @property
+    def stores(self) -> tuple[Path, Path]:
+        return self.index_dir, self.parquet_dir
 
     @property
     def usage_file(self) -> Path:

@@ -16,6 +16,7 @@ from stream.events.asset import (
 )
 from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
+from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
 from stream.events.notifications import BucketNotification
 from stream.records import TopicSpec
@@ -60,6 +61,9 @@ PROGRESS = Topic("progress", (SegmentProgressed, AssetChanged), kept_ms=WEEK_MS,
 # What became of an asset version, said by the control plane once a status is final; read by webhooks and producers.
 COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS, by_age=True)
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
+
+# Whose the stores are and which roll-out is on; read by every process before it works, in no group, and kept for ever.
+DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic

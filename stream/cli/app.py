@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stream.cli import (
+    adopt,
     assets,
     autoscale,
     control,
@@ -81,6 +82,7 @@ app.command("status", cls=OfDeployment)(assets.status)
 app.command("moments")(assets.moments)
 app.command("delete", cls=OfDeployment)(upkeep.delete)
 app.command("compact")(upkeep.compact)
+app.command("adopt", cls=OfDeployment)(adopt.adopt)
 app.command("manifests", cls=OfDeployment)(manifests.manifests)
 app.command("topology", cls=OfDeployment)(topology.topology)
 app.command("verify")(verify.verify)

@@ -290,4 +290,9 @@ def parse_lane(name: str) -> Lane:
 
 def file_settings(shared: Context) -> Settings:
     """Settings of commands that take no options of the run."""
-    return Settings(state_dir=shared.state_dir, cache_dir=shared.cache_dir, require_sandbox=shared.require_sandbox)
+    return Settings(
+        state_dir=shared.state_dir,
+        cache_dir=shared.cache_dir,
+        require_sandbox=shared.require_sandbox,
+        deployment=shared.deployment,
+    )

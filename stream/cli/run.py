@@ -91,10 +91,11 @@ def run(  # one option per thing a deployment decides
     )
     if not READING.isdisjoint(stages):
         require_buckets(settings.schemes, settings.prefixes)
+    deployment = Deployment(epoch_ms, partitions, host, port)
     stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
     try:
         with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):
-            run_deployed(settings, stages, cluster, Deployment(epoch_ms, partitions, host, port), stop, clock=clock)
+            run_deployed(settings, stages, cluster, deployment, stop, clock=clock)
     except KeyError as unknown:
         raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None
 

@@ -65,7 +65,7 @@ Labels = Annotated[dict[LabelName, Text], Field(max_length=64), AfterValidator(_
 Segment = Annotated[int, Field(ge=0, le=MAX_SEGMENTS)]
 
 
-class _Json(BaseModel):
+class Json(BaseModel):
     """JSON on the wire; frozen in the process."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -104,7 +104,7 @@ class _Naming(BaseModel):
     asset_id: AssetId | None = None
 
 
-class AssetPublished(_Json):
+class AssetPublished(Json):
     """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`).
 
     `replan` is set where the index asks for it: what was outstanding will not come, only what the stores hold counts.
@@ -137,7 +137,7 @@ class AssetPublished(_Json):
         return self.identity().encode()
 
 
-class AssetDeleted(_Json):
+class AssetDeleted(Json):
     """A producer's event: forget this asset, its rows, thumbnails and dead letters."""
 
     type: ClassVar[str] = "rushes.asset.deleted.v1"
@@ -216,7 +216,7 @@ NO_AIM = Aim()
 """Of plans that an older release made: any space counts."""
 
 
-class AssetPlanned(_Json):
+class AssetPlanned(Json):
     """Plan's word, before any span: the asset version has segments 0..n-1 of this content.
 
     `assumed_done` lists cells plan did not plan because the ledger had them or their spans were outstanding. The asset
@@ -244,7 +244,7 @@ class AssetPlanned(_Json):
         return self.content_key.encode()
 
 
-class SpanPlanned(_Json):
+class SpanPlanned(Json):
     """Decode cells [first_segment, end_segment) of this content in one go."""
 
     type: ClassVar[str] = "rushes.span.planned.v1"
@@ -293,7 +293,7 @@ class Outcome(StrEnum):
         return max(self, other, key=lambda outcome: outcome.rank)
 
 
-class SegmentFailed(_Json):
+class SegmentFailed(Json):
     """One cell will not arrive from this attempt. `outcome` is failed, or superseded when the source changed."""
 
     type: ClassVar[str] = "rushes.segment.failed.v1"
@@ -309,7 +309,7 @@ class SegmentFailed(_Json):
         return self.content_key.encode()
 
 
-class AssetFailed(_Json):
+class AssetFailed(Json):
     """The asset version cannot be planned at all."""
 
     type: ClassVar[str] = "rushes.asset.failed.v1"
@@ -328,7 +328,7 @@ Measure = Annotated[int, Field(ge=0, lt=2**53)]
 """What JSON readers everywhere take as an exact number."""
 
 
-class SegmentProgressed(_Json):
+class SegmentProgressed(Json):
     """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness. Plan tells the
     asset's `priority` too.
 
@@ -368,7 +368,7 @@ UNKNOWN_ASSET = "unknown_asset"
 """Code of a deletion of what the index never knew."""
 
 
-class AssetChanged(_Json):
+class AssetChanged(Json):
     """An asset version's status, as the index holds it: what a producer is told. `missing_ns` are half-open ranges."""
 
     type: ClassVar[str] = "rushes.asset.changed.v1"
@@ -387,7 +387,7 @@ class AssetChanged(_Json):
         return self.asset.asset_id.encode()
 
 
-class ContentRetired(_Json):
+class ContentRetired(Json):
     """Rows of the asset with version <= `up_to` are void unless they belong to content `keep`; late arrivals too.
 
     Emitted by the index when changed content became live, or (with `keep` None) when the asset was deleted.

@@ -87,6 +87,9 @@ class KafkaBroker:
         """The cluster as its nodes know it."""
         return self._ask.nodes()
 
+    def cluster(self) -> str:
+        return self.nodes().cluster_id or ""
+
     def declare(self, topic: str, group: str) -> None:
         """Gives the group a place at the first kept record, unless it has one. Members commit for themselves."""
         partitions = self._partitions(topic)

@@ -1,23 +1,30 @@
 """Stages of the understanding topology as one process of many on a shared broker."""
 
+import socket
 import threading
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from sinks.marker import identified
 from stream.clock import Clock
+from stream.events.deployment import StoresClaimed
 from stream.health import Answer, all_ready, served
 from stream.janitor import Janitor
 from stream.metrics import Metrics
 from stream.pipelines.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.patience import came_through
+from stream.pipelines.register import MODELLING, STORING, Member, Register
 from stream.pipelines.understanding import Understanding
 from stream.process import StageThreads
 from stream.records import Broker
 from stream.settings import Settings
+from stream.stage import Stage
+from stream.topics import DEPLOYMENTS
 from stream.topology import Topology
 from stream.worker import Pace
 
@@ -39,7 +46,7 @@ def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
 
     What is not kept by age is kept until it is acknowledged, when the `Janitor` deletes it.
     """
-    broker.ensure(topic.spec(deployment.partitions) for topic in topology.topics)
+    broker.ensure(topic.spec(deployment.partitions) for topic in (*topology.topics, DEPLOYMENTS))
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)
@@ -66,8 +73,10 @@ def run_deployed(
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     pulse = Pulse()
     probes = served(registry, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
-    with closing(understanding), probes:
-        if not came_through(partial(prepare, broker, topology, deployment), stop, pulse.wait):
+    with closing(understanding), probes, ExitStack() as held:
+        entrance = Entrance(broker, understanding, stages, deployment, clock)
+        held.callback(entrance.close)
+        if not came_through(partial(entrance.enter, topology), stop, pulse.wait):
             return
         pulse.wait("starting")
         read = {source for stage in stages for source in stage.sources}
@@ -81,10 +90,60 @@ def run_deployed(
             pace=pace,
         )
         threads.beside("janitor", janitor.run)
+        threads.beside("register", entrance.watch)
         threads.beside("store sizes", sizes.run)
         pulse.begin(threads)
         with threads:
             threads.run(stop)
+
+
+class Entrance:
+    """What a process does before it works: the topics are there, and it belongs to those who work on them."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        understanding: Understanding,
+        stages: Sequence[Stage],
+        deployment: Deployment,
+        clock: Clock,
+    ) -> None:
+        self._broker = broker
+        self._understanding = understanding
+        self._names = {stage.name for stage in stages}
+        self._deployment = deployment
+        self._clock = clock
+        self._register: Register | None = None
+
+    def enter(self, topology: Topology) -> None:
+        """May be tried again. Raises `Fatal` where it does not belong."""
+        prepare(self._broker, topology, self._deployment)
+        self.close()
+        self._register = Register(self._broker, self._member())
+        self._register.enter(self._clock.now_ms())
+
+    def watch(self, stop: threading.Event) -> None:
+        assert self._register is not None, "entered before"
+        self._register.watch(stop)
+
+    def close(self) -> None:
+        register, self._register = self._register, None
+        if register is not None:
+            register.close()
+
+    def _member(self) -> Member:
+        settings = self._understanding.settings
+        name = settings.deployment
+        aim = self._understanding.aim if self._names & MODELLING else None
+        if not self._names & STORING:
+            return Member(name, aim=aim)
+        mark = identified(settings.state_dir, settings.stores, name, self._broker.cluster())
+        return Member(name, StoresClaimed(stores=mark.stores, place=place_of(settings.state_dir)), aim)
+
+
+def place_of(state: Path) -> str:
+    """Where stores are, for a person."""
+    return f"{socket.gethostname()}:{state}"
 
 
 class Pulse:

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from prometheus_client import CollectorRegistry
 
 from sinks.catch_up import newest_version_ms, untold_retirements
+from sinks.marker import identified
 from stream.clock import Clock
 from stream.codec import Decoder, encode
 from stream.control.journal import UsageJournal
@@ -34,7 +35,8 @@ LOCK_FILE = "rushes.lock"
 class Embedded:
     """A session that runs all stages itself, over `settings.state_dir`, which it holds alone.
 
-    Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written.
+    Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written or
+    belongs to another deployment.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -54,6 +56,7 @@ class Embedded:
     def __enter__(self) -> Self:
         with ExitStack() as held:
             held.enter_context(state_lock(self._settings.state_dir))
+            identified(self._settings.state_dir, self._settings.stores, self._settings.deployment)
             held.callback(self.understanding.close)
             self._assemble(held)
             self._held = held.pop_all()

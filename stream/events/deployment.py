@@ -1,0 +1,27 @@
+"""What a deployment's processes tell each other before they work: whose the stores are, and which roll-out is on."""
+
+from typing import ClassVar
+
+from stream.events.asset import Aim, Json
+
+
+class StoresClaimed(Json):
+    """These are the deployment's stores. The first word counts, and any later one that is `adopted` by an operator."""
+
+    type: ClassVar[str] = "rushes.stores.claimed.v1"
+    stores: str
+    place: str
+    adopted: bool = False
+
+    def partition_key(self) -> bytes:
+        return b"deployment"
+
+
+class RolloutBegun(Json):
+    """A roll-out with these models. Of one roll-out the first word counts, of several the latest roll-out."""
+
+    type: ClassVar[str] = "rushes.rollout.begun.v1"
+    aim: Aim
+
+    def partition_key(self) -> bytes:
+        return b"deployment"
