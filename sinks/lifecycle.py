@@ -150,7 +150,8 @@ def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion]
         standings = _standings(state, outcomes)  # later versions may have relied on what is void now
     state = _without_old_failures(state)
     in_vain = {item.version for item in state.attempts if _waits_in_vain(state, item, outcomes, standings)}
-    lost = {item.version for item in state.attempts if item.version in in_vain and not item.has_whole_uri}
+    in_two = {version for version, found in standings.items() if found.scattered}
+    lost = {it.version for it in state.attempts if it.version in in_vain | in_two and not it.has_whole_uri}
     if lost:
         state = _with_lost(state, lost)
         standings = _standings(state, outcomes)
@@ -307,7 +308,7 @@ def _overtaken(
     may be made there again, so it is asked for some times.
     """
     newest = state.attempts[-1] if state.attempts else None
-    if newest is None or not newest.space:
+    if newest is None or not newest.space or not newest.has_whole_uri:
         return state, ()
     found = standings[newest.version]
     later = max(aim.epoch_ms, found.epoch_ms)

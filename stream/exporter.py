@@ -11,7 +11,9 @@ from stream import metrics
 from stream.clock import Clock
 from stream.flow import Snapshot
 from stream.health import Answer, served
+from stream.labelled import labelled
 from stream.metrics import Definition
+from stream.names import DEFAULT
 from stream.observer import Observation
 from stream.sight import Sight
 
@@ -72,6 +74,7 @@ def run_exporter(
     interval_s: float,
     host: str,
     port: int,
+    deployment: str = DEFAULT,
 ) -> None:
     """Look every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`; `announce` is told the
     port.
@@ -79,7 +82,8 @@ def run_exporter(
     exporter = Exporter(sight, clock, stale_s=max(30.0, 4 * interval_s))
     registry = CollectorRegistry()
     registry.register(exporter)
-    with served(registry, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
+    shown = labelled(registry, deployment)
+    with served(shown, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
         announce(bound)
         while not stop.is_set():
             sight.look()

@@ -56,4 +56,13 @@ def exporter(  # one option per thing a deployment decides
         observing(watched) as sight,
         stop_on_signals(stop),
     ):
-        run_exporter(sight, stop, announce, clock=SystemClock(), interval_s=interval, host=host, port=port)
+        run_exporter(
+            sight,
+            stop,
+            announce,
+            clock=SystemClock(),
+            interval_s=interval,
+            host=host,
+            port=port,
+            deployment=shared.deployment,
+        )

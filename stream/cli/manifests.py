@@ -73,7 +73,7 @@ def manifests(  # one option per thing a deployment decides
 
     shared: Context = context.obj
     for option, model in (("--embedder", embedder), ("--captioner", captioner)):
-        _require_visible(option, model)
+        _require_visible(option, model, shared.deployment)
     options = WorkerOptions(
         embedder,
         captioner,
@@ -108,11 +108,12 @@ def manifests(  # one option per thing a deployment decides
         webhook=told,
         options=tuple(options.words()),
         private_sources=private_network,
+        deployment=shared.deployment,
     )
     _make(directory)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
     _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))
-    _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide))
+    _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide, deployment=shared.deployment))
     write_file(directory / "dashboard.json", json.dumps(dashboard(), indent=2) + "\n", "directory")
     shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {shown(directory)}.")
 
@@ -141,14 +142,15 @@ def _require_prefixes(options: WorkerOptions) -> None:
     require_buckets(options.scheme, options.roots.prefixes)
 
 
-def _require_visible(option: str, model: str) -> None:
+def _require_visible(option: str, model: str, deployment: str) -> None:
     """Raises `UsageProblem` for a checkpoint that is not on the volume of weights, the one that pods read them from."""
     from stream.deployment.kubernetes import CACHE
 
     kind, _, directory = model.partition(":")
     if kind == "hf" and not PurePosixPath(directory).is_relative_to(CACHE):
         raise UsageProblem(
-            f"{option} {model!r}: no pod sees this directory; put the checkpoint on the volume rushes-cache and say"
+            f"{option} {model!r}: no pod sees this directory; put the checkpoint on the volume"
+            f" {deployment}-cache and say"
             f" hf:{CACHE}/DIR"
         )
 

@@ -17,7 +17,7 @@ from stream.cli.ingest import file_settings, parse_labels
 from stream.cli.output import write_file
 from stream.cli.player import play
 from stream.cli.shown import shown
-from stream.cli.spaces import chosen_space, spaces_in
+from stream.cli.spaces import chosen_space, elsewhere_line, spaces_in
 from stream.errors import BadMedia
 from stream.events.annotations import Space
 from stream.events.grid import SECOND_NS
@@ -80,6 +80,8 @@ def search(  # one option per filter
     else:
         shared.console.print(result_table(hits, query, chosen))
         shared.console.print(freshness_line(shared), style="dim")
+        if elsewhere := elsewhere_line(shared, chosen):
+            shared.console.print(elsewhere, style="yellow", soft_wrap=True)
     if open_hit is not None:
         shared.errors.print(f"playing with {shown(play(hits[open_hit - 1]))}", soft_wrap=True)
 

@@ -1,8 +1,10 @@
 """`rushes models`: the embedding spaces in the index, and which one search uses."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -11,6 +13,9 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings
 from stream.events.annotations import Space
 from stream.files import read_small, replace_file
+
+if TYPE_CHECKING:
+    from sinks.holdings import Holding
 
 app = typer.Typer(help="Embedding spaces: list them, choose the one that search uses, drop one.", no_args_is_help=True)
 CHOICE_FILE = "search-space.json"
@@ -26,9 +31,13 @@ def list_(
     shared: Context = context.obj
     found = spaces_in(shared)
     used = chosen_space(shared, found).key if found else None
+    held = holdings_in(shared)
     if json_output:
         families = {family: sorted(entries) for family, entries in REGISTRY.items()}
-        rows = [space.model_dump() | {"key": space.key, "used": space.key == used} for space in found]
+        rows = [
+            space.model_dump() | {"key": space.key, "used": space.key == used} | asdict(held[space.key])
+            for space in found
+        ]
         shared.print_json({"families": families, "spaces": rows})
         return
     table = Table(title="Models by family", title_justify="left")
@@ -37,15 +46,16 @@ def list_(
     for family, entries in REGISTRY.items():
         table.add_row(family, ", ".join(f"{name}:DIR" if name == "hf" else name for name in sorted(entries)))
     shared.console.print(table)
-    shared.console.print(_space_table(found, used))
+    shared.console.print(_space_table(found, used, held))
 
 
-def _space_table(found: list[Space], used: str | None) -> Table:
+def _space_table(found: list[Space], used: str | None, held: "Mapping[str, Holding]") -> Table:
     table = Table(title="Spaces in the index", title_justify="left")
-    for column in ("space", "embedder", "dimensions", "search"):
+    for column in ("space", "embedder", "dimensions", "assets", "search"):
         table.add_column(column)
     for space in found:
-        table.add_row(space.key, space.spec, str(space.dimensions), "used" if space.key == used else "")
+        whole = str(held[space.key].whole)
+        table.add_row(space.key, space.spec, str(space.dimensions), whole, "used" if space.key == used else "")
     return table
 
 
@@ -83,7 +93,9 @@ def spaces_in(shared: Context) -> list[Space]:
 
 
 def chosen_space(shared: Context, found: list[Space], wanted: str | None = None) -> Space:
-    """The named space, else the one of `models use`, else the only or default one. Raises `UsageProblem`."""
+    """The named space, else the one of `models use`, else the one that the latest roll-out filled, where assets are
+    ready. Raises `UsageProblem`.
+    """
     if not found:
         raise UsageProblem(f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first")
     if wanted:
@@ -91,7 +103,26 @@ def chosen_space(shared: Context, found: list[Space], wanted: str | None = None)
     key = _choice(shared.state_dir / CHOICE_FILE, shared)
     if key is not None and any(space.key == key for space in found):
         return matching(found, key)
-    return next((space for space in found if space.spec == "conse"), found[0])
+    held = holdings_in(shared)
+    return max(found, key=lambda space: (held[space.key].epoch_ms, space.spec == "conse", space.key))
+
+
+def holdings_in(shared: Context) -> "Mapping[str, Holding]":
+    """Of every space that there is."""
+    from sinks.holdings import holdings
+
+    return holdings(file_settings(shared).index_dir)
+
+
+def elsewhere_line(shared: Context, space: Space) -> str:
+    """What a search in this space cannot find; empty for nothing."""
+    lacking = holdings_in(shared)[space.key].lacking
+    if not lacking:
+        return ""
+    return (
+        f"{lacking} asset(s) are not or not wholly in space {space.key}: publish them again, or search the others with"
+        " --space (`rushes models list`)."
+    )
 
 
 def _choice(path: Path, shared: Context) -> str | None:

@@ -10,6 +10,7 @@ import typer
 from stream.cli.bounds import MOST_PARTITIONS
 from stream.cli.context import Context, UsageProblem
 from stream.cli.output import write_file
+from stream.names import Names
 from stream.pipelines.reference import whole_topology
 from stream.topology import Topology
 
@@ -28,14 +29,20 @@ def topology(
     if mermaid and asyncapi:
         raise UsageProblem("--mermaid and --asyncapi: choose one")
     found = whole_topology()
-    text = _asyncapi(found, partitions) if asyncapi else found.to_mermaid() if mermaid else found.to_text()
+    text = (
+        _asyncapi(found, partitions, Names(shared.deployment))
+        if asyncapi
+        else found.to_mermaid()
+        if mermaid
+        else found.to_text()
+    )
     if output is None:
         shared.console.print(text, soft_wrap=True, markup=False, emoji=False)
     else:
         write_file(output, text + "\n", "--output")
 
 
-def _asyncapi(found: Topology, partitions: int) -> str:
+def _asyncapi(found: Topology, partitions: int, names: Names) -> str:
     from stream.deployment.asyncapi import document
 
-    return json.dumps(document(found, version=version("rushes"), partitions=partitions), indent=2)
+    return json.dumps(document(found, version=version("rushes"), partitions=partitions, names=names), indent=2)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stream import metrics as m
+from stream.labelled import LABEL, of_deployment
+from stream.names import DEFAULT
 from stream.topology import Topology
 
 RUNBOOKS = "docs/operations.md"
@@ -27,12 +29,13 @@ class Alert:
         """Of its runbook: a heading of the guide is the alert's name."""
         return self.name.lower()
 
-    def rule(self, guide: str) -> dict[str, Any]:
+    def rule(self, guide: str, deployment: str = DEFAULT) -> dict[str, Any]:
+        """For the metrics of one deployment."""
         return {
             "alert": self.name,
-            "expr": self.expr,
+            "expr": of_deployment(self.expr, f'="{deployment}"'),
             "for": self.hold,
-            "labels": {"severity": self.severity},
+            "labels": {"severity": self.severity, LABEL: deployment},
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
@@ -47,10 +50,12 @@ def alerts(topology: Topology, *, objective_s: float = 60.0) -> tuple[Alert, ...
     return tuple(alert for group in found for alert in group)
 
 
-def rules(topology: Topology, *, objective_s: float = 60.0, guide: str = RUNBOOKS) -> Mapping[str, Any]:
+def rules(
+    topology: Topology, *, objective_s: float = 60.0, guide: str = RUNBOOKS, deployment: str = DEFAULT
+) -> Mapping[str, Any]:
     """A Prometheus rule file (`groups`)."""
-    listed = [alert.rule(guide) for alert in alerts(topology, objective_s=objective_s)]
-    return {"groups": [{"name": "rushes", "rules": listed}]}
+    listed = [alert.rule(guide, deployment) for alert in alerts(topology, objective_s=objective_s)]
+    return {"groups": [{"name": deployment, "rules": listed}]}
 
 
 def _slow(objective_s: float) -> Iterator[Alert]:

@@ -23,6 +23,7 @@ from stream.events.frames import Frames
 from stream.events.ids import MAX_ID_BYTES
 from stream.events.notifications import BucketNotification
 from stream.kafka.topic_config import topic_config
+from stream.names import Names
 from stream.stage import Stage
 from stream.topics import DEAD_LETTERS, Topic
 from stream.topology import Topology
@@ -71,8 +72,11 @@ _KEYS: Mapping[type, str] = {
 }
 
 
-def document(topology: Topology, *, version: str, partitions: int) -> dict[str, Any]:
-    """The whole document, as plain values. `version` is that of the software, `partitions` that of every topic."""
+def document(topology: Topology, *, version: str, partitions: int, names: Names | None = None) -> dict[str, Any]:
+    """The whole document, as plain values. `version` is that of the software, `partitions` that of every topic, `names`
+    those of the deployment.
+    """
+    names = names or Names()
     payloads = [payload for topic in topology.topics for payload in topic.payloads]
     return {
         "asyncapi": VERSION,
@@ -84,8 +88,8 @@ def document(topology: Topology, *, version: str, partitions: int) -> dict[str, 
         },
         "defaultContentType": "application/json",
         "servers": dict(_servers()),
-        "channels": {topic.name: _channel(topic, topology, partitions) for topic in topology.topics},
-        "operations": dict(operation for stage in topology.stages for operation in _operations(stage)),
+        "channels": {topic.name: _channel(topic, topology, partitions, names) for topic in topology.topics},
+        "operations": dict(operation for stage in topology.stages for operation in _operations(stage, names)),
         "components": {
             "messages": dict(message for topic in topology.topics for message in _messages(topic, topology)),
             "schemas": {"CloudEvent": _cloud_event(), "Headers": _headers(), **payload_schemas(payloads)},
@@ -101,19 +105,19 @@ def _servers() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "secured", {"host": "{servers}", "protocol": "kafka-secure", "variables": brokers, "security": security}
 
 
-def _channel(topic: Topic, topology: Topology, partitions: int) -> dict[str, Any]:
+def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) -> dict[str, Any]:
     readers = [stage.name for stage in topology.readers(topic.name)]
     writers = [stage.name for stage in topology.stages if topic.name in stage.targets]
     writers += ["any stage"] if topic is DEAD_LETTERS else []
     writers += ["producers"] if topic in topology.entries else []
     config = topic_config(topic.spec(partitions))
     return {
-        "address": topic.name,
+        "address": names.of(topic.name),
         "description": f"Written by {', '.join(writers)}; read by {', '.join(readers) or 'whoever follows'}.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name, _ in _messages(topic, topology)},
         "bindings": {
             "kafka": {
-                "topic": topic.name,
+                "topic": names.of(topic.name),
                 "partitions": partitions,
                 "topicConfiguration": {
                     **config,
@@ -167,8 +171,8 @@ def _described(payload: type[Payload]) -> dict[str, Any]:
     }
 
 
-def _operations(stage: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
-    group = {"type": "string", "const": stage.name}
+def _operations(stage: Stage, names: Names) -> Iterator[tuple[str, dict[str, Any]]]:
+    group = {"type": "string", "const": names.of(stage.name)}
     for topic in stage.sources:
         binding = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
         yield f"{stage.name}-receive-{topic}", {**_operation("receive", topic), "bindings": binding}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream import metrics as m
+from stream.labelled import LABEL, of_deployment
 from stream.metrics import Definition
 
 THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
@@ -17,8 +18,16 @@ _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard, to be imported or provisioned. Its data source is chosen by a variable."""
+    """The dashboard, to be imported or provisioned. Its data source and the deployment are chosen by variables."""
     source = {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
+    which = {
+        "name": LABEL,
+        "type": "query",
+        "label": "Deployment",
+        "datasource": {"type": "prometheus", "uid": "${source}"},
+        "query": f"label_values({m.READY.name}, {LABEL})",
+        "refresh": 2,
+    }
     return {
         "uid": "rushes",
         "title": "rushes",
@@ -26,7 +35,7 @@ def dashboard() -> dict[str, Any]:
         "timezone": "utc",
         "refresh": "10s",
         "time": {"from": "now-3h", "to": "now"},
-        "templating": {"list": [source]},
+        "templating": {"list": [source, which]},
         "panels": list(_panels()),
     }
 
@@ -75,7 +84,14 @@ def _panel(number: int, it: Definition, place: dict[str, int]) -> dict[str, Any]
         "datasource": source,
         "gridPos": place,
         "fieldConfig": {"defaults": {"unit": _unit(it), "min": 0}, "overrides": []},
-        "targets": [{"refId": "A", "datasource": source, "expr": query(it), "legendFormat": legend}],
+        "targets": [
+            {
+                "refId": "A",
+                "datasource": source,
+                "expr": of_deployment(query(it), '="$deployment"'),
+                "legendFormat": legend,
+            }
+        ],
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stream.deployment.kubernetes import Object, Rollout, max_replicas
+from stream.labelled import of_deployment
 from stream.metrics import DESIRED_REPLICAS
 from stream.topology import Topology
 
@@ -17,7 +18,7 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
         most = max_replicas(stage, rollout.partitions)
         trigger = {
             "serverAddress": prometheus,
-            "query": f'max({DESIRED_REPLICAS.name}{{stage="{stage.name}"}})',
+            "query": of_deployment(f'max({DESIRED_REPLICAS.name}{{stage="{stage.name}"}})', f'="{rollout.deployment}"'),
             "threshold": "1",
             "ignoreNullValues": "false",  # nothing is an error, not zero
         }
@@ -28,7 +29,7 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
             "scaleDown": at_once,
         }
         spec = {
-            "scaleTargetRef": {"name": f"rushes-{stage.name}"},
+            "scaleTargetRef": {"name": f"{rollout.deployment}-{stage.name}"},
             "pollingInterval": 10,
             "minReplicaCount": 1,
             "maxReplicaCount": most,
@@ -39,6 +40,6 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
         yield {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
-            "metadata": {"name": f"rushes-{stage.name}", "namespace": rollout.namespace},
+            "metadata": {"name": f"{rollout.deployment}-{stage.name}", "namespace": rollout.namespace},
             "spec": spec,
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stream.names import DEFAULT
 from stream.stage import Stage
 from stream.topology import Topology
 
@@ -45,7 +46,7 @@ class Rollout:
     `client.properties`. `epoch_ms` is its time, `buckets` the rules of the stage `notifications`, `bucket_secret` a
     Secret whose keys are the environment of who reads objects. `options` is what every `rushes run` of it is told
     alike: what decides results decides the topology too, and with it what is trimmed. `private_sources`: footage may
-    lie on servers with private addresses.
+    lie on servers with private addresses. Objects are called after `deployment`, so that several share a namespace.
     """
 
     image: str
@@ -60,6 +61,7 @@ class Rollout:
     webhook: Webhook | None = None
     options: tuple[str, ...] = ()
     private_sources: bool = False
+    deployment: str = DEFAULT
 
     @property
     def broker_ports(self) -> list[int]:
@@ -69,7 +71,7 @@ class Rollout:
 def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     """Every object, in an order in which they can be applied."""
     yield _object("Namespace", rollout.namespace, None, {})
-    account = _object("ServiceAccount", "rushes", rollout, {})
+    account = _object("ServiceAccount", rollout.deployment, rollout, {})
     yield {**account, "automountServiceAccountToken": False}
     for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
         yield _claim(name, mode, rollout)
@@ -100,7 +102,7 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     if rollout.bucket_secret and stage.name in _READING:  # not in arguments, which every listing shows
         pod["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": rollout.bucket_secret}}]
     spec: Object = {
-        "selector": {"matchLabels": _labels(stage.name)},
+        "selector": {"matchLabels": _labels(stage.name, rollout)},
         "strategy": {"type": "Recreate" if single else "RollingUpdate"},
         "template": pod,
     }
@@ -114,7 +116,7 @@ def _exporter(topology: Topology, rollout: Rollout) -> Object:
     arguments = ["exporter", *(option for name, option in WATCHED.items() if name in there)]
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
     pod = _pod("exporter", "exporter", rollout, arguments, resources)
-    spec = {"replicas": 1, "selector": {"matchLabels": _labels("exporter")}, "template": pod}
+    spec = {"replicas": 1, "selector": {"matchLabels": _labels("exporter", rollout)}, "template": pod}
     return _object("Deployment", "exporter", rollout, spec)
 
 
@@ -130,7 +132,7 @@ def _control(rollout: Rollout) -> Object:
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
-        "selector": {"matchLabels": _labels("control")},
+        "selector": {"matchLabels": _labels("control", rollout)},
         "template": pod,
     }
     return _object("Deployment", "control", rollout, spec)
@@ -139,11 +141,12 @@ def _control(rollout: Rollout) -> Object:
 def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources: Object) -> Object:
     volumes, mounts = _volumes(name, rollout)
     secured = ["--client-properties", f"{CLIENT}/client.properties"] if rollout.client_secret else []
+    named = ["--deployment", rollout.deployment] if rollout.deployment != DEFAULT else []
     where = ["--broker", f"kafka://{rollout.broker}", "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - a pod
     container = {
         "name": "rushes",
         "image": rollout.image,
-        "command": ["rushes", "--state", STATE, "--cache", CACHE],
+        "command": ["rushes", "--state", STATE, "--cache", CACHE, *named],
         "args": [*arguments, *where, *secured],
         "ports": [{"name": "metrics", "containerPort": PORT}],
         "resources": resources,
@@ -158,7 +161,7 @@ def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources
         "volumeMounts": mounts,
     }
     spec = {
-        "serviceAccountName": "rushes",
+        "serviceAccountName": rollout.deployment,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_S,
@@ -172,7 +175,7 @@ def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources
         "containers": [container],
         "volumes": volumes,
     }
-    return {"metadata": {"labels": {**_labels(name), "app.kubernetes.io/component": role}}, "spec": spec}
+    return {"metadata": {"labels": {**_labels(name, rollout), "app.kubernetes.io/component": role}}, "spec": spec}
 
 
 def _volumes(name: str, rollout: Rollout) -> tuple[list[Object], list[Object]]:
@@ -181,7 +184,7 @@ def _volumes(name: str, rollout: Rollout) -> tuple[list[Object], list[Object]]:
     claims = (("state", STATE, _STORING, False), ("cache", CACHE, _LOADING, True), ("media", MEDIA, _READING, True))
     for volume, path, stages, read_only in claims:
         if name in stages:
-            claim = {"claimName": f"rushes-{volume}", "readOnly": read_only}
+            claim = {"claimName": f"{rollout.deployment}-{volume}", "readOnly": read_only}
             volumes.append({"name": volume, "persistentVolumeClaim": claim})
             mounts.append({"name": volume, "mountPath": path, "readOnly": read_only})
     if name in _READING:  # children hand pictures over in shared memory
@@ -215,15 +218,15 @@ def _network(rollout: Rollout) -> Iterator[Object]:
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     brokers = [{"port": port, "protocol": "TCP"} for port in rollout.broker_ports]
     everyone = {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "rushes"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": rollout.deployment}},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [scraping], "ports": [{"port": PORT, "protocol": "TCP"}]}],
         "egress": [{"ports": [*names, *brokers]}],
     }
-    yield _object("NetworkPolicy", "rushes", rollout, everyone)
-    yield _outward("rushes-reading", _READING, (80, 443), rollout, private=rollout.private_sources)
+    yield _object("NetworkPolicy", rollout.deployment, rollout, everyone)
+    yield _outward("reading", _READING, (80, 443), rollout, private=rollout.private_sources)
     if rollout.webhook:
-        yield _outward("rushes-webhook", ("control",), (rollout.webhook.port,), rollout)
+        yield _outward("webhook", ("control",), (rollout.webhook.port,), rollout)
 
 
 def _outward(
@@ -232,19 +235,22 @@ def _outward(
     """Lets pods of these stages out to public addresses, and to `private` ones."""
     block: Object = {"cidr": "0.0.0.0/0"} if private else {"cidr": "0.0.0.0/0", "except": _NOT_PUBLIC}
     way = {"to": [{"ipBlock": block}], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
-    selector = {"matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": list(stages)}]}
+    selector = {
+        "matchLabels": {"app.kubernetes.io/name": rollout.deployment},
+        "matchExpressions": [{"key": "rushes/stage", "operator": "In", "values": list(stages)}],
+    }
     spec = {"podSelector": selector, "policyTypes": ["Egress"], "egress": [way]}
     return _object("NetworkPolicy", name, rollout, spec)
 
 
 def _budget(stage: str, rollout: Rollout) -> Object:
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": _labels(stage)}}
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": _labels(stage, rollout)}}
     return _object("PodDisruptionBudget", stage, rollout, spec)
 
 
 def _service(role: str, rollout: Rollout) -> Object:
     """Headless, for scrapes: it also lists pods that are not ready, as those are the ones to look at."""
-    selector = {"app.kubernetes.io/name": "rushes", "app.kubernetes.io/component": role}
+    selector = {"app.kubernetes.io/name": rollout.deployment, "app.kubernetes.io/component": role}
     ports = [{"name": "metrics", "port": PORT, "targetPort": "metrics"}]
     spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": selector, "ports": ports}
     return _object("Service", role, rollout, spec)
@@ -263,8 +269,8 @@ def _probe(path: str) -> Object:
     return {"httpGet": {"path": path, "port": "metrics"}, "timeoutSeconds": 3}
 
 
-def _labels(name: str) -> Mapping[str, str]:
-    return {"app.kubernetes.io/name": "rushes", "rushes/stage": name}
+def _labels(name: str, rollout: Rollout) -> Mapping[str, str]:
+    return {"app.kubernetes.io/name": rollout.deployment, "rushes/stage": name}
 
 
 _VERSIONS = {
@@ -275,8 +281,9 @@ _VERSIONS = {
 
 
 def _object(kind: str, name: str, rollout: Rollout | None, spec: Object) -> Object:
-    full = name if rollout is None or name.startswith("rushes") else f"rushes-{name}"
-    metadata: Object = {"name": full, "labels": {"app.kubernetes.io/name": "rushes"}}
+    deployment = DEFAULT if rollout is None else rollout.deployment
+    full = name if rollout is None or name == deployment else f"{deployment}-{name}"
+    metadata: Object = {"name": full, "labels": {"app.kubernetes.io/name": deployment}}
     if rollout is not None:
         metadata["namespace"] = rollout.namespace
     made: Object = {"apiVersion": _VERSIONS.get(kind, "v1"), "kind": kind, "metadata": metadata}

@@ -15,6 +15,7 @@ from stream.control.state import APP
 from stream.health import Answer, all_ready, served
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
+from stream.labelled import labelled
 from stream.metrics import Metrics, StageMetrics
 from stream.pipelines.patience import came_through
 from stream.pipelines.webhook import WebhookSettings, webhook_stage
@@ -56,7 +57,8 @@ def run_control(
     with ExitStack() as held:
         held.callback(broker.close)
         pulse = Pulse(status, clock)
-        asked = served(metrics.registry, healthy=pulse.healthy, ready=pulse.ready, host=beside.host, port=beside.port)
+        shown = labelled(metrics.registry, kafka.names.deployment)
+        asked = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=beside.host, port=beside.port)
         announce(held.enter_context(asked))
         if not came_through(partial(_prepare, broker, partitions), stop, status.paused):
             return

@@ -15,6 +15,7 @@ from stream.clock import Clock
 from stream.events.deployment import StoresClaimed
 from stream.health import Answer, all_ready, served
 from stream.janitor import Janitor
+from stream.labelled import labelled
 from stream.metrics import Metrics
 from stream.pipelines.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.patience import came_through
@@ -72,7 +73,8 @@ def run_deployed(
     sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     pulse = Pulse()
-    probes = served(registry, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
+    shown = labelled(registry, settings.deployment)
+    probes = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
     with closing(understanding), probes, ExitStack() as held:
         entrance = Entrance(broker, understanding, stages, deployment, clock)
         held.callback(entrance.close)

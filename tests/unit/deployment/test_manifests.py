@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.clock import Clock, SystemClock
 from stream.deployment.dashboard import dashboard, query
+from stream.deployment.keda import scaled_objects
 from stream.deployment.kubernetes import CACHE, GRACE_S, Rollout, manifests, max_replicas
 from stream.errors import Fatal
+from stream.labelled import of_deployment
 from stream.metrics import DEFINITIONS
 from stream.pipelines.understanding import Understanding, reference_topology
 from stream.settings import Settings
@@ -299,11 +302,31 @@ def test_replicas_are_bounded_by_partitions() -> None:
     assert max_replicas(TOPOLOGY.stage("index"), 8) == 1
 
 
+def test_objects_of_two_deployments_in_one_namespace_do_not_meet() -> None:
+    made = [list(manifests(TOPOLOGY, replace(ROLLOUT, deployment=name))) for name in ("rushes", "night")]
+    names = [{(it["kind"], it["metadata"]["name"]) for it in found if it["kind"] != "Namespace"} for found in made]
+    assert not names[0] & names[1]
+    assert {name for _, name in names[1]} == {"night"} | {
+        name.replace("rushes", "night", 1) for _, name in names[0] if name != "rushes"
+    }
+    text = [json.dumps([it for it in found if it["kind"] != "Namespace"]) for found in made]
+    assert '"app.kubernetes.io/name": "rushes"' not in text[1]
+    assert '"--deployment", "night"' in text[1]
+    assert "--deployment" not in text[0]
+    (query, *_) = (
+        it["spec"]["triggers"][0]["metadata"]["query"]
+        for it in scaled_objects(TOPOLOGY, replace(ROLLOUT, deployment="night"), prometheus="http://p")
+    )
+    assert query.startswith('max(rushes_desired_replicas{deployment="night",stage=')
+
+
 def test_the_dashboard_shows_each_definition_once_and_no_panel_over_another(written: Path) -> None:
     found = json.loads((written / "dashboard.json").read_text())
     assert found == dashboard()
     panels = [it for it in found["panels"] if it["type"] != "row"]
-    assert sorted(it["targets"][0]["expr"] for it in panels) == sorted(query(it) for it in DEFINITIONS)
+    assert sorted(it["targets"][0]["expr"] for it in panels) == sorted(
+        of_deployment(query(it), '="$deployment"') for it in DEFINITIONS
+    )
     assert len({it["id"] for it in found["panels"]}) == len(found["panels"])
     assert len({it["title"] for it in panels}) == len(panels)
     taken = [cell for it in found["panels"] for cell in _cells(it["gridPos"])]
