@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from sinks.retirement import asset_key
 from stream.errors import BadEvent
+from stream.events.aim import Aim
 from stream.events.annotations import Annotations, AnnotationsHeader
 from stream.events.asset import (
-    Aim,
     AssetDeleted,
     AssetFailed,
     AssetPlanned,

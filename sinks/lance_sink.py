@@ -16,8 +16,9 @@ from sinks.standing import outcomes_of
 from sinks.writer import index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError, Unavailable
+from stream.events.aim import NO_AIM
 from stream.events.annotations import AnnotationsHeader
-from stream.events.asset import NO_AIM, AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
+from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
 

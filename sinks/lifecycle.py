@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from sinks.retirement import NOTHING_RETIRED, Retirement, asset_key
 from sinks.standing import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
+from stream.events.aim import NO_AIM, Aim
 from stream.events.asset import (
-    NO_AIM,
     UNKNOWN_ASSET,
-    Aim,
     AssetChanged,
     AssetFailed,
     AssetPlanned,

@@ -142,7 +142,7 @@ def checked(deployment: str) -> str:
 
 
 def _named(context: typer.Context, name: str | None) -> None:
-    if name is not None:
+    if name is not None and isinstance(context.obj, Context):
         context.obj = replace(context.obj, deployment=checked(name))
 
 

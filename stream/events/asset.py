@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from stream.errors import BadEvent
+from stream.events.aim import NO_AIM, Aim
 from stream.events.grid import MAX_SEGMENTS
 from stream.events.ids import (
     CONTROL,
@@ -201,19 +202,6 @@ class DecodeSettings(BaseModel):
 
     def digest(self) -> str:
         return digest("decode", self.model_dump_json())
-
-
-class Aim(BaseModel):
-    """What a plan is for: the models of a roll-out (`understand` is their digest), and the space that they fill."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    space: str = ""
-    understand: str = ""
-    epoch_ms: Int64 = 0
-
-
-NO_AIM = Aim()
-"""Of plans that an older release made: any space counts."""
 
 
 class AssetPlanned(Json):

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from stream.events.asset import Aim, Json
+from stream.events.aim import Aim
+from stream.events.asset import Json
 
 
 class StoresClaimed(Json):

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stream.errors import StageError, Superseded
+from stream.events.aim import NO_AIM, Aim
 from stream.events.asset import (
-    NO_AIM,
-    Aim,
     AssetDeleted,
     AssetFailed,
     AssetPlanned,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream.codec import Decoder, encode
 from stream.errors import BadEvent, Fatal, Unavailable
-from stream.events.asset import Aim
+from stream.events.aim import Aim
 from stream.events.base import Event, Payload
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.records import Broker, Record

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stream.errors import Fatal, StageError
+from stream.events.aim import NO_AIM, Aim
 from stream.events.annotations import Annotations
-from stream.events.asset import NO_AIM, Aim
 from stream.events.base import Event
 from stream.events.frames import Frames
 from stream.events.ids import digest

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from stream.admission import AdmissionPolicy
 from stream.clock import Clock, SystemClock
+from stream.events.aim import Aim
 from stream.events.annotations import Annotations
-from stream.events.asset import Aim, Media, Outcome
+from stream.events.asset import Media, Outcome
 from stream.events.grid import SECOND_NS
 from stream.outstanding import Hop, hops
 from stream.pipelines.caption import CaptionOperator

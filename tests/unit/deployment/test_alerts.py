@@ -129,7 +129,7 @@ def test_every_alert_has_its_runbook() -> None:
 
 
 def _case(name: str, series: Series, fires: int) -> dict[str, Any]:
-    """A unit test that counts the firing alerts of that name, whatever their labels, while another deployment is ill."""
+    """A unit test that counts the firing alerts of that name, of any labels, while another deployment is ill."""
     ours = {of_deployment(it, '="rushes"'): values for it, values in series.items()}
     others = {of_deployment(it, '="night"'): values for it, values in CASES[name][0].items()}
     count = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'

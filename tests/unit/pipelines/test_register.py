@@ -6,7 +6,7 @@ import pytest
 
 from stream.clock import ManualClock
 from stream.errors import Fatal
-from stream.events.asset import Aim
+from stream.events.aim import Aim
 from stream.events.deployment import StoresClaimed
 from stream.memory import MemoryBroker
 from stream.pipelines.register import Member, Register, announce

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from sinks.lifecycle import MAX_ASKED, AssetState, Settled, planned, settle
 from sinks.receipts import Receipt
 from sinks.standing import Outcomes, outcomes_of
+from stream.events.aim import NO_AIM, Aim
 from stream.events.annotations import Annotations, Space
-from stream.events.asset import NO_AIM, Aim, AssetPlanned, AssetStatus
+from stream.events.asset import AssetPlanned, AssetStatus
 from tests import annotations as make
 
 OLD, NEW = make.SPACE, make.OTHER_SPACE
