@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def pool_of(folder: Path, decoder: str = "decoders.pyav:PyAVDecoder", *, required: bool = False) -> DecodePool:
-    policy = SourcePolicy(schemes=("file", "memory"), roots=(str(folder),))
+    policy = SourcePolicy(schemes=("file", "memory"), roots=(str(folder),), prefixes=("memory://bucket",))
     return DecodePool(children=1, policy=policy, decoder=decoder, require_sandbox=required)
 
 
