@@ -3,7 +3,9 @@
 python -m benchmarks.chaos [--kills 100] [--assets 150] [--seed 1]
 
 Six `rushes run` processes, two replicas a stage. Besides the kills: ten broker restarts, one of them by kill -9; joins
-and leaves; members frozen past their session's end; a full disk below the Delta table and an index that refuses writes,
+and leaves; members frozen past their session's end for 20 s and for a minute; transactions on `assets`, kept and taken
+back; partitions added; an exporter and an observer beside it all, which must see again soon after every restart and
+know in the end that nothing is left; a full disk below the Delta table and an index that refuses writes,
 for minutes. Light models; the corpus beside the made-up clips, where there is one. Ends with an error if the stores
 differ from those of an undisturbed run. Needs root, to mount a small disk.
 """
@@ -20,11 +22,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.harness import Report, measured
 from stream.clock import SystemClock
 from stream.kafka.node import LocalNode, fetch_jars, free_port
-from tests.chaos import ROLES, Chaos, Plan, assert_felt, assert_nothing_left, assert_undisturbed, redone
+from tests.chaos import (
+    RECOVERED_S,
+    ROLES,
+    Chaos,
+    Plan,
+    assert_felt,
+    assert_nothing_left,
+    assert_observed,
+    assert_undisturbed,
+    redone,
+)
 from tests.disks import small_disk
 from tests.fleet import Fleet, fleet_command
 from tests.footage import corpus_clips
 from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS
+from tests.watched import watched
 from tests.workload import mixed, undisturbed
 
 DISK_MIB = 512
@@ -55,6 +68,10 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
             "join": 5,
             "leave": 5,
             "freeze": 3,
+            "long freeze": 1,
+            "transaction": 10,
+            "aborted transaction": 5,
+            "more partitions": 2,
             "full disk": 1,
             "refusal": 1,
         },
@@ -73,14 +90,17 @@ def measure(wanted: argparse.Namespace, root: Path) -> Report:
             command = fleet_command(state, load.roots, node.servers, clock.now_ms(), BOUND_BY_PERMISSIONS)
             with (
                 Fleet(command, ROLES, root / "logs", root / "scratch", named=True) as fleet,
+                watched(node.servers, root) as observers,
                 Progress(*columns, TextColumn("{task.fields[note]}")) as bar,
             ):
                 task = bar.add_task("blows", total=sum(plan.blows.values()), note="")
-                chaos = Chaos(state, node, jars, disk, fleet, plan, random.Random(wanted.seed))
+                chaos = Chaos(state, node, jars, disk, fleet, plan, random.Random(wanted.seed), watched=observers)
                 chaos.told = lambda blow: bar.update(task, advance=1, note=blow)
                 chaos.run(load.events)
                 bar.update(task, note="settling")
                 chaos.settle(load.assets, SETTLE_S)
+                chaos.see_the_end()
+                assert_observed(chaos)
             assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
             assert_felt(chaos)
@@ -99,6 +119,9 @@ def _report(chaos: Chaos, assets: int, moments: int, wall_s: float) -> Report:
     report.add("frozen members whose partitions others got", chaos.expelled, "", limit="at least 1")
     for stage in ("parquet", "index"):
         report.add(f"logs of members whose {stage} stage paused", len(chaos.fleet.saying(f"stage {stage}: paused")), "")
+    report.add(
+        "longest blindness of observers after a broker's return", max(chaos.blind_s), "s", limit=f"{RECOVERED_S:.0f}"
+    )
     report.add("assets", assets, "", note="each with the status of an undisturbed run")
     report.add("moments", moments, "", note="equal in both stores and to those of an undisturbed run, none twice")
     report.add("members that ended by themselves", len(chaos.fleet.unasked), "", limit="0", note="and were replaced")

@@ -8,11 +8,13 @@ from stream.flow import Snapshot, StageFlow
 
 Place = Literal["decode", "model", "sink", "broker"]
 _PLACES: dict[str, Place] = {"plan": "decode", "decode": "decode", "understand": "model", "caption": "model"}
+HELD_BACK_S = 10.0
+"""A stage that finished nothing is not to blame where more than this waits further down: it is not let on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """Where work piles up and what could be done about it."""
+    """`stage` is the one to look at, `words` say why. `place` is the kind of resource that would help."""
 
     place: Place
     stage: str
@@ -34,21 +36,37 @@ def gone_in_s(snapshot: Snapshot) -> float:
 
 
 def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
-    """The stage whose waiting work takes longest at the pace it goes; None while nothing waits. The first stage holds
-    back on purpose, so it is named only where nothing waits behind it.
+    """The stage that holds up what waits; None while nothing waits. In this order: stages that wait for a worker, first
+    of all; the broker, where workers are there and none of any stage moves; else the stage whose waiting work
+    takes longest at the pace it goes, without those that only wait for stages further down.
 
-    Workers that are there and all stand still, in every stage that has work, point at what they share: the broker.
+    Stages that report no progress hold nobody up, so they are named only where no other has work.
     """
-    waiting = [flow for flow in snapshot.every if flow.waiting_video_s]
+    waiting = [flow for flow in snapshot.stages if flow.waiting_video_s] or [
+        flow for flow in snapshot.others if flow.waiting_video_s
+    ]
     if not waiting:
         return None
-    staffed = [flow for flow in waiting if flow.replicas]
-    if staffed and all(flow.stuck_partitions and not flow.service for flow in staffed):
-        return Bottleneck("broker", staffed[0].stage, "workers are there and none moves: look at the broker")
-    behind = [flow for flow in waiting if flow.upstream is not None]
-    worst = max(behind or waiting, key=lambda flow: (_wait_s(flow), flow.waiting_video_s))
-    place = _PLACES.get(worst.stage, "sink")
-    return Bottleneck(place, worst.stage, _words(worst))
+    if absent := [flow for flow in waiting if not flow.replicas]:
+        names = " or ".join(flow.stage for flow in absent)
+        return _named(absent[0], f"no worker runs {names}")
+    if all(flow.stuck_partitions and not flow.service for flow in waiting):
+        return Bottleneck("broker", waiting[0].stage, "workers are there and none moves: look at the broker")
+    to_blame = [flow for flow in waiting if not _held_back(flow, snapshot)]
+    worst = max(to_blame, key=lambda flow: (_wait_s(flow), flow.waiting_video_s))
+    return _named(worst, _words(worst))
+
+
+def _named(flow: StageFlow, words: str) -> Bottleneck:
+    return Bottleneck(_PLACES.get(flow.stage, "sink"), flow.stage, words)
+
+
+def _held_back(flow: StageFlow, snapshot: Snapshot) -> bool:
+    """Whether it only waits for what is further down. The first stage holds back on purpose."""
+    below = [each for each in snapshot.below(flow.stage) if each.waiting_video_s] if flow in snapshot.stages else []
+    if flow.upstream is None:
+        return bool(below)
+    return not flow.service and any(_wait_s(each) > HELD_BACK_S for each in below)
 
 
 def _wait_s(flow: StageFlow) -> float:
@@ -56,12 +74,12 @@ def _wait_s(flow: StageFlow) -> float:
 
 
 def _words(flow: StageFlow) -> str:
-    if not flow.replicas:
-        return f"no worker runs {flow.stage}"
     if flow.stuck_partitions:
         return f"{flow.stuck_partitions} of {flow.partitions} partitions of {flow.stage} do not move"
     if not flow.service:
-        return f"{flow.stage} has workers and finished nothing in the last minute"
+        return f"{flow.stage} has workers and finished nothing in the last minute: ask their /readyz"
     if flow.max_replicas is not None and flow.replicas >= flow.max_replicas:
         return f"{flow.stage} is at its limit of {flow.max_replicas}"
+    if flow.replicas * flow.concurrency >= flow.partitions:
+        return f"{flow.stage} has the longest queue and a worker for each of its {flow.partitions} partitions"
     return f"{flow.stage} has the longest queue"

@@ -136,7 +136,9 @@ class Producer(Protocol):
 
 class Broker(Protocol):
     def ensure(self, topics: Iterable[TopicSpec]) -> None:
-        """Create what is missing and check what exists. Raises `Fatal` on a mismatch, never alters a topic."""
+        """Create what is missing and check what exists. Raises `Fatal` on a mismatch, never alters a topic. Another
+        number of partitions is none: whoever runs the broker may add some at any time.
+        """
 
     def declare(self, topic: str, group: str) -> None:
         """Records of `topic` are kept until `group` has acknowledged them, though it may have no member yet."""

@@ -1,5 +1,6 @@
 """Everything that can befall a roll-out on one machine, drawn from a seed: kills, broker restarts, joins and leaves,
-a frozen member, a full disk, a store that refuses. `make chaos` runs it long, a test short.
+a frozen member, a full disk, a store that refuses, transactions on `assets`, more partitions; with observers that
+must keep telling the truth. `make chaos` runs it long, a test short.
 """
 
 import random
@@ -22,7 +23,7 @@ from sinks.dead_letters import DeadLetters, LetterFilter
 from sinks.verify import verify
 from stream.clock import SystemClock
 from stream.codec import Decoder, encode
-from stream.events.asset import AssetStatus, Outcome, SegmentProgressed
+from stream.events.asset import AssetPublished, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Event
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
@@ -30,15 +31,34 @@ from stream.kafka.node import LocalNode
 from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
 from stream.records import Producer
-from stream.topics import ASSETS, PROGRESS
+from stream.topics import ANNOTATIONS, ASSETS, FRAMES, PROGRESS, SPANS
 from tests.disks import SmallDisk
 from tests.fleet import PARTITIONS, Fleet, Member, Role
+from tests.kafka_changes import Transactions, add_partitions
 from tests.pipeline import StoredRows, assert_same_rows, stored_rows
+from tests.watched import Watched
 
-Blow = Literal["kill", "restart", "crash", "join", "leave", "freeze", "full disk", "refusal"]
+Blow = Literal[
+    "kill",
+    "restart",
+    "crash",
+    "join",
+    "leave",
+    "freeze",
+    "long freeze",
+    "full disk",
+    "refusal",
+    "transaction",
+    "aborted transaction",
+    "more partitions",
+]
 ROLES = (Role(("plan", "decode"), 2), Role(("understand",), 2), Role(("index", "parquet", "dead-letters"), 2))
-FROZEN_S = 15.0  # longer than a session may be silent
+FROZEN_S = 20.0  # longer than a session may be silent
+LONG_FROZEN_S = 60.0
+RECOVERED_S = 30.0
+"""So long after a broker's return observers may stay blind."""
 PATIENCE_S = 120.0
+GROWING = (ASSETS.name, SPANS.name, FRAMES.name, ANNOTATIONS.name, PROGRESS.name)
 FINAL = {AssetStatus.READY, AssetStatus.PARTIAL, AssetStatus.FAILED, AssetStatus.DELETED}
 
 
@@ -72,6 +92,11 @@ class Chaos:
     expelled: int = 0
     """Frozen members whose partitions others had when they woke."""
     orphans: list[psutil.Process] = field(default_factory=list)
+    watched: Watched | None = None
+    """An observer that lives through it all."""
+    blind_s: list[float] = field(default_factory=list)
+    """How long after each of the broker's returns the observer and the exporter saw nothing."""
+    partitions: int = PARTITIONS
     _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     _clock: SystemClock = field(default_factory=SystemClock)
 
@@ -85,9 +110,15 @@ class Chaos:
         waiting = list(events)
         self._warm_up(broker, producer, waiting.pop(0))
         for number, blow in enumerate(blows, start=1):
-            while waiting and len(events) - len(waiting) < len(events) * number / len(blows):
-                record = encode(waiting.pop(0))
-                producer.send(ASSETS.name, record.key, record.value, record.headers)
+            due = round(len(events) * number / len(blows)) - (len(events) - len(waiting))
+            fresh, waiting = waiting[: max(0, due)], waiting[max(0, due) :]
+            if blow == "transaction":
+                self._transact(fresh, commit=True)
+            else:
+                for record in map(encode, fresh):
+                    producer.send(ASSETS.name, record.key, record.value, record.headers)
+            if blow == "aborted transaction":
+                self._transact([void()], commit=False)
             self._strike(blow)
             self.struck[blow] += 1
             self.told(blow)
@@ -117,6 +148,14 @@ class Chaos:
             self._pass(1.0)
         broker.close()
 
+    def see_the_end(self) -> None:
+        """Wait for observers to know what `settle` found out: an exporter looks every few seconds."""
+        assert self.watched is not None
+        deadline_s = self._clock.monotonic_s() + PATIENCE_S
+        while not self.watched.sees() or self.watched.left():
+            assert self._clock.monotonic_s() < deadline_s, f"observers still tell of {self.watched.left()}"
+            self._pass(0.5)
+
     def _unfinished(self, assets: set[tuple[str, str]]) -> list[str]:
         found = {(view.tenant, view.asset_id): view.status for view in Catalogue(self.state / "lancedb").assets()}
         return [f"{tenant}/{name}" for tenant, name in sorted(assets) if found.get((tenant, name)) not in FINAL]
@@ -128,25 +167,53 @@ class Chaos:
             case "restart" | "crash":
                 self.node.down(signal.SIGKILL if blow == "crash" else signal.SIGTERM)
                 self.node.up(self.jars)
+                self._see_again()
             case "join":
                 self.fleet.join(self.rng.choice(self.fleet.roles))
             case "leave":
                 stuck = self.fleet.leave([self.rng.choice([each for each in self.fleet.members if not each.frozen])])
                 assert not stuck, "a member did not leave when asked"
                 self._refill()
-            case "freeze":
-                self._freeze()
+            case "freeze" | "long freeze":
+                self._freeze(FROZEN_S if blow == "freeze" else LONG_FROZEN_S)
             case "full disk":
-                if not self.disk.filled:
-                    self.disk.fill(1 << 20)
-                    self._later(self.plan.lasting_s, self.disk.make_room)
+                self._fill()
             case "refusal":
                 self._refuse()
+            case "more partitions":
+                self._grow()
 
-    def _freeze(self) -> None:
+    def _fill(self) -> None:
+        if not self.disk.filled:
+            self.disk.fill(1 << 20)
+            self._later(self.plan.lasting_s, self.disk.make_room)
+
+    def _grow(self) -> None:
+        self.partitions += 1
+        for topic in GROWING:
+            add_partitions(KafkaSettings(self.node.servers), topic, self.partitions)
+
+    def _transact(self, events: Sequence[Event], *, commit: bool) -> None:
+        producer = Transactions(KafkaSettings(self.node.servers), "chaos")
+        producer.begin_records(ASSETS.name, [encode(event) for event in events])
+        producer.end(commit=commit)
+        producer.close()
+
+    def _see_again(self) -> None:
+        """Wait until who watches does so again; how long that takes is judged in the end."""
+        if self.watched is None:
+            return
+        back_s = self._clock.monotonic_s()
+        while not self.watched.sees():
+            if self._clock.monotonic_s() - back_s > PATIENCE_S:
+                raise AssertionError(f"for {PATIENCE_S:.0f} s no observer saw anything: {self.watched.says()}")
+            self._pass(0.5)
+        self.blind_s.append(self._clock.monotonic_s() - back_s)
+
+    def _freeze(self, seconds: float) -> None:
         member = self._at_work()
         self.fleet.freeze(member)
-        self._later(FROZEN_S, lambda: self._thaw(member))
+        self._later(seconds, lambda: self._thaw(member))
 
     def _thaw(self, member: Member) -> None:
         owners = self._owners()
@@ -210,6 +277,20 @@ def assert_felt(chaos: Chaos) -> None:
     assert chaos.expelled, "every frozen member kept its partitions"
     for stage in ("parquet", "index"):
         assert chaos.fleet.saying(f"stage {stage}: paused"), f"nothing paused {stage}"
+
+
+def assert_observed(chaos: Chaos) -> None:
+    """Observers saw again soon after every return of the broker, and in the end they know that nothing is left."""
+    assert chaos.watched is not None
+    assert chaos.blind_s, "the broker never went away"
+    assert max(chaos.blind_s) <= RECOVERED_S, f"observers were blind for {max(chaos.blind_s):.0f} s"
+    left = chaos.watched.left()
+    assert left == {}, f"observers tell of records that nobody has to read: {left}"
+
+
+def void() -> Event:
+    """An asset that its producer takes back."""
+    return Event(AssetPublished(uri="file:///void.mp4", asset_id="void"), "north", "p", "void", 1000)
 
 
 def set_modes(modes: Mapping[Path, int]) -> None:

@@ -6,6 +6,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from stream.clock import SystemClock
+from stream.codec import Encoded
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings, admin, made
 from stream.records import TopicSpec
@@ -26,13 +27,20 @@ class Transactions:
     """An exactly-once producer."""
 
     def __init__(self, settings: KafkaSettings, name: str) -> None:
-        self._producer = made(Producer, settings, **{"transactional.id": name})
+        self._producer = made(Producer, settings, **{"transactional.id": name, "partitioner": "murmur2"})
         self._producer.init_transactions(WAIT_S)
 
     def begin(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
         self._producer.begin_transaction()
         for value in values:
             self._producer.produce(topic, value, b"key", partition=partition)
+        self._producer.flush(WAIT_S)
+
+    def begin_records(self, topic: str, records: Sequence[Encoded]) -> None:
+        """As our own producers write them."""
+        self._producer.begin_transaction()
+        for each in records:
+            self._producer.produce(topic, each.value, each.key, headers=list(each.headers.items()))
         self._producer.flush(WAIT_S)
 
     def end(self, *, commit: bool) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.bounds import LAST_TIME_MS, MOST_PARTITIONS
+from stream.cli.bounds import LAST_TIME_MS
 from stream.cli.context import Context
 from stream.cli.ingest import stop_on_signals
+from stream.cli.partitions import PartitionCounts, Partitions
 from stream.cli.roots import require_buckets
 from stream.cli.sessions import Cluster
 from stream.cli.watching import (
@@ -52,9 +53,7 @@ def autoscale(  # one option per thing a machine decides
     epoch_ms: Annotated[
         int, typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms, as for `rushes run`.")
     ] = 0,
-    partitions: Annotated[
-        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of a topic that is created.")
-    ] = 8,
+    partitions: PartitionCounts = None,
     interval: Interval = 5.0,
     objective: Objective = 60.0,
     batch_drain: BatchDrain = 3600.0,
@@ -71,7 +70,8 @@ def autoscale(  # one option per thing a machine decides
     """Start and stop `rushes run STAGE` until SIGTERM, then drain them all. On Kubernetes KEDA does this."""
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
-    options = ["--broker", broker, "--epoch-ms", str(epoch_ms), "--partitions", str(partitions)]
+    options = ["--broker", broker, "--epoch-ms", str(epoch_ms)]
+    options += Partitions.parse(partitions).words()
     options += ["--client-properties", str(client_properties)] if client_properties else []
     worker = WorkerOptions(
         embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stream.cli.checks import Check
 from stream.cli.context import Context, explain
 from stream.cli.ingest import file_settings
+from stream.cli.partitions import Partitions
 from stream.cli.sessions import Cluster
 from stream.clock import SystemClock
 from stream.errors import StageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ASK_TIMEOUT_S = 5.0
 
 
-def cluster_checks(cluster: Cluster, shared: Context, partitions: int) -> Iterator[Check]:
+def cluster_checks(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterator[Check]:
     """Line by line; what depends on something that is not well is left out."""
     import confluent_kafka
 
@@ -51,7 +52,7 @@ def listening(settings: "KafkaSettings") -> Check:
     return Check("broker listens", there.protocol == ours, found, advice)
 
 
-def _inside(cluster: Cluster, shared: Context, partitions: int) -> Iterator[Check]:
+def _inside(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterator[Check]:
     doing = "broker takes us"
     try:
         with cluster.connected(SystemClock()) as broker:
@@ -67,17 +68,20 @@ def _inside(cluster: Cluster, shared: Context, partitions: int) -> Iterator[Chec
         yield Check(doing, False, explain(error), "see the message")
 
 
-def _topics(broker: "KafkaBroker", shared: Context, partitions: int) -> Iterator[Check]:
+def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> Iterator[Check]:
     """Of the topology; those of what is optional may be missing."""
     from stream.pipelines.reference import whole_topology
     from stream.pipelines.understanding import Understanding
 
     needed = {topic.name for topic in Understanding(file_settings(shared), SystemClock(), epoch_ms=0).topology().topics}
-    specs = [topic.spec(partitions) for topic in whole_topology().topics]
+    specs = [topic.spec(partitions.of(topic.name)) for topic in whole_topology().topics]
+    counts = broker.partition_counts(spec.name for spec in specs)
     for name, differing in broker.differences(specs).items():
         if differing is None:
             found = "missing" if name in needed else "not there, and not needed by every deployment"
             yield Check(f"topic {name}", name not in needed, found, "`rushes kafka topics` makes it")
         else:
-            advice = "alter the topic, or say --partitions as the deployment does"
-            yield Check(f"topic {name}", not differing, "; ".join(differing) or "as it should be", advice)
+            there, wanted = counts[name], partitions.of(name)
+            also = "" if there == wanted else f", with {there} partitions and not {wanted}, which harms nothing"
+            found = "; ".join(differing) or f"as it should be{also}"
+            yield Check(f"topic {name}", not differing, found, "alter the topic")

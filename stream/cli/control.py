@@ -9,10 +9,11 @@ import typer
 from rich import box
 from rich.table import Table
 
-from stream.cli.bounds import MOST_PARTITIONS, MOST_ROWS
+from stream.cli.bounds import MOST_ROWS
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
 from stream.cli.live import STYLES
+from stream.cli.partitions import PartitionCounts, Partitions
 from stream.cli.sessions import Cluster
 from stream.cli.shown import clip_name, shown
 from stream.clock import SystemClock
@@ -34,9 +35,7 @@ def control(
     context: typer.Context,
     broker: BrokerUri,
     client_properties: ClientProperties = None,
-    partitions: Annotated[
-        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of the topics, as for `rushes run`.")
-    ] = 8,
+    partitions: PartitionCounts = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of every completed asset.")] = None,
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
@@ -53,6 +52,7 @@ def control(
     from stream.pipelines.webhook import WebhookSettings
 
     shared: Context = context.obj
+    counts = Partitions.parse(partitions)
     settings = None
     if webhook is not None:
         secret = _secret(webhook_secret_file, webhook_secret)
@@ -66,7 +66,7 @@ def control(
     stop = threading.Event()
     beside = Served(settings, host, port)
     with stop_on_signals(stop):
-        run_control(kafka, shared.state_dir, partitions, beside, stop, clock=SystemClock(), announce=announce)
+        run_control(kafka, shared.state_dir, counts.of, beside, stop, clock=SystemClock(), announce=announce)
 
 
 def usage(

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from stream.cli.bounds import MOST_PARTITIONS
 from stream.cli.checks import Check
 from stream.cli.context import Context
+from stream.cli.partitions import PartitionCounts, Partitions
 from stream.cli.sessions import ClientProperties, Cluster
 from stream.cli.shown import shown
 from stream.errors import StageError
@@ -39,9 +39,7 @@ def doctor(
         str | None, typer.Option(help="kafka://host:port[,host:port…]: look at that cluster and its topics too.")
     ] = None,
     client_properties: ClientProperties = None,
-    partitions: Annotated[
-        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions that its topics should have.")
-    ] = 8,
+    partitions: PartitionCounts = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Check Python, libraries, weights, disk, the state directory and what the sandbox of decode processes holds on
@@ -53,7 +51,8 @@ def doctor(
     if broker is not None:
         from stream.cli.cluster_checks import cluster_checks
 
-        checks += cluster_checks(Cluster(broker, client_properties, shared.deployment), shared, partitions)
+        cluster = Cluster(broker, client_properties, shared.deployment)
+        checks += cluster_checks(cluster, shared, Partitions.parse(partitions))
     if json_output:
         shared.print_json([asdict(check) for check in checks])
     else:

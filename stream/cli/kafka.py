@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli.bounds import MOST_PARTITIONS
 from stream.cli.context import Context, OfDeployment
 from stream.cli.ingest import file_settings
+from stream.cli.partitions import PartitionCounts, Partitions
 from stream.cli.sessions import ClientProperties, Cluster
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ def topics(
     context: typer.Context,
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
-    partitions: Annotated[
-        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of a topic that is created.")
-    ] = 8,
+    partitions: PartitionCounts = None,
 ) -> None:
     """Create the topology's topics on any cluster, check those that are there, and give every stage its place."""
     from stream.clock import SystemClock
@@ -80,10 +78,11 @@ def topics(
     from stream.pipelines.understanding import Understanding
 
     shared: Context = context.obj
+    counts = Partitions.parse(partitions)
     clock = SystemClock()
     topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
     with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
-        prepare(cluster, topology, Deployment(0, partitions))
+        prepare(cluster, topology, Deployment(0, counts.default, topic_partitions=counts.topics))
     shared.console.print(f"{len(topology.topics)} topics are as they should be.")
 
 

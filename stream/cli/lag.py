@@ -163,7 +163,8 @@ def _sentences(snapshot: Snapshot) -> list[Text]:
         return [Text("Nothing waits.", style="green"), open_assets]
     gone_s = gone_in_s(snapshot)
     outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
-    return [Text(f"Bottleneck: {held.place} ({held.words}); {outlook}.", style="bold"), open_assets]
+    who = "the broker" if held.place == "broker" else held.stage
+    return [Text(f"Bottleneck: {who} ({held.words}); {outlook}.", style="bold"), open_assets]
 
 
 def _undecided(snapshot: Snapshot) -> str:

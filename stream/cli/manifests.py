@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli.bounds import LAST_TIME_MS, MOST_PARTITIONS, YEAR_S
+from stream.cli.bounds import LAST_TIME_MS, YEAR_S
 from stream.cli.context import Context, UsageProblem
 from stream.cli.output import write_file
+from stream.cli.partitions import PartitionCounts, Partitions
 from stream.cli.roots import require_buckets
 from stream.cli.shown import shown
 from stream.cli.worker_options import (
@@ -34,7 +35,7 @@ def manifests(  # one option per thing a deployment decides
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "rushes",
     epoch_ms: Annotated[int, typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of the topics.")] = 8,
+    partitions: PartitionCounts = None,
     client_secret: Annotated[str | None, typer.Option(help="Secret that holds client.properties.")] = None,
     prometheus: Annotated[str, typer.Option(help="Prometheus that KEDA asks.")] = "http://prometheus.monitoring:9090",
     monitoring: Annotated[str, typer.Option(help="Namespace that scrapes come from.")] = "monitoring",
@@ -72,6 +73,7 @@ def manifests(  # one option per thing a deployment decides
     from stream.settings import Settings
 
     shared: Context = context.obj
+    counts = Partitions.parse(partitions)
     for option, model in (("--embedder", embedder), ("--captioner", captioner)):
         _require_visible(option, model, shared.deployment)
     options = WorkerOptions(
@@ -100,7 +102,8 @@ def manifests(  # one option per thing a deployment decides
         _servers(broker),
         namespace=namespace,
         epoch_ms=epoch_ms,
-        partitions=partitions,
+        partitions=counts.default,
+        topic_partitions=counts.topics,
         client_secret=client_secret,
         monitoring=monitoring,
         buckets=buckets,

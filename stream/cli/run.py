@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.bounds import LAST_TIME_MS, MOST_PARTITIONS, MOST_ROWS, YEAR_S
+from stream.cli.bounds import LAST_TIME_MS, MOST_ROWS, YEAR_S
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, stop_on_signals
+from stream.cli.partitions import PartitionCounts, Partitions
 from stream.cli.roots import require_buckets
 from stream.cli.sessions import ClientProperties, Cluster
 from stream.cli.worker_options import (
@@ -28,6 +29,7 @@ from stream.cli.worker_options import (
 from stream.clock import SystemClock
 from stream.scratch import own_scratch
 from stream.settings import Settings
+from stream.topics import SPANS
 
 
 def run(  # one option per thing a deployment decides
@@ -40,9 +42,7 @@ def run(  # one option per thing a deployment decides
         int,
         typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms, the same for every process of a roll-out."),
     ] = 0,
-    partitions: Annotated[
-        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of a topic that is created.")
-    ] = 8,
+    partitions: PartitionCounts = None,
     bucket: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,22 +76,23 @@ def run(  # one option per thing a deployment decides
 
     What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
     """
-    from stream.pipelines.deployed import Deployment, run_deployed
+    from stream.pipelines.deployed import run_deployed
 
     shared: Context = context.obj
     clock = SystemClock()
+    counts = Partitions.parse(partitions)
     options = WorkerOptions(
         *(embedder, captioner, light, device, private_network, span, tuple(scheme or ())), readable_roots(root, bucket)
     )
     settings = replace(
         options.applied(file_settings(shared)),
         bucket_rules=tuple(bucket or ()),
-        tenant_credit_s=tenant_credit or 120.0 * partitions,
-        tenant_assets=tenant_assets or 4 * partitions,
+        tenant_credit_s=tenant_credit or 120.0 * counts.of(SPANS.name),
+        tenant_assets=tenant_assets or 4 * counts.of(SPANS.name),
     )
     if not READING.isdisjoint(stages):
         require_buckets(settings.schemes, settings.prefixes)
-    deployment = Deployment(epoch_ms, partitions, host, port)
+    deployment = Deployment(epoch_ms, counts.default, host, port, counts.topics)
     stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
     try:
         with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):

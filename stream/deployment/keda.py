@@ -15,7 +15,7 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
     for stage in topology.stages:
         if stage.max_replicas == 1:
             continue
-        most = max_replicas(stage, rollout.partitions)
+        most = max_replicas(stage, max(rollout.partitions_of(topic) for topic in stage.sources))
         trigger = {
             "serverAddress": prometheus,
             "query": of_deployment(f'max({DESIRED_REPLICAS.name}{{stage="{stage.name}"}})', f'="{rollout.deployment}"'),

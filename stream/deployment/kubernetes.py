@@ -3,7 +3,7 @@ plane, and what surrounds them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stream.names import DEFAULT
@@ -54,6 +54,7 @@ class Rollout:
     namespace: str = "rushes"
     epoch_ms: int = 0
     partitions: int = 8
+    topic_partitions: Mapping[str, int] = field(default_factory=dict)
     client_secret: str | None = None
     monitoring: str = "monitoring"
     buckets: tuple[str, ...] = ()
@@ -62,6 +63,14 @@ class Rollout:
     options: tuple[str, ...] = ()
     private_sources: bool = False
     deployment: str = DEFAULT
+
+    def partitions_of(self, topic: str) -> int:
+        return self.topic_partitions.get(topic, self.partitions)
+
+    @property
+    def partition_words(self) -> list[str]:
+        told = [str(self.partitions), *(f"{topic}={count}" for topic, count in self.topic_partitions.items())]
+        return [word for each in told for word in ("--partitions", each)]
 
     @property
     def broker_ports(self) -> list[int]:
@@ -93,7 +102,7 @@ def max_replicas(stage: Stage, partitions: int) -> int:
 
 def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
-    arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), "--partitions", str(rollout.partitions)]
+    arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), *rollout.partition_words]
     arguments += rollout.options
     arguments += ["--root", MEDIA] if stage.name in _READING else []
     arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if stage.name in _LOADING else []
@@ -123,7 +132,7 @@ def _exporter(topology: Topology, rollout: Rollout) -> Object:
 def _control(rollout: Rollout) -> Object:
     """One, as a second that wakes late may write an older value (ADR 0023). Its table lives in Kafka."""
     resources = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-    arguments = ["control", "--partitions", str(rollout.partitions)]
+    arguments = ["control", *rollout.partition_words]
     arguments += ["--webhook", rollout.webhook.url] if rollout.webhook else []
     pod = _pod("control", "control", rollout, arguments, resources)
     if rollout.webhook:

@@ -67,21 +67,38 @@ class KafkaBroker:
         missing = [spec for spec in specs if found[spec.name] is None]
         if missing:
             self._create(missing)
+        counts = self.partition_counts(spec.name for spec in specs)
         for spec in specs:
             if differing := found[spec.name]:
                 raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
+            if (there := counts.get(spec.name, spec.partitions)) != spec.partitions:
+                _log.warning(
+                    "topic %s has %d partitions, not %d: it is taken as it is", spec.name, there, spec.partitions
+                )
             self._limits[spec.name] = spec.max_message_bytes
             if spec.retention_ms is not None:
                 self._by_age.add(spec.name)
 
     def differences(self, topics: Iterable[TopicSpec]) -> dict[str, list[str] | None]:
-        """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered."""
+        """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered. How
+        many partitions there are is left to whoever runs the cluster.
+        """
         known = self.nodes().topics
         return {
-            spec.name: self._differing(spec, len(known[name].partitions)) if name in known else None
+            spec.name: self._differing(spec) if name in known else None
             for spec in topics
             for name in [self._settings.names.of(spec.name)]
         }
+
+    def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """Of the topics that there are."""
+        own = {self._settings.names.of(topic): topic for topic in topics}
+        found = self._ask.patiently("asking for topics", lambda client: described(client, own))
+        return {own[name]: len(there.partitions) for name, there in found.items()}
+
+    def name_of(self, name: str) -> str:
+        """A topic or group as the cluster calls it."""
+        return self._settings.names.of(name)
 
     def nodes(self) -> ClusterMetadata:
         """The cluster as its nodes know it."""
@@ -238,16 +255,13 @@ class KafkaBroker:
 
         self._ask.patiently("deleting acknowledged records", ask)
 
-    def _differing(self, spec: TopicSpec, partitions: int) -> list[str]:
+    def _differing(self, spec: TopicSpec) -> list[str]:
         there = self._ask.config_of(ResourceType.TOPIC, self._settings.names.of(spec.name))
-        differing = [
+        return [
             f"{name} is {there.get(name)}, not {wanted}"
             for name, wanted in topic_config(spec).items()
             if there.get(name) != wanted
         ]
-        if partitions != spec.partitions:
-            differing.append(f"it has {partitions} partitions, not {spec.partitions}")
-        return differing
 
     def _left(self, topic: str, group: str) -> dict[TopicPartition, tuple[int, int]]:
         """First unacknowledged and end offset of each partition; of a group without a place, all that is kept."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock
-from stream.control.app import Hosting, serve
+from stream.control.app import CHANGELOG, Hosting, serve
 from stream.control.state import APP
+from stream.errors import Fatal
 from stream.health import Answer, all_ready, served
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
@@ -41,15 +42,15 @@ class Served:
 def run_control(
     kafka: KafkaSettings,
     directory: Path,
-    partitions: int,
+    partitions: Callable[[str], int],
     beside: Served,
     stop: threading.Event,
     *,
     clock: Clock,
     announce: Callable[[int], None] = lambda _port: None,
 ) -> None:
-    """Work until `stop`; `announce` is told the port. Raises what ended it; it may be started again at once, also after
-    kill -9.
+    """Work until `stop`; `announce` is told the port, `partitions` asked for topics that are created. Raises what ended
+    it; it may be started again at once, also after kill -9.
     """
     broker = KafkaBroker(kafka, clock)
     metrics = Metrics(CollectorRegistry())
@@ -65,7 +66,7 @@ def run_control(
         status.paused(None)
         if beside.webhook is not None:
             pulse.threads = held.enter_context(_webhook(beside.webhook, broker, metrics, clock))
-        serve(Hosting(kafka, directory / "control", partitions), stop, status, check=pulse.check)
+        serve(Hosting(kafka, directory / "control", shared_partitions(broker)), stop, status, check=pulse.check)
 
 
 class Pulse:
@@ -91,14 +92,31 @@ class Pulse:
         return all_ready([self._status.snapshot(delayed=0), *(self.threads.states() if self.threads else ())])
 
 
-def _prepare(broker: KafkaBroker, partitions: int) -> None:
+def shared_partitions(broker: KafkaBroker) -> int:
+    """How many `progress` has. Raises `Fatal` where the table has another number: what is known of an asset lies in the
+    partition of the table that its events had, and they come by another one now.
+    """
+    counts = broker.partition_counts((PROGRESS.name, CHANGELOG))
+    count, held = counts[PROGRESS.name], counts.get(CHANGELOG)
+    if held not in {None, count}:
+        raise Fatal(
+            f"topic {PROGRESS.name} has {count} partitions and the control plane's table {held}: both must have as"
+            f" many. Delete the topic {broker.name_of(CHANGELOG)}, set the group {broker.name_of(APP)} to the earliest"
+            " offsets and start again: the table is folded again from the week of progress that is kept, and older"
+            " usage is gone",
+            code="table_partitions",
+        )
+    return count
+
+
+def _prepare(broker: KafkaBroker, partitions: Callable[[str], int]) -> None:
     broker.ensure(topics(partitions))
     broker.declare(PROGRESS.name, APP)
 
 
-def topics(partitions: int) -> list[TopicSpec]:
+def topics(partitions: Callable[[str], int]) -> list[TopicSpec]:
     """What the control plane reads and writes, as the understanding topology has it."""
-    return [topic.spec(partitions) for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)]
+    return [topic.spec(partitions(topic.name)) for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)]
 
 
 def _webhook(settings: WebhookSettings, broker: KafkaBroker, metrics: Metrics, clock: Clock) -> StageThreads:

@@ -2,9 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,11 @@ class Deployment:
     partitions: int = 8
     host: str = "127.0.0.1"
     port: int = 0
+    topic_partitions: Mapping[str, int] = field(default_factory=dict)
+
+    def partitions_of(self, topic: str) -> int:
+        """Of a topic that is created; those that are there are taken as they are."""
+        return self.topic_partitions.get(topic, self.partitions)
 
 
 def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
@@ -47,7 +52,7 @@ def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
 
     What is not kept by age is kept until it is acknowledged, when the `Janitor` deletes it.
     """
-    broker.ensure(topic.spec(deployment.partitions) for topic in (*topology.topics, DEPLOYMENTS))
+    broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in (*topology.topics, DEPLOYMENTS))
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)

@@ -37,7 +37,7 @@ def kills(tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
 def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:
     rng = random.Random(seed)
     broker = KafkaBroker(KafkaSettings(servers), SystemClock())
-    broker.ensure(topics(PARTITIONS))
+    broker.ensure(topics(lambda _: PARTITIONS))
     assets = [asset_ref(f"{seed}-{at}", tenant=f"tenant {at % 3}", hour=at) for at in range(count)]
     told = [payload for asset in assets for payload in life(asset, 12, rng)]
     rng.shuffle(told)

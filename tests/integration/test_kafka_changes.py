@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from stream.clock import SystemClock
-from stream.errors import Unavailable
+from stream.control.app import CHANGELOG
+from stream.errors import Fatal, Unavailable
 from stream.events.ids import AssetVersion
 from stream.flow import StageFlow
 from stream.kafka.broker import KafkaBroker
@@ -21,6 +22,7 @@ from stream.kafka.tail import KafkaTail
 from stream.kafka.watch import KafkaWatch
 from stream.names import Names
 from stream.observer import Observer
+from stream.pipelines.control import shared_partitions
 from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
 from stream.records import Record, TopicSpec
@@ -161,6 +163,21 @@ def test_partitions_that_are_added_are_seen_and_read_from_their_beginning(cluste
     until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
     member.close()
     tail.close()
+
+
+def test_another_number_of_partitions_stops_nobody_but_who_depends_on_it(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_partitions(cluster.settings, cluster.name(ASSETS.name), 3)
+    cluster.prepare()
+    assert "topic assets has 3 partitions, not 2" in caplog.text
+    assert shared_partitions(cluster.broker) == 2
+    cluster.broker.ensure([TopicSpec(CHANGELOG, 2)])
+    assert shared_partitions(cluster.broker) == 2
+    add_partitions(cluster.settings, cluster.name(PROGRESS.name), 3)
+    with pytest.raises(Fatal, match="progress has 3 partitions and the control plane's table 2") as refused:
+        shared_partitions(cluster.broker)
+    assert f"Delete the topic {cluster.name(CHANGELOG)}" in refused.value.message
 
 
 def test_a_topic_made_again_is_read_from_its_beginning_whatever_was_committed(

@@ -13,12 +13,25 @@ from tests.chaos import ROLES, Chaos, Plan, assert_nothing_left, assert_undistur
 from tests.disks import small_disk
 from tests.fleet import Fleet, fleet_command
 from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS
+from tests.watched import watched
 from tests.workload import mixed, undisturbed
 
 SEED = 7
 DISK_MIB = 256
 PLAN = Plan(
-    {"kill": 8, "restart": 1, "crash": 1, "join": 1, "leave": 1, "freeze": 1, "full disk": 1, "refusal": 1},
+    {
+        "kill": 8,
+        "restart": 1,
+        "crash": 1,
+        "join": 1,
+        "leave": 1,
+        "freeze": 1,
+        "full disk": 1,
+        "refusal": 1,
+        "transaction": 2,
+        "aborted transaction": 1,
+        "more partitions": 1,
+    },
     lasting_s=5.0,
     longest_pause_s=1.5,
 )
@@ -37,10 +50,16 @@ def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, c
     try:
         with small_disk(state / "parquet", DISK_MIB) as disk:
             command = fleet_command(state, load.roots, node.servers, clock.now_ms(), BOUND_BY_PERMISSIONS)
-            with Fleet(command, ROLES, tmp_path / "logs", tmp_path / "scratch", named=True) as fleet:
-                chaos = Chaos(state, node, jars, disk, fleet, PLAN, random.Random(SEED))
+            with (
+                Fleet(command, ROLES, tmp_path / "logs", tmp_path / "scratch", named=True) as fleet,
+                watched(node.servers, tmp_path) as observers,
+            ):
+                chaos = Chaos(state, node, jars, disk, fleet, PLAN, random.Random(SEED), watched=observers)
                 chaos.run(load.events)
                 chaos.settle(load.assets, within_s=240)
+                chaos.see_the_end()
+                assert observers.left() == {}
+                assert len(chaos.blind_s) == 2
             assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
             assert not fleet.tracebacks()

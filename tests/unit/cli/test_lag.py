@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from stream.cli.lag import duration, view
+from stream.cli.lag import as_json, duration, view
 from stream.cli.live import Lines, LiveProgress
 from stream.clock import ManualClock
 from stream.events.asset import AssetRef, SegmentProgressed
@@ -52,3 +52,18 @@ def test_an_ingest_without_a_terminal_tells_how_long_footage_waits() -> None:
     clock.advance(2.0)
     live.update(state, {})
     assert out.getvalue().strip().endswith("0 of 1 assets final; decode waits 3.2s; index waits 1m05s")
+
+
+@pytest.mark.parametrize(
+    ("stuck", "words"),
+    [(0, "Bottleneck: plan (no worker runs plan)"), (1, "Bottleneck: the broker (workers are there")],
+)
+def test_the_sentence_names_the_stage(stuck: int, words: str) -> None:
+    flow = StageFlow("plan", None, {"interactive": LaneFlow(9, 60)}, 60, replicas=stuck, stuck_partitions=stuck)
+    assert words in " ".join(shown(Observation(Snapshot(0, (flow,)), {"plan": 1}, 0.1)).split())
+
+
+def test_records_of_open_transactions_are_told_of() -> None:
+    found = Observation(Snapshot(0, (StageFlow("plan"),), undecided={"assets": 3}), {"plan": 0}, 0.1)
+    assert "wait for a producer to end its transaction: 3 of assets" in " ".join(shown(found).split())
+    assert as_json(found)["undecided_records"] == {"assets": 3}

@@ -72,7 +72,7 @@ def test_probes_are_answered_while_the_broker_is_away(tmp_path: Path, monkeypatc
         prober[0].start()
 
     kafka = KafkaSettings(f"127.0.0.1:{free_port()}")
-    run_control(kafka, tmp_path, 1, Served(), stop, clock=SystemClock(), announce=announce)
+    run_control(kafka, tmp_path, lambda _: 1, Served(), stop, clock=SystemClock(), announce=announce)
     prober[0].join(10)
     assert seen[0][0] == 503
     assert seen[-2][0] == 503

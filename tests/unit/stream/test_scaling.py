@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -195,6 +196,102 @@ def test_the_bottleneck_in_words(change: dict[str, object], place: str, words: s
 def test_nothing_waits_nothing_holds() -> None:
     assert bottleneck(Snapshot(0, (StageFlow("decode"),))) is None
     assert gone_in_s(Snapshot(0, (StageFlow("decode"),))) == 0
+
+
+def stage(name: str, upstream: str | None = None, *, waits_s: float = 0.0, **fields: object) -> StageFlow:
+    flow = StageFlow(name, upstream, {"interactive": LaneFlow(9, waits_s)}, backlog_video_s=waits_s, partitions=8)
+    return replace(flow, **fields)  # type: ignore[arg-type]
+
+
+WORKING: dict[str, Any] = {"replicas": 1, "service": 2.0}
+STUCK: dict[str, Any] = {"replicas": 1, "stuck_partitions": 2}
+
+
+@pytest.mark.parametrize(
+    ("flows", "named", "words"),
+    [
+        pytest.param(
+            [stage("plan", waits_s=60), stage("decode", "plan")], "plan", "no worker runs plan", id="nobody plans"
+        ),
+        pytest.param(
+            [stage("plan", waits_s=60), stage("decode", "plan", waits_s=30, **WORKING)],
+            "plan",
+            "no worker runs plan",
+            id="nobody plans, and what was planned is being worked off",
+        ),
+        pytest.param(
+            [stage("plan", waits_s=60, replicas=1), stage("decode", "plan", waits_s=90)],
+            "decode",
+            "no worker runs decode",
+            id="plan waits for decode, which nobody runs",
+        ),
+        pytest.param(
+            [stage("plan", waits_s=60), stage("decode", "plan", waits_s=90), stage("understand", "decode")],
+            "plan",
+            "no worker runs plan or decode",
+            id="nobody runs anything",
+        ),
+        pytest.param(
+            [stage("decode", waits_s=900, replicas=2), stage("understand", "decode", waits_s=600, **WORKING)],
+            "understand",
+            "longest queue",
+            id="decode is paused until understand has read",
+        ),
+        pytest.param(
+            [
+                stage("plan"),
+                stage("decode", "plan", waits_s=900, replicas=2),
+                stage("understand", "decode", waits_s=600, **WORKING),
+            ],
+            "understand",
+            "longest queue",
+            id="decode in the middle is paused until understand has read",
+        ),
+        pytest.param(
+            [
+                stage("plan"),
+                stage("decode", "plan", waits_s=900, replicas=2),
+                stage("understand", "decode", waits_s=4, **WORKING),
+            ],
+            "decode",
+            "finished nothing in the last minute",
+            id="decode stands still, and understand is nearly through",
+        ),
+        pytest.param(
+            [stage("decode"), stage("understand", "decode", waits_s=600, replicas=8, service=2.0)],
+            "understand",
+            "a worker for each of its 8 partitions",
+            id="as many workers as partitions",
+        ),
+        pytest.param(
+            [stage("decode"), stage("index", "decode", waits_s=600, max_replicas=1, **WORKING)],
+            "index",
+            "at its limit of 1",
+            id="a single writer",
+        ),
+        pytest.param(
+            [
+                stage("decode", waits_s=5, **WORKING),
+                stage("index", "decode", waits_s=5, replicas=1, stuck_partitions=2),
+            ],
+            "index",
+            "2 of 8 partitions of index do not move",
+            id="some partitions are stuck",
+        ),
+    ],
+)
+def test_the_stage_that_holds_up_is_the_one_that_is_named(flows: list[StageFlow], named: str, words: str) -> None:
+    others = (stage("dead-letters", waits_s=1e6),)  # nobody runs it, and nobody waits for it
+    found = bottleneck(Snapshot(0, tuple(flows), others))
+    assert found is not None
+    assert found.stage == named
+    assert words in found.words
+
+
+def test_what_reports_no_progress_is_named_where_nothing_else_waits() -> None:
+    found = bottleneck(Snapshot(0, (stage("decode", **WORKING),), (stage("dead-letters", waits_s=30),)))
+    assert found is not None
+    assert (found.place, found.stage, found.words) == ("sink", "dead-letters", "no worker runs dead-letters")
 
 
 def test_plan_that_holds_batch_footage_back_is_not_the_bottleneck() -> None:
