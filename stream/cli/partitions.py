@@ -32,7 +32,7 @@ class Partitions:
         default, topics = DEFAULT, {}
         for word in words or ():
             topic, equals, count = word.rpartition("=")
-            if not (count.isascii() and count.isdigit() and 1 <= int(count[:6]) <= MAX) or (
+            if not (count.isascii() and count.isdigit() and len(count) <= 6 and 1 <= int(count) <= MAX) or (
                 equals and topic not in TOPICS
             ):
                 raise UsageProblem(

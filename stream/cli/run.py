@@ -76,7 +76,7 @@ def run(  # one option per thing a deployment decides
 
     What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
     """
-    from stream.pipelines.deployed import run_deployed
+    from stream.pipelines.deployed import Deployment, run_deployed
 
     shared: Context = context.obj
     clock = SystemClock()

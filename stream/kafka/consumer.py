@@ -5,6 +5,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -25,6 +26,15 @@ SERVE_S = 0.1
 ASK_S = 1.0
 _epochs = itertools.count(1)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Trial:
+    """Word of a record that is about to be tried alone, and what became of saying it."""
+
+    record: Record
+    told: threading.Event = field(default_factory=threading.Event)
+    error: StageError | None = None
 
 
 class KafkaConsumer:
@@ -58,6 +68,7 @@ class KafkaConsumer:
         self._starts: dict[Key, Takeover] = {}
         self._reader = Reader(settings, group)
         self._waiting: deque[Record] = deque()  # read, and too far ahead
+        self._trials: deque[_Trial] = deque()  # asked for by `try_alone`
         self._paused = False
         self._failure: StageError | None = None
         self._ended = threading.Event()  # failed, or closed
@@ -109,11 +120,16 @@ class KafkaConsumer:
         return self._epoch_of.get((record.topic, record.partition)) == record.epoch
 
     def try_alone(self, record: Record) -> None:
-        try:
-            with self._lock:
-                self._commits.try_alone(self._acks, record, record.deaths or 0)
-        except KafkaException as failure:
-            raise as_stage_error(failure.args[0], f"committing for {self._group}") from None
+        """The serving thread commits: a client takes one call at a time, and a call that is made here would wait, with
+        our lock, for one that serves a rebalance and needs it.
+        """
+        trial = _Trial(record)
+        self._trials.append(trial)
+        while not trial.told.wait(SERVE_S):
+            if not self._thread.is_alive():
+                raise Unavailable(f"group {self._group} is not served any more", code="broker_unavailable")
+        if trial.error is not None:
+            raise trial.error
 
     def put_off(self, record: Record) -> None:
         with self._lock:
@@ -210,6 +226,7 @@ class KafkaConsumer:
                 self._reach.look(lambda: self._consumer.committed([self._asked_for], timeout=ASK_S))
                 with self._lock:
                     self._commits.keep_up(self._acks)
+                self._leave_word()
             except StageError as error:
                 self._fail(error)
                 self._closing.wait(SERVE_S)
@@ -220,6 +237,16 @@ class KafkaConsumer:
         finally:
             self._forget(list(self._epoch_of))
             self._ended.set()
+
+    def _leave_word(self) -> None:
+        while self._trials:
+            trial = self._trials.popleft()
+            try:
+                with self._lock:
+                    self._commits.try_alone(self._acks, trial.record, trial.record.deaths or 0)
+            except KafkaException as failure:
+                trial.error = as_stage_error(failure.args[0], f"committing for {self._group}")
+            trial.told.set()
 
     def _reported(self, message: Message) -> None:
         """No record, but what befell the client. Raises what will not pass by itself."""

@@ -14,7 +14,7 @@ def test_the_last_word_counts_and_a_topic_may_have_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["0", "-1", "1.5", "nan", "", "x", "assets=", "assets=0", "nothing=3", "=3", "²", "9" * 300]
+    "word", ["0", "-1", "1.5", "nan", "", "x", "assets=", "assets=0", "nothing=3", "=3", "²", "9" * 300, "1000000"]
 )
 def test_what_is_no_number_of_partitions_is_refused_in_words(word: str) -> None:
     with pytest.raises(UsageProblem, match="say N, or TOPIC=N"):
