@@ -185,6 +185,8 @@ def test_the_last_picture_lasts_as_long_as_it_is_shown(decoder: Decoder, tmp_pat
             packet.stream = stream
             written.mux(packet)
     with av.open(str(path)) as container:
-        shown_last = max((each for each in container.demux(video=0) if each.pts is not None), key=lambda each: each.pts)
-        assert float(shown_last.duration * shown_last.time_base) == pytest.approx(0.12)
+        shown_last = max(
+            (each for each in container.demux(video=0) if each.pts is not None), key=lambda each: each.pts or 0
+        )
+        assert float((shown_last.duration or 0) * shown_last.time_base) == pytest.approx(0.12)
     assert decoder.inspect(opened(path)).media.duration_ns == 2_400_000_000
