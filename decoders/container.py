@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import NoReturn, TypeAlias, cast
 
 import av
 import av.error
 from av.stream import Discard
 
+from decoders.encryption import encrypted, is_encrypted
 from decoders.protocol import Source
 from decoders.refusals import NOT_PICTURES, no_film, recognised
 from stream.errors import BadMedia, StageError
@@ -27,6 +29,9 @@ in the remains of damaged films.
 
 READ_BYTES = 256 * 1024
 MAX_DEMUX_ERRORS = 50
+MAX_PACKETS_TO_CIPHERTEXT = 100
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders of the codecs whose transparency is a picture of its own beside each packet; FFmpeg's own ignore it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +137,18 @@ def time_base(stream: av.stream.Stream) -> Fraction:
 
 def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
     """The video streams that may be the film: no cover pictures, and a decoder is there. Raises `BadMedia` `no_video`,
-    `unknown_codec`.
+    `unknown_codec`, `encrypted`.
     """
     found = [stream for stream in container.streams.video if not stream.disposition & NOT_PICTURES]
     if not found:
         raise no_film(container)
     readable = [stream for stream in found if stream.codec_context is not None]
     if not readable:
-        raise BadMedia("no decoder for the video stream", code="unknown_codec")
+        if any(is_encrypted(packet) for packet in islice(container.demux(found), MAX_PACKETS_TO_CIPHERTEXT)):
+            raise encrypted()
+        raise BadMedia(
+            "no decoder for the video stream: its codec is not known, or it is encrypted", code="unknown_codec"
+        )
     return readable
 
 
@@ -158,12 +167,18 @@ def only(container: av.container.InputContainer, streams: Sequence[av.stream.Str
         stream.discard = Discard.default if stream.index in wanted else Discard.all
 
 
-def prepare_decoder(stream: av.VideoStream, limits: MediaLimits) -> None:
+def decoder_of(stream: av.VideoStream, limits: MediaLimits) -> av.VideoCodecContext:
     """One thread: children are the parallelism, and errors then surface at the packet that caused them."""
     context = stream.codec_context
+    alpha = _WITH_ALPHA.get(context.codec.canonical_name) if stream.metadata.get("alpha_mode") == "1" else None
+    if alpha is not None:
+        with_alpha = av.CodecContext.create(alpha, "r")
+        assert isinstance(with_alpha, av.VideoCodecContext)
+        context = with_alpha
     context.options = {"max_pixels": str(limits.max_pixels)}
     context.thread_count = 1
     context.copy_opaque = True
+    return context
 
 
 def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:

@@ -5,13 +5,14 @@ lets a pass begin anywhere but at byte 0.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 from decoders.reader import FrameReader
 from decoders.sampling import Cell
 from decoders.shown import ShownFrame
-from stream.events.frames import Sample
+from stream.events.frames import Kind
 from stream.events.grid import SAMPLE_NS, SAMPLE_PHASE_NS, SEGMENT_NS
 
 CELLS_AT_A_TIME = 12
@@ -32,7 +33,7 @@ def fast_cells(reader: FrameReader, segments: range, duration_ns: int) -> Iterat
                 keys.close()
             filling.sample([cell for cell in cells if not cell.samples], keys)
             for cell in cells:
-                cell.missing = not cell.samples
+                cell.missing = not cell.samples or keys.mostly_refused(cell.segment)
             yield from cells
 
 
@@ -58,7 +59,8 @@ class _KeyPass:
 
     def __init__(self, reader: FrameReader, start_ns: int, duration_ns: int) -> None:
         self._duration_ns = duration_ns
-        self._hurt: set[int] = set()
+        self._refused: Counter[int] = Counter()
+        self._decoded: Counter[int] = Counter()
         self._frames = _Ahead(reader.key_frames(start_ns, self._failed))
         self._last_ns = -1
         self._times_ns: list[int] = []
@@ -74,12 +76,17 @@ class _KeyPass:
         taken: set[int] = set()
         for frame in self._until(cells[-1].end_ns):
             self._times_ns.append(frame.time_ns)
+            self._decoded[frame.time_ns // SEGMENT_NS] += 1
             slot = frame.time_ns // SAMPLE_NS
             if frame.time_ns >= cells[0].start_ns and slot not in taken:
                 taken.add(slot)
                 _keep(cells[frame.time_ns // SEGMENT_NS - cells[0].segment], frame, frame.time_ns, "key")
         for cell in cells:
-            cell.damaged |= cell.segment in self._hurt
+            cell.damaged |= cell.segment in self._refused
+
+    def mostly_refused(self, segment: int) -> bool:
+        """Whether the decoder refused more of the cell's key frames than it gave, which then stand for nothing."""
+        return self._refused[segment] > self._decoded[segment] > 0
 
     def before(self, position_ns: int) -> int:
         """When the last key frame at or before `position_ns`, in the last cells, went on display; -1 without one."""
@@ -95,7 +102,7 @@ class _KeyPass:
 
     def _failed(self, time_ns: int) -> None:
         if 0 <= time_ns < self._duration_ns:
-            self._hurt.add(time_ns // SEGMENT_NS)
+            self._refused[time_ns // SEGMENT_NS] += 1
 
 
 class _FillPass:
@@ -159,7 +166,6 @@ class _FillPass:
             _keep(cell, frame, position_ns, "grid")
 
 
-def _keep(cell: Cell, frame: ShownFrame, time_ns: int, kind: str) -> None:
-    cell.colour = cell.colour or frame.colour()
+def _keep(cell: Cell, frame: ShownFrame, time_ns: int, kind: Kind) -> None:
     cell.damaged |= frame.damaged
-    cell.samples.append(Sample(time_ns, frame.pts, "key" if kind == "key" else "grid", frame.sample()))
+    cell.samples.append(cell.kept(frame, time_ns, kind))

@@ -1,7 +1,11 @@
 """Sizes: what a viewer sees, and what a sample keeps of it (pure)."""
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
 
 from stream.events.frames import DENSE_HEIGHT, DENSE_WIDTH, MAX_FRAMES_BYTES
 from stream.events.grid import DENSE_TICKS
@@ -14,7 +18,79 @@ MAX_SAMPLE_PIXELS = (MAX_FRAMES_BYTES - _DENSE_BYTES - _HEADER_BYTES) * 2 // 3 /
 """So that the fullest record stays under `MAX_FRAMES_BYTES` (a 4:2:0 picture has 1.5 bytes a pixel)."""
 
 
-def display_size(width: int, height: int, aspect: Fraction | None, rotation: int) -> tuple[int, int]:
+_SAME_SHAPE = 0.01
+"""Aspect ratios this near are one: even sides and whole pixels give no closer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """One of the eight ways a coded picture lies: first its axes are swapped, then each direction is turned round."""
+
+    transposed: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @classmethod
+    def of_matrix(cls, matrix: bytes) -> "Orientation":
+        """The nearest to a display matrix as FFmpeg keeps it (ISO/IEC 14496-12, 8.3.2: x' = ax + cy, y' = bx + dy)."""
+        a, b, _, c, d = np.frombuffer(matrix, np.int32, 5).tolist()
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
+
+    @property
+    def mirrored(self) -> bool:
+        return self.transposed ^ self.flip_x ^ self.flip_y
+
+    @property
+    def rotation(self) -> int:
+        """Clockwise degrees, before the picture is mirrored left to right where it is."""
+        flip_x = self.flip_x ^ self.mirrored
+        return (90 if flip_x else 270) if self.transposed else (180 if flip_x else 0)
+
+    @classmethod
+    def of(cls, rotation: int, *, mirrored: bool) -> "Orientation":
+        """The inverse of `rotation` and `mirrored`."""
+        turned = rotation // 90 % 4
+        return cls(turned % 2 == 1, (turned in (1, 2)) ^ mirrored, turned in (2, 3))
+
+    def turned(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A (width, height), coded to shown or back."""
+        return (size[1], size[0]) if self.transposed else size
+
+    def shown(self, plane: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """[height, width, …] as it is shown; a view."""
+        turned = np.swapaxes(plane, 0, 1) if self.transposed else plane
+        return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a picture lies in a sample or dense view, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def fitted(shown: tuple[int, int], canvas: tuple[int, int], canvas_shape: tuple[int, int], *, step: int) -> Box:
+    """A picture of the shape `shown` inside `canvas` pixels that stand for `canvas_shape`: as large as it fits, in the
+    middle, at multiples of `step`. The whole canvas where the shapes are the same.
+    """
+    across, down = shown[0] / canvas_shape[0], shown[1] / canvas_shape[1]
+    if abs(across / down - 1) <= _SAME_SHAPE:
+        return Box(0, 0, *canvas)
+    scale = 1 / max(across, down)
+    width, height = (
+        min(full, max(step, step * round(full * part * scale / step)))
+        for full, part in zip(canvas, (across, down), strict=True)
+    )
+    left, top = ((full - part) // 2 // step * step for full, part in zip(canvas, (width, height), strict=True))
+    return Box(left, top, width, height)
+
+
+def display_size(width: int, height: int, aspect: Fraction | float | None, rotation: int) -> tuple[int, int]:
     """(width, height) after sample aspect ratio and rotation (clockwise degrees, a multiple of 90)."""
     shown = width if not aspect or aspect <= 0 else max(1, round(width * aspect))
     return (height, shown) if rotation % 180 else (shown, height)

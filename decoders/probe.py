@@ -17,8 +17,9 @@ MAX_RUNS = 500
 
 
 def inspect_source(source: Source, limits: MediaLimits) -> Inspection:
-    """Raises `BadMedia` (`unreadable_container`, `no_video`, `unknown_codec`, `too_many_pixels`, `too_many_streams`,
-    `too_long`, `too_discontinuous`, `no_frames`) and `Superseded` when the source changed while it was read.
+    """Raises `BadMedia` (`unreadable_container`, `no_video`, `unknown_codec`, `encrypted`, `too_many_pixels`,
+    `too_many_streams`, `too_long`, `too_discontinuous`, `no_frames`) and `Superseded` when the source changed while it
+    was read.
     """
     version = source.version
     found = _recordings(source, version.size_bytes, limits)

@@ -42,12 +42,7 @@ class PyAVDecoder:
             else:
                 yield _frames(cell, span, reader)
         if missing:
-            raise BadMedia(
-                f"nothing could be decoded in {len(missing)} of {span.end_segment - span.first_segment} segments; "
-                "the file is damaged or cut off there",
-                code="missing_frames",
-                segments=missing,
-            )
+            raise _missing(missing, span, encrypted=reader.met_ciphertext)
 
     def _reader_for(self, source: Source, span: SpanPlanned) -> FrameReader:
         key = (span.source.tag, span.source.size_bytes, span.media, span.settings.sample_short_side)
@@ -74,6 +69,21 @@ def _cells(reader: FrameReader, span: SpanPlanned) -> Iterator[Cell]:
         if sampler.done:
             return
     yield from sampler.finish()
+
+
+def _missing(segments: list[int], span: SpanPlanned, *, encrypted: bool) -> BadMedia:
+    number = f"{len(segments)} of {span.end_segment - span.first_segment} segments"
+    if encrypted:
+        return BadMedia(
+            f"the pictures are encrypted (copy protection) in {number}; publish a decrypted copy",
+            code="encrypted",
+            segments=segments,
+        )
+    return BadMedia(
+        f"nothing or less than half of the pictures could be decoded in {number}; the file is damaged or cut off there",
+        code="missing_frames",
+        segments=segments,
+    )
 
 
 def _frames(cell: Cell, span: SpanPlanned, reader: FrameReader) -> Frames:

@@ -16,14 +16,16 @@ from decoders.container import (
     MediaLimits,
     VideoPacket,
     choose_video,
+    decoder_of,
     open_container,
     packets,
-    prepare_decoder,
     raise_if_out_of_memory,
 )
 from decoders.decode_times import DECODE_TIMED, DecodeTimes
+from decoders.encryption import is_encrypted
 from decoders.protocol import Source
 from decoders.rescale import Rescaler
+from decoders.shape import PixelAspect
 from decoders.shown import ShownFrame
 from decoders.timeline import REORDER_PACKETS, asset_time_ns, ns_to_ticks, parts_of, seekable, ticks_to_ns
 from stream.errors import StageError
@@ -59,6 +61,7 @@ class FrameReader:
         self._rescaler = Rescaler(media, short_side)
         self._parts = parts_of(media)
         self._opened: tuple[int, _PartReader] | None = None
+        self._met_ciphertext = False
         self._part(0)
 
     @property
@@ -76,12 +79,18 @@ class FrameReader:
         """When plan saw the last picture go on display; 0 where it does not say."""
         return self._media.runs[-1].last_ns
 
+    @property
+    def met_ciphertext(self) -> bool:
+        """Whether some packets were encrypted: they are reported like those that the decoder refuses."""
+        return self._met_ciphertext or (self._opened is not None and self._opened[1].met_ciphertext)
+
     def another(self) -> "FrameReader":
         """A reader of the same source beside this one, at a place of its own. Theirs may take turns."""
         return FrameReader(self._source, self._media, self._short_side, self._limits)
 
     def close(self) -> None:
         if self._opened is not None:
+            self._met_ciphertext |= self._opened[1].met_ciphertext
             self._opened[1].close()
             self._opened = None
 
@@ -111,7 +120,8 @@ class FrameReader:
 
 
 class _PartReader:
-    """One recording, one open container. `media` are its own facts, its runs at their place in the asset."""
+    """One recording, one open container. `met_ciphertext`: some packets were encrypted, and are reported like those
+    that the decoder refuses. `media` are its own facts, its runs at their place in the asset."""
 
     def __init__(self, source: Source, media: Media, rescaler: Rescaler, limits: MediaLimits) -> None:
         self._source = source
@@ -124,6 +134,7 @@ class _PartReader:
         self._fed: deque[int] = deque(maxlen=REORDER_PACKETS)
         self._readable = media.stream_index >= 0
         self._fresh = False
+        self.met_ciphertext = False
         self._open()
 
     def close(self) -> None:
@@ -150,7 +161,7 @@ class _PartReader:
         if not self._readable:
             return self._report_unread(on_error)
         following = self._key_packets(from_ns, on_error)
-        context = self._stream.codec_context
+        context = self._context
         context.skip_frame = "NONKEY"
         try:
             for packet in following:
@@ -228,20 +239,32 @@ class _PartReader:
             yield packet
 
     def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
-        context = self._stream.codec_context
         for packet in chain(following, [None]):
+            if packet is not None and is_encrypted(packet):
+                self.met_ciphertext = True
+                self._report(packet, on_error)
+                continue
+            if packet is not None and not packet.size:
+                continue  # "show the last picture again" (Theora, AVI); a decoder would take it for the end
             try:
-                decoded = context.decode(packet)
+                decoded = self._context.decode(packet)
             except (StageError, MemoryError):
                 raise
             except (av.error.FFmpegError, OSError) as error:
                 raise_if_out_of_memory(error)
                 self._report(packet, on_error)
                 continue
+            self._see_aspect()
             for waiting, frame in zip(range(len(decoded), 0, -1), decoded, strict=True):
                 shown = self._placed(frame, waiting)
                 if shown is not None:
                     yield shown
+
+    def _see_aspect(self) -> None:
+        """The decoder tells what it has read, which frames will show sooner or later."""
+        aspect = self._context.sample_aspect_ratio
+        stated = float(aspect) if aspect else 1.0
+        self._rescaler.aspect_varies |= abs(stated - self._media.coded_aspect) > PixelAspect.NEAR
 
     def _report(self, packet: "VideoPacket | None", on_error: OnError) -> None:
         pts = None if packet is None else packet.dts if packet.pts is None else packet.pts
@@ -270,6 +293,7 @@ class _PartReader:
         return self._fed[-waiting] if waiting <= len(self._fed) else frame.pts
 
     def _placed(self, frame: av.VideoFrame, waiting: int) -> ShownFrame | None:
+        orientation = self._rescaler.orientation(frame)
         pts = self._shown_pts(frame, waiting)
         if pts is None:
             return None
@@ -279,7 +303,7 @@ class _PartReader:
         if not media.runs[run].start_ns <= time_ns < media.runs[run].end_ns:
             return None  # a time stamp that cannot be true; plan did not count it either
         own_ns = ticks_to_ns(frame.duration, media.time_base_num, media.time_base_den) or self._default_ns
-        return ShownFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, self._rescaler)
+        return ShownFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, orientation, self._rescaler)
 
     def _seek(self, time_ns: int) -> bool:
         media = self._media
@@ -310,7 +334,7 @@ class _PartReader:
         window = (0, None) if part is None else (part.start_byte, part.end_byte)
         self._container = open_container(self._source, self._limits, *window)
         self._stream = choose_video(self._container, self._media.stream_index)
-        prepare_decoder(self._stream, self._limits)
+        self._context = decoder_of(self._stream, self._limits)
         self._times = DecodeTimes(self._media.container, self._stream)
         self._fresh = True
 

@@ -1,8 +1,7 @@
 """One recording: opened, its film chosen, its packets read and its first frame decoded, no further."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeAlias
 
 import av
@@ -13,15 +12,16 @@ from decoders.container import (
     VideoPacket,
     choose_video,
     container_name,
+    decoder_of,
     open_container,
     packets,
-    prepare_decoder,
     raise_if_out_of_memory,
     time_base,
 )
 from decoders.decode_times import DecodeTimes, reorder_ticks, stream_rate
 from decoders.elementary import ANIMATED, ELEMENTARY, RATE_ASSUMED
-from decoders.geometry import display_size
+from decoders.encryption import encrypted, is_encrypted, is_encrypted_track
+from decoders.facts import picture_facts
 from decoders.identity import PacketIndex
 from decoders.protocol import Source
 from decoders.recordings import Beginnings, walk
@@ -114,6 +114,8 @@ def _read(
         asks = asks_for_sound(heard[film].track, container_name(container))
     finally:
         container.close()
+    if is_encrypted_track(source, window.start, film):
+        raise encrypted()
     container = open_container(source, limits, window.start, window.stop)
     try:
         if asks:
@@ -129,8 +131,8 @@ def _from_packets(
     container: av.container.InputContainer, film: int, heard: dict[int, Heard], window: range, limits: MediaLimits
 ) -> Recording:
     """`container` is newly opened: the first frame is decoded from the beginning."""
-    stream = _prepared(container, film, limits)
-    head, _ = _first_frame(stream, DecodeTimes(container_name(container), stream).restored(packets(container, stream)))
+    stream, decoder = _prepared(container, film, limits)
+    head, _ = _first_frame(decoder, DecodeTimes(container_name(container), stream).restored(packets(container, stream)))
     found = extents(heard[film].track, container_name(container))
     if not any(extent.frames for extent in found):
         raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
@@ -143,9 +145,9 @@ def _from_packets(
 
 
 def _from_index(container: av.container.InputContainer, film: int, window: range, limits: MediaLimits) -> Recording:
-    stream = _prepared(container, film, limits)
+    stream, decoder = _prepared(container, film, limits)
     restored = DecodeTimes(container_name(container), stream).restored(packets(container, stream))
-    head, seen = _first_frame(stream, restored)
+    head, seen = _first_frame(decoder, restored)
     found = _indexed_extent(container, stream, head, seen, len(window))
     index = PacketIndex()
     for entry in stream.index_entries:
@@ -193,11 +195,12 @@ def _shown(following: Iterable[VideoPacket], default: int) -> list[tuple[int, in
     ]
 
 
-def _prepared(container: av.container.InputContainer, film: int, limits: MediaLimits) -> av.VideoStream:
+def _prepared(
+    container: av.container.InputContainer, film: int, limits: MediaLimits
+) -> tuple[av.VideoStream, av.VideoCodecContext]:
     stream = choose_video(container, film)
     _check_pixels(stream, limits)
-    prepare_decoder(stream, limits)
-    return stream
+    return stream, decoder_of(stream, limits)
 
 
 def _parameters(media: Media, stream: av.VideoStream) -> bytes:
@@ -206,18 +209,20 @@ def _parameters(media: Media, stream: av.VideoStream) -> bytes:
     return facts + (stream.codec_context.extradata or b"")
 
 
-def _first_frame(stream: av.VideoStream, following: Iterator[VideoPacket]) -> tuple[_Head, list[VideoPacket]]:
+def _first_frame(decoder: av.VideoCodecContext, following: Iterator[VideoPacket]) -> tuple[_Head, list[VideoPacket]]:
     """The first frame a plain decode shows, and the packets that were read for it."""
     seen: list[VideoPacket] = []
     for packet in following:
         seen.append(packet)
-        frame = _decoded(stream, packet)
+        frame = _decoded(decoder, packet)
         if frame is not None:
             return frame, seen
         if len(seen) >= MAX_PACKETS_TO_FIRST_FRAME:
             break
-    frame = _decoded(stream, None)
+    frame = _decoded(decoder, None)
     if frame is None:
+        if any(is_encrypted(packet) for packet in seen):
+            raise encrypted()
         raise BadMedia(
             "not a single frame could be decoded; the stream is damaged, encrypted or claims pictures of a size that"
             " cannot be",
@@ -226,9 +231,11 @@ def _first_frame(stream: av.VideoStream, following: Iterator[VideoPacket]) -> tu
     return frame, seen
 
 
-def _decoded(stream: av.VideoStream, packet: "VideoPacket | None") -> av.VideoFrame | None:
+def _decoded(decoder: av.VideoCodecContext, packet: "VideoPacket | None") -> av.VideoFrame | None:
+    if packet is not None and (not packet.size or is_encrypted(packet)):
+        return None
     try:
-        frames = stream.codec_context.decode(packet)
+        frames = decoder.decode(packet)
     except (StageError, MemoryError):
         raise
     except (av.error.FFmpegError, OSError) as error:
@@ -246,27 +253,19 @@ def _media(
     size_bytes: int,
 ) -> Media:
     base = time_base(stream)
-    rotation = -round(head.rotation / 90) * 90 % 360
-    width, height = stream.width or head.width, stream.height or head.height
-    aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
-    shown = display_size(width, height, Fraction(aspect) if aspect else None, rotation)
     runs = lay_out(found, base.numerator, base.denominator)
     duration_ns = runs[-1].end_ns
     if duration_ns == 0:
         raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
     name = container_name(container)
     rate, assumed = stream_rate(stream) if name in ELEMENTARY else (stream.average_rate, False)
+    facts = asdict(picture_facts(name, stream, head))
+    facts["notes"] += (RATE_ASSUMED,) if assumed else ()
     return Media(
         container=name,
         codec=stream.codec_context.codec.canonical_name,
         stream_index=stream.index,
-        width=width,
-        height=height,
-        display_width=shown[0],
-        display_height=shown[1],
-        rotation=rotation,
-        pix_fmt=head.format.name,
-        interlaced=head.interlaced_frame,
+        **facts,
         time_base_num=base.numerator,
         time_base_den=base.denominator,
         average_rate=float(rate) if rate and rate > 0 else None,
@@ -278,7 +277,6 @@ def _media(
         file_offset_ns=_file_offset_ns(container, ticks_to_ns(runs[0].first_pts, base.numerator, base.denominator)),
         bit_rate=stream.bit_rate or min(size_bytes * 8 * SECOND_NS // duration_ns, 2**63 - 1),
         audio_streams=len(container.streams.audio),
-        notes=(RATE_ASSUMED,) if assumed else (),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decoders.jumps import Jump, JumpDetector, SettleDetector, difference, needed
-from stream.events.frames import Colour, Sample
+from stream.events.frames import Colour, Kind, Sample
 from stream.events.grid import (
     CONTEXT_NS,
     CONTEXT_TICKS,
@@ -61,7 +61,9 @@ class Row:
 
 @dataclass(slots=True)
 class Cell:
-    """A segment in the making. `missing`: nothing of it could be decoded."""
+    """A segment in the making. `missing`: nothing of it could be decoded, or the decoder refused more of its packets
+    than it has frames: what is left of such a cell stands for nothing.
+    """
 
     segment: int
     start_ns: int
@@ -78,6 +80,7 @@ class Cell:
     _settling: SettleDetector = field(default_factory=SettleDetector)
     _arrivals: list[Jump] = field(default_factory=list)
     _own_frames: int = 0
+    _refused: int = 0
     _held_until_ns: int = 0
     _last_frame_ns: int = -1
 
@@ -98,7 +101,17 @@ class Cell:
         self.colour = self.colour or frame.colour()
         while self._positions and self._positions[0] < until_ns:
             position = self._positions.pop(0)
-            self.samples.append(Sample(position, frame.pts, "grid", frame.sample()))
+            self.samples.append(self.kept(frame, position, "grid"))
+
+    def kept(self, frame: Shown, time_ns: int, kind: Kind) -> Sample:
+        """`frame` as a sample. Its colour is the cell's unless it has one of its own."""
+        own = frame.colour()
+        self.colour = self.colour or own
+        return Sample(time_ns, frame.pts, kind, frame.sample(), None if own == self.colour else own)
+
+    def refused(self) -> None:
+        """The decoder refused a packet of this cell."""
+        self._refused += 1
 
     def ticked(self, tick: int, frame: Shown, change: float) -> None:
         """A tick at or before the cell's end shows `frame`, `change` grey levels away from the tick before."""
@@ -118,7 +131,7 @@ class Cell:
         elif arrived and not late:
             self._arrivals.append(Jump(tick, arrived))
         if jumped or (arrived and not late) or tick == first:
-            self._candidates[tick] = Sample(time_ns, frame.pts, "jump", frame.sample())
+            self._candidates[tick] = self.kept(frame, time_ns, "jump")
             kept = {first, *(jump.tick for jump in (*self._jumps.jumps, *self._arrivals))}
             self._candidates = {at: sample for at, sample in self._candidates.items() if at in kept}
 
@@ -133,7 +146,8 @@ class Cell:
         lost = any(hurt_from_ns < time_ns < self.end_ns for time_ns in error_times_ns)
         cut_off = broken_off and self.end_ns - self._held_until_ns > SECOND_NS
         held = self._held_until_ns > self.start_ns
-        self.missing = self.colour is None or (not self._own_frames and not held and (lost or cut_off))
+        nothing = not self._own_frames and not held and (lost or cut_off)
+        self.missing = self.colour is None or nothing or self._refused > self._own_frames
         grid = sample_times(self.start_ns, self.end_ns)
         first, last = self.start_ns // TICK_NS, -(-self.end_ns // TICK_NS)
         used = {sample.pts for sample in self.samples}
@@ -174,8 +188,11 @@ class FullSampler:
         return not self._cells
 
     def error_at(self, time_ns: int) -> None:
-        """A packet shown at this time was refused or lost, or its picture is hurt."""
+        """A packet shown at this time was refused or lost."""
         self._errors_ns.append(time_ns)
+        for cell in self._cells:
+            if cell.start_ns <= time_ns < cell.end_ns:
+                cell.refused()
 
     def push(self, frame: Shown) -> Iterator[Cell]:
         """Frames that do not advance in time are dropped, as no viewer would see them."""
@@ -184,7 +201,7 @@ class FullSampler:
                 return
             self._show(self._current, frame.time_ns)
         if frame.damaged:
-            self.error_at(frame.time_ns)
+            self._errors_ns.append(frame.time_ns)
         self._current = frame
         while self._cells and self._tick >= dense_ticks(self._cells[0].segment).stop:
             yield self._complete(broken_off=False)

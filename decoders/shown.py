@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import av
 
+from decoders.geometry import Orientation
 from decoders.rescale import Planes, Rescaler
 from stream.events.frames import Colour
 
@@ -17,6 +18,7 @@ class ShownFrame:
     pts: int
     damaged: bool
     frame: av.VideoFrame
+    orientation: Orientation
     rescaler: Rescaler
     _sample: bytes | None = field(default=None, repr=False)
     _dense: Planes | None = field(default=None, repr=False)
@@ -26,10 +28,10 @@ class ShownFrame:
 
     def sample(self) -> bytes:
         if self._sample is None:
-            self._sample = self.rescaler.sample(self.frame)
+            self._sample = self.rescaler.sample(self.frame, self.orientation)
         return self._sample
 
     def dense(self) -> Planes:
         if self._dense is None:
-            self._dense = self.rescaler.dense(self.frame)
+            self._dense = self.rescaler.dense(self.frame, self.orientation)
         return self._dense

@@ -13,7 +13,9 @@ LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0
 
 def images_of(frames: Frames) -> list[Image]:
     """RGB uint8 [height, width, 3], one per sample."""
-    return [to_rgb(sample.yuv, frames.width, frames.height, frames.colour) for sample in frames.samples]
+    return [
+        to_rgb(sample.yuv, frames.width, frames.height, sample.colour or frames.colour) for sample in frames.samples
+    ]
 
 
 def to_rgb(yuv: bytes, width: int, height: int, colour: Colour) -> Image:

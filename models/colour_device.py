@@ -12,7 +12,7 @@ from stream.events.frames import Colour, Frames
 class DeviceColour:
     """`images_of` on a device, within one level of the CPU's. One page-locked buffer is used again for every cell.
 
-    PQ and HLG are left to `models.colour`: their tone mapping has one definition.
+    PQ and HLG are left to `models.colour`: their tone mapping has one definition; cells of several colours are, too.
     """
 
     def __init__(self, device: str) -> None:
@@ -20,7 +20,8 @@ class DeviceColour:
         self._staged: Any = None
 
     def __call__(self, frames: Frames) -> list[Image]:
-        if frames.colour.transfer != "sdr" or not frames.samples:
+        one_colour = all(sample.colour is None for sample in frames.samples)
+        if frames.colour.transfer != "sdr" or not frames.samples or not one_colour:
             return images_of(frames)
         planes = self._sent([np.frombuffer(sample.yuv, np.uint8) for sample in frames.samples])
         # Fetching waits for the device, so the buffer is free again.

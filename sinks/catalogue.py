@@ -44,6 +44,8 @@ class AssetView:
     segments_done: int
     duration_ns: int
     missing_ns: tuple[tuple[int, int], ...]
+    damaged_ns: tuple[tuple[int, int], ...]
+    notes: tuple[str, ...]
     code: str | None
     reason: str | None
     labels: tuple[str, ...]
@@ -154,7 +156,9 @@ def _view(row: dict[str, Any]) -> AssetView:
         segment_count=row["segment_count"],
         segments_done=row["segments_done"],
         duration_ns=row["duration_ns"],
-        missing_ns=tuple((start, end) for start, end in json.loads(row["missing_ns"])),
+        missing_ns=_ranges(row["missing_ns"]),
+        damaged_ns=_ranges(row.get("damaged_ns")),
+        notes=tuple(json.loads(row.get("notes") or "[]")),
         code=row["code"],
         reason=row["reason"],
         labels=tuple(row["live_labels"]),
@@ -162,3 +166,8 @@ def _view(row: dict[str, Any]) -> AssetView:
         live_version=None if live is None else AssetVersion(live, row["live_version_offset"]),
         updated_at_ms=row["updated_at_ms"],
     )
+
+
+def _ranges(text: str | None) -> tuple[tuple[int, int], ...]:
+    """Of a JSON list; an older index has none of what is damaged."""
+    return tuple((start, end) for start, end in json.loads(text or "[]"))

@@ -43,6 +43,8 @@ ASSET_SCHEMA = pa.schema(
         pa.field("segments_done", pa.int32(), nullable=False),
         pa.field("duration_ns", pa.int64(), nullable=False),
         pa.field("missing_ns", pa.string(), nullable=False),
+        pa.field("damaged_ns", pa.string(), nullable=True),
+        pa.field("notes", pa.string(), nullable=True),
         pa.field("code", pa.string(), nullable=True),
         pa.field("reason", pa.string(), nullable=True),
         pa.field("updated_at_ms", pa.int64(), nullable=False),
@@ -54,7 +56,8 @@ ASSET_SCHEMA = pa.schema(
 )
 """Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
 `retirement` its watermark where it has one, `ended_by` the event that the end of its retention was told with,
-`live_timecode` a `SourceTimecode` as text; `missing_ns` is a JSON list of half-open ranges."""
+`live_timecode` a `SourceTimecode` as text; `missing_ns` and `damaged_ns` are JSON lists of half-open ranges,
+`notes` one of texts."""
 
 
 def moments_table(space_key: str) -> str:
@@ -108,7 +111,11 @@ class LanceIndex:
         return under_watermark(cells, marks)
 
     def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
-        columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests"]
+        table = self.tables.find(SEGMENTS)
+        if table is None:
+            return []
+        known = table.schema.names  # an older ledger does not say what is damaged
+        columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests" and name in known]
         return [Receipt.from_row(row) for row in self.tables.select_in(SEGMENTS, "asset_key", asset_keys, columns)]
 
     def replace(self, batch: Sequence[Annotations]) -> None:
@@ -222,6 +229,8 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "segments_done": newest.done,
         "duration_ns": last.duration_ns if last else 0,
         "missing_ns": json.dumps(newest.missing_ns),
+        "damaged_ns": json.dumps(newest.damaged_ns),
+        "notes": json.dumps(last.notes if last else ()),
         "code": newest.code,
         "reason": newest.reason,
         "updated_at_ms": now_ms,

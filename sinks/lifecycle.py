@@ -88,6 +88,7 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         source_timecode=None if timecode is None else str(timecode),
         file_offset_ns=event.media.file_offset_ns,
         assumed=tuple(sorted(set(event.assumed_done))),
+        notes=event.media.notes,
         profile=event.settings.profile,
         priority=event.priority,
         retention_days=event.retention_days,
@@ -254,6 +255,8 @@ def _status(state: AssetState, attempt: Attempt, found: Standing) -> AssetChange
         segments_done=found.done,
         duration_ns=attempt.duration_ns,
         missing_ns=found.missing_ns,
+        damaged_ns=found.damaged_ns,
+        notes=attempt.notes,
         code=found.code,
         reason=found.reason,
     )

@@ -34,13 +34,16 @@ RECEIPT_SCHEMA = pa.schema(
         pa.field("stage_digests", pa.string(), nullable=False),
         pa.field("moment_count", pa.int32(), nullable=False),
         pa.field("done_at_ms", pa.int64(), nullable=False),
+        pa.field("damaged", pa.bool_(), nullable=True),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`space` is empty where the segment failed: a failure belongs to no space."""
+    """`space` is empty where the segment failed: a failure belongs to no space. `damaged` is None where it failed, or
+    was stored before this was kept.
+    """
 
     segment_id: str
     space: str
@@ -60,6 +63,7 @@ class Receipt:
     stage_digests: str = "{}"
     moment_count: int = 0
     done_at_ms: int = 0
+    damaged: bool | None = None
 
     @property
     def cell(self) -> Cell:
@@ -88,6 +92,7 @@ class Receipt:
             stage_digests=json.dumps(header.stage_digests, sort_keys=True),
             moment_count=item.rows.num_rows,
             done_at_ms=now_ms,
+            damaged=header.damaged,
         )
 
     @classmethod

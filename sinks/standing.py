@@ -45,6 +45,7 @@ class Attempt(BaseModel):
     retention_days: int | None = None
     code: str | None = None
     reason: str | None = None
+    notes: tuple[str, ...] = ()
     announced: AssetStatus | None = None
     superseded: int = 0
     replanned: bool = False
@@ -82,10 +83,11 @@ class Attempt(BaseModel):
 
 
 class Stored(NamedTuple):
-    """By which version, of which roll-out, a cell is held in a space."""
+    """By which version, of which roll-out, a cell is held in a space; and whether what is held shows errors."""
 
     version: AssetVersion
     epoch_ms: int = 0
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,14 @@ class CellOutcome:
             return self.done
         return self.stored[space].version if space in self.stored else None
 
+    def damaged_in(self, space: str) -> bool:
+        """Whether what `done_in` speaks of shows errors."""
+        held = max(self.stored.values(), default=None) if not space else self.stored.get(space)
+        return held is not None and held.damaged
+
     def joined(self, item: Receipt) -> "CellOutcome":
         if item.outcome is Outcome.DONE:
-            fresh = Stored(item.version, item.epoch_ms)
+            fresh = Stored(item.version, item.epoch_ms, bool(item.damaged))
             return replace(self, stored={**self.stored, item.space: max(fresh, self.stored.get(item.space, fresh))})
         rank = (item.version, item.outcome.rank)
         if self.failure is not None and rank <= (self.failure.version, self.failure.outcome.rank):
@@ -132,7 +139,7 @@ def outcomes_of(receipts: Iterable[Receipt]) -> Outcomes:
 class Standing:
     """Status of one attempt. `missing_ns`: half-open ranges of settled cells that have no rows. `superseded`: so many
     of them because the source changed. `space`, of roll-out `epoch_ms`: where the cells count. `scattered`: each cell
-    has an outcome, but not all in that space.
+    has an outcome, but not all in that space. `damaged_ns`: ranges of cells whose rows show errors.
     """
 
     status: AssetStatus
@@ -144,6 +151,7 @@ class Standing:
     space: str = ""
     epoch_ms: int = 0
     scattered: bool = False
+    damaged_ns: tuple[tuple[int, int], ...] = ()
 
 
 def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> Standing:
@@ -162,7 +170,10 @@ def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> St
     anywhere = counting.done_in("") | failures.keys()
     scattered = len(anywhere) == attempt.segment_count > len(done) + len(failures)
     found = _judged(attempt, len(done), failures)
-    return replace(found, space=space, epoch_ms=epoch_ms, scattered=scattered)
+    hurt = _ranges(
+        [segment for segment in sorted(done) if counting.cells[segment].damaged_in(space)], attempt.duration_ns
+    )
+    return replace(found, space=space, epoch_ms=epoch_ms, scattered=scattered, damaged_ns=hurt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rich.table import Table
 from stream.cli.bounds import MOST_ROWS
 from stream.cli.context import Context
 from stream.cli.ingest import file_settings
-from stream.cli.live import STYLES
+from stream.cli.live import STYLES, reason
 from stream.cli.overview import status_there
 from stream.cli.search import freshness_line
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
@@ -48,15 +48,10 @@ def status(
             f"[{STYLES[view.status]}]{view.status}[/]",
             timecode(view.duration_ns) if view.duration_ns else "",
             f"{view.segments_done}/{view.segment_count}" if view.segment_count else "",
-            shown(_missing(view)),
+            shown(reason(view)),
         )
     shared.console.print(table)
     shared.console.print(freshness_line(shared), style="dim")
-
-
-def _missing(view: Any) -> str:
-    ranges = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in view.missing_ns[:3])
-    return "; ".join(part for part in (view.reason, f"missing {ranges}" if ranges else "") if part)
 
 
 def _asset_json(view: Any) -> dict[str, Any]:
@@ -70,6 +65,8 @@ def _asset_json(view: Any) -> dict[str, Any]:
         "segments_done": view.segments_done,
         "duration_s": view.duration_ns / SECOND_NS,
         "missing_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in view.missing_ns],
+        "damaged_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in view.damaged_ns],
+        "notes": list(view.notes),
         "code": view.code,
         "reason": view.reason,
         "searchable": view.live_content_key is not None,
@@ -110,7 +107,7 @@ def moments_table(found: list[Any]) -> Group:
             shot_mark(hit),
             ", ".join(f"{shown(label)} {score:.2f}" for label, score in hit.tags[:3]) or "-",
             "" if hit.moderation_nsfw is None else f"{hit.moderation_nsfw:.2f}",
-            f"{shown(hit.caption)} [dim]({shown(hit.caption_method)})[/]",
+            f"{shown(hit.caption)} [dim]({shown(hit.caption_method)})[/]{' [yellow]damaged[/]' if hit.damaged else ''}",
         )
     return Group(*tables)
 
@@ -148,4 +145,5 @@ def _moment_json(hit: Any) -> dict[str, Any]:
         "moderation_nsfw": hit.moderation_nsfw,
         "caption": hit.caption,
         "caption_method": hit.caption_method,
+        "damaged": hit.damaged,
     }

@@ -258,6 +258,8 @@ def as_json(change: AssetChanged) -> dict[str, Any]:
         "segments": change.segment_count,
         "segments_done": change.segments_done,
         "missing_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in change.missing_ns],
+        "damaged_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in change.damaged_ns],
+        "notes": list(change.notes),
         "code": change.code,
         "reason": reason(change) or None,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -100,13 +100,17 @@ class LiveProgress:
         for name, task in self._stages.items():
             note = "" if done_s[name] == total_s else notes.get(name, "")
             self._bars.update(task, completed=done_s[name], total=total_s, note=note)
-        final = sum(change.status.final for change in state.changes())
-        self._bars.update(self._assets, completed=final, note=notes.get("plan", ""))
+        changes = state.changes()
+        final = sum(change.status.final for change in changes)
+        damaged = sum(bool(change.damaged_ns) for change in changes)
+        hurt = f"{damaged} damaged" if damaged else ""
+        self._bars.update(self._assets, completed=final, note=notes.get("plan", hurt))
         if self._lines is not None and total_s is not None:
             stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
             oldest = "".join(f"; {stage} {words}" for stage, words in waits.items())
             self._lines.say(
-                f"{self._replayed}of {total_s} video s: {stages}; {final} of {self._asset_count} assets final{oldest}"
+                f"{self._replayed}of {total_s} video s: {stages}; {final} of {self._asset_count} assets final"
+                f"{f' ({hurt})' if hurt else ''}{oldest}"
             )
 
 
@@ -127,11 +131,27 @@ def closing_table(changes: Iterable[AssetChanged]) -> Table:
     return table
 
 
-def reason(change: AssetChanged) -> str:
-    """Why an asset is not whole, in words, with the missing ranges."""
-    parts = [change.reason] if change.reason else []
-    if change.missing_ns:
-        ranges = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in change.missing_ns[:5])
-        more = f" and {len(change.missing_ns) - 5} more" if len(change.missing_ns) > 5 else ""
-        parts.append(f"missing {ranges}{more}")
-    return "; ".join(parts)
+class Told(Protocol):
+    """What is told of an asset: by an event or by the index."""
+
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def missing_ns(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def damaged_ns(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+def reason(told: Told) -> str:
+    """Why an asset is not whole, in words, with the missing and the damaged ranges, and what else is worth knowing."""
+    parts = [told.reason] if told.reason else []
+    parts += [f"missing {_ranges(told.missing_ns)}"] if told.missing_ns else []
+    parts += [f"damaged {_ranges(told.damaged_ns)}"] if told.damaged_ns else []
+    return "; ".join([*parts, *told.notes])
+
+
+def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+    listed = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in ranges[:5])
+    return listed + (f" and {len(ranges) - 5} more" if len(ranges) > 5 else "")

@@ -225,6 +225,7 @@ def _short(change: AssetChanged) -> AssetChanged:
             "uri": "",
             "labels": {},
             "missing_ns": change.missing_ns[:MAX_MISSING],
+            "damaged_ns": change.damaged_ns[:MAX_MISSING],
             "reason": None,
         }
     )

@@ -22,7 +22,7 @@ from stream.events.ids import (
     is_tenant,
     segment_id,
 )
-from stream.events.runs import Part, Positive, Run
+from stream.events.media import Media as Media  # noqa: PLC0414 - part of these payloads
 
 Profile = Literal["fast", "full"]
 Priority = Literal["interactive", "batch"]
@@ -157,48 +157,13 @@ class SourceVersion(BaseModel):
     tag: str
 
 
-class Media(BaseModel):
-    """Facts of the video stream that plan found and decode relies on. Display size is after rotation and sample
-    aspect ratio. `runs` lie end to end from asset time 0; `duration_ns` is the end of the last frame shown. `parts` is
-    empty where the file is one recording.
-    `reorder_ticks`: where the container knows decode times only, how long after its packet's the decoder shows a frame.
-    `timecode` is what the source calls its first picture (`HH:MM:SS:FF`, `;` before drop-frame's frames).
-    `file_offset_ns`: when players show the first picture, in the file's own time line (sound may begin before it).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    container: str
-    codec: str
-    stream_index: Int64
-    width: Positive
-    height: Positive
-    display_width: Positive
-    display_height: Positive
-    rotation: int = 0
-    pix_fmt: str = ""
-    interlaced: bool = False
-    time_base_num: Positive
-    time_base_den: Positive
-    average_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    duration_ns: Positive
-    frame_count: Int64 | None = None
-    runs: Annotated[tuple[Run, ...], Field(min_length=1)]
-    parts: tuple[Part, ...] = ()
-    reorder_ticks: Annotated[Int64, Field(ge=0)] = 0
-    timecode: str | None = None
-    file_offset_ns: Int64 = 0
-    bit_rate: Int64 | None = None
-    audio_streams: Int64 = 0
-    notes: tuple[Text, ...] = ()
-
-
 class DecodeSettings(BaseModel):
     """Everything that changes what decode yields, and nothing else; its digest is part of every segment id."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     profile: Profile = "full"
     sample_short_side: Annotated[int, Field(ge=2, le=4096)] = 256
-    algorithm: int = 3
+    algorithm: int = 4
 
     def digest(self) -> str:
         return digest("decode", self.model_dump_json())
@@ -357,7 +322,9 @@ UNKNOWN_ASSET = "unknown_asset"
 
 
 class AssetChanged(Json):
-    """An asset version's status, as the index holds it: what a producer is told. `missing_ns` are half-open ranges."""
+    """An asset version's status, as the index holds it: what a producer is told. `missing_ns` and `damaged_ns` are
+    half-open ranges; damaged ones are there, but the decoder reported errors in them. `notes`: see `Media`.
+    """
 
     type: ClassVar[str] = "rushes.asset.changed.v1"
     asset: AssetRef
@@ -368,6 +335,8 @@ class AssetChanged(Json):
     segments_done: int = 0
     duration_ns: int = 0
     missing_ns: tuple[tuple[int, int], ...] = ()
+    damaged_ns: tuple[tuple[int, int], ...] = ()
+    notes: tuple[Text, ...] = ()
     code: str | None = None
     reason: Text | None = None
 

@@ -48,25 +48,30 @@ class Sample:
     """A kept frame: planar YUV 4:2:0 uint8 of the segment's sample size (both sides even): Y, then U, then V.
 
     `time_ns` is its position in asset time (grid position, tick, or the key frame's own time), `pts` the raw one.
+    `colour` is its own where it differs from the cell's: streams may change theirs at any picture.
     """
 
     time_ns: int
     pts: int
     kind: Kind
     yuv: bytes
+    colour: Colour | None = None
 
 
 _Side = Annotated[int, Field(ge=2, le=8192, multiple_of=2)]
 
 
 class FramesHeader(BaseModel):
-    """What a record says of its samples, beside them: JSON in the Arrow schema's metadata."""
+    """What a record says of its samples, beside them: JSON in the Arrow schema's metadata. `colours` holds those of
+    samples, by number, that differ from the cell's.
+    """
 
     span: SpanPlanned
     segment: Segment
     width: _Side
     height: _Side
     colour: Colour
+    colours: dict[int, Colour] = Field(default_factory=dict)
     dense_times_ns: Annotated[tuple[Int64, ...], Field(min_length=DENSE_TICKS, max_length=DENSE_TICKS)] | None = None
     damaged: bool = False
 
@@ -123,6 +128,7 @@ class Frames:
             width=self.width,
             height=self.height,
             colour=self.colour,
+            colours={number: sample.colour for number, sample in enumerate(self.samples) if sample.colour is not None},
             dense_times_ns=self.dense_times_ns,
             damaged=self.damaged,
         )
@@ -151,7 +157,7 @@ class Frames:
                 if dense is None
                 else np.frombuffer(dense, np.uint8).reshape(DENSE_TICKS, DENSE_HEIGHT, DENSE_WIDTH, 3)
             )
-            samples = [Sample(**row) for row in rows.to_pylist()]
+            samples = [Sample(**row, colour=header.colours.get(number)) for number, row in enumerate(rows.to_pylist())]
         except (KeyError, ValueError) as error:
             raise BadEvent(f"invalid Frames payload: {type(error).__name__}", code="invalid_payload") from None
         if not header.fits(samples, dense=pixels is not None):

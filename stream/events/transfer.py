@@ -27,14 +27,14 @@ def shown_as_sdr(signal: Floats, transfer: Transfer) -> Floats:
     if transfer == "sdr":
         return signal
     bounded = np.clip(signal, 0.0, 1.0)
-    pq = bounded if transfer == "pq" else _pq_signal(_hlg_nits(bounded))
-    linear = _pq_nits(_tone_mapped(pq)) / REFERENCE_WHITE_NITS
+    pq = bounded if transfer == "pq" else pq_signal(_hlg_nits(bounded))
+    linear = pq_nits(_tone_mapped(pq)) / REFERENCE_WHITE_NITS
     return _srgb(np.clip(linear @ _BT2020_TO_BT709.T, 0.0, 1.0))
 
 
 def _tone_mapped(pq: Floats) -> Floats:
     """The EETF of BT.2390: a Hermite spline from the knee to the target's peak, in the PQ signal itself."""
-    source, target = (float(_pq_signal(np.float32(nits))) for nits in (PEAK_NITS, REFERENCE_WHITE_NITS))
+    source, target = (float(pq_signal(np.float32(nits))) for nits in (PEAK_NITS, REFERENCE_WHITE_NITS))
     peak = target / source
     knee = 1.5 * peak - 0.5
     scaled = np.minimum(pq / source, 1.0)
@@ -43,12 +43,12 @@ def _tone_mapped(pq: Floats) -> Floats:
     return np.asarray(np.where(scaled < knee, scaled, spline) * source, np.float32)
 
 
-def _pq_nits(signal: Floats) -> Floats:
+def pq_nits(signal: Floats) -> Floats:
     power = signal ** (1 / _M2)
     return np.asarray(10_000.0 * (np.maximum(power - _C1, 0.0) / (_C2 - _C3 * power)) ** (1 / _M1), np.float32)
 
 
-def _pq_signal(nits: npt.NDArray[np.float32] | np.float32) -> Floats:
+def pq_signal(nits: npt.NDArray[np.float32] | np.float32) -> Floats:
     power = np.clip(nits / 10_000.0, 0.0, 1.0) ** _M1
     return np.asarray(((_C1 + _C2 * power) / (1.0 + _C3 * power)) ** _M2, np.float32)
 
