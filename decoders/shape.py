@@ -13,6 +13,8 @@ from stream.events.media import Crop
 
 _ANY_TIME_BASE = Fraction(1, 1000)
 """The filter needs one, pictures do not; frames that a decoder releases at its end have none."""
+_ANY_LIGHT = "color_primaries=bt709:color_trc=bt709"
+"""Converters refuse codes that they do not know, though these change nothing where both sides have the same."""
 _NO_CROP = (0, 0, 0, 0)
 _FULL_RANGE = 2
 _Step = tuple[str, str]
@@ -84,7 +86,7 @@ class PixelAspect:
         wide = f"clip(round(sar*{self._UNIT}),2,{16 * self._UNIT})"
         return [
             ("crop", f"{width}:{height}:0:0"),
-            ("setparams", "colorspace=bt709:range=tv"),  # whatever it says, which swscale may not know
+            ("setparams", f"colorspace=bt709:range=tv:{_ANY_LIGHT}"),  # whatever it says, which swscale may not know
             ("scale", f"w='{wide}':h={self._SIDE}:eval=frame:flags=neighbor"),
         ]
 
@@ -97,6 +99,7 @@ def _steps(frame: av.VideoFrame, crop: Crop, *, alpha: bool, full: bool) -> list
     if frame.interlaced_frame:
         steps.append(("field", "type=top"))
     if alpha:
+        steps.append(("setparams", _ANY_LIGHT))
         if is_rgb(frame.format.name):
             steps.append(("format", "gbrap"))
         else:
