@@ -170,9 +170,8 @@ def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> St
     anywhere = counting.done_in("") | failures.keys()
     scattered = len(anywhere) == attempt.segment_count > len(done) + len(failures)
     found = _judged(attempt, len(done), failures)
-    hurt = _ranges(
-        [segment for segment in sorted(done) if counting.cells[segment].damaged_in(space)], attempt.duration_ns
-    )
+    damaged = [segment for segment in sorted(done) if counting.cells[segment].damaged_in(space)]
+    hurt = _ranges(damaged, attempt.duration_ns)
     return replace(found, space=space, epoch_ms=epoch_ms, scattered=scattered, damaged_ns=hurt)
 
 
