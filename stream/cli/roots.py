@@ -102,8 +102,24 @@ def remember_roots(state_dir: Path, roots: Roots) -> None:
     """
     kept = remembered_roots(state_dir)
     whole = kept.joined(Roots(roots.folders, roots.prefixes)).least()
-    if whole == kept:
-        return
+    if whole != kept:
+        _keep(state_dir, whole)
+
+
+def forget_roots(state_dir: Path, asset_ids: Iterable[str]) -> None:
+    """Files and objects that were typed themselves and are deleted: no name of theirs stays. A folder or prefix that
+    they lie in does. The state lock must be held. Raises `Fatal` (`state_unwritable`).
+    """
+    ids = list(asset_ids)
+    gone = {*ids, *(os.path.realpath(each) for each in ids if "://" not in each), *_object_prefixes(ids)}
+    kept = remembered_roots(state_dir)
+    folders, prefixes = (tuple(each for each in held if each not in gone) for held in (kept.folders, kept.prefixes))
+    left = Roots(folders, prefixes)
+    if left != kept:
+        _keep(state_dir, left)
+
+
+def _keep(state_dir: Path, whole: Roots) -> None:
     try:
         text = json.dumps({"folders": whole.folders, "prefixes": whole.prefixes}, indent=2)
         replace_file(state_dir / ROOTS_FILE, text + "\n")
@@ -129,7 +145,7 @@ def remembered_roots(state_dir: Path) -> Roots:
 def _object_prefixes(uris: Iterable[str]) -> Iterable[str]:
     """Uris of objects as prefixes; others name none, and opening them says why."""
     for uri in uris:
-        if uri.partition("://")[0].lower() not in DEFAULT_SCHEMES:
+        if "://" in uri and uri.partition("://")[0].lower() not in DEFAULT_SCHEMES:
             try:
                 yield prefix_of(uri)
             except ValueError:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from stream.cli.context import Context, UsageProblem
 from stream.cli.ingest import file_settings, ingesting
+from stream.cli.roots import forget_roots
 from stream.cli.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.uris import asset_ids, lies_under, spelled
 from stream.clock import SystemClock
@@ -99,9 +100,13 @@ def _names_footage(argument: str) -> bool:
 
 
 def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
+    from stream.pipelines.embedded import state_lock
     from stream.pipelines.upkeep import compact as compact_stores
 
     with own_scratch():
+        if deletions:
+            with state_lock(shared.state_dir):
+                forget_roots(shared.state_dir, [asset_id for _, asset_id in deletions])
         compact_stores(file_settings(shared), SystemClock(), deletions=deletions)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream.cli.context import UsageProblem
-from stream.cli.roots import ROOTS_FILE, Roots, remember_roots, remembered_roots, roots_of_buckets
+from stream.cli.roots import ROOTS_FILE, Roots, forget_roots, remember_roots, remembered_roots, roots_of_buckets
 from stream.cli.uris import expand
 
 
@@ -47,6 +47,11 @@ def test_typed_footage_is_remembered_as_it_was(tmp_path: Path) -> None:
     kept = remembered_roots(state)
     assert set(kept.folders) == {str(files), f"{tmp_path}/elsewhere.mp4", "/x/c.mp4"}
     assert set(kept.prefixes) == {"s3://footage/b.mp4", "s3://other"}
+    # What is deleted is named no more; the folder that it lay in is.
+    forget_roots(state, [f"{files}/linked.mp4", f"{files}/a.mp4", "s3://footage/b.mp4", "a chosen id"])
+    kept = remembered_roots(state)
+    assert set(kept.folders) == {str(files), "/x/c.mp4"}
+    assert set(kept.prefixes) == {"s3://other"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"folders": 7, "prefixes": [1, "s3://a"]}', "\xff"])
