@@ -7,7 +7,7 @@ to pictures that were not decoded.
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 
 import av
 import av.error
@@ -30,7 +30,7 @@ from decoders.shown import ShownFrame
 from decoders.timeline import REORDER_PACKETS, asset_time_ns, ns_to_ticks, parts_of, seekable, ticks_to_ns
 from stream.errors import StageError
 from stream.events.asset import Media
-from stream.events.grid import SECOND_NS
+from stream.events.grid import SECOND_NS, SEGMENT_NS
 
 SEEK_MARGINS_S = (0, 2, 10, 40)
 MAX_PACKETS_TO_KEY = 600
@@ -272,14 +272,10 @@ class _PartReader:
             on_error(asset_time_ns(self._media, pts, _run(packet.opaque)))
 
     def _report_lost(self, places: Sequence[int], on_error: OnError) -> None:
-        """One packet a second is enough to say which cells are hurt."""
-        media = self._media
-        for pts in places[:: max(1, ns_to_ticks(SECOND_NS, media.time_base_num, media.time_base_den))]:
-            on_error(asset_time_ns(media, pts))
+        _once_a_cell((asset_time_ns(self._media, pts) for pts in places), on_error)
 
     def _report_unread(self, on_error: OnError) -> None:
-        for time_ns in range(self._start_ns, self._media.runs[-1].end_ns, SECOND_NS):
-            on_error(time_ns)
+        _once_a_cell(range(self._start_ns, self._media.runs[-1].end_ns, SECOND_NS), on_error)
 
     def _shown_pts(self, frame: av.VideoFrame, waiting: int) -> int | None:
         """The frame's own time, or in a container of decode times the one at which it was released (`DecodeTimes`).
@@ -337,6 +333,14 @@ class _PartReader:
         self._context = decoder_of(self._stream, self._limits)
         self._times = DecodeTimes(self._media.container, self._stream)
         self._fresh = True
+
+
+def _once_a_cell(times_ns: Iterable[int], on_error: OnError) -> None:
+    """What is lost in a row hurts the cells that it lies in, and counts in each as one packet: nobody knows how many
+    there were.
+    """
+    for _, lost in groupby(times_ns, lambda time_ns: time_ns // SEGMENT_NS):
+        on_error(next(lost))
 
 
 def _run(tag: object) -> int:

@@ -25,7 +25,7 @@ from tests.receivers import Receiver, receiving
 
 PARTITIONS = 2
 SILENCE_MS = 1500
-COUNTED = 'rushes_records_total{outcome="done",stage="rushes-control"}'
+COUNTED = 'rushes_records_total{deployment="rushes",outcome="done",stage="rushes-control"}'
 
 
 def kills(tmp_path: Path, *, seed: int, rounds: int, count: int) -> None:

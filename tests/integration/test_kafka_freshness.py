@@ -165,10 +165,10 @@ def test_the_exporter_lives_without_workers_and_lag_says_the_same(servers: str, 
         while "rushes_desired_replicas{" not in page and clock.monotonic_s() < deadline_s:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
                 page = answer.read().decode()
-        assert 'rushes_freshness_lag_seconds{lane="interactive",stage="decode"} 0.0' in page
-        assert 'rushes_backlog_video_seconds{stage="index"}' in page
-        assert 'rushes_offset_lag_records{stage="dead-letters",topic="dead-letters"} 0.0' in page
-        assert 'rushes_desired_replicas{stage="dead-letters"} 0.0' in page
+        assert 'rushes_freshness_lag_seconds{deployment="rushes",lane="interactive",stage="decode"} 0.0' in page
+        assert 'rushes_backlog_video_seconds{deployment="rushes",stage="index"}' in page
+        assert 'rushes_offset_lag_records{deployment="rushes",stage="dead-letters",topic="dead-letters"} 0.0' in page
+        assert 'rushes_desired_replicas{deployment="rushes",stage="dead-letters"} 0.0' in page
         assert not re.search('rushes_freshness_lag_seconds.*stage="dead-letters"', page)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
             assert answer.status == 200

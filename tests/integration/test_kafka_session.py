@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from stream.clock import SystemClock
-from stream.errors import Fatal
 from stream.kafka.broker import KafkaBroker
 from stream.kafka.client import KafkaSettings
 from stream.pipelines.deployed import Deployment, prepare
@@ -108,10 +107,13 @@ def test_what_workers_decide_is_refused(tmp_path: Path, uri: str) -> None:
     assert "--light" in refused.err
 
 
-def test_a_cluster_that_differs_is_reported_and_left_alone(broker: KafkaBroker, uri: str, tmp_path: Path) -> None:
+def test_a_cluster_that_differs_is_reported_and_left_alone(
+    broker: KafkaBroker, uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     topology = Understanding(light_settings(tmp_path), SystemClock(), epoch_ms=0).topology()
-    with pytest.raises(Fatal, match="1 partitions, not 2"):
-        prepare(broker, topology, Deployment(0, partitions=2))
+    prepare(broker, topology, Deployment(0, partitions=2))
+    assert "topic assets has 1 partitions, not 2" in caplog.text
+    assert len(broker.nodes().topics["assets"].partitions) == 1
     made = rushes(tmp_path, "kafka", "topics", "--broker", uri, "--partitions", 1)
     assert made.code == 0
     assert "topics are as they should be" in made.out
