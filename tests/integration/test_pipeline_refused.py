@@ -132,4 +132,4 @@ def test_state_directory_that_cannot_be_made_is_refused_in_words(clips: tuple[Pa
     (tmp_path / "file").write_text("no directory")
     blocked = rushes(tmp_path / "file", "ingest", clips[0], "--light")
     assert blocked.code == 2
-    assert "choose another with --state" in blocked.err
+    assert "is a file: name a directory" in blocked.err
