@@ -167,10 +167,11 @@ class PlanOperator:
         key = planned.content_key
         ids = {segment: segment_id(key, segment) for segment in range(planned.segment_count)}
         outcomes = self._ledger.outcomes(list(ids.values()))
-        settled = {segment for segment, name in ids.items() if name in outcomes}
-        waiting = self._still(
-            planned.asset, {segment: by for segment, by in self._waiting(planned).items() if segment not in settled}
-        )
+        unsettled = {segment: by for segment, by in self._waiting(planned).items() if ids.get(segment) not in outcomes}
+        waiting = self._still(planned.asset, unsettled)
+        if len(waiting) < len(unsettled):  # the others are lost, or have become durable since the ledger was asked
+            outcomes = self._ledger.outcomes(list(ids.values()))
+            waiting = {segment: by for segment, by in waiting.items() if ids.get(segment) not in outcomes}
         self._outstanding[planned.asset.tenant, planned.asset.asset_id] = (key, waiting)
         done = {segment for segment, name in ids.items() if outcomes.get(name) is Outcome.DONE}
         return [segment for segment in ids if segment not in done | waiting.keys()]

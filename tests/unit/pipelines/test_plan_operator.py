@@ -1,6 +1,6 @@
 """The plan operator over an inspector and a ledger that are plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,6 +20,7 @@ from stream.events.asset import (
 from stream.events.base import Event, Payload, Position
 from stream.events.grid import SECOND_NS
 from stream.events.ids import segment_id
+from stream.outstanding import CellName
 from stream.pipelines.plan import PlanOperator
 from tests.plans import media_of
 
@@ -118,6 +119,21 @@ def test_same_content_while_outstanding_plans_nothing(operator: PlanOperator) ->
     out = list(operator.process([published(1)]))
     assert spans(out) == []
     assert planned(out).assumed_done == (0, 1, 2, 3)
+
+
+def test_what_becomes_durable_while_plan_looks_is_not_planned_again(shelf: Shelf, receipts: Receipts) -> None:
+    """A cell is on its way no more for one of two reasons, and only one of them is a loss."""
+
+    def coming(names: Collection[CellName]) -> set[CellName]:
+        receipts.known = {segment_id(key, 1): Outcome.DONE}
+        return {name for name in names if name.segment == 3}
+
+    operator = PlanOperator(shelf, receipts, two_cells)
+    operator.ask(coming)
+    key = planned(list(operator.process([published(0)]))).content_key
+    out = list(operator.process([published(1)]))
+    assert spans(out) == [0, 2]
+    assert planned(out).assumed_done == (1, 3)
 
 
 def test_plans_only_what_the_ledger_lacks(operator: PlanOperator, receipts: Receipts) -> None:
