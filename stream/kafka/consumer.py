@@ -202,6 +202,14 @@ class KafkaConsumer:
                     code="topic_created_again",
                 )
 
+    def _check_topics_now(self) -> None:
+        """The same with what the cluster says at this moment. Raises `Unavailable` too where it does not answer."""
+        try:
+            self._topics_now.refresh()
+        except (KafkaException, TimeoutError):
+            raise Unavailable(f"group {self._group}: asking what its topics are", code="broker_unavailable") from None
+        self._check_topics()
+
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -279,6 +287,7 @@ class KafkaConsumer:
         (place,) = self._places(self._group, [self._settings.place(*key)])
         done = place.committed.offset >= place.low > offset
         if not done and (not place.by_age or place.low <= offset):
+            self._check_topics_now()
             raise lost_records(self._group, key, max(offset, place.committed.offset), place.low, error.str())
         start = place.committed.offset if done else place.low
         with self._lock:  # what another member gets meanwhile must not begin again here

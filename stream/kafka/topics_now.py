@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from confluent_kafka import KafkaException
 
@@ -36,6 +37,12 @@ class TopicsNow:
         """None for what is not watched, and before the first answer."""
         return self._known.get(name)
 
+    def refresh(self) -> None:
+        """Ask now. Raises `KafkaException`, `StageError`, `TimeoutError`."""
+        found = self._ask(list(self._known))
+        with self._lock:
+            self._known.update(found)
+
     def close(self) -> None:
         """Idempotent. Waits for a question that is under way."""
         self._closed.set()
@@ -46,9 +53,5 @@ class TopicsNow:
 
     def _run(self) -> None:
         while not self._closed.wait(REFRESH_S):
-            try:
-                found = self._ask(list(self._known))
-            except (KafkaException, StageError, TimeoutError):
-                continue  # who works with the cluster tells
-            with self._lock:
-                self._known.update(found)
+            with suppress(KafkaException, StageError, TimeoutError):  # who works with the cluster tells
+                self.refresh()
