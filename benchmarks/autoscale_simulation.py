@@ -18,7 +18,7 @@ from benchmarks.autoscale.rules import Keda, KedaSettings, Ours, Rule, lived
 from benchmarks.autoscale.trace import DAY_S, Facts, Trace, day
 from benchmarks.harness import RESULTS, Report
 from benchmarks.options import ROUNDS, rounds_wanted
-from stream.scaling import ScalingPolicy
+from stream.freshness.autoscaler import ScalingPolicy
 
 TUNING, SEEDS = (1, 2), (10, 11, 12)
 SPANS, CELLS, HOLDS_S, COOL_DOWNS_S = (2, 4, 6, 10), (6, 12, 20, 32), (0.0, 60.0), (60.0, 300.0)

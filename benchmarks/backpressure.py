@@ -20,15 +20,15 @@ from benchmarks.fairness import Desk
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.roll_out import PARTITIONS, ROLES, SlowShots, roll_out
-from sinks.catalogue import Catalogue
+from sinks.query.catalogue import Catalogue
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.node.local import LocalNode
 from stream.clock import SystemClock
 from stream.events.asset import AssetStatus
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import LocalNode
-from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
-from stream.topics import ANNOTATIONS, ASSETS, FRAMES, SPANS
+from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES, SPANS
 from tests.chaos import unread
 from tests.clips import write_clip
 from tests.fleet import Fleet

@@ -9,18 +9,18 @@ import torch
 
 from benchmarks.footage import MODEL_THREADS, cache
 from benchmarks.published import stored
-from models.colour import images_of
-from models.conse import LABEL_SENTENCE, POWER, TOP_LABELS
-from models.efficientnet import PIXELS, network_of, session_of
-from models.images import resized_crop
-from models.moderation import input_of as moderation_input
-from models.onnx_graph import cpu_session
+from models.device.onnx_graph import cpu_session
+from models.embedders.conse import LABEL_SENTENCE, POWER, TOP_LABELS
+from models.embedders.text import MiniLm
+from models.moderation.nsfw import input_of as moderation_input
+from models.pictures.colour import images_of
+from models.pictures.geometry import resized_crop
 from models.protocol import Image
 from models.registry import ModelContext
-from models.shots import STEP, WINDOW
-from models.tags import EfficientNetTagger
-from models.text import MiniLm
-from models.transnet import TransNetV2
+from models.shots.network import TransNetV2
+from models.shots.transnet_v2 import STEP, WINDOW
+from models.tags.efficientnet import PIXELS, network_of, session_of
+from models.tags.imagenet import EfficientNetTagger
 from stream.events.frames import Frames
 from stream.events.grid import TICK_NS
 

@@ -13,10 +13,10 @@ from benchmarks.footage import MODEL_THREADS, cache, decoded, long_clip
 from benchmarks.harness import Cost, Report, cpu_ratio, in_rounds, median_cpu_s
 from benchmarks.options import rounds_wanted
 from benchmarks.published import PublishedNetworks
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 from models.bundle import Bundle
-from models.colour import images_of
+from models.pictures.colour import images_of
 from models.registry import ModelContext, load
 from stream.events.frames import Frames
 

@@ -20,8 +20,8 @@ import platformdirs
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.harness import Report, measured
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
-from stream.kafka.node import LocalNode, fetch_jars, free_port
 from tests.chaos import (
     RECOVERED_S,
     ROLES,

@@ -7,10 +7,10 @@ from pathlib import Path
 import platformdirs
 from confluent_kafka import Producer
 
+from stream.broker.kafka.client import MAX_RECORD_BYTES
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
-from stream.codec import Encoded
-from stream.kafka.client import MAX_RECORD_BYTES
-from stream.kafka.node import LocalNode, fetch_jars, free_port
+from stream.topology.codec import Encoded
 
 FLUSH_S = 120.0
 

@@ -22,11 +22,11 @@ import numpy.typing as npt
 import psutil
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from decoders.colour import colour_of, yuv_to_rgb
+from decoders.pictures.colour import colour_of, yuv_to_rgb
 from decoders.plan import plan_spans
 from decoders.protocol import Inspection
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 from stream.events.asset import AssetRef, DecodeSettings, Profile, SpanPlanned
 from stream.events.grid import SECOND_NS, TICK_NS, segment_count
 from stream.events.ids import AssetVersion

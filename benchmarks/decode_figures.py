@@ -15,12 +15,13 @@ from benchmarks.decode_cost import bare_decode, bare_fast, bare_full, through_po
 from benchmarks.footage import HD_FACTS, footage_dir, hd_clip
 from benchmarks.harness import Cost, Report, cpu_ratio, in_rounds, median_cpu_s
 from benchmarks.options import ROUNDS, rounds_wanted
-from decoders.metered import Metered
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.plan import plan_spans
 from decoders.protocol import Inspection
-from decoders.pyav import PyAVDecoder
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy, open_source
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.counting_source import Metered
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, segment_count
 
 HOUR_S = 3600

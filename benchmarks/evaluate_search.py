@@ -17,16 +17,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Report
+from stream.cli.commands.ingest import published
+from stream.cli.commands.search import find
+from stream.cli.commands.spaces import spaces_in
 from stream.cli.context import Context, make_context
-from stream.cli.hits import Hit
-from stream.cli.ingest import published
-from stream.cli.search import find
-from stream.cli.spaces import spaces_in
-from stream.cli.uris import roots_of
+from stream.cli.options.uris import roots_of
+from stream.cli.rendering.hits import Hit
 from stream.clock import SystemClock
 from stream.events.annotations import Space
-from stream.pipelines.embedded import Embedded
-from stream.settings import ModelChoice, Settings
+from stream.pipelines.settings import ModelChoice, Settings
+from stream.sessions.embedded import Embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 QUERIES = json.loads((Path(__file__).parent / "queries.json").read_text())

@@ -21,17 +21,17 @@ from benchmarks.cluster import kafka_node
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.roll_out import PARTITIONS, ROLES, WaitingShots, roll_out
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.codec import Decoder, encode
 from stream.errors import Unavailable
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
 from stream.events.base import Event
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.lanes import Lane
-from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
-from stream.topics import ASSETS, PROGRESS
+from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.codec import Decoder, encode
+from stream.topology.lanes import Lane
+from stream.topology.topics import ASSETS, PROGRESS
 from tests.clips import write_clip
 from tests.fleet import Fleet
 

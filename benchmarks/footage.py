@@ -11,8 +11,8 @@ from av.video.reformatter import Interpolation
 
 from benchmarks.decode_cost import repeated
 from decoders.protocol import Inspection
-from decoders.sandbox import DecodePool
-from models.weights import WeightsCache
+from decoders.sandbox.pool import DecodePool
+from models.weights.fetch import WeightsCache
 from stream.events.asset import AssetRef, DecodeSettings, Profile, SpanPlanned
 from stream.events.frames import Frames
 from stream.events.grid import segment_count

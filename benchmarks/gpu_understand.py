@@ -20,12 +20,12 @@ from benchmarks.footage import DECODE_CHILDREN, MODEL_THREADS, cache, long_clip,
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS
 from benchmarks.warm import warm_topology
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
-from models.batches import PictureBatches
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 from models.bundle import Bundle
-from models.colour import images_of
-from models.device import device_for
+from models.device.batches import PictureBatches
+from models.device.device import device_for
+from models.pictures.colour import images_of
 from models.protocol import Image, Predictions
 from models.registry import ModelContext
 from models.registry import load as loaded
@@ -33,9 +33,9 @@ from stream.events.asset import SpanPlanned
 from stream.events.base import Event
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS, SEGMENT_NS
-from stream.pipelines.understand import UnderstandOperator
+from stream.operators.understand import UnderstandOperator
+from stream.pipelines.settings import Device
 from stream.pipelines.understanding import CUDA_BATCH, CUDA_THREADS
-from stream.settings import Device
 
 CLIP_S = 60.0
 ACCELERATOR_CLIP_S = 1_680.0

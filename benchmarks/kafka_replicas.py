@@ -23,18 +23,18 @@ from prometheus_client import CollectorRegistry
 from benchmarks.cluster import fill, kafka_node
 from benchmarks.harness import Report
 from benchmarks.options import rounds_wanted
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.codec import encode
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.metrics import Metrics
-from stream.records import Record, TopicSpec
-from stream.stage import Stage
-from stream.topics import DEAD_LETTERS, Topic
-from stream.worker import Worker
+from stream.observability.metrics import Metrics
+from stream.topology.codec import encode
+from stream.topology.stage import Stage
+from stream.topology.topics import DEAD_LETTERS, Topic
+from stream.worker.worker import Worker
 
 WAIT_S = 0.02
 PARTITIONS = 8

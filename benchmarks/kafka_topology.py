@@ -25,14 +25,14 @@ from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.searchable import searchable_s
 from benchmarks.topology_cost import PROFILES, ingested
 from benchmarks.warm import TENANT, WarmTopology, warm_topology
-from sinks.catalogue import Filters
-from sinks.search import MomentIndex
+from sinks.query.catalogue import Filters
+from sinks.query.search import MomentIndex
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
 from stream.events.asset import Profile
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
+from stream.sessions.stage_process import Deployment, prepare
 from tests.chaos import unread
 from tests.fleet import PARTITIONS, Fleet, Role, fleet_command
 

@@ -24,20 +24,20 @@ from prometheus_client import CollectorRegistry
 from benchmarks.cluster import fill, kafka_node
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
+from stream.broker.contract import TopicSpec, record_size
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, record_of
+from stream.broker.kafka.reader import FETCHING
 from stream.clock import SystemClock
-from stream.codec import Decoder, Encoded, encode
 from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event, Payload
-from stream.heap import keep_freed_memory
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import MAX_RECORD_BYTES, KafkaSettings, record_of
-from stream.kafka.reader import FETCHING
-from stream.metrics import Metrics
-from stream.records import TopicSpec, record_size
-from stream.stage import Stage
-from stream.topics import DEAD_LETTERS, Topic
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.runtime.malloc import keep_freed_memory
+from stream.topology.codec import Decoder, Encoded, encode
+from stream.topology.stage import Stage
+from stream.topology.topics import DEAD_LETTERS, Topic
+from stream.worker.worker import Pace, Worker
 from tests.cells import RED, cell
 
 PARTITIONS = 4

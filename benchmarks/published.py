@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.efficientnet import network_of
-from models.transnet import DILATIONS, histograms, windowed
-from models.weights import WeightsCache
+from models.shots.network import DILATIONS, histograms, windowed
+from models.tags.efficientnet import network_of
+from models.weights.fetch import WeightsCache
 
 Tensors = Mapping[str, Tensor]
 

@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from models.hashing import HashingShots
 from models.protocol import Floats
-from stream.cli.ingest import stop_on_signals
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.node.local import LocalNode
+from stream.cli.commands.ingest import stop_on_signals
 from stream.clock import SystemClock
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import LocalNode
-from stream.pipelines.deployed import Deployment, run_deployed
-from stream.settings import ModelChoice, Settings
+from stream.pipelines.settings import ModelChoice, Settings
+from stream.sessions.stage_process import Deployment, run_deployed
 from tests.fleet import Role
 
 PARTITIONS = 2

@@ -20,9 +20,9 @@ from benchmarks.footage import DECODE_CHILDREN, HD_FACTS, MODEL_THREADS, SHORT_S
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.warm import TENANT, WarmTopology, warm_topology
-from sinks.catalogue import Filters
-from sinks.lance_sink import LanceSink
-from sinks.search import MomentIndex
+from sinks.lance.sink import LanceSink
+from sinks.query.catalogue import Filters
+from sinks.query.search import MomentIndex
 from stream.clock import SystemClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetPlanned, SpanPlanned

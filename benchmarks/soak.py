@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.harness import Report, median_of
-from sinks.verify import verify
-from stream.cli.live import STAGES
+from sinks.maintenance.verify import verify
+from stream.cli.rendering.live import STAGES
 from tests.clips import write_clip
 from tests.ordeal import Ordeal, Work
 from tests.pipeline import assert_same_rows, finish, start, stored_rows

@@ -9,8 +9,8 @@ from benchmarks.footage import DECODE_CHILDREN, MODEL_THREADS, cache
 from stream.clock import SystemClock
 from stream.events.asset import AssetPublished, AssetStatus, Profile, SegmentProgressed
 from stream.events.base import Event
-from stream.pipelines.embedded import Embedded
-from stream.settings import Device, ModelChoice, Settings
+from stream.pipelines.settings import Device, ModelChoice, Settings
+from stream.sessions.embedded import Embedded
 
 TENANT = "bench"
 TIMEOUT_S = 7200.0

@@ -17,17 +17,17 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import SystemClock
-from stream.codec import Decoder, encode
 from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.records import Record, TopicSpec
-from stream.stage import BatchPolicy, Stage
-from stream.topics import ASSETS, TOPICS, Topic
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.topology.codec import Decoder, encode
+from stream.topology.stage import BatchPolicy, Stage
+from stream.topology.topics import ASSETS, TOPICS, Topic
+from stream.worker.worker import Pace, Worker
 
 COPIES = Topic("copies", (AssetPublished,))
 POLL_RECORDS = 16

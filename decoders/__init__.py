@@ -1,3 +1,3 @@
 """Footage to frames: source access, content identity, probing, span planning and sandboxed decoding."""
 
-REGISTRY = {"pyav": "decoders.pyav:PyAVDecoder"}
+REGISTRY = {"pyav": "decoders.ffmpeg.decoder:PyAVDecoder"}

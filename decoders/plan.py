@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from decoders.timeline import seekable
+from decoders.ffmpeg.timeline import seekable
 from stream.events.asset import Media
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS
 

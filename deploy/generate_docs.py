@@ -10,7 +10,7 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
-    from stream.metrics import markdown_table
+    from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
 
     topology = whole_topology()

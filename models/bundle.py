@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.captions import TEMPLATE_METHOD, template_caption
-from models.colour import images_of
-from models.colour_device import DeviceColour
-from models.images import unit_rows
-from models.moments import MomentRange, assemble, cut_times, cuts_from_probabilities
+from models.captions.captioners import TEMPLATE_METHOD, template_caption
+from models.pictures.colour import images_of
+from models.pictures.colour_device import DeviceColour
+from models.pictures.geometry import unit_rows
+from models.pictures.thumbnails import jpeg
 from models.protocol import Embedder, Floats, Image, Moderator, ShotDetector, Tagger
-from models.thumbnails import jpeg
+from models.shots.assembly import MomentRange, assemble, cut_times, cuts_from_probabilities
 from stream.errors import BadMedia
 from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, moments_schema
 from stream.events.frames import Frames

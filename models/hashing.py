@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.images import unit_rows
+from models.pictures.geometry import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
 from stream.events.annotations import ModelStamp, Space

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models import REGISTRY
-from models.weights import WeightsCache
+from models.weights.fetch import WeightsCache
 from stream.errors import Fatal
 
 

@@ -4,7 +4,7 @@ An entry of `REGISTRY` is `module:Class`, loaded only when used. Importing this 
 """
 
 REGISTRY: dict[str, str] = {
-    "lance": "sinks.lance_sink:LanceSink",
-    "delta": "sinks.delta_sink:DeltaSink",
+    "lance": "sinks.lance.sink:LanceSink",
+    "delta": "sinks.delta.sink:DeltaSink",
 }
 """Operators over topic `annotations`, built as `Class(directory, clock)`; contract in `sinks.protocol`."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from sinks.assets.tombstones import asset_key
 from sinks.filters import literal, one_of
-from sinks.guard import guarded
-from sinks.lance import ASSETS
-from sinks.lance_tables import LanceTables
-from sinks.retirement import asset_key
+from sinks.lance.store import ASSETS
+from sinks.lance.tables import LanceTables
+from sinks.store_errors import guarded
 from sinks.writer import letters_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sinks.retirement import Retirement
+from sinks.assets.tombstones import Retirement
 
 
 def literal(value: str) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from sinks.receipts import Receipt
-from sinks.retirement import Retirement
+from sinks.assets.ledger_entries import Receipt
+from sinks.assets.tombstones import Retirement
 from stream.errors import StageError
 from stream.events.annotations import Annotations, Space
 from stream.events.base import Event
@@ -29,7 +29,7 @@ class Store(Protocol):
 
 
 class Sink(Protocol):
-    """A stage operator (`stream.stage.Operator`), single writer of its directory.
+    """A stage operator (`stream.topology.stage.Operator`), single writer of its directory.
 
     Any partition of the same events into batches, in any order, with duplicates, leaves the same rows. `process`
     returns when the batch is durable, and raises `Unavailable` while the store cannot be written.

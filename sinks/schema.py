@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from sinks.retirement import asset_key
+from sinks.assets.tombstones import asset_key
 from stream.events.annotations import Annotations, AnnotationsHeader, Space, moments_schema
 from stream.events.ids import kept_uri
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sinks.guard import guarded
+from sinks.store_errors import guarded
 from stream.errors import Unavailable
 
 LOCK_SUFFIX = ".lock"

@@ -1,1 +1,4 @@
-"""The engine: events, brokers, the worker, the topology, and the composition roots (pipelines, CLI)."""
+"""The engine and what is composed of it. Each package says what belongs there; ARCHITECTURE.md has the table.
+
+Begin with `stream.worker`, then `stream.pipelines.understanding`.
+"""

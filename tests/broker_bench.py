@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from stream.broker.contract import Broker, Consumer, Follower, Record, TopicSpec
 from stream.clock import SystemClock
-from stream.records import Broker, Consumer, Follower, Record, TopicSpec
 
 WAIT_S = 20.0
 SMALL = TopicSpec("small", partitions=4, max_message_bytes=1024)

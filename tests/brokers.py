@@ -12,14 +12,14 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from stream.broker.contract import Broker
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.memory.broker import MemoryBroker
+from stream.broker.names import Names
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
 from stream.errors import Fatal
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import LocalNode, fetch_jars, free_port
-from stream.memory import MemoryBroker
-from stream.names import Names
-from stream.records import Broker
 
 
 @cache

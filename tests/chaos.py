@@ -18,20 +18,20 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from filelock import FileLock
 
-from sinks.catalogue import AssetView, Catalogue
 from sinks.dead_letters import DeadLetters, LetterFilter
-from sinks.verify import verify
+from sinks.maintenance.verify import verify
+from sinks.query.catalogue import AssetView, Catalogue
+from stream.broker.contract import Producer
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.node.local import LocalNode
 from stream.clock import SystemClock
-from stream.codec import Decoder, encode
 from stream.events.asset import AssetPublished, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Event
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import LocalNode
-from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
-from stream.records import Producer
-from stream.topics import ANNOTATIONS, ASSETS, FRAMES, PROGRESS, SPANS
+from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES, PROGRESS, SPANS
 from tests.disks import SmallDisk
 from tests.fleet import PARTITIONS, Fleet, Member, Role
 from tests.kafka_changes import Transactions, add_partitions

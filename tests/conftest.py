@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from models.registry import ModelContext
-from models.weights import WeightsCache, pin_named
+from models.weights.fetch import WeightsCache, pin_named
 from tests.footage import corpus
 
 settings.register_profile("untimed", deadline=None)

@@ -10,18 +10,18 @@ from typing import Self
 
 import pytest
 
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.snapshot import latest_values
 from stream.clock import SystemClock
-from stream.codec import encode
 from stream.control.app import CHANGELOG
 from stream.control.state import entries
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.snapshot import latest_values
-from stream.topics import PROGRESS
+from stream.topology.codec import encode
+from stream.topology.topics import PROGRESS
 from tests.pipeline import start
 
 NOON_MS = 1_700_049_600_000

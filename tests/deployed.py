@@ -7,17 +7,17 @@ from contextlib import ExitStack, contextmanager
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.names import Names
 from stream.clock import SystemClock
 from stream.events.asset import AssetStatus
 from stream.events.base import Event
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.names import Names
-from stream.pipelines.cluster import ClusterSession
-from stream.pipelines.deployed import Deployment, run_deployed
+from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
-from stream.settings import Settings
-from stream.topology import Topology
+from stream.sessions.cluster import ClusterSession
+from stream.sessions.stage_process import Deployment, run_deployed
+from stream.topology.topology import Topology
 from tests.brokers import kafka_servers
 
 WAIT_S = 60.0

@@ -19,15 +19,16 @@ import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
 from decoders.protocol import Inspection
-from decoders.sandbox import ChildLimits, DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import ChildLimits, DecodePool
+from decoders.sources.policy import SourcePolicy
+from sinks.assets.ledger_entries import Receipt, receipt_rows
+from sinks.assets.lifecycle import AssetState, planned, settle
 from sinks.dead_letters import _SCHEMA as LETTER_SCHEMA
 from sinks.dead_letters import _row as letter_row
-from sinks.lifecycle import AssetState, planned, settle
-from sinks.receipts import Receipt, receipt_rows
 from sinks.schema import delta_rows, stored_rows
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
-from stream.codec import Decoder, Encoded, encode
 from stream.errors import BadEvent, StageError
 from stream.events.annotations import Annotations
 from stream.events.asset import (
@@ -44,13 +45,12 @@ from stream.events.dead_letter import DeadLetter
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.pipelines.plan import PlanOperator
-from stream.records import Record, TopicSpec
-from stream.stage import Stage
-from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS, TOPICS
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.operators.plan import PlanOperator
+from stream.topology.codec import Decoder, Encoded, encode
+from stream.topology.stage import Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS, TOPICS
+from stream.worker.worker import Pace, Worker
 from tests.annotations import annotations, media, ref, segment_failed
 from tests.annotations import planned as planned_event
 from tests.cells import BLUE, GREEN, RED, cell, span

@@ -16,8 +16,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection, Source
-from decoders.pyav import PyAVDecoder
 from stream.errors import BadMedia
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from stream.broker.contract import TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings, admin, made
 from stream.clock import SystemClock
-from stream.codec import Encoded
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings, admin, made
-from stream.records import TopicSpec
+from stream.topology.codec import Encoded
 
 WAIT_S = 60.0
 

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stream.cli.live import STAGES
+from stream.cli.rendering.live import STAGES
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import Order
 from tests.pipeline import Finished, assert_all_gone, cells_written, descendants, finish, start

@@ -17,16 +17,16 @@ import psutil
 import pytest
 from PIL import Image
 
-from sinks.verify import Stores
+from sinks.maintenance.verify import Stores
 from stream.clock import Clock, SystemClock
+from stream.control.progress import Progress
 from stream.events.asset import AssetChanged, AssetDeleted, AssetPublished, Profile
 from stream.events.base import Event, Payload
 from stream.events.grid import SECOND_NS, segment_range
 from stream.events.ids import Order
-from stream.pipelines.embedded import Embedded
-from stream.pipelines.session import OnProgress, RawRecord
-from stream.reducers import Progress
-from stream.settings import ModelChoice, Settings
+from stream.pipelines.settings import ModelChoice, Settings
+from stream.sessions.embedded import Embedded
+from stream.sessions.session import OnProgress, RawRecord
 
 RUSHES = Path(sys.executable).parent / "rushes"
 VECTOR_TOLERANCE = 1e-5

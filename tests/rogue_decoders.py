@@ -8,8 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection, Source
-from decoders.pyav import PyAVDecoder
 from stream.errors import BadMedia, Fatal
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames

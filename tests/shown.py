@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.plan import plan_spans
-from decoders.pyav import PyAVDecoder
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia
 from stream.events.asset import Media, Profile
 from stream.events.frames import Frames

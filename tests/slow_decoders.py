@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 
-from decoders.metered import Metered
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection, Source
-from decoders.pyav import PyAVDecoder
+from decoders.sources.counting_source import Metered
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames
 

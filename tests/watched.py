@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.cli.sessions import Cluster
-from stream.cli.watching import Watched as What
-from stream.cli.watching import following, observing
-from stream.scaling import ScalingPolicy
-from stream.sight import Sight
+from stream.cli.options.observer import Watched as What
+from stream.cli.options.observer import following, observing
+from stream.cli.options.sessions import Cluster
+from stream.freshness.autoscaler import ScalingPolicy
+from stream.freshness.supervised_observer import Sight
 from tests.pipeline import RUSHES
 
 INTERVAL_S = 2.0

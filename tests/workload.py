@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinks.catalogue import Catalogue
+from sinks.query.catalogue import Catalogue
 from stream.events.base import Event
 from tests.chaos import standing
 from tests.clips import write_clip

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.autoscale.rules import STAGES, Ours, lived
 from benchmarks.autoscale.trace import Facts, Name, Trace
 from benchmarks.autoscale.world import World
-from stream.scaling import ScalingPolicy
+from stream.freshness.autoscaler import ScalingPolicy
 
 SLOT_S = 15.0
 Counts = NDArray[np.int64]

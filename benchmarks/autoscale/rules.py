@@ -7,11 +7,12 @@ from typing import Protocol
 
 from benchmarks.autoscale.trace import Facts, Name, Trace
 from benchmarks.autoscale.world import Queue, World
-from stream.flow import LaneFlow, Snapshot, StageFlow
-from stream.freshness import ARRIVAL_WINDOW_S
-from stream.places import Place, Places
-from stream.rates import Busy, Meter
-from stream.scaling import ScalingPolicy, desired_replicas
+from stream.broker.observation import Place
+from stream.freshness.autoscaler import ScalingPolicy, desired_replicas
+from stream.freshness.freshness import ARRIVAL_WINDOW_S
+from stream.freshness.group_offsets import Places
+from stream.freshness.rates import Busy, Meter
+from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
 
 STAGES: tuple[Name, ...] = ("decode", "understand")
 START_MS = 1_700_000_000_000

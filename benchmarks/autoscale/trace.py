@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stream.lanes import Lane
+from stream.topology.lanes import Lane
 
 Name = Literal["decode", "understand"]
 DAY_S = 86_400

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from benchmarks.autoscale.trace import CELL_S, SPAN_S, Facts, Name, StageFacts, Trace
-from stream.lanes import LANES, Lane
+from stream.topology.lanes import LANES, Lane
 
 STEP_S = 5.0
 

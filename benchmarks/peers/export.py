@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.footage import MODEL_THREADS, cache
 from models.registry import ModelContext
-from models.tags import EfficientNetTagger
+from models.tags.imagenet import EfficientNetTagger
 
 
 class _Both(torch.nn.Module):

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.task import CROP, OnnxNetwork
-from models.images import resized_crop
+from models.pictures.geometry import resized_crop
 from models.protocol import Image, Predictions
 from models.registry import ModelContext
-from models.weights import digest_of
+from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
 
 MODEL = Path("benchmarks") / "peers" / "tagger.onnx"

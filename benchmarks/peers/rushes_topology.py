@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.footage import cache
 from benchmarks.peers.task import CORES, Job
-from sinks.delta import DeltaStore
+from sinks.delta.store import DeltaStore
 from stream.clock import SystemClock
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
-from stream.pipelines.embedded import Embedded
-from stream.settings import ModelChoice, Settings
+from stream.pipelines.settings import ModelChoice, Settings
+from stream.sessions.embedded import Embedded
 
 MODELS = ModelChoice(
     shots="hashing", tagger="benchmarks.peers.onnx_tagger:OnnxTagger", moderator="hashing", embedder="hashing"

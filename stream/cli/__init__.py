@@ -1,1 +1,4 @@
-"""The `rushes` command line."""
+"""The `rushes` command line. `commands` has one file a command, `options` what they share, `rendering` what they print.
+
+Begin with `app`.
+"""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import (
+from stream.cli.commands import (
     adopt,
     assets,
     autoscale,
@@ -23,13 +23,13 @@ from stream.cli import (
     search,
     spaces,
     topology,
-    upkeep,
     verify,
     weights,
 )
+from stream.cli.commands import maintenance as upkeep
 from stream.cli.context import OfDeployment, make_context
 from stream.cli.execution import finished
-from stream.cli.output import Document
+from stream.cli.rendering.output import Document
 
 app = typer.Typer(
     name="rushes",

@@ -14,9 +14,9 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from sinks.paths import unusable
-from stream.cli.output import Document, StandardOutput, UsageProblem
+from stream.broker.names import DEFAULT, Names
+from stream.cli.rendering.output import Document, StandardOutput, UsageProblem
 from stream.errors import Fatal, StageError, printable
-from stream.names import DEFAULT, Names
 
 __all__ = ["Context", "OfDeployment", "UsageProblem", "checked", "explain", "make_context"]
 

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from stream.cli.context import UsageProblem, explain
-from stream.cli.output import Document, OutputClosed, StandardOutput, wants_document
+from stream.cli.rendering.output import Document, OutputClosed, StandardOutput, wants_document
 from stream.errors import StageError, printable, unexpected
 
 CANNOT_RUN, DEFECT, INTERRUPTED, CLOSED = 2, 3, 130, 141

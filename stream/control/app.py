@@ -17,15 +17,15 @@ from typing import Any
 import faust
 from aiokafka.errors import KafkaError
 
-from stream.codec import Decoder, encode
+from stream.broker.contract import Record
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.names import Names
 from stream.control.state import APP, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
 from stream.events.base import Event
-from stream.kafka.client import KafkaSettings
-from stream.names import Names
-from stream.records import Record
-from stream.status import Status
-from stream.topics import COMPLETIONS, PROGRESS
+from stream.observability.status import Status
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import COMPLETIONS, PROGRESS
 
 _log = logging.getLogger(__name__)
 

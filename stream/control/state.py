@@ -12,11 +12,11 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from stream.control.progress import standing
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Event, Payload
 from stream.events.grid import MAX_SEGMENTS
 from stream.events.ids import AssetVersion, digest, without_secrets
-from stream.reducers import standing
 
 APP = "rushes-control"
 """The Faust app; also its consumer group."""

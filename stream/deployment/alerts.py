@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stream import metrics as m
-from stream.labelled import LABEL, of_deployment
-from stream.names import DEFAULT
-from stream.topology import Topology
+from stream.broker.names import DEFAULT
+from stream.observability import metrics as m
+from stream.observability.labels import LABEL, of_deployment
+from stream.topology.topology import Topology
 
 RUNBOOKS = "docs/operations.md"
 Severity = Literal["page", "ticket"]

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stream.broker.kafka.topic_config import topic_config
+from stream.broker.names import Names
 from stream.deployment.payloads import REFERENCE, Schema, payload_schemas
 from stream.events.annotations import Annotations
 from stream.events.asset import (
@@ -22,11 +24,9 @@ from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.events.frames import Frames
 from stream.events.ids import MAX_ID_BYTES
 from stream.events.notifications import BucketNotification
-from stream.kafka.topic_config import topic_config
-from stream.names import Names
-from stream.stage import Stage
-from stream.topics import DEAD_LETTERS, Topic
-from stream.topology import Topology
+from stream.topology.stage import Stage
+from stream.topology.topics import DEAD_LETTERS, Topic
+from stream.topology.topology import Topology
 
 VERSION = "3.0.0"
 _BINDING = "0.5.0"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stream import metrics as m
-from stream.labelled import LABEL, of_deployment
-from stream.metrics import Definition
+from stream.observability import metrics as m
+from stream.observability.labels import LABEL, of_deployment
+from stream.observability.metrics import Definition
 
 THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
     ("Freshness", (m.FRESHNESS_LAG, m.DESIRED_REPLICAS, m.REPLICAS)),

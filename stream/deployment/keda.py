@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from stream.deployment.kubernetes import Object, Rollout, max_replicas
-from stream.labelled import of_deployment
-from stream.metrics import DESIRED_REPLICAS
-from stream.topology import Topology
+from stream.observability.labels import of_deployment
+from stream.observability.metrics import DESIRED_REPLICAS
+from stream.topology.topology import Topology
 
 
 def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> Iterator[Object]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream.names import DEFAULT
-from stream.stage import Stage
-from stream.topology import Topology
+from stream.broker.names import DEFAULT
+from stream.topology.stage import Stage
+from stream.topology.topology import Topology
 
 Object = dict[str, Any]
 PORT = 9108
@@ -27,7 +27,7 @@ _NOT_PUBLIC = [
     *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
     *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
 ]
-"""As `decoders.addresses` has them: the cluster refuses what the worker refuses."""
+"""As `stream.net.addresses` has them: the cluster refuses what the worker refuses."""
 NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
 
 

@@ -1,1 +1,4 @@
-"""The vocabulary on the wire: payloads, identities, time. The only part of `stream` that plug-in families import."""
+"""The vocabulary on the wire: payloads, identities, time. Plug-in families import it; it imports errors alone.
+
+Begin with `asset`, then `grid`.
+"""

@@ -1,7 +1,8 @@
 """One spelling for each uri (pure): what names the same thing to everybody is one asset.
 
 Nothing is looked up. `..` in a path stays, for what it leads to depends on links; a command line takes it away before
-it makes an event (`stream.cli.uris`). A path and a `file` uri of it stay two spellings: ids in stores are made of both.
+it makes an event (`stream.cli.options.uris`). A path and a `file` uri of it stay two spellings: ids in stores are made
+of both.
 """
 
 import re

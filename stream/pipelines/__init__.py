@@ -1,1 +1,1 @@
-"""Composition roots: operators over decoders, models and sinks, and the topologies made of them."""
+"""Compositions: topologies made of operators, decoders, models and sinks. Begin with `understanding`."""

@@ -9,23 +9,23 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from stream.broker.contract import TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import Clock
 from stream.control.app import CHANGELOG, Hosting, serve
 from stream.control.state import APP
 from stream.errors import Fatal
-from stream.health import Answer, all_ready, served
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.labelled import labelled
-from stream.metrics import Metrics, StageMetrics
-from stream.pipelines.patience import came_through
-from stream.pipelines.webhook import WebhookSettings, webhook_stage
-from stream.process import StageThreads
-from stream.records import TopicSpec
-from stream.status import Status
-from stream.topics import COMPLETIONS, DEAD_LETTERS, PROGRESS
-from stream.topology import Topology
-from stream.worker import Pace
+from stream.observability.http_endpoints import Answer, all_ready, served
+from stream.observability.labels import labelled
+from stream.observability.metrics import Metrics, StageMetrics
+from stream.observability.status import Status
+from stream.operators.webhook import WebhookSettings, webhook_stage
+from stream.runtime.startup import came_through
+from stream.runtime.threads import StageThreads
+from stream.topology.topics import COMPLETIONS, DEAD_LETTERS, PROGRESS
+from stream.topology.topology import Topology
+from stream.worker.worker import Pace
 
 SILENCE_S = 60.0
 

@@ -3,11 +3,11 @@
 from stream.clock import SystemClock
 from stream.control.state import APP
 from stream.errors import Fatal
+from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.pipelines.understanding import reference_topology
-from stream.pipelines.webhook import WebhookSettings, webhook_stage
-from stream.stage import Operator, Stage
-from stream.topics import COMPLETIONS, PROGRESS
-from stream.topology import Topology
+from stream.topology.stage import Operator, Stage
+from stream.topology.topics import COMPLETIONS, PROGRESS
+from stream.topology.topology import Topology
 
 
 def whole_topology() -> Topology:

@@ -6,29 +6,38 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream.admission import AdmissionPolicy
 from stream.clock import Clock, SystemClock
 from stream.events.aim import Aim
 from stream.events.annotations import Annotations
 from stream.events.asset import Media, Outcome
 from stream.events.grid import SECOND_NS
-from stream.outstanding import Hop, hops
-from stream.pipelines.caption import CaptionOperator
-from stream.pipelines.decode import DecodeOperator
-from stream.pipelines.notifications import BucketRule, NotificationOperator
-from stream.pipelines.plan import PlanOperator
-from stream.pipelines.understand import UnderstandOperator, held_device_usage, process_usage
-from stream.settings import ModelChoice, Settings
-from stream.stage import BatchPolicy, Operator, Resources, Stage
-from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, NOTIFICATIONS, PROGRESS, RETIREMENTS, SPANS
-from stream.topology import Topology
+from stream.operators.caption import CaptionOperator
+from stream.operators.decode import DecodeOperator
+from stream.operators.notifications import BucketRule, NotificationOperator
+from stream.operators.plan import PlanOperator
+from stream.operators.understand import UnderstandOperator, held_device_usage, process_usage
+from stream.pipelines.settings import ModelChoice, Settings
+from stream.topology.admission_policy import AdmissionPolicy, Hop
+from stream.topology.hops import hops
+from stream.topology.stage import BatchPolicy, Operator, Resources, Stage
+from stream.topology.topics import (
+    ANNOTATIONS,
+    ASSETS,
+    DEAD_LETTERS,
+    FRAMES,
+    NOTIFICATIONS,
+    PROGRESS,
+    RETIREMENTS,
+    SPANS,
+)
+from stream.topology.topology import Topology
 
 if TYPE_CHECKING:
-    from decoders.sandbox import DecodePool
-    from decoders.source import SourcePolicy
+    from decoders.sandbox.pool import DecodePool
+    from decoders.sources.policy import SourcePolicy
     from models.bundle import Bundle
     from models.registry import ModelContext
-    from sinks.ledger import DeltaLedger, LanceLedger
+    from sinks.query.ledger import DeltaLedger, LanceLedger
 
 MIB = 1024 * 1024
 TENANTS_AT_ONCE = 4
@@ -61,7 +70,7 @@ class Understanding:
     @cached_property
     def pool(self) -> "DecodePool":
         """The decode children, warm from here on."""
-        from decoders.sandbox import ChildLimits, DecodePool
+        from decoders.sandbox.pool import ChildLimits, DecodePool
 
         limit_s = self.settings.decode_limit_s
         limits = ChildLimits(self.settings.decode_memory_bytes, wall_s=limit_s, cpu_s=limit_s)
@@ -110,7 +119,7 @@ class Understanding:
         return Topology((*notified, self._plan(hops("plan", later)), *later))
 
     def _policy(self) -> "SourcePolicy":
-        from decoders.source import SourcePolicy
+        from decoders.sources.policy import SourcePolicy
 
         return SourcePolicy(
             schemes=self.settings.schemes,
@@ -132,7 +141,7 @@ class Understanding:
 
     @cached_property
     def _device(self) -> str:
-        from models.device import device_for
+        from models.device.device import device_for
 
         return device_for(self.settings.model_device)
 
@@ -166,7 +175,7 @@ class Understanding:
 
     def _plan_operator(self) -> Operator:
         from decoders.plan import plan_spans
-        from sinks.ledger import DeltaLedger, LanceLedger
+        from sinks.query.ledger import DeltaLedger, LanceLedger
 
         settings = self.settings
 
@@ -230,7 +239,7 @@ class Understanding:
         )
 
     def _caption_operator(self) -> Operator:
-        from models.recaption import ThumbnailCaptions
+        from models.captions.recaption import ThumbnailCaptions
         from models.registry import load
 
         return CaptionOperator(
@@ -266,12 +275,12 @@ class Understanding:
         )
 
     def _index_operator(self) -> Operator:
-        from sinks.lance_sink import LanceSink
+        from sinks.lance.sink import LanceSink
 
         return LanceSink(self.settings.index_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
 
     def _parquet_operator(self) -> Operator:
-        from sinks.delta_sink import DeltaSink
+        from sinks.delta.sink import DeltaSink
 
         return DeltaSink(self.settings.parquet_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
+from stream.broker.contract import Record
 from stream.clock import SystemClock
-from stream.codec import encode
 from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
-from stream.metrics import Metrics
-from stream.records import Record
-from stream.stage import Stage
-from stream.topics import Topic
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.topology.codec import encode
+from stream.topology.stage import Stage
+from stream.topology.topics import Topic
+from stream.worker.worker import Pace, Worker
 from tests.broker_bench import SINGLE, SMALL, WAIT_S, Bench, numbers, read
 from tests.worker.kit import Scripted
 

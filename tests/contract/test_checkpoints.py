@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.captions import MAX_NEW_TOKENS
+from models.captions.captioners import MAX_NEW_TOKENS
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext, load
 from stream.errors import Fatal

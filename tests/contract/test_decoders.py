@@ -11,7 +11,8 @@ import pytest
 
 from decoders import REGISTRY
 from decoders.protocol import Decoder, Source
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Superseded
 from stream.events.frames import MAX_FRAMES_BYTES, Frames
 from stream.events.grid import DENSE_TICKS, SEGMENT_NS, sample_times, segment_count

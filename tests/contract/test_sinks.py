@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
-from sinks.catalogue import Catalogue
+from sinks.assets.tombstones import asset_key
 from sinks.protocol import Sink
-from sinks.retirement import asset_key
+from sinks.query.catalogue import Catalogue
 from stream.clock import ManualClock
 from stream.errors import BadEvent, Unavailable
 from stream.events.annotations import Space

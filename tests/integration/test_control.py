@@ -10,13 +10,13 @@ import httpx
 import pytest
 from confluent_kafka.admin import ResourceType
 
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.node.local import free_port
 from stream.clock import SystemClock
 from stream.control.app import CHANGELOG, COMPACTION_LAG_MS
 from stream.control.state import completion_id
 from stream.events.asset import AssetStatus
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import free_port
 from stream.pipelines.control import topics
 from tests.brokers import own_node
 from tests.control import ControlProcess, asset_ref, change, folded, life, publish, table

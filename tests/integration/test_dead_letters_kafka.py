@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import ManualClock, SystemClock
 from stream.events.dead_letter import REPLAY_HEADER
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.pipelines.replay import Feed, Replay
-from stream.pipelines.session import RawRecord
-from stream.records import Record, TopicSpec
+from stream.sessions.replay import Feed, Replay
+from stream.sessions.session import RawRecord
 from tests.annotations import events
 from tests.brokers import kafka_servers
 from tests.integration.test_sinks_dead_letters import LETTER

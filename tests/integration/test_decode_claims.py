@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import pytest
 
-from decoders.sandbox import ChildLimits, DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import ChildLimits, DecodePool
+from decoders.sources.policy import SourcePolicy
 from stream.errors import StageError
 from tests import forgeries
 from tests.clips import write_clip

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from decoders.pyav import PyAVDecoder
-from decoders.source import SourcePolicy, open_source
-from models.colour import images_of
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
+from models.pictures.colour import images_of
 from stream.events.frames import Frames
 from tests.colour_reference import Triple, coded, sdr_of
 from tests.footage import span_of

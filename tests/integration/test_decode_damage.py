@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoders.container import MediaLimits
-from decoders.probe import inspect_source
-from decoders.pyav import PyAVDecoder
-from decoders.source import SourcePolicy, open_source
+from decoders.ffmpeg.container import MediaLimits
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.probe import inspect_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, StageError
 from stream.events.grid import SECOND_NS
 from tests.clips import write_clip

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from decoders.metered import Metered
-from decoders.pyav import PyAVDecoder
-from decoders.source import SourcePolicy, open_source
-from decoders.timeline import seekable
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.timeline import seekable
+from decoders.sources.counting_source import Metered
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.events.grid import segment_count
 from tests.clips import write_clip
 from tests.footage import span_of

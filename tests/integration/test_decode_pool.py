@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from decoders import process
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection
-from decoders.pyav import PyAVDecoder
-from decoders.sandbox import ChildLimits, DecodePool
-from decoders.source import SourcePolicy, open_source
+from decoders.sandbox import process
+from decoders.sandbox.pool import ChildLimits, DecodePool
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
 from tests.clips import write_clip
 from tests.footage import span_of
@@ -38,7 +39,7 @@ def found(clip: Path) -> Inspection:
     return inspection
 
 
-def pool_of(clip: Path, decoder: str = "decoders.pyav:PyAVDecoder", **limits: float) -> DecodePool:
+def pool_of(clip: Path, decoder: str = "decoders.ffmpeg.decoder:PyAVDecoder", **limits: float) -> DecodePool:
     return DecodePool(
         children=1,
         policy=SourcePolicy(roots=(str(clip.parent),)),
@@ -271,8 +272,8 @@ def test_nothing_is_left_open(clip: Path, found: Inspection) -> None:
 
 _PARENT = """
 import sys
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 pool = DecodePool(children=2, policy=SourcePolicy(roots=(sys.argv[2],)), decoder="tests.rogue_decoders:Spinning")
 found = pool.inspect(sys.argv[1])
 from tests.footage import span_of

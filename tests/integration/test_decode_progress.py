@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection
-from decoders.pyav import PyAVDecoder
-from decoders.sandbox import ChildLimits, DecodePool
-from decoders.source import SourcePolicy, open_source
+from decoders.sandbox.pool import ChildLimits, DecodePool
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Retryable
 from tests.clips import write_clip
 

@@ -10,10 +10,11 @@ from typing import Any
 import av
 import pytest
 
-from decoders import identity
-from decoders.container import MediaLimits
-from decoders.probe import inspect_source
-from decoders.source import SourcePolicy, open_source
+from decoders.ffmpeg.container import MediaLimits
+from decoders.ffmpeg.probe import inspect_source
+from decoders.sources import identity
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.events.asset import DecodeSettings
 from tests.numbered import SIZE, numbered_frames, write_numbered
 from tests.shown import Shown, shown

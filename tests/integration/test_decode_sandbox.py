@@ -13,11 +13,11 @@ import fsspec
 import psutil
 import pytest
 
-from decoders import process
-from decoders.confinement import MEASURES
 from decoders.protocol import Inspection
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox import process
+from decoders.sandbox.confinement import MEASURES
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Fatal
 from tests import hostile_decoders
 from tests.clips import write_clip
@@ -35,7 +35,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def pool_of(folder: Path, decoder: str = "decoders.pyav:PyAVDecoder", *, required: bool = False) -> DecodePool:
+def pool_of(
+    folder: Path, decoder: str = "decoders.ffmpeg.decoder:PyAVDecoder", *, required: bool = False
+) -> DecodePool:
     policy = SourcePolicy(schemes=("file", "memory"), roots=(str(folder),), prefixes=("memory://bucket",))
     return DecodePool(children=1, policy=policy, decoder=decoder, require_sandbox=required)
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decoders.container import MediaLimits
+from decoders.ffmpeg.container import MediaLimits
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.reader import FrameReader
 from decoders.protocol import Inspection, Source
-from decoders.pyav import PyAVDecoder
-from decoders.reader import FrameReader
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia
 from stream.events.grid import SECOND_NS
 from tests.clips import scene_frame, write_clip

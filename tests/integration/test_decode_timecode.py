@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from decoders.pyav import PyAVDecoder
-from decoders.source import SourcePolicy, open_source
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.events.grid import SECOND_NS
 from stream.events.timecode import SourceTimecode
 from tests.numbered import write_numbered

@@ -10,11 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from decoders.container import MediaLimits
+from decoders.ffmpeg.container import MediaLimits
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.reader import FrameReader
 from decoders.plan import plan_spans
-from decoders.pyav import PyAVDecoder
-from decoders.reader import FrameReader
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS, TICK_NS, dense_ticks, segment_count
 from tests.edit_lists import with_edits

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.container import MediaLimits
+from decoders.ffmpeg.container import MediaLimits
+from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.reader import FrameReader
 from decoders.plan import plan_spans
-from decoders.pyav import PyAVDecoder
-from decoders.reader import FrameReader
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.events.asset import Profile
 from stream.events.frames import MAX_FRAMES_BYTES, Frames
 from stream.events.grid import CONTEXT_NS, SECOND_NS, TICK_NS, dense_ticks, segment_count, segment_range

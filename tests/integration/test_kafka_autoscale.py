@@ -7,14 +7,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.codec import Decoder, encode
 from stream.errors import Fatal, Unavailable
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus
 from stream.events.base import Event
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.topics import ASSETS, PROGRESS
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import ASSETS, PROGRESS
 from tests.brokers import own_node
 from tests.clips import write_clip
 

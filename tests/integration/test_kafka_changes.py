@@ -8,27 +8,27 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import TopicPartition
 
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.consumer import KafkaConsumer
+from stream.broker.kafka.snapshot import latest_values
+from stream.broker.kafka.tail import KafkaTail
+from stream.broker.kafka.watch import KafkaWatch
+from stream.broker.names import Names
+from stream.broker.node.local import LocalNode, free_port
 from stream.clock import SystemClock
 from stream.control.app import CHANGELOG
 from stream.errors import Fatal, Unavailable
 from stream.events.ids import AssetVersion
-from stream.flow import StageFlow
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.consumer import KafkaConsumer
-from stream.kafka.node import LocalNode, free_port
-from stream.kafka.snapshot import latest_values
-from stream.kafka.tail import KafkaTail
-from stream.kafka.watch import KafkaWatch
-from stream.names import Names
-from stream.observer import Observer
+from stream.freshness.autoscaler import ScalingPolicy
+from stream.freshness.observer import Observer
+from stream.freshness.snapshot import StageFlow
+from stream.freshness.supervised_observer import Sight
 from stream.pipelines.control import shared_partitions
-from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import reference_topology
-from stream.records import Record, TopicSpec
-from stream.scaling import ScalingPolicy
-from stream.sight import Sight
-from stream.topics import ASSETS, PROGRESS
+from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.topics import ASSETS, PROGRESS
 from tests.brokers import kafka_jars, up
 from tests.kafka_changes import Transactions, add_partitions, delivered, make_again, until
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
-from stream.kafka.node import LocalNode, fetch_jars, free_port
 from tests.chaos import ROLES, Chaos, Plan, assert_nothing_left, assert_undisturbed
 from tests.disks import small_disk
 from tests.fleet import Fleet, fleet_command

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
+from stream.broker.contract import TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.commit_metadata import Note
+from stream.broker.kafka.consumer import KafkaConsumer
 from stream.clock import SystemClock
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.consumer import KafkaConsumer
-from stream.kafka.takeover import Note
-from stream.records import TopicSpec
 from tests.brokers import own_node
 
 TOO_LONG = "x" * 5000  # Kafka takes 4,096 bytes beside an offset

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TopicPartition
 
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.commit_metadata import Note
 from stream.clock import SystemClock
-from stream.codec import Decoder, encode
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.takeover import Note
-from stream.records import Record, TopicSpec
-from stream.topics import DEAD_LETTERS
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import DEAD_LETTERS
 from tests.brokers import own_node
 
 WAIT_S = 60.0
@@ -29,12 +29,12 @@ from prometheus_client import CollectorRegistry
 from stream.clock import SystemClock
 from stream.errors import Retryable
 from stream.events.asset import AssetDeleted
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.metrics import Metrics
-from stream.stage import BatchPolicy, RetryPolicy, Stage
-from stream.topics import DEAD_LETTERS, Topic
-from stream.worker import Pace, Worker
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.observability.metrics import Metrics
+from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
+from stream.topology.topics import DEAD_LETTERS, Topic
+from stream.worker.worker import Pace, Worker
 
 class Deadly:
     def open(self): ...

@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from stream.broker.contract import TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.producer import KafkaProducer, RecordSizes
 from stream.clock import SystemClock
 from stream.errors import Unavailable
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.producer import KafkaProducer, RecordSizes
-from stream.records import TopicSpec
 from tests.brokers import kafka_servers
 
 WAIT_S = 30.0

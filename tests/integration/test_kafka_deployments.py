@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stream.cli.adopt import adopt_there
+from stream.cli.commands.adopt import adopt_there
 from stream.errors import Fatal
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.base import Event
-from stream.settings import ModelChoice
+from stream.pipelines.settings import ModelChoice
 from tests.clips import write_clip
 from tests.deployed import CLOCK, Site
 from tests.pipeline import light_settings, stored_rows

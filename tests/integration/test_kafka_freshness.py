@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from stream.broker.contract import Record
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.watch import KafkaWatch
 from stream.clock import SystemClock
-from stream.codec import encode
 from stream.errors import Unavailable
 from stream.events.asset import AssetPublished, AssetRef, Priority, SegmentProgressed
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.flow import Snapshot
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.watch import KafkaWatch
-from stream.observer import Observer
-from stream.pipelines.deployed import Deployment, prepare
+from stream.freshness.autoscaler import ScalingPolicy
+from stream.freshness.observer import Observer
+from stream.freshness.snapshot import Snapshot
 from stream.pipelines.understanding import reference_topology
-from stream.records import Record
-from stream.scaling import ScalingPolicy
-from stream.topics import ASSETS, PROGRESS
+from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.codec import encode
+from stream.topology.topics import ASSETS, PROGRESS
 from tests.brokers import own_node
 
 WAIT_S = 30.0

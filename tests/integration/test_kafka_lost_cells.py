@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.watch import KafkaWatch
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.base import Event
-from stream.kafka.client import KafkaSettings
-from stream.kafka.watch import KafkaWatch
-from stream.observer import Observer
-from stream.scaling import ScalingPolicy
+from stream.freshness.autoscaler import ScalingPolicy
+from stream.freshness.observer import Observer
 from tests.brokers import kafka_servers
 from tests.clips import write_clip
 from tests.deployed import CLOCK, Site

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
+from stream.broker.contract import Consumer
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.codec import Decoder
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.events.ids import default_asset_id
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.pipelines.deployed import Deployment, run_deployed
-from stream.records import Consumer
-from stream.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS
+from stream.sessions.stage_process import Deployment, run_deployed
+from stream.topology.codec import Decoder
+from stream.topology.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS
 from tests.brokers import own_node
 from tests.notifications import minio, s3
 from tests.pipeline import light_settings

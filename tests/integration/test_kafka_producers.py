@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from stream.admission import AdmissionPolicy
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.codec import Decoder
 from stream.events.asset import AssetDeleted, AssetPlanned, AssetPublished
 from stream.events.dead_letter import DeadLetter
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.metrics import Metrics
-from stream.pipelines.plan import PlanOperator
-from stream.process import StageThreads
-from stream.records import Record, TopicSpec
-from stream.stage import Stage
-from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
-from stream.worker import Pace
+from stream.observability.metrics import Metrics
+from stream.operators.plan import PlanOperator
+from stream.runtime.threads import StageThreads
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.codec import Decoder
+from stream.topology.stage import Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
+from stream.worker.worker import Pace
 from tests.brokers import kafka_servers
 from tests.librdkafka import send_raw
 from tests.plans import ByName, one_span

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaError, Message, TopicPartition
 
+from stream.broker.contract import TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.reader import Reader
-from stream.records import TopicSpec
 from tests.brokers import kafka_servers
 
 WAIT_S = 60.0

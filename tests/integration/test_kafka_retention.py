@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from confluent_kafka import Message, TopicPartition
 
+from stream.broker.contract import Consumer, TopicSpec
+from stream.broker.kafka import broker as broker_module
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.commits import GroupPlace
+from stream.broker.kafka.consumer import KafkaConsumer
+from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
 from stream.errors import Fatal
 from stream.events.asset import AssetDeleted
-from stream.janitor import Janitor
-from stream.kafka import broker as broker_module
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.commits import GroupPlace
-from stream.kafka.consumer import KafkaConsumer
-from stream.kafka.reader import Reader
-from stream.records import Consumer, TopicSpec
-from stream.topics import WEEK_MS, Topic
+from stream.topology.topics import WEEK_MS, Topic
+from stream.worker.topic_retention import Janitor
 from tests.brokers import kafka_servers
 
 WAIT_S = 60.0

@@ -12,21 +12,21 @@ from typing import Any
 import psutil
 import pytest
 
-from stream.cli.checks import Check
-from stream.cli.cluster_checks import cluster_checks
+from stream.broker.contract import TopicSpec
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.node.local import LocalNode, free_port
+from stream.broker.node.security import Security
+from stream.cli.commands.doctor_cluster import cluster_checks
 from stream.cli.context import make_context
-from stream.cli.partitions import Partitions
-from stream.cli.sessions import Cluster
+from stream.cli.options.partitions import Partitions
+from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.checks import Check
 from stream.clock import SystemClock
 from stream.errors import Fatal, Unavailable
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import LocalNode, free_port
-from stream.kafka.node_security import Security
-from stream.pipelines.deployed import Deployment, prepare
-from stream.pipelines.patience import came_through
 from stream.pipelines.understanding import reference_topology
-from stream.records import TopicSpec
+from stream.runtime.startup import came_through
+from stream.sessions.stage_process import Deployment, prepare
 from tests.brokers import up
 from tests.pipeline import rushes
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.kafka.broker import KafkaBroker
-from stream.kafka.client import KafkaSettings
-from stream.pipelines.deployed import Deployment, prepare
 from stream.pipelines.understanding import Understanding
+from stream.sessions.stage_process import Deployment, prepare
 from tests.brokers import own_node
 from tests.clips import write_clip
 from tests.pipeline import finish, light_settings, rushes, start, stored_rows

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 from models.bundle import Bundle
-from models.colour import images_of
-from models.colour_device import DeviceColour
+from models.pictures.colour import images_of
+from models.pictures.colour_device import DeviceColour
 from models.registry import ModelContext, load
-from models.weights import WeightsCache
+from models.weights.fetch import WeightsCache
 from stream.events.frames import Frames
 from tests.checkpoints import clip_checkpoint
 from tests.footage import span_of

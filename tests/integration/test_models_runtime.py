@@ -14,19 +14,19 @@ import pytest
 import torch
 
 from benchmarks.published import published_minilm, published_transnet, stored
-from models.efficientnet import SIDE, network_of
-from models.images import resized_crop
-from models.moderation import OpenNsfw, input_of
-from models.moderation import batches_of as nsfw_batches_of
-from models.moments import cuts_from_probabilities
-from models.open_nsfw import network_of as nsfw_network
+from models.embedders.text import MiniLm
+from models.moderation.nsfw import OpenNsfw, input_of
+from models.moderation.nsfw import batches_of as nsfw_batches_of
+from models.moderation.open_nsfw import network_of as nsfw_network
+from models.pictures.geometry import resized_crop
 from models.protocol import Floats, Image
 from models.registry import ModelContext
-from models.shots import TransNetShots
-from models.tags import EfficientNetTagger, batches_of
-from models.text import MiniLm
-from models.transnet import TransNetV2
-from models.weights import WeightsCache
+from models.shots.assembly import cuts_from_probabilities
+from models.shots.network import TransNetV2
+from models.shots.transnet_v2 import TransNetShots
+from models.tags.efficientnet import SIDE, network_of
+from models.tags.imagenet import EfficientNetTagger, batches_of
+from models.weights.fetch import WeightsCache
 from stream.errors import Fatal
 
 pytestmark = pytest.mark.slow

@@ -12,11 +12,11 @@ from typing import Any
 import av
 import pytest
 
-from decoders.sandbox import DecodePool
-from decoders.source import SourcePolicy
+from decoders.sandbox.pool import DecodePool
+from decoders.sources.policy import SourcePolicy
 from models.bundle import Bundle
 from models.registry import ModelContext, load
-from models.weights import WeightsCache
+from models.weights.fetch import WeightsCache
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS
 from tests.footage import span_of

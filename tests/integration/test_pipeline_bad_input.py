@@ -12,11 +12,11 @@ import av
 import numpy as np
 import pytest
 
-from sinks.catalogue import Catalogue
 from sinks.dead_letters import DeadLetters, StoredLetter
-from stream.codec import encode
+from sinks.query.catalogue import Catalogue
 from stream.events.asset import AssetStatus
-from stream.pipelines.session import RawRecord
+from stream.sessions.session import RawRecord
+from stream.topology.codec import encode
 from tests.clips import write_clip
 from tests.pipeline import (
     Finished,

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from decoders.sandbox import DecodePool
-from sinks.catalogue import Catalogue, Filters
-from sinks.lance_sink import LanceSink
-from sinks.verify import verify
+from decoders.sandbox.pool import DecodePool
+from sinks.lance.sink import LanceSink
+from sinks.maintenance.verify import verify
+from sinks.query.catalogue import Catalogue, Filters
 from stream.clock import SystemClock
 from stream.events.asset import AssetDeleted, AssetStatus, SpanPlanned
 from stream.events.frames import EncodedFrames
 from stream.events.ids import AssetVersion
-from stream.settings import Settings
+from stream.pipelines.settings import Settings
 from tests.clips import write_clip
 from tests.pipeline import (
     StoredRows,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sinks.verify import verify
+from sinks.maintenance.verify import verify
 from stream.events.asset import AssetStatus
-from stream.settings import Settings
+from stream.pipelines.settings import Settings
 from tests.clips import write_clip
 from tests.pipeline import (
     Row,

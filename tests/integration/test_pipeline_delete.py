@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from sinks.catalogue import Catalogue
 from sinks.dead_letters import DeadLetters, LetterFilter
-from sinks.verify import verify
+from sinks.maintenance.verify import verify
+from sinks.query.catalogue import Catalogue
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.clock import Clock
 from stream.events.ids import default_asset_id
-from stream.pipelines.embedded import Embedded
-from stream.settings import Settings
+from stream.pipelines.settings import Settings
+from stream.sessions.embedded import Embedded
 from tests.clips import write_clip
 from tests.pipeline import (
     Row,
@@ -146,7 +146,7 @@ def cluster(failing: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
         with Embedded(failing, clock) as embedded:
             yield embedded
 
-    monkeypatch.setattr("stream.cli.ingest.opened", opened)
+    monkeypatch.setattr("stream.cli.commands.ingest.opened", opened)
     return failing
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from decoders.sandbox import DecodePool
+from decoders.sandbox.pool import DecodePool
 from sinks.dead_letters import DeadLetters
-from stream.cli.chosen_models import remember_models
+from stream.cli.options.chosen_models import remember_models
 from stream.events.asset import AssetStatus
-from stream.settings import ModelChoice
+from stream.pipelines.settings import ModelChoice
 from tests import forgeries
 from tests.clips import write_clip
 from tests.pipeline import last_change, light_settings, published, run_events, rushes

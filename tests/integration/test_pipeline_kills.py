@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.verify import verify
+from sinks.maintenance.verify import verify
 from tests.clips import write_clip
 from tests.ordeal import Ordeal, Work
 from tests.pipeline import assert_same_rows, ingest, stored_rows

@@ -8,7 +8,7 @@ import pytest
 
 from stream.events.asset import AssetStatus
 from stream.events.grid import SECOND_NS
-from stream.settings import ModelChoice
+from stream.pipelines.settings import ModelChoice
 from tests.pipeline import (
     assert_complete,
     assert_covers,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sinks.dead_letters import DeadLetters, LetterFilter
-from sinks.verify import verify
-from stream.reducers import Progress
+from sinks.maintenance.verify import verify
+from stream.control.progress import Progress
 from tests.clips import write_clip
 from tests.disks import small_disk
 from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from decoders.sandbox import DecodePool
+from decoders.sandbox.pool import DecodePool
 from sinks.dead_letters import DeadLetters, LetterFilter, LetterState
-from stream.cli.chosen_models import remember_models
-from stream.codec import encode
+from stream.cli.options.chosen_models import remember_models
 from stream.events.asset import AssetStatus
 from stream.events.dead_letter import MAX_REPLAYS
-from stream.pipelines.replay import Replay
-from stream.pipelines.session import RawRecord
-from stream.settings import ModelChoice
+from stream.pipelines.settings import ModelChoice
+from stream.sessions.replay import Replay
+from stream.sessions.session import RawRecord
+from stream.topology.codec import encode
 from tests.clips import write_clip
 from tests.pipeline import Row, last_change, light_settings, published, run_events, rushes
 

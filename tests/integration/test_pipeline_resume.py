@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.verify import verify
+from sinks.maintenance.verify import verify
 from stream.events.grid import segment_range
 from tests.clips import write_clip
 from tests.pipeline import (

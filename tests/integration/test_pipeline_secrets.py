@@ -12,10 +12,10 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 from stream.cli.app import app
-from stream.codec import encode
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.ids import default_asset_id
-from stream.pipelines.session import RawRecord
+from stream.sessions.session import RawRecord
+from stream.topology.codec import encode
 from tests.clips import write_clip
 from tests.pipeline import deletion, last_change, light_settings, published, run_events
 from tests.unit.events.test_redaction import AWS, CANARY, MALFORMED, WHOLE

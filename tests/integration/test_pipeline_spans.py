@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sinks.search import MomentIndex
+from sinks.query.search import MomentIndex
 from stream.events.asset import AssetStatus
 from stream.events.grid import SECOND_NS
-from stream.settings import ModelChoice, Settings
+from stream.pipelines.settings import ModelChoice, Settings
 from tests.clips import Clip, write_clip
 from tests.pipeline import (
     Row,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sinks.lance_sink import LanceSink
-from sinks.ledger import LanceLedger
+from sinks.lance.sink import LanceSink
+from sinks.query.ledger import LanceLedger
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPlanned, AssetPublished, AssetRef, Outcome, SpanPlanned
 from stream.events.base import Event, Payload, Position
-from stream.pipelines.plan import PlanOperator
+from stream.operators.plan import PlanOperator
 from tests.annotations import SPACE, annotations, event
 from tests.plans import ByName, one_span
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.lance_sink import LanceSink
+from sinks.lance.sink import LanceSink
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, ContentRetired, SegmentFailed, SegmentProgressed
 from stream.events.base import Event

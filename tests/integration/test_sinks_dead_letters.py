@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
-from sinks.lance_sink import LanceSink
+from sinks.lance.sink import LanceSink
 from stream.clock import ManualClock
 from stream.errors import BadEvent
 from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
-from stream.pipelines import replay
-from stream.pipelines.session import RawRecord
+from stream.sessions import replay
+from stream.sessions.session import RawRecord
 from tests.annotations import annotations, asset_deleted, events, planned, ref, retired, version
 
 LETTER = DeadLetter(

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sinks.catalogue import Catalogue, Filters
-from sinks.lance import ASSET_SCHEMA, ASSETS, SEGMENTS
-from sinks.lance_sink import LanceSink
-from sinks.lance_tables import LanceTables
-from sinks.ledger import LanceLedger
-from sinks.search import MomentIndex
+from sinks.lance.sink import LanceSink
+from sinks.lance.store import ASSET_SCHEMA, ASSETS, SEGMENTS
+from sinks.lance.tables import LanceTables
+from sinks.query.catalogue import Catalogue, Filters
+from sinks.query.ledger import LanceLedger
+from sinks.query.search import MomentIndex
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event
@@ -77,7 +77,7 @@ def test_changed_content_shows_when_ready_and_the_old_goes(sink: LanceSink, tmp_
 
 
 def sink_key() -> str:
-    from sinks.retirement import asset_key
+    from sinks.assets.tombstones import asset_key
 
     return asset_key("acme", "clip")
 

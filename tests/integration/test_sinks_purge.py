@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sinks.lance_tables import LanceTables
+from sinks.lance.tables import LanceTables
 
 SCHEMA = pa.schema([pa.field("moment_id", pa.string()), pa.field("text", pa.string())])
 ROWS = 1_300_000

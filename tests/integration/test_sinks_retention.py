@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sinks.cadence import CadencePolicy
-from sinks.lance import ASSET_SCHEMA, ASSETS
-from sinks.lance_sink import LanceSink
-from sinks.lance_tables import LanceTables
-from sinks.retirement import asset_key
+from sinks.assets.tombstones import asset_key
+from sinks.compaction_policy import CadencePolicy
+from sinks.lance.sink import LanceSink
+from sinks.lance.store import ASSET_SCHEMA, ASSETS
+from sinks.lance.tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload

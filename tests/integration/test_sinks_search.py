@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sinks.catalogue import Filters
-from sinks.lance_sink import LanceSink
-from sinks.search import Hit, MomentIndex
-from sinks.shots import group_into_shots
+from sinks.lance.sink import LanceSink
+from sinks.query.catalogue import Filters
+from sinks.query.search import Hit, MomentIndex
+from sinks.query.shots import group_into_shots
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef
@@ -159,7 +159,7 @@ def test_labels_follow_the_live_version(sink: LanceSink, index: MomentIndex) -> 
 def test_many_hidden_rows_do_not_hide_the_visible_ones(
     sink: LanceSink, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sinks.search._LISTED_CONTENTS", 0)
+    monkeypatch.setattr("sinks.query.search._LISTED_CONTENTS", 0)
     items = [annotations(ref(f"hidden-{number}"), of=1, count=60, words=["dog"] * 60) for number in range(10)]
     list(sink.process(events(*items)))
     put(sink, ref("shown"), "dog")

@@ -7,17 +7,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sinks.catalogue import Catalogue
-from sinks.delta_sink import DeltaSink
-from sinks.fold import Cell
-from sinks.lance import ASSETS, SEGMENTS, moments_table
-from sinks.lance_sink import LanceSink
-from sinks.lance_tables import LanceTables
-from sinks.repair import Target, repair
-from sinks.retirement import asset_key
-from sinks.search import MomentIndex
-from sinks.spaces import drop_space
-from sinks.verify import verify
+from sinks.assets.fold import Cell
+from sinks.assets.tombstones import asset_key
+from sinks.delta.sink import DeltaSink
+from sinks.lance.sink import LanceSink
+from sinks.lance.store import ASSETS, SEGMENTS, moments_table
+from sinks.lance.tables import LanceTables
+from sinks.maintenance.drop_space import drop_space
+from sinks.maintenance.repair import Target, repair
+from sinks.maintenance.verify import verify
+from sinks.query.catalogue import Catalogue
+from sinks.query.search import MomentIndex
 from stream.clock import ManualClock
 from tests.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field, replace
 
 from prometheus_client import CollectorRegistry
 
+from stream.broker.contract import Consumer, Record, TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
-from stream.codec import Decoder, encode
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted, AssetFailed, AssetRef
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.events.ids import AssetVersion, digest
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.records import Consumer, Record, TopicSpec
-from stream.stage import BatchPolicy, RetryPolicy, Stage
-from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, TOPICS
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.topology.codec import Decoder, encode
+from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, TOPICS
+from stream.worker.worker import Pace, Worker
 
 Script = Callable[[Sequence[Event]], Iterable[Event]]
 NO_WAIT = Pace(poll_timeout_s=0.0, unit_s=0.0)

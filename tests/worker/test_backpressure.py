@@ -5,19 +5,19 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry
 
-from stream.admission import AdmissionPolicy
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
-from stream.codec import Decoder, encode
 from stream.errors import StageError
 from stream.events.asset import AssetPublished, SegmentProgressed, SpanPlanned
 from stream.events.base import Event
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.pipelines.plan import PlanOperator, progressed
-from stream.records import TopicSpec
-from stream.stage import Stage
-from stream.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.operators.plan import PlanOperator, progressed
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.codec import Decoder, encode
+from stream.topology.stage import Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
+from stream.worker.worker import Pace, Worker
 from tests.plans import ByName, one_span
 
 SEED = 5

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import SystemClock
-from stream.codec import encode
 from stream.errors import Fatal, Unavailable
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.process import StageThreads
-from stream.records import TopicSpec
-from stream.stage import Stage
-from stream.topics import ANNOTATIONS, ASSETS, RETIREMENTS, TOPICS
-from stream.topology import Topology
-from stream.worker import Pace
+from stream.observability.metrics import Metrics
+from stream.runtime.threads import StageThreads
+from stream.topology.codec import encode
+from stream.topology.stage import Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS, TOPICS
+from stream.topology.topology import Topology
+from stream.worker.worker import Pace
 from tests.worker.kit import Script, Scripted, asset_id, echo
 
 WAIT_S = 30.0

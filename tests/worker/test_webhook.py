@@ -8,19 +8,19 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.broker import MemoryBroker
+from stream.broker.node.local import free_port
 from stream.clock import ManualClock
-from stream.codec import Decoder, encode
 from stream.errors import Fatal
 from stream.events.asset import AssetStatus
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.kafka.node import free_port
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.pipelines.webhook import WebhookSettings, webhook_stage
-from stream.records import TopicSpec
-from stream.topics import COMPLETIONS, DEAD_LETTERS
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.operators.webhook import WebhookSettings, webhook_stage
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import COMPLETIONS, DEAD_LETTERS
+from stream.worker.worker import Pace, Worker
 from tests.control import asset_ref, change, event
 from tests.receivers import receiving
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stream.admission import AdmissionPolicy
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
-from stream.codec import Decoder, encode
 from stream.events.asset import (
     AssetDeleted,
     AssetPlanned,
@@ -20,14 +20,14 @@ from stream.events.asset import (
 )
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
-from stream.lanes import Lane
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.pipelines.plan import PlanOperator
-from stream.records import Record, TopicSpec
-from stream.stage import Stage
-from stream.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
-from stream.worker import Pace, Worker
+from stream.observability.metrics import Metrics
+from stream.operators.plan import PlanOperator
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.codec import Decoder, encode
+from stream.topology.lanes import Lane
+from stream.topology.stage import Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
+from stream.worker.worker import Pace, Worker
 from tests.plans import ByName, one_span
 
 

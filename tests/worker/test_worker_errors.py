@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from stream.codec import encode
+from stream.broker.contract import Delivery
 from stream.errors import BadEvent, BadMedia, Fatal, Retryable, Superseded, Unavailable
 from stream.events.asset import AssetDeleted, AssetFailed, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
-from stream.records import Delivery
-from stream.stage import BatchPolicy, RetryPolicy
-from stream.topics import ANNOTATIONS, ASSETS, RETIREMENTS
+from stream.topology.codec import encode
+from stream.topology.stage import BatchPolicy, RetryPolicy
+from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS
 from tests.worker.kit import Kit, Script, Scripted, asset_id, echo
 
 SECRET = "SECRET-IN-THE-PAYLOAD"

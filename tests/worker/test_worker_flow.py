@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import pytest
 
+from stream.broker.contract import Record
 from stream.errors import BadEvent, Fatal, Retryable, Unavailable
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
-from stream.inbox import MIN_QUICK_RECORDS, MIN_RECORDS
-from stream.records import Record
-from stream.stage import BatchPolicy
-from stream.topics import ANNOTATIONS, ASSETS, FRAMES
-from stream.worker import Pace
+from stream.topology.stage import BatchPolicy
+from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES
+from stream.worker.buffer import MIN_QUICK_RECORDS, MIN_RECORDS
+from stream.worker.worker import Pace
 from tests.worker.kit import NO_WAIT, Kit, Scripted, asset_id, echo
 
 

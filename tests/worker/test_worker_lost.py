@@ -5,21 +5,21 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stream.admission import AdmissionPolicy
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
-from stream.codec import Decoder, encode
 from stream.events.asset import AssetPlanned, AssetPublished, SegmentProgressed, SpanPlanned
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
-from stream.memory import MemoryBroker
-from stream.metrics import Metrics
-from stream.outstanding import hops
-from stream.pipelines.plan import PlanOperator
+from stream.observability.metrics import Metrics
+from stream.operators.plan import PlanOperator
 from stream.pipelines.understanding import reference_topology
-from stream.records import Record, TopicSpec
-from stream.stage import Stage
-from stream.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
-from stream.worker import Pace, Worker
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.codec import Decoder, encode
+from stream.topology.hops import hops
+from stream.topology.stage import Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
+from stream.worker.worker import Pace, Worker
 from tests.plans import ByName, one_span
 
 WAY = hops("plan", [stage for stage in reference_topology().stages if stage.name in {"decode", "understand", "index"}])

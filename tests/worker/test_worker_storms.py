@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from stream.errors import BadMedia, Retryable, Unavailable
 from stream.events.base import Event
-from stream.stage import BatchPolicy, RetryPolicy
-from stream.topics import ANNOTATIONS
+from stream.topology.stage import BatchPolicy, RetryPolicy
+from stream.topology.topics import ANNOTATIONS
 from tests.worker.kit import Kit, asset_id, echo
 
 COUNT = 25

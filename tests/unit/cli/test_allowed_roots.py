@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stream.cli.context import UsageProblem
-from stream.cli.roots import ROOTS_FILE, Roots, forget_roots, remember_roots, remembered_roots, roots_of_buckets
-from stream.cli.uris import expand
+from stream.cli.options.roots import ROOTS_FILE, Roots, forget_roots, remember_roots, remembered_roots, roots_of_buckets
+from stream.cli.options.uris import expand
 
 
 def test_folders_are_resolved_when_they_are_named(tmp_path: Path) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from stream.cli.app import app
-from stream.cli.chosen_models import remember_models, remembered_models
+from stream.cli.commands.spaces import CHOICE_FILE, chosen_space, use
 from stream.cli.context import UsageProblem, make_context
 from stream.cli.execution import CANNOT_RUN, CLOSED, execute
-from stream.cli.output import as_json
-from stream.cli.spaces import CHOICE_FILE, chosen_space, use
+from stream.cli.options.chosen_models import remember_models, remembered_models
+from stream.cli.rendering.output import as_json
 from stream.control.journal import UsageJournal
 from stream.events.annotations import Space
 from stream.files import read_small, replace_file
-from stream.settings import ModelChoice
+from stream.pipelines.settings import ModelChoice
 from tests.disks import SmallDisk, files_no_longer_than, small_disk
 from tests.pipeline import RUSHES
 
@@ -92,7 +92,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_full_disk_while_choosing_a_space_leaves_the_choice(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = make_context(disk.path, disk.path / "cache")
-    monkeypatch.setattr("stream.cli.spaces.spaces_in", lambda _: SPACES)
+    monkeypatch.setattr("stream.cli.commands.spaces.spaces_in", lambda _: SPACES)
 
     class Called:
         obj = shared

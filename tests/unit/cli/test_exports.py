@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
-from stream.cli.contact_sheet import contact_sheet
+from stream.cli.commands.ingest import as_json
+from stream.cli.commands.search import result_table
 from stream.cli.context import explain
-from stream.cli.exports import to_csv, to_edl, to_json
-from stream.cli.hits import Hit
-from stream.cli.ingest import as_json
-from stream.cli.live import closing_table
-from stream.cli.player import play_command
-from stream.cli.search import result_table
+from stream.cli.rendering.contact_sheet import contact_sheet
+from stream.cli.rendering.exports import to_csv, to_edl, to_json
+from stream.cli.rendering.hits import Hit
+from stream.cli.rendering.live import closing_table
+from stream.cli.rendering.player import play_command
 from stream.errors import BadEvent
 from stream.events.annotations import Space
 from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus

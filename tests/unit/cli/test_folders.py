@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.cli.folders import Walk
-from stream.cli.left_out import LeftOut
+from stream.cli.options.folders import Walk
+from stream.cli.options.left_out import LeftOut
 
 FOOTAGE = {
     "MP4": b"\0\0\0\x18ftypisom\0\0\2\0isomiso2",

@@ -5,15 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from stream.cli.lag import as_json, duration, view
-from stream.cli.live import Lines, LiveProgress
+from stream.cli.commands.lag import as_json, duration, view
+from stream.cli.rendering.live import Lines, LiveProgress
 from stream.clock import ManualClock
+from stream.control.progress import Progress
 from stream.events.asset import AssetRef, SegmentProgressed
 from stream.events.ids import AssetVersion
-from stream.flow import LaneFlow, Snapshot, StageFlow
-from stream.lanes import Lane
-from stream.observer import Observation
-from stream.reducers import Progress
+from stream.freshness.observer import Observation
+from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
+from stream.topology.lanes import Lane
 
 BUSY: dict[Lane, LaneFlow] = {"interactive": LaneFlow(86_399, 1e6, 1234.5), "batch": LaneFlow(360_000, 1e6, 99.0)}
 

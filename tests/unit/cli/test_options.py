@@ -2,9 +2,9 @@
 
 import pytest
 
+from stream.cli.commands.ingest import parse_profile
 from stream.cli.context import UsageProblem
-from stream.cli.ingest import parse_profile
-from stream.cli.worker_options import parse_device
+from stream.cli.options.workers import parse_device
 
 
 def test_known_words_are_taken() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stream.cli.context import UsageProblem
-from stream.cli.partitions import Partitions
+from stream.cli.options.partitions import Partitions
 
 
 def test_the_last_word_counts_and_a_topic_may_have_its_own() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.cli.uris import asset_ids, expand, lies_under, roots_of, spelled
+from stream.cli.options.uris import asset_ids, expand, lies_under, roots_of, spelled
 from stream.errors import BadMedia
 from stream.events.asset import AssetPublished
 from stream.events.ids import default_asset_id

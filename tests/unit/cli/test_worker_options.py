@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from stream.cli import autoscale, ingest, manifests, run
 from stream.cli.app import app
+from stream.cli.commands import autoscale, ingest, manifests, run
 from stream.cli.context import UsageProblem
-from stream.cli.worker_options import WorkerOptions, option_names
+from stream.cli.options.workers import WorkerOptions, option_names
+from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
-from stream.settings import Settings
 
 GIVEN = WorkerOptions(
     "hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3",), ("/media", "s3://footage", "gs://a/b")
@@ -34,7 +34,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
             topology.stage(name)
         found.append(settings)
 
-    monkeypatch.setattr("stream.pipelines.deployed.run_deployed", note)
+    monkeypatch.setattr("stream.sessions.stage_process.run_deployed", note)
     return found
 
 

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from decoders.addresses import is_public
+from stream.net.addresses import is_public
 
 REFUSED = {  # range: whether the address before it and the one behind it are public
     "0.0.0.0/8": (None, True),

@@ -6,9 +6,9 @@ import numpy.typing as npt
 import pytest
 from av.video.format import names  # type: ignore[attr-defined]  # the stubs leave it out
 
-from decoders.colour import reading_of
-from decoders.rescale import Rescaler
-from models.colour import to_rgb
+from decoders.pictures.colour import reading_of
+from decoders.pictures.rescale import Rescaler
+from models.pictures.colour import to_rgb
 from stream.errors import BadMedia
 from stream.events.asset import Media
 from stream.events.runs import Run

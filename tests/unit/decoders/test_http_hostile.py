@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from decoders import http_connect
-from decoders.http_source import HttpSource
-from decoders.source import SourcePolicy, describe, open_source
+from decoders.sources.http import HttpSource
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
+from decoders.sources.uris import describe
 from stream.errors import BadMedia, Retryable, StageError, Superseded
+from stream.net import connect as http_connect
 
 SIZE = 3 << 20
 Behaviour = Callable[[socket.socket, "Server", int], None]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from decoders.messages import MAX_MESSAGE_BYTES, Messages
+from decoders.sandbox.messages import MAX_MESSAGE_BYTES, Messages
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from decoders.objects import prefix_of
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.object_names import prefix_of
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia
 
 MARKS = [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoders.colour import colour_of, yuv_to_rgb
-from decoders.geometry import MAX_SAMPLE_PIXELS, display_size, sample_size
-from decoders.rescale import Rescaler
+from decoders.pictures.colour import colour_of, yuv_to_rgb
+from decoders.pictures.geometry import MAX_SAMPLE_PIXELS, display_size, sample_size
+from decoders.pictures.rescale import Rescaler
 from stream.events.asset import Media
 from stream.events.frames import Colour, Matrix
 from stream.events.runs import Run

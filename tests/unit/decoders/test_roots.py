@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from decoders.source import SourcePolicy, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.geometry import MAX_JUMP_SAMPLES
-from decoders.jumps import MIN_DISTANCE_TICKS, Jump, JumpDetector, needed
-from decoders.sampling import Cell, FullSampler
+from decoders.pictures.geometry import MAX_JUMP_SAMPLES
+from decoders.sampling.cells import Cell, FullSampler
+from decoders.sampling.change_detection import MIN_DISTANCE_TICKS, Jump, JumpDetector, needed
 from stream.events.frames import Colour
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, TICK_NS, dense_ticks, segment_count
 

@@ -6,9 +6,9 @@ import struct
 import pytest
 from PIL import Image
 
-from decoders.elementary import elementary_stream
-from decoders.sniff import Sort, reaches_far, sniff
-from decoders.stills import gif_moves
+from decoders.formats.elementary import elementary_stream
+from decoders.formats.sniff import Sort, reaches_far, sniff
+from decoders.formats.stills import gif_moves
 
 PICTURES = [Image.new("RGB", (16, 8), colour) for colour in ("red", "green", "blue")]
 

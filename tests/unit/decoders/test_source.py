@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from decoders import http_connect
-from decoders.addresses import is_public
-from decoders.source import SourcePolicy, describe, open_source
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
+from decoders.sources.uris import describe
 from stream.errors import BadMedia, Retryable, StageError, Superseded
+from stream.net import connect as http_connect
+from stream.net.addresses import is_public
 
 CONTENT = bytes(range(256)) * 9000
 

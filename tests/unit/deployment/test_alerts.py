@@ -11,8 +11,8 @@ import yaml
 from deploy.promtool import default_cache, fetch, find
 from stream.deployment.alerts import alerts, rules
 from stream.deployment.dashboard import query
-from stream.labelled import of_deployment
-from stream.metrics import DEFINITIONS
+from stream.observability.labels import of_deployment
+from stream.observability.metrics import DEFINITIONS
 from stream.pipelines.understanding import reference_topology
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "operations.md"

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from deploy.asyncapi_schema import fetch, find
 from deploy.promtool import default_cache
+from stream.broker.kafka.topic_config import topic_config
 from stream.cli.app import app
-from stream.codec import encode
 from stream.deployment.asyncapi import document
 from stream.deployment.payloads import payload_schemas
 from stream.events.arrow import from_ipc
@@ -22,9 +22,9 @@ from stream.events.asset import AssetPublished, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.notifications import BucketNotification
-from stream.kafka.topic_config import topic_config
 from stream.pipelines.reference import whole_topology
-from stream.topics import ASSETS, COMPLETIONS
+from stream.topology.codec import encode
+from stream.topology.topics import ASSETS, COMPLETIONS
 from tests.annotations import (
     OTHER_SPACE,
     annotations,

@@ -13,7 +13,6 @@ import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from typer.testing import CliRunner
 
-from decoders.addresses import NOT_PUBLIC_V4
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.clock import Clock, SystemClock
@@ -21,10 +20,11 @@ from stream.deployment.dashboard import dashboard, query
 from stream.deployment.keda import scaled_objects
 from stream.deployment.kubernetes import CACHE, GRACE_S, Rollout, manifests, max_replicas
 from stream.errors import Fatal
-from stream.labelled import of_deployment
-from stream.metrics import DEFINITIONS
+from stream.net.addresses import NOT_PUBLIC_V4
+from stream.observability.labels import of_deployment
+from stream.observability.metrics import DEFINITIONS
+from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding, reference_topology
-from stream.settings import Settings
 
 TOPOLOGY = reference_topology()
 ROLLOUT = Rollout("registry/rushes:1", "kafka-1:9093,kafka-2:9093", client_secret="kafka-client")
@@ -127,7 +127,7 @@ def test_workers_of_generated_deployments_start(written: Path, monkeypatch: pyte
         topology = Understanding(settings, clock, epoch_ms=0).topology()
         started.extend(topology.stage(name).name for name in names)
 
-    monkeypatch.setattr("stream.pipelines.deployed.run_deployed", note)
+    monkeypatch.setattr("stream.sessions.stage_process.run_deployed", note)
     for line in arguments_by_name(written).values():
         if line[0] == "run":
             assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 0

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from stream.cli.app import app
 from stream.deployment.alerts import alerts
-from stream.metrics import DEFINITIONS
+from stream.observability.metrics import DEFINITIONS
 from stream.pipelines.understanding import reference_topology
 
 ROOT = Path(__file__).resolve().parents[3]

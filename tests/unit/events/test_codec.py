@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.codec import Decoder, encode
+from stream.broker.contract import Record
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.dead_letter import REPLAY_HEADER
 from stream.events.frames import FRAMES_SCHEMA
-from stream.records import Record
-from stream.topics import TOPICS
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import TOPICS
 
 APPEND_MS = 1_700_000_000_999
 DECODER = Decoder(TOPICS.values())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decoders.source import describe
+from decoders.sources.uris import describe
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.ids import default_asset_id, kept_uri, without_secrets
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
+from models.captions.recaption import ThumbnailCaptions
 from models.hashing import HashingCaptioner
+from models.pictures.thumbnails import from_jpeg
 from models.protocol import Image, Predictions
-from models.recaption import ThumbnailCaptions
 from models.registry import ModelContext, load
-from models.thumbnails import from_jpeg
 from stream.errors import BadMedia
 from stream.events.annotations import Annotations, ModelStamp
 from stream.events.frames import Frames

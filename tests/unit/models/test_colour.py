@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from models.colour import to_rgb
+from models.pictures.colour import to_rgb
 from models.protocol import Floats, Image
 from stream.events.frames import Colour, Matrix, Transfer
 

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.batches import PictureBatches
 from models.bundle import Bundle
-from models.colour import images_of
-from models.colour_device import DeviceColour
-from models.device import device_for, ready_device
+from models.device.batches import PictureBatches
+from models.device.device import device_for, ready_device
+from models.pictures.colour import images_of
+from models.pictures.colour_device import DeviceColour
 from models.protocol import Floats, Image
 from models.registry import ModelContext, load
 from stream.clock import ManualClock
 from stream.errors import Fatal
 from stream.events.annotations import ModelStamp
 from stream.events.frames import Colour, Sample
+from stream.pipelines.settings import ModelChoice, Settings
 from stream.pipelines.understanding import Understanding
-from stream.settings import ModelChoice, Settings
 from tests.cells import BLUE, GREEN, GREY, HEIGHT, RED, WIDTH, cell
 
 SIDE = 4
@@ -133,7 +133,7 @@ def test_an_error_beside_is_an_error() -> None:
 
 def test_auto_goes_by_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "nvidiactl"
-    monkeypatch.setattr("models.device.NVIDIA_DRIVER", driver)
+    monkeypatch.setattr("models.device.device.NVIDIA_DRIVER", driver)
     assert [device_for(choice) for choice in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
     driver.touch()
     assert [device_for(choice) for choice in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]

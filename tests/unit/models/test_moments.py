@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.moments import assemble, cut_times, cuts_from_probabilities
+from models.shots.assembly import assemble, cut_times, cuts_from_probabilities
 from stream.events.grid import SEGMENT_NS, TICK_NS
 
 END_NS = SEGMENT_NS

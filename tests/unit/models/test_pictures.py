@@ -13,11 +13,11 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from models.hashing import HashingEmbedder
-from models.images import resized_crop
-from models.pictures import pixels_of
+from models.pictures.files import pixels_of
+from models.pictures.geometry import resized_crop
 from models.protocol import Predictions
 from models.registry import ModelContext
-from models.weights import WeightsCache
+from models.weights.fetch import WeightsCache
 from stream.errors import BadMedia
 
 SHAPE = (48, 64)

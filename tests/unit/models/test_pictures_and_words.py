@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from models.captions import template_caption
-from models.images import resized_crop, unit_rows
-from models.thumbnails import from_jpeg, jpeg
+from models.captions.captioners import template_caption
+from models.pictures.geometry import resized_crop, unit_rows
+from models.pictures.thumbnails import from_jpeg, jpeg
 
 
 @pytest.mark.parametrize(

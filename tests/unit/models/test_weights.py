@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models import weights
-from models.pins import PINS, Member, Pin
-from models.weights import WeightsCache, digest_of, pin_named, pins
+from models.weights import fetch as weights
+from models.weights.fetch import WeightsCache, digest_of, pin_named, pins
+from models.weights.pins import PINS, Member, Pin
 from stream.errors import Unavailable
 
 CONTENT = {"toy_pkg/model/toy.bin": b"weights" * 1000, "toy_pkg/model/toy.json": b"{}", "toy_pkg/run_me.py": b"boom"}

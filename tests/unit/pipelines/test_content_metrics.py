@@ -6,8 +6,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from stream.clock import ManualClock
-from stream.metrics import Metrics
-from stream.pipelines.content_metrics import StoreSizes, watch_scores
+from stream.observability.metrics import Metrics
+from stream.operators.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.understanding import reference_topology
 from tests.annotations import annotations
 

@@ -9,15 +9,15 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
+from stream.broker.kafka import client
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.node.local import free_port
 from stream.clock import ManualClock, SystemClock
 from stream.control.app import _started
 from stream.errors import Unavailable
-from stream.kafka import client
-from stream.kafka.client import KafkaSettings
-from stream.kafka.node import free_port
-from stream.metrics import Metrics, StageMetrics
+from stream.observability.metrics import Metrics, StageMetrics
+from stream.observability.status import Status
 from stream.pipelines.control import SILENCE_S, Pulse, Served, run_control
-from stream.status import Status
 
 
 def fresh_status() -> Status:

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.broker import MemoryBroker
+from stream.broker.node.local import free_port
 from stream.clock import SystemClock
 from stream.errors import Unavailable
-from stream.kafka.node import free_port
-from stream.memory import MemoryBroker
-from stream.pipelines.deployed import Deployment, run_deployed
-from stream.records import TopicSpec
+from stream.sessions.stage_process import Deployment, run_deployed
 from tests.pipeline import light_settings
 
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.codec import Decoder
-from stream.dead_letters import replay_record
+from stream.broker.contract import Record
 from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event
 from stream.events.ids import default_asset_id
 from stream.events.notifications import ObjectChange
-from stream.pipelines.notifications import BucketRule, NotificationOperator
-from stream.records import Record
-from stream.topics import NOTIFICATIONS
+from stream.operators.notifications import BucketRule, NotificationOperator
+from stream.topology.codec import Decoder
+from stream.topology.topics import NOTIFICATIONS
+from stream.worker.dead_letters import replay_record
 from tests.notifications import minio, s3
 
 APPEND_MS = 1_800_000_000_000

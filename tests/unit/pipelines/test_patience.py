@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from stream.errors import Fatal, Unavailable
-from stream.pipelines.patience import came_through
+from stream.runtime.startup import came_through
 
 
 class Broker:

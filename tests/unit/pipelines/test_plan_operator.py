@@ -20,8 +20,8 @@ from stream.events.asset import (
 from stream.events.base import Event, Payload, Position
 from stream.events.grid import SECOND_NS
 from stream.events.ids import segment_id
-from stream.outstanding import CellName
-from stream.pipelines.plan import PlanOperator
+from stream.operators.plan import PlanOperator
+from stream.worker.outstanding import CellName
 from tests.plans import media_of
 
 SOURCE = SourceVersion(size_bytes=1000, tag="v1")

@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
 from stream.errors import Fatal
 from stream.events.aim import Aim
 from stream.events.deployment import StoresClaimed
-from stream.memory import MemoryBroker
-from stream.pipelines.register import Member, Register, announce
-from stream.topics import DEPLOYMENTS
+from stream.sessions.deployment_register import Member, Register, announce
+from stream.topology.topics import DEPLOYMENTS
 
 MINE, OTHERS = (StoresClaimed(stores=name * 32, place=f"host:/{name}") for name in "ab")
 OLD, SAME, NEW = (
@@ -93,7 +93,7 @@ def test_other_models_of_an_earlier_roll_out_are_refused(broker: MemoryBroker) -
 def test_who_works_ends_when_a_later_roll_out_has_other_models(
     broker: MemoryBroker, member: Member, word: Member, ends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.pipelines.register.WATCH_S", 0.0)
+    monkeypatch.setattr("stream.sessions.deployment_register.WATCH_S", 0.0)
     register, stop = Register(broker, member), threading.Event()
     register.enter(1)
     Register(broker, word).enter(1)

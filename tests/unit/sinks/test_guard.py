@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sinks.delta import DeltaStore
-from sinks.delta_sink import DeltaSink
-from sinks.guard import guarded, guarded_both
-from sinks.lance_sink import LanceSink
-from sinks.lance_tables import LanceTables
+from sinks.delta.sink import DeltaSink
+from sinks.delta.store import DeltaStore
+from sinks.lance.sink import LanceSink
+from sinks.lance.tables import LanceTables
+from sinks.store_errors import guarded, guarded_both
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
 from tests.annotations import annotations, events, planned, ref
@@ -114,9 +114,9 @@ REFUSED = ("a[b", "a]b", "a\\b", "a%41b", "a%2Fb", "a^b", "a|b", "a\nb", "a\tb",
 _WRITE = """
 import sys
 from pathlib import Path
-from sinks.delta_sink import DeltaSink
-from sinks.lance_sink import LanceSink
-from sinks.verify import verify
+from sinks.delta.sink import DeltaSink
+from sinks.lance.sink import LanceSink
+from sinks.maintenance.verify import verify
 from stream.clock import ManualClock
 from tests.annotations import annotations, events, planned, ref
 for root in map(Path, sys.argv[1:]):

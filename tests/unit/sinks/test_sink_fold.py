@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.fold import Cell, cell_of, fold
-from sinks.retirement import Retirement, asset_key
+from sinks.assets.fold import Cell, cell_of, fold
+from sinks.assets.tombstones import Retirement, asset_key
 from stream.events.annotations import Annotations
 from stream.events.ids import AssetVersion, Order
 from tests.annotations import OTHER_SPACE, SPACE, annotations, key_of, ref, version

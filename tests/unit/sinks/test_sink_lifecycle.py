@@ -6,9 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.lifecycle import AssetState, Settled, deleted, deletion_code, expires_at_ms, failed, planned, settle
-from sinks.receipts import Receipt
-from sinks.standing import outcomes_of
+from sinks.assets.asset_status import outcomes_of
+from sinks.assets.ledger_entries import Receipt
+from sinks.assets.lifecycle import AssetState, Settled, deleted, deletion_code, expires_at_ms, failed, planned, settle
 from stream.events.annotations import Annotations
 from stream.events.asset import UNKNOWN_ASSET, AssetFailed, AssetPlanned, AssetStatus, SegmentFailed
 from stream.events.base import Payload

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.marker import FILE, Marker, adopted, identified, marked
+from sinks.maintenance.marker import FILE, Marker, adopted, identified, marked
 from stream.errors import Fatal
 
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.lifecycle import MAX_ASKED, AssetState, Settled, planned, settle
-from sinks.receipts import Receipt
-from sinks.standing import Outcomes, outcomes_of
+from sinks.assets.asset_status import Outcomes, outcomes_of
+from sinks.assets.ledger_entries import Receipt
+from sinks.assets.lifecycle import MAX_ASKED, AssetState, Settled, planned, settle
 from stream.events.aim import NO_AIM, Aim
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import AssetPlanned, AssetStatus

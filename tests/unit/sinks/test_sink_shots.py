@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.shots import Shot, assemble, group_into_shots
+from sinks.query.shots import Shot, assemble, group_into_shots
 
 
 @dataclass(frozen=True)

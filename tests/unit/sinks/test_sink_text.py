@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.cadence import Cadence, CadencePolicy
+from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.filters import literal, one_of
-from sinks.ranking import matched_words, places, reciprocal_ranks, why
+from sinks.query.ranking import matched_words, places, reciprocal_ranks, why
 from stream.clock import ManualClock
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.acks import AckTracker, PartitionAcks
-from stream.records import Record
+from stream.broker.acks import AckTracker, PartitionAcks
+from stream.broker.contract import Record
 
 offsets = st.lists(st.integers(0, 200), unique=True, max_size=40).map(sorted)
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.admission import AdmissionPolicy, Claim, Credits, FairQueue, RoundRobin
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
-from stream.lanes import LANES, Lane, lane_of
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.lanes import LANES, Lane, lane_of
+from stream.worker.fair_queue import Claim, Credits, FairQueue, RoundRobin
 
 QUANTUM = 10.0
 costs = st.lists(st.floats(0.01, 300.0), min_size=1, max_size=200)

@@ -6,8 +6,8 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.batching import RUN_BYTES, Batcher
-from stream.stage import BatchPolicy
+from stream.topology.stage import BatchPolicy
+from stream.worker.batching import RUN_BYTES, Batcher
 
 sizes = st.lists(st.integers(0, 50), max_size=40)
 policies = st.builds(

@@ -1,8 +1,8 @@
 """When somebody who published may stop following."""
 
+from stream.control.completion import Awaited
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentFailed, SegmentProgressed
 from stream.events.ids import AssetVersion
-from stream.following import Awaited
 
 FIRST, SECOND = AssetVersion(100, 5), AssetVersion(100, 6)
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.broker.observation import Place
 from stream.events.asset import AssetRef, Outcome, Priority, SegmentProgressed
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.flow import links
-from stream.freshness import Freshness, Published
+from stream.freshness.freshness import Freshness, Published
+from stream.freshness.snapshot import links
 from stream.pipelines.understanding import reference_topology
-from stream.places import Place
 
 LINKS = links(reference_topology())
 CHAIN = ("plan", "decode", "understand", "index", "parquet")

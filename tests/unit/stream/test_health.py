@@ -4,7 +4,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from stream.health import Answer, served
+from stream.observability.http_endpoints import Answer, served
 
 
 @pytest.mark.parametrize(("answer", "status"), [((True, "ok"), 200), ((False, "index: starting"), 503)])

@@ -7,7 +7,7 @@ import pytest
 
 ROUNDS = """
 import resource, sys
-from stream.heap import keep_freed_memory
+from stream.runtime.malloc import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def faults():

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
+from stream.broker.kafka.client import KafkaSettings, read_properties
 from stream.errors import Fatal
-from stream.kafka.client import KafkaSettings, read_properties
 
 
 def test_a_broker_is_named_by_hosts(tmp_path: Path) -> None:

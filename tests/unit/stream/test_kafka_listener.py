@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import KafkaError
 
+from stream.broker.kafka.contact import Refusals
+from stream.broker.kafka.listener import Listener, ask, spoken
 from stream.errors import Fatal
-from stream.kafka.contact import Refusals
-from stream.kafka.listener import Listener, ask, spoken
 
 SCRAM = b"\x00\x0dSCRAM-SHA-512"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from stream.broker.node import local as node_module
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
 from stream.errors import Fatal
-from stream.kafka import node as node_module
-from stream.kafka.node import LocalNode, fetch_jars, free_port
 from tests.brokers import kafka_jars
 
 OUTGOING = 32_768  # where Linux begins with the ports of outgoing connections; other systems later

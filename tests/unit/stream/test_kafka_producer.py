@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Producer
 
+from stream.broker.kafka.client import KafkaSettings, as_stage_error
+from stream.broker.kafka.producer import POLL_BYTES, KafkaProducer, RecordSizes
 from stream.errors import Fatal, Unavailable
-from stream.kafka.client import KafkaSettings, as_stage_error
-from stream.kafka.producer import POLL_BYTES, KafkaProducer, RecordSizes
 from tests.librdkafka import break_for_good
 
 NOBODY = "127.0.0.1:1"

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
-from stream.kafka.contact import Reach
-from stream.metrics import Metrics, StageMetrics
-from stream.status import Status
+from stream.broker.kafka.contact import Reach
+from stream.observability.metrics import Metrics, StageMetrics
+from stream.observability.status import Status
 
 DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN)
 

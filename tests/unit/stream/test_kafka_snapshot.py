@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from stream.broker.kafka import snapshot
+from stream.broker.kafka.client import PATIENCE_S, KafkaSettings
 from stream.clock import ManualClock
 from stream.errors import Unavailable
-from stream.kafka import snapshot
-from stream.kafka.client import PATIENCE_S, KafkaSettings
 
 
 class Reader:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.assignment import assign
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.assignment import assign
+from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock, SystemClock
 from stream.errors import Fatal
-from stream.memory import MemoryBroker
-from stream.records import TopicSpec
 
 
 def broker_with(*, partitions: int = 1, keep_unclaimed: bool = True) -> MemoryBroker:

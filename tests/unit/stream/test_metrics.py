@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stream.metrics import DEFINITIONS, WORKER_DEFINITIONS, Metrics, StageMetrics, markdown_table
+from stream.observability.metrics import DEFINITIONS, WORKER_DEFINITIONS, Metrics, StageMetrics, markdown_table
 
 UNITS = (
     "_seconds",

@@ -2,8 +2,8 @@
 
 import pytest
 
+from stream.broker.names import Names
 from stream.errors import Fatal
-from stream.names import Names
 
 
 def test_default_names_are_bare() -> None:

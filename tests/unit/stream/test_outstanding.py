@@ -4,8 +4,10 @@ import pytest
 
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.ids import AssetVersion
-from stream.outstanding import MAX_CELLS, SLACK_MS, CellName, Hop, Left, Outstanding, hops
 from stream.pipelines.understanding import reference_topology
+from stream.topology.admission_policy import Hop
+from stream.topology.hops import hops
+from stream.worker.outstanding import MAX_CELLS, SLACK_MS, CellName, Left, Outstanding
 
 DECODE = Hop("decode", "spans", "plan")
 UNDERSTAND = Hop("understand", "frames", "decode")

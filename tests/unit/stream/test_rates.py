@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.rates import Busy
+from stream.freshness.rates import Busy
 
 
 def after(rounds: int, *, replicas: int, busy_partitions: int, video_s: float) -> float | None:

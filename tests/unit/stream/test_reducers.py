@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.control.progress import ALL, Progress, StageTotal
 from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
 from stream.events.ids import AssetVersion
-from stream.reducers import ALL, Progress, StageTotal
 
 COUNT = 4
 

@@ -5,8 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.retries import DelayHeap, backoff_s, ceiling_s
-from stream.stage import RetryPolicy
+from stream.topology.stage import RetryPolicy
+from stream.worker.retries import DelayHeap, backoff_s, ceiling_s
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**32))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.flow import LaneFlow, Snapshot, StageFlow
-from stream.lanes import Lane
-from stream.outlook import bottleneck, drained_in_s, gone_in_s
-from stream.scaling import ScalingPolicy, ceiling, desired_replicas, fewest_alike, saturated
+from stream.freshness.autoscaler import ScalingPolicy, ceiling, desired_replicas, fewest_alike, saturated
+from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
+from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
+from stream.topology.lanes import Lane
 
 POLICY = ScalingPolicy()
 amounts = st.floats(0, 1e6)

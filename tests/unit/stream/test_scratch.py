@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from stream.errors import Fatal
-from stream.scratch import PREFIX, own_scratch
+from stream.runtime.temporary_folders import PREFIX, own_scratch
 
 WAITING = """
 import sys, tempfile
-from stream.scratch import own_scratch
+from stream.runtime.temporary_folders import own_scratch
 with own_scratch() as folder:
     (folder / ".tmpIndex").mkdir()
     print(tempfile.gettempdir(), flush=True)

@@ -7,16 +7,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from stream.cli.autoscale import tend, wanted
+from stream.cli.commands.autoscale import tend, wanted
+from stream.cli.commands.lag import screen
 from stream.cli.context import Context, make_context
-from stream.cli.lag import screen
-from stream.cli.waits import Waits
+from stream.cli.rendering.waits import Waits
 from stream.clock import ManualClock
 from stream.errors import Fatal, StageError, Unavailable
-from stream.exporter import Exporter
-from stream.flow import LaneFlow, Snapshot, StageFlow
-from stream.observer import Observation
-from stream.sight import Sight
+from stream.freshness.exporter import Exporter
+from stream.freshness.observer import Observation
+from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
+from stream.freshness.supervised_observer import Sight
 
 AWAY = Unavailable("no answer in time", code="broker_unavailable")
 REFUSED = Fatal("the broker refuses us", code="unauthenticated")

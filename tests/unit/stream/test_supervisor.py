@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.clock import SystemClock
-from stream.stage import RetryPolicy
-from stream.supervisor import Fleet, allotted
+from stream.runtime.supervisor import Fleet, allotted
+from stream.topology.stage import RetryPolicy
 
 WAIT_S = 30.0
 WORKER = "import signal, threading; e = threading.Event(); signal.signal(15, lambda *_: e.set()); e.wait()"

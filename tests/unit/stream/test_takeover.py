@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.acks import PartitionAcks
-from stream.kafka.takeover import MAX_METADATA_BYTES, REACH, Note, take_over
+from stream.broker.acks import PartitionAcks
+from stream.broker.kafka.commit_metadata import MAX_METADATA_BYTES, REACH, Note, take_over
 
 notes = st.builds(
     Note,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from stream.stage import Operator, Stage
-from stream.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS
-from stream.topology import InvalidTopology, Topology
+from stream.topology.stage import Operator, Stage
+from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS
+from stream.topology.topology import InvalidTopology, Topology
 
 
 def never() -> Operator:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from stream.flow import Snapshot, links, unlinked
-from stream.freshness import Freshness
-from stream.outlook import bottleneck, gone_in_s
+from stream.broker.observation import Place
+from stream.freshness.autoscaler import ScalingPolicy, desired_replicas
+from stream.freshness.bottleneck import bottleneck, gone_in_s
+from stream.freshness.estimates import Unreported
+from stream.freshness.freshness import Freshness
+from stream.freshness.snapshot import Snapshot, links, unlinked
 from stream.pipelines.understanding import reference_topology
-from stream.places import Place
-from stream.scaling import ScalingPolicy, desired_replicas
-from stream.unreported import Unreported
 
 NOW_MS = 1_700_000_000_000
 TOPOLOGY = reference_topology()

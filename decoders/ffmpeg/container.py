@@ -1,0 +1,214 @@
+"""Containers opened from bytes alone: an allow-list of demuxers, no nested opening, limits, readable errors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from typing import NoReturn, TypeAlias, cast
+
+import av
+import av.error
+from av.stream import Discard
+
+from decoders.ffmpeg.encryption import encrypted, is_encrypted
+from decoders.ffmpeg.refusals import NOT_PICTURES, no_film, recognised
+from decoders.protocol import Source
+from stream.errors import BadMedia, StageError
+
+VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"  # generic in the stubs only
+
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mxf,asf,ivf,nut,gxf,dv,rm,"
+    "yuv4mpegpipe,wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
+)
+"""What may be found by its content. No playlists, `concat`, image sequences or anything that names other files. Sound
+formats are there to be told apart from damaged video. Streams without a container and animated pictures (`ELEMENTARY`,
+`ANIMATED`) are opened only where the first bytes say that a file is one, and by that one demuxer: they would be found
+in the remains of damaged films.
+"""
+
+READ_BYTES = 256 * 1024
+MAX_DEMUX_ERRORS = 50
+MAX_PACKETS_TO_CIPHERTEXT = 100
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders of the codecs whose transparency is a picture of its own beside each packet; FFmpeg's own ignore it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """What a file may claim before anything of that size is allocated."""
+
+    max_pixels: int = 8192 * 8192
+    max_streams: int = 100
+    max_duration_s: float = 24 * 3600.0
+
+
+class _Bytes:
+    """A source without its name, so that FFmpeg can neither guess from it nor open it, and of it no more than one
+    recording. Each has a place of its own, so that several containers can be open over one source.
+    """
+
+    def __init__(self, source: Source, start: int, end: int | None, seen: Callable[[int, bytes], None] | None) -> None:
+        self._source = source
+        self._start = start
+        self._end = end
+        self._seen = seen
+        self._position = start
+
+    def read(self, size: int) -> bytes:
+        if self._end is not None:
+            size = max(0, min(size, self._end - self._position))
+        self._source.seek(self._position)
+        data = self._source.read(size)
+        if self._seen is not None:
+            self._seen(self._position, data)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 2:
+            base = self._source.seek(0, 2) if self._end is None else self._end
+        else:
+            base = self._position if whence == 1 else self._start
+        self._position = max(self._start, base + offset)
+        return self.tell()
+
+    def tell(self) -> int:
+        return self._position - self._start
+
+
+def open_container(
+    source: Source,
+    limits: MediaLimits,
+    start: int = 0,
+    end: int | None = None,
+    seen: Callable[[int, bytes], None] | None = None,
+) -> av.container.InputContainer:
+    """One recording, bytes [start, end) of the source; `seen` gets what is read of it, block by block.
+
+    Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `still_picture`, `too_many_streams`.
+    """
+    demuxer = recognised(source).demuxer if start == 0 else ""  # further recordings are like the first
+    options = {
+        "format_whitelist": demuxer or DEMUXERS,
+        "protocol_whitelist": "none",
+        "max_streams": str(limits.max_streams),
+    }
+    try:
+        container = av.open(
+            _Bytes(source, start, end, seen),
+            "r",
+            format=demuxer or None,
+            container_options=options,
+            options={"max_pixels": str(limits.max_pixels)},
+            metadata_errors="replace",
+            buffer_size=READ_BYTES,
+            io_open=_refuse,
+        )
+    except av.error.MemoryError:  # FFmpeg's answer to too many streams, too
+        raise BadMedia(
+            f"opening it takes more than {limits.max_streams} streams or more memory than is allowed",
+            code="too_many_streams",
+        ) from None
+    except (StageError, MemoryError):
+        raise
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
+        raise BadMedia(
+            f"no container this system reads ({_reason(error)}): not a video, or its header is missing or cut off",
+            code="unreadable_container",
+        ) from None
+    if len(container.streams) > limits.max_streams:
+        container.close()
+        raise BadMedia(f"more than {limits.max_streams} streams", code="too_many_streams")
+    return container
+
+
+def container_name(container: av.container.InputContainer) -> str:
+    """The first of FFmpeg's names for it."""
+    return container.format.name.split(",", maxsplit=1)[0]
+
+
+def time_base(stream: av.stream.Stream) -> Fraction:
+    """Seconds of a tick. Raises `BadMedia`."""
+    if not stream.time_base:
+        raise BadMedia(f"the {stream.type} stream has no time base", code="unreadable_container")
+    return stream.time_base
+
+
+def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The video streams that may be the film: no cover pictures, and a decoder is there. Raises `BadMedia` `no_video`,
+    `unknown_codec`, `encrypted`.
+    """
+    found = [stream for stream in container.streams.video if not stream.disposition & NOT_PICTURES]
+    if not found:
+        raise no_film(container)
+    readable = [stream for stream in found if stream.codec_context is not None]
+    if not readable:
+        if any(is_encrypted(packet) for packet in islice(container.demux(found), MAX_PACKETS_TO_CIPHERTEXT)):
+            raise encrypted()
+        raise BadMedia(
+            "no decoder for the video stream: its codec is not known, or it is encrypted", code="unknown_codec"
+        )
+    return readable
+
+
+def choose_video(container: av.container.InputContainer, index: int) -> av.VideoStream:
+    """The stream that plan found to be the film; the others are discarded while demuxing."""
+    readable = candidates(container)
+    chosen = next((stream for stream in readable if stream.index == index), readable[0])
+    only(container, [chosen])
+    return chosen
+
+
+def only(container: av.container.InputContainer, streams: Sequence[av.stream.Stream]) -> None:
+    """Read these streams and discard the others while demuxing."""
+    wanted = {stream.index for stream in streams}
+    for stream in container.streams:
+        stream.discard = Discard.default if stream.index in wanted else Discard.all
+
+
+def decoder_of(stream: av.VideoStream, limits: MediaLimits) -> av.VideoCodecContext:
+    """One thread: children are the parallelism, and errors then surface at the packet that caused them."""
+    context = stream.codec_context
+    alpha = _WITH_ALPHA.get(context.codec.canonical_name) if stream.metadata.get("alpha_mode") == "1" else None
+    if alpha is not None:
+        with_alpha = av.CodecContext.create(alpha, "r")
+        assert isinstance(with_alpha, av.VideoCodecContext)
+        context = with_alpha
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    context.thread_count = 1
+    context.copy_opaque = True
+    return context
+
+
+def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:
+    """Packets of the stream; damaged places are skipped. The empty packet at the end is left out."""
+    return cast("Iterator[VideoPacket]", all_packets(container, [stream]))
+
+
+def all_packets(
+    container: av.container.InputContainer, streams: Sequence[av.stream.Stream]
+) -> Iterator["av.Packet[av.stream.Stream]"]:
+    """As `packets`, of several streams in the order of the file."""
+    for _ in range(MAX_DEMUX_ERRORS):
+        try:
+            for packet in container.demux(list(streams)):
+                if packet.size or packet.pts is not None:
+                    yield packet
+        except IndexError:  # PyAV flushes streams that damage made appear after it counted them: the end, too
+            return
+        except av.error.MemoryError:  # a damaged size: FFmpeg refuses packets that cannot be with this code as well
+            continue
+        except (StageError, MemoryError):
+            raise
+        except (av.error.FFmpegError, OSError):
+            continue
+        return
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise BadMedia("the file refers to another file, which is not opened", code="nested_reference")
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", "") or type(error).__name__)

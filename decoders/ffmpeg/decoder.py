@@ -1,0 +1,107 @@
+"""`PyAVDecoder`: footage to frames through FFmpeg. Meant to run inside a sandboxed child (`decoders.sandbox.child`)."""
+
+from collections.abc import Iterator
+
+import av.logging
+import av.subtitles.stream  # av imports it with the first container, when a child cannot open files any more
+
+from decoders.ffmpeg.container import MediaLimits
+from decoders.ffmpeg.fast import fast_cells
+from decoders.ffmpeg.probe import inspect_source
+from decoders.ffmpeg.reader import FrameReader
+from decoders.protocol import Inspection, Source
+from decoders.sampling.cells import Cell, FullSampler
+from stream.errors import BadMedia, Superseded
+from stream.events.asset import SpanPlanned
+from stream.events.frames import Frames
+
+
+class PyAVDecoder:
+    """Keeps one container open over consecutive spans of the same source. Not thread-safe."""
+
+    def __init__(self, limits: MediaLimits | None = None) -> None:
+        av.logging.set_level(None)
+        self._limits = limits or MediaLimits()
+        self._source: Source | None = None
+        self._reader: FrameReader | None = None
+        self._key: tuple[object, ...] = ()
+
+    def inspect(self, source: Source) -> Inspection:
+        self._forget()
+        return inspect_source(source, self._limits)
+
+    def decode(self, source: Source, span: SpanPlanned) -> Iterator[Frames]:
+        _check_version(source, span)
+        reader = self._reader_for(source, span)
+        missing: list[int] = []
+        for cell in _cells(reader, span):
+            if cell.segment == span.end_segment - 1:
+                _check_version(source, span)
+            if cell.missing:
+                missing.append(cell.segment)
+            else:
+                yield _frames(cell, span, reader)
+        if missing:
+            raise _missing(missing, span, encrypted=reader.met_ciphertext)
+
+    def _reader_for(self, source: Source, span: SpanPlanned) -> FrameReader:
+        key = (span.source.tag, span.source.size_bytes, span.media, span.settings.sample_short_side)
+        if self._reader is None or self._source is not source or key != self._key:
+            self._forget()
+            self._reader = FrameReader(source, span.media, span.settings.sample_short_side, self._limits)
+            self._source, self._key = source, key
+        return self._reader
+
+    def _forget(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self._source = None
+
+
+def _cells(reader: FrameReader, span: SpanPlanned) -> Iterator[Cell]:
+    duration_ns = span.media.duration_ns
+    if span.settings.profile == "fast":
+        yield from fast_cells(reader, range(span.first_segment, span.end_segment), duration_ns)
+        return
+    sampler = FullSampler(span.first_segment, span.end_segment, duration_ns, reader.last_ns)
+    for frame in reader.frames(sampler.needs_from_ns, sampler.error_at):
+        yield from sampler.push(frame)
+        if sampler.done:
+            return
+    yield from sampler.finish()
+
+
+def _missing(segments: list[int], span: SpanPlanned, *, encrypted: bool) -> BadMedia:
+    number = f"{len(segments)} of {span.end_segment - span.first_segment} segments"
+    if encrypted:
+        return BadMedia(
+            f"the pictures are encrypted (copy protection) in {number}; publish a decrypted copy",
+            code="encrypted",
+            segments=segments,
+        )
+    return BadMedia(
+        f"nothing or less than half of the pictures could be decoded in {number}; the file is damaged or cut off there",
+        code="missing_frames",
+        segments=segments,
+    )
+
+
+def _frames(cell: Cell, span: SpanPlanned, reader: FrameReader) -> Frames:
+    width, height = reader.size
+    assert cell.colour is not None, "a cell with samples has seen a frame"
+    return Frames(
+        span=span.narrowed(cell.segment),
+        segment=cell.segment,
+        width=width,
+        height=height,
+        colour=cell.colour,
+        samples=cell.samples,
+        dense=cell.dense,
+        dense_times_ns=cell.dense_times_ns,
+        damaged=cell.damaged,
+    )
+
+
+def _check_version(source: Source, span: SpanPlanned) -> None:
+    if source.version != span.source:
+        raise Superseded("the source changed since it was planned; publish the asset again", code="source_changed")

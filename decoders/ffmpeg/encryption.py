@@ -1,0 +1,56 @@
+"""Whether footage is encrypted, as far as containers say it. Without the key nobody sees a picture of it."""
+
+import struct
+from typing import Any
+
+import av
+
+from decoders.formats.ebml import elements, within
+from decoders.protocol import Source
+from stream.errors import BadMedia
+
+HEAD_BYTES = 1 << 20
+"""Matroska's track list lies in front of the pictures."""
+
+_INFO = struct.Struct(">6I")
+_SUBSAMPLE = struct.Struct(">2I")
+_SEGMENT, _TRACKS, _ENTRY, _ENCODINGS, _ENCODING, _ENCRYPTION = (
+    *(0x18538067, 0x1654AE6B, 0xAE),
+    *(0x6D80, 0x6240, 0x5035),
+)
+_EBML = b"\x1a\x45\xdf\xa3"
+
+
+def encrypted() -> BadMedia:
+    return BadMedia(
+        "the pictures are encrypted (copy protection), and nothing can be seen without the key; publish a decrypted "
+        "copy of it",
+        code="encrypted",
+    )
+
+
+def is_encrypted(packet: "av.Packet[Any]") -> bool:
+    """Common encryption of MP4 and MOV (ISO/IEC 23001-7), whatever the key system: some of the packet is ciphertext."""
+    if not packet.has_sidedata("encryption_info"):
+        return False
+    info = bytes(packet.get_sidedata("encryption_info"))
+    if len(info) < _INFO.size:
+        return True
+    *_, key_id_bytes, iv_bytes, subsamples = _INFO.unpack_from(info)
+    parts = info[_INFO.size + key_id_bytes + iv_bytes :]
+    whole = parts[: min(subsamples, len(parts) // _SUBSAMPLE.size) * _SUBSAMPLE.size]
+    return subsamples == 0 or any(hidden for _, hidden in _SUBSAMPLE.iter_unpack(whole))
+
+
+def is_encrypted_track(source: Source, start_byte: int, index: int) -> bool:
+    """Matroska's ContentEncryption on the stream with this index (RFC 9559, 5.1.4.1.31)."""
+    source.seek(start_byte)
+    head = source.read(HEAD_BYTES)
+    if not head.startswith(_EBML):
+        return False
+    tracks = list(within(head, (_SEGMENT, _TRACKS, _ENTRY)))
+    return index < len(tracks) and any(
+        kind == _ENCRYPTION
+        for encoding in within(tracks[index], (_ENCODINGS, _ENCODING))
+        for kind, _ in elements(encoding)
+    )

@@ -1,0 +1,88 @@
+"""What plan says of a stream's pictures, from its first one and from the container's header."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from decoders.ffmpeg.header import header_facts
+from decoders.pictures.colour import reading_of
+from decoders.pictures.geometry import Orientation, display_size
+from decoders.pictures.rescale import stated_orientation
+from decoders.pictures.shape import PixelAspect
+from stream.events.media import Crop
+
+_WITHOUT_ASPECT = frozenset({"mpegts", "mpeg", "flv", "ogg", "ivf"})
+"""Containers that say nothing of it: what FFmpeg tells is what it met while it probed, at whichever picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """The fields of `Media` of these names."""
+
+    width: int
+    height: int
+    display_width: int
+    display_height: int
+    rotation: int
+    mirrored: bool
+    crop: Crop
+    coded_aspect: float
+    dolby_vision: int | None
+    pix_fmt: str
+    interlaced: bool
+    notes: tuple[str, ...]
+
+
+def picture_facts(container: str, stream: av.VideoStream, head: av.VideoFrame) -> PictureFacts:
+    """`head` is the first picture a plain decode shows, `container` the demuxer's name."""
+    header = header_facts(stream)
+    orientation = stated_orientation(head) or Orientation()
+    width, height = head.width, head.height
+    crop = _sensible(header.crop, width, height)
+    top, bottom, left, right = crop
+    coded_aspect = PixelAspect().of(head)
+    shown = display_size(
+        width - left - right,
+        height - top - bottom,
+        _aspect(container, stream, coded_aspect),
+        orientation.rotation,
+    )
+    return PictureFacts(
+        width=width,
+        height=height,
+        display_width=shown[0],
+        display_height=shown[1],
+        rotation=orientation.rotation,
+        mirrored=orientation.mirrored,
+        crop=crop,
+        coded_aspect=coded_aspect,
+        dolby_vision=header.dolby_vision,
+        pix_fmt=head.format.name,
+        interlaced=head.interlaced_frame,
+        notes=_notes(head, header.dolby_vision),
+    )
+
+
+def _aspect(container: str, stream: av.VideoStream, coded: float) -> Fraction | float | None:
+    stated = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    if container in _WITHOUT_ASPECT and abs(float(stated or 1) - coded) > PixelAspect.NEAR:
+        return coded
+    return Fraction(stated) if stated else None
+
+
+def _sensible(crop: Crop, width: int, height: int) -> Crop:
+    """None where nothing would be left."""
+    top, bottom, left, right = crop
+    return crop if top + bottom <= height - 2 and left + right <= width - 2 else (0, 0, 0, 0)
+
+
+def _notes(head: av.VideoFrame, dolby_vision: int | None) -> tuple[str, ...]:
+    if dolby_vision is not None:
+        note: str | None = (
+            f"Dolby Vision profile {dolby_vision}: its colours are converted without the metadata that comes with each "
+            "picture, so they may differ from what a Dolby Vision player shows"
+        )
+    else:
+        note = reading_of(head, head.format.name).note
+    return () if note is None else (note,)

@@ -1,0 +1,314 @@
+"""One recording: opened, its film chosen, its packets read and its first frame decoded, no further."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import TypeAlias
+
+import av
+import av.error
+
+from decoders.ffmpeg.container import (
+    MediaLimits,
+    VideoPacket,
+    choose_video,
+    container_name,
+    decoder_of,
+    open_container,
+    packets,
+    time_base,
+)
+from decoders.ffmpeg.decode_times import DecodeTimes, reorder_ticks, stream_rate
+from decoders.ffmpeg.encryption import encrypted, is_encrypted, is_encrypted_track
+from decoders.ffmpeg.facts import picture_facts
+from decoders.ffmpeg.recordings import Beginnings, walk
+from decoders.ffmpeg.refusals import still
+from decoders.ffmpeg.survey import Heard, choose, frame_ticks, hear, listed, rank
+from decoders.ffmpeg.timeline import DECODE_DURATIONS, Extent, Sound, asks_for_sound, extents, lay_out, ticks_to_ns
+from decoders.formats.elementary import ANIMATED, ELEMENTARY, RATE_ASSUMED
+from decoders.memory import raise_if_out_of_memory
+from decoders.protocol import Source
+from decoders.sources.identity import PacketIndex
+from stream.errors import BadMedia, StageError
+from stream.events.asset import Media
+from stream.events.grid import SECOND_NS
+
+TAIL_PACKETS = 64
+MAX_PACKETS_TO_FIRST_FRAME = 3000
+MAX_BYTES_TO_ANOTHER = 256 << 20
+"""How far a further recording is looked for behind one that cannot be opened."""
+
+_Head: TypeAlias = av.VideoFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Bytes `window` of the file and what they hold. The runs of `media` begin at asset time 0. `heard` are the packets
+    of every stream that may be the film, by its index; empty where an index was enough.
+    """
+
+    window: range
+    media: Media
+    extents: tuple[Extent, ...]
+    index: PacketIndex
+    parameters: bytes
+    stream_id: int
+    heard: dict[int, Heard] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Bytes that hold no picture which could be read. `footage`: there are some, as far as one can tell."""
+
+    window: range
+    error: BadMedia
+    footage: bool = True
+
+
+def read_recording(
+    source: Source, window: range, limits: MediaLimits, wanted: Callable[[int], bool] = lambda _: True
+) -> Recording | Unread:
+    """The first recording in these bytes; its own window ends where a further one begins. `wanted` says which ids of
+    streams may be the film.
+    """
+    while True:
+        try:
+            found = _read(source, window, limits, wanted)
+        except BadMedia as error:
+            return Unread(window, error, footage=error.code != "no_video")
+        if not isinstance(found, int):
+            return found
+        window = range(window.start, found)
+
+
+def _read(
+    source: Source, window: range, limits: MediaLimits, wanted: Callable[[int], bool]
+) -> Recording | Unread | int:
+    """The recording, or where it ends if that is before the window does: it has to be read again without the rest."""
+    beginnings = Beginnings(window.start)
+    try:
+        container = open_container(source, limits, window.start, window.stop, beginnings.seen)
+    except BadMedia:  # what follows may be what FFmpeg takes offence at: MXF is read from its end, too
+        beginnings.read_on(source, min(window.stop, window.start + MAX_BYTES_TO_ANOTHER))
+        end = beginnings.after(window.start)
+        if end is None:
+            raise
+        return end
+    try:
+        outline = walk(source, container_name(container), window.start, window.stop)
+        if outline.end is not None:
+            return outline.end
+        beginnings.known = outline.repeats
+        ranks = None if outline.fragments else listed(container)
+        if ranks is not None:
+            return _from_index(container, choose(ranks), window, limits)
+        heard, first = hear(container, beginnings, window.start, wanted)
+        if beginnings.after(first) is None:
+            beginnings.read_on(source, window.stop)
+        end = beginnings.after(first)
+        if end is not None:
+            return end
+        if not any(each.track.packets for each in heard.values()):
+            return Unread(window, BadMedia("the video stream holds no picture", code="no_frames"), footage=False)
+        streams = {each.index: each for each in container.streams.video}
+        film = choose([rank(streams[index], each.track.packets, each.track.seconds) for index, each in heard.items()])
+        asks = asks_for_sound(heard[film].track, container_name(container))
+    finally:
+        container.close()
+    if is_encrypted_track(source, window.start, film):
+        raise encrypted()
+    container = open_container(source, limits, window.start, window.stop)
+    try:
+        if asks:
+            heard, _ = hear(container, beginnings, window.start, wanted, Sound())
+            container.close()
+            container = open_container(source, limits, window.start, window.stop)
+        return _from_packets(container, film, heard, window, limits)
+    finally:
+        container.close()
+
+
+def _from_packets(
+    container: av.container.InputContainer, film: int, heard: dict[int, Heard], window: range, limits: MediaLimits
+) -> Recording:
+    """`container` is newly opened: the first frame is decoded from the beginning."""
+    stream, decoder = _prepared(container, film, limits)
+    head, _ = _first_frame(decoder, DecodeTimes(container_name(container), stream).restored(packets(container, stream)))
+    found = extents(heard[film].track, container_name(container))
+    if not any(extent.frames for extent in found):
+        raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
+    found[0] = replace(found[0], start_pts=_pts(head))
+    count = sum(extent.frames for extent in found)
+    if count < 2 and container_name(container) in ANIMATED | {"mjpeg"}:
+        raise still(container_name(container).upper())
+    media = _media(container, stream, head, found, count, len(window))
+    return Recording(window, media, tuple(found), heard[film].index, _parameters(media, stream), stream.id, heard)
+
+
+def _from_index(container: av.container.InputContainer, film: int, window: range, limits: MediaLimits) -> Recording:
+    stream, decoder = _prepared(container, film, limits)
+    restored = DecodeTimes(container_name(container), stream).restored(packets(container, stream))
+    head, seen = _first_frame(decoder, restored)
+    found = _indexed_extent(container, stream, head, seen, len(window))
+    index = PacketIndex()
+    for entry in stream.index_entries:
+        index.add(entry.timestamp, entry.size, key=entry.is_keyframe)
+    media = _media(container, stream, head, [found], stream.frames or len(stream.index_entries), len(window))
+    return Recording(window, media, (found,), index, _parameters(media, stream), stream.id)
+
+
+def _indexed_extent(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    head: _Head,
+    seen: list[VideoPacket],
+    size_bytes: int,
+) -> Extent:
+    """Key frames from the index (decode times moved by the first packet's reordering), the end from the tail."""
+    entries = stream.index_entries
+    last = entries[len(entries) - 1]
+    shift = next((packet.pts - packet.dts for packet in seen if packet.pts is not None and packet.dts is not None), 0)
+    keys = tuple(entry.timestamp + shift for entry in entries if entry.is_keyframe and not entry.is_discard)
+    default = frame_ticks(stream)
+    shown = _shown(seen, default)
+    if last.pos + last.size <= size_bytes:
+        try:
+            container.seek(entries[max(0, len(entries) - TAIL_PACKETS)].timestamp, stream=stream, any_frame=True)
+        except av.error.FFmpegError as error:
+            raise_if_out_of_memory(error)
+        tail = DecodeTimes(container_name(container), stream).restored(packets(container, stream))
+        shown += _shown(tail, default)
+        last_pts, own = max(shown, key=lambda each: each[0], default=(0, default))
+        lasting = shown[-1][1] if shown and container_name(container) in DECODE_DURATIONS else own
+        end_pts = last_pts + lasting
+    else:  # cut off: the header's word is what should be there
+        last_pts = max(last.timestamp + shift, *(pts for pts, _ in shown))
+        end_pts = max(last_pts + default, _pts(head) + (stream.duration or 0))
+    return Extent(0, _pts(head), end_pts, last_pts, len(entries), keys)
+
+
+def _shown(following: Iterable[VideoPacket], default: int) -> list[tuple[int, int]]:
+    """(pts, duration) of each packet that has a time and is shown."""
+    return [
+        (packet.pts, packet.duration or default)
+        for packet in following
+        if packet.pts is not None and not packet.is_discard
+    ]
+
+
+def _prepared(
+    container: av.container.InputContainer, film: int, limits: MediaLimits
+) -> tuple[av.VideoStream, av.VideoCodecContext]:
+    stream = choose_video(container, film)
+    _check_pixels(stream, limits)
+    return stream, decoder_of(stream, limits)
+
+
+def _parameters(media: Media, stream: av.VideoStream) -> bytes:
+    """What makes the stream decodable, for identity."""
+    facts = f"{media.codec},{media.width},{media.height},{media.pix_fmt}".encode()
+    return facts + (stream.codec_context.extradata or b"")
+
+
+def _first_frame(decoder: av.VideoCodecContext, following: Iterator[VideoPacket]) -> tuple[_Head, list[VideoPacket]]:
+    """The first frame a plain decode shows, and the packets that were read for it."""
+    seen: list[VideoPacket] = []
+    for packet in following:
+        seen.append(packet)
+        frame = _decoded(decoder, packet)
+        if frame is not None:
+            return frame, seen
+        if len(seen) >= MAX_PACKETS_TO_FIRST_FRAME:
+            break
+    frame = _decoded(decoder, None)
+    if frame is None:
+        if any(is_encrypted(packet) for packet in seen):
+            raise encrypted()
+        raise BadMedia(
+            "not a single frame could be decoded; the stream is damaged, encrypted or claims pictures of a size that"
+            " cannot be",
+            code="no_frames",
+        )
+    return frame, seen
+
+
+def _decoded(decoder: av.VideoCodecContext, packet: "VideoPacket | None") -> av.VideoFrame | None:
+    if packet is not None and (not packet.size or is_encrypted(packet)):
+        return None
+    try:
+        frames = decoder.decode(packet)
+    except (StageError, MemoryError):
+        raise
+    except (av.error.FFmpegError, OSError) as error:
+        raise_if_out_of_memory(error)
+        return None
+    return next((frame for frame in frames if frame.pts is not None or frame.dts is not None), None)
+
+
+def _media(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    head: _Head,
+    found: list[Extent],
+    frame_count: int,
+    size_bytes: int,
+) -> Media:
+    base = time_base(stream)
+    runs = lay_out(found, base.numerator, base.denominator)
+    duration_ns = runs[-1].end_ns
+    if duration_ns == 0:
+        raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
+    name = container_name(container)
+    rate, assumed = stream_rate(stream) if name in ELEMENTARY else (stream.average_rate, False)
+    facts = asdict(picture_facts(name, stream, head))
+    facts["notes"] += (RATE_ASSUMED,) if assumed else ()
+    return Media(
+        container=name,
+        codec=stream.codec_context.codec.canonical_name,
+        stream_index=stream.index,
+        **facts,
+        time_base_num=base.numerator,
+        time_base_den=base.denominator,
+        average_rate=float(rate) if rate and rate > 0 else None,
+        duration_ns=duration_ns,
+        frame_count=frame_count,
+        runs=runs,
+        reorder_ticks=reorder_ticks(name, head, found[-1].end_pts),
+        timecode=_timecode(container, stream, head),
+        file_offset_ns=_file_offset_ns(container, ticks_to_ns(runs[0].first_pts, base.numerator, base.denominator)),
+        bit_rate=stream.bit_rate or min(size_bytes * 8 * SECOND_NS // duration_ns, 2**63 - 1),
+        audio_streams=len(container.streams.audio),
+    )
+
+
+def _check_pixels(stream: av.VideoStream, limits: MediaLimits) -> None:
+    if stream.width * stream.height > limits.max_pixels:
+        raise BadMedia(
+            f"claims {stream.width} x {stream.height} pixels; the limit is {limits.max_pixels} pixels a frame",
+            code="too_many_pixels",
+        )
+
+
+def _file_offset_ns(container: av.container.InputContainer, first_ns: int) -> int:
+    """From where players begin to count to the first picture. They count from the earliest time stamp of any stream;
+    priming samples of sound before 0 are not played.
+    """
+    start_ns = max(0, container.start_time or 0) * SECOND_NS // av.time_base
+    return max(0, first_ns - start_ns)
+
+
+def _timecode(container: av.container.InputContainer, stream: av.VideoStream, head: _Head) -> str | None:
+    """The first picture's, as the container states it (tmcd track, MXF, Matroska tag), else as the coded picture does
+    (GOP header of MPEG-2, picture timing of H.264 and HEVC).
+    """
+    others = (other.metadata for other in container.streams)
+    for metadata in (stream.metadata, container.metadata, *others, head.metadata):
+        for name, value in metadata.items():
+            if name.lower() == "timecode" and value:
+                return str(value)[:32]
+    return None
+
+
+def _pts(frame: _Head) -> int:
+    pts = frame.dts if frame.pts is None else frame.pts
+    assert pts is not None
+    return pts

@@ -1,0 +1,47 @@
+"""What a file is that no film can be decoded from, in words, and what to do."""
+
+import av
+from av.stream import Disposition
+
+from decoders.formats.sniff import FAR_BYTES, SNIFF_BYTES, UNKNOWN, Guess, Sort, reaches_far, sniff
+from decoders.protocol import Source
+from stream.errors import BadMedia
+
+NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_PASSED_ON = (Sort.FOOTAGE, Sort.SOUND, Sort.UNKNOWN)
+"""For FFmpeg to judge: it tells sound from a film that is called like it."""
+
+
+def recognised(source: Source) -> Guess:
+    """What the file begins like. Raises `BadMedia` `still_picture` or `unreadable_container` for what no demuxer that
+    is allowed would make a film of.
+    """
+    source.seek(0)
+    head = source.read(SNIFF_BYTES)
+    if reaches_far(head):
+        head += source.read(FAR_BYTES)
+    guess = sniff(head)
+    if guess.sort in _PASSED_ON:
+        return guess if guess.demuxer else UNKNOWN
+    code = "still_picture" if guess.sort is Sort.PICTURE else "unreadable_container"
+    raise BadMedia(guess.refusal, code=code)
+
+
+def still(name: str) -> BadMedia:
+    """One picture, where a film was hoped for."""
+    return BadMedia(Guess(Sort.PICTURE, f"a still picture ({name})").refusal, code="still_picture")
+
+
+def no_film(container: av.container.InputContainer) -> BadMedia:
+    """For a container without a video stream that may be the film."""
+    kinds = {stream.type for stream in container.streams}
+    shown = [stream.disposition for stream in container.streams.video]
+    if any(each & Disposition.still_image for each in shown) and "audio" not in kinds:
+        return still("HEIF or AVIF")
+    if "audio" in kinds:
+        cover = " with a cover picture" if shown else ""
+        return BadMedia(
+            f"no video stream: this is sound{cover} and no film; publish the film that it belongs to", code="no_video"
+        )
+    found = ", ".join(sorted(kinds - {"video"})) or ("a picture" if shown else "nothing")
+    return BadMedia(f"no video stream (found: {found}); publish the film that it belongs to", code="no_video")

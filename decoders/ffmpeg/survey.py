@@ -1,0 +1,134 @@
+"""The packets of one recording: which stream is the film, and what its packets say. Decodes nothing."""
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import cast
+
+import av
+
+from decoders.ffmpeg.container import all_packets, candidates, container_name, only, time_base
+from decoders.ffmpeg.decode_times import DecodeTimes
+from decoders.ffmpeg.recordings import Beginnings
+from decoders.ffmpeg.timeline import Sound, Track
+from decoders.sources.identity import PacketIndex
+from stream.errors import BadMedia
+
+FILM_FRAMES = 24
+FILM_SHARE = 4
+"""A stream with less than a quarter of another's pictures, and few of them, or of its length is a poster or preview."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """What is known of a stream when the film is chosen."""
+
+    index: int
+    frames: int
+    seconds: float
+    area: int
+    default: bool
+
+
+@dataclass(slots=True)
+class Heard:
+    """One stream's packets. `places` are where they lie in the file, -1 where that is not told."""
+
+    stream_id: int
+    track: Track
+    index: PacketIndex = field(default_factory=PacketIndex)
+    places: "array[int]" = field(default_factory=lambda: array("q"))
+    sizes: "array[int]" = field(default_factory=lambda: array("q"))
+
+
+def choose(ranks: Sequence[Rank]) -> int:
+    """The film's stream: flagged as default, else the largest; but no poster or preview beats a film."""
+    frames, seconds = max(each.frames for each in ranks), max(each.seconds for each in ranks)
+
+    def key(each: Rank) -> tuple[bool, bool, int, int, int]:
+        many = each.frames >= FILM_FRAMES or each.frames * FILM_SHARE >= frames
+        long = each.seconds * FILM_SHARE >= seconds
+        return many and long, each.default, each.area, each.frames, -each.index
+
+    return max(ranks, key=key).index
+
+
+def rank(stream: av.VideoStream, frames: int, seconds: float) -> Rank:
+    default = bool(stream.disposition & av.stream.Disposition.default)
+    return Rank(stream.index, frames, seconds, stream.width * stream.height, default)
+
+
+def frame_ticks(stream: av.VideoStream) -> int:
+    """One frame's duration where a packet does not say."""
+    rate = stream.average_rate or stream.guessed_rate
+    return max(1, round(1 / (time_base(stream) * rate))) if rate else 1
+
+
+def listed(container: av.container.InputContainer) -> list[Rank] | None:
+    """The streams as the index has them, or None where it does not list every packet. MP4, MOV and AVI do, but for
+    fragmented ones; of a stream with one picture there is no telling.
+    """
+    if container_name(container) not in ("mov", "avi"):
+        return None
+    ranks: list[Rank] = []
+    for stream in candidates(container):
+        entries = stream.index_entries
+        if len(entries) > stream.frames:
+            return None
+        ticks = entries[len(entries) - 1].timestamp - entries[0].timestamp if len(entries) else 0
+        ranks.append(rank(stream, len(entries), float(ticks * time_base(stream))))
+    return ranks if max(each.frames for each in ranks) > 1 else None
+
+
+def hear(
+    container: av.container.InputContainer,
+    beginnings: Beginnings,
+    start: int,
+    wanted: Callable[[int], bool],
+    sound: Sound | None = None,
+) -> tuple[dict[int, Heard], int]:
+    """Every packet of the streams that may be the film, and where in the file they begin. `wanted` says which ids
+    count; `sound` hears the packets of sound, too. Ends early where a further recording begins: what FFmpeg makes of
+    its packets is not to be trusted.
+    """
+    name = container_name(container)
+    videos = [stream for stream in candidates(container) if wanted(stream.id)]
+    if not videos:
+        raise BadMedia("the video stream is not there", code="no_video")
+    others: Mapping[int, Fraction] = {}
+    if sound is not None:
+        others = {each.index: time_base(each) for each in container.streams.audio}
+    only(container, [*videos, *(container.streams[index] for index in others)])
+    heard = {each.index: Heard(each.id, Track(time_base(each), frame_ticks(each))) for each in videos}
+    times = {each.index: DecodeTimes(name, each) for each in videos}
+    first: int | None = None  # what lies before the first packet belongs to the head
+    for each in all_packets(container, [*videos, *(container.streams[index] for index in others)]):
+        packet = cast("av.Packet[av.VideoStream]", each)
+        index = packet.stream_index
+        if index in others:
+            if packet.dts is not None and sound is not None:
+                sound.heard(index, float(packet.dts * others[index]))
+            continue
+        times[index].restore(packet)
+        if first is None and packet.pos is not None:
+            first = start + packet.pos
+        if beginnings.places and beginnings.after(start if first is None else first) is not None:
+            break
+        _add(heard[index], packet, sound)
+    return heard, start if first is None else first
+
+
+def _add(heard: Heard, packet: "av.Packet[av.VideoStream]", sound: Sound | None) -> None:
+    pts = packet.dts if packet.pts is None else packet.pts
+    heard.index.add(pts or 0, packet.size, key=packet.is_keyframe)
+    heard.places.append(-1 if packet.pos is None else packet.pos)
+    heard.sizes.append(packet.size)
+    heard.track.add(
+        pts,
+        packet.dts,
+        packet.duration or 0,
+        key=packet.is_keyframe,
+        discarded=packet.is_discard,
+        sound=sound,
+    )

@@ -1,0 +1,153 @@
+"""The decode child: a fresh interpreter that decodes for `decoders.sandbox.pool` what its parent opens. No torch in it.
+
+Messages are JSON, so a child that a hostile file took over cannot make its parent run anything. Pixels go through a
+slab of memory that belongs to the parent. What else it may do: `decoders.sandbox.confinement`.
+"""
+
+import importlib
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from decoders.protocol import Decoder
+from decoders.sandbox.child_source import SourceChannel
+from decoders.sandbox.confinement import confine, die_with
+from decoders.sandbox.messages import Messages
+from decoders.sources.counting_source import Metered
+from stream.errors import BadMedia, StageError
+from stream.events.asset import SpanPlanned
+from stream.events.frames import MAX_FRAMES_BYTES
+
+SLOTS = 2
+SLOT_BYTES = MAX_FRAMES_BYTES
+
+
+class _Stopped(Exception):
+    """The parent no longer wants the rest of the span."""
+
+
+def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> None:
+    """Serve requests until the parent goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    messages = Messages(socket.socket(fileno=control_fd))
+    channel = SourceChannel(socket.socket(fileno=source_fd))
+    setup = messages.receive()
+    die_with(setup["parent"])
+    module, _, name = setup["decoder"].partition(":")
+    decoder: Decoder = getattr(importlib.import_module(module), name)()
+    slab = mmap.mmap(slab_fd, SLOTS * SLOT_BYTES)
+    held = confine(setup["memory_bytes"], module.partition(".")[0])
+    threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
+    child = _Child(messages, slab, channel, decoder)
+    child.send({"kind": "ready", "held": held})
+    child.serve()
+
+
+class _Child:
+    def __init__(self, messages: Messages, slab: mmap.mmap, channel: SourceChannel, decoder: Decoder) -> None:
+        self._messages = messages
+        self._slab = slab
+        self._channel = channel
+        self._decoder = decoder
+        self._source: Metered | None = None
+        self._sent = self._freed = 0
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._messages.send(message)
+
+    def serve(self) -> None:
+        actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "inspect": self._inspect,
+            "decode": self._decode,
+        }
+        while True:
+            request = self._messages.receive()
+            action = actions.get(request["do"])
+            if action is None:
+                continue  # "free" and "stop" that crossed with the end of a span
+            answer = self._answer(action, request)
+            self.send(answer)
+            if answer.get("spent"):
+                return
+
+    def _answer(self, action: Callable[[dict[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return action(request)
+        except _Stopped:
+            return {"kind": "done"}
+        except StageError as error:
+            return _error(type(error).__name__, error.code, error.message, error.segments)
+        except MemoryError:
+            self._channel.forget()
+            message = "decoding needs more memory than is allowed; the file claims more than it can be"
+            return _error("BadMedia", "decoder_out_of_memory", message, ()) | {"spent": True}
+        except Exception as error:  # noqa: BLE001 - a defect of the decoder; only where and what, never content
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            return _error("", "decoder_defect", f"{type(error).__name__} in {place}", ())
+
+    def _inspect(self, _: dict[str, Any]) -> dict[str, Any]:
+        source = self._opened()
+        with source.reporting(lambda: self.send({"kind": "progress"})):
+            found = self._decoder.inspect(source)
+        return {
+            "kind": "inspection",
+            "source": found.source.model_dump(),
+            "content_digest": found.content_digest,
+            "media": found.media.model_dump(),
+            "keyframes_ns": found.keyframes_ns,
+        }
+
+    def _decode(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._sent = self._freed = 0
+        span = SpanPlanned.model_validate_json(request["span"])
+        source = self._opened()
+        read_bytes = source.read_bytes
+        for frames in self._decoder.decode(source, span):
+            value = frames.to_bytes()
+            if len(value) > SLOT_BYTES:
+                raise BadMedia(f"segment {frames.segment} is too large", code="too_large", segments=[frames.segment])
+            self._wait_for_slot()
+            offset = (self._sent % SLOTS) * SLOT_BYTES
+            self._slab[offset : offset + len(value)] = value
+            self._sent += 1
+            before, read_bytes = read_bytes, source.read_bytes
+            place = {"offset": offset, "size": len(value), "segment": frames.segment}
+            self.send({"kind": "frames", "read_bytes": read_bytes - before} | place)
+        return {"kind": "done"}
+
+    def _wait_for_slot(self) -> None:
+        """Takes what the parent said meanwhile; blocks only while both slots are full."""
+        while self._sent - self._freed >= SLOTS or self._messages.pending():
+            request = self._messages.receive()
+            if request["do"] == "stop":
+                raise _Stopped
+            self._freed += 1
+
+    def _opened(self) -> Metered:
+        """Kept over consecutive requests for the same, unchanged source."""
+        source, same = self._channel.open()
+        if self._source is None or not same:
+            self._source = Metered(source, source.opened_version.size_bytes)
+        return self._source
+
+
+def _error(kind: str, code: str, message: str, segments: tuple[int, ...]) -> dict[str, Any]:
+    return {"kind": "error", "error": kind, "code": code, "message": message, "segments": segments}
+
+
+def _die_with_parent(lifeline_fd: int) -> None:
+    """The parent holds the other end and never writes: the read returns when the parent is gone, however it went."""
+    os.read(lifeline_fd, 1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:5]))

@@ -1,0 +1,211 @@
+"""What a decode child may do on this machine once it is up: compute, and talk over what it was given.
+
+It holds for a child that a hostile file took over: the kernel refuses, not our code. See docs/adr/0038.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from decoders.sandbox.kernel import GET_NO_NEW_PRIVS, SET_NAME, SET_NO_NEW_PRIVS, SET_PDEATHSIG, prctl, system_call
+from decoders.sandbox.landlock import only_read
+
+ALLOWED_ENVIRONMENT = (
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONUTF8",
+)
+_ONE_THREAD = {
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""Libraries start no thread of their own: Landlock restricts the thread that asks for it, and what that starts."""
+MEASURES = ("environment", "no new privileges", "limits", "processes", "network", "file system")
+_LIMITS = {
+    resource.RLIMIT_CORE: 0,  # what a hostile file crashes leaves no gigabytes behind
+    resource.RLIMIT_FSIZE: 0,
+    resource.RLIMIT_NOFILE: 64,
+}
+_SET_MODE_FILTER, _ALL_THREADS = 1, 1
+_CLONE_THREAD = 0x10000
+_WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND | (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY)
+_TERMINAL, _NONBLOCKING, _CLOSE_ON_EXEC = 0x5401, 0x5421, 0x5451  # what Python asks of a descriptor
+_DESCRIPTOR_COMMANDS = (
+    fcntl.F_DUPFD,
+    fcntl.F_DUPFD_CLOEXEC,
+    fcntl.F_GETFD,
+    fcntl.F_SETFD,
+    fcntl.F_GETFL,
+    fcntl.F_SETFL,
+)
+_LOW = 0xFFFF_FFFF
+
+_CALLS = """
+read readv pread64 preadv write writev lseek close dup dup3 fstat poll ppoll select pselect6 pipe2 eventfd2
+recvfrom recvmsg sendto sendmsg shutdown getsockname getpeername getsockopt
+mmap munmap mprotect mremap madvise brk futex sched_yield sched_getaffinity getcpu rseq membarrier
+set_robust_list get_robust_list set_tid_address arch_prctl restart_syscall exit exit_group
+rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday
+time times getrandom getpid getppid gettid getuid geteuid getgid getegid getrusage getrlimit uname sysinfo
+stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd getdents64
+"""
+"""Beside these some with conditions, see `_filter`. Some exist on one architecture only."""
+
+
+def environment(of: Mapping[str, str]) -> dict[str, str]:
+    """What a child is given of the environment: nothing that could be secret."""
+    return {name: of[name] for name in ALLOWED_ENVIRONMENT if name in of} | _ONE_THREAD
+
+
+def die_with(parent: int) -> None:
+    """The kernel ends this process with the thread that started it. Linux only; elsewhere the lifeline does."""
+    if sys.platform == "linux":
+        prctl(SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+def confine(memory_bytes: int, package: str) -> dict[str, bool]:
+    """Gives up what decoding does not need, for good, and says which of `MEASURES` hold: each was tried.
+
+    To be called when everything is imported and before there is another thread. `package` has the decoder: code that
+    is imported later is still found.
+    """
+    _limit(memory_bytes)
+    reading = _read_code_only(package)
+    _load_filter(reading=reading)
+    return _held()
+
+
+def _limit(memory_bytes: int) -> None:
+    """Soft and hard alike. Memory is address space beyond what the interpreter and its libraries have already."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        _set_limit(resource.RLIMIT_AS, used + memory_bytes)
+    for limit, most in _LIMITS.items():
+        _set_limit(limit, most)
+
+
+def _set_limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    within = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (within, within))
+
+
+def _read_code_only(package: str) -> bool:
+    """Whether Landlock holds for the whole process."""
+    if sys.platform != "linux":
+        return False
+    try:
+        prctl(SET_NO_NEW_PRIVS, 1)
+        if len(list(Path("/proc/self/task").iterdir())) > 1:  # that other thread would not be restricted
+            return False
+        only_read(_code_folders(package))
+    except OSError:
+        return False
+    return True
+
+
+def _code_folders(package: str) -> set[str]:
+    installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    installed |= {entry for entry in sys.path if Path(entry).name in {"site-packages", "dist-packages", "lib-dynload"}}
+    ours = {folder for name in ("decoders", "stream", package) for folder in getattr(sys.modules[name], "__path__", ())}
+    return {folder for folder in installed | ours if Path(folder).is_dir()}
+
+
+def _load_filter(*, reading: bool) -> None:
+    """A system call that is not on the list fails with EPERM, in every thread. Opening is on it where Landlock bounds
+    what can be opened.
+    """
+    from seccompy import UnsupportedError, syscall_nr
+
+    with suppress(OSError, UnsupportedError):  # whether it holds is found by trying
+        program = _filter(reading=reading)
+        instructions = struct.pack("HP", len(program) // 8, ctypes.addressof(program))
+        prctl(SET_NO_NEW_PRIVS, 1)
+        system_call(syscall_nr("seccomp"), _SET_MODE_FILTER, _ALL_THREADS, instructions)
+
+
+def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
+    from seccompy import Action, ArgCmp, CmpOp, Filter, syscall_nr
+
+    def is_(index: int, value: int, mask: int = _LOW) -> list[ArgCmp]:
+        return [ArgCmp(index, CmpOp.MASKED_EQ, value, mask)]
+
+    made = Filter(default=int(Action.ERRNO) | errno.EPERM)
+    for call in _CALLS.split():
+        try:
+            made.allow(syscall_nr(call))
+        except ValueError:
+            continue  # not on this architecture
+    made.errno("clone3", errno.ENOSYS)  # its flags lie in memory; the C library then takes clone
+    made.allow("clone", args=is_(0, _CLONE_THREAD, _CLONE_THREAD))
+    made.allow("prlimit64", args=[ArgCmp(2, CmpOp.EQ, 0)])  # to ask, not to set
+    made.allow("prctl", args=is_(0, SET_NAME))
+    made.allow("prctl", args=is_(0, GET_NO_NEW_PRIVS))
+    for call in ("kill", "tgkill"):
+        made.allow(call, args=is_(0, os.getpid()))
+    for request in (_TERMINAL, _NONBLOCKING, _CLOSE_ON_EXEC):
+        made.allow("ioctl", args=is_(1, request))
+    for command in _DESCRIPTOR_COMMANDS:
+        made.allow("fcntl", args=is_(1, command))
+    if reading:
+        made.allow("openat", args=is_(2, 0, _WRITING))
+    return ctypes.create_string_buffer(made.program, len(made.program))
+
+
+def _held() -> dict[str, bool]:
+    """By trying: a measure holds when the kernel says no."""
+    tries: dict[str, Callable[[], bool]] = {
+        "environment": lambda: set(os.environ) <= {*ALLOWED_ENVIRONMENT, *_ONE_THREAD},
+        "no new privileges": lambda: sys.platform == "linux" and prctl(GET_NO_NEW_PRIVS) == 1,
+        "limits": lambda: all(map(_is_for_good, _LIMITS)),
+        "processes": lambda: _refused(_fork) and _refused(lambda: os.kill(os.getppid(), 0)),
+        "network": lambda: _refused(lambda: socket.socket(socket.AF_INET)) and _refused(socket.socketpair),
+        "file system": lambda: _refused(lambda: os.open("/", os.O_RDONLY)) and _refused(_write),
+    }
+    return {name: tries[name]() for name in MEASURES}
+
+
+def _refused(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except (PermissionError, ValueError):  # ValueError: what `resource` makes of EPERM
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_for_good(limit: int) -> bool:
+    soft, hard = resource.getrlimit(limit)
+    return soft == hard and _refused(lambda: resource.setrlimit(limit, (hard, hard + 1)))
+
+
+def _fork() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _write() -> None:
+    os.close(os.open("/dev/null", os.O_WRONLY))

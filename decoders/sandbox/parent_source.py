@@ -1,0 +1,140 @@
+"""The parent's side of a child's source: it opens, checks and reads, the child asks. A thread for each child.
+
+The child names nothing: which uri is meant, the parent has said here. It gets a local file as an open descriptor, and
+of all else the ranges it asks for, so that it needs neither files, network nor credentials of its own.
+"""
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, Protocol, cast
+
+from decoders.protocol import Source
+from decoders.sandbox.messages import Messages
+from decoders.sources.blocks import BLOCK_BYTES
+from decoders.sources.file import FileSource
+from decoders.sources.opening import open_source
+from decoders.sources.policy import SourcePolicy
+from decoders.sources.uris import describe
+from stream.errors import BadMedia, Retryable, StageError
+from stream.events.asset import SourceVersion
+
+MAX_REQUEST_BYTES = 1 << 10
+_SEND_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 1.0
+
+
+class _Ranges(Protocol):
+    """What every source does that is no local file."""
+
+    def fetch(self, start: int, end: int) -> bytes: ...
+
+
+class SourceServer:
+    """Answers one child until either side ends. What it does may take as long as storage takes: nobody waits for it but
+    the child, and the pool waits for the child no longer than it may take.
+    """
+
+    def __init__(self, end: socket.socket, policy: SourcePolicy) -> None:
+        """`end` is closed by the thread, with what it has open."""
+        self._messages = Messages(end, MAX_REQUEST_BYTES)
+        self._policy = policy
+        self._uri = ""
+        self._opened: tuple[str, SourceVersion, Source] | None = None
+        self._thread = threading.Thread(target=self._run, name="rushes-source", daemon=True)
+        self._thread.start()
+
+    def serve(self, uri: str) -> None:
+        """What the child's next request to open means."""
+        self._uri = uri
+
+    def close(self) -> None:
+        """Idempotent. Storage that hangs keeps the thread, and nothing but it."""
+        self._messages.hang_up()
+        self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._answer(self._messages.receive())
+        except (OSError, EOFError, ValueError, LookupError, TypeError):
+            pass  # gone, or talking nonsense: its own request then ends
+        finally:
+            self._forget()
+            self._messages.hang_up()
+            self._messages.close()
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        try:
+            match request["do"]:
+                case "open":
+                    self._open()
+                case "version":
+                    self._send(_version(self._source().version))
+                case "read":
+                    self._read(int(request["start"]), int(request["end"]))
+                case _:
+                    raise ValueError
+        except StageError as error:
+            self._send({"error": type(error).__name__, "code": error.code, "message": error.message})
+
+    def _open(self) -> None:
+        """A source stays open over consecutive requests for the same, unchanged one."""
+        uri = self._uri
+        if self._opened is not None:
+            opened_uri, version, source = self._opened
+            if opened_uri == uri and _is_still(source, version):
+                self._send({"same": True})
+                return
+            self._forget()
+        source = open_source(uri, self._policy)
+        try:
+            version = source.version
+        except BaseException:
+            source.close()
+            raise
+        self._opened = (uri, version, source)
+        local = isinstance(source, FileSource)
+        self._send({"same": False, "local": local} | _version(version))
+        if isinstance(source, FileSource):
+            self._messages.send_descriptor(source.fileno())
+
+    def _read(self, start: int, end: int) -> None:
+        assert self._opened is not None
+        _, version, source = self._opened
+        if isinstance(source, FileSource) or not 0 <= start < end <= min(start + BLOCK_BYTES, version.size_bytes):
+            raise ValueError
+        try:
+            data = cast("_Ranges", source).fetch(start, end)
+        except StageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library of a store raises costs this request
+            raise Retryable(
+                f"{describe(self._uri)}: reading failed ({type(error).__name__})", code="read_failed"
+            ) from None
+        self._send({"size": len(data)}, data)
+
+    def _source(self) -> Source:
+        if self._opened is None:
+            raise BadMedia("no source is open", code="not_open")
+        return self._opened[2]
+
+    def _send(self, answer: dict[str, Any], data: bytes = b"") -> None:
+        self._messages.send(answer, _SEND_TIMEOUT_S, data)
+
+    def _forget(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with suppress(OSError):
+                opened[2].close()
+
+
+def _version(version: SourceVersion) -> dict[str, Any]:
+    return {"version": version.model_dump()}
+
+
+def _is_still(source: Source, version: SourceVersion) -> bool:
+    try:
+        return source.version == version
+    except StageError:
+        return False

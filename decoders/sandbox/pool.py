@@ -1,0 +1,308 @@
+"""A warm pool of decode children: a crash, a hang or a greedy file costs one child, not the worker."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from decoders import REGISTRY
+from decoders.protocol import Inspection
+from decoders.sandbox.child import SLOTS
+from decoders.sandbox.process import NONSENSE, ChildDied, ChildHung, ChildProcess, ChildSlow
+from decoders.sources.policy import SourcePolicy
+from decoders.sources.uris import describe
+from stream.errors import BadMedia, Fatal, Retryable, StageError, Superseded, Unavailable
+from stream.events.asset import Media, SourceVersion, SpanPlanned
+from stream.events.frames import EncodedFrames
+from stream.events.grid import SECOND_NS, SEGMENT_NS
+
+_KINDS: dict[str, type[StageError]] = {kind.__name__: kind for kind in (BadMedia, Superseded, Retryable)}
+"""What a child may report. It works for one file: it cannot pause or stop the stage."""
+_RUN_IN_S_PER_S = 0.5
+"""Allowance for decoding up to a span's first cell, in the worst case from byte 0, at twice real time."""
+_MAX_RUN_IN_S = 1800.0
+"""However far into its time a file claims a span to be, a hang ends within this."""
+_AHEAD = SLOTS + 1
+"""Cells that a child may be at work on before its parent looks."""
+_MAX_MEASURE = 2**53 - 1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """What one child may use. Times hold for each cell and for each stretch of an inspection: reading on begins them
+    anew (`decoders.sources.counting_source`), up to `longest_s` in all. A file without an index is read to its end,
+    however long; but a worker that does not poll for five minutes is taken for dead, and its successor would begin
+    again.
+    """
+
+    memory_bytes: int = 3 << 30
+    wall_s: float = 90.0
+    cpu_s: float = 90.0
+    longest_s: float = 240.0
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A place in the pool. It outlives its child: where that ended, or never came up, the next request starts one."""
+
+    child: ChildProcess | None = None
+
+
+class DecodePool:
+    """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one.
+
+    Raises what the decoder raises; `Retryable` `decoder_died` or `decoder_hung` and `BadMedia` `decoder_out_of_memory`
+    or `too_slow` when a child came to an end, `Unavailable` `decoder_start` when none comes up, and `Fatal`
+    `sandbox_required` when this machine does not hold a child back as far as was required.
+    """
+
+    def __init__(
+        self,
+        *,
+        children: int = 2,
+        policy: SourcePolicy | None = None,
+        limits: ChildLimits | None = None,
+        decoder: str = REGISTRY["pyav"],
+        require_sandbox: bool = False,
+    ) -> None:
+        self._limits = limits or ChildLimits()
+        self._policy = policy or SourcePolicy()
+        self._setup = {"decoder": decoder, "memory_bytes": self._limits.memory_bytes}
+        self._require_sandbox = require_sandbox
+        self._held: dict[str, bool] = {}
+        self._starter = ThreadPoolExecutor(1, "rushes-decoders")  # a child ends with the thread that started it
+        self._free = threading.Condition()
+        self._closed = False
+        self._seats = tuple(_Seat() for _ in range(children))
+        self._idle = list(self._seats)
+        for seat in self._seats:
+            with suppress(Unavailable):  # told by the request that needs it
+                self._start(seat)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pids(self) -> set[int]:
+        """The children that were started last, alive or not."""
+        return {seat.child.pid for seat in self._seats if seat.child is not None}
+
+    @property
+    def held(self) -> dict[str, bool]:
+        """Which `confinement.MEASURES` hold for children on this machine; empty before the first is up."""
+        return dict(self._held)
+
+    def warm(self) -> None:
+        """Wait until each child is up. Raises `Unavailable` (`decoder_start`) and `Fatal` (`sandbox_required`)."""
+        for _ in self._seats:
+            with self._child("", ()):
+                pass
+
+    def close(self) -> None:
+        """End all children; calls in flight fail with `decoder_died`. Idempotent."""
+        with self._free:
+            self._closed = True
+            self._idle.clear()
+            self._free.notify_all()
+        for seat in self._seats:
+            if seat.child is not None:
+                seat.child.close()
+        self._starter.shutdown()
+
+    def inspect(self, uri: str) -> Inspection:
+        """What plan needs to know of a source; see `decoders.protocol.Inspection`."""
+        with self._child(uri, ()) as child:
+            child.allow_cpu(self._limits.cpu_s)
+            child.send({"do": "inspect"})
+            child.busy = True
+            answer = self._inspected(child, uri)
+            child.busy = False
+            _check_answer(child, answer, "inspection", ())
+            return Inspection(
+                source=SourceVersion.model_validate(answer["source"]),
+                content_digest=str(answer["content_digest"]),
+                media=Media.model_validate(answer["media"]),
+                keyframes_ns=tuple(int(time_ns) for time_ns in answer["keyframes_ns"]),
+            )
+
+    def _inspected(self, child: ChildProcess, uri: str) -> dict[str, Any]:
+        try:
+            return child.follow(self._limits.wall_s, self._limits.cpu_s, self._limits.longest_s)
+        except ChildSlow:
+            child.close()
+            raise BadMedia(
+                f"{describe(uri)}: read for {self._limits.longest_s:g} s without reaching its end; copy it to faster "
+                "storage or rewrite it with an index (ffmpeg -i IN -c copy OUT.mp4), and replay it",
+                code="too_slow",
+            ) from None
+
+    def decode(self, span: SpanPlanned) -> Iterator[EncodedFrames]:
+        """One encoded `Frames` per cell, ascending, as each is complete. Errors name the cells not delivered."""
+        waiting = list(range(span.first_segment, span.end_segment))
+        run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)
+        limits = self._limits
+        with self._child(span.uri, waiting) as child:
+            child.allow_cpu(_AHEAD * limits.cpu_s + run_in_s)
+            child.send({"do": "decode", "span": span.model_dump_json()})
+            child.busy = True
+            wall_s = limits.wall_s + run_in_s
+            spent_s = child.cpu_s()
+            while True:
+                answer = child.receive(wall_s)
+                if answer["kind"] != "frames":
+                    break
+                wall_s = limits.wall_s
+                before_s, spent_s = spent_s, child.cpu_s()
+                child.allow_cpu(_AHEAD * limits.cpu_s)
+                segment = int(answer["segment"])
+                value = child.pixels(int(answer["offset"]), int(answer["size"]))
+                child.send({"do": "free"})
+                if segment not in waiting:
+                    raise ChildDied(NONSENSE)
+                waiting.remove(segment)
+                yield EncodedFrames(
+                    segment,
+                    span.segment_id(segment),
+                    value,
+                    cpu_us=_measure(round((spent_s - before_s) * 1e6)),
+                    read_bytes=_measure(answer.get("read_bytes")),
+                )
+            child.busy = False
+            _check_answer(child, answer, "done", waiting)
+            if waiting:  # without a word about them
+                raise ChildDied(NONSENSE)
+
+    @contextmanager
+    def _child(self, uri: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
+        """A free child, warm and at rest; its end is reported in terms of the uri and the cells still waited for."""
+        seat = self._take(uri)
+        try:
+            child = self._settled(seat)
+            child.serve(uri)
+            with _ends_in_words(child, waiting):
+                yield child
+        finally:
+            self._give_back(seat)
+
+    def _take(self, uri: str) -> _Seat:
+        """The idle seat whose child has this source open, else the one idle for longest."""
+        with self._free:
+            self._free.wait_for(lambda: self._closed or self._idle)
+            if self._closed:
+                raise _pool_closed()
+            seat = next((each for each in self._idle if each.child and each.child.last_uri == uri), self._idle[0])
+            self._idle.remove(seat)
+        return seat
+
+    def _settled(self, seat: _Seat) -> ChildProcess:
+        """At rest: a span that was closed early has ended, and a child that has ended is replaced."""
+        if seat.child is not None and seat.child.usable and not seat.child.worn_out:
+            with suppress(ChildDied, ChildHung):
+                seat.child.rest(self._limits.wall_s)
+                self._look_at(seat.child)
+                return seat.child
+        child = self._start(seat)
+        try:
+            child.wait_ready()
+            self._look_at(child)
+        except (ChildDied, ChildHung) as death:
+            raise Unavailable(
+                f"no decode process comes up ({death}); is the installation complete?", code="decoder_start"
+            ) from None
+        return child
+
+    def _look_at(self, child: ChildProcess) -> None:
+        """Said once, and refused where it was required."""
+        missing = [name for name, held in child.held.items() if not held]
+        if not self._held:
+            holds = "holds" if not missing else f"holds but for: {', '.join(missing)}"
+            _log.info("the sandbox of decode processes %s", holds)
+        self._held = child.held
+        if missing and self._require_sandbox:
+            raise Fatal(
+                f"the sandbox of decode processes is required, and this machine does not hold: {', '.join(missing)};"
+                " `rushes doctor` says what to do, or run without RUSHES_SANDBOX=required",
+                code="sandbox_required",
+            )
+
+    def _start(self, seat: _Seat) -> ChildProcess:
+        """A fresh child in the place of what was there. Under the lock, so that `close` ends it or it is not begun."""
+        if seat.child is not None:
+            seat.child.close()
+        with self._free:
+            if self._closed:
+                raise _pool_closed()
+            try:
+                seat.child = self._starter.submit(ChildProcess, self._setup, self._policy).result()
+            except OSError as error:
+                raise Unavailable(
+                    f"no decode process can be started ({error.strerror or type(error).__name__}): this machine or "
+                    "container is at its limit of processes, memory or open files; raise it or run fewer processes",
+                    code="decoder_start",
+                ) from None
+            return seat.child
+
+    def _give_back(self, seat: _Seat) -> None:
+        if seat.child is not None and seat.child.busy and seat.child.usable:
+            seat.child.send({"do": "stop"})
+        with self._free:
+            if not self._closed:
+                self._idle.append(seat)
+                self._free.notify()
+
+
+@contextmanager
+def _ends_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Iterator[None]:
+    """A child that dies, hangs or talks nonsense is ended and reported in terms of its uri and the cells waited for."""
+    try:
+        yield
+    except ChildHung:
+        code, what = "decoder_hung", "decoding made no progress for too long and was stopped"
+    except ChildDied as death:
+        code, what = "decoder_hung" if death.hung else "decoder_died", f"the decode process ended ({death.how})"
+    except OSError:
+        code, what = "decoder_died", "the decode process ended (connection lost)"
+    except (ValueError, LookupError, TypeError, ArithmeticError):
+        code, what = "decoder_died", f"the decode process ended ({NONSENSE})"
+    else:
+        return
+    child.close()
+    raise Retryable(f"{describe(child.last_uri)}: {what}", code=code, segments=waiting)
+
+
+def _pool_closed() -> Unavailable:
+    return Unavailable("the decode pool is closed", code="decoder_closed")
+
+
+def _measure(said: object) -> int:
+    """What the child says of itself; a child that a hostile file took over may say anything."""
+    return min(max(said, 0), _MAX_MEASURE) if isinstance(said, int) else 0
+
+
+def _check_answer(child: ChildProcess, answer: dict[str, Any], expected: str, waiting: "list[int] | tuple[()]") -> None:
+    """Raises the error that the child reported, if it did. Cells delivered already or never asked for are not named."""
+    if answer["kind"] == expected:
+        return
+    if answer["kind"] != "error":
+        raise ChildDied(NONSENSE)
+    if answer.get("spent"):
+        child.close()
+    kind = _KINDS.get(str(answer["error"]))
+    message, code = str(answer["message"])[:2000], str(answer["code"])[:100]
+    if kind is None:
+        raise RuntimeError(f"defect in the decoder: {message}")
+    name = describe(child.last_uri)
+    if name not in message:
+        message = f"{name}: {message}"
+    named = set(answer["segments"])
+    raise kind(message, code=code, segments=[segment for segment in waiting if segment in named] or waiting)

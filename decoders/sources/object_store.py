@@ -1,0 +1,80 @@
+"""Object stores through fsspec, where the policy names the scheme and its package is installed."""
+
+from collections.abc import Collection
+from typing import Any
+
+from decoders.sources.blocks import BlockReader
+from decoders.sources.object_names import absent, checked_name
+from decoders.sources.uris import describe
+from stream.errors import BadMedia, Retryable
+from stream.events.asset import SourceVersion
+from stream.events.ids import digest
+
+_VERSION_KEYS = ("ETag", "etag", "LastModified", "mtime", "updated", "created", "version_id", "generation")
+
+
+class FsspecSource:
+    """One object. `version` asks the store again. Credentials are the store library's own affair."""
+
+    def __init__(self, uri: str, scheme: str, prefixes: Collection[str]) -> None:
+        import fsspec
+
+        self._uri = uri
+        self._scheme = scheme
+        try:
+            name = checked_name(uri, scheme, prefixes)
+        except BadMedia as error:
+            raise BadMedia(f"{describe(uri)}: {error.message}", code=error.code) from None
+        try:
+            self._store: Any = fsspec.filesystem(scheme)
+        except (ImportError, ValueError, TypeError):
+            raise BadMedia(
+                f"{describe(uri)}: reading {scheme}:// needs its package (pip install 'fsspec[{scheme}]')",
+                code="extra_missing",
+            ) from None
+        # fsspec's documented way to take a uri apart. The path goes to the store itself: `fsspec.open` would take a key
+        # with `::` in it for a chain of protocols.
+        self._path = self._store._strip_protocol(name)  # noqa: SLF001
+        self._opened = self.version
+        if self._opened.size_bytes == 0:
+            raise BadMedia(f"{describe(uri)}: the object is empty; publish it when it is written", code="empty")
+        self._reader = BlockReader(self._opened.size_bytes, self.fetch)
+
+    @property
+    def version(self) -> SourceVersion:
+        facts = self._asked(lambda: self._store.info(self._path, refresh=True))
+        if facts.get("type") == "directory":
+            raise BadMedia(f"{describe(self._uri)}: is a directory; publish the objects in it", code="is_directory")
+        tag = digest(*(str(facts.get(key)) for key in _VERSION_KEYS))
+        return SourceVersion(size_bytes=int(facts.get("size") or 0), tag=tag)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._reader.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def close(self) -> None:
+        """Nothing is held open between reads."""
+
+    def fetch(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), asked for anew."""
+        return bytes(self._asked(lambda: self._store.cat_file(self._path, start=start, end=end)))
+
+    def _asked(self, ask: Any) -> Any:
+        try:
+            return ask()
+        except FileNotFoundError:
+            missing = absent(self._scheme)
+            raise BadMedia(f"{describe(self._uri)}: {missing.message}", code=missing.code) from None
+        except PermissionError:
+            raise BadMedia(
+                f"{describe(self._uri)}: access denied; check the store's credentials", code="permission_denied"
+            ) from None
+        except Exception as error:  # noqa: BLE001 - store libraries raise kinds of their own
+            raise Retryable(
+                f"{describe(self._uri)}: the store failed ({type(error).__name__})", code="store_failed"
+            ) from None

@@ -1,0 +1,37 @@
+"""Bytes behind a uri, checked against policy before the first one is read. FFmpeg never opens a name."""
+
+from decoders.protocol import Source
+from decoders.sources.policy import SourcePolicy
+from decoders.sources.uris import INVALID, LOCAL, describe, local_path, split_uri
+from stream.errors import BadMedia
+from stream.events.redaction import is_malformed, is_opaque
+
+
+def open_source(uri: str, policy: SourcePolicy) -> Source:
+    """Open `uri` for reading.
+
+    Raises `BadMedia` for what the uri or the file is to blame for (codes `invalid_uri`, `scheme_not_allowed`,
+    `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`, `http_status`,
+    `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it. What lies outside of the roots is
+    `not_found` as well: an event must not find out what is there. A server that is away is one asset's trouble:
+    `Unavailable` would let any event pause the stage.
+    """
+    scheme = split_uri(uri).scheme.lower() if "://" in uri else "file"
+    if scheme not in policy.schemes:
+        raise BadMedia(
+            f"{describe(uri)}: scheme {scheme[:20]!r} is not allowed here (allowed: {', '.join(policy.schemes)})",
+            code="scheme_not_allowed",
+        )
+    if "://" in uri and is_malformed(uri):
+        raise BadMedia(INVALID, code="invalid_uri")
+    if scheme in {"file", LOCAL}:
+        from decoders.sources.file import FileSource
+
+        return FileSource(local_path(uri), policy.roots, describe(uri) if is_opaque(uri) else None)
+    if scheme in {"http", "https"}:
+        from decoders.sources.http import HttpSource
+
+        return HttpSource(uri, policy)
+    from decoders.sources.object_store import FsspecSource
+
+    return FsspecSource(uri, scheme, policy.prefixes)

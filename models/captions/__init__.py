@@ -1,0 +1,1 @@
+"""Sentences for pictures. Begin with `captioners`."""

@@ -1,0 +1,1 @@
+"""Where and how networks run: CPU, CUDA, batches and graphs. Begin with `device`."""

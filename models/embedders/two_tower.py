@@ -1,0 +1,128 @@
+"""Two-tower checkpoints (CLIP, SigLIP) as Hugging Face lays them out, as an embedding space with both query sides."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.device.device import limit_threads, ready_device
+from models.pictures.geometry import unit_rows
+from models.protocol import Floats, Image, Predictions
+from models.registry import ModelContext
+from models.weights.hugging_face import checkpoint_digest, checkpoint_dir, from_checkpoint, network_from, quiet_loading
+from stream.errors import Fatal
+from stream.events.annotations import ModelStamp, Space
+
+CUDA_BATCH = 64
+
+
+class HuggingFaceTwoTower:
+    """`hf:DIR`. Images and words are embedded by the checkpoint's own towers (`get_image_features`,
+    `get_text_features`). Never calibrated: no hit is called weak.
+
+    One item at a time on a CPU; on CUDA batches filled up to a fixed size, in float16 (where float32 is the reference,
+    it keeps three bits more than bfloat16). Either way no neighbour can matter.
+    """
+
+    weak_below: float | None = None
+
+    def __init__(self, context: ModelContext) -> None:
+        self._directory: Path = checkpoint_dir(context.argument)
+        self._context = context
+        self._device = context.device
+        self._batch = 1 if context.device == "cpu" else CUDA_BATCH
+        self._network: Any = None
+        self._processor: Any = None
+
+    @cached_property
+    def space(self) -> Space:
+        name = re.sub(r"[^a-z0-9]+", "_", self._directory.name.lower()).strip("_") or "hf"
+        return Space(
+            name=name[:40],
+            digest=checkpoint_digest(self._directory),
+            dimensions=self._dimensions(),
+            spec=f"hf:{self._directory}",
+        )
+
+    def _dimensions(self) -> int:
+        config = json.loads((self._directory / "config.json").read_text())
+        vision = config.get("vision_config") or {}
+        found = config.get("projection_dim") or vision.get("projection_dim") or vision.get("hidden_size")
+        if not isinstance(found, int):
+            found = _default_dimensions(self._directory)
+        if found is None:
+            raise Fatal(
+                f"{self._directory} is no two-tower checkpoint: config.json names no embedding size",
+                code="bad_checkpoint",
+            )
+        return found
+
+    def stamp(self) -> ModelStamp:
+        return ModelStamp(role="embedding", name=self.space.name, version="1", digest=self.space.digest)
+
+    def open(self) -> None:
+        limit_threads(self._context)
+        quiet_loading()
+        from transformers import AutoModel, AutoProcessor
+
+        network = network_from(AutoModel, self._directory, ready_device(self._context))
+        if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
+            raise Fatal(f"{self._directory} has no image and text towers", code="bad_checkpoint")
+        self._network = network
+        self._processor = from_checkpoint(AutoProcessor, self._directory)
+
+    def close(self) -> None:
+        self._network = self._processor = None
+
+    def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:  # noqa: ARG002 - own towers
+        from PIL import Image as Pillow
+
+        inputs = (self._inputs(images=Pillow.fromarray(image)) for image in images)
+        return self._rows(self._network.get_image_features, inputs)
+
+    def embed_images(self, images: Sequence[Image], predictions: Predictions) -> Floats:
+        return self.embed(images, predictions)
+
+    def embed_text(self, texts: Sequence[str]) -> Floats:
+        # SigLIP was trained on text padded to the full length; CLIP's mask makes padding harmless.
+        inputs = (self._inputs(text=[text], padding="max_length", truncation=True) for text in texts)
+        return self._rows(self._network.get_text_features, inputs)
+
+    def _inputs(self, **arguments: Any) -> Any:
+        return self._processor(return_tensors="pt", **arguments)
+
+    def _rows(self, tower: Callable[..., Any], inputs: Iterator[Any]) -> Floats:
+        """One row per item, fetched when all are queued: the device works while the host prepares."""
+        import torch
+
+        queued = []
+        half = torch.autocast(self._device, torch.float16, enabled=self._batch > 1)
+        with torch.inference_mode(), half:
+            while part := list(islice(inputs, self._batch)):
+                filled = part + part[-1:] * (self._batch - len(part))
+                joined = {name: torch.cat([item[name] for item in filled]).to(self._device) for name in part[0]}
+                queued.append(_pooled(tower(**joined))[: len(part)].float())
+            rows = torch.cat(queued).cpu().numpy() if queued else np.empty((0, self.space.dimensions), np.float32)
+        return unit_rows(rows)
+
+
+def _default_dimensions(directory: Path) -> int | None:
+    """Repositories leave out what is their architecture's default, SigLIP's base models even the width."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError):
+        return None
+    found = getattr(getattr(config, "vision_config", None), "hidden_size", None)
+    return found if isinstance(found, int) else None
+
+
+def _pooled(output: Any) -> Any:
+    """A tensor [1, d]; newer transformers wrap it in an output object."""
+    return getattr(output, "pooler_output", output)

@@ -1,0 +1,1 @@
+"""Scores on which a moderation policy decides. Begin with `nsfw`."""

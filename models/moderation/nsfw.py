@@ -1,0 +1,86 @@
+"""Moderation with Yahoo's open NSFW model: a score, on which policy decides."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.device.batches import PictureBatches
+from models.device.device import limit_threads, ready_device
+from models.device.onnx_graph import Session, cpu_session
+from models.protocol import Floats, Image
+from models.registry import ModelContext
+from models.weights.fetch import digest_of
+from stream.events.annotations import ModelStamp
+
+MEAN_BGR = (104.0, 117.0, 123.0)
+SIDE = 224
+CUDA_BATCH = 64
+
+
+class OpenNsfw:
+    """github.com/yahoo/open_nsfw: BGR minus the mean in, [sfw, nsfw] out. On a CPU onnxruntime runs one picture at a
+    time; on CUDA torch runs padded batches, convolutions in float16.
+
+    The network was trained on JPEG files, so images make the same round trip (256x256, then the central 224).
+    """
+
+    def __init__(self, context: ModelContext) -> None:
+        self._context = context
+        self._session: Session = None
+        self.batches: PictureBatches | None = None
+
+    def stamp(self) -> ModelStamp:
+        return ModelStamp(role="moderation", name="open-nsfw", version="1", digest=digest_of("open-nsfw"))
+
+    def open(self) -> None:
+        path = self._context.cache.file("open-nsfw")
+        if (device := ready_device(self._context)) == "cpu":
+            self._session = cpu_session(path, self._context.threads)
+            return
+        limit_threads(self._context)
+        from models.moderation.open_nsfw import network_of
+
+        self.batches = batches_of(network_of(path), device, CUDA_BATCH, self._context.threads)
+
+    def close(self) -> None:
+        if self.batches is not None:
+            self.batches.close()
+        self._session = self.batches = None
+
+    def nsfw(self, images: Sequence[Image]) -> Floats:
+        if self.batches is not None:
+            return self.batches.run(images)[0]
+        name = self._session.get_inputs()[0].name
+        scores = [self._session.run(None, {name: input_of(image)})[0][0, 1] for image in images]
+        return np.asarray(scores, np.float32)
+
+
+def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBatches:
+    """The network on an accelerator: convolutions in float16, the classifier and softmax in float32."""
+    import torch
+
+    moved = network.to(device, memory_format=torch.channels_last)
+    mean = torch.tensor(MEAN_BGR, device=device)
+
+    def forward(pictures: Any) -> tuple[Any]:
+        inputs = (pictures.flip(-1).float() - mean).permute(0, 3, 1, 2)
+        with torch.autocast(device.partition(":")[0], torch.float16, cache_enabled=False):
+            return (moved(inputs),)
+
+    return PictureBatches(forward, prepare=round_trip, device=device, batch=batch, side=SIDE, threads=threads)
+
+
+def round_trip(image: Image) -> Image:
+    """RGB uint8 [224, 224, 3] of what a JPEG file holds of the picture."""
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).resize((256, 256), Pillow.Resampling.BILINEAR).save(buffer, format="JPEG")
+    return np.asarray(Pillow.open(buffer).convert("RGB"))[16:240, 16:240]
+
+
+def input_of(image: Image) -> Floats:
+    """float32 [1, 224, 224, 3]."""
+    return round_trip(image)[None, :, :, ::-1].astype(np.float32) - np.array(MEAN_BGR, np.float32)

@@ -1,0 +1,1 @@
+"""Pictures as models see them: colour, size, orientation, thumbnails. Begin with `colour`."""

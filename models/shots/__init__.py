@@ -1,0 +1,1 @@
+"""Shot boundaries, and cells cut into moments by them. Begin with `transnet_v2`."""

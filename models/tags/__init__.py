@@ -1,0 +1,1 @@
+"""Tags of a picture. Begin with `imagenet`."""

@@ -1,0 +1,1 @@
+"""Pinned weights: which they are, and fetching them. Begin with `pins`."""

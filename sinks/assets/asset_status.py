@@ -1,0 +1,254 @@
+"""What an asset version has come to (pure): its cells' outcomes, joined, as a status with a reason in words."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from sinks.assets.ledger_entries import Receipt
+from sinks.assets.tombstones import Retirement
+from stream.events.asset import AssetStatus, Outcome, Priority, Profile
+from stream.events.grid import segment_range, timecode
+from stream.events.ids import LEFT_OUT, AssetVersion, kept_uri
+
+SUPERSEDED = "superseded"
+"""The code of a version whose source changed before it was decoded."""
+NOT_KEPT = "uri_not_kept"
+_NOT_KEPT_REASON = (
+    "some of its segments are gone, and the query of its uri, which may be a secret, is not kept; publish it again"
+)
+
+
+class Attempt(BaseModel):
+    """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
+
+    `announced` is the status last told to the producer, `superseded` how many cells the source had changed under then,
+    `replanned` that a new publication was asked for, `overtaken` that one was for the sake of a later roll-out. `space`
+    is where plan wants the cells, for roll-out `epoch_ms`; empty where an older release planned it, and any will do.
+    The uri is kept without its secrets; a `lost` version waits for cells which only the whole uri could bring.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    version: AssetVersion
+    project: str
+    uri: Annotated[str, AfterValidator(kept_uri)] = ""
+    labels: dict[str, str] = {}
+    content_key: str | None = None
+    segment_count: int = 0
+    duration_ns: int = 0
+    source_timecode: str | None = None
+    file_offset_ns: int = 0
+    assumed: tuple[int, ...] = ()
+    profile: Profile = "full"
+    priority: Priority = "interactive"
+    retention_days: int | None = None
+    code: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    announced: AssetStatus | None = None
+    superseded: int = 0
+    replanned: bool = False
+    lost: bool = False
+    space: str = ""
+    epoch_ms: int = 0
+    overtaken: bool = False
+
+    @property
+    def has_whole_uri(self) -> bool:
+        """Whether it still names what was published: a query may be all that tells two objects apart."""
+        return "://" not in self.uri or not self.uri.endswith(LEFT_OUT)
+
+    def joined(self, other: "Attempt") -> "Attempt":
+        """Two words of plan about one version: planned beats failed, the later roll-out counts, assumptions add up.
+        Order never matters.
+        """
+        first, second = sorted(
+            (self, other), key=lambda item: (item.content_key is None, -item.epoch_ms, item.model_dump_json())
+        )
+        return first.model_copy(
+            update={
+                "assumed": tuple(sorted({*first.assumed, *second.assumed})),
+                "announced": self.announced,
+                "superseded": self.superseded,
+                "replanned": self.replanned or other.replanned,
+                "lost": self.lost or other.lost,
+                "overtaken": self.overtaken or other.overtaken,
+            }
+        )
+
+    def relies_on(self, content_key: str, segment: int, version: AssetVersion) -> bool:
+        """Whether what `version` made of this cell may count for this attempt: plan assumed it, or it is not older."""
+        return content_key == self.content_key and (version >= self.version or segment in self.assumed)
+
+
+class Stored(NamedTuple):
+    """By which version, of which roll-out, a cell is held in a space; and whether what is held shows errors."""
+
+    version: AssetVersion
+    epoch_ms: int = 0
+    damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """Where a cell is done, by space, and its newest failure."""
+
+    stored: Mapping[str, Stored] = field(default_factory=dict)
+    failure: Receipt | None = None
+
+    @property
+    def done(self) -> AssetVersion | None:
+        """The highest version that did it, in any space."""
+        return max((held.version for held in self.stored.values()), default=None)
+
+    def done_in(self, space: str) -> AssetVersion | None:
+        """The version that did it there; anywhere, where no space is named."""
+        if not space:
+            return self.done
+        return self.stored[space].version if space in self.stored else None
+
+    def damaged_in(self, space: str) -> bool:
+        """Whether what `done_in` speaks of shows errors."""
+        held = max(self.stored.values(), default=None) if not space else self.stored.get(space)
+        return held is not None and held.damaged
+
+    def joined(self, item: Receipt) -> "CellOutcome":
+        if item.outcome is Outcome.DONE:
+            fresh = Stored(item.version, item.epoch_ms, bool(item.damaged))
+            return replace(self, stored={**self.stored, item.space: max(fresh, self.stored.get(item.space, fresh))})
+        rank = (item.version, item.outcome.rank)
+        if self.failure is not None and rank <= (self.failure.version, self.failure.outcome.rank):
+            return self
+        return replace(self, failure=item)
+
+
+Outcomes = Mapping[str, Mapping[int, CellOutcome]]
+"""By content key, then by segment."""
+
+
+def outcomes_of(receipts: Iterable[Receipt]) -> Outcomes:
+    found: dict[str, dict[int, CellOutcome]] = {}
+    for item in receipts:
+        cells = found.setdefault(item.content_key, {})
+        cells[item.segment] = cells.get(item.segment, CellOutcome()).joined(item)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Status of one attempt. `missing_ns`: half-open ranges of settled cells that have no rows. `superseded`: so many
+    of them because the source changed. `space`, of roll-out `epoch_ms`: where the cells count. `scattered`: each cell
+    has an outcome, but not all in that space. `damaged_ns`: ranges of cells whose rows show errors.
+    """
+
+    status: AssetStatus
+    done: int = 0
+    missing_ns: tuple[tuple[int, int], ...] = ()
+    code: str | None = None
+    reason: str | None = None
+    superseded: int = 0
+    space: str = ""
+    epoch_ms: int = 0
+    scattered: bool = False
+    damaged_ns: tuple[tuple[int, int], ...] = ()
+
+
+def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> Standing:
+    """An outcome counts if its version is not older than the attempt's, or if plan assumed the cell done. Cells count
+    in the space that plan named; where they are not all there, in that of the latest roll-out that did any of them.
+    """
+    if attempt.content_key is None:
+        return Standing(AssetStatus.FAILED, code=attempt.code, reason=attempt.reason)
+    counting = _Counting(attempt, outcomes.get(attempt.content_key, {}), retirement)
+    space, epoch_ms = attempt.space, attempt.epoch_ms
+    done = counting.done_in(space)
+    if len(done) < attempt.segment_count and space:
+        epoch_ms, space = max([(epoch_ms, space), *counting.later()])
+        done = counting.done_in(space)
+    failures = {segment: found for segment, found in counting.failures().items() if segment not in done}
+    anywhere = counting.done_in("") | failures.keys()
+    scattered = len(anywhere) == attempt.segment_count > len(done) + len(failures)
+    found = _judged(attempt, len(done), failures)
+    damaged = [segment for segment in sorted(done) if counting.cells[segment].damaged_in(space)]
+    hurt = _ranges(damaged, attempt.duration_ns)
+    return replace(found, space=space, epoch_ms=epoch_ms, scattered=scattered, damaged_ns=hurt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """The cells of an attempt, and what counts of their outcomes."""
+
+    attempt: Attempt
+    cells: Mapping[int, CellOutcome]
+    retirement: Retirement
+
+    def done_in(self, space: str) -> set[int]:
+        return {segment for segment, cell in self._own() if self._counts(segment, cell.done_in(space))}
+
+    def failures(self) -> dict[int, Receipt]:
+        found = {segment: cell.failure for segment, cell in self._own() if cell.failure is not None}
+        return {segment: failure for segment, failure in found.items() if self._counts(segment, failure.version)}
+
+    def later(self) -> Iterator[tuple[int, str]]:
+        """Roll-outs after that of the plan which did some cells, and their spaces."""
+        for segment, cell in self._own():
+            for space, held in cell.stored.items():
+                if held.epoch_ms > self.attempt.epoch_ms and self._counts(segment, held.version):
+                    yield held.epoch_ms, space
+
+    def _own(self) -> Iterator[tuple[int, CellOutcome]]:
+        for segment, cell in self.cells.items():
+            if segment < self.attempt.segment_count:
+                yield segment, cell
+
+    def _counts(self, segment: int, version: AssetVersion | None) -> bool:
+        since = None if segment in self.attempt.assumed else self.attempt.version
+        return _counts(version, since, self.attempt.content_key or "", self.retirement)
+
+
+def _counts(version: AssetVersion | None, since: AssetVersion | None, content_key: str, retirement: Retirement) -> bool:
+    if version is None or retirement.voids(content_key, version):
+        return False
+    return since is None or version >= since
+
+
+def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Standing:
+    if done == attempt.segment_count:
+        return Standing(AssetStatus.READY, done)
+    missing = _ranges(sorted(failures), attempt.duration_ns)
+    superseded = sum(item.outcome is Outcome.SUPERSEDED for item in failures.values())
+    if done + len(failures) < attempt.segment_count:
+        if attempt.lost:
+            status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
+            return Standing(status, done, missing, NOT_KEPT, _NOT_KEPT_REASON)
+        return Standing(AssetStatus.PLANNED, done, missing)
+    status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
+    code = SUPERSEDED if superseded else _telling(failures).code
+    return Standing(status, done, missing, code, _reason(attempt, failures, missing), superseded)
+
+
+def _telling(failures: Mapping[int, Receipt]) -> Receipt:
+    """The failure that says most: that the source changed, which voids all the others, else the first."""
+    superseded = [segment for segment, item in failures.items() if item.outcome is Outcome.SUPERSEDED]
+    return failures[min(superseded or failures)]
+
+
+def _reason(attempt: Attempt, failures: Mapping[int, Receipt], missing: tuple[tuple[int, int], ...]) -> str:
+    first = _telling(failures)
+    shown = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in missing[:5])
+    more = f" and {len(missing) - 5} more ranges" if len(missing) > 5 else ""
+    why = first.message or first.code
+    if first.outcome is Outcome.SUPERSEDED:
+        why = "the source changed while it was being read; publish it again"
+    return f"{len(failures)} of {attempt.segment_count} segments missing ({shown}{more}): {why}"[:2000]
+
+
+def _ranges(segments: list[int], duration_ns: int) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for start, end in (segment_range(segment, duration_ns) for segment in segments):
+        if merged and merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return tuple(merged)

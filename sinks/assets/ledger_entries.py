@@ -1,0 +1,168 @@
+"""The ledger's row: what a store knows of one segment in one space, also when it has no moments."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import pyarrow as pa
+
+from sinks.assets.fold import Cell
+from sinks.assets.tombstones import Retirement, asset_key
+from stream.events.annotations import Annotations
+from stream.events.asset import Outcome, SegmentFailed
+from stream.events.ids import AssetVersion, Order, segment_id
+
+RECEIPT_SCHEMA = pa.schema(
+    [
+        pa.field("segment_id", pa.string(), nullable=False),
+        pa.field("space", pa.string(), nullable=False),
+        pa.field("asset_key", pa.string(), nullable=False),
+        pa.field("tenant", pa.string(), nullable=False),
+        pa.field("asset_id", pa.string(), nullable=False),
+        pa.field("content_key", pa.string(), nullable=False),
+        pa.field("segment", pa.int32(), nullable=False),
+        pa.field("version_ms", pa.int64(), nullable=False),
+        pa.field("version_offset", pa.int64(), nullable=False),
+        pa.field("epoch_ms", pa.int64(), nullable=False),
+        pa.field("revision", pa.int32(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("understand_digest", pa.string(), nullable=False),
+        pa.field("stage_digests", pa.string(), nullable=False),
+        pa.field("moment_count", pa.int32(), nullable=False),
+        pa.field("done_at_ms", pa.int64(), nullable=False),
+        pa.field("damaged", pa.bool_(), nullable=True),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`space` is empty where the segment failed: a failure belongs to no space. `damaged` is None where it failed, or
+    was stored before this was kept.
+    """
+
+    segment_id: str
+    space: str
+    asset_key: str
+    tenant: str
+    asset_id: str
+    content_key: str
+    segment: int
+    version: AssetVersion
+    epoch_ms: int
+    revision: int
+    outcome: Outcome
+    stage: str = ""
+    code: str = ""
+    message: str = ""
+    understand_digest: str = ""
+    stage_digests: str = "{}"
+    moment_count: int = 0
+    done_at_ms: int = 0
+    damaged: bool | None = None
+
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.segment_id, self.space)
+
+    @property
+    def order(self) -> Order:
+        return Order(self.version, self.epoch_ms, self.revision)
+
+    @classmethod
+    def done(cls, item: Annotations, now_ms: int) -> Self:
+        header, asset = item.header, item.header.asset
+        return cls(
+            segment_id=header.segment_id,
+            space=header.space.key,
+            asset_key=asset_key(asset.tenant, asset.asset_id),
+            tenant=asset.tenant,
+            asset_id=asset.asset_id,
+            content_key=header.content_key,
+            segment=header.segment,
+            version=asset.version,
+            epoch_ms=header.epoch_ms,
+            revision=header.revision,
+            outcome=Outcome.DONE,
+            understand_digest=header.stage_digests.get("understand", ""),
+            stage_digests=json.dumps(header.stage_digests, sort_keys=True),
+            moment_count=item.rows.num_rows,
+            done_at_ms=now_ms,
+            damaged=header.damaged,
+        )
+
+    @classmethod
+    def failed(cls, item: SegmentFailed, now_ms: int) -> Self:
+        asset = item.asset
+        return cls(
+            segment_id=segment_id(item.content_key, item.segment),
+            space="",
+            asset_key=asset_key(asset.tenant, asset.asset_id),
+            tenant=asset.tenant,
+            asset_id=asset.asset_id,
+            content_key=item.content_key,
+            segment=item.segment,
+            version=asset.version,
+            epoch_ms=0,
+            revision=0,
+            outcome=Outcome(item.outcome),
+            stage=item.stage,
+            code=item.code,
+            message=item.message,
+            done_at_ms=now_ms,
+        )
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        rest = {name: value for name, value in row.items() if name not in ("version_ms", "version_offset", "outcome")}
+        version = AssetVersion(row["version_ms"], row["version_offset"])
+        return cls(**rest, version=version, outcome=Outcome(row["outcome"]))
+
+
+def receipt_rows(receipts: Iterable[Receipt]) -> pa.Table:
+    """`RECEIPT_SCHEMA` rows."""
+    rows = [
+        {**asdict(item), "version_ms": item.version.append_ms, "version_offset": item.version.offset}
+        for item in receipts
+    ]
+    return pa.Table.from_pylist(rows, schema=RECEIPT_SCHEMA)
+
+
+LEDGER_VERSIONS = ("asset_key", "content_key", "version_ms", "version_offset")
+
+
+def under_watermark(ledger: pa.Table, marks: Mapping[str, Retirement]) -> dict[str, Retirement]:
+    """Of `marks`, by asset, those that void some row of the ledger (its columns `LEDGER_VERSIONS`)."""
+    return {
+        row["asset_key"]: marks[row["asset_key"]]
+        for row in ledger.group_by(list(LEDGER_VERSIONS)).aggregate([]).to_pylist()
+        if row["asset_key"] in marks
+        and marks[row["asset_key"]].voids(row["content_key"], AssetVersion(row["version_ms"], row["version_offset"]))
+    }
+
+
+def worst_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) -> list[Receipt]:
+    """The failure that counts per segment: newest version, then highest outcome; only those the store lacks."""
+    newest: dict[Cell, Receipt] = {}
+    for item in failures:
+        held = newest.get(item.cell) or stored.get(item.cell)
+        if held is None or _failure_rank(item) > _failure_rank(held):
+            newest[item.cell] = item
+    return [newest[cell] for cell in sorted(newest)]
+
+
+def known_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) -> list[Receipt]:
+    """Those that tell the store nothing new."""
+    return [
+        item
+        for item in failures
+        if (held := stored.get(item.cell)) is not None and _failure_rank(item) <= _failure_rank(held)
+    ]
+
+
+def _failure_rank(item: Receipt) -> tuple[AssetVersion, int, str, str, str]:
+    return item.version, item.outcome.rank, item.code, item.stage, item.message

@@ -1,0 +1,394 @@
+"""Life of an asset (pure): which version is live, what is retired, and what its producer must be told."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from sinks.assets.asset_status import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
+from stream.events.aim import NO_AIM, Aim
+from stream.events.asset import (
+    UNKNOWN_ASSET,
+    AssetChanged,
+    AssetFailed,
+    AssetPlanned,
+    AssetPublished,
+    AssetRef,
+    AssetStatus,
+    ContentRetired,
+)
+from stream.events.ids import AssetVersion
+from stream.events.timecode import SourceTimecode
+
+MAX_ASKED = 20
+_DELETION_REASONS = {
+    "deleted": "deleted by its producer",
+    "retention": "the asset's retention ended",
+    UNKNOWN_ASSET: "deleted by its producer, but no such asset was known",
+}
+
+
+class AssetState(BaseModel):
+    """Everything the index remembers of an asset: attempts by version, watermark, live version. `ended_by`: the event
+    that the end of its retention was told with; where that comes again, it is told again.
+
+    `asked`: how often a plan was asked for the sake of roll-out `asked_epoch_ms`.
+
+    Built by `planned`, `failed` and `deleted` in any order, then `settle`d against the ledger.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    tenant: str
+    asset_id: str
+    project: str = "default"
+    attempts: tuple[Attempt, ...] = ()
+    retirement: Retirement = NOTHING_RETIRED
+    live: AssetVersion | None = None
+    deletion_announced: AssetVersion | None = None
+    deletion_code: str = "deleted"
+    ended_by: str | None = None
+    asked_epoch_ms: int = 0
+    asked: int = 0
+
+    @property
+    def key(self) -> str:
+        return asset_key(self.tenant, self.asset_id)
+
+    @property
+    def deleted(self) -> bool:
+        """Forgotten, and not published since."""
+        return self.retirement.deleted is not None and not self.attempts
+
+    def attempt(self, version: AssetVersion | None) -> Attempt | None:
+        return next((item for item in self.attempts if item.version == version), None)
+
+    def joined(self, attempt: Attempt) -> Self:
+        held = self.attempt(attempt.version)
+        merged = attempt if held is None else held.joined(attempt)
+        others = [item for item in self.attempts if item.version != attempt.version]
+        attempts = tuple(sorted([*others, merged], key=lambda item: item.version))
+        return self.model_copy(update={"attempts": attempts, "project": attempts[-1].project})
+
+    def retired(self, retirement: Retirement) -> Self:
+        return self.model_copy(update={"retirement": self.retirement.joined(retirement)})
+
+
+def planned(state: AssetState, event: AssetPlanned) -> AssetState:
+    timecode = SourceTimecode.of(event.media)
+    attempt = Attempt(
+        version=event.asset.version,
+        project=event.asset.project,
+        uri=event.uri,
+        labels=event.labels,
+        content_key=event.content_key,
+        segment_count=event.segment_count,
+        duration_ns=event.media.duration_ns,
+        source_timecode=None if timecode is None else str(timecode),
+        file_offset_ns=event.media.file_offset_ns,
+        assumed=tuple(sorted(set(event.assumed_done))),
+        notes=event.media.notes,
+        profile=event.settings.profile,
+        priority=event.priority,
+        retention_days=event.retention_days,
+        space=event.aim.space,
+        epoch_ms=event.aim.epoch_ms,
+    )
+    return state.joined(attempt)
+
+
+def failed(state: AssetState, event: AssetFailed) -> AssetState:
+    attempt = Attempt(
+        version=event.asset.version,
+        project=event.asset.project,
+        uri=event.uri,
+        labels=event.labels,
+        code=event.code,
+        reason=event.message,
+    )
+    return state.joined(attempt)
+
+
+def deleted(state: AssetState, version: AssetVersion, *, code: str = "deleted") -> AssetState:
+    return state.retired(Retirement(deleted=version)).model_copy(update={"deletion_code": code})
+
+
+def deletion_code(state: AssetState) -> str:
+    """What to call a deletion by a producer. A tombstone of what was never known makes it no better known."""
+    never = UNKNOWN_ASSET if state.retirement.deleted is None else state.deletion_code
+    return UNKNOWN_ASSET if not state.attempts and never == UNKNOWN_ASSET else "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The state after a batch and what follows from it; `newest` is the standing of the newest attempt."""
+
+    state: AssetState
+    newest: Standing
+    changed: tuple[AssetChanged, ...] = ()
+    retired: tuple[ContentRetired, ...] = ()
+    replans: tuple[tuple[AssetVersion, AssetPublished], ...] = ()
+
+
+def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion] = (), aim: Aim = NO_AIM) -> Settled:
+    """Judge every attempt, choose the live one, raise the watermark. `echo`: versions whose events came again, so
+    what was said about them may have been lost with the process that said it, and is said once more; with a retirement
+    also what it led to. `aim`: of the latest roll-out that is known.
+    """
+    before = state.retirement.deleted
+    state = _without(state, lambda item: before is not None and item.version <= before)
+    standings = _standings(state, outcomes)
+    live = _live(state.attempts, standings)
+    retired = _retired_by_deletion(state, echo)
+    if live is not None and standings[live.version].status is AssetStatus.READY:
+        if state.retirement.up_to != live.version or live.version in echo:
+            retired += (_retire(state, live.version, live.content_key),)
+        state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
+        floor = live.version
+        state = _without(state, lambda item: item.version < floor)
+        standings = _standings(state, outcomes)  # later versions may have relied on what is void now
+    state = _without_old_failures(state)
+    in_vain = {item.version for item in state.attempts if _waits_in_vain(state, item, outcomes, standings)}
+    in_two = {version for version, found in standings.items() if found.scattered}
+    lost = {it.version for it in state.attempts if it.version in in_vain | in_two and not it.has_whole_uri}
+    if lost:
+        state = _with_lost(state, lost)
+        standings = _standings(state, outcomes)
+    if retired and not {item.up_to for item in retired}.isdisjoint(echo):
+        echo = {*echo, *in_vain}
+    replans = _replans(state, in_vain, standings, echo)
+    asked = {version for version, _ in replans}
+    state, overtaken = _overtaken(state, standings, echo, aim)
+    replans += tuple(item for item in overtaken if item[0] not in asked)
+    changed = _changed(state, standings, echo)
+    return Settled(
+        state=_announced(state, standings, live, asked),
+        newest=standings[state.attempts[-1].version] if state.attempts else Standing(AssetStatus.DELETED),
+        changed=changed,
+        retired=retired,
+        replans=replans,
+    )
+
+
+def _standings(state: AssetState, outcomes: Outcomes) -> dict[AssetVersion, Standing]:
+    return {item.version: standing(item, outcomes, state.retirement) for item in state.attempts}
+
+
+def ended(state: AssetState, told_with: str | None) -> Settled:
+    """Its retention is over: an asset that `expires_at_ms` tells of goes the way of a deleted one."""
+    assert state.live is not None
+    over = deleted(state, state.live, code="retention")
+    return settle(over.model_copy(update={"ended_by": told_with}), {})
+
+
+def ended_before(state: AssetState) -> Settled:
+    """What `ended` said, once more. Whatever was published since stays as it is."""
+    mark = state.retirement.deleted
+    assert mark is not None
+    gone = Standing(AssetStatus.DELETED)
+    return Settled(state, gone, changed=(_deletion(state, mark),), retired=(_retire(state, mark, None),))
+
+
+def _without(state: AssetState, dropped: Callable[[Attempt], bool]) -> AssetState:
+    return state.model_copy(update={"attempts": tuple(item for item in state.attempts if not dropped(item))})
+
+
+def _with_lost(state: AssetState, versions: Collection[AssetVersion]) -> AssetState:
+    """Nobody can be asked for what they wait for."""
+    attempts = tuple(item.model_copy(update={"lost": item.lost or item.version in versions}) for item in state.attempts)
+    return state.model_copy(update={"attempts": attempts})
+
+
+def _without_old_failures(state: AssetState) -> AssetState:
+    """Of versions that could not be planned only the newest is remembered."""
+    unplanned = [item.version for item in state.attempts if item.content_key is None]
+    return _without(state, lambda item: item.content_key is None and item.version < max(unplanned))
+
+
+def _live(attempts: Collection[Attempt], standings: Mapping[AssetVersion, Standing]) -> Attempt | None:
+    """The newest ready version; before there is one, the first that is not a failure, so it shows as it grows."""
+    ready = [item for item in attempts if standings[item.version].status is AssetStatus.READY]
+    usable = [item for item in attempts if standings[item.version].status is not AssetStatus.FAILED]
+    return ready[-1] if ready else next(iter(usable), None)
+
+
+def _retire(state: AssetState, up_to: AssetVersion, keep: str | None) -> ContentRetired:
+    return ContentRetired(tenant=state.tenant, asset_id=state.asset_id, up_to=up_to, keep=keep)
+
+
+def _retired_by_deletion(state: AssetState, echo: Collection[AssetVersion]) -> tuple[ContentRetired, ...]:
+    mark = state.retirement.deleted
+    if mark is None or (mark == state.deletion_announced and mark not in echo):
+        return ()
+    return (_retire(state, mark, None),)
+
+
+def _changed(
+    state: AssetState, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion]
+) -> tuple[AssetChanged, ...]:
+    told = [
+        _status(state, item, standings[item.version])
+        for item in state.attempts
+        if item.announced is not standings[item.version].status or item.version in echo
+    ]
+    mark = state.retirement.deleted
+    if mark is not None and (mark != state.deletion_announced or mark in echo):
+        told.append(_deletion(state, mark))
+    return tuple(told)
+
+
+def _deletion(state: AssetState, mark: AssetVersion) -> AssetChanged:
+    ref = AssetRef(tenant=state.tenant, project=state.project, asset_id=state.asset_id, version=mark)
+    reason = _DELETION_REASONS.get(state.deletion_code)
+    return AssetChanged(asset=ref, uri="", status=AssetStatus.DELETED, code=state.deletion_code, reason=reason)
+
+
+def _status(state: AssetState, attempt: Attempt, found: Standing) -> AssetChanged:
+    asset = AssetRef(tenant=state.tenant, project=attempt.project, asset_id=state.asset_id, version=attempt.version)
+    return AssetChanged(
+        asset=asset,
+        uri=attempt.uri,
+        status=found.status,
+        labels=attempt.labels,
+        segment_count=attempt.segment_count,
+        segments_done=found.done,
+        duration_ns=attempt.duration_ns,
+        missing_ns=found.missing_ns,
+        damaged_ns=found.damaged_ns,
+        notes=attempt.notes,
+        code=found.code,
+        reason=found.reason,
+    )
+
+
+def _announced(
+    state: AssetState,
+    standings: Mapping[AssetVersion, Standing],
+    live: Attempt | None,
+    replanned: Collection[AssetVersion],
+) -> AssetState:
+    attempts = tuple(
+        item.model_copy(
+            update={
+                "announced": standings[item.version].status,
+                "superseded": standings[item.version].superseded,
+                "replanned": item.replanned or item.version in replanned,
+            }
+        )
+        for item in state.attempts
+    )
+    mark = state.retirement.deleted
+    return state.model_copy(
+        update={"attempts": attempts, "live": live.version if live else None, "deletion_announced": mark}
+    )
+
+
+def _replans(
+    state: AssetState,
+    in_vain: Collection[AssetVersion],
+    standings: Mapping[AssetVersion, Standing],
+    echo: Collection[AssetVersion],
+) -> tuple[tuple[AssetVersion, AssetPublished], ...]:
+    """New publications of contents that wait for cells which were retired after plan had seen them, and of the newest
+    version when decode found another source than plan had.
+    """
+    newest = {item.content_key: item for item in state.attempts}
+    return tuple(
+        (item.version, _published(state, item))
+        for item in newest.values()
+        if item.has_whole_uri
+        and ((item.version in in_vain and _is_due(state, item, echo)) or _follows_source(state, item, standings, echo))
+    )
+
+
+def _overtaken(
+    state: AssetState, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion], aim: Aim
+) -> tuple[AssetState, tuple[tuple[AssetVersion, AssetPublished], ...]]:
+    """The newest version once more, where a later roll-out with another space came while it was at work: its cells are
+    scattered over two spaces, or all in the former one. Until the last process of the former one has ended, such a plan
+    may be made there again, so it is asked for some times.
+    """
+    newest = state.attempts[-1] if state.attempts else None
+    if newest is None or not newest.space or not newest.has_whole_uri:
+        return state, ()
+    found = standings[newest.version]
+    later = max(aim.epoch_ms, found.epoch_ms)
+    behind = aim.epoch_ms > found.epoch_ms and aim.space not in ("", found.space)
+    finishing = found.status is AssetStatus.READY and newest.announced is not AssetStatus.READY
+    due = newest.version in echo if newest.overtaken else found.scattered or (behind and finishing)
+    asked = state.asked if state.asked_epoch_ms == later else 0
+    if not due or asked > MAX_ASKED:
+        return state, ()
+    marked = newest.model_copy(update={"overtaken": True})
+    update = {"attempts": (*state.attempts[:-1], marked), "asked_epoch_ms": later, "asked": asked + 1}
+    return state.model_copy(update=update), ((newest.version, _published(state, newest)),)
+
+
+def _is_due(state: AssetState, newest: Attempt, echo: Collection[AssetVersion]) -> bool:
+    """Whether a content may be asked for: once, and again if that may have been lost. Every plan that was asked looked
+    at the stores after the retirement; one that goes wrong all the same would go wrong for ever.
+    """
+    asked = {item.version for item in state.attempts if item.content_key == newest.content_key and item.replanned}
+    return not asked or not asked.isdisjoint(echo)
+
+
+def _follows_source(
+    state: AssetState, item: Attempt, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion]
+) -> bool:
+    """Whether the newest version's source has just changed and asking plan again is worth it: not when the version
+    before ended in the same way, as a file that is being written changes for ever. Where one that had come to its end
+    loses another cell to it, a person had taken it up again (a replay), so it may.
+    """
+    *before, newest = state.attempts
+    if item is not newest or standings[item.version].code != SUPERSEDED:
+        return False
+    if item.replanned:
+        return item.version in echo
+    if item.announced is not None and item.announced.final:
+        return standings[item.version].superseded > item.superseded
+    return not (before and before[-1].replanned and standings[before[-1].version].code == SUPERSEDED)
+
+
+def _waits_in_vain(
+    state: AssetState, attempt: Attempt, outcomes: Outcomes, standings: Mapping[AssetVersion, Standing]
+) -> bool:
+    """Whether a cell that plan assumed is neither held nor on its way from a version above the watermark."""
+    content = attempt.content_key
+    marks = [state.retirement.deleted, state.retirement.up_to if state.retirement.keep != content else None]
+    floor = max((mark for mark in marks if mark is not None), default=None)
+    if content is None or floor is None or standings[attempt.version].status is not AssetStatus.PLANNED:
+        return False
+    coming = [item for item in state.attempts if item.content_key == content and floor < item.version < attempt.version]
+    cells = outcomes.get(content, {})
+    return any(
+        not _settled(cells.get(segment), content, state.retirement) and all(segment in item.assumed for item in coming)
+        for segment in attempt.assumed
+    )
+
+
+def _settled(cell: CellOutcome | None, content: str, retirement: Retirement) -> bool:
+    if cell is None:
+        return False
+    versions = (cell.done, cell.failure.version if cell.failure else None)
+    return any(version is not None and not retirement.voids(content, version) for version in versions)
+
+
+def _published(state: AssetState, attempt: Attempt) -> AssetPublished:
+    return AssetPublished(
+        uri=attempt.uri,
+        asset_id=state.asset_id,
+        profile=attempt.profile,
+        labels=attempt.labels,
+        priority=attempt.priority,
+        retention_days=attempt.retention_days,
+        replan=True,
+    )
+
+
+def expires_at_ms(state: AssetState) -> int | None:
+    """When the live version's retention ends, unless something newer was published."""
+    live = state.attempt(state.live)
+    if live is None or live.retention_days is None or live is not state.attempts[-1]:
+        return None
+    return live.version.append_ms + live.retention_days * 86_400_000

@@ -1,0 +1,136 @@
+"""A batch of the topics that sinks read, taken apart (pure)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sinks.assets.tombstones import asset_key
+from stream.errors import BadEvent
+from stream.events.aim import Aim
+from stream.events.annotations import Annotations, AnnotationsHeader
+from stream.events.asset import (
+    AssetDeleted,
+    AssetFailed,
+    AssetPlanned,
+    AssetRef,
+    ContentRetired,
+    Outcome,
+    SegmentFailed,
+    SegmentProgressed,
+)
+from stream.events.base import Event
+from stream.events.grid import SEGMENT_NS, segment_range
+from stream.events.ids import AssetVersion, digest
+
+Word = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
+"""What is said about a whole asset."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """`events`: the last event of each asset, which derived events inherit from. `names`: (tenant, asset id) by key.
+    `ids`: of all events.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    annotations: list[Annotations] = field(default_factory=list)
+    failures: list[SegmentFailed] = field(default_factory=list)
+    words: list[tuple[str, Word]] = field(default_factory=list)
+    events: dict[str, Event] = field(default_factory=dict)
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sources: dict[tuple[str, AssetVersion, int], Event] = field(default_factory=dict)
+
+    @property
+    def aims(self) -> list[Aim]:
+        """What the batch was planned for and made by."""
+        headers = [item.header for item in self.annotations]
+        made = [Aim(space=header.space.key, epoch_ms=header.epoch_ms) for header in headers]
+        return [*made, *(word.aim for _, word in self.words if isinstance(word, AssetPlanned))]
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "Intake":
+        """Raises `BadEvent` for a deletion without a version (plan sets it) and for payloads no sink reads."""
+        batch = cls()
+        for event in events:
+            batch._take(event)
+        return batch
+
+    def _take(self, event: Event) -> None:
+        data = event.data
+        self.ids.append(event.id)
+        match data:
+            case Annotations():
+                self.annotations.append(data)
+                self._cell(event, data.header.asset, data.header.segment)
+            case SegmentFailed():
+                self.failures.append(data)
+                self._cell(event, data.asset, data.segment)
+            case AssetPlanned() | AssetFailed():
+                self.words.append((self._asset(event, data.asset.tenant, data.asset.asset_id), data))
+            case AssetDeleted():
+                if data.version is None:
+                    raise BadEvent("a deletion reached a sink without its version", code="invalid_payload")
+                self.words.append((self._asset(event, event.tenant, data.asset_id), data))
+            case ContentRetired():
+                self.words.append((self._asset(event, data.tenant, data.asset_id), data))
+            case _:
+                raise BadEvent(f"no sink reads {event.type!r}", code="unknown_type")
+
+    def _asset(self, event: Event, tenant: str, asset_id: str) -> str:
+        key = asset_key(tenant, asset_id)
+        self.events[key] = event
+        self.names[key] = (tenant, asset_id)
+        return key
+
+    def _cell(self, event: Event, asset: AssetRef, segment: int) -> None:
+        key = self._asset(event, asset.tenant, asset.asset_id)
+        self.sources[key, asset.version, segment] = event
+
+
+Lengths = Mapping[tuple[str, AssetVersion], tuple[int, int]]
+"""(segments, duration in ns) of asset versions, by asset key and version."""
+
+
+def progress(
+    batch: Intake, stage: str, void: Sequence[AnnotationsHeader], lengths: Lengths | None = None
+) -> list[Event]:
+    """One `SegmentProgressed` per asset version and segment of the batch, void rows as superseded.
+
+    A failure tells no length: where `lengths` has none either, a whole cell is assumed.
+    """
+    voided = {(header.segment_id, header.asset.version) for header in void}
+    reports: dict[tuple[str, AssetVersion, int], SegmentProgressed] = {}
+    for failure in batch.failures:
+        key = _cell_key(failure.asset, failure.segment)
+        count, duration_ns = (lengths or {}).get(key[:2], (failure.segment + 1, (failure.segment + 1) * SEGMENT_NS))
+        start_ns, end_ns = segment_range(failure.segment, duration_ns)
+        report = SegmentProgressed(
+            asset=failure.asset,
+            stage=stage,
+            segment=failure.segment,
+            segment_count=max(count, failure.segment + 1),
+            video_ns=end_ns - start_ns,
+            outcome=Outcome(failure.outcome),
+        )
+        reports[key] = report
+    for item in batch.annotations:
+        header = item.header
+        gone = (header.segment_id, header.asset.version) in voided
+        report = SegmentProgressed(
+            asset=header.asset,
+            stage=stage,
+            segment=header.segment,
+            segment_count=header.segment_count,
+            video_ns=header.end_ns - header.start_ns,
+            outcome=Outcome.SUPERSEDED if gone else Outcome.DONE,
+        )
+        reports[_cell_key(header.asset, header.segment)] = report
+    return [
+        batch.sources[key].derive(
+            report, id=digest("progress", stage, key[0], *key[1], report.segment, report.outcome.value)
+        )
+        for key, report in reports.items()
+    ]
+
+
+def _cell_key(asset: AssetRef, segment: int) -> tuple[str, AssetVersion, int]:
+    return asset_key(asset.tenant, asset.asset_id), asset.version, segment

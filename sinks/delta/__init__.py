@@ -1,0 +1,1 @@
+"""The Delta store and the Parquet sink that writes it. Begin with `sink`."""

@@ -1,0 +1,108 @@
+"""The Parquet sink: the same annotations as the index, as a Delta table, by the same fold."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sinks.assets.fold import fold
+from sinks.assets.ledger_entries import Receipt
+from sinks.assets.sink_batch import Intake, progress
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
+from sinks.compaction_policy import Cadence, CadencePolicy
+from sinks.delta.store import DeltaStore
+from sinks.store_errors import MIN_FREE_BYTES, guarded, require_space
+from sinks.writer import delta_writer
+from stream.clock import Clock, SystemClock
+from stream.errors import StageError
+from stream.events.asset import AssetDeleted, ContentRetired
+from stream.events.base import Event
+
+
+class DeltaSink:
+    """Single writer of `directory`. Reads topics `annotations` and `retirements` in any interleaving; what is retired
+    stays void however late it arrives. A batch is durable when `process` returns.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock | None = None,
+        *,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        cadence: CadencePolicy | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._directory = directory
+        self._min_free_bytes = min_free_bytes
+        self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self._writer = delta_writer(directory)
+        self.store = DeltaStore(directory)
+
+    def open(self) -> None:
+        """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
+        self._writer.enter()
+        with guarded(self._directory, "the Delta table", writer=True):
+            self.store.open()
+            self.store.sweep(self.store.unswept())
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
+        batch = Intake.of(events)
+        try:
+            with guarded(self._directory, "the Delta table", writer=True):
+                require_space(self._directory, self._min_free_bytes)
+                return self._commit(batch)
+        except Exception:
+            self.store.close()
+            raise
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
+        """The index says what becomes of the asset; this sink adds nothing."""
+        return ()
+
+    def close(self) -> None:
+        self.store.close()
+        self._writer.leave()
+
+    def maintain(self, *, purge: bool = False) -> list[Event]:
+        """Compact and vacuum. `purge` also removes every superseded file at once; nobody may be reading."""
+        with guarded(self._directory, "the Delta table", writer=True):
+            self.store.maintain(purge=purge)
+            self._cadence.done()
+        return []
+
+    def _commit(self, batch: Intake) -> list[Event]:
+        stored = self.store.receipts(batch.names)
+        retired = self._retire(batch)
+        folded = fold(batch.annotations, {item.cell: item.order for item in stored}, retired)
+        self.store.replace(folded.replace)
+        self.store.record([Receipt.done(item, self._clock.now_ms()) for item in folded.replace])
+        due = {
+            item.asset_key
+            for item in stored
+            if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
+        }
+        self.store.sweep({key: retired[key] for key in due})
+        if folded.replace or due:
+            self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
+        if self._cadence.due():
+            self.maintain()
+        return progress(batch, "parquet", folded.void)
+
+    def _retire(self, batch: Intake) -> dict[str, Retirement]:
+        """The watermarks of the batch's assets, raised by what the batch says and remembered."""
+        held = self.store.retirements(batch.names)
+        raised = dict(held)
+        for key, word in batch.words:
+            if (mark := _mark(word)) is not None:
+                raised[key] = raised.get(key, NOTHING_RETIRED).joined(mark)
+        self.store.retire({key: mark for key, mark in raised.items() if mark != held.get(key)})
+        return raised
+
+
+def _mark(word: object) -> Retirement | None:
+    match word:
+        case AssetDeleted():
+            return Retirement(deleted=word.version)
+        case ContentRetired():
+            return Retirement.of(word)
+    return None

@@ -1,0 +1,1 @@
+"""The LanceDB store and the index sink that writes it. Begin with `sink`."""

@@ -1,0 +1,257 @@
+"""The index sink: annotations and asset events into LanceDB, and what follows from them for producers and sinks."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from sinks.assets.asset_status import outcomes_of
+from sinks.assets.fold import Fold, fold
+from sinks.assets.ledger_entries import Receipt, known_failures, worst_failures
+from sinks.assets.lifecycle import (
+    AssetState,
+    Settled,
+    deleted,
+    deletion_code,
+    ended,
+    ended_before,
+    failed,
+    planned,
+    settle,
+)
+from sinks.assets.sink_batch import Intake, Word, progress
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
+from sinks.compaction_policy import Cadence, CadencePolicy
+from sinks.lance.store import LanceIndex
+from sinks.store_errors import MIN_FREE_BYTES, guarded, require_space
+from sinks.writer import index_writer
+from stream.clock import Clock, SystemClock
+from stream.errors import StageError, Unavailable
+from stream.events.aim import NO_AIM
+from stream.events.annotations import AnnotationsHeader
+from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
+from stream.events.base import Event, Payload
+from stream.events.ids import AssetVersion, digest
+
+_log = logging.getLogger(__name__)
+
+
+class LanceSink:
+    """Single writer of `directory`. A batch is durable when `process` returns: moments, then the ledger, then assets,
+    so that a kill between two tables leaves less said than stored and redelivery completes it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock | None = None,
+        *,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        cadence: CadencePolicy | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._directory = directory
+        self._min_free_bytes = min_free_bytes
+        self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self._writer = index_writer(directory)
+        self._endings: set[str] = set()
+        self._aim = NO_AIM
+        self.store = LanceIndex(directory, self._clock)
+
+    def open(self) -> None:
+        """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
+        self._writer.enter()
+        with guarded(self._directory, "the index", writer=True):
+            self.store.open()
+            self.store.sweep(self.store.unswept())
+            self._endings = self.store.endings()
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        """Yields `AssetChanged`, `SegmentProgressed` (stage `index`), `ContentRetired` and asked-for `AssetPublished`.
+
+        Raises `Unavailable` while the store cannot be written.
+        """
+        batch = Intake.of(events)
+        self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
+        try:
+            with guarded(self._directory, "the index", writer=True):
+                require_space(self._directory, self._min_free_bytes)
+                return self._commit(batch)
+        except Exception:
+            self.store.close()
+            raise
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
+        """A record no sink can read has no asset to speak of; the dead letter says it all."""
+        return ()
+
+    def close(self) -> None:
+        self.store.close()
+        self._writer.leave()
+
+    def maintain(self, *, purge: bool = False) -> list[Event]:
+        """Sweep what is retired, end retentions, compact. `purge` also removes every byte of deleted rows and all old
+        versions at once; nobody may be reading.
+        """
+        with guarded(self._directory, "the index", writer=True):
+            outputs = self._expire(None)
+            self._tidy(purge=purge)
+            return outputs
+
+    def _tidy(self, *, purge: bool) -> None:
+        self.store.sweep(self.store.unswept())
+        if purge:
+            self.store.purge()
+        else:
+            self.store.optimize()
+        self._cadence.done()
+
+    def _upkeep(self, told_with: str) -> list[Event]:
+        """As `maintain`, beside a batch: that is durable and what ended is stored, so both are told even where tidying
+        fails, which is put off until it is due again.
+        """
+        outputs = self._expire(told_with)
+        try:
+            with guarded(self._directory, "the index", writer=True):
+                self._tidy(purge=False)
+        except Unavailable as error:
+            _log.warning("index: compaction is put off, %s (%s)", error.message, error.code)
+            self.store.close()
+            self._cadence.done()
+        return outputs
+
+    def _commit(self, batch: Intake) -> list[Event]:
+        states = self.store.states(batch.names)
+        stored = self.store.receipts(batch.names)
+        echo = _apply_words(batch, states)
+        folded = _folded(batch, stored, states)
+        held = {item.cell: item for item in stored}
+        failures = [Receipt.failed(item, self._clock.now_ms()) for item in batch.failures]
+        _echo_cells(echo, states, folded.known, known_failures(failures, held))
+        self.store.replace(folded.replace)
+        done = [Receipt.done(item, self._clock.now_ms()) for item in folded.replace]
+        written = [*done, *worst_failures(failures, held)]
+        self.store.record(written)
+        held.update((item.cell, item) for item in written)
+        outputs = self._settle(batch, states, list(held.values()), echo)
+        self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
+        outputs += self._expired_with(batch)
+        if self._cadence.due() and batch.ids:
+            outputs += self._upkeep(batch.ids[-1])
+        lengths = {
+            (key, item.version): (item.segment_count, item.duration_ns)
+            for key, state in states.items()
+            for item in state.attempts
+            if item.content_key is not None
+        }
+        return progress(batch, "index", folded.void, lengths) + outputs
+
+    def _settle(
+        self,
+        batch: Intake,
+        states: Mapping[str, AssetState],
+        receipts: Sequence[Receipt],
+        echo: Mapping[str, set[AssetVersion]],
+    ) -> list[Event]:
+        by_asset: dict[str, list[Receipt]] = {}
+        for item in receipts:
+            by_asset.setdefault(item.asset_key, []).append(item)
+        settled = {
+            key: settle(state, outcomes_of(by_asset.get(key, ())), echo.get(key, ()), self._aim)
+            for key, state in states.items()
+        }
+        self.store.save((item.state, item.newest) for item in settled.values())
+        self._sweep(receipts, {key: item.state.retirement for key, item in settled.items()})
+        return [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
+
+    def _sweep(self, receipts: Iterable[Receipt], retired: Mapping[str, Retirement]) -> None:
+        """Delete the void rows of every asset whose ledger shows some."""
+        due = {
+            item.asset_key
+            for item in receipts
+            if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
+        }
+        self.store.sweep({key: retired[key] for key in due})
+
+    def _expire(self, told_with: str | None) -> list[Event]:
+        """Assets whose `retention_days` are over go the way of deleted ones."""
+        over = {key: ended(state, told_with) for key, state in self.store.ended(self._clock.now_ms()).items()}
+        if over and told_with is not None:
+            self._endings.add(told_with)
+        self.store.save((item.state, item.newest) for item in over.values())
+        return self._endings_told(over)
+
+    def _expired_with(self, batch: Intake) -> list[Event]:
+        """What `_expire` said with events that now come again."""
+        known = self._endings.intersection(batch.ids)
+        return self._endings_told({key: ended_before(state) for key, state in self.store.ended_by(known).items()})
+
+    def _endings_told(self, endings: Mapping[str, Settled]) -> list[Event]:
+        return [told for key, item in endings.items() for told in _told(self._event(item), key, item)]
+
+    def _event(self, item: Settled) -> Event:
+        """What the end of a retention is derived from: no event, but that time has passed."""
+        return Event(
+            data=item.retired[0],
+            tenant=item.state.tenant,
+            project=item.state.project,
+            subject=item.state.asset_id,
+            event_time_ms=self._clock.now_ms(),
+        )
+
+
+def _apply_words(batch: Intake, states: dict[str, AssetState]) -> dict[str, set[AssetVersion]]:
+    """Bring `states` up to date; returns the versions that were spoken of again without news."""
+    echo: dict[str, set[AssetVersion]] = {}
+    for key, word in batch.words:
+        tenant, asset_id = batch.names[key]
+        before = states.get(key) or AssetState(
+            tenant=tenant, asset_id=asset_id, project=batch.events[key].project or "default"
+        )
+        states[key], version = _spoken(before, word)
+        if states[key] == before and not isinstance(word, ContentRetired):
+            echo.setdefault(key, set()).add(version)
+    return echo
+
+
+def _echo_cells(
+    echo: dict[str, set[AssetVersion]],
+    states: Mapping[str, AssetState],
+    known: Iterable[AnnotationsHeader],
+    failures: Iterable[Receipt],
+) -> None:
+    """Add the versions that rely on cells which came again: also a later one, whose status the cell had decided."""
+    cells = [
+        (asset_key(it.asset.tenant, it.asset.asset_id), it.content_key, it.segment, it.asset.version) for it in known
+    ]
+    cells += [(it.asset_key, it.content_key, it.segment, it.version) for it in failures]
+    for key, content_key, segment, version in cells:
+        attempts = states[key].attempts if key in states else ()
+        echo.setdefault(key, set()).update(it.version for it in attempts if it.relies_on(content_key, segment, version))
+
+
+def _spoken(state: AssetState, word: Word) -> tuple[AssetState, AssetVersion]:
+    match word:
+        case AssetPlanned():
+            return planned(state, word), word.asset.version
+        case AssetFailed():
+            return failed(state, word), word.asset.version
+        case AssetDeleted():
+            assert word.version is not None
+            return deleted(state, word.version, code=deletion_code(state)), word.version
+        case ContentRetired():
+            return state.retired(Retirement.of(word)), word.up_to
+
+
+def _folded(batch: Intake, stored: Sequence[Receipt], states: Mapping[str, AssetState]) -> Fold:
+    orders = {item.cell: item.order for item in stored if item.space}
+    return fold(batch.annotations, orders, {key: state.retirement for key, state in states.items()})
+
+
+def _told(event: Event, key: str, item: Settled) -> list[Event]:
+    """The events a settled asset causes, with ids that are the same when they are caused again."""
+    told: list[tuple[Payload, str]] = [
+        (change, digest("changed", key, *change.asset.version, change.status.value)) for change in item.changed
+    ]
+    told += [(retired, digest("retired", key, *retired.up_to, retired.keep)) for retired in item.retired]
+    told += [(published, digest("replan", key, *version)) for version, published in item.replans]
+    return [event.derive(data, id=identity) for data, identity in told]

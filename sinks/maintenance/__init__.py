@@ -1,0 +1,1 @@
+"""Care of the stores: verify, repair, reconcile, compact, drop. Begin with `verify`."""

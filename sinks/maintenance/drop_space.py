@@ -1,0 +1,25 @@
+"""Dropping an embedding space from both stores. No writer of either may be running."""
+
+from pathlib import Path
+
+from sinks.delta.store import DeltaStore
+from sinks.filters import one_of
+from sinks.lance.store import SEGMENTS, SPACES, moments_table
+from sinks.lance.tables import LanceTables
+from sinks.store_errors import guarded
+from sinks.writer import delta_writer, index_writer, writing
+
+
+def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
+    """Remove the space's rows and receipts; other spaces stay. Repeating it is harmless.
+
+    The ledger goes first: after a kill in between, cells are annotated again rather than believed to be there.
+    """
+    index, delta = index_writer(lance_directory), delta_writer(delta_directory)
+    with guarded(lance_directory, "the index", writer=True), writing(index):
+        tables = LanceTables(lance_directory)
+        tables.delete(SEGMENTS, one_of("space", [key]))
+        tables.drop(moments_table(key))
+        tables.delete(SPACES, one_of("key", [key]))
+    with guarded(delta_directory, "the Delta table", writer=True), writing(delta):
+        DeltaStore(delta_directory).drop_space(key)

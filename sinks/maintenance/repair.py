@@ -1,0 +1,135 @@
+"""Rebuild one store from the other where they differ. No writer of either may be running."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sinks.assets.asset_status import Attempt, outcomes_of
+from sinks.assets.fold import Cell
+from sinks.assets.ledger_entries import Receipt
+from sinks.assets.lifecycle import AssetState, settle
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
+from sinks.maintenance.verify import Stores, chunks, verify
+from sinks.schema import delta_rows, lance_rows
+from sinks.store_errors import guarded_both
+from sinks.writer import delta_writer, index_writer, writing
+from stream.events.annotations import Space
+from stream.events.asset import AssetStatus, Outcome
+
+Target = Literal["lance", "delta"]
+
+
+def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
+    """Make `target` equal to the other store; returns the number of cells rewritten. Repeating it is harmless.
+
+    Into LanceDB, assets that it has lost come back too, as far as rows tell: an asset's length is that of its rows.
+    """
+    report = verify(lance_directory, delta_directory)
+    cells = {cell for item in report.spaces for cell in item.cells}
+    with (
+        guarded_both(lance_directory, delta_directory, writer=True),
+        writing(index_writer(lance_directory), delta_writer(delta_directory)),
+    ):
+        stores = Stores.open(lance_directory, delta_directory)
+        spaces = {space.key: space for space in [*stores.delta.spaces(), *stores.lance.spaces()]}
+        for keys in chunks(sorted(report.assets)):
+            if target == "delta":
+                _into_delta(stores, keys, cells, spaces)
+            else:
+                _into_lance(stores, keys, cells, spaces)
+    return len(cells)
+
+
+def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[Cell], spaces: dict[str, Space]) -> None:
+    source = {item.cell: item for item in stores.lance.receipts(keys) if item.cell in cells}
+    held = {item.cell for item in stores.delta.receipts(keys) if item.cell in cells}
+    for key, space in spaces.items():
+        rows = stores.lance.rows(keys, key)
+        mine = {cell for cell in source if cell.space == key}
+        if rows is not None and mine:
+            stores.delta.register([space])
+            stores.delta.replace_rows(delta_rows(_of(rows, mine)), mine)
+    stores.delta.record(list(source.values()))
+    strays = _strays([stores.delta.rows(keys, key, ["segment_id", "space"]) for key in spaces], cells)
+    stores.delta.erase((held | strays) - source.keys())
+
+
+def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[Cell], spaces: dict[str, Space]) -> None:
+    source = {item.cell: item for item in stores.delta.receipts(keys) if item.cell in cells}
+    held = {item.cell for item in stores.lance.receipts(keys) if item.cell in cells and item.space}
+    for key, space in spaces.items():
+        mine = {cell for cell in source if cell.space == key}
+        rows = stores.delta.rows(keys, key)
+        if mine:
+            stores.lance.replace_rows(
+                space, lance_rows(_of(rows, mine), space), {cell.segment_id for cell in mine}, key
+            )
+        kept = stores.lance.rows(keys, key)
+        strays = _strays([kept.select(["segment_id", "space"])] if kept is not None else [], cells)
+        gone = {cell.segment_id for cell in (held | strays) - source.keys() if cell.space == key}
+        if gone:
+            stores.lance.erase(gone, key)
+    stores.lance.record(list(source.values()))
+    _adopt(stores, keys, spaces)
+
+
+def _of(rows: pa.Table, cells: Collection[Cell]) -> pa.Table:
+    return rows.filter(pc.is_in(rows["segment_id"], pa.array(sorted(cell.segment_id for cell in cells), pa.string())))
+
+
+def _strays(tables: Sequence[pa.Table], cells: Collection[Cell]) -> set[Cell]:
+    """Cells to mend that have rows, with or without a receipt."""
+    found = {Cell(row["segment_id"], row["space"]) for rows in tables for row in rows.to_pylist()}
+    return found & set(cells)
+
+
+def _adopt(stores: Stores, keys: Sequence[str], spaces: dict[str, Space]) -> None:
+    """Judge the assets anew; those without a state get one from their rows."""
+    states = stores.lance.states(keys)
+    receipts = stores.lance.receipts(keys)
+    retired = stores.delta.retirements(keys)
+    settled = []
+    for key in keys:
+        mine = [item for item in receipts if item.asset_key == key]
+        state = states.get(key) or _state_of(stores, mine, retired.get(key, NOTHING_RETIRED), spaces)
+        if state is not None:
+            item = settle(state, outcomes_of(mine))
+            settled.append((item.state, item.newest))
+    stores.lance.save(settled)
+
+
+def _state_of(
+    stores: Stores, receipts: Sequence[Receipt], retirement: Retirement, spaces: dict[str, Space]
+) -> AssetState | None:
+    done = [item for item in receipts if item.outcome is Outcome.DONE]
+    if not done:
+        return None
+    newest = max(done, key=lambda item: item.order)
+    segments = sorted({item.segment for item in done if item.content_key == newest.content_key})
+    attempt = Attempt(
+        version=newest.version,
+        project="default",
+        content_key=newest.content_key,
+        segment_count=segments[-1] + 1,
+        assumed=tuple(segments),
+        announced=AssetStatus.READY,
+    )
+    for space in spaces:
+        rows = stores.delta.rows([newest.asset_key], space, ["content_key", "project", "uri", "labels", "end_ns"])
+        rows = rows.filter(pc.equal(rows["content_key"], newest.content_key))
+        if rows.num_rows:
+            attempt = _named(attempt, rows)
+    state = AssetState(tenant=newest.tenant, asset_id=newest.asset_id, retirement=retirement)
+    return state.joined(attempt)
+
+
+def _named(attempt: Attempt, rows: pa.Table) -> Attempt:
+    first = rows.slice(0, 1).to_pylist()[0]
+    labels = dict(label.split("=", 1) for label in first["labels"])
+    end_ns = pc.max(rows["end_ns"]).as_py()
+    return attempt.model_copy(
+        update={"project": first["project"], "uri": first["uri"], "labels": labels, "duration_ns": end_ns}
+    )

@@ -1,0 +1,155 @@
+"""Do the index and the Delta table hold the same? Row by row and space by space, a few assets at a time."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sinks.assets.fold import Cell
+from sinks.assets.ledger_entries import Receipt
+from sinks.delta.store import DeltaStore
+from sinks.lance.store import SEGMENTS, LanceIndex
+from sinks.schema import VECTORS, delta_rows, delta_schema
+from sinks.store_errors import guarded_both
+from stream.clock import SystemClock
+from stream.events.asset import Outcome
+from stream.events.ids import Order
+
+TOLERANCE = 1e-6
+_ASSETS_AT_ONCE = 32
+
+
+@dataclass(slots=True)
+class SpaceReport:
+    """`missing_in_*` and `different` count moments; a cell differs also when only its receipt does."""
+
+    space: str
+    moments: int = 0
+    missing_in_delta: int = 0
+    missing_in_lance: int = 0
+    different: int = 0
+    cells: set[Cell] = field(default_factory=set)
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Report:
+    """`assets`: those with a difference, by key. `agrees` is the answer."""
+
+    spaces: list[SpaceReport]
+    assets: set[str]
+
+    @property
+    def agrees(self) -> bool:
+        return not any(item.cells for item in self.spaces)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Both stores, opened by a process that is neither's writer (or is the only one running)."""
+
+    lance: LanceIndex
+    delta: DeltaStore
+
+    @classmethod
+    def open(cls, lance_directory: Path, delta_directory: Path) -> "Stores":
+        stores = cls(LanceIndex(lance_directory, SystemClock()), DeltaStore(delta_directory))
+        stores.lance.open()
+        stores.delta.open()
+        return stores
+
+    def assets(self) -> list[str]:
+        """Keys of the assets that either ledger knows."""
+        lance = self.lance.tables.select(SEGMENTS, "", ["asset_key"])
+        known = set(self.delta.cells()["asset_key"].to_pylist())
+        return sorted(known | (set() if lance is None else set(lance["asset_key"].to_pylist())))
+
+    def spaces(self) -> list[str]:
+        return sorted({space.key for space in [*self.lance.spaces(), *self.delta.spaces()]})
+
+
+def verify(lance_directory: Path, delta_directory: Path) -> Report:
+    """Compare ids, ranges, tags, orders and everything else exactly, vectors to 1e-6."""
+    with guarded_both(lance_directory, delta_directory):
+        stores = Stores.open(lance_directory, delta_directory)
+        reports = {key: SpaceReport(key) for key in stores.spaces()}
+        touched: set[str] = set()
+        for keys in chunks(stores.assets()):
+            lance, delta = _orders(stores.lance.receipts(keys)), _orders(stores.delta.receipts(keys))
+            for space, report in reports.items():
+                _compare(report, _lance_rows(stores, keys, space), stores.delta.rows(keys, space))
+            for cell in lance.keys() | delta.keys():
+                if lance.get(cell) != delta.get(cell):
+                    reports[cell.space].cells.add(cell)
+            different = {cell.segment_id for report in reports.values() for cell in report.cells}
+            receipts = [*stores.lance.receipts(keys), *stores.delta.receipts(keys)] if different else []
+            touched |= {item.asset_key for item in receipts if item.segment_id in different}
+        return Report(list(reports.values()), touched)
+
+
+def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _ASSETS_AT_ONCE):
+        yield keys[start : start + _ASSETS_AT_ONCE]
+
+
+def _orders(receipts: Collection[Receipt]) -> dict[Cell, tuple[Order, int]]:
+    return {item.cell: (item.order, item.moment_count) for item in receipts if item.outcome is Outcome.DONE}
+
+
+def _lance_rows(stores: Stores, keys: Sequence[str], space: str) -> pa.Table:
+    rows = stores.lance.rows(keys, space)
+    return delta_schema().empty_table() if rows is None else delta_rows(rows)
+
+
+def _compare(report: SpaceReport, lance: pa.Table, delta: pa.Table) -> None:
+    """Count differences of the same assets' rows into `report`."""
+    left, right = lance.sort_by("moment_id"), delta.sort_by("moment_id")
+    report.moments += left.num_rows
+    left_at, right_at = _positions(left), _positions(right)
+    report.missing_in_delta += _absent(report, left, [at for key, at in left_at.items() if key not in right_at])
+    report.missing_in_lance += _absent(report, right, [at for key, at in right_at.items() if key not in left_at])
+    shared = [key for key in left_at if key in right_at]
+    if shared:
+        left = left.take([left_at[key] for key in shared])
+        right = right.take([right_at[key] for key in shared])
+        report.different += _absent(report, left, _unequal(left, right))
+
+
+def _positions(rows: pa.Table) -> dict[str, int]:
+    """Where each moment is; a repeated id (a defect of the store) counts as another moment."""
+    found: dict[str, int] = {}
+    for at, key in enumerate(rows["moment_id"].to_pylist()):
+        found[key if key not in found else f"{key} again at {at}"] = at
+    return found
+
+
+def _unequal(left: pa.Table, right: pa.Table) -> list[int]:
+    plain = [name for name in left.column_names if name not in VECTORS]
+    pairs = zip(left.select(plain).to_pylist(), right.select(plain).to_pylist(), strict=True)
+    unequal = {at for at, (one, other) in enumerate(pairs) if one != other}
+    for name in VECTORS:
+        unequal |= _apart(left[name].combine_chunks(), right[name].combine_chunks())
+    return sorted(unequal)
+
+
+def _apart(left: pa.Array, right: pa.Array) -> set[int]:
+    """Positions of lists of another length, or further apart than `TOLERANCE`."""
+    one, other = (pc.fill_null(pc.list_value_length(column), -1).to_numpy() for column in (left, right))
+    apart = set(np.flatnonzero(one != other).tolist())
+    alike = np.flatnonzero((one == other) & (one > 0))
+    for length in np.unique(one[alike]).tolist():
+        at = alike[one[alike] == length]
+        first, second = (column.take(at).flatten().to_numpy().reshape(-1, length) for column in (left, right))
+        apart |= set(at[~np.all(np.abs(first - second) <= TOLERANCE, axis=1)].tolist())
+    return apart
+
+
+def _absent(report: SpaceReport, rows: pa.Table, positions: Sequence[int]) -> int:
+    for row in rows.take(positions).select(["segment_id", "moment_id"]).to_pylist() if positions else ():
+        report.cells.add(Cell(row["segment_id"], report.space))
+        if len(report.examples) < 10:
+            report.examples.append(row["moment_id"])
+    return len(positions)

@@ -1,0 +1,117 @@
+"""What a consumer leaves behind in its commits for the next owner of a partition. Pure.
+
+A member that dies says nothing, so it speaks beforehand: each commit carries which offsets above its own are
+acknowledged already, that the partition is open (a clean leave closes it), and which record is being tried alone.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, replace
+
+from stream.broker.contract import IN_HAND
+
+MAX_METADATA_BYTES = 4000  # Kafka's `offset.metadata.max.bytes` is 4,096
+DEATHS_BEFORE_TRIALS = 2
+"""One death is an accident: the work is simply done again. From the second without progress on, records are tried
+alone."""
+
+REACH = (MAX_METADATA_BYTES - 200) // 4 * 3 * 8
+"""Offsets above its own that a note can tell apart: 22,800. What is acknowledged beyond would be done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row
+    that died without a step forward. `trial`: an offset that `trial_deaths` owners died trying alone; `trying`: this
+    one is at it. `topic`: the id of the topic that the offsets are of; another may bear its name by now.
+    """
+
+    acked: bytes = b""
+    open: bool = False
+    deaths: int = 0
+    trial: int | None = None
+    trial_deaths: int = 0
+    trying: bool = False
+    topic: str = ""
+
+    def to_text(self) -> str:
+        """At most `MAX_METADATA_BYTES`; a bitmap that is too long loses its tail, which costs work done twice."""
+        fields: dict[str, object] = {"open": self.open}
+        if self.topic:
+            fields["topic"] = self.topic
+        if self.deaths:
+            fields["deaths"] = self.deaths
+        if self.trial is not None:
+            fields |= {"trial": self.trial, "trial_deaths": self.trial_deaths, "trying": self.trying}
+        room = (MAX_METADATA_BYTES - len(json.dumps(fields)) - len(', "acked": ""')) // 4 * 3
+        if acked := self.acked[:room]:
+            fields["acked"] = base64.b64encode(acked).decode()
+        return json.dumps(fields)
+
+    @classmethod
+    def from_text(cls, text: str | None) -> "Note":
+        """What is no note of ours (another tool committed) says nothing."""
+        try:
+            fields = json.loads(text or "{}")
+            return cls(
+                acked=base64.b64decode(fields.get("acked", ""), validate=True),
+                open=fields.get("open") is True,
+                deaths=int(fields.get("deaths", 0)),
+                trial=None if fields.get("trial") is None else int(fields["trial"]),
+                trial_deaths=int(fields.get("trial_deaths", 0)),
+                trying=fields.get("trying") is True,
+                topic=str(fields.get("topic", "")),
+            )
+        except (ValueError, TypeError, AttributeError, binascii.Error):
+            return cls()
+
+    def without_trial(self) -> "Note":
+        return replace(self, trial=None, trial_deaths=0, trying=False)
+
+    def of_another(self, position: int, topic_id: str, end: int) -> bool:
+        """Whether the commit at `position` is of a topic that is gone, and not of the one with this id and end which
+        bears its name now. A commit that does not say which it is of cannot lie beyond the end.
+        """
+        return self.topic != topic_id if self.topic and topic_id else position > end
+
+    def acked_offsets(self, position: int) -> frozenset[int]:
+        bits = int.from_bytes(self.acked, "little")
+        return frozenset(position + at for at in range(bits.bit_length()) if bits >> at & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """How a new owner begins: at `position`, without `acked`, with `note` to commit at once. Records below
+    `trials_until` must be tried alone.
+    """
+
+    position: int
+    acked: frozenset[int]
+    note: Note
+    trials_until: int = 0
+
+    def deaths(self, offset: int) -> int | None:
+        """Deaths of workers that had this record alone in their hands; None where nothing is held against it."""
+        if offset >= self.trials_until:
+            return None
+        return self.note.trial_deaths if self.note.trial == offset else 0
+
+
+def take_over(position: int, left: Note, in_hand: int = IN_HAND) -> Takeover:
+    """Judge what the last owner left at `position`, who held at most `in_hand` records in no particular order. One that
+    died before it tried what its predecessors had died of, or while a store was away, proves nothing against it.
+    """
+    acked = left.acked_offsets(position)
+    if not left.open:
+        return Takeover(position, acked, Note(acked=left.acked, open=True))
+    alone = left.trial is not None and left.trial >= position and left.trial not in acked
+    note = replace(
+        left,
+        deaths=left.deaths + 1,
+        trial=left.trial if alone else None,
+        trial_deaths=left.trial_deaths + left.trying if alone else 0,
+        trying=False,
+    )
+    suspected = alone or note.deaths >= DEATHS_BEFORE_TRIALS
+    return Takeover(position, acked, note, max(acked, default=position) + in_hand if suspected else 0)

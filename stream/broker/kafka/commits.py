@@ -1,0 +1,186 @@
+"""Committing acknowledged positions, with the notes of `stream.broker.kafka.commit_metadata` beside them."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from stream.broker.acks import AckTracker, PartitionAcks
+from stream.broker.acks import TopicPartition as Key
+from stream.broker.contract import Record
+from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.commit_metadata import Note, Takeover, take_over
+from stream.clock import Clock
+from stream.errors import Fatal
+
+_log = logging.getLogger(__name__)
+
+
+OFFSET_OF_ANOTHER = -2001
+"""Beside librdkafka's own negative offsets: the commit is of a topic that is gone and had the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """What a group committed for a partition (a negative offset for nothing), the first kept offset, whether its
+    records are kept `by_age`, read or not, and the id of the topic.
+    """
+
+    committed: TopicPartition
+    low: int
+    by_age: bool
+    topic_id: str = ""
+
+
+Places = Callable[[str, Sequence[TopicPartition]], Sequence[GroupPlace]]
+"""(group, partitions) to where it stands. Asked through another connection: the group's own may be busy with a
+rebalance that waits for the answer."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """What was committed last for a partition, and the note that goes with the next commit. `lost`: that did not reach
+    the group, so it is said again.
+    """
+
+    note: Note
+    committed: tuple[int, str] | None = None
+    lost: bool = False
+
+
+class Commits:
+    """Of one consumer, from its polling thread. Commits at least every `commit_interval_s` what changed."""
+
+    def __init__(self, consumer: Consumer, settings: KafkaSettings, clock: Clock, places: Places, in_hand: int) -> None:
+        self._consumer = consumer
+        self._settings = settings
+        self._in_hand = in_hand
+        self._places = places
+        self._clock = clock
+        self._interval_s = settings.commit_interval_s
+        self._due_s = 0.0
+        self._held: dict[Key, _Held] = {}
+
+    def take_over(self, group: str, partitions: Sequence[TopicPartition]) -> dict[Key, Takeover]:
+        """How to begin with each partition. Raises `Unavailable`, and `Fatal` when unread records are gone that age
+        must not take; what it may take is missed by whoever reads on.
+        """
+        starts: dict[Key, Takeover] = {}
+        for place in self._places(group, partitions):
+            found = place.committed
+            key = self._settings.key(found)
+            if found.offset == OFFSET_OF_ANOTHER:
+                _log.warning(
+                    "group %s: topic %s was deleted and created again, what was committed is of the old one;"
+                    " partition %d is read from its first record",
+                    *(group, found.topic, found.partition),
+                )
+            if found.offset < 0:
+                starts[key] = take_over(place.low, Note(), self._in_hand)
+            elif found.offset < place.low and not place.by_age:
+                raise lost_records(group, key, found.offset, place.low)
+            else:
+                starts[key] = take_over(found.offset, Note.from_text(found.metadata), self._in_hand)
+            starts[key] = replace(starts[key], note=replace(starts[key].note, topic=place.topic_id))
+            self._held[key] = _Held(starts[key].note)
+        self._due_s = 0.0
+        return starts
+
+    def keep_up(self, acks: AckTracker) -> None:
+        """Commit what changed, if it is time. The first commit of an assignment is waited for: from then on a death
+        leaves a trace. One that fails, a rebalance under way being the usual reason, is repeated by the next.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s < self._due_s and not self._tried(acks):
+            return
+        self._due_s = now_s + self._interval_s
+        first = any(held.committed is None for held in self._held.values())
+        try:
+            self._commit(acks, self._held, wait=first)
+        except KafkaException as failure:
+            _log.info("commit put off: %s", failure.args[0].str())
+
+    def _tried(self, acks: AckTracker) -> bool:
+        """Whether a trial is over: who dies from here on does not die of it."""
+        return any(
+            partition.settled(held.note.trial)
+            for key, held in self._held.items()
+            if held.note.trying and held.note.trial is not None and (partition := acks.partition(key)) is not None
+        )
+
+    def failed(self, keys: Iterable[Key]) -> None:
+        """A commit that nobody waited for did not reach the group."""
+        for key in keys:
+            if key in self._held:
+                self._held[key].lost = True
+
+    def try_alone(self, acks: AckTracker, record: Record, deaths: int) -> None:
+        """Wait until it is known that the record is alone in this process's hands, and what was done before it.
+        Raises `KafkaException`.
+        """
+        held = self._held.get((record.topic, record.partition))
+        if held is not None:
+            held.note = replace(held.note, trial=record.offset, trial_deaths=deaths, trying=True)
+            self._commit(acks, self._held, wait=True)
+
+    def put_off(self, record: Record) -> None:
+        """The trial of the record ended without telling anything: from the next commit on, which is due."""
+        held = self._held.get((record.topic, record.partition))
+        if held is not None and held.note.trial == record.offset:
+            held.note = replace(held.note, trying=False)
+            self._due_s = 0.0
+
+    def leave(self, acks: AckTracker, keys: Iterable[Key]) -> None:
+        """Commit and close partitions that are about to be given up, and wait for it. Raises `KafkaException`."""
+        for key in keys:
+            if key in self._held:
+                self._held[key].note = replace(
+                    self._held[key].note, open=False, deaths=0, trial=None, trial_deaths=0, trying=False
+                )
+        self._commit(acks, [key for key in keys if key in self._held], wait=True)
+
+    def forget(self, key: Key) -> None:
+        self._held.pop(key, None)
+
+    def _commit(self, acks: AckTracker, keys: Iterable[Key], *, wait: bool) -> None:
+        changed: dict[Key, tuple[int, str]] = {}
+        for key in keys:
+            partition = acks.partition(key)
+            if partition is None:
+                continue
+            held = self._held[key]
+            held.note = _progressed(held.note, partition)
+            content = (partition.position, held.note.to_text())
+            if held.lost or content != held.committed:
+                changed[key] = content
+        if not changed:
+            return
+        offsets = [
+            TopicPartition(self._settings.names.of(topic), partition, position, metadata=text)
+            for (topic, partition), (position, text) in changed.items()
+        ]
+        if wait:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        else:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        for key, content in changed.items():
+            self._held[key].committed, self._held[key].lost = content, False
+
+
+def lost_records(group: str, key: Key, next_offset: int, low: int, found: str = "") -> Fatal:
+    """The group committed `next_offset` or less, and what is kept begins at `low`: nobody did what lies between."""
+    between = f"records {next_offset} to {low - 1}" if next_offset < low else f"records up to {next_offset - 1}"
+    return Fatal(
+        f"group {group}: {between} of {key[0]}-{key[1]} were deleted before they were read"
+        f"{f' ({found})' if found else ''}, and the group has not done them; publish their assets again, stop the"
+        f" stage, and set the offset of this partition alone to {low}",
+        code="records_lost",
+    )
+
+
+def _progressed(note: Note, partition: PartitionAcks) -> Note:
+    """The note after what was acknowledged: any step forward ends a series of deaths, but not another's trial."""
+    note = replace(note, acked=partition.bitmap(), deaths=0 if partition.stepped else note.deaths)
+    over = note.trial is not None and partition.settled(note.trial)
+    return note.without_trial() if over else note

@@ -1,0 +1,141 @@
+"""Whether a cluster takes us at all: what its brokers refused is remembered, and what a listener speaks is compared.
+
+librdkafka takes a wrong password, a certificate that it does not trust and the wrong protocol for passing trouble, and
+tries for ever.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException
+
+from stream.broker.kafka import listener
+from stream.clock import Clock
+from stream.errors import Fatal
+
+FIRST_WAIT_S = 0.1
+COMPARE_WAIT_S = 0.4
+"""What answers sooner is well."""
+_ASK_TIMEOUT_S = 2.0
+_WENT_AWAY = "Local: Broker transport failure"
+_ADVICE = {
+    KafkaError._AUTHENTICATION: (  # noqa: SLF001 - librdkafka's names for its own codes
+        "unauthenticated",
+        "check sasl.username, sasl.password and sasl.mechanisms in the client properties",
+    ),
+    KafkaError._SSL: (  # noqa: SLF001
+        "tls_failed",
+        "check ssl.ca.location in the client properties: it names the certificate that the broker's is signed with",
+    ),
+}
+
+
+class Refusals:
+    """What brokers refused, in any client of one `KafkaSettings`. Thread-safe."""
+
+    __slots__ = ("_first",)
+
+    def __init__(self) -> None:
+        self._first: KafkaError | None = None
+
+    def told(self, error: KafkaError) -> None:
+        """librdkafka's `error_cb`, called while a client polls. A broker that went away in the middle of a handshake
+        refused nobody.
+        """
+        if error.code() in _ADVICE and _WENT_AWAY not in error.str():
+            self._first = self._first or error
+
+    def check(self) -> None:
+        """Raises `Fatal` once a broker refused us: asking again cannot help."""
+        if self._first is not None:
+            code, advice = _ADVICE[self._first.code()]
+            raise Fatal(f"the broker and this client refuse each other: {self._first.str()}; {advice}", code=code)
+
+
+class Reach:
+    """Whether a member of a group reaches its cluster. librdkafka says when its last connection ends, and an idle one
+    ends too; whether that was an outage, the group's coordinator tells: it is asked until it answers.
+    """
+
+    __slots__ = ("_away", "_doubted", "_settled")
+
+    def __init__(self) -> None:
+        self._doubted = self._away = False
+        self._settled = True
+
+    def told(self, error: KafkaError) -> None:
+        """`error_cb` of the member's client."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name for its own code
+            self._doubted = True
+
+    def lost(self) -> None:
+        """The group went on without this member."""
+        self._settled = False
+
+    def assigned(self) -> None:
+        """It has its place in the group, be it without partitions."""
+        self._settled = True
+
+    def look(self, ask: Callable[[], object]) -> None:
+        """`ask` the coordinator where there is a doubt; it raises `KafkaException` when there is no answer."""
+        if not self._doubted:
+            return
+        try:
+            ask()
+        except KafkaException:
+            self._away = True
+        else:
+            self._doubted = self._away = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no record can come, from any thread."""
+        if self._away:
+            return "unavailable: the broker does not answer"
+        return None if self._settled else "unavailable: joining its group again"
+
+
+class Client(Protocol):
+    """An admin client, or a consumer that is assigned nothing."""
+
+    def list_topics(self, *, timeout: float) -> Any: ...
+    def poll(self, timeout: float) -> Any: ...
+
+
+def first_contact(
+    client: Client, servers: str, protocol: str, refusals: Refusals, clock: Clock, *, patience_s: float
+) -> KafkaError | None:
+    """Wait for the cluster's first answer; None when it came, else what went wrong for `patience_s`.
+
+    Raises `Fatal` as soon as it is known that the two sides cannot agree.
+    """
+    deadline_s = clock.monotonic_s() + patience_s
+    wait_s, compared = FIRST_WAIT_S, False
+    while True:
+        try:
+            client.list_topics(timeout=wait_s)
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+        else:
+            return None
+        client.poll(0)
+        refusals.check()
+        if wait_s >= COMPARE_WAIT_S and not compared:
+            compared = True
+            _compare(servers, protocol)
+        if clock.monotonic_s() >= deadline_s:
+            return error
+        wait_s *= 2
+
+
+def _compare(servers: str, protocol: str) -> None:
+    found = listener.ask(servers.split(","), _ASK_TIMEOUT_S)
+    if found is None:
+        return
+    server, there = found
+    if there.protocol != protocol:
+        raise Fatal(
+            f"{server} speaks {there}, this client {protocol}: set security.protocol={there.protocol} and what belongs"
+            " to it in a file for --client-properties",
+            code="protocol_mismatch",
+        )

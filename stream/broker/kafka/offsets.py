@@ -1,0 +1,65 @@
+"""The places of consumer groups, asked for and set from outside of them.
+
+Through consumers that never join: the admin client's answer to the same question takes the process down when a
+coordinator has moved (librdkafka issue 5040: a null consumer group in `rd_kafka_handle_OffsetFetch`).
+"""
+
+import threading
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from stream.broker.kafka.client import CALL_TIMEOUT_S, KafkaSettings, outsider
+from stream.broker.names import Names
+
+
+class GroupOffsets:
+    """Thread-safe. One idle client for each group that was asked for, until `close`."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._clients: dict[str, Consumer] = {}
+
+    def committed(self, group: str, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """With offset and metadata as committed; a negative offset where nothing is. Raises `KafkaException`."""
+        return self._client(group).committed(
+            [TopicPartition(each.topic, each.partition) for each in partitions], timeout=CALL_TIMEOUT_S
+        )
+
+    def commit(self, group: str, places: Sequence[TopicPartition]) -> None:
+        """Raises `KafkaException`: `UNKNOWN_MEMBER_ID` where the group has members, who commit for themselves."""
+        self._client(group).commit(offsets=list(places), asynchronous=False)
+
+    def close(self) -> None:
+        """Idempotent."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def _client(self, group: str) -> Consumer:
+        with self._lock:
+            if group not in self._clients:
+                self._clients[group] = outsider(self._settings, group)
+            return self._clients[group]
+
+
+MEMBERS_TIMEOUT_S = 5.0
+"""A client that was made before an outage never answers this question again, so it is given up soon."""
+
+
+def member_counts(admin: AdminClient, groups: Sequence[str], names: Names) -> dict[str, int]:
+    """How many consumers each group has now; none where it was never seen. Raises `KafkaException`, `TimeoutError`."""
+    found: dict[str, int] = {}
+    asked = {names.of(group): group for group in groups}
+    for name, future in admin.describe_consumer_groups(list(asked)).items():
+        group = asked[name]
+        try:
+            found[group] = len(future.result(MEMBERS_TIMEOUT_S).members)
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise
+            found[group] = 0
+    return found

@@ -1,0 +1,181 @@
+"""Sending to Kafka: idempotent, acknowledged by all replicas, bounded in memory, never silent."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from stream.broker.contract import record_size
+from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, made
+from stream.errors import BadEvent, StageError, Unavailable
+
+FULL_QUEUE_WAIT_S = 1.0
+POLL_BYTES = 64 * 1024
+"""librdkafka keeps what it has sent until it is polled."""
+
+
+class _Flight:
+    """Whatever is sent between two flushes lands together."""
+
+    __slots__ = ("landed",)
+
+    def __init__(self) -> None:
+        self.landed = False
+
+
+class KafkaDelivery:
+    """The fate of one record: durable once a `flush` that began after it was sent is over, unless it was refused.
+    `place` is where it then lies (append time in ms, by the broker's clock, and offset) if its producer asks for that.
+    """
+
+    __slots__ = ("_error", "flight", "place", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.place: tuple[int, int] | None = None
+        self.flight: _Flight | None = None
+        self._error: str | None = None
+
+    def done(self) -> bool:
+        return self._error is not None or (self.flight is not None and self.flight.landed)
+
+    def error(self) -> str | None:
+        return self._error
+
+    def told(self, error: KafkaError | None, message: Message) -> None:
+        """librdkafka's report, made while somebody sends or flushes."""
+        if error is None:
+            self.place = message.timestamp()[1], message.offset() or 0
+        else:
+            self._error = error.str()
+
+
+class KafkaProducer:
+    """Thread-safe. `limits`: topic to the largest record it takes (key, value and headers), as `ensure` declared.
+    Raises `Fatal` once it has failed for good, whatever it is given.
+
+    With `places` deliveries know where they lie; it costs a report for every record, with a copy of it, and not just
+    for those that were refused.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, limits: Mapping[str, int], sizes: "RecordSizes", *, places: bool = False
+    ) -> None:
+        self._limits = limits
+        self._sizes = sizes
+        self._names = settings.names
+        self._closed = threading.Event()
+        self._refusals = settings.refusals
+        self._lock = threading.Lock()
+        self._flights = [_Flight()]  # the last one is being filled, the others are late
+        self._unpolled_bytes = 0
+        self._producer = made(
+            Producer,
+            settings,
+            **{
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 2,
+                "message.max.bytes": MAX_RECORD_BYTES,
+                "queue.buffering.max.kbytes": 128 * 1024,
+                "delivery.timeout.ms": 120_000,
+                "delivery.report.only.error": not places,
+                # One record must not be spread over the partitions at random when its key is empty.
+                "partitioner": "murmur2",
+            },
+        )
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> KafkaDelivery:
+        size = record_size(key, value, headers)
+        limit = self._limits.get(topic, MAX_RECORD_BYTES)
+        if size > limit:
+            raise BadEvent(
+                f"a record of {size} bytes is over the {limit} bytes of topic {topic!r}", code="record_too_large"
+            )
+        delivery = KafkaDelivery(size)
+        fields: list[tuple[str, str | bytes | None]] = list(headers.items())
+        there = self._names.of(topic)
+        try:
+            try:
+                self._producer.produce(there, value, key, headers=fields, on_delivery=delivery.told)
+            except BufferError:
+                self._queue_late(there, key, value, fields, delivery)
+        except KafkaException as failure:
+            raise as_stage_error(failure.args[0], f"sending to {topic}") from None
+        delivery.flight = self._flights[-1]  # only now: a flush that began before may not have seen it
+        self._sizes.seen(topic, size)
+        self._unpolled_bytes += size
+        if self._unpolled_bytes >= POLL_BYTES:
+            self._unpolled_bytes = 0
+            self._poll(0)
+        return delivery
+
+    def _poll(self, timeout_s: float) -> None:
+        """librdkafka says once, to whoever serves it next, that a producer has failed for good."""
+        try:
+            self._producer.poll(timeout_s)
+        except KafkaException as failure:
+            raise as_stage_error(failure.args[0], "sending") from None
+
+    def _queue_late(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        fields: list[tuple[str, str | bytes | None]],
+        delivery: KafkaDelivery,
+    ) -> None:
+        """A full queue gets a moment to drain, then the stage pauses."""
+        self._poll(FULL_QUEUE_WAIT_S)
+        try:
+            self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
+        except BufferError:
+            raise Unavailable("the producer's queue is full: the broker is slow or away", code="broker_slow") from None
+
+    def flush(self, timeout_s: float) -> None:
+        with self._lock:
+            flights, self._flights = self._flights, [_Flight()]
+        if error := self._unflushed(timeout_s):
+            with self._lock:
+                self._flights = flights + self._flights
+            self._refusals.check()
+            raise error
+        for flight in flights:
+            flight.landed = True
+
+    def _unflushed(self, timeout_s: float) -> StageError | None:
+        """Why not everything is durable."""
+        try:
+            left = self._producer.flush(timeout_s)
+        except KafkaException as failure:
+            return as_stage_error(failure.args[0], "flushing")
+        if not left:
+            return None
+        return Unavailable(
+            f"{left} records are not durable after {timeout_s:g} s: the broker is slow or away",
+            code="broker_unavailable",
+        )
+
+    def close(self) -> None:
+        """What is not flushed is given up: its sources are unacknowledged and come again."""
+        if not self._closed.is_set():
+            self._closed.set()
+            with suppress(KafkaException):  # it has failed for good, and may still have to say so
+                self._producer.purge()
+                self._producer.flush(0)
+            self._producer.close()
+
+
+class RecordSizes:
+    """Mean size of the records this process sent to or read from each topic lately. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._means: dict[str, float] = {}
+
+    def seen(self, topic: str, size: int) -> None:
+        mean = self._means.get(topic)
+        self._means[topic] = size if mean is None else mean + (size - mean) / 64
+
+    def mean(self, topic: str) -> float | None:
+        return self._means.get(topic)

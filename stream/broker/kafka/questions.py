@@ -1,0 +1,114 @@
+"""Questions to a cluster through an admin client that outlives outages."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeVar
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
+
+from stream.broker.kafka.client import CALL_TIMEOUT_S, PATIENCE_S, SETTLING, KafkaSettings, admin, as_stage_error
+from stream.broker.kafka.described import Described, described
+from stream.clock import Clock
+from stream.errors import Fatal, Unavailable
+
+T = TypeVar("T")
+FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+
+class Questions:
+    """Thread-safe. Raises `Unavailable` while the cluster cannot be reached, `Fatal` where it refuses.
+
+    A client that was made before an outage answers most questions after it, but never again who is in a group
+    (confluent-kafka 2.16.1): one that does not answer is replaced.
+    """
+
+    def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._client: AdminClient | None = None
+        self._met = False
+        self.topic_ids: dict[str, str] = {}
+        """As they were found out last, by the name on the cluster."""
+
+    def client(self) -> AdminClient:
+        """To be held by the caller while its futures run."""
+        with self._lock:
+            if self._client is None:
+                self._client = admin(self._settings)
+            return self._client
+
+    def close(self) -> None:
+        """Idempotent. An admin client has no close: it ends when nobody holds it."""
+        with self._lock:
+            self._client = None
+
+    def nodes(self) -> ClusterMetadata:
+        """The cluster as its nodes know it."""
+        return self.patiently("asking for nodes and topics", lambda client: client.list_topics(timeout=CALL_TIMEOUT_S))
+
+    def described(self, topics: Iterable[str]) -> dict[str, Described]:
+        """By the name on the cluster, which topics are asked for by. Raises `Fatal` where one does not exist."""
+        names = set(topics)
+        found = self.patiently("asking for topics", lambda client: described(client, names))
+        if missing := sorted(names - found.keys()):
+            raise Fatal(
+                f"topic {missing[0]!r} does not exist: `rushes kafka topics` and `rushes run` make it",
+                code="unknown_topic",
+            )
+        self.topic_ids |= {name: there.topic_id for name, there in found.items()}
+        return found
+
+    def offsets(
+        self,
+        partitions: Sequence[TopicPartition],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[TopicPartition, int]:
+        """The committed end is that of what a stage can read: behind it lies an open transaction."""
+
+        def ask(client: AdminClient) -> dict[TopicPartition, int]:
+            futures = client.list_offsets(dict.fromkeys(partitions, spec), isolation_level=isolation)
+            return {each: future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
+
+        return self.patiently("asking for the ends of partitions", ask)
+
+    def config_of(self, kind: ResourceType, name: str) -> dict[str, str]:
+        resource = ConfigResource(kind, name)
+
+        def ask(client: AdminClient) -> Any:
+            (future,) = client.describe_configs([resource]).values()
+            return future.result(CALL_TIMEOUT_S)
+
+        return {name: entry.value for name, entry in self.patiently("reading settings", ask).items()}
+
+    def patiently(self, doing: str, ask: Callable[[AdminClient], T], *, passing: AbstractSet[int] = SETTLING) -> T:
+        """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
+        if not self._met:
+            self._settings.met(self.client(), self._clock)
+            self._met = True
+        deadline_s = self._clock.monotonic_s() + PATIENCE_S
+        while True:
+            client = self.client()
+            try:
+                return ask(client)
+            except TimeoutError:  # of a future: a cluster that has just started makes its own topics first
+                self._give_up(client)
+                if self._clock.monotonic_s() > deadline_s:
+                    raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
+            except KafkaException as failure:
+                error = failure.args[0]
+                client.poll(0)
+                self._settings.refusals.check()
+                if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
+                    raise as_stage_error(error, doing) from None
+            self._clock.sleep(0.05)
+
+    def _give_up(self, client: AdminClient) -> None:
+        """The next question is asked through another one, unless somebody else was faster."""
+        with self._lock:
+            if self._client is client:
+                self._client = None

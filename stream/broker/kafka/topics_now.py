@@ -1,0 +1,57 @@
+"""What topics are at present: partitions are added to them, and they are deleted and made again, while we run."""
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+
+from confluent_kafka import KafkaException
+
+from stream.broker.kafka.described import Described
+from stream.errors import StageError
+
+REFRESH_S = 3.0
+
+
+class TopicsNow:
+    """Asked every `REFRESH_S` by a thread, as nobody who works should wait for the answer. Thread-safe.
+
+    What is not answered, or not there, stays as it was known last.
+    """
+
+    def __init__(self, ask: Callable[[Collection[str]], Mapping[str, Described]]) -> None:
+        self._ask = ask
+        self._known: dict[str, Described | None] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, name: str, there: Described | None = None) -> None:
+        """From now on; `there` is what was just found out about it."""
+        with self._lock:
+            self._known[name] = there or self._known.get(name)
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._run, name="topics", daemon=True)
+                self._thread.start()
+
+    def get(self, name: str) -> Described | None:
+        """None for what is not watched, and before the first answer."""
+        return self._known.get(name)
+
+    def refresh(self) -> None:
+        """Ask now. Raises `KafkaException`, `StageError`, `TimeoutError`."""
+        found = self._ask(list(self._known))
+        with self._lock:
+            self._known.update(found)
+
+    def close(self) -> None:
+        """Idempotent. Waits for a question that is under way."""
+        self._closed.set()
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(REFRESH_S):
+            with suppress(KafkaException, StageError, TimeoutError):  # who works with the cluster tells
+                self.refresh()

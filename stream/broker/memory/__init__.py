@@ -1,0 +1,1 @@
+"""The broker of one process: no files, no network. Begin with `broker`."""

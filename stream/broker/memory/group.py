@@ -1,0 +1,59 @@
+"""A consumer group in memory: its members and which of them reads which cursor. No locks: the broker has them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from stream.broker.acks import TopicPartition
+from stream.broker.memory.assignment import assign
+from stream.broker.memory.log import Cursor
+
+
+class Member(Protocol):
+    """What a group must know of a member: which topics it reads."""
+
+    topics: tuple[str, ...]
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Group(Generic[M]):
+    """Members share the partitions of each topic they read. A partition that changes hands gets a new epoch."""
+
+    def __init__(self, epochs: Iterator[int]) -> None:
+        self._epochs = epochs
+        self._held: dict[M, list[Cursor]] = {}
+        self.cursors: dict[TopicPartition, Cursor] = {}
+
+    @property
+    def members(self) -> list[M]:
+        return list(self._held)
+
+    def add(self, topic: str, cursors: Sequence[Cursor]) -> None:
+        """The group now also covers `topic`."""
+        self.cursors |= {(topic, partition): cursor for partition, cursor in enumerate(cursors)}
+
+    def held(self, member: M) -> Sequence[Cursor]:
+        """What the member reads; nothing for one that left."""
+        return self._held.get(member, ())
+
+    def join(self, member: M) -> None:
+        self._held[member] = []
+        self._rebalance()
+
+    def leave(self, member: M) -> None:
+        self._held.pop(member, None)
+        self._rebalance()
+
+    def _rebalance(self) -> None:
+        for topic in {name for name, _ in self.cursors}:
+            readers = [member for member in self._held if topic in member.topics]
+            cursors = [cursor for (name, _), cursor in self.cursors.items() if name == topic]
+            current = {at: readers.index(cursor.owner) for at, cursor in enumerate(cursors) if cursor.owner in readers}
+            owners = assign(range(len(cursors)), range(len(readers)), current)
+            for at, cursor in enumerate(cursors):
+                owner = readers[owners[at]] if at in owners else None
+                if cursor.owner is not owner:
+                    cursor.reassign(owner, next(self._epochs))
+        for member, held in self._held.items():
+            held[:] = [cursor for cursor in self.cursors.values() if cursor.owner is member]

@@ -1,0 +1,58 @@
+"""A cluster seen from beside: where groups stand and where topics end, as values, and who looks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stream.broker.contract import Record
+
+GROUP = "freshness"
+"""Its commits in `progress` say where the oldest open asset begins. It has no members."""
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A group in one partition: `acked` is its first unacknowledged offset, `beyond` the offsets acknowledged above
+    it, `end` the offset of the next record to come. Asked in this order: commit first, end after.
+    """
+
+    stage: str
+    topic: str
+    partition: int
+    acked: int
+    end: int
+    beyond: frozenset[int] = frozenset()
+
+    @property
+    def offset_lag(self) -> int:
+        """Records not acknowledged: unread and in flight."""
+        return max(0, self.end - self.acked - sum(self.acked <= offset < self.end for offset in self.beyond))
+
+    def has_acked(self, offset: int) -> bool:
+        return offset < self.acked or offset in self.beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Places of all groups, and the ends of partitions, asked in this order; members of each group. An end is that of
+    what can be read: `undecided` says how many records of a topic lie behind it, of or after open transactions.
+    `topic_ids` change when a topic is deleted and made again.
+    """
+
+    places: Sequence[Place]
+    members: Mapping[str, int]
+    ends: Mapping[Key, int]
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    undecided: Mapping[str, int] = field(default_factory=dict)
+
+
+class Watch(Protocol):
+    """A cluster seen from beside (`stream.broker.kafka.watch`)."""
+
+    def look(self, others: Sequence[str]) -> Look: ...
+    def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]: ...
+    def restart(self) -> None: ...
+    def remember(self, topic: str, places: Mapping[int, int]) -> None: ...
+    def close(self) -> None: ...

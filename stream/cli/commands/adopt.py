@@ -1,0 +1,61 @@
+"""`rushes adopt`: let the stores of the state directory be those of a deployment, whoever had them before."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from stream.cli.commands.ingest import file_settings
+from stream.cli.context import Context
+from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.clock import Clock, SystemClock
+from stream.errors import Fatal
+from stream.pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from stream.broker.kafka.broker import KafkaBroker
+
+
+def adopt(context: typer.Context, broker: BrokerUri = None, client_properties: ClientProperties = None) -> None:
+    """Let the stores under --state be this deployment's, as after a loss, a move or a new cluster. With --broker its
+    workers take them from then on, and others no more. Workers that open stores must be stopped.
+    """
+    shared: Context = context.obj
+    settings, clock = file_settings(shared), SystemClock()
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
+    if cluster is None:
+        adopt_here(settings)
+    else:
+        with cluster.connected(clock) as there:
+            adopt_there(settings, there, clock)
+    where = "" if cluster is None else f" on {cluster.uri}"
+    shared.console.print(
+        f"The stores under {settings.state_dir} are those of deployment {settings.deployment!r}{where} now.",
+        soft_wrap=True,
+    )
+
+
+def adopt_here(settings: Settings, cluster: str = "") -> str:
+    """The stores' id. Raises `Unavailable` while somebody writes to them."""
+    from sinks.maintenance.marker import adopted
+    from sinks.writer import delta_writer, index_writer, letters_writer, writing
+
+    index, parquet = settings.stores
+    with writing(index_writer(index), delta_writer(parquet), letters_writer(index)):
+        return adopted(settings.state_dir, settings.stores, settings.deployment, cluster).stores
+
+
+def adopt_there(settings: Settings, broker: "KafkaBroker", clock: Clock) -> None:
+    """On the cluster too. Raises `Fatal` (`stores_in_use`) while workers that open stores are there."""
+    from stream.events.deployment import StoresClaimed
+    from stream.sessions.deployment_register import STORING, announce
+    from stream.sessions.stage_process import place_of
+    from stream.topology.topics import DEPLOYMENTS
+
+    if busy := sorted(stage for stage, count in broker.members(sorted(STORING)).items() if count):
+        raise Fatal(
+            f"workers of {', '.join(busy)} are at work on this deployment's stores: stop them first",
+            code="stores_in_use",
+        )
+    stores = adopt_here(settings, broker.cluster())
+    broker.ensure([DEPLOYMENTS.spec(1)])
+    announce(broker, [StoresClaimed(stores=stores, place=place_of(settings.state_dir), adopted=True)], clock.now_ms())

@@ -1,0 +1,128 @@
+"""`rushes autoscale`: worker processes on this machine, as many as freshness asks for."""
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from stream.cli.commands.ingest import stop_on_signals
+from stream.cli.context import Context
+from stream.cli.options.bounds import LAST_TIME_MS
+from stream.cli.options.observer import (
+    BatchDrain,
+    Broker,
+    ClientProperties,
+    Interval,
+    MaxReplicas,
+    Objective,
+    Prior,
+    Watched,
+    following,
+    observing,
+    scaling_policy,
+)
+from stream.cli.options.partitions import PartitionCounts, Partitions
+from stream.cli.options.roots import require_buckets
+from stream.cli.options.sessions import Cluster
+from stream.cli.options.workers import (
+    Captioner,
+    Embedder,
+    Light,
+    PrivateNetwork,
+    RootsOption,
+    Schemes,
+    Span,
+    WhereModelsRun,
+    WorkerOptions,
+)
+from stream.clock import SystemClock
+from stream.freshness.supervised_observer import Sight
+from stream.runtime.supervisor import Fleet
+
+
+def autoscale(  # one option per thing a machine decides
+    context: typer.Context,
+    broker: Broker,
+    client_properties: ClientProperties = None,
+    max_processes: Annotated[
+        int, typer.Option(min=1, max=4096, help="Worker processes on this machine, all stages.")
+    ] = 8,
+    root: RootsOption = None,
+    epoch_ms: Annotated[
+        int, typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms, as for `rushes run`.")
+    ] = 0,
+    partitions: PartitionCounts = None,
+    interval: Interval = 5.0,
+    objective: Objective = 60.0,
+    batch_drain: BatchDrain = 3600.0,
+    max_replicas: MaxReplicas = 32,
+    prior: Prior = None,
+    scheme: Schemes = None,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    device: WhereModelsRun = "auto",
+    private_network: PrivateNetwork = False,
+    span: Span = 120.0,
+    light: Light = False,
+) -> None:
+    """Start and stop `rushes run STAGE` until SIGTERM, then drain them all. On Kubernetes KEDA does this."""
+    shared: Context = context.obj
+    policy = scaling_policy(objective, batch_drain, max_replicas, prior)
+    options = ["--broker", broker, "--epoch-ms", str(epoch_ms)]
+    options += Partitions.parse(partitions).words()
+    options += ["--client-properties", str(client_properties)] if client_properties else []
+    worker = WorkerOptions(
+        embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
+    )
+    require_buckets(worker.scheme, worker.roots.prefixes)
+    options += worker.words()
+
+    def command(stage: str) -> Sequence[str]:
+        rushes = (sys.executable, "-c", "from stream.cli.app import main; main()")
+        return [*rushes, *shared.words(), "run", stage, *options]
+
+    stop = threading.Event()
+    watched = Watched(Cluster(broker, client_properties, shared.deployment), policy, captions=worker.models.captioned)
+    with (
+        observing(watched) as sight,
+        following(sight, interval),
+        stop_on_signals(stop),
+        Fleet(command, SystemClock(), max_processes=max_processes) as fleet,
+    ):
+        tend(shared, sight, fleet, stop, step_s=min(1.0, interval))
+
+
+def tend(shared: Context, sight: Sight, fleet: Fleet, stop: threading.Event, *, step_s: float) -> None:
+    """Bring the fleet nearer, once a `step_s`, to what was wanted when something was seen last. Looks that fail change
+    nothing: who was started goes on. Raises `Fatal` where the cluster refuses the first look.
+    """
+    told: Mapping[str, int] = {}
+    blind = False
+    while not stop.is_set():
+        sight.check()
+        if (sight.blind is not None) is not blind:
+            blind = not blind
+            shared.console.print(_sight(sight), soft_wrap=True)
+        desired = wanted(sight, told)
+        if desired != told:
+            told = desired
+            shared.console.print("wanted: " + ", ".join(f"{stage} {count}" for stage, count in desired.items()))
+            fleet.want(desired)
+        fleet.step()
+        stop.wait(step_s)
+
+
+def wanted(sight: Sight, told: Mapping[str, int]) -> Mapping[str, int]:
+    """What the last look asks for, or what was told before while nothing is seen."""
+    blind, last = sight.blind, sight.last
+    if blind is None:
+        return told if last is None else last.desired
+    # Before any worker there are no topics: the first plan makes them.
+    return told or ({"plan": 1} if blind.code == "unknown_topic" else {})
+
+
+def _sight(sight: Sight) -> str:
+    blind = sight.blind
+    return "sees again" if blind is None else f"blind: {blind.message}; workers go on as they are"

@@ -1,0 +1,202 @@
+"""`rushes control` runs the control plane on Kafka; `rushes usage` and `rushes progress` ask it."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+from rich import box
+from rich.table import Table
+
+from stream.cli.commands.ingest import file_settings, stop_on_signals
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.bounds import MOST_ROWS
+from stream.cli.options.partitions import PartitionCounts, Partitions
+from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.live import STYLES
+from stream.cli.rendering.sanitize import clip_name, shown
+from stream.clock import SystemClock
+from stream.events.grid import SECOND_NS
+from stream.files import read_small
+
+if TYPE_CHECKING:
+    from stream.control.view import AssetView, ControlView
+
+BrokerUri = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
+ClientProperties = Annotated[
+    Path | None, typer.Option(help="librdkafka properties, key=value a line: security settings and secrets.")
+]
+OfTenant = Annotated[str | None, typer.Option(help="Only this tenant.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
+
+
+def control(
+    context: typer.Context,
+    broker: BrokerUri,
+    client_properties: ClientProperties = None,
+    partitions: PartitionCounts = None,
+    webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of every completed asset.")] = None,
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
+    ] = None,
+    webhook_secret: Annotated[str | None, typer.Option(envvar="RUSHES_WEBHOOK_SECRET", hidden=True)] = None,
+    private_network: Annotated[
+        bool, typer.Option("--private-network", help="The webhook may be at a private or loopback address.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
+) -> None:
+    """Follow progress, keep usage, say what is completed. Its table lives in Kafka: the state directory may be lost."""
+    from stream.operators.webhook import WebhookSettings
+    from stream.pipelines.control import Served, run_control
+
+    shared: Context = context.obj
+    counts = Partitions.parse(partitions)
+    settings = None
+    if webhook is not None:
+        secret = _secret(webhook_secret_file, webhook_secret)
+        settings = WebhookSettings(webhook, secret, allow_private_addresses=private_network)
+    kafka = Cluster(broker, client_properties, shared.deployment).settings()
+
+    def announce(bound: int) -> None:
+        shared.console.print(f"Metrics are at http://{host}:{bound}/metrics.", soft_wrap=True)
+        shared.console.file.flush()
+
+    stop = threading.Event()
+    beside = Served(settings, host, port)
+    with stop_on_signals(stop):
+        run_control(kafka, shared.state_dir, counts.of, beside, stop, clock=SystemClock(), announce=announce)
+
+
+def usage(
+    context: typer.Context,
+    broker: Annotated[
+        str | None, typer.Option(help="kafka://host:port[,host:port…]; without it, what runs over --state used.")
+    ] = None,
+    client_properties: ClientProperties = None,
+    window: Annotated[str, typer.Option(help="hour or day, of publication (UTC).")] = "day",
+    tenant: OfTenant = None,
+    json_output: AsJson = False,
+) -> None:
+    """What each tenant used, by stage and window: video, CPU and device seconds, bytes read."""
+    from stream.control.view import Window
+
+    shared: Context = context.obj
+    if window not in get_args(Window):
+        raise UsageProblem(f"--window {window!r}: choose hour or day")
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
+    view = _own_view(shared) if cluster is None else _view(cluster)
+    found = view.usage("hour" if window == "hour" else "day", tenant)
+    rows = [
+        {
+            "window": _utc(key.window_ms),
+            "tenant": key.tenant,
+            "stage": key.stage,
+            "video_s": used.video_ns / SECOND_NS,
+            "cpu_s": used.cpu_us / 1e6,
+            "device_s": used.device_us / 1e6,
+            "read_bytes": used.read_bytes,
+        }
+        for key, used in found.items()
+    ]
+    if json_output:
+        shared.print_json(rows)
+        return
+    table = _table(
+        "Usage, by time of publication", ("window", "tenant", "stage"), ("video s", "CPU s", "device s", "MB")
+    )
+    for row in rows:
+        seconds = (f"{row[name]:.1f}" for name in ("video_s", "cpu_s", "device_s"))
+        names = (shown(row[name]) for name in ("window", "tenant", "stage"))
+        table.add_row(*names, *seconds, f"{int(str(row['read_bytes'])) / 1e6:.1f}")
+    shared.console.print(table if rows else "No usage yet.")
+
+
+def progress(
+    context: typer.Context,
+    broker: BrokerUri,
+    client_properties: ClientProperties = None,
+    tenant: OfTenant = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="How many rows of the table at most; --json has all.")
+    ] = 50,
+    json_output: AsJson = False,
+) -> None:
+    """How far each asset is, stage by stage, the newest first."""
+    shared: Context = context.obj
+    views = _view(Cluster(broker, client_properties, shared.deployment)).assets(tenant)
+    if json_output:
+        shared.print_json([_asset_json(view) for view in views])
+        return
+    stages = list(dict.fromkeys(name for view in views for name in sorted(view.done)))
+    table = _table("Progress", ("tenant", "asset", "status"), ("cells", *stages))
+    for view in views[:limit]:
+        change = view.head.change
+        status = f"[{STYLES[change.status]}]{change.status}[/]" if change else "-"
+        asset = view.head.asset
+        done = (str(view.done.get(name, 0)) for name in stages)
+        name = clip_name(view.name.asset_id) if view.name.asset_id else "(deleted)"
+        table.add_row(shown(asset.tenant), shown(name), status, str(_cells(view)), *done)
+    shared.console.print(table if views else "Nothing yet: is `rushes control` running?")
+    if len(views) > limit:
+        shared.console.print(f"{limit} of {len(views)}; --limit {len(views)} shows all")
+
+
+def _view(cluster: Cluster) -> "ControlView":
+    from stream.broker.kafka.snapshot import latest_values
+    from stream.control.app import CHANGELOG
+    from stream.control.view import ControlView
+
+    return ControlView(latest_values(cluster.settings(), CHANGELOG, SystemClock()))
+
+
+def _own_view(shared: Context) -> "ControlView":
+    from stream.control.journal import UsageJournal
+    from stream.control.view import ControlView
+
+    return ControlView(UsageJournal(file_settings(shared).usage_file).read())
+
+
+def _cells(view: "AssetView") -> int:
+    change = view.head.change
+    return max(view.head.segment_count, change.segment_count if change else 0)
+
+
+def _asset_json(view: "AssetView") -> dict[str, Any]:
+    head = view.head
+    return {
+        "tenant": head.asset.tenant,
+        "project": view.name.project or None,
+        "asset_id": view.name.asset_id or None,
+        "version": list(head.asset.version),
+        "published": _utc(head.asset.version.append_ms),
+        "segments": _cells(view),
+        "status": head.change.status if head.change else None,
+        "code": head.change.code if head.change else None,
+        "segments_done": dict(view.done),
+    }
+
+
+def _utc(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in left:
+        table.add_column(column, overflow="fold")
+    for column in right:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _secret(file: Path | None, given: str | None) -> bytes:
+    if file is None and given is None:
+        raise UsageProblem("a webhook needs a secret: --webhook-secret-file FILE or RUSHES_WEBHOOK_SECRET")
+    if file is None:
+        return (given or "").encode()
+    try:
+        return read_small(file).strip()
+    except OSError as error:
+        raise UsageProblem(f"--webhook-secret-file {file} cannot be read: {error.strerror}") from None

@@ -1,0 +1,205 @@
+"""`rushes dead-letters`: what could not be processed, why, and sending it again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from stream.cli.commands.ingest import file_settings, ingesting, refuse_what_workers_decide, report
+from stream.cli.context import Context, OfDeployment, UsageProblem
+from stream.cli.options.bounds import MOST_ROWS
+from stream.cli.options.chosen_models import remembered_models
+from stream.cli.options.roots import Roots, remembered_roots, require_buckets
+from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.options.times import moment_ms
+from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
+from stream.cli.rendering.sanitize import shown
+from stream.clock import SystemClock
+
+if TYPE_CHECKING:
+    from sinks.dead_letters import LetterFilter, StoredLetter
+
+app = typer.Typer(help="What could not be processed: list, show (metadata only), replay.", no_args_is_help=True)
+
+Stage = Annotated[str | None, typer.Option(help="Only from this stage.")]
+Code = Annotated[str | None, typer.Option(help="Only with this error code.")]
+Tenant = Annotated[str | None, typer.Option(help="Only of this tenant.")]
+Since = Annotated[
+    str | None, typer.Option(help="Failed at or after: 2026-01-31, 2026-01-31T08:30 (UTC), or 90m, 24h, 7d ago.")
+]
+Until = Annotated[str | None, typer.Option(help="Failed before; said like --since.")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    stage: Stage = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    since: Since = None,
+    until: Until = None,
+    parked: Annotated[bool, typer.Option("--parked", help="Those that failed after several replays.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="How many rows of the table at most; --json has all.")
+    ] = 200,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Open letters, newest first; parked ones are listed apart."""
+    from sinks.dead_letters import LetterState
+
+    shared: Context = context.obj
+    store = _store(shared)
+    wanted = _filter(stage, code, tenant, since, until, parked=parked)
+    found = store.listed(wanted, None if json_output else limit)
+    if json_output:
+        shared.print_json([metadata(item) for item in found])
+        return
+    shared.console.print(
+        _table(found, "Parked dead letters" if parked else "Dead letters") if found else "No dead letters."
+    )
+    if (total := store.count(wanted)) > len(found):
+        shared.console.print(f"{len(found)} of {total}; narrow them down, or --limit {total}")
+    if not parked and (aside := store.count(replace(wanted, states=(LetterState.PARKED,)))):
+        shared.console.print(f"{aside} more are parked: they failed after every replay. --parked lists them.")
+
+
+def _table(found: Sequence["StoredLetter"], title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("id", "failed (UTC)", "stage, code", "replays"):  # two short lines each, beside a long message
+        table.add_column(column, no_wrap=True)
+    table.add_column("message", overflow="fold", ratio=1)
+    for item in found:
+        letter = item.letter
+        failed = datetime.fromtimestamp(letter.failed_at_ms / 1000, UTC).strftime("%Y-%m-%d\n%H:%M:%S")
+        place = f"{shown(letter.stage)}\n{shown(letter.code)}"
+        table.add_row(shown(letter.letter_id[:10]), failed, place, str(item.replays), shown(letter.message))
+    return table
+
+
+@app.command()
+def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="Id or beginning of it.")]) -> None:
+    """Everything but the content."""
+    shared: Context = context.obj
+    shared.print_json(metadata(_one(shared, letter_id)))
+
+
+@app.command(cls=OfDeployment)
+def replay(
+    context: typer.Context,
+    letter_id: Annotated[str | None, typer.Argument(help="Id or beginning of it; without one, by filter.")] = None,
+    stage: Stage = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    since: Since = None,
+    until: Until = None,
+    private_network: PrivateNetwork = False,
+    scheme: Schemes = None,
+    root: RootsOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
+    parked: Annotated[bool, typer.Option("--parked", help="Parked letters instead of open ones.")] = False,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Send the records again, oldest first, and work until their assets are final. What fails again has a new letter,
+    which counts the replays, and is parked after the third. What was ingested over this state may be read, as its paths
+    led then, and what --root allows.
+    """
+    from stream.sessions.replay import Feed, Replay
+
+    shared: Context = context.obj
+    if broker is not None:
+        refuse_what_workers_decide(context)
+    store = _store(shared)
+    if letter_id is not None:
+        chosen = Replay(store, [_one(shared, letter_id)])
+    elif everything or stage or code or tenant or since or until or parked:
+        chosen = Replay.of(store, _filter(stage, code, tenant, since, until, parked=parked))
+    else:
+        raise UsageProblem("say which: an id, --stage, --code, --tenant, --since, --until, --parked or --all")
+    total = len(chosen.chosen)
+    if not total:
+        shared.console.print("Nothing to replay.")
+        if json_output:
+            shared.print_json({"finished": True, "decoded_s": 0.0, "assets": []})
+        return
+    options = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
+    allowed = Roots() if broker else remembered_roots(shared.state_dir)
+    settings = replace(options.applied(file_settings(shared), allowed), models=remembered_models(shared.state_dir))
+    require_buckets(options.scheme, settings.prefixes)
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
+    with ingesting(shared, settings, SystemClock(), chosen.assets, quiet=json_output, cluster=cluster) as run:
+        feed = Feed(chosen, run.session.send)
+
+        def more() -> bool:
+            found = feed()
+            run.live.replayed(feed.done, total)
+            return found
+
+        finished = run(more=more)
+    report(shared, run, finished=finished, json_output=json_output)
+    if not any(run.progress.changes()):
+        shared.errors.print(
+            "No asset changed: what failed again is in `rushes dead-letters list`;"
+            " footage that is not what it was, or lies where no ingest over this state and no --root named it, must be"
+            " ingested again."
+        )
+        raise typer.Exit(1)
+
+
+def metadata(item: "StoredLetter") -> dict[str, Any]:
+    """What may be shown: never key, value or the values of headers, whose names a list does not load."""
+    letter = item.letter
+    loaded = {"header_names": sorted(letter.headers)} if letter.headers else {}
+    return {
+        "letter_id": letter.letter_id,
+        "state": item.state,
+        "replays": item.replays,
+        "stage": letter.stage,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "append_time_ms": letter.append_time_ms,
+        "failed_at_ms": letter.failed_at_ms,
+        "attempts": letter.attempts,
+        "code": letter.code,
+        "message": letter.message,
+        "tenant": letter.tenant,
+        "asset_id": letter.asset_id,
+        "event_type": letter.event_type,
+        "value_bytes": item.value_bytes,
+        **loaded,
+    }
+
+
+def _store(shared: Context) -> Any:
+    from sinks.dead_letters import DeadLetters
+
+    return DeadLetters(file_settings(shared).index_dir)
+
+
+def _one(shared: Context, letter_id: str) -> "StoredLetter":
+    found: StoredLetter | None = _store(shared).show(letter_id)
+    if found is None:
+        raise UsageProblem(f"no single dead letter {letter_id!r}; see `rushes dead-letters list`")
+    return found
+
+
+def _filter(
+    stage: str | None, code: str | None, tenant: str | None, since: str | None, until: str | None, *, parked: bool
+) -> "LetterFilter":
+    from sinks.dead_letters import LetterFilter, LetterState
+
+    now_ms = SystemClock().now_ms()
+    return LetterFilter(
+        stage=stage,
+        code=code,
+        tenant=tenant,
+        since_ms=None if since is None else moment_ms(since, now_ms),
+        until_ms=None if until is None else moment_ms(until, now_ms),
+        states=(LetterState.PARKED if parked else LetterState.OPEN,),
+    )

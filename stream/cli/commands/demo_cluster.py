@@ -1,0 +1,102 @@
+"""The processes of `rushes demo --kafka`: a local node and the stages as workers of their own, all gone at the end."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from stream.broker.kafka.broker import KafkaBroker
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
+from stream.cli.context import Context
+from stream.cli.options.sessions import Cluster
+from stream.clock import Clock
+from stream.errors import Fatal
+from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.topology import Topology
+
+WORKERS = (("plan",), ("decode",), ("understand",), ("index", "parquet", "dead-letters"))
+DEPLOYMENT = Deployment(epoch_ms=0, partitions=2)
+START_S = 120.0
+STOP_S = 30.0
+
+
+@contextmanager
+def demo_cluster(shared: Context, topology: Topology, roots: Sequence[Path], clock: Clock) -> Iterator[Cluster]:
+    """A node under the state directory and one process for each of `WORKERS`, ready to work. However the block ends,
+    SIGTERM included, nothing of it is left running.
+    """
+    with ExitStack() as held:
+        held.enter_context(_terminated())
+        node = LocalNode(shared.state_dir / "kafka", clock, port=free_port())
+        held.callback(node.down)
+        with shared.console.status("starting Kafka …"):
+            node.up(fetch_jars(shared.cache_dir))
+        cluster = Cluster(f"kafka://{node.servers}", deployment=shared.deployment)
+        shared.console.print(f"  Kafka at {cluster.uri}")
+        with cluster.connected(clock) as broker:
+            prepare(broker, topology, DEPLOYMENT)
+            workers = [_worker(shared, held, names, cluster, roots) for names in WORKERS]
+            with shared.console.status("starting workers …"):
+                _await_workers(broker, topology, workers, clock)
+        for names, process in zip(WORKERS, workers, strict=True):
+            shared.console.print(f"  process {process.pid}: rushes run {' '.join(names)}")
+        yield cluster
+        shared.console.print("Stopping workers and Kafka; what they stored stays.", style="dim")
+
+
+def _worker(
+    shared: Context, held: ExitStack, names: Sequence[str], cluster: Cluster, roots: Sequence[Path]
+) -> subprocess.Popen[bytes]:
+    """In a session of its own: a Ctrl-C at the terminal is ours to pass on."""
+    log_path = shared.state_dir / "logs" / f"{names[0]}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "stream.cli.app", *shared.words()),
+        *("run", *names, "--broker", cluster.uri, "--partitions", str(DEPLOYMENT.partitions)),
+        *(argument for root in roots for argument in ("--root", str(root))),
+    ]
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    held.callback(_stop, process)
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _await_workers(
+    broker: KafkaBroker, topology: Topology, workers: Sequence[subprocess.Popen[bytes]], clock: Clock
+) -> None:
+    groups = [stage.name for stage in topology.stages]
+    deadline_s = clock.monotonic_s() + START_S
+    while not all(broker.members(groups).values()):
+        ended = [names[0] for names, worker in zip(WORKERS, workers, strict=True) if worker.poll() is not None]
+        if ended or clock.monotonic_s() > deadline_s:
+            which = f"{ended[0]} has ended" if ended else "not all joined in time"
+            raise Fatal(f"the workers did not start ({which}); see the logs in the state directory", code="demo_start")
+        clock.sleep(0.2)
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C."""
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

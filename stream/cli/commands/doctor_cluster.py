@@ -1,0 +1,86 @@
+"""What `rushes doctor --broker` looks at: whether the cluster answers, takes us, and has the topics as they should be.
+Nothing is made or altered.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stream.cli.commands.ingest import file_settings
+from stream.cli.context import Context, explain
+from stream.cli.options.partitions import Partitions
+from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.checks import Check
+from stream.clock import SystemClock
+from stream.errors import StageError
+
+if TYPE_CHECKING:
+    from stream.broker.kafka.broker import KafkaBroker
+    from stream.broker.kafka.client import KafkaSettings
+
+ASK_TIMEOUT_S = 5.0
+
+
+def cluster_checks(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterator[Check]:
+    """Line by line; what depends on something that is not well is left out."""
+    from stream.broker.kafka.client import client_versions
+
+    yield Check("kafka client", True, client_versions())
+    try:
+        settings = cluster.settings()
+    except StageError as error:
+        yield Check("broker named", False, explain(error), "see --broker and --client-properties")
+        return
+    answering = listening(settings)
+    yield answering
+    if answering.good:
+        yield from _inside(cluster, shared, partitions)
+
+
+def listening(settings: "KafkaSettings") -> Check:
+    """Whether something that speaks Kafka answers, and speaks as the client properties say."""
+    from stream.broker.kafka.listener import ask, spoken
+
+    told = ask(settings.servers.split(","), ASK_TIMEOUT_S)
+    if told is None:
+        advice = "start it (`rushes kafka up` for one on this machine), or put the address right"
+        return Check("broker listens", False, f"nothing that speaks Kafka answers at {settings.servers}", advice)
+    server, there = told
+    ours = spoken(settings.properties)
+    found = f"{server} speaks {there}" + ("" if there.protocol == ours else f", the client properties say {ours}")
+    advice = f"set security.protocol={there.protocol} in a file for --client-properties"
+    return Check("broker listens", there.protocol == ours, found, advice)
+
+
+def _inside(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterator[Check]:
+    doing = "broker takes us"
+    try:
+        with cluster.connected(SystemClock()) as broker:
+            nodes = broker.nodes()
+            known = f"cluster {nodes.cluster_id}, {len(nodes.brokers)} broker(s), {len(nodes.topics)} topics"
+            yield Check(doing, True, known)
+            doing = "broker settings"
+            broker.check_cluster()
+            yield Check(doing, True, "offsets are remembered for long enough")
+            doing = "topics"
+            yield from _topics(broker, shared, partitions)
+    except StageError as error:
+        yield Check(doing, False, explain(error), "see the message")
+
+
+def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> Iterator[Check]:
+    """Of the topology; those of what is optional may be missing."""
+    from stream.pipelines.reference import whole_topology
+    from stream.pipelines.understanding import Understanding
+
+    needed = {topic.name for topic in Understanding(file_settings(shared), SystemClock(), epoch_ms=0).topology().topics}
+    specs = [topic.spec(partitions.of(topic.name)) for topic in whole_topology().topics]
+    counts = broker.partition_counts(spec.name for spec in specs)
+    for name, differing in broker.differences(specs).items():
+        if differing is None:
+            found = "missing" if name in needed else "not there, and not needed by every deployment"
+            yield Check(f"topic {name}", name not in needed, found, "`rushes kafka topics` makes it")
+        else:
+            there, wanted = counts[name], partitions.of(name)
+            also = "" if there == wanted else f", with {there} partitions and not {wanted}, which harms nothing"
+            found = "; ".join(differing) or f"as it should be{also}"
+            yield Check(f"topic {name}", not differing, found, "alter the topic")

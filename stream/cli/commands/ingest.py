@@ -1,0 +1,300 @@
+"""`rushes ingest`: publish asset events and run the topology until each asset is final."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from decoders.sources.uris import describe
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.bounds import DAY_S
+from stream.cli.options.chosen_models import remember_models
+from stream.cli.options.left_out import LeftOut
+from stream.cli.options.roots import Roots, remember_roots
+from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster, opened
+from stream.cli.options.uris import expand
+from stream.cli.options.workers import (
+    Captioner,
+    Embedder,
+    Light,
+    PrivateNetwork,
+    RootsOption,
+    Schemes,
+    Span,
+    WhereModelsRun,
+    WorkerOptions,
+    option,
+    option_names,
+)
+from stream.cli.rendering.live import Lines, LiveProgress, closing_table, reason
+from stream.cli.rendering.sanitize import clip_name, shown
+from stream.clock import Clock, SystemClock
+from stream.control.progress import Progress
+from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
+from stream.events.base import Event
+from stream.events.grid import SECOND_NS
+from stream.events.ids import is_name, is_tenant, without_secrets
+from stream.pipelines.settings import Settings
+from stream.sessions.session import Session
+from stream.topology.lanes import LANES, Lane
+
+
+def ingest(  # one option per thing a producer can say
+    context: typer.Context,
+    uris: Annotated[list[str], typer.Argument(help="Files, directories (walked for footage) or uris.")],
+    profile: Annotated[str, typer.Option(help="full: every frame, with shots. fast: key frames only.")] = "full",
+    tenant: Annotated[str, typer.Option(help="Whose footage this is.")] = "default",
+    project: Annotated[str, typer.Option(help="What it belongs to.")] = "default",
+    label: Annotated[list[str] | None, typer.Option(help="k=v, kept on every moment; repeatable.")] = None,
+    lane: Annotated[
+        str, typer.Option(help="interactive: somebody waits. batch: whenever there is room.")
+    ] = "interactive",
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    light: Light = False,
+    private_network: PrivateNetwork = False,
+    scheme: Schemes = None,
+    root: RootsOption = None,
+    span: Span = 120.0,
+    every: Annotated[
+        float, typer.Option(min=0.0, max=DAY_S, help="Where there is no terminal: seconds between progress lines.")
+    ] = 10.0,
+    device: WhereModelsRun = "auto",
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Make footage searchable. Run again to resume; what is done is not done again."""
+    shared: Context = context.obj
+    if broker is not None:
+        refuse_what_workers_decide(context)
+    targets = expand(uris)
+    options = WorkerOptions(
+        embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
+    )
+    typed = Roots.typed(targets.roots, targets.uris)
+    settings = options.applied(file_settings(shared), typed)
+    clock = SystemClock()
+    labels = parse_labels(label or [])
+    events = [
+        published(
+            clock,
+            uri,
+            tenant=tenant,
+            project=project,
+            profile=parse_profile(profile),
+            labels=labels,
+            lane=parse_lane(lane),
+        )
+        for uri in targets.uris
+    ]
+    if not events:
+        report_nothing(shared, targets.left_out, json_output=json_output)
+    cluster = Cluster.named(broker, client_properties, shared.deployment)
+    with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
+        if cluster is None:
+            remember_models(shared.state_dir, settings.models)
+            remember_roots(shared.state_dir, options.roots.joined(typed))
+        finished = run(events)
+    report(shared, run, finished=finished, json_output=json_output, left_out=targets.left_out)
+
+
+def report_nothing(shared: Context, left_out: LeftOut, *, json_output: bool) -> NoReturn:
+    """There is nothing to publish: say why, and end with 1."""
+    if json_output:
+        shared.print_json({"finished": True, "decoded_s": 0.0, "assets": [], **left_out.as_json()})
+    else:
+        left_out.print(shared.errors)
+    raise typer.Exit(1)
+
+
+def refuse_what_workers_decide(context: typer.Context) -> None:
+    """Options that would say nothing to workers elsewhere."""
+    sources = {name: context.get_parameter_source(name) for name in option_names()}
+    given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    if given:
+        options = ", ".join(map(option, given))
+        raise UsageProblem(f"{options}: with --broker this is decided where the workers run (`rushes run`)")
+
+
+def published(
+    clock: Clock,
+    uri: str,
+    *,
+    tenant: str,
+    project: str,
+    profile: Profile,
+    labels: dict[str, str],
+    lane: Lane = "interactive",
+) -> Event:
+    """The event a producer would send for this file. Raises `UsageProblem` where no event may say what was typed."""
+    if not is_tenant(tenant):
+        raise UsageProblem(f"--tenant {tenant!r} is not a name of 1 to 200 bytes (percent-encoded)")
+    if not project or not is_name(project, 200):
+        raise UsageProblem(f"--project {project!r} is not a name of 1 to 200 bytes without control characters")
+    try:
+        data = AssetPublished(uri=uri, profile=profile, labels=labels, priority=lane)
+    except ValidationError as error:
+        raise UsageProblem(f"{describe(uri)} with these labels: {error.errors()[0]['msg']}") from None
+    return Event(
+        data=data, tenant=tenant, project=project, subject=data.identity(), event_time_ms=clock.now_ms(), source="cli"
+    )
+
+
+class Run:
+    """A session ready to take events; `progress` is what became of them."""
+
+    def __init__(self, session: Session, live: LiveProgress) -> None:
+        self.session = session
+        self._live = live
+
+    @property
+    def progress(self) -> Progress:
+        return self.session.progress
+
+    def freshness(self) -> list[str]:
+        """How long it took from publication to searchable, where a broker's clock tells."""
+        return [
+            f"{shown(clip_name(asset_id))}: searchable {seconds:.1f} s after its publication"
+            for (_, asset_id), seconds in self.session.searchable_s.items()
+        ]
+
+    @property
+    def live(self) -> LiveProgress:
+        return self._live
+
+    def __call__(self, events: Sequence[Event] = (), more: Callable[[], bool] = lambda: False) -> bool:
+        """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
+        stop = threading.Event()
+        self.session.publish(events)
+        with stop_on_signals(stop), self._live as live:
+            return self.session.run(stop, live.update, more=more)
+
+
+@contextmanager
+def ingesting(
+    shared: Context,
+    settings: Settings,
+    clock: Clock,
+    asset_count: int,
+    *,
+    quiet: bool,
+    line_every_s: float = 10.0,
+    cluster: Cluster | None = None,
+    waits: Callable[[], Mapping[str, str]] = dict,
+) -> Iterator[Run]:
+    """A session for the block: the stages of this process over the state directory, or those of a cluster."""
+    live = LiveProgress(
+        shared.errors if quiet else shared.console,
+        asset_count,
+        lines=Lines(shared.errors, clock, line_every_s),
+        waits=waits,
+    )
+    with opened(settings, clock, cluster) as session:
+        yield Run(session, live)
+
+
+@contextmanager
+def stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """First SIGINT or SIGTERM: drain and stop. Second: exit now."""
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise SystemExit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def report(shared: Context, run: Run, *, finished: bool, json_output: bool, left_out: LeftOut | None = None) -> None:
+    """The closing table (or JSON), and the exit code: 1 unless every asset is ready and all that was named could be
+    read, 130 when interrupted.
+    """
+    left_out = left_out or LeftOut()
+    changes = list(run.progress.changes())
+    decoded = run.progress.totals().get("decode")
+    decoded_s = decoded.done_ns / SECOND_NS if decoded else 0.0
+    if json_output:
+        shared.print_json(
+            {"finished": finished, "decoded_s": decoded_s, "assets": [as_json(change) for change in changes]}
+            | left_out.as_json()
+        )
+    else:
+        shared.console.print(closing_table(changes))
+        for line in run.freshness():
+            shared.console.print(line, style="dim")
+        if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
+            shared.console.print("Nothing was decoded: all of this content is in the index already.")
+        left_out.print(shared.errors)
+    if not finished:
+        shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
+        raise typer.Exit(130)
+    if any(change.status is not AssetStatus.READY for change in changes):
+        if not json_output:
+            shared.errors.print("Some assets are not ready; `rushes dead-letters list` shows what failed.")
+        raise typer.Exit(1)
+    if left_out.failures:
+        raise typer.Exit(1)
+
+
+def as_json(change: AssetChanged) -> dict[str, Any]:
+    return {
+        "tenant": change.asset.tenant,
+        "project": change.asset.project,
+        "asset_id": change.asset.asset_id,
+        "uri": without_secrets(change.uri),
+        "status": change.status,
+        "duration_s": change.duration_ns / SECOND_NS,
+        "segments": change.segment_count,
+        "segments_done": change.segments_done,
+        "missing_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in change.missing_ns],
+        "damaged_s": [[start / SECOND_NS, end / SECOND_NS] for start, end in change.damaged_ns],
+        "notes": list(change.notes),
+        "code": change.code,
+        "reason": reason(change) or None,
+    }
+
+
+def parse_labels(pairs: Sequence[str]) -> dict[str, str]:
+    """`k=v` pairs. Raises `UsageProblem` for anything else."""
+    labels = {}
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        if not found or not key:
+            raise UsageProblem(f"--label {pair!r} is not k=v")
+        labels[key] = value
+    return labels
+
+
+def parse_profile(name: str) -> Profile:
+    if name == "fast":
+        return "fast"
+    if name == "full":
+        return "full"
+    raise UsageProblem(f"--profile {name!r}: choose fast or full")
+
+
+def parse_lane(name: str) -> Lane:
+    if name not in LANES:
+        raise UsageProblem(f"--lane {name!r}: choose interactive or batch")
+    return name
+
+
+def file_settings(shared: Context) -> Settings:
+    """Settings of commands that take no options of the run."""
+    return Settings(
+        state_dir=shared.state_dir,
+        cache_dir=shared.cache_dir,
+        require_sandbox=shared.require_sandbox,
+        deployment=shared.deployment,
+    )

@@ -1,0 +1,195 @@
+"""`rushes lag`: how fresh each stage is, what holds it up, and when the backlog will be gone."""
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stream.cli.commands.ingest import stop_on_signals
+from stream.cli.context import Context
+from stream.cli.options.observer import (
+    BatchDrain,
+    Broker,
+    Captions,
+    ClientProperties,
+    Interval,
+    MaxReplicas,
+    Notifications,
+    Objective,
+    Prior,
+    Watched,
+    following,
+    observing,
+    scaling_policy,
+)
+from stream.cli.options.sessions import Cluster
+from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
+from stream.freshness.observer import Observation
+from stream.freshness.snapshot import Snapshot, StageFlow
+from stream.freshness.supervised_observer import Sight
+
+
+def lag(
+    context: typer.Context,
+    broker: Broker,
+    client_properties: ClientProperties = None,
+    interval: Interval = 2.0,
+    objective: Objective = 60.0,
+    batch_drain: BatchDrain = 3600.0,
+    max_replicas: MaxReplicas = 32,
+    prior: Prior = None,
+    captions: Captions = False,
+    notifications: Notifications = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
+) -> None:
+    """Live until Ctrl-C. The first look reads what is open from `progress`, as the exporter does."""
+    shared: Context = context.obj
+    policy = scaling_policy(objective, batch_drain, max_replicas, prior)
+    with observing(
+        Watched(
+            Cluster(broker, client_properties, shared.deployment),
+            policy,
+            captions=captions,
+            notifications=notifications,
+        )
+    ) as sight:
+        if json_output:
+            shared.print_json(as_json(sight.now()))
+        elif once:
+            shared.console.print(view(sight.now(), objective))
+        else:
+            _follow(shared, sight, objective, interval)
+
+
+def view(found: Observation, objective_s: float) -> Group:
+    """The table and what to make of it."""
+    return Group(_table(found, objective_s), *_sentences(found.snapshot))
+
+
+def screen(sight: Sight, objective_s: float) -> Group:
+    """What was seen last, and how long ago where nothing is seen any more."""
+    blind, last = sight.blind, sight.last
+    parts: list[RenderableType] = []
+    if blind is not None:
+        parts.append(Text(f"Blind for {duration(sight.blind_s())}: {blind.message}. Looking again.", style="yellow"))
+        parts += [Text("This is how it was before:", style="dim")] if last is not None else []
+    if last is not None:
+        parts.append(view(last, objective_s))
+    return Group(*parts) if parts else Group(Text("Looking.", style="dim"))
+
+
+def as_json(found: Observation) -> dict[str, Any]:
+    """Everything the table shows, in seconds; infinite times are null."""
+    snapshot = found.snapshot
+    held = bottleneck(snapshot)
+    return {
+        "at_ms": snapshot.at_ms,
+        "stages": [_stage_json(flow, found.desired) for flow in snapshot.every],
+        "offset_lag_records": snapshot.offset_lag,
+        "undecided_records": snapshot.undecided,
+        "open_assets": snapshot.open_assets,
+        "dead_letters_written": snapshot.dead_letters,
+        "bottleneck": None if held is None else {"place": held.place, "stage": held.stage, "reason": held.words},
+        "gone_in_s": _finite(gone_in_s(snapshot)),
+    }
+
+
+def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "stage": flow.stage,
+        "freshness_lag_s": {lane: it.freshness_lag_s for lane, it in flow.lanes.items()},
+        "waiting_video_s": {lane: it.waiting_video_s for lane, it in flow.lanes.items()},
+        "arrival": {lane: it.arrival for lane, it in flow.lanes.items()},
+        "backlog_video_s": flow.backlog_video_s,
+        "service": flow.service,
+        "service_per_replica": flow.service_per_replica,
+        "replicas": flow.replicas,
+        "desired_replicas": desired[flow.stage],
+        "partitions": flow.partitions,
+        "stuck_partitions": flow.stuck_partitions,
+        "gone_in_s": _finite(drained_in_s(flow)),
+    }
+
+
+def _follow(shared: Context, sight: Sight, objective_s: float, interval_s: float) -> None:
+    stop = threading.Event()
+    with (
+        following(sight, interval_s),
+        stop_on_signals(stop),
+        Live(console=shared.console, auto_refresh=False) as live,
+    ):
+        while not stop.is_set():
+            sight.check()
+            live.update(screen(sight, objective_s), refresh=True)
+            stop.wait(min(1.0, interval_s))
+
+
+def _table(found: Observation, objective_s: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("stage", no_wrap=True)
+    for column in ("fresh", "batch", "backlog", "in", "out", "have/want", "records", "gone in"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for flow in found.snapshot.every:
+        interactive = flow.lane("interactive").freshness_lag_s
+        style = "red" if interactive > objective_s else "yellow" if interactive > objective_s / 2 else "green"
+        wanted = found.desired[flow.stage]
+        table.add_row(
+            flow.stage,
+            Text(duration(interactive), style=style),
+            duration(flow.lane("batch").freshness_lag_s),
+            duration(flow.backlog_video_s),
+            _rate(flow.arrival),
+            _rate(flow.service),
+            Text(f"{flow.replicas}/{wanted}", style="" if flow.replicas >= wanted else "yellow"),
+            str(sum(flow.offset_lag.values())),
+            duration(drained_in_s(flow)),
+        )
+    return table
+
+
+def _sentences(snapshot: Snapshot) -> list[Text]:
+    letters = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
+    open_assets = Text(f"{snapshot.open_assets} assets open{letters}.{_undecided(snapshot)}", style="dim")
+    held = bottleneck(snapshot)
+    if held is None:
+        return [Text("Nothing waits.", style="green"), open_assets]
+    gone_s = gone_in_s(snapshot)
+    outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
+    who = "the broker" if held.place == "broker" else held.stage
+    return [Text(f"Bottleneck: {who} ({held.words}); {outlook}.", style="bold"), open_assets]
+
+
+def _undecided(snapshot: Snapshot) -> str:
+    held = ", ".join(f"{count} of {topic}" for topic, count in snapshot.undecided.items())
+    return f" Records that wait for a producer to end its transaction: {held}." if held else ""
+
+
+def duration(seconds: float) -> str:
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `11d13h`, `-` for nothing and `?` for ever, as far as is known."""
+    if not math.isfinite(seconds):
+        return "?"
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s" if whole else "-"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    hours = whole // 3600
+    return f"{hours}h{whole % 3600 // 60:02d}m" if hours < 100 else f"{hours // 24}d{hours % 24:02d}h"
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:.1f}" if per_s < 999.95 else f"{per_s:.0f}"
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

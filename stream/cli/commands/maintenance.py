@@ -1,0 +1,149 @@
+"""`rushes delete` and `rushes compact`: forgetting assets, and leaving no byte of what is gone."""
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from stream.cli.commands.ingest import file_settings, ingesting
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.roots import forget_roots
+from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.options.uris import asset_ids, lies_under, spelled
+from stream.clock import SystemClock
+from stream.errors import BadMedia
+from stream.events.asset import UNKNOWN_ASSET, AssetDeleted, AssetStatus
+from stream.events.base import Event
+from stream.runtime.temporary_folders import own_scratch
+
+
+def delete(
+    context: typer.Context,
+    assets: Annotated[list[str], typer.Argument(help="Files, directories, uris or asset ids, as `rushes status` has.")],
+    tenant: Annotated[str, typer.Option(help="Whose footage it is.")] = "default",
+    ids: Annotated[bool, typer.Option("--ids", help="The arguments are asset ids as they stand.")] = False,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Forget assets for good: moments, thumbnails and dead letters go from both stores, byte by byte.
+
+    The footage itself is not touched. What is left is a tombstone: tenant, project, asset id and time. With --broker
+    the workers delete the rows; their bytes go with the next `rushes compact` over the stores. Files and uris are
+    named as they were when they were ingested.
+    """
+    shared: Context = context.obj
+    if cluster := Cluster.named(broker, client_properties, shared.deployment):
+        _delete_there(shared, cluster, _deletions(assets, tenant, ids=ids), json_output=json_output)
+        return
+    gone = [(tenant, name) for name in _known(shared, assets, tenant, ids=ids)]
+    _compact(shared, gone)
+    if json_output:
+        shared.print_json([{"tenant": owner, "asset_id": name} for owner, name in gone])
+    else:
+        shared.console.print(f"Deleted {len(gone)} asset(s); no byte of them is left under {shared.state_dir}.")
+
+
+def compact(context: typer.Context) -> None:
+    """End retentions, join small files, remove what was superseded or deleted. Nobody may be searching meanwhile."""
+    shared: Context = context.obj
+    if not shared.state_dir.is_dir():
+        raise UsageProblem(f"there is nothing under {shared.state_dir}; name another --state")
+    before = _size(shared)
+    _compact(shared, [])
+    shared.console.print(f"{before >> 20} MiB before, {_size(shared) >> 20} MiB now.")
+
+
+def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *, json_output: bool) -> None:
+    """Publish the deletions and wait until the index has told of each; exit code 1 where it never knew one."""
+    settings, clock = file_settings(shared), SystemClock()
+    with ingesting(shared, settings, clock, len(events), quiet=True, cluster=cluster) as run:
+        finished = run(events)
+    told = [item for item in run.progress.changes() if item.status is AssetStatus.DELETED]
+    gone = [item.asset for item in told if item.code != UNKNOWN_ASSET]
+    if json_output:
+        shared.print_json([{"tenant": ref.tenant, "asset_id": ref.asset_id} for ref in gone])
+    else:
+        shared.console.print(f"Deleted {len(gone)} asset(s); `rushes compact` over the stores removes their bytes.")
+    if not finished:
+        shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
+        raise typer.Exit(130)
+    if len(gone) < len(told):
+        names = ", ".join(repr(item.asset.asset_id) for item in told if item.code == UNKNOWN_ASSET)
+        hint = f"`rushes status --broker {cluster.uri}` lists those of the last week"
+        words = f"The index knew no asset {names} of tenant {told[0].asset.tenant!r}; {hint}."
+        shared.errors.print(words, markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _deletions(names: Sequence[str], tenant: str, *, ids: bool) -> list[Event]:
+    """Raises `UsageProblem` for what no asset can be called. A word that is no file's may be an id."""
+    found = [name for typed in names for name in (asset_ids(typed) if not ids and _names_footage(typed) else [typed])]
+    try:
+        payloads = [AssetDeleted(asset_id=name) for name in dict.fromkeys(found)]
+    except ValidationError as error:
+        raise UsageProblem(f"an asset id is {error.errors()[0]['msg']}; `rushes status` lists what there is") from None
+    now_ms = SystemClock().now_ms()
+    return [Event(data, tenant, "default", data.asset_id, now_ms, source="cli") for data in payloads]
+
+
+def _names_footage(argument: str) -> bool:
+    if "://" in argument or argument.startswith(("/", "./", "../", "~")):
+        return True
+    try:
+        return Path(argument).exists()
+    except OSError:  # longer than a file's name can be
+        return False
+
+
+def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
+    from stream.sessions.embedded import state_lock
+    from stream.sessions.maintenance import compact as compact_stores
+
+    with own_scratch():
+        if deletions:
+            with state_lock(shared.state_dir):
+                forget_roots(shared.state_dir, [asset_id for _, asset_id in deletions])
+        compact_stores(file_settings(shared), SystemClock(), deletions=deletions)
+
+
+def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> list[str]:
+    """Asset ids that the index or the dead letters know, each argument as it stands or as what was ingested."""
+    from sinks.dead_letters import DeadLetters, LetterFilter
+    from sinks.query.catalogue import Catalogue
+
+    directory = file_settings(shared).index_dir
+    letters = DeadLetters(directory).listed(LetterFilter(tenant=tenant, states=()))
+    known = {view.asset_id for view in Catalogue(directory).assets(tenant)} | {item.letter.asset_id for item in letters}
+    found: list[str] = []
+    for name in names:
+        meant = [name] if name in known or ids else _meant(name, known)
+        if not meant:
+            raise UsageProblem(f"no asset {name!r} of tenant {tenant!r}; `rushes status` lists what there is")
+        found += meant
+    return list(dict.fromkeys(found))
+
+
+def _meant(typed: str, known: Collection[str]) -> list[str]:
+    """Of the known ids those that `ingest` gave what is typed, also what is in a folder no more."""
+    found = {} if (local := _local(typed)) is None else dict.fromkeys(each for each in known if lies_under(each, local))
+    with suppress(BadMedia):
+        found |= dict.fromkeys(each for each in asset_ids(typed) if each in known)
+    return list(found)
+
+
+def _local(typed: str) -> str | None:
+    try:
+        return spelled(typed) if "://" not in typed or typed.lower().startswith("file://") else None
+    except BadMedia:
+        return None
+
+
+def _size(shared: Context) -> int:
+    """Of both stores; a local Kafka may lie beside them."""
+    settings = file_settings(shared)
+    stores = (settings.index_dir, settings.parquet_dir)
+    return sum(path.stat().st_size for store in stores for path in store.rglob("*") if path.is_file())

@@ -1,0 +1,182 @@
+"""`rushes manifests`: what a cluster needs to run the topology, generated into a directory."""
+
+import json
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.bounds import LAST_TIME_MS, YEAR_S
+from stream.cli.options.partitions import PartitionCounts, Partitions
+from stream.cli.options.roots import require_buckets
+from stream.cli.options.workers import (
+    Captioner,
+    Embedder,
+    PrivateNetwork,
+    RootsOption,
+    Schemes,
+    Span,
+    WorkerOptions,
+    readable_roots,
+)
+from stream.cli.rendering.output import write_file
+from stream.cli.rendering.sanitize import shown
+
+if TYPE_CHECKING:
+    from stream.deployment.kubernetes import Webhook
+
+
+def manifests(  # one option per thing a deployment decides
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(help="Where they are written; made if it is missing.")],
+    image: Annotated[str, typer.Option(help="Container image with rushes installed.")],
+    broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
+    namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "rushes",
+    epoch_ms: Annotated[int, typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms.")] = 0,
+    partitions: PartitionCounts = None,
+    client_secret: Annotated[str | None, typer.Option(help="Secret that holds client.properties.")] = None,
+    prometheus: Annotated[str, typer.Option(help="Prometheus that KEDA asks.")] = "http://prometheus.monitoring:9090",
+    monitoring: Annotated[str, typer.Option(help="Namespace that scrapes come from.")] = "monitoring",
+    objective: Annotated[
+        float, typer.Option(min=1.0, max=YEAR_S, help="Seconds until interactive footage is searchable.")
+    ] = 60.0,
+    guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
+    gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    private_network: PrivateNetwork = False,
+    span: Span = 120.0,
+    scheme: Schemes = None,
+    root: RootsOption = None,
+    bucket: Annotated[
+        list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
+    ] = None,
+    bucket_secret: Annotated[
+        str | None, typer.Option(help="Secret whose keys are the environment of plan and decode: AWS_ACCESS_KEY_ID, …")
+    ] = None,
+    webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option(help="Secret whose `secret` signs what is posted; a webhook needs one.")
+    ] = None,
+) -> None:
+    """Write kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json. Nothing is applied."""
+    from stream.clock import SystemClock
+    from stream.deployment.alerts import rules
+    from stream.deployment.dashboard import dashboard
+    from stream.deployment.keda import scaled_objects
+    from stream.deployment.kubernetes import Rollout
+    from stream.deployment.kubernetes import manifests as objects
+    from stream.operators.notifications import BucketRule
+    from stream.pipelines.settings import Settings
+    from stream.pipelines.understanding import Understanding
+
+    shared: Context = context.obj
+    counts = Partitions.parse(partitions)
+    for option, model in (("--embedder", embedder), ("--captioner", captioner)):
+        _require_visible(option, model, shared.deployment)
+    options = WorkerOptions(
+        embedder,
+        captioner,
+        private_network=private_network,
+        span=span,
+        scheme=tuple(scheme or ()),
+        root=readable_roots(root, bucket),
+    )
+    _require_prefixes(options)
+    buckets = tuple(bucket or ())
+    for rule in buckets:
+        BucketRule.parse(rule)
+    if bucket_secret is not None and not buckets:
+        raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
+    told = _webhook(webhook, webhook_secret)
+    shape = replace(
+        options.applied(Settings(state_dir=Path(), cache_dir=Path())),
+        bucket_rules=buckets,
+        model_device="cuda" if gpu else "cpu",
+    )
+    topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms).topology()
+    rollout = Rollout(
+        image,
+        _servers(broker),
+        namespace=namespace,
+        epoch_ms=epoch_ms,
+        partitions=counts.default,
+        topic_partitions=counts.topics,
+        client_secret=client_secret,
+        monitoring=monitoring,
+        buckets=buckets,
+        bucket_secret=bucket_secret,
+        webhook=told,
+        options=tuple(options.words()),
+        private_sources=private_network,
+        deployment=shared.deployment,
+    )
+    _make(directory)
+    _write(directory / "kubernetes.yaml", *objects(topology, rollout))
+    _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))
+    _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide, deployment=shared.deployment))
+    write_file(directory / "dashboard.json", json.dumps(dashboard(), indent=2) + "\n", "directory")
+    shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {shown(directory)}.")
+
+
+def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
+    """Raises `UsageProblem` for one without the other, `Fatal` for what is no URL to post to."""
+    from stream.deployment.kubernetes import Webhook
+    from stream.operators.webhook import port_of
+
+    if url is None and secret_name is None:
+        return None
+    if url is None or secret_name is None:
+        given, lacking = ("--webhook", "--webhook-secret") if secret_name is None else ("--webhook-secret", "--webhook")
+        raise UsageProblem(
+            f"{given} without {lacking}: control signs what it posts and does not start otherwise; give them together"
+        )
+    return Webhook(url, port_of(url), secret_name)
+
+
+def _require_prefixes(options: WorkerOptions) -> None:
+    """Raises `UsageProblem` for a folder: pods see the one that is mounted. And for a store without a bucket."""
+    from stream.deployment.kubernetes import MEDIA
+
+    if options.roots.folders:
+        raise UsageProblem(f"--root {options.roots.folders[0]}: pods read folders under {MEDIA}; name buckets only")
+    require_buckets(options.scheme, options.roots.prefixes)
+
+
+def _require_visible(option: str, model: str, deployment: str) -> None:
+    """Raises `UsageProblem` for a checkpoint that is not on the volume of weights, the one that pods read them from."""
+    from stream.deployment.kubernetes import CACHE
+
+    kind, _, directory = model.partition(":")
+    if kind == "hf" and not PurePosixPath(directory).is_relative_to(CACHE):
+        raise UsageProblem(
+            f"{option} {model!r}: no pod sees this directory; put the checkpoint on the volume"
+            f" {deployment}-cache and say"
+            f" hf:{CACHE}/DIR"
+        )
+
+
+def _servers(broker: str) -> str:
+    scheme, _, servers = broker.partition("://")
+    ports = [server.rpartition(":")[2] for server in servers.split(",")]
+    if scheme != "kafka" or not all(port.isdigit() for port in ports):
+        raise UsageProblem(f"--broker {broker!r}: say kafka://host:port[,host:port…]")
+    return servers
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageProblem(f"directory {directory} cannot be made: {why}") from None
+
+
+def _write(path: Path, *documents: Any) -> None:
+    import yaml
+
+    # Through JSON, so that equal parts are written out and not as references.
+    plain = json.loads(json.dumps(documents))
+    write_file(path, yaml.safe_dump_all(plain, sort_keys=False, allow_unicode=True), "directory")

@@ -1,0 +1,110 @@
+"""`rushes run`: some stages of the topology as one process on a shared broker."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from stream.cli.commands.ingest import file_settings, stop_on_signals
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.bounds import LAST_TIME_MS, MOST_ROWS, YEAR_S
+from stream.cli.options.partitions import PartitionCounts, Partitions
+from stream.cli.options.roots import require_buckets
+from stream.cli.options.sessions import ClientProperties, Cluster
+from stream.cli.options.workers import (
+    READING,
+    Captioner,
+    Embedder,
+    Light,
+    PrivateNetwork,
+    RootsOption,
+    Schemes,
+    Span,
+    WhereModelsRun,
+    WorkerOptions,
+    readable_roots,
+)
+from stream.clock import SystemClock
+from stream.pipelines.settings import Settings
+from stream.runtime.temporary_folders import own_scratch
+from stream.topology.topics import SPANS
+
+
+def run(  # one option per thing a deployment decides
+    context: typer.Context,
+    stages: Annotated[list[str], typer.Argument(help="Stages, as `rushes topology` lists them.")],
+    broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
+    client_properties: ClientProperties = None,
+    root: RootsOption = None,
+    epoch_ms: Annotated[
+        int,
+        typer.Option(min=0, max=LAST_TIME_MS, help="Roll-out time in ms, the same for every process of a roll-out."),
+    ] = 0,
+    partitions: PartitionCounts = None,
+    bucket: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="BUCKET/PREFIX=TENANT/PROJECT, or with {tenant} and {project} in the prefix: whose objects the stage"
+            " `notifications` publishes; repeatable."
+        ),
+    ] = None,
+    scheme: Schemes = None,
+    embedder: Embedder = "conse",
+    captioner: Captioner = "template",
+    device: WhereModelsRun = "auto",
+    private_network: PrivateNetwork = False,
+    span: Span = 120.0,
+    light: Light = False,
+    tenant_credit: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            max=YEAR_S,
+            help="Seconds of footage one tenant may have at work. [default: 120 for each partition]",
+        ),
+    ] = None,
+    tenant_assets: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_ROWS, help="Assets one tenant may have at work. [default: 4 for each partition]"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
+) -> None:
+    """Work until SIGTERM, then finish what is in flight and leave. Start as many as you like, anywhere.
+
+    What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
+    """
+    from stream.sessions.stage_process import Deployment, run_deployed
+
+    shared: Context = context.obj
+    clock = SystemClock()
+    counts = Partitions.parse(partitions)
+    options = WorkerOptions(
+        *(embedder, captioner, light, device, private_network, span, tuple(scheme or ())), readable_roots(root, bucket)
+    )
+    settings = replace(
+        options.applied(file_settings(shared)),
+        bucket_rules=tuple(bucket or ()),
+        tenant_credit_s=tenant_credit or 120.0 * counts.of(SPANS.name),
+        tenant_assets=tenant_assets or 4 * counts.of(SPANS.name),
+    )
+    if not READING.isdisjoint(stages):
+        require_buckets(settings.schemes, settings.prefixes)
+    deployment = Deployment(epoch_ms, counts.default, host, port, counts.topics)
+    stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
+    try:
+        with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):
+            run_deployed(settings, stages, cluster, deployment, stop, clock=clock)
+    except KeyError as unknown:
+        raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None
+
+
+def _missing_options(stages: Sequence[str], settings: Settings) -> str:
+    """Which options would give the topology the stages that were asked for."""
+    optional = (
+        ("caption", settings.models.captioned, "--captioner hf:DIR"),
+        ("notifications", bool(settings.bucket_rules), "--bucket RULE"),
+    )
+    return "".join(f"; {name!r} needs {option}" for name, there, option in optional if name in stages and not there)

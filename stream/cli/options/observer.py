@@ -1,0 +1,102 @@
+"""What `exporter`, `lag` and `autoscale` share: the options that say what to watch, and an observer of it."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream.cli.context import UsageProblem
+from stream.cli.options.bounds import DAY_S, MOST_REPLICAS, YEAR_S
+from stream.cli.options.sessions import Cluster
+from stream.clock import SystemClock
+from stream.freshness.autoscaler import PRIOR_SERVICE, ScalingPolicy
+from stream.pipelines.settings import ModelChoice, Settings
+
+if TYPE_CHECKING:
+    from stream.freshness.supervised_observer import Sight
+
+_RATE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
+Broker = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
+ClientProperties = Annotated[
+    Path | None, typer.Option(help="librdkafka properties, key=value a line: security settings and secrets.")
+]
+Objective = Annotated[
+    float, typer.Option(min=1.0, max=YEAR_S, help="Seconds that interactive footage may take to be searchable.")
+]
+BatchDrain = Annotated[
+    float, typer.Option(min=1.0, max=YEAR_S, help="Seconds in which batch footage should be worked off.")
+]
+MaxReplicas = Annotated[
+    int, typer.Option(min=1, max=MOST_REPLICAS, help="Bound for stages that have none of their own.")
+]
+Prior = Annotated[
+    list[str] | None,
+    typer.Option(help="STAGE=RATE: video-seconds per second of one replica until it is measured; repeatable."),
+]
+Interval = Annotated[float, typer.Option(min=0.5, max=DAY_S, help="Seconds between two looks.")]
+Captions = Annotated[bool, typer.Option(help="The deployment runs the caption stage.")]
+Notifications = Annotated[bool, typer.Option(help="The deployment runs the notifications stage.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What to watch. `remembers`: leave word of where to begin after a restart."""
+
+    cluster: Cluster
+    policy: ScalingPolicy
+    captions: bool = False
+    notifications: bool = False
+    remembers: bool = False
+
+
+@contextmanager
+def observing(watched: Watched) -> Iterator["Sight"]:
+    """Looks at the topology on that broker."""
+    from stream.broker.kafka.watch import KafkaWatch
+    from stream.freshness.observer import Observer
+    from stream.freshness.supervised_observer import Sight
+    from stream.pipelines.understanding import Understanding
+
+    clock = SystemClock()
+    # Nothing of it is opened: only the shape of the topology is asked.
+    models = ModelChoice(captioner="hf" if watched.captions else "template")
+    rules = ("bucket/",) if watched.notifications else ()
+    settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
+    topology = Understanding(settings, clock, epoch_ms=0).topology()
+    groups = {stage.name: stage.sources for stage in topology.stages}
+    watch = KafkaWatch(watched.cluster.settings(), clock, groups)
+    try:
+        yield Sight(Observer(watch, topology, clock, watched.policy, remembers=watched.remembers), clock)
+    finally:
+        watch.close()
+
+
+@contextmanager
+def following(sight: "Sight", interval_s: float) -> Iterator[None]:
+    """Looks every `interval_s` for the block, from a thread: a look at a broker that is away takes its time."""
+    stop = threading.Event()
+    thread = threading.Thread(target=sight.follow, args=(stop, interval_s), name="sight", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def scaling_policy(objective: float, batch_drain: float, max_replicas: int, prior: list[str] | None) -> ScalingPolicy:
+    """From the options. Raises `UsageProblem` for a prior that is no STAGE=RATE."""
+    priors = dict(PRIOR_SERVICE)
+    for text in prior or ():
+        stage, _, rate = text.partition("=")
+        if stage not in PRIOR_SERVICE or not _RATE.fullmatch(rate) or not float(rate):
+            raise UsageProblem(f"--prior {text!r}: say STAGE=RATE with one of {', '.join(PRIOR_SERVICE)}")
+        priors[stage] = float(rate)
+    return ScalingPolicy(
+        objective_s=objective, batch_drain_s=batch_drain, max_replicas=max_replicas, prior_service=priors
+    )

@@ -1,0 +1,53 @@
+"""The option `--partitions`: how many partitions topics get when they are created."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
+
+from stream.cli.context import UsageProblem
+from stream.cli.options.bounds import MOST_PARTITIONS as MAX
+from stream.topology.topics import TOPICS
+
+DEFAULT = 8
+PartitionCounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--partitions", help=f"Partitions of a topic that is created: N, or TOPIC=N for one; repeatable. [{DEFAULT}]"
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """`default` is that of topics which are not among `topics`."""
+
+    default: int = DEFAULT
+    topics: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, words: Sequence[str] | None) -> "Partitions":
+        """The last word for a topic counts. Raises `UsageProblem` for what is neither N nor TOPIC=N."""
+        default, topics = DEFAULT, {}
+        for word in words or ():
+            topic, equals, count = word.rpartition("=")
+            if not (count.isascii() and count.isdigit() and len(count) <= 6 and 1 <= int(count) <= MAX) or (
+                equals and topic not in TOPICS
+            ):
+                raise UsageProblem(
+                    f"--partitions {word!r}: say N, or TOPIC=N, with N from 1 to {MAX} and one of {', '.join(TOPICS)}"
+                )
+            if equals:
+                topics[topic] = int(count)
+            else:
+                default = int(count)
+        return cls(default, topics)
+
+    def of(self, topic: str) -> int:
+        return self.topics.get(topic, self.default)
+
+    def words(self) -> list[str]:
+        """As they are typed for another process."""
+        told = [str(self.default), *(f"{topic}={count}" for topic, count in self.topics.items())]
+        return [word for each in told for word in ("--partitions", each)]

@@ -1,0 +1,124 @@
+"""What a person typed after `ingest`, as the uris of events and as what may be read: files, folders and uris."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from decoders.sources.uris import describe, local_path
+from stream.cli.options.folders import Walk
+from stream.cli.options.left_out import LeftOut
+from stream.errors import BadMedia
+from stream.events.ids import default_asset_id, is_default_asset_id, is_name
+from stream.events.spelling import canonical
+
+MAX_URI_BYTES = 4000
+"""What an event may hold."""
+
+
+@dataclass(slots=True)
+class Targets:
+    """`uris` in the order typed, each asset once. `roots` are the real places that they allow to be read: a typed file,
+    a typed folder, and what links in it lead to.
+    """
+
+    uris: list[str] = field(default_factory=list)
+    roots: dict[Path, None] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    _assets: set[str] = field(default_factory=set)
+
+    def take(self, uri: str) -> None:
+        """Once, however it is spelled; what no event may hold is named as left out."""
+        if not is_name(uri, MAX_URI_BYTES):
+            reason = f"longer than an event may hold ({MAX_URI_BYTES} bytes), or with characters that no uri has"
+            self.left_out.refused(uri, reason)
+        elif (asset_id := default_asset_id(uri)) not in self._assets:
+            self._assets.add(asset_id)
+            self.uris.append(uri)
+
+    def take_path(self, path: str) -> None:
+        """A name that no event may hold (control characters, bytes that are no UTF-8) is given as a `file` uri."""
+        self.take(path if is_name(path, MAX_URI_BYTES) else Path(path).as_uri())
+
+    def allow(self, path: str) -> None:
+        self.roots[Path(os.path.realpath(path))] = None
+
+
+def expand(arguments: Iterable[str]) -> Targets:
+    """Absolute paths and uris. A `file` uri is the path that it names. Missing files stay: their event tells why."""
+    targets = Targets()
+    for argument in arguments:
+        if "://" in argument and not _is_file(argument):
+            targets.take(canonical(argument))
+            continue
+        try:
+            path = spelled(argument)
+        except BadMedia as error:
+            targets.left_out.refused(argument, error.message)
+            continue
+        targets.allow(path)
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+            _walk(path, targets)
+        else:
+            targets.take_path(path)
+    return targets
+
+
+def _walk(folder: str, targets: Targets) -> None:
+    walk = Walk(folder, targets.left_out)
+    found = list(walk)
+    for path in found:
+        targets.take_path(path)
+    for link in walk.followed:
+        targets.allow(link)
+    if not found:
+        targets.left_out.refused(folder, "no footage is in this folder")
+
+
+def spelled(argument: str) -> str:
+    """The absolute path of what is typed, in one spelling. Links keep their names: what a person calls a file stays its
+    identity. Only `..` behind a link is taken from where the link leads, as the system takes it.
+
+    Raises `BadMedia` for nothing, and for a `file` uri that names no path.
+    """
+    if not argument:
+        raise BadMedia("an empty text is no path; name a file, a folder or a uri", code="invalid_uri")
+    typed = local_path(argument) if _is_file(argument) else Path(argument)
+    with suppress(RuntimeError):  # a user that is not there: then it is a name that begins with ~
+        typed = typed.expanduser()
+    here = Path("/")
+    for part in typed.absolute().parts[1:]:
+        if part != "..":
+            here /= part
+        else:
+            here = Path(os.path.realpath(here) if os.path.islink(here) else here).parent  # noqa: PTH114 - never raises
+    return str(here)
+
+
+def asset_ids(argument: str) -> list[str]:
+    """The ids that `ingest` gives what is typed; what is such an id of a uri stays.
+
+    Raises `BadMedia` for what `ingest` would not take.
+    """
+    if "://" in argument and not _is_file(argument) and is_default_asset_id(argument):
+        return [argument]
+    found = expand([argument])
+    for failure in found.left_out.failures:
+        if not found.uris:
+            raise BadMedia(f"{describe(failure.path)}: {failure.reason}", code="invalid_uri")
+    return [default_asset_id(uri) for uri in found.uris]
+
+
+def roots_of(paths: Iterable[Path | None]) -> tuple[Path, ...]:
+    """What these paths allow to be read: the very files, wherever their links lead."""
+    return tuple(dict.fromkeys(Path(os.path.realpath(path)) for path in paths if path is not None))
+
+
+def lies_under(asset_id: str, folder: str) -> bool:
+    """Whether an id is of a path in this folder, which need not be there any more."""
+    return asset_id.startswith((f"{folder.rstrip('/')}/", f"{Path(folder).as_uri().rstrip('/')}/"))
+
+
+def _is_file(argument: str) -> bool:
+    return argument.lower().startswith("file://")

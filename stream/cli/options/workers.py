@@ -1,0 +1,110 @@
+"""Options that decide what workers make: of `ingest`, which is its own worker, of `run`, and of what starts `run`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from stream.cli.context import UsageProblem
+from stream.cli.options.bounds import DAY_S
+from stream.cli.options.roots import Roots, checked_schemes, roots_of_buckets
+from stream.pipelines.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
+
+Embedder = Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")]
+Captioner = Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")]
+Light = Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")]
+WhereModelsRun = Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")]
+PrivateNetwork = Annotated[
+    bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
+]
+Span = Annotated[float, typer.Option(min=1.0, max=DAY_S, help="Longest span in seconds; results do not depend on it.")]
+Schemes = Annotated[
+    list[str] | None,
+    typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3; --root says it too."),
+]
+RootsOption = Annotated[
+    list[str] | None,
+    typer.Option("--root", help="What may be read: a folder, or s3://BUCKET/PREFIX; repeatable."),
+]
+READING = frozenset({"plan", "decode"})
+"""Stages that read footage."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """The same for every process of a roll-out. Each field is an option of `rushes run` by that name.
+
+    Raises `UsageProblem` for a device, a scheme or a root that is none.
+    """
+
+    embedder: str = "conse"
+    captioner: str = "template"
+    light: bool = False
+    device: str = "auto"
+    private_network: bool = False
+    span: float = 120.0
+    scheme: tuple[str, ...] = ()
+    root: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        parse_device(self.device)
+        checked_schemes(self.scheme)
+        Roots.named(self.root)
+
+    @property
+    def roots(self) -> Roots:
+        return Roots.named(self.root)
+
+    @property
+    def models(self) -> ModelChoice:
+        chosen = ModelChoice.light() if self.light else ModelChoice(embedder=self.embedder)
+        return replace(chosen, captioner=self.captioner)
+
+    def applied(self, settings: Settings, allowed: Roots | None = None) -> Settings:
+        """The settings of a worker with these options. `allowed` may be read too."""
+        roots = self.roots.joined(allowed or Roots())
+        return replace(
+            settings,
+            roots=(*settings.roots, *map(Path, roots.folders)),
+            prefixes=(*settings.prefixes, *roots.prefixes),
+            models=self.models,
+            model_device=parse_device(self.device),
+            allow_private_addresses=self.private_network,
+            max_span_s=self.span,
+            schemes=tuple(dict.fromkeys((*DEFAULT_SCHEMES, *self.scheme, *self.roots.schemes))),
+        )
+
+    def words(self) -> list[str]:
+        """These options on the command line of `rushes run`; what is as by default is left out."""
+        usual = WorkerOptions()
+        changed = [name for name in option_names() if getattr(self, name) != getattr(usual, name)]
+        return [word for name in changed for word in _words(name, getattr(self, name))]
+
+
+def readable_roots(root: Sequence[str] | None, bucket: Sequence[str] | None) -> tuple[str, ...]:
+    """Those that were given, and where the objects lie that notifications name: they could not be read otherwise."""
+    return tuple(dict.fromkeys((*(root or ()), *roots_of_buckets(bucket or ()))))
+
+
+def option_names() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(WorkerOptions))
+
+
+def option(name: str) -> str:
+    """As it is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
+def parse_device(name: str) -> Device:
+    if name not in get_args(Device):
+        raise UsageProblem(f"--device {name!r}: choose auto, cpu or cuda")
+    return cast("Device", name)
+
+
+def _words(name: str, value: object) -> list[str]:
+    if value is True:
+        return [option(name)]
+    values = value if isinstance(value, tuple) else (value,)
+    return [word for each in values for word in (option(name), str(each))]

@@ -1,0 +1,33 @@
+"""The search result as one self-contained HTML page: no script, no request, thumbnails inlined."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stream.cli.rendering.hits import Hit
+from stream.errors import printable
+
+
+def contact_sheet(hits: Sequence[Hit], *, query: str, space: str, note: str) -> str:
+    """HTML text. All values are escaped and printable: labels and names come from producers."""
+    from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(["html", "j2"]),
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        trim_blocks=True,
+    )
+    template = environment.get_template("contact_sheet.html.j2")
+    return template.render(query=query, space=space, note=note, cards=[_card(hit) for hit in hits])
+
+
+def _card(hit: Hit) -> dict[str, Any]:
+    return {
+        "hit": hit,
+        "thumbnail": base64.b64encode(hit.thumbnail).decode(),
+        "score": "text" if hit.score is None else f"{hit.score:.2f}",
+        "percent": 0 if hit.score is None else round(max(0.0, min(1.0, hit.score)) * 100),
+        "seconds": (hit.end_ns - hit.start_ns) / 1e9,
+    }

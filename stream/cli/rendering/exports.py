@@ -1,0 +1,76 @@
+"""Hits as files for other tools: CSV, CMX 3600 EDL and JSON."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from stream.cli.rendering.hits import Hit
+from stream.cli.rendering.output import as_json
+from stream.errors import printable
+from stream.events.timecode import SourceTimecode
+
+CSV_COLUMNS = (
+    *("rank", "uri", "start", "end", "start_s", "end_s", "file_start_s", "file_end_s", "source_start", "source_end"),
+    *("score", "weak", "why", "caption", "tags", "labels"),
+)
+
+
+def to_csv(hits: Sequence[Hit], _fps: int) -> str:
+    """One row a hit, RFC 4180. Cells that a spreadsheet would take for a formula are prefixed with an apostrophe."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(CSV_COLUMNS)
+    for rank, hit in enumerate(hits, 1):
+        row = hit.as_json() | {"rank": rank}
+        row["tags"] = " ".join(f"{label}:{score:.2f}" for label, score in hit.tags)
+        row["labels"] = " ".join(hit.labels)
+        writer.writerow([_inert(row[column]) for column in CSV_COLUMNS])
+    return buffer.getvalue()
+
+
+def to_edl(hits: Sequence[Hit], fps: int) -> str:
+    """An edit decision list (CMX 3600) that lays the hits end to end at `fps`, non-drop on the record side.
+
+    Source times are the source's own time code at its own rate (drop-frame with `;`, `FCM` says so) where the asset has
+    one, else times of the file at `fps`. A hit lasts equally long on both sides, in frames where both count alike.
+    """
+    lines = ["TITLE: rushes search", "FCM: NON-DROP FRAME", ""]
+    record, drop = 0, False
+    plain = SourceTimecode(0, Fraction(fps), drop=False)
+    for number, hit in enumerate(hits, 1):
+        code = hit.source_timecode or plain
+        if code.drop != drop:
+            drop = code.drop
+            lines += [f"FCM: {'DROP' if drop else 'NON-DROP'} FRAME"]
+        # A time code names the first picture; without one an editor counts from where the file begins.
+        start_ns, end_ns = hit.file_range_ns if hit.source_timecode is None else (hit.start_ns, hit.end_ns)
+        first = code.at(start_ns)
+        last = max(first + 1, code.before(end_ns))
+        length = max(1, round((last - first) * fps / round(code.rate)))
+        times = [code.name(first), code.name(last), plain.name(record), plain.name(record + length)]
+        lines += [f"{number:03d}  AX       V     C        {' '.join(times)}"]
+        lines += [f"* FROM CLIP NAME: {_one_line(hit.name)}"]
+        lines += [f"* SOURCE FRAME RATE: {code.rate}"] if code.rate != fps else []
+        lines += [f"* COMMENT: {_one_line(hit.why)}", ""]
+        record += length
+    return "\n".join(lines)
+
+
+def to_json(hits: Sequence[Hit], _fps: int) -> str:
+    """A JSON array of `Hit.as_json`."""
+    return as_json([hit.as_json() for hit in hits])
+
+
+EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {"csv": to_csv, "edl": to_edl, "json": to_json}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())
+
+
+def _inert(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text

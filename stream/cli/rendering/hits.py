@@ -1,0 +1,99 @@
+"""What a person sees of a search: hits as plain values, apart from any store."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream.cli.rendering.sanitize import clip_name
+from stream.events.grid import SECOND_NS, timecode
+from stream.events.ids import without_secrets
+from stream.events.timecode import SourceTimecode
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A time-coded answer: one moment, or the consecutive moments of one shot.
+
+    `score` is the cosine similarity in the space (None for a pure full-text hit); `weak` marks it as below the
+    space's calibrated score; `why` says in words what matched. `start_ns` and `end_ns` are asset time, from the first
+    picture on; players and editors count the file's own time, which is `file_offset_ns` later.
+    """
+
+    asset_id: str
+    uri: str
+    tenant: str
+    project: str
+    start_ns: int
+    end_ns: int
+    score: float | None
+    weak: bool
+    why: str
+    caption: str
+    caption_method: str
+    tags: tuple[tuple[str, float], ...] = ()
+    labels: tuple[str, ...] = ()
+    source_timecode: SourceTimecode | None = None
+    file_offset_ns: int = 0
+    moderation_nsfw: float | None = None
+    moment_ids: tuple[str, ...] = ()
+    thumbnail: bytes = field(default=b"", repr=False)
+
+    @property
+    def name(self) -> str:
+        """The last part of the uri, for tables."""
+        return clip_name(self.uri)
+
+    @property
+    def start_timecode(self) -> str:
+        return timecode(self.start_ns)
+
+    @property
+    def end_timecode(self) -> str:
+        return timecode(self.end_ns)
+
+    @property
+    def file_range_ns(self) -> tuple[int, int]:
+        """Start and end in the file's own time line, as players count."""
+        return self.start_ns + self.file_offset_ns, self.end_ns + self.file_offset_ns
+
+    @property
+    def file_timecodes(self) -> tuple[str, str]:
+        """`file_range_ns` for people."""
+        start_ns, end_ns = self.file_range_ns
+        return timecode(start_ns), timecode(end_ns)
+
+    @property
+    def source_range(self) -> tuple[str | None, str | None]:
+        """First frame and the one after the last, by the source's own time code; None where it has none."""
+        code = self.source_timecode
+        return (
+            (None, None) if code is None else (code.name(code.at(self.start_ns)), code.name(code.before(self.end_ns)))
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts: everything but the thumbnail; seconds. `start` counts from the asset's first picture,
+        `file_start` as players count, `source_start` by the source's own time code.
+        """
+        file_start_ns, file_end_ns = self.file_range_ns
+        return {
+            "asset_id": self.asset_id,
+            "uri": without_secrets(self.uri),
+            "tenant": self.tenant,
+            "project": self.project,
+            "start_s": self.start_ns / SECOND_NS,
+            "end_s": self.end_ns / SECOND_NS,
+            "start": self.start_timecode,
+            "end": self.end_timecode,
+            "file_start_s": file_start_ns / SECOND_NS,
+            "file_end_s": file_end_ns / SECOND_NS,
+            "source_start": self.source_range[0],
+            "source_end": self.source_range[1],
+            "score": self.score,
+            "weak": self.weak,
+            "why": self.why,
+            "caption": self.caption,
+            "caption_method": self.caption_method,
+            "tags": [{"label": label, "score": round(score, 4)} for label, score in self.tags],
+            "labels": list(self.labels),
+            "moderation_nsfw": self.moderation_nsfw,
+            "moment_ids": list(self.moment_ids),
+        }

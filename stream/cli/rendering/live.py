@@ -1,0 +1,157 @@
+"""Live per-stage progress of an ingest, and the table that closes it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from stream.cli.rendering.sanitize import clip_name, shown
+from stream.clock import Clock
+from stream.control.progress import Progress as ProgressState
+from stream.events.asset import AssetChanged, AssetStatus
+from stream.events.grid import SECOND_NS, timecode
+
+STAGES = ("decode", "understand", "index", "parquet")
+STYLES = {
+    AssetStatus.READY: "green",
+    AssetStatus.PARTIAL: "yellow",
+    AssetStatus.FAILED: "red",
+    AssetStatus.PLANNED: "cyan",
+    AssetStatus.DELETED: "dim",
+}
+
+
+class Lines:
+    """Plain lines for a log: at most one every `interval_s`, none that repeats the last."""
+
+    def __init__(self, console: Console, clock: Clock, interval_s: float) -> None:
+        self._console = console
+        self._clock = clock
+        self._interval_s = interval_s
+        self._last = ""
+        self._due_s = clock.monotonic_s() + interval_s
+
+    def say(self, line: str) -> None:
+        now_s = self._clock.monotonic_s()
+        if line != self._last and now_s >= self._due_s:
+            self._last, self._due_s = line, now_s + self._interval_s
+            self._console.print(line, markup=False)
+
+
+class LiveProgress:
+    """Bars in video-seconds, one a stage; `lines` instead when the output is no terminal. Use as a context manager.
+
+    `waits` tells in words how long footage has waited at a stage.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        asset_count: int,
+        *,
+        lines: Lines | None = None,
+        waits: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._asset_count = asset_count
+        self._waits = waits
+        self._lines = None if console.is_terminal else lines
+        self._bars = Progress(
+            TextColumn("{task.description:<11}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TextColumn("[yellow]{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._letters = self._bars.add_task("letters", total=0, unit="letters", note="", visible=False)
+        self._replayed = ""
+        self._assets = self._bars.add_task("assets", total=asset_count, unit="assets ", note="")
+        self._stages: dict[str, TaskID] = {
+            name: self._bars.add_task(name, total=None, unit="video s", note="") for name in STAGES
+        }
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def replayed(self, done: int, total: int) -> None:
+        """So many dead letters of a replay are through."""
+        self._replayed = f"{done} of {total} letters; "
+        self._bars.update(self._letters, completed=done, total=total, visible=True)
+
+    def update(self, state: ProgressState, paused: Mapping[str, str]) -> None:
+        """`paused` maps a stage to why it waits."""
+        waits = self._waits()
+        notes = {**waits, **paused}
+        totals = state.totals()
+        planned = totals.get("plan")
+        total_s = round(planned.done_ns / SECOND_NS) if planned else None
+        done_s = {name: round(totals[name].settled_ns / SECOND_NS) if name in totals else 0 for name in STAGES}
+        for name, task in self._stages.items():
+            note = "" if done_s[name] == total_s else notes.get(name, "")
+            self._bars.update(task, completed=done_s[name], total=total_s, note=note)
+        changes = state.changes()
+        final = sum(change.status.final for change in changes)
+        damaged = sum(bool(change.damaged_ns) for change in changes)
+        hurt = f"{damaged} damaged" if damaged else ""
+        self._bars.update(self._assets, completed=final, note=notes.get("plan", hurt))
+        if self._lines is not None and total_s is not None:
+            stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
+            oldest = "".join(f"; {stage} {words}" for stage, words in waits.items())
+            self._lines.say(
+                f"{self._replayed}of {total_s} video s: {stages}; {final} of {self._asset_count} assets final"
+                f"{f' ({hurt})' if hurt else ''}{oldest}"
+            )
+
+
+def closing_table(changes: Iterable[AssetChanged]) -> Table:
+    """One row an asset: status, length, cells, and why when something is missing."""
+    table = Table(title="Assets", title_justify="left")
+    for column in ("asset", "status", "length", "cells", "reason"):
+        table.add_column(column, justify="right" if column in ("length", "cells") else "left", overflow="fold")
+    for change in changes:
+        style = STYLES[change.status]
+        table.add_row(
+            shown(clip_name(change.uri or change.asset.asset_id)),
+            f"[{style}]{change.status}[/]",
+            timecode(change.duration_ns) if change.duration_ns else "",
+            f"{change.segments_done}/{change.segment_count}" if change.segment_count else "",
+            shown(reason(change)),
+        )
+    return table
+
+
+class Told(Protocol):
+    """What is told of an asset: by an event or by the index."""
+
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def missing_ns(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def damaged_ns(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+def reason(told: Told) -> str:
+    """Why an asset is not whole, in words, with the missing and the damaged ranges, and what else is worth knowing."""
+    parts = [told.reason] if told.reason else []
+    parts += [f"missing {_ranges(told.missing_ns)}"] if told.missing_ns else []
+    parts += [f"damaged {_ranges(told.damaged_ns)}"] if told.damaged_ns else []
+    return "; ".join([*parts, *told.notes])
+
+
+def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+    listed = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in ranges[:5])
+    return listed + (f" and {len(ranges) - 5} more" if len(ranges) > 5 else "")

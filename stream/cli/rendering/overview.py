@@ -1,0 +1,64 @@
+"""`rushes status --broker`: assets as `progress` tells of them, and who works on what; no store is read."""
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from stream.cli.commands.ingest import as_json, file_settings
+from stream.cli.context import Context
+from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.live import closing_table
+from stream.clock import SystemClock
+from stream.control.progress import Progress
+from stream.errors import BadEvent
+from stream.pipelines.understanding import Understanding
+from stream.topology.codec import Decoder
+from stream.topology.topics import PROGRESS
+
+if TYPE_CHECKING:
+    from stream.broker.kafka.broker import KafkaBroker
+
+
+def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_output: bool) -> None:
+    """Print both. `progress` keeps a week."""
+    clock = SystemClock()
+    topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
+    with cluster.connected(clock) as broker:
+        progress = _told(broker)
+        members = broker.members([stage.name for stage in topology.stages])
+        stages = [
+            {
+                "stage": stage.name,
+                "workers": members[stage.name],
+                "records_waiting": sum(broker.backlog(source, stage.name).records for source in stage.sources),
+            }
+            for stage in topology.stages
+        ]
+    changes = [item for item in progress.changes() if tenant in (None, item.asset.tenant)]
+    if json_output:
+        shared.print_json({"assets": [as_json(item) for item in changes], "stages": stages})
+        return
+    shared.console.print(closing_table(changes))
+    table = Table(title=f"Stages on {cluster.uri}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("stage", "workers", "records waiting"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for row in stages:
+        table.add_row(*(str(cell) for cell in row.values()))
+    shared.console.print(table)
+
+
+def _told(broker: "KafkaBroker") -> Progress:
+    """All of `progress` that is kept, folded."""
+    progress, decoder = Progress(), Decoder([PROGRESS])
+    tail = broker.tail(PROGRESS.name, from_start=True)
+    try:
+        while tail.behind:
+            for record in tail.poll(10_000, 1.0):
+                try:
+                    progress.apply([decoder.decode(record).data])
+                except BadEvent:
+                    continue
+    finally:
+        tail.close()
+    return progress

@@ -1,0 +1,35 @@
+"""How old the footage is that waits at each stage, looked at beside an ingest."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from stream.cli.commands.lag import duration
+from stream.cli.options.observer import Watched, following, observing
+from stream.cli.options.sessions import Cluster
+from stream.freshness.autoscaler import ScalingPolicy
+from stream.freshness.supervised_observer import Sight
+
+INTERVAL_S = 1.0
+
+
+class Waits:
+    """The last look's ages in words by stage, of stages at which anything waits, unless nothing is seen at present; may
+    be asked from any thread.
+    """
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    def __call__(self) -> Mapping[str, str]:
+        last = self._sight.last
+        if last is None or self._sight.blind is not None:
+            return {}
+        ages = {flow.stage: flow.lane("interactive").freshness_lag_s for flow in last.snapshot.stages}
+        return {stage: f"waits {duration(age_s)}" for stage, age_s in ages.items() if age_s}
+
+
+@contextmanager
+def waiting(cluster: Cluster) -> Iterator[Waits]:
+    """Looks once a second for the block."""
+    with observing(Watched(cluster, ScalingPolicy())) as sight, following(sight, INTERVAL_S):
+        yield Waits(sight)

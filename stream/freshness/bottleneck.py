@@ -1,0 +1,85 @@
+"""What holds the topology up and when the backlog will be gone, in a person's words. Pure."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from stream.freshness.snapshot import Snapshot, StageFlow
+
+Place = Literal["decode", "model", "sink", "broker"]
+_PLACES: dict[str, Place] = {"plan": "decode", "decode": "decode", "understand": "model", "caption": "model"}
+HELD_BACK_S = 10.0
+"""A stage that finished nothing is not to blame where more than this waits further down: it is not let on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """`stage` is the one to look at, `words` say why. `place` is the kind of resource that would help."""
+
+    place: Place
+    stage: str
+    words: str
+
+
+def drained_in_s(flow: StageFlow) -> float:
+    """Seconds until everything planned is through the stage, as fast as it went lately; infinite while it does not
+    move or more comes than goes.
+    """
+    if not flow.backlog_video_s:
+        return 0.0
+    return flow.backlog_video_s / flow.service if flow.service else math.inf
+
+
+def gone_in_s(snapshot: Snapshot) -> float:
+    """Seconds until nothing waits anywhere; infinite where some stage does not move."""
+    return max((drained_in_s(flow) for flow in snapshot.every), default=0.0)
+
+
+def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
+    """The stage that holds up what waits; None while nothing waits. In this order: stages that wait for a worker, first
+    of all; the broker, where workers are there and none of any stage moves; else the stage whose waiting work
+    takes longest at the pace it goes, without those that only wait for stages further down.
+
+    Stages that report no progress hold nobody up, so they are named only where no other has work.
+    """
+    waiting = [flow for flow in snapshot.stages if flow.waiting_video_s] or [
+        flow for flow in snapshot.others if flow.waiting_video_s
+    ]
+    if not waiting:
+        return None
+    if absent := [flow for flow in waiting if not flow.replicas]:
+        names = " or ".join(flow.stage for flow in absent)
+        return _named(absent[0], f"no worker runs {names}")
+    if all(flow.stuck_partitions and not flow.service for flow in waiting):
+        return Bottleneck("broker", waiting[0].stage, "workers are there and none moves: look at the broker")
+    to_blame = [flow for flow in waiting if not _held_back(flow, snapshot)]
+    worst = max(to_blame, key=lambda flow: (_wait_s(flow), flow.waiting_video_s))
+    return _named(worst, _words(worst))
+
+
+def _named(flow: StageFlow, words: str) -> Bottleneck:
+    return Bottleneck(_PLACES.get(flow.stage, "sink"), flow.stage, words)
+
+
+def _held_back(flow: StageFlow, snapshot: Snapshot) -> bool:
+    """Whether it only waits for what is further down. The first stage holds back on purpose."""
+    below = [each for each in snapshot.below(flow.stage) if each.waiting_video_s] if flow in snapshot.stages else []
+    if flow.upstream is None:
+        return bool(below)
+    return not flow.service and any(_wait_s(each) > HELD_BACK_S for each in below)
+
+
+def _wait_s(flow: StageFlow) -> float:
+    return flow.waiting_video_s / flow.service if flow.service else math.inf
+
+
+def _words(flow: StageFlow) -> str:
+    if flow.stuck_partitions:
+        return f"{flow.stuck_partitions} of {flow.partitions} partitions of {flow.stage} do not move"
+    if not flow.service:
+        return f"{flow.stage} has workers and finished nothing in the last minute: ask their /readyz"
+    if flow.max_replicas is not None and flow.replicas >= flow.max_replicas:
+        return f"{flow.stage} is at its limit of {flow.max_replicas}"
+    if flow.replicas * flow.concurrency >= flow.partitions:
+        return f"{flow.stage} has the longest queue and a worker for each of its {flow.partitions} partitions"
+    return f"{flow.stage} has the longest queue"

@@ -1,0 +1,72 @@
+"""Flows of the stages that report no progress, from where their groups stand. Pure."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from stream.broker.observation import Place
+from stream.events.grid import SEGMENT_NS
+from stream.freshness.freshness import RATE_WINDOW_S
+from stream.freshness.group_offsets import Places
+from stream.freshness.rates import Busy, Meter
+from stream.freshness.snapshot import LaneFlow, StageFlow
+from stream.topology.stage import Stage
+
+
+class Unreported:
+    """Captions and dead letters tell nobody what they are through with, so a record counts as one cell of footage, and
+    all of it as batch: nobody waits for it.
+    """
+
+    def __init__(self, stages: Sequence[Stage], *, stuck_after_s: float = 300.0) -> None:
+        self._stages = stages
+        self._places = Places(stuck_after_s)
+        self._replicas: dict[str, int] = {}
+        self._acked: dict[str, int] = {}
+        self._served = {stage.name: Meter(RATE_WINDOW_S) for stage in stages}
+        self._busy = {stage.name: Busy() for stage in stages}
+        self._worked_ms: dict[str, int] = {}
+
+    def look(self, places: Iterable[Place], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+        """One round, as `Freshness.look`."""
+        ours = [place for place in places if place.stage in self._served]
+        self._places.look(ours, members, turn=turn, now_ms=now_ms)
+        for stage in self._stages:
+            name = stage.name
+            acked = sum(it.acked + len(it.beyond) for it in ours if it.stage == name)
+            served_ns = max(0, acked - self._acked.get(name, acked)) * SEGMENT_NS
+            self._acked[name] = acked
+            self._replicas[name] = -(-members.get(name, 0) // stage.concurrency)
+            self._served[name].add(now_ms, served_ns)
+            waiting = any(it.offset_lag for it in ours if it.stage == name)
+            if waiting or served_ns:
+                self._worked_ms[name] = now_ms
+            elif self._replicas[name]:
+                self._worked_ms.setdefault(name, now_ms)
+            self._busy[name].look(
+                now_ms=now_ms,
+                replicas=self._replicas[name],
+                busy_partitions=self._places.standing(name).busy_partitions,
+                served_ns=served_ns,
+            )
+
+    def flows(self, now_ms: int) -> tuple[StageFlow, ...]:
+        return tuple(self._flow(stage, now_ms) for stage in self._stages)
+
+    def _flow(self, stage: Stage, now_ms: int) -> StageFlow:
+        name, standing = stage.name, self._places.standing(stage.name)
+        waiting_s = sum(standing.offset_lag.values()) * SEGMENT_NS / 1e9
+        return StageFlow(
+            stage=name,
+            lanes={"batch": LaneFlow(waiting_video_s=waiting_s)},
+            backlog_video_s=waiting_s,
+            service=self._served[name].rate(now_ms, RATE_WINDOW_S),
+            service_per_replica=self._busy[name].rate.per_replica,
+            offset_lag=standing.offset_lag,
+            partitions=max(1, standing.partitions),
+            stuck_partitions=standing.stuck_partitions,
+            stuck_share=standing.stuck_share,
+            idle_s=(now_ms - self._worked_ms[name]) / 1000 if name in self._worked_ms else math.inf,
+            replicas=self._replicas.get(name, 0),
+            concurrency=stage.concurrency,
+            max_replicas=stage.max_replicas,
+        )

@@ -1,0 +1,115 @@
+"""The exporter: a process that watches from beside and lives also when no worker does."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from stream.broker.names import DEFAULT
+from stream.clock import Clock
+from stream.freshness.observer import Observation
+from stream.freshness.snapshot import Snapshot
+from stream.freshness.supervised_observer import Sight
+from stream.observability import metrics
+from stream.observability.http_endpoints import Answer, served
+from stream.observability.labels import labelled
+from stream.observability.metrics import Definition
+
+Family = GaugeMetricFamily | CounterMetricFamily
+Sample = tuple[tuple[str, ...], float]
+
+
+class Exporter(Collector):
+    """`/metrics` shows what was seen last.
+
+    An observation older than `stale_s` is not shown any more: a number that stands still would hide that nobody looks.
+    """
+
+    def __init__(self, sight: Sight, clock: Clock, *, stale_s: float = 60.0) -> None:
+        self._sight = sight
+        self._clock = clock
+        self._stale_s = stale_s
+
+    def ready(self) -> Answer:
+        """Not from the first look on that sees nothing, though what was seen before it is shown for a while."""
+        blind = self._sight.blind
+        if blind is not None:
+            return False, f"blind for {self._sight.blind_s():.0f} s: {blind.message}"
+        if self._sight.last is None:
+            return False, "has not looked yet"
+        return (True, "ok") if self._current() is not None else (False, "the last look is too old")
+
+    def collect(self) -> Iterator[Family]:
+        failures = list(self._sight.failures.items())
+        yield _family(metrics.OBSERVATION_FAILURES, [((code,), count) for code, count in failures])
+        yield _family(metrics.BLIND, [((), self._sight.blind_s())])
+        found = self._current()
+        if found is not None:
+            yield from _of_stages(found.snapshot)
+            yield _family(metrics.DESIRED_REPLICAS, [((stage,), count) for stage, count in found.desired.items()])
+            yield _family(metrics.LETTERS_WRITTEN, [((), found.snapshot.dead_letters)])
+            yield _family(metrics.UNDECIDED, [((topic,), count) for topic, count in found.snapshot.undecided.items()])
+            yield _family(metrics.OPEN_ASSETS, [((), found.snapshot.open_assets)])
+            yield _family(metrics.OBSERVED, [((), found.snapshot.at_ms / 1000)])
+            yield _family(metrics.OBSERVATION, [((), found.took_s)])
+
+    def describe(self) -> list[Family]:
+        return []
+
+    def _current(self) -> Observation | None:
+        last = self._sight.last
+        if last is None or self._clock.now_ms() - last.snapshot.at_ms > self._stale_s * 1000:
+            return None
+        return last
+
+
+def run_exporter(
+    sight: Sight,
+    stop: threading.Event,
+    announce: Callable[[int], None],
+    *,
+    clock: Clock,
+    interval_s: float,
+    host: str,
+    port: int,
+    deployment: str = DEFAULT,
+) -> None:
+    """Look every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`; `announce` is told the
+    port.
+    """
+    exporter = Exporter(sight, clock, stale_s=max(30.0, 4 * interval_s))
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    shown = labelled(registry, deployment)
+    with served(shown, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
+        announce(bound)
+        while not stop.is_set():
+            sight.look()
+            stop.wait(interval_s)
+
+
+def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
+    stages = snapshot.every
+    lanes = [(flow.stage, lane, it) for flow in snapshot.stages for lane, it in flow.lanes.items()]
+    waits = [(flow.stage, lane, it) for flow in stages for lane, it in flow.lanes.items()]
+    yield _family(metrics.FRESHNESS_LAG, [((stage, lane), it.freshness_lag_s) for stage, lane, it in lanes])
+    yield _family(metrics.WAITING, [((stage, lane), it.waiting_video_s) for stage, lane, it in waits])
+    yield _family(metrics.ARRIVAL, [((stage, lane), it.arrival) for stage, lane, it in lanes])
+    yield _family(metrics.BACKLOG, [((flow.stage,), flow.backlog_video_s) for flow in stages])
+    yield _family(metrics.SERVICE, [((flow.stage,), flow.service) for flow in stages])
+    yield _family(metrics.STUCK, [((flow.stage,), flow.stuck_partitions) for flow in stages])
+    yield _family(metrics.REPLICAS, [((flow.stage,), flow.replicas) for flow in stages])
+    yield _family(
+        metrics.OFFSET_LAG,
+        [((stage, topic), count) for stage, read in snapshot.offset_lag.items() for topic, count in read.items()],
+    )
+
+
+def _family(it: Definition, samples: list[Sample]) -> Family:
+    kind = CounterMetricFamily if it.kind == "counter" else GaugeMetricFamily
+    family: Family = kind(it.name, it.help, labels=it.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family

@@ -1,1 +1,0 @@
-"""The broker on Apache Kafka through librdkafka. Nothing outside this folder imports `confluent_kafka`."""

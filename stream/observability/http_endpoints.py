@@ -1,0 +1,60 @@
+"""A process's small HTTP side: `/metrics` for Prometheus, `/healthz` and `/readyz` for an orchestrator."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from stream.observability.status import WorkerState
+
+Answer = tuple[bool, str]
+"""(well, one line that says why)"""
+
+
+def all_ready(states: Iterable[WorkerState]) -> Answer:
+    """Whether every worker is, or what the others wait for."""
+    waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
+    return not waiting, "; ".join(waiting) or "ok"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the signature it overrides
+        """Probes come every few seconds; nothing is logged per request."""
+
+
+@contextmanager
+def served(
+    registry: CollectorRegistry, *, healthy: Callable[[], Answer], ready: Callable[[], Answer], host: str, port: int
+) -> Iterator[int]:
+    """Serve on `host`:`port` for the block; yields the port, which is a free one for 0. A probe that is not well
+    answers 503.
+    """
+    metrics = make_wsgi_app(registry)
+    probes = {"/healthz": healthy, "/readyz": ready}
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            page: Iterable[bytes] = metrics(environ, start_response)
+            return page
+        well, words = probes[path]() if path in probes else (False, "try /metrics, /healthz or /readyz")
+        status = "200 OK" if well else "503 Service Unavailable" if path in probes else "404 Not Found"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{words}\n".encode()]
+
+    with make_server(host, port, answer, server_class=_Server, handler_class=_Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,72 @@
+"""The decode operator: spans in, one `frames` record per cell out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from stream.errors import StageError, Superseded
+from stream.events.asset import Outcome, SegmentFailed, SpanPlanned
+from stream.events.base import Event
+from stream.events.frames import EncodedFrames
+from stream.events.ids import digest
+from stream.operators.plan import Cost, progressed
+
+
+class SpanDecoder(Protocol):
+    """What decodes a span, cell by cell (`decoders.sandbox.pool.DecodePool`)."""
+
+    def decode(self, span: SpanPlanned) -> Iterator[EncodedFrames]: ...
+
+
+class DecodeOperator:
+    """Streams: each cell is sent as soon as it is decoded. `warm` waits for the decoder, before there is a record that
+    would wait for it.
+    """
+
+    def __init__(self, decoder: SpanDecoder, warm: Callable[[], None] = lambda: None) -> None:
+        self._decoder = decoder
+        self._warm = warm
+
+    def open(self) -> None:
+        self._warm()
+
+    def close(self) -> None:
+        pass
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        for event in events:
+            span = event.data
+            assert isinstance(span, SpanPlanned)
+            for frames in self._decoder.decode(span):
+                yield event.derive(frames, id=digest("frames", frames.segment_id, *span.asset.version))
+                yield progressed(
+                    event,
+                    span.asset,
+                    "decode",
+                    frames.segment,
+                    span.segment_count,
+                    span.media.duration_ns,
+                    cost=Cost(cpu_us=frames.cpu_us, read_bytes=frames.read_bytes),
+                )
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+        span = event.data
+        assert isinstance(span, SpanPlanned)
+        yield from failed_segments(event, span, "decode", error)
+
+
+def failed_segments(event: Event, span: SpanPlanned, stage: str, error: StageError) -> Iterator[Event]:
+    """`SegmentFailed` and progress for the cells the error is about (all of the span's where it does not say)."""
+    outcome = Outcome.SUPERSEDED if isinstance(error, Superseded) else Outcome.FAILED
+    for segment in error.segments or range(span.first_segment, span.end_segment):
+        failure = SegmentFailed(
+            asset=span.asset,
+            content_key=span.content_key,
+            segment=segment,
+            outcome=outcome,
+            stage=stage,
+            code=error.code,
+            message=error.message[:2000],
+        )
+        identity = digest("failed", span.segment_id(segment), *span.asset.version, stage)
+        yield event.derive(failure, id=identity)
+        yield progressed(event, span.asset, stage, segment, span.segment_count, span.media.duration_ns, outcome)

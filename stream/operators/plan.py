@@ -1,0 +1,264 @@
+"""The plan operator: asset events in, `AssetPlanned` and spans out. It inspects, it never decodes."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from stream.errors import StageError, Superseded
+from stream.events.aim import NO_AIM, Aim
+from stream.events.asset import (
+    AssetDeleted,
+    AssetFailed,
+    AssetPlanned,
+    AssetPublished,
+    AssetRef,
+    DecodeSettings,
+    Media,
+    Outcome,
+    SegmentProgressed,
+    SourceVersion,
+    SpanPlanned,
+)
+from stream.events.base import Event, Payload
+from stream.events.grid import segment_count, segment_range
+from stream.events.ids import AssetVersion, digest, segment_id
+from stream.worker.outstanding import CellName
+
+MAX_REMEMBERED_ASSETS = 10_000
+
+
+class Inspected(Protocol):
+    """What an inspector tells (`decoders.protocol.Inspection`)."""
+
+    @property
+    def source(self) -> SourceVersion: ...
+    @property
+    def content_digest(self) -> str: ...
+    @property
+    def media(self) -> Media: ...
+    @property
+    def keyframes_ns(self) -> tuple[int, ...]: ...
+
+
+class Inspector(Protocol):
+    def inspect(self, uri: str) -> Inspected: ...
+
+
+class Ledger(Protocol):
+    """What is durable, asked by segment id."""
+
+    def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:
+        """Settled segments only: done under the current models, or failed since their last plan."""
+
+
+SpanPlanner = Callable[[Media, Sequence[int], Sequence[int], str], Sequence[range]]
+"""(media, keyframes_ns, wanted cells, profile) -> spans of consecutive cells."""
+
+
+def asset_ref(event: Event) -> AssetRef:
+    """The asset version of a producer's event: identity from its payload, version from where it was appended."""
+    position = event.position
+    assert position is not None, "producer events come from a topic"
+    data = event.data
+    asset_id = data.identity() if isinstance(data, AssetPublished) else event.subject
+    if isinstance(data, AssetDeleted):
+        asset_id = data.asset_id
+    return AssetRef(
+        tenant=event.tenant,
+        project=event.project,
+        asset_id=asset_id,
+        version=AssetVersion(position.append_time_ms, position.offset),
+    )
+
+
+class PlanOperator:
+    """Plans the cells that are neither durable nor outstanding, so the same content again costs no decode.
+
+    What it planned is remembered per asset for its newest content only, and forgotten on a deletion: forgetting costs a
+    second decode at most, remembering too much would leave an asset without its cells. So it counts while the broker
+    shows that it may still come (ADR 0035), for other publications only (one that comes again, as its outputs were not
+    delivered, plans again what it had planned), and not where the index, which knows what other planning processes and
+    sweeps did, asks for a replan.
+
+    `warm` waits for the inspector, before there is a record that would wait for it. `aim` is what the ledger judges by.
+    """
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        ledger: Ledger,
+        span_planner: SpanPlanner,
+        warm: Callable[[], None] = lambda: None,
+        *,
+        aim: Aim = NO_AIM,
+    ) -> None:
+        self._aim = aim
+        self._inspector = inspector
+        self._warm = warm
+        self._ledger = ledger
+        self._span_planner = span_planner
+        # By asset: its content, and which publication planned each cell.
+        self._outstanding: dict[tuple[str, str], tuple[str, dict[int, AssetVersion]]] = {}
+        self._coming: Callable[[Collection[CellName]], set[CellName]] = set
+
+    def ask(self, coming: Callable[[Collection[CellName]], set[CellName]]) -> None:
+        """Who knows which planned cells may still come; without one all of them may."""
+        self._coming = coming
+
+    def open(self) -> None:
+        self._warm()
+
+    def close(self) -> None:
+        pass
+
+    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+        for event in events:
+            ref = asset_ref(event)
+            data = event.data
+            if isinstance(data, AssetDeleted):
+                self._outstanding.pop((ref.tenant, ref.asset_id), None)
+                yield _emit(event, ref, data.model_copy(update={"version": ref.version}), "deleted")
+            elif isinstance(data, AssetPublished):
+                yield from self._plan(event, ref, data)
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+        if isinstance(event.data, AssetPublished):
+            ref = asset_ref(event)
+            failure = AssetFailed(
+                asset=ref,
+                uri=event.data.uri,
+                stage="plan",
+                code=error.code,
+                message=error.message[:2000],
+                labels=event.data.labels,
+            )
+            yield _emit(event, ref, failure, "failed")
+
+    def _plan(self, event: Event, ref: AssetRef, data: AssetPublished) -> Iterable[Event]:
+        found = self._inspector.inspect(data.uri)
+        if data.size_bytes is not None and data.size_bytes != found.source.size_bytes:
+            raise Superseded(
+                f"the event says {data.size_bytes} bytes, the source has {found.source.size_bytes};"
+                " publish the asset again when it is complete",
+                code="source_changed",
+            )
+        planned = AssetPlanned(
+            asset=ref,
+            uri=data.uri,
+            content_digest=found.content_digest,
+            settings=DecodeSettings(profile=data.profile),
+            media=found.media,
+            segment_count=segment_count(found.media.duration_ns),
+            labels=data.labels,
+            priority=data.priority,
+            retention_days=data.retention_days,
+            aim=self._aim,
+        )
+        if data.replan:
+            self._outstanding.pop((ref.tenant, ref.asset_id), None)
+        wanted = self._wanted(planned)
+        done = sorted(set(range(planned.segment_count)) - set(wanted))
+        planned = planned.model_copy(update={"assumed_done": tuple(done)})
+        yield _emit(event, ref, planned, "planned")
+        yield from self._spans(event, planned, found, wanted)
+        self._remember(planned, wanted)
+
+    def _wanted(self, planned: AssetPlanned) -> list[int]:
+        key = planned.content_key
+        ids = {segment: segment_id(key, segment) for segment in range(planned.segment_count)}
+        outcomes = self._ledger.outcomes(list(ids.values()))
+        unsettled = {segment: by for segment, by in self._waiting(planned).items() if ids.get(segment) not in outcomes}
+        waiting = self._still(planned.asset, unsettled)
+        if len(waiting) < len(unsettled):  # the others are lost, or have become durable since the ledger was asked
+            outcomes = self._ledger.outcomes(list(ids.values()))
+            waiting = {segment: by for segment, by in waiting.items() if ids.get(segment) not in outcomes}
+        self._outstanding[planned.asset.tenant, planned.asset.asset_id] = (key, waiting)
+        done = {segment for segment, name in ids.items() if outcomes.get(name) is Outcome.DONE}
+        return [segment for segment in ids if segment not in done | waiting.keys()]
+
+    def _still(self, ref: AssetRef, waiting: dict[int, AssetVersion]) -> dict[int, AssetVersion]:
+        """Without what is lost."""
+        names = {segment: CellName(ref.tenant, ref.asset_id, by, segment) for segment, by in waiting.items()}
+        coming = self._coming(names.values()) if names else set()
+        return {segment: by for segment, by in waiting.items() if names[segment] in coming}
+
+    def _waiting(self, planned: AssetPlanned) -> dict[int, AssetVersion]:
+        """The cells of the same content that other publications planned."""
+        ref = planned.asset
+        key, outstanding = self._outstanding.get((ref.tenant, ref.asset_id), ("", {}))
+        if key != planned.content_key:
+            return {}
+        return {segment: by for segment, by in outstanding.items() if by != ref.version}
+
+    def _remember(self, planned: AssetPlanned, wanted: list[int]) -> None:
+        owner = (planned.asset.tenant, planned.asset.asset_id)
+        key, waiting = self._outstanding.pop(owner, (planned.content_key, {}))
+        if waiting or wanted:
+            self._outstanding[owner] = (key, waiting | dict.fromkeys(wanted, planned.asset.version))
+        while len(self._outstanding) > MAX_REMEMBERED_ASSETS:
+            self._outstanding.pop(next(iter(self._outstanding)))
+
+    def _spans(self, event: Event, planned: AssetPlanned, found: Inspected, wanted: list[int]) -> Iterable[Event]:
+        ref = planned.asset
+        for cells in self._span_planner(found.media, found.keyframes_ns, wanted, planned.settings.profile):
+            span = SpanPlanned(
+                asset=ref,
+                uri=planned.uri,
+                source=found.source,
+                content_digest=found.content_digest,
+                settings=planned.settings,
+                media=found.media,
+                first_segment=cells.start,
+                end_segment=cells.stop,
+                segment_count=planned.segment_count,
+                labels=planned.labels,
+                priority=planned.priority,
+                aim=planned.aim,
+            )
+            yield _emit(event, ref, span, f"span/{cells.start}")
+            for segment in cells:
+                report = progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
+                assert isinstance(report.data, SegmentProgressed)
+                yield replace(report, data=report.data.model_copy(update={"priority": planned.priority}))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one cell took of a stage; see `SegmentProgressed`."""
+
+    cpu_us: int = 0
+    device_us: int = 0
+    read_bytes: int = 0
+
+
+NOT_MEASURED = Cost()
+
+
+def progressed(
+    event: Event,
+    ref: AssetRef,
+    stage: str,
+    segment: int,
+    count: int,
+    duration_ns: int,
+    outcome: Outcome = Outcome.DONE,
+    cost: Cost = NOT_MEASURED,
+) -> Event:
+    """The small event that says a stage is through with a cell."""
+    start_ns, end_ns = segment_range(segment, duration_ns)
+    data = SegmentProgressed(
+        asset=ref,
+        stage=stage,
+        segment=segment,
+        segment_count=count,
+        video_ns=end_ns - start_ns,
+        outcome=outcome,
+        cpu_us=cost.cpu_us,
+        device_us=cost.device_us,
+        read_bytes=cost.read_bytes,
+    )
+    return _emit(event, ref, data, f"progress/{stage}/{segment}")
+
+
+def _emit(event: Event, ref: AssetRef, data: Payload, what: str) -> Event:
+    return event.derive(data, id=digest(ref.tenant, ref.asset_id, *ref.version, what))

@@ -1,0 +1,137 @@
+"""What keeps two groups of processes apart that bear one name: the topic `deployments` says which stores are the
+deployment's, and which roll-out is on. Whoever comes second with others is refused with words.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stream.broker.contract import Broker, Record
+from stream.errors import BadEvent, Fatal, Unavailable
+from stream.events.aim import Aim
+from stream.events.base import Event, Payload
+from stream.events.deployment import RolloutBegun, StoresClaimed
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import DEPLOYMENTS
+
+STORING = frozenset({"plan", "index", "parquet", "dead-letters"})
+MODELLING = frozenset({"plan", "understand"})
+WATCH_S = 0.5
+_ALL = 1_000_000
+_FLUSH_S = 30.0
+_PATIENCE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a process brings: the stores that it opens, the models that it plans for or runs. None for neither."""
+
+    deployment: str
+    stores: StoresClaimed | None = None
+    aim: Aim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The fold of the topic."""
+
+    stores: StoresClaimed | None = None
+    aim: Aim | None = None
+
+    def heard(self, payload: Payload) -> "Said":
+        if isinstance(payload, StoresClaimed) and (self.stores is None or payload.adopted):
+            return Said(payload, self.aim)
+        if isinstance(payload, RolloutBegun) and (self.aim is None or payload.aim.epoch_ms > self.aim.epoch_ms):
+            return Said(self.stores, payload.aim)
+        return self
+
+    def require(self, member: Member) -> None:
+        """Raises `Fatal` where the member does not belong to what was said."""
+        mine, theirs = member.stores, self.stores
+        if mine is not None and theirs is not None and mine.stores != theirs.stores:
+            raise Fatal(
+                f"deployment {member.deployment!r} on this cluster keeps its stores at {theirs.place} (id"
+                f" {theirs.stores[:8]}), and these are others: {mine.place} (id {mine.stores[:8]}). Give this one a"
+                " name of its own (--deployment NAME), name those stores (--state), or, where these replace them, say"
+                " `rushes adopt --broker …` with its workers stopped",
+                code="other_stores",
+            )
+        aim, now = member.aim, self.aim
+        if aim is None or now is None or aim.understand == now.understand or aim.epoch_ms > now.epoch_ms:
+            return
+        raise Fatal(
+            f"deployment {member.deployment!r} runs the models of space {now.space} in roll-out {now.epoch_ms}, this"
+            f" process has those of {aim.space} (digest {aim.understand[:8]}, not {now.understand[:8]}) in roll-out"
+            f" {aim.epoch_ms}: give every process the same models, or begin a new roll-out with a later --epoch-ms",
+            code="other_models",
+        )
+
+    def lacks(self, member: Member) -> list[Payload]:
+        """What the member has to say before it works."""
+        found: list[Payload] = []
+        if member.stores is not None and self.stores is None:
+            found.append(member.stores)
+        if member.aim is not None and (self.aim is None or member.aim.epoch_ms > self.aim.epoch_ms):
+            found.append(RolloutBegun(aim=member.aim))
+        return found
+
+
+class Register:
+    """One process's view of the topic, which exists. `close` it."""
+
+    def __init__(self, broker: Broker, member: Member) -> None:
+        self._broker = broker
+        self._member = member
+        self._decoder = Decoder([DEPLOYMENTS])
+        self._follower = broker.follow(DEPLOYMENTS.name, _ALL)
+        self._said = Said()
+
+    def enter(self, now_ms: int) -> None:
+        """Take part, or be refused (`Fatal`). Of two that come at once the first one's word stands."""
+        self._hear_all()
+        self._said.require(self._member)
+        if words := self._said.lacks(self._member):
+            announce(self._broker, words, now_ms)
+            self._follower.close()
+            self._follower, self._said = self._broker.follow(DEPLOYMENTS.name, _ALL), Said()
+            self._hear_all()
+            self._said.require(self._member)
+
+    def watch(self, stop: threading.Event) -> None:
+        """Until `stop`: raises `Fatal` once the process does not belong any more, as a later roll-out has begun."""
+        while not stop.wait(WATCH_S):
+            self._hear(self._follower.poll(1000, 0.0))
+            self._said.require(self._member)
+
+    def close(self) -> None:
+        self._follower.close()
+
+    def _hear_all(self) -> None:
+        for _ in range(_PATIENCE):
+            if not self._follower.behind:
+                return
+            self._hear(self._follower.poll(1000, 1.0))
+        raise Unavailable(f"{DEPLOYMENTS.name} cannot be read to its end", code="broker_unavailable")
+
+    def _hear(self, records: Iterable[Record]) -> None:
+        for record in records:
+            try:
+                payload = self._decoder.decode(record).data
+            except BadEvent:
+                continue
+            self._said = self._said.heard(payload)
+
+
+def announce(broker: Broker, words: Iterable[Payload], now_ms: int) -> None:
+    """Durable when it returns. Raises `Unavailable`."""
+    producer = broker.producer()
+    try:
+        sent = []
+        for data in words:
+            record = encode(Event(data, "default", "default", "deployment", now_ms, source="rushes"))
+            sent.append(producer.send(DEPLOYMENTS.name, record.key, record.value, record.headers))
+        producer.flush(_FLUSH_S)
+        if refused := next((error for delivery in sent if (error := delivery.error()) is not None), None):
+            raise Unavailable(f"{DEPLOYMENTS.name} takes nothing: {refused}", code="broker_unavailable")
+    finally:
+        producer.close()

@@ -1,0 +1,162 @@
+"""The understanding topology in one process on the memory broker, over a state directory."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+from prometheus_client import CollectorRegistry
+
+from sinks.maintenance.marker import identified
+from sinks.maintenance.reconcile import newest_version_ms, untold_retirements
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.broker import MemoryBroker
+from stream.clock import Clock
+from stream.control.journal import UsageJournal
+from stream.control.progress import Progress
+from stream.errors import Fatal, Unavailable
+from stream.events.base import Event
+from stream.observability.metrics import Metrics
+from stream.pipelines.settings import Settings
+from stream.pipelines.understanding import Understanding
+from stream.runtime.threads import StageThreads
+from stream.sessions.session import OnProgress, RawRecord
+from stream.topology.codec import Decoder, encode
+from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS
+from stream.worker.worker import Pace
+
+PROGRESS_GROUP = "progress-reducer"
+LOCK_FILE = "rushes.lock"
+
+
+class Embedded:
+    """A session that runs all stages itself, over `settings.state_dir`, which it holds alone.
+
+    Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written or
+    belongs to another deployment.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._held = ExitStack()
+        self._epoch_ms = clock.now_ms()
+        self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms, alone=True)
+        self.progress = Progress()
+        self.searchable_s: dict[tuple[str, str], float] = {}  # nobody but this process published: it is the run's time
+        self._usage = UsageJournal(settings.usage_file)
+
+    @property
+    def farewell(self) -> str:
+        return "Run the same command again to resume."
+
+    def __enter__(self) -> Self:
+        with ExitStack() as held:
+            held.enter_context(state_lock(self._settings.state_dir))
+            identified(self._settings.state_dir, self._settings.stores, self._settings.deployment)
+            held.callback(self.understanding.close)
+            self._assemble(held)
+            self._held = held.pop_all()
+        return self
+
+    def _assemble(self, held: ExitStack) -> None:
+        self.topology = self.understanding.topology()
+        self.broker = MemoryBroker(
+            self._clock,
+            partitions=max(2, self._settings.decode_children),
+            keep_unclaimed=False,
+            append_floor_ms=newest_version_ms(self._settings.index_dir) + 1,
+        )
+        self.broker.ensure(
+            TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in self.topology.topics
+        )
+        for stage in self.topology.stages:
+            for topic in stage.sources:
+                self.broker.declare(topic, stage.name)
+        held.callback(self.broker.close)
+        self._reader = self.broker.consumer([PROGRESS.name], PROGRESS_GROUP)
+        self._decoder = Decoder([PROGRESS])
+        self._producer = self.broker.producer()
+        self._append(RETIREMENTS.name, untold_retirements(self._settings.index_dir, self._settings.parquet_dir))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def publish(self, events: Iterable[Event]) -> None:
+        self._append(ASSETS.name, events)
+
+    def send(self, records: Iterable[RawRecord]) -> None:
+        for record in records:
+            self._producer.send(record.topic, record.key, record.value, record.headers)
+        self._producer.flush(10.0)
+
+    def run(
+        self,
+        stop: threading.Event,
+        on_progress: OnProgress,
+        *,
+        interval_s: float = 0.2,
+        more: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Everything is final when every record is acknowledged."""
+        with self._threads() as threads:
+            finished = False
+            while not (finished or stop.is_set()):
+                finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress() and not more()
+                self._drain_progress()
+                threads.check()
+                on_progress(self.progress, threads.paused())
+        self._drain_progress()
+        on_progress(self.progress, {})
+        return finished
+
+    def _append(self, topic: str, events: Iterable[Event]) -> None:
+        for event in events:
+            record = encode(event)
+            self._producer.send(topic, record.key, record.value, record.headers)
+        self._producer.flush(10.0)
+
+    def _threads(self) -> StageThreads:
+        return StageThreads(
+            self.topology.stages,
+            self.broker,
+            clock=self._clock,
+            metrics=Metrics(CollectorRegistry()),
+            readers=self.topology.groups(),
+            pace=Pace(poll_timeout_s=0.1, drain_s=self._settings.drain_timeout_s),
+        )
+
+    def _drain_progress(self) -> int:
+        records = self._reader.poll(10_000, 0.0)
+        payloads = [self._decoder.decode(record).data for record in records]
+        self.progress.apply(payloads)
+        self._usage.add(payloads)
+        self._reader.ack(records)
+        return len(records)
+
+
+@contextmanager
+def state_lock(directory: Path) -> Iterator[None]:
+    """Hold a state directory alone. Raises `Unavailable` (`state_locked`) or `Fatal` (`state_unwritable`)."""
+    lock = FileLock(directory / LOCK_FILE)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Unavailable(
+            f"another rushes process works on {directory}; wait for it, or use another --state", code="state_locked"
+        ) from None
+    except OSError as error:
+        raise Fatal(
+            f"the state directory {directory} cannot be written ({error.strerror}); choose another with --state",
+            code="state_unwritable",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

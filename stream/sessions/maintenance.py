@@ -1,0 +1,54 @@
+"""What a person asks of the stores while no run is on: forgetting assets, and leaving no byte of what is forgotten."""
+
+from collections.abc import Iterable
+
+from sinks.dead_letters import DeadLetterSink
+from sinks.delta.sink import DeltaSink
+from sinks.lance.sink import LanceSink
+from sinks.maintenance.reconcile import newest_version_ms, untold_retirements
+from stream.clock import Clock
+from stream.events.asset import AssetDeleted
+from stream.events.base import Event
+from stream.events.ids import AssetVersion
+from stream.pipelines.settings import Settings
+from stream.sessions.embedded import state_lock
+
+
+def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, str]] = ()) -> None:
+    """Delete assets, named by (tenant, asset id), end retentions, then rewrite both stores and the dead letters without
+    a byte of what is gone. May be repeated, also after a kill.
+
+    Raises `Unavailable` while another process works on the directory or a store cannot be written.
+    """
+    with state_lock(settings.state_dir):
+        # Without a reserve: who deletes may be making room.
+        index = LanceSink(settings.index_dir, clock, min_free_bytes=0)
+        delta = DeltaSink(settings.parquet_dir, clock, min_free_bytes=0)
+        letters = DeadLetterSink(settings.index_dir, clock)
+        sinks = (index, delta, letters)
+        try:
+            for sink in sinks:
+                sink.open()
+            version = AssetVersion(max(clock.now_ms(), newest_version_ms(settings.index_dir) + 1), 0)
+            index.process([_deletion(tenant, asset_id, version) for tenant, asset_id in deletions])
+            index.maintain()
+            retired = untold_retirements(settings.index_dir, settings.parquet_dir)
+            for sink in (delta, letters):
+                sink.process(retired)
+            for sink in sinks:
+                sink.maintain(purge=True)
+        finally:
+            for sink in sinks:
+                sink.close()
+
+
+def _deletion(tenant: str, asset_id: str, version: AssetVersion) -> Event:
+    return Event(
+        # As the store has it: an id of before may hold what none may hold now, and must go all the same.
+        data=AssetDeleted.model_construct(asset_id=asset_id, version=version),
+        tenant=tenant,
+        project="default",
+        subject=asset_id,
+        event_time_ms=version.append_ms,
+        source="cli",
+    )

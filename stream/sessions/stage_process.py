@@ -1,0 +1,176 @@
+"""Stages of the understanding topology as one process of many on a shared broker."""
+
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from sinks.maintenance.marker import identified
+from stream.broker.contract import Broker
+from stream.clock import Clock
+from stream.events.deployment import StoresClaimed
+from stream.observability.http_endpoints import Answer, all_ready, served
+from stream.observability.labels import labelled
+from stream.observability.metrics import Metrics
+from stream.operators.content_metrics import StoreSizes, watch_scores
+from stream.pipelines.settings import Settings
+from stream.pipelines.understanding import Understanding
+from stream.runtime.startup import came_through
+from stream.runtime.threads import StageThreads
+from stream.sessions.deployment_register import MODELLING, STORING, Member, Register
+from stream.topology.stage import Stage
+from stream.topology.topics import DEPLOYMENTS
+from stream.topology.topology import Topology
+from stream.worker.topic_retention import Janitor
+from stream.worker.worker import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What every process of a roll-out shares. `epoch_ms` is the roll-out's time: of two results for one segment that
+    of the later roll-out stays.
+    """
+
+    epoch_ms: int
+    partitions: int = 8
+    host: str = "127.0.0.1"
+    port: int = 0
+    topic_partitions: Mapping[str, int] = field(default_factory=dict)
+
+    def partitions_of(self, topic: str) -> int:
+        """Of a topic that is created; those that are there are taken as they are."""
+        return self.topic_partitions.get(topic, self.partitions)
+
+
+def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
+    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
+
+    What is not kept by age is kept until it is acknowledged, when the `Janitor` deletes it.
+    """
+    broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in (*topology.topics, DEPLOYMENTS))
+    for stage in topology.stages:
+        for topic in stage.sources:
+            broker.declare(topic, stage.name)
+
+
+def run_deployed(
+    settings: Settings,
+    names: Sequence[str],
+    broker: Broker,
+    deployment: Deployment,
+    stop: threading.Event,
+    *,
+    clock: Clock,
+) -> None:
+    """Run the named stages until `stop`, then drain. Raises `KeyError` for a name that is no stage, and what ended a
+    worker.
+    """
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
+    topology = understanding.topology()
+    stages = [topology.stage(name) for name in dict.fromkeys(names)]
+    sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
+    pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
+    pulse = Pulse()
+    shown = labelled(registry, settings.deployment)
+    probes = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
+    with closing(understanding), probes, ExitStack() as held:
+        entrance = Entrance(broker, understanding, stages, deployment, clock)
+        held.callback(entrance.close)
+        if not came_through(partial(entrance.enter, topology), stop, pulse.wait):
+            return
+        pulse.wait("starting")
+        read = {source for stage in stages for source in stage.sources}
+        janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
+        threads = StageThreads(
+            stages,
+            broker,
+            clock=clock,
+            metrics=metrics,
+            readers=topology.groups(),
+            pace=pace,
+        )
+        threads.beside("janitor", janitor.run)
+        threads.beside("register", entrance.watch)
+        threads.beside("store sizes", sizes.run)
+        pulse.begin(threads)
+        with threads:
+            threads.run(stop)
+
+
+class Entrance:
+    """What a process does before it works: the topics are there, and it belongs to those who work on them."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        understanding: Understanding,
+        stages: Sequence[Stage],
+        deployment: Deployment,
+        clock: Clock,
+    ) -> None:
+        self._broker = broker
+        self._understanding = understanding
+        self._names = {stage.name for stage in stages}
+        self._deployment = deployment
+        self._clock = clock
+        self._register: Register | None = None
+
+    def enter(self, topology: Topology) -> None:
+        """May be tried again. Raises `Fatal` where it does not belong."""
+        prepare(self._broker, topology, self._deployment)
+        self.close()
+        self._register = Register(self._broker, self._member())
+        self._register.enter(self._clock.now_ms())
+
+    def watch(self, stop: threading.Event) -> None:
+        assert self._register is not None, "entered before"
+        self._register.watch(stop)
+
+    def close(self) -> None:
+        register, self._register = self._register, None
+        if register is not None:
+            register.close()
+
+    def _member(self) -> Member:
+        settings = self._understanding.settings
+        name = settings.deployment
+        aim = self._understanding.aim if self._names & MODELLING else None
+        if not self._names & STORING:
+            return Member(name, aim=aim)
+        mark = identified(settings.state_dir, settings.stores, name, self._broker.cluster())
+        return Member(name, StoresClaimed(stores=mark.stores, place=place_of(settings.state_dir)), aim)
+
+
+def place_of(state: Path) -> str:
+    """Where stores are, for a person."""
+    return f"{socket.gethostname()}:{state}"
+
+
+class Pulse:
+    """How the stages are, for probes; before the broker has answered there are none, and that is no illness."""
+
+    def __init__(self) -> None:
+        self._threads: StageThreads | None = None
+        self._waits = "starting"
+
+    def wait(self, words: str) -> None:
+        self._waits = words
+
+    def begin(self, threads: StageThreads) -> None:
+        self._threads = threads
+
+    def healthy(self) -> Answer:
+        ended = self._threads is not None and self._threads.wait(0.0)
+        return not ended, "a worker has ended" if ended else "ok"
+
+    def ready(self) -> Answer:
+        if self._threads is None:
+            return False, self._waits
+        return all_ready(self._threads.states())

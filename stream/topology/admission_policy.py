@@ -1,0 +1,45 @@
+"""How a stage admits what it reads, as data."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Hop(NamedTuple):
+    """A stage on the way of cells: it reads `topic`, where `after` puts them. `failures`: those that failed before it
+    come to it too. One that reports nothing sends what it read round once more.
+    """
+
+    stage: str
+    topic: str
+    after: str
+    failures: bool = False
+    reports: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    """How a stage admits what it reads. Seconds are video-seconds, unless said.
+
+    At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
+    in the topic. A tenant is served while less than `tenant_credit_s` and fewer than `tenant_assets` of it are
+    outstanding, anybody while less than `credit_s` and fewer than `assets` are in all: the seconds bound what long
+    assets may have at work, the number what short ones may. One asset may overdraw the seconds. The batch lane alone
+    leaves half of what is for all to whoever comes; where interactive assets wait too, it gets `batch_share` of the
+    turns and of what is outstanding, and so of the stages that work first come, first served.
+    `record_cost_s` is what inspecting costs; no segment counts less. A cell is outstanding until `settled_by` or a
+    failure reports it, or it is known to be lost on its `way`. A tenant that nothing was heard of for `lease_s` of real
+    time has nothing outstanding.
+    """
+
+    tenant_credit_s: float = 60.0
+    credit_s: float = 240.0
+    tenant_assets: int = 1_000
+    assets: int = 4_000
+    batch_share: float = 0.2
+    quantum_s: float = 10.0
+    record_cost_s: float = 1.0
+    settled_by: str = "index"
+    lease_s: float = 600.0
+    read_ahead_records: int = 16_384
+    read_ahead_bytes: int = 32 << 20
+    way: tuple[Hop, ...] = ()

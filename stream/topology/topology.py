@@ -1,0 +1,140 @@
+"""Stages as one checked whole, and its pictures. Pure; nothing is started here."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+from stream.topology.routing import routes
+from stream.topology.stage import Stage
+from stream.topology.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS, PROGRESS, TOPICS, Topic
+
+
+class InvalidTopology(ValueError):
+    """The stages do not fit together; the message lists every problem, one a line."""
+
+
+class Topology:
+    """Stages that fit together; raises `InvalidTopology` otherwise.
+
+    `entry` topics have producers outside; `terminal` ones may have no reader here. `dead-letters` is both, as every
+    stage writes it. Cycles are fine (captions are revised annotations).
+    """
+
+    def __init__(
+        self,
+        stages: Iterable[Stage],
+        *,
+        entry: Iterable[str] = (ASSETS.name, NOTIFICATIONS.name),
+        terminal: Iterable[str] = (PROGRESS.name,),
+        topics: Mapping[str, Topic] = TOPICS,
+    ) -> None:
+        self.stages = tuple(stages)
+        self._known = topics
+        self._entry = frozenset(entry) | {DEAD_LETTERS.name}
+        self._terminal = frozenset(terminal) | {DEAD_LETTERS.name}
+        if problems := list(self._problems()):
+            raise InvalidTopology("\n".join(problems))
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """What the stages read and write, dead letters included, in the order of declaration."""
+        used = {DEAD_LETTERS.name}.union(*(stage.sources + stage.targets for stage in self.stages))
+        return tuple(topic for topic in self._known.values() if topic.name in used)
+
+    @property
+    def entries(self) -> tuple[Topic, ...]:
+        """The topics that producers outside write."""
+        return tuple(topic for topic in self.topics if topic.name in self._entry - {DEAD_LETTERS.name})
+
+    def stage(self, name: str) -> Stage:
+        """Raises `KeyError` with the names there are."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(f"no stage {name!r}; there are {', '.join(stage.name for stage in self.stages)}")
+
+    def readers(self, topic: str) -> tuple[Stage, ...]:
+        """The stages that consume `topic`; their names are its consumer groups."""
+        return tuple(stage for stage in self.stages if topic in stage.sources)
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Topic to consumer groups, for throttling and retention."""
+        return {topic.name: tuple(stage.name for stage in self.readers(topic.name)) for topic in self.topics}
+
+    def to_text(self) -> str:
+        """An aligned table, one stage a line."""
+        head = ("stage", "reads", "writes", "workers", "replicas", "waits for")
+        rows = [head, *(_row(stage) for stage in self.stages)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)
+
+    def to_mermaid(self) -> str:
+        """A Mermaid flowchart: stages are boxes, topics are rounded, dead letters come from any stage."""
+        lines = ["flowchart LR"]
+        lines += [f"  {_topic_id(topic.name)}([{topic.name}])" for topic in self.topics]
+        lines += [f"  {_stage_id(stage.name)}[{stage.name}]" for stage in self.stages]
+        for stage in self.stages:
+            lines += [f"  {_topic_id(source)} --> {_stage_id(stage.name)}" for source in stage.sources]
+            lines += [f"  {_stage_id(stage.name)} --> {_topic_id(target)}" for target in stage.targets]
+        lines += ["  any[any stage] -.-> " + _topic_id(DEAD_LETTERS.name)]
+        return "\n".join(lines)
+
+    def _problems(self) -> Iterator[str]:
+        for name, count in Counter(stage.name for stage in self.stages).items():
+            if count > 1:
+                yield f"{count} stages are named {name!r}"
+        for stage in self.stages:
+            problems = (self._edge_problems(stage), self._throttle_problems(stage), _worker_problems(stage))
+            yield from (f"stage {stage.name!r} {problem}" for problem in chain(*problems))
+            try:
+                routes(stage, self._known)
+            except ValueError as error:
+                yield str(error)
+
+    def _edge_problems(self, stage: Stage) -> Iterator[str]:
+        written = self._entry.union(*(other.targets for other in self.stages))
+        read = self._terminal.union(*(other.sources for other in self.stages))
+        if not stage.sources:
+            yield "reads nothing"
+        for source in stage.sources:
+            if source not in self._known:
+                yield f"reads the unknown topic {source!r}"
+            elif source not in written:
+                yield f"reads {source!r}, which nothing writes"
+        for target in stage.targets:
+            if target not in read:
+                yield f"writes {target!r}, which nothing reads"
+
+    def _throttle_problems(self, stage: Stage) -> Iterator[str]:
+        for topic in stage.throttled_by:
+            if topic in stage.sources:
+                yield f"is throttled by {topic!r}, which it reads itself: it would never go on"
+            elif not self.readers(topic):
+                yield f"is throttled by {topic!r}, which nothing reads"
+
+
+def _worker_problems(stage: Stage) -> Iterator[str]:
+    if stage.concurrency < 1 or (stage.max_replicas is not None and stage.max_replicas < 1):
+        yield "has no worker"
+    if stage.max_replicas == 1 and stage.concurrency != 1:
+        yield f"is a single writer (max_replicas 1) but has concurrency {stage.concurrency}"
+
+
+def _row(stage: Stage) -> tuple[str, ...]:
+    return (
+        stage.name,
+        ", ".join(stage.sources),
+        ", ".join(stage.targets) or "-",
+        str(stage.concurrency),
+        "any" if stage.max_replicas is None else f"at most {stage.max_replicas}",
+        ", ".join(stage.throttled_by) or "-",
+    )
+
+
+def _topic_id(name: str) -> str:
+    return "topic_" + name.replace("-", "_")
+
+
+def _stage_id(name: str) -> str:
+    return "stage_" + name.replace("-", "_")

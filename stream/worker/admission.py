@@ -1,0 +1,204 @@
+"""The inbox's queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
+
+from stream.broker.contract import Broker, Follower, Record
+from stream.clock import Clock
+from stream.errors import BadEvent, Unavailable
+from stream.events.asset import AssetPublished, SegmentProgressed
+from stream.events.base import Event
+from stream.events.grid import SECOND_NS
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.codec import Decoder
+from stream.topology.lanes import Lane, lane_of
+from stream.topology.routing import routes
+from stream.topology.stage import Stage
+from stream.topology.topics import Topic
+from stream.worker.buffer import Work
+from stream.worker.dead_letters import identity
+from stream.worker.fair_queue import Claim, Credits, FairQueue
+from stream.worker.outstanding import CellName, Outstanding
+
+REFRESH_S = 0.05
+HISTORY_RECORDS = 2_000
+"""Of each partition of `progress`: what was planned before a restart and is still at work is mostly among them."""
+
+HISTORY_WAIT_S = 10.0
+MAX_NEWS = 2_000
+KEPT_EVENTS = 1_024
+"""Of what waits so many are decoded once; of more the bytes are kept alone, which are smaller, and read again."""
+
+
+LOOK_S = 1.0
+BLOCKED_LOOK_S = 10.0
+"""Where is asked what is left, at most so often: for an asset that came again, and while nobody has credit."""
+HEAR_S, HEAR_AT_MOST_S = 0.2, 2.0
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """An operator that wants to know which of the cells it planned may still come."""
+
+    def ask(self, coming: Callable[[Collection[CellName]], set[CellName]]) -> None:
+        """Called once, before anything is processed."""
+
+
+class ReadAhead:
+    """Gives one record at a time. Credit comes back through `progress`, which it follows by itself once opened.
+
+    What an operator plans is charged as it is yielded (`charging`), and once more when it is read back, which changes
+    nothing.
+    """
+
+    def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: Decoder, clock: Clock) -> None:
+        """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
+        policy = self._policy = stage.admission or AdmissionPolicy()
+        progress = routes(stage, topics).get(SegmentProgressed.type)
+        if progress is None:
+            raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries {SegmentProgressed.type}")
+        self._decoder = decoder
+        self._clock = clock
+        self._queue: FairQueue[tuple[Work, int]] = FairQueue(quantum_s=policy.quantum_s, batch_share=policy.batch_share)
+        self.credits = Credits(policy, stage.name)
+        self.outstanding = Outstanding(stage.name, policy.way)
+        self._broker: Broker | None = None
+        self._looked_s = clock.monotonic_s()
+        self._progress = progress
+        self._news = Decoder([topics[progress]])
+        self._follower: Follower | None = None
+        self._refreshed_s = float("-inf")
+        self._claims: dict[int, Claim] = {}  # of what was taken last, by identity
+        self.bytes = 0
+
+    def open(self, broker: Broker) -> None:
+        """Begin to follow what becomes of planned cells. Raises `Unavailable`."""
+        if self._follower is not None:
+            return
+        self._broker = broker
+        follower = self._follower = broker.follow(self._progress, HISTORY_RECORDS)
+        deadline_s = self._clock.monotonic_s() + HISTORY_WAIT_S
+        while follower.behind and (now_s := self._clock.monotonic_s()) < deadline_s:
+            self._hear(follower.poll(MAX_NEWS, 0.1), now_s)
+
+    def close(self) -> None:
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.close()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, item: Work, *, size: int, now_s: float) -> None:  # noqa: ARG002 - who waits longest goes first anyway
+        self._add(item, size)
+
+    def put_back(self, items: Sequence[tuple[Work, int]]) -> None:
+        for item, size in reversed(items):
+            self._add(item, size, first=True)
+
+    def due_s(self) -> float | None:
+        """Soon, while credit is waited for."""
+        if not len(self._queue):
+            return None
+        return float("-inf") if self._queue.may_any(self._may) else self._refreshed_s + REFRESH_S
+
+    def ready(self, now_s: float) -> bool:
+        self._refresh(now_s)
+        return self._queue.may_any(self._may)
+
+    def take(self, now_s: float) -> list[Work]:
+        self._refresh(now_s)
+        taken = self._queue.take(self._may)
+        if taken is None:
+            return []
+        claim, (work, size) = taken
+        self.bytes -= size
+        self._claims = {id(work): claim}
+        self._queue.charge(claim, self._policy.record_cost_s)
+        return [work]
+
+    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
+        """The outputs as they are, charged to whose they are."""
+        claim = self._claims.get(id(work))
+        for output in outputs:
+            if isinstance(output.data, SegmentProgressed):
+                self.credits.apply(output.data, self._clock.monotonic_s())
+                self.outstanding.apply(output.data, self._clock.now_ms())
+                if claim is not None:
+                    self._queue.charge(claim, self.credits.cost_ns(output.data) / SECOND_NS)
+            yield output
+
+    def coming(self, cells: Collection[CellName]) -> set[CellName]:
+        """Which of these planned cells may still come; all, where their way is not known. Raises `Unavailable`."""
+        if not self._policy.way:
+            return set(cells)
+        if any(name in self.outstanding for name in cells):
+            self._look(LOOK_S)
+        return {name for name in cells if name in self.outstanding}
+
+    def drop(self, gone: Callable[[Record], bool]) -> int:
+        """Forget records that another member has by now; how many."""
+        dropped = self._queue.drop(lambda item: gone(item[0].record))
+        self.bytes -= sum(size for _, size in dropped)
+        return len(dropped)
+
+    def _add(self, work: Work, size: int, *, first: bool = False) -> None:
+        claim = self._claim(work)
+        self._queue.add((work, size), claim, first=first)
+        self.bytes += size
+
+    def _claim(self, work: Work) -> Claim:
+        """A record that may have killed its reader is not read here. While few wait, their events are kept."""
+        record, event = work.record, work.event
+        if event is None and record.deaths is None:
+            with suppress(Exception):  # what is wrong with it is told when its turn comes
+                event = self._decoder.decode(record)
+            if len(self) < KEPT_EVENTS:
+                work.event = event
+        who = identity(record, event)
+        data = event.data if event is not None else None
+        return Claim(
+            who.tenant, lane_of(data.priority) if isinstance(data, AssetPublished) else "interactive", who.asset_id
+        )
+
+    def _may(self, tenant: str, lane: Lane) -> bool:
+        return self.credits.may(tenant, lane, contended=self._queue.waits("interactive"))
+
+    def _refresh(self, now_s: float) -> None:
+        if self._follower is None or now_s - self._refreshed_s < REFRESH_S:
+            return
+        self._refreshed_s = now_s
+        self._hear_all(0.0)
+        self.credits.expire(now_s)
+        if len(self._queue) and not self._queue.may_any(self._may):
+            with suppress(Unavailable):  # the worker asks the broker for more than this
+                self._look(BLOCKED_LOOK_S)
+
+    def _look(self, interval_s: float) -> None:
+        """Find out what is lost, unless that has just been done. Raises `Unavailable`."""
+        now_s = self._clock.monotonic_s()
+        if self._broker is None or now_s - self._looked_s < interval_s:
+            return
+        self._hear_all(HEAR_S)
+        self.outstanding.begin_look()
+        left = {hop.stage: self._broker.backlog(hop.topic, hop.stage).oldest_append_time_ms for hop in self._policy.way}
+        self._hear_all(HEAR_S)
+        self.credits.lost(self.outstanding.end_look(left, self._clock.now_ms()))
+        self._looked_s = self._clock.monotonic_s()
+
+    def _hear_all(self, wait_s: float) -> None:
+        """Everything that is there by now; `wait_s` is how long a broker may take to send what it has."""
+        begun_ms, until_s = self._clock.now_ms(), self._clock.monotonic_s() + HEAR_AT_MOST_S
+        while self._follower is not None and (records := self._follower.poll(MAX_NEWS, wait_s)):
+            now_s = self._clock.monotonic_s()
+            self._hear(records, now_s)
+            if wait_s and (records[-1].append_time_ms > begun_ms or now_s > until_s):
+                return
+
+    def _hear(self, records: Iterable[Record], now_s: float) -> None:
+        for record in records:
+            with suppress(BadEvent):  # nothing of ours
+                news = self._news.decode(record).data
+                self.credits.apply(news, now_s)
+                self.outstanding.apply(news, self._clock.now_ms(), record.append_time_ms)

@@ -1,0 +1,134 @@
+"""What becomes of a record that failed: a halved batch, another attempt later, or a dead letter."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from stream.broker.contract import Delivery
+from stream.clock import Clock
+from stream.errors import BadEvent, Fatal, Retryable, StageError, Superseded, Unavailable, unexpected
+from stream.events.asset import AssetFailed
+from stream.events.base import Event
+from stream.observability.metrics import StageMetrics
+from stream.topology.stage import Operator, Stage
+from stream.topology.topics import ASSETS, DEAD_LETTERS, Topic
+from stream.worker.buffer import Inbox, Work
+from stream.worker.circuit_breaker import StopLimit
+from stream.worker.dead_letters import asset_failed, dead_letter, identity, replay_record
+from stream.worker.outputs import Outbox
+
+_log = logging.getLogger(__name__)
+
+
+class Failures:
+    """Applies the error kinds of `stream.errors` to records of one stage."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        operator: Operator,
+        *,
+        inbox: Inbox,
+        outbox: Outbox,
+        topics: Mapping[str, Topic],
+        clock: Clock,
+        metrics: StageMetrics,
+    ) -> None:
+        self._stage = stage
+        self._operator = operator
+        self._inbox = inbox
+        self._outbox = outbox
+        self._topics = topics
+        self._clock = clock
+        self._metrics = metrics
+        self._limit = StopLimit()
+        self.succeeded = self._limit.succeeded  # called for every batch
+
+    def split(self, part: list[Work], error: Exception) -> list[list[Work]]:
+        """What to try instead of the failed part, last first. A passing fault delays each record by itself, at no
+        attempt's cost; anything else is halved.
+        """
+        if isinstance(error, Retryable):
+            self._metrics.retried(error.code, len(part))
+            self._inbox.delay(part, self._clock.monotonic_s())
+            return []
+        middle = len(part) // 2
+        return [part[middle:], part[:middle]]
+
+    def alone(self, work: Work, error: Exception, sent: Sequence[Delivery] = ()) -> None:
+        """The record itself failed, after it had `sent` some outputs, which count: they must be durable too. Raises
+        `Fatal` when unexpected errors exceed the stop limit.
+        """
+        if isinstance(error, Retryable) and work.attempts + 1 < self._stage.retry.max_attempts:
+            work.attempts += 1
+            self._metrics.retried(error.code, 1)
+            self._inbox.delay([work], self._clock.monotonic_s())
+            return
+        known = self._known(work, error)
+        now_s = self._clock.monotonic_s()
+        if isinstance(error, Superseded):
+            deliveries = [*sent, *self._consequences(work, known)]
+            self._outbox.settle_later([work], deliveries, outcome="superseded", now_s=now_s)
+        elif work.record.topic == DEAD_LETTERS.name:
+            # A letter about a letter would be followed by one about that.
+            _log.error("stage %s: dropped an unusable dead letter (%s)", self._stage.name, known.code)
+            self._outbox.settle_later([work], sent, outcome="dropped", now_s=now_s)
+        else:
+            deliveries = [*sent, *self._consequences(work, known), self._bury(work, known)]
+            self._outbox.settle_later([work], deliveries, outcome="dead_letter", now_s=now_s)
+            self._metrics.dead_letter(known.code)
+
+    def _known(self, work: Work, error: Exception) -> StageError:
+        if isinstance(error, StageError):
+            self._limit.succeeded()
+            return error
+        known = unexpected(error)
+        _log.error("stage %s: %s", self._stage.name, known.message)
+        who = identity(work.record, work.event)
+        if self._limit.failed((who.tenant, who.asset_id)):
+            raise Fatal(
+                f"stage {self._stage.name!r} stopped: too many unexpected errors, the last one: {known.message}",
+                code="too_many_unexpected_errors",
+            ) from None
+        return known
+
+    def _consequences(self, work: Work, error: StageError) -> list[Delivery]:
+        """Tell the rest of the topology."""
+        if work.event is None:
+            if work.record.topic != ASSETS.name or not self._outbox.carries(AssetFailed.type):
+                return []
+            told = asset_failed(work.record, error, stage=self._stage.name)
+            return self._outbox.send_all([] if told is None else [told])
+        try:
+            events = list(self._operator.failed(work.event, error))
+        except (Unavailable, Fatal):
+            raise
+        except Exception as defect:  # noqa: BLE001 - the letter must be written whatever the operator does
+            _log.error("stage %s: failed() raised: %s", self._stage.name, unexpected(defect).message)
+            events = []
+        return self._outbox.send_all(events)
+
+    def _bury(self, work: Work, error: StageError) -> Delivery:
+        letter = self._letter(work, error)
+        try:
+            return self._outbox.send(letter)
+        except BadEvent:  # too large with its own columns around it: keep who and why
+            record = replace(work.record, value=b"", headers={})
+            return self._outbox.send(self._letter(replace(work, record=record), error, keep_record=True))
+
+    def _letter(self, work: Work, error: StageError, *, keep_record: bool = False) -> Event:
+        replay = None
+        if work.event is not None and not keep_record:
+            try:
+                replay = replay_record(self._operator, work.event, self._topics)
+            except Exception as defect:  # noqa: BLE001 - the record itself is kept then
+                _log.error("stage %s: replayable() raised: %s", self._stage.name, unexpected(defect).message)
+        return dead_letter(
+            work.record,
+            work.event,
+            error,
+            stage=self._stage.name,
+            attempts=work.attempts + 1,
+            now_ms=self._clock.now_ms(),
+            replay=replay,
+        )
