@@ -223,6 +223,7 @@ def _consumer(servers: str, group: str) -> Consumer:
     return Consumer(
         KafkaSettings(servers).common()
         | FETCHING
+        | {"enable.partition.eof": False}  # nobody asks it how far it is
         | {
             "group.id": group,
             "enable.auto.commit": False,

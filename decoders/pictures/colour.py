@@ -134,7 +134,7 @@ def yuv_to_rgb(planes: npt.NDArray[np.uint8], colour: Colour) -> npt.NDArray[np.
     if colour.transfer != "sdr":
         rgb = shown_as_sdr(rgb.T / np.float32(255), colour.transfer).T * 255
     np.rint(rgb, out=rgb)
-    bounded = np.clip(rgb, 0, 255, out=rgb).astype(np.uint8)
+    bounded = rgb.clip(0, 255, out=rgb).astype(np.uint8)
     return np.ascontiguousarray(bounded.T).reshape(*planes.shape[1:], 3)
 
 

@@ -4,14 +4,13 @@ Nothing is taken from the stream that a frame says itself: size, pixel aspect, o
 at any picture. Samples of a cell have one size; a picture of another shape lies in its middle, on black.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, cast
 
 import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from decoders.memory import raise_if_out_of_memory
@@ -82,7 +81,8 @@ class Rescaler:
             rgb = self._foreign(frame, size, reading)
         else:
             small = self._small(self._to_dense, frame, size, "yuv444p", reading)
-            rgb = yuv_to_rgb(np.stack([_plane(plane) for plane in small.planes]), reading.colour)
+            planes = np.concatenate([_plane(plane) for plane in small.planes])
+            rgb = yuv_to_rgb(planes.reshape(3, small.height, small.width), reading.colour)
         shown = orientation.shown(rgb)
         if (box.width, box.height) == (DENSE_WIDTH, DENSE_HEIGHT):
             return shown
@@ -93,7 +93,7 @@ class Rescaler:
     def _reading(self, frame: av.VideoFrame) -> Reading:
         if self._media.dolby_vision is None:
             return reading_of(frame, frame.format.name)
-        rpu = "DOVI_METADATA" in frame.side_data
+        rpu = "DOVI_METADATA" in (_side_data(frame) or ())
         return reading_of(frame, frame.format.name, dolby_vision=True, rpu=rpu)
 
     def _box(self, frame: av.VideoFrame, orientation: Orientation, canvas: tuple[int, int], *, step: int) -> Box:
@@ -137,8 +137,22 @@ def cropped(media: Media) -> tuple[int, int]:
 
 def stated_orientation(frame: av.VideoFrame) -> Orientation | None:
     """By the container, for every frame, or by the coded picture, whose SEI FFmpeg gives with its own frame only."""
-    side_data = cast("Mapping[str, Any]", frame.side_data)
+    side_data = _side_data(frame)
+    if side_data is None:
+        return Orientation.of(-frame.rotation, mirrored=False) if frame.rotation else None
+    if not len(side_data):  # as of nearly all frames; to look for a name costs ten times as much
+        return None
     return Orientation.of_matrix(bytes(side_data["DISPLAYMATRIX"])) if "DISPLAYMATRIX" in side_data else None
+
+
+def _side_data(frame: av.VideoFrame) -> SideDataContainer | None:
+    """None where there is a kind that PyAV does not know, such as EXIF: it reads none of them then. Not
+    `frame.side_data`, which makes a cycle: the frame's pixels would stay until the garbage collector comes.
+    """
+    try:
+        return SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves out what it is made of
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -93,7 +93,7 @@ class SettleDetector:
 
 def difference(before: Picture, after: Picture) -> float:
     """Mean absolute difference in grey levels."""
-    return int(np.sum(np.maximum(before, after) - np.minimum(before, after), dtype=np.int64)) / before.size
+    return int((np.maximum(before, after) - np.minimum(before, after)).sum(dtype=np.int64)) / before.size
 
 
 def needed(start: int, end: int, jumps: Sequence[Jump], grid_ticks: Sequence[float]) -> list[int]:

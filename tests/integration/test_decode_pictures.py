@@ -1,5 +1,7 @@
 """Facts that a stream's pictures state themselves, from an encoded file to samples: each is right for each picture."""
 
+import gc
+import io
 import itertools
 import struct
 from fractions import Fraction
@@ -9,6 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
+from PIL.ExifTags import Base
 
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.sources.opening import open_source
@@ -61,6 +65,45 @@ def test_a_disc_stays_round_when_only_its_pixels_change(tmp_path: Path, suffix: 
     images = shown(joined(tmp_path / f"clip.{suffix}", codec, parts))
     assert len(images) >= 6
     assert [roundness(image) for image in images] == pytest.approx([1.0] * len(images), abs=0.06)
+
+
+def test_pictures_with_exif_stand_upright(tmp_path: Path) -> None:
+    """FFmpeg hands the EXIF of a JPEG on as side data of a kind that PyAV does not know."""
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6  # turn clockwise by 90 degrees
+    jpeg = io.BytesIO()
+    Image.fromarray(corners()).save(jpeg, "JPEG", exif=exif, quality=95)
+    path = tmp_path / "clip.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = corners().shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        for number in range(5):
+            packet = av.Packet(jpeg.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, number, number, True
+            container.mux(packet)
+    media, (cell,) = decoded(path)
+    assert media.display_width < media.display_height
+    names = list(CORNERS)
+    turned = np.rot90(np.arange(4).reshape(2, 2), -1)
+    assert names_of(images_of(cell)[0]) == tuple(names[number] for number in turned.ravel())
+
+
+@pytest.mark.parametrize("turned", [0, 90])
+def test_a_picture_is_freed_when_the_next_is_shown(tmp_path: Path, turned: int) -> None:
+    """Not when the garbage collector comes: 700 pictures of 4K would wait for it."""
+    path = written(tmp_path / "clip.mp4", "libx264", [corners()] * 60, turned=turned)
+    decoder = PyAVDecoder()
+    gc.collect()
+    gc.disable()
+    try:
+        source = open_source(str(path), SourcePolicy(roots=(str(tmp_path),)))
+        assert list(decoder.decode(source, span_of(decoder.inspect(source), path)))
+        left = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left < 10
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
@@ -332,9 +375,9 @@ def test_what_is_encrypted_from_a_time_on_is_missing(tmp_path: Path) -> None:
     clear = joined(tmp_path / "clear.mp4", "libx264", [([corners()] * 250, None)])
     data, plain = bytearray(path.read_bytes()), clear.read_bytes()
     with av.open(str(path)) as locked, av.open(str(clear)) as open_one:
-        pairs = list(zip(locked.streams.video[0].index_entries, open_one.streams.video[0].index_entries, strict=True))
-    for hidden, shown_one in pairs[:100]:
-        data[hidden.pos : hidden.pos + hidden.size] = plain[shown_one.pos : shown_one.pos + shown_one.size]
+        entries = zip(locked.streams.video[0].index_entries, open_one.streams.video[0].index_entries, strict=True)
+        for hidden, shown_one in itertools.islice(entries, 100):  # they point into what the containers hold
+            data[hidden.pos : hidden.pos + hidden.size] = plain[shown_one.pos : shown_one.pos + shown_one.size]
     # The samples' auxiliary information says of each first hundred: nothing of it is ciphertext.
     mark = data.index(b"senc") + 4
     count = struct.unpack_from(">I", data, mark + 4)[0]

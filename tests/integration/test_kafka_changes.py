@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka import topics_now
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.consumer import KafkaConsumer
@@ -209,6 +210,30 @@ def test_a_topic_made_again_is_read_from_its_beginning_whatever_was_committed(
     member.close()
     assert [record.value for record in take(tail, 8)] == new
     tail.close()
+
+
+@pytest.fixture
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Topics are asked for by nobody but who needs to know."""
+    monkeypatch.setattr(topics_now, "REFRESH_S", 3600.0)
+
+
+@pytest.mark.usefixtures("unasked")
+def test_a_topic_made_again_is_no_loss_whoever_sees_it_first(cluster: Cluster) -> None:
+    """The broker has fewer records than were read, which looks as if they had grown too old."""
+    assets = cluster.name(ASSETS.name)
+    delivered(cluster.settings, assets, 0, [b"old"] * 3)
+    member = cluster.broker.consumer([ASSETS.name], "plan")
+    take(member, 3)
+    make_again(cluster.broker, cluster.settings, ASSETS.spec(2))
+    delivered(cluster.settings, assets, 0, [b"new"])
+    with pytest.raises(Unavailable) as ended:
+        until(lambda: member.poll(1, 0.1) is None, "the member hears of it")
+    assert ended.value.code == "topic_created_again"
+    member.close()
+    member = cluster.broker.consumer([ASSETS.name], "plan")
+    assert [record.value for record in take(member, 1)] == [b"new"]
+    member.close()
 
 
 def test_a_commit_beyond_the_end_that_names_no_topic_is_void(cluster: Cluster) -> None:
