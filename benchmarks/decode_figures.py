@@ -19,7 +19,7 @@ from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.plan import plan_spans
 from decoders.protocol import Inspection
 from decoders.sandbox.pool import DecodePool
-from decoders.sources.counting_source import Metered
+from decoders.sources.counting_source import CountingSource
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, segment_count
@@ -92,7 +92,7 @@ def _plan(report: Report, pool: DecodePool, path: Path, policy: SourcePolicy) ->
         found = pool.inspect(str(path))
         plan_spans(found.media, found.keyframes_ns, range(segment_count(found.media.duration_ns)))
         taken_s.append(time.monotonic() - started_s)
-    counted = Metered(open_source(str(path), policy), path.stat().st_size)
+    counted = CountingSource(open_source(str(path), policy), path.stat().st_size)
     PyAVDecoder().inspect(counted)
     counted.close()
     report.add("plan of one hour, warm child, wall", median(taken_s), "s", limit="less than 0.5 s")

@@ -29,7 +29,7 @@ from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profi
 from stream.events.base import Event
 from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.lanes import Lane
 from stream.topology.topics import ASSETS, PROGRESS
 from tests.clips import write_clip
@@ -54,7 +54,7 @@ class Desk:
         self._count = 0
         self._tail = broker.tail(PROGRESS.name)
         self._producer = broker.producer()
-        self._decoder = Decoder([PROGRESS])
+        self._decoder = EventDecoder([PROGRESS])
 
     def publish(
         self,

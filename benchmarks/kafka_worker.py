@@ -34,7 +34,7 @@ from stream.events.asset import AssetPublished
 from stream.events.base import Event, Payload
 from stream.observability.metrics import Metrics
 from stream.runtime.malloc import keep_freed_memory
-from stream.topology.codec import Decoder, Encoded, encode
+from stream.topology.codec import Encoded, EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
 from stream.worker.worker import Pace, Worker
@@ -148,7 +148,7 @@ RECEIVED: dict[str, int] = {}
 def bare(servers: str, case: Case, group: str, meter: Meter, *, reports: bool = True) -> None:
     """The loop one would write by hand for this one job. `reports`: of every delivery, not of failures only."""
     settings = KafkaSettings(servers)
-    consumer, producer, decoder = _consumer(servers, group), _producer(servers, reports), Decoder([case.source])
+    consumer, producer, decoder = _consumer(servers, group), _producer(servers, reports), EventDecoder([case.source])
     at_once = max(1, min(POLL_RECORDS, POLL_BYTES // len(case.encoded().value)))
     consumer.subscribe([case.source.name])
     done: dict[int, int] = {}

@@ -24,7 +24,7 @@ from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.observability.metrics import Metrics
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import BatchPolicy, Stage
 from stream.topology.topics import ASSETS, TOPICS, Topic
 from stream.worker.worker import Pace, Worker
@@ -84,7 +84,7 @@ def filled(records: int) -> MemoryBroker:
 
 def bare(broker: MemoryBroker, case: Case) -> None:
     """The loop one would write by hand for this one job."""
-    consumer, producer, decoder = broker.consumer([ASSETS.name], "bench"), broker.producer(), Decoder([ASSETS])
+    consumer, producer, decoder = broker.consumer([ASSETS.name], "bench"), broker.producer(), EventDecoder([ASSETS])
     done: list[Record] = []
     flushed_s = time.monotonic()
     while records := consumer.poll(max(POLL_RECORDS, case.batch), 0.0):

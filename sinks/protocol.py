@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
 from stream.errors import StageError
 from stream.events.annotations import Annotations, Space
@@ -16,10 +16,10 @@ class Store(Protocol):
     def replace(self, batch: Sequence[Annotations]) -> None:
         """Put whole segments in place of what their cells held, at most one per cell; an empty one clears it."""
 
-    def record(self, receipts: Sequence[Receipt]) -> None:
+    def record(self, receipts: Sequence[LedgerEntry]) -> None:
         """The ledger: what of each cell is durable, rows or not."""
 
-    def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
+    def receipts(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         """What is stored of these assets."""
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:

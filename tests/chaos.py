@@ -30,7 +30,7 @@ from stream.events.asset import AssetPublished, AssetStatus, Outcome, SegmentPro
 from stream.events.base import Event
 from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES, PROGRESS, SPANS
 from tests.disks import SmallDisk
 from tests.fleet import PARTITIONS, Fleet, Member, Role
@@ -318,7 +318,7 @@ class Redone:
 
 def redone(broker: KafkaBroker) -> Redone:
     """Counted from the `progress` topic as it is."""
-    decoder, reader = Decoder([PROGRESS]), broker.consumer([PROGRESS.name], "chaos-count")
+    decoder, reader = EventDecoder([PROGRESS]), broker.consumer([PROGRESS.name], "chaos-count")
     told: list[tuple[object, ...]] = []
     clock, seen_s = SystemClock(), None
     while seen_s is None or clock.monotonic_s() - seen_s < 5.0:

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from decoders.protocol import Inspection
 from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.policy import SourcePolicy
-from sinks.assets.ledger_entries import Receipt, receipt_rows
+from sinks.assets.ledger_entries import LedgerEntry, receipt_rows
 from sinks.assets.lifecycle import AssetState, planned, settle
 from sinks.dead_letters import _SCHEMA as LETTER_SCHEMA
 from sinks.dead_letters import _row as letter_row
@@ -47,7 +47,7 @@ from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
 from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator
-from stream.topology.codec import Decoder, Encoded, encode
+from stream.topology.codec import Encoded, EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS, TOPICS
 from stream.worker.worker import Pace, Worker
@@ -184,7 +184,7 @@ class PlanKit:
         self._broker.declare(ASSETS.name, "plan")
         targets = (SPANS, ANNOTATIONS, PROGRESS)
         self._readers = {
-            topic: (self._broker.consumer([topic.name], "reader"), Decoder([topic]))
+            topic: (self._broker.consumer([topic.name], "reader"), EventDecoder([topic]))
             for topic in (*targets, DEAD_LETTERS)
         }
         for reader, _ in self._readers.values():
@@ -231,9 +231,9 @@ def keep(event: Event) -> None:
     match event.data:
         case Annotations():
             delta_rows(stored_rows([event.data]))
-            receipt_rows([Receipt.done(event.data, 0)])
+            receipt_rows([LedgerEntry.done(event.data, 0)])
         case SegmentFailed():
-            receipt_rows([Receipt.failed(event.data, 0)])
+            receipt_rows([LedgerEntry.failed(event.data, 0)])
         case AssetPlanned():
             settle(
                 planned(AssetState(tenant=event.data.asset.tenant, asset_id=event.data.asset.asset_id), event.data), {}
@@ -246,7 +246,7 @@ def fuzz_payloads(seed: int, count: int) -> Tally:
     """Mutated records of the inner topics through the codec, and what passes on to the rows that sinks store."""
     tally = Tally()
     samples = _inner_records()
-    decoder = Decoder(TOPICS.values())
+    decoder = EventDecoder(TOPICS.values())
     for number in range(count):
         rng = random.Random(f"inner/{seed}/{number}")
         topic, record = samples[number % len(samples)]

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection, Source
-from decoders.sources.counting_source import Metered
+from decoders.sources.counting_source import CountingSource
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames
 
 PART_BYTES = 4 << 20
 
 
-class _Paced(Metered):
+class _Paced(CountingSource):
     """A source whose every MiB costs time."""
 
     def __init__(self, source: Source, cost: "SlowStorage") -> None:

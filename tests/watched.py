@@ -13,7 +13,7 @@ from stream.cli.options.observer import Watched as What
 from stream.cli.options.observer import following, observing
 from stream.cli.options.sessions import Cluster
 from stream.freshness.autoscaler import ScalingPolicy
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 from tests.pipeline import RUSHES
 
 INTERVAL_S = 2.0
@@ -24,7 +24,7 @@ class Watched:
     """`port` is the exporter's."""
 
     broker: str
-    sight: Sight
+    sight: SupervisedObserver
     port: int
     exporter: "subprocess.Popen[str]"
 

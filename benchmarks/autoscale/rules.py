@@ -7,11 +7,11 @@ from typing import Protocol
 
 from benchmarks.autoscale.trace import Facts, Name, Trace
 from benchmarks.autoscale.world import Queue, World
-from stream.broker.observation import Place
+from stream.broker.observation import GroupOffset
 from stream.freshness.autoscaler import ScalingPolicy, desired_replicas
 from stream.freshness.freshness import ARRIVAL_WINDOW_S
-from stream.freshness.group_offsets import Places
-from stream.freshness.rates import Busy, Meter
+from stream.freshness.group_offsets import GroupOffsets
+from stream.freshness.rates import BusyRate, RateMeter
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
 
 STAGES: tuple[Name, ...] = ("decode", "understand")
@@ -42,9 +42,9 @@ class Ours:
         self._interval_s = interval_s
         self._due_s = 0.0
         self._turn = 0
-        self._places = Places()
-        self._arrivals = {name: Meter(ARRIVAL_WINDOW_S) for name in STAGES}
-        self._busy = {name: Busy() for name in STAGES}
+        self._places = GroupOffsets()
+        self._arrivals = {name: RateMeter(ARRIVAL_WINDOW_S) for name in STAGES}
+        self._busy = {name: BusyRate() for name in STAGES}
         self._seen = dict.fromkeys(STAGES, (0.0, 0.0))
         self._worked_s = dict.fromkeys(STAGES, -math.inf)
 
@@ -56,7 +56,7 @@ class Ours:
         now_ms = START_MS + round(world.now_s * 1000)
         members: dict[str, int] = {name: queue.ready(world.now_s) for name, queue in world.stages.items()}
         places = [
-            Place(name, name, partition, acked, acked + queue.records(partition))
+            GroupOffset(name, name, partition, acked, acked + queue.records(partition))
             for name, queue in world.stages.items()
             for partition, acked in enumerate(queue.acked)
         ]

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 from decoders.ffmpeg.reader import FrameReader
-from decoders.pictures.presented_frame import ShownFrame
+from decoders.pictures.presented_frame import PresentedFrame
 from decoders.sampling.cells import Cell
 from stream.events.frames import Kind
 from stream.events.grid import SAMPLE_NS, SAMPLE_PHASE_NS, SEGMENT_NS
@@ -40,12 +40,12 @@ def fast_cells(reader: FrameReader, segments: range, duration_ns: int) -> Iterat
 class _Ahead:
     """Frames with a look at the next one."""
 
-    def __init__(self, frames: Generator[ShownFrame, None, None]) -> None:
+    def __init__(self, frames: Generator[PresentedFrame, None, None]) -> None:
         self._frames = frames
-        self._next: ShownFrame | None = None
+        self._next: PresentedFrame | None = None
         self.close = frames.close
 
-    def peek(self) -> ShownFrame | None:
+    def peek(self) -> PresentedFrame | None:
         if self._next is None:
             self._next = next(self._frames, None)
         return self._next
@@ -93,7 +93,7 @@ class _KeyPass:
         number = bisect_right(self._times_ns, position_ns)
         return self._times_ns[number - 1] if number else -1
 
-    def _until(self, end_ns: int) -> Iterator[ShownFrame]:
+    def _until(self, end_ns: int) -> Iterator[PresentedFrame]:
         while (frame := self._frames.peek()) is not None and frame.time_ns < end_ns:
             self._frames.take()
             if frame.time_ns > self._last_ns:
@@ -114,7 +114,7 @@ class _FillPass:
         self._shared = reader
         self._own: FrameReader | None = None
         self._frames: _Ahead | None = None
-        self._before: ShownFrame | None = None
+        self._before: PresentedFrame | None = None
         self._errors: list[int] = []
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class _FillPass:
         self._frames = _Ahead((self._own or self._shared).frames(position_ns, self._errors.append))
         return self._frames
 
-    def _shown_at(self, frames: _Ahead, position_ns: int) -> ShownFrame | None:
+    def _shown_at(self, frames: _Ahead, position_ns: int) -> PresentedFrame | None:
         """On display at `position_ns`; the first there is where it comes later."""
         while (frame := frames.peek()) is not None and (self._before is None or frame.time_ns <= position_ns):
             frames.take()
@@ -155,17 +155,17 @@ class _FillPass:
                 self._before = frame
         return self._before
 
-    def _stays(self, last: ShownFrame, position_ns: int) -> bool:
+    def _stays(self, last: PresentedFrame, position_ns: int) -> bool:
         """Whether the last frame there is is on display, and not only the last before the rest is missing."""
         return last.end_ns + SAMPLE_NS > position_ns or last.time_ns + SAMPLE_NS >= self._shared.last_ns
 
-    def _place(self, frame: ShownFrame, position_ns: int, cell: Cell) -> None:
+    def _place(self, frame: PresentedFrame, position_ns: int, cell: Cell) -> None:
         """Unless the frame is only there because those of this cell were lost."""
         lost = any(frame.time_ns < time_ns < cell.end_ns for time_ns in self._errors)
         if frame.time_ns < cell.end_ns and (not lost or frame.end_ns > cell.start_ns):
             _keep(cell, frame, position_ns, "grid")
 
 
-def _keep(cell: Cell, frame: ShownFrame, time_ns: int, kind: Kind) -> None:
+def _keep(cell: Cell, frame: PresentedFrame, time_ns: int, kind: Kind) -> None:
     cell.damaged |= frame.damaged
     cell.samples.append(cell.kept(frame, time_ns, kind))

@@ -17,7 +17,7 @@ from decoders.ffmpeg.decode_times import DECODE_TIMED, DecodeTimes
 from decoders.ffmpeg.encryption import is_encrypted
 from decoders.ffmpeg.timeline import REORDER_PACKETS, asset_time_ns, ns_to_ticks, parts_of, seekable, ticks_to_ns
 from decoders.memory import raise_if_out_of_memory
-from decoders.pictures.presented_frame import ShownFrame
+from decoders.pictures.presented_frame import PresentedFrame
 from decoders.pictures.rescale import Rescaler
 from decoders.pictures.shape import PixelAspect
 from decoders.protocol import Source
@@ -87,7 +87,7 @@ class FrameReader:
             self._opened[1].close()
             self._opened = None
 
-    def frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
+    def frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
         """From the frame on display at `from_ns` (or an earlier key frame) on, to the end. Ascending, as decoded.
 
         `on_error` gets the time of each packet that the decoder refused.
@@ -95,7 +95,7 @@ class FrameReader:
         for number in self._from(from_ns):
             yield from self._part(number).frames(from_ns, on_error)
 
-    def key_frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
+    def key_frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
         """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded."""
         for number in self._from(from_ns):
             yield from self._part(number).key_frames(from_ns, on_error)
@@ -134,7 +134,7 @@ class _PartReader:
         if self._readable:
             self._container.close()
 
-    def frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
+    def frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
         """As `FrameReader.frames`, from the beginning where that is later than `from_ns`."""
         if not self._readable:
             return self._report_unread(on_error)
@@ -146,7 +146,7 @@ class _PartReader:
                     return
         yield from self._from_start(on_error)
 
-    def key_frames(self, from_ns: int, on_error: OnError) -> Generator[ShownFrame, None, None]:
+    def key_frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
         """As `FrameReader.key_frames`.
 
         Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
@@ -185,7 +185,7 @@ class _PartReader:
             return None
         return chain([first], following)
 
-    def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[ShownFrame] | None:
+    def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[PresentedFrame] | None:
         """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
         errors: list[int] = []
         following = self._sought(from_ns, margin_s, errors.append)
@@ -199,7 +199,9 @@ class _PartReader:
                 return self._reporting(chain([frame], frames), errors, on_error)
         return None
 
-    def _reporting(self, frames: Iterator[ShownFrame], errors: list[int], on_error: OnError) -> Iterator[ShownFrame]:
+    def _reporting(
+        self, frames: Iterator[PresentedFrame], errors: list[int], on_error: OnError
+    ) -> Iterator[PresentedFrame]:
         for frame in frames:
             while errors:
                 on_error(errors.pop(0))
@@ -213,7 +215,7 @@ class _PartReader:
                 return packet
         return None
 
-    def _from_start(self, on_error: OnError) -> Iterator[ShownFrame]:
+    def _from_start(self, on_error: OnError) -> Iterator[PresentedFrame]:
         self._rewind()
         yield from self._decoded(self._packets(on_error), on_error)
 
@@ -231,7 +233,7 @@ class _PartReader:
                 self._fed.append(packet.dts)
             yield packet
 
-    def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[ShownFrame]:
+    def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[PresentedFrame]:
         for packet in chain(following, [None]):
             if packet is not None and is_encrypted(packet):
                 self.met_ciphertext = True
@@ -281,7 +283,7 @@ class _PartReader:
             return frame.dts - self._media.reorder_ticks
         return self._fed[-waiting] if waiting <= len(self._fed) else frame.pts
 
-    def _placed(self, frame: av.VideoFrame, waiting: int) -> ShownFrame | None:
+    def _placed(self, frame: av.VideoFrame, waiting: int) -> PresentedFrame | None:
         orientation = self._rescaler.orientation(frame)
         pts = self._shown_pts(frame, waiting)
         if pts is None:
@@ -292,7 +294,7 @@ class _PartReader:
         if not media.runs[run].start_ns <= time_ns < media.runs[run].end_ns:
             return None  # a time stamp that cannot be true; plan did not count it either
         own_ns = ticks_to_ns(frame.duration, media.time_base_num, media.time_base_den) or self._default_ns
-        return ShownFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, orientation, self._rescaler)
+        return PresentedFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, orientation, self._rescaler)
 
     def _seek(self, time_ns: int) -> bool:
         media = self._media

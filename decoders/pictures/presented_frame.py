@@ -10,7 +10,7 @@ from stream.events.frames import Colour
 
 
 @dataclass(slots=True)
-class ShownFrame:
+class PresentedFrame:
     """What `decoders.sampling.cells.Shown` asks of a frame."""
 
     time_ns: int

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from decoders.sampling.change_detection import Jump, JumpDetector, SettleDetector, difference, needed
+from decoders.sampling.change_detection import ChangeDetector, Jump, SettleDetector, difference, needed
 from stream.events.frames import Colour, Kind, Sample
 from stream.events.grid import (
     CONTEXT_NS,
@@ -76,7 +76,7 @@ class Cell:
     missing: bool = False
     _positions: list[int] = field(default_factory=list)
     _candidates: dict[int, Sample] = field(default_factory=dict)
-    _jumps: JumpDetector = field(default_factory=JumpDetector)
+    _jumps: ChangeDetector = field(default_factory=ChangeDetector)
     _settling: SettleDetector = field(default_factory=SettleDetector)
     _arrivals: list[Jump] = field(default_factory=list)
     _own_frames: int = 0

@@ -29,7 +29,7 @@ class Jump:
     change: float
 
 
-class JumpDetector:
+class ChangeDetector:
     """Feed every tick's change in order; says at once which ticks may matter, so their frame can be kept.
 
     A change is large when it exceeds `MIN_CHANGE` and stands out of the last `RECENT_TICKS`. Of changes closer than

@@ -20,7 +20,7 @@ from decoders.protocol import Decoder
 from decoders.sandbox.child_source import SourceChannel
 from decoders.sandbox.confinement import confine, die_with
 from decoders.sandbox.messages import Messages
-from decoders.sources.counting_source import Metered
+from decoders.sources.counting_source import CountingSource
 from stream.errors import BadMedia, StageError
 from stream.events.asset import SpanPlanned
 from stream.events.frames import MAX_FRAMES_BYTES
@@ -56,7 +56,7 @@ class _Child:
         self._slab = slab
         self._channel = channel
         self._decoder = decoder
-        self._source: Metered | None = None
+        self._source: CountingSource | None = None
         self._sent = self._freed = 0
 
     def send(self, message: dict[str, Any]) -> None:
@@ -131,11 +131,11 @@ class _Child:
                 raise _Stopped
             self._freed += 1
 
-    def _opened(self) -> Metered:
+    def _opened(self) -> CountingSource:
         """Kept over consecutive requests for the same, unchanged source."""
         source, same = self._channel.open()
         if self._source is None or not same:
-            self._source = Metered(source, source.opened_version.size_bytes)
+            self._source = CountingSource(source, source.opened_version.size_bytes)
         return self._source
 
 

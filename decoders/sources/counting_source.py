@@ -14,7 +14,7 @@ MAX_PASSES = 3
 """Packets and digest take two passes over a file; one that is read round and round is none that progresses."""
 
 
-class Metered:
+class CountingSource:
     """`read_bytes` counts everything read; while `reporting`, someone hears of it as it goes on."""
 
     def __init__(self, source: Source, size_bytes: int) -> None:

@@ -22,7 +22,7 @@ PASSED_ON = ("Cast", "Transpose")
 FOLDED = ("Add", "Sub", "Mul")
 
 
-class Bottleneck(nn.Module):
+class BottleneckBlock(nn.Module):
     """1x1, 3x3, 1x1 beside the shortcut, which the first block of a stage projects."""
 
     def __init__(self, convolutions: Iterator[nn.Conv2d], *, projects: bool) -> None:
@@ -49,7 +49,7 @@ class OpenNsfwNetwork(nn.Module):
         self.stem = next(left)
         self.blocks = nn.Sequential(
             *chain.from_iterable(
-                (Bottleneck(left, projects=number == 0) for number in range(count)) for count in BLOCKS
+                (BottleneckBlock(left, projects=number == 0) for number in range(count)) for count in BLOCKS
             )
         )
         self.matrix, self.offset = nn.Parameter(matrix), nn.Parameter(offset)

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from models.weights.pins import PINS, Member, Pin
+from models.weights.pins import PINS, Pin, PinnedMember
 from stream.errors import Unavailable
 
 Progress = Callable[[Pin, str], None]
@@ -63,7 +63,7 @@ class WeightsCache:
                     self._extract(archive, member, Path(scratch))
         progress(pin, "fetched")
 
-    def _extract(self, archive: zipfile.ZipFile, member: Member, scratch: Path) -> None:
+    def _extract(self, archive: zipfile.ZipFile, member: PinnedMember, scratch: Path) -> None:
         part = scratch / member.name
         with archive.open(member.path) as source, part.open("wb") as target:
             shutil.copyfileobj(source, target)
@@ -72,7 +72,7 @@ class WeightsCache:
         final.parent.mkdir(exist_ok=True)
         part.replace(final)
 
-    def _path(self, member: Member) -> Path:
+    def _path(self, member: PinnedMember) -> Path:
         return self.directory / member.sha256 / member.name
 
 

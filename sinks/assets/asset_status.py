@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
 from stream.events.asset import AssetStatus, Outcome, Priority, Profile
 from stream.events.grid import segment_range, timecode
@@ -95,7 +95,7 @@ class CellOutcome:
     """Where a cell is done, by space, and its newest failure."""
 
     stored: Mapping[str, Stored] = field(default_factory=dict)
-    failure: Receipt | None = None
+    failure: LedgerEntry | None = None
 
     @property
     def done(self) -> AssetVersion | None:
@@ -113,7 +113,7 @@ class CellOutcome:
         held = max(self.stored.values(), default=None) if not space else self.stored.get(space)
         return held is not None and held.damaged
 
-    def joined(self, item: Receipt) -> "CellOutcome":
+    def joined(self, item: LedgerEntry) -> "CellOutcome":
         if item.outcome is Outcome.DONE:
             fresh = Stored(item.version, item.epoch_ms, bool(item.damaged))
             return replace(self, stored={**self.stored, item.space: max(fresh, self.stored.get(item.space, fresh))})
@@ -127,7 +127,7 @@ Outcomes = Mapping[str, Mapping[int, CellOutcome]]
 """By content key, then by segment."""
 
 
-def outcomes_of(receipts: Iterable[Receipt]) -> Outcomes:
+def outcomes_of(receipts: Iterable[LedgerEntry]) -> Outcomes:
     found: dict[str, dict[int, CellOutcome]] = {}
     for item in receipts:
         cells = found.setdefault(item.content_key, {})
@@ -186,7 +186,7 @@ class _Counting:
     def done_in(self, space: str) -> set[int]:
         return {segment for segment, cell in self._own() if self._counts(segment, cell.done_in(space))}
 
-    def failures(self) -> dict[int, Receipt]:
+    def failures(self) -> dict[int, LedgerEntry]:
         found = {segment: cell.failure for segment, cell in self._own() if cell.failure is not None}
         return {segment: failure for segment, failure in found.items() if self._counts(segment, failure.version)}
 
@@ -213,7 +213,7 @@ def _counts(version: AssetVersion | None, since: AssetVersion | None, content_ke
     return since is None or version >= since
 
 
-def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Standing:
+def _judged(attempt: Attempt, done: int, failures: Mapping[int, LedgerEntry]) -> Standing:
     if done == attempt.segment_count:
         return Standing(AssetStatus.READY, done)
     missing = _ranges(sorted(failures), attempt.duration_ns)
@@ -228,13 +228,13 @@ def _judged(attempt: Attempt, done: int, failures: Mapping[int, Receipt]) -> Sta
     return Standing(status, done, missing, code, _reason(attempt, failures, missing), superseded)
 
 
-def _telling(failures: Mapping[int, Receipt]) -> Receipt:
+def _telling(failures: Mapping[int, LedgerEntry]) -> LedgerEntry:
     """The failure that says most: that the source changed, which voids all the others, else the first."""
     superseded = [segment for segment, item in failures.items() if item.outcome is Outcome.SUPERSEDED]
     return failures[min(superseded or failures)]
 
 
-def _reason(attempt: Attempt, failures: Mapping[int, Receipt], missing: tuple[tuple[int, int], ...]) -> str:
+def _reason(attempt: Attempt, failures: Mapping[int, LedgerEntry], missing: tuple[tuple[int, int], ...]) -> str:
     first = _telling(failures)
     shown = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in missing[:5])
     more = f" and {len(missing) - 5} more ranges" if len(missing) > 5 else ""

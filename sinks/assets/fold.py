@@ -9,7 +9,7 @@ from stream.events.annotations import Annotations, AnnotationsHeader
 from stream.events.ids import Order
 
 
-class Cell(NamedTuple):
+class SpaceCell(NamedTuple):
     """What is replaced as a whole: one segment in one space."""
 
     segment_id: str
@@ -28,16 +28,16 @@ class Fold:
     void: tuple[AnnotationsHeader, ...]
 
 
-def cell_of(header: AnnotationsHeader) -> Cell:
-    return Cell(header.segment_id, header.space.key)
+def cell_of(header: AnnotationsHeader) -> SpaceCell:
+    return SpaceCell(header.segment_id, header.space.key)
 
 
-def fold(batch: Iterable[Annotations], stored: Mapping[Cell, Order], retired: Mapping[str, Retirement]) -> Fold:
+def fold(batch: Iterable[Annotations], stored: Mapping[SpaceCell, Order], retired: Mapping[str, Retirement]) -> Fold:
     """Reduce `batch` to the highest order per cell that is neither retired nor already stored.
 
     `stored` needs the cells of the batch only; `retired` is keyed by `asset_key`.
     """
-    newest: dict[Cell, Annotations] = {}
+    newest: dict[SpaceCell, Annotations] = {}
     known: list[AnnotationsHeader] = []
     outdone: list[AnnotationsHeader] = []
     void: list[AnnotationsHeader] = []

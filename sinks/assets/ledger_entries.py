@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from sinks.assets.fold import Cell
+from sinks.assets.fold import SpaceCell
 from sinks.assets.tombstones import Retirement, asset_key
 from stream.events.annotations import Annotations
 from stream.events.asset import Outcome, SegmentFailed
@@ -40,7 +40,7 @@ RECEIPT_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class LedgerEntry:
     """`space` is empty where the segment failed: a failure belongs to no space. `damaged` is None where it failed, or
     was stored before this was kept.
     """
@@ -66,8 +66,8 @@ class Receipt:
     damaged: bool | None = None
 
     @property
-    def cell(self) -> Cell:
-        return Cell(self.segment_id, self.space)
+    def cell(self) -> SpaceCell:
+        return SpaceCell(self.segment_id, self.space)
 
     @property
     def order(self) -> Order:
@@ -123,7 +123,7 @@ class Receipt:
         return cls(**rest, version=version, outcome=Outcome(row["outcome"]))
 
 
-def receipt_rows(receipts: Iterable[Receipt]) -> pa.Table:
+def receipt_rows(receipts: Iterable[LedgerEntry]) -> pa.Table:
     """`RECEIPT_SCHEMA` rows."""
     rows = [
         {**asdict(item), "version_ms": item.version.append_ms, "version_offset": item.version.offset}
@@ -145,9 +145,9 @@ def under_watermark(ledger: pa.Table, marks: Mapping[str, Retirement]) -> dict[s
     }
 
 
-def worst_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) -> list[Receipt]:
+def worst_failures(failures: Iterable[LedgerEntry], stored: Mapping[SpaceCell, LedgerEntry]) -> list[LedgerEntry]:
     """The failure that counts per segment: newest version, then highest outcome; only those the store lacks."""
-    newest: dict[Cell, Receipt] = {}
+    newest: dict[SpaceCell, LedgerEntry] = {}
     for item in failures:
         held = newest.get(item.cell) or stored.get(item.cell)
         if held is None or _failure_rank(item) > _failure_rank(held):
@@ -155,7 +155,7 @@ def worst_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) 
     return [newest[cell] for cell in sorted(newest)]
 
 
-def known_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) -> list[Receipt]:
+def known_failures(failures: Iterable[LedgerEntry], stored: Mapping[SpaceCell, LedgerEntry]) -> list[LedgerEntry]:
     """Those that tell the store nothing new."""
     return [
         item
@@ -164,5 +164,5 @@ def known_failures(failures: Iterable[Receipt], stored: Mapping[Cell, Receipt]) 
     ]
 
 
-def _failure_rank(item: Receipt) -> tuple[AssetVersion, int, str, str, str]:
+def _failure_rank(item: LedgerEntry) -> tuple[AssetVersion, int, str, str, str]:
     return item.version, item.outcome.rank, item.code, item.stage, item.message

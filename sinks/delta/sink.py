@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sinks.assets.fold import fold
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.sink_batch import Intake, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
@@ -75,7 +75,7 @@ class DeltaSink:
         retired = self._retire(batch)
         folded = fold(batch.annotations, {item.cell: item.order for item in stored}, retired)
         self.store.replace(folded.replace)
-        self.store.record([Receipt.done(item, self._clock.now_ms()) for item in folded.replace])
+        self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace])
         due = {
             item.asset_key
             for item in stored

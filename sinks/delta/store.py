@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.assets.fold import Cell
-from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, Receipt, receipt_rows, under_watermark
+from sinks.assets.fold import SpaceCell
+from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of, void_rows
 from sinks.paths import require_usable
@@ -45,8 +45,10 @@ class DeltaStore:
     def open(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
-        return [Receipt.from_row(row) for row in self._select(SEGMENTS, one_of("asset_key", asset_keys)).to_pylist()]
+    def receipts(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
+        return [
+            LedgerEntry.from_row(row) for row in self._select(SEGMENTS, one_of("asset_key", asset_keys)).to_pylist()
+        ]
 
     def receipts_of(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the receipts of these segments, in any space."""
@@ -72,13 +74,13 @@ class DeltaStore:
             by_space.setdefault(item.header.space.key, []).append(item)
         self.register([items[0].header.space for items in by_space.values()])
         rows = pa.concat_tables([delta_rows(stored_rows(items)) for items in by_space.values()])
-        self.replace_rows(rows, [Cell(item.header.segment_id, item.header.space.key) for item in batch])
+        self.replace_rows(rows, [SpaceCell(item.header.segment_id, item.header.space.key) for item in batch])
 
-    def replace_rows(self, rows: pa.Table, cells: Collection[Cell]) -> None:
+    def replace_rows(self, rows: pa.Table, cells: Collection[SpaceCell]) -> None:
         """`delta_schema` rows of `cells` in place of what they held."""
         self._overwrite(MOMENTS, rows, _cells(cells))
 
-    def record(self, receipts: Sequence[Receipt]) -> None:
+    def record(self, receipts: Sequence[LedgerEntry]) -> None:
         if receipts:
             self._overwrite(SEGMENTS, receipt_rows(receipts), _cells([item.cell for item in receipts]))
 
@@ -106,7 +108,7 @@ class DeltaStore:
         rows = self._select(SPACES).to_pylist()
         return sorted((Space.model_validate_json(row["space"]) for row in rows), key=lambda space: space.key)
 
-    def erase(self, cells: Collection[Cell]) -> None:
+    def erase(self, cells: Collection[SpaceCell]) -> None:
         """Forget these cells and their rows."""
         for name in (MOMENTS, SEGMENTS):
             if cells and (table := self._find(name)) is not None:
@@ -200,7 +202,7 @@ class DeltaStore:
         return pa.table(QueryBuilder().register("found", table).execute(query).read_all()).cast(schema)
 
 
-def _cells(cells: Collection[Cell]) -> str:
+def _cells(cells: Collection[SpaceCell]) -> str:
     """A filter for exactly these cells."""
     by_space: dict[str, list[str]] = {}
     for cell in cells:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sinks.assets.asset_status import outcomes_of
 from sinks.assets.fold import Fold, fold
-from sinks.assets.ledger_entries import Receipt, known_failures, worst_failures
+from sinks.assets.ledger_entries import LedgerEntry, known_failures, worst_failures
 from sinks.assets.lifecycle import (
     AssetState,
     Settled,
@@ -125,10 +125,10 @@ class LanceSink:
         echo = _apply_words(batch, states)
         folded = _folded(batch, stored, states)
         held = {item.cell: item for item in stored}
-        failures = [Receipt.failed(item, self._clock.now_ms()) for item in batch.failures]
+        failures = [LedgerEntry.failed(item, self._clock.now_ms()) for item in batch.failures]
         _echo_cells(echo, states, folded.known, known_failures(failures, held))
         self.store.replace(folded.replace)
-        done = [Receipt.done(item, self._clock.now_ms()) for item in folded.replace]
+        done = [LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace]
         written = [*done, *worst_failures(failures, held)]
         self.store.record(written)
         held.update((item.cell, item) for item in written)
@@ -149,10 +149,10 @@ class LanceSink:
         self,
         batch: Intake,
         states: Mapping[str, AssetState],
-        receipts: Sequence[Receipt],
+        receipts: Sequence[LedgerEntry],
         echo: Mapping[str, set[AssetVersion]],
     ) -> list[Event]:
-        by_asset: dict[str, list[Receipt]] = {}
+        by_asset: dict[str, list[LedgerEntry]] = {}
         for item in receipts:
             by_asset.setdefault(item.asset_key, []).append(item)
         settled = {
@@ -163,7 +163,7 @@ class LanceSink:
         self._sweep(receipts, {key: item.state.retirement for key, item in settled.items()})
         return [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
 
-    def _sweep(self, receipts: Iterable[Receipt], retired: Mapping[str, Retirement]) -> None:
+    def _sweep(self, receipts: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> None:
         """Delete the void rows of every asset whose ledger shows some."""
         due = {
             item.asset_key
@@ -217,7 +217,7 @@ def _echo_cells(
     echo: dict[str, set[AssetVersion]],
     states: Mapping[str, AssetState],
     known: Iterable[AnnotationsHeader],
-    failures: Iterable[Receipt],
+    failures: Iterable[LedgerEntry],
 ) -> None:
     """Add the versions that rely on cells which came again: also a later one, whose status the cell had decided."""
     cells = [
@@ -242,7 +242,7 @@ def _spoken(state: AssetState, word: Word) -> tuple[AssetState, AssetVersion]:
             return state.retired(Retirement.of(word)), word.up_to
 
 
-def _folded(batch: Intake, stored: Sequence[Receipt], states: Mapping[str, AssetState]) -> Fold:
+def _folded(batch: Intake, stored: Sequence[LedgerEntry], states: Mapping[str, AssetState]) -> Fold:
     orders = {item.cell: item.order for item in stored if item.space}
     return fold(batch.annotations, orders, {key: state.retirement for key, state in states.items()})
 

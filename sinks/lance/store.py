@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sinks.assets.asset_status import Standing
 from sinks.assets.fold import cell_of
-from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, Receipt, receipt_rows, under_watermark
+from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
 from sinks.assets.lifecycle import AssetState, expires_at_ms
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.filters import one_of, void_rows
@@ -110,13 +110,13 @@ class LanceIndex:
         marks = {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows.to_pylist()}
         return under_watermark(cells, marks)
 
-    def receipts(self, asset_keys: Collection[str]) -> list[Receipt]:
+    def receipts(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         table = self.tables.find(SEGMENTS)
         if table is None:
             return []
         known = table.schema.names  # an older ledger does not say what is damaged
         columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests" and name in known]
-        return [Receipt.from_row(row) for row in self.tables.select_in(SEGMENTS, "asset_key", asset_keys, columns)]
+        return [LedgerEntry.from_row(row) for row in self.tables.select_in(SEGMENTS, "asset_key", asset_keys, columns)]
 
     def replace(self, batch: Sequence[Annotations]) -> None:
         """Put whole segments in place of what their cells held; unique cells, an empty one clears."""
@@ -138,7 +138,7 @@ class LanceIndex:
             self._register(key, space)
         self.tables.merge(name, rows, "moment_id", replacing=one_of("segment_id", segment_ids))
 
-    def record(self, receipts: Sequence[Receipt]) -> None:
+    def record(self, receipts: Sequence[LedgerEntry]) -> None:
         """Ledger rows, unique by cell, in one commit."""
         if receipts:
             self.tables.ensure(SEGMENTS, RECEIPT_SCHEMA, keyed=("segment_id", "asset_key"))

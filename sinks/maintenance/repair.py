@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.assets.asset_status import Attempt, outcomes_of
-from sinks.assets.fold import Cell
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.fold import SpaceCell
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import AssetState, settle
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.maintenance.verify import Stores, chunks, verify
@@ -43,7 +43,7 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
     return len(cells)
 
 
-def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[Cell], spaces: dict[str, Space]) -> None:
+def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell], spaces: dict[str, Space]) -> None:
     source = {item.cell: item for item in stores.lance.receipts(keys) if item.cell in cells}
     held = {item.cell for item in stores.delta.receipts(keys) if item.cell in cells}
     for key, space in spaces.items():
@@ -57,7 +57,7 @@ def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[Cell], sp
     stores.delta.erase((held | strays) - source.keys())
 
 
-def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[Cell], spaces: dict[str, Space]) -> None:
+def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell], spaces: dict[str, Space]) -> None:
     source = {item.cell: item for item in stores.delta.receipts(keys) if item.cell in cells}
     held = {item.cell for item in stores.lance.receipts(keys) if item.cell in cells and item.space}
     for key, space in spaces.items():
@@ -76,13 +76,13 @@ def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[Cell], sp
     _adopt(stores, keys, spaces)
 
 
-def _of(rows: pa.Table, cells: Collection[Cell]) -> pa.Table:
+def _of(rows: pa.Table, cells: Collection[SpaceCell]) -> pa.Table:
     return rows.filter(pc.is_in(rows["segment_id"], pa.array(sorted(cell.segment_id for cell in cells), pa.string())))
 
 
-def _strays(tables: Sequence[pa.Table], cells: Collection[Cell]) -> set[Cell]:
+def _strays(tables: Sequence[pa.Table], cells: Collection[SpaceCell]) -> set[SpaceCell]:
     """Cells to mend that have rows, with or without a receipt."""
-    found = {Cell(row["segment_id"], row["space"]) for rows in tables for row in rows.to_pylist()}
+    found = {SpaceCell(row["segment_id"], row["space"]) for rows in tables for row in rows.to_pylist()}
     return found & set(cells)
 
 
@@ -102,7 +102,7 @@ def _adopt(stores: Stores, keys: Sequence[str], spaces: dict[str, Space]) -> Non
 
 
 def _state_of(
-    stores: Stores, receipts: Sequence[Receipt], retirement: Retirement, spaces: dict[str, Space]
+    stores: Stores, receipts: Sequence[LedgerEntry], retirement: Retirement, spaces: dict[str, Space]
 ) -> AssetState | None:
     done = [item for item in receipts if item.outcome is Outcome.DONE]
     if not done:

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.assets.fold import Cell
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.fold import SpaceCell
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import SEGMENTS, LanceIndex
 from sinks.schema import VECTORS, delta_rows, delta_schema
@@ -31,7 +31,7 @@ class SpaceReport:
     missing_in_delta: int = 0
     missing_in_lance: int = 0
     different: int = 0
-    cells: set[Cell] = field(default_factory=set)
+    cells: set[SpaceCell] = field(default_factory=set)
     examples: list[str] = field(default_factory=list)
 
 
@@ -95,7 +95,7 @@ def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield keys[start : start + _ASSETS_AT_ONCE]
 
 
-def _orders(receipts: Collection[Receipt]) -> dict[Cell, tuple[Order, int]]:
+def _orders(receipts: Collection[LedgerEntry]) -> dict[SpaceCell, tuple[Order, int]]:
     return {item.cell: (item.order, item.moment_count) for item in receipts if item.outcome is Outcome.DONE}
 
 
@@ -149,7 +149,7 @@ def _apart(left: pa.Array, right: pa.Array) -> set[int]:
 
 def _absent(report: SpaceReport, rows: pa.Table, positions: Sequence[int]) -> int:
     for row in rows.take(positions).select(["segment_id", "moment_id"]).to_pylist() if positions else ():
-        report.cells.add(Cell(row["segment_id"], report.space))
+        report.cells.add(SpaceCell(row["segment_id"], report.space))
         if len(report.examples) < 10:
             report.examples.append(row["moment_id"])
     return len(positions)

@@ -68,7 +68,7 @@ class LiveAsset:
 
 
 @dataclass(frozen=True, slots=True)
-class Freshness:
+class IndexFreshness:
     """`newest_commit_ms`: when a segment was last stored; `oldest_pending_ms`: publication of the oldest asset that
     is not final yet. None where there is none.
     """
@@ -109,13 +109,13 @@ class Catalogue:
             and labels <= set(asset.labels)
         }
 
-    def freshness(self) -> Freshness:
+    def freshness(self) -> IndexFreshness:
         with guarded(self._directory, "the index"):
             pending = self._tables.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
             commits = self._tables.select(SEGMENTS, "", ["done_at_ms"])
         times = [] if pending is None else pending["version_ms"].to_pylist()
         done = [] if commits is None else commits["done_at_ms"].to_pylist()
-        return Freshness(max(done, default=None), min(times, default=None), len(times))
+        return IndexFreshness(max(done, default=None), min(times, default=None), len(times))
 
     def _all_live(self) -> dict[str, LiveAsset]:
         with guarded(self._directory, "the index"):

@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class MomentMatch:
     """A moment that answers a query, or (`MomentIndex.moments`) is simply there: then without scores.
 
     `score` is the fused one, comparable within one answer only; `cosine` is comparable within one space.
@@ -90,7 +90,7 @@ class MomentIndex:
         text: str | None = None,
         filters: Filters | None = None,
         limit: int = 20,
-    ) -> list[Hit]:
+    ) -> list[MomentMatch]:
         """The best `limit` moments. `vector` is L2-normalised and of the size of `column` (`vector` or
         `image_vector`); with `text` too, both rankings are fused.
         """
@@ -130,7 +130,7 @@ class MomentIndex:
             for key in best
         ]
 
-    def moments(self, space_key: str, filters: Filters | None = None, limit: int | None = None) -> list[Hit]:
+    def moments(self, space_key: str, filters: Filters | None = None, limit: int | None = None) -> list[MomentMatch]:
         """Visible moments as they lie in time, by asset."""
         filters = filters or Filters()
         live = self.catalogue.live(filters)
@@ -142,7 +142,7 @@ class MomentIndex:
         found.sort(key=lambda hit: (hit.tenant, hit.asset_id, hit.kind, hit.start_ns))
         return found if limit is None else found[:limit]
 
-    def neighbours(self, space_key: str, hits: Collection[Hit]) -> list[Hit]:
+    def neighbours(self, space_key: str, hits: Collection[MomentMatch]) -> list[MomentMatch]:
         """All moments of the contents that `hits` belong to: what `shots.group_into_shots` needs beside them."""
         live = {hit.content_key: _asset_of(hit) for hit in hits}
         if not live:
@@ -209,14 +209,14 @@ def _cosines(table: Any, vector: Vector, column: str, moment_ids: Sequence[str])
     return dict(zip(rows["moment_id"].to_pylist(), (float(value) for value in values), strict=True))
 
 
-def _asset_of(hit: Hit) -> LiveAsset:
+def _asset_of(hit: MomentMatch) -> LiveAsset:
     return LiveAsset(hit.tenant, hit.project, hit.asset_id, hit.uri, hit.labels, hit.timecode, hit.file_offset_ns)
 
 
-def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:
+def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> MomentMatch:
     asset = live[row["content_key"]]
     fields = {name: row[name] for name in _COLUMNS if name != "tags"}
-    return Hit(
+    return MomentMatch(
         **fields,
         tags=tuple((tag["label"], tag["score"]) for tag in row["tags"]),
         tenant=asset.tenant,
@@ -229,7 +229,7 @@ def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> Hit:
     )
 
 
-def _scored(hit: Hit, score: float, cosine: float | None, ranks: Mapping[str, int], text: str) -> Hit:
+def _scored(hit: MomentMatch, score: float, cosine: float | None, ranks: Mapping[str, int], text: str) -> MomentMatch:
     words = matched_words(text, hit.text) if "text" in ranks else ()
     return replace(
         hit,

@@ -13,7 +13,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GroupOffset:
     """A group in one partition: `acked` is its first unacknowledged offset, `beyond` the offsets acknowledged above
     it, `end` the offset of the next record to come. Asked in this order: commit first, end after.
     """
@@ -35,23 +35,23 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClusterView:
     """Places of all groups, and the ends of partitions, asked in this order; members of each group. An end is that of
     what can be read: `undecided` says how many records of a topic lie behind it, of or after open transactions.
     `topic_ids` change when a topic is deleted and made again.
     """
 
-    places: Sequence[Place]
+    places: Sequence[GroupOffset]
     members: Mapping[str, int]
     ends: Mapping[Key, int]
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     undecided: Mapping[str, int] = field(default_factory=dict)
 
 
-class Watch(Protocol):
+class ClusterWatch(Protocol):
     """A cluster seen from beside (`stream.broker.kafka.watch`)."""
 
-    def look(self, others: Sequence[str]) -> Look: ...
+    def look(self, others: Sequence[str]) -> ClusterView: ...
     def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]: ...
     def restart(self) -> None: ...
     def remember(self, topic: str, places: Mapping[int, int]) -> None: ...

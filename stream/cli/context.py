@@ -22,7 +22,7 @@ __all__ = ["Context", "OfDeployment", "UsageProblem", "checked", "explain", "mak
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NamedDirectory:
     """A directory that need not exist, as it was named, and where that was."""
 
     text: str
@@ -57,8 +57,8 @@ class Context:
     one is wanted: what is for people goes to standard error then.
     """
 
-    state: Place
-    cache: Place
+    state: NamedDirectory
+    cache: NamedDirectory
     deployment: str
     console: Console
     errors: Console
@@ -119,12 +119,14 @@ def make_context(
     )
 
 
-def _place(option: str, given: str | Path | None, variable: str, default: str, environment: Mapping[str, str]) -> Place:
+def _place(
+    option: str, given: str | Path | None, variable: str, default: str, environment: Mapping[str, str]
+) -> NamedDirectory:
     if given is not None:
-        return Place(str(given), option)
+        return NamedDirectory(str(given), option)
     if variable in environment:
-        return Place(environment[variable], variable)
-    return Place(default, f"{option} (by default)")
+        return NamedDirectory(environment[variable], variable)
+    return NamedDirectory(default, f"{option} (by default)")
 
 
 def _sandbox_required(word: str) -> bool:

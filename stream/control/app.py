@@ -24,7 +24,7 @@ from stream.control.state import APP, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
 from stream.events.base import Event
 from stream.observability.status import Status
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import COMPLETIONS, PROGRESS
 
 _log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Control:
         self._status = status
         self._app = app
         self._names = hosting.kafka.names
-        self._decoder = Decoder([PROGRESS])
+        self._decoder = EventDecoder([PROGRESS])
         self._table: Any = app.Table(
             TABLE,
             partitions=hosting.partitions,

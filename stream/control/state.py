@@ -35,7 +35,7 @@ Stored = Callable[[bytes], bytes | None]
 """The value of a key, or None."""
 
 
-class Cell(NamedTuple):
+class CellEntry(NamedTuple):
     """What one stage reported of one segment. `outcomes` holds a bit for each that was ever reported. The length is
     that of a report of done, if there was one: a failure may not know it.
     """
@@ -50,16 +50,16 @@ class Cell(NamedTuple):
     def done(self) -> bool:
         return bool(self.outcomes & _FLAGS[Outcome.DONE])
 
-    def joined(self, other: "Cell") -> "Cell":
+    def joined(self, other: "CellEntry") -> "CellEntry":
         _, video_ns = max((self.done, self.video_ns), (other.done, other.video_ns))
         measures = (max(ours, theirs) for ours, theirs in zip(self[2:], other[2:], strict=True))
-        return Cell(self.outcomes | other.outcomes, video_ns, *measures)
+        return CellEntry(self.outcomes | other.outcomes, video_ns, *measures)
 
     def to_bytes(self) -> bytes:
         return ",".join(map(str, self)).encode()
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> "Cell":
+    def from_bytes(cls, value: bytes) -> "CellEntry":
         return cls(*map(int, value.split(b",")))
 
 
@@ -113,7 +113,7 @@ class AssetHead(BaseModel):
         return cls.model_validate_json(value)
 
 
-_Value = TypeVar("_Value", Cell, AssetName, AssetHead)
+_Value = TypeVar("_Value", CellEntry, AssetName, AssetHead)
 
 
 def entries(payload: Payload, stored: Stored) -> list[Entry]:
@@ -127,7 +127,7 @@ def joined(key: bytes, held: bytes | None, fresh: bytes) -> bytes:
     """Two values of one key as one. Raises `ValueError` for what is no value of such a key."""
     if is_name(key):
         return _joined(AssetName, held, fresh)
-    return _joined(AssetHead, held, fresh) if parsed_key(key) is None else _joined(Cell, held, fresh)
+    return _joined(AssetHead, held, fresh) if parsed_key(key) is None else _joined(CellEntry, held, fresh)
 
 
 def _joined(kind: type[_Value], held: bytes | None, fresh: bytes) -> bytes:
@@ -188,7 +188,7 @@ def _said(payload: Payload) -> list[Entry]:
                 return []
             head = AssetHead(asset=_nameless(payload.asset), segment_count=payload.segment_count)
             key = head_key(payload.asset)
-            cell = Cell(
+            cell = CellEntry(
                 _FLAGS.get(payload.outcome, 0),
                 max(payload.video_ns, 0),
                 payload.cpu_us,

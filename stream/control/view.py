@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stream.control.state import AssetHead, AssetName, Cell, is_name, name_key, parsed_key
+from stream.control.state import AssetHead, AssetName, CellEntry, is_name, name_key, parsed_key
 
 Window = Literal["hour", "day"]
 WINDOW_MS: dict[Window, int] = {"hour": 3_600_000, "day": 86_400_000}
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class Usage:
     """Sums over segments done; each segment of each asset version and stage counts once, with its highest measures."""
 
     video_ns: int = 0
@@ -20,8 +20,8 @@ class Used:
     device_us: int = 0
     read_bytes: int = 0
 
-    def plus(self, cell: Cell) -> "Used":
-        return Used(
+    def plus(self, cell: CellEntry) -> "Usage":
+        return Usage(
             self.video_ns + cell.video_ns,
             self.cpu_us + cell.cpu_us,
             self.device_us + cell.device_us,
@@ -41,7 +41,7 @@ class UsageKey:
 
 
 @dataclass(slots=True)
-class AssetView:
+class TrackedAsset:
     """An asset version and how many of its segments each stage has done. `name` is empty once the asset is deleted."""
 
     head: AssetHead
@@ -60,9 +60,9 @@ class ControlView:
             if parsed_key(key) is None and not is_name(key)
         }
 
-    def usage(self, window: Window, tenant: str | None = None) -> dict[UsageKey, Used]:
+    def usage(self, window: Window, tenant: str | None = None) -> dict[UsageKey, Usage]:
         """In order of time, tenant and stage."""
-        found: dict[UsageKey, Used] = defaultdict(Used)
+        found: dict[UsageKey, Usage] = defaultdict(Usage)
         length_ms = WINDOW_MS[window]
         for head, stage, cell in self._done():
             asset = head.asset
@@ -71,12 +71,12 @@ class ControlView:
                 found[key] = found[key].plus(cell)
         return {key: found[key] for key in sorted(found)}
 
-    def assets(self, tenant: str | None = None) -> list[AssetView]:
+    def assets(self, tenant: str | None = None) -> list[TrackedAsset]:
         """Every asset version, the newest first."""
-        views = {key: AssetView(head, self._name(head)) for key, head in self._heads.items()}
+        views = {key: TrackedAsset(head, self._name(head)) for key, head in self._heads.items()}
         for key in self._table:
             cell = parsed_key(key)
-            if cell is not None and cell[0] in views and Cell.from_bytes(self._table[key]).done:
+            if cell is not None and cell[0] in views and CellEntry.from_bytes(self._table[key]).done:
                 views[cell[0]].done[cell[1]] += 1
         chosen = [view for view in views.values() if tenant in (None, view.head.asset.tenant)]
         return sorted(chosen, key=lambda view: view.head.asset.version, reverse=True)
@@ -85,11 +85,11 @@ class ControlView:
         value = self._table.get(name_key(head))
         return AssetName() if value is None else AssetName.from_bytes(value)
 
-    def _done(self) -> Iterator[tuple[AssetHead, str, Cell]]:
+    def _done(self) -> Iterator[tuple[AssetHead, str, CellEntry]]:
         for key, value in self._table.items():
             parsed = parsed_key(key)
             head = None if parsed is None else self._heads.get(parsed[0])
             if parsed is not None and head is not None:
-                cell = Cell.from_bytes(value)
+                cell = CellEntry.from_bytes(value)
                 if cell.done:
                     yield head, parsed[1], cell

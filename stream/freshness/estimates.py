@@ -3,30 +3,30 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from stream.broker.observation import Place
+from stream.broker.observation import GroupOffset
 from stream.events.grid import SEGMENT_NS
 from stream.freshness.freshness import RATE_WINDOW_S
-from stream.freshness.group_offsets import Places
-from stream.freshness.rates import Busy, Meter
+from stream.freshness.group_offsets import GroupOffsets
+from stream.freshness.rates import BusyRate, RateMeter
 from stream.freshness.snapshot import LaneFlow, StageFlow
 from stream.topology.stage import Stage
 
 
-class Unreported:
+class Estimates:
     """Captions and dead letters tell nobody what they are through with, so a record counts as one cell of footage, and
     all of it as batch: nobody waits for it.
     """
 
     def __init__(self, stages: Sequence[Stage], *, stuck_after_s: float = 300.0) -> None:
         self._stages = stages
-        self._places = Places(stuck_after_s)
+        self._places = GroupOffsets(stuck_after_s)
         self._replicas: dict[str, int] = {}
         self._acked: dict[str, int] = {}
-        self._served = {stage.name: Meter(RATE_WINDOW_S) for stage in stages}
-        self._busy = {stage.name: Busy() for stage in stages}
+        self._served = {stage.name: RateMeter(RATE_WINDOW_S) for stage in stages}
+        self._busy = {stage.name: BusyRate() for stage in stages}
         self._worked_ms: dict[str, int] = {}
 
-    def look(self, places: Iterable[Place], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+    def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
         """One round, as `Freshness.look`."""
         ours = [place for place in places if place.stage in self._served]
         self._places.look(ours, members, turn=turn, now_ms=now_ms)

@@ -11,7 +11,7 @@ from stream.broker.names import DEFAULT
 from stream.clock import Clock
 from stream.freshness.observer import Observation
 from stream.freshness.snapshot import Snapshot
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 from stream.observability import metrics
 from stream.observability.http_endpoints import Answer, served
 from stream.observability.labels import labelled
@@ -27,7 +27,7 @@ class Exporter(Collector):
     An observation older than `stale_s` is not shown any more: a number that stands still would hide that nobody looks.
     """
 
-    def __init__(self, sight: Sight, clock: Clock, *, stale_s: float = 60.0) -> None:
+    def __init__(self, sight: SupervisedObserver, clock: Clock, *, stale_s: float = 60.0) -> None:
         self._sight = sight
         self._clock = clock
         self._stale_s = stale_s
@@ -66,7 +66,7 @@ class Exporter(Collector):
 
 
 def run_exporter(
-    sight: Sight,
+    sight: SupervisedObserver,
     stop: threading.Event,
     announce: Callable[[int], None],
     *,

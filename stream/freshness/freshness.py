@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stream.broker.observation import Place
+from stream.broker.observation import GroupOffset
 from stream.events.asset import Outcome, SegmentProgressed
 from stream.events.grid import MAX_SEGMENTS, SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.freshness.group_offsets import Places
-from stream.freshness.rates import Busy, Meter
+from stream.freshness.group_offsets import GroupOffsets
+from stream.freshness.rates import BusyRate, RateMeter
 from stream.freshness.snapshot import LANES, LaneFlow, Link, Snapshot, StageFlow
 from stream.topology.lanes import Lane, lane_of
 
@@ -74,7 +74,7 @@ _NOTHING = _Cells()
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class UnacknowledgedAsset:
     """A record that the entry stage has not acknowledged. `footage`: an asset to come, no deletion and no bad event."""
 
     partition: int
@@ -90,17 +90,17 @@ class Freshness:
         self._links = links
         self._entry = next(link for link in links if link.upstream is None)
         self._assets: dict[VersionKey, _Asset] = {}
-        self._published: dict[VersionKey, Published] = {}
-        self._places = Places(stuck_after_s)
+        self._published: dict[VersionKey, UnacknowledgedAsset] = {}
+        self._places = GroupOffsets(stuck_after_s)
         self._replicas: dict[str, int] = {}
-        self._arrived = {(link.stage, lane): Meter(ARRIVAL_WINDOW_S) for link in links for lane in LANES}
-        self._served = {link.stage: Meter(RATE_WINDOW_S) for link in links}
+        self._arrived = {(link.stage, lane): RateMeter(ARRIVAL_WINDOW_S) for link in links for lane in LANES}
+        self._served = {link.stage: RateMeter(RATE_WINDOW_S) for link in links}
         self._served_ns = dict.fromkeys((link.stage for link in links), 0)
-        self._busy = {link.stage: Busy() for link in links}
+        self._busy = {link.stage: BusyRate() for link in links}
         self._worked_ms: dict[str, int] = {}
         self._planned_ns, self._planned_assets = 0, 0
 
-    def published(self, key: VersionKey, record: Published) -> None:
+    def published(self, key: VersionKey, record: UnacknowledgedAsset) -> None:
         """An asset's event was appended."""
         self._published[key] = record
         self._arrived[self._entry.stage, record.lane].add(key[2].append_ms, self._mean_asset_ns())
@@ -122,7 +122,7 @@ class Freshness:
         if not self._open(asset):
             del self._assets[key]
 
-    def look(self, places: Iterable[Place], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+    def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
         """End a round: every report is folded that was in `progress` when the groups had just been asked."""
         self._places.look(places, members, turn=turn, now_ms=now_ms)
         self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.concurrency) for link in self._links}

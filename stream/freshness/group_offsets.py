@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stream.broker.observation import Place
+from stream.broker.observation import GroupOffset
 
 MAX_SAMPLES = 512
 
@@ -18,7 +18,7 @@ class _History:
     seen: tuple[int, int] = (-1, -1)
     moved_ms: int = 0
 
-    def look(self, place: Place, turn: int, now_ms: int, *, served: bool) -> None:
+    def look(self, place: GroupOffset, turn: int, now_ms: int, *, served: bool) -> None:
         now = (place.acked, len(place.beyond))
         if now != self.seen or not place.offset_lag or not served:
             self.seen, self.moved_ms = now, now_ms
@@ -39,7 +39,7 @@ class _History:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GroupLag:
     """One stage over all its partitions. `busy_partitions` have records and move; `stuck_share` is the share of its
     records that lie in those that do not.
     """
@@ -55,16 +55,16 @@ class Standing:
         return sum(self.offset_lag.values())
 
 
-class Places:
+class GroupOffsets:
     """The fold. `stuck_after_s` without a step, while members are there and records left, makes a partition stuck."""
 
     def __init__(self, stuck_after_s: float = 300.0) -> None:
         self._stuck_after_ms = stuck_after_s * 1000
         self._history: dict[tuple[str, str, int], _History] = {}
-        self._now: dict[str, list[Place]] = {}
+        self._now: dict[str, list[GroupOffset]] = {}
         self._now_ms = 0
 
-    def look(self, places: Iterable[Place], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+    def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
         """One round's places of every group. `turn` counts up."""
         self._now, self._now_ms = {}, now_ms
         for place in places:
@@ -77,7 +77,7 @@ class Places:
         """Whose places are known."""
         return tuple(self._now)
 
-    def of(self, stage: str, topic: str) -> Mapping[int, Place]:
+    def of(self, stage: str, topic: str) -> Mapping[int, GroupOffset]:
         """The stage's places in a topic by partition."""
         return {place.partition: place for place in self._now.get(stage, ()) if place.topic == topic}
 
@@ -88,14 +88,14 @@ class Places:
             default=-1,
         )
 
-    def standing(self, stage: str) -> Standing:
+    def standing(self, stage: str) -> GroupLag:
         places = self._now.get(stage, [])
         lag: dict[str, int] = {}
         for place in places:
             lag[place.topic] = lag.get(place.topic, 0) + place.offset_lag
         stuck = [place for place in places if self._now_ms - self._held(place).moved_ms >= self._stuck_after_ms]
         left = sum(lag.values())
-        return Standing(
+        return GroupLag(
             offset_lag=lag,
             # A member has work in a partition of any topic, but a stage's main topic decides how many have.
             partitions=max((sum(other.topic == topic for other in places) for topic in lag), default=0),
@@ -104,5 +104,5 @@ class Places:
             stuck_share=sum(place.offset_lag for place in stuck) / left if left else 0.0,
         )
 
-    def _held(self, place: Place) -> _History:
+    def _held(self, place: GroupOffset) -> _History:
         return self._history[place.stage, place.topic, place.partition]

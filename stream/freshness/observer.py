@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stream.broker.contract import Record
-from stream.broker.observation import Key, Watch
+from stream.broker.observation import ClusterWatch, Key
 from stream.clock import Clock
 from stream.errors import BadEvent
 from stream.events.asset import AssetPublished, SegmentProgressed
 from stream.events.ids import AssetVersion
 from stream.freshness.autoscaler import ScalingPolicy, desired_replicas
-from stream.freshness.estimates import Unreported
-from stream.freshness.freshness import Freshness, Published
+from stream.freshness.estimates import Estimates
+from stream.freshness.freshness import Freshness, UnacknowledgedAsset
 from stream.freshness.snapshot import Snapshot, links, unlinked
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.lanes import lane_of
 from stream.topology.topics import ASSETS, DEAD_LETTERS, PROGRESS
 from stream.topology.topology import Topology
@@ -36,7 +36,7 @@ class Observer:
 
     def __init__(
         self,
-        watch: Watch,
+        watch: ClusterWatch,
         topology: Topology,
         clock: Clock,
         policy: ScalingPolicy,
@@ -47,7 +47,7 @@ class Observer:
         self._clock = clock
         self._policy = policy
         self._remembers = remembers
-        self._decoder = Decoder([ASSETS, PROGRESS])
+        self._decoder = EventDecoder([ASSETS, PROGRESS])
         self._topology = topology
         self._topic_ids: Mapping[str, str] = {}
         self._turn = 0
@@ -82,7 +82,7 @@ class Observer:
 
     def _begin(self) -> None:
         self._fold = Freshness(links(self._topology))
-        self._unreported = Unreported(unlinked(self._topology))
+        self._unreported = Estimates(unlinked(self._topology))
         self._kept: dict[int, int] = {}
 
     def _take(self, record: Record) -> None:
@@ -97,7 +97,7 @@ class Observer:
             footage = isinstance(data, AssetPublished)
             lane = lane_of(data.priority if isinstance(data, AssetPublished) else "interactive")
             version = AssetVersion(record.append_time_ms, record.offset)
-            self._fold.published((*who, version), Published(record.partition, record.offset, lane, footage))
+            self._fold.published((*who, version), UnacknowledgedAsset(record.partition, record.offset, lane, footage))
         elif event is not None and isinstance(event.data, SegmentProgressed):
             self._fold.progressed(
                 event.data, at_ms=record.append_time_ms, place=(record.partition, record.offset), turn=self._turn

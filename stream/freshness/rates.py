@@ -3,7 +3,7 @@
 BUCKET_MS = 10_000
 
 
-class Meter:
+class RateMeter:
     """Sums over buckets of 10 s of broker time, kept for `keep_s`. Any order within that time gives the same sums."""
 
     def __init__(self, keep_s: float) -> None:
@@ -53,7 +53,7 @@ class ServiceRate:
         return self._video_s / self._replica_s
 
 
-class Busy:
+class BusyRate:
     """What the replicas that had work did between two rounds: feeds a `ServiceRate`."""
 
     def __init__(self) -> None:

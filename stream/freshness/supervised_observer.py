@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class ObserverFailure:
     """Why nothing is seen, and since when: the last look that saw something, or the first of all."""
 
     since_ms: int
@@ -20,7 +20,7 @@ class Blind:
     message: str
 
 
-class Sight:
+class SupervisedObserver:
     """Looks again and again. `last` is what was seen last, `blind` why the looks since then saw nothing; None while all
     is well. `look` and `follow` from one thread, the rest may be read from any. `failures` counts by code.
     """
@@ -29,7 +29,7 @@ class Sight:
         self._observer = observer
         self._clock = clock
         self.last: Observation | None = None
-        self.blind: Blind | None = None
+        self.blind: ObserverFailure | None = None
         self.failures: dict[str, int] = {}
         self.refused: Fatal | None = None
 
@@ -53,7 +53,7 @@ class Sight:
         """One look that must succeed. Raises `Unavailable`, `Fatal`."""
         self.look()
         if self.blind is not None or self.last is None:
-            blind = self.blind or Blind(0, "broker_unavailable", "nothing was seen")
+            blind = self.blind or ObserverFailure(0, "broker_unavailable", "nothing was seen")
             raise Unavailable(blind.message, code=blind.code)
         return self.last
 
@@ -82,5 +82,5 @@ class Sight:
             since_ms = self.blind.since_ms
         else:
             since_ms = self._clock.now_ms() if self.last is None else self.last.snapshot.at_ms
-        self.blind = Blind(since_ms, error.code, error.message)
+        self.blind = ObserverFailure(since_ms, error.code, error.message)
         self.failures[error.code] = self.failures.get(error.code, 0) + 1

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Timing:
+class ThreadHistogram:
     """What one thread measured; read by any."""
 
     __slots__ = ("_bounds", "counts", "total_s")
@@ -28,7 +28,7 @@ class Timing:
         self.total_s += seconds
 
 
-class Timings(Collector):
+class ThreadedHistogram(Collector):
     """The family: `buckets` are its upper bounds in seconds, rising, without infinity."""
 
     def __init__(
@@ -41,12 +41,12 @@ class Timings(Collector):
         registry: CollectorRegistry,
     ) -> None:
         self._name, self._documentation, self._labels, self._buckets = name, documentation, labels, buckets
-        self._timings: list[tuple[tuple[str, ...], Timing]] = []
+        self._timings: list[tuple[tuple[str, ...], ThreadHistogram]] = []
         registry.register(self)
 
-    def timing(self, *labels: str) -> Timing:
+    def timing(self, *labels: str) -> ThreadHistogram:
         """A new one for each caller; those of the same labels are added when they are scraped."""
-        timing = Timing(self._buckets)
+        timing = ThreadHistogram(self._buckets)
         self._timings.append((labels, timing))
         return timing
 

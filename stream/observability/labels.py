@@ -10,7 +10,7 @@ LABEL = "deployment"
 _NAMED = re.compile(r"\b(rushes_\w+)(?:\{([^}]*)\})?")
 
 
-class Labelled(Collector):
+class LabelledRegistry(Collector):
     """The metrics of `registry`, each sample with the deployment's name."""
 
     def __init__(self, registry: CollectorRegistry, deployment: str) -> None:
@@ -29,7 +29,7 @@ class Labelled(Collector):
 def labelled(registry: CollectorRegistry, deployment: str) -> CollectorRegistry:
     """A registry that shows what `registry` holds."""
     shown = CollectorRegistry(auto_describe=False)
-    shown.register(Labelled(registry, deployment))
+    shown.register(LabelledRegistry(registry, deployment))
     return shown
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from stream.observability.histogram import Timings
+from stream.observability.histogram import ThreadedHistogram
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -192,7 +192,7 @@ class Metrics:
         self.records = _counter(RECORDS, registry)
         self.events = _counter(EVENTS, registry)
         self.sent = _counter(SENT, registry)
-        self.processing = Timings(
+        self.processing = ThreadedHistogram(
             PROCESSING.name, PROCESSING.help, PROCESSING.labels, buckets=PROCESSING.buckets, registry=registry
         )
         self.batch_records = _histogram(BATCH_RECORDS, registry)

@@ -26,26 +26,26 @@ class Annotator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ResourceUsage:
     """What this process has used so far: of its CPUs, in all threads, and of an accelerator."""
 
     cpu_us: int
     device_us: int = 0
 
-    def since(self, before: "Usage", *, shared_by: int) -> Cost:
+    def since(self, before: "ResourceUsage", *, shared_by: int) -> Cost:
         """The part of each of so many cells."""
         parts = max(1, shared_by)
         return Cost((self.cpu_us - before.cpu_us) // parts, (self.device_us - before.device_us) // parts)
 
 
-def process_usage() -> Usage:
+def process_usage() -> ResourceUsage:
     """The models' threads are the process's: in one that runs other stages beside them, theirs are counted too."""
-    return Usage(time.process_time_ns() // 1000)
+    return ResourceUsage(time.process_time_ns() // 1000)
 
 
-def held_device_usage() -> Usage:
+def held_device_usage() -> ResourceUsage:
     """An accelerator is held for as long as a batch takes; results are on the host at its end."""
-    return Usage(time.process_time_ns() // 1000, time.perf_counter_ns() // 1000)
+    return ResourceUsage(time.process_time_ns() // 1000, time.perf_counter_ns() // 1000)
 
 
 class UnderstandOperator:
@@ -62,7 +62,7 @@ class UnderstandOperator:
         annotator: Annotator,
         *,
         epoch_ms: int,
-        usage: Callable[[], Usage] = process_usage,
+        usage: Callable[[], ResourceUsage] = process_usage,
         watch: Callable[[Annotations], None] | None = None,
         alone: bool = False,
     ) -> None:

@@ -57,7 +57,7 @@ def run_control(
     status = Status(APP, StageMetrics(metrics, APP))
     with ExitStack() as held:
         held.callback(broker.close)
-        pulse = Pulse(status, clock)
+        pulse = ControlHealth(status, clock)
         shown = labelled(metrics.registry, kafka.names.deployment)
         asked = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=beside.host, port=beside.port)
         announce(held.enter_context(asked))
@@ -69,7 +69,7 @@ def run_control(
         serve(Hosting(kafka, directory / "control", shared_partitions(broker)), stop, status, check=pulse.check)
 
 
-class Pulse:
+class ControlHealth:
     """How the app and the webhook are, for probes. The app's loop calls `check`; a loop that stopped calling hangs."""
 
     def __init__(self, status: Status, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion
 from stream.sessions.session import OnProgress, RawRecord
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS, TOPICS
 from stream.topology.topology import Topology
 from stream.worker.dead_letters import identity
@@ -40,7 +40,7 @@ class ClusterSession:
         self._clock = clock
         self._address = address
         self._awaited = Awaited()
-        self._decoder = Decoder([PROGRESS])
+        self._decoder = EventDecoder([PROGRESS])
         self._waiting: Mapping[str, str] = {}
         self._ask_s = 0.0
         self._sent_again = False
@@ -152,6 +152,6 @@ def _decoded(record: RawRecord) -> Event | None:
     if topic is None:
         return None
     try:
-        return Decoder([topic]).decode(Record(record.topic, 0, 0, record.key, record.value, record.headers))
+        return EventDecoder([topic]).decode(Record(record.topic, 0, 0, record.key, record.value, record.headers))
     except BadEvent:
         return None

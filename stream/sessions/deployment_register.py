@@ -11,7 +11,7 @@ from stream.errors import BadEvent, Fatal, Unavailable
 from stream.events.aim import Aim
 from stream.events.base import Event, Payload
 from stream.events.deployment import RolloutBegun, StoresClaimed
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import DEPLOYMENTS
 
 STORING = frozenset({"plan", "index", "parquet", "dead-letters"})
@@ -23,7 +23,7 @@ _PATIENCE = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class DeploymentMember:
     """What a process brings: the stores that it opens, the models that it plans for or runs. None for neither."""
 
     deployment: str
@@ -32,20 +32,20 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RegisterEntries:
     """The fold of the topic."""
 
     stores: StoresClaimed | None = None
     aim: Aim | None = None
 
-    def heard(self, payload: Payload) -> "Said":
+    def heard(self, payload: Payload) -> "RegisterEntries":
         if isinstance(payload, StoresClaimed) and (self.stores is None or payload.adopted):
-            return Said(payload, self.aim)
+            return RegisterEntries(payload, self.aim)
         if isinstance(payload, RolloutBegun) and (self.aim is None or payload.aim.epoch_ms > self.aim.epoch_ms):
-            return Said(self.stores, payload.aim)
+            return RegisterEntries(self.stores, payload.aim)
         return self
 
-    def require(self, member: Member) -> None:
+    def require(self, member: DeploymentMember) -> None:
         """Raises `Fatal` where the member does not belong to what was said."""
         mine, theirs = member.stores, self.stores
         if mine is not None and theirs is not None and mine.stores != theirs.stores:
@@ -66,7 +66,7 @@ class Said:
             code="other_models",
         )
 
-    def lacks(self, member: Member) -> list[Payload]:
+    def lacks(self, member: DeploymentMember) -> list[Payload]:
         """What the member has to say before it works."""
         found: list[Payload] = []
         if member.stores is not None and self.stores is None:
@@ -79,12 +79,12 @@ class Said:
 class Register:
     """One process's view of the topic, which exists. `close` it."""
 
-    def __init__(self, broker: Broker, member: Member) -> None:
+    def __init__(self, broker: Broker, member: DeploymentMember) -> None:
         self._broker = broker
         self._member = member
-        self._decoder = Decoder([DEPLOYMENTS])
+        self._decoder = EventDecoder([DEPLOYMENTS])
         self._follower = broker.follow(DEPLOYMENTS.name, _ALL)
-        self._said = Said()
+        self._said = RegisterEntries()
 
     def enter(self, now_ms: int) -> None:
         """Take part, or be refused (`Fatal`). Of two that come at once the first one's word stands."""
@@ -93,7 +93,7 @@ class Register:
         if words := self._said.lacks(self._member):
             announce(self._broker, words, now_ms)
             self._follower.close()
-            self._follower, self._said = self._broker.follow(DEPLOYMENTS.name, _ALL), Said()
+            self._follower, self._said = self._broker.follow(DEPLOYMENTS.name, _ALL), RegisterEntries()
             self._hear_all()
             self._said.require(self._member)
 

@@ -24,7 +24,7 @@ from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
 from stream.runtime.threads import StageThreads
 from stream.sessions.session import OnProgress, RawRecord
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS
 from stream.worker.worker import Pace
 
@@ -78,7 +78,7 @@ class Embedded:
                 self.broker.declare(topic, stage.name)
         held.callback(self.broker.close)
         self._reader = self.broker.consumer([PROGRESS.name], PROGRESS_GROUP)
-        self._decoder = Decoder([PROGRESS])
+        self._decoder = EventDecoder([PROGRESS])
         self._producer = self.broker.producer()
         self._append(RETIREMENTS.name, untold_retirements(self._settings.index_dir, self._settings.parquet_dir))
 

@@ -13,7 +13,7 @@ _UNKNOWN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReplayPart:
     """Some letters, whole."""
 
     letters: tuple[StoredLetter, ...]
@@ -43,25 +43,25 @@ class Replay:
     def assets(self) -> int:
         return len({(item.letter.tenant, item.letter.asset_id) for item in self.chosen})
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[ReplayPart]:
         """At most `MAX_LETTERS` and about `MAX_BYTES` at a time; letters that went meanwhile are left out."""
         waiting: list[str] = []
         size = 0
         for item in self.chosen:
             more = item.value_bytes or _UNKNOWN_BYTES
             if waiting and (len(waiting) == MAX_LETTERS or size + more > MAX_BYTES):
-                yield Part(tuple(self._store.whole(waiting)))
+                yield ReplayPart(tuple(self._store.whole(waiting)))
                 waiting, size = [], 0
             waiting.append(item.letter.letter_id)
             size += more
         if waiting:
-            yield Part(tuple(self._store.whole(waiting)))
+            yield ReplayPart(tuple(self._store.whole(waiting)))
 
-    def begin(self, part: Part) -> None:
+    def begin(self, part: ReplayPart) -> None:
         """Count the attempt, whatever comes of it."""
         self._store.count_replay(part.letters)
 
-    def finish(self, part: Part) -> None:
+    def finish(self, part: ReplayPart) -> None:
         self._store.mark_replayed([item.letter.letter_id for item in part.letters])
 
 
@@ -72,7 +72,7 @@ class Feed:
         self._replay = replay
         self._send = send
         self._parts = replay.parts()
-        self._at: Part | None = None
+        self._at: ReplayPart | None = None
         self.done = 0
 
     def __call__(self) -> bool:

@@ -22,11 +22,11 @@ from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
 from stream.runtime.startup import came_through
 from stream.runtime.threads import StageThreads
-from stream.sessions.deployment_register import MODELLING, STORING, Member, Register
+from stream.sessions.deployment_register import MODELLING, STORING, DeploymentMember, Register
 from stream.topology.stage import Stage
 from stream.topology.topics import DEPLOYMENTS
 from stream.topology.topology import Topology
-from stream.worker.topic_retention import Janitor
+from stream.worker.topic_retention import TopicRetention
 from stream.worker.worker import Pace
 
 
@@ -50,7 +50,7 @@ class Deployment:
 def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
     """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
 
-    What is not kept by age is kept until it is acknowledged, when the `Janitor` deletes it.
+    What is not kept by age is kept until it is acknowledged, when the `TopicRetention` deletes it.
     """
     broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in (*topology.topics, DEPLOYMENTS))
     for stage in topology.stages:
@@ -77,7 +77,7 @@ def run_deployed(
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
     sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
-    pulse = Pulse()
+    pulse = StagesHealth()
     shown = labelled(registry, settings.deployment)
     probes = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
     with closing(understanding), probes, ExitStack() as held:
@@ -87,7 +87,7 @@ def run_deployed(
             return
         pulse.wait("starting")
         read = {source for stage in stages for source in stage.sources}
-        janitor = Janitor(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
+        janitor = TopicRetention(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
         threads = StageThreads(
             stages,
             broker,
@@ -138,14 +138,14 @@ class Entrance:
         if register is not None:
             register.close()
 
-    def _member(self) -> Member:
+    def _member(self) -> DeploymentMember:
         settings = self._understanding.settings
         name = settings.deployment
         aim = self._understanding.aim if self._names & MODELLING else None
         if not self._names & STORING:
-            return Member(name, aim=aim)
+            return DeploymentMember(name, aim=aim)
         mark = identified(settings.state_dir, settings.stores, name, self._broker.cluster())
-        return Member(name, StoresClaimed(stores=mark.stores, place=place_of(settings.state_dir)), aim)
+        return DeploymentMember(name, StoresClaimed(stores=mark.stores, place=place_of(settings.state_dir)), aim)
 
 
 def place_of(state: Path) -> str:
@@ -153,7 +153,7 @@ def place_of(state: Path) -> str:
     return f"{socket.gethostname()}:{state}"
 
 
-class Pulse:
+class StagesHealth:
     """How the stages are, for probes; before the broker has answered there are none, and that is no illness."""
 
     def __init__(self) -> None:

@@ -72,7 +72,7 @@ def encode(event: Event) -> Encoded:
     return Encoded(event.data.partition_key(), message.value, {**message.headers, **replay})
 
 
-class Decoder:
+class EventDecoder:
     """Turns the records of one topic into events of the payload types that the topic carries."""
 
     def __init__(self, topics: Iterable[Topic]) -> None:
@@ -120,7 +120,7 @@ class Decoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimedAsset:
     """Whose asset a publication names."""
 
     tenant: str
@@ -128,7 +128,7 @@ class Claim:
     asset_id: str
 
 
-def claim(record: Record) -> Claim | None:
+def claim(record: Record) -> ClaimedAsset | None:
     """What a record that is no event says of itself all the same: it is a publication of this asset. Only its envelope
     and payload count: keys are for routing, and anybody's record may have the key of anybody's asset.
     """
@@ -138,8 +138,8 @@ def claim(record: Record) -> Claim | None:
         asset_id = AssetPublished.named_in(_data_bytes(envelope))
         if record.unreadable or attributes.get("type") != AssetPublished.type or asset_id is None:
             return None
-        return Claim(_tenant(attributes), _attribute(attributes, "project", 200) or "default", asset_id)
-    except Exception:  # noqa: BLE001 - as in `Decoder.decode`
+        return ClaimedAsset(_tenant(attributes), _attribute(attributes, "project", 200) or "default", asset_id)
+    except Exception:  # noqa: BLE001 - as in `EventDecoder.decode`
         return None
 
 

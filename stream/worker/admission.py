@@ -11,7 +11,7 @@ from stream.events.asset import AssetPublished, SegmentProgressed
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.topology.admission_policy import AdmissionPolicy
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.lanes import Lane, lane_of
 from stream.topology.routing import routes
 from stream.topology.stage import Stage
@@ -45,14 +45,14 @@ class Planning(Protocol):
         """Called once, before anything is processed."""
 
 
-class ReadAhead:
+class Admission:
     """Gives one record at a time. Credit comes back through `progress`, which it follows by itself once opened.
 
     What an operator plans is charged as it is yielded (`charging`), and once more when it is read back, which changes
     nothing.
     """
 
-    def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: Decoder, clock: Clock) -> None:
+    def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: EventDecoder, clock: Clock) -> None:
         """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
         policy = self._policy = stage.admission or AdmissionPolicy()
         progress = routes(stage, topics).get(SegmentProgressed.type)
@@ -66,7 +66,7 @@ class ReadAhead:
         self._broker: Broker | None = None
         self._looked_s = clock.monotonic_s()
         self._progress = progress
-        self._news = Decoder([topics[progress]])
+        self._news = EventDecoder([topics[progress]])
         self._follower: Follower | None = None
         self._refreshed_s = float("-inf")
         self._claims: dict[int, Claim] = {}  # of what was taken last, by identity

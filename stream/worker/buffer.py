@@ -47,7 +47,7 @@ class Queue(Protocol):
     def take(self, now_s: float) -> list[Work]: ...
 
 
-class Inbox:
+class Buffer:
     """Holds at most twice a batch (and at least `MIN_RECORDS`, of quick ones `MIN_QUICK_RECORDS`), and no more once
     `max_bytes` of a batch are held; with a `read_ahead`, as much as the stage's admission allows, in its order.
 

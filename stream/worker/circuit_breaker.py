@@ -5,7 +5,7 @@ from collections import deque
 Asset = tuple[str, str]
 
 
-class StopLimit:
+class CircuitBreaker:
     """Over the last `window` records: exceeded when more than `share` of at least `min_records` failed unexpectedly
     and the failures come from at least two assets. One poisonous asset never stops a stage.
     """

@@ -1,7 +1,7 @@
 """Records to events, and what is not even tried: bytes that are none, and records that killed whoever tried them."""
 
 from stream.errors import BadEvent
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.worker.buffer import Work
 
 MAX_DEATHS_ALONE = 3
@@ -9,7 +9,7 @@ MAX_DEATHS_READING = MAX_DEATHS_ALONE + 2
 """From here on not even the record's bytes are looked at: reading them may be what kills."""
 
 
-def read(work: Work, decoder: Decoder) -> None:
+def read(work: Work, decoder: EventDecoder) -> None:
     """Gives the work its event, or an error, or both where the event must not be tried again."""
     deaths = work.record.deaths
     try:
@@ -22,7 +22,7 @@ def read(work: Work, decoder: Decoder) -> None:
         work.error = _killed(deaths)
 
 
-def parts_of(taken: list[Work], decoder: Decoder, *, singly: bool) -> list[list[Work]]:
+def parts_of(taken: list[Work], decoder: EventDecoder, *, singly: bool) -> list[list[Work]]:
     """What to work off, last first, once what has not been read is: each record by itself (`singly`), or the events
     together and each record with an error alone.
     """

@@ -12,15 +12,15 @@ from stream.events.base import Event
 from stream.observability.metrics import StageMetrics
 from stream.topology.stage import Operator, Stage
 from stream.topology.topics import ASSETS, DEAD_LETTERS, Topic
-from stream.worker.buffer import Inbox, Work
-from stream.worker.circuit_breaker import StopLimit
+from stream.worker.buffer import Buffer, Work
+from stream.worker.circuit_breaker import CircuitBreaker
 from stream.worker.dead_letters import asset_failed, dead_letter, identity, replay_record
-from stream.worker.outputs import Outbox
+from stream.worker.outputs import Outputs
 
 _log = logging.getLogger(__name__)
 
 
-class Failures:
+class ErrorHandling:
     """Applies the error kinds of `stream.errors` to records of one stage."""
 
     def __init__(
@@ -28,8 +28,8 @@ class Failures:
         stage: Stage,
         operator: Operator,
         *,
-        inbox: Inbox,
-        outbox: Outbox,
+        inbox: Buffer,
+        outbox: Outputs,
         topics: Mapping[str, Topic],
         clock: Clock,
         metrics: StageMetrics,
@@ -41,7 +41,7 @@ class Failures:
         self._topics = topics
         self._clock = clock
         self._metrics = metrics
-        self._limit = StopLimit()
+        self._limit = CircuitBreaker()
         self.succeeded = self._limit.succeeded  # called for every batch
 
     def split(self, part: list[Work], error: Exception) -> list[list[Work]]:

@@ -16,7 +16,7 @@ from stream.worker.buffer import Work
 Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
 
 
-class Outbox:
+class Outputs:
     """Sends events and remembers which records wait for their durability. `waiting_since_s` is when the oldest
     unsettled work was finished; None if there is none.
     """

@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 INTERVAL_S = 30.0
 
 
-class Janitor:
+class TopicRetention:
     """Trims `topics` behind the slowest of their `readers`. Any number of processes may do so at once (ADR 0017)."""
 
     def __init__(

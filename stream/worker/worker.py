@@ -13,15 +13,15 @@ from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.observability.metrics import Metrics, StageMetrics
 from stream.observability.status import Status, WorkerState
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.stage import Operator, Stage
 from stream.topology.topics import TOPICS, Topic
-from stream.worker.admission import Planning, ReadAhead
+from stream.worker.admission import Admission, Planning
 from stream.worker.backpressure import Outage, Readers, Throttle
-from stream.worker.buffer import Inbox, Work
+from stream.worker.buffer import Buffer, Work
 from stream.worker.decoding import parts_of
-from stream.worker.error_handling import Failures
-from stream.worker.outputs import Outbox, Outcome, refused
+from stream.worker.error_handling import ErrorHandling
+from stream.worker.outputs import Outcome, Outputs, refused
 
 _log = logging.getLogger(__name__)
 
@@ -71,14 +71,14 @@ class Worker:
         self._metrics = StageMetrics(metrics, stage.name)
         self._throttle = Throttle(stage, broker, readers or {}, metrics, interval_s=pace.throttle_interval_s)
         self._throttled = f"throttled: {', '.join(stage.throttled_by)}"
-        self._decoder = Decoder(topics[source] for source in stage.sources)
+        self._decoder = EventDecoder(topics[source] for source in stage.sources)
         self._operator: Operator = stage.operator()
-        self._outbox = Outbox(stage, broker.producer(), topics, self._metrics)
-        self._read_ahead = ReadAhead(stage, topics, self._decoder, clock) if stage.admission else None
+        self._outbox = Outputs(stage, broker.producer(), topics, self._metrics)
+        self._read_ahead = Admission(stage, topics, self._decoder, clock) if stage.admission else None
         if self._read_ahead is not None and isinstance(self._operator, Planning):
             self._operator.ask(self._read_ahead.coming)
-        self._inbox = Inbox(stage, rng or random.Random(), self._read_ahead)
-        self._failures = Failures(
+        self._inbox = Buffer(stage, rng or random.Random(), self._read_ahead)
+        self._failures = ErrorHandling(
             stage,
             self._operator,
             inbox=self._inbox,

@@ -6,7 +6,7 @@ import pytest
 
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.timeline import seekable
-from decoders.sources.counting_source import Metered
+from decoders.sources.counting_source import CountingSource
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.events.grid import segment_count
@@ -19,8 +19,8 @@ FINE = {"qmin": "1", "qmax": "1"}
 """Large enough that what every opening reads to get to know the file does not count."""
 
 
-def opened(path: Path) -> Metered:
-    return Metered(open_source(str(path), SourcePolicy(roots=(str(path.parent),))), path.stat().st_size)
+def opened(path: Path) -> CountingSource:
+    return CountingSource(open_source(str(path), SourcePolicy(roots=(str(path.parent),))), path.stat().st_size)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from stream.clock import SystemClock
 from stream.errors import Fatal, Unavailable
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus
 from stream.events.base import Event
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS
 from tests.brokers import own_node
 from tests.clips import write_clip
@@ -32,7 +32,7 @@ def publish(broker: KafkaBroker, clip: Path) -> None:
 
 def status_of_clip(broker: KafkaBroker, deadline_s: float) -> AssetStatus | None:
     """The first final status that the index announces."""
-    clock, decoder = SystemClock(), Decoder([PROGRESS])
+    clock, decoder = SystemClock(), EventDecoder([PROGRESS])
     consumer = broker.consumer([PROGRESS.name], "reader")
     try:
         while clock.monotonic_s() < deadline_s:

@@ -25,7 +25,7 @@ from stream.events.ids import AssetVersion
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.observer import Observer
 from stream.freshness.snapshot import StageFlow
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 from stream.pipelines.control import shared_partitions
 from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
@@ -52,7 +52,7 @@ class Cluster:
         self.settings = KafkaSettings(node.servers, commit_interval_s=0.1, names=Names(name))
         self.broker = KafkaBroker(self.settings, SystemClock())
         self._watch = KafkaWatch(self.settings, SystemClock(), {it.name: it.sources for it in TOPOLOGY.stages})
-        self.sight = Sight(Observer(self._watch, TOPOLOGY, SystemClock(), ScalingPolicy()), SystemClock())
+        self.sight = SupervisedObserver(Observer(self._watch, TOPOLOGY, SystemClock(), ScalingPolicy()), SystemClock())
 
     def prepare(self) -> None:
         prepare(self.broker, TOPOLOGY, Deployment(0, partitions=2))

@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition
 from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.commit_metadata import Note
+from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.consumer import KafkaConsumer
 from stream.clock import SystemClock
 from tests.brokers import own_node
@@ -91,6 +91,6 @@ def test_a_record_is_accused_by_the_thread_that_serves_rebalances(broker: KafkaB
     consumer.try_alone(record)
     assert client.threads == ["kafka-judge"]
     (held,) = broker._groups.committed("judge", [TopicPartition("suspected", 0)])
-    assert Note.from_text(held.metadata).trial == record.offset
+    assert CommitMetadata.from_text(held.metadata).trial == record.offset
     consumer.close()
     producer.close()

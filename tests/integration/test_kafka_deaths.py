@@ -13,12 +13,12 @@ from confluent_kafka import TopicPartition
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.commit_metadata import Note
+from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.clock import SystemClock
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import DEAD_LETTERS
 from tests.brokers import own_node
 
@@ -132,7 +132,7 @@ def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(
     done = {json.loads(record.value)["asset_id"] for record in read_until(broker, target, "deadly-reader", 10)}
     assert done == set(names)
     (letter,) = read_until(broker, DEAD_LETTERS.name, "deadly-letters", 1)
-    data = Decoder([DEAD_LETTERS]).decode(letter).data
+    data = EventDecoder([DEAD_LETTERS]).decode(letter).data
     assert isinstance(data, DeadLetter)
     assert (data.code, data.asset_id) == ("worker_killed", "poison")
 
@@ -151,7 +151,7 @@ def test_of_what_was_acknowledged_out_of_order_little_is_done_again(
     def committed() -> set[str]:
         place = broker._commits(group, [partition])[partition]
         assert place.offset == 0
-        return {early[offset] for offset in Note.from_text(place.metadata).acked_offsets(0)}
+        return {early[offset] for offset in CommitMetadata.from_text(place.metadata).acked_offsets(0)}
 
     def start(name: str, *waiting: str) -> tuple[subprocess.Popen[bytes], Callable[[], list[str]]]:
         journal = tmp_path / name

@@ -15,7 +15,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.events.ids import default_asset_id
 from stream.sessions.stage_process import Deployment, run_deployed
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS
 from tests.brokers import own_node
 from tests.notifications import minio, s3
@@ -86,5 +86,5 @@ def _read(consumer: Consumer, count: int, wait_s: float = WAIT_S) -> list[Event]
     deadline_s = clock.monotonic_s() + wait_s
     while len(found) < count and clock.monotonic_s() < deadline_s:
         records = consumer.poll(count, 0.1)
-        found += [Decoder([ASSETS, DEAD_LETTERS]).decode(record) for record in records]
+        found += [EventDecoder([ASSETS, DEAD_LETTERS]).decode(record) for record in records]
     return found

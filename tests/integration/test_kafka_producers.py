@@ -17,7 +17,7 @@ from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator
 from stream.runtime.threads import StageThreads
 from stream.topology.admission_policy import AdmissionPolicy
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
 from stream.worker.worker import Pace
@@ -71,13 +71,13 @@ def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None
         deadline_s = clock.monotonic_s() + WAIT_S
         while (len(plans) < 3 or not deleted or len(buried) < 2) and clock.monotonic_s() < deadline_s:
             for record in reader.poll(100, 0.1):
-                data = Decoder(TOPICS.values()).decode(record).data
+                data = EventDecoder(TOPICS.values()).decode(record).data
                 if isinstance(data, AssetPlanned):
                     plans[data.uri] = data.asset.tenant
                 elif isinstance(data, AssetDeleted):
                     deleted.append(data.asset_id)
             for record in letters.poll(100, 0.0):
-                letter = Decoder([DEAD_LETTERS]).decode(record).data
+                letter = EventDecoder([DEAD_LETTERS]).decode(record).data
                 if isinstance(letter, DeadLetter) and letter.topic == NAMES[ASSETS.name]:
                     buried.append(letter)
     reader.close()

@@ -12,14 +12,14 @@ from stream.broker.contract import Consumer, TopicSpec
 from stream.broker.kafka import broker as broker_module
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.commits import GroupPlace
+from stream.broker.kafka.commits import CommittedOffset
 from stream.broker.kafka.consumer import KafkaConsumer
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
 from stream.errors import Fatal
 from stream.events.asset import AssetDeleted
 from stream.topology.topics import WEEK_MS, Topic
-from stream.worker.topic_retention import Janitor
+from stream.worker.topic_retention import TopicRetention
 from tests.brokers import kafka_servers
 
 WAIT_S = 60.0
@@ -62,7 +62,7 @@ def test_a_stopped_group_loses_nothing_and_the_topic_shrinks_when_it_has_acknowl
     broker.ensure([TopicSpec(topic.name, 2)])
     for group in groups[topic.name]:
         broker.declare(topic.name, group)
-    janitor = Janitor(broker, [topic], groups)
+    janitor = TopicRetention(broker, [topic], groups)
     fill(broker, topic.name, RECORDS)
     quick = broker.consumer([topic.name], "kept-quick")
     acknowledge(quick, RECORDS)
@@ -164,7 +164,7 @@ def done_elsewhere(member: KafkaConsumer, monkeypatch: pytest.MonkeyPatch, offse
     """The group stands at `offset`, and the member does not know: as when it stood still while others went on."""
     places = member._places
 
-    def now(group: str, asked: Sequence[TopicPartition]) -> list[GroupPlace]:
+    def now(group: str, asked: Sequence[TopicPartition]) -> list[CommittedOffset]:
         return [
             replace(place, committed=TopicPartition(place.committed.topic, place.committed.partition, offset))
             for place in places(group, asked)

@@ -8,7 +8,7 @@ import pytest
 
 from sinks.lance.sink import LanceSink
 from sinks.query.catalogue import Filters
-from sinks.query.search import Hit, MomentIndex
+from sinks.query.search import MomentIndex, MomentMatch
 from sinks.query.shots import group_into_shots
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
@@ -42,7 +42,7 @@ def vector_of(item: Annotations, row: int, column: str = "vector") -> list[float
     return list(item.rows[column].to_pylist()[row])
 
 
-def ids(hits: list[Hit]) -> list[str]:
+def ids(hits: list[MomentMatch]) -> list[str]:
     return [hit.asset_id for hit in hits]
 
 

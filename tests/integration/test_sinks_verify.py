@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sinks.assets.fold import Cell
+from sinks.assets.fold import SpaceCell
 from sinks.assets.tombstones import asset_key
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
@@ -93,7 +93,7 @@ def test_each_kind_of_difference_is_counted(pair: Pair) -> None:
     table.delete(f"moment_id = '{first[0]}'")
     table.update(where=f"moment_id = '{first[1]}'", values={"start_ns": 7})
     table.update(where=f"moment_id = '{second[0]}'", values={"vector": [0.5] * 8})
-    cell = Cell(annotations(ref("second"), of=1).header.segment_id, SPACE.key)
+    cell = SpaceCell(annotations(ref("second"), of=1).header.segment_id, SPACE.key)
     pair.delta.store.erase([cell])
     report = verify(pair.lance_directory, pair.delta_directory)
     (found,) = [item for item in report.spaces if item.space == SPACE.key]
@@ -112,7 +112,7 @@ def test_a_missing_receipt_is_a_difference(pair: Pair) -> None:
 
 @pytest.mark.parametrize("target", ["lance", "delta"])
 def test_what_one_store_lost_comes_back(pair: Pair, target: Target) -> None:
-    cells = [Cell(annotations(segment=segment).header.segment_id, SPACE.key) for segment in range(3)]
+    cells = [SpaceCell(annotations(segment=segment).header.segment_id, SPACE.key) for segment in range(3)]
     if target == "delta":
         pair.delta.store.erase(cells)
     else:

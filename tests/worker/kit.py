@@ -15,7 +15,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.events.ids import AssetVersion, digest
 from stream.observability.metrics import Metrics
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, TOPICS
 from stream.worker.worker import Pace, Worker
@@ -143,4 +143,4 @@ class Kit:
         reader = self._readers.setdefault(topic, self.broker.consumer([topic], "reader"))
         records: Sequence[Record] = reader.poll(1000, 0)
         reader.ack(records)
-        return [Decoder([TOPICS[topic]]).decode(record) for record in records]
+        return [EventDecoder([TOPICS[topic]]).decode(record) for record in records]

@@ -14,7 +14,7 @@ from stream.events.base import Event
 from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator, progressed
 from stream.topology.admission_policy import AdmissionPolicy
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
 from stream.worker.worker import Pace, Worker
@@ -92,7 +92,7 @@ class Flood:
         records = self._progress.poll(1000, 0.0)
         self._progress.ack(records)
         for record in records:
-            data = Decoder([PROGRESS]).decode(record).data
+            data = EventDecoder([PROGRESS]).decode(record).data
             if isinstance(data, SegmentProgressed) and data.stage == "index":
                 self.done.add(data.asset.asset_id)
 

@@ -18,7 +18,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.observability.metrics import Metrics
 from stream.operators.webhook import WebhookSettings, webhook_stage
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import COMPLETIONS, DEAD_LETTERS
 from stream.worker.worker import Pace, Worker
 from tests.control import asset_ref, change, event
@@ -61,7 +61,7 @@ class Kit:
         pytest.fail("the stage does not get there")
 
     def letters(self) -> list[DeadLetter]:
-        decoder = Decoder([DEAD_LETTERS])
+        decoder = EventDecoder([DEAD_LETTERS])
         found = [decoder.decode(record).data for record in self._letters.poll(10, 0.0)]
         return [letter for letter in found if isinstance(letter, DeadLetter)]
 

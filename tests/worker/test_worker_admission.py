@@ -23,7 +23,7 @@ from stream.events.grid import SECOND_NS
 from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator
 from stream.topology.admission_policy import AdmissionPolicy
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.lanes import Lane
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
@@ -76,7 +76,7 @@ class Desk:
             self.clock.advance(0.06)
         names = []
         for record in self._spans.poll(10_000, 0):
-            data = Decoder([SPANS]).decode(record).data
+            data = EventDecoder([SPANS]).decode(record).data
             assert isinstance(data, SpanPlanned)
             names.append(data.asset.asset_id)
             self._sent[data.asset.asset_id] = data.asset
@@ -126,7 +126,7 @@ def test_one_asset_keeps_its_order_across_lanes_and_deletions(wide: Desk) -> Non
     wide.publish("b")
     wide.publish("a", uri="/1")
     wide.work(10)
-    told = [Decoder([ANNOTATIONS]).decode(record).data for record in wide._plans.poll(100, 0)]
+    told = [EventDecoder([ANNOTATIONS]).decode(record).data for record in wide._plans.poll(100, 0)]
     of_a = [
         it.uri if isinstance(it, AssetPlanned) else "deleted"
         for it in told
@@ -232,13 +232,13 @@ def test_the_read_ahead_is_bounded() -> None:
 
 def test_what_is_taken_soon_is_decoded_once(wide: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    decode = Decoder.decode
+    decode = EventDecoder.decode
 
-    def counted(self: Decoder, record: Record) -> Event:
+    def counted(self: EventDecoder, record: Record) -> Event:
         read.extend([record.offset] if record.topic == ASSETS.name else [])
         return decode(self, record)
 
-    monkeypatch.setattr(Decoder, "decode", counted)
+    monkeypatch.setattr(EventDecoder, "decode", counted)
     for name in "abc":
         wide.publish(name)
     assert sorted(wide.work(10)) == ["a", "b", "c"]

@@ -15,7 +15,7 @@ from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator
 from stream.pipelines.understanding import reference_topology
 from stream.topology.admission_policy import AdmissionPolicy
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.hops import hops
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
@@ -64,7 +64,7 @@ class Line:
     def spans(self) -> tuple[list[Record], list[SpanPlanned]]:
         """What decode is given and has not acknowledged."""
         records = list(self._decode.poll(100, 0))
-        found = [Decoder([SPANS]).decode(record).data for record in records]
+        found = [EventDecoder([SPANS]).decode(record).data for record in records]
         return records, [it for it in found if isinstance(it, SpanPlanned)]
 
     def skip(self) -> int:
@@ -77,7 +77,7 @@ class Line:
         """Of each plan that was told, the cells that were believed to be done or on their way."""
         records = list(self._plans.poll(100, 0))
         self._plans.ack(records)
-        found = [Decoder([ANNOTATIONS]).decode(record).data for record in records]
+        found = [EventDecoder([ANNOTATIONS]).decode(record).data for record in records]
         return [it.assumed_done for it in found if isinstance(it, AssetPlanned)]
 
     def report(self, span: SpanPlanned, stage: str) -> None:

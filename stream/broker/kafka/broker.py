@@ -25,13 +25,13 @@ from stream.broker.kafka.client import (
     outsider,
     record_of,
 )
-from stream.broker.kafka.commit_metadata import Note
-from stream.broker.kafka.commits import OFFSET_OF_ANOTHER, GroupPlace
+from stream.broker.kafka.commit_metadata import CommitMetadata
+from stream.broker.kafka.commits import OFFSET_OF_ANOTHER, CommittedOffset
 from stream.broker.kafka.consumer import KafkaConsumer
-from stream.broker.kafka.described import Described, described
-from stream.broker.kafka.offsets import GroupOffsets, member_counts
+from stream.broker.kafka.described import TopicDescription, described
+from stream.broker.kafka.offsets import OffsetAdmin, member_counts
 from stream.broker.kafka.producer import KafkaProducer, RecordSizes
-from stream.broker.kafka.questions import END, FIRST, Questions
+from stream.broker.kafka.questions import END, FIRST, AdminQueries
 from stream.broker.kafka.tail import KafkaTail
 from stream.broker.kafka.topic_config import topic_config
 from stream.broker.kafka.topics_now import TopicsNow
@@ -50,8 +50,8 @@ class KafkaBroker:
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._ask = Questions(settings, clock)
-        self._groups = GroupOffsets(settings)
+        self._ask = AdminQueries(settings, clock)
+        self._groups = OffsetAdmin(settings)
         self._now = TopicsNow(lambda names: described(self._ask.client(), names))
         self._limits: dict[str, int] = {}
         self._by_age: set[str] = set()
@@ -115,7 +115,7 @@ class KafkaBroker:
         if not fresh:
             return
         low = self._ask.offsets(fresh, FIRST)
-        note = Note(topic=self._ask.topic_ids[partitions[0].topic]).to_text()
+        note = CommitMetadata(topic=self._ask.topic_ids[partitions[0].topic]).to_text()
         places = [TopicPartition(each.topic, each.partition, low[each], metadata=note) for each in fresh]
 
         def place(_: AdminClient) -> None:
@@ -281,7 +281,7 @@ class KafkaBroker:
         partitions = self._partitions(topic)
         return self._ask.offsets(partitions, FIRST), self._ask.offsets(partitions, END)
 
-    def _watched(self, topic: str) -> Callable[[], Described]:
+    def _watched(self, topic: str) -> Callable[[], TopicDescription]:
         """What the topic is at present."""
         name = self._settings.names.of(topic)
         there = self._ask.described([name])[name]
@@ -300,7 +300,7 @@ class KafkaBroker:
             f"asking for the offsets of {group}", lambda _: self._groups.committed(group, partitions)
         )
         found = {(each.topic, each.partition): each for each in answer if each.offset >= 0}
-        notes = {key: Note.from_text(each.metadata) for key, each in found.items()}
+        notes = {key: CommitMetadata.from_text(each.metadata) for key, each in found.items()}
         unsure = [each for key, each in found.items() if not notes[key].topic]
         ends = self._ask.offsets(unsure, END, IsolationLevel.READ_UNCOMMITTED) if unsure else {}
         commits: dict[TopicPartition, TopicPartition] = {}
@@ -312,14 +312,16 @@ class KafkaBroker:
             commits[each] = held
         return commits
 
-    def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[GroupPlace]:
+    def _places(self, group: str, partitions: Sequence[TopicPartition]) -> list[CommittedOffset]:
         plain = [TopicPartition(each.topic, each.partition) for each in partitions]
         if not plain:
             return []
         there = self._ask.described({each.topic for each in plain})
         low, held = self._ask.offsets(plain, FIRST), self._commits(group, plain)
         return [
-            GroupPlace(held[each], low[each], self._settings.key(each)[0] in self._by_age, there[each.topic].topic_id)
+            CommittedOffset(
+                held[each], low[each], self._settings.key(each)[0] in self._by_age, there[each.topic].topic_id
+            )
             for each in plain
         ]
 

@@ -21,7 +21,7 @@ REACH = (MAX_METADATA_BYTES - 200) // 4 * 3 * 8
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class CommitMetadata:
     """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row
     that died without a step forward. `trial`: an offset that `trial_deaths` owners died trying alone; `trying`: this
     one is at it. `topic`: the id of the topic that the offsets are of; another may bear its name by now.
@@ -50,7 +50,7 @@ class Note:
         return json.dumps(fields)
 
     @classmethod
-    def from_text(cls, text: str | None) -> "Note":
+    def from_text(cls, text: str | None) -> "CommitMetadata":
         """What is no note of ours (another tool committed) says nothing."""
         try:
             fields = json.loads(text or "{}")
@@ -66,7 +66,7 @@ class Note:
         except (ValueError, TypeError, AttributeError, binascii.Error):
             return cls()
 
-    def without_trial(self) -> "Note":
+    def without_trial(self) -> "CommitMetadata":
         return replace(self, trial=None, trial_deaths=0, trying=False)
 
     def of_another(self, position: int, topic_id: str, end: int) -> bool:
@@ -81,14 +81,14 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Takeover:
+class PartitionStart:
     """How a new owner begins: at `position`, without `acked`, with `note` to commit at once. Records below
     `trials_until` must be tried alone.
     """
 
     position: int
     acked: frozenset[int]
-    note: Note
+    note: CommitMetadata
     trials_until: int = 0
 
     def deaths(self, offset: int) -> int | None:
@@ -98,13 +98,13 @@ class Takeover:
         return self.note.trial_deaths if self.note.trial == offset else 0
 
 
-def take_over(position: int, left: Note, in_hand: int = IN_HAND) -> Takeover:
+def take_over(position: int, left: CommitMetadata, in_hand: int = IN_HAND) -> PartitionStart:
     """Judge what the last owner left at `position`, who held at most `in_hand` records in no particular order. One that
     died before it tried what its predecessors had died of, or while a store was away, proves nothing against it.
     """
     acked = left.acked_offsets(position)
     if not left.open:
-        return Takeover(position, acked, Note(acked=left.acked, open=True))
+        return PartitionStart(position, acked, CommitMetadata(acked=left.acked, open=True))
     alone = left.trial is not None and left.trial >= position and left.trial not in acked
     note = replace(
         left,
@@ -114,4 +114,4 @@ def take_over(position: int, left: Note, in_hand: int = IN_HAND) -> Takeover:
         trying=False,
     )
     suspected = alone or note.deaths >= DEATHS_BEFORE_TRIALS
-    return Takeover(position, acked, note, max(acked, default=position) + in_hand if suspected else 0)
+    return PartitionStart(position, acked, note, max(acked, default=position) + in_hand if suspected else 0)

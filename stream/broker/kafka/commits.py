@@ -10,7 +10,7 @@ from stream.broker.acks import AckTracker, PartitionAcks
 from stream.broker.acks import TopicPartition as Key
 from stream.broker.contract import Record
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.commit_metadata import Note, Takeover, take_over
+from stream.broker.kafka.commit_metadata import CommitMetadata, PartitionStart, take_over
 from stream.clock import Clock
 from stream.errors import Fatal
 
@@ -22,7 +22,7 @@ OFFSET_OF_ANOTHER = -2001
 
 
 @dataclass(frozen=True, slots=True)
-class GroupPlace:
+class CommittedOffset:
     """What a group committed for a partition (a negative offset for nothing), the first kept offset, whether its
     records are kept `by_age`, read or not, and the id of the topic.
     """
@@ -33,7 +33,7 @@ class GroupPlace:
     topic_id: str = ""
 
 
-Places = Callable[[str, Sequence[TopicPartition]], Sequence[GroupPlace]]
+Places = Callable[[str, Sequence[TopicPartition]], Sequence[CommittedOffset]]
 """(group, partitions) to where it stands. Asked through another connection: the group's own may be busy with a
 rebalance that waits for the answer."""
 
@@ -44,7 +44,7 @@ class _Held:
     the group, so it is said again.
     """
 
-    note: Note
+    note: CommitMetadata
     committed: tuple[int, str] | None = None
     lost: bool = False
 
@@ -62,11 +62,11 @@ class Commits:
         self._due_s = 0.0
         self._held: dict[Key, _Held] = {}
 
-    def take_over(self, group: str, partitions: Sequence[TopicPartition]) -> dict[Key, Takeover]:
+    def take_over(self, group: str, partitions: Sequence[TopicPartition]) -> dict[Key, PartitionStart]:
         """How to begin with each partition. Raises `Unavailable`, and `Fatal` when unread records are gone that age
         must not take; what it may take is missed by whoever reads on.
         """
-        starts: dict[Key, Takeover] = {}
+        starts: dict[Key, PartitionStart] = {}
         for place in self._places(group, partitions):
             found = place.committed
             key = self._settings.key(found)
@@ -77,11 +77,11 @@ class Commits:
                     *(group, found.topic, found.partition),
                 )
             if found.offset < 0:
-                starts[key] = take_over(place.low, Note(), self._in_hand)
+                starts[key] = take_over(place.low, CommitMetadata(), self._in_hand)
             elif found.offset < place.low and not place.by_age:
                 raise lost_records(group, key, found.offset, place.low)
             else:
-                starts[key] = take_over(found.offset, Note.from_text(found.metadata), self._in_hand)
+                starts[key] = take_over(found.offset, CommitMetadata.from_text(found.metadata), self._in_hand)
             starts[key] = replace(starts[key], note=replace(starts[key].note, topic=place.topic_id))
             self._held[key] = _Held(starts[key].note)
         self._due_s = 0.0
@@ -179,7 +179,7 @@ def lost_records(group: str, key: Key, next_offset: int, low: int, found: str = 
     )
 
 
-def _progressed(note: Note, partition: PartitionAcks) -> Note:
+def _progressed(note: CommitMetadata, partition: PartitionAcks) -> CommitMetadata:
     """The note after what was acknowledged: any step forward ends a series of deaths, but not another's trial."""
     note = replace(note, acked=partition.bitmap(), deaths=0 if partition.stepped else note.deaths)
     over = note.trial is not None and partition.settled(note.trial)

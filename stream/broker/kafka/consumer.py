@@ -14,9 +14,9 @@ from stream.broker.acks import AckTracker
 from stream.broker.acks import TopicPartition as Key
 from stream.broker.contract import IN_HAND, Record
 from stream.broker.kafka.client import KafkaSettings, as_stage_error, made, record_of
-from stream.broker.kafka.commit_metadata import REACH, Takeover
+from stream.broker.kafka.commit_metadata import REACH, PartitionStart
 from stream.broker.kafka.commits import Commits, Places, lost_records
-from stream.broker.kafka.contact import Reach
+from stream.broker.kafka.contact import Reachability
 from stream.broker.kafka.reader import Reader
 from stream.broker.kafka.topics_now import TopicsNow
 from stream.clock import Clock
@@ -65,7 +65,7 @@ class KafkaConsumer:
         self._epoch_of: dict[Key, int] = {}
         self._topics_now = topics_now
         self._topic_ids: dict[str, str] = {}  # of what is read; replaced as a whole
-        self._starts: dict[Key, Takeover] = {}
+        self._starts: dict[Key, PartitionStart] = {}
         self._reader = Reader(settings, group)
         self._waiting: deque[Record] = deque()  # read, and too far ahead
         self._trials: deque[_Trial] = deque()  # asked for by `try_alone`
@@ -74,7 +74,7 @@ class KafkaConsumer:
         self._ended = threading.Event()  # failed, or closed
         self._polled_s = clock.monotonic_s()
         self._closing = threading.Event()
-        self._reach = Reach()
+        self._reach = Reachability()
         self._asked_for = settings.place(topics[0], 0)
         self._consumer = made(
             Consumer, settings, on_commit=self._on_commit, error_cb=self._on_error, **_options(settings, group)

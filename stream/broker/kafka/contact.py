@@ -52,7 +52,7 @@ class Refusals:
             raise Fatal(f"the broker and this client refuse each other: {self._first.str()}; {advice}", code=code)
 
 
-class Reach:
+class Reachability:
     """Whether a member of a group reaches its cluster. librdkafka says when its last connection ends, and an idle one
     ends too; whether that was an outage, the group's coordinator tells: it is asked until it answers.
     """

@@ -13,7 +13,7 @@ _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class TopicDescription:
     """`topic_id` belongs to this very topic: one that is made later under the same name has another. Empty where the
     cluster tells none.
     """
@@ -22,9 +22,11 @@ class Described:
     partitions: tuple[int, ...]
 
 
-def described(client: AdminClient, topics: Collection[str], timeout_s: float = CALL_TIMEOUT_S) -> dict[str, Described]:
+def described(
+    client: AdminClient, topics: Collection[str], timeout_s: float = CALL_TIMEOUT_S
+) -> dict[str, TopicDescription]:
     """By the name on the cluster; a topic that does not exist is left out. Raises `KafkaException`, `TimeoutError`."""
-    found: dict[str, Described] = {}
+    found: dict[str, TopicDescription] = {}
     for name, future in client.describe_topics(TopicCollection(list(topics))).items():
         try:
             there = future.result(timeout_s)
@@ -34,5 +36,5 @@ def described(client: AdminClient, topics: Collection[str], timeout_s: float = C
         else:
             topic_id = str(there.topic_id)
             numbers = tuple(sorted(partition.id for partition in there.partitions))
-            found[name] = Described("" if topic_id == _NO_ID else topic_id, numbers)
+            found[name] = TopicDescription("" if topic_id == _NO_ID else topic_id, numbers)
     return found

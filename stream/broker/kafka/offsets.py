@@ -14,7 +14,7 @@ from stream.broker.kafka.client import CALL_TIMEOUT_S, KafkaSettings, outsider
 from stream.broker.names import Names
 
 
-class GroupOffsets:
+class OffsetAdmin:
     """Thread-safe. One idle client for each group that was asked for, until `close`."""
 
     def __init__(self, settings: KafkaSettings) -> None:

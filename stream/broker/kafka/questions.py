@@ -9,7 +9,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
 
 from stream.broker.kafka.client import CALL_TIMEOUT_S, PATIENCE_S, SETTLING, KafkaSettings, admin, as_stage_error
-from stream.broker.kafka.described import Described, described
+from stream.broker.kafka.described import TopicDescription, described
 from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
 
@@ -18,7 +18,7 @@ FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
-class Questions:
+class AdminQueries:
     """Thread-safe. Raises `Unavailable` while the cluster cannot be reached, `Fatal` where it refuses.
 
     A client that was made before an outage answers most questions after it, but never again who is in a group
@@ -50,7 +50,7 @@ class Questions:
         """The cluster as its nodes know it."""
         return self.patiently("asking for nodes and topics", lambda client: client.list_topics(timeout=CALL_TIMEOUT_S))
 
-    def described(self, topics: Iterable[str]) -> dict[str, Described]:
+    def described(self, topics: Iterable[str]) -> dict[str, TopicDescription]:
         """By the name on the cluster, which topics are asked for by. Raises `Fatal` where one does not exist."""
         names = set(topics)
         found = self.patiently("asking for topics", lambda client: described(client, names))

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 
 from stream.broker.contract import Record
 from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, outsider, record_of
-from stream.broker.kafka.described import Described
+from stream.broker.kafka.described import TopicDescription
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class KafkaTail:
         settings: KafkaSettings,
         starts: Mapping[TopicPartition, int],
         ends: Mapping[TopicPartition, int],
-        now: Callable[[], Described],
+        now: Callable[[], TopicDescription],
         *,
         quiet: bool = False,
     ) -> None:

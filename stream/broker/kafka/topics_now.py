@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from confluent_kafka import KafkaException
 
-from stream.broker.kafka.described import Described
+from stream.broker.kafka.described import TopicDescription
 from stream.errors import StageError
 
 REFRESH_S = 3.0
@@ -18,14 +18,14 @@ class TopicsNow:
     What is not answered, or not there, stays as it was known last.
     """
 
-    def __init__(self, ask: Callable[[Collection[str]], Mapping[str, Described]]) -> None:
+    def __init__(self, ask: Callable[[Collection[str]], Mapping[str, TopicDescription]]) -> None:
         self._ask = ask
-        self._known: dict[str, Described | None] = {}
+        self._known: dict[str, TopicDescription | None] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def watch(self, name: str, there: Described | None = None) -> None:
+    def watch(self, name: str, there: TopicDescription | None = None) -> None:
         """From now on; `there` is what was just found out about it."""
         with self._lock:
             self._known[name] = there or self._known.get(name)
@@ -33,7 +33,7 @@ class TopicsNow:
                 self._thread = threading.Thread(target=self._run, name="topics", daemon=True)
                 self._thread.start()
 
-    def get(self, name: str) -> Described | None:
+    def get(self, name: str) -> TopicDescription | None:
         """None for what is not watched, and before the first answer."""
         return self._known.get(name)
 

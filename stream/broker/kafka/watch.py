@@ -10,11 +10,11 @@ from confluent_kafka.admin import OffsetSpec
 
 from stream.broker.contract import Record
 from stream.broker.kafka.client import CALL_TIMEOUT_S, KafkaSettings, admin, as_stage_error, outsider, record_of
-from stream.broker.kafka.commit_metadata import Note
+from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.contact import Refusals
-from stream.broker.kafka.described import Described, described
-from stream.broker.kafka.offsets import GroupOffsets, member_counts
-from stream.broker.observation import GROUP, Key, Look, Place
+from stream.broker.kafka.described import TopicDescription, described
+from stream.broker.kafka.offsets import OffsetAdmin, member_counts
+from stream.broker.observation import GROUP, ClusterView, GroupOffset, Key
 from stream.clock import Clock
 from stream.errors import Unavailable
 
@@ -39,9 +39,9 @@ class KafkaWatch:
         self._settings = settings
         self._clients: _Clients | None = None
         self._at: dict[Key, int] = {}  # the next offset to read
-        self._topics: Mapping[str, Described] = {}
+        self._topics: Mapping[str, TopicDescription] = {}
 
-    def look(self, others: Sequence[str]) -> Look:
+    def look(self, others: Sequence[str]) -> ClusterView:
         """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
         whose ends are wanted too.
         """
@@ -63,7 +63,7 @@ class KafkaWatch:
 
     def remember(self, topic: str, places: Mapping[int, int]) -> None:
         """Commit where a later reader of `topic` shall begin. Nobody waits for it: if it is lost, more is read."""
-        note = Note(topic=self._topics[topic].topic_id).to_text()
+        note = CommitMetadata(topic=self._topics[topic].topic_id).to_text()
         name = self._settings.names.of(topic)
         offsets = [TopicPartition(name, partition, offset, metadata=note) for partition, offset in places.items()]
         self._asked(
@@ -90,7 +90,7 @@ class KafkaWatch:
                 raise Unavailable(f"{doing}: no answer in time", code="broker_unavailable") from None
             raise
 
-    def _look(self, clients: "_Clients", others: Sequence[str]) -> Look:
+    def _look(self, clients: "_Clients", others: Sequence[str]) -> ClusterView:
         self._topics = self._described(clients, {*chain(*self._groups.values()), *others})
         partitions = {topic: self._partitions(topic) for topic in self._topics}
         commits = {
@@ -102,7 +102,7 @@ class KafkaWatch:
         highs = clients.at(everything, _END, IsolationLevel.READ_UNCOMMITTED)
         lows = clients.at(everything, _FIRST)
         places = [self._place(group, each, lows, ends, highs) for group, found in commits.items() for each in found]
-        return Look(
+        return ClusterView(
             places,
             member_counts(clients.admin, list(self._groups), self._settings.names),
             ends,
@@ -117,13 +117,13 @@ class KafkaWatch:
         lows: Mapping[Key, int],
         ends: Mapping[Key, int],
         highs: Mapping[Key, int],
-    ) -> Place:
-        key, note = self._settings.key(held), Note.from_text(held.metadata)
+    ) -> GroupOffset:
+        key, note = self._settings.key(held), CommitMetadata.from_text(held.metadata)
         if held.offset < 0 or note.of_another(held.offset, self._topics[key[0]].topic_id, highs[key]):
-            return Place(group, *key, lows[key], ends[key])
-        return Place(group, *key, held.offset, ends[key], note.acked_offsets(held.offset))
+            return GroupOffset(group, *key, lows[key], ends[key])
+        return GroupOffset(group, *key, held.offset, ends[key], note.acked_offsets(held.offset))
 
-    def _described(self, clients: "_Clients", topics: Collection[str]) -> dict[str, Described]:
+    def _described(self, clients: "_Clients", topics: Collection[str]) -> dict[str, TopicDescription]:
         names = {self._settings.names.of(topic): topic for topic in topics}
         found = described(clients.admin, names, LOOK_TIMEOUT_S)
         if missing := sorted(names.keys() - found.keys()):
@@ -189,7 +189,7 @@ class _Clients:
     def __init__(self, settings: KafkaSettings) -> None:
         self.settings = replace(settings, refusals=Refusals())
         self.admin = admin(self.settings)
-        self.offsets = GroupOffsets(self.settings)
+        self.offsets = OffsetAdmin(self.settings)
         self.consumer = outsider(self.settings, GROUP, **{"fetch.wait.max.ms": 50, "enable.partition.eof": True})
         self.assigned: set[Key] = set()
 

@@ -8,13 +8,13 @@ from stream.broker.memory.assignment import assign
 from stream.broker.memory.log import Cursor
 
 
-class Member(Protocol):
+class GroupMember(Protocol):
     """What a group must know of a member: which topics it reads."""
 
     topics: tuple[str, ...]
 
 
-M = TypeVar("M", bound=Member)
+M = TypeVar("M", bound=GroupMember)
 
 
 class Group(Generic[M]):

@@ -6,7 +6,7 @@ from stream.broker.acks import PartitionAcks
 from stream.broker.contract import Record
 
 
-class Stored:
+class LogEntry:
     """A kept record and how many groups still need it."""
 
     __slots__ = ("record", "size", "waiting")
@@ -25,10 +25,10 @@ class Log:
     def __init__(self) -> None:
         self.end = 0
         self.bytes = 0
-        self.kept: dict[int, Stored] = {}
+        self.kept: dict[int, LogEntry] = {}
 
     def append(self, record: Record, size: int, waiting: int) -> None:
-        self.kept[self.end] = Stored(record, size, waiting)
+        self.kept[self.end] = LogEntry(record, size, waiting)
         self.bytes += size
         self.end += 1
 

@@ -38,7 +38,7 @@ from stream.cli.options.workers import (
     WorkerOptions,
 )
 from stream.clock import SystemClock
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 from stream.runtime.supervisor import Fleet
 
 
@@ -94,7 +94,7 @@ def autoscale(  # one option per thing a machine decides
         tend(shared, sight, fleet, stop, step_s=min(1.0, interval))
 
 
-def tend(shared: Context, sight: Sight, fleet: Fleet, stop: threading.Event, *, step_s: float) -> None:
+def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threading.Event, *, step_s: float) -> None:
     """Bring the fleet nearer, once a `step_s`, to what was wanted when something was seen last. Looks that fail change
     nothing: who was started goes on. Raises `Fatal` where the cluster refuses the first look.
     """
@@ -114,7 +114,7 @@ def tend(shared: Context, sight: Sight, fleet: Fleet, stop: threading.Event, *, 
         stop.wait(step_s)
 
 
-def wanted(sight: Sight, told: Mapping[str, int]) -> Mapping[str, int]:
+def wanted(sight: SupervisedObserver, told: Mapping[str, int]) -> Mapping[str, int]:
     """What the last look asks for, or what was told before while nothing is seen."""
     blind, last = sight.blind, sight.last
     if blind is None:
@@ -123,6 +123,6 @@ def wanted(sight: Sight, told: Mapping[str, int]) -> Mapping[str, int]:
     return told or ({"plan": 1} if blind.code == "unknown_topic" else {})
 
 
-def _sight(sight: Sight) -> str:
+def _sight(sight: SupervisedObserver) -> str:
     blind = sight.blind
     return "sees again" if blind is None else f"blind: {blind.message}; workers go on as they are"

@@ -21,7 +21,7 @@ from stream.events.grid import SECOND_NS
 from stream.files import read_small
 
 if TYPE_CHECKING:
-    from stream.control.view import AssetView, ControlView
+    from stream.control.view import ControlView, TrackedAsset
 
 BrokerUri = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
 ClientProperties = Annotated[
@@ -158,12 +158,12 @@ def _own_view(shared: Context) -> "ControlView":
     return ControlView(UsageJournal(file_settings(shared).usage_file).read())
 
 
-def _cells(view: "AssetView") -> int:
+def _cells(view: "TrackedAsset") -> int:
     change = view.head.change
     return max(view.head.segment_count, change.segment_count if change else 0)
 
 
-def _asset_json(view: "AssetView") -> dict[str, Any]:
+def _asset_json(view: "TrackedAsset") -> dict[str, Any]:
     head = view.head
     return {
         "tenant": head.asset.tenant,

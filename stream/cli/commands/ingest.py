@@ -146,7 +146,7 @@ def published(
     )
 
 
-class Run:
+class IngestRun:
     """A session ready to take events; `progress` is what became of them."""
 
     def __init__(self, session: Session, live: LiveProgress) -> None:
@@ -187,7 +187,7 @@ def ingesting(
     line_every_s: float = 10.0,
     cluster: Cluster | None = None,
     waits: Callable[[], Mapping[str, str]] = dict,
-) -> Iterator[Run]:
+) -> Iterator[IngestRun]:
     """A session for the block: the stages of this process over the state directory, or those of a cluster."""
     live = LiveProgress(
         shared.errors if quiet else shared.console,
@@ -196,7 +196,7 @@ def ingesting(
         waits=waits,
     )
     with opened(settings, clock, cluster) as session:
-        yield Run(session, live)
+        yield IngestRun(session, live)
 
 
 @contextmanager
@@ -216,7 +216,9 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def report(shared: Context, run: Run, *, finished: bool, json_output: bool, left_out: LeftOut | None = None) -> None:
+def report(
+    shared: Context, run: IngestRun, *, finished: bool, json_output: bool, left_out: LeftOut | None = None
+) -> None:
     """The closing table (or JSON), and the exit code: 1 unless every asset is ready and all that was named could be
     read, 130 when interrupted.
     """

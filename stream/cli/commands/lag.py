@@ -33,7 +33,7 @@ from stream.cli.options.sessions import Cluster
 from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
 from stream.freshness.observer import Observation
 from stream.freshness.snapshot import Snapshot, StageFlow
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 
 
 def lag(
@@ -74,7 +74,7 @@ def view(found: Observation, objective_s: float) -> Group:
     return Group(_table(found, objective_s), *_sentences(found.snapshot))
 
 
-def screen(sight: Sight, objective_s: float) -> Group:
+def screen(sight: SupervisedObserver, objective_s: float) -> Group:
     """What was seen last, and how long ago where nothing is seen any more."""
     blind, last = sight.blind, sight.last
     parts: list[RenderableType] = []
@@ -119,7 +119,7 @@ def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _follow(shared: Context, sight: Sight, objective_s: float, interval_s: float) -> None:
+def _follow(shared: Context, sight: SupervisedObserver, objective_s: float, interval_s: float) -> None:
     stop = threading.Event()
     with (
         following(sight, interval_s),

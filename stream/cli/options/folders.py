@@ -38,7 +38,7 @@ _APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 
 @dataclass(slots=True)
-class Walk:
+class FolderWalk:
     """One folder. Iterate it for the paths of footage in ascending order; `left_out` and `followed`, the linked files
     among them, are filled meanwhile.
     """

@@ -18,7 +18,7 @@ from stream.freshness.autoscaler import PRIOR_SERVICE, ScalingPolicy
 from stream.pipelines.settings import ModelChoice, Settings
 
 if TYPE_CHECKING:
-    from stream.freshness.supervised_observer import Sight
+    from stream.freshness.supervised_observer import SupervisedObserver
 
 _RATE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 Broker = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
@@ -55,11 +55,11 @@ class Watched:
 
 
 @contextmanager
-def observing(watched: Watched) -> Iterator["Sight"]:
+def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
     """Looks at the topology on that broker."""
     from stream.broker.kafka.watch import KafkaWatch
     from stream.freshness.observer import Observer
-    from stream.freshness.supervised_observer import Sight
+    from stream.freshness.supervised_observer import SupervisedObserver
     from stream.pipelines.understanding import Understanding
 
     clock = SystemClock()
@@ -71,13 +71,13 @@ def observing(watched: Watched) -> Iterator["Sight"]:
     groups = {stage.name: stage.sources for stage in topology.stages}
     watch = KafkaWatch(watched.cluster.settings(), clock, groups)
     try:
-        yield Sight(Observer(watch, topology, clock, watched.policy, remembers=watched.remembers), clock)
+        yield SupervisedObserver(Observer(watch, topology, clock, watched.policy, remembers=watched.remembers), clock)
     finally:
         watch.close()
 
 
 @contextmanager
-def following(sight: "Sight", interval_s: float) -> Iterator[None]:
+def following(sight: "SupervisedObserver", interval_s: float) -> Iterator[None]:
     """Looks every `interval_s` for the block, from a thread: a look at a broker that is away takes its time."""
     stop = threading.Event()
     thread = threading.Thread(target=sight.follow, args=(stop, interval_s), name="sight", daemon=True)

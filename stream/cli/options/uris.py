@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decoders.sources.uris import describe, local_path
-from stream.cli.options.folders import Walk
+from stream.cli.options.folders import FolderWalk
 from stream.cli.options.left_out import LeftOut
 from stream.errors import BadMedia
 from stream.events.ids import default_asset_id, is_default_asset_id, is_name
@@ -66,7 +66,7 @@ def expand(arguments: Iterable[str]) -> Targets:
 
 
 def _walk(folder: str, targets: Targets) -> None:
-    walk = Walk(folder, targets.left_out)
+    walk = FolderWalk(folder, targets.left_out)
     found = list(walk)
     for path in found:
         targets.take_path(path)

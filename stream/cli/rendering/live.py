@@ -131,7 +131,7 @@ def closing_table(changes: Iterable[AssetChanged]) -> Table:
     return table
 
 
-class Told(Protocol):
+class Outcomes(Protocol):
     """What is told of an asset: by an event or by the index."""
 
     @property
@@ -144,7 +144,7 @@ class Told(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
 
-def reason(told: Told) -> str:
+def reason(told: Outcomes) -> str:
     """Why an asset is not whole, in words, with the missing and the damaged ranges, and what else is worth knowing."""
     parts = [told.reason] if told.reason else []
     parts += [f"missing {_ranges(told.missing_ns)}"] if told.missing_ns else []

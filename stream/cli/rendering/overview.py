@@ -13,7 +13,7 @@ from stream.clock import SystemClock
 from stream.control.progress import Progress
 from stream.errors import BadEvent
 from stream.pipelines.understanding import Understanding
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.topics import PROGRESS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_
 
 def _told(broker: "KafkaBroker") -> Progress:
     """All of `progress` that is kept, folded."""
-    progress, decoder = Progress(), Decoder([PROGRESS])
+    progress, decoder = Progress(), EventDecoder([PROGRESS])
     tail = broker.tail(PROGRESS.name, from_start=True)
     try:
         while tail.behind:

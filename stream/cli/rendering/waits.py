@@ -7,7 +7,7 @@ from stream.cli.commands.lag import duration
 from stream.cli.options.observer import Watched, following, observing
 from stream.cli.options.sessions import Cluster
 from stream.freshness.autoscaler import ScalingPolicy
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 
 INTERVAL_S = 1.0
 
@@ -17,7 +17,7 @@ class Waits:
     be asked from any thread.
     """
 
-    def __init__(self, sight: Sight) -> None:
+    def __init__(self, sight: SupervisedObserver) -> None:
         self._sight = sight
 
     def __call__(self) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.cli.options.folders import Walk
+from stream.cli.options.folders import FolderWalk
 from stream.cli.options.left_out import LeftOut
 
 FOOTAGE = {
@@ -37,7 +37,7 @@ def left_out() -> LeftOut:
     return LeftOut()
 
 
-def names(walk: Walk) -> list[str]:
+def names(walk: FolderWalk) -> list[str]:
     return [Path(path).name for path in walk]
 
 
@@ -46,7 +46,7 @@ def test_footage_is_taken_whatever_it_is_called(tmp_path: Path, left_out: LeftOu
     called = ["clip", "clip.bin", "CLIP.MOD", "clip.insv", "clip.lrv", "clip.qt", "clip.xyz", ".hidden.mp4", "a.ts"]
     for name in called:
         (tmp_path / name).write_bytes(FOOTAGE[kind])
-    assert names(Walk(str(tmp_path), left_out)) == sorted(called)
+    assert names(FolderWalk(str(tmp_path), left_out)) == sorted(called)
     assert not left_out.counts
     assert not left_out.failures
 
@@ -54,7 +54,7 @@ def test_footage_is_taken_whatever_it_is_called(tmp_path: Path, left_out: LeftOu
 def test_what_is_called_footage_is_taken_so_that_somebody_is_told(tmp_path: Path, left_out: LeftOut) -> None:
     for name in ("a.mp4", "b.MOV", "c.insv", "d.rmvb", "e.m2ts", "f.264"):
         (tmp_path / name).write_bytes(b"" if name == "a.mp4" else b"no footage at all")
-    assert len(names(Walk(str(tmp_path), left_out))) == 6
+    assert len(names(FolderWalk(str(tmp_path), left_out))) == 6
 
 
 LEFT_OUT = {
@@ -88,7 +88,7 @@ def test_what_is_left_out_is_counted_by_kind(tmp_path: Path, left_out: LeftOut, 
     for name, content in LEFT_OUT[kind].items():
         (tmp_path / "sub" / name).write_bytes(content)
     (tmp_path / "ok.mp4").write_bytes(FOOTAGE["MP4"])
-    assert names(Walk(str(tmp_path), left_out)) == ["ok.mp4"]
+    assert names(FolderWalk(str(tmp_path), left_out)) == ["ok.mp4"]
     assert left_out.counts == {kind: len(LEFT_OUT[kind])}
     (line,) = left_out.lines()
     assert line.startswith(f"Left out, {kind}: {len(LEFT_OUT[kind])} (")
@@ -99,7 +99,7 @@ def test_trash_is_not_walked(tmp_path: Path, left_out: LeftOut) -> None:
     for folder in (".Trashes", "$RECYCLE.BIN", ".Trash-1000", "System Volume Information", "kept"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.mp4").write_bytes(FOOTAGE["MP4"])
-    assert list(Walk(str(tmp_path), left_out)) == [str(tmp_path / "kept" / "a.mp4")]
+    assert list(FolderWalk(str(tmp_path), left_out)) == [str(tmp_path / "kept" / "a.mp4")]
     assert left_out.counts == {"system files": 4}
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_file_is_named_and_blocks_nothing(tmp_path: Path, left_out: L
     os.mkfifo(tmp_path / "pipe.mp4")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
-        assert names(Walk(str(tmp_path), left_out)) == []
+        assert names(FolderWalk(str(tmp_path), left_out)) == []
     assert left_out.counts == {"pipes, sockets and devices": 3}
 
 
@@ -127,7 +127,7 @@ def test_links(tmp_path: Path, left_out: LeftOut) -> None:
     (card / "out").symlink_to(tmp_path / "elsewhere")
     (card / "gone.mp4").symlink_to(tmp_path / "gone.mp4")
     (card / "loop.mp4").symlink_to(card / "loop.mp4")
-    walk = Walk(str(card), left_out)
+    walk = FolderWalk(str(card), left_out)
     assert list(walk) == [str(card / "b.mp4"), str(card / "sub" / "a.mp4")]
     assert walk.followed == [str(card / "b.mp4")]
     assert left_out.counts == {"links to what is there already": 4, "linked folders": 1}
@@ -157,7 +157,7 @@ def test_what_may_not_be_read_is_named(tmp_path: Path, left_out: LeftOut, monkey
 
     monkeypatch.setattr(os, "scandir", scandir)
     monkeypatch.setattr(os, "open", opening)
-    assert names(Walk(str(tmp_path), left_out)) == ["film.mp4", "ok.mp4"]
+    assert names(FolderWalk(str(tmp_path), left_out)) == ["film.mp4", "ok.mp4"]
     assert {Path(each.path).name: each.reason for each in left_out.failures} == {
         "locked": "the folder cannot be listed: permission denied; let this user read it",
         "secret": "the file cannot be read: permission denied; let this user read it",

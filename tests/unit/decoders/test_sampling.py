@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from decoders.pictures.geometry import MAX_JUMP_SAMPLES
 from decoders.sampling.cells import Cell, FullSampler
-from decoders.sampling.change_detection import MIN_DISTANCE_TICKS, Jump, JumpDetector, needed
+from decoders.sampling.change_detection import MIN_DISTANCE_TICKS, ChangeDetector, Jump, needed
 from stream.events.frames import Colour
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, TICK_NS, dense_ticks, segment_count
 
@@ -124,7 +124,7 @@ def test_no_frame_at_all() -> None:
 
 @given(st.lists(st.floats(0, 255), min_size=250, max_size=250))
 def test_jumps_are_apart_and_few(changes: list[float]) -> None:
-    detector = JumpDetector()
+    detector = ChangeDetector()
     for tick, change in enumerate(changes):
         detector.is_jump(tick, change)
     ticks = [jump.tick for jump in detector.jumps]

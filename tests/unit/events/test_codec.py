@@ -15,11 +15,11 @@ from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.dead_letter import REPLAY_HEADER
 from stream.events.frames import FRAMES_SCHEMA
-from stream.topology.codec import Decoder, encode
+from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import TOPICS
 
 APPEND_MS = 1_700_000_000_999
-DECODER = Decoder(TOPICS.values())
+DECODER = EventDecoder(TOPICS.values())
 
 
 def record(value: bytes, headers: dict[str, bytes] | None = None) -> Record:

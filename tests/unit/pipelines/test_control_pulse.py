@@ -17,7 +17,7 @@ from stream.control.app import _started
 from stream.errors import Unavailable
 from stream.observability.metrics import Metrics, StageMetrics
 from stream.observability.status import Status
-from stream.pipelines.control import SILENCE_S, Pulse, Served, run_control
+from stream.pipelines.control import SILENCE_S, ControlHealth, Served, run_control
 
 
 def fresh_status() -> Status:
@@ -27,7 +27,7 @@ def fresh_status() -> Status:
 def test_a_loop_that_stopped_is_not_healthy_and_one_that_begins_is_not_ready() -> None:
     clock = ManualClock()
     status = fresh_status()
-    pulse = Pulse(status, clock)
+    pulse = ControlHealth(status, clock)
     clock.advance(2 * SILENCE_S)
     assert pulse.healthy() == (True, "ok"), "a long recovery is no hang"
     assert pulse.ready() == (False, "rushes-control: starting")

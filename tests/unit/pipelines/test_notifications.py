@@ -15,13 +15,13 @@ from stream.events.base import Event
 from stream.events.ids import default_asset_id
 from stream.events.notifications import ObjectChange
 from stream.operators.notifications import BucketRule, NotificationOperator
-from stream.topology.codec import Decoder
+from stream.topology.codec import EventDecoder
 from stream.topology.topics import NOTIFICATIONS
 from stream.worker.dead_letters import replay_record
 from tests.notifications import minio, s3
 
 APPEND_MS = 1_800_000_000_000
-DECODER = Decoder([NOTIFICATIONS])
+DECODER = EventDecoder([NOTIFICATIONS])
 
 
 def bridged(kind: str, key: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from stream.clock import ManualClock
 from stream.errors import Fatal
 from stream.events.aim import Aim
 from stream.events.deployment import StoresClaimed
-from stream.sessions.deployment_register import Member, Register, announce
+from stream.sessions.deployment_register import DeploymentMember, Register, announce
 from stream.topology.topics import DEPLOYMENTS
 
 MINE, OTHERS = (StoresClaimed(stores=name * 32, place=f"host:/{name}") for name in "ab")
@@ -27,7 +27,7 @@ def broker() -> MemoryBroker:
 
 
 def enter(broker: MemoryBroker, stores: StoresClaimed | None = None, aim: Aim | None = None) -> Register:
-    register = Register(broker, Member("rushes", stores, aim))
+    register = Register(broker, DeploymentMember("rushes", stores, aim))
     register.enter(1)
     return register
 
@@ -50,7 +50,7 @@ def test_the_first_stores_are_the_deployments(broker: MemoryBroker) -> None:
 
 
 def test_of_two_that_come_at_once_the_first_word_stands(broker: MemoryBroker) -> None:
-    late = Register(broker, Member("rushes", OTHERS))
+    late = Register(broker, DeploymentMember("rushes", OTHERS))
     late._hear_all()
     announce(broker, [MINE], 1)
     with pytest.raises(Fatal, match="host:/a"):
@@ -85,13 +85,13 @@ def test_other_models_of_an_earlier_roll_out_are_refused(broker: MemoryBroker) -
 @pytest.mark.parametrize(
     ("member", "word", "ends"),
     [
-        (Member("rushes", aim=OLD), Member("rushes", aim=NEW), True),
-        (Member("rushes", aim=OLD), Member("rushes", aim=SAME), False),
-        (Member("rushes"), Member("rushes", aim=NEW), False),
+        (DeploymentMember("rushes", aim=OLD), DeploymentMember("rushes", aim=NEW), True),
+        (DeploymentMember("rushes", aim=OLD), DeploymentMember("rushes", aim=SAME), False),
+        (DeploymentMember("rushes"), DeploymentMember("rushes", aim=NEW), False),
     ],
 )
 def test_who_works_ends_when_a_later_roll_out_has_other_models(
-    broker: MemoryBroker, member: Member, word: Member, ends: bool, monkeypatch: pytest.MonkeyPatch
+    broker: MemoryBroker, member: DeploymentMember, word: DeploymentMember, ends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stream.sessions.deployment_register.WATCH_S", 0.0)
     register, stop = Register(broker, member), threading.Event()

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.assets.fold import Cell, cell_of, fold
+from sinks.assets.fold import SpaceCell, cell_of, fold
 from sinks.assets.tombstones import Retirement, asset_key
 from stream.events.annotations import Annotations
 from stream.events.ids import AssetVersion, Order
@@ -29,8 +29,8 @@ RETIREMENTS = [
 ]
 
 
-def run(batches: Sequence[Sequence[Annotations]], retirement: Retirement | None) -> dict[Cell, Order]:
-    held: dict[Cell, Order] = {}
+def run(batches: Sequence[Sequence[Annotations]], retirement: Retirement | None) -> dict[SpaceCell, Order]:
+    held: dict[SpaceCell, Order] = {}
     retired = {} if retirement is None else {ASSET: retirement}
     for batch in batches:
         folded = fold(batch, held, retired)
@@ -51,7 +51,7 @@ def test_final_state_is_the_highest_order_per_cell(
     repeated = data.draw(st.permutations(chosen + data.draw(st.lists(st.sampled_from(chosen), max_size=8))))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(repeated)), max_size=5)) | {0, len(repeated)})
     batches = [[ITEMS[index] for index in repeated[start:end]] for start, end in pairwise(cuts)]
-    expected: dict[Cell, Order] = {}
+    expected: dict[SpaceCell, Order] = {}
     for index in chosen:
         header = ITEMS[index].header
         if retirement is None or not retirement.voids(header.content_key, header.asset.version):

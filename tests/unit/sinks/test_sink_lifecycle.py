@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.assets.asset_status import outcomes_of
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import AssetState, Settled, deleted, deletion_code, expires_at_ms, failed, planned, settle
 from stream.events.annotations import Annotations
 from stream.events.asset import UNKNOWN_ASSET, AssetFailed, AssetPlanned, AssetStatus, SegmentFailed
@@ -23,7 +23,7 @@ class Life:
 
     def __init__(self) -> None:
         self.state = AssetState(tenant="acme", asset_id="clip")
-        self.ledger: list[Receipt] = []
+        self.ledger: list[LedgerEntry] = []
         self.settled: list[Settled] = []
 
     def say(self, *words: Payload | AssetVersion, echo: Sequence[AssetVersion] = ()) -> Settled:
@@ -37,20 +37,20 @@ class Life:
                 case AssetFailed():
                     self.state = failed(self.state, word)
                 case Annotations():
-                    self._store(Receipt.done(word, 0))
+                    self._store(LedgerEntry.done(word, 0))
                 case SegmentFailed():
-                    self._store(Receipt.failed(word, 0))
+                    self._store(LedgerEntry.failed(word, 0))
         settled = settle(self.state, outcomes_of(self.ledger), echo)
         self.state = settled.state
         self.ledger = [item for item in self.ledger if not self._void(item)]
         self.settled.append(settled)
         return settled
 
-    def _store(self, item: Receipt) -> None:
+    def _store(self, item: LedgerEntry) -> None:
         if not self._void(item):
             self.ledger.append(item)
 
-    def _void(self, item: Receipt) -> bool:
+    def _void(self, item: LedgerEntry) -> bool:
         return self.state.retirement.voids(item.content_key, item.version)
 
     def statuses(self) -> list[AssetStatus]:

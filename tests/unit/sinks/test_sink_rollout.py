@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.assets.asset_status import Outcomes, outcomes_of
-from sinks.assets.ledger_entries import Receipt
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import MAX_ASKED, AssetState, Settled, planned, settle
 from stream.events.aim import NO_AIM, Aim
 from stream.events.annotations import Annotations, Space
@@ -30,7 +30,7 @@ class Index:
 
     def __init__(self) -> None:
         self.state = AssetState(tenant="acme", asset_id="clip")
-        self.ledger: list[Receipt] = []
+        self.ledger: list[LedgerEntry] = []
 
     @property
     def outcomes(self) -> Outcomes:
@@ -41,7 +41,7 @@ class Index:
             if isinstance(word, AssetPlanned):
                 self.state = planned(self.state, word)
             else:
-                self.ledger.append(Receipt.done(word, 0))
+                self.ledger.append(LedgerEntry.done(word, 0))
         settled = settle(self.state, self.outcomes, () if again is None else [make.version(again)], aim)
         self.state = settled.state
         return settled

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream.control.app import credentials
 from stream.control.state import completion, completion_id, entries, head_key, is_name
-from stream.control.view import ControlView, UsageKey, Used
+from stream.control.view import ControlView, Usage, UsageKey
 from stream.errors import Fatal
 from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
@@ -45,12 +45,12 @@ def test_any_permutation_and_duplication_gives_the_same_table(events: list[Paylo
 def test_usage_counts_each_done_segment_once_with_its_highest_measures(events: list[Payload]) -> None:
     reports = [item for item in events if isinstance(item, SegmentProgressed)]
     cells = {(item.asset, item.stage, item.segment) for item in reports if item.outcome is Outcome.DONE}
-    expected: dict[UsageKey, Used] = {}
+    expected: dict[UsageKey, Usage] = {}
     for asset, stage, segment in cells:
         mine = [item for item in reports if (item.asset, item.stage, item.segment) == (asset, stage, segment)]
         key = UsageKey(asset.version.append_ms // HOUR_MS * HOUR_MS, asset.tenant, stage)
-        sums = expected.get(key, Used())
-        expected[key] = Used(
+        sums = expected.get(key, Usage())
+        expected[key] = Usage(
             sums.video_ns + max(item.video_ns for item in mine if item.outcome is Outcome.DONE),
             sums.cpu_us + max(item.cpu_us for item in mine),
             sums.device_us + max(item.device_us for item in mine),
@@ -75,7 +75,7 @@ def test_usage_and_progress_of_two_tenants() -> None:
     )
     view = ControlView(table)
     day = NOON_MS // (24 * HOUR_MS) * 24 * HOUR_MS
-    assert view.usage("day", "t") == {UsageKey(day, "t", "decode"): Used(SEGMENT_NS, 6, 0, 7)}
+    assert view.usage("day", "t") == {UsageKey(day, "t", "decode"): Usage(SEGMENT_NS, 6, 0, 7)}
     assert list(view.usage("day")) == [UsageKey(day, "t", "decode"), UsageKey(day + 24 * HOUR_MS, "u", "decode")]
     newest, older = view.assets()
     assert (newest.name.asset_id, newest.head.asset.version, dict(newest.done)) == ("b", theirs.version, {"decode": 1})

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.broker.observation import Place
+from stream.broker.observation import GroupOffset
 from stream.events.asset import AssetRef, Outcome, Priority, SegmentProgressed
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.freshness.freshness import Freshness, Published
+from stream.freshness.freshness import Freshness, UnacknowledgedAsset
 from stream.freshness.snapshot import links
 from stream.pipelines.understanding import reference_topology
 
@@ -129,15 +129,15 @@ def test_batch_does_not_show_in_the_interactive_lane() -> None:
     assert (log.lag_s("decode"), log.lag_s("decode", "batch")) == (60.0, 7260.0)
 
 
-def place(stage: str, topic: str, acked: int, end: int, beyond: frozenset[int] = frozenset()) -> Place:
-    return Place(stage, topic, 0, acked, end, beyond)
+def place(stage: str, topic: str, acked: int, end: int, beyond: frozenset[int] = frozenset()) -> GroupOffset:
+    return GroupOffset(stage, topic, 0, acked, end, beyond)
 
 
 def test_unplanned_assets_wait_for_plan_until_it_acknowledges_them_in_any_order() -> None:
     log = Log()
     for offset, priority in enumerate(("batch", "interactive", "interactive")):
         key = ("t", f"a{offset}", AssetVersion(NOW_MS + offset * 1000, offset))
-        log.fold.published(key, Published(0, offset, "batch" if priority == "batch" else "interactive"))
+        log.fold.published(key, UnacknowledgedAsset(0, offset, "batch" if priority == "batch" else "interactive"))
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (59.0, 60.0)
     log.fold.look([place("plan", "assets", 0, 3, frozenset({1}))], {}, turn=1, now_ms=NOW_MS)
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (58.0, 60.0)
@@ -148,13 +148,13 @@ def test_unplanned_assets_wait_for_plan_until_it_acknowledges_them_in_any_order(
 def test_the_unplanned_count_with_the_mean_length_of_the_planned() -> None:
     log = Log()
     log.planned()
-    log.fold.published(("t", "b", AssetVersion(NOW_MS, 9)), Published(0, 9, "interactive"))
+    log.fold.published(("t", "b", AssetVersion(NOW_MS, 9)), UnacknowledgedAsset(0, 9, "interactive"))
     assert log.fold.snapshot(NOW_MS).stage("plan").backlog_video_s == pytest.approx(14)
 
 
 def test_deletions_are_no_footage_to_come() -> None:
     log = Log()
-    log.fold.published(("t", "gone", AssetVersion(NOW_MS, 7)), Published(0, 7, "interactive", footage=False))
+    log.fold.published(("t", "gone", AssetVersion(NOW_MS, 7)), UnacknowledgedAsset(0, 7, "interactive", footage=False))
     log.fold.look([place("plan", "assets", 7, 8)], {}, turn=1, now_ms=NOW_MS)
     plan = log.fold.snapshot(NOW_MS).stage("plan")
     assert plan.lane("interactive").waiting_video_s == 0
@@ -201,8 +201,8 @@ def test_a_partition_is_stuck_when_members_are_there_and_it_does_not_move() -> N
     log = Log()
     for turn in range(1, 70):
         now_ms = NOW_MS + turn * 5000
-        moving = Place("decode", "spans", 0, turn, 200)
-        still = Place("decode", "spans", 1, 3, 203)
+        moving = GroupOffset("decode", "spans", 0, turn, 200)
+        still = GroupOffset("decode", "spans", 1, 3, 203)
         log.fold.look([moving, still], {"decode": 2}, turn=turn, now_ms=now_ms)
     flow = log.fold.snapshot(now_ms).stage("decode")
     assert (flow.partitions, flow.stuck_partitions) == (2, 1)

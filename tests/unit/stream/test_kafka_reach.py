@@ -5,7 +5,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
-from stream.broker.kafka.contact import Reach
+from stream.broker.kafka.contact import Reachability
 from stream.observability.metrics import Metrics, StageMetrics
 from stream.observability.status import Status
 
@@ -20,7 +20,7 @@ def no_question() -> None:
     raise AssertionError("nobody is to be asked")
 
 
-def looked(reach: Reach, *asks: Callable[[], object]) -> list[bool]:
+def looked(reach: Reachability, *asks: Callable[[], object]) -> list[bool]:
     """After each look: whether there is trouble."""
     found = []
     for ask in asks:
@@ -30,27 +30,27 @@ def looked(reach: Reach, *asks: Callable[[], object]) -> list[bool]:
 
 
 def test_an_outage_lasts_from_the_first_silence_to_the_first_answer() -> None:
-    reach = Reach()
+    reach = Reachability()
     assert looked(reach, no_question) == [False]
     reach.told(DOWN)
     assert looked(reach, silence, silence, list, no_question) == [True, True, False, False]
 
 
 def test_an_idle_connection_that_was_closed_is_no_outage() -> None:
-    reach = Reach()
+    reach = Reachability()
     reach.told(DOWN)
     assert reach.trouble is None
     assert looked(reach, list, no_question) == [False, False]
 
 
 def test_one_broker_of_many_is_no_outage() -> None:
-    reach = Reach()
+    reach = Reachability()
     reach.told(KafkaError(KafkaError._TRANSPORT))
     assert looked(reach, no_question) == [False]
 
 
 def test_who_lost_his_place_is_well_when_he_has_one_again() -> None:
-    reach = Reach()
+    reach = Reachability()
     reach.told(DOWN)
     reach.lost()
     assert looked(reach, silence, list) == [True, True]

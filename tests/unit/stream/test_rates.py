@@ -2,12 +2,12 @@
 
 import pytest
 
-from stream.freshness.rates import Busy
+from stream.freshness.rates import BusyRate
 
 
 def after(rounds: int, *, replicas: int, busy_partitions: int, video_s: float) -> float | None:
     """The rate after rounds of 15 s, in each of which so much was done."""
-    busy = Busy()
+    busy = BusyRate()
     for turn in range(rounds + 1):
         busy.look(
             now_ms=15_000 * turn,

@@ -16,7 +16,7 @@ from stream.errors import Fatal, StageError, Unavailable
 from stream.freshness.exporter import Exporter
 from stream.freshness.observer import Observation
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
-from stream.freshness.supervised_observer import Sight
+from stream.freshness.supervised_observer import SupervisedObserver
 
 AWAY = Unavailable("no answer in time", code="broker_unavailable")
 REFUSED = Fatal("the broker refuses us", code="unauthenticated")
@@ -38,9 +38,9 @@ class Looks:
         return Observation(Snapshot(self._clock.now_ms(), (flow,)), result, 0.1)
 
 
-def sight_of(*results: Mapping[str, int] | Exception) -> tuple[Sight, ManualClock]:
+def sight_of(*results: Mapping[str, int] | Exception) -> tuple[SupervisedObserver, ManualClock]:
     clock = ManualClock()
-    return Sight(Looks(clock, *results), clock), clock  # type: ignore[arg-type]
+    return SupervisedObserver(Looks(clock, *results), clock), clock  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("error", [AWAY, REFUSED, KeyError("assets"), TimeoutError(), RuntimeError("x")])
@@ -76,7 +76,7 @@ def test_a_command_that_looks_once_fails_in_words() -> None:
         sight.now()
 
 
-def served(sight: Sight, clock: ManualClock) -> tuple[tuple[bool, str], dict[str, float]]:
+def served(sight: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool, str], dict[str, float]]:
     exporter = Exporter(sight, clock, stale_s=60.0)
     registry = CollectorRegistry()
     registry.register(exporter)
@@ -107,7 +107,7 @@ def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_wh
 class RecordingFleet:
     """What a supervisor was asked for."""
 
-    def __init__(self, sight: Sight, stop: threading.Event, steps: int) -> None:
+    def __init__(self, sight: SupervisedObserver, stop: threading.Event, steps: int) -> None:
         self.asked: list[Mapping[str, int]] = []
         self._sight, self._stop, self._steps = sight, stop, steps
 
@@ -163,7 +163,7 @@ def test_a_screen_shows_what_was_seen_last_and_that_it_is_old() -> None:
     assert waits() == {}
 
 
-def shown(sight: Sight) -> str:
+def shown(sight: SupervisedObserver) -> str:
     console = Console(width=80)
     with console.capture() as captured:
         console.print(screen(sight, 60.0))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from stream.broker.observation import Place
+from stream.broker.observation import GroupOffset
 from stream.freshness.autoscaler import ScalingPolicy, desired_replicas
 from stream.freshness.bottleneck import bottleneck, gone_in_s
-from stream.freshness.estimates import Unreported
+from stream.freshness.estimates import Estimates
 from stream.freshness.freshness import Freshness
 from stream.freshness.snapshot import Snapshot, links, unlinked
 from stream.pipelines.understanding import reference_topology
@@ -15,25 +15,25 @@ TOPOLOGY = reference_topology()
 
 
 def test_every_stage_has_wanted_replicas() -> None:
-    others = Unreported(unlinked(TOPOLOGY)).flows(NOW_MS)
+    others = Estimates(unlinked(TOPOLOGY)).flows(NOW_MS)
     snapshot = Freshness(links(TOPOLOGY)).snapshot(NOW_MS, others=others)
     assert set(desired_replicas(snapshot, ScalingPolicy())) == {stage.name for stage in TOPOLOGY.stages}
 
 
-def seen(fold: Unreported, turn: int, acked: int, end: int, *, members: int = 1) -> Snapshot:
+def seen(fold: Estimates, turn: int, acked: int, end: int, *, members: int = 1) -> Snapshot:
     """Ten seconds a round; captions has two partitions of which one is empty."""
     now_ms = NOW_MS + turn * 10_000
     places = [
-        Place("caption", "annotations", 0, acked, end),
-        Place("caption", "annotations", 1, 0, 0),
-        Place("decode", "spans", 0, 0, 50),
+        GroupOffset("caption", "annotations", 0, acked, end),
+        GroupOffset("caption", "annotations", 1, 0, 0),
+        GroupOffset("decode", "spans", 0, 0, 50),
     ]
     fold.look(places, {"caption": members}, turn=turn, now_ms=now_ms)
     return Snapshot(now_ms, (), fold.flows(now_ms))
 
 
 def test_records_left_are_batch_footage_of_ten_seconds_each() -> None:
-    fold = Unreported(unlinked(TOPOLOGY))
+    fold = Estimates(unlinked(TOPOLOGY))
     caption = next(it for it in seen(fold, 0, 100, 130, members=0).others if it.stage == "caption")
     assert caption.backlog_video_s == caption.waiting_video_s == 300
     assert caption.lane("interactive").waiting_video_s == 0
@@ -45,7 +45,7 @@ def test_records_left_are_batch_footage_of_ten_seconds_each() -> None:
 
 def test_its_pace_is_measured_and_scaled_on() -> None:
     """20 records in 10 s by one replica are 20 video-seconds per second; 36,000 more within the hour take more."""
-    fold = Unreported(unlinked(TOPOLOGY))
+    fold = Estimates(unlinked(TOPOLOGY))
     for turn in range(8):
         snapshot = seen(fold, turn, 1000 + 20 * turn, 1000 + 20 * turn + 500)
     caption = next(it for it in snapshot.others if it.stage == "caption")

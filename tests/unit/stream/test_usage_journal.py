@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from stream.control.journal import UsageJournal
-from stream.control.view import ControlView, Used
+from stream.control.view import ControlView, Usage
 from stream.events.asset import AssetStatus
 from stream.events.grid import SEGMENT_NS
 from tests.control import asset_ref, change, report
 
 
-def used(path: Path) -> list[Used]:
+def used(path: Path) -> list[Usage]:
     return list(ControlView(UsageJournal(path).read()).usage("day").values())
 
 
@@ -22,7 +22,7 @@ def test_runs_add_up_and_a_cell_done_again_counts_once(tmp_path: Path) -> None:
     run.add([report(first, "decode", 0, 2, cpu_us=5, read_bytes=9)])
     UsageJournal(path).add([report(first, "decode", 0, 2, cpu_us=7, read_bytes=8)])
     UsageJournal(path).add([report(again, "decode", 0, 2, cpu_us=100, read_bytes=0)])
-    assert used(path) == [Used(2 * SEGMENT_NS, 107, 0, 9)]
+    assert used(path) == [Usage(2 * SEGMENT_NS, 107, 0, 9)]
     assert b"named" not in path.read_bytes()
 
 
@@ -44,4 +44,4 @@ def test_what_a_full_disk_refused_is_written_later(tmp_path: Path) -> None:
     assert used(path) == []
     path.parent.mkdir()
     journal.add([])
-    assert used(path) == [Used(SEGMENT_NS, 3, 0, 0)]
+    assert used(path) == [Usage(SEGMENT_NS, 3, 0, 0)]
