@@ -20,6 +20,9 @@ from benchmarks.fairness import Desk
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.roll_out import PARTITIONS, ROLES, SlowShots, roll_out
+from benchmarks.testbed.chaos import unread
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.fleet import Fleet
 from sinks.query.catalogue import Catalogue
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
@@ -29,9 +32,6 @@ from stream.events.asset import AssetStatus
 from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES, SPANS
-from tests.chaos import unread
-from tests.clips import write_clip
-from tests.fleet import Fleet
 
 TIMES = 20
 FLOOD_S, SHORT_FLOOD_S = 150.0, 30.0

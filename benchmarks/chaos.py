@@ -20,9 +20,7 @@ import platformdirs
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.harness import Report, measured
-from stream.broker.node.local import LocalNode, fetch_jars, free_port
-from stream.clock import SystemClock
-from tests.chaos import (
+from benchmarks.testbed.chaos import (
     RECOVERED_S,
     ROLES,
     Chaos,
@@ -33,12 +31,14 @@ from tests.chaos import (
     assert_undisturbed,
     redone,
 )
-from tests.disks import small_disk
-from tests.fleet import Fleet, fleet_command
-from tests.footage import corpus_clips
-from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS
-from tests.watched import watched
-from tests.workload import mixed, undisturbed
+from benchmarks.testbed.disks import small_disk
+from benchmarks.testbed.fleet import Fleet, fleet_command
+from benchmarks.testbed.footage import corpus_clips
+from benchmarks.testbed.observers import watched
+from benchmarks.testbed.permissions import BOUND_BY_PERMISSIONS
+from benchmarks.testbed.workload import mixed, undisturbed
+from stream.broker.node.local import LocalNode, fetch_jars, free_port
+from stream.clock import SystemClock
 
 DISK_MIB = 512
 SETTLE_S = 1800.0

@@ -21,6 +21,8 @@ from benchmarks.cluster import kafka_node
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.roll_out import PARTITIONS, ROLES, WaitingShots, roll_out
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.fleet import Fleet
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
@@ -32,8 +34,6 @@ from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.lanes import Lane
 from stream.topology.topics import ASSETS, PROGRESS
-from tests.clips import write_clip
-from tests.fleet import Fleet
 
 HOG_ASSETS = 10_000
 PROBES = 15

@@ -23,6 +23,8 @@ from benchmarks.footage import DECODE_CHILDREN, HD_FACTS, MODEL_THREADS, SHORT_S
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.searchable import searchable_s
+from benchmarks.testbed.chaos import unread
+from benchmarks.testbed.fleet import PARTITIONS, Fleet, Role, fleet_command
 from benchmarks.topology_cost import PROFILES, ingested
 from benchmarks.warm import TENANT, WarmTopology, warm_topology
 from sinks.query.catalogue import Filters
@@ -33,8 +35,6 @@ from stream.clock import SystemClock
 from stream.events.asset import Profile
 from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
-from tests.chaos import unread
-from tests.fleet import PARTITIONS, Fleet, Role, fleet_command
 
 ROLES = (Role(("plan", "decode"), 1), Role(("understand",), 1), Role(("index", "parquet", "dead-letters"), 1))
 CLIPS = 40

@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from benchmarks.cluster import fill, kafka_node
 from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
+from benchmarks.testbed.cells import RED, cell
 from stream.broker.contract import TopicSpec, record_size
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, record_of
@@ -38,7 +39,6 @@ from stream.topology.codec import Encoded, EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
 from stream.worker.worker import Pace, Worker
-from tests.cells import RED, cell
 
 PARTITIONS = 4
 POLL_RECORDS, POLL_BYTES = 256, 16 << 20

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.testbed.fleet import Role
 from models.hashing import HashingShots
 from models.protocol import Floats
 from stream.broker.kafka.broker import KafkaBroker
@@ -23,7 +24,6 @@ from stream.cli.commands.ingest import stop_on_signals
 from stream.clock import SystemClock
 from stream.pipelines.settings import ModelChoice, Settings
 from stream.sessions.stage_process import Deployment, run_deployed
-from tests.fleet import Role
 
 PARTITIONS = 2
 ROLES = (Role(("plan", "decode"), 1), Role(("understand",), 2), Role(("index", "parquet", "dead-letters"), 1))

@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.harness import Report, median_of
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.kill_loop import Ordeal, Work
+from benchmarks.testbed.runs import assert_same_rows, finish, start, stored_rows
 from sinks.maintenance.verify import verify
 from stream.cli.rendering.live import STAGES
-from tests.clips import write_clip
-from tests.ordeal import Ordeal, Work
-from tests.pipeline import assert_same_rows, finish, start, stored_rows
 
 
 def arguments() -> argparse.Namespace:

@@ -8,9 +8,9 @@ import platformdirs
 import pytest
 from hypothesis import settings
 
+from benchmarks.testbed.footage import corpus
 from models.registry import ModelContext
 from models.weights.fetch import WeightsCache, pin_named
-from tests.footage import corpus
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -1,12 +1,12 @@
-"""Every broker of `tests.brokers.REGISTRY` with fresh topics."""
+"""Every broker of `tests.support.brokers.REGISTRY` with fresh topics."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from tests.broker_bench import SINGLE, SMALL, Bench, names
-from tests.brokers import REGISTRY
+from tests.support.brokers import REGISTRY
+from tests.support.topics_of_own import SINGLE, SMALL, Bench, names
 
 
 @pytest.fixture(params=sorted(REGISTRY))

@@ -15,8 +15,8 @@ from stream.topology.codec import encode
 from stream.topology.stage import Stage
 from stream.topology.topics import Topic
 from stream.worker.worker import Pace, Worker
-from tests.broker_bench import SINGLE, SMALL, WAIT_S, Bench, numbers, read
-from tests.worker.kit import Scripted
+from tests.support.topics_of_own import SINGLE, SMALL, WAIT_S, Bench, numbers, read
+from tests.support.worker_kit import Scripted
 
 
 def test_records_arrive_whole_and_in_order_within_a_partition(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """Reading outside a group, and acknowledging far ahead: what admission asks of every broker."""
 
-from tests.broker_bench import Bench, heard, numbers, read
+from tests.support.topics_of_own import Bench, heard, numbers, read
 
 
 def test_a_follower_sees_history_and_news_of_every_partition_and_keeps_nothing(bench: Bench) -> None:

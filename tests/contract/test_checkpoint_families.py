@@ -11,7 +11,7 @@ import pytest
 from models.protocol import Image, Predictions
 from models.registry import ModelContext, load
 from stream.errors import Fatal
-from tests.checkpoints import WORDS, chat_checkpoint, clip_checkpoint, siglip_checkpoint
+from tests.support.checkpoints import WORDS, chat_checkpoint, clip_checkpoint, siglip_checkpoint
 
 NOTHING = Predictions(np.empty((0, 4), np.float32), np.empty((0, 64), np.float32))
 

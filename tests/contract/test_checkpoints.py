@@ -12,7 +12,7 @@ from models.captions.captioners import MAX_NEW_TOKENS
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext, load
 from stream.errors import Fatal
-from tests.checkpoints import blip_checkpoint, clip_checkpoint, siglip_checkpoint
+from tests.support.checkpoints import blip_checkpoint, clip_checkpoint, siglip_checkpoint
 
 NOTHING = Predictions(np.empty((0, 4), np.float32), np.empty((0, 64), np.float32))
 TEXTS = ["a cat", "the dog on the red street"]

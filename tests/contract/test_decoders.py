@@ -9,6 +9,8 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.testbed.clips import Clip, write_clip
+from benchmarks.testbed.footage import span_of
 from decoders import REGISTRY
 from decoders.protocol import Decoder, Source
 from decoders.sources.opening import open_source
@@ -16,8 +18,6 @@ from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Superseded
 from stream.events.frames import MAX_FRAMES_BYTES, Frames
 from stream.events.grid import DENSE_TICKS, SEGMENT_NS, sample_times, segment_count
-from tests.clips import Clip, write_clip
-from tests.footage import span_of
 
 
 @pytest.fixture(params=sorted(REGISTRY))

@@ -13,7 +13,7 @@ from models import REGISTRY
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext, load
 from stream.events.grid import CONTEXT_TICKS
-from tests.checkpoints import blip_checkpoint, chat_checkpoint, clip_checkpoint, siglip_checkpoint
+from tests.support.checkpoints import blip_checkpoint, chat_checkpoint, clip_checkpoint, siglip_checkpoint
 
 WEIGHTS = {
     "transnetv2": ("transnetv2",),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import models
+from benchmarks.testbed.cells import BLUE, RED, cell
 from models.bundle import Bundle
 from models.registry import ModelContext, load
 from stream.errors import Fatal
 from stream.events.annotations import Annotations
-from tests.cells import BLUE, RED, cell
 
 MODULE = '''
 import numpy as np

@@ -23,7 +23,7 @@ from stream.errors import BadEvent, Unavailable
 from stream.events.annotations import Space
 from stream.events.asset import AssetDeleted, AssetPublished, Outcome, SegmentProgressed
 from stream.events.base import Event
-from tests.annotations import (
+from tests.support.annotations import (
     OTHER_SPACE,
     SPACE,
     annotations,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from confluent_kafka.admin import ResourceType
 
+from benchmarks.testbed.runs import rushes
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.node.local import free_port
@@ -18,10 +19,9 @@ from stream.control.app import CHANGELOG, COMPACTION_LAG_MS
 from stream.control.state import completion_id
 from stream.events.asset import AssetStatus
 from stream.pipelines.control import topics
-from tests.brokers import own_node
-from tests.control import ControlProcess, asset_ref, change, folded, life, publish, table
-from tests.pipeline import rushes
-from tests.receivers import Receiver, receiving
+from tests.support.brokers import own_node
+from tests.support.control import ControlProcess, asset_ref, change, folded, life, publish, table
+from tests.support.receivers import Receiver, receiving
 
 PARTITIONS = 2
 SILENCE_MS = 1500

@@ -13,9 +13,9 @@ from stream.clock import ManualClock, SystemClock
 from stream.events.dead_letter import REPLAY_HEADER
 from stream.sessions.replay import Feed, Replay
 from stream.sessions.session import RawRecord
-from tests.annotations import events
-from tests.brokers import kafka_servers
 from tests.integration.test_sinks_dead_letters import LETTER
+from tests.support.annotations import events
+from tests.support.brokers import kafka_servers
 
 
 def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:

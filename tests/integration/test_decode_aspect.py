@@ -7,11 +7,11 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from models.pictures.colour import images_of
-from tests.footage import span_of
 
 WIDTH, HEIGHT = 360, 288
 SQUARE = 96

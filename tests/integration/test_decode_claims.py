@@ -9,12 +9,12 @@ from pathlib import Path
 import av
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.footage import corpus, span_of
 from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.policy import SourcePolicy
 from stream.errors import StageError
-from tests import forgeries
-from tests.clips import write_clip
-from tests.footage import corpus, span_of
+from tests.support import forgeries
 
 YEARS = 5 * 86_400 * 365 * 3  # in frames of 1/5 s
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from models.pictures.colour import images_of
 from stream.events.frames import Frames
-from tests.colour_reference import Triple, coded, sdr_of
-from tests.footage import span_of
+from tests.support.colour_reference import Triple, coded, sdr_of
 
 
 def _corners(level: float) -> list[Triple]:

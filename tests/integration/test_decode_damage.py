@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.probe import inspect_source
@@ -13,9 +15,7 @@ from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, StageError
 from stream.events.grid import SECOND_NS
-from tests.clips import write_clip
-from tests.footage import span_of
-from tests.numbered import number_in, write_numbered
+from tests.support.numbered_clips import number_in, write_numbered
 
 
 def outcome(path: Path) -> tuple[float, list[tuple[int, bool]], tuple[int, ...]]:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.timeline import seekable
 from decoders.sources.counting_source import CountingSource
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.events.grid import segment_count
-from tests.clips import write_clip
-from tests.footage import span_of
 
 SECONDS = 360
 CELLS_OF_A_PASS = 12

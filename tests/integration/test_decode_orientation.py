@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from models.pictures.colour import images_of
-from tests.pictures import (
+from tests.support.pictures import (
     CORNERS,
     corners,
     decoded,

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from models.pictures.colour import images_of
 from stream.errors import BadMedia
 from stream.events.grid import SECOND_NS
-from tests.footage import span_of
-from tests.pictures import (
+from tests.support.pictures import (
     QUICK,
     corners,
     decoded,

@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection
 from decoders.sandbox import process
@@ -20,8 +22,6 @@ from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
-from tests.clips import write_clip
-from tests.footage import span_of
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_pool_yields_what_the_decoder_yields(clip: Path, found: Inspection) -> N
 def test_a_rogue_costs_its_cells_and_the_next_request_works(
     clip: Path, found: Inspection, decoder: str, limits: dict[str, float], kind: type[StageError], code: str
 ) -> None:
-    with pool_of(clip, f"tests.rogue_decoders:{decoder}", **limits) as pool:
+    with pool_of(clip, f"tests.support.rogue_decoders:{decoder}", **limits) as pool:
         delivered: list[int] = []
         with pytest.raises(kind) as caught:
             delivered.extend(frames.segment for frames in pool.decode(span_of(found, clip)))
@@ -103,7 +103,7 @@ def test_a_rogue_costs_its_cells_and_the_next_request_works(
 
 @pytest.mark.parametrize("decoder", ["Babbling", "Nameless", "Flooding", "Halting", "Dripping"])
 def test_a_rogue_that_was_left_early_is_replaced(clip: Path, found: Inspection, decoder: str) -> None:
-    with pool_of(clip, f"tests.rogue_decoders:{decoder}", wall_s=2.0) as pool:
+    with pool_of(clip, f"tests.support.rogue_decoders:{decoder}", wall_s=2.0) as pool:
         before = pool.pids
         cells = iter(pool.decode(span_of(found, clip)))
         assert next(cells).segment == 0
@@ -114,14 +114,14 @@ def test_a_rogue_that_was_left_early_is_replaced(clip: Path, found: Inspection, 
 
 
 def test_a_child_blames_only_cells_that_are_missing(clip: Path, found: Inspection) -> None:
-    with pool_of(clip, "tests.rogue_decoders:Blaming") as pool, pytest.raises(BadMedia) as caught:
+    with pool_of(clip, "tests.support.rogue_decoders:Blaming") as pool, pytest.raises(BadMedia) as caught:
         list(pool.decode(span_of(found, clip)))
     assert (caught.value.code, caught.value.segments) == ("blamed", (2,))
 
 
 def test_a_defect_is_no_media_error_and_tells_no_content(clip: Path, found: Inspection) -> None:
     with (
-        pool_of(clip, "tests.rogue_decoders:Defective") as pool,
+        pool_of(clip, "tests.support.rogue_decoders:Defective") as pool,
         pytest.raises(RuntimeError, match=r"KeyError in rogue_decoders\.py") as caught,
     ):
         list(pool.decode(span_of(found, clip)))
@@ -129,7 +129,7 @@ def test_a_defect_is_no_media_error_and_tells_no_content(clip: Path, found: Insp
 
 
 def test_a_child_cannot_stop_the_stage_and_leaves_no_core(clip: Path, found: Inspection) -> None:
-    with pool_of(clip, "tests.rogue_decoders:Ordering") as pool:
+    with pool_of(clip, "tests.support.rogue_decoders:Ordering") as pool:
         with pytest.raises(RuntimeError, match="stop everything"):
             list(pool.decode(span_of(found, clip)))
         (pid,) = pool.pids
@@ -137,7 +137,10 @@ def test_a_child_cannot_stop_the_stage_and_leaves_no_core(clip: Path, found: Ins
 
 
 def test_children_import_no_models(clip: Path, found: Inspection) -> None:
-    with pool_of(clip, "tests.rogue_decoders:Telling") as pool, pytest.raises(BadMedia, match=r"imported: \[\]"):
+    with (
+        pool_of(clip, "tests.support.rogue_decoders:Telling") as pool,
+        pytest.raises(BadMedia, match=r"imported: \[\]"),
+    ):
         list(pool.decode(span_of(found, clip)))
 
 
@@ -202,7 +205,7 @@ def test_bad_media_comes_back_as_it_was_raised(clip: Path, tmp_path: Path) -> No
 
 
 def test_a_decoder_that_cannot_be_loaded_is_unavailable(clip: Path) -> None:
-    with pool_of(clip, "tests.rogue_decoders:Absent") as pool, pytest.raises(Unavailable) as caught:
+    with pool_of(clip, "tests.support.rogue_decoders:Absent") as pool, pytest.raises(Unavailable) as caught:
         pool.inspect(str(clip))
     assert caught.value.code == "decoder_start"
 
@@ -246,7 +249,7 @@ def test_a_pool_that_comes_up_without_children_gets_them_later(
 
 
 def test_closing_the_pool_ends_what_waits(clip: Path, found: Inspection) -> None:
-    pool = pool_of(clip, "tests.rogue_decoders:Hanging")
+    pool = pool_of(clip, "tests.support.rogue_decoders:Hanging")
     cells = iter(pool.decode(span_of(found, clip)))
     assert next(cells).segment == 0
     closer = threading.Thread(target=pool.close)
@@ -264,7 +267,7 @@ def test_nothing_is_left_open(clip: Path, found: Inspection) -> None:
         pass
     before = descriptors()
     for _ in range(3):
-        with pool_of(clip, "tests.rogue_decoders:Dying") as pool, pytest.raises(Retryable):
+        with pool_of(clip, "tests.support.rogue_decoders:Dying") as pool, pytest.raises(Retryable):
             list(pool.decode(span_of(found, clip)))
     assert descriptors() == before
     assert set(Path("/dev/shm").iterdir()) <= shared_before
@@ -274,9 +277,10 @@ _PARENT = """
 import sys
 from decoders.sandbox.pool import DecodePool
 from decoders.sources.policy import SourcePolicy
-pool = DecodePool(children=2, policy=SourcePolicy(roots=(sys.argv[2],)), decoder="tests.rogue_decoders:Spinning")
+policy = SourcePolicy(roots=(sys.argv[2],))
+pool = DecodePool(children=2, policy=policy, decoder="tests.support.rogue_decoders:Spinning")
 found = pool.inspect(sys.argv[1])
-from tests.footage import span_of
+from benchmarks.testbed.footage import span_of
 next(iter_ := pool.decode(span_of(found, sys.argv[1])))
 print(*pool.pids, flush=True)
 sys.stdin.read()

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection
 from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Retryable
-from tests.clips import write_clip
 
 LENGTH_BYTES = 30 << 20
 PACKET_BYTES = 188
@@ -39,7 +39,7 @@ def found(stuffed: Path) -> Inspection:
 
 def pool_of(path: Path, decoder: str, limits: ChildLimits) -> DecodePool:
     policy = SourcePolicy(roots=(str(path.parent),))
-    return DecodePool(children=1, policy=policy, limits=limits, decoder=f"tests.slow_decoders:{decoder}")
+    return DecodePool(children=1, policy=policy, limits=limits, decoder=f"tests.support.slow_decoders:{decoder}")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from decoders.sources import identity
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.events.asset import DecodeSettings
-from tests.numbered import SIZE, numbered_frames, write_numbered
-from tests.shown import Shown, shown
+from tests.support.numbered_clips import SIZE, numbered_frames, write_numbered
+from tests.support.presented import Shown, shown
 
 TENTH = Fraction(1, 10)
 H264: dict[str, Any] = {"options": {"preset": "veryfast"}}

@@ -13,15 +13,15 @@ import fsspec
 import psutil
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.footage import span_of
 from decoders.protocol import Inspection
 from decoders.sandbox import process
 from decoders.sandbox.confinement import MEASURES
 from decoders.sandbox.pool import DecodePool
 from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Fatal
-from tests import hostile_decoders
-from tests.clips import write_clip
-from tests.footage import span_of
+from tests.support import hostile_decoders
 
 SECRET = "RUSHES_TEST_SECRET"
 ATTEMPTS = sorted(hostile_decoders.attempts({"folder": "/", "parent": "1"}))
@@ -77,7 +77,7 @@ def outcomes(folder: Path) -> Iterator[dict[str, str]]:
         patch.setenv(SECRET, "a secret")
         daemon.bind(str(folder / "daemon.sock"))
         daemon.listen()
-        with pool_of(folder, "tests.hostile_decoders:Hostile") as pool, pytest.raises(BadMedia) as caught:
+        with pool_of(folder, "tests.support.hostile_decoders:Hostile") as pool, pytest.raises(BadMedia) as caught:
             pool.inspect(str(source))
     assert caught.value.code == "tried", caught.value.message
     yield json.loads(caught.value.message.partition(": ")[2])
@@ -127,7 +127,7 @@ def test_without_landlock_nothing_is_opened_and_decoding_is_the_same(
     pool: DecodePool, clip: Path, found: Inspection
 ) -> None:
     """A child with a thread is one that Landlock cannot bound. All it needs is imported by then."""
-    with pool_of(clip.parent, "tests.hostile_decoders:Threaded") as threaded:
+    with pool_of(clip.parent, "tests.support.hostile_decoders:Threaded") as threaded:
         span = span_of(found, clip)
         expected = [frames.value for frames in pool.decode(span)]
         assert threaded.inspect(str(clip)) == found
@@ -162,7 +162,7 @@ def test_a_sandbox_that_is_required_and_does_not_hold_ends_the_stage(
 
 
 def test_what_a_child_started_ends_with_it(clip: Path) -> None:
-    with pool_of(clip.parent, "tests.hostile_decoders:Parental") as pool:
+    with pool_of(clip.parent, "tests.support.hostile_decoders:Parental") as pool:
         pool.warm()
         left = psutil.Process(*pool.pids).children()
         assert len(left) == 1

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.numbered import write_numbered
-from tests.shown import shown
+from tests.support.numbered_clips import write_numbered
+from tests.support.presented import shown
 
 TENTH = Fraction(1, 10)
 H264: dict[str, Any] = {"options": {"preset": "veryfast"}}

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.testbed.clips import scene_frame, write_clip
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.reader import FrameReader
@@ -18,8 +20,6 @@ from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia
 from stream.events.grid import SECOND_NS
-from tests.clips import scene_frame, write_clip
-from tests.footage import span_of
 
 
 def opened(path: Path) -> Source:

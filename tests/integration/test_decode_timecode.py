@@ -10,7 +10,7 @@ from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.events.grid import SECOND_NS
 from stream.events.timecode import SourceTimecode
-from tests.numbered import write_numbered
+from tests.support.numbered_clips import write_numbered
 
 START = "01:00:59;28"
 NTSC = Fraction(1001, 30000)

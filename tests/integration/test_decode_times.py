@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.reader import FrameReader
@@ -18,9 +19,8 @@ from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS, TICK_NS, dense_ticks, segment_count
-from tests.edit_lists import with_edits
-from tests.footage import span_of
-from tests.numbered import number_in, number_of, write_numbered
+from tests.support.edit_lists import with_edits
+from tests.support.numbered_clips import number_in, number_of, write_numbered
 
 PTS_WRAP = 2**33
 TENTH = Fraction(1, 10)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.footage import corpus_clips, plain_times_ns, span_of
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.reader import FrameReader
@@ -15,8 +17,6 @@ from decoders.sources.policy import SourcePolicy
 from stream.events.asset import Profile
 from stream.events.frames import MAX_FRAMES_BYTES, Frames
 from stream.events.grid import CONTEXT_NS, SECOND_NS, TICK_NS, dense_ticks, segment_count, segment_range
-from tests.clips import write_clip
-from tests.footage import corpus_clips, plain_times_ns, span_of
 
 OPEN_GOP_264 = {"x264-params": "open-gop=1:keyint=40:min-keyint=40:bframes=3:b-adapt=0:scenecut=0"}
 OPEN_GOP_265 = {

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.footage import corpus_clips
-from tests.fuzzing import Tally, fuzz_asset_events, fuzz_files, fuzz_payloads
+from benchmarks.testbed.footage import corpus_clips
+from tests.support.fuzzing import Tally, fuzz_asset_events, fuzz_files, fuzz_payloads
 
 MAX_GROWTH_BYTES = 64 << 20
 

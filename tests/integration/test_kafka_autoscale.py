@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.testbed.clips import write_clip
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
@@ -15,8 +16,7 @@ from stream.events.asset import AssetChanged, AssetPublished, AssetStatus
 from stream.events.base import Event
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS
-from tests.brokers import own_node
-from tests.clips import write_clip
+from tests.support.brokers import own_node
 
 WAIT_S = 240.0
 RUSHES = str(Path(sys.executable).parent / "rushes")

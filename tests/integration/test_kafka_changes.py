@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import TopicPartition
 
+from benchmarks.testbed.cluster_changes import Transactions, add_partitions, delivered, make_again, until
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka import topics_now
 from stream.broker.kafka.broker import KafkaBroker
@@ -30,8 +31,7 @@ from stream.pipelines.control import shared_partitions
 from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.topics import ASSETS, PROGRESS
-from tests.brokers import kafka_jars, up
-from tests.kafka_changes import Transactions, add_partitions, delivered, make_again, until
+from tests.support.brokers import kafka_jars, up
 
 TOPOLOGY = reference_topology()
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.chaos import ROLES, Chaos, Plan, assert_nothing_left, assert_undisturbed
+from benchmarks.testbed.disks import small_disk
+from benchmarks.testbed.fleet import Fleet, fleet_command
+from benchmarks.testbed.observers import watched
+from benchmarks.testbed.permissions import BOUND_BY_PERMISSIONS
+from benchmarks.testbed.workload import mixed, undisturbed
 from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
-from tests.chaos import ROLES, Chaos, Plan, assert_nothing_left, assert_undisturbed
-from tests.disks import small_disk
-from tests.fleet import Fleet, fleet_command
-from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS
-from tests.watched import watched
-from tests.workload import mixed, undisturbed
 
 SEED = 7
 DISK_MIB = 256

@@ -13,7 +13,7 @@ from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.consumer import KafkaConsumer
 from stream.clock import SystemClock
-from tests.brokers import own_node
+from tests.support.brokers import own_node
 
 TOO_LONG = "x" * 5000  # Kafka takes 4,096 bytes beside an offset
 

@@ -20,7 +20,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import DEAD_LETTERS
-from tests.brokers import own_node
+from tests.support.brokers import own_node
 
 WAIT_S = 60.0
 WORKER = """

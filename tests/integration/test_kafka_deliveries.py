@@ -11,7 +11,7 @@ from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.producer import KafkaProducer, RecordSizes
 from stream.clock import SystemClock
 from stream.errors import Unavailable
-from tests.brokers import kafka_servers
+from tests.support.brokers import kafka_servers
 
 WAIT_S = 30.0
 NOBODY = "127.0.0.1:1"

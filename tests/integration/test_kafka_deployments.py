@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import light_settings, stored_rows
 from stream.cli.commands.adopt import adopt_there
 from stream.errors import Fatal
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.base import Event
 from stream.pipelines.settings import ModelChoice
-from tests.clips import write_clip
-from tests.deployed import CLOCK, Site
-from tests.pipeline import light_settings, stored_rows
+from tests.support.deployed import CLOCK, Site
 
 
 def clip(folder: Path, name: str, seconds: int = 12) -> Event:
@@ -65,7 +65,7 @@ def test_the_same_name_with_other_stores_is_refused_until_they_are_adopted(tmp_p
 
 def test_other_models_need_a_later_roll_out_and_every_asset_ends_whole_in_one_space(tmp_path: Path) -> None:
     site = site_of("roll", tmp_path)
-    other = replace(site.settings, models=replace(ModelChoice.light(), embedder="tests.other_space:OtherSpace"))
+    other = replace(site.settings, models=replace(ModelChoice.light(), embedder="tests.support.other_space:OtherSpace"))
     with site.running("index", "parquet", "dead-letters"):
         with site.running("plan", "decode", "understand"):
             assert site.ingest(clip(tmp_path, "before")) == {"before": AssetStatus.READY}

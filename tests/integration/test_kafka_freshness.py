@@ -27,7 +27,7 @@ from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.codec import encode
 from stream.topology.topics import ASSETS, PROGRESS
-from tests.brokers import own_node
+from tests.support.brokers import own_node
 
 WAIT_S = 30.0
 RUSHES = str(Path(sys.executable).parent / "rushes")

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import light_settings, stored_rows
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.watch import KafkaWatch
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.base import Event
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.observer import Observer
-from tests.brokers import kafka_servers
-from tests.clips import write_clip
-from tests.deployed import CLOCK, Site
-from tests.pipeline import light_settings, stored_rows
+from tests.support.brokers import kafka_servers
+from tests.support.deployed import CLOCK, Site
 
 ALL = ("plan", "decode", "understand", "index", "parquet", "dead-letters")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
+from benchmarks.testbed.runs import light_settings
 from stream.broker.contract import Consumer
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
@@ -17,9 +18,8 @@ from stream.events.ids import default_asset_id
 from stream.sessions.stage_process import Deployment, run_deployed
 from stream.topology.codec import EventDecoder
 from stream.topology.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS
-from tests.brokers import own_node
-from tests.notifications import minio, s3
-from tests.pipeline import light_settings
+from tests.support.brokers import own_node
+from tests.support.notifications import minio, s3
 
 WAIT_S = 60.0
 

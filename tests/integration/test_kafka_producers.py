@@ -21,10 +21,10 @@ from stream.topology.codec import EventDecoder
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
 from stream.worker.worker import Pace
-from tests.brokers import kafka_servers
-from tests.librdkafka import send_raw
-from tests.plans import ByName, one_span
-from tests.strangers import Sent, strangers
+from tests.support.brokers import kafka_servers
+from tests.support.foreign_producers import Sent, strangers
+from tests.support.librdkafka import send_raw
+from tests.support.planning import ByName, one_span
 
 WAIT_S = 60.0
 BYTES = ((b"ce_type", AssetPublished.type.encode()), (b"\xff\xfe", b"\xff"), (b"b3", b"1"))

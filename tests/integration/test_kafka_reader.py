@@ -10,7 +10,7 @@ from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
-from tests.brokers import kafka_servers
+from tests.support.brokers import kafka_servers
 
 WAIT_S = 60.0
 QUIET_READS = 10

@@ -20,7 +20,7 @@ from stream.errors import Fatal
 from stream.events.asset import AssetDeleted
 from stream.topology.topics import WEEK_MS, Topic
 from stream.worker.topic_retention import TopicRetention
-from tests.brokers import kafka_servers
+from tests.support.brokers import kafka_servers
 
 WAIT_S = 60.0
 RECORDS = 400

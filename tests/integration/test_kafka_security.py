@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from benchmarks.testbed.runs import rushes
 from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
@@ -27,8 +28,7 @@ from stream.errors import Fatal, Unavailable
 from stream.pipelines.understanding import reference_topology
 from stream.runtime.startup import came_through
 from stream.sessions.stage_process import Deployment, prepare
-from tests.brokers import up
-from tests.pipeline import rushes
+from tests.support.brokers import up
 
 TOPIC = TopicSpec("secured", 1)
 CLOCK = SystemClock()

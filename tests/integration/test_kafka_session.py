@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import finish, light_settings, rushes, start, stored_rows
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
 from stream.pipelines.understanding import Understanding
 from stream.sessions.stage_process import Deployment, prepare
-from tests.brokers import own_node
-from tests.clips import write_clip
-from tests.pipeline import finish, light_settings, rushes, start, stored_rows
+from tests.support.brokers import own_node
 
 DEPLOYMENT = Deployment(epoch_ms=1, partitions=1)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.testbed.footage import span_of
 from decoders.sandbox.pool import DecodePool
 from decoders.sources.policy import SourcePolicy
 from models.bundle import Bundle
@@ -15,8 +16,7 @@ from models.pictures.colour_device import DeviceColour
 from models.registry import ModelContext, load
 from models.weights.fetch import WeightsCache
 from stream.events.frames import Frames
-from tests.checkpoints import clip_checkpoint
-from tests.footage import span_of
+from tests.support.checkpoints import clip_checkpoint
 
 pytestmark = [
     pytest.mark.gpu,

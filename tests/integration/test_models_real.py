@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks.testbed.clips import scene_frame
 from models.protocol import Embedder, Floats, Image, Moderator, Predictions, ShotDetector, Tagger
 from models.registry import ModelContext, load
 from models.shots.assembly import cuts_from_probabilities
 from models.weights.fetch import WeightsCache
 from stream.errors import Fatal
 from stream.events.grid import CONTEXT_TICKS
-from tests.clips import scene_frame
 
 pytestmark = pytest.mark.slow
 Require = Callable[..., None]

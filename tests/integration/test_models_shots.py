@@ -12,6 +12,7 @@ from typing import Any
 import av
 import pytest
 
+from benchmarks.testbed.footage import span_of
 from decoders.sandbox.pool import DecodePool
 from decoders.sources.policy import SourcePolicy
 from models.bundle import Bundle
@@ -19,7 +20,6 @@ from models.registry import ModelContext, load
 from models.weights.fetch import WeightsCache
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS
-from tests.footage import span_of
 
 pytestmark = pytest.mark.slow
 LOG = logging.getLogger(__name__)

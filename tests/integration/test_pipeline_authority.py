@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from tests.clips import write_clip
-from tests.pipeline import ingest, rushes, stored_rows
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import ingest, rushes, stored_rows
 
 
 def test_a_link_that_takes_the_place_of_a_broken_file_is_not_followed(tmp_path: Path) -> None:

@@ -12,13 +12,9 @@ import av
 import numpy as np
 import pytest
 
-from sinks.dead_letters import DeadLetters, StoredLetter
-from sinks.query.catalogue import Catalogue
-from stream.events.asset import AssetStatus
-from stream.sessions.session import RawRecord
-from stream.topology.codec import encode
-from tests.clips import write_clip
-from tests.pipeline import (
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.permissions import BOUND_BY_PERMISSIONS
+from benchmarks.testbed.runs import (
     Finished,
     Row,
     finish,
@@ -31,6 +27,11 @@ from tests.pipeline import (
     start,
     stored_rows,
 )
+from sinks.dead_letters import DeadLetters, StoredLetter
+from sinks.query.catalogue import Catalogue
+from stream.events.asset import AssetStatus
+from stream.sessions.session import RawRecord
+from stream.topology.codec import encode
 
 FAULTS = {
     "missing.mp4": ("not_found", "no such file"),
@@ -41,16 +42,6 @@ FAULTS = {
     "denied.mp4": ("permission_denied", "denied.mp4"),
 }
 SECRET = "hunter2"
-# Becomes the command that follows; root, too, is then refused what modes refuse. PR_CAPBSET_DROP is 24, the two
-# capabilities are CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
-_DROP = """
-import ctypes, os, sys
-if os.geteuid() == 0:
-    prctl = ctypes.CDLL(None).prctl
-    prctl(24, 1, 0, 0, 0), prctl(24, 2, 0, 0, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-BOUND_BY_PERMISSIONS = (sys.executable, "-c", _DROP)
 
 
 @dataclass(frozen=True, slots=True)

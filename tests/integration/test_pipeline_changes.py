@@ -6,17 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from decoders.sandbox.pool import DecodePool
-from sinks.lance.sink import LanceSink
-from sinks.maintenance.verify import verify
-from sinks.query.catalogue import Catalogue, Filters
-from stream.clock import SystemClock
-from stream.events.asset import AssetDeleted, AssetStatus, SpanPlanned
-from stream.events.frames import EncodedFrames
-from stream.events.ids import AssetVersion
-from stream.pipelines.settings import Settings
-from tests.clips import write_clip
-from tests.pipeline import (
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import (
     StoredRows,
     assert_same_rows,
     decoded_s,
@@ -27,6 +18,15 @@ from tests.pipeline import (
     run_events,
     stored_rows,
 )
+from decoders.sandbox.pool import DecodePool
+from sinks.lance.sink import LanceSink
+from sinks.maintenance.verify import verify
+from sinks.query.catalogue import Catalogue, Filters
+from stream.clock import SystemClock
+from stream.events.asset import AssetDeleted, AssetStatus, SpanPlanned
+from stream.events.frames import EncodedFrames
+from stream.events.ids import AssetVersion
+from stream.pipelines.settings import Settings
 
 SECONDS = 45
 

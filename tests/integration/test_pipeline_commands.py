@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.clips import write_clip
-from tests.pipeline import Finished, Row, ingest, rushes, stored_rows
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import Finished, Row, ingest, rushes, stored_rows
 
 TIMECODE = "09:59:59:12"
 COLOURS = {"crimson.mp4": (200, 30, 30), "forest.mp4": (30, 190, 40), "ocean.mp4": (30, 40, 200)}

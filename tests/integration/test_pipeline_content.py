@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sinks.maintenance.verify import verify
-from stream.events.asset import AssetStatus
-from stream.pipelines.settings import Settings
-from tests.clips import write_clip
-from tests.pipeline import (
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import (
     Row,
     StoredRows,
     assert_same_rows,
@@ -22,6 +19,9 @@ from tests.pipeline import (
     run_events,
     stored_rows,
 )
+from sinks.maintenance.verify import verify
+from stream.events.asset import AssetStatus
+from stream.pipelines.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from sinks.dead_letters import DeadLetters, LetterFilter
-from sinks.maintenance.verify import verify
-from sinks.query.catalogue import Catalogue
-from stream.cli.app import app
-from stream.cli.context import UsageProblem
-from stream.clock import Clock
-from stream.events.ids import default_asset_id
-from stream.pipelines.settings import Settings
-from stream.sessions.embedded import Embedded
-from tests.clips import write_clip
-from tests.pipeline import (
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import (
     Row,
     StoredRows,
     assert_same_rows,
@@ -32,6 +23,15 @@ from tests.pipeline import (
     rushes,
     stored_rows,
 )
+from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.maintenance.verify import verify
+from sinks.query.catalogue import Catalogue
+from stream.cli.app import app
+from stream.cli.context import UsageProblem
+from stream.clock import Clock
+from stream.events.ids import default_asset_id
+from stream.pipelines.settings import Settings
+from stream.sessions.embedded import Embedded
 
 MARKER = "xylophone"
 # No scheme that is allowed: known at once, and failed.

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import last_change, light_settings, published, run_events, rushes
 from decoders.sandbox.pool import DecodePool
 from sinks.dead_letters import DeadLetters
 from stream.cli.options.chosen_models import remember_models
 from stream.events.asset import AssetStatus
 from stream.pipelines.settings import ModelChoice
-from tests import forgeries
-from tests.clips import write_clip
-from tests.pipeline import last_change, light_settings, published, run_events, rushes
+from tests.support import forgeries
 
 ROW = 45
 """More than twice the records after which unexpected errors would stop a stage."""
@@ -151,10 +151,10 @@ def test_missing_sources_are_ready_after_they_came_and_were_replayed(clip: Path,
 
 
 def decode_with(monkeypatch: pytest.MonkeyPatch, rogue: str) -> None:
-    """Pools that are made from now on have this one of `tests.rogue_decoders` in their children."""
+    """Pools that are made from now on have this one of `tests.support.rogue_decoders` in their children."""
     defaults = DecodePool.__init__.__kwdefaults__
     assert defaults is not None
-    monkeypatch.setitem(defaults, "decoder", f"tests.rogue_decoders:{rogue}")
+    monkeypatch.setitem(defaults, "decoder", f"tests.support.rogue_decoders:{rogue}")
 
 
 def test_a_decoder_that_hung_costs_its_cell_until_the_replay(

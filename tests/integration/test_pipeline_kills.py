@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.kill_loop import Ordeal, Work
+from benchmarks.testbed.runs import assert_same_rows, ingest, stored_rows
 from sinks.maintenance.verify import verify
-from tests.clips import write_clip
-from tests.ordeal import Ordeal, Work
-from tests.pipeline import assert_same_rows, ingest, stored_rows
 
 SEED = 20_261_124
 SECONDS = 600

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.events.asset import AssetStatus
-from stream.events.grid import SECOND_NS
-from stream.pipelines.settings import ModelChoice
-from tests.pipeline import (
+from benchmarks.testbed.runs import (
     assert_complete,
     assert_covers,
     assert_same_rows,
@@ -19,6 +16,9 @@ from tests.pipeline import (
     run_events,
     stored_rows,
 )
+from stream.events.asset import AssetStatus
+from stream.events.grid import SECOND_NS
+from stream.pipelines.settings import ModelChoice
 
 
 @pytest.mark.slow

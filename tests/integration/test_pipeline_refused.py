@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sinks.dead_letters import DeadLetters, LetterFilter
-from sinks.maintenance.verify import verify
-from stream.control.progress import Progress
-from tests.clips import write_clip
-from tests.disks import small_disk
-from tests.integration.test_pipeline_bad_input import BOUND_BY_PERMISSIONS
-from tests.pipeline import (
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.disks import small_disk
+from benchmarks.testbed.permissions import BOUND_BY_PERMISSIONS
+from benchmarks.testbed.runs import (
     StoredRows,
     assert_same_rows,
     decoded_s,
@@ -25,6 +22,9 @@ from tests.pipeline import (
     stored_rows,
     wait_for,
 )
+from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.maintenance.verify import verify
+from stream.control.progress import Progress
 
 SECONDS = 45
 PATIENCE_LOOKS = 40  # of 0.2 s

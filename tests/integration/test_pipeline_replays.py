@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import Row, last_change, light_settings, published, run_events, rushes
 from decoders.sandbox.pool import DecodePool
 from sinks.dead_letters import DeadLetters, LetterFilter, LetterState
 from stream.cli.options.chosen_models import remember_models
@@ -14,8 +16,6 @@ from stream.pipelines.settings import ModelChoice
 from stream.sessions.replay import Replay
 from stream.sessions.session import RawRecord
 from stream.topology.codec import encode
-from tests.clips import write_clip
-from tests.pipeline import Row, last_change, light_settings, published, run_events, rushes
 
 SECRET = "s3cr3t-content"
 
@@ -31,7 +31,7 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
     with monkeypatch.context() as patched:
         defaults = DecodePool.__init__.__kwdefaults__
         assert defaults is not None
-        patched.setitem(defaults, "decoder", "tests.rogue_decoders:Greedy")
+        patched.setitem(defaults, "decoder", "tests.support.rogue_decoders:Greedy")
         body = json.dumps(json.loads(event.value) | {"note": SECRET}).encode()
         progress = run_events(settings, [], [RawRecord("assets", event.key, body, forged)])
         assert last_change(progress, "clip").status is AssetStatus.PARTIAL

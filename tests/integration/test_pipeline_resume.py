@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sinks.maintenance.verify import verify
-from stream.events.grid import segment_range
-from tests.clips import write_clip
-from tests.pipeline import (
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import (
     Finished,
     StoredRows,
     assert_all_gone,
@@ -26,6 +24,8 @@ from tests.pipeline import (
     stored_rows,
     wait_for,
 )
+from sinks.maintenance.verify import verify
+from stream.events.grid import segment_range
 
 SECONDS = 235
 CELLS = 24

@@ -11,13 +11,13 @@ import pytest
 from deltalake import DeltaTable
 from typer.testing import CliRunner
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import deletion, last_change, light_settings, published, run_events
 from stream.cli.app import app
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.ids import default_asset_id
 from stream.sessions.session import RawRecord
 from stream.topology.codec import encode
-from tests.clips import write_clip
-from tests.pipeline import deletion, last_change, light_settings, published, run_events
 from tests.unit.events.test_redaction import AWS, CANARY, MALFORMED, WHOLE
 
 KIND = AssetPublished.type.encode()

@@ -5,12 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sinks.query.search import MomentIndex
-from stream.events.asset import AssetStatus
-from stream.events.grid import SECOND_NS
-from stream.pipelines.settings import ModelChoice, Settings
-from tests.clips import Clip, write_clip
-from tests.pipeline import (
+from benchmarks.testbed.clips import Clip, write_clip
+from benchmarks.testbed.runs import (
     Row,
     StoredRows,
     assert_complete,
@@ -22,6 +18,10 @@ from tests.pipeline import (
     run_events,
     stored_rows,
 )
+from sinks.query.search import MomentIndex
+from stream.events.asset import AssetStatus
+from stream.events.grid import SECOND_NS
+from stream.pipelines.settings import ModelChoice, Settings
 
 SPANS_S = (10.0, 40.0, 3600.0)
 SECONDS = 63

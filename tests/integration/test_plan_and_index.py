@@ -11,8 +11,8 @@ from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPlanned, AssetPublished, AssetRef, Outcome, SpanPlanned
 from stream.events.base import Event, Payload, Position
 from stream.operators.plan import PlanOperator
-from tests.annotations import SPACE, annotations, event
-from tests.plans import ByName, one_span
+from tests.support.annotations import SPACE, annotations, event
+from tests.support.planning import ByName, one_span
 
 URI = "/clip.mp4"
 

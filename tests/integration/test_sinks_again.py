@@ -10,7 +10,7 @@ from sinks.lance.sink import LanceSink
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, ContentRetired, SegmentFailed, SegmentProgressed
 from stream.events.base import Event
-from tests.annotations import annotations, asset_deleted, asset_failed, events, planned, ref, segment_failed
+from tests.support.annotations import annotations, asset_deleted, asset_failed, events, planned, ref, segment_failed
 
 
 @pytest.fixture

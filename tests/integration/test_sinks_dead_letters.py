@@ -13,7 +13,7 @@ from stream.errors import BadEvent
 from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.sessions import replay
 from stream.sessions.session import RawRecord
-from tests.annotations import annotations, asset_deleted, events, planned, ref, retired, version
+from tests.support.annotations import annotations, asset_deleted, events, planned, ref, retired, version
 
 LETTER = DeadLetter(
     letter_id="aaaa1111",

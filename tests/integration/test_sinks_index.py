@@ -15,7 +15,7 @@ from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event
 from stream.events.ids import segment_id
-from tests.annotations import (
+from tests.support.annotations import (
     OTHER_SPACE,
     SPACE,
     annotations,

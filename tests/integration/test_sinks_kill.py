@@ -10,8 +10,8 @@ import pytest
 
 from sinks import REGISTRY
 from stream.events.base import Event
-from tests.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
 from tests.contract.test_sinks import Row, build, rows_of
+from tests.support.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
 
 BATCHES: list[list[Event]] = [
     *(

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.disks import SmallDisk, files_no_longer_than, small_disk
 from sinks import REGISTRY
 from sinks.dead_letters import DeadLetters, DeadLetterSink
 from sinks.protocol import Sink
 from stream.clock import ManualClock
 from stream.errors import Unavailable
 from stream.events.base import Event
-from tests.annotations import annotations, asset_deleted, events, planned, ref
 from tests.contract.test_sinks import Row, build, feed, rows_of
-from tests.disks import SmallDisk, files_no_longer_than, small_disk
 from tests.integration.test_sinks_dead_letters import LETTER
+from tests.support.annotations import annotations, asset_deleted, events, planned, ref
 
 TURNS = 10
 # Enough for some of a batch's files and not for all, so that it breaks off in another place each time.

@@ -14,7 +14,7 @@ from sinks.lance.tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload
-from tests.annotations import annotations, events, planned, ref, version
+from tests.support.annotations import annotations, events, planned, ref, version
 
 DAY_S = 86_400
 

@@ -13,7 +13,7 @@ from sinks.query.shots import group_into_shots
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef
-from tests.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref
+from tests.support.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref
 
 HOSTILE = "o'hara\" OR 1=1; --"
 S = 1_000_000_000

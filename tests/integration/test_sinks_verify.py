@@ -19,7 +19,7 @@ from sinks.maintenance.verify import verify
 from sinks.query.catalogue import Catalogue
 from sinks.query.search import MomentIndex
 from stream.clock import ManualClock
-from tests.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
+from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
 
 KEY = asset_key("acme", "clip")
 

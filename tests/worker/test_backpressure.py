@@ -18,7 +18,7 @@ from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
 from stream.worker.worker import Pace, Worker
-from tests.plans import ByName, one_span
+from tests.support.planning import ByName, one_span
 
 SEED = 5
 FASTER = 20

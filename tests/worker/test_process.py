@@ -20,7 +20,7 @@ from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS, TOPICS
 from stream.topology.topology import Topology
 from stream.worker.worker import Pace
-from tests.worker.kit import Script, Scripted, asset_id, echo
+from tests.support.worker_kit import Script, Scripted, asset_id, echo
 
 WAIT_S = 30.0
 QUICK = Pace(poll_timeout_s=0.05)

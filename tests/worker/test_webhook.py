@@ -21,8 +21,8 @@ from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import COMPLETIONS, DEAD_LETTERS
 from stream.worker.worker import Pace, Worker
-from tests.control import asset_ref, change, event
-from tests.receivers import receiving
+from tests.support.control import asset_ref, change, event
+from tests.support.receivers import receiving
 
 SECRET = b"sixteen or more bytes"
 

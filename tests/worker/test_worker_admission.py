@@ -28,7 +28,7 @@ from stream.topology.lanes import Lane
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
 from stream.worker.worker import Pace, Worker
-from tests.plans import ByName, one_span
+from tests.support.planning import ByName, one_span
 
 
 class Desk:

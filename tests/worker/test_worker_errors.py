@@ -15,7 +15,7 @@ from stream.events.ids import AssetVersion
 from stream.topology.codec import encode
 from stream.topology.stage import BatchPolicy, RetryPolicy
 from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS
-from tests.worker.kit import Kit, Script, Scripted, asset_id, echo
+from tests.support.worker_kit import Kit, Script, Scripted, asset_id, echo
 
 SECRET = "SECRET-IN-THE-PAYLOAD"
 

@@ -15,7 +15,7 @@ from stream.topology.stage import BatchPolicy
 from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES
 from stream.worker.buffer import MIN_QUICK_RECORDS, MIN_RECORDS
 from stream.worker.worker import Pace
-from tests.worker.kit import NO_WAIT, Kit, Scripted, asset_id, echo
+from tests.support.worker_kit import NO_WAIT, Kit, Scripted, asset_id, echo
 
 
 def warm(pace: Pace = NO_WAIT) -> Kit:

@@ -7,7 +7,7 @@ import pytest
 
 from stream.events.asset import AssetFailed, AssetPublished
 from stream.events.ids import AssetVersion
-from tests.worker.kit import Kit
+from tests.support.worker_kit import Kit
 
 PUBLISHED = {"ce_type": AssetPublished.type.encode(), "ce_tenant": b"acme", "ce_subject": b"clip"}
 STRUCTURED = {"specversion": "1.0", "id": "1", "source": "mam", "type": AssetPublished.type, "tenant": "acme"}

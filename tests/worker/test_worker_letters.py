@@ -7,7 +7,7 @@ import pytest
 from stream.errors import StageError
 from stream.events.base import Event
 from stream.topology.topics import ASSETS, DEAD_LETTERS
-from tests.worker.kit import Kit, Scripted
+from tests.support.worker_kit import Kit, Scripted
 from tests.worker.test_worker_errors import SECRET, bad_media, failing
 
 

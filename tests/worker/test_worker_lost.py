@@ -20,7 +20,7 @@ from stream.topology.hops import hops
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
 from stream.worker.worker import Pace, Worker
-from tests.plans import ByName, one_span
+from tests.support.planning import ByName, one_span
 
 WAY = hops("plan", [stage for stage in reference_topology().stages if stage.name in {"decode", "understand", "index"}])
 

@@ -10,7 +10,7 @@ from stream.errors import BadMedia, Retryable, Unavailable
 from stream.events.base import Event
 from stream.topology.stage import BatchPolicy, RetryPolicy
 from stream.topology.topics import ANNOTATIONS
-from tests.worker.kit import Kit, asset_id, echo
+from tests.support.worker_kit import Kit, asset_id, echo
 
 COUNT = 25
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.disks import SmallDisk, files_no_longer_than, small_disk
+from benchmarks.testbed.runs import RUSHES
 from stream.cli.app import app
 from stream.cli.commands.spaces import CHOICE_FILE, chosen_space, use
 from stream.cli.context import UsageProblem, make_context
@@ -19,8 +21,6 @@ from stream.control.journal import UsageJournal
 from stream.events.annotations import Space
 from stream.files import read_small, replace_file
 from stream.pipelines.settings import ModelChoice
-from tests.disks import SmallDisk, files_no_longer_than, small_disk
-from tests.pipeline import RUSHES
 
 SPACES = [Space(name=name, digest="0" * 32, dimensions=4, spec=name) for name in ("conse", "other")]
 

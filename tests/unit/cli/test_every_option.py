@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import light_settings, published, run_events
 from stream.cli.app import app
 from stream.cli.execution import CANNOT_RUN, DEFECT, execute, leaves, tree
-from tests.clips import write_clip
-from tests.pipeline import light_settings, published, run_events
 
 NOWHERE = "nowhere"
 """No address of a broker: commands that would serve or wait end there, once their other options are read."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.testbed.cells import GREY, cell, span
 from deploy.asyncapi_schema import fetch, find
 from deploy.promtool import default_cache
 from stream.broker.kafka.topic_config import topic_config
@@ -25,7 +26,7 @@ from stream.events.notifications import BucketNotification
 from stream.pipelines.reference import whole_topology
 from stream.topology.codec import encode
 from stream.topology.topics import ASSETS, COMPLETIONS
-from tests.annotations import (
+from tests.support.annotations import (
     OTHER_SPACE,
     annotations,
     asset_deleted,
@@ -35,9 +36,8 @@ from tests.annotations import (
     retired,
     segment_failed,
 )
-from tests.cells import GREY, cell, span
-from tests.control import change, report
-from tests.strangers import strangers
+from tests.support.control import change, report
+from tests.support.foreign_producers import strangers
 
 TOPOLOGY = whole_topology()
 DOCUMENT = json.loads(json.dumps(document(TOPOLOGY, version="1", partitions=8)))

@@ -71,3 +71,11 @@ def test_the_table_of_rooms_names_every_room() -> None:
         for path in (ROOT / family).iterdir():
             if (path / "__init__.py").is_file():
                 assert f"`{path.name}`" in table
+
+
+def test_benchmarks_import_no_tests() -> None:
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not [name for name in names if name.partition(".")[0] == "tests"], path

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.testbed.cells import BLUE, GREEN, GREY, RED, cell
 from models.bundle import Bundle
 from models.captions.recaption import ThumbnailCaptions
 from models.hashing import HashingCaptioner
@@ -18,7 +19,6 @@ from stream.events.annotations import Annotations, ModelStamp
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS, SEGMENT_NS
 from stream.events.ids import moment_id
-from tests.cells import BLUE, GREEN, GREY, RED, cell
 
 FAMILIES = ("shots", "tagger", "moderator", "embedder")
 

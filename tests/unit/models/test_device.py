@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.testbed.cells import BLUE, GREEN, GREY, HEIGHT, RED, WIDTH, cell
 from models.bundle import Bundle
 from models.device.batches import PictureBatches
 from models.device.device import device_for, ready_device
@@ -23,7 +24,6 @@ from stream.events.annotations import ModelStamp
 from stream.events.frames import Colour, Sample
 from stream.pipelines.settings import ModelChoice, Settings
 from stream.pipelines.understanding import Understanding
-from tests.cells import BLUE, GREEN, GREY, HEIGHT, RED, WIDTH, cell
 
 SIDE = 4
 

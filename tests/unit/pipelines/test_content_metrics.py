@@ -9,7 +9,7 @@ from stream.clock import ManualClock
 from stream.observability.metrics import Metrics
 from stream.operators.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.understanding import reference_topology
-from tests.annotations import annotations
+from tests.support.annotations import annotations
 
 
 def test_scores_and_footage_of_a_cell_are_counted() -> None:

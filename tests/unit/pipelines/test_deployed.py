@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.testbed.runs import light_settings
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.broker.node.local import free_port
 from stream.clock import SystemClock
 from stream.errors import Unavailable
 from stream.sessions.stage_process import Deployment, run_deployed
-from tests.pipeline import light_settings
 
 
 class AwayAtFirst(MemoryBroker):

@@ -18,7 +18,7 @@ from stream.operators.notifications import BucketRule, NotificationOperator
 from stream.topology.codec import EventDecoder
 from stream.topology.topics import NOTIFICATIONS
 from stream.worker.dead_letters import replay_record
-from tests.notifications import minio, s3
+from tests.support.notifications import minio, s3
 
 APPEND_MS = 1_800_000_000_000
 DECODER = EventDecoder([NOTIFICATIONS])

@@ -22,7 +22,7 @@ from stream.events.grid import SECOND_NS
 from stream.events.ids import segment_id
 from stream.operators.plan import PlanOperator
 from stream.worker.outstanding import CellName
-from tests.plans import media_of
+from tests.support.planning import media_of
 
 SOURCE = SourceVersion(size_bytes=1000, tag="v1")
 MEDIA = media_of(35 * SECOND_NS)

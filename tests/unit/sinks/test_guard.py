@@ -16,7 +16,7 @@ from sinks.lance.tables import LanceTables
 from sinks.store_errors import guarded, guarded_both
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
-from tests.annotations import annotations, events, planned, ref
+from tests.support.annotations import annotations, events, planned, ref
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
 from sinks.maintenance.verify import verify
 from stream.clock import ManualClock
-from tests.annotations import annotations, events, planned, ref
+from tests.support.annotations import annotations, events, planned, ref
 for root in map(Path, sys.argv[1:]):
     for kind, name in ((LanceSink, "lancedb"), (DeltaSink, "parquet")):
         sink = kind(root / name, ManualClock())

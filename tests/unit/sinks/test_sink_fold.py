@@ -10,7 +10,7 @@ from sinks.assets.fold import SpaceCell, cell_of, fold
 from sinks.assets.tombstones import Retirement, asset_key
 from stream.events.annotations import Annotations
 from stream.events.ids import AssetVersion, Order
-from tests.annotations import OTHER_SPACE, SPACE, annotations, key_of, ref, version
+from tests.support.annotations import OTHER_SPACE, SPACE, annotations, key_of, ref, version
 
 ASSET = asset_key("acme", "clip")
 ITEMS = [

@@ -13,7 +13,7 @@ from stream.events.annotations import Annotations
 from stream.events.asset import UNKNOWN_ASSET, AssetFailed, AssetPlanned, AssetStatus, SegmentFailed
 from stream.events.base import Payload
 from stream.events.ids import AssetVersion
-from tests import annotations as make
+from tests.support import annotations as make
 
 S = 1_000_000_000
 

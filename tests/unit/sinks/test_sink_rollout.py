@@ -9,7 +9,7 @@ from sinks.assets.lifecycle import MAX_ASKED, AssetState, Settled, planned, sett
 from stream.events.aim import NO_AIM, Aim
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import AssetPlanned, AssetStatus
-from tests import annotations as make
+from tests.support import annotations as make
 
 OLD, NEW = make.SPACE, make.OTHER_SPACE
 OLD_AIM = Aim(space=OLD.key, understand="u1", epoch_ms=100)

@@ -13,7 +13,7 @@ from stream.errors import Fatal
 from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
 from stream.events.grid import SEGMENT_NS
-from tests.control import NOON_MS, asset_ref, change, event, folded, life, report
+from tests.support.control import NOON_MS, asset_ref, change, event, folded, life, report
 
 HOUR_MS = 3_600_000
 refs = st.builds(asset_ref, st.sampled_from("ab"), tenant=st.sampled_from("tu"), hour=st.integers(0, 30))

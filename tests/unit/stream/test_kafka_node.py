@@ -11,7 +11,7 @@ from stream.broker.node import local as node_module
 from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
 from stream.errors import Fatal
-from tests.brokers import kafka_jars
+from tests.support.brokers import kafka_jars
 
 OUTGOING = 32_768  # where Linux begins with the ports of outgoing connections; other systems later
 

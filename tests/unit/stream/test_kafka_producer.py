@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, Producer
 from stream.broker.kafka.client import KafkaSettings, as_stage_error
 from stream.broker.kafka.producer import POLL_BYTES, KafkaProducer, RecordSizes
 from stream.errors import Fatal, Unavailable
-from tests.librdkafka import break_for_good
+from tests.support.librdkafka import break_for_good
 
 NOBODY = "127.0.0.1:1"
 

@@ -6,7 +6,7 @@ from stream.control.journal import UsageJournal
 from stream.control.view import ControlView, Usage
 from stream.events.asset import AssetStatus
 from stream.events.grid import SEGMENT_NS
-from tests.control import asset_ref, change, report
+from tests.support.control import asset_ref, change, report
 
 
 def used(path: Path) -> list[Usage]:

@@ -10,6 +10,7 @@ from typing import Self
 
 import pytest
 
+from benchmarks.testbed.runs import start
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.snapshot import latest_values
@@ -22,7 +23,6 @@ from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
 from stream.topology.codec import encode
 from stream.topology.topics import PROGRESS
-from tests.pipeline import start
 
 NOON_MS = 1_700_049_600_000
 STAGES = ("plan", "decode", "understand", "index")

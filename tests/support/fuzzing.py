@@ -1,5 +1,5 @@
 """Fuzz campaigns as functions of a seed, for tests and, with other seeds and more cases, for a longer run by hand:
-`python -m tests.fuzzing files|corpus|assets|payloads SEED COUNT`.
+`python -m tests.support.fuzzing files|corpus|assets|payloads SEED COUNT`.
 """
 
 import json
@@ -18,6 +18,8 @@ import psutil
 import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
+from benchmarks.testbed.cells import BLUE, GREEN, RED, cell, span
+from benchmarks.testbed.footage import corpus_clips, span_of
 from decoders.protocol import Inspection
 from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.policy import SourcePolicy
@@ -51,11 +53,9 @@ from stream.topology.codec import Encoded, EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS, TOPICS
 from stream.worker.worker import Pace, Worker
-from tests.annotations import annotations, media, ref, segment_failed
-from tests.annotations import planned as planned_event
-from tests.cells import BLUE, GREEN, RED, cell, span
-from tests.footage import corpus_clips, span_of
-from tests.mutations import forged_arrow, fuzz_clips, mutated, mutated_headers, mutated_json
+from tests.support.annotations import annotations, media, ref, segment_failed
+from tests.support.annotations import planned as planned_event
+from tests.support.mutations import forged_arrow, fuzz_clips, mutated, mutated_headers, mutated_json
 
 MAX_CELLS = 8641  # 24 h, the limit of a claimed length
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.testbed.runs import RUSHES
 from stream.cli.options.observer import Watched as What
 from stream.cli.options.observer import following, observing
 from stream.cli.options.sessions import Cluster
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.supervised_observer import SupervisedObserver
-from tests.pipeline import RUSHES
 
 INTERVAL_S = 2.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.clips import write_clip
+from benchmarks.testbed.clips import write_clip
 
 Mutation = Callable[[bytearray, random.Random], None]
 

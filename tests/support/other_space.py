@@ -6,7 +6,7 @@ from stream.events.ids import digest
 
 
 class OtherSpace(HashingEmbedder):
-    """As `--embedder tests.other_space:OtherSpace` names it."""
+    """As `--embedder tests.support.other_space:OtherSpace` names it."""
 
     def stamp(self) -> ModelStamp:
         return super().stamp().model_copy(update={"name": "other", "digest": digest("other", self.role)})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.plan import plan_spans
 from decoders.sources.opening import open_source
@@ -11,8 +12,7 @@ from stream.errors import BadMedia
 from stream.events.asset import Media, Profile
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS, TICK_NS, dense_ticks, segment_count
-from tests.footage import span_of
-from tests.numbered import number_in
+from tests.support.numbered_clips import number_in
 
 
 @dataclass(frozen=True, slots=True)

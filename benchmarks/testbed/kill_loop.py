@@ -7,10 +7,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.testbed.runs import Finished, assert_all_gone, cells_written, descendants, finish, start
 from stream.cli.rendering.live import STAGES
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import Order
-from tests.pipeline import Finished, assert_all_gone, cells_written, descendants, finish, start
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Self
 
 import psutil
 
-from tests.pipeline import RUSHES, descendants
+from benchmarks.testbed.runs import RUSHES, descendants
 
 STOP_S = 60.0
 PARTITIONS = 4

@@ -18,6 +18,11 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from filelock import FileLock
 
+from benchmarks.testbed.cluster_changes import Transactions, add_partitions
+from benchmarks.testbed.disks import SmallDisk
+from benchmarks.testbed.fleet import PARTITIONS, Fleet, Member, Role
+from benchmarks.testbed.observers import Watched
+from benchmarks.testbed.runs import StoredRows, assert_same_rows, stored_rows
 from sinks.dead_letters import DeadLetters, LetterFilter
 from sinks.maintenance.verify import verify
 from sinks.query.catalogue import AssetView, Catalogue
@@ -32,11 +37,6 @@ from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES, PROGRESS, SPANS
-from tests.disks import SmallDisk
-from tests.fleet import PARTITIONS, Fleet, Member, Role
-from tests.kafka_changes import Transactions, add_partitions
-from tests.pipeline import StoredRows, assert_same_rows, stored_rows
-from tests.watched import Watched
 
 Blow = Literal[
     "kill",

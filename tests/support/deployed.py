@@ -18,7 +18,7 @@ from stream.pipelines.understanding import Understanding
 from stream.sessions.cluster import ClusterSession
 from stream.sessions.stage_process import Deployment, run_deployed
 from stream.topology.topology import Topology
-from tests.brokers import kafka_servers
+from tests.support.brokers import kafka_servers
 
 WAIT_S = 60.0
 CLOCK = SystemClock()

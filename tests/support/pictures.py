@@ -10,13 +10,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from models.pictures.colour import images_of
 from stream.events.asset import Media
 from stream.events.frames import Frames
-from tests.footage import span_of
 
 Picture = npt.NDArray[np.uint8]
 CORNERS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 20)}

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.testbed.chaos import standing
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import StoredRows, deletion, light_settings, published, run_events, stored_rows
 from sinks.query.catalogue import Catalogue
 from stream.events.base import Event
-from tests.chaos import standing
-from tests.clips import write_clip
-from tests.pipeline import StoredRows, deletion, light_settings, published, run_events, stored_rows
 
 TENANTS = ("north", "south", "west")
 
