@@ -1,3 +1,5 @@
+"""Spans partition the wanted cells; their cost and the context around them stay within bounds."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

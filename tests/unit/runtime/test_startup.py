@@ -1,3 +1,5 @@
+"""A broker that is away at the start is waited for, told of once, and a stop ends the wait."""
+
 import logging
 import threading
 

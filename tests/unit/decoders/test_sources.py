@@ -1,3 +1,5 @@
+"""What opens as a source: allowed places alone, whole or in words, and the same bytes to the end."""
+
 import errno
 import http.server
 import os
