@@ -38,7 +38,8 @@ from stream.runtime.malloc import keep_freed_memory
 from stream.topology.codec import Encoded, EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 
 PARTITIONS = 4
 POLL_RECORDS, POLL_BYTES = 256, 16 << 20

@@ -27,7 +27,8 @@ from stream.observability.metrics import Metrics
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import BatchPolicy, Stage
 from stream.topology.topics import ASSETS, TOPICS, Topic
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 
 COPIES = Topic("copies", (AssetPublished,))
 POLL_RECORDS = 16

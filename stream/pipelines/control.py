@@ -25,7 +25,7 @@ from stream.runtime.startup import came_through
 from stream.runtime.threads import StageThreads
 from stream.topology.topics import COMPLETIONS, DEAD_LETTERS, PROGRESS
 from stream.topology.topology import Topology
-from stream.worker.worker import Pace
+from stream.worker.pace import Pace
 
 SILENCE_S = 60.0
 

@@ -16,7 +16,8 @@ from stream.runtime.malloc import keep_freed_memory
 from stream.topology.stage import Stage
 from stream.topology.topics import TOPICS, Topic
 from stream.worker.backpressure import Readers
-from stream.worker.worker import DEFAULT_PACE, Pace, Worker
+from stream.worker.pace import DEFAULT_PACE, Pace
+from stream.worker.worker import Worker
 
 _log = logging.getLogger(__name__)
 

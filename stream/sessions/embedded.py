@@ -26,7 +26,7 @@ from stream.runtime.threads import StageThreads
 from stream.sessions.session import OnProgress, RawRecord
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS
-from stream.worker.worker import Pace
+from stream.worker.pace import Pace
 
 PROGRESS_GROUP = "progress-reducer"
 LOCK_FILE = "rushes.lock"

@@ -26,8 +26,8 @@ from stream.sessions.deployment_register import MODELLING, STORING, DeploymentMe
 from stream.topology.stage import Stage
 from stream.topology.topics import DEPLOYMENTS
 from stream.topology.topology import Topology
+from stream.worker.pace import Pace
 from stream.worker.topic_retention import TopicRetention
-from stream.worker.worker import Pace
 
 
 @dataclass(frozen=True, slots=True)

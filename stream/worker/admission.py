@@ -1,4 +1,4 @@
-"""The inbox's queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
+"""The queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,10 +16,12 @@ from stream.topology.lanes import Lane, lane_of
 from stream.topology.routing import routes
 from stream.topology.stage import Stage
 from stream.topology.topics import Topic
-from stream.worker.buffer import Work
+from stream.worker.context import StageContext
 from stream.worker.dead_letters import identity
 from stream.worker.fair_queue import Claim, Credits, FairQueue
 from stream.worker.outstanding import CellName, Outstanding
+from stream.worker.queues import BatchQueue, Queue
+from stream.worker.work import Work
 
 REFRESH_S = 0.05
 HISTORY_RECORDS = 2_000
@@ -45,12 +47,25 @@ class Planning(Protocol):
         """Called once, before anything is processed."""
 
 
+def queue_of(context: StageContext) -> Queue:
+    """What holds the stage's records until their first attempt. Raises `ValueError`."""
+    stage, operator = context.stage, context.operator
+    if stage.admission is None:
+        return BatchQueue(stage.batch)
+    admission = Admission(stage, context.topics, context.decoder, context.clock)
+    if isinstance(operator, Planning):
+        operator.ask(admission.coming)
+    return admission
+
+
 class Admission:
     """Gives one record at a time. Credit comes back through `progress`, which it follows by itself once opened.
 
     What an operator plans is charged as it is yielded (`charging`), and once more when it is read back, which changes
     nothing.
     """
+
+    takes_suspects = True  # read ahead like all others, and not read before their turn
 
     def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: EventDecoder, clock: Clock) -> None:
         """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
@@ -71,6 +86,8 @@ class Admission:
         self._refreshed_s = float("-inf")
         self._claims: dict[int, Claim] = {}  # of what was taken last, by identity
         self.bytes = 0
+        self.max_bytes = policy.read_ahead_bytes
+        self.capacity = self.in_hand = policy.read_ahead_records
 
     def open(self, broker: Broker) -> None:
         """Begin to follow what becomes of planned cells. Raises `Unavailable`."""
@@ -117,6 +134,12 @@ class Admission:
         self._claims = {id(work): claim}
         self._queue.charge(claim, self._policy.record_cost_s)
         return [work]
+
+    def low(self) -> bool:
+        """As long as anything fits: tenants overtake each other only in here."""
+        return len(self) < self.capacity and self.bytes < self.max_bytes
+
+    def quick(self) -> None: ...
 
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
         """The outputs as they are, charged to whose they are."""

@@ -2,7 +2,7 @@
 
 from stream.errors import BadEvent
 from stream.topology.codec import EventDecoder
-from stream.worker.buffer import Work
+from stream.worker.work import Work
 
 MAX_DEATHS_ALONE = 3
 MAX_DEATHS_READING = MAX_DEATHS_ALONE + 2

@@ -1,21 +1,20 @@
 """What becomes of a record that failed: a halved batch, another attempt later, or a dead letter."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from stream.broker.contract import Delivery
-from stream.clock import Clock
 from stream.errors import BadEvent, Fatal, Retryable, StageError, Superseded, Unavailable, unexpected
 from stream.events.asset import AssetFailed
 from stream.events.base import Event
-from stream.observability.metrics import StageMetrics
-from stream.topology.stage import Operator, Stage
-from stream.topology.topics import ASSETS, DEAD_LETTERS, Topic
-from stream.worker.buffer import Buffer, Work
+from stream.topology.topics import ASSETS, DEAD_LETTERS
+from stream.worker.buffer import Buffer
 from stream.worker.circuit_breaker import CircuitBreaker
+from stream.worker.context import StageContext
 from stream.worker.dead_letters import asset_failed, dead_letter, identity, replay_record
 from stream.worker.outputs import Outputs
+from stream.worker.work import Work
 
 _log = logging.getLogger(__name__)
 
@@ -23,24 +22,14 @@ _log = logging.getLogger(__name__)
 class ErrorHandling:
     """Applies the error kinds of `stream.errors` to records of one stage."""
 
-    def __init__(
-        self,
-        stage: Stage,
-        operator: Operator,
-        *,
-        inbox: Buffer,
-        outbox: Outputs,
-        topics: Mapping[str, Topic],
-        clock: Clock,
-        metrics: StageMetrics,
-    ) -> None:
-        self._stage = stage
-        self._operator = operator
-        self._inbox = inbox
-        self._outbox = outbox
-        self._topics = topics
-        self._clock = clock
-        self._metrics = metrics
+    def __init__(self, context: StageContext, buffer: Buffer, outputs: Outputs) -> None:
+        self._stage = context.stage
+        self._operator = context.operator
+        self._topics = context.topics
+        self._clock = context.clock
+        self._metrics = context.metrics
+        self._buffer = buffer
+        self._outputs = outputs
         self._limit = CircuitBreaker()
         self.succeeded = self._limit.succeeded  # called for every batch
 
@@ -50,7 +39,7 @@ class ErrorHandling:
         """
         if isinstance(error, Retryable):
             self._metrics.retried(error.code, len(part))
-            self._inbox.delay(part, self._clock.monotonic_s())
+            self._buffer.delay(part, self._clock.monotonic_s())
             return []
         middle = len(part) // 2
         return [part[middle:], part[:middle]]
@@ -62,20 +51,20 @@ class ErrorHandling:
         if isinstance(error, Retryable) and work.attempts + 1 < self._stage.retry.max_attempts:
             work.attempts += 1
             self._metrics.retried(error.code, 1)
-            self._inbox.delay([work], self._clock.monotonic_s())
+            self._buffer.delay([work], self._clock.monotonic_s())
             return
         known = self._known(work, error)
         now_s = self._clock.monotonic_s()
         if isinstance(error, Superseded):
             deliveries = [*sent, *self._consequences(work, known)]
-            self._outbox.settle_later([work], deliveries, outcome="superseded", now_s=now_s)
+            self._outputs.settle_later([work], deliveries, outcome="superseded", now_s=now_s)
         elif work.record.topic == DEAD_LETTERS.name:
             # A letter about a letter would be followed by one about that.
             _log.error("stage %s: dropped an unusable dead letter (%s)", self._stage.name, known.code)
-            self._outbox.settle_later([work], sent, outcome="dropped", now_s=now_s)
+            self._outputs.settle_later([work], sent, outcome="dropped", now_s=now_s)
         else:
             deliveries = [*sent, *self._consequences(work, known), self._bury(work, known)]
-            self._outbox.settle_later([work], deliveries, outcome="dead_letter", now_s=now_s)
+            self._outputs.settle_later([work], deliveries, outcome="dead_letter", now_s=now_s)
             self._metrics.dead_letter(known.code)
 
     def _known(self, work: Work, error: Exception) -> StageError:
@@ -95,10 +84,10 @@ class ErrorHandling:
     def _consequences(self, work: Work, error: StageError) -> list[Delivery]:
         """Tell the rest of the topology."""
         if work.event is None:
-            if work.record.topic != ASSETS.name or not self._outbox.carries(AssetFailed.type):
+            if work.record.topic != ASSETS.name or not self._outputs.carries(AssetFailed.type):
                 return []
             told = asset_failed(work.record, error, stage=self._stage.name)
-            return self._outbox.send_all([] if told is None else [told])
+            return self._outputs.send_all([] if told is None else [told])
         try:
             events = list(self._operator.failed(work.event, error))
         except (Unavailable, Fatal):
@@ -106,15 +95,15 @@ class ErrorHandling:
         except Exception as defect:  # noqa: BLE001 - the letter must be written whatever the operator does
             _log.error("stage %s: failed() raised: %s", self._stage.name, unexpected(defect).message)
             events = []
-        return self._outbox.send_all(events)
+        return self._outputs.send_all(events)
 
     def _bury(self, work: Work, error: StageError) -> Delivery:
         letter = self._letter(work, error)
         try:
-            return self._outbox.send(letter)
+            return self._outputs.send(letter)
         except BadEvent:  # too large with its own columns around it: keep who and why
             record = replace(work.record, value=b"", headers={})
-            return self._outbox.send(self._letter(replace(work, record=record), error, keep_record=True))
+            return self._outputs.send(self._letter(replace(work, record=record), error, keep_record=True))
 
     def _letter(self, work: Work, error: StageError, *, keep_record: bool = False) -> Event:
         replay = None

@@ -11,7 +11,7 @@ from stream.topology.codec import encode
 from stream.topology.routing import routes
 from stream.topology.stage import Stage
 from stream.topology.topics import Topic
-from stream.worker.buffer import Work
+from stream.worker.work import Work
 
 Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
 

@@ -14,7 +14,8 @@ from stream.observability.metrics import Metrics
 from stream.topology.codec import encode
 from stream.topology.stage import Stage
 from stream.topology.topics import Topic
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 from tests.support.topics_of_own import SINGLE, SMALL, WAIT_S, Bench, numbers, read
 from tests.support.worker_kit import Scripted
 

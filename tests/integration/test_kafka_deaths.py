@@ -34,7 +34,8 @@ from stream.broker.kafka.client import KafkaSettings
 from stream.observability.metrics import Metrics
 from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 
 class Deadly:
     def open(self): ...

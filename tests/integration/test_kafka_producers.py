@@ -20,7 +20,7 @@ from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.codec import EventDecoder
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, PROGRESS, SPANS, Topic
-from stream.worker.worker import Pace
+from stream.worker.pace import Pace
 from tests.support.brokers import kafka_servers
 from tests.support.foreign_producers import Sent, strangers
 from tests.support.librdkafka import send_raw

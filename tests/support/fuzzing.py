@@ -52,7 +52,8 @@ from stream.operators.plan import PlanOperator
 from stream.topology.codec import Encoded, EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, FRAMES, PROGRESS, SPANS, TOPICS
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 from tests.support.annotations import annotations, media, ref, segment_failed
 from tests.support.annotations import planned as planned_event
 from tests.support.mutations import forged_arrow, fuzz_clips, mutated, mutated_headers, mutated_json

@@ -18,7 +18,8 @@ from stream.observability.metrics import Metrics
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, TOPICS
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 
 Script = Callable[[Sequence[Event]], Iterable[Event]]
 NO_WAIT = Pace(poll_timeout_s=0.0, unit_s=0.0)

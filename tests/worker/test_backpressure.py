@@ -17,7 +17,8 @@ from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 from tests.support.planning import ByName, one_span
 
 SEED = 5

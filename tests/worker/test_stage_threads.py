@@ -19,7 +19,7 @@ from stream.topology.codec import encode
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS, TOPICS
 from stream.topology.topology import Topology
-from stream.worker.worker import Pace
+from stream.worker.pace import Pace
 from tests.support.worker_kit import Script, Scripted, asset_id, echo
 
 WAIT_S = 30.0

@@ -20,7 +20,8 @@ from stream.observability.metrics import Metrics
 from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import COMPLETIONS, DEAD_LETTERS
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 from tests.support.control import asset_ref, change, event
 from tests.support.receivers import receiving
 

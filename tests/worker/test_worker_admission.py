@@ -27,7 +27,8 @@ from stream.topology.codec import EventDecoder, encode
 from stream.topology.lanes import Lane
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS, Topic
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 from tests.support.planning import ByName, one_span
 
 

@@ -13,8 +13,8 @@ from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.topology.stage import BatchPolicy
 from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES
-from stream.worker.buffer import MIN_QUICK_RECORDS, MIN_RECORDS
-from stream.worker.worker import Pace
+from stream.worker.pace import Pace
+from stream.worker.queues import MIN_QUICK_RECORDS, MIN_RECORDS
 from tests.support.worker_kit import NO_WAIT, Kit, Scripted, asset_id, echo
 
 
@@ -177,7 +177,7 @@ def test_a_worker_drops_what_another_member_got() -> None:
     kit.publish("a", "b", "c")
     kit.worker.step()
     assert kit.worker.state.in_flight == 3
-    consumer = kit.worker._consumer
+    consumer = kit.worker._membership.consumer
     assert consumer is not None
     consumer.close()  # as if the broker had given the partition away
     kit.settle()
@@ -368,7 +368,7 @@ def test_an_outage_amid_records_that_go_together_keeps_their_order() -> None:
 def test_membership_is_kept_alive_while_all_that_is_held_fails_slowly() -> None:
     kit = warm()
     kit.publish(*(f"clip-{number}" for number in range(100)))
-    consumer = kit.worker._consumer
+    consumer = kit.worker._membership.consumer
     assert consumer is not None
     polls_s: list[float] = []
     poll = consumer.poll

@@ -19,7 +19,8 @@ from stream.topology.codec import EventDecoder, encode
 from stream.topology.hops import hops
 from stream.topology.stage import Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
-from stream.worker.worker import Pace, Worker
+from stream.worker.pace import Pace
+from stream.worker.worker import Worker
 from tests.support.planning import ByName, one_span
 
 WAY = hops("plan", [stage for stage in reference_topology().stages if stage.name in {"decode", "understand", "index"}])

@@ -1,0 +1,81 @@
+"""What waits for its first attempt, as the worker sees it: in order of arrival, or as a stage admits it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from stream.broker.contract import IN_HAND, Broker, Record
+from stream.events.base import Event
+from stream.topology.stage import BatchPolicy
+from stream.worker.batching import Batcher
+from stream.worker.work import Work
+
+MIN_RECORDS = 16
+MIN_QUICK_RECORDS = 64
+"""A poll costs as much as a few records that take no time."""
+
+
+class Queue(Protocol):
+    """A queue of a worker's buffer. The worker calls the hooks of every queue; most have nothing to do there.
+
+    `capacity` and `max_bytes` bound what waits, `in_hand` what the group may hand out ahead of acknowledgements.
+    `takes_suspects`: records that may have killed their reader wait in it as well.
+    """
+
+    bytes: int
+    capacity: int
+    max_bytes: int
+    in_hand: int
+    takes_suspects: bool
+
+    def __len__(self) -> int: ...
+    def add(self, item: Work, *, size: int, now_s: float) -> None: ...
+    def put_back(self, items: Sequence[tuple[Work, int]]) -> None: ...
+    def due_s(self) -> float | None: ...
+    def ready(self, now_s: float) -> bool: ...
+    def take(self, now_s: float) -> list[Work]: ...
+
+    def low(self) -> bool:
+        """Whether more should be polled although something waits."""
+
+    def quick(self) -> None:
+        """All that was held went in a moment."""
+
+    def open(self, broker: Broker) -> None:
+        """Before the group is joined. Raises `Unavailable`."""
+
+    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:
+        """The outputs of the batch that begins with `work`, as they are."""
+
+    def drop(self, gone: Callable[[Record], bool]) -> int:
+        """Forget records that another member has by now; how many. A queue may leave them for `take`."""
+
+    def close(self) -> None: ...
+
+
+class BatchQueue(Batcher[Work]):
+    """In order of arrival: at most twice a batch, and at least `MIN_RECORDS`, of quick ones `MIN_QUICK_RECORDS`."""
+
+    in_hand = IN_HAND
+    takes_suspects = False
+
+    def __init__(self, policy: BatchPolicy) -> None:
+        super().__init__(policy)
+        self.max_bytes = policy.max_bytes
+        self.capacity = max(2 * policy.max_records, MIN_RECORDS)
+
+    def low(self) -> bool:
+        return len(self) < self._max_records
+
+    def quick(self) -> None:
+        """More may be held then: nothing will wait long behind it."""
+        self.capacity = max(self.capacity, MIN_QUICK_RECORDS)
+
+    def open(self, broker: Broker) -> None: ...
+
+    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:  # noqa: ARG002
+        return outputs
+
+    def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
+        return 0
+
+    def close(self) -> None: ...

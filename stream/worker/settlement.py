@@ -1,0 +1,54 @@
+"""Acknowledging what is durable."""
+
+from collections.abc import Sequence
+
+from stream.broker.contract import Consumer
+from stream.clock import Clock
+from stream.errors import Unavailable
+from stream.observability.status import Status
+from stream.worker.buffer import Buffer
+from stream.worker.outputs import Outcome, Outputs, refused
+from stream.worker.pace import Pace
+from stream.worker.pauses import Pauses
+from stream.worker.work import Work
+
+
+class Settlement:
+    """Flushes outputs and acknowledges the records whose outputs are durable; others go back into the buffer."""
+
+    def __init__(
+        self, outputs: Outputs, buffer: Buffer, *, pauses: Pauses, status: Status, clock: Clock, pace: Pace
+    ) -> None:
+        self._outputs = outputs
+        self._buffer = buffer
+        self._pauses = pauses
+        self._status = status
+        self._clock = clock
+        self._pace = pace
+
+    def settle(self, consumer: Consumer, *, force: bool) -> None:
+        """When asked to, and while busy at every flush interval. What has no outputs is acknowledged at once, as
+        whatever is kept until then is out of the processor's caches.
+        """
+        for outcome, works in self._outputs.without_outputs().items():
+            self._acknowledge(consumer, outcome, works)
+        since_s = self._outputs.waiting_since_s
+        if since_s is None:
+            return
+        now_s = self._clock.monotonic_s()
+        if not force and now_s - since_s < self._pace.flush_interval_s:
+            return
+        try:
+            settled, again = self._outputs.flush(self._pace.flush_timeout_s)
+        except Unavailable as error:
+            self._pauses.begin(error)
+            return
+        for outcome, works in settled.items():
+            self._acknowledge(consumer, outcome, works)
+        if again:
+            self._buffer.put_back(again)
+            self._pauses.begin(refused(again))
+
+    def _acknowledge(self, consumer: Consumer, outcome: Outcome, works: Sequence[Work]) -> None:
+        consumer.ack([work.record for work in works])
+        self._status.settled(outcome, len(works))

@@ -1,0 +1,21 @@
+"""A record on its way through a stage."""
+
+from dataclasses import dataclass
+
+from stream.broker.contract import Record
+from stream.errors import BadEvent
+from stream.events.base import Event
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A record with its event, or with why it is none.
+
+    `attempts` counts the failed ones that it made alone; `alone` is set once it has been delayed.
+    """
+
+    record: Record
+    event: Event | None = None
+    error: BadEvent | None = None
+    attempts: int = 0
+    alone: bool = False
