@@ -10,6 +10,7 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
+    from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
 
@@ -17,6 +18,8 @@ def blocks() -> dict[str, str]:
     return {
         "topology-diagram": f"```mermaid\n{topology.to_mermaid()}\n```\n",
         "topology-table": f"```text\n{topology.to_text()}\n```\n",
+        "error-kinds": f"\n{markdown_kinds()}\n",
+        "error-codes": f"\n{markdown_codes()}\n",
         "metrics": f"{markdown_table().strip()}\n",
     }
 

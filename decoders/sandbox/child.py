@@ -91,7 +91,7 @@ class _Child:
         except Exception as error:  # noqa: BLE001 - a defect of the decoder; only where and what, never content
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
-            return _error("", "decoder_defect", f"{type(error).__name__} in {place}", ())
+            return _error("", "unexpected_error", f"{type(error).__name__} in {place}", ())
 
     def _inspect(self, _: dict[str, Any]) -> dict[str, Any]:
         source = self._opened()

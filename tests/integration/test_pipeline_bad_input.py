@@ -217,6 +217,7 @@ def test_letters_are_listed_and_shown_without_their_content(spoiled: Spoiled) ->
     (letter,) = [item for item in listed if item["code"] == "no_video"]
     shown = rushes(spoiled.state, "dead-letters", "show", letter["letter_id"][:10])
     assert shown.document["code"] == "no_video"
+    assert shown.document["what_to_do"] == "Publish the film that it belongs to."
     assert shown.document["value_bytes"] > 0
     assert "ce_type" in shown.document["header_names"]
     assert not {"value", "key", "headers"} & shown.document.keys()

@@ -19,6 +19,7 @@ from stream.cli.options.times import moment_ms
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
+from stream.error_codes.table import advice_for
 
 if TYPE_CHECKING:
     from sinks.dead_letters import LetterFilter, StoredLetter
@@ -82,9 +83,10 @@ def _table(found: Sequence["StoredLetter"], title: str) -> Table:
 
 @app.command()
 def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="Id or beginning of it.")]) -> None:
-    """Everything but the content."""
+    """Everything but the content, and what to do about its error code."""
     shared: Context = context.obj
-    shared.print_json(metadata(_one(shared, letter_id)))
+    found = _one(shared, letter_id)
+    shared.print_json(metadata(found) | {"what_to_do": advice_for(found.letter.code)})
 
 
 @app.command(cls=OfDeployment)

@@ -1,0 +1,69 @@
+"""One row of the table of error codes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorKind(StrEnum):
+    """What is done with the record or the process that meets the error; `stream.errors` has a class for most."""
+
+    BAD_EVENT = "BadEvent"
+    BAD_MEDIA = "BadMedia"
+    SUPERSEDED = "Superseded"
+    RETRYABLE = "Retryable"
+    UNAVAILABLE = "Unavailable"
+    FATAL = "Fatal"
+    UNEXPECTED = "StageError"
+    STATUS = "status"
+    USAGE = "usage"
+
+
+EFFECTS = {
+    ErrorKind.BAD_EVENT: "The event is invalid. Its record becomes a dead letter at once.",
+    ErrorKind.BAD_MEDIA: "The footage cannot be read. Its record becomes a dead letter at once.",
+    ErrorKind.SUPERSEDED: "The source changed. The cells of the old version are void; the new one is planned.",
+    ErrorKind.RETRYABLE: "The fault may pass. The record is tried again a few times, then it becomes a dead letter.",
+    ErrorKind.UNAVAILABLE: "Something that the stage needs is away. The stage waits, and no attempt is used up.",
+    ErrorKind.FATAL: "The process cannot go on. It ends and acknowledges nothing, so no work is lost.",
+    ErrorKind.UNEXPECTED: "A defect. The record that fails alone becomes a dead letter; a command ends with 3.",
+    ErrorKind.STATUS: "No fault of a record: the status of an asset, in a completion.",
+    ErrorKind.USAGE: "A command was refused or cut off. It appears only in the output of `--json`.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """`meaning` and `advice` are one or two sentences each; `kinds` are all kinds that carry the code."""
+
+    code: str
+    kinds: tuple[ErrorKind, ...]
+    meaning: str
+    advice: str
+
+
+def bad_event(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.BAD_EVENT,), meaning, advice)
+
+
+def bad_media(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.BAD_MEDIA,), meaning, advice)
+
+
+def retryable(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.RETRYABLE,), meaning, advice)
+
+
+def unavailable(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.UNAVAILABLE,), meaning, advice)
+
+
+def fatal(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.FATAL,), meaning, advice)
+
+
+def status(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.STATUS,), meaning, advice)
+
+
+def usage(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.USAGE,), meaning, advice)
