@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,7 @@ _DAMAGED = (
 )
 _OTHER_SHAPE = ("no field named", "schema mismatch", "schema of data does not match")
 
+_LIBRARIES = {"lancedb", "lance", "deltalake", "pyarrow", "_internal"}  # the last is deltalake's Rust half
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _PANIC = "PanicException"
 """What a Rust library raises instead of an error. It is no `Exception`: nobody is meant to go on after it."""
@@ -63,6 +65,9 @@ def guarded(directory: Path, store: str, *, writer: bool = False) -> Iterator[No
     """Raises `Unavailable` (code `store_unavailable`) for what passes by itself or by an operator's hand: the batch
     stays unacknowledged and is written later. Raises `Fatal` (code `store_unusable`) for what lasts: a path that can
     never work, damaged files, tables of another shape. Anything else is a defect and passes through.
+
+    The system's errors are judged by their number. The stores' libraries raise plain `RuntimeError` and `ValueError`
+    for nearly everything, so of what they raised, and of nothing else, the words count.
 
     `writer`: nobody else tidies the store meanwhile, so files that are missing are lost.
     """
@@ -107,7 +112,7 @@ def _judge(error: Exception, directory: Path, store: str, *, writer: bool) -> No
     """Raise what the error means; return where it means nothing but itself."""
     if (lasting := _lasting(error, writer=writer)) is not None:
         raise Fatal(f"{store} at {directory} cannot be used: {lasting}", code="store_unusable") from error
-    why = _passing(error, directory)
+    why = _passing(error, directory) if isinstance(error, OSError) or _of_a_library(error) else None
     if why is not None:
         message = f"{store} at {directory} cannot be used: {why}; nothing is lost, writing resumes when that is mended"
         raise Unavailable(message, code="store_unavailable") from error
@@ -117,6 +122,8 @@ def _lasting(error: Exception, *, writer: bool) -> str | None:
     number = _number(error)
     if number is not None:
         return _LASTING.get(number) or (_gone(error) if writer and number == errno.ENOENT else None)
+    if not (isinstance(error, OSError) or _of_a_library(error)):
+        return None
     text = str(error).lower()
     if any(sign in text for sign in _OTHER_SHAPE) or type(error).__name__ in {
         "SchemaMismatchError",
@@ -136,10 +143,26 @@ def _gone(error: Exception) -> str | None:
 _REBUILD = "move the directory away and let `rushes verify --repair` make it anew from the other store"
 
 
+def _of_a_library(error: Exception) -> bool:
+    """Whether a store's library raised it: its class is theirs, or the innermost frame is. LanceDB waits for its own
+    event loop, whose frames lie between.
+    """
+    if _package(type(error).__module__) in _LIBRARIES:
+        return True
+    frames = [_package(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((name in _LIBRARIES for name in reversed(frames) if name not in {"concurrent", "asyncio"}), False)
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
 def _number(error: Exception) -> int | None:
     """The system's own number of an error, which Rust libraries put into their text."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
+    if not (isinstance(error, OSError) or _of_a_library(error)):
+        return None
     found = _SYSTEM_ERROR.findall(str(error))
     return int(found[-1]) if found else None
 

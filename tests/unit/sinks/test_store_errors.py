@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -19,6 +21,14 @@ from stream.errors import Fatal, Unavailable
 from tests.support.annotations import annotations, events, planned, ref
 
 
+def raised_by(library: str, error: Exception) -> NoReturn:
+    """As code of that library does."""
+    module: dict[str, Any] = {"__name__": f"{library}.table"}
+    exec("def fail(error):\n    raise error\n", module)
+    module["fail"](error)
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -29,13 +39,27 @@ from tests.support.annotations import annotations, events, planned, ref
 )
 def test_a_reader_beside_a_writer_waits_for_it(tmp_path: Path, said: str) -> None:
     with pytest.raises(Unavailable) as paused, guarded(tmp_path, "the Delta table"):
-        raise ValueError(said)
+        raised_by("deltalake", ValueError(said))
     assert paused.value.code == "store_unavailable"
 
 
 def test_a_defect_passes_through(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such column"), guarded(tmp_path, "the Delta table"):
-        raise ValueError("no such column")
+        raised_by("deltalake", ValueError("no such column"))
+
+
+@pytest.mark.parametrize("writer", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("a concurrent change of the fold", "the look-up timed out", "segment not found", "commit conflict"),
+        *("json error in a label", "a corrupt order of revisions", "schema mismatch", "no room (os error 28)"),
+    ],
+)
+def test_a_defect_of_ours_is_one_whatever_its_words(tmp_path: Path, said: str, writer: bool) -> None:
+    """It must neither pause a stage for ever nor end its process as if the store were damaged."""
+    with pytest.raises(RuntimeError, match=re.escape(said)), guarded(tmp_path, "the index", writer=writer):
+        raise RuntimeError(said)
 
 
 @pytest.mark.parametrize("number", [errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP])
@@ -53,7 +77,7 @@ def test_a_path_that_can_never_work_is_not_waited_for(tmp_path: Path, number: in
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO, errno.EMFILE, errno.EROFS])
 def test_what_somebody_can_mend_is_waited_for(tmp_path: Path, number: int) -> None:
     with pytest.raises(Unavailable), guarded(tmp_path, "the index"):
-        raise RuntimeError(f"lance error: LanceError(IO): {os.strerror(number)} (os error {number})")
+        raised_by("lancedb", RuntimeError(f"lance error: LanceError(IO): {os.strerror(number)} (os error {number})"))
 
 
 def test_a_panic_of_a_library_has_words(tmp_path: Path) -> None:
@@ -68,9 +92,9 @@ def test_a_panic_of_a_library_has_words(tmp_path: Path) -> None:
 def test_an_error_is_told_of_the_store_it_is_about(tmp_path: Path) -> None:
     lance, delta = tmp_path / "lancedb", tmp_path / "parquet"
     with pytest.raises(Fatal, match=f"the index at {lance}"), guarded_both(lance, delta):
-        raise RuntimeError("lance error: LanceError(IO): file size is too small")
+        raised_by("lancedb", RuntimeError("lance error: LanceError(IO): file size is too small"))
     with pytest.raises(Fatal, match=f"the Delta table at {delta}"), guarded_both(lance, delta):
-        raise ValueError(f"Json error: {str(delta).lstrip('/')}/_delta_log/0.json")
+        raised_by("deltalake", ValueError(f"Json error: {str(delta).lstrip('/')}/_delta_log/0.json"))
 
 
 def cut_in_half(path: Path) -> None:
