@@ -10,7 +10,8 @@ from decoders.ffmpeg.fast import fast_cells
 from decoders.ffmpeg.probe import inspect_source
 from decoders.ffmpeg.reader import FrameReader
 from decoders.protocol import Inspection, Source
-from decoders.sampling.cells import Cell, FullSampler
+from decoders.sampling.cells import Cell
+from decoders.sampling.full import FullSampler
 from stream.errors import BadMedia, Superseded
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames

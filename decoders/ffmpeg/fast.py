@@ -11,7 +11,7 @@ from contextlib import closing
 
 from decoders.ffmpeg.reader import FrameReader
 from decoders.pictures.presented_frame import PresentedFrame
-from decoders.sampling.cells import Cell
+from decoders.sampling.cells import Cell, CellSamples
 from stream.events.frames import Kind
 from stream.events.grid import SAMPLE_NS, SAMPLE_PHASE_NS, SEGMENT_NS
 
@@ -26,15 +26,15 @@ def fast_cells(reader: FrameReader, segments: range, duration_ns: int) -> Iterat
     with closing(keys), closing(filling):
         for first in range(segments.start, segments.stop, CELLS_AT_A_TIME):
             cells = [
-                Cell.of(segment, duration_ns) for segment in range(first, min(first + CELLS_AT_A_TIME, segments.stop))
+                CellSamples.of(segment, duration_ns)
+                for segment in range(first, min(first + CELLS_AT_A_TIME, segments.stop))
             ]
             keys.sample(cells)
             if cells[-1].segment == segments.stop - 1:
                 keys.close()
             filling.sample([cell for cell in cells if not cell.samples], keys)
             for cell in cells:
-                cell.missing = not cell.samples or keys.mostly_refused(cell.segment)
-            yield from cells
+                yield cell.cell(missing=not cell.samples or keys.mostly_refused(cell.segment))
 
 
 class _Ahead:
@@ -70,7 +70,7 @@ class _KeyPass:
         self.open = False
         self._frames.close()
 
-    def sample(self, cells: Sequence[Cell]) -> None:
+    def sample(self, cells: Sequence[CellSamples]) -> None:
         """The next cells."""
         self._times_ns = self._times_ns[-1:]
         taken: set[int] = set()
@@ -123,7 +123,7 @@ class _FillPass:
         if self._own is not None:
             self._own.close()
 
-    def sample(self, empty: Sequence[Cell], keys: _KeyPass) -> None:
+    def sample(self, empty: Sequence[CellSamples], keys: _KeyPass) -> None:
         positions = [min(cell.start_ns + SAMPLE_PHASE_NS, (cell.start_ns + cell.end_ns) // 2) for cell in empty]
         if not positions:
             return
@@ -159,13 +159,13 @@ class _FillPass:
         """Whether the last frame there is is on display, and not only the last before the rest is missing."""
         return last.end_ns + SAMPLE_NS > position_ns or last.time_ns + SAMPLE_NS >= self._shared.last_ns
 
-    def _place(self, frame: PresentedFrame, position_ns: int, cell: Cell) -> None:
+    def _place(self, frame: PresentedFrame, position_ns: int, cell: CellSamples) -> None:
         """Unless the frame is only there because those of this cell were lost."""
         lost = any(frame.time_ns < time_ns < cell.end_ns for time_ns in self._errors)
         if frame.time_ns < cell.end_ns and (not lost or frame.end_ns > cell.start_ns):
             _keep(cell, frame, position_ns, "grid")
 
 
-def _keep(cell: Cell, frame: PresentedFrame, time_ns: int, kind: Kind) -> None:
+def _keep(cell: CellSamples, frame: PresentedFrame, time_ns: int, kind: Kind) -> None:
     cell.damaged |= frame.damaged
     cell.samples.append(cell.kept(frame, time_ns, kind))

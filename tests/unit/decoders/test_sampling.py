@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoders.pictures.geometry import MAX_JUMP_SAMPLES
-from decoders.sampling.cells import Cell, FullSampler
+from decoders.sampling.cells import Cell
 from decoders.sampling.change_detection import MIN_DISTANCE_TICKS, ChangeDetector, Jump, needed
+from decoders.sampling.full import FullSampler
 from stream.events.frames import Colour
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, TICK_NS, dense_ticks, segment_count
 
