@@ -14,7 +14,7 @@ from stream.events.ids import AssetVersion
 def corpus() -> Path | None:
     """The conformance corpus, where there is one."""
     named = os.environ.get("RUSHES_CORPUS")
-    root = Path(named) if named else Path(__file__).parents[2] / "shared" / "videos"
+    root = Path(named) if named else Path(__file__).parents[3] / "shared" / "videos"
     return root if (root / "manifest.json").exists() else None
 
 

@@ -31,7 +31,7 @@ from stream.clock import Clock
 from stream.errors import Fatal
 
 VERSION = "4.3.1"
-POM = Path(__file__).parents[2] / "deploy" / "kafka" / "pom.xml"
+POM = Path(__file__).parents[3] / "deploy" / "kafka" / "pom.xml"
 _INSTALL_JAVA = "apt install default-jre-headless"
 _START_S = 60.0
 _STOP_S = 30.0

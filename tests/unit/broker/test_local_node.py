@@ -51,3 +51,7 @@ def test_a_program_that_is_missing_is_named_with_how_to_get_it(tmp_path: Path, m
         LocalNode(tmp_path / "node", SystemClock()).up(tmp_path)
     assert {maven.value.code, java.value.code} == {"program_missing"}
     assert not list(tmp_path.iterdir()), "nothing is half made"
+
+
+def test_the_list_of_jars_lies_in_the_tree() -> None:
+    assert node_module.POM.is_file()
