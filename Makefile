@@ -20,7 +20,7 @@ announce:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing pinned dependencies into .venv (once) …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install -q --python $(BIN)/python --only-binary :all: --no-binary rushes -c constraints.txt -e '.[dev]'
+	@$(BIN)/uv pip install -q --python $(BIN)/python --only-binary :all: --no-binary rushes -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 install: announce .venv/.installed ## create .venv with the pinned dependencies
@@ -79,7 +79,13 @@ eval: .venv/.installed assets ## search quality per space over the corpus (RUSHE
 docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 	$(BIN)/python -m deploy.generate_docs
 
+docs-site: .venv/.installed ## build the documentation site into build/site; a dead link or a missing page fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1:8000 and rebuild it on changes
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict
+
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-autoscale eval docs clean
+.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-autoscale eval docs docs-site docs-serve clean

@@ -10,6 +10,7 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
+    from deploy.documents import command_line, decisions, events, settings
     from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
@@ -18,10 +19,27 @@ def blocks() -> dict[str, str]:
     return {
         "topology-diagram": f"```mermaid\n{topology.to_mermaid()}\n```\n",
         "topology-table": f"```text\n{topology.to_text()}\n```\n",
-        "error-kinds": f"\n{markdown_kinds()}\n",
-        "error-codes": f"\n{markdown_codes()}\n",
-        "metrics": f"{markdown_table().strip()}\n",
+        "error-kinds": _block(markdown_kinds()),
+        "error-codes": _block(markdown_codes()),
+        "metrics": _block(markdown_table()),
+        "command-line": _block(command_line.command_line()),
+        "topics": _block(events.topics()),
+        "events": _block(events.events()),
+        "environment": _block(settings.environment()),
+        "settings": _block(settings.settings()),
+        "stages": _block(settings.stages()),
+        "decisions": _block(decisions.decisions()),
     }
+
+
+def documents() -> list[Path]:
+    """Every page that may hold generated blocks."""
+    return sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+def _block(text: str) -> str:
+    """With an empty line on both sides, as a table after a line of HTML needs one."""
+    return f"\n{text.strip()}\n\n"
 
 
 def regenerated(text: str, texts: dict[str, str]) -> str:
@@ -31,7 +49,7 @@ def regenerated(text: str, texts: dict[str, str]) -> str:
 
 def main() -> int:
     texts = blocks()
-    for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))):
+    for path in documents():
         before = path.read_text()
         after = regenerated(before, texts)
         if after != before:
