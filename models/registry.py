@@ -7,7 +7,7 @@ from typing import Any
 
 from models import REGISTRY
 from models.weights.fetch import WeightsCache
-from stream.errors import Fatal
+from stream.errors import Fatal, StageError, unexpected
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +40,9 @@ def load(family: str, name: str, context: ModelContext) -> Any:
         made = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise Fatal(f"cannot load {family} {name!r}: {error}", code="unknown_model") from error
-    return made(ModelContext(context.cache, context.threads, context.device, argument))
+    try:
+        return made(ModelContext(context.cache, context.threads, context.device, argument))
+    except StageError:
+        raise
+    except Exception as error:
+        raise Fatal(f"cannot load {family} {name!r}: {unexpected(error).message}", code="unknown_model") from error

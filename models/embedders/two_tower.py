@@ -1,6 +1,5 @@
 """Two-tower checkpoints (CLIP, SigLIP) as Hugging Face lays them out, as an embedding space with both query sides."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -14,7 +13,14 @@ from models.device.device import limit_threads, ready_device
 from models.pictures.geometry import unit_rows
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
-from models.weights.hugging_face import checkpoint_digest, checkpoint_dir, from_checkpoint, network_from, quiet_loading
+from models.weights.hugging_face import (
+    checkpoint_config,
+    checkpoint_digest,
+    checkpoint_dir,
+    from_checkpoint,
+    network_from,
+    quiet_loading,
+)
 from stream.errors import Fatal
 from stream.events.annotations import ModelStamp, Space
 
@@ -50,9 +56,10 @@ class HuggingFaceTwoTower:
         )
 
     def _dimensions(self) -> int:
-        config = json.loads((self._directory / "config.json").read_text())
-        vision = config.get("vision_config") or {}
-        found = config.get("projection_dim") or vision.get("projection_dim") or vision.get("hidden_size")
+        config = checkpoint_config(self._directory)
+        vision = config.get("vision_config")
+        inner = vision if isinstance(vision, dict) else {}
+        found = config.get("projection_dim") or inner.get("projection_dim") or inner.get("hidden_size")
         if not isinstance(found, int):
             found = _default_dimensions(self._directory)
         if found is None:

@@ -1,6 +1,7 @@
 """Hugging Face directories on disk: where they are and what identifies them."""
 
 import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,17 @@ def checkpoint_dir(argument: str) -> Path:
     if not any(directory.glob(f"*{WEIGHT_SUFFIX}")):
         raise Fatal(f"{argument} has no {WEIGHT_SUFFIX} file; other formats can run code", code="bad_checkpoint")
     return directory
+
+
+def checkpoint_config(directory: Path) -> dict[str, Any]:
+    """config.json. Raises `Fatal` (`bad_checkpoint`) where it is no JSON object."""
+    try:
+        config = json.loads((directory / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise Fatal(f"{directory}: its config.json cannot be read: {error}", code="bad_checkpoint") from error
+    if not isinstance(config, dict):
+        raise Fatal(f"{directory}: its config.json is no JSON object", code="bad_checkpoint")
+    return config
 
 
 @cache

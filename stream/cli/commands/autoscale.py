@@ -60,7 +60,7 @@ def autoscale(  # one option per thing a machine decides
     max_replicas: MaxReplicas = 32,
     prior: Prior = None,
     scheme: Schemes = None,
-    embedder: Embedder = "conse",
+    embedder: Embedder = None,
     captioner: Captioner = "template",
     device: WhereModelsRun = "auto",
     private_network: PrivateNetwork = False,

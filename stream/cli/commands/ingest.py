@@ -54,7 +54,7 @@ def ingest(  # one option per thing a producer can say
     lane: Annotated[
         str, typer.Option(help="interactive: somebody waits. batch: whenever there is room.")
     ] = "interactive",
-    embedder: Embedder = "conse",
+    embedder: Embedder = None,
     captioner: Captioner = "template",
     light: Light = False,
     private_network: PrivateNetwork = False,

@@ -44,7 +44,7 @@ def manifests(  # one option per thing a deployment decides
     ] = 60.0,
     guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
     gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
-    embedder: Embedder = "conse",
+    embedder: Embedder = None,
     captioner: Captioner = "template",
     private_network: PrivateNetwork = False,
     span: Span = 120.0,
@@ -75,7 +75,7 @@ def manifests(  # one option per thing a deployment decides
     shared: Context = context.obj
     counts = Partitions.parse(partitions)
     for option, model in (("--embedder", embedder), ("--captioner", captioner)):
-        _require_visible(option, model, shared.deployment)
+        _require_visible(option, model or "", shared.deployment)
     options = WorkerOptions(
         embedder,
         captioner,

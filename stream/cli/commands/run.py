@@ -51,7 +51,7 @@ def run(  # one option per thing a deployment decides
         ),
     ] = None,
     scheme: Schemes = None,
-    embedder: Embedder = "conse",
+    embedder: Embedder = None,
     captioner: Captioner = "template",
     device: WhereModelsRun = "auto",
     private_network: PrivateNetwork = False,

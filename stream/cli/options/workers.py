@@ -12,9 +12,11 @@ from stream.cli.options.bounds import DAY_S
 from stream.cli.options.roots import Roots, checked_schemes, roots_of_buckets
 from stream.pipelines.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
 
-Embedder = Annotated[str, typer.Option(help="conse, or hf:DIR for a CLIP or SigLIP checkpoint.")]
+Embedder = Annotated[
+    str | None, typer.Option(help="hf:DIR for a CLIP or SigLIP checkpoint; conse by default, with --light hashing.")
+]
 Captioner = Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")]
-Light = Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills).")]
+Light = Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills), where none is named.")]
 WhereModelsRun = Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")]
 PrivateNetwork = Annotated[
     bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
@@ -39,7 +41,7 @@ class WorkerOptions:
     Raises `UsageProblem` for a device, a scheme or a root that is none.
     """
 
-    embedder: str = "conse"
+    embedder: str | None = None
     captioner: str = "template"
     light: bool = False
     device: str = "auto"
@@ -59,8 +61,8 @@ class WorkerOptions:
 
     @property
     def models(self) -> ModelChoice:
-        chosen = ModelChoice.light() if self.light else ModelChoice(embedder=self.embedder)
-        return replace(chosen, captioner=self.captioner)
+        chosen = ModelChoice.light() if self.light else ModelChoice()
+        return replace(chosen, embedder=self.embedder or chosen.embedder, captioner=self.captioner)
 
     def applied(self, settings: Settings, allowed: Roots | None = None) -> Settings:
         """The settings of a worker with these options. `allowed` may be read too."""

@@ -14,7 +14,7 @@ from stream.cli.app import app
 from stream.cli.commands import autoscale, ingest, manifests, run
 from stream.cli.context import UsageProblem
 from stream.cli.options.workers import WorkerOptions, option_names
-from stream.pipelines.settings import Settings
+from stream.pipelines.settings import ModelChoice, Settings
 from stream.pipelines.understanding import Understanding
 
 GIVEN = WorkerOptions(
@@ -111,3 +111,10 @@ def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.Monkey
     assert CliRunner().invoke(app, given, catch_exceptions=False).exit_code == 0
     assert watched[0].captions
     assert " ".join(GIVEN.words()) in " ".join(commands[0])
+
+
+def test_a_model_that_was_named_is_used_beside_light_ones() -> None:
+    assert WorkerOptions(light=True).models == ModelChoice.light()
+    named = WorkerOptions("conse", "hf:/models/blip", light=True).models
+    assert (named.embedder, named.captioner, named.tagger) == ("conse", "hf:/models/blip", "hashing")
+    assert WorkerOptions().models == ModelChoice()

@@ -45,6 +45,29 @@ def test_a_class_that_cannot_be_found_is_named(name: str, context: ModelContext)
     assert unknown.value.code == "unknown_model"
 
 
+def test_a_class_that_cannot_be_made_is_named_without_what_it_says(
+    context: ModelContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_context: ModelContext) -> None:
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setattr("models.hashing.HashingTagger", fail)
+    with pytest.raises(Fatal, match="cannot load tagger 'hashing': unexpected RuntimeError at") as unknown:
+        load("tagger", "hashing", context)
+    assert unknown.value.code == "unknown_model"
+    assert "s3cret" not in unknown.value.message
+
+
+@pytest.mark.parametrize("config", ["{not json", "[1]", "7", "[" * 100_000, "\xff"])
+def test_a_broken_configuration_is_told_in_words(context: ModelContext, tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_bytes(config.encode("latin-1"))
+    (tmp_path / "model.safetensors").touch()
+    embedder = load("embedder", f"hf:{tmp_path}", context)
+    with pytest.raises(Fatal, match=r"its config\.json") as broken:
+        _ = embedder.space
+    assert broken.value.code == "bad_checkpoint"
+
+
 def test_names_and_identities_load_no_heavy_library() -> None:
     script = """
 import sys
