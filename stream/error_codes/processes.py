@@ -4,6 +4,11 @@ from stream.error_codes.entry import ErrorCode, ErrorKind, fatal, unavailable, u
 
 PROCESSES = (
     fatal(
+        "port_unavailable",
+        "The port for metrics and probes cannot be had: another program has it, or the address is not of this machine.",
+        "Choose another `--port`, or stop the program that has it.",
+    ),
+    fatal(
         "unknown_model",
         "No model has this name, or it cannot be loaded.",
         "Choose one that the message names, or write `package.module:Class`.",

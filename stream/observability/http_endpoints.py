@@ -9,6 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from stream.errors import Fatal
 from stream.observability.status import WorkerState
 
 Answer = tuple[bool, str]
@@ -30,12 +31,20 @@ class _Quiet(WSGIRequestHandler):
         """Probes come every few seconds; nothing is logged per request."""
 
 
+def _listening(host: str, port: int, answer: Callable[..., Iterable[bytes]]) -> WSGIServer:
+    try:
+        return make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise Fatal(f"cannot listen on {host}:{port} ({why}): choose another --port", code="port_unavailable") from None
+
+
 @contextmanager
 def served(
     registry: CollectorRegistry, *, healthy: Callable[[], Answer], ready: Callable[[], Answer], host: str, port: int
 ) -> Iterator[int]:
     """Serve on `host`:`port` for the block; yields the port, which is a free one for 0. A probe that is not well
-    answers 503.
+    answers 503. Raises `Fatal` (`port_unavailable`) where the port cannot be had.
     """
     metrics = make_wsgi_app(registry)
     probes = {"/healthz": healthy, "/readyz": ready}
@@ -50,7 +59,7 @@ def served(
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [f"{words}\n".encode()]
 
-    with make_server(host, port, answer, server_class=_Server, handler_class=_Quiet) as server:
+    with _listening(host, port, answer) as server:
         thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
         thread.start()
         try:
