@@ -30,6 +30,9 @@ from tests.support.pages import ROOT, Page, page, pages
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
 OTHERS = {"cd", "curl", "git", "jq", "kill", "kubectl", "make", "pip", "pytest"}
 """What pages may also run; every reader knows it."""
+EXAMPLES = "docs/examples/README.md"
+OF_EXAMPLES = {"apt-get", "mvn", "node", "npm", "python", "sh"}
+"""Run by `tests/integration/test_kafka_examples.py`."""
 PAGES = pages()
 JSON_PAYLOADS = [
     it for topic in (*TOPICS.values(), DEPLOYMENTS) for it in topic.payloads if it.content_type == "application/json"
@@ -51,7 +54,7 @@ def parse(words: list[str]) -> None:
 @pytest.mark.parametrize("shown", PAGES, ids=lambda it: it.name)
 def test_every_command_of_a_page_parses(shown: Page) -> None:
     for words in shown.commands():
-        assert words[0] in OTHERS | {"rushes"}, words
+        assert words[0] in OTHERS | {"rushes"} | (OF_EXAMPLES if shown.name == EXAMPLES else set()), words
         if words[0] == "rushes":
             try:
                 parse(words[1:])
