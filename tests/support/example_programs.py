@@ -110,6 +110,7 @@ def _provided(words: Iterable[str], folder: Path) -> tuple[list[str], dict[str, 
                 (folder / "node_modules").symlink_to(modules)
         case "mvn":
             repository = _fetched(find_maven_repository(default_cache()), "Maven or what it builds the example with")
+            environment["MAVEN_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # it lives for seconds
             rest = ["-B", "--offline", f"-Dmaven.repo.local={repository}", *rest]
         case "sh":
             kcat = _fetched(find_kcat(default_cache()), "kcat")
