@@ -15,6 +15,7 @@ from deploy.documents.decisions import decision_files, title
 from deploy.documents.events import example_json
 from deploy.documents.settings import ENVIRONMENT, SETTINGS
 from models.registry import ModelContext, load
+from models.weights.pins import PINS
 from stream.broker.contract import Record
 from stream.cli.app import app
 from stream.cli.execution import leaves, tree
@@ -28,7 +29,7 @@ from stream.topology.topics import ASSETS, DEPLOYMENTS, TOPICS
 from tests.support.pages import ROOT, Page, page, pages
 
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
-OTHERS = {"cd", "curl", "git", "jq", "kill", "kubectl", "make", "pip", "pytest"}
+OTHERS = {"curl", "jq", "kill", "kubectl", "make", "pip", "pre-commit", "pytest"}
 """What pages may also run; every reader knows it."""
 EXAMPLES = "docs/examples/README.md"
 OF_EXAMPLES = {"apt-get", "mvn", "node", "npm", "python", "sh"}
@@ -178,3 +179,25 @@ def test_the_glossary_has_each_term_once_in_order() -> None:
 
 def test_decisions_are_numbered_without_gaps() -> None:
     assert [int(title(path)[0]) for path in decision_files()] == list(range(1, len(decision_files()) + 1))
+
+
+def test_files_that_pages_name_are_there() -> None:
+    """Places in the tree, as code; what a reader is to write has `my_` in its name."""
+    place = re.compile(r"`((?:stream|decoders|models|sinks|deploy|docs|tests|benchmarks)/[a-z0-9_./-]+)`")
+    named = {
+        (each.name, found)
+        for each in (*PAGES, page("ARCHITECTURE.md"), page("SECURITY.md"))
+        for found in place.findall(each.text)
+        if "/my_" not in found
+    }
+    assert len(named) > 40
+    assert {it for it in named if not (ROOT / it[1]).exists()} == set()
+
+
+def test_the_notice_names_everything_that_is_fetched_with_its_licence() -> None:
+    notice = (ROOT / "NOTICE").read_text()
+    for pin in PINS:
+        paragraph = notice.partition(f"\n{pin.package} {pin.version}: ")[2].partition("\n\n")[0]
+        assert f"Licence: {pin.licence}" in paragraph, pin.name
+    assert notice.count("Licence: ") == len(PINS)
+    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
