@@ -20,6 +20,7 @@ from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, Wor
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.error_codes.table import advice_for
+from stream.events.dead_letter import REPLAY_HEADER
 
 if TYPE_CHECKING:
     from sinks.dead_letters import LetterFilter, StoredLetter
@@ -153,10 +154,23 @@ def replay(
         raise typer.Exit(1)
 
 
+_KNOWN_HEADERS = frozenset(
+    {
+        *("content-type", "ce_id", "ce_source", "ce_specversion", "ce_type", "ce_subject", "ce_time", "ce_dataschema"),
+        *("ce_tenant", "ce_project", "ce_region", "ce_eventtime", "ce_traceparent", REPLAY_HEADER),
+    }
+)
+
+
 def metadata(item: "StoredLetter") -> dict[str, Any]:
-    """What may be shown: never key, value or the values of headers, whose names a list does not load."""
+    """What may be shown: never key, value or the values of headers. Of headers, which a list does not load, the names
+    that everybody knows are shown; others are whatever a stranger put there.
+    """
     letter = item.letter
-    loaded = {"header_names": sorted(letter.headers)} if letter.headers else {}
+    loaded: dict[str, Any] = {}
+    if letter.headers:
+        known = sorted(name for name in letter.headers if name.lower() in _KNOWN_HEADERS)
+        loaded = {"header_names": known, "other_headers": len(letter.headers) - len(known)}
     return {
         "letter_id": letter.letter_id,
         "state": item.state,
