@@ -16,10 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.harness import Report, median_of
 from benchmarks.testbed.clips import write_clip
-from benchmarks.testbed.kill_loop import Ordeal, Work
+from benchmarks.testbed.kill_loop import STAGES, Ordeal, Work
 from benchmarks.testbed.runs import assert_same_rows, finish, start, stored_rows
 from sinks.maintenance.verify import verify
-from stream.cli.rendering.live import STAGES
 
 
 def arguments() -> argparse.Namespace:

@@ -61,7 +61,7 @@ class Ours:
             for partition, acked in enumerate(queue.acked)
         ]
         self._places.look(places, members, turn=self._turn, now_ms=now_ms)
-        plan = StageFlow("plan", lanes={"batch": LaneFlow(waiting_video_s=world.held_s)})
+        plan = StageFlow("plan", lanes={"batch": LaneFlow(waiting=world.held_s)})
         flows = [self._flow(name, world.stages[name], world, now_ms) for name in STAGES]
         found = desired_replicas(Snapshot(now_ms, (plan, *flows)), self._policy)
         return {name: found[name] for name in STAGES}
@@ -69,17 +69,15 @@ class Ours:
     def _flow(self, name: Name, queue: Queue, world: World, now_ms: int) -> StageFlow:
         arrived_s, served_s = self._seen[name]
         self._seen[name] = (queue.arrived_s, queue.served_s)
-        self._arrivals[name].add(now_ms, round((queue.arrived_s - arrived_s) * 1e9))
+        self._arrivals[name].add(now_ms, queue.arrived_s - arrived_s)
         waiting = {lane: max(0.0, line.waiting_s) for lane, line in queue.lines.items()}
         busy = not queue.empty
         if busy or queue.served_s > served_s:
             self._worked_s[name] = world.now_s
         ready = queue.ready(world.now_s)
-        served_ns = round((queue.served_s - served_s) * 1e9)
+        served = queue.served_s - served_s
         standing = self._places.standing(name)
-        self._busy[name].look(
-            now_ms=now_ms, replicas=ready, busy_partitions=standing.busy_partitions, served_ns=served_ns
-        )
+        self._busy[name].look(now_ms=now_ms, replicas=ready, busy_partitions=standing.busy_partitions, served=served)
         arrival = self._arrivals[name].rate(now_ms, ARRIVAL_WINDOW_S)
         line = queue.lines["interactive"]
         oldest = min((line.queues[partition][0].asset for partition in line.busy), default=None)

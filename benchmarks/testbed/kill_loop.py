@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.testbed.runs import Finished, assert_all_gone, cells_written, descendants, finish, start
-from stream.cli.rendering.live import STAGES
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import Order
+from stream.pipelines.stages import DECODE, INDEX, PARQUET, UNDERSTAND
+
+STAGES = (DECODE, UNDERSTAND, INDEX, PARQUET)
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ def event_of(data: Payload, subject: str, *, tenant: str = "default", project: s
 def decoded_s(progress: Progress) -> float:
     """Seconds of footage that the decode stage sent."""
     stage = progress.totals().get("decode")
-    return stage.done_ns / SECOND_NS if stage else 0.0
+    return stage.done / SECOND_NS if stage else 0.0
 
 
 def last_change(progress: Progress, asset_id: str, tenant: str = "default") -> AssetChanged:

@@ -18,8 +18,9 @@ from stream.events.asset import (
     SegmentProgressed,
 )
 from stream.events.base import Event
-from stream.events.grid import SEGMENT_NS, segment_range
+from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion, digest
+from stream.events.progress import segment_report
 
 Word = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
 """What is said about a whole asset."""
@@ -102,28 +103,20 @@ def progress(
     for failure in batch.failures:
         key = _cell_key(failure.asset, failure.segment)
         count, duration_ns = (lengths or {}).get(key[:2], (failure.segment + 1, (failure.segment + 1) * SEGMENT_NS))
-        start_ns, end_ns = segment_range(failure.segment, duration_ns)
-        report = SegmentProgressed(
-            asset=failure.asset,
-            stage=stage,
-            segment=failure.segment,
-            segment_count=max(count, failure.segment + 1),
-            video_ns=end_ns - start_ns,
-            outcome=Outcome(failure.outcome),
-        )
-        reports[key] = report
+        count = max(count, failure.segment + 1)
+        outcome = Outcome(failure.outcome)
+        reports[key] = segment_report(failure.asset, stage, failure.segment, count, duration_ns, outcome=outcome)
     for item in batch.annotations:
         header = item.header
         gone = (header.segment_id, header.asset.version) in voided
-        report = SegmentProgressed(
-            asset=header.asset,
-            stage=stage,
-            segment=header.segment,
-            segment_count=header.segment_count,
-            video_ns=header.end_ns - header.start_ns,
+        reports[_cell_key(header.asset, header.segment)] = segment_report(
+            header.asset,
+            stage,
+            header.segment,
+            header.segment_count,
+            header.end_ns,
             outcome=Outcome.SUPERSEDED if gone else Outcome.DONE,
         )
-        reports[_cell_key(header.asset, header.segment)] = report
     return [
         batch.sources[key].derive(
             report, id=digest("progress", stage, key[0], *key[1], report.segment, report.outcome.value)

@@ -1,6 +1,6 @@
 """What somebody who published waits for (pure): each asset's final status, each cell that was sent again."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stream.events.annotations import Annotations
 from stream.events.asset import (
@@ -9,14 +9,12 @@ from stream.events.asset import (
     AssetPlanned,
     AssetRef,
     SegmentFailed,
-    SegmentProgressed,
     SpanPlanned,
 )
 from stream.events.base import Payload
 from stream.events.ids import AssetVersion
+from stream.events.progress import ASSET, progress_of, subject_of
 
-INDEX = "index"
-"""The stage that says what an asset has come to."""
 SUPERSEDED = "superseded"
 
 Name = tuple[str, str]
@@ -24,13 +22,15 @@ Name = tuple[str, str]
 
 
 class Awaited:
-    """Fed with every event of `progress`, it says which of them matter and when all is settled.
+    """Fed with every event of `progress`, it says which of them matter and when all is settled. `settling`: the stages
+    that say what a cell has come to.
 
     A version is settled by a final status of itself or of a later one, a cell by a later version's too. Of a version
     whose source changed the index asks for another, once: the first such status settles nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settling: Collection[str]) -> None:
+        self._settling = settling
         self._since: dict[Name, AssetVersion] = {}
         self._open: dict[Name, AssetVersion] = {}
         self._cells: set[tuple[Name, AssetVersion, int]] = set()
@@ -60,20 +60,26 @@ class Awaited:
 
     def heard(self, payload: Payload) -> bool:
         """Take note of an event; whether it is about what is awaited, now or before."""
-        if not isinstance(payload, AssetChanged | SegmentProgressed):
+        report = progress_of(payload)
+        subject = subject_of(payload.asset) if isinstance(payload, AssetChanged) else report and report.subject
+        if not subject or subject.kind != ASSET:
             return False
-        ref = payload.asset
-        name = (ref.tenant, ref.asset_id)
+        name = (subject.tenant, subject.id)
         since = self._since.get(name)
-        if since is None or ref.version < since:
+        if since is None or subject.version < since:
             return False
-        if isinstance(payload, SegmentProgressed):
-            if payload.stage == INDEX:
-                self._cells.discard((name, ref.version, payload.segment))
-        elif payload.status.final and ref.version >= self._open.get(name, ref.version):
-            self._cells = {cell for cell in self._cells if cell[0] != name or cell[1] >= ref.version}
-            self._told(name, payload)
+        if report is not None:
+            if report.stage in self._settling:
+                self._cells.discard((name, subject.version, report.part))
+        elif isinstance(payload, AssetChanged) and payload.status.final:
+            self._ended(name, payload)
         return True
+
+    def _ended(self, name: Name, change: AssetChanged) -> None:
+        version = change.asset.version
+        if version >= self._open.get(name, version):
+            self._cells = {cell for cell in self._cells if cell[0] != name or cell[1] >= version}
+            self._told(name, change)
 
     def _told(self, name: Name, change: AssetChanged) -> None:
         if change.code == SUPERSEDED and name in self._open and name not in self._superseded:

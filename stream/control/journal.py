@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stream.control.state import Entry, entries, is_name, joined
-from stream.events.asset import SegmentProgressed
 from stream.events.base import Payload
 from stream.events.ids import digest
+from stream.events.progress import PartProgressed, progress_of
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class UsageJournal:
     def add(self, payloads: Iterable[Payload]) -> None:
         """Append what is new. Where the disk takes nothing, it is tried again with the next call."""
         for payload in payloads:
-            if isinstance(payload, SegmentProgressed):
-                for key, value in entries(_nameless(payload), self._table.get):
+            if (report := progress_of(payload)) is not None:
+                for key, value in entries(_nameless(report), self._table.get):
                     if not is_name(key) and self._table.get(key) != value:
                         self._table[key] = value
                         self._unwritten.append((key, value))
@@ -64,7 +64,7 @@ class UsageJournal:
         return found
 
 
-def _nameless(report: SegmentProgressed) -> SegmentProgressed:
-    asset = report.asset
-    name = digest("usage", asset.tenant, asset.asset_id)
-    return report.model_copy(update={"asset": asset.model_copy(update={"asset_id": name, "project": "-"})})
+def _nameless(report: PartProgressed) -> PartProgressed:
+    subject = report.subject
+    name = digest("usage", subject.tenant, subject.id)
+    return report.model_copy(update={"subject": subject.model_copy(update={"id": name, "project": "-"})})

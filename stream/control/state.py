@@ -1,5 +1,5 @@
-"""What the control plane remembers, as the small entries of a table (pure): the name of an asset, the head of each of
-its versions, and one cell for each segment and stage.
+"""What the control plane remembers, as the small entries of a table (pure): the name of a subject, the head of each of
+its versions, and one entry for each part and stage.
 
 Every entry is a join: outcomes unite, measures and statuses take the highest. So an entry depends on neither the order
 nor the repetition of events, and an event adds one entry of some 60 bytes whatever the length of its asset.
@@ -13,59 +13,65 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from stream.control.progress import standing
-from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
+from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome
 from stream.events.base import Event, Payload
-from stream.events.grid import MAX_SEGMENTS
 from stream.events.ids import AssetVersion, digest, without_secrets
+from stream.events.progress import ASSET, MAX_STAGE_BYTES, PartProgressed, Subject, progress_of, subject_of
+from stream.topology.unit import VIDEO_SECONDS
 
 APP = "rushes-control"
 """The Faust app; also its consumer group."""
 MAX_MISSING = 20
-MAX_STAGE_BYTES = 100
 _DIGEST_BYTES = 16
 _NAME_MARK = b"#"
 _NEVER = AssetVersion(-1, -1)
 _FLAGS = {Outcome.DONE: 1, Outcome.FAILED: 2, Outcome.SUPERSEDED: 4}
 
 Entry = tuple[bytes, bytes]
-"""Key and value of a table's entry. A key is the asset version's digest, then for a cell `stage/segment`; a name's is
-the asset's digest and `#`.
+"""Key and value of a table's entry. A key is the digest of a subject's version, then for a part `stage/part`; a name's
+is the subject's digest and `#`.
 """
 Stored = Callable[[bytes], bytes | None]
 """The value of a key, or None."""
 
 
-class CellEntry(NamedTuple):
-    """What one stage reported of one segment. `outcomes` holds a bit for each that was ever reported. The length is
-    that of a report of done, if there was one: a failure may not know it.
+class PartEntry(NamedTuple):
+    """What one stage reported of one part. `outcomes` holds a bit for each that was ever reported. The quantity is that
+    of a report of done, if there was one: a failure may not know it. The unit is stored where it is no video.
     """
 
     outcomes: int = 0
-    video_ns: int = 0
+    quantity: int = 0
     cpu_us: int = 0
     device_us: int = 0
     read_bytes: int = 0
+    unit: str = VIDEO_SECONDS.counts
 
     @property
     def done(self) -> bool:
         return bool(self.outcomes & _FLAGS[Outcome.DONE])
 
-    def joined(self, other: "CellEntry") -> "CellEntry":
-        _, video_ns = max((self.done, self.video_ns), (other.done, other.video_ns))
-        measures = (max(ours, theirs) for ours, theirs in zip(self[2:], other[2:], strict=True))
-        return CellEntry(self.outcomes | other.outcomes, video_ns, *measures)
+    def joined(self, other: "PartEntry") -> "PartEntry":
+        _, quantity, unit = max((self.done, self.quantity, self.unit), (other.done, other.quantity, other.unit))
+        cpu_us, device_us = max(self.cpu_us, other.cpu_us), max(self.device_us, other.device_us)
+        read_bytes = max(self.read_bytes, other.read_bytes)
+        return PartEntry(self.outcomes | other.outcomes, quantity, cpu_us, device_us, read_bytes, unit)
 
     def to_bytes(self) -> bytes:
-        return ",".join(map(str, self)).encode()
+        stored = self if self.unit != VIDEO_SECONDS.counts else self[:-1]
+        return ",".join(map(str, stored)).encode()
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> "CellEntry":
-        return cls(*map(int, value.split(b",")))
+    def from_bytes(cls, value: bytes) -> "PartEntry":
+        fields = value.split(b",")
+        unit = fields.pop().decode() if len(fields) == len(cls._fields) else VIDEO_SECONDS.counts
+        outcomes, quantity, cpu_us, device_us, read_bytes = map(int, fields)
+        return cls(outcomes, quantity, cpu_us, device_us, read_bytes, unit)
 
 
-class AssetName(BaseModel):
-    """Which asset it is, unless it was `deleted` as late as it was `named`: the newest version of it that was heard of.
-    Two values of one asset never differ in `asset_id`.
+class SubjectName(BaseModel):
+    """Which subject it is, unless it was `deleted` as late as it was `named`: the newest version of it that was heard
+    of. Two values of one subject never differ in `asset_id`, which is its id, as it is stored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +80,7 @@ class AssetName(BaseModel):
     asset_id: str = ""
     project: str = ""
 
-    def joined(self, other: "AssetName") -> "AssetName":
+    def joined(self, other: "SubjectName") -> "SubjectName":
         last = max(self, other, key=lambda it: (it.named, it.project))
         deleted = max(self.deleted, other.deleted)
         return last.model_copy(
@@ -85,22 +91,26 @@ class AssetName(BaseModel):
         return self.model_dump_json(exclude_defaults=True).encode()
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> "AssetName":
+    def from_bytes(cls, value: bytes) -> "SubjectName":
         return cls.model_validate_json(value)
 
 
-class AssetHead(BaseModel):
-    """Whose cells they are, by a digest, and the highest status reported (without what is long or names footage)."""
+class SubjectHead(BaseModel):
+    """Whose parts they are, by a digest, and the highest status reported (without what is long or names footage). The
+    names of its fields are those that are stored: subjects were assets only once.
+    """
 
     model_config = ConfigDict(frozen=True)
     asset: AssetRef
+    kind: str = ASSET
     segment_count: int = 0
     change: AssetChanged | None = None
 
-    def joined(self, other: "AssetHead") -> "AssetHead":
+    def joined(self, other: "SubjectHead") -> "SubjectHead":
         changes = [head.change for head in (self, other) if head.change is not None]
-        return AssetHead(
+        return SubjectHead(
             asset=self.asset,
+            kind=self.kind,
             segment_count=max(self.segment_count, other.segment_count),
             change=max(changes, key=standing, default=None),
         )
@@ -109,11 +119,11 @@ class AssetHead(BaseModel):
         return self.model_dump_json(exclude_defaults=True).encode()
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> "AssetHead":
+    def from_bytes(cls, value: bytes) -> "SubjectHead":
         return cls.model_validate_json(value)
 
 
-_Value = TypeVar("_Value", CellEntry, AssetName, AssetHead)
+_Value = TypeVar("_Value", PartEntry, SubjectName, SubjectHead)
 
 
 def entries(payload: Payload, stored: Stored) -> list[Entry]:
@@ -126,8 +136,8 @@ def entries(payload: Payload, stored: Stored) -> list[Entry]:
 def joined(key: bytes, held: bytes | None, fresh: bytes) -> bytes:
     """Two values of one key as one. Raises `ValueError` for what is no value of such a key."""
     if is_name(key):
-        return _joined(AssetName, held, fresh)
-    return _joined(AssetHead, held, fresh) if parsed_key(key) is None else _joined(CellEntry, held, fresh)
+        return _joined(SubjectName, held, fresh)
+    return _joined(SubjectHead, held, fresh) if parsed_key(key) is None else _joined(PartEntry, held, fresh)
 
 
 def _joined(kind: type[_Value], held: bytes | None, fresh: bytes) -> bytes:
@@ -142,8 +152,8 @@ def completion(event: Event, stored: Stored) -> Event | None:
     change = event.data
     if not isinstance(change, AssetChanged) or not change.status.final:
         return None
-    held = stored(head_key(change.asset))
-    before = None if held is None else AssetHead.model_validate_json(held).change
+    held = stored(head_key(subject_of(change.asset)))
+    before = None if held is None else SubjectHead.model_validate_json(held).change
     if before is not None and (before.status is change.status or standing(before) >= standing(_short(change))):
         return None
     told = change.model_copy(update={"uri": without_secrets(change.uri)})
@@ -155,11 +165,11 @@ def completion_id(change: AssetChanged) -> str:
     return digest("completion", asset.tenant, asset.asset_id, *asset.version, change.status.value)
 
 
-def head_key(asset: AssetRef) -> bytes:
-    return bytes.fromhex(digest("asset-version", asset.tenant, asset.asset_id, *asset.version))
+def head_key(subject: Subject) -> bytes:
+    return bytes.fromhex(digest(f"{subject.kind}-version", subject.tenant, subject.id, *subject.version))
 
 
-def name_key(head: AssetHead) -> bytes:
+def name_key(head: SubjectHead) -> bytes:
     """Of the name that belongs to a head."""
     return bytes.fromhex(head.asset.asset_id) + _NAME_MARK
 
@@ -182,46 +192,51 @@ def _is_stage(name: str) -> bool:
 
 def _said(payload: Payload) -> list[Entry]:
     """What this event alone says."""
-    match payload:
-        case SegmentProgressed():
-            if not 0 <= payload.segment < payload.segment_count <= MAX_SEGMENTS or not _is_stage(payload.stage):
-                return []
-            head = AssetHead(asset=_nameless(payload.asset), segment_count=payload.segment_count)
-            key = head_key(payload.asset)
-            cell = CellEntry(
-                _FLAGS.get(payload.outcome, 0),
-                max(payload.video_ns, 0),
-                payload.cpu_us,
-                payload.device_us,
-                payload.read_bytes,
-            )
-            named = (name_key(head), _named(payload.asset).to_bytes())
-            return [
-                named,
-                (key, head.to_bytes()),
-                (key + f"{payload.stage}/{payload.segment}".encode(), cell.to_bytes()),
-            ]
-        case AssetChanged():
-            head = AssetHead(asset=_nameless(payload.asset), change=_short(payload))
-            deleted = payload.status is AssetStatus.DELETED
-            name = AssetName(deleted=payload.asset.version) if deleted else _named(payload.asset)
-            return [(name_key(head), name.to_bytes()), (head_key(payload.asset), head.to_bytes())]
-    return []
+    report = progress_of(payload)
+    if report is not None:
+        return _reported(report) if report.possible and _is_stage(report.stage) else []
+    if not isinstance(payload, AssetChanged):
+        return []
+    subject = subject_of(payload.asset)
+    head = SubjectHead(asset=_nameless(subject), change=_short(payload))
+    deleted = payload.status is AssetStatus.DELETED
+    name = SubjectName(deleted=subject.version) if deleted else _named(subject)
+    return [(name_key(head), name.to_bytes()), (head_key(subject), head.to_bytes())]
 
 
-def _named(asset: AssetRef) -> AssetName:
-    return AssetName(named=asset.version, asset_id=asset.asset_id, project=asset.project)
+def _reported(report: PartProgressed) -> list[Entry]:
+    subject = report.subject
+    head = SubjectHead(asset=_nameless(subject), kind=subject.kind, segment_count=report.parts)
+    part = PartEntry(
+        _FLAGS.get(report.outcome, 0),
+        max(report.quantity, 0),
+        report.cpu_us,
+        report.device_us,
+        report.read_bytes,
+        report.unit,
+    )
+    key = head_key(subject)
+    return [
+        (name_key(head), _named(subject).to_bytes()),
+        (key, head.to_bytes()),
+        (key + f"{report.stage}/{report.part}".encode(), part.to_bytes()),
+    ]
 
 
-def _nameless(asset: AssetRef) -> AssetRef:
-    return asset.model_copy(update={"asset_id": digest("asset", asset.tenant, asset.asset_id), "project": "-"})
+def _named(subject: Subject) -> SubjectName:
+    return SubjectName(named=subject.version, asset_id=subject.id, project=subject.project)
+
+
+def _nameless(subject: Subject) -> AssetRef:
+    name = digest(subject.kind, subject.tenant, subject.id)
+    return AssetRef(tenant=subject.tenant, project="-", asset_id=name, version=subject.version)
 
 
 def _short(change: AssetChanged) -> AssetChanged:
     """The reason may name what the asset was made of; its code says as much."""
     return change.model_copy(
         update={
-            "asset": _nameless(change.asset),
+            "asset": _nameless(subject_of(change.asset)),
             "uri": "",
             "labels": {},
             "missing_ns": change.missing_ns[:MAX_MISSING],

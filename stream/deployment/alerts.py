@@ -1,13 +1,16 @@
 """Prometheus alert rules, each with its runbook in docs/operations.md. Queries name metrics by their definitions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from stream.broker.names import DEFAULT
 from stream.observability import metrics as m
 from stream.observability.labels import LABEL, of_deployment
+from stream.observability.metrics import Definition
+from stream.topology.stage import Role
 from stream.topology.topology import Topology
+from stream.topology.unit import VIDEO_SECONDS, Unit
 
 RUNBOOKS = "docs/operations.md"
 Severity = Literal["page", "ticket"]
@@ -46,7 +49,15 @@ class Alert:
 
 def alerts(topology: Topology, *, objective_s: float = 60.0) -> tuple[Alert, ...]:
     """Every alert. `objective_s` is how old interactive footage may become before it is searchable."""
-    found = (_slow(objective_s), _stopped(), _failing(), _watching(), _stores(), _quality(), _writers(topology))
+    found = (
+        _slow(objective_s),
+        _stopped(topology.units),
+        _failing(topology),
+        _watching(),
+        _stores(),
+        _quality(),
+        _writers(topology),
+    )
     return tuple(alert for group in found for alert in group)
 
 
@@ -86,14 +97,16 @@ def _slow(objective_s: float) -> Iterator[Alert]:
     )
 
 
-def _stopped() -> Iterator[Alert]:
-    waiting = f"sum by (stage) ({m.WAITING.name}) > 0"
+def _stopped(units: Sequence[Unit]) -> Iterator[Alert]:
+    waiting = f"{_of_work(m.WAITING, units)} > 0"
     yield Alert(
         "RushesStageStuck",
-        f"({waiting}) and on (stage) (sum by (stage) ({m.SERVICE.name}) == 0)",
+        f"({waiting}) and on (stage) ({_of_work(m.SERVICE, units)} == 0)",
         "10m",
         "page",
-        "{{ $labels.stage }}: {{ $value | humanizeDuration }} of footage wait and none is done",
+        "{{ $labels.stage }}: {{ $value | humanizeDuration }} of footage wait and none is done"
+        if units == (VIDEO_SECONDS,)
+        else "{{ $labels.stage }}: work waits ({{ $value | humanize }}) and none is done",
         "The stage has work and has finished nothing for ten minutes.",
     )
     yield Alert(
@@ -122,7 +135,13 @@ def _stopped() -> Iterator[Alert]:
     )
 
 
-def _failing() -> Iterator[Alert]:
+def _of_work(it: Definition, units: Sequence[Unit]) -> str:
+    """A sum for each stage, whatever it counts in."""
+    sums = [f"sum by (stage) ({it.counted_in(unit).name})" for unit in units]
+    return sums[0] if len(sums) == 1 else f"({' or '.join(sums)})"
+
+
+def _failing(topology: Topology) -> Iterator[Alert]:
     yield Alert(
         "RushesDeadLetters",
         f"increase({m.LETTERS_WRITTEN.name}[15m]) > 20",
@@ -131,15 +150,8 @@ def _failing() -> Iterator[Alert]:
         "{{ $value | humanize }} dead letters in a quarter of an hour",
         "Records cannot be processed; their assets stay partial or failed until they are replayed.",
     )
-    broken, settled = (f'sum(increase({it.name}{{stage=~"plan|decode"}}[15m]))' for it in (m.DEAD_LETTERS, m.RECORDS))
-    yield Alert(
-        "RushesDecodeFailures",
-        f"{broken} / {settled} > 0.05 and {broken} > 5",
-        "5m",
-        "ticket",
-        "{{ $value | humanizePercentage }} of what is planned and decoded fails",
-        "More than one record in twenty of the stages that read footage becomes a dead letter.",
-    )
+    if reading := "|".join(stage.name for stage in topology.of_role(Role.DECODE)):
+        yield _unreadable(reading)
     yield Alert(
         "RushesRetries",
         f"sum by (stage, code) (rate({m.RETRIES.name}[10m])) > 0.2",
@@ -147,6 +159,18 @@ def _failing() -> Iterator[Alert]:
         "ticket",
         "{{ $labels.stage }}: {{ $labels.code }} is tried again {{ $value | humanize }} times a second",
         "A passing fault does not pass; attempts are used up and dead letters will follow.",
+    )
+
+
+def _unreadable(reading: str) -> Alert:
+    broken, settled = (f'sum(increase({it.name}{{stage=~"{reading}"}}[15m]))' for it in (m.DEAD_LETTERS, m.RECORDS))
+    return Alert(
+        "RushesDecodeFailures",
+        f"{broken} / {settled} > 0.05 and {broken} > 5",
+        "5m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of what is planned and decoded fails",
+        "More than one record in twenty of the stages that read footage becomes a dead letter.",
     )
 
 
@@ -219,6 +243,8 @@ def _quality() -> Iterator[Alert]:
 
 def _writers(topology: Topology) -> Iterator[Alert]:
     single = "|".join(stage.name for stage in topology.stages if stage.max_replicas == 1)
+    if not single:
+        return
     yield Alert(
         "RushesTwoWriters",
         f'max by (stage) ({m.REPLICAS.name}{{stage=~"{single}"}}) > 1',

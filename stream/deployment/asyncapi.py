@@ -162,7 +162,7 @@ def _structured(payload: type[Payload]) -> dict[str, Any]:
 
 def _described(payload: type[Payload]) -> dict[str, Any]:
     words = " ".join((inspect.getdoc(payload) or "").split("\n\n")[0].split())
-    key = {"type": "string", "description": _KEYS[payload]}
+    key = {"type": "string", "description": _KEYS.get(payload, "subject id")}
     return {
         "name": payload.type,
         "title": payload.__name__,

@@ -1,12 +1,13 @@
 """A Grafana dashboard (dashboard model, schema 39) with one panel for every metric definition, freshness first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stream.observability import metrics as m
 from stream.observability.labels import LABEL, of_deployment
 from stream.observability.metrics import Definition
+from stream.topology.unit import VIDEO_SECONDS, Unit
 
 THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
     ("Freshness", (m.FRESHNESS_LAG, m.DESIRED_REPLICAS, m.REPLICAS)),
@@ -17,8 +18,10 @@ THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
 _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
 
 
-def dashboard() -> dict[str, Any]:
-    """The dashboard, to be imported or provisioned. Its data source and the deployment are chosen by variables."""
+def dashboard(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> dict[str, Any]:
+    """The dashboard, to be imported or provisioned. Its data source and the deployment are chosen by variables. `units`
+    are those that the stages count in: work has a panel for each.
+    """
     source = {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
     which = {
         "name": LABEL,
@@ -36,13 +39,14 @@ def dashboard() -> dict[str, Any]:
         "refresh": "10s",
         "time": {"from": "now-3h", "to": "now"},
         "templating": {"list": [source, which]},
-        "panels": list(_panels()),
+        "panels": list(_panels(units)),
     }
 
 
-def themes() -> Iterator[tuple[str, tuple[Definition, ...]]]:
-    """Rows: each definition in one of them."""
-    yield from THEMES
+def themes(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> Iterator[tuple[str, tuple[Definition, ...]]]:
+    """Rows: each definition in one of them, what measures work once for each unit."""
+    for title, group in THEMES:
+        yield title, tuple(dict.fromkeys(it.counted_in(unit) for it in group for unit in units))
     shown = {it.name for _, group in THEMES for it in group}
     rest = [it for it in m.DEFINITIONS if it.name not in shown]
     yield "Stages", tuple(it for it in rest if it.labels[:1] == ("stage",))
@@ -58,12 +62,12 @@ def query(it: Definition) -> str:
         return f"histogram_quantile(0.95, sum by ({', '.join((*it.labels, 'le'))}) (rate({it.name}_bucket[5m])))"
     if it.name.endswith("_timestamp_seconds"):
         return f"max{by} ({it.name}) * 1000"  # Grafana's dates are milliseconds
-    return f"max{by} ({it.name})" if it in m.EXPORTER_DEFINITIONS else f"sum{by} ({it.name})"
+    return f"max{by} ({it.name})" if it in m.EXPORTER_DEFINITIONS or it not in m.DEFINITIONS else f"sum{by} ({it.name})"
 
 
-def _panels() -> Iterator[dict[str, Any]]:
+def _panels(units: Sequence[Unit]) -> Iterator[dict[str, Any]]:
     number, y = 1, 0
-    for title, group in themes():
+    for title, group in themes(units):
         yield {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": _place(0, y, 24, 1)}
         number, y = number + 1, y + 1
         for index, it in enumerate(group):
@@ -99,7 +103,8 @@ def title(it: Definition) -> str:
     """What the panel shows: seconds are on its axis, rates and percentiles are said."""
     words = re.sub(r"(_total|_seconds|_ratio)$", "", it.name.removeprefix("rushes_"))
     if words.endswith("_per_second"):
-        return words.replace("_video_seconds_per_second", ", video seconds per second").capitalize()
+        words = words.replace("_video_seconds_per_second", ", video seconds per second")
+        return words.replace("_", " ").capitalize()
     suffix = {"counter": " per second", "histogram": ", 95th percentile", "gauge": ""}[it.kind]
     return words.replace("_", " ").capitalize() + suffix
 

@@ -2,12 +2,12 @@
 plane, and what surrounds them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stream.broker.names import DEFAULT
-from stream.topology.stage import Stage
+from stream.topology.stage import Stage, Volume
 from stream.topology.topology import Topology
 
 Object = dict[str, Any]
@@ -17,18 +17,15 @@ GRACE_S = DRAIN_S + 25
 """Longer than a drain, which ends before the process is killed."""
 USER = 10001
 STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", "/media", "/etc/rushes"
-# Plan asks both ledgers; the others write.
-_STORING = ("plan", "index", "parquet", "dead-letters")
-_READING = ("plan", "decode")
-_LOADING = ("plan", "understand", "caption")
-WATCHED = {"caption": "--captions", "notifications": "--notifications"}
 _NOT_PUBLIC = [
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12"),
     *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
     *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
 ]
 """As `stream.net.addresses` has them: the cluster refuses what the worker refuses."""
-NOTIFIED, SECRET = "notifications", "RUSHES_WEBHOOK_SECRET"
+CONTROL, CALLING, SECRET = "control", "webhook", "RUSHES_WEBHOOK_SECRET"
+_WHERE: Mapping[Volume, tuple[str, bool]] = {"state": (STATE, False), "cache": (CACHE, True), "media": (MEDIA, True)}
+"""Volume to where it is mounted, and whether it is only read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +40,8 @@ class Webhook:
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
-    `client.properties`. `epoch_ms` is its time, `buckets` the rules of the stage `notifications`, `bucket_secret` a
-    Secret whose keys are the environment of who reads objects. `options` is what every `rushes run` of it is told
+    `client.properties`. `epoch_ms` is its time, `bucket_secret` a Secret whose keys are the environment of who reads
+    objects. `options` is what every `rushes run` of it is told
     alike: what decides results decides the topology too, and with it what is trimmed. `private_sources`: footage may
     lie on servers with private addresses. Objects are called after `deployment`, so that several share a namespace.
     """
@@ -57,7 +54,6 @@ class Rollout:
     topic_partitions: Mapping[str, int] = field(default_factory=dict)
     client_secret: str | None = None
     monitoring: str = "monitoring"
-    buckets: tuple[str, ...] = ()
     bucket_secret: str | None = None
     webhook: Webhook | None = None
     options: tuple[str, ...] = ()
@@ -84,13 +80,13 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     yield {**account, "automountServiceAccountToken": False}
     for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
         yield _claim(name, mode, rollout)
-    yield from _network(rollout)
+    yield from _network(topology, rollout)
     for stage in topology.stages:
         yield _deployment(stage, rollout)
         yield _budget(stage.name, rollout)
     yield _exporter(topology, rollout)
     yield _control(rollout)
-    for name in ("worker", "exporter", "control"):
+    for name in ("worker", "exporter", CONTROL):
         yield _service(name, rollout)
 
 
@@ -102,13 +98,14 @@ def max_replicas(stage: Stage, partitions: int) -> int:
 
 def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
+    volumes = stage.launch.volumes
     arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), *rollout.partition_words]
     arguments += rollout.options
-    arguments += ["--root", MEDIA] if stage.name in _READING else []
-    arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if stage.name in _LOADING else []
-    arguments += [word for rule in rollout.buckets for word in ("--bucket", rule)] if stage.name == NOTIFIED else []
-    pod = _pod("worker", stage.name, rollout, arguments, _resources(stage))
-    if rollout.bucket_secret and stage.name in _READING:  # not in arguments, which every listing shows
+    arguments += ["--root", MEDIA] if "media" in volumes else []
+    arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if "cache" in volumes else []
+    arguments += stage.launch.arguments
+    pod = _pod("worker", stage.name, rollout, arguments, _resources(stage), volumes)
+    if rollout.bucket_secret and "media" in volumes:  # not in arguments, which every listing shows
         pod["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": rollout.bucket_secret}}]
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name, rollout)},
@@ -121,8 +118,8 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
 
 def _exporter(topology: Topology, rollout: Rollout) -> Object:
     """Told of the optional stages: KEDA asks it for their replicas too."""
-    there = {stage.name for stage in topology.stages}
-    arguments = ["exporter", *(option for name, option in WATCHED.items() if name in there)]
+    options = (stage.launch.observed_with for stage in topology.stages)
+    arguments = ["exporter", *sorted(option for option in options if option is not None)]
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
     pod = _pod("exporter", "exporter", rollout, arguments, resources)
     spec = {"replicas": 1, "selector": {"matchLabels": _labels("exporter", rollout)}, "template": pod}
@@ -132,23 +129,30 @@ def _exporter(topology: Topology, rollout: Rollout) -> Object:
 def _control(rollout: Rollout) -> Object:
     """One, as a second that wakes late may write an older value (ADR 0023). Its table lives in Kafka."""
     resources = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-    arguments = ["control", *rollout.partition_words]
+    arguments = [CONTROL, *rollout.partition_words]
     arguments += ["--webhook", rollout.webhook.url] if rollout.webhook else []
-    pod = _pod("control", "control", rollout, arguments, resources)
+    pod = _pod(CONTROL, CONTROL, rollout, arguments, resources)
     if rollout.webhook:
         key = {"name": rollout.webhook.secret_name, "key": "secret"}
         pod["spec"]["containers"][0]["env"] = [{"name": SECRET, "valueFrom": {"secretKeyRef": key}}]
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
-        "selector": {"matchLabels": _labels("control", rollout)},
+        "selector": {"matchLabels": _labels(CONTROL, rollout)},
         "template": pod,
     }
-    return _object("Deployment", "control", rollout, spec)
+    return _object("Deployment", CONTROL, rollout, spec)
 
 
-def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources: Object) -> Object:
-    volumes, mounts = _volumes(name, rollout)
+def _pod(
+    role: str,
+    name: str,
+    rollout: Rollout,
+    arguments: list[str],
+    resources: Object,
+    needed: Collection[Volume] = (),
+) -> Object:
+    volumes, mounts = _volumes(name, rollout, needed)
     secured = ["--client-properties", f"{CLIENT}/client.properties"] if rollout.client_secret else []
     named = ["--deployment", rollout.deployment] if rollout.deployment != DEFAULT else []
     where = ["--broker", f"kafka://{rollout.broker}", "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - a pod
@@ -187,19 +191,18 @@ def _pod(role: str, name: str, rollout: Rollout, arguments: list[str], resources
     return {"metadata": {"labels": {**_labels(name, rollout), "app.kubernetes.io/component": role}}, "spec": spec}
 
 
-def _volumes(name: str, rollout: Rollout) -> tuple[list[Object], list[Object]]:
+def _volumes(name: str, rollout: Rollout, needed: Collection[Volume]) -> tuple[list[Object], list[Object]]:
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the pod alone
-    claims = (("state", STATE, _STORING, False), ("cache", CACHE, _LOADING, True), ("media", MEDIA, _READING, True))
-    for volume, path, stages, read_only in claims:
-        if name in stages:
+    for volume, (path, read_only) in _WHERE.items():
+        if volume in needed:
             claim = {"claimName": f"{rollout.deployment}-{volume}", "readOnly": read_only}
             volumes.append({"name": volume, "persistentVolumeClaim": claim})
             mounts.append({"name": volume, "mountPath": path, "readOnly": read_only})
-    if name in _READING:  # children hand pictures over in shared memory
+    if "media" in needed:  # children hand pictures over in shared memory
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}})
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - of the pod alone
-    if name == "control":
+    if name == CONTROL:
         volumes.append({"name": "table", "emptyDir": {"sizeLimit": "10Gi"}})
         mounts.append({"name": "table", "mountPath": STATE})
     if rollout.client_secret:
@@ -221,7 +224,7 @@ def _mebibytes(size_bytes: int) -> str:
     return f"{size_bytes >> 20}Mi"
 
 
-def _network(rollout: Rollout) -> Iterator[Object]:
+def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     """In: scrapes. Out: names and brokers; for who reads footage the web, for who calls a webhook its port."""
     scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
@@ -233,9 +236,10 @@ def _network(rollout: Rollout) -> Iterator[Object]:
         "egress": [{"ports": [*names, *brokers]}],
     }
     yield _object("NetworkPolicy", rollout.deployment, rollout, everyone)
-    yield _outward("reading", _READING, (80, 443), rollout, private=rollout.private_sources)
+    if reading := [stage.name for stage in topology.stages if "media" in stage.launch.volumes]:
+        yield _outward("reading", reading, (80, 443), rollout, private=rollout.private_sources)
     if rollout.webhook:
-        yield _outward("webhook", ("control",), (rollout.webhook.port,), rollout)
+        yield _outward(CALLING, (CONTROL,), (rollout.webhook.port,), rollout)
 
 
 def _outward(

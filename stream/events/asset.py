@@ -145,6 +145,9 @@ class AssetDeleted(Json):
     asset_id: AssetId
     version: AssetVersion | None = None  # set by plan when it forwards the event to the sinks
 
+    def identity(self) -> str:
+        return self.asset_id
+
     def partition_key(self) -> bytes:
         return self.asset_id.encode()
 

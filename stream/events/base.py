@@ -2,7 +2,9 @@
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+
+from stream.events.ids import AssetVersion
 
 
 class Payload(Protocol):
@@ -18,6 +20,15 @@ class Payload(Protocol):
         """Raises `BadEvent` when the bytes are not a valid payload of this type."""
 
     def partition_key(self) -> bytes: ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A payload that says itself what it is about: a producer's own `subject` is not asked, as it may name something
+    else.
+    """
+
+    def identity(self) -> str: ...
 
 
 class Position(NamedTuple):
@@ -56,6 +67,13 @@ class Event:
     @property
     def type(self) -> str:
         return self.data.type
+
+    @property
+    def version(self) -> AssetVersion:
+        """Of what a producer's event is about. Raises `ValueError` for an event that was not read from a topic."""
+        if self.position is None:
+            raise ValueError("an event that was read from no topic is no version of anything")
+        return AssetVersion(self.position.append_time_ms, self.position.offset)
 
     def derive(self, data: Payload, *, id: str) -> "Event":  # noqa: A002 - the CloudEvents attribute name
         """An event caused by this one: same tenant, project, subject, event time and trace; `id` deterministic."""

@@ -6,31 +6,18 @@ from dataclasses import dataclass, field
 
 from stream.freshness.snapshot import Snapshot, StageFlow
 
-PRIOR_SERVICE: Mapping[str, float] = {
-    "plan": 200.0,
-    "decode": 16.0,
-    "understand": 4.0,
-    "caption": 10.0,
-    "index": 200.0,
-    "parquet": 200.0,
-    "dead-letters": 1000.0,
-    "notifications": 1000.0,
-}
-"""Video-seconds per second of one replica on two cores, until it is measured."""
-
-SHARES: Mapping[str, float] = {"plan": 0.15, "decode": 0.3}
-SHARE, SOONEST = 0.6, 0.12
-"""Of the objective: the age by which a stage aims to be done with an asset, as others come after it, and the least time
-it is given when that is over."""
+SOONEST = 0.12
+"""Of the objective: the least time that a stage is given when the age by which it aims to be done is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
-    """`objective_s`: how old the oldest interactive asset may become. `batch_drain_s`: time to work off batch footage.
+    """`objective_s`: how old the oldest interactive subject may become. `batch_drain_s`: time to work off batch work.
     `utilisation`: share of a replica's measured rate that is planned with. `start_s`: from the need to the new replica
     that works.
     `keep`: a replica is given up only when demand is below this share of what the others do. `cool_down_s`: idle time
-    before the last replica goes. `max_replicas` bounds stages that have no bound of their own.
+    before the last replica goes. `max_replicas` bounds stages that have no bound of their own. `priors`: an operator's
+    own prior rates, by stage; of others the topology knows one.
     """
 
     objective_s: float = 60.0
@@ -41,11 +28,11 @@ class ScalingPolicy:
     cool_down_s: float = 300.0
     min_replicas: int = 0
     max_replicas: int = 32
-    prior_service: Mapping[str, float] = field(default_factory=lambda: dict(PRIOR_SERVICE))
+    priors: Mapping[str, float] = field(default_factory=dict)
 
     def rate(self, flow: StageFlow) -> float:
-        """Video-seconds per second of one replica, measured or prior."""
-        return flow.service_per_replica or self.prior_service.get(flow.stage, 1.0)
+        """Units per second of one replica, measured or prior."""
+        return flow.service_per_replica or self.priors.get(flow.stage, flow.scaling.prior_rate)
 
 
 def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int]:
@@ -56,21 +43,21 @@ def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int
 
 
 def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
-    """Video-seconds per second that should be done: what arrives, and what waits here and further up within the time
+    """Units per second that should be done: what arrives, and what waits here and further up within the time
     that it may still take. What waits above is on its way, and replicas that are started when it is here come late.
 
     What lies in partitions that do not move is left out: no replica would get to it.
     """
     soonest_s = policy.objective_s * SOONEST
-    aim_s = policy.objective_s * SHARES.get(flow.stage, SHARE)
+    aim_s = policy.objective_s * flow.scaling.share
     needed = late = flow.lane("interactive").arrival / policy.utilisation
     for queue in (flow, *snapshot.above(flow)):
-        waiting_s = _moving(queue) * queue.lane("interactive").waiting_video_s
-        # Of batch footage plan lets in little at a time, wherever it waits.
-        batch = _moving(queue) * queue.lane("batch").waiting_video_s / policy.batch_drain_s
+        waiting = queue.converted(_moving(queue) * queue.lane("interactive").waiting, flow)
+        # Of batch work the first stage lets in little at a time, wherever it waits.
+        batch = queue.converted(_moving(queue) * queue.lane("batch").waiting, flow) / policy.batch_drain_s
         left_s = aim_s - _age_s(queue)
-        needed += waiting_s / max(soonest_s, left_s) + batch
-        late += waiting_s / max(soonest_s, left_s - policy.start_s) + batch
+        needed += waiting / max(soonest_s, left_s) + batch
+        late += waiting / max(soonest_s, left_s - policy.start_s) + batch
     present = flow.replicas * policy.rate(flow)
     # What is missing starts late, so it has to do its part in the time that is left then.
     return needed if needed <= present else present + (needed - present) * late / needed
@@ -98,7 +85,7 @@ def ceiling(flow: StageFlow, policy: ScalingPolicy) -> int:
 def saturated(flow: StageFlow, policy: ScalingPolicy) -> bool:
     """Whether the stage has more than its last possible replica can work off within the objective."""
     capacity = ceiling(flow, policy) * policy.rate(flow)
-    return flow.waiting_video_s > capacity * policy.objective_s
+    return flow.waiting > capacity * policy.objective_s
 
 
 def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
@@ -106,8 +93,8 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
     # What waits further up will come: started together, stages wait for one start and not for a chain of them.
-    coming = flow.backlog_video_s > 0 or any(it.waiting_video_s for it in snapshot.above(flow))
-    busy = coming or flow.waiting_video_s > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
+    coming = flow.backlog > 0 or any(it.waiting for it in snapshot.above(flow))
+    busy = coming or flow.waiting > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
     found = min(most, max(kept, math.ceil(wanted - 1e-9)))
     return max(min(floor, ceiling(flow, policy)), fewest_alike(flow, found))
@@ -126,6 +113,8 @@ def fewest_alike(flow: StageFlow, replicas: int) -> int:
 def _feeding(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
     """Replicas that keep the slowest saturated stage further down busy; unbounded where none is saturated."""
     takes = [
-        ceiling(below, policy) * policy.rate(below) for below in snapshot.below(flow.stage) if saturated(below, policy)
+        below.converted(ceiling(below, policy) * policy.rate(below), flow)
+        for below in snapshot.below(flow.stage)
+        if saturated(below, policy)
     ]
     return max(1, math.ceil(min(takes) / policy.rate(flow))) if takes else policy.max_replicas

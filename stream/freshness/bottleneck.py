@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stream.freshness.snapshot import Snapshot, StageFlow
+from stream.topology.stage import Role
 
-Place = Literal["decode", "model", "sink", "broker"]
-_PLACES: dict[str, Place] = {"plan": "decode", "decode": "decode", "understand": "model", "caption": "model"}
+BROKER: Literal["broker"] = "broker"
 HELD_BACK_S = 10.0
 """A stage that finished nothing is not to blame where more than this waits further down: it is not let on."""
 
@@ -16,7 +16,7 @@ HELD_BACK_S = 10.0
 class Bottleneck:
     """`stage` is the one to look at, `words` say why. `place` is the kind of resource that would help."""
 
-    place: Place
+    place: Role | Literal["broker"]
     stage: str
     words: str
 
@@ -25,9 +25,9 @@ def drained_in_s(flow: StageFlow) -> float:
     """Seconds until everything planned is through the stage, as fast as it went lately; infinite while it does not
     move or more comes than goes.
     """
-    if not flow.backlog_video_s:
+    if not flow.backlog:
         return 0.0
-    return flow.backlog_video_s / flow.service if flow.service else math.inf
+    return flow.backlog / flow.service if flow.service else math.inf
 
 
 def gone_in_s(snapshot: Snapshot) -> float:
@@ -42,35 +42,33 @@ def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
 
     Stages that report no progress hold nobody up, so they are named only where no other has work.
     """
-    waiting = [flow for flow in snapshot.stages if flow.waiting_video_s] or [
-        flow for flow in snapshot.others if flow.waiting_video_s
-    ]
+    waiting = [flow for flow in snapshot.stages if flow.waiting] or [flow for flow in snapshot.others if flow.waiting]
     if not waiting:
         return None
     if absent := [flow for flow in waiting if not flow.replicas]:
         names = " or ".join(flow.stage for flow in absent)
         return _named(absent[0], f"no worker runs {names}")
     if all(flow.stuck_partitions and not flow.service for flow in waiting):
-        return Bottleneck("broker", waiting[0].stage, "workers are there and none moves: look at the broker")
+        return Bottleneck(BROKER, waiting[0].stage, "workers are there and none moves: look at the broker")
     to_blame = [flow for flow in waiting if not _held_back(flow, snapshot)]
-    worst = max(to_blame, key=lambda flow: (_wait_s(flow), flow.waiting_video_s))
+    worst = max(to_blame, key=lambda flow: (_wait_s(flow), flow.waiting))
     return _named(worst, _words(worst))
 
 
 def _named(flow: StageFlow, words: str) -> Bottleneck:
-    return Bottleneck(_PLACES.get(flow.stage, "sink"), flow.stage, words)
+    return Bottleneck(flow.role, flow.stage, words)
 
 
 def _held_back(flow: StageFlow, snapshot: Snapshot) -> bool:
     """Whether it only waits for what is further down. The first stage holds back on purpose."""
-    below = [each for each in snapshot.below(flow.stage) if each.waiting_video_s] if flow in snapshot.stages else []
+    below = [each for each in snapshot.below(flow.stage) if each.waiting] if flow in snapshot.stages else []
     if flow.upstream is None:
         return bool(below)
     return not flow.service and any(_wait_s(each) > HELD_BACK_S for each in below)
 
 
 def _wait_s(flow: StageFlow) -> float:
-    return flow.waiting_video_s / flow.service if flow.service else math.inf
+    return flow.waiting / flow.service if flow.service else math.inf
 
 
 def _words(flow: StageFlow) -> str:

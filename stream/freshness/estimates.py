@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from stream.broker.observation import GroupOffset
-from stream.events.grid import SEGMENT_NS
 from stream.freshness.freshness import RATE_WINDOW_S
 from stream.freshness.group_offsets import GroupOffsets
 from stream.freshness.rates import BusyRate, RateMeter
@@ -13,8 +12,8 @@ from stream.topology.stage import Stage
 
 
 class Estimates:
-    """Captions and dead letters tell nobody what they are through with, so a record counts as one cell of footage, and
-    all of it as batch: nobody waits for it.
+    """Such a stage tells nobody what it is through with, so a record counts as one part, of the size that its unit
+    says, and all of it as batch: nobody waits for it.
     """
 
     def __init__(self, stages: Sequence[Stage], *, stuck_after_s: float = 300.0) -> None:
@@ -33,12 +32,12 @@ class Estimates:
         for stage in self._stages:
             name = stage.name
             acked = sum(it.acked + len(it.beyond) for it in ours if it.stage == name)
-            served_ns = max(0, acked - self._acked.get(name, acked)) * SEGMENT_NS
+            served = max(0, acked - self._acked.get(name, acked)) * stage.unit.part
             self._acked[name] = acked
             self._replicas[name] = -(-members.get(name, 0) // stage.concurrency)
-            self._served[name].add(now_ms, served_ns)
+            self._served[name].add(now_ms, served)
             waiting = any(it.offset_lag for it in ours if it.stage == name)
-            if waiting or served_ns:
+            if waiting or served:
                 self._worked_ms[name] = now_ms
             elif self._replicas[name]:
                 self._worked_ms.setdefault(name, now_ms)
@@ -46,7 +45,7 @@ class Estimates:
                 now_ms=now_ms,
                 replicas=self._replicas[name],
                 busy_partitions=self._places.standing(name).busy_partitions,
-                served_ns=served_ns,
+                served=served,
             )
 
     def flows(self, now_ms: int) -> tuple[StageFlow, ...]:
@@ -54,11 +53,11 @@ class Estimates:
 
     def _flow(self, stage: Stage, now_ms: int) -> StageFlow:
         name, standing = stage.name, self._places.standing(stage.name)
-        waiting_s = sum(standing.offset_lag.values()) * SEGMENT_NS / 1e9
+        waiting = sum(standing.offset_lag.values()) * stage.unit.part
         return StageFlow(
             stage=name,
-            lanes={"batch": LaneFlow(waiting_video_s=waiting_s)},
-            backlog_video_s=waiting_s,
+            lanes={"batch": LaneFlow(waiting=waiting)},
+            backlog=waiting,
             service=self._served[name].rate(now_ms, RATE_WINDOW_S),
             service_per_replica=self._busy[name].rate.per_replica,
             offset_lag=standing.offset_lag,
@@ -69,4 +68,8 @@ class Estimates:
             replicas=self._replicas.get(name, 0),
             concurrency=stage.concurrency,
             max_replicas=stage.max_replicas,
+            role=stage.role,
+            unit=stage.unit,
+            part=stage.unit.part,
+            scaling=stage.scaling,
         )

@@ -1,7 +1,7 @@
 """The exporter: a process that watches from beside and lives also when no worker does."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -16,9 +16,10 @@ from stream.observability import metrics
 from stream.observability.http_endpoints import Answer, served
 from stream.observability.labels import labelled
 from stream.observability.metrics import Definition
+from stream.topology.unit import Unit
 
 Family = GaugeMetricFamily | CounterMetricFamily
-Sample = tuple[tuple[str, ...], float]
+Sample = tuple[Sequence[str], float]
 
 
 class Exporter(Collector):
@@ -93,12 +94,9 @@ def run_exporter(
 def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
     stages = snapshot.every
     lanes = [(flow.stage, lane, it) for flow in snapshot.stages for lane, it in flow.lanes.items()]
-    waits = [(flow.stage, lane, it) for flow in stages for lane, it in flow.lanes.items()]
     yield _family(metrics.FRESHNESS_LAG, [((stage, lane), it.freshness_lag_s) for stage, lane, it in lanes])
-    yield _family(metrics.WAITING, [((stage, lane), it.waiting_video_s) for stage, lane, it in waits])
-    yield _family(metrics.ARRIVAL, [((stage, lane), it.arrival) for stage, lane, it in lanes])
-    yield _family(metrics.BACKLOG, [((flow.stage,), flow.backlog_video_s) for flow in stages])
-    yield _family(metrics.SERVICE, [((flow.stage,), flow.service) for flow in stages])
+    for unit in dict.fromkeys(flow.unit for flow in stages):
+        yield from _of_work(snapshot, unit)
     yield _family(metrics.STUCK, [((flow.stage,), flow.stuck_partitions) for flow in stages])
     yield _family(metrics.REPLICAS, [((flow.stage,), flow.replicas) for flow in stages])
     yield _family(
@@ -107,7 +105,19 @@ def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
     )
 
 
-def _family(it: Definition, samples: list[Sample]) -> Family:
+def _of_work(snapshot: Snapshot, unit: Unit) -> Iterator[Family]:
+    """Of the stages that count in this unit."""
+    stages = [flow for flow in snapshot.every if flow.unit == unit]
+    known = [flow for flow in snapshot.stages if flow.unit == unit]
+    waits = [((flow.stage, lane), it.waiting) for flow in stages for lane, it in flow.lanes.items()]
+    comes = [((flow.stage, lane), it.arrival) for flow in known for lane, it in flow.lanes.items()]
+    yield _family(metrics.WAITING.counted_in(unit), waits)
+    yield _family(metrics.ARRIVAL.counted_in(unit), comes)
+    yield _family(metrics.BACKLOG.counted_in(unit), [((flow.stage,), flow.backlog) for flow in stages])
+    yield _family(metrics.SERVICE.counted_in(unit), [((flow.stage,), flow.service) for flow in stages])
+
+
+def _family(it: Definition, samples: Sequence[Sample]) -> Family:
     kind = CounterMetricFamily if it.kind == "counter" else GaugeMetricFamily
     family: Family = kind(it.name, it.help, labels=it.labels)
     for labels, value in samples:

@@ -1,139 +1,89 @@
-"""Freshness and backlog as a fold over small records: published assets, `progress`, and the groups' offsets. Pure.
+"""Freshness and backlog as a fold over small records: what producers ask for, progress, and groups' offsets. Pure.
 
-The clock of an asset starts when the broker appended its event, whatever the producer's clock says (ADR 0019).
+The clock of a subject starts when the broker appended its event, whatever the producer's clock says (ADR 0019).
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stream.broker.observation import GroupOffset
-from stream.events.asset import Outcome, SegmentProgressed
-from stream.events.grid import MAX_SEGMENTS, SEGMENT_NS
-from stream.events.ids import AssetVersion
+from stream.events.asset import Outcome
+from stream.events.progress import PartProgressed, SubjectKey
 from stream.freshness.group_offsets import GroupOffsets
+from stream.freshness.open_subjects import MeanPart, OpenSubject, Parts
 from stream.freshness.rates import BusyRate, RateMeter
-from stream.freshness.snapshot import LANES, LaneFlow, Link, Snapshot, StageFlow
-from stream.topology.lanes import Lane, lane_of
+from stream.freshness.snapshot import LaneFlow, Link, Snapshot, StageFlow
+from stream.topology.lanes import LANES, Lane, lane_of
 
 RATE_WINDOW_S = 60.0
 ARRIVAL_WINDOW_S = 120.0
-PRIOR_ASSET_NS = 60 * 1_000_000_000
-"""Length of an unplanned asset while none has been planned."""
-
-VersionKey = tuple[str, str, AssetVersion]
-
-
-@dataclass(slots=True)
-class _Cells:
-    """One stage over one asset version: bit k is segment k. `turn`: the round of the last report that settled one."""
-
-    done: int = 0
-    failed: int = 0
-    turn: int = 0
-
-    @property
-    def settled(self) -> int:
-        return self.done | self.failed
-
-
-@dataclass(slots=True)
-class _Asset:
-    """An asset version with work left. `first` is where its oldest report lies in `progress`."""
-
-    lane: Lane
-    clock_ms: int
-    first: tuple[int, int]
-    segment_count: int = 0
-    last_ns: int = SEGMENT_NS
-    gone: int = 0
-    stages: dict[str, _Cells] = field(default_factory=dict)
-
-    def cells(self, stage: str | None) -> _Cells:
-        return self.stages.get(stage or "", _NOTHING)
-
-    def video_ns(self, bits: int) -> int:
-        last = bits >> (self.segment_count - 1) & 1 if self.segment_count else 0
-        return bits.bit_count() * SEGMENT_NS - (SEGMENT_NS - self.last_ns if last else 0)
-
-    def waiting(self, link: Link) -> int:
-        """Cells that reached the stage and did not leave it."""
-        before = self.cells(link.upstream)
-        arrived = before.settled if link.failures_arrive else before.done
-        return arrived & ~(self.cells(link.stage).settled | self.gone)
-
-    def backlog(self, link: Link, entry: str) -> int:
-        """Cells that were planned and neither left the stage nor failed on the way to it."""
-        lost = self.gone
-        for cells in self.stages.values():
-            lost |= cells.failed
-        return self.cells(entry).done & ~(self.cells(link.stage).settled | lost)
-
-
-_NOTHING = _Cells()
+PRIOR_PARTS = 6
+"""Parts of an unplanned subject while none has been planned."""
 
 
 @dataclass(frozen=True, slots=True)
-class UnacknowledgedAsset:
-    """A record that the entry stage has not acknowledged. `footage`: an asset to come, no deletion and no bad event."""
+class Unacknowledged:
+    """A record that the entry stage has not acknowledged. `work`: it asks for some, so it is no deletion and no bad
+    event.
+    """
 
     partition: int
     offset: int
     lane: Lane
-    footage: bool = True
+    work: bool = True
 
 
 class Freshness:
-    """The fold's state, and its snapshot. Assets without work left are forgotten, so memory follows what is open."""
+    """The fold's state, and its snapshot. Subjects without work left are forgotten, so memory follows what is open."""
 
     def __init__(self, links: Sequence[Link], *, stuck_after_s: float = 300.0) -> None:
         self._links = links
         self._entry = next(link for link in links if link.upstream is None)
-        self._assets: dict[VersionKey, _Asset] = {}
-        self._published: dict[VersionKey, UnacknowledgedAsset] = {}
+        self._subjects: dict[SubjectKey, OpenSubject] = {}
+        self._published: dict[SubjectKey, Unacknowledged] = {}
         self._places = GroupOffsets(stuck_after_s)
         self._replicas: dict[str, int] = {}
         self._arrived = {(link.stage, lane): RateMeter(ARRIVAL_WINDOW_S) for link in links for lane in LANES}
         self._served = {link.stage: RateMeter(RATE_WINDOW_S) for link in links}
-        self._served_ns = dict.fromkeys((link.stage for link in links), 0)
+        self._served_now = dict.fromkeys((link.stage for link in links), 0.0)
         self._busy = {link.stage: BusyRate() for link in links}
         self._worked_ms: dict[str, int] = {}
-        self._planned_ns, self._planned_assets = 0, 0
+        self._means: defaultdict[str, MeanPart] = defaultdict(MeanPart)
+        self._planned, self._planned_subjects = 0.0, 0
 
-    def published(self, key: VersionKey, record: UnacknowledgedAsset) -> None:
-        """An asset's event was appended."""
+    def published(self, key: SubjectKey, record: Unacknowledged) -> None:
+        """A subject's event was appended."""
         self._published[key] = record
-        self._arrived[self._entry.stage, record.lane].add(key[2].append_ms, self._mean_asset_ns())
+        self._arrived[self._entry.stage, record.lane].add(key.version.append_ms, self._mean_subject())
 
-    def progressed(self, event: SegmentProgressed, *, at_ms: int, place: tuple[int, int], turn: int) -> None:
-        """A stage reported a cell; `at_ms` and `place` (partition, offset) are the report's own, `turn` the round."""
-        if not 0 <= event.segment < event.segment_count <= MAX_SEGMENTS:
+    def progressed(self, event: PartProgressed, *, at_ms: int, place: tuple[int, int], turn: int) -> None:
+        """A stage reported a part; `at_ms` and `place` (partition, offset) are the report's own, `turn` the round."""
+        if not event.possible:
             return
-        ref = event.asset
-        key = (ref.tenant, ref.asset_id, ref.version)
+        key = event.subject.key
         self._published.pop(key, None)
-        asset = self._assets.setdefault(key, _Asset("batch", at_ms, place))
+        subject = self._subjects.setdefault(key, OpenSubject("batch", at_ms, place))
         if event.stage == self._entry.stage:
-            self._planned(asset, event)
-        asset.segment_count = max(asset.segment_count, event.segment_count)
-        if event.outcome is Outcome.DONE and event.segment == event.segment_count - 1:
-            asset.last_ns = event.video_ns
-        self._settle(asset, event, at_ms, turn)
-        if not self._open(asset):
-            del self._assets[key]
+            self._take_plan(subject, event)
+        subject.measured(event)
+        self._settle(subject, event, at_ms, turn)
+        if not self._open(subject):
+            del self._subjects[key]
 
     def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
-        """End a round: every report is folded that was in `progress` when the groups had just been asked."""
+        """End a round: every report is folded that was there when the groups had just been asked."""
         self._places.look(places, members, turn=turn, now_ms=now_ms)
-        self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.concurrency) for link in self._links}
+        self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.of.concurrency) for link in self._links}
         self._forget_acked()
         self._forget_gone()
         for link in self._links:
-            served_ns, self._served_ns[link.stage] = self._served_ns[link.stage], 0
-            waiting = any(asset.waiting(link) for asset in self._assets.values()) or (
+            served, self._served_now[link.stage] = self._served_now[link.stage], 0.0
+            waiting = any(subject.waiting(link) for subject in self._subjects.values()) or (
                 link is self._entry and bool(self._published)
             )
-            if waiting or served_ns:
+            if waiting or served:
                 self._worked_ms[link.stage] = now_ms
             elif self._replicas[link.stage]:  # seen for the first time: when it last had work is not known
                 self._worked_ms.setdefault(link.stage, now_ms)
@@ -141,12 +91,12 @@ class Freshness:
                 now_ms=now_ms,
                 replicas=self._replicas[link.stage],
                 busy_partitions=self._places.standing(link.stage).busy_partitions,
-                served_ns=served_ns,
+                served=served,
             )
 
     def resume_at(self, partition: int, read: int) -> int:
-        """Where in `progress` one must begin to know again what is open now, of what was read up to `read`."""
-        firsts = (asset.first[1] for asset in self._assets.values() if asset.first[0] == partition)
+        """Where in the topic of progress one must begin to know again what is open now, of what was read to `read`."""
+        firsts = (subject.first[1] for subject in self._subjects.values() if subject.first[0] == partition)
         return min(firsts, default=read)
 
     def snapshot(self, now_ms: int, *, dead_letters: int = 0, others: tuple[StageFlow, ...] = ()) -> Snapshot:
@@ -155,48 +105,55 @@ class Freshness:
             stages=tuple(self._flow(link, now_ms) for link in self._links),
             others=others,
             offset_lag={stage: self._places.standing(stage).offset_lag for stage in self._places.stages},
-            open_assets=len(self._assets) + len(self._published),
+            open_assets=len(self._subjects) + len(self._published),
             dead_letters=dead_letters,
         )
 
-    def _planned(self, asset: _Asset, event: SegmentProgressed) -> None:
-        """A plan gives an asset its lane and clock. What else speaks of an asset that is not open is work done again (a
+    def _take_plan(self, subject: OpenSubject, event: PartProgressed) -> None:
+        """A plan gives a subject its lane and clock. What else speaks of one that is not open is work done again (a
         replay, a redelivery): nobody has waited for it since the day it was published.
         """
-        if not asset.cells(self._entry.stage).done:
-            self._planned_assets += 1
-            asset.lane = lane_of(event.priority or "interactive")
-            asset.clock_ms = event.asset.version.append_ms
+        if not subject.parts(self._entry.stage).done:
+            self._planned_subjects += 1
+            subject.lane = lane_of(event.priority or "interactive")
+            subject.clock_ms = event.subject.version.append_ms
 
-    def _settle(self, asset: _Asset, event: SegmentProgressed, at_ms: int, turn: int) -> None:
-        cells = asset.stages.setdefault(event.stage, _Cells())
-        bit = 1 << event.segment
-        fresh, newly_done = not cells.settled & bit, not cells.done & bit and event.outcome is Outcome.DONE
-        if event.outcome is Outcome.DONE:
-            cells.done |= bit
-            cells.failed &= ~bit
+    def _settle(self, subject: OpenSubject, event: PartProgressed, at_ms: int, turn: int) -> None:
+        parts = subject.stages.setdefault(event.stage, Parts())
+        bit = 1 << event.part
+        done = event.outcome is Outcome.DONE
+        fresh, newly_done = not parts.settled & bit, done and not parts.done & bit
+        if done:
+            parts.done |= bit
+            parts.failed &= ~bit
         else:
-            cells.failed |= bit & ~cells.done
-        cells.turn = turn
-        video_ns = asset.video_ns(bit)
-        if event.stage in self._served and fresh:
-            self._served[event.stage].add(at_ms, video_ns)
-            self._served_ns[event.stage] += video_ns
-            self._planned_ns += video_ns if event.stage == self._entry.stage else 0
+            parts.failed |= bit & ~parts.done
+        parts.turn = turn
         for link in self._links:
+            if link.stage == event.stage and fresh:
+                units = self._units(subject, bit, link)
+                self._served[link.stage].add(at_ms, units)
+                self._served_now[link.stage] += units
+                self._planned += units if link is self._entry else 0.0
+                if done and event.unit == link.of.unit.counts:
+                    self._means[link.of.unit.counts].put(units)
             if link.upstream == event.stage and (fresh if link.failures_arrive else newly_done):
-                self._arrived[link.stage, asset.lane].add(at_ms, video_ns)
+                self._arrived[link.stage, subject.lane].add(at_ms, self._units(subject, bit, link))
 
-    def _open(self, asset: _Asset) -> bool:
+    def _units(self, subject: OpenSubject, bits: int, link: Link) -> float:
+        unit = link.of.unit
+        return subject.units(bits, unit, self._means[unit.counts])
+
+    def _open(self, subject: OpenSubject) -> bool:
         return any(
-            asset.waiting(link) or asset.backlog(link, self._entry.stage)
+            subject.waiting(link) or subject.backlog(link, self._entry.stage)
             for link in self._links
             if link is not self._entry
         )
 
     def _forget_acked(self) -> None:
-        """Events that plan acknowledged, whatever became of them."""
-        places = self._places.of(self._entry.stage, self._entry.sources[0])
+        """Events that the entry stage acknowledged, whatever became of them."""
+        places = self._places.of(self._entry.stage, self._entry.of.sources[0])
         acked = [
             key
             for key, record in self._published.items()
@@ -206,38 +163,43 @@ class Freshness:
             del self._published[key]
 
     def _forget_gone(self) -> None:
-        """Cells that a stage acknowledged without a word (a dropped asset): everything in its topics two rounds after
+        """Parts that a stage acknowledged without a word (a dropped subject): everything in its topics two rounds after
         they arrived is acknowledged, and its reports are read.
         """
         done = {link.stage: self._places.acked_round(link.stage) for link in self._links}
-        for key, asset in list(self._assets.items()):
+        for key, subject in list(self._subjects.items()):
             for link in self._links:
-                if link.upstream and asset.cells(link.upstream).turn + 2 <= done[link.stage]:
-                    asset.gone |= asset.waiting(link)
-            if not self._open(asset):
-                del self._assets[key]
+                if link.upstream and subject.parts(link.upstream).turn + 2 <= done[link.stage]:
+                    subject.gone |= subject.waiting(link)
+            if not self._open(subject):
+                del self._subjects[key]
 
-    def _mean_asset_ns(self) -> int:
-        return self._planned_ns // self._planned_assets if self._planned_assets else PRIOR_ASSET_NS
+    def _mean_subject(self) -> float:
+        """Of those planned so far, in the entry stage's unit."""
+        unit = self._entry.of.unit
+        return self._planned / self._planned_subjects if self._planned_subjects else PRIOR_PARTS * unit.part
 
     def _flow(self, link: Link, now_ms: int) -> StageFlow:
-        standing = self._places.standing(link.stage)
+        stage, standing = link.of, self._places.standing(link.stage)
         waits = self._unplanned() if link is self._entry else self._waiting(link)
-        waiting_s = sum(video_ns for video_ns, _ in waits.values()) / 1e9
-        backlog_ns = sum(asset.video_ns(asset.backlog(link, self._entry.stage)) for asset in self._assets.values())
+        backlog = (
+            sum(units for units, _ in waits.values())
+            if link is self._entry
+            else sum(self._units(it, it.backlog(link, self._entry.stage), link) for it in self._subjects.values())
+        )
         lanes = {
             lane: LaneFlow(
                 freshness_lag_s=max(0, now_ms - oldest_ms) / 1000 if oldest_ms is not None else 0.0,
-                waiting_video_s=video_ns / 1e9,
+                waiting=units,
                 arrival=self._arrived[link.stage, lane].rate(now_ms, ARRIVAL_WINDOW_S),
             )
-            for lane, (video_ns, oldest_ms) in waits.items()
+            for lane, (units, oldest_ms) in waits.items()
         }
         return StageFlow(
             stage=link.stage,
             upstream=link.upstream,
             lanes=lanes,
-            backlog_video_s=waiting_s if link is self._entry else backlog_ns / 1e9,
+            backlog=backlog,
             service=self._served[link.stage].rate(now_ms, RATE_WINDOW_S),
             service_per_replica=self._busy[link.stage].rate.per_replica,
             offset_lag=standing.offset_lag,
@@ -246,26 +208,30 @@ class Freshness:
             stuck_share=standing.stuck_share,
             idle_s=(now_ms - self._worked_ms[link.stage]) / 1000 if link.stage in self._worked_ms else math.inf,
             replicas=self._replicas.get(link.stage, 0),
-            concurrency=link.concurrency,
-            max_replicas=link.max_replicas,
+            concurrency=stage.concurrency,
+            max_replicas=stage.max_replicas,
+            role=stage.role,
+            unit=stage.unit,
+            part=self._means[stage.unit.counts].of(stage.unit),
+            scaling=stage.scaling,
         )
 
-    def _waiting(self, link: Link) -> dict[Lane, tuple[int, int | None]]:
-        """Lane to video time that waits and the oldest clock among it."""
-        found: dict[Lane, tuple[int, int | None]] = dict.fromkeys(LANES, (0, None))
-        for asset in self._assets.values():
-            if bits := asset.waiting(link):
-                video_ns, oldest_ms = found[asset.lane]
-                found[asset.lane] = (video_ns + asset.video_ns(bits), _older(oldest_ms, asset.clock_ms))
+    def _waiting(self, link: Link) -> dict[Lane, tuple[float, int | None]]:
+        """Lane to the units that wait and the oldest clock among them."""
+        found: dict[Lane, tuple[float, int | None]] = dict.fromkeys(LANES, (0.0, None))
+        for subject in self._subjects.values():
+            if bits := subject.waiting(link):
+                units, oldest_ms = found[subject.lane]
+                found[subject.lane] = (units + self._units(subject, bits, link), _older(oldest_ms, subject.clock_ms))
         return found
 
-    def _unplanned(self) -> dict[Lane, tuple[int, int | None]]:
-        """The same for the entry stage: its assets count with the mean length of those planned so far."""
-        found: dict[Lane, tuple[int, int | None]] = dict.fromkeys(LANES, (0, None))
-        mean_ns = self._mean_asset_ns()
-        for (_, _, version), record in self._published.items():
-            video_ns, oldest_ms = found[record.lane]
-            found[record.lane] = (video_ns + record.footage * mean_ns, _older(oldest_ms, version.append_ms))
+    def _unplanned(self) -> dict[Lane, tuple[float, int | None]]:
+        """The same for the entry stage: its subjects count with the mean size of those planned so far."""
+        found: dict[Lane, tuple[float, int | None]] = dict.fromkeys(LANES, (0.0, None))
+        mean = self._mean_subject()
+        for key, record in self._published.items():
+            units, oldest_ms = found[record.lane]
+            found[record.lane] = (units + record.work * mean, _older(oldest_ms, key.version.append_ms))
         return found
 
 

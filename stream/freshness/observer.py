@@ -7,15 +7,15 @@ from stream.broker.contract import Record
 from stream.broker.observation import ClusterWatch, Key
 from stream.clock import Clock
 from stream.errors import BadEvent
-from stream.events.asset import AssetPublished, SegmentProgressed
 from stream.events.ids import AssetVersion
+from stream.events.progress import SubjectKey, progress_of
 from stream.freshness.autoscaler import ScalingPolicy, desired_replicas
 from stream.freshness.estimates import Estimates
-from stream.freshness.freshness import Freshness, UnacknowledgedAsset
+from stream.freshness.freshness import Freshness, Unacknowledged
 from stream.freshness.snapshot import Snapshot, links, unlinked
 from stream.topology.codec import EventDecoder
-from stream.topology.lanes import lane_of
-from stream.topology.topics import ASSETS, DEAD_LETTERS, PROGRESS
+from stream.topology.lanes import lane_asked
+from stream.topology.topics import DEAD_LETTERS
 from stream.topology.topology import Topology
 
 
@@ -29,7 +29,8 @@ class Observation:
 
 
 class Observer:
-    """Knows how fresh a topology is by reading `assets` and `progress`; never frames or annotations.
+    """Knows how fresh a topology is by reading what its first stage reads and what reports its stages make; never what
+    they hand on. Raises `ValueError` for a topology whose stages report nothing.
 
     `remembers`: commit where to begin after a restart, as the exporter does.
     """
@@ -47,7 +48,11 @@ class Observer:
         self._clock = clock
         self._policy = policy
         self._remembers = remembers
-        self._decoder = EventDecoder([ASSETS, PROGRESS])
+        planner, progress = topology.planner, topology.progress
+        if planner is None or progress is None:
+            raise ValueError("no stage of the topology reads an entry topic and reports progress")
+        self._asked, self._progress = planner.sources[0], progress.name
+        self._decoder = EventDecoder([topology.topic(self._asked), progress])
         self._topology = topology
         self._topic_ids: Mapping[str, str] = {}
         self._turn = 0
@@ -58,13 +63,13 @@ class Observer:
         was made again meanwhile: then places and records mean something else.
         """
         started_s = self._clock.monotonic_s()
-        look = self._watch.look([ASSETS.name, PROGRESS.name, DEAD_LETTERS.name])
+        look = self._watch.look([self._asked, self._progress, DEAD_LETTERS.name])
         if any(look.topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items()):
             self._watch.restart()
             self._begin()
         self._topic_ids = look.topic_ids
         self._turn += 1
-        small = {key: end for key, end in look.ends.items() if key[0] in (ASSETS.name, PROGRESS.name)}
+        small = {key: end for key, end in look.ends.items() if key[0] in (self._asked, self._progress)}
         for records in self._watch.read(small):
             for record in records:
                 self._take(record)
@@ -90,25 +95,25 @@ class Observer:
             event = self._decoder.decode(record)
         except BadEvent:
             event = None
-        if record.topic == ASSETS.name:
-            # Whatever it is, plan has to acknowledge it.
-            data = event.data if event is not None else None
+        if record.topic == self._asked:
+            # Whatever it is, the first stage has to acknowledge it.
             who = (event.tenant, event.subject) if event is not None else ("", f"{record.partition}")
-            footage = isinstance(data, AssetPublished)
-            lane = lane_of(data.priority if isinstance(data, AssetPublished) else "interactive")
-            version = AssetVersion(record.append_time_ms, record.offset)
-            self._fold.published((*who, version), UnacknowledgedAsset(record.partition, record.offset, lane, footage))
-        elif event is not None and isinstance(event.data, SegmentProgressed):
+            lane = lane_asked(event.data) if event is not None else None
+            key = SubjectKey(self._topology.subject, *who, AssetVersion(record.append_time_ms, record.offset))
+            self._fold.published(
+                key, Unacknowledged(record.partition, record.offset, lane or "interactive", work=lane is not None)
+            )
+        elif event is not None and (report := progress_of(event.data)) is not None:
             self._fold.progressed(
-                event.data, at_ms=record.append_time_ms, place=(record.partition, record.offset), turn=self._turn
+                report, at_ms=record.append_time_ms, place=(record.partition, record.offset), turn=self._turn
             )
 
     def _remember(self, ends: Mapping[Key, int]) -> None:
         places = {
             partition: self._fold.resume_at(partition, end)
             for (topic, partition), end in ends.items()
-            if topic == PROGRESS.name
+            if topic == self._progress
         }
         if places != self._kept:
-            self._watch.remember(PROGRESS.name, places)
+            self._watch.remember(self._progress, places)
             self._kept = places

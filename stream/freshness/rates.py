@@ -1,4 +1,4 @@
-"""Video time by time of day: what came and what was done lately, from the broker's append times. Pure."""
+"""Work by time of day: what came and what was done lately, in units, by the broker's append times. Pure."""
 
 BUCKET_MS = 10_000
 
@@ -8,19 +8,19 @@ class RateMeter:
 
     def __init__(self, keep_s: float) -> None:
         self._keep = round(keep_s * 1000 / BUCKET_MS)
-        self._sums: dict[int, int] = {}
+        self._sums: dict[int, float] = {}
 
-    def add(self, at_ms: int, video_ns: int) -> None:
+    def add(self, at_ms: int, units: float) -> None:
         bucket = at_ms // BUCKET_MS
-        self._sums[bucket] = self._sums.get(bucket, 0) + video_ns
+        self._sums[bucket] = self._sums.get(bucket, 0) + units
 
     def rate(self, now_ms: int, window_s: float) -> float:
-        """Video-seconds per second over the last whole buckets of `window_s`."""
+        """Units per second over the last whole buckets of `window_s`."""
         last = now_ms // BUCKET_MS
         self._forget(last)
         count = max(1, round(window_s * 1000 / BUCKET_MS))
-        total_ns = sum(self._sums.get(bucket, 0) for bucket in range(last - count, last))
-        return total_ns / 1e9 / (count * BUCKET_MS / 1000)
+        total = sum(self._sums.get(bucket, 0) for bucket in range(last - count, last))
+        return total / (count * BUCKET_MS / 1000)
 
     def _forget(self, last: int) -> None:
         for bucket in [bucket for bucket in self._sums if bucket < last - self._keep]:
@@ -28,7 +28,7 @@ class RateMeter:
 
 
 class ServiceRate:
-    """Video-seconds per second of one replica that has work, over about the last `memory_s` of such time.
+    """Units per second of one replica that has work, over about the last `memory_s` of such time.
 
     A ratio of two fading sums, so that hours without work do not read as slowness.
     """
@@ -36,21 +36,21 @@ class ServiceRate:
     def __init__(self, memory_s: float = 600.0, *, enough_s: float = 30.0) -> None:
         self._memory_s = memory_s
         self._enough_s = enough_s
-        self._video_s = 0.0
+        self._units = 0.0
         self._replica_s = 0.0
 
-    def busy(self, *, replicas: float, elapsed_s: float, video_s: float) -> None:
+    def busy(self, *, replicas: float, elapsed_s: float, units: float) -> None:
         """So much was done in a time in which `replicas` had work throughout."""
         keep = max(0.0, 1.0 - elapsed_s / self._memory_s)
-        self._video_s = self._video_s * keep + video_s
+        self._units = self._units * keep + units
         self._replica_s = self._replica_s * keep + replicas * elapsed_s
 
     @property
     def per_replica(self) -> float | None:
         """None until enough was seen, or where nothing was done in it."""
-        if self._replica_s < self._enough_s or not self._video_s:
+        if self._replica_s < self._enough_s or not self._units:
             return None
-        return self._video_s / self._replica_s
+        return self._units / self._replica_s
 
 
 class BusyRate:
@@ -60,8 +60,8 @@ class BusyRate:
         self.rate = ServiceRate()
         self._last: tuple[int, int, int] | None = None
 
-    def look(self, *, now_ms: int, replicas: int, busy_partitions: int, served_ns: int) -> None:
-        """One round: `served_ns` since the last. Of replicas no more had work than partitions held any. A change of
+    def look(self, *, now_ms: int, replicas: int, busy_partitions: int, served: float) -> None:
+        """One round: `served` units since the last. Of replicas no more had work than partitions held any. A change of
         replicas begins anew, as new ones are still opening.
         """
         working = min(replicas, busy_partitions)
@@ -69,5 +69,5 @@ class BusyRate:
             before_ms, before_replicas, worked = self._last
             if worked and working and replicas == before_replicas and now_ms > before_ms:
                 elapsed_s = (now_ms - before_ms) / 1000
-                self.rate.busy(replicas=(worked + working) / 2, elapsed_s=elapsed_s, video_s=served_ns / 1e9)
+                self.rate.busy(replicas=(worked + working) / 2, elapsed_s=elapsed_s, units=served)
         self._last = (now_ms, replicas, working)

@@ -4,79 +4,67 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stream.events.asset import SegmentFailed
 from stream.topology.lanes import Lane
-from stream.topology.stage import Stage
-from stream.topology.topics import ASSETS, PROGRESS
+from stream.topology.stage import Role, Scaling, Stage
 from stream.topology.topology import Topology
-
-LANES: tuple[Lane, ...] = ("interactive", "batch")
+from stream.topology.unit import VIDEO_SECONDS, Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One stage that reports progress. A cell waits for it once `upstream` reported the cell done (or failed too, where
+    """One stage that reports progress. A part waits for it once `upstream` reported the part done (or failed too, where
     `failures_arrive`); the stage without `upstream` reads what producers publish.
     """
 
-    stage: str
-    sources: tuple[str, ...]
+    of: Stage
     upstream: str | None
     failures_arrive: bool = False
-    concurrency: int = 1
-    max_replicas: int | None = None
+
+    @property
+    def stage(self) -> str:
+        return self.of.name
 
 
 def links(topology: Topology) -> tuple[Link, ...]:
     """The reporting stages in order. Upstream is the last of them before the stage that writes its first source."""
     found: list[Link] = []
     for stage in topology.stages:
-        if PROGRESS.name not in stage.targets:
+        if not topology.reports(stage):
             continue
-        main = stage.sources[0]
-        writers = [link.stage for link in found if main in topology.stage(link.stage).targets]
-        carried = next(topic.payloads for topic in topology.topics if topic.name == main)
-        found.append(
-            Link(
-                stage=stage.name,
-                sources=stage.sources,
-                upstream=writers[-1] if writers and main != ASSETS.name else None,
-                failures_arrive=SegmentFailed in carried,
-                concurrency=stage.concurrency,
-                max_replicas=stage.max_replicas,
-            )
-        )
+        main = topology.topic(stage.sources[0])
+        writers = [link.stage for link in found if main.name in link.of.targets and main not in topology.entries]
+        found.append(Link(stage, writers[-1] if writers else None, main.failures))
     return tuple(found)
 
 
 def unlinked(topology: Topology) -> tuple[Stage, ...]:
     """The stages that report nothing."""
-    return tuple(stage for stage in topology.stages if PROGRESS.name not in stage.targets)
+    return tuple(stage for stage in topology.stages if not topology.reports(stage))
 
 
 @dataclass(frozen=True, slots=True)
 class LaneFlow:
-    """One lane of one stage. `freshness_lag_s`: age of the oldest asset with a cell that waits here, 0 for none.
-    `waiting_video_s`: what arrived and is not done. `arrival`: video-seconds per second, lately.
+    """One lane of one stage, in its unit. `freshness_lag_s`: age of the oldest subject with a part that waits here, 0
+    for none. `waiting`: what arrived and is not done. `arrival`: units per second, lately.
     """
 
     freshness_lag_s: float = 0.0
-    waiting_video_s: float = 0.0
+    waiting: float = 0.0
     arrival: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class StageFlow:
-    """One stage at one moment. `backlog_video_s`: planned and not done here, on its way included. `service`:
-    video-seconds per second of all replicas, lately; `service_per_replica` of one that has work, None if not seen yet.
-    `stuck_share`: share of its unacknowledged records that lie in partitions which do not move. `idle_s`: since it last
-    had work.
+    """One stage at one moment, in its unit. `backlog`: planned and not done here, on its way included. `service`: units
+    per second of all replicas, lately; `service_per_replica` of one that has work, None if not seen yet. `stuck_share`:
+    share of its unacknowledged records that lie in partitions which do not move. `idle_s`: since it last had work.
+    `part`: units of a part, on average.
     """
 
     stage: str
     upstream: str | None = None
     lanes: Mapping[Lane, LaneFlow] = field(default_factory=dict)
-    backlog_video_s: float = 0.0
+    backlog: float = 0.0
     service: float = 0.0
     service_per_replica: float | None = None
     offset_lag: Mapping[str, int] = field(default_factory=dict)
@@ -87,13 +75,21 @@ class StageFlow:
     replicas: int = 0
     concurrency: int = 1
     max_replicas: int | None = None
+    role: Role = Role.WORK
+    unit: Unit = VIDEO_SECONDS
+    part: float = VIDEO_SECONDS.part
+    scaling: Scaling = field(default_factory=Scaling)
+
+    def converted(self, amount: float, to: "StageFlow") -> float:
+        """So much of this stage's work in the unit of another one, by the mean size of a part."""
+        return amount if self.unit == to.unit else amount * to.part / self.part
 
     def lane(self, lane: Lane) -> LaneFlow:
         return self.lanes.get(lane, LaneFlow())
 
     @property
-    def waiting_video_s(self) -> float:
-        return sum(flow.waiting_video_s for flow in self.lanes.values())
+    def waiting(self) -> float:
+        return sum(flow.waiting for flow in self.lanes.values())
 
     @property
     def arrival(self) -> float:
@@ -102,7 +98,7 @@ class StageFlow:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Every reporting stage, in the order of the topology, and the `others`, whose footage is an estimate and whose
+    """Every reporting stage, in the order of the topology, and the `others`, whose work is an estimate and whose
     freshness is not known. `offset_lag`: of all groups, by topic. `dead_letters`: records ever written to that topic.
     `undecided`: records that no stage can read yet, as a transaction is open, by topic; where there are any.
     """

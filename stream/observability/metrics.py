@@ -1,24 +1,40 @@
 """Every metric, defined once. Docs and dashboards derive from `DEFINITIONS`; the worker is the main caller."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from stream.observability.histogram import ThreadedHistogram
+from stream.topology.unit import VIDEO_SECONDS, Unit
 
 Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric family; the unit is the last word of its name."""
+    """One metric family; the unit is the last word of its name. What is defined in video seconds is told of stages that
+    count something else too, under the name that `counted_in` gives.
+    """
 
     name: str
     kind: Kind
     help: str
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
+
+    @property
+    def of_work(self) -> bool:
+        """Whether it measures work, in the unit of its stage."""
+        return VIDEO_SECONDS.name in self.name and self.labels[:1] == ("stage",)
+
+    def counted_in(self, unit: Unit) -> "Definition":
+        """The same of stages that count in another unit."""
+        if unit == VIDEO_SECONDS or not self.of_work:
+            return self
+        return replace(
+            self, name=self.name.replace(VIDEO_SECONDS.name, unit.name), help=f"{self.help} Counted in {unit.name}."
+        )
 
 
 RECORDS = Definition(

@@ -8,7 +8,8 @@ from stream.events.asset import Outcome, SegmentFailed, SpanPlanned
 from stream.events.base import Event
 from stream.events.frames import EncodedFrames
 from stream.events.ids import digest
-from stream.operators.plan import Cost, progressed
+from stream.events.progress import Cost, segment_report
+from stream.operators.plan import progressed
 
 
 class SpanDecoder(Protocol):
@@ -38,14 +39,10 @@ class DecodeOperator:
             assert isinstance(span, SpanPlanned)
             for frames in self._decoder.decode(span):
                 yield event.derive(frames, id=digest("frames", frames.segment_id, *span.asset.version))
+                cost = Cost(cpu_us=frames.cpu_us, read_bytes=frames.read_bytes)
+                count, length_ns = span.segment_count, span.media.duration_ns
                 yield progressed(
-                    event,
-                    span.asset,
-                    "decode",
-                    frames.segment,
-                    span.segment_count,
-                    span.media.duration_ns,
-                    cost=Cost(cpu_us=frames.cpu_us, read_bytes=frames.read_bytes),
+                    event, segment_report(span.asset, "decode", frames.segment, count, length_ns, cost=cost)
                 )
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:
@@ -69,4 +66,5 @@ def failed_segments(event: Event, span: SpanPlanned, stage: str, error: StageErr
         )
         identity = digest("failed", span.segment_id(segment), *span.asset.version, stage)
         yield event.derive(failure, id=identity)
-        yield progressed(event, span.asset, stage, segment, span.segment_count, span.media.duration_ns, outcome)
+        count, length_ns = span.segment_count, span.media.duration_ns
+        yield progressed(event, segment_report(span.asset, stage, segment, count, length_ns, outcome=outcome))

@@ -1,7 +1,6 @@
 """The plan operator: asset events in, `AssetPlanned` and spans out. It inspects, it never decodes."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stream.errors import StageError, Superseded
@@ -20,9 +19,10 @@ from stream.events.asset import (
     SpanPlanned,
 )
 from stream.events.base import Event, Payload
-from stream.events.grid import segment_count, segment_range
+from stream.events.grid import segment_count
 from stream.events.ids import AssetVersion, digest, segment_id
-from stream.worker.outstanding import CellName
+from stream.events.progress import ASSET, SubjectKey, segment_report
+from stream.worker.outstanding import PartName
 
 MAX_REMEMBERED_ASSETS = 10_000
 
@@ -56,19 +56,8 @@ SpanPlanner = Callable[[Media, Sequence[int], Sequence[int], str], Sequence[rang
 
 
 def asset_ref(event: Event) -> AssetRef:
-    """The asset version of a producer's event: identity from its payload, version from where it was appended."""
-    position = event.position
-    assert position is not None, "producer events come from a topic"
-    data = event.data
-    asset_id = data.identity() if isinstance(data, AssetPublished) else event.subject
-    if isinstance(data, AssetDeleted):
-        asset_id = data.asset_id
-    return AssetRef(
-        tenant=event.tenant,
-        project=event.project,
-        asset_id=asset_id,
-        version=AssetVersion(position.append_time_ms, position.offset),
-    )
+    """The asset version of a producer's event, which is about the asset that its payload names."""
+    return AssetRef(tenant=event.tenant, project=event.project, asset_id=event.subject, version=event.version)
 
 
 class PlanOperator:
@@ -99,9 +88,9 @@ class PlanOperator:
         self._span_planner = span_planner
         # By asset: its content, and which publication planned each cell.
         self._outstanding: dict[tuple[str, str], tuple[str, dict[int, AssetVersion]]] = {}
-        self._coming: Callable[[Collection[CellName]], set[CellName]] = set
+        self._coming: Callable[[Collection[PartName]], set[PartName]] = set
 
-    def ask(self, coming: Callable[[Collection[CellName]], set[CellName]]) -> None:
+    def ask(self, coming: Callable[[Collection[PartName]], set[PartName]]) -> None:
         """Who knows which planned cells may still come; without one all of them may."""
         self._coming = coming
 
@@ -178,7 +167,10 @@ class PlanOperator:
 
     def _still(self, ref: AssetRef, waiting: dict[int, AssetVersion]) -> dict[int, AssetVersion]:
         """Without what is lost."""
-        names = {segment: CellName(ref.tenant, ref.asset_id, by, segment) for segment, by in waiting.items()}
+        names = {
+            segment: PartName(SubjectKey(ASSET, ref.tenant, ref.asset_id, by), segment)
+            for segment, by in waiting.items()
+        }
         coming = self._coming(names.values()) if names else set()
         return {segment: by for segment, by in waiting.items() if names[segment] in coming}
 
@@ -217,47 +209,15 @@ class PlanOperator:
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
             for segment in cells:
-                report = progressed(event, ref, "plan", segment, planned.segment_count, found.media.duration_ns)
-                assert isinstance(report.data, SegmentProgressed)
-                yield replace(report, data=report.data.model_copy(update={"priority": planned.priority}))
+                count, length_ns = planned.segment_count, found.media.duration_ns
+                yield progressed(
+                    event, segment_report(ref, "plan", segment, count, length_ns, priority=planned.priority)
+                )
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one cell took of a stage; see `SegmentProgressed`."""
-
-    cpu_us: int = 0
-    device_us: int = 0
-    read_bytes: int = 0
-
-
-NOT_MEASURED = Cost()
-
-
-def progressed(
-    event: Event,
-    ref: AssetRef,
-    stage: str,
-    segment: int,
-    count: int,
-    duration_ns: int,
-    outcome: Outcome = Outcome.DONE,
-    cost: Cost = NOT_MEASURED,
-) -> Event:
+def progressed(event: Event, report: SegmentProgressed) -> Event:
     """The small event that says a stage is through with a cell."""
-    start_ns, end_ns = segment_range(segment, duration_ns)
-    data = SegmentProgressed(
-        asset=ref,
-        stage=stage,
-        segment=segment,
-        segment_count=count,
-        video_ns=end_ns - start_ns,
-        outcome=outcome,
-        cpu_us=cost.cpu_us,
-        device_us=cost.device_us,
-        read_bytes=cost.read_bytes,
-    )
-    return _emit(event, ref, data, f"progress/{stage}/{segment}")
+    return _emit(event, report.asset, report, f"progress/{report.stage}/{report.segment}")
 
 
 def _emit(event: Event, ref: AssetRef, data: Payload, what: str) -> Event:

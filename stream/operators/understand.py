@@ -11,8 +11,9 @@ from stream.events.annotations import Annotations
 from stream.events.base import Event
 from stream.events.frames import Frames
 from stream.events.ids import digest
+from stream.events.progress import Cost, segment_report
 from stream.operators.decode import failed_segments
-from stream.operators.plan import Cost, progressed
+from stream.operators.plan import progressed
 
 
 class Annotator(Protocol):
@@ -95,14 +96,9 @@ class UnderstandOperator:
                     "annotations", header.segment_id, header.space.key, *header.order.version, header.epoch_ms, 0
                 ),
             )
+            count, length_ns = header.segment_count, cell.span.media.duration_ns
             yield progressed(
-                event,
-                header.asset,
-                "understand",
-                cell.segment,
-                header.segment_count,
-                cell.span.media.duration_ns,
-                cost=cost,
+                event, segment_report(header.asset, "understand", cell.segment, count, length_ns, cost=cost)
             )
 
     def _require_ours(self, aim: Aim) -> None:

@@ -17,9 +17,9 @@ from stream.operators.notifications import BucketRule, NotificationOperator
 from stream.operators.plan import PlanOperator
 from stream.operators.understand import UnderstandOperator, held_device_usage, process_usage
 from stream.pipelines.settings import ModelChoice, Settings
-from stream.topology.admission_policy import AdmissionPolicy, Hop
-from stream.topology.hops import hops
-from stream.topology.stage import BatchPolicy, Operator, Resources, Stage
+from stream.pipelines.stages import CAPTION, DECODE, INDEX, PARQUET, PLAN, UNDERSTAND
+from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, Role, Scaling, Stage, Volume
 from stream.topology.topics import (
     ANNOTATIONS,
     ASSETS,
@@ -106,6 +106,11 @@ class Understanding:
         """What is planned here, and done."""
         return Aim(space=self.bundle.embedder.space.key, understand=self.bundle.digest, epoch_ms=self._epoch_ms)
 
+    @property
+    def stores(self) -> dict[str, Path]:
+        """Where the stages store that have a store of their own."""
+        return {INDEX: self.settings.index_dir, PARQUET: self.settings.parquet_dir}
+
     def close(self) -> None:
         """Stop the decode children."""
         if "pool" in self.__dict__:
@@ -115,8 +120,7 @@ class Understanding:
         """The stages, checked. Nothing is loaded yet."""
         notified = (self._notifications(),) if self.settings.bucket_rules else ()
         caption = (self._caption(),) if self.settings.models.captioned else ()
-        later = (self._decode(), self._understand(), *caption, *self._sinks())
-        return Topology((*notified, self._plan(hops("plan", later)), *later))
+        return Topology((*notified, self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
 
     def _policy(self) -> "SourcePolicy":
         from decoders.sources.policy import SourcePolicy
@@ -148,29 +152,38 @@ class Understanding:
     def _notifications(self) -> Stage:
         rules = [BucketRule.parse(text) for text in self.settings.bucket_rules]
         return Stage(
-            name="notifications",
+            name=NOTIFICATIONS.name,
             sources=(NOTIFICATIONS.name,),
             targets=(ASSETS.name,),
             operator=lambda: NotificationOperator(rules),
             max_replicas=1,  # it remembers the order of changes
+            role=Role.CONTROL,
+            scaling=Scaling(prior_rate=1000.0),
+            launch=Launch(
+                arguments=tuple(word for rule in self.settings.bucket_rules for word in ("--bucket", rule)),
+                observed_with="--notifications",
+            ),
         )
 
-    def _plan(self, way: tuple[Hop, ...]) -> Stage:
+    def _plan(self) -> Stage:
         return Stage(
-            name="plan",
+            name=PLAN,
             sources=(ASSETS.name,),
             targets=(SPANS.name, ANNOTATIONS.name, PROGRESS.name),
             operator=self._plan_operator,
             throttled_by=(SPANS.name,),
             max_unread_bytes=4 * MIB,
             admission=AdmissionPolicy(
-                tenant_credit_s=self.settings.tenant_credit_s,
-                credit_s=TENANTS_AT_ONCE * self.settings.tenant_credit_s,
+                tenant_credit=self.settings.tenant_credit_s,
+                credit=TENANTS_AT_ONCE * self.settings.tenant_credit_s,
                 tenant_assets=self.settings.tenant_assets,
                 assets=TENANTS_AT_ONCE * self.settings.tenant_assets,
-                way=way,
             ),
             resources=self._with_pool(1.0, 1 << 30),
+            role=Role.DECODE,
+            scaling=Scaling(prior_rate=200.0, share=0.15),
+            # It asks both ledgers.
+            launch=Launch(frozenset({"state", "cache", "media"}), same_models=True),
         )
 
     def _plan_operator(self) -> Operator:
@@ -200,7 +213,7 @@ class Understanding:
     def _decode(self) -> Stage:
         children = self.settings.decode_children
         return Stage(
-            name="decode",
+            name=DECODE,
             sources=(SPANS.name,),
             targets=(FRAMES.name, ANNOTATIONS.name, PROGRESS.name),
             operator=lambda: DecodeOperator(self.pool, self.pool.warm),
@@ -208,12 +221,15 @@ class Understanding:
             throttled_by=(FRAMES.name,),
             max_unread_bytes=48 * MIB,
             resources=self._with_pool(float(children), 2 << 30),
+            role=Role.DECODE,
+            scaling=Scaling(prior_rate=16.0, share=0.3),
+            launch=Launch(frozenset({"media"})),
         )
 
     def _understand(self) -> Stage:
         on_cuda = self._device == "cuda"
         return Stage(
-            name="understand",
+            name=UNDERSTAND,
             sources=(FRAMES.name,),
             targets=(ANNOTATIONS.name, PROGRESS.name),
             operator=lambda: UnderstandOperator(
@@ -227,15 +243,21 @@ class Understanding:
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
             throttled_by=(ANNOTATIONS.name,),
             resources=Resources(cpus=float(self._model_threads), memory_bytes=4 << 30, gpus=1 if on_cuda else 0),
+            role=Role.MODEL,
+            scaling=Scaling(prior_rate=4.0),
+            launch=Launch(frozenset({"cache"}), same_models=True),
         )
 
     def _caption(self) -> Stage:
         return Stage(
-            name="caption",
+            name=CAPTION,
             sources=(ANNOTATIONS.name,),
             targets=(ANNOTATIONS.name,),
             operator=self._caption_operator,
             resources=Resources(cpus=float(self._model_threads), memory_bytes=4 << 30),
+            role=Role.MODEL,
+            scaling=Scaling(prior_rate=10.0),
+            launch=Launch(frozenset({"cache"}), observed_with="--captions"),
         )
 
     def _caption_operator(self) -> Operator:
@@ -249,29 +271,40 @@ class Understanding:
     def _sinks(self) -> Iterator[Stage]:
         # A commit costs as much as some cells: an asset of few is searchable at once, a flow of them shares commits.
         batch = BatchPolicy(max_records=64, max_bytes=32 * MIB, max_wait_s=0.05, min_interval_s=0.5, burst=4)
+        store = Launch(frozenset({"state"}))
         yield Stage(
-            name="index",
+            name=INDEX,
             sources=(ANNOTATIONS.name,),
             targets=(PROGRESS.name, RETIREMENTS.name, ASSETS.name),
             operator=self._index_operator,
             batch=batch,
             max_replicas=1,
+            role=Role.SINK,
+            settles=True,
+            scaling=Scaling(prior_rate=200.0),
+            launch=store,
         )
         yield Stage(
-            name="parquet",
+            name=PARQUET,
             sources=(ANNOTATIONS.name, RETIREMENTS.name),
             targets=(PROGRESS.name,),
             operator=self._parquet_operator,
             batch=replace(batch, max_wait_s=0.5, min_interval_s=1.0),  # search does not wait for it
             max_replicas=1,
+            role=Role.SINK,
+            scaling=Scaling(prior_rate=200.0),
+            launch=store,
         )
         yield Stage(
-            name="dead-letters",
+            name=DEAD_LETTERS.name,
             sources=(DEAD_LETTERS.name, RETIREMENTS.name),
             targets=(),
             operator=self._dead_letter_operator,
             batch=batch,
             max_replicas=1,
+            role=Role.SINK,
+            scaling=Scaling(prior_rate=1000.0),
+            launch=store,
         )
 
     def _index_operator(self) -> Operator:
@@ -310,6 +343,11 @@ class CurrentLedger:
             for ledger in (self._index, self._delta)
         )
         return found | {name: Outcome.DONE for name, order in index.items() if delta.get(name) == order}
+
+
+def needing(volume: Volume) -> frozenset[str]:
+    """The stages that need such a volume, optional ones too."""
+    return frozenset(stage.name for stage in reference_topology().stages if volume in stage.launch.volumes)
 
 
 def reference_topology() -> Topology:

@@ -39,7 +39,7 @@ class ClusterSession:
         self._stages = [stage.name for stage in topology.stages]
         self._clock = clock
         self._address = address
-        self._awaited = Awaited()
+        self._awaited = Awaited(topology.settling)
         self._decoder = EventDecoder([PROGRESS])
         self._waiting: Mapping[str, str] = {}
         self._ask_s = 0.0

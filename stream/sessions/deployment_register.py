@@ -14,8 +14,6 @@ from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import DEPLOYMENTS
 
-STORING = frozenset({"plan", "index", "parquet", "dead-letters"})
-MODELLING = frozenset({"plan", "understand"})
 WATCH_S = 0.5
 _ALL = 1_000_000
 _FLUSH_S = 30.0

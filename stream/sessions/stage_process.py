@@ -22,7 +22,7 @@ from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
 from stream.runtime.startup import came_through
 from stream.runtime.threads import StageThreads
-from stream.sessions.deployment_register import MODELLING, STORING, DeploymentMember, Register
+from stream.sessions.deployment_register import DeploymentMember, Register
 from stream.topology.stage import Stage
 from stream.topology.topics import DEPLOYMENTS
 from stream.topology.topology import Topology
@@ -75,7 +75,7 @@ def run_deployed(
     understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
-    sizes = StoreSizes(metrics, {"index": settings.index_dir, "parquet": settings.parquet_dir}, stages, clock)
+    sizes = StoreSizes(metrics, understanding.stores, stages, clock)
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     pulse = StagesHealth()
     shown = labelled(registry, settings.deployment)
@@ -117,7 +117,7 @@ class Entrance:
     ) -> None:
         self._broker = broker
         self._understanding = understanding
-        self._names = {stage.name for stage in stages}
+        self._launches = [stage.launch for stage in stages]
         self._deployment = deployment
         self._clock = clock
         self._register: Register | None = None
@@ -141,8 +141,8 @@ class Entrance:
     def _member(self) -> DeploymentMember:
         settings = self._understanding.settings
         name = settings.deployment
-        aim = self._understanding.aim if self._names & MODELLING else None
-        if not self._names & STORING:
+        aim = self._understanding.aim if any(each.same_models for each in self._launches) else None
+        if not any("state" in each.volumes for each in self._launches):
             return DeploymentMember(name, aim=aim)
         mark = identified(settings.state_dir, settings.stores, name, self._broker.cluster())
         return DeploymentMember(name, StoresClaimed(stores=mark.stores, place=place_of(settings.state_dir)), aim)

@@ -18,27 +18,27 @@ class Hop(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """How a stage admits what it reads. Seconds are video-seconds, unless said.
+    """How a stage admits what it reads. Credit, quantum and cost are in the stage's unit.
 
     At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
-    in the topic. A tenant is served while less than `tenant_credit_s` and fewer than `tenant_assets` of it are
-    outstanding, anybody while less than `credit_s` and fewer than `assets` are in all: the seconds bound what long
-    assets may have at work, the number what short ones may. One asset may overdraw the seconds. The batch lane alone
+    in the topic. A tenant is served while less than `tenant_credit` and fewer than `tenant_assets` of it are
+    outstanding, anybody while less than `credit` and fewer than `assets` are in all: the credit bounds what long
+    assets may have at work, the number what short ones may. One asset may overdraw the credit. The batch lane alone
     leaves half of what is for all to whoever comes; where interactive assets wait too, it gets `batch_share` of the
     turns and of what is outstanding, and so of the stages that work first come, first served.
-    `record_cost_s` is what inspecting costs; no segment counts less. A cell is outstanding until `settled_by` or a
-    failure reports it, or it is known to be lost on its `way`. A tenant that nothing was heard of for `lease_s` of real
-    time has nothing outstanding.
+    `record_cost` is what inspecting costs; no part counts less. A part is outstanding until a stage of `settled_by` or
+    a failure reports it, or it is known to be lost on its `way`; the topology says both. A tenant that nothing was
+    heard of for `lease_s` of real time has nothing outstanding.
     """
 
-    tenant_credit_s: float = 60.0
-    credit_s: float = 240.0
+    tenant_credit: float = 60.0
+    credit: float = 240.0
     tenant_assets: int = 1_000
     assets: int = 4_000
     batch_share: float = 0.2
-    quantum_s: float = 10.0
-    record_cost_s: float = 1.0
-    settled_by: str = "index"
+    quantum: float = 10.0
+    record_cost: float = 1.0
+    settled_by: tuple[str, ...] = ()
     lease_s: float = 600.0
     read_ahead_records: int = 16_384
     read_ahead_bytes: int = 32 << 20

@@ -15,8 +15,8 @@ from cloudevents.core.v1.event import CloudEvent
 
 from stream.broker.contract import Record
 from stream.errors import BadEvent, unexpected
-from stream.events.asset import AssetDeleted, AssetPublished
-from stream.events.base import Event, Payload, Position, new_traceparent
+from stream.events.asset import AssetPublished
+from stream.events.base import Event, Identified, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
 from stream.events.ids import MAX_ID_BYTES, chosen_name, is_name, is_tenant
 from stream.topology.topics import Topic
@@ -80,6 +80,7 @@ class EventDecoder:
         self._payloads: dict[str, dict[str, type[Payload]]] = {
             topic.name: {payload.type: payload for payload in topic.payloads} for topic in known
         }
+        self._identified = {it for topic in known for it in topic.payloads if issubclass(it, Identified)}
         self._foreign = {topic.name: topic.payloads[0] for topic in known if topic.foreign}
 
     def decode(self, record: Record) -> Event:
@@ -109,7 +110,7 @@ class EventDecoder:
             tenant=_tenant(attributes),
             project=_attribute(attributes, "project", 200) or "default",
             region=_attribute(attributes, "region", 200) or "local",
-            subject=_subject(data, attributes),
+            subject=self._subject(data, attributes),
             event_time_ms=_event_time_ms(attributes, record),
             id=_attribute(attributes, "id", MAX_ID_BYTES),
             source=chosen_name(_attribute(attributes, "source", MAX_ID_BYTES)),
@@ -117,6 +118,12 @@ class EventDecoder:
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
             replay_of=replay_of(record.headers),
         )
+
+    def _subject(self, data: Payload, attributes: Mapping[str, Any]) -> str:
+        """What the event is about, as its payload says where it does."""
+        if type(data) in self._identified and isinstance(data, Identified):
+            return data.identity()
+        return _attribute(attributes, "subject", MAX_ID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +226,6 @@ def _tenant(attributes: Mapping[str, Any]) -> str:
     if not is_tenant(value):
         raise BadEvent("attribute 'tenant' is longer than 200 bytes when percent-encoded", code="invalid_attribute")
     return value
-
-
-def _subject(data: Payload, attributes: Mapping[str, Any]) -> str:
-    """The asset id: a producer's own subject is not asked, as it may name something else."""
-    if isinstance(data, AssetPublished | AssetDeleted):
-        return data.partition_key().decode()
-    return _attribute(attributes, "subject", MAX_ID_BYTES)
 
 
 def _traceparent(attributes: Mapping[str, Any]) -> str:

@@ -1,23 +1,26 @@
 """The way of what a stage plans through the stages behind it (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from stream.events.asset import SegmentFailed
 from stream.topology.admission_policy import Hop
 from stream.topology.stage import Stage
-from stream.topology.topics import PROGRESS, TOPICS
+from stream.topology.topics import Topic
 
 
-def hops(planner: str, stages: Iterable[Stage]) -> tuple[Hop, ...]:
+def reports(stage: Stage, topics: Mapping[str, Topic]) -> bool:
+    """Whether the stage reports progress."""
+    return any(target in topics and topics[target].tells_progress for target in stage.targets)
+
+
+def hops(planner: str, stages: Iterable[Stage], topics: Mapping[str, Topic]) -> tuple[Hop, ...]:
     """The way through `stages`, in the order of the topology, of what `planner` plans."""
     found: list[Hop] = []
     writers: dict[str, str] = {}
     for stage in stages:
         topic = stage.sources[0]
-        reports = PROGRESS.name in stage.targets
-        if reports or topic in stage.targets:
-            failures = SegmentFailed in TOPICS[topic].payloads
-            found.append(Hop(stage.name, topic, writers.get(topic, planner), failures, reports))
-        if reports:
+        tells = reports(stage, topics)
+        if tells or topic in stage.targets:
+            found.append(Hop(stage.name, topic, writers.get(topic, planner), topics[topic].failures, tells))
+        if tells:
             writers |= dict.fromkeys(stage.targets, stage.name)
     return tuple(found)

@@ -1,6 +1,8 @@
 """Lanes: whether somebody waits for an asset (`interactive`, with a freshness objective) or not (`batch`). Pure."""
 
-from typing import Literal
+from typing import Literal, cast
+
+from stream.events.base import Payload
 
 Lane = Literal["interactive", "batch"]
 LANES: tuple[Lane, ...] = ("interactive", "batch")
@@ -11,3 +13,9 @@ def lane_of(priority: Lane | int) -> Lane:
     if isinstance(priority, int):
         return "batch" if priority < 0 else "interactive"
     return priority
+
+
+def lane_asked(payload: Payload) -> Lane | None:
+    """The lane of an event that asks for work, which it does by having a `priority`; None for any other event."""
+    priority = cast("Lane | int | None", getattr(payload, "priority", None))
+    return None if priority is None else lane_of(priority)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Literal, Protocol
 
 from stream.errors import StageError
 from stream.events.base import Event
 from stream.topology.admission_policy import AdmissionPolicy
+from stream.topology.unit import VIDEO_SECONDS, Unit
 
 
 class Operator(Protocol):
@@ -65,6 +67,45 @@ class Resources:
     gpus: int = 0
 
 
+class Role(StrEnum):
+    """What a stage lives on, and so what would help it: reading and decoding of footage, models, a store. `control`
+    moves small events about; `work` is none of these.
+    """
+
+    DECODE = "decode"
+    MODEL = "model"
+    SINK = "sink"
+    CONTROL = "control"
+    WORK = "work"
+
+
+Volume = Literal["state", "cache", "media"]
+"""What a stage needs on disk: the stores, the models' weights, the footage itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How a stage is scaled. `prior_rate`: units a second of one replica on two cores, until it is measured. `share`:
+    of the objective, the age by which the stage aims to be done with a subject, as others come after it.
+    """
+
+    prior_rate: float = 1.0
+    share: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the stage's processes are started. `volumes`: see `Volume`. `same_models`: what it does depends on the
+    models of the roll-out, so a process that has others is refused. `arguments`: of its own, for `rushes run`.
+    `observed_with`: of an optional stage, the option by which observers know that it is there.
+    """
+
+    volumes: frozenset[Volume] = frozenset()
+    same_models: bool = False
+    arguments: tuple[str, ...] = ()
+    observed_with: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One node of a topology. The consumer group carries the stage's name.
@@ -74,6 +115,9 @@ class Stage:
     single writer. The stage does not pull while any of its `throttled_by` topics holds more than `max_unread_bytes`
     that some consuming stage has not acknowledged. With `admission` it reads ahead and serves tenants in turn, one
     record at a time.
+
+    Its work counts in `unit`. It reports progress where one of its targets carries that (see `Topology.reports`); its
+    report ends the work of a part where it `settles`.
     """
 
     name: str
@@ -88,3 +132,8 @@ class Stage:
     max_unread_bytes: int = 64 * 1024 * 1024
     resources: Resources = field(default_factory=Resources)
     admission: AdmissionPolicy | None = None
+    role: Role = Role.WORK
+    unit: Unit = VIDEO_SECONDS
+    settles: bool = False
+    scaling: Scaling = field(default_factory=Scaling)
+    launch: Launch = field(default_factory=Launch)

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 
+from stream.events.progress import ASSET
+from stream.topology.hops import hops, reports
 from stream.topology.routing import routes
-from stream.topology.stage import Stage
-from stream.topology.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS, PROGRESS, TOPICS, Topic
+from stream.topology.stage import Role, Stage
+from stream.topology.topics import DEAD_LETTERS, TOPICS, Topic
+from stream.topology.unit import Unit
 
 
 class InvalidTopology(ValueError):
@@ -16,24 +20,30 @@ class InvalidTopology(ValueError):
 class Topology:
     """Stages that fit together; raises `InvalidTopology` otherwise.
 
-    `entry` topics have producers outside; `terminal` ones may have no reader here. `dead-letters` is both, as every
-    stage writes it. Cycles are fine (captions are revised annotations).
+    `subject` is the kind of what it works on. `entry` topics have producers outside and `terminal` ones may have no
+    reader here, beside those that say so themselves. `dead-letters` is both, as every stage writes it. Cycles are fine
+    (captions are revised annotations).
+
+    A stage that admits is told by the topology which way its work goes and what settles it.
     """
 
     def __init__(
         self,
         stages: Iterable[Stage],
         *,
-        entry: Iterable[str] = (ASSETS.name, NOTIFICATIONS.name),
-        terminal: Iterable[str] = (PROGRESS.name,),
+        entry: Iterable[str] = (),
+        terminal: Iterable[str] = (),
         topics: Mapping[str, Topic] = TOPICS,
+        subject: str = ASSET,
     ) -> None:
         self.stages = tuple(stages)
+        self.subject = subject
         self._known = topics
-        self._entry = frozenset(entry) | {DEAD_LETTERS.name}
-        self._terminal = frozenset(terminal) | {DEAD_LETTERS.name}
+        self._entry = {DEAD_LETTERS.name, *entry, *(name for name, topic in topics.items() if topic.entry)}
+        self._terminal = {DEAD_LETTERS.name, *terminal, *(name for name, topic in topics.items() if topic.followed)}
         if problems := list(self._problems()):
             raise InvalidTopology("\n".join(problems))
+        self.stages = tuple(map(self._informed, self.stages))
 
     @property
     def topics(self) -> tuple[Topic, ...]:
@@ -45,6 +55,37 @@ class Topology:
     def entries(self) -> tuple[Topic, ...]:
         """The topics that producers outside write."""
         return tuple(topic for topic in self.topics if topic.name in self._entry - {DEAD_LETTERS.name})
+
+    @property
+    def planner(self) -> Stage | None:
+        """The stage that says which parts a subject has: the first that reports progress and reads an entry."""
+        found = (stage for stage in self.stages if self.reports(stage) and stage.sources[0] in self._entry)
+        return next(found, None)
+
+    @property
+    def progress(self) -> Topic | None:
+        """The topic that reports of progress go over."""
+        return next((topic for topic in self.topics if topic.tells_progress), None)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What the stages count in, each once, in their order."""
+        return tuple(dict.fromkeys(stage.unit for stage in self.stages))
+
+    @property
+    def settling(self) -> tuple[str, ...]:
+        """The stages whose report ends the work of a part."""
+        return tuple(stage.name for stage in self.stages if stage.settles)
+
+    def reports(self, stage: Stage) -> bool:
+        """Whether the stage reports progress."""
+        return reports(stage, self._known)
+
+    def of_role(self, *roles: Role) -> tuple[Stage, ...]:
+        return tuple(stage for stage in self.stages if stage.role in roles)
+
+    def topic(self, name: str) -> Topic:
+        return self._known[name]
 
     def stage(self, name: str) -> Stage:
         """Raises `KeyError` with the names there are."""
@@ -80,12 +121,24 @@ class Topology:
         lines += ["  any[any stage] -.-> " + _topic_id(DEAD_LETTERS.name)]
         return "\n".join(lines)
 
+    def _informed(self, stage: Stage) -> Stage:
+        """The stage with what its admission has to know."""
+        if stage.admission is None:
+            return stage
+        way = hops(stage.name, (other for other in self.stages if other.name != stage.name), self._known)
+        return replace(stage, admission=replace(stage.admission, way=way, settled_by=self.settling))
+
     def _problems(self) -> Iterator[str]:
         for name, count in Counter(stage.name for stage in self.stages).items():
             if count > 1:
                 yield f"{count} stages are named {name!r}"
         for stage in self.stages:
-            problems = (self._edge_problems(stage), self._throttle_problems(stage), _worker_problems(stage))
+            problems = (
+                self._edge_problems(stage),
+                self._throttle_problems(stage),
+                self._admission_problems(stage),
+                _worker_problems(stage),
+            )
             yield from (f"stage {stage.name!r} {problem}" for problem in chain(*problems))
             try:
                 routes(stage, self._known)
@@ -112,6 +165,12 @@ class Topology:
                 yield f"is throttled by {topic!r}, which it reads itself: it would never go on"
             elif not self.readers(topic):
                 yield f"is throttled by {topic!r}, which nothing reads"
+
+    def _admission_problems(self, stage: Stage) -> Iterator[str]:
+        if stage.admission is not None and not self.reports(stage):
+            yield "admits, but none of its targets carries progress: nobody's credit would ever be used"
+        if stage.admission is not None and not self.settling:
+            yield "admits, but no stage settles what it admits: credit would come back after its lease only"
 
 
 def _worker_problems(stage: Stage) -> Iterator[str]:

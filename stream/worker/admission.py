@@ -7,19 +7,17 @@ from typing import Protocol, runtime_checkable
 from stream.broker.contract import Broker, Follower, Record
 from stream.clock import Clock
 from stream.errors import BadEvent, Unavailable
-from stream.events.asset import AssetPublished, SegmentProgressed
 from stream.events.base import Event
-from stream.events.grid import SECOND_NS
+from stream.events.progress import progress_of
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.codec import EventDecoder
-from stream.topology.lanes import Lane, lane_of
-from stream.topology.routing import routes
+from stream.topology.lanes import Lane, lane_asked
 from stream.topology.stage import Stage
 from stream.topology.topics import Topic
 from stream.worker.context import StageContext
 from stream.worker.dead_letters import identity
 from stream.worker.fair_queue import Claim, Credits, FairQueue
-from stream.worker.outstanding import CellName, Outstanding
+from stream.worker.outstanding import Outstanding, PartName
 from stream.worker.queues import BatchQueue, Queue
 from stream.worker.work import Work
 
@@ -43,7 +41,7 @@ HEAR_S, HEAR_AT_MOST_S = 0.2, 2.0
 class Planning(Protocol):
     """An operator that wants to know which of the cells it planned may still come."""
 
-    def ask(self, coming: Callable[[Collection[CellName]], set[CellName]]) -> None:
+    def ask(self, coming: Callable[[Collection[PartName]], set[PartName]]) -> None:
         """Called once, before anything is processed."""
 
 
@@ -70,13 +68,14 @@ class Admission:
     def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: EventDecoder, clock: Clock) -> None:
         """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
         policy = self._policy = stage.admission or AdmissionPolicy()
-        progress = routes(stage, topics).get(SegmentProgressed.type)
+        progress = next((target for target in stage.targets if topics[target].tells_progress), None)
         if progress is None:
-            raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries {SegmentProgressed.type}")
+            raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries progress")
         self._decoder = decoder
         self._clock = clock
-        self._queue: FairQueue[tuple[Work, int]] = FairQueue(quantum_s=policy.quantum_s, batch_share=policy.batch_share)
-        self.credits = Credits(policy, stage.name)
+        self._scale = stage.unit.scale
+        self._queue: FairQueue[tuple[Work, int]] = FairQueue(quantum=policy.quantum, batch_share=policy.batch_share)
+        self.credits = Credits(policy, stage.name, stage.unit)
         self.outstanding = Outstanding(stage.name, policy.way)
         self._broker: Broker | None = None
         self._looked_s = clock.monotonic_s()
@@ -132,7 +131,7 @@ class Admission:
         claim, (work, size) = taken
         self.bytes -= size
         self._claims = {id(work): claim}
-        self._queue.charge(claim, self._policy.record_cost_s)
+        self._queue.charge(claim, self._policy.record_cost)
         return [work]
 
     def low(self) -> bool:
@@ -145,14 +144,14 @@ class Admission:
         """The outputs as they are, charged to whose they are."""
         claim = self._claims.get(id(work))
         for output in outputs:
-            if isinstance(output.data, SegmentProgressed):
-                self.credits.apply(output.data, self._clock.monotonic_s())
-                self.outstanding.apply(output.data, self._clock.now_ms())
+            if (report := progress_of(output.data)) is not None:
+                self.credits.apply(report, self._clock.monotonic_s())
+                self.outstanding.apply(report, self._clock.now_ms())
                 if claim is not None:
-                    self._queue.charge(claim, self.credits.cost_ns(output.data) / SECOND_NS)
+                    self._queue.charge(claim, self.credits.cost(report) / self._scale)
             yield output
 
-    def coming(self, cells: Collection[CellName]) -> set[CellName]:
+    def coming(self, cells: Collection[PartName]) -> set[PartName]:
         """Which of these planned cells may still come; all, where their way is not known. Raises `Unavailable`."""
         if not self._policy.way:
             return set(cells)
@@ -180,10 +179,8 @@ class Admission:
             if len(self) < KEPT_EVENTS:
                 work.event = event
         who = identity(record, event)
-        data = event.data if event is not None else None
-        return Claim(
-            who.tenant, lane_of(data.priority) if isinstance(data, AssetPublished) else "interactive", who.asset_id
-        )
+        lane = None if event is None else lane_asked(event.data)
+        return Claim(who.tenant, lane or "interactive", who.asset_id)
 
     def _may(self, tenant: str, lane: Lane) -> bool:
         return self.credits.may(tenant, lane, contended=self._queue.waits("interactive"))

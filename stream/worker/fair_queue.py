@@ -11,13 +11,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from stream.events.asset import AssetChanged, AssetRef, Outcome, SegmentProgressed
+from stream.events.asset import Outcome
 from stream.events.base import Payload
-from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
+from stream.events.progress import Owner, PartProgressed, Subject, ended_by, progress_of
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.lanes import LANES, Lane, lane_of
-from stream.worker.outstanding import CellName
+from stream.topology.unit import VIDEO_SECONDS, Unit
+from stream.worker.outstanding import PartName
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -59,31 +60,31 @@ class RoundRobin(Generic[K]):
 
 
 class Claim(NamedTuple):
-    """Whose a record is. Records of one asset are never reordered, whatever their lanes."""
+    """Whose a record is. Records of one subject are never reordered, whatever their lanes."""
 
     tenant: str
     lane: Lane
-    asset: str
+    subject: str
 
 
 class FairQueue(Generic[T]):
     """Items by lane and tenant: in order within a tenant and lane, fair between tenants, shared between lanes."""
 
-    def __init__(self, *, quantum_s: float, batch_share: float) -> None:
+    def __init__(self, *, quantum: float, batch_share: float) -> None:
         shares: Mapping[Lane, float] = {"interactive": 1.0 - batch_share, "batch": batch_share}
-        self._lanes: RoundRobin[Lane] = RoundRobin(lambda lane: 4 * quantum_s * shares[lane])
-        self._tenants: dict[Lane, RoundRobin[str]] = {lane: RoundRobin(lambda _: quantum_s) for lane in LANES}
+        self._lanes: RoundRobin[Lane] = RoundRobin(lambda lane: 4 * quantum * shares[lane])
+        self._tenants: dict[Lane, RoundRobin[str]] = {lane: RoundRobin(lambda _: quantum) for lane in LANES}
         self._waiting: dict[Lane, dict[str, deque[tuple[Claim, T]]]] = {lane: {} for lane in LANES}
-        self._held: dict[tuple[str, str], tuple[Lane, int]] = {}  # an asset's lane, and how many of it wait
+        self._held: dict[tuple[str, str], tuple[Lane, int]] = {}  # a subject's lane, and how many of it wait
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, item: T, claim: Claim, *, first: bool = False) -> None:
-        """An item goes where others of its asset wait. `first`: it was taken before and comes back."""
-        lane, count = self._held.get((claim.tenant, claim.asset), (claim.lane, 0))
-        self._held[claim.tenant, claim.asset] = (lane, count + 1)
+        """An item goes where others of its subject wait. `first`: it was taken before and comes back."""
+        lane, count = self._held.get((claim.tenant, claim.subject), (claim.lane, 0))
+        self._held[claim.tenant, claim.subject] = (lane, count + 1)
         claim = claim._replace(lane=lane)
         queue = self._waiting[lane].setdefault(claim.tenant, deque())
         (queue.appendleft if first else queue.append)((claim, item))
@@ -114,9 +115,9 @@ class FairQueue(Generic[T]):
         self._release(claim)
         return claim, item
 
-    def charge(self, claim: Claim, cost_s: float) -> None:
-        self._lanes.charge(claim.lane, cost_s)
-        self._tenants[claim.lane].charge(claim.tenant, cost_s)
+    def charge(self, claim: Claim, cost: float) -> None:
+        self._lanes.charge(claim.lane, cost)
+        self._tenants[claim.lane].charge(claim.tenant, cost)
 
     def drop(self, gone: Callable[[T], bool]) -> list[T]:
         """Remove and return the items that are no longer ours."""
@@ -134,116 +135,115 @@ class FairQueue(Generic[T]):
 
     def _release(self, claim: Claim) -> None:
         self._count -= 1
-        lane, count = self._held.pop((claim.tenant, claim.asset))
+        lane, count = self._held.pop((claim.tenant, claim.subject))
         if count > 1:
-            self._held[claim.tenant, claim.asset] = (lane, count - 1)
+            self._held[claim.tenant, claim.subject] = (lane, count - 1)
 
 
 class _Held(NamedTuple):
-    """What a cell holds of the credit."""
+    """What a part holds of the credit."""
 
-    cost_ns: int
+    cost: int
     lane: Lane
 
 
 class Credits:
-    """What is outstanding: cells that `progress` says are planned and not yet settled, of all planning processes.
+    """What is outstanding: parts that progress says are planned and not yet settled, of all planning processes. Amounts
+    are whole numbers of what the stage's unit counts.
 
-    Duplicates change nothing. `now_s` is a monotonic time in seconds. What is missed costs time, never work: a cell
-    whose plan is missed is not counted, one whose end is missed counts until its asset or its lease ends.
+    Duplicates change nothing. `now_s` is a monotonic time in seconds. What is missed costs time, never work: a part
+    whose plan is missed is not counted, one whose end is missed counts until its subject or its lease ends.
     """
 
-    def __init__(self, policy: AdmissionPolicy, stage: str) -> None:
+    def __init__(self, policy: AdmissionPolicy, stage: str, unit: Unit = VIDEO_SECONDS) -> None:
         self._policy = policy
         self._stage = stage
-        self._cells: dict[tuple[str, str], dict[tuple[AssetVersion, int], _Held]] = {}
+        self._unit = unit
+        self._parts: dict[Owner, dict[tuple[AssetVersion, int], _Held]] = {}
         self._tenants: defaultdict[str, int] = defaultdict(int)
-        self._assets: defaultdict[str, int] = defaultdict(int)
+        self._subjects: defaultdict[str, int] = defaultdict(int)
         self._heard_s: dict[str, float] = {}
-        self.outstanding_ns = self.batch_ns = 0
+        self.outstanding = self.batch = 0
 
-    def tenant_ns(self, tenant: str) -> int:
+    def of_tenant(self, tenant: str) -> int:
         return self._tenants.get(tenant, 0)
 
     def may(self, tenant: str, lane: Lane = "interactive", *, contended: bool = False) -> bool:
-        """Whether the tenant has credit left, all together have, and so has its lane. `contended`: interactive assets
+        """Whether the tenant has credit left, all together have, and so has its lane. `contended`: interactive subjects
         wait, whether they may or not.
         """
-        if lane == "batch" and contended and self.batch_ns >= self._policy.batch_share * self.outstanding_ns > 0:
+        if lane == "batch" and contended and self.batch >= self._policy.batch_share * self.outstanding > 0:
             return False
         share = 0.5 if lane == "batch" and not contended else 1.0
-        policy = self._policy
+        policy, scale = self._policy, self._unit.scale
         return (
-            self._assets.get(tenant, 0) < policy.tenant_assets
-            and self.tenant_ns(tenant) < policy.tenant_credit_s * SECOND_NS
-            and len(self._cells) < share * policy.assets
-            and self.outstanding_ns < share * policy.credit_s * SECOND_NS
+            self._subjects.get(tenant, 0) < policy.tenant_assets
+            and self.of_tenant(tenant) < policy.tenant_credit * scale
+            and len(self._parts) < share * policy.assets
+            and self.outstanding < share * policy.credit * scale
         )
 
-    def cost_ns(self, event: SegmentProgressed) -> int:
-        """What a segment counts; hostile lengths count as what a segment can be."""
-        return max(round(self._policy.record_cost_s * SECOND_NS), min(event.video_ns, 10 * SECOND_NS))
+    def cost(self, report: PartProgressed) -> int:
+        """What a part counts; hostile sizes count as what a part can be."""
+        unit = self._unit
+        return max(round(self._policy.record_cost * unit.scale), round(min(report.quantity, unit.largest * unit.scale)))
 
     def apply(self, payload: Payload, now_s: float) -> None:
-        """Fold in an event of the `progress` topic."""
-        if isinstance(payload, SegmentProgressed):
-            cell = (payload.asset.version, payload.segment)
-            if payload.stage == self._stage and payload.outcome is Outcome.DONE:
-                self._put(payload, cell, now_s)
-            elif payload.stage == self._policy.settled_by or payload.outcome is not Outcome.DONE:
-                self._settle(payload.asset, [cell], now_s)
-        elif isinstance(payload, AssetChanged) and payload.status.final:
-            cells = self._cells.get(_owner(payload.asset), {})
-            self._settle(payload.asset, [it for it in cells if it[0] <= payload.asset.version], now_s)
+        """Fold in an event of the topic of progress."""
+        if (report := progress_of(payload)) is not None:
+            part = (report.subject.version, report.part)
+            if report.stage == self._stage and report.outcome is Outcome.DONE:
+                self._put(report, part, now_s)
+            elif report.stage in self._policy.settled_by or report.outcome is not Outcome.DONE:
+                self._settle(report.subject, [part], now_s)
+        elif (ended := ended_by(payload)) is not None:
+            parts = self._parts.get(ended.subject.key.owner, {})
+            self._settle(ended.subject, [it for it in parts if it[0] <= ended.subject.version], now_s)
 
-    def lost(self, cells: Iterable[CellName]) -> None:
-        """Cells that will not come."""
-        for name in cells:
-            self._remove(name[:2], [(name.version, name.segment)])
+    def lost(self, parts: Iterable[PartName]) -> None:
+        """Parts that will not come."""
+        for name in parts:
+            self._remove(name.subject.owner, [(name.subject.version, name.part)])
 
     def expire(self, now_s: float) -> None:
         """Forget tenants that nothing was heard of: their news is lost, or their work waits and is counted there."""
         lost = {tenant for tenant, heard_s in self._heard_s.items() if now_s - heard_s >= self._policy.lease_s}
         if not lost:
             return
-        for owner in [owner for owner in self._cells if owner[0] in lost]:
-            self._remove(owner, list(self._cells[owner]))
+        for owner in [owner for owner in self._parts if owner.tenant in lost]:
+            self._remove(owner, list(self._parts[owner]))
 
-    def _put(self, event: SegmentProgressed, cell: tuple[AssetVersion, int], now_s: float) -> None:
-        ref, owner = event.asset, _owner(event.asset)
-        self._heard_s[ref.tenant] = now_s
-        if owner not in self._cells:
-            self._cells[owner] = {}
-            self._assets[ref.tenant] += 1
-        cells = self._cells[owner]
-        if cell not in cells:
-            held = cells[cell] = _Held(self.cost_ns(event), lane_of(event.priority or "interactive"))
-            self._tenants[ref.tenant] += held.cost_ns
+    def _put(self, report: PartProgressed, part: tuple[AssetVersion, int], now_s: float) -> None:
+        owner = report.subject.key.owner
+        self._heard_s[owner.tenant] = now_s
+        if owner not in self._parts:
+            self._parts[owner] = {}
+            self._subjects[owner.tenant] += 1
+        parts = self._parts[owner]
+        if part not in parts:
+            held = parts[part] = _Held(self.cost(report), lane_of(report.priority or "interactive"))
+            self._tenants[owner.tenant] += held.cost
             self._count(held, 1)
 
-    def _settle(self, ref: AssetRef, cells: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
-        if ref.tenant in self._heard_s:
-            self._heard_s[ref.tenant] = now_s
-            self._remove(_owner(ref), cells)
+    def _settle(self, subject: Subject, parts: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
+        if subject.tenant in self._heard_s:
+            self._heard_s[subject.tenant] = now_s
+            self._remove(subject.key.owner, parts)
 
-    def _remove(self, owner: tuple[str, str], cells: Iterable[tuple[AssetVersion, int]]) -> None:
-        held = self._cells.get(owner, {})
-        freed = [found for cell in cells if (found := held.pop(cell, None)) is not None]
+    def _remove(self, owner: Owner, parts: Iterable[tuple[AssetVersion, int]]) -> None:
+        held, tenant = self._parts.get(owner, {}), owner.tenant
+        freed = [found for part in parts if (found := held.pop(part, None)) is not None]
         for found in freed:
             self._count(found, -1)
-        self._tenants[owner[0]] -= sum(found.cost_ns for found in freed)
-        if not held and self._cells.pop(owner, None) is not None:
-            self._assets[owner[0]] -= 1
-        if not self._tenants[owner[0]]:
-            del self._tenants[owner[0]]
-            self._assets.pop(owner[0], None)
-            self._heard_s.pop(owner[0], None)
+        self._tenants[tenant] -= sum(found.cost for found in freed)
+        if not held and self._parts.pop(owner, None) is not None:
+            self._subjects[tenant] -= 1
+        if not self._tenants[tenant]:
+            del self._tenants[tenant]
+            self._subjects.pop(tenant, None)
+            self._heard_s.pop(tenant, None)
 
     def _count(self, held: _Held, sign: int) -> None:
-        self.outstanding_ns += sign * held.cost_ns
+        self.outstanding += sign * held.cost
         if held.lane == "batch":
-            self.batch_ns += sign * held.cost_ns
-
-
-def _owner(ref: AssetRef) -> tuple[str, str]:
-    return ref.tenant, ref.asset_id
+            self.batch += sign * held.cost

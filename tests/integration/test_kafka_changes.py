@@ -96,7 +96,7 @@ def test_what_a_transaction_leaves_is_neither_waited_for_nor_counted(cluster: Cl
     producer = Transactions(cluster.settings, f"{assets}-producer")
     producer.run(assets, [b"1", b"2"], commit=True)
     producer.run(assets, [b"void"] * 3, commit=False)
-    assert cluster.plan().lane("interactive").waiting_video_s == 0  # no footage: bad events
+    assert cluster.plan().lane("interactive").waiting == 0  # no footage: bad events
     member = cluster.broker.consumer([ASSETS.name], "plan")
     assert [record.value for record in take(member, 2)] == [b"1", b"2"]
     until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")

@@ -84,4 +84,4 @@ def waiting(site: Site) -> dict[str, float]:
             found = observer.step().snapshot
     finally:
         watch.close()
-    return {"open_assets": found.open_assets, **{flow.stage: flow.backlog_video_s for flow in found.stages}}
+    return {"open_assets": found.open_assets, **{flow.stage: flow.backlog for flow in found.stages}}

@@ -47,6 +47,7 @@ from stream.events.dead_letter import DeadLetter
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
+from stream.events.progress import PartProgressed, subject_of
 from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator
 from stream.topology.codec import Encoded, EventDecoder, encode
@@ -291,6 +292,10 @@ def _inner_records() -> list[tuple[str, Encoded]]:
         (SPANS.name, span(0, 25 * SECOND_NS)),
         (DEAD_LETTERS.name, letter),
         (PROGRESS.name, SegmentProgressed(asset=ref(), stage="s", segment=0, segment_count=3, video_ns=5)),
+        (
+            PROGRESS.name,
+            PartProgressed(subject=subject_of(ref()), stage="s", part=0, parts=3, quantity=5, unit="frames"),
+        ),
     ]
     return [(topic, encode(Event(data, "acme", "news", "a", 1_700_000_000_000))) for topic, data in payloads]
 

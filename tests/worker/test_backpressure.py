@@ -11,6 +11,7 @@ from stream.clock import ManualClock
 from stream.errors import StageError
 from stream.events.asset import AssetPublished, SegmentProgressed, SpanPlanned
 from stream.events.base import Event
+from stream.events.progress import segment_report
 from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator, progressed
 from stream.topology.admission_policy import AdmissionPolicy
@@ -24,7 +25,9 @@ from tests.support.planning import ByName, one_span
 SEED = 5
 FASTER = 20
 ROUNDS = 24
-POLICY = AdmissionPolicy(tenant_credit_s=40, credit_s=80, tenant_assets=6, assets=12, read_ahead_records=50)
+POLICY = AdmissionPolicy(
+    tenant_credit=40, credit=80, tenant_assets=6, assets=12, read_ahead_records=50, settled_by=("index",)
+)
 
 
 class Index:
@@ -42,7 +45,8 @@ class Index:
             span = event.data
             assert isinstance(span, SpanPlanned)
             for segment in range(span.first_segment, span.end_segment):
-                yield progressed(event, span.asset, "index", segment, span.segment_count, span.media.duration_ns)
+                count, length_ns = span.segment_count, span.media.duration_ns
+                yield progressed(event, segment_report(span.asset, "index", segment, count, length_ns))
 
 
 class Flood:

@@ -95,7 +95,7 @@ class Desk:
         return self.broker.backlog(ASSETS.name, "plan").records
 
 
-WIDE = AdmissionPolicy(tenant_credit_s=1e9, credit_s=1e9)
+WIDE = AdmissionPolicy(tenant_credit=1e9, credit=1e9, settled_by=("index",))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_one_asset_keeps_its_order_across_lanes_and_deletions(wide: Desk) -> Non
 
 
 def test_credit_bounds_what_is_outstanding_and_comes_back_through_progress() -> None:
-    desk = Desk(AdmissionPolicy(tenant_credit_s=30, credit_s=60))
+    desk = Desk(AdmissionPolicy(tenant_credit=30, credit=60, settled_by=("index",)))
     for number in range(10):
         desk.publish(f"h{number}")
     assert desk.work(20) == ["h0", "h1", "h2"]
@@ -152,7 +152,7 @@ def test_credit_bounds_what_is_outstanding_and_comes_back_through_progress() -> 
 
 
 def test_credit_in_all_is_shared() -> None:
-    desk = Desk(AdmissionPolicy(tenant_credit_s=30, credit_s=40))
+    desk = Desk(AdmissionPolicy(tenant_credit=30, credit=40, settled_by=("index",)))
     for number in range(4):
         for tenant in ("a", "b", "c"):
             desk.publish(f"{tenant}{number}", tenant=tenant)
@@ -162,7 +162,7 @@ def test_credit_in_all_is_shared() -> None:
 
 
 def test_batch_alone_leaves_room_and_interactive_overtakes_it() -> None:
-    desk = Desk(AdmissionPolicy(tenant_credit_s=100, credit_s=100))
+    desk = Desk(AdmissionPolicy(tenant_credit=100, credit=100, settled_by=("index",)))
     for number in range(20):
         desk.publish(f"b{number}", lane="batch")
     assert len(desk.work(30)) == 5
@@ -173,7 +173,7 @@ def test_batch_alone_leaves_room_and_interactive_overtakes_it() -> None:
 
 def test_a_backlog_of_both_lanes_is_served_four_to_one() -> None:
     """By a stage that works first come, first served; of two tenants, neither of which may take all credit."""
-    desk = Desk(AdmissionPolicy(tenant_credit_s=80, credit_s=320))
+    desk = Desk(AdmissionPolicy(tenant_credit=80, credit=320, settled_by=("index",)))
     for number in range(150):
         desk.publish(f"b{number}", tenant="archive", lane="batch")
         desk.publish(f"i{number}", tenant="live")
@@ -186,7 +186,7 @@ def test_a_backlog_of_both_lanes_is_served_four_to_one() -> None:
 
 
 def test_lost_credit_is_no_wall() -> None:
-    desk = Desk(AdmissionPolicy(tenant_credit_s=10, credit_s=10, lease_s=5))
+    desk = Desk(AdmissionPolicy(tenant_credit=10, credit=10, lease_s=5, settled_by=("index",)))
     desk.publish("a")
     desk.publish("b")
     assert desk.work(10) == ["a"]
@@ -195,7 +195,7 @@ def test_lost_credit_is_no_wall() -> None:
 
 
 def test_a_restart_takes_up_what_is_outstanding() -> None:
-    desk = Desk(AdmissionPolicy(tenant_credit_s=20, credit_s=20))
+    desk = Desk(AdmissionPolicy(tenant_credit=20, credit=20, settled_by=("index",)))
     desk.broker.declare(PROGRESS.name, "history")  # Kafka keeps it anyhow
     for number in range(4):
         desk.publish(f"h{number}")
@@ -224,7 +224,7 @@ def test_unreadable_records_wait_their_turn_and_become_letters(wide: Desk) -> No
 
 
 def test_the_read_ahead_is_bounded() -> None:
-    desk = Desk(replace(WIDE, tenant_credit_s=10, read_ahead_records=16))
+    desk = Desk(replace(WIDE, tenant_credit=10, read_ahead_records=16))
     for number in range(100):
         desk.publish(f"h{number}")
     desk.work(10)

@@ -23,7 +23,8 @@ from stream.worker.pace import Pace
 from stream.worker.worker import Worker
 from tests.support.planning import ByName, one_span
 
-WAY = hops("plan", [stage for stage in reference_topology().stages if stage.name in {"decode", "understand", "index"}])
+STAGES = [stage for stage in reference_topology().stages if stage.name in {"decode", "understand", "index"}]
+WAY = hops("plan", STAGES, TOPICS)
 
 
 class Line:
@@ -89,7 +90,7 @@ class Line:
 
 @pytest.fixture
 def line() -> Iterator[Line]:
-    made = Line(AdmissionPolicy(tenant_assets=2, way=WAY))
+    made = Line(AdmissionPolicy(tenant_assets=2, way=WAY, settled_by=("index",)))
     yield made
     made.worker.close()
     made.broker.close()

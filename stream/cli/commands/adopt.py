@@ -47,11 +47,12 @@ def adopt_here(settings: Settings, cluster: str = "") -> str:
 def adopt_there(settings: Settings, broker: "KafkaBroker", clock: Clock) -> None:
     """On the cluster too. Raises `Fatal` (`stores_in_use`) while workers that open stores are there."""
     from stream.events.deployment import StoresClaimed
-    from stream.sessions.deployment_register import STORING, announce
+    from stream.pipelines.understanding import needing
+    from stream.sessions.deployment_register import announce
     from stream.sessions.stage_process import place_of
     from stream.topology.topics import DEPLOYMENTS
 
-    if busy := sorted(stage for stage, count in broker.members(sorted(STORING)).items() if count):
+    if busy := sorted(stage for stage, count in broker.members(sorted(needing("state"))).items() if count):
         raise Fatal(
             f"workers of {', '.join(busy)} are at work on this deployment's stores: stop them first",
             code="stores_in_use",

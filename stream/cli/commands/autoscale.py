@@ -39,6 +39,7 @@ from stream.cli.options.workers import (
 )
 from stream.clock import SystemClock
 from stream.freshness.supervised_observer import SupervisedObserver
+from stream.pipelines.stages import PLAN
 from stream.runtime.supervisor import Fleet
 
 
@@ -120,7 +121,7 @@ def wanted(sight: SupervisedObserver, told: Mapping[str, int]) -> Mapping[str, i
     if blind is None:
         return told if last is None else last.desired
     # Before any worker there are no topics: the first plan makes them.
-    return told or ({"plan": 1} if blind.code == "unknown_topic" else {})
+    return told or ({PLAN: 1} if blind.code == "unknown_topic" else {})
 
 
 def _sight(sight: SupervisedObserver) -> str:

@@ -19,9 +19,10 @@ from stream.cli.rendering.sanitize import clip_name, shown
 from stream.clock import SystemClock
 from stream.events.grid import SECOND_NS
 from stream.files import read_small
+from stream.topology.unit import VIDEO_SECONDS
 
 if TYPE_CHECKING:
-    from stream.control.view import ControlView, TrackedAsset
+    from stream.control.view import ControlView, TrackedSubject
 
 BrokerUri = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
 ClientProperties = Annotated[
@@ -93,10 +94,11 @@ def usage(
             "window": _utc(key.window_ms),
             "tenant": key.tenant,
             "stage": key.stage,
-            "video_s": used.video_ns / SECOND_NS,
+            "video_s": used.quantity / SECOND_NS if key.unit == VIDEO_SECONDS.counts else 0.0,
             "cpu_s": used.cpu_us / 1e6,
             "device_s": used.device_us / 1e6,
             "read_bytes": used.read_bytes,
+            **({} if key.unit == VIDEO_SECONDS.counts else {"quantity": used.quantity, "unit": key.unit}),
         }
         for key, used in found.items()
     ]
@@ -125,7 +127,7 @@ def progress(
 ) -> None:
     """How far each asset is, stage by stage, the newest first."""
     shared: Context = context.obj
-    views = _view(Cluster(broker, client_properties, shared.deployment)).assets(tenant)
+    views = _view(Cluster(broker, client_properties, shared.deployment)).subjects(tenant)
     if json_output:
         shared.print_json([_asset_json(view) for view in views])
         return
@@ -158,12 +160,12 @@ def _own_view(shared: Context) -> "ControlView":
     return ControlView(UsageJournal(file_settings(shared).usage_file).read())
 
 
-def _cells(view: "TrackedAsset") -> int:
+def _cells(view: "TrackedSubject") -> int:
     change = view.head.change
     return max(view.head.segment_count, change.segment_count if change else 0)
 
 
-def _asset_json(view: "TrackedAsset") -> dict[str, Any]:
+def _asset_json(view: "TrackedSubject") -> dict[str, Any]:
     head = view.head
     return {
         "tenant": head.asset.tenant,

@@ -14,10 +14,12 @@ from stream.cli.context import Context
 from stream.cli.options.sessions import Cluster
 from stream.clock import Clock
 from stream.errors import Fatal
+from stream.pipelines.stages import DECODE, INDEX, PARQUET, PLAN, UNDERSTAND
 from stream.sessions.stage_process import Deployment, prepare
+from stream.topology.topics import DEAD_LETTERS
 from stream.topology.topology import Topology
 
-WORKERS = (("plan",), ("decode",), ("understand",), ("index", "parquet", "dead-letters"))
+WORKERS = ((PLAN,), (DECODE,), (UNDERSTAND,), (INDEX, PARQUET, DEAD_LETTERS.name))
 DEPLOYMENT = Deployment(epoch_ms=0, partitions=2)
 START_S = 120.0
 STOP_S = 30.0

@@ -40,6 +40,7 @@ from stream.events.base import Event
 from stream.events.grid import SECOND_NS
 from stream.events.ids import is_name, is_tenant, without_secrets
 from stream.pipelines.settings import Settings
+from stream.pipelines.stages import DECODE
 from stream.sessions.session import Session
 from stream.topology.lanes import LANES, Lane
 
@@ -189,9 +190,12 @@ def ingesting(
     waits: Callable[[], Mapping[str, str]] = dict,
 ) -> Iterator[IngestRun]:
     """A session for the block: the stages of this process over the state directory, or those of a cluster."""
+    from stream.pipelines.understanding import reference_topology
+
     live = LiveProgress(
         shared.errors if quiet else shared.console,
         asset_count,
+        reference_topology(),
         lines=Lines(shared.errors, clock, line_every_s),
         waits=waits,
     )
@@ -224,8 +228,8 @@ def report(
     """
     left_out = left_out or LeftOut()
     changes = list(run.progress.changes())
-    decoded = run.progress.totals().get("decode")
-    decoded_s = decoded.done_ns / SECOND_NS if decoded else 0.0
+    decoded = run.progress.totals().get(DECODE)
+    decoded_s = decoded.done / SECOND_NS if decoded else 0.0
     if json_output:
         shared.print_json(
             {"finished": finished, "decoded_s": decoded_s, "assets": [as_json(change) for change in changes]}

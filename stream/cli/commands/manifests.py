@@ -106,7 +106,6 @@ def manifests(  # one option per thing a deployment decides
         topic_partitions=counts.topics,
         client_secret=client_secret,
         monitoring=monitoring,
-        buckets=buckets,
         bucket_secret=bucket_secret,
         webhook=told,
         options=tuple(options.words()),
@@ -117,7 +116,7 @@ def manifests(  # one option per thing a deployment decides
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
     _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))
     _write(directory / "alerts.yaml", rules(topology, objective_s=objective, guide=guide, deployment=shared.deployment))
-    write_file(directory / "dashboard.json", json.dumps(dashboard(), indent=2) + "\n", "directory")
+    write_file(directory / "dashboard.json", json.dumps(dashboard(topology.units), indent=2) + "\n", "directory")
     shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {shown(directory)}.")
 
 

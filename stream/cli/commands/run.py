@@ -14,7 +14,6 @@ from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import ClientProperties, Cluster
 from stream.cli.options.workers import (
-    READING,
     Captioner,
     Embedder,
     Light,
@@ -28,8 +27,9 @@ from stream.cli.options.workers import (
 )
 from stream.clock import SystemClock
 from stream.pipelines.settings import Settings
+from stream.pipelines.stages import CAPTION
 from stream.runtime.temporary_folders import own_scratch
-from stream.topology.topics import SPANS
+from stream.topology.topics import NOTIFICATIONS, SPANS
 
 
 def run(  # one option per thing a deployment decides
@@ -76,6 +76,7 @@ def run(  # one option per thing a deployment decides
 
     What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
     """
+    from stream.pipelines.understanding import needing
     from stream.sessions.stage_process import Deployment, run_deployed
 
     shared: Context = context.obj
@@ -90,7 +91,7 @@ def run(  # one option per thing a deployment decides
         tenant_credit_s=tenant_credit or 120.0 * counts.of(SPANS.name),
         tenant_assets=tenant_assets or 4 * counts.of(SPANS.name),
     )
-    if not READING.isdisjoint(stages):
+    if not needing("media").isdisjoint(stages):
         require_buckets(settings.schemes, settings.prefixes)
     deployment = Deployment(epoch_ms, counts.default, host, port, counts.topics)
     stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
@@ -104,7 +105,7 @@ def run(  # one option per thing a deployment decides
 def _missing_options(stages: Sequence[str], settings: Settings) -> str:
     """Which options would give the topology the stages that were asked for."""
     optional = (
-        ("caption", settings.models.captioned, "--captioner hf:DIR"),
-        ("notifications", bool(settings.bucket_rules), "--bucket RULE"),
+        (CAPTION, settings.models.captioned, "--captioner hf:DIR"),
+        (NOTIFICATIONS.name, bool(settings.bucket_rules), "--bucket RULE"),
     )
     return "".join(f"; {name!r} needs {option}" for name, there, option in optional if name in stages and not there)

@@ -14,7 +14,7 @@ from stream.cli.context import UsageProblem
 from stream.cli.options.bounds import DAY_S, MOST_REPLICAS, YEAR_S
 from stream.cli.options.sessions import Cluster
 from stream.clock import SystemClock
-from stream.freshness.autoscaler import PRIOR_SERVICE, ScalingPolicy
+from stream.freshness.autoscaler import ScalingPolicy
 from stream.pipelines.settings import ModelChoice, Settings
 
 if TYPE_CHECKING:
@@ -91,12 +91,13 @@ def following(sight: "SupervisedObserver", interval_s: float) -> Iterator[None]:
 
 def scaling_policy(objective: float, batch_drain: float, max_replicas: int, prior: list[str] | None) -> ScalingPolicy:
     """From the options. Raises `UsageProblem` for a prior that is no STAGE=RATE."""
-    priors = dict(PRIOR_SERVICE)
+    from stream.pipelines.understanding import reference_topology
+
+    priors: dict[str, float] = {}
+    known = [stage.name for stage in reference_topology().stages]
     for text in prior or ():
         stage, _, rate = text.partition("=")
-        if stage not in PRIOR_SERVICE or not _RATE.fullmatch(rate) or not float(rate):
-            raise UsageProblem(f"--prior {text!r}: say STAGE=RATE with one of {', '.join(PRIOR_SERVICE)}")
+        if stage not in known or not _RATE.fullmatch(rate) or not float(rate):
+            raise UsageProblem(f"--prior {text!r}: say STAGE=RATE with one of {', '.join(known)}")
         priors[stage] = float(rate)
-    return ScalingPolicy(
-        objective_s=objective, batch_drain_s=batch_drain, max_replicas=max_replicas, prior_service=priors
-    )
+    return ScalingPolicy(objective_s=objective, batch_drain_s=batch_drain, max_replicas=max_replicas, priors=priors)

@@ -30,8 +30,6 @@ RootsOption = Annotated[
     list[str] | None,
     typer.Option("--root", help="What may be read: a folder, or s3://BUCKET/PREFIX; repeatable."),
 ]
-READING = frozenset({"plan", "decode"})
-"""Stages that read footage."""
 
 
 @dataclass(frozen=True, slots=True)

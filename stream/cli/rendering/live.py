@@ -13,8 +13,8 @@ from stream.clock import Clock
 from stream.control.progress import Progress as ProgressState
 from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.grid import SECOND_NS, timecode
+from stream.topology.topology import Topology
 
-STAGES = ("decode", "understand", "index", "parquet")
 STYLES = {
     AssetStatus.READY: "green",
     AssetStatus.PARTIAL: "yellow",
@@ -42,7 +42,8 @@ class Lines:
 
 
 class LiveProgress:
-    """Bars in video-seconds, one a stage; `lines` instead when the output is no terminal. Use as a context manager.
+    """Bars in video-seconds, one for each stage of `topology` that reports what it does of what the first one plans;
+    `lines` instead when the output is no terminal. Use as a context manager.
 
     `waits` tells in words how long footage has waited at a stage.
     """
@@ -51,11 +52,14 @@ class LiveProgress:
         self,
         console: Console,
         asset_count: int,
+        topology: Topology,
         *,
         lines: Lines | None = None,
         waits: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._asset_count = asset_count
+        planner = topology.planner
+        self._planner = "" if planner is None else planner.name
         self._waits = waits
         self._lines = None if console.is_terminal else lines
         self._bars = Progress(
@@ -72,7 +76,9 @@ class LiveProgress:
         self._replayed = ""
         self._assets = self._bars.add_task("assets", total=asset_count, unit="assets ", note="")
         self._stages: dict[str, TaskID] = {
-            name: self._bars.add_task(name, total=None, unit="video s", note="") for name in STAGES
+            stage.name: self._bars.add_task(stage.name, total=None, unit="video s", note="")
+            for stage in topology.stages
+            if topology.reports(stage) and stage.name != self._planner
         }
 
     def __enter__(self) -> Self:
@@ -94,9 +100,9 @@ class LiveProgress:
         waits = self._waits()
         notes = {**waits, **paused}
         totals = state.totals()
-        planned = totals.get("plan")
-        total_s = round(planned.done_ns / SECOND_NS) if planned else None
-        done_s = {name: round(totals[name].settled_ns / SECOND_NS) if name in totals else 0 for name in STAGES}
+        planned = totals.get(self._planner)
+        total_s = round(planned.done / SECOND_NS) if planned else None
+        done_s = {name: round(totals[name].settled / SECOND_NS) if name in totals else 0 for name in self._stages}
         for name, task in self._stages.items():
             note = "" if done_s[name] == total_s else notes.get(name, "")
             self._bars.update(task, completed=done_s[name], total=total_s, note=note)
@@ -104,7 +110,7 @@ class LiveProgress:
         final = sum(change.status.final for change in changes)
         damaged = sum(bool(change.damaged_ns) for change in changes)
         hurt = f"{damaged} damaged" if damaged else ""
-        self._bars.update(self._assets, completed=final, note=notes.get("plan", hurt))
+        self._bars.update(self._assets, completed=final, note=notes.get(self._planner, hurt))
         if self._lines is not None and total_s is not None:
             stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
             oldest = "".join(f"; {stage} {words}" for stage, words in waits.items())

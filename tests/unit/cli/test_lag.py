@@ -13,6 +13,7 @@ from stream.events.asset import AssetRef, SegmentProgressed
 from stream.events.ids import AssetVersion
 from stream.freshness.observer import Observation
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
+from stream.pipelines.understanding import reference_topology
 from stream.topology.lanes import Lane
 
 BUSY: dict[Lane, LaneFlow] = {"interactive": LaneFlow(86_399, 1e6, 1234.5), "batch": LaneFlow(360_000, 1e6, 99.0)}
@@ -45,7 +46,11 @@ def test_an_ingest_without_a_terminal_tells_how_long_footage_waits() -> None:
     out, clock, state = io.StringIO(), ManualClock(), Progress()
     console = Console(file=out, width=200)
     live = LiveProgress(
-        console, 1, lines=Lines(console, clock, 1.0), waits=lambda: {"decode": "waits 3.2s", "index": "waits 1m05s"}
+        console,
+        1,
+        reference_topology(),
+        lines=Lines(console, clock, 1.0),
+        waits=lambda: {"decode": "waits 3.2s", "index": "waits 1m05s"},
     )
     ref = AssetRef(tenant="t", project="p", asset_id="a", version=AssetVersion(1, 0))
     state.apply([SegmentProgressed(asset=ref, stage="plan", segment=0, segment_count=1, video_ns=5_000_000_000)])

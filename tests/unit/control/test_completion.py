@@ -24,7 +24,7 @@ def progressed(version: AssetVersion, segment: int, stage: str = "index") -> Seg
 
 
 def test_an_older_version_or_another_tenant_settles_nothing() -> None:
-    awaited = Awaited()
+    awaited = Awaited(("index",))
     awaited.published("t", "clip", SECOND)
     assert not awaited.heard(changed(FIRST))
     assert not awaited.heard(changed(SECOND, tenant="other"))
@@ -35,14 +35,14 @@ def test_an_older_version_or_another_tenant_settles_nothing() -> None:
 
 
 def test_a_later_version_settles_an_earlier_one() -> None:
-    awaited = Awaited()
+    awaited = Awaited(("index",))
     awaited.published("t", "clip", FIRST)
     awaited.heard(changed(SECOND, AssetStatus.FAILED))
     assert awaited.settled
 
 
 def test_a_changed_source_is_waited_for_once_more_and_no_further() -> None:
-    awaited = Awaited()
+    awaited = Awaited(("index",))
     awaited.published("t", "clip", FIRST)
     awaited.heard(changed(FIRST, AssetStatus.FAILED, code="superseded"))
     awaited.heard(changed(FIRST, AssetStatus.FAILED, code="superseded"))
@@ -52,7 +52,7 @@ def test_a_changed_source_is_waited_for_once_more_and_no_further() -> None:
 
 
 def test_cells_sent_again_are_settled_by_the_index_alone() -> None:
-    awaited = Awaited()
+    awaited = Awaited(("index",))
     for segment in (0, 1):
         failed = SegmentFailed(
             asset=ref(FIRST), content_key="c", segment=segment, stage="decode", code="hang", message="m"
@@ -68,7 +68,7 @@ def test_cells_sent_again_are_settled_by_the_index_alone() -> None:
 
 def test_a_later_version_settles_the_cells_of_an_earlier_one() -> None:
     """Whatever became of them: they may have been skipped."""
-    awaited = Awaited()
+    awaited = Awaited(("index",))
     awaited.sent_again(
         SegmentFailed(asset=ref(FIRST), content_key="k", segment=0, stage="decode", code="c", message="")
     )

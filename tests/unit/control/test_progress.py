@@ -57,7 +57,7 @@ def folded(events: Sequence[Payload]) -> Progress:
 def test_any_permutation_and_duplication_gives_the_same_state(events: list[Payload], data: st.DataObject) -> None:
     again = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events)) if events else st.just([]))))
     first, second = folded(events), folded(again)
-    assert first.assets == second.assets
+    assert first.subjects == second.subjects
     assert first.totals() == second.totals()
     assert first.usage() == second.usage()
     assert first.changes() == second.changes()
@@ -76,12 +76,12 @@ def test_usage_counts_each_done_segment_once(events: list[Payload]) -> None:
 
 def test_a_full_bitmap_folds_and_stays_full() -> None:
     progress = folded([progressed(segment) for segment in range(COUNT)])
-    (asset,) = progress.assets.values()
+    (asset,) = progress.subjects.values()
     assert asset.stages["decode"].done == ALL
-    assert asset.segments_done("decode") == COUNT
-    before = dict(progress.assets)
+    assert asset.parts_done("decode") == COUNT
+    before = dict(progress.subjects)
     progress.apply([progressed(2)])
-    assert progress.assets == before
+    assert progress.subjects == before
     assert progress.totals() == {"decode": StageTotal(33, 33)}
 
 
@@ -90,8 +90,8 @@ def test_failed_then_done_is_settled_once() -> None:
     assert progress.totals()["decode"] == StageTotal(0, 20)
     progress.apply([progressed(0)])
     assert progress.totals()["decode"] == StageTotal(10, 20)
-    (asset,) = progress.assets.values()
-    assert asset.segments_done("decode") == 1
+    (asset,) = progress.subjects.values()
+    assert asset.parts_done("decode") == 1
 
 
 def test_the_latest_version_speaks_for_the_asset() -> None:

@@ -13,6 +13,7 @@ from stream.errors import Fatal
 from stream.events.asset import AssetChanged, AssetPublished, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Payload
 from stream.events.grid import SEGMENT_NS
+from stream.events.progress import subject_of
 from tests.support.control import NOON_MS, asset_ref, change, event, folded, life, report
 
 HOUR_MS = 3_600_000
@@ -51,7 +52,7 @@ def test_usage_counts_each_done_segment_once_with_its_highest_measures(events: l
         key = UsageKey(asset.version.append_ms // HOUR_MS * HOUR_MS, asset.tenant, stage)
         sums = expected.get(key, Usage())
         expected[key] = Usage(
-            sums.video_ns + max(item.video_ns for item in mine if item.outcome is Outcome.DONE),
+            sums.quantity + max(item.video_ns for item in mine if item.outcome is Outcome.DONE),
             sums.cpu_us + max(item.cpu_us for item in mine),
             sums.device_us + max(item.device_us for item in mine),
             sums.read_bytes + max(item.read_bytes for item in mine),
@@ -77,12 +78,12 @@ def test_usage_and_progress_of_two_tenants() -> None:
     day = NOON_MS // (24 * HOUR_MS) * 24 * HOUR_MS
     assert view.usage("day", "t") == {UsageKey(day, "t", "decode"): Usage(SEGMENT_NS, 6, 0, 7)}
     assert list(view.usage("day")) == [UsageKey(day, "t", "decode"), UsageKey(day + 24 * HOUR_MS, "u", "decode")]
-    newest, older = view.assets()
+    newest, older = view.subjects()
     assert (newest.name.asset_id, newest.head.asset.version, dict(newest.done)) == ("b", theirs.version, {"decode": 1})
     assert (older.head.segment_count, dict(older.done)) == (3, {"decode": 1})
     assert older.head.change is not None
     assert older.head.change.status is AssetStatus.READY
-    assert view.assets("nobody") == []
+    assert view.subjects("nobody") == []
 
 
 def test_what_no_asset_has_costs_nothing() -> None:
@@ -139,7 +140,8 @@ def test_a_completion_is_told_once_for_each_status_that_is_final_and_new() -> No
 
 def test_versions_of_an_asset_have_keys_of_their_own() -> None:
     told = life(asset_ref("a"), 3, random.Random(1))
-    assert head_key(asset_ref("a")) != head_key(asset_ref("a", hour=1)) != head_key(asset_ref("a", tenant="u"))
+    versions = (asset_ref("a"), asset_ref("a", hour=1), asset_ref("a", tenant="u"))
+    assert len({head_key(subject_of(each)) for each in versions}) == 3
     assert len({key[:16] for key in folded(told) if not is_name(key)}) == 1
 
 
@@ -165,7 +167,7 @@ def test_a_deleted_asset_has_no_name_unless_it_was_published_again(
     table = folded(events)
     known = any(b"secret" in value for value in table.values())
     assert known is (max(named) > max(deleted))
-    views = ControlView(table).assets()
+    views = ControlView(table).subjects()
     assert {view.name.asset_id for view in views} == {"the secret name" if known else ""}
     assert len(views) == len({ref.version for ref, _, _ in told})
 

@@ -23,6 +23,7 @@ from stream.events.asset import AssetPublished, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.notifications import BucketNotification
+from stream.events.progress import PartProgressed, subject_of
 from stream.pipelines.reference import whole_topology
 from stream.topology.codec import encode
 from stream.topology.topics import ASSETS, COMPLETIONS
@@ -64,6 +65,16 @@ SENT: list[Payload] = [
     retired(4, None),
     retired(4, "key"),
     report(ASSET, "decode", 1, 9, outcome=Outcome.SUPERSEDED),
+    PartProgressed(
+        subject=subject_of(ASSET),
+        stage="draw",
+        part=1,
+        parts=9,
+        quantity=250,
+        unit="frames",
+        priority="batch",
+        cpu_us=7,
+    ),
     change(ASSET, AssetStatus.PARTIAL, done=4).model_copy(update={"missing_ns": ((0, 5),), "reason": "because"}),
     LETTER,
 ]

@@ -12,10 +12,11 @@ from stream.freshness.autoscaler import ScalingPolicy, ceiling, desired_replicas
 from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
 from stream.topology.lanes import Lane
+from stream.topology.stage import Role
 
 POLICY = ScalingPolicy()
 amounts = st.floats(0, 1e6)
-lane_flows = st.builds(LaneFlow, freshness_lag_s=amounts, waiting_video_s=amounts, arrival=st.floats(0, 1000))
+lane_flows = st.builds(LaneFlow, freshness_lag_s=amounts, waiting=amounts, arrival=st.floats(0, 1000))
 
 
 @st.composite
@@ -42,7 +43,7 @@ def wanted(*stages: StageFlow, policy: ScalingPolicy = POLICY) -> int:
 
 
 def heavier(flow: StageFlow, video_s: float) -> StageFlow:
-    more = {lane: replace(it, waiting_video_s=it.waiting_video_s + video_s) for lane, it in flow.lanes.items()}
+    more = {lane: replace(it, waiting=it.waiting + video_s) for lane, it in flow.lanes.items()}
     return replace(flow, lanes=more)
 
 
@@ -137,7 +138,7 @@ def test_no_replica_is_asked_for_that_leaves_the_most_loaded_member_as_it_is(
 
 
 def test_stages_below_start_with_what_waits_above() -> None:
-    plan = StageFlow("plan", None, {"interactive": LaneFlow(1, 60)}, backlog_video_s=60)
+    plan = StageFlow("plan", None, {"interactive": LaneFlow(1, 60)}, backlog=60)
     decode, index = StageFlow("decode", "plan"), StageFlow("index", "decode", max_replicas=1)
     assert wanted(index, decode, plan) == 1
     assert wanted(index, decode, replace(plan, lanes={})) == 0
@@ -145,27 +146,27 @@ def test_stages_below_start_with_what_waits_above() -> None:
 
 def test_replicas_are_there_when_what_waits_above_arrives() -> None:
     """A burst that decode has before it is the next stage's in a minute, and its replicas take as long to start."""
-    burst: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5, waiting_video_s=3000)}
+    burst: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5, waiting=3000)}
     decode = StageFlow("decode", None, burst, service_per_replica=20, partitions=16)
     understand = StageFlow("understand", "decode", service_per_replica=10, partitions=16)
     assert wanted(understand, decode) == 16
     assert wanted(understand, replace(decode, stuck_partitions=1, stuck_share=1.0)) == 1
-    archive = replace(decode, lanes={"batch": LaneFlow(waiting_video_s=72_000)})
+    archive = replace(decode, lanes={"batch": LaneFlow(waiting=72_000)})
     assert wanted(understand, archive) == 2
     assert wanted(understand, replace(archive, stuck_partitions=1, stuck_share=1.0)) == 1
     for age_s in (15, 28, 40, 90):  # one cell that came back late is no reason to wait with the rest
-        again: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=age_s, waiting_video_s=10)}
+        again: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=age_s, waiting=10)}
         assert wanted(replace(understand, lanes=again), decode) == 16
 
 
 def test_what_is_stuck_for_long_does_not_hurry_the_others() -> None:
-    old: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5000, waiting_video_s=400)}
+    old: dict[Lane, LaneFlow] = {"interactive": LaneFlow(freshness_lag_s=5000, waiting=400)}
     flow = StageFlow("decode", None, old, service_per_replica=10, partitions=16, replicas=2)
     assert wanted(replace(flow, stuck_partitions=1, stuck_share=0.1)) < wanted(flow)
 
 
 def test_batch_alone_is_in_no_hurry() -> None:
-    footage = LaneFlow(freshness_lag_s=7200, waiting_video_s=36_000)
+    footage = LaneFlow(freshness_lag_s=7200, waiting=36_000)
     base = StageFlow("decode", service_per_replica=10, partitions=16, replicas=1)
     assert wanted(replace(base, lanes={"batch": footage})) == 1
     assert wanted(replace(base, lanes={"interactive": footage})) == 16
@@ -174,16 +175,16 @@ def test_batch_alone_is_in_no_hurry() -> None:
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
-        ({"stage": "decode"}, "decode", "no worker runs decode"),
-        ({"stage": "understand", "replicas": 1, "service": 1.0}, "model", "longest queue"),
-        ({"stage": "index", "replicas": 1, "service": 1.0, "max_replicas": 1}, "sink", "limit of 1"),
-        ({"stage": "decode", "replicas": 1, "stuck_partitions": 1, "service": 1.0}, "decode", "do not move"),
+        ({"stage": "decode", "role": Role.DECODE}, "decode", "no worker runs decode"),
+        ({"stage": "understand", "role": Role.MODEL, "replicas": 1, "service": 1.0}, "model", "longest queue"),
+        ({"role": Role.SINK, "replicas": 1, "service": 1.0, "max_replicas": 1}, "sink", "limit of 1"),
+        ({"role": Role.DECODE, "replicas": 1, "stuck_partitions": 1, "service": 1.0}, "decode", "do not move"),
         ({"stage": "decode", "replicas": 1, "stuck_partitions": 1}, "broker", "none moves"),
     ],
 )
 def test_the_bottleneck_in_words(change: dict[str, object], place: str, words: str) -> None:
     flow = replace(
-        StageFlow("x", lanes={"interactive": LaneFlow(9, 90)}, backlog_video_s=90),
+        StageFlow("x", lanes={"interactive": LaneFlow(9, 90)}, backlog=90),
         **change,  # type: ignore[arg-type]
     )
     found = bottleneck(Snapshot(0, (flow,)))
@@ -199,7 +200,7 @@ def test_nothing_waits_nothing_holds() -> None:
 
 
 def stage(name: str, upstream: str | None = None, *, waits_s: float = 0.0, **fields: object) -> StageFlow:
-    flow = StageFlow(name, upstream, {"interactive": LaneFlow(9, waits_s)}, backlog_video_s=waits_s, partitions=8)
+    flow = StageFlow(name, upstream, {"interactive": LaneFlow(9, waits_s)}, backlog=waits_s, partitions=8)
     return replace(flow, **fields)  # type: ignore[arg-type]
 
 
@@ -289,14 +290,16 @@ def test_the_stage_that_holds_up_is_the_one_that_is_named(flows: list[StageFlow]
 
 
 def test_what_reports_no_progress_is_named_where_nothing_else_waits() -> None:
-    found = bottleneck(Snapshot(0, (stage("decode", **WORKING),), (stage("dead-letters", waits_s=30),)))
+    found = bottleneck(Snapshot(0, (stage("decode", **WORKING),), (stage("dead-letters", waits_s=30, role=Role.SINK),)))
     assert found is not None
     assert (found.place, found.stage, found.words) == ("sink", "dead-letters", "no worker runs dead-letters")
 
 
 def test_plan_that_holds_batch_footage_back_is_not_the_bottleneck() -> None:
     plan = StageFlow("plan", None, {"batch": LaneFlow(9000, 1e5)}, replicas=1, service=1.0)
-    understand = StageFlow("understand", "plan", {"batch": LaneFlow(9000, 100)}, replicas=1, service=4.0)
+    understand = StageFlow(
+        "understand", "plan", {"batch": LaneFlow(9000, 100)}, replicas=1, service=4.0, role=Role.MODEL
+    )
     found = bottleneck(Snapshot(0, (plan, understand)))
     assert found is not None
     assert found.place == "model"

@@ -35,8 +35,8 @@ def seen(fold: Estimates, turn: int, acked: int, end: int, *, members: int = 1) 
 def test_records_left_are_batch_footage_of_ten_seconds_each() -> None:
     fold = Estimates(unlinked(TOPOLOGY))
     caption = next(it for it in seen(fold, 0, 100, 130, members=0).others if it.stage == "caption")
-    assert caption.backlog_video_s == caption.waiting_video_s == 300
-    assert caption.lane("interactive").waiting_video_s == 0
+    assert caption.backlog == caption.waiting == 300
+    assert caption.lane("interactive").waiting == 0
     assert (caption.replicas, caption.partitions, caption.offset_lag) == (0, 2, {"annotations": 30})
     held = bottleneck(Snapshot(NOW_MS, (), (caption,)))
     assert held is not None

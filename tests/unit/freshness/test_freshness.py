@@ -12,7 +12,8 @@ from stream.broker.observation import GroupOffset
 from stream.events.asset import AssetRef, Outcome, Priority, SegmentProgressed
 from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion
-from stream.freshness.freshness import Freshness, UnacknowledgedAsset
+from stream.events.progress import ASSET, SubjectKey, progress_of
+from stream.freshness.freshness import Freshness, Unacknowledged
 from stream.freshness.snapshot import links
 from stream.pipelines.understanding import reference_topology
 
@@ -53,7 +54,9 @@ class Log:
             outcome=outcome,
             priority=priority,
         )
-        self.fold.progressed(event, at_ms=self.at_ms, place=(0, self.offset), turn=self.turn)
+        report = progress_of(event)
+        assert report is not None
+        self.fold.progressed(report, at_ms=self.at_ms, place=(0, self.offset), turn=self.turn)
 
     def planned(self, asset: str = "a", *, append_ms: int = NOW_MS, priority: Priority = "interactive") -> None:
         for segment in range(2):
@@ -82,9 +85,9 @@ def test_lag_moves_on_with_the_cells_and_ends_with_them() -> None:
     log.report("decode", 0)
     assert (log.lag_s("decode"), log.lag_s("understand"), log.lag_s("index")) == (60.0, 60.0, 0.0)
     flows = {flow.stage: flow for flow in log.fold.snapshot(NOW_MS).stages}
-    assert flows["decode"].waiting_video_s == pytest.approx(4)
-    assert flows["understand"].waiting_video_s == pytest.approx(10)
-    assert {name: flows[name].backlog_video_s for name in CHAIN[1:]} == pytest.approx(
+    assert flows["decode"].waiting == pytest.approx(4)
+    assert flows["understand"].waiting == pytest.approx(10)
+    assert {name: flows[name].backlog for name in CHAIN[1:]} == pytest.approx(
         {"decode": 4, "understand": 14, "index": 14, "parquet": 14}
     )
     for stage in CHAIN[1:]:
@@ -99,7 +102,7 @@ def test_a_failed_cell_waits_nowhere_else() -> None:
     log.planned()
     log.report("decode", 0)
     log.report("decode", 1, outcome=Outcome.FAILED)
-    assert log.fold.snapshot(NOW_MS).stage("understand").backlog_video_s == pytest.approx(10)
+    assert log.fold.snapshot(NOW_MS).stage("understand").backlog == pytest.approx(10)
     for stage in CHAIN[2:]:
         log.report(stage, 0)
     assert log.fold.snapshot(NOW_MS).open_assets == 0
@@ -136,8 +139,8 @@ def place(stage: str, topic: str, acked: int, end: int, beyond: frozenset[int] =
 def test_unplanned_assets_wait_for_plan_until_it_acknowledges_them_in_any_order() -> None:
     log = Log()
     for offset, priority in enumerate(("batch", "interactive", "interactive")):
-        key = ("t", f"a{offset}", AssetVersion(NOW_MS + offset * 1000, offset))
-        log.fold.published(key, UnacknowledgedAsset(0, offset, "batch" if priority == "batch" else "interactive"))
+        key = SubjectKey(ASSET, "t", f"a{offset}", AssetVersion(NOW_MS + offset * 1000, offset))
+        log.fold.published(key, Unacknowledged(0, offset, "batch" if priority == "batch" else "interactive"))
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (59.0, 60.0)
     log.fold.look([place("plan", "assets", 0, 3, frozenset({1}))], {}, turn=1, now_ms=NOW_MS)
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (58.0, 60.0)
@@ -148,16 +151,18 @@ def test_unplanned_assets_wait_for_plan_until_it_acknowledges_them_in_any_order(
 def test_the_unplanned_count_with_the_mean_length_of_the_planned() -> None:
     log = Log()
     log.planned()
-    log.fold.published(("t", "b", AssetVersion(NOW_MS, 9)), UnacknowledgedAsset(0, 9, "interactive"))
-    assert log.fold.snapshot(NOW_MS).stage("plan").backlog_video_s == pytest.approx(14)
+    log.fold.published(SubjectKey(ASSET, "t", "b", AssetVersion(NOW_MS, 9)), Unacknowledged(0, 9, "interactive"))
+    assert log.fold.snapshot(NOW_MS).stage("plan").backlog == pytest.approx(14)
 
 
 def test_deletions_are_no_footage_to_come() -> None:
     log = Log()
-    log.fold.published(("t", "gone", AssetVersion(NOW_MS, 7)), UnacknowledgedAsset(0, 7, "interactive", footage=False))
+    log.fold.published(
+        SubjectKey(ASSET, "t", "gone", AssetVersion(NOW_MS, 7)), Unacknowledged(0, 7, "interactive", work=False)
+    )
     log.fold.look([place("plan", "assets", 7, 8)], {}, turn=1, now_ms=NOW_MS)
     plan = log.fold.snapshot(NOW_MS).stage("plan")
-    assert plan.lane("interactive").waiting_video_s == 0
+    assert plan.lane("interactive").waiting == 0
     assert plan.idle_s == 0  # plan has work all the same
 
 
@@ -234,6 +239,6 @@ def test_order_and_duplicates_do_not_matter(said: list[tuple[str, int, Outcome]]
         for stage, segment, outcome in order:
             log.report(stage, segment, outcome=outcome, count=3)
         flows = log.fold.snapshot(NOW_MS + 100_000).stages
-        seen.append([(flow.backlog_video_s, flow.waiting_video_s, log.lag_s(flow.stage)) for flow in flows])
-        assert all(0 <= flow.backlog_video_s <= 24 and math.isfinite(flow.waiting_video_s) for flow in flows)
+        seen.append([(flow.backlog, flow.waiting, log.lag_s(flow.stage)) for flow in flows])
+        assert all(0 <= flow.backlog <= 24 and math.isfinite(flow.waiting) for flow in flows)
     assert seen[0] == seen[1]

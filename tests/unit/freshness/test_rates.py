@@ -13,7 +13,7 @@ def after(rounds: int, *, replicas: int, busy_partitions: int, video_s: float) -
             now_ms=15_000 * turn,
             replicas=replicas,
             busy_partitions=busy_partitions,
-            served_ns=round(video_s * 1e9) if turn else 0,
+            served=video_s if turn else 0,
         )
     return busy.rate.per_replica
 

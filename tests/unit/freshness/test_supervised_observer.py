@@ -34,7 +34,7 @@ class Looks:
         result = next(self._results)
         if isinstance(result, Exception):
             raise result
-        flow = StageFlow("decode", lanes={"interactive": LaneFlow(7, 90)}, backlog_video_s=90, replicas=1)
+        flow = StageFlow("decode", lanes={"interactive": LaneFlow(7, 90)}, backlog=90, replicas=1)
         return Observation(Snapshot(self._clock.now_ms(), (flow,)), result, 0.1)
 
 

@@ -59,6 +59,35 @@ def test_each_public_class_is_defined_once() -> None:
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
+OTHERWISE_MEANT = {
+    ("stream/cli/app.py", "dead-letters"): "the command about that stage's store",
+    ("stream/cli/commands/assets.py", "caption"): "a field of a hit",
+    ("stream/cli/rendering/exports.py", "caption"): "a field of a hit",
+    ("stream/cli/rendering/hits.py", "caption"): "a field of a hit",
+    ("stream/control/state.py", "rushes-control"): "the name of the app itself, which nothing else asks for",
+    ("stream/deployment/kubernetes.py", "webhook"): "an object called after the option that makes it",
+    ("stream/events/annotations.py", "caption"): "a column",
+    ("stream/events/asset.py", "decode"): "part of the digest of decode settings",
+    ("stream/topology/stage.py", "decode"): "a role",
+    ("stream/topology/topics.py", "dead-letters"): "a topic",
+    ("stream/topology/topics.py", "notifications"): "a topic",
+}
+
+
+def test_the_engine_names_no_stage() -> None:
+    """What a stage is like is said by the stage: see `tests/worker/test_topology_of_its_own.py`."""
+    stages = {stage.name for stage in whole_topology().stages}
+    assert stages > {"plan", "decode", "rushes-control", "webhook"}
+    found = set()
+    for path in (ROOT / "stream").rglob("*.py"):
+        room = path.relative_to(ROOT).parts[1]
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        words = {word for text in texts if isinstance(text, str) for word in re.split("[|,/=]", text)}
+        if room not in {"pipelines", "operators"}:
+            found |= {(str(path.relative_to(ROOT)), word) for word in words & stages}
+    assert found == OTHERWISE_MEANT.keys()
+
+
 def test_each_package_says_what_belongs_there() -> None:
     for folder in ("stream", "decoders", "models", "sinks"):
         for path in (ROOT / folder).rglob("__init__.py"):

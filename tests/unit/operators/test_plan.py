@@ -21,7 +21,7 @@ from stream.events.base import Event, Payload, Position
 from stream.events.grid import SECOND_NS
 from stream.events.ids import segment_id
 from stream.operators.plan import PlanOperator
-from stream.worker.outstanding import CellName
+from stream.worker.outstanding import PartName
 from tests.support.planning import media_of
 
 SOURCE = SourceVersion(size_bytes=1000, tag="v1")
@@ -124,9 +124,9 @@ def test_same_content_while_outstanding_plans_nothing(operator: PlanOperator) ->
 def test_what_becomes_durable_while_plan_looks_is_not_planned_again(shelf: Shelf, receipts: Receipts) -> None:
     """A cell is on its way no more for one of two reasons, and only one of them is a loss."""
 
-    def coming(names: Collection[CellName]) -> set[CellName]:
+    def coming(names: Collection[PartName]) -> set[PartName]:
         receipts.known = {segment_id(key, 1): Outcome.DONE}
-        return {name for name in names if name.segment == 3}
+        return {name for name in names if name.part == 3}
 
     operator = PlanOperator(shelf, receipts, two_cells)
     operator.ask(coming)

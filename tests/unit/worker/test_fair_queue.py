@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
+from stream.events.progress import PartProgressed, progress_of
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.lanes import LANES, Lane, lane_of
 from stream.worker.fair_queue import Claim, Credits, FairQueue, RoundRobin
@@ -24,7 +25,7 @@ def anybody(_tenant: str, _lane: Lane) -> bool:
 
 
 def queue() -> FairQueue[int]:
-    return FairQueue(quantum_s=QUANTUM, batch_share=0.2)
+    return FairQueue(quantum=QUANTUM, batch_share=0.2)
 
 
 @given(flows, costs)
@@ -88,7 +89,7 @@ def test_everything_comes_out_once_and_an_asset_in_order(
     assert sorted(number for _, number in came) == list(range(len(items)))
     assert len(waiting) == 0
     for owner in {(tenant, asset) for tenant, _, asset in items}:
-        of_one = [number for claim, number in came if (claim.tenant, claim.asset) == owner]
+        of_one = [number for claim, number in came if (claim.tenant, claim.subject) == owner]
         assert of_one == sorted(of_one)
 
 
@@ -180,7 +181,7 @@ def test_lanes_by_name_or_number(priority: Lane | int, lane: Lane) -> None:
     assert lane_of(priority) == lane
 
 
-POLICY = AdmissionPolicy(tenant_credit_s=30.0, credit_s=60.0, lease_s=100.0)
+POLICY = AdmissionPolicy(tenant_credit=30.0, credit=60.0, lease_s=100.0, settled_by=("index",))
 
 
 def ref(tenant: str = "t", asset: str = "a", offset: int = 0) -> AssetRef:
@@ -237,7 +238,7 @@ def test_short_assets_are_bounded_by_their_number() -> None:
 
 
 def test_where_interactive_assets_wait_batch_has_a_fifth_of_what_is_outstanding() -> None:
-    account = Credits(replace(POLICY, tenant_credit_s=1000.0, credit_s=1000.0), "plan")
+    account = Credits(replace(POLICY, tenant_credit=1000.0, credit=1000.0), "plan")
     assert account.may("b", "batch", contended=True)
     batch = cell(0, of=ref("b"), seconds=5).model_copy(update={"priority": -1})
     account.apply(batch, 0.0)
@@ -250,7 +251,7 @@ def test_where_interactive_assets_wait_batch_has_a_fifth_of_what_is_outstanding(
     account.apply(cell(2), 0.0)
     assert account.may("b", "batch", contended=True)
     account.apply(batch.model_copy(update={"stage": "index", "priority": None}), 0.0)
-    assert (account.batch_ns, account.outstanding_ns) == (0, 30 * SECOND_NS)
+    assert (account.batch, account.outstanding) == (0, 30 * SECOND_NS)
 
 
 @pytest.mark.parametrize(
@@ -260,19 +261,19 @@ def test_the_index_or_a_failure_gives_credit_back_once(account: Credits, event: 
     account.apply(cell(0), 0.0)
     account.apply(cell(0), 0.0)  # its own word, read back
     account.apply(cell(0, "decode"), 0.0)
-    assert account.outstanding_ns == 10 * SECOND_NS
+    assert account.outstanding == 10 * SECOND_NS
     account.apply(event, 0.0)
     account.apply(event, 0.0)
-    assert (account.outstanding_ns, account.tenant_ns("t")) == (0, 0)
+    assert (account.outstanding, account.of_tenant("t")) == (0, 0)
 
 
 def test_a_final_asset_has_nothing_outstanding(account: Credits) -> None:
     for offset in range(3):
         account.apply(cell(0, of=ref(offset=offset)), 0.0)
     account.apply(AssetChanged(asset=ref(offset=1), uri="u", status=AssetStatus.PLANNED), 0.0)
-    assert account.tenant_ns("t") == 30 * SECOND_NS
+    assert account.of_tenant("t") == 30 * SECOND_NS
     account.apply(AssetChanged(asset=ref(offset=1), uri="u", status=AssetStatus.READY), 0.0)
-    assert account.tenant_ns("t") == 10 * SECOND_NS
+    assert account.of_tenant("t") == 10 * SECOND_NS
 
 
 def test_lost_credit_comes_back_after_silence(account: Credits) -> None:
@@ -280,15 +281,19 @@ def test_lost_credit_comes_back_after_silence(account: Credits) -> None:
         account.apply(cell(segment), 0.0)
     account.apply(cell(0, "index"), 50.0)
     account.expire(149.0)
-    assert account.tenant_ns("t") == 20 * SECOND_NS
+    assert account.of_tenant("t") == 20 * SECOND_NS
     account.expire(150.0)
-    assert account.outstanding_ns == 0
+    assert account.outstanding == 0
     assert account.may("t")
 
 
+def report(event: SegmentProgressed) -> PartProgressed:
+    return progress_of(event) or pytest.fail("no report")
+
+
 def test_nothing_counts_less_than_a_look_or_more_than_a_cell(account: Credits) -> None:
-    assert account.cost_ns(cell(0, seconds=0)) == SECOND_NS
-    assert account.cost_ns(cell(0, seconds=10**6)) == 10 * SECOND_NS
+    assert account.cost(report(cell(0, seconds=0))) == SECOND_NS
+    assert account.cost(report(cell(0, seconds=10**6))) == 10 * SECOND_NS
 
 
 moves = st.lists(
@@ -312,6 +317,6 @@ def test_outstanding_is_what_was_planned_and_not_settled(told: list[tuple[str, i
             model.add((tenant, segment))
         elif stage == "index" or outcome is Outcome.FAILED:
             model.discard((tenant, segment))
-        assert account.outstanding_ns == len(model) * 10 * SECOND_NS
+        assert account.outstanding == len(model) * 10 * SECOND_NS
         for name in ("t", "u"):
-            assert account.tenant_ns(name) == sum(who == name for who, _ in model) * 10 * SECOND_NS
+            assert account.of_tenant(name) == sum(who == name for who, _ in model) * 10 * SECOND_NS

@@ -4,10 +4,12 @@ import pytest
 
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.ids import AssetVersion
+from stream.events.progress import ASSET, SubjectKey
 from stream.pipelines.understanding import reference_topology
 from stream.topology.admission_policy import Hop
 from stream.topology.hops import hops
-from stream.worker.outstanding import MAX_CELLS, SLACK_MS, CellName, Left, Outstanding
+from stream.topology.topics import TOPICS
+from stream.worker.outstanding import MAX_PARTS, SLACK_MS, Left, Outstanding, PartName
 
 DECODE = Hop("decode", "spans", "plan")
 UNDERSTAND = Hop("understand", "frames", "decode")
@@ -28,8 +30,8 @@ def report(stage: str, segment: int = 0, outcome: Outcome = Outcome.DONE, name: 
     )
 
 
-def cell(segment: int = 0, name: str = "a") -> CellName:
-    return CellName("t", name, AssetVersion(1, 0), segment)
+def cell(segment: int = 0, name: str = "a") -> PartName:
+    return PartName(SubjectKey(ASSET, "t", name, AssetVersion(1, 0)), segment)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def fold() -> Outstanding:
     return Outstanding("plan", (DECODE, UNDERSTAND, INDEX, PARQUET))
 
 
-def look(fold: Outstanding, now_ms: int = T0 + 1000, **left: int | None) -> list[CellName]:
+def look(fold: Outstanding, now_ms: int = T0 + 1000, **left: int | None) -> list[PartName]:
     fold.begin_look()
     return fold.end_look({**NOTHING_LEFT, **left}, now_ms)
 
@@ -51,7 +53,7 @@ def test_the_way_of_cells_follows_from_the_stages() -> None:
     policy = reference_topology().stage("plan").admission
     assert policy is not None
     assert policy.way == (DECODE, UNDERSTAND, CAPTION, INDEX, PARQUET)
-    assert hops("plan", ()) == ()
+    assert hops("plan", (), TOPICS) == ()
 
 
 @pytest.mark.parametrize("reached", [("plan",), ("plan", "decode"), ("plan", "decode", "understand")])
@@ -135,8 +137,8 @@ def test_what_nobody_planned_is_not_followed(fold: Outstanding) -> None:
 
 
 def test_it_is_bounded(fold: Outstanding) -> None:
-    for number in range(MAX_CELLS + 1):
+    for number in range(MAX_PARTS + 1):
         fold.apply(report("plan", 0, name=str(number)), T0, T0)
     assert cell(name="0") not in fold
     assert cell(name="1") in fold
-    assert cell(name=str(MAX_CELLS)) in fold
+    assert cell(name=str(MAX_PARTS)) in fold
