@@ -104,6 +104,15 @@ def test_a_cell_whose_frames_were_lost_is_missing() -> None:
     ]
 
 
+@pytest.mark.parametrize(("refused", "missing"), [(0, False), (100, False), (101, True)])
+def test_a_cell_that_is_mostly_refused_is_missing(refused: int, missing: bool) -> None:
+    """What is left of it stands for nothing: 100 pictures here."""
+    frames = [*steady(4), *steady(10, first_s=10)]
+    errors = tuple(4 * SECOND_NS + number * 40_000_000 for number in range(refused))
+    found = cells_of(frames, range(2), 20 * SECOND_NS, errors=errors)
+    assert [(cell.missing, cell.damaged) for cell in found] == [(missing, refused > 0), (False, False)]
+
+
 def test_what_a_file_cut_off_does_not_hold_is_missing() -> None:
     found = cells_of(steady(15), range(4), 40 * SECOND_NS, last_ns=40 * SECOND_NS - 40_000_000)
     assert [cell.missing for cell in found] == [False, False, True, True]
