@@ -34,7 +34,8 @@ def blocks() -> dict[str, str]:
 
 def documents() -> list[Path]:
     """Every page that may hold generated blocks."""
-    return sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+    found = (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
+    return sorted(path for path in found if "node_modules" not in path.parts)
 
 
 def _block(text: str) -> str:

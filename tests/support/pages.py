@@ -41,7 +41,7 @@ def page(name: str) -> Page:
 
 def pages() -> list[Page]:
     """What users read: README, CONTRIBUTING and every page of the site but the decisions, which tell of their day."""
-    paths = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "adr"]
+    paths = [path for path in (ROOT / "docs").rglob("*.md") if not {"adr", "node_modules"} & set(path.parts)]
     names = sorted(str(path.relative_to(ROOT)) for path in paths)
     return [page(name) for name in ("README.md", "CONTRIBUTING.md", *names)]
 

@@ -29,7 +29,7 @@ from stream.topology.topics import ASSETS, DEPLOYMENTS, TOPICS
 from tests.support.pages import ROOT, Page, page, pages
 
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
-OTHERS = {"curl", "jq", "kill", "kubectl", "make", "pip", "pre-commit", "pytest"}
+OTHERS = {"cd", "curl", "jq", "kill", "kubectl", "make", "pip", "pre-commit", "pytest"}
 """What pages may also run; every reader knows it."""
 EXAMPLES = "docs/examples/README.md"
 OF_EXAMPLES = {"apt-get", "mvn", "node", "npm", "python", "sh"}
