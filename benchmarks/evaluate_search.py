@@ -17,15 +17,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Report
-from stream.cli.commands.ingest import published
-from stream.cli.commands.search import find
-from stream.cli.commands.spaces import spaces_in
+from stream.cli.commands.ingest import file_settings, published
 from stream.cli.context import Context, make_context
 from stream.cli.options.uris import roots_of
-from stream.cli.rendering.hits import Hit
 from stream.clock import SystemClock
 from stream.events.annotations import Space
 from stream.pipelines.settings import ModelChoice, Settings
+from stream.search.application import Search
+from stream.search.hit import Hit
+from stream.search.request import SearchRequest, Words
+from stream.search.spaces import Spaces
 from stream.sessions.embedded import Embedded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +34,7 @@ QUERIES = json.loads((Path(__file__).parent / "queries.json").read_text())
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Judged:
     """Where the right clip came for one query (from 1; 0 when it did not), and how its best hit scored."""
 
     query: str
@@ -66,32 +67,32 @@ def ingest(shared: Context, embedder: str) -> None:
         embedded.run(threading.Event(), lambda _progress, _paused: None)
 
 
-def answer(shared: Context, space: Space, query: str, clip: str) -> Answer:
-    hits = find(shared, space, words=query, image=None, filters=None, limit=50, group=True)
+def judged(search: Search, space: Space, query: str, clip: str) -> Judged:
+    hits = search.answer(SearchRequest(Words(query), space=space.key, limit=50)).hits
     clips = list(dict.fromkeys(hit.name for hit in hits))
     best = _best(hits)
-    return Answer(query, clips.index(clip) + 1 if clip in clips else 0, best.score or 0.0, best.weak)
+    return Judged(query, clips.index(clip) + 1 if clip in clips else 0, best.score or 0.0, best.weak)
 
 
 def _best(hits: Sequence[Hit]) -> Hit:
     return max(hits, key=lambda hit: (not hit.weak, hit.score or 0.0))
 
 
-def evaluate(shared: Context, space: Space, report: Report) -> None:
+def evaluate(search: Search, space: Space, report: Report) -> None:
     for kind in ("plain", "paraphrase"):
-        answers = [answer(shared, space, item[kind], item["clip"]) for item in QUERIES["queries"]]
+        answers = [judged(search, space, item[kind], item["clip"]) for item in QUERIES["queries"]]
         _show(f"{space.key}: {kind} queries", answers)
         count = len(answers)
         report.add(f"{space.name} {kind} top-1", sum(item.rank == 1 for item in answers), f"of {count}")
         report.add(f"{space.name} {kind} top-3", sum(1 <= item.rank <= 3 for item in answers), f"of {count}")
         report.add(f"{space.name} {kind} MRR", sum(1 / item.rank for item in answers if item.rank) / count, "")
         report.add(f"{space.name} {kind} not weak", sum(not item.best_is_weak for item in answers), f"of {count}")
-    absent = [answer(shared, space, query, "") for query in QUERIES["absent"]]
+    absent = [judged(search, space, query, "") for query in QUERIES["absent"]]
     _show(f"{space.key}: queries that nothing answers", absent)
     report.add(f"{space.name} absent marked weak", sum(item.best_is_weak for item in absent), f"of {len(absent)}")
 
 
-def _show(title: str, answers: Sequence[Answer]) -> None:
+def _show(title: str, answers: Sequence[Judged]) -> None:
     table = Table(title=title, title_justify="left")
     for column in ("query", "rank of the right clip", "best score", "weak"):
         table.add_column(column)
@@ -110,8 +111,10 @@ def main() -> None:
         shared = make_context(options.state or Path(scratch), None)
         for embedder in ("conse", *options.embedder):
             ingest(shared, embedder)
-        for space in spaces_in(shared):
-            evaluate(shared, space, report)
+        settings = file_settings(shared)
+        with Search(settings, SystemClock()) as search:
+            for space in Spaces(settings).listed():
+                evaluate(search, space, report)
     report.show()
     report.write("search_quality")
 

@@ -22,7 +22,7 @@ from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.warm import TENANT, WarmTopology, warm_topology
 from sinks.lance.sink import LanceSink
 from sinks.query.catalogue import Filters
-from sinks.query.search import MomentIndex
+from sinks.query.moments import MomentIndex
 from stream.clock import SystemClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetPlanned, SpanPlanned

@@ -1,1 +1,1 @@
-"""What people ask of the stores: search, assets, ledgers. Read only, from any process. Begin with `search`."""
+"""What the stores answer: moments, assets, spaces, ledgers. Read only, from any process. Begin with `moments`."""

@@ -90,7 +90,8 @@ app.command("doctor", cls=OfDeployment)(doctor.doctor)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(weights.samples_app, name="samples")
-app.add_typer(spaces.app, name="models")
+app.add_typer(spaces.app, name="spaces")
+app.add_typer(spaces.app, name="models", hidden=True)  # as it was called before
 app.add_typer(kafka.app, name="kafka")
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from stream.errors import printable
 from stream.events.redaction import holds_secret, is_opaque, stripped, telling_query
 from stream.events.spelling import canonical
 
@@ -67,6 +68,12 @@ def without_secrets(uri: str) -> str:
     apart for certain is a digest.
     """
     return f"{MALFORMED}{digest(uri)}" if is_opaque(uri) else stripped(uri)
+
+
+def clip_name(uri: str) -> str:
+    """The last part of a path or URL, without its query, as a terminal or a page may show it."""
+    address = without_secrets(uri).rstrip("/")
+    return printable(address.rsplit("/", 1)[-1] or address)
 
 
 def kept_uri(uri: str) -> str:

@@ -1,10 +1,11 @@
-"""What a person asks of the stores while no run is on: forgetting assets, and leaving no byte of what is forgotten."""
+"""What a person asks of the stores while no run is on: forgetting assets, leaving no byte of them, dropping a space."""
 
 from collections.abc import Iterable
 
 from sinks.dead_letters import DeadLetterSink
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
+from sinks.maintenance import drop_space as dropping
 from sinks.maintenance.reconcile import newest_version_ms, untold_retirements
 from stream.clock import Clock
 from stream.events.asset import AssetDeleted
@@ -40,6 +41,16 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
         finally:
             for sink in sinks:
                 sink.close()
+
+
+def drop_space(settings: Settings, key: str) -> None:
+    """Remove a space and its rows from both stores; the footage and other spaces stay. May be repeated, also after a
+    kill.
+
+    Raises `Unavailable` while another process works on the directory or a store cannot be written.
+    """
+    with state_lock(settings.state_dir):
+        dropping.drop_space(settings.index_dir, settings.parquet_dir, key)
 
 
 def _deletion(tenant: str, asset_id: str, version: AssetVersion) -> Event:

@@ -186,13 +186,13 @@ def test_lost_stores_are_rebuilt_from_each_other(copied: Library) -> None:
 
 
 def test_a_space_is_chosen_and_dropped(copied: Library) -> None:
-    listed = copied.run("models", "list", "--json").document
+    listed = copied.run("spaces", "list", "--json").document
     (space,) = listed["spaces"]
     assert (space["spec"], space["used"]) == ("hashing", True)
     assert "hashing" in listed["families"]["embedder"]
-    assert copied.run("models", "use", space["key"][:10]).code == 0
-    assert copied.run("models", "use", "nothing").code == 2
-    assert copied.run("models", "drop", space["key"]).code == 0
+    assert copied.run("spaces", "use", space["key"][:10]).code == 0
+    assert copied.run("spaces", "use", "nothing").code == 2
+    assert copied.run("spaces", "drop", space["key"]).code == 0
     rows = stored_rows(copied.state)
     assert (rows.lance, rows.delta) == ({}, {})
     empty = copied.run("search", "red")

@@ -18,10 +18,11 @@ from benchmarks.testbed.runs import (
     run_events,
     stored_rows,
 )
-from sinks.query.search import MomentIndex
+from sinks.query.moments import MomentIndex
 from stream.events.asset import AssetStatus
 from stream.events.grid import SECOND_NS
 from stream.pipelines.settings import ModelChoice, Settings
+from stream.search.retrieval import Probe, best_matches
 
 SPANS_S = (10.0, 40.0, 3600.0)
 SECONDS = 63
@@ -95,9 +96,9 @@ def test_fast_profile_has_moments_and_no_shots(tmp_path: Path, runs: Runs) -> No
     assert runs.rows[0].lance.keys().isdisjoint(row["moment_id"] for row in rows)
     index = MomentIndex(settings.index_dir)
     (space,) = index.spaces()
-    best = index.query(space.key, vector=rows[3]["vector"], limit=1)
-    assert [hit.moment_id for hit in best] == [rows[3]["moment_id"]]
-    assert best[0].cosine == pytest.approx(1.0, abs=1e-4)
+    best = best_matches(index, space.key, Probe(rows[3]["vector"]), limit=1)
+    assert [hit.moment.moment_id for hit in best] == [rows[3]["moment_id"]]
+    assert best[0].reason.similarity == pytest.approx(1.0, abs=1e-4)
 
 
 def test_hashing_captioner_rewrites_rows_as_revision_one(tmp_path: Path, runs: Runs) -> None:
@@ -114,8 +115,8 @@ def test_hashing_captioner_rewrites_rows_as_revision_one(tmp_path: Path, runs: R
     assert_same_rows(rows, runs.rows[0], but=changed)
     index = MomentIndex(settings.index_dir)
     (space,) = index.spaces()
-    hits = index.query(space.key, text="picture", limit=1000)
-    assert {hit.moment_id for hit in hits} == rows.lance.keys()
-    assert all(hit.text_rank for hit in hits)
+    hits = best_matches(index, space.key, Probe(text="picture"), limit=1000)
+    assert {hit.moment.moment_id for hit in hits} == rows.lance.keys()
+    assert all(hit.reason.text_place for hit in hits)
     again = run_events(settings, [published(runs.clip.path)])
     assert "decode" not in again.totals(), "captioned cells are done"

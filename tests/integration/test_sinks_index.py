@@ -10,7 +10,7 @@ from sinks.lance.store import ASSET_SCHEMA, ASSETS, SEGMENTS
 from sinks.lance.tables import LanceTables
 from sinks.query.catalogue import Catalogue, Filters
 from sinks.query.ledger import LanceLedger
-from sinks.query.search import MomentIndex
+from sinks.query.moments import MomentIndex
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event

@@ -17,7 +17,7 @@ from sinks.maintenance.drop_space import drop_space
 from sinks.maintenance.repair import Target, repair
 from sinks.maintenance.verify import verify
 from sinks.query.catalogue import Catalogue
-from sinks.query.search import MomentIndex
+from sinks.query.moments import MomentIndex
 from stream.clock import ManualClock
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
 

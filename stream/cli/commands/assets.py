@@ -8,16 +8,17 @@ from rich.console import Group
 from rich.table import Table
 
 from stream.cli.commands.ingest import file_settings
-from stream.cli.commands.search import freshness_line
-from stream.cli.commands.spaces import chosen_space, spaces_in
+from stream.cli.commands.spaces import chosen_space
 from stream.cli.context import Context
 from stream.cli.options.bounds import MOST_ROWS
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.rendering.live import STYLES, reason
 from stream.cli.rendering.overview import status_there
-from stream.cli.rendering.sanitize import clip_name, shown
+from stream.cli.rendering.sanitize import shown
+from stream.cli.rendering.search_results import freshness_line
+from stream.clock import SystemClock
 from stream.events.grid import SECOND_NS, timecode
-from stream.events.ids import without_secrets
+from stream.events.ids import clip_name, without_secrets
 
 
 def status(
@@ -29,12 +30,14 @@ def status(
 ) -> None:
     """Every asset: ready, partial, failed or still planned, and why. With --broker: of the last week; and stages."""
     from sinks.query.catalogue import Catalogue
+    from stream.search.freshness import freshness_now
 
     shared: Context = context.obj
     if cluster := Cluster.named(broker, client_properties, shared.deployment):
         status_there(shared, cluster, tenant, json_output=json_output)
         return
-    views = Catalogue(file_settings(shared).index_dir).assets(tenant)
+    catalogue = Catalogue(file_settings(shared).index_dir)
+    views = catalogue.assets(tenant)
     if json_output:
         shared.print_json([_asset_json(view) for view in views])
         return
@@ -51,7 +54,7 @@ def status(
             shown(reason(view)),
         )
     shared.console.print(table)
-    shared.console.print(freshness_line(shared), style="dim")
+    shared.console.print(freshness_line(freshness_now(catalogue, SystemClock())), style="dim")
 
 
 def _asset_json(view: Any) -> dict[str, Any]:
@@ -82,10 +85,10 @@ def moments(
 ) -> None:
     """Every visible moment, clip by clip, as it lies in time."""
     from sinks.query.catalogue import Filters
-    from sinks.query.search import MomentIndex
+    from sinks.query.moments import MomentIndex
 
     shared: Context = context.obj
-    chosen = chosen_space(shared, spaces_in(shared), space)
+    chosen = chosen_space(shared, space)
     found = MomentIndex(file_settings(shared).index_dir).moments(chosen.key, Filters(tenant=tenant), limit)
     if json_output:
         shared.print_json([_moment_json(hit) for hit in found])

@@ -15,9 +15,10 @@ from stream.cli.options.bounds import MOST_ROWS
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import Cluster
 from stream.cli.rendering.live import STYLES
-from stream.cli.rendering.sanitize import clip_name, shown
+from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.events.grid import SECOND_NS
+from stream.events.ids import clip_name
 from stream.files import read_small
 from stream.topology.unit import VIDEO_SECONDS
 

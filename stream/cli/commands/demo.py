@@ -9,12 +9,12 @@ import typer
 
 from stream.cli.commands.assets import moments_table
 from stream.cli.commands.ingest import file_settings, ingesting, published, report
-from stream.cli.commands.search import find, freshness_line, result_table
-from stream.cli.commands.spaces import chosen_space, spaces_in
+from stream.cli.commands.spaces import chosen_space
 from stream.cli.commands.weights import fetch
 from stream.cli.context import Context
 from stream.cli.options.sessions import Cluster
 from stream.cli.options.uris import roots_of
+from stream.cli.rendering.search_results import freshness_line, result_table
 from stream.cli.rendering.waits import waiting
 from stream.clock import Clock, SystemClock
 from stream.pipelines.settings import Settings
@@ -31,7 +31,9 @@ def demo(
 ) -> None:
     """Fetch weights and clips, run the topology over two clips, show the moments and answer two queries."""
     from models.weights.fetch import WeightsCache
-    from sinks.query.search import MomentIndex
+    from sinks.query.moments import MomentIndex
+    from stream.search.application import Search
+    from stream.search.request import SearchRequest, Words
 
     shared: Context = context.obj
     console = shared.console
@@ -59,15 +61,16 @@ def demo(
         report(shared, run, finished=run(events), json_output=False)
 
     console.rule("3  what is in the footage", align="left")
-    space = chosen_space(shared, spaces_in(shared))
+    space = chosen_space(shared)
     console.print(moments_table(MomentIndex(settings.index_dir).moments(space.key)))
     console.print("shot: | is a cut, · the edge of a 10-second cell or of the clip", style="dim")
 
     console.rule("4  search", align="left")
-    for query in QUERIES:
-        hits = find(shared, space, words=query, image=None, filters=None, limit=3, group=True)
-        console.print(result_table(hits, query, space))
-    console.print(freshness_line(shared), style="dim")
+    with Search(settings, clock) as application:
+        for query in QUERIES:
+            answer = application.answer(SearchRequest(Words(query), space=space.key, limit=3))
+            console.print(result_table(answer, query))
+    console.print(freshness_line(answer.freshness), style="dim")
 
     console.rule("5  try it on your own footage", align="left")
     for command in (

@@ -32,13 +32,13 @@ from stream.cli.options.workers import (
     option_names,
 )
 from stream.cli.rendering.live import Lines, LiveProgress, closing_table, reason
-from stream.cli.rendering.sanitize import clip_name, shown
+from stream.cli.rendering.sanitize import shown
 from stream.clock import Clock, SystemClock
 from stream.control.progress import Progress
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, Profile
 from stream.events.base import Event
 from stream.events.grid import SECOND_NS
-from stream.events.ids import is_name, is_tenant, without_secrets
+from stream.events.ids import clip_name, is_name, is_tenant, without_secrets
 from stream.pipelines.settings import Settings
 from stream.pipelines.stages import DECODE
 from stream.sessions.session import Session

@@ -1,9 +1,8 @@
-"""`rushes models`: the embedding spaces in the index, and which one search uses."""
+"""`rushes spaces`: the embedding spaces in the index, and which one search uses."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +11,12 @@ from rich.table import Table
 from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context, UsageProblem
 from stream.events.annotations import Space
-from stream.files import read_small, replace_file
 
 if TYPE_CHECKING:
     from sinks.query.holdings import Holding
+    from stream.search.spaces import Spaces
 
 app = typer.Typer(help="Embedding spaces: list them, choose the one that search uses, drop one.", no_args_is_help=True)
-CHOICE_FILE = "search-space.json"
 
 
 @app.command("list")
@@ -29,9 +27,9 @@ def list_(
     from models import REGISTRY
 
     shared: Context = context.obj
-    found = spaces_in(shared)
-    used = chosen_space(shared, found).key if found else None
-    held = holdings_in(shared)
+    spaces = spaces_of(shared)
+    found, held = spaces.listed(), spaces.holdings()
+    used = chosen_space(shared).key if found else None
     if json_output:
         families = {family: sorted(entries) for family, entries in REGISTRY.items()}
         rows = [
@@ -63,88 +61,57 @@ def _space_table(found: list[Space], used: str | None, held: "Mapping[str, Holdi
 def use(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
     """Let search use this space."""
     shared: Context = context.obj
-    wanted = matching(spaces_in(shared), space)
-    choice = shared.state_dir / CHOICE_FILE
-    try:
-        replace_file(choice, json.dumps({"space": wanted.key}) + "\n")
-    except OSError as error:
-        raise UsageProblem(f"{choice} cannot be written ({error.strerror}): search uses what it used before") from None
+    with as_usage(shared):
+        wanted = spaces_of(shared).use(space)
     shared.console.print(f"search now uses {wanted.key} ({wanted.spec})")
 
 
 @app.command()
 def drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
     """Remove a space and its rows from both stores; the footage and other spaces stay."""
-    from sinks.maintenance.drop_space import drop_space
-    from stream.sessions.embedded import state_lock
+    from stream.search.spaces import matching
+    from stream.sessions.maintenance import drop_space
 
     shared: Context = context.obj
-    wanted = matching(spaces_in(shared), space)
-    with state_lock(shared.state_dir):
-        settings = file_settings(shared)
-        drop_space(settings.index_dir, settings.parquet_dir, wanted.key)
+    with as_usage(shared):
+        wanted = matching(spaces_of(shared).listed(), space)
+    drop_space(file_settings(shared), wanted.key)
     shared.console.print(f"dropped {wanted.key}")
 
 
-def spaces_in(shared: Context) -> list[Space]:
-    from sinks.query.search import MomentIndex
+def spaces_of(shared: Context) -> "Spaces":
+    from stream.search.spaces import Spaces
 
-    return MomentIndex(file_settings(shared).index_dir).spaces()
-
-
-def chosen_space(shared: Context, found: list[Space], wanted: str | None = None) -> Space:
-    """The named space, else the one of `models use`, else the one that the latest roll-out filled, where assets are
-    ready. Raises `UsageProblem`.
-    """
-    if not found:
-        raise UsageProblem(f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first")
-    if wanted:
-        return matching(found, wanted)
-    key = _choice(shared.state_dir / CHOICE_FILE, shared)
-    if key is not None and any(space.key == key for space in found):
-        return matching(found, key)
-    held = holdings_in(shared)
-    return max(found, key=lambda space: (held[space.key].epoch_ms, space.spec == "conse", space.key))
+    return Spaces(file_settings(shared))
 
 
-def holdings_in(shared: Context) -> "Mapping[str, Holding]":
-    """Of every space that there is."""
-    from sinks.query.holdings import holdings
-
-    return holdings(file_settings(shared).index_dir)
-
-
-def elsewhere_line(shared: Context, space: Space) -> str:
-    """What a search in this space cannot find; empty for nothing."""
-    lacking = holdings_in(shared)[space.key].lacking
-    if not lacking:
-        return ""
-    return (
-        f"{lacking} asset(s) are not or not wholly in space {space.key}: publish them again, or search the others with"
-        " --space (`rushes models list`)."
-    )
+def chosen_space(shared: Context, wanted: str | None = None) -> Space:
+    """`Spaces.chosen`; that the choice which was kept cannot be read is said. Raises `UsageProblem`."""
+    with as_usage(shared):
+        chosen = spaces_of(shared).chosen(wanted)
+    if chosen.choice_unreadable:
+        say_unreadable_choice(shared)
+    return chosen.space
 
 
-def _choice(path: Path, shared: Context) -> str | None:
-    """The key that `use` kept; None where there is none, or nothing that can be read, which is said."""
+def say_unreadable_choice(shared: Context) -> None:
+    from stream.search.spaces import CHOICE_FILE
+
+    advice = "search uses the default space; `rushes spaces use SPACE` chooses again"
+    words = f"{shared.state_dir / CHOICE_FILE} cannot be read: {advice}"
+    shared.errors.print(words, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def as_usage(shared: Context) -> Iterator[None]:
+    """What search refuses, as a `UsageProblem`."""
+    from stream.search.request import SearchRefused
+    from stream.search.spaces import EMPTY_INDEX
+
     try:
-        kept = json.loads(read_small(path))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        kept = None
-    if isinstance(kept, dict) and isinstance(key := kept.get("space"), str):
-        return key
-    advice = "search uses the default space; `rushes models use SPACE` chooses again"
-    shared.errors.print(f"{path} cannot be read: {advice}", soft_wrap=True, markup=False)
-    return None
-
-
-def matching(found: list[Space], prefix: str) -> Space:
-    hits = [space for space in found if space.key == prefix] or [
-        space for space in found if space.key.startswith(prefix)
-    ]
-    if len(hits) != 1:
-        keys = ", ".join(space.key for space in found) or "none"
-        raise UsageProblem(f"{prefix!r} names {len(hits)} spaces; there are: {keys}")
-    return hits[0]
+        yield
+    except SearchRefused as refused:
+        if refused.code == EMPTY_INDEX:
+            words = f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first"
+            raise UsageProblem(words) from None
+        raise UsageProblem(refused.message) from None

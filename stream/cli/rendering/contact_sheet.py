@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stream.cli.rendering.hits import Hit
 from stream.errors import printable
+from stream.search.hit import Hit
 
 
 def contact_sheet(hits: Sequence[Hit], *, query: str, space: str, note: str) -> str:

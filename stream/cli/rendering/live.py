@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from stream.cli.rendering.sanitize import clip_name, shown
+from stream.cli.rendering.sanitize import shown
 from stream.clock import Clock
 from stream.control.progress import Progress as ProgressState
 from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.grid import SECOND_NS, timecode
+from stream.events.ids import clip_name
 from stream.topology.topology import Topology
 
 STYLES = {

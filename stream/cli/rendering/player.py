@@ -6,8 +6,8 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-from stream.cli.rendering.hits import Hit
 from stream.events.grid import SECOND_NS
+from stream.search.hit import Hit
 
 # Per player, how it is told where to start.
 PLAYERS: dict[str, Callable[[str, float], list[str]]] = {

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.testbed.disks import SmallDisk, files_no_longer_than, small_disk
 from benchmarks.testbed.runs import RUSHES
 from stream.cli.app import app
-from stream.cli.commands.spaces import CHOICE_FILE, chosen_space, use
+from stream.cli.commands.spaces import chosen_space, use
 from stream.cli.context import UsageProblem, make_context
 from stream.cli.execution import CANNOT_RUN, CLOSED, execute
 from stream.cli.options.chosen_models import remember_models, remembered_models
@@ -21,8 +21,15 @@ from stream.control.journal import UsageJournal
 from stream.events.annotations import Space
 from stream.files import read_small, replace_file
 from stream.pipelines.settings import ModelChoice
+from stream.search.spaces import CHOICE_FILE, Spaces
 
 SPACES = [Space(name=name, digest="0" * 32, dimensions=4, spec=name) for name in ("conse", "other")]
+
+
+@pytest.fixture
+def two_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that holds `SPACES`, and nothing in them."""
+    monkeypatch.setattr(Spaces, "listed", lambda _: SPACES)
 
 
 @pytest.fixture
@@ -90,9 +97,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (path.read_text(), [item.name for item in tmp_path.iterdir()]) == ("before", ["state.json"])
 
 
-def test_a_full_disk_while_choosing_a_space_leaves_the_choice(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("two_spaces")
+def test_a_full_disk_while_choosing_a_space_leaves_the_choice(disk: SmallDisk) -> None:
     shared = make_context(disk.path, disk.path / "cache")
-    monkeypatch.setattr("stream.cli.commands.spaces.spaces_in", lambda _: SPACES)
 
     class Called:
         obj = shared
@@ -101,25 +108,27 @@ def test_a_full_disk_while_choosing_a_space_leaves_the_choice(disk: SmallDisk, m
     disk.fill()
     with pytest.raises(UsageProblem, match="search uses what it used before"):
         use(Called(), "other")  # type: ignore[arg-type]
-    assert chosen_space(shared, SPACES).spec == "conse"
+    assert chosen_space(shared).spec == "conse"
     disk.make_room()
     use(Called(), "other")  # type: ignore[arg-type]
-    assert chosen_space(shared, SPACES).spec == "other"
+    assert chosen_space(shared).spec == "other"
     assert [item.name for item in disk.path.iterdir()] == [CHOICE_FILE]
 
 
+@pytest.mark.usefixtures("two_spaces")
 @pytest.mark.parametrize("held", ["", "{", '{"space"', "[]", "7", '{"space": 7}', "null", "\udcff", "[" * 100_000])
 def test_a_choice_that_cannot_be_read_is_said_and_search_goes_on(
     held: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / CHOICE_FILE).write_bytes(held.encode(errors="surrogateescape"))
-    assert chosen_space(make_context(tmp_path, None), SPACES).spec == "conse"
-    assert "rushes models use" in capsys.readouterr().err
+    assert chosen_space(make_context(tmp_path, None)).spec == "conse"
+    assert "rushes spaces use" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("two_spaces")
 def test_a_choice_that_is_a_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / CHOICE_FILE).mkdir()
-    assert chosen_space(make_context(tmp_path, None), SPACES).spec == "conse"
+    assert chosen_space(make_context(tmp_path, None)).spec == "conse"
     assert "cannot be read" in capsys.readouterr().err
 
 

@@ -201,7 +201,7 @@ def test_no_value_of_the_common_options_ends_in_a_traceback(option: str, room: P
         (("--state", "y" * 300, "ingest", "x"), "File name too long"),
         (("--state", "{folder}", "verify"), "no store"),
         (("--state", "{missing}", "verify"), "no store"),
-        (("--state", "{folder}", "models", "use", "x"), "0 spaces"),
+        (("--state", "{folder}", "spaces", "use", "x"), "0 spaces"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: tuple[str, ...], named: str, room: Path) -> None:

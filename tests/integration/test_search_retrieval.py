@@ -1,4 +1,4 @@
-"""Search over a real index: filters, hybrid ranking, freshness of what was just written, hostile names."""
+"""The best moments of a real index: filters, hybrid ranking, freshness of what was just written, hostile names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +8,13 @@ import pytest
 
 from sinks.lance.sink import LanceSink
 from sinks.query.catalogue import Filters
-from sinks.query.search import MomentIndex, MomentMatch
-from sinks.query.shots import group_into_shots
+from sinks.query.moments import MomentIndex, StoredMoment
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef
+from stream.search.explanation import Reason
+from stream.search.retrieval import Match, Probe, best_matches
+from stream.search.shots import group_into_shots
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref
 
 HOSTILE = "o'hara\" OR 1=1; --"
@@ -42,26 +44,34 @@ def vector_of(item: Annotations, row: int, column: str = "vector") -> list[float
     return list(item.rows[column].to_pylist()[row])
 
 
-def ids(hits: list[MomentMatch]) -> list[str]:
-    return [hit.asset_id for hit in hits]
+def ids(hits: list[Match]) -> list[str]:
+    return [hit.moment.asset_id for hit in hits]
+
+
+def owners(moments: list[StoredMoment]) -> list[str]:
+    return [moment.asset_id for moment in moments]
 
 
 def test_an_index_that_does_not_exist_finds_nothing(index: MomentIndex) -> None:
     assert index.spaces() == []
-    assert index.query(SPACE.key, vector=[1.0] * 8, text="dog") == []
+    assert best_matches(index, SPACE.key, Probe(vector=[1.0] * 8, text="dog")) == []
     assert (index.moments(SPACE.key), index.thumbnails(SPACE.key, ["x"])) == ([], {})
 
 
 def test_a_vector_finds_its_moment_with_its_cosine(sink: LanceSink, index: MomentIndex) -> None:
     items = [put(sink, ref(f"clip-{number}"), "", "", labels={"n": str(number)}) for number in range(5)]
-    hits = index.query(SPACE.key, vector=vector_of(items[3], 1), limit=3)
+    hits = best_matches(index, SPACE.key, Probe(vector=vector_of(items[3], 1)), limit=3)
     best = hits[0]
-    assert (best.asset_id, best.moment_id, len(hits)) == ("clip-3", items[3].rows["moment_id"][1].as_py(), 3)
-    assert best.cosine == pytest.approx(1.0, abs=1e-6)
-    assert (best.text_rank, best.matched, best.labels) == (None, (), ("n=3",))
-    assert best.why == "similarity 1.000, place 1"
+    assert (best.moment.asset_id, best.moment.moment_id, len(hits)) == (
+        "clip-3",
+        items[3].rows["moment_id"][1].as_py(),
+        3,
+    )
+    assert best.reason.similarity == pytest.approx(1.0, abs=1e-6)
+    assert (best.reason.text_place, best.reason.words, best.moment.labels) == (None, (), ("n=3",))
+    assert str(best.reason) == "similarity 1.000, place 1"
     expected = np.dot(vector_of(items[3], 1), np.concatenate([item.rows["vector"].to_pylist() for item in items]).T)
-    assert [hit.cosine for hit in hits] == pytest.approx(sorted(expected, reverse=True)[:3], abs=1e-5)
+    assert [hit.reason.similarity for hit in hits] == pytest.approx(sorted(expected, reverse=True)[:3], abs=1e-5)
     assert hits == sorted(hits, key=lambda hit: -hit.score)
 
 
@@ -69,14 +79,14 @@ def test_words_are_found_at_once_and_after_compaction(sink: LanceSink, index: Mo
     put(sink, ref("dogs"), "two dogs run")
     put(sink, ref("cats"), "a cat sleeps")
     for _ in range(2):
-        (hit,) = index.query(SPACE.key, text="dog")
-        assert (hit.asset_id, hit.text_rank, hit.matched, hit.cosine) == ("dogs", 1, ("dog",), None)
-        assert hit.why == "text has dog, place 1"
+        (hit,) = best_matches(index, SPACE.key, Probe(text="dog"))
+        assert (hit.moment.asset_id, hit.reason) == ("dogs", Reason(text_place=1, words=("dog",)))
+        assert str(hit.reason) == "text has dog, place 1"
         sink.maintain()
     put(sink, ref("late"), "a dog barks")
-    assert sorted(ids(index.query(SPACE.key, text="dog"))) == ["dogs", "late"]
+    assert sorted(ids(best_matches(index, SPACE.key, Probe(text="dog")))) == ["dogs", "late"]
     list(sink.process([asset_deleted(ref("dogs", 2))]))
-    assert ids(index.query(SPACE.key, text="dog")) == ["late"]
+    assert ids(best_matches(index, SPACE.key, Probe(text="dog"))) == ["late"]
 
 
 def test_both_arms_are_fused_and_every_hit_has_a_cosine(sink: LanceSink, index: MomentIndex) -> None:
@@ -84,21 +94,22 @@ def test_both_arms_are_fused_and_every_hit_has_a_cosine(sink: LanceSink, index: 
     put(sink, ref("other"), "nothing")
     worded = put(sink, ref("worded"), "a dog and a dog")
     query = vector_of(dog, 0)
-    hits = index.query(SPACE.key, vector=query, text="dog")
+    hits = best_matches(index, SPACE.key, Probe(vector=query, text="dog"))
     assert ids(hits)[0] == "dog"
-    found = {hit.asset_id: hit for hit in hits}
-    assert found["worded"].cosine == pytest.approx(float(np.dot(query, vector_of(worded, 0))), abs=1e-5)
-    assert found["other"].text_rank is None
-    assert all(hit.cosine is not None for hit in hits)
+    found = {hit.moment.asset_id: hit.reason for hit in hits}
+    assert found["worded"].similarity == pytest.approx(float(np.dot(query, vector_of(worded, 0))), abs=1e-5)
+    assert found["other"].text_place is None
+    assert all(hit.reason.similarity is not None for hit in hits)
 
 
 def test_images_are_compared_in_their_own_vectors(sink: LanceSink, index: MomentIndex) -> None:
     items = [put(sink, ref(f"clip-{number}"), "") for number in range(4)]
-    best = index.query(SPACE.key, vector=vector_of(items[2], 0, "image_vector"), column="image_vector")[0]
-    assert best.asset_id == "clip-2"
-    assert best.cosine == pytest.approx(1.0, abs=1e-6)
+    probe = Probe(vector_of(items[2], 0, "image_vector"), "image_vector")
+    best = best_matches(index, SPACE.key, probe)[0]
+    assert best.moment.asset_id == "clip-2"
+    assert best.reason.similarity == pytest.approx(1.0, abs=1e-6)
     with pytest.raises(ValueError, match="column"):
-        index.query(SPACE.key, vector=[1.0], column="thumbnail")
+        best_matches(index, SPACE.key, Probe(vector=[1.0], column="thumbnail"))
 
 
 def test_filters_hold_together(sink: LanceSink, index: MomentIndex) -> None:
@@ -107,8 +118,8 @@ def test_filters_hold_together(sink: LanceSink, index: MomentIndex) -> None:
     put(sink, ref("three", tenant=HOSTILE), "dog", labels={"team": HOSTILE})
 
     def found(filters: Filters) -> list[str]:
-        by_words = sorted(ids(index.query(SPACE.key, text="dog", filters=filters)))
-        assert by_words == sorted(ids(index.moments(SPACE.key, filters)))
+        by_words = sorted(ids(best_matches(index, SPACE.key, Probe(text="dog"), filters)))
+        assert by_words == sorted(owners(index.moments(SPACE.key, filters)))
         return by_words
 
     assert found(Filters()) == ["one", "three", "two"]
@@ -144,8 +155,8 @@ def test_a_time_range_means_overlap(sink: LanceSink, index: MomentIndex) -> None
 )
 def test_hostile_words_do_no_harm(sink: LanceSink, index: MomentIndex, words: str) -> None:
     put(sink, ref(), "dog")
-    assert len(index.query(SPACE.key, text=words)) <= 1
-    assert len(index.query(SPACE.key, text=words, vector=[1.0, *[0.0] * 7])) == 1
+    assert len(best_matches(index, SPACE.key, Probe(text=words))) <= 1
+    assert len(best_matches(index, SPACE.key, Probe(vector=[1.0, *[0.0] * 7], text=words))) == 1
 
 
 def test_labels_follow_the_live_version(sink: LanceSink, index: MomentIndex) -> None:
@@ -159,27 +170,26 @@ def test_labels_follow_the_live_version(sink: LanceSink, index: MomentIndex) -> 
 def test_many_hidden_rows_do_not_hide_the_visible_ones(
     sink: LanceSink, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sinks.query.search._LISTED_CONTENTS", 0)
+    monkeypatch.setattr("sinks.query.moments._LISTED_CONTENTS", 0)
     items = [annotations(ref(f"hidden-{number}"), of=1, count=60, words=["dog"] * 60) for number in range(10)]
     list(sink.process(events(*items)))
     put(sink, ref("shown"), "dog")
-    assert ids(index.query(SPACE.key, vector=vector_of(items[0], 0), text="dog")) == ["shown"]
-    assert ids(index.moments(SPACE.key)) == ["shown"]
+    assert ids(best_matches(index, SPACE.key, Probe(vector=vector_of(items[0], 0), text="dog"))) == ["shown"]
+    assert owners(index.moments(SPACE.key)) == ["shown"]
 
 
 def test_spaces_and_thumbnails(sink: LanceSink, index: MomentIndex) -> None:
     item = put(sink, ref(), "dog")
     list(sink.process(events(annotations(of=1, space=OTHER_SPACE))))
     assert index.spaces() == sorted([SPACE, OTHER_SPACE], key=lambda space: space.key)
-    (hit,) = index.query(SPACE.key, text="dog")
-    assert index.thumbnails(SPACE.key, [hit.moment_id, "x' OR 'a'='a"]) == {
-        hit.moment_id: item.rows["thumbnail"][0].as_py()
-    }
+    (hit,) = best_matches(index, SPACE.key, Probe(text="dog"))
+    found = hit.moment.moment_id
+    assert index.thumbnails(SPACE.key, [found, "x' OR 'a'='a"]) == {found: item.rows["thumbnail"][0].as_py()}
 
 
 def test_hits_of_one_shot_join_over_segments(sink: LanceSink, index: MomentIndex) -> None:
     items = [annotations(segment=segment, count=1) for segment in range(3)]
     list(sink.process(events(planned(), *items)))
-    hits = index.query(SPACE.key, vector=vector_of(items[0], 0), limit=2)
-    (shot,) = group_into_shots(hits, index.neighbours(SPACE.key, hits))
+    hits = best_matches(index, SPACE.key, Probe(vector=vector_of(items[0], 0)), limit=2)
+    (shot,) = group_into_shots(hits, index.neighbours(SPACE.key, [hit.moment for hit in hits]))
     assert (shot.shot.start_ns, shot.shot.end_ns, len(shot.hits)) == (0, 25 * S, 2)

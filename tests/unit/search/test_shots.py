@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.query.shots import Shot, assemble, group_into_shots
+from stream.search.shots import Shot, assemble, group_into_shots
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class M:
     content_key: str = "a"
     kind: str = "visual"
     shot_method: str = "transnetv2"
+
+    @property
+    def moment(self) -> "M":
+        return self
 
 
 def test_segment_edges_do_not_split_a_shot() -> None:

@@ -25,9 +25,11 @@ class Moment(Protocol):
     def shot_method(self) -> str: ...
 
 
-class Ranked(Moment, Protocol):
+class Ranked(Protocol):
     """A moment that a query found; `score` is higher for better."""
 
+    @property
+    def moment(self) -> Moment: ...
     @property
     def score(self) -> float: ...
 
@@ -86,11 +88,11 @@ def group_into_shots(hits: Sequence[RankedT], moments: Iterable[Moment] = ()) ->
 
     `moments` are the neighbours that were not found, so that a shot has its full range and two hits of it are joined.
     """
-    shots = assemble([*hits, *moments])
+    shots = assemble([*(hit.moment for hit in hits), *moments])
     starts = [(shot.content_key, shot.kind, shot.start_ns) for shot in shots]
     found: dict[Shot, list[RankedT]] = {}
     for hit in hits:
-        place = bisect_right(starts, (hit.content_key, hit.kind, hit.start_ns)) - 1
+        place = bisect_right(starts, (hit.moment.content_key, hit.moment.kind, hit.moment.start_ns)) - 1
         found.setdefault(shots[place], []).append(hit)
     joined = [ShotHit(shot, tuple(sorted(items, key=lambda item: -item.score))) for shot, items in found.items()]
     return sorted(joined, key=lambda item: -item.score)

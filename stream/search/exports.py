@@ -1,14 +1,14 @@
-"""Hits as files for other tools: CSV, CMX 3600 EDL and JSON."""
+"""Hits for other tools: CSV, a CMX 3600 EDL, and rows for JSON."""
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
-from stream.cli.rendering.hits import Hit
-from stream.cli.rendering.output import as_json
 from stream.errors import printable
 from stream.events.timecode import SourceTimecode
+from stream.search.hit import Hit
 
 CSV_COLUMNS = (
     *("rank", "uri", "start", "end", "start_s", "end_s", "file_start_s", "file_end_s", "source_start", "source_end"),
@@ -16,7 +16,7 @@ CSV_COLUMNS = (
 )
 
 
-def to_csv(hits: Sequence[Hit], _fps: int) -> str:
+def to_csv(hits: Sequence[Hit]) -> str:
     """One row a hit, RFC 4180. Cells that a spreadsheet would take for a formula are prefixed with an apostrophe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -57,12 +57,9 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
     return "\n".join(lines)
 
 
-def to_json(hits: Sequence[Hit], _fps: int) -> str:
-    """A JSON array of `Hit.as_json`."""
-    return as_json([hit.as_json() for hit in hits])
-
-
-EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {"csv": to_csv, "edl": to_edl, "json": to_json}
+def to_rows(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """`Hit.as_json` of each."""
+    return [hit.as_json() for hit in hits]
 
 
 def _one_line(text: str) -> str:

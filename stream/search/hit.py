@@ -1,12 +1,16 @@
-"""What a person sees of a search: hits as plain values, apart from any store."""
+"""One hit of an answer: plain values, apart from any store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from stream.cli.rendering.sanitize import clip_name
 from stream.events.grid import SECOND_NS, timecode
-from stream.events.ids import without_secrets
+from stream.events.ids import clip_name, without_secrets
 from stream.events.timecode import SourceTimecode
+from stream.search.explanation import Reason
+
+if TYPE_CHECKING:
+    from sinks.query.moments import StoredMoment
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,39 @@ class Hit:
     moderation_nsfw: float | None = None
     moment_ids: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        moments: "Sequence[StoredMoment]",
+        range_ns: tuple[int, int],
+        reason: Reason,
+        *,
+        weak: bool,
+        thumbnail: bytes,
+    ) -> Self:
+        """Of moments of one shot, the best first: it says what the shot shows."""
+        best = moments[0]
+        return cls(
+            asset_id=best.asset_id,
+            uri=best.uri,
+            tenant=best.tenant,
+            project=best.project,
+            start_ns=range_ns[0],
+            end_ns=range_ns[1],
+            score=reason.similarity,
+            weak=weak,
+            why=str(reason),
+            caption=best.caption,
+            caption_method=best.caption_method,
+            tags=best.tags,
+            labels=best.labels,
+            source_timecode=best.timecode,
+            file_offset_ns=best.file_offset_ns,
+            moderation_nsfw=best.moderation_nsfw,
+            moment_ids=tuple(moment.moment_id for moment in moments),
+            thumbnail=thumbnail,
+        )
 
     @property
     def name(self) -> str:

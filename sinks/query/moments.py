@@ -1,7 +1,9 @@
-"""The index's query side: time-coded moments by vector and words, of live content only. Read only, any process."""
+"""Reading moments: by vector, by words, by asset; of live content only. Read only, from any process. How what is found
+becomes an answer is `stream.search`'s.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from sinks.filters import literal, one_of
 from sinks.lance.store import moments_table, spaces_of
 from sinks.lance.tables import LanceTables
 from sinks.query.catalogue import Catalogue, Filters, LiveAsset
-from sinks.query.ranking import matched_words, places, reciprocal_ranks, why
 from sinks.schema import VECTORS
 from sinks.store_errors import guarded
 from stream.events.annotations import Space
@@ -29,12 +30,11 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class MomentMatch:
-    """A moment that answers a query, or (`MomentIndex.moments`) is simply there: then without scores.
+class StoredMoment:
+    """A moment as the index holds it, with the names of the asset that shows it.
 
-    `score` is the fused one, comparable within one answer only; `cosine` is comparable within one space.
-    `text_rank` is the place among full-text matches, from 1. `timecode` is the source's own, where it has one.
-    Times are asset times; `file_offset_ns` later in the file's own time line.
+    `timecode` is the source's own, where it has one. Times are asset times; `file_offset_ns` later in the file's own
+    time line.
     """
 
     moment_id: str
@@ -62,15 +62,22 @@ class MomentMatch:
     models: str
     timecode: SourceTimecode | None = None
     file_offset_ns: int = 0
-    cosine: float | None = None
-    text_rank: int | None = None
-    matched: tuple[str, ...] = ()
-    score: float = 0.0
-    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What the index holds near a vector and under words, by moment id, the best first.
+
+    `distances` are cosine distances (1 - cosine; lower is nearer), `text_scores` those of BM25 (higher is better).
+    """
+
+    moments: Mapping[str, StoredMoment] = field(default_factory=dict)
+    distances: Mapping[str, float] = field(default_factory=dict)
+    text_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class MomentIndex:
-    """Search over the index under `directory`; finds nothing while it does not exist."""
+    """The moments of the index under `directory`; finds nothing while it does not exist."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -81,7 +88,7 @@ class MomentIndex:
         with guarded(self._directory, "the index"):
             return spaces_of(self._tables)
 
-    def query(
+    def retrieve(
         self,
         space_key: str,
         *,
@@ -89,48 +96,52 @@ class MomentIndex:
         column: str = "vector",
         text: str | None = None,
         filters: Filters | None = None,
-        limit: int = 20,
-    ) -> list[MomentMatch]:
-        """The best `limit` moments. `vector` is L2-normalised and of the size of `column` (`vector` or
-        `image_vector`); with `text` too, both rankings are fused.
+        depth: int = 100,
+    ) -> Retrieved:
+        """The `depth` moments nearest to `vector`, and the `depth` best for `text`. `vector` is L2-normalised and of
+        the size of `column` (`vector` or `image_vector`, else `ValueError`).
         """
-        if column not in VECTORS:
-            raise ValueError(f"unknown vector column {column!r}")
+        _check(column)
         filters = filters or Filters()
         live = self.catalogue.live(filters)
         with guarded(self._directory, "the index"):
             table = self._tables.find(moments_table(space_key))
-            if table is None or not live or (vector is None and not text):
-                return []
-            where, depth = _where(filters, live), max(100, 4 * limit)
-            near = (
-                []
-                if vector is None
-                else _visible(lambda count: _near(table, vector, column, where, count), live, depth)
-            )
-            worded = [] if not text else _visible(lambda count: _worded(table, text, where, count), live, depth)
-            rows = {row["moment_id"]: row for row in [*worded, *near]}
-            arms = {
-                "vector": places([(row["moment_id"], -float(row["_distance"])) for row in near]),
-                "text": places([(row["moment_id"], float(row["_score"])) for row in worded]),
-            }
-            ranked = reciprocal_ranks(list(arms.values()))
-            best = list(ranked)[:limit]
-            cosines = {row["moment_id"]: 1.0 - float(row["_distance"]) for row in near}
+            if table is None or not live:
+                return Retrieved()
+            where = _where(filters, live)
+            near, worded = [], []
             if vector is not None:
-                cosines |= _cosines(table, vector, column, [key for key in best if key not in cosines])
-        return [
-            _scored(
-                _hit(rows[key], live),
-                ranked[key],
-                cosines.get(key),
-                {name: arm[key] for name, arm in arms.items() if key in arm},
-                text or "",
-            )
-            for key in best
-        ]
+                near = _visible(lambda count: _near(table, vector, column, where, count), live, depth)
+            if text:
+                worded = _visible(lambda count: _worded(table, text, where, count), live, depth)
+        return Retrieved(
+            {row["moment_id"]: _moment(row, live) for row in [*worded, *near]},
+            {row["moment_id"]: float(row["_distance"]) for row in near},
+            {row["moment_id"]: float(row["_score"]) for row in worded},
+        )
 
-    def moments(self, space_key: str, filters: Filters | None = None, limit: int | None = None) -> list[MomentMatch]:
+    def cosines(self, space_key: str, vector: Vector, column: str, moment_ids: Collection[str]) -> dict[str, float]:
+        """Exact similarity of named moments to `vector`; ids that are not there are left out."""
+        with guarded(self._directory, "the index"):
+            rows = self._tables.select_in(moments_table(space_key), "moment_id", moment_ids, ["moment_id", column])
+        if not rows:
+            return {}
+        values = np.asarray([row[column] for row in rows], np.float32) @ np.asarray(vector, np.float32)
+        return {row["moment_id"]: float(value) for row, value in zip(rows, values, strict=True)}
+
+    def vector_of(self, space_key: str, moment_id: str, column: str, filters: Filters) -> list[float] | None:
+        """The stored vector of a moment; None where `filters` hide it or there is none. `column` as in `retrieve`."""
+        _check(column)
+        live = self.catalogue.live(filters)
+        if not live:
+            return None
+        where = f"{one_of('moment_id', [moment_id])} AND {_where(filters, live)}"
+        with guarded(self._directory, "the index"):
+            found = self._tables.select(moments_table(space_key), where, ["content_key", column])
+        rows = [] if found is None else [row for row in found.to_pylist() if row["content_key"] in live]
+        return list(rows[0][column]) if rows else None
+
+    def moments(self, space_key: str, filters: Filters | None = None, limit: int | None = None) -> list[StoredMoment]:
         """Visible moments as they lie in time, by asset."""
         filters = filters or Filters()
         live = self.catalogue.live(filters)
@@ -138,18 +149,18 @@ class MomentIndex:
             return []
         with guarded(self._directory, "the index"):
             rows = self._tables.select(moments_table(space_key), _where(filters, live), _COLUMNS)
-        found = [] if rows is None else [_hit(row, live) for row in rows.to_pylist() if row["content_key"] in live]
-        found.sort(key=lambda hit: (hit.tenant, hit.asset_id, hit.kind, hit.start_ns))
+        found = [] if rows is None else [_moment(row, live) for row in rows.to_pylist() if row["content_key"] in live]
+        found.sort(key=lambda it: (it.tenant, it.asset_id, it.kind, it.start_ns))
         return found if limit is None else found[:limit]
 
-    def neighbours(self, space_key: str, hits: Collection[MomentMatch]) -> list[MomentMatch]:
-        """All moments of the contents that `hits` belong to: what `shots.group_into_shots` needs beside them."""
-        live = {hit.content_key: _asset_of(hit) for hit in hits}
+    def neighbours(self, space_key: str, moments: Collection[StoredMoment]) -> list[StoredMoment]:
+        """All moments of the contents that `moments` belong to, as shots are made of them."""
+        live = {moment.content_key: _asset_of(moment) for moment in moments}
         if not live:
             return []
         with guarded(self._directory, "the index"):
             rows = self._tables.select(moments_table(space_key), one_of("content_key", live), _COLUMNS)
-        return [] if rows is None else [_hit(row, live) for row in rows.to_pylist()]
+        return [] if rows is None else [_moment(row, live) for row in rows.to_pylist()]
 
     def thumbnails(self, space_key: str, moment_ids: Collection[str]) -> dict[str, bytes]:
         """JPEG bytes by moment id; ids that are not there are left out."""
@@ -200,23 +211,19 @@ def _worded(table: Any, text: str, where: str, count: int) -> list[dict[str, Any
     return rows
 
 
-def _cosines(table: Any, vector: Vector, column: str, moment_ids: Sequence[str]) -> dict[str, float]:
-    """Exact scores of moments that only the words found."""
-    if not moment_ids:
-        return {}
-    rows = table.search().where(one_of("moment_id", moment_ids)).select(["moment_id", column]).to_arrow()
-    values = np.asarray(rows[column].to_pylist(), np.float32) @ np.asarray(vector, np.float32)
-    return dict(zip(rows["moment_id"].to_pylist(), (float(value) for value in values), strict=True))
+def _check(column: str) -> None:
+    if column not in VECTORS:
+        raise ValueError(f"unknown vector column {column!r}")
 
 
-def _asset_of(hit: MomentMatch) -> LiveAsset:
-    return LiveAsset(hit.tenant, hit.project, hit.asset_id, hit.uri, hit.labels, hit.timecode, hit.file_offset_ns)
+def _asset_of(it: StoredMoment) -> LiveAsset:
+    return LiveAsset(it.tenant, it.project, it.asset_id, it.uri, it.labels, it.timecode, it.file_offset_ns)
 
 
-def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> MomentMatch:
+def _moment(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> StoredMoment:
     asset = live[row["content_key"]]
     fields = {name: row[name] for name in _COLUMNS if name != "tags"}
-    return MomentMatch(
+    return StoredMoment(
         **fields,
         tags=tuple((tag["label"], tag["score"]) for tag in row["tags"]),
         tenant=asset.tenant,
@@ -226,16 +233,4 @@ def _hit(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> MomentMatch:
         labels=asset.labels,
         timecode=asset.timecode,
         file_offset_ns=asset.file_offset_ns,
-    )
-
-
-def _scored(hit: MomentMatch, score: float, cosine: float | None, ranks: Mapping[str, int], text: str) -> MomentMatch:
-    words = matched_words(text, hit.text) if "text" in ranks else ()
-    return replace(
-        hit,
-        score=score,
-        cosine=cosine,
-        text_rank=ranks.get("text"),
-        matched=words,
-        why=why(cosine, ranks, words),
     )

@@ -1,4 +1,4 @@
-"""Joining two rankings of moments, and saying why one was found (pure)."""
+"""Two rankings of moments become one (pure)."""
 
 import math
 import re
@@ -34,17 +34,6 @@ def matched_words(query: str, text: str) -> tuple[str, ...]:
     """Words of `query` that `text` has in some form; a light stand-in for the index's stemmer, for display only."""
     held = {_stem(word) for word in _WORD.findall(text.lower())}
     return tuple(dict.fromkeys(word for word in _WORD.findall(query.lower()) if _stem(word) in held))
-
-
-def why(cosine: float | None, ranks: Mapping[str, int], words: Sequence[str]) -> str:
-    """One line for people. `ranks` by arm: `vector`, `text`."""
-    parts = []
-    if cosine is not None:
-        place = f", place {ranks['vector']}" if "vector" in ranks else ""
-        parts.append(f"similarity {cosine:.3f}{place}")
-    if "text" in ranks:
-        parts.append(f"text has {', '.join(words) or 'a form of the words'}, place {ranks['text']}")
-    return "; ".join(parts)
 
 
 def _stem(word: str) -> str:

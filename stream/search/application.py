@@ -1,0 +1,125 @@
+"""Search as one application: what the command line, the evaluation and a service ask."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from sinks.query.catalogue import Filters
+from sinks.query.moments import MomentIndex
+from stream.clock import Clock
+from stream.events.annotations import Space
+from stream.pipelines.settings import Settings
+from stream.search.answer import SearchAnswer
+from stream.search.encoding import QueryEncoder, image_column
+from stream.search.explanation import Explanation
+from stream.search.freshness import freshness_now
+from stream.search.hit import Hit
+from stream.search.request import MomentRef, SearchRefused, SearchRequest, Words
+from stream.search.retrieval import Match, Probe, best_matches
+from stream.search.shots import Shot, ShotHit, group_into_shots
+from stream.search.spaces import Spaces
+
+_MOMENTS_A_SHOT = 5
+"""One shot may hold many hits: so many times deeper than the limit is looked before they are joined."""
+_DEEPEST = 10_000
+"""So many moments are looked at for hits of enough assets."""
+
+
+class Search:
+    """Answers requests over the stores of `settings`. Keeps models open until it is closed. One thread at a time."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._clock = clock
+        self._spaces = Spaces(settings)
+        self._index = MomentIndex(settings.index_dir)
+        self._encoder = QueryEncoder(settings.cache_dir)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._encoder.close()
+
+    def answer(self, request: SearchRequest) -> SearchAnswer:
+        """Raises `SearchRefused` for what cannot be asked, `BadMedia` (`bad_picture`) for what is no picture, and
+        `Unavailable` where weights or the index cannot be read.
+        """
+        chosen = self._spaces.chosen(request.space)
+        freshness = freshness_now(self._index.catalogue, self._clock)
+        found = self._found(chosen.space, self._probe(chosen.space, request), request)
+        below = self._encoder.embedder(chosen.space).weak_below if isinstance(request.query, Words) else None
+        hits = self._hits(chosen.space, found, below)
+        explanation = self._explanation(chosen.space, found, below) if request.explain else None
+        return SearchAnswer(chosen.space, hits, freshness, explanation, chosen.choice_unreadable)
+
+    def _probe(self, space: Space, request: SearchRequest) -> Probe:
+        query = request.query
+        if isinstance(query, Words):
+            return Probe(self._encoder.encode(space, query), text=query.text)
+        column = image_column(space)
+        if not isinstance(query, MomentRef):
+            return Probe(self._encoder.encode(space, query), column)
+        vector = self._index.vector_of(space.key, query.moment_id, column, _permitted(Filters()))
+        if vector is None:
+            raise SearchRefused(
+                f"space {space.key} holds no moment {query.moment_id!r}: take its id from another answer",
+                code="unknown_moment",
+            )
+        return Probe(vector, column, without=query.moment_id)
+
+    def _found(self, space: Space, probe: Probe, request: SearchRequest) -> list[ShotHit[Match]]:
+        """The moments of each hit, best first."""
+        if request.group == "moment":
+            return [_alone(match) for match in self._matches(space, probe, request, request.limit)]
+        depth = request.limit * _MOMENTS_A_SHOT
+        if request.group == "shot":
+            return self._joined(space, self._matches(space, probe, request, depth))[: request.limit]
+        while True:
+            matches = self._matches(space, probe, request, depth)
+            assets = list(dict.fromkeys(_asset(match) for match in matches))[: request.limit]
+            if len(assets) == request.limit or len(matches) < depth or depth >= _DEEPEST:
+                return [hit for hit in self._joined(space, matches) if _asset(hit.hits[0]) in assets]
+            depth = min(depth * 4, _DEEPEST)
+
+    def _matches(self, space: Space, probe: Probe, request: SearchRequest, limit: int) -> list[Match]:
+        return best_matches(self._index, space.key, probe, _permitted(request.filters), limit=limit)
+
+    def _joined(self, space: Space, matches: Sequence[Match]) -> list[ShotHit[Match]]:
+        return group_into_shots(matches, self._index.neighbours(space.key, [match.moment for match in matches]))
+
+    def _hits(self, space: Space, found: Sequence[ShotHit[Match]], below: float | None) -> tuple[Hit, ...]:
+        first = [each.hits[0].moment.moment_id for each in found]
+        thumbnails = self._index.thumbnails(space.key, first)
+        return tuple(
+            Hit.of(
+                [match.moment for match in each.hits],
+                (each.shot.start_ns, each.shot.end_ns),
+                each.hits[0].reason,
+                weak=each.hits[0].reason.is_weak(below),
+                thumbnail=thumbnails.get(name, b""),
+            )
+            for name, each in zip(first, found, strict=True)
+        )
+
+    def _explanation(self, space: Space, found: Sequence[ShotHit[Match]], below: float | None) -> Explanation:
+        reasons = tuple(each.hits[0].reason for each in found)
+        return Explanation(reasons, below, self._spaces.holdings()[space.key].lacking)
+
+
+def _permitted(filters: Filters) -> Filters:
+    """What may be read of the index for this request: nothing here reads moments of which these filters were not asked
+    first. Rights of the caller (`Access`) belong here: they narrow the filters, so that the store never returns a row
+    that is hidden from the caller. Today whoever reads the stores may read all of them.
+    """
+    return filters
+
+
+def _alone(match: Match) -> ShotHit[Match]:
+    moment = match.moment
+    return ShotHit(Shot(moment.content_key, moment.kind, moment.start_ns, moment.end_ns), (match,))
+
+
+def _asset(match: Match) -> tuple[str, str]:
+    return match.moment.tenant, match.moment.asset_id

@@ -1,0 +1,79 @@
+"""Questions as vectors: the query side of a space's embedder, opened when it is first needed."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from models.pictures.files import pixels_of
+from models.protocol import Embedder, Floats, Predictions, Tagger
+from models.registry import ModelContext, load
+from stream.events.annotations import Space
+from stream.pipelines.settings import ModelChoice
+from stream.search.request import PictureFile, SearchRefused, Words
+
+
+class QueryEncoder:
+    """Keeps models open between questions, until it is closed. One thread at a time."""
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._context = ModelContext.of(cache_dir)
+        self._embedders: dict[str, Embedder] = {}
+        self._tagger: Tagger | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def encode(self, space: Space, query: Words | PictureFile) -> Floats:
+        """Words become a `vector`; a picture becomes what the space compares images in (`image_column`).
+
+        Raises `SearchRefused` (`space_changed`) where the weights at hand are not those of the space, `BadMedia`
+        (`bad_picture`), and `Unavailable` where weights are not there.
+        """
+        embedder = self.embedder(space)
+        if isinstance(query, Words):
+            return np.asarray(embedder.embed_text([query.text])[0])
+        pixels = pixels_of(query.data)
+        if space.image_dimensions is None:
+            empty = np.zeros((1, 0), np.float32)
+            return np.asarray(embedder.embed_images([pixels], Predictions(empty, empty))[0])
+        return np.asarray(embedder.embed_images([pixels], self._opened_tagger().predict([pixels]))[0])
+
+    def embedder(self, space: Space) -> Embedder:
+        """Raises `SearchRefused` (`space_changed`)."""
+        if space.key not in self._embedders:
+            embedder: Embedder = load("embedder", space.spec, self._context)
+            if embedder.space.key != space.key:
+                raise SearchRefused(
+                    f"the index was made with {space.key}, but {space.spec} is now {embedder.space.key};"
+                    " ingest again with the present weights, or put the old ones back",
+                    code="space_changed",
+                )
+            embedder.open()
+            self._embedders[space.key] = embedder
+        return self._embedders[space.key]
+
+    def close(self) -> None:
+        opened = [*self._embedders.values(), *([self._tagger] if self._tagger else [])]
+        self._embedders, self._tagger = {}, None
+        for model in opened:
+            model.close()
+
+    def _opened_tagger(self) -> Tagger:
+        """Spaces with a vector of their own for images are made of the default tagger's view."""
+        if self._tagger is None:
+            tagger: Tagger = load("tagger", ModelChoice().tagger, self._context)
+            tagger.open()
+            self._tagger = tagger
+        return self._tagger
+
+
+def image_column(space: Space) -> str:
+    """Where the space keeps the vectors that pictures are compared with."""
+    return "vector" if space.image_dimensions is None else "image_vector"

@@ -1,0 +1,68 @@
+"""What can be asked."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sinks.query.catalogue import Filters
+from stream.errors import StageError
+
+Grouping = Literal["moment", "shot", "asset"]
+"""`moment`: a hit is one moment. `shot`: a hit is all that was found of one shot. `asset`: hits are shots, `limit`
+counts assets, and the answer's groups hold the hits of each.
+"""
+
+
+class SearchRefused(StageError):
+    """The request cannot be answered as it stands; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Moments that show or say this."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise SearchRefused("the words are blank: say what to look for", code="blank_query")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """Moments that look like this picture: the bytes of its file (PNG, JPEG and others)."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MomentRef:
+    """Moments that look like one in the index, which is not among the hits itself."""
+
+    moment_id: str
+
+
+Query = Words | PictureFile | MomentRef
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """`space` is a key or the beginning of one; None is the space that search uses. `explain` asks for
+    `SearchAnswer.explanation`, which costs another look at the ledger. Raises `SearchRefused`.
+    """
+
+    query: Query
+    filters: Filters = field(default_factory=Filters)
+    space: str | None = None
+    limit: int = 10
+    group: Grouping = "shot"
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise SearchRefused(f"a limit of {self.limit} asks for nothing: ask for one hit or more", code="bad_limit")
+        start_ns, end_ns = self.filters.start_ns, self.filters.end_ns
+        if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+            raise SearchRefused(
+                f"the range from {start_ns} ns does not lie before {end_ns} ns: nothing can be between them",
+                code="empty_time_range",
+            )

@@ -1,0 +1,71 @@
+"""From a question in numbers to the best moments: the nearest by vector and the best by words, fused."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sinks.query.catalogue import Filters
+from sinks.query.moments import MomentIndex, Retrieved, StoredMoment, Vector
+from stream.search.explanation import Reason
+from stream.search.ranking import matched_words, places, reciprocal_ranks
+
+_FEWEST = 100
+"""What each ranking holds at least: fusion needs more than the few that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question as the index takes it. `vector` is L2-normalised and of the size of `column` (`vector` or
+    `image_vector`); with `text` too, both rankings are fused. The moment `without` is left out.
+    """
+
+    vector: Vector | None = None
+    column: str = "vector"
+    text: str | None = None
+    without: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A moment that answers a question. `score` is the fused one, comparable within one answer only."""
+
+    moment: StoredMoment
+    score: float
+    reason: Reason
+
+
+def best_matches(
+    index: MomentIndex, space_key: str, probe: Probe, filters: Filters | None = None, *, limit: int = 20
+) -> list[Match]:
+    """The best `limit` moments, best first. Where the probe has a vector, each has its exact similarity."""
+    found = index.retrieve(
+        space_key,
+        vector=probe.vector,
+        column=probe.column,
+        text=probe.text,
+        filters=filters,
+        depth=max(_FEWEST, 4 * limit),
+    )
+    vector_places = places([(name, -distance) for name, distance in found.distances.items()])
+    text_places = places(list(found.text_scores.items()))
+    scores = reciprocal_ranks([vector_places, text_places])
+    scores.pop(probe.without or "", None)
+    best = list(scores)[:limit]
+    similarity = _similarities(index, space_key, probe, found, best)
+
+    def match(name: str) -> Match:
+        moment, text_place = found.moments[name], text_places.get(name)
+        words = () if text_place is None else matched_words(probe.text or "", moment.text)
+        return Match(moment, scores[name], Reason(similarity.get(name), vector_places.get(name), text_place, words))
+
+    return [match(name) for name in best]
+
+
+def _similarities(
+    index: MomentIndex, space_key: str, probe: Probe, found: Retrieved, best: Collection[str]
+) -> dict[str, float]:
+    """Of moments that only the words found, it is asked for."""
+    near = {name: 1.0 - distance for name, distance in found.distances.items()}
+    worded = [name for name in best if name not in near]
+    if probe.vector is None or not worded:
+        return near
+    return near | index.cosines(space_key, probe.vector, probe.column, worded)

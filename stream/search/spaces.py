@@ -1,0 +1,100 @@
+"""The embedding spaces of an index, and which of them search uses."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinks.query.holdings import Holding, holdings
+from sinks.query.moments import MomentIndex
+from stream.events.annotations import Space
+from stream.files import read_small, replace_file
+from stream.pipelines.settings import Settings
+from stream.search.request import SearchRefused
+
+CHOICE_FILE = "search-space.json"
+EMPTY_INDEX = "empty_index"
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceChoice:
+    """What `Spaces.use` kept; `unreadable` where there is something that cannot be read."""
+
+    key: str | None = None
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSpace:
+    """The space of one answer; `choice_unreadable` where it is the default, as what was kept cannot be read."""
+
+    space: Space
+    choice_unreadable: bool = False
+
+
+class Spaces:
+    """A fresh view at every call, as other processes write."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._index_dir = settings.index_dir
+        self._choice = settings.state_dir / CHOICE_FILE
+
+    def listed(self) -> list[Space]:
+        return MomentIndex(self._index_dir).spaces()
+
+    def holdings(self) -> Mapping[str, Holding]:
+        """Of every space that there is."""
+        return holdings(self._index_dir)
+
+    def chosen(self, wanted: str | None = None) -> ChosenSpace:
+        """The named space, else the one of `use`, else the one that the latest roll-out filled. Raises `SearchRefused`
+        (`empty_index`, `unknown_space`).
+        """
+        listed = self.listed()
+        if not listed:
+            raise SearchRefused("the index is empty: ingest footage first", code=EMPTY_INDEX)
+        if wanted:
+            return ChosenSpace(matching(listed, wanted))
+        choice = read_choice(self._choice)
+        kept = [space for space in listed if space.key == choice.key]
+        return ChosenSpace(kept[0] if kept else newest(listed, self.holdings()), choice.unreadable)
+
+    def use(self, wanted: str) -> Space:
+        """Let search use this space from now on. Raises `SearchRefused` (`unknown_space`, `choice_not_kept`)."""
+        space = matching(self.listed(), wanted)
+        try:
+            replace_file(self._choice, json.dumps({"space": space.key}) + "\n")
+        except OSError as error:
+            raise SearchRefused(
+                f"{self._choice} cannot be written ({error.strerror}): search uses what it used before",
+                code="choice_not_kept",
+            ) from None
+        return space
+
+
+def matching(listed: Sequence[Space], prefix: str) -> Space:
+    """The one space whose key is this or begins so. Raises `SearchRefused` (`unknown_space`)."""
+    found = [space for space in listed if space.key == prefix] or [
+        space for space in listed if space.key.startswith(prefix)
+    ]
+    if len(found) != 1:
+        keys = ", ".join(space.key for space in listed) or "none"
+        raise SearchRefused(f"{prefix!r} names {len(found)} spaces; there are: {keys}", code="unknown_space")
+    return found[0]
+
+
+def newest(listed: Sequence[Space], held: Mapping[str, Holding]) -> Space:
+    """The one that the latest roll-out filled, where assets are ready."""
+    return max(listed, key=lambda space: (held[space.key].epoch_ms, space.spec == "conse", space.key))
+
+
+def read_choice(path: Path) -> SpaceChoice:
+    try:
+        kept = json.loads(read_small(path))
+    except FileNotFoundError:
+        return SpaceChoice()
+    except (OSError, ValueError, RecursionError):
+        kept = None
+    if isinstance(kept, dict) and isinstance(key := kept.get("space"), str):
+        return SpaceChoice(key)
+    return SpaceChoice(unreadable=True)
