@@ -31,6 +31,10 @@ class BadEvent(StageError):
     """The event itself is invalid: dead letter at once."""
 
 
+class BadRequest(StageError):
+    """What somebody asked cannot be answered as it stands; who asks can change it. No record is concerned."""
+
+
 class BadMedia(StageError):
     """The footage cannot be read or decoded: dead letter at once."""
 

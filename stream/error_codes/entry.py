@@ -9,6 +9,7 @@ class ErrorKind(StrEnum):
 
     BAD_EVENT = "BadEvent"
     BAD_MEDIA = "BadMedia"
+    BAD_REQUEST = "BadRequest"
     SUPERSEDED = "Superseded"
     RETRYABLE = "Retryable"
     UNAVAILABLE = "Unavailable"
@@ -21,6 +22,7 @@ class ErrorKind(StrEnum):
 EFFECTS = {
     ErrorKind.BAD_EVENT: "The event is invalid. Its record becomes a dead letter at once.",
     ErrorKind.BAD_MEDIA: "The footage cannot be read. Its record becomes a dead letter at once.",
+    ErrorKind.BAD_REQUEST: "What was asked cannot be answered as it stands. No record is concerned; ask again.",
     ErrorKind.SUPERSEDED: "The source changed. The cells of the old version are void; the new one is planned.",
     ErrorKind.RETRYABLE: "The fault may pass. The record is tried again a few times, then it becomes a dead letter.",
     ErrorKind.UNAVAILABLE: "Something that the stage needs is away. The stage waits, and no attempt is used up.",
@@ -47,6 +49,10 @@ def bad_event(code: str, meaning: str, advice: str) -> ErrorCode:
 
 def bad_media(code: str, meaning: str, advice: str) -> ErrorCode:
     return ErrorCode(code, (ErrorKind.BAD_MEDIA,), meaning, advice)
+
+
+def bad_request(code: str, meaning: str, advice: str) -> ErrorCode:
+    return ErrorCode(code, (ErrorKind.BAD_REQUEST,), meaning, advice)
 
 
 def retryable(code: str, meaning: str, advice: str) -> ErrorCode:

@@ -7,6 +7,7 @@ from stream.error_codes.entry import EFFECTS, ErrorCode
 from stream.error_codes.events import EVENTS
 from stream.error_codes.footage import FOOTAGE
 from stream.error_codes.processes import PROCESSES
+from stream.error_codes.requests import REQUESTS
 from stream.error_codes.sources import SOURCES
 from stream.error_codes.stores import STORES
 
@@ -16,6 +17,7 @@ GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Footage and decoding": FOOTAGE,
     "Kafka and deployments": BROKERS,
     "Stores and disk": STORES,
+    "Search requests": REQUESTS,
     "Models, processes and commands": PROCESSES,
 }
 ERROR_CODES: Mapping[str, ErrorCode] = {row.code: row for rows in GROUPS.values() for row in rows}

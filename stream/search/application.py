@@ -7,6 +7,7 @@ from typing import Self
 from sinks.query.catalogue import Filters
 from sinks.query.moments import MomentIndex
 from stream.clock import Clock
+from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.pipelines.settings import Settings
 from stream.search.answer import SearchAnswer
@@ -14,7 +15,7 @@ from stream.search.encoding import QueryEncoder, image_column
 from stream.search.explanation import Explanation
 from stream.search.freshness import freshness_now
 from stream.search.hit import Hit
-from stream.search.request import MomentRef, SearchRefused, SearchRequest, Words
+from stream.search.request import MomentRef, SearchRequest, Words
 from stream.search.retrieval import Match, Probe, best_matches
 from stream.search.shots import Shot, ShotHit, group_into_shots
 from stream.search.spaces import Spaces
@@ -43,7 +44,7 @@ class Search:
         self._encoder.close()
 
     def answer(self, request: SearchRequest) -> SearchAnswer:
-        """Raises `SearchRefused` for what cannot be asked, `BadMedia` (`bad_picture`) for what is no picture, and
+        """Raises `BadRequest` for what cannot be asked, `BadMedia` (`bad_picture`) for what is no picture, and
         `Unavailable` where weights or the index cannot be read.
         """
         chosen = self._spaces.chosen(request.space)
@@ -63,7 +64,7 @@ class Search:
             return Probe(self._encoder.encode(space, query), column)
         vector = self._index.vector_of(space.key, query.moment_id, column, _permitted(Filters()))
         if vector is None:
-            raise SearchRefused(
+            raise BadRequest(
                 f"space {space.key} holds no moment {query.moment_id!r}: take its id from another answer",
                 code="unknown_moment",
             )

@@ -9,9 +9,10 @@ import numpy as np
 from models.pictures.files import pixels_of
 from models.protocol import Embedder, Floats, Predictions, Tagger
 from models.registry import ModelContext, load
+from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.pipelines.settings import ModelChoice
-from stream.search.request import PictureFile, SearchRefused, Words
+from stream.search.request import PictureFile, Words
 
 
 class QueryEncoder:
@@ -33,7 +34,7 @@ class QueryEncoder:
     def encode(self, space: Space, query: Words | PictureFile) -> Floats:
         """Words become a `vector`; a picture becomes what the space compares images in (`image_column`).
 
-        Raises `SearchRefused` (`space_changed`) where the weights at hand are not those of the space, `BadMedia`
+        Raises `BadRequest` (`space_changed`) where the weights at hand are not those of the space, `BadMedia`
         (`bad_picture`), and `Unavailable` where weights are not there.
         """
         embedder = self.embedder(space)
@@ -46,11 +47,11 @@ class QueryEncoder:
         return np.asarray(embedder.embed_images([pixels], self._opened_tagger().predict([pixels]))[0])
 
     def embedder(self, space: Space) -> Embedder:
-        """Raises `SearchRefused` (`space_changed`)."""
+        """Raises `BadRequest` (`space_changed`)."""
         if space.key not in self._embedders:
             embedder: Embedder = load("embedder", space.spec, self._context)
             if embedder.space.key != space.key:
-                raise SearchRefused(
+                raise BadRequest(
                     f"the index was made with {space.key}, but {space.spec} is now {embedder.space.key};"
                     " ingest again with the present weights, or put the old ones back",
                     code="space_changed",

@@ -4,16 +4,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sinks.query.catalogue import Filters
-from stream.errors import StageError
+from stream.errors import BadRequest
 
 Grouping = Literal["moment", "shot", "asset"]
 """`moment`: a hit is one moment. `shot`: a hit is all that was found of one shot. `asset`: hits are shots, `limit`
 counts assets, and the answer's groups hold the hits of each.
 """
-
-
-class SearchRefused(StageError):
-    """The request cannot be answered as it stands; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +20,7 @@ class Words:
 
     def __post_init__(self) -> None:
         if not self.text.strip():
-            raise SearchRefused("the words are blank: say what to look for", code="blank_query")
+            raise BadRequest("the words are blank: say what to look for", code="blank_query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ Query = Words | PictureFile | MomentRef
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """`space` is a key or the beginning of one; None is the space that search uses. `explain` asks for
-    `SearchAnswer.explanation`, which costs another look at the ledger. Raises `SearchRefused`.
+    `SearchAnswer.explanation`, which costs another look at the ledger. Raises `BadRequest`.
     """
 
     query: Query
@@ -59,10 +55,10 @@ class SearchRequest:
 
     def __post_init__(self) -> None:
         if self.limit < 1:
-            raise SearchRefused(f"a limit of {self.limit} asks for nothing: ask for one hit or more", code="bad_limit")
+            raise BadRequest(f"a limit of {self.limit} asks for nothing: ask for one hit or more", code="bad_limit")
         start_ns, end_ns = self.filters.start_ns, self.filters.end_ns
         if start_ns is not None and end_ns is not None and start_ns >= end_ns:
-            raise SearchRefused(
+            raise BadRequest(
                 f"the range from {start_ns} ns does not lie before {end_ns} ns: nothing can be between them",
                 code="empty_time_range",
             )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sinks.query.holdings import Holding, holdings
 from sinks.query.moments import MomentIndex
+from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.files import read_small, replace_file
 from stream.pipelines.settings import Settings
-from stream.search.request import SearchRefused
 
 CHOICE_FILE = "search-space.json"
 EMPTY_INDEX = "empty_index"
@@ -47,12 +47,12 @@ class Spaces:
         return holdings(self._index_dir)
 
     def chosen(self, wanted: str | None = None) -> ChosenSpace:
-        """The named space, else the one of `use`, else the one that the latest roll-out filled. Raises `SearchRefused`
+        """The named space, else the one of `use`, else the one that the latest roll-out filled. Raises `BadRequest`
         (`empty_index`, `unknown_space`).
         """
         listed = self.listed()
         if not listed:
-            raise SearchRefused("the index is empty: ingest footage first", code=EMPTY_INDEX)
+            raise BadRequest("the index is empty: ingest footage first", code=EMPTY_INDEX)
         if wanted:
             return ChosenSpace(matching(listed, wanted))
         choice = read_choice(self._choice)
@@ -60,12 +60,12 @@ class Spaces:
         return ChosenSpace(kept[0] if kept else newest(listed, self.holdings()), choice.unreadable)
 
     def use(self, wanted: str) -> Space:
-        """Let search use this space from now on. Raises `SearchRefused` (`unknown_space`, `choice_not_kept`)."""
+        """Let search use this space from now on. Raises `BadRequest` (`unknown_space`, `choice_not_kept`)."""
         space = matching(self.listed(), wanted)
         try:
             replace_file(self._choice, json.dumps({"space": space.key}) + "\n")
         except OSError as error:
-            raise SearchRefused(
+            raise BadRequest(
                 f"{self._choice} cannot be written ({error.strerror}): search uses what it used before",
                 code="choice_not_kept",
             ) from None
@@ -73,13 +73,13 @@ class Spaces:
 
 
 def matching(listed: Sequence[Space], prefix: str) -> Space:
-    """The one space whose key is this or begins so. Raises `SearchRefused` (`unknown_space`)."""
+    """The one space whose key is this or begins so. Raises `BadRequest` (`unknown_space`)."""
     found = [space for space in listed if space.key == prefix] or [
         space for space in listed if space.key.startswith(prefix)
     ]
     if len(found) != 1:
         keys = ", ".join(space.key for space in listed) or "none"
-        raise SearchRefused(f"{prefix!r} names {len(found)} spaces; there are: {keys}", code="unknown_space")
+        raise BadRequest(f"{prefix!r} names {len(found)} spaces; there are: {keys}", code="unknown_space")
     return found[0]
 
 

@@ -16,13 +16,13 @@ from sinks.lance.sink import LanceSink
 from sinks.query.catalogue import Filters
 from sinks.query.moments import MomentIndex
 from stream.clock import ManualClock
-from stream.errors import BadMedia
+from stream.errors import BadMedia, BadRequest
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef
 from stream.pipelines.settings import Settings
 from stream.search.application import Search
 from stream.search.explanation import Reason
-from stream.search.request import Grouping, MomentRef, PictureFile, SearchRefused, SearchRequest, Words
+from stream.search.request import Grouping, MomentRef, PictureFile, SearchRequest, Words
 from stream.search.spaces import Spaces
 from tests.support.annotations import annotations, asset_deleted, events, planned, ref
 from tests.support.calibrated_space import WEAK_BELOW, CalibratedSpace
@@ -122,7 +122,7 @@ def test_a_moment_that_nobody_sees_is_not_known(desk: Desk) -> None:
     hidden = annotations(ref("hidden"), of=3, space=SPACE)
     list(desk.sink.process(events(hidden)))  # no plan names it yet
     for name in (gone, moment_ids(hidden)[0], "x' OR 'a'='a"):
-        with pytest.raises(SearchRefused) as refused:
+        with pytest.raises(BadRequest) as refused:
             desk.search.answer(SearchRequest(MomentRef(name)))
         assert refused.value.code == "unknown_moment"
 
@@ -202,7 +202,7 @@ def test_the_space_is_the_named_one_else_the_chosen_one_else_the_newest(desk: De
     assert spaces.chosen().space.key == older
     assert spaces.chosen("toy").space.key == newest
     assert desk.search.answer(SearchRequest(Words("red"))).space == SPACE
-    with pytest.raises(SearchRefused, match=f"names 0 spaces; there are: {older}, {newest}") as refused:
+    with pytest.raises(BadRequest, match=f"names 0 spaces; there are: {older}, {newest}") as refused:
         spaces.chosen("none")
     assert refused.value.code == "unknown_space"
 
@@ -211,14 +211,14 @@ def test_other_weights_than_those_of_the_index_are_refused(desk: Desk) -> None:
     changed = SPACE.model_copy(update={"digest": "f" * 32})
     item = annotations(ref(), of=1, space=changed)
     list(desk.sink.process(events(planned(of=1), item)))
-    with pytest.raises(SearchRefused, match=f"{SPACE.spec} is now {SPACE.key}") as refused:
+    with pytest.raises(BadRequest, match=f"{SPACE.spec} is now {SPACE.key}") as refused:
         desk.search.answer(SearchRequest(Words("red")))
     assert refused.value.code == "space_changed"
 
 
 def test_an_empty_index_is_refused(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, cache_dir=tmp_path)
-    with Search(settings, ManualClock()) as search, pytest.raises(SearchRefused) as refused:
+    with Search(settings, ManualClock()) as search, pytest.raises(BadRequest) as refused:
         search.answer(SearchRequest(Words("red")))
     assert refused.value.code == "empty_index"
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"

@@ -105,12 +105,12 @@ def say_unreadable_choice(shared: Context) -> None:
 @contextmanager
 def as_usage(shared: Context) -> Iterator[None]:
     """What search refuses, as a `UsageProblem`."""
-    from stream.search.request import SearchRefused
+    from stream.errors import BadRequest
     from stream.search.spaces import EMPTY_INDEX
 
     try:
         yield
-    except SearchRefused as refused:
+    except BadRequest as refused:
         if refused.code == EMPTY_INDEX:
             words = f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first"
             raise UsageProblem(words) from None

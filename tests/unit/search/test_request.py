@@ -8,9 +8,10 @@ import pytest
 
 from sinks.query.catalogue import Filters
 from sinks.query.holdings import Holding
+from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.search.answer import by_asset
-from stream.search.request import SearchRefused, SearchRequest, Words
+from stream.search.request import SearchRequest, Words
 from stream.search.spaces import SpaceChoice, matching, newest, read_choice
 from tests.support.hits import HIT, answer_of
 
@@ -26,7 +27,7 @@ SPACES = [Space(name=name, digest="0" * 32, dimensions=4, spec=name) for name in
     ],
 )
 def test_what_cannot_be_answered_is_refused(ask: Callable[[], object], code: str) -> None:
-    with pytest.raises(SearchRefused) as refused:
+    with pytest.raises(BadRequest) as refused:
         ask()
     assert refused.value.code == code
 
@@ -60,11 +61,11 @@ def test_a_space_is_named_by_its_key_or_a_beginning_of_one_alone() -> None:
     assert matching(SPACES, other.key) == other
     longer = otter.model_copy(update={"digest": otter.digest[:11] + "1"})
     assert matching([otter, other], "ott") == otter
-    with pytest.raises(SearchRefused, match="names 2 spaces"):
+    with pytest.raises(BadRequest, match="names 2 spaces"):
         matching([otter, longer], "ott")
-    with pytest.raises(SearchRefused, match="'ot' names 2 spaces; there are: conse_0"):
+    with pytest.raises(BadRequest, match="'ot' names 2 spaces; there are: conse_0"):
         matching(SPACES, "ot")
-    with pytest.raises(SearchRefused, match="'x' names 0 spaces; there are: none"):
+    with pytest.raises(BadRequest, match="'x' names 0 spaces; there are: none"):
         matching([], "x")
 
 
