@@ -63,8 +63,8 @@ def test_each_public_class_is_defined_once() -> None:
 OTHERWISE_MEANT = {
     ("stream/cli/app.py", "dead-letters"): "the command about that stage's store",
     ("stream/cli/commands/assets.py", "caption"): "a field of a hit",
-    ("stream/cli/rendering/exports.py", "caption"): "a field of a hit",
-    ("stream/cli/rendering/hits.py", "caption"): "a field of a hit",
+    ("stream/search/exports.py", "caption"): "a field of a hit",
+    ("stream/search/hit.py", "caption"): "a field of a hit",
     ("stream/control/state.py", "rushes-control"): "the name of the app itself, which nothing else asks for",
     ("stream/deployment/kubernetes.py", "webhook"): "an object called after the option that makes it",
     ("stream/events/annotations.py", "caption"): "a column",
