@@ -108,7 +108,7 @@ def _read(
         if end is not None:
             return end
         if not any(each.track.packets for each in heard.values()):
-            return Unread(window, BadMedia("the video stream holds no picture", code="no_frames"), footage=False)
+            return _without_pictures(source, window, container)
         streams = {each.index: each for each in container.streams.video}
         film = choose([rank(streams[index], each.track.packets, each.track.seconds) for index, each in heard.items()])
         asks = asks_for_sound(heard[film].track, container_name(container))
@@ -125,6 +125,13 @@ def _read(
         return _from_packets(container, film, heard, window, limits)
     finally:
         container.close()
+
+
+def _without_pictures(source: Source, window: range, container: av.container.InputContainer) -> Unread:
+    """FFmpeg gives no packet of an encrypted Matroska track that it cannot make sense of. Raises `BadMedia`."""
+    if any(is_encrypted_track(source, window.start, stream.index) for stream in container.streams.video):
+        raise encrypted()
+    return Unread(window, BadMedia("the video stream holds no picture", code="no_frames"), footage=False)
 
 
 def _from_packets(
