@@ -16,10 +16,10 @@ class Store(Protocol):
     def replace(self, batch: Sequence[Annotations]) -> None:
         """Put whole segments in place of what their cells held, at most one per cell; an empty one clears it."""
 
-    def record(self, receipts: Sequence[LedgerEntry]) -> None:
+    def record(self, ledger_entries: Sequence[LedgerEntry]) -> None:
         """The ledger: what of each cell is durable, rows or not."""
 
-    def receipts(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
+    def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         """What is stored of these assets."""
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:

@@ -127,9 +127,9 @@ Outcomes = Mapping[str, Mapping[int, CellOutcome]]
 """By content key, then by segment."""
 
 
-def outcomes_of(receipts: Iterable[LedgerEntry]) -> Outcomes:
+def outcomes_of(ledger_entries: Iterable[LedgerEntry]) -> Outcomes:
     found: dict[str, dict[int, CellOutcome]] = {}
-    for item in receipts:
+    for item in ledger_entries:
         cells = found.setdefault(item.content_key, {})
         cells[item.segment] = cells.get(item.segment, CellOutcome()).joined(item)
     return found

@@ -123,11 +123,11 @@ class LedgerEntry:
         return cls(**rest, version=version, outcome=Outcome(row["outcome"]))
 
 
-def receipt_rows(receipts: Iterable[LedgerEntry]) -> pa.Table:
+def receipt_rows(ledger_entries: Iterable[LedgerEntry]) -> pa.Table:
     """`RECEIPT_SCHEMA` rows."""
     rows = [
         {**asdict(item), "version_ms": item.version.append_ms, "version_offset": item.version.offset}
-        for item in receipts
+        for item in ledger_entries
     ]
     return pa.Table.from_pylist(rows, schema=RECEIPT_SCHEMA)
 

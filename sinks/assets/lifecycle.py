@@ -131,18 +131,20 @@ class Settled:
     replans: tuple[tuple[AssetVersion, AssetPublished], ...] = ()
 
 
-def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion] = (), aim: Aim = NO_AIM) -> Settled:
-    """Judge every attempt, choose the live one, raise the watermark. `echo`: versions whose events came again, so
-    what was said about them may have been lost with the process that said it, and is said once more; with a retirement
-    also what it led to. `aim`: of the latest roll-out that is known.
+def settle(
+    state: AssetState, outcomes: Outcomes, redelivered: Collection[AssetVersion] = (), aim: Aim = NO_AIM
+) -> Settled:
+    """Judge every attempt, choose the live one, raise the watermark. `redelivered`: versions whose events came again.
+    What was said about them may have been lost with the process that said it, so it is said once more, with a
+    retirement also what it led to. `aim`: of the latest roll-out that is known.
     """
     before = state.retirement.deleted
     state = _without(state, lambda item: before is not None and item.version <= before)
     standings = _standings(state, outcomes)
     live = _live(state.attempts, standings)
-    retired = _retired_by_deletion(state, echo)
+    retired = _retired_by_deletion(state, redelivered)
     if live is not None and standings[live.version].status is AssetStatus.READY:
-        if state.retirement.up_to != live.version or live.version in echo:
+        if state.retirement.up_to != live.version or live.version in redelivered:
             retired += (_retire(state, live.version, live.content_key),)
         state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
         floor = live.version
@@ -155,13 +157,13 @@ def settle(state: AssetState, outcomes: Outcomes, echo: Collection[AssetVersion]
     if lost:
         state = _with_lost(state, lost)
         standings = _standings(state, outcomes)
-    if retired and not {item.up_to for item in retired}.isdisjoint(echo):
-        echo = {*echo, *in_vain}
-    replans = _replans(state, in_vain, standings, echo)
+    if retired and not {item.up_to for item in retired}.isdisjoint(redelivered):
+        redelivered = {*redelivered, *in_vain}
+    replans = _replans(state, in_vain, standings, redelivered)
     asked = {version for version, _ in replans}
-    state, overtaken = _overtaken(state, standings, echo, aim)
+    state, overtaken = _overtaken(state, standings, redelivered, aim)
     replans += tuple(item for item in overtaken if item[0] not in asked)
-    changed = _changed(state, standings, echo)
+    changed = _changed(state, standings, redelivered)
     return Settled(
         state=_announced(state, standings, live, asked),
         newest=standings[state.attempts[-1].version] if state.attempts else Standing(AssetStatus.DELETED),
@@ -217,23 +219,23 @@ def _retire(state: AssetState, up_to: AssetVersion, keep: str | None) -> Content
     return ContentRetired(tenant=state.tenant, asset_id=state.asset_id, up_to=up_to, keep=keep)
 
 
-def _retired_by_deletion(state: AssetState, echo: Collection[AssetVersion]) -> tuple[ContentRetired, ...]:
+def _retired_by_deletion(state: AssetState, redelivered: Collection[AssetVersion]) -> tuple[ContentRetired, ...]:
     mark = state.retirement.deleted
-    if mark is None or (mark == state.deletion_announced and mark not in echo):
+    if mark is None or (mark == state.deletion_announced and mark not in redelivered):
         return ()
     return (_retire(state, mark, None),)
 
 
 def _changed(
-    state: AssetState, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion]
+    state: AssetState, standings: Mapping[AssetVersion, Standing], redelivered: Collection[AssetVersion]
 ) -> tuple[AssetChanged, ...]:
     told = [
         _status(state, item, standings[item.version])
         for item in state.attempts
-        if item.announced is not standings[item.version].status or item.version in echo
+        if item.announced is not standings[item.version].status or item.version in redelivered
     ]
     mark = state.retirement.deleted
-    if mark is not None and (mark != state.deletion_announced or mark in echo):
+    if mark is not None and (mark != state.deletion_announced or mark in redelivered):
         told.append(_deletion(state, mark))
     return tuple(told)
 
@@ -288,7 +290,7 @@ def _replans(
     state: AssetState,
     in_vain: Collection[AssetVersion],
     standings: Mapping[AssetVersion, Standing],
-    echo: Collection[AssetVersion],
+    redelivered: Collection[AssetVersion],
 ) -> tuple[tuple[AssetVersion, AssetPublished], ...]:
     """New publications of contents that wait for cells which were retired after plan had seen them, and of the newest
     version when decode found another source than plan had.
@@ -298,12 +300,15 @@ def _replans(
         (item.version, _published(state, item))
         for item in newest.values()
         if item.has_whole_uri
-        and ((item.version in in_vain and _is_due(state, item, echo)) or _follows_source(state, item, standings, echo))
+        and (
+            (item.version in in_vain and _is_due(state, item, redelivered))
+            or _follows_source(state, item, standings, redelivered)
+        )
     )
 
 
 def _overtaken(
-    state: AssetState, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion], aim: Aim
+    state: AssetState, standings: Mapping[AssetVersion, Standing], redelivered: Collection[AssetVersion], aim: Aim
 ) -> tuple[AssetState, tuple[tuple[AssetVersion, AssetPublished], ...]]:
     """The newest version once more, where a later roll-out with another space came while it was at work: its cells are
     scattered over two spaces, or all in the former one. Until the last process of the former one has ended, such a plan
@@ -316,7 +321,7 @@ def _overtaken(
     later = max(aim.epoch_ms, found.epoch_ms)
     behind = aim.epoch_ms > found.epoch_ms and aim.space not in ("", found.space)
     finishing = found.status is AssetStatus.READY and newest.announced is not AssetStatus.READY
-    due = newest.version in echo if newest.overtaken else found.scattered or (behind and finishing)
+    due = newest.version in redelivered if newest.overtaken else found.scattered or (behind and finishing)
     asked = state.asked if state.asked_epoch_ms == later else 0
     if not due or asked > MAX_ASKED:
         return state, ()
@@ -325,16 +330,16 @@ def _overtaken(
     return state.model_copy(update=update), ((newest.version, _published(state, newest)),)
 
 
-def _is_due(state: AssetState, newest: Attempt, echo: Collection[AssetVersion]) -> bool:
+def _is_due(state: AssetState, newest: Attempt, redelivered: Collection[AssetVersion]) -> bool:
     """Whether a content may be asked for: once, and again if that may have been lost. Every plan that was asked looked
     at the stores after the retirement; one that goes wrong all the same would go wrong for ever.
     """
     asked = {item.version for item in state.attempts if item.content_key == newest.content_key and item.replanned}
-    return not asked or not asked.isdisjoint(echo)
+    return not asked or not asked.isdisjoint(redelivered)
 
 
 def _follows_source(
-    state: AssetState, item: Attempt, standings: Mapping[AssetVersion, Standing], echo: Collection[AssetVersion]
+    state: AssetState, item: Attempt, standings: Mapping[AssetVersion, Standing], redelivered: Collection[AssetVersion]
 ) -> bool:
     """Whether the newest version's source has just changed and asking plan again is worth it: not when the version
     before ended in the same way, as a file that is being written changes for ever. Where one that had come to its end
@@ -344,7 +349,7 @@ def _follows_source(
     if item is not newest or standings[item.version].code != SUPERSEDED:
         return False
     if item.replanned:
-        return item.version in echo
+        return item.version in redelivered
     if item.announced is not None and item.announced.final:
         return standings[item.version].superseded > item.superseded
     return not (before and before[-1].replanned and standings[before[-1].version].code == SUPERSEDED)

@@ -22,12 +22,12 @@ from stream.events.grid import SEGMENT_NS
 from stream.events.ids import AssetVersion, digest
 from stream.events.progress import segment_report
 
-Word = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
+AssetEvent = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
 """What is said about a whole asset."""
 
 
 @dataclass(slots=True)
-class Intake:
+class SinkBatch:
     """`events`: the last event of each asset, which derived events inherit from. `names`: (tenant, asset id) by key.
     `ids`: of all events.
     """
@@ -35,7 +35,7 @@ class Intake:
     ids: list[str] = field(default_factory=list)
     annotations: list[Annotations] = field(default_factory=list)
     failures: list[SegmentFailed] = field(default_factory=list)
-    words: list[tuple[str, Word]] = field(default_factory=list)
+    asset_events: list[tuple[str, AssetEvent]] = field(default_factory=list)
     events: dict[str, Event] = field(default_factory=dict)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     sources: dict[tuple[str, AssetVersion, int], Event] = field(default_factory=dict)
@@ -45,10 +45,13 @@ class Intake:
         """What the batch was planned for and made by."""
         headers = [item.header for item in self.annotations]
         made = [Aim(space=header.space.key, epoch_ms=header.epoch_ms) for header in headers]
-        return [*made, *(word.aim for _, word in self.words if isinstance(word, AssetPlanned))]
+        return [
+            *made,
+            *(asset_event.aim for _, asset_event in self.asset_events if isinstance(asset_event, AssetPlanned)),
+        ]
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> "Intake":
+    def of(cls, events: Sequence[Event]) -> "SinkBatch":
         """Raises `BadEvent` for a deletion without a version (plan sets it) and for payloads no sink reads."""
         batch = cls()
         for event in events:
@@ -66,13 +69,13 @@ class Intake:
                 self.failures.append(data)
                 self._cell(event, data.asset, data.segment)
             case AssetPlanned() | AssetFailed():
-                self.words.append((self._asset(event, data.asset.tenant, data.asset.asset_id), data))
+                self.asset_events.append((self._asset(event, data.asset.tenant, data.asset.asset_id), data))
             case AssetDeleted():
                 if data.version is None:
                     raise BadEvent("a deletion reached a sink without its version", code="invalid_payload")
-                self.words.append((self._asset(event, event.tenant, data.asset_id), data))
+                self.asset_events.append((self._asset(event, event.tenant, data.asset_id), data))
             case ContentRetired():
-                self.words.append((self._asset(event, data.tenant, data.asset_id), data))
+                self.asset_events.append((self._asset(event, data.tenant, data.asset_id), data))
             case _:
                 raise BadEvent(f"no sink reads {event.type!r}", code="unknown_type")
 
@@ -92,7 +95,7 @@ Lengths = Mapping[tuple[str, AssetVersion], tuple[int, int]]
 
 
 def progress(
-    batch: Intake, stage: str, void: Sequence[AnnotationsHeader], lengths: Lengths | None = None
+    batch: SinkBatch, stage: str, void: Sequence[AnnotationsHeader], lengths: Lengths | None = None
 ) -> list[Event]:
     """One `SegmentProgressed` per asset version and segment of the batch, void rows as superseded.
 

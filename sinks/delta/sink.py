@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sinks.assets.fold import fold
 from sinks.assets.ledger_entries import LedgerEntry
-from sinks.assets.sink_batch import Intake, progress
+from sinks.assets.sink_batch import SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.delta.store import DeltaStore
@@ -46,7 +46,7 @@ class DeltaSink:
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
-        batch = Intake.of(events)
+        batch = SinkBatch.of(events)
         try:
             with guarded(self._directory, "the Delta table", writer=True):
                 require_space(self._directory, self._min_free_bytes)
@@ -70,8 +70,8 @@ class DeltaSink:
             self._cadence.done()
         return []
 
-    def _commit(self, batch: Intake) -> list[Event]:
-        stored = self.store.receipts(batch.names)
+    def _commit(self, batch: SinkBatch) -> list[Event]:
+        stored = self.store.ledger_entries(batch.names)
         retired = self._retire(batch)
         folded = fold(batch.annotations, {item.cell: item.order for item in stored}, retired)
         self.store.replace(folded.replace)
@@ -88,21 +88,21 @@ class DeltaSink:
             self.maintain()
         return progress(batch, "parquet", folded.void)
 
-    def _retire(self, batch: Intake) -> dict[str, Retirement]:
+    def _retire(self, batch: SinkBatch) -> dict[str, Retirement]:
         """The watermarks of the batch's assets, raised by what the batch says and remembered."""
         held = self.store.retirements(batch.names)
         raised = dict(held)
-        for key, word in batch.words:
-            if (mark := _mark(word)) is not None:
+        for key, asset_event in batch.asset_events:
+            if (mark := _mark(asset_event)) is not None:
                 raised[key] = raised.get(key, NOTHING_RETIRED).joined(mark)
         self.store.retire({key: mark for key, mark in raised.items() if mark != held.get(key)})
         return raised
 
 
-def _mark(word: object) -> Retirement | None:
-    match word:
+def _mark(asset_event: object) -> Retirement | None:
+    match asset_event:
         case AssetDeleted():
-            return Retirement(deleted=word.version)
+            return Retirement(deleted=asset_event.version)
         case ContentRetired():
-            return Retirement.of(word)
+            return Retirement.of(asset_event)
     return None

@@ -45,12 +45,12 @@ class DeltaStore:
     def open(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def receipts(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
+    def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         return [
             LedgerEntry.from_row(row) for row in self._select(SEGMENTS, one_of("asset_key", asset_keys)).to_pylist()
         ]
 
-    def receipts_of(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
+    def ledger_entries_of(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the receipts of these segments, in any space."""
         return self._select(SEGMENTS, one_of("segment_id", segment_ids), columns)
 
@@ -80,9 +80,9 @@ class DeltaStore:
         """`delta_schema` rows of `cells` in place of what they held."""
         self._overwrite(MOMENTS, rows, _cells(cells))
 
-    def record(self, receipts: Sequence[LedgerEntry]) -> None:
-        if receipts:
-            self._overwrite(SEGMENTS, receipt_rows(receipts), _cells([item.cell for item in receipts]))
+    def record(self, ledger_entries: Sequence[LedgerEntry]) -> None:
+        if ledger_entries:
+            self._overwrite(SEGMENTS, receipt_rows(ledger_entries), _cells([item.cell for item in ledger_entries]))
 
     def retire(self, retired: Mapping[str, Retirement]) -> None:
         """Remember watermarks, before the sweep they ask for."""

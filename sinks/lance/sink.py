@@ -18,7 +18,7 @@ from sinks.assets.lifecycle import (
     planned,
     settle,
 )
-from sinks.assets.sink_batch import Intake, Word, progress
+from sinks.assets.sink_batch import AssetEvent, SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.lance.store import LanceIndex
@@ -70,7 +70,7 @@ class LanceSink:
 
         Raises `Unavailable` while the store cannot be written.
         """
-        batch = Intake.of(events)
+        batch = SinkBatch.of(events)
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
         try:
             with guarded(self._directory, "the index", writer=True):
@@ -119,20 +119,20 @@ class LanceSink:
             self._cadence.done()
         return outputs
 
-    def _commit(self, batch: Intake) -> list[Event]:
+    def _commit(self, batch: SinkBatch) -> list[Event]:
         states = self.store.states(batch.names)
-        stored = self.store.receipts(batch.names)
-        echo = _apply_words(batch, states)
+        stored = self.store.ledger_entries(batch.names)
+        redelivered = _apply_asset_events(batch, states)
         folded = _folded(batch, stored, states)
         held = {item.cell: item for item in stored}
         failures = [LedgerEntry.failed(item, self._clock.now_ms()) for item in batch.failures]
-        _echo_cells(echo, states, folded.known, known_failures(failures, held))
+        _add_redelivered_cells(redelivered, states, folded.known, known_failures(failures, held))
         self.store.replace(folded.replace)
         done = [LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace]
         written = [*done, *worst_failures(failures, held)]
         self.store.record(written)
         held.update((item.cell, item) for item in written)
-        outputs = self._settle(batch, states, list(held.values()), echo)
+        outputs = self._settle(batch, states, list(held.values()), redelivered)
         self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
         outputs += self._expired_with(batch)
         if self._cadence.due() and batch.ids:
@@ -147,27 +147,27 @@ class LanceSink:
 
     def _settle(
         self,
-        batch: Intake,
+        batch: SinkBatch,
         states: Mapping[str, AssetState],
-        receipts: Sequence[LedgerEntry],
-        echo: Mapping[str, set[AssetVersion]],
+        ledger_entries: Sequence[LedgerEntry],
+        redelivered: Mapping[str, set[AssetVersion]],
     ) -> list[Event]:
         by_asset: dict[str, list[LedgerEntry]] = {}
-        for item in receipts:
+        for item in ledger_entries:
             by_asset.setdefault(item.asset_key, []).append(item)
         settled = {
-            key: settle(state, outcomes_of(by_asset.get(key, ())), echo.get(key, ()), self._aim)
+            key: settle(state, outcomes_of(by_asset.get(key, ())), redelivered.get(key, ()), self._aim)
             for key, state in states.items()
         }
         self.store.save((item.state, item.newest) for item in settled.values())
-        self._sweep(receipts, {key: item.state.retirement for key, item in settled.items()})
+        self._sweep(ledger_entries, {key: item.state.retirement for key, item in settled.items()})
         return [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
 
-    def _sweep(self, receipts: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> None:
+    def _sweep(self, ledger_entries: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> None:
         """Delete the void rows of every asset whose ledger shows some."""
         due = {
             item.asset_key
-            for item in receipts
+            for item in ledger_entries
             if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
         }
         self.store.sweep({key: retired[key] for key in due})
@@ -180,7 +180,7 @@ class LanceSink:
         self.store.save((item.state, item.newest) for item in over.values())
         return self._endings_told(over)
 
-    def _expired_with(self, batch: Intake) -> list[Event]:
+    def _expired_with(self, batch: SinkBatch) -> list[Event]:
         """What `_expire` said with events that now come again."""
         known = self._endings.intersection(batch.ids)
         return self._endings_told({key: ended_before(state) for key, state in self.store.ended_by(known).items()})
@@ -199,22 +199,22 @@ class LanceSink:
         )
 
 
-def _apply_words(batch: Intake, states: dict[str, AssetState]) -> dict[str, set[AssetVersion]]:
+def _apply_asset_events(batch: SinkBatch, states: dict[str, AssetState]) -> dict[str, set[AssetVersion]]:
     """Bring `states` up to date; returns the versions that were spoken of again without news."""
-    echo: dict[str, set[AssetVersion]] = {}
-    for key, word in batch.words:
+    redelivered: dict[str, set[AssetVersion]] = {}
+    for key, asset_event in batch.asset_events:
         tenant, asset_id = batch.names[key]
         before = states.get(key) or AssetState(
             tenant=tenant, asset_id=asset_id, project=batch.events[key].project or "default"
         )
-        states[key], version = _spoken(before, word)
-        if states[key] == before and not isinstance(word, ContentRetired):
-            echo.setdefault(key, set()).add(version)
-    return echo
+        states[key], version = _applied(before, asset_event)
+        if states[key] == before and not isinstance(asset_event, ContentRetired):
+            redelivered.setdefault(key, set()).add(version)
+    return redelivered
 
 
-def _echo_cells(
-    echo: dict[str, set[AssetVersion]],
+def _add_redelivered_cells(
+    redelivered: dict[str, set[AssetVersion]],
     states: Mapping[str, AssetState],
     known: Iterable[AnnotationsHeader],
     failures: Iterable[LedgerEntry],
@@ -226,23 +226,25 @@ def _echo_cells(
     cells += [(it.asset_key, it.content_key, it.segment, it.version) for it in failures]
     for key, content_key, segment, version in cells:
         attempts = states[key].attempts if key in states else ()
-        echo.setdefault(key, set()).update(it.version for it in attempts if it.relies_on(content_key, segment, version))
+        redelivered.setdefault(key, set()).update(
+            it.version for it in attempts if it.relies_on(content_key, segment, version)
+        )
 
 
-def _spoken(state: AssetState, word: Word) -> tuple[AssetState, AssetVersion]:
-    match word:
+def _applied(state: AssetState, asset_event: AssetEvent) -> tuple[AssetState, AssetVersion]:
+    match asset_event:
         case AssetPlanned():
-            return planned(state, word), word.asset.version
+            return planned(state, asset_event), asset_event.asset.version
         case AssetFailed():
-            return failed(state, word), word.asset.version
+            return failed(state, asset_event), asset_event.asset.version
         case AssetDeleted():
-            assert word.version is not None
-            return deleted(state, word.version, code=deletion_code(state)), word.version
+            assert asset_event.version is not None
+            return deleted(state, asset_event.version, code=deletion_code(state)), asset_event.version
         case ContentRetired():
-            return state.retired(Retirement.of(word)), word.up_to
+            return state.retired(Retirement.of(asset_event)), asset_event.up_to
 
 
-def _folded(batch: Intake, stored: Sequence[LedgerEntry], states: Mapping[str, AssetState]) -> Fold:
+def _folded(batch: SinkBatch, stored: Sequence[LedgerEntry], states: Mapping[str, AssetState]) -> Fold:
     orders = {item.cell: item.order for item in stored if item.space}
     return fold(batch.annotations, orders, {key: state.retirement for key, state in states.items()})
 

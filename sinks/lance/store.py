@@ -110,7 +110,7 @@ class LanceIndex:
         marks = {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows.to_pylist()}
         return under_watermark(cells, marks)
 
-    def receipts(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
+    def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         table = self.tables.find(SEGMENTS)
         if table is None:
             return []
@@ -138,11 +138,11 @@ class LanceIndex:
             self._register(key, space)
         self.tables.merge(name, rows, "moment_id", replacing=one_of("segment_id", segment_ids))
 
-    def record(self, receipts: Sequence[LedgerEntry]) -> None:
+    def record(self, ledger_entries: Sequence[LedgerEntry]) -> None:
         """Ledger rows, unique by cell, in one commit."""
-        if receipts:
+        if ledger_entries:
             self.tables.ensure(SEGMENTS, RECEIPT_SCHEMA, keyed=("segment_id", "asset_key"))
-            self.tables.merge(SEGMENTS, receipt_rows(receipts), ["segment_id", "space"])
+            self.tables.merge(SEGMENTS, receipt_rows(ledger_entries), ["segment_id", "space"])
 
     def save(self, states: Iterable[tuple[AssetState, Standing]]) -> None:
         """Asset rows: from here on search shows the live versions. One commit."""

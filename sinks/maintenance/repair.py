@@ -44,8 +44,8 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
 
 
 def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell], spaces: dict[str, Space]) -> None:
-    source = {item.cell: item for item in stores.lance.receipts(keys) if item.cell in cells}
-    held = {item.cell for item in stores.delta.receipts(keys) if item.cell in cells}
+    source = {item.cell: item for item in stores.lance.ledger_entries(keys) if item.cell in cells}
+    held = {item.cell for item in stores.delta.ledger_entries(keys) if item.cell in cells}
     for key, space in spaces.items():
         rows = stores.lance.rows(keys, key)
         mine = {cell for cell in source if cell.space == key}
@@ -58,8 +58,8 @@ def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell
 
 
 def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell], spaces: dict[str, Space]) -> None:
-    source = {item.cell: item for item in stores.delta.receipts(keys) if item.cell in cells}
-    held = {item.cell for item in stores.lance.receipts(keys) if item.cell in cells and item.space}
+    source = {item.cell: item for item in stores.delta.ledger_entries(keys) if item.cell in cells}
+    held = {item.cell for item in stores.lance.ledger_entries(keys) if item.cell in cells and item.space}
     for key, space in spaces.items():
         mine = {cell for cell in source if cell.space == key}
         rows = stores.delta.rows(keys, key)
@@ -89,11 +89,11 @@ def _strays(tables: Sequence[pa.Table], cells: Collection[SpaceCell]) -> set[Spa
 def _adopt(stores: Stores, keys: Sequence[str], spaces: dict[str, Space]) -> None:
     """Judge the assets anew; those without a state get one from their rows."""
     states = stores.lance.states(keys)
-    receipts = stores.lance.receipts(keys)
+    ledger_entries = stores.lance.ledger_entries(keys)
     retired = stores.delta.retirements(keys)
     settled = []
     for key in keys:
-        mine = [item for item in receipts if item.asset_key == key]
+        mine = [item for item in ledger_entries if item.asset_key == key]
         state = states.get(key) or _state_of(stores, mine, retired.get(key, NOTHING_RETIRED), spaces)
         if state is not None:
             item = settle(state, outcomes_of(mine))
@@ -102,9 +102,9 @@ def _adopt(stores: Stores, keys: Sequence[str], spaces: dict[str, Space]) -> Non
 
 
 def _state_of(
-    stores: Stores, receipts: Sequence[LedgerEntry], retirement: Retirement, spaces: dict[str, Space]
+    stores: Stores, ledger_entries: Sequence[LedgerEntry], retirement: Retirement, spaces: dict[str, Space]
 ) -> AssetState | None:
-    done = [item for item in receipts if item.outcome is Outcome.DONE]
+    done = [item for item in ledger_entries if item.outcome is Outcome.DONE]
     if not done:
         return None
     newest = max(done, key=lambda item: item.order)

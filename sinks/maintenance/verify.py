@@ -78,15 +78,17 @@ def verify(lance_directory: Path, delta_directory: Path) -> Report:
         reports = {key: SpaceReport(key) for key in stores.spaces()}
         touched: set[str] = set()
         for keys in chunks(stores.assets()):
-            lance, delta = _orders(stores.lance.receipts(keys)), _orders(stores.delta.receipts(keys))
+            lance, delta = _orders(stores.lance.ledger_entries(keys)), _orders(stores.delta.ledger_entries(keys))
             for space, report in reports.items():
                 _compare(report, _lance_rows(stores, keys, space), stores.delta.rows(keys, space))
             for cell in lance.keys() | delta.keys():
                 if lance.get(cell) != delta.get(cell):
                     reports[cell.space].cells.add(cell)
             different = {cell.segment_id for report in reports.values() for cell in report.cells}
-            receipts = [*stores.lance.receipts(keys), *stores.delta.receipts(keys)] if different else []
-            touched |= {item.asset_key for item in receipts if item.segment_id in different}
+            ledger_entries = (
+                [*stores.lance.ledger_entries(keys), *stores.delta.ledger_entries(keys)] if different else []
+            )
+            touched |= {item.asset_key for item in ledger_entries if item.segment_id in different}
         return Report(list(reports.values()), touched)
 
 
@@ -95,8 +97,8 @@ def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield keys[start : start + _ASSETS_AT_ONCE]
 
 
-def _orders(receipts: Collection[LedgerEntry]) -> dict[SpaceCell, tuple[Order, int]]:
-    return {item.cell: (item.order, item.moment_count) for item in receipts if item.outcome is Outcome.DONE}
+def _orders(ledger_entries: Collection[LedgerEntry]) -> dict[SpaceCell, tuple[Order, int]]:
+    return {item.cell: (item.order, item.moment_count) for item in ledger_entries if item.outcome is Outcome.DONE}
 
 
 def _lance_rows(stores: Stores, keys: Sequence[str], space: str) -> pa.Table:

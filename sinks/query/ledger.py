@@ -69,7 +69,7 @@ class DeltaLedger:
     ) -> dict[str, Order]:
         """As `LanceLedger.writes`."""
         with guarded(self._directory, "the Delta table"):
-            rows = DeltaStore(self._directory).receipts_of(segment_ids, _COLUMNS).to_pylist()
+            rows = DeltaStore(self._directory).ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
         return _writes(rows, space_key, understand_digest, min_revision)
 
 

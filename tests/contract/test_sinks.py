@@ -80,7 +80,7 @@ def test_rows_are_stored_whole(sink: Sink) -> None:
     assert (first["labels"], first["day"], first["revision"]) == (["team=red"], "2023-11-14", 0)
     assert json.loads(first["stage_digests"]) == {"understand": "u1"}
     assert json.loads(first["models"])[0]["digest"] == "d1"
-    (receipt,) = sink.store.receipts([asset_key("acme", "clip")])
+    (receipt,) = sink.store.ledger_entries([asset_key("acme", "clip")])
     assert (receipt.order, receipt.moment_count) == (item.header.order, 2)
 
 
@@ -140,13 +140,13 @@ def test_an_empty_result_clears_and_is_a_receipt(sink: Sink) -> None:
     feed(sink, events(annotations(count=3)))
     feed(sink, events(annotations(count=0, epoch_ms=9)))
     assert rows_of(sink) == []
-    (receipt,) = sink.store.receipts([asset_key("acme", "clip")])
+    (receipt,) = sink.store.ledger_entries([asset_key("acme", "clip")])
     assert (receipt.outcome, receipt.moment_count, receipt.epoch_ms) == (Outcome.DONE, 0, 9)
 
 
 def test_an_empty_result_alone_is_a_receipt(sink: Sink) -> None:
     feed(sink, events(annotations(count=0)))
-    assert len(sink.store.receipts([asset_key("acme", "clip")])) == 1
+    assert len(sink.store.ledger_entries([asset_key("acme", "clip")])) == 1
     assert [space.key for space in sink.store.spaces()] == [SPACE.key]
 
 
@@ -186,7 +186,7 @@ def test_a_deleted_asset_leaves_nothing_and_can_be_published_again(sink: Sink) -
     feed(sink, [asset_deleted(ref(number=2))])
     feed(sink, events(annotations(segment=1)))
     assert rows_of(sink) == []
-    assert sink.store.receipts([asset_key("acme", "clip")]) == []
+    assert sink.store.ledger_entries([asset_key("acme", "clip")]) == []
     feed(sink, events(annotations(ref(number=3))))
     assert len(rows_of(sink)) == 2
 
@@ -218,7 +218,7 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
     sink.close()
     again = build(name, tmp_path / "store")
     assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
-    assert again.store.receipts([asset_key("acme", "clip")]) == []
+    assert again.store.ledger_entries([asset_key("acme", "clip")]) == []
     again.close()
 
 
@@ -306,8 +306,8 @@ def test_another_model_version_replaces_segment_by_segment_in_any_order(sink: Si
         assert found == sorted(
             (cell, held) for cell, held in newest.items() for _ in range(2 if held == "u1" else 1 + cell)
         )
-    receipts = sink.store.receipts([asset_key("acme", "clip")])
-    assert {(item.segment, item.understand_digest) for item in receipts} == {(cell, "u2") for cell in range(3)}
+    ledger_entries = sink.store.ledger_entries([asset_key("acme", "clip")])
+    assert {(item.segment, item.understand_digest) for item in ledger_entries} == {(cell, "u2") for cell in range(3)}
 
 
 def test_events_that_no_sink_reads_are_refused(sink: Sink) -> None:

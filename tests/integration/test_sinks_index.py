@@ -71,7 +71,7 @@ def test_changed_content_shows_when_ready_and_the_old_goes(sink: LanceSink, tmp_
     assert visible(tmp_path) == {key_of("a")}
     feed(sink, events(annotations(newer, 1, of=2, content="b")))
     assert visible(tmp_path) == {key_of("b")}
-    assert {item.content_key for item in sink.store.receipts([sink_key()])} == {key_of("b")}
+    assert {item.content_key for item in sink.store.ledger_entries([sink_key()])} == {key_of("b")}
     feed(sink, events(annotations(of=1), planned(of=1)))
     assert visible(tmp_path) == {key_of("b")}
 
@@ -112,9 +112,9 @@ def test_a_sweep_that_was_cut_off_is_done_later(sink: LanceSink, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(sink.store, "sweep", lambda _: None)
         feed(sink, [asset_deleted(ref(number=2))])
-    assert len(sink.store.receipts([sink_key()])) == 1
+    assert len(sink.store.ledger_entries([sink_key()])) == 1
     sink.maintain()
-    assert sink.store.receipts([sink_key()]) == []
+    assert sink.store.ledger_entries([sink_key()]) == []
     table = sink.store.rows([sink_key()], SPACE.key)
     assert table is not None
     assert table.num_rows == 0
@@ -149,7 +149,7 @@ def test_retention_ends_an_asset(sink: LanceSink, tmp_path: Path, clock: ManualC
     assert statuses(outputs) == ["deleted"]
     assert any(isinstance(item.data, ContentRetired) and item.data.keep is None for item in outputs)
     assert visible(tmp_path) == set()
-    assert sink.store.receipts([sink_key()]) == []
+    assert sink.store.ledger_entries([sink_key()]) == []
     assert sink.maintain() == []
 
 

@@ -88,7 +88,7 @@ def test_what_ended_and_was_published_again_since(index: Index) -> None:
     index.killed()
     told = [item.data for item in index.sink.process(batch) if isinstance(item.data, AssetChanged)]
     assert [(it.status, it.asset.version) for it in told if it.asset.asset_id == "clip"] == [("deleted", version(1))]
-    assert len(index.sink.store.receipts([asset_key("acme", "clip")])) == 1
+    assert len(index.sink.store.ledger_entries([asset_key("acme", "clip")])) == 1
 
 
 @pytest.mark.parametrize("method", ["sweep", "optimize"])
@@ -112,7 +112,7 @@ def test_tidying_that_fails_holds_up_neither_it_nor_the_batch(
     assert "put off" in caplog.text
     assert "the disk is full" in caplog.text
     index.feed(index.batch())
-    assert index.sink.store.receipts([asset_key("acme", "clip")]) == [], "the next one finishes it"
+    assert index.sink.store.ledger_entries([asset_key("acme", "clip")]) == [], "the next one finishes it"
 
 
 def test_an_index_of_before_is_opened_and_remembers_from_then_on(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Life:
         self.ledger: list[LedgerEntry] = []
         self.settled: list[Settled] = []
 
-    def say(self, *words: Payload | AssetVersion, echo: Sequence[AssetVersion] = ()) -> Settled:
+    def say(self, *words: Payload | AssetVersion, redelivered: Sequence[AssetVersion] = ()) -> Settled:
         """An `AssetVersion` stands for a deletion up to it."""
         for word in words:
             match word:
@@ -40,7 +40,7 @@ class Life:
                     self._store(LedgerEntry.done(word, 0))
                 case SegmentFailed():
                     self._store(LedgerEntry.failed(word, 0))
-        settled = settle(self.state, outcomes_of(self.ledger), echo)
+        settled = settle(self.state, outcomes_of(self.ledger), redelivered)
         self.state = settled.state
         self.ledger = [item for item in self.ledger if not self._void(item)]
         self.settled.append(settled)
@@ -119,7 +119,7 @@ def test_a_file_that_is_being_written_is_planned_no_more_whatever_comes_after() 
     life.say(make.planned(), *cells()[:2], superseded(1, 2, "a"))
     life.say(make.planned(make.ref(number=2), content="b"), superseded(2, 0, "b"), *cells(2, "b")[1:])
     assert life.say(cells(2, "b")[1]).replans == ()
-    assert life.say(superseded(2, 0, "b"), echo=[make.version(2)]).replans == ()
+    assert life.say(superseded(2, 0, "b"), redelivered=[make.version(2)]).replans == ()
 
 
 def test_a_replay_of_what_else_failed_may_find_another_source_too() -> None:
@@ -250,7 +250,7 @@ def test_a_plan_that_relies_on_what_is_gone_again_and_again_is_asked_once() -> N
     life.say(make.planned(make.ref(number=2), content="b"), *cells(2, "b"))
     asked = [life.say(make.planned(make.ref(number=number), assumed=(0, 1, 2))).replans for number in range(3, 9)]
     assert [len(item) for item in asked] == [1, 0, 0, 0, 0, 0]
-    ((number, _),) = life.say(echo=[make.version(3)]).replans
+    ((number, _),) = life.say(redelivered=[make.version(3)]).replans
     assert number == make.version(8), "what may have been lost is said again, for whoever waits now"
     assert life.say(*cells(9), make.planned(make.ref(number=9))).newest.status is AssetStatus.READY
 
@@ -264,7 +264,9 @@ def test_what_a_retirement_takes_from_a_later_version_is_asked_for_at_once() -> 
     settled = life.say(*cells(2, "b"))
     assert (life.state.live, settled.newest.status) == (make.version(2), AssetStatus.PLANNED)
     assert [version for version, _ in settled.replans] == [make.version(3)]
-    assert life.say(echo=[make.version(2)]).replans == settled.replans, "a retirement is said again with what it led to"
+    assert life.say(redelivered=[make.version(2)]).replans == settled.replans, (
+        "a retirement is said again with what it led to"
+    )
 
 
 def test_cells_still_on_their_way_are_waited_for() -> None:
@@ -280,10 +282,10 @@ def test_cells_still_on_their_way_are_waited_for() -> None:
 def test_what_was_said_is_said_again_when_its_cause_comes_again() -> None:
     life = Life()
     first = life.say(make.planned(), *cells())
-    again = life.say(make.planned(), echo=[make.version(1)])
+    again = life.say(make.planned(), redelivered=[make.version(1)])
     assert (first.changed, first.retired) == (again.changed, again.retired)
     gone = life.say(make.version(2))
-    assert life.say(make.version(2), echo=[make.version(2)]).changed == gone.changed
+    assert life.say(make.version(2), redelivered=[make.version(2)]).changed == gone.changed
 
 
 def test_retention_ends_for_the_live_version_only() -> None:
