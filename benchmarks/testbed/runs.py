@@ -235,7 +235,7 @@ def cells_written(state: Path) -> set[tuple[int, Order]]:
     stores = Stores.open(settings.index_dir, settings.parquet_dir)
     keys = stores.assets()
     lance, delta = (
-        {(item.segment, item.order) for item in store.receipts(keys) if item.outcome == "done"}
+        {(item.segment, item.order) for item in store.ledger_entries(keys) if item.outcome == "done"}
         for store in (stores.lance, stores.delta)
     )
     return lance & delta
