@@ -50,7 +50,7 @@ def lag(
     once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
 ) -> None:
-    """Live until Ctrl-C. The first look reads what is open from `progress`, as the exporter does."""
+    """How long footage waits at each stage, and which stage holds it up. Live until Ctrl-C."""
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     with observing(

@@ -72,7 +72,7 @@ def run(  # one option per thing a deployment decides
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Work until SIGTERM, then finish what is in flight and leave. Start as many as you like, anywhere.
+    """Run stages on Kafka until SIGTERM, then finish what is in flight. Start as many processes as you like, anywhere.
 
     What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
     """
