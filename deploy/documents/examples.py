@@ -74,6 +74,8 @@ ONLY_IN: Mapping[str, Mapping[str, Any]] = {
     "ModelStamp": {"role": "shots", "name": "transnetv2", "version": "1.0.5"},
     "FramesHeader": {"width": 456, "height": 256},
     "SegmentFailed": {"outcome": "failed"},
+    "Subject": {"kind": "job", "id": "upscale-31"},
+    "PartProgressed": {"stage": "upscale", "part": 2, "parts": 6, "quantity": 250, "unit": "frames"},
 }
 """Where a name means something else in one type."""
 OMITTED: Mapping[str, frozenset[str]] = {"AssetDeleted": frozenset({"version"})}
