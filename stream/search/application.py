@@ -41,6 +41,9 @@ class Search:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._encoder.close()
 
     def answer(self, request: SearchRequest) -> SearchAnswer:

@@ -1,8 +1,6 @@
 """Questions as vectors: the query side of a space's embedder, opened when it is first needed."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -22,14 +20,6 @@ class QueryEncoder:
         self._context = ModelContext.of(cache_dir)
         self._embedders: dict[str, Embedder] = {}
         self._tagger: Tagger | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def encode(self, space: Space, query: Words | PictureFile) -> Floats:
         """Words become a `vector`; a picture becomes what the space compares images in (`image_column`).

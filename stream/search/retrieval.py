@@ -1,7 +1,8 @@
 """From a question in numbers to the best moments: the nearest by vector and the best by words, fused."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from sinks.query.catalogue import Filters
 from sinks.query.moments import MomentIndex, Retrieved, StoredMoment, Vector
@@ -33,10 +34,35 @@ class Match:
     reason: Reason
 
 
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """Places from 1, by moment id: by vector, and by text."""
+
+    vector: Mapping[str, int]
+    text: Mapping[str, int]
+
+    @classmethod
+    def of(cls, found: Retrieved) -> Self:
+        near = [(name, -distance) for name, distance in found.distances.items()]
+        return cls(places(near), places(list(found.text_scores.items())))
+
+    def fused(self) -> dict[str, float]:
+        """Scores by moment id, best first."""
+        return reciprocal_ranks([self.vector, self.text])
+
+    def reason(self, name: str, similarity: float | None, asked: str, held: str) -> Reason:
+        """Of a moment whose text is `held`, for the words that were `asked`."""
+        words = matched_words(asked, held) if name in self.text else ()
+        return Reason(similarity, self.vector.get(name), self.text.get(name), words)
+
+
 def best_matches(
     index: MomentIndex, space_key: str, probe: Probe, filters: Filters | None = None, *, limit: int = 20
 ) -> list[Match]:
-    """The best `limit` moments, best first. Where the probe has a vector, each has its exact similarity."""
+    """The best `limit` moments, best first. Where the probe has a vector, each has its exact similarity.
+
+    Raises `ValueError` for a column that holds no vectors.
+    """
     found = index.retrieve(
         space_key,
         vector=probe.vector,
@@ -45,19 +71,19 @@ def best_matches(
         filters=filters,
         depth=max(_FEWEST, 4 * limit),
     )
-    vector_places = places([(name, -distance) for name, distance in found.distances.items()])
-    text_places = places(list(found.text_scores.items()))
-    scores = reciprocal_ranks([vector_places, text_places])
+    rankings = Rankings.of(found)
+    scores = rankings.fused()
     scores.pop(probe.without or "", None)
     best = list(scores)[:limit]
-    similarity = _similarities(index, space_key, probe, found, best)
-
-    def match(name: str) -> Match:
-        moment, text_place = found.moments[name], text_places.get(name)
-        words = () if text_place is None else matched_words(probe.text or "", moment.text)
-        return Match(moment, scores[name], Reason(similarity.get(name), vector_places.get(name), text_place, words))
-
-    return [match(name) for name in best]
+    similarities = _similarities(index, space_key, probe, found, best)
+    return [
+        Match(
+            found.moments[name],
+            scores[name],
+            rankings.reason(name, similarities.get(name), probe.text or "", found.moments[name].text),
+        )
+        for name in best
+    ]
 
 
 def _similarities(

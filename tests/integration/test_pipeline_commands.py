@@ -190,6 +190,7 @@ def test_a_space_is_chosen_and_dropped(copied: Library) -> None:
     (space,) = listed["spaces"]
     assert (space["spec"], space["used"]) == ("hashing", True)
     assert "hashing" in listed["families"]["embedder"]
+    assert copied.run("models", "list", "--json").document == listed, "the former name of the group still works"
     assert copied.run("spaces", "use", space["key"][:10]).code == 0
     assert copied.run("spaces", "use", "nothing").code == 2
     assert copied.run("spaces", "drop", space["key"]).code == 0

@@ -54,7 +54,7 @@ class Desk:
         return item
 
     def close(self) -> None:
-        self.search.__exit__(None, None, None)
+        self.search.close()
         self.sink.close()
 
 
