@@ -60,7 +60,7 @@ class Ours:
             for name, queue in world.stages.items()
             for partition, acked in enumerate(queue.acked)
         ]
-        self._places.look(places, members, turn=self._turn, now_ms=now_ms)
+        self._places.observe(places, members, turn=self._turn, now_ms=now_ms)
         plan = StageFlow("plan", lanes={"batch": LaneFlow(waiting=world.held_s)})
         flows = [self._flow(name, world.stages[name], world, now_ms) for name in STAGES]
         found = desired_replicas(Snapshot(now_ms, (plan, *flows)), self._policy)
@@ -77,7 +77,7 @@ class Ours:
         ready = queue.ready(world.now_s)
         served = queue.served_s - served_s
         standing = self._places.standing(name)
-        self._busy[name].look(now_ms=now_ms, replicas=ready, busy_partitions=standing.busy_partitions, served=served)
+        self._busy[name].observe(now_ms=now_ms, replicas=ready, busy_partitions=standing.busy_partitions, served=served)
         arrival = self._arrivals[name].rate(now_ms, ARRIVAL_WINDOW_S)
         line = queue.lines["interactive"]
         oldest = min((line.queues[partition][0].asset for partition in line.busy), default=None)

@@ -22,7 +22,7 @@ from decoders.ffmpeg.encryption import encrypted, is_encrypted, is_encrypted_tra
 from decoders.ffmpeg.facts import picture_facts
 from decoders.ffmpeg.recordings import Beginnings, walk
 from decoders.ffmpeg.refusals import still
-from decoders.ffmpeg.survey import Heard, choose, frame_ticks, hear, listed, rank
+from decoders.ffmpeg.survey import Surveyed, choose, frame_ticks, listed, rank, survey_packets
 from decoders.ffmpeg.timeline import DECODE_DURATIONS, Extent, Sound, asks_for_sound, extents, lay_out, ticks_to_ns
 from decoders.formats.elementary import ANIMATED, ELEMENTARY, RATE_ASSUMED
 from decoders.memory import raise_if_out_of_memory
@@ -42,8 +42,8 @@ _Head: TypeAlias = av.VideoFrame
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Bytes `window` of the file and what they hold. The runs of `media` begin at asset time 0. `heard` are the packets
-    of every stream that may be the film, by its index; empty where an index was enough.
+    """Bytes `window` of the file and what they hold. The runs of `media` begin at asset time 0. `surveyed` are the
+    packets of every stream that may be the film, by its index; empty where an index was enough.
     """
 
     window: range
@@ -52,7 +52,7 @@ class Recording:
     index: PacketIndex
     parameters: bytes
     stream_id: int
-    heard: dict[int, Heard] = field(default_factory=dict)
+    surveyed: dict[int, Surveyed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +101,19 @@ def _read(
         ranks = None if outline.fragments else listed(container)
         if ranks is not None:
             return _from_index(container, choose(ranks), window, limits)
-        heard, first = hear(container, beginnings, window.start, wanted)
+        surveyed, first = survey_packets(container, beginnings, window.start, wanted)
         if beginnings.after(first) is None:
             beginnings.read_on(source, window.stop)
         end = beginnings.after(first)
         if end is not None:
             return end
-        if not any(each.track.packets for each in heard.values()):
+        if not any(each.track.packets for each in surveyed.values()):
             return _without_pictures(source, window, container)
         streams = {each.index: each for each in container.streams.video}
-        film = choose([rank(streams[index], each.track.packets, each.track.seconds) for index, each in heard.items()])
-        asks = asks_for_sound(heard[film].track, container_name(container))
+        film = choose(
+            [rank(streams[index], each.track.packets, each.track.seconds) for index, each in surveyed.items()]
+        )
+        asks = asks_for_sound(surveyed[film].track, container_name(container))
     finally:
         container.close()
     if is_encrypted_track(source, window.start, film):
@@ -119,10 +121,10 @@ def _read(
     container = open_container(source, limits, window.start, window.stop)
     try:
         if asks:
-            heard, _ = hear(container, beginnings, window.start, wanted, Sound())
+            surveyed, _ = survey_packets(container, beginnings, window.start, wanted, Sound())
             container.close()
             container = open_container(source, limits, window.start, window.stop)
-        return _from_packets(container, film, heard, window, limits)
+        return _from_packets(container, film, surveyed, window, limits)
     finally:
         container.close()
 
@@ -135,12 +137,12 @@ def _without_pictures(source: Source, window: range, container: av.container.Inp
 
 
 def _from_packets(
-    container: av.container.InputContainer, film: int, heard: dict[int, Heard], window: range, limits: MediaLimits
+    container: av.container.InputContainer, film: int, surveyed: dict[int, Surveyed], window: range, limits: MediaLimits
 ) -> Recording:
     """`container` is newly opened: the first frame is decoded from the beginning."""
     stream, decoder = _prepared(container, film, limits)
     head, _ = _first_frame(decoder, DecodeTimes(container_name(container), stream).restored(packets(container, stream)))
-    found = extents(heard[film].track, container_name(container))
+    found = extents(surveyed[film].track, container_name(container))
     if not any(extent.frames for extent in found):
         raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
     found[0] = replace(found[0], start_pts=_pts(head))
@@ -148,7 +150,7 @@ def _from_packets(
     if count < 2 and container_name(container) in ANIMATED | {"mjpeg"}:
         raise still(container_name(container).upper())
     media = _media(container, stream, head, found, count, len(window))
-    return Recording(window, media, tuple(found), heard[film].index, _parameters(media, stream), stream.id, heard)
+    return Recording(window, media, tuple(found), surveyed[film].index, _parameters(media, stream), stream.id, surveyed)
 
 
 def _from_index(container: av.container.InputContainer, film: int, window: range, limits: MediaLimits) -> Recording:

@@ -8,7 +8,7 @@ import numpy as np
 
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.recording import Recording, read_recording
-from decoders.ffmpeg.survey import Heard
+from decoders.ffmpeg.survey import Surveyed
 from decoders.ffmpeg.timeline import NO_TIME
 from decoders.protocol import Source
 
@@ -53,12 +53,12 @@ def _film_in(source: Source, hole: range, found: Recording, limits: MediaLimits,
     other = read_recording(source, hole, limits, lambda stream_id: stream_id != found.stream_id)
     if not isinstance(other, Recording) or (other.media.frame_count or 0) < 2:
         return []
-    if any(_overlaps(heard, found) for heard in found.heard.values() if heard.stream_id == other.stream_id):
+    if any(_overlaps(surveyed, found) for surveyed in found.surveyed.values() if surveyed.stream_id == other.stream_id):
         return []
     return with_changes(source, other, limits, depth + 1)
 
 
-def _overlaps(other: Heard, found: Recording) -> bool:
+def _overlaps(other: Surveyed, found: Recording) -> bool:
     places = np.array(other.places) + found.window.start
     inside = np.zeros(len(places), dtype=np.bool_)
     for hole in _holes(found):
@@ -75,10 +75,10 @@ def _holes(found: Recording) -> list[range]:
 
 
 def _all_holes(found: Recording) -> Iterator[range]:
-    heard = found.heard[found.media.stream_index]
+    surveyed = found.surveyed[found.media.stream_index]
     start, stop = found.window.start, found.window.stop
-    places, sizes = np.array(heard.places), np.array(heard.sizes)
-    times = np.array(heard.track.dts, dtype=np.int64)
+    places, sizes = np.array(surveyed.places), np.array(surveyed.sizes)
+    times = np.array(surveyed.track.dts, dtype=np.int64)
     known = np.flatnonzero((places >= 0) & (times != NO_TIME))
     if not len(known):
         return
@@ -86,7 +86,7 @@ def _all_holes(found: Recording) -> Iterator[range]:
     if places[0] > MIN_HOLE_BYTES:
         yield range(start, start + int(places[0]))
     bytes_between = np.diff(places) - sizes[:-1]
-    seconds = np.abs(np.diff(times).astype(np.float64) * float(heard.track.base))
+    seconds = np.abs(np.diff(times).astype(np.float64) * float(surveyed.track.base))
     for number in np.flatnonzero((bytes_between > MIN_HOLE_BYTES) & (seconds > MIN_HOLE_S)):
         yield range(start + int(places[number]), start + int(places[number + 1]))
     if stop - start - int(places[-1]) - int(sizes[-1]) > MIN_HOLE_BYTES:
@@ -94,5 +94,5 @@ def _all_holes(found: Recording) -> Iterator[range]:
 
 
 def _last_place(found: Recording) -> int:
-    heard = found.heard[found.media.stream_index]
-    return found.window.start + max(heard.places)
+    surveyed = found.surveyed[found.media.stream_index]
+    return found.window.start + max(surveyed.places)

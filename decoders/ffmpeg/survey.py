@@ -32,7 +32,7 @@ class Rank:
 
 
 @dataclass(slots=True)
-class Heard:
+class Surveyed:
     """One stream's packets. `places` are where they lie in the file, -1 where that is not told."""
 
     stream_id: int
@@ -81,13 +81,13 @@ def listed(container: av.container.InputContainer) -> list[Rank] | None:
     return ranks if max(each.frames for each in ranks) > 1 else None
 
 
-def hear(
+def survey_packets(
     container: av.container.InputContainer,
     beginnings: Beginnings,
     start: int,
     wanted: Callable[[int], bool],
     sound: Sound | None = None,
-) -> tuple[dict[int, Heard], int]:
+) -> tuple[dict[int, Surveyed], int]:
     """Every packet of the streams that may be the film, and where in the file they begin. `wanted` says which ids
     count; `sound` hears the packets of sound, too. Ends early where a further recording begins: what FFmpeg makes of
     its packets is not to be trusted.
@@ -100,7 +100,7 @@ def hear(
     if sound is not None:
         others = {each.index: time_base(each) for each in container.streams.audio}
     only(container, [*videos, *(container.streams[index] for index in others)])
-    heard = {each.index: Heard(each.id, Track(time_base(each), frame_ticks(each))) for each in videos}
+    surveyed = {each.index: Surveyed(each.id, Track(time_base(each), frame_ticks(each))) for each in videos}
     times = {each.index: DecodeTimes(name, each) for each in videos}
     first: int | None = None  # what lies before the first packet belongs to the head
     for each in all_packets(container, [*videos, *(container.streams[index] for index in others)]):
@@ -108,23 +108,23 @@ def hear(
         index = packet.stream_index
         if index in others:
             if packet.dts is not None and sound is not None:
-                sound.heard(index, float(packet.dts * others[index]))
+                sound.surveyed(index, float(packet.dts * others[index]))
             continue
         times[index].restore(packet)
         if first is None and packet.pos is not None:
             first = start + packet.pos
         if beginnings.places and beginnings.after(start if first is None else first) is not None:
             break
-        _add(heard[index], packet, sound)
-    return heard, start if first is None else first
+        _add(surveyed[index], packet, sound)
+    return surveyed, start if first is None else first
 
 
-def _add(heard: Heard, packet: "av.Packet[av.VideoStream]", sound: Sound | None) -> None:
+def _add(surveyed: Surveyed, packet: "av.Packet[av.VideoStream]", sound: Sound | None) -> None:
     pts = packet.dts if packet.pts is None else packet.pts
-    heard.index.add(pts or 0, packet.size, key=packet.is_keyframe)
-    heard.places.append(-1 if packet.pos is None else packet.pos)
-    heard.sizes.append(packet.size)
-    heard.track.add(
+    surveyed.index.add(pts or 0, packet.size, key=packet.is_keyframe)
+    surveyed.places.append(-1 if packet.pos is None else packet.pos)
+    surveyed.sizes.append(packet.size)
+    surveyed.track.add(
         pts,
         packet.dts,
         packet.duration or 0,

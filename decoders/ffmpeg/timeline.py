@@ -94,7 +94,7 @@ class Sound:
     def __init__(self) -> None:
         self._unbroken: dict[int, tuple[float, float]] = {}
 
-    def heard(self, stream: int, time_s: float) -> None:
+    def surveyed(self, stream: int, time_s: float) -> None:
         began_s, last_s = self._unbroken.get(stream, (time_s, time_s))
         if not -JUMP_BACK_S <= time_s - last_s <= JUMP_FORWARD_S:
             began_s = time_s

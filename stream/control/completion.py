@@ -58,7 +58,7 @@ class Awaited:
         elif isinstance(payload, Annotations):
             self._expect(payload.header.asset, [payload.header.segment])
 
-    def heard(self, payload: Payload) -> bool:
+    def received(self, payload: Payload) -> bool:
         """Take note of an event; whether it is about what is awaited, now or before."""
         report = progress_of(payload)
         subject = subject_of(payload.asset) if isinstance(payload, AssetChanged) else report and report.subject

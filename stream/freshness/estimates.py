@@ -25,10 +25,10 @@ class Estimates:
         self._busy = {stage.name: BusyRate() for stage in stages}
         self._worked_ms: dict[str, int] = {}
 
-    def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+    def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
         """One round, as `Freshness.look`."""
         ours = [place for place in places if place.stage in self._served]
-        self._places.look(ours, members, turn=turn, now_ms=now_ms)
+        self._places.observe(ours, members, turn=turn, now_ms=now_ms)
         for stage in self._stages:
             name = stage.name
             acked = sum(it.acked + len(it.beyond) for it in ours if it.stage == name)
@@ -41,7 +41,7 @@ class Estimates:
                 self._worked_ms[name] = now_ms
             elif self._replicas[name]:
                 self._worked_ms.setdefault(name, now_ms)
-            self._busy[name].look(
+            self._busy[name].observe(
                 now_ms=now_ms,
                 replicas=self._replicas[name],
                 busy_partitions=self._places.standing(name).busy_partitions,

@@ -87,7 +87,7 @@ def run_exporter(
     with served(shown, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
         announce(bound)
         while not stop.is_set():
-            sight.look()
+            sight.observe()
             stop.wait(interval_s)
 
 

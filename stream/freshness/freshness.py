@@ -72,9 +72,9 @@ class Freshness:
         if not self._open(subject):
             del self._subjects[key]
 
-    def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+    def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
         """End a round: every report is folded that was there when the groups had just been asked."""
-        self._places.look(places, members, turn=turn, now_ms=now_ms)
+        self._places.observe(places, members, turn=turn, now_ms=now_ms)
         self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.of.concurrency) for link in self._links}
         self._forget_acked()
         self._forget_gone()
@@ -87,7 +87,7 @@ class Freshness:
                 self._worked_ms[link.stage] = now_ms
             elif self._replicas[link.stage]:  # seen for the first time: when it last had work is not known
                 self._worked_ms.setdefault(link.stage, now_ms)
-            self._busy[link.stage].look(
+            self._busy[link.stage].observe(
                 now_ms=now_ms,
                 replicas=self._replicas[link.stage],
                 busy_partitions=self._places.standing(link.stage).busy_partitions,

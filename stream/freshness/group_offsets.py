@@ -18,7 +18,7 @@ class _History:
     seen: tuple[int, int] = (-1, -1)
     moved_ms: int = 0
 
-    def look(self, place: GroupOffset, turn: int, now_ms: int, *, served: bool) -> None:
+    def observe(self, place: GroupOffset, turn: int, now_ms: int, *, served: bool) -> None:
         now = (place.acked, len(place.beyond))
         if now != self.seen or not place.offset_lag or not served:
             self.seen, self.moved_ms = now, now_ms
@@ -64,13 +64,13 @@ class GroupOffsets:
         self._now: dict[str, list[GroupOffset]] = {}
         self._now_ms = 0
 
-    def look(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
+    def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
         """One round's places of every group. `turn` counts up."""
         self._now, self._now_ms = {}, now_ms
         for place in places:
             self._now.setdefault(place.stage, []).append(place)
             history = self._history.setdefault((place.stage, place.topic, place.partition), _History(moved_ms=now_ms))
-            history.look(place, turn, now_ms, served=members.get(place.stage, 0) > 0)
+            history.observe(place, turn, now_ms, served=members.get(place.stage, 0) > 0)
 
     @property
     def stages(self) -> tuple[str, ...]:

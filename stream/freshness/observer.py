@@ -63,25 +63,25 @@ class Observer:
         was made again meanwhile: then places and records mean something else.
         """
         started_s = self._clock.monotonic_s()
-        look = self._watch.look([self._asked, self._progress, DEAD_LETTERS.name])
-        if any(look.topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items()):
+        view = self._watch.observe([self._asked, self._progress, DEAD_LETTERS.name])
+        if any(view.topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items()):
             self._watch.restart()
             self._begin()
-        self._topic_ids = look.topic_ids
+        self._topic_ids = view.topic_ids
         self._turn += 1
-        small = {key: end for key, end in look.ends.items() if key[0] in (self._asked, self._progress)}
+        small = {key: end for key, end in view.ends.items() if key[0] in (self._asked, self._progress)}
         for records in self._watch.read(small):
             for record in records:
                 self._take(record)
         now_ms = self._clock.now_ms()
         for fold in (self._fold, self._unreported):
-            fold.look(look.places, look.members, turn=self._turn, now_ms=now_ms)
+            fold.observe(view.places, view.members, turn=self._turn, now_ms=now_ms)
         if self._remembers:
-            self._remember(look.ends)
-        letters = sum(end for (topic, _), end in look.ends.items() if topic == DEAD_LETTERS.name)
+            self._remember(view.ends)
+        letters = sum(end for (topic, _), end in view.ends.items() if topic == DEAD_LETTERS.name)
         snapshot = replace(
             self._fold.snapshot(now_ms, dead_letters=letters, others=self._unreported.flows(now_ms)),
-            undecided={topic: count for topic, count in look.undecided.items() if count},
+            undecided={topic: count for topic, count in view.undecided.items() if count},
         )
         return Observation(snapshot, desired_replicas(snapshot, self._policy), self._clock.monotonic_s() - started_s)
 

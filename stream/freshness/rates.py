@@ -60,7 +60,7 @@ class BusyRate:
         self.rate = ServiceRate()
         self._last: tuple[int, int, int] | None = None
 
-    def look(self, *, now_ms: int, replicas: int, busy_partitions: int, served: float) -> None:
+    def observe(self, *, now_ms: int, replicas: int, busy_partitions: int, served: float) -> None:
         """One round: `served` units since the last. Of replicas no more had work than partitions held any. A change of
         replicas begins anew, as new ones are still opening.
         """

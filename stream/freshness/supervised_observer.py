@@ -22,7 +22,7 @@ class ObserverFailure:
 
 class SupervisedObserver:
     """Looks again and again. `last` is what was seen last, `blind` why the looks since then saw nothing; None while all
-    is well. `look` and `follow` from one thread, the rest may be read from any. `failures` counts by code.
+    is well. `observe` and `follow` from one thread, the rest may be read from any. `failures` counts by code.
     """
 
     def __init__(self, observer: Observer, clock: Clock) -> None:
@@ -33,7 +33,7 @@ class SupervisedObserver:
         self.failures: dict[str, int] = {}
         self.refused: Fatal | None = None
 
-    def look(self) -> bool:
+    def observe(self) -> bool:
         """Whether it saw something. Raises `Fatal` only while nothing was ever seen: then the address or the
         credentials are wrong, and whoever started us should know at once.
         """
@@ -51,7 +51,7 @@ class SupervisedObserver:
 
     def now(self) -> Observation:
         """One look that must succeed. Raises `Unavailable`, `Fatal`."""
-        self.look()
+        self.observe()
         if self.blind is not None or self.last is None:
             blind = self.blind or ObserverFailure(0, "broker_unavailable", "nothing was seen")
             raise Unavailable(blind.message, code=blind.code)
@@ -61,7 +61,7 @@ class SupervisedObserver:
         """Until `stop`, or until the cluster refuses us at the first look: that is in `refused`."""
         try:
             while not stop.is_set():
-                self.look()
+                self.observe()
                 stop.wait(interval_s)
         except Fatal as error:
             self.refused = error

@@ -116,7 +116,7 @@ class ClusterSession:
     def _follow(self, timeout_s: float) -> None:
         for record in self._tail.poll(10_000, timeout_s):
             payload = self._payload(record)
-            if payload is not None and self._awaited.heard(payload):
+            if payload is not None and self._awaited.received(payload):
                 self.progress.apply([payload])
                 if isinstance(payload, AssetChanged) and payload.status is AssetStatus.READY:
                     ref = payload.asset

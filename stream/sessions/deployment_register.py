@@ -36,7 +36,7 @@ class RegisterEntries:
     stores: StoresClaimed | None = None
     aim: Aim | None = None
 
-    def heard(self, payload: Payload) -> "RegisterEntries":
+    def received(self, payload: Payload) -> "RegisterEntries":
         if isinstance(payload, StoresClaimed) and (self.stores is None or payload.adopted):
             return RegisterEntries(payload, self.aim)
         if isinstance(payload, RolloutBegun) and (self.aim is None or payload.aim.epoch_ms > self.aim.epoch_ms):
@@ -86,38 +86,38 @@ class Register:
 
     def enter(self, now_ms: int) -> None:
         """Take part, or be refused (`Fatal`). Of two that come at once the first one's word stands."""
-        self._hear_all()
+        self._receive_all()
         self._said.require(self._member)
         if words := self._said.lacks(self._member):
             announce(self._broker, words, now_ms)
             self._follower.close()
             self._follower, self._said = self._broker.follow(DEPLOYMENTS.name, _ALL), RegisterEntries()
-            self._hear_all()
+            self._receive_all()
             self._said.require(self._member)
 
     def watch(self, stop: threading.Event) -> None:
         """Until `stop`: raises `Fatal` once the process does not belong any more, as a later roll-out has begun."""
         while not stop.wait(WATCH_S):
-            self._hear(self._follower.poll(1000, 0.0))
+            self._receive(self._follower.poll(1000, 0.0))
             self._said.require(self._member)
 
     def close(self) -> None:
         self._follower.close()
 
-    def _hear_all(self) -> None:
+    def _receive_all(self) -> None:
         for _ in range(_PATIENCE):
             if not self._follower.behind:
                 return
-            self._hear(self._follower.poll(1000, 1.0))
+            self._receive(self._follower.poll(1000, 1.0))
         raise Unavailable(f"{DEPLOYMENTS.name} cannot be read to its end", code="broker_unavailable")
 
-    def _hear(self, records: Iterable[Record]) -> None:
+    def _receive(self, records: Iterable[Record]) -> None:
         for record in records:
             try:
                 payload = self._decoder.decode(record).data
             except BadEvent:
                 continue
-            self._said = self._said.heard(payload)
+            self._said = self._said.received(payload)
 
 
 def announce(broker: Broker, words: Iterable[Payload], now_ms: int) -> None:

@@ -253,14 +253,14 @@ def test_an_observer_says_that_it_is_blind_and_sees_again_once_the_broker_is_bac
     before = cluster.sight.now()
     cluster.broker.members(["plan"])
     node.down()
-    assert not cluster.sight.look()
+    assert not cluster.sight.observe()
     blind = cluster.sight.blind
     assert blind is not None
     assert blind.code == "broker_unavailable"
     assert blind.since_ms == before.snapshot.at_ms
     assert cluster.sight.last is before
     node.up(kafka_jars())
-    until(cluster.sight.look, "it sees again")
+    until(cluster.sight.observe, "it sees again")
     assert cluster.sight.blind is None
     delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
     until(lambda: cluster.plan().offset_lag == {"assets": 1}, "it tells what came after")

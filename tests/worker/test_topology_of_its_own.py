@@ -135,7 +135,7 @@ def test_the_exporter_tells_work_under_the_name_of_its_unit(studio: Studio) -> N
     sight = SupervisedObserver(studio.observer, studio.clock)
     studio.submit("s", (100, 300), priority="batch")
     studio.work("outline")
-    assert sight.look()
+    assert sight.observe()
     registry = CollectorRegistry()
     registry.register(Exporter(sight, studio.clock))
     page = generate_latest(registry).decode()

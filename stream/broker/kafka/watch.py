@@ -19,7 +19,7 @@ from stream.clock import Clock
 from stream.errors import Unavailable
 
 READ_RECORDS = 1000
-LOOK_TIMEOUT_S = 5.0
+OBSERVE_TIMEOUT_S = 5.0
 """Of the first question of a look: one that is not answered soon is asked again, by new clients."""
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -41,11 +41,11 @@ class KafkaWatch:
         self._at: dict[Key, int] = {}  # the next offset to read
         self._topics: Mapping[str, TopicDescription] = {}
 
-    def look(self, others: Sequence[str]) -> ClusterView:
+    def observe(self, others: Sequence[str]) -> ClusterView:
         """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
         whose ends are wanted too.
         """
-        return self._asked("looking at the cluster", lambda clients: self._look(clients, others))
+        return self._asked("looking at the cluster", lambda clients: self._observe(clients, others))
 
     def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]:
         """What has come to these partitions since the last call, up to their ends."""
@@ -90,7 +90,7 @@ class KafkaWatch:
                 raise Unavailable(f"{doing}: no answer in time", code="broker_unavailable") from None
             raise
 
-    def _look(self, clients: "_Clients", others: Sequence[str]) -> ClusterView:
+    def _observe(self, clients: "_Clients", others: Sequence[str]) -> ClusterView:
         self._topics = self._described(clients, {*chain(*self._groups.values()), *others})
         partitions = {topic: self._partitions(topic) for topic in self._topics}
         commits = {
@@ -125,7 +125,7 @@ class KafkaWatch:
 
     def _described(self, clients: "_Clients", topics: Collection[str]) -> dict[str, TopicDescription]:
         names = {self._settings.names.of(topic): topic for topic in topics}
-        found = described(clients.admin, names, LOOK_TIMEOUT_S)
+        found = described(clients.admin, names, OBSERVE_TIMEOUT_S)
         if missing := sorted(names.keys() - found.keys()):
             raise Unavailable(
                 f"the cluster has no topic {', '.join(missing)}: start a worker with `rushes run`", code="unknown_topic"

@@ -26,28 +26,28 @@ def progressed(version: AssetVersion, segment: int, stage: str = "index") -> Seg
 def test_an_older_version_or_another_tenant_settles_nothing() -> None:
     awaited = Awaited(("index",))
     awaited.published("t", "clip", SECOND)
-    assert not awaited.heard(changed(FIRST))
-    assert not awaited.heard(changed(SECOND, tenant="other"))
-    assert awaited.heard(changed(SECOND, AssetStatus.PLANNED))
+    assert not awaited.received(changed(FIRST))
+    assert not awaited.received(changed(SECOND, tenant="other"))
+    assert awaited.received(changed(SECOND, AssetStatus.PLANNED))
     assert not awaited.settled
-    assert awaited.heard(changed(SECOND))
+    assert awaited.received(changed(SECOND))
     assert awaited.settled
 
 
 def test_a_later_version_settles_an_earlier_one() -> None:
     awaited = Awaited(("index",))
     awaited.published("t", "clip", FIRST)
-    awaited.heard(changed(SECOND, AssetStatus.FAILED))
+    awaited.received(changed(SECOND, AssetStatus.FAILED))
     assert awaited.settled
 
 
 def test_a_changed_source_is_waited_for_once_more_and_no_further() -> None:
     awaited = Awaited(("index",))
     awaited.published("t", "clip", FIRST)
-    awaited.heard(changed(FIRST, AssetStatus.FAILED, code="superseded"))
-    awaited.heard(changed(FIRST, AssetStatus.FAILED, code="superseded"))
+    awaited.received(changed(FIRST, AssetStatus.FAILED, code="superseded"))
+    awaited.received(changed(FIRST, AssetStatus.FAILED, code="superseded"))
     assert not awaited.settled
-    awaited.heard(changed(SECOND, AssetStatus.FAILED, code="superseded"))
+    awaited.received(changed(SECOND, AssetStatus.FAILED, code="superseded"))
     assert awaited.settled
 
 
@@ -58,11 +58,11 @@ def test_cells_sent_again_are_settled_by_the_index_alone() -> None:
             asset=ref(FIRST), content_key="c", segment=segment, stage="decode", code="hang", message="m"
         )
         awaited.sent_again(failed)
-    awaited.heard(progressed(FIRST, 0))
-    awaited.heard(progressed(FIRST, 1, "decode"))
-    awaited.heard(progressed(SECOND, 1))
+    awaited.received(progressed(FIRST, 0))
+    awaited.received(progressed(FIRST, 1, "decode"))
+    awaited.received(progressed(SECOND, 1))
     assert not awaited.settled
-    assert awaited.heard(progressed(FIRST, 1))
+    assert awaited.received(progressed(FIRST, 1))
     assert awaited.settled
 
 
@@ -72,7 +72,7 @@ def test_a_later_version_settles_the_cells_of_an_earlier_one() -> None:
     awaited.sent_again(
         SegmentFailed(asset=ref(FIRST), content_key="k", segment=0, stage="decode", code="c", message="")
     )
-    awaited.heard(changed(FIRST))
+    awaited.received(changed(FIRST))
     assert not awaited.settled
-    awaited.heard(changed(SECOND))
+    awaited.received(changed(SECOND))
     assert awaited.settled

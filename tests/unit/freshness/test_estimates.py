@@ -28,7 +28,7 @@ def seen(fold: Estimates, turn: int, acked: int, end: int, *, members: int = 1) 
         GroupOffset("caption", "annotations", 1, 0, 0),
         GroupOffset("decode", "spans", 0, 0, 50),
     ]
-    fold.look(places, {"caption": members}, turn=turn, now_ms=now_ms)
+    fold.observe(places, {"caption": members}, turn=turn, now_ms=now_ms)
     return Snapshot(now_ms, (), fold.flows(now_ms))
 
 

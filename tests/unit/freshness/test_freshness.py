@@ -142,9 +142,9 @@ def test_unplanned_assets_wait_for_plan_until_it_acknowledges_them_in_any_order(
         key = SubjectKey(ASSET, "t", f"a{offset}", AssetVersion(NOW_MS + offset * 1000, offset))
         log.fold.published(key, Unacknowledged(0, offset, "batch" if priority == "batch" else "interactive"))
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (59.0, 60.0)
-    log.fold.look([place("plan", "assets", 0, 3, frozenset({1}))], {}, turn=1, now_ms=NOW_MS)
+    log.fold.observe([place("plan", "assets", 0, 3, frozenset({1}))], {}, turn=1, now_ms=NOW_MS)
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (58.0, 60.0)
-    log.fold.look([place("plan", "assets", 1, 3, frozenset({1, 2}))], {}, turn=2, now_ms=NOW_MS)
+    log.fold.observe([place("plan", "assets", 1, 3, frozenset({1, 2}))], {}, turn=2, now_ms=NOW_MS)
     assert (log.lag_s("plan"), log.lag_s("plan", "batch")) == (0.0, 0.0)
 
 
@@ -160,7 +160,7 @@ def test_deletions_are_no_footage_to_come() -> None:
     log.fold.published(
         SubjectKey(ASSET, "t", "gone", AssetVersion(NOW_MS, 7)), Unacknowledged(0, 7, "interactive", work=False)
     )
-    log.fold.look([place("plan", "assets", 7, 8)], {}, turn=1, now_ms=NOW_MS)
+    log.fold.observe([place("plan", "assets", 7, 8)], {}, turn=1, now_ms=NOW_MS)
     plan = log.fold.snapshot(NOW_MS).stage("plan")
     assert plan.lane("interactive").waiting == 0
     assert plan.idle_s == 0  # plan has work all the same
@@ -170,7 +170,7 @@ def test_cells_that_a_stage_acknowledged_without_a_word_are_let_go() -> None:
     log = Log()
     log.planned()
     for turn, (acked, end) in enumerate([(0, 2), (0, 2), (0, 3), (2, 3), (3, 3)], start=1):
-        log.fold.look([place("decode", "spans", acked, end)], {}, turn=turn, now_ms=NOW_MS)
+        log.fold.observe([place("decode", "spans", acked, end)], {}, turn=turn, now_ms=NOW_MS)
         held = log.fold.snapshot(NOW_MS).open_assets
         # Two rounds have to pass, as a report may be read before its record is appended.
         assert held == (0 if turn == 5 else 1)
@@ -194,7 +194,7 @@ def test_rates_are_of_the_brokers_time_and_of_busy_replicas() -> None:
         log.at_ms = NOW_MS + turn * 10_000
         log.report("decode", 0, asset=f"x{turn}", count=2)
         log.report("plan", 0, asset=f"y{turn}", priority="interactive")
-        log.fold.look([place("decode", "spans", turn, 99)], {"decode": 2}, turn=turn, now_ms=NOW_MS + turn * 10_000)
+        log.fold.observe([place("decode", "spans", turn, 99)], {"decode": 2}, turn=turn, now_ms=NOW_MS + turn * 10_000)
     flow = log.fold.snapshot(NOW_MS + 70_000).stage("decode")
     assert flow.service == pytest.approx(1.0)
     assert flow.replicas == 1  # two members, and a replica of decode has two
@@ -208,11 +208,11 @@ def test_a_partition_is_stuck_when_members_are_there_and_it_does_not_move() -> N
         now_ms = NOW_MS + turn * 5000
         moving = GroupOffset("decode", "spans", 0, turn, 200)
         still = GroupOffset("decode", "spans", 1, 3, 203)
-        log.fold.look([moving, still], {"decode": 2}, turn=turn, now_ms=now_ms)
+        log.fold.observe([moving, still], {"decode": 2}, turn=turn, now_ms=now_ms)
     flow = log.fold.snapshot(now_ms).stage("decode")
     assert (flow.partitions, flow.stuck_partitions) == (2, 1)
     assert flow.stuck_share == pytest.approx(200 / 331)
-    log.fold.look([moving, still], {}, turn=99, now_ms=now_ms)  # nobody serves it: it waits, it is not stuck
+    log.fold.observe([moving, still], {}, turn=99, now_ms=now_ms)  # nobody serves it: it waits, it is not stuck
     assert log.fold.snapshot(now_ms).stage("decode").stuck_partitions == 0
 
 

@@ -9,7 +9,7 @@ def after(rounds: int, *, replicas: int, busy_partitions: int, video_s: float) -
     """The rate after rounds of 15 s, in each of which so much was done."""
     busy = BusyRate()
     for turn in range(rounds + 1):
-        busy.look(
+        busy.observe(
             now_ms=15_000 * turn,
             replicas=replicas,
             busy_partitions=busy_partitions,

@@ -46,25 +46,25 @@ def sight_of(*results: Mapping[str, int] | Exception) -> tuple[SupervisedObserve
 @pytest.mark.parametrize("error", [AWAY, REFUSED, KeyError("assets"), TimeoutError(), RuntimeError("x")])
 def test_whatever_a_later_look_raises_is_told_and_passes(error: Exception) -> None:
     sight, _ = sight_of({"decode": 1}, error, error, {"decode": 2})
-    assert sight.look()
+    assert sight.observe()
     seen = sight.last
     assert seen is not None
-    assert not sight.look()
-    assert not sight.look()
+    assert not sight.observe()
+    assert not sight.observe()
     assert sight.blind is not None
     assert sight.blind.since_ms == seen.snapshot.at_ms
     assert sight.last is seen
     assert sight.blind_s() == 20.0
     code = error.code if isinstance(error, StageError) else "unexpected_error"
     assert sight.failures == {code: 2}
-    assert sight.look()
+    assert sight.observe()
     assert sight.blind_s() == 0.0
 
 
 def test_a_refused_first_look_is_raised_at_once_also_out_of_a_thread() -> None:
     sight, _ = sight_of(REFUSED, REFUSED)
     with pytest.raises(Fatal, match="refuses us"):
-        sight.look()
+        sight.observe()
     sight.follow(threading.Event(), 0.0)
     with pytest.raises(Fatal, match="refuses us"):
         sight.check()
@@ -87,11 +87,11 @@ def served(sight: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool, s
 def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_when() -> None:
     sight, clock = sight_of({"decode": 1}, AWAY, {"decode": 1})
     assert served(sight, clock)[0] == (False, "has not looked yet")
-    sight.look()
+    sight.observe()
     ready, metrics = served(sight, clock)
     assert ready == (True, "ok")
     assert metrics["rushes_exporter_blind_seconds"] == 0
-    sight.look()
+    sight.observe()
     ready, metrics = served(sight, clock)
     assert ready == (False, "blind for 10 s: no answer in time")
     assert metrics["rushes_exporter_blind_seconds"] == 10
@@ -100,7 +100,7 @@ def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_wh
     _, metrics = served(sight, clock)
     assert metrics["rushes_exporter_blind_seconds"] == 70
     assert "rushes_desired_replicas" not in metrics
-    sight.look()
+    sight.observe()
     assert served(sight, clock)[0] == (True, "ok")
 
 
@@ -118,7 +118,7 @@ class RecordingFleet:
         self._steps -= 1
         if not self._steps:
             self._stop.set()
-        self._sight.look()
+        self._sight.observe()
 
 
 @pytest.fixture
@@ -142,21 +142,21 @@ def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.Captur
 
 def test_where_there_are_no_topics_yet_plan_is_started_to_make_them() -> None:
     sight, _ = sight_of(Unavailable("no topic assets", code="unknown_topic"), AWAY)
-    sight.look()
+    sight.observe()
     assert wanted(sight, {}) == {"plan": 1}
     assert wanted(sight, {"decode": 3}) == {"decode": 3}
-    sight.look()
+    sight.observe()
     assert wanted(sight, {}) == {}
 
 
 def test_a_screen_shows_what_was_seen_last_and_that_it_is_old() -> None:
     sight, _ = sight_of({"decode": 1}, AWAY)
     assert shown(sight) == "Looking."
-    sight.look()
+    sight.observe()
     waits = Waits(sight)
     assert waits() == {"decode": "waits 7.0s"}
     assert "Blind" not in shown(sight)
-    sight.look()
+    sight.observe()
     text = shown(sight)
     assert "Blind for 10s: no answer in time. Looking again." in text
     assert "Bottleneck" in text

@@ -51,7 +51,7 @@ def test_the_first_stores_are_the_deployments(broker: MemoryBroker) -> None:
 
 def test_of_two_that_come_at_once_the_first_word_stands(broker: MemoryBroker) -> None:
     late = Register(broker, DeploymentMember("rushes", OTHERS))
-    late._hear_all()
+    late._receive_all()
     announce(broker, [MINE], 1)
     with pytest.raises(Fatal, match="host:/a"):
         late.enter(1)
