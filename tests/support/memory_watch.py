@@ -18,7 +18,7 @@ class MemoryWatch:
         self._ends = dict.fromkeys(topics, 0)
         self.members: dict[str, int] = {}
 
-    def look(self, others: Sequence[str]) -> ClusterView:
+    def observe(self, others: Sequence[str]) -> ClusterView:
         left = {
             (stage, topic): self._broker.backlog(topic, stage).records
             for stage, topics in self._groups.items()
