@@ -10,7 +10,7 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
-    from deploy.documents import command_line, decisions, events, settings
+    from deploy.documents import command_line, decisions, delta_table, events, settings
     from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
@@ -28,6 +28,7 @@ def blocks() -> dict[str, str]:
         "environment": _block(settings.environment()),
         "settings": _block(settings.settings()),
         "stages": _block(settings.stages()),
+        "delta-columns": _block(delta_table.delta_columns()),
         "decisions": _block(decisions.decisions()),
     }
 

@@ -12,10 +12,12 @@ import typer
 from typer.core import TyperGroup
 
 from deploy.documents.decisions import decision_files, title
+from deploy.documents.delta_table import COLUMNS
 from deploy.documents.events import example_json
 from deploy.documents.settings import ENVIRONMENT, SETTINGS
 from models.registry import ModelContext, load
 from models.weights.pins import PINS
+from sinks.schema import delta_schema
 from stream.broker.contract import Record
 from stream.cli.app import app
 from stream.cli.execution import leaves, tree
@@ -24,6 +26,7 @@ from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Payload
 from stream.pipelines.reference import whole_topology
 from stream.pipelines.settings import Settings
+from stream.search.hit import Hit
 from stream.topology.codec import EventDecoder
 from stream.topology.topics import ASSETS, DEPLOYMENTS, TOPICS
 from tests.support.pages import ROOT, Page, page, pages
@@ -214,3 +217,26 @@ def test_the_notice_names_everything_that_is_fetched_with_its_licence() -> None:
         assert f"Licence: {pin.licence}" in paragraph, pin.name
     assert notice.count("Licence: ") == len(PINS)
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_every_column_of_the_delta_table_has_a_meaning_and_pages_name_no_other() -> None:
+    names = set(delta_schema().names)
+    assert set(COLUMNS) == names
+    shown = page("docs/how-to/read-the-delta-table.md")
+    used = set(re.findall(r"\*\*`([a-z_]+)`\*\*|pl\.col\(\"([a-z_]+)\"\)", shown.text))
+    assert {first or second for first, second in used} < names
+    assert len(used) > 4
+
+
+def test_the_hit_that_is_shown_has_the_fields_of_a_hit() -> None:
+    shown = json.loads(page("docs/how-to/search-from-scripts.md").blocks("json")[0])[0]
+    fields = {
+        "source_timecode": None,
+        "file_offset_ns": 0,
+        "thumbnail": b"",
+        "tags": (),
+        "labels": (),
+        "moment_ids": (),
+    }
+    real = Hit(**{name: fields.get(name, shown.get(name, 0)) for name in Hit.__dataclass_fields__})
+    assert list(shown) == list(real.as_json())
