@@ -42,6 +42,9 @@ assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool,
 test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest
 
+test-quick: .venv/.installed ## what to run while you work: no Kafka, no weights, no network, two minutes
+	$(BIN)/pytest -m 'not (kafka or weights or corpus or gpu or slow or long)'
+
 test-long: .venv/.installed assets ## what takes minutes more, such as shots over the whole montage at other rates
 	$(BIN)/pytest -m long
 
@@ -89,4 +92,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-autoscale eval docs docs-site docs-serve clean
+.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-autoscale eval docs docs-site docs-serve clean

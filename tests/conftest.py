@@ -11,6 +11,7 @@ from hypothesis import settings
 from benchmarks.testbed.footage import corpus
 from models.registry import ModelContext
 from models.weights.fetch import WeightsCache, pin_named
+from tests.support.markers import needs_marker, running_test_bears
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -24,6 +25,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("=", "figures")
     for figure in figures:
         terminalreporter.write_line(str(figure))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a test asks for by fixture, and the folder of whole runs, mark it. The rest is marked where it stands."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "require_weights" in fixtures:
+            item.add_marker(pytest.mark.weights)
+        if "corpus_dir" in fixtures:
+            item.add_marker(pytest.mark.corpus)
+        if "integration" in item.path.parts:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    running_test_bears(mark.name for mark in item.iter_markers())
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +65,8 @@ def require_weights(weights_cache: WeightsCache) -> Callable[..., None]:
     """`require_weights(*names)`: skips on a laptop, fails where `CI=true`, when a pin is not fetched."""
 
     def require(*names: str) -> None:
+        if names:
+            needs_marker("weights")
         for name in names:
             pin = pin_named(name)
             if weights_cache.present(pin):

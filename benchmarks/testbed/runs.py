@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pytest
 from PIL import Image
 
 from sinks.maintenance.verify import Stores
@@ -101,16 +100,6 @@ def ingest(state: Path, *arguments: object, cache: Path | None = None) -> Finish
     done = rushes(state, "ingest", *arguments, "--light", "--json", cache=cache)
     assert done.code in {0, 1}, done.err
     return done
-
-
-def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    """Return when the point is reached; a process that ends before fails the test."""
-    while not reached():
-        try:
-            code = process.wait(timeout=0.005)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"the run ended with {code} before the point was reached")
 
 
 def assert_all_gone(processes: list[psutil.Process]) -> None:

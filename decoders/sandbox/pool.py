@@ -98,6 +98,12 @@ class DecodePool:
         return {seat.child.pid for seat in self._seats if seat.child is not None}
 
     @property
+    def ready(self) -> int:
+        """How many children are up and have nothing to do: so many requests wait for no start."""
+        with self._free:
+            return sum(seat.child is not None and seat.child.ready for seat in self._idle)
+
+    @property
     def held(self) -> dict[str, bool]:
         """Which `confinement.MEASURES` hold for children on this machine; empty before the first is up."""
         return dict(self._held)

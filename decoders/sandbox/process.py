@@ -69,7 +69,7 @@ class ChildProcess:
 
     def __init__(self, setup: dict[str, Any], policy: SourcePolicy) -> None:
         with contextlib.ExitStack() as opened, contextlib.ExitStack() as passed:
-            slab_fd = _anonymous_memory(SLOTS * SLOT_BYTES)
+            slab_fd = anonymous_memory(SLOTS * SLOT_BYTES)
             opened.callback(os.close, slab_fd)
             self._slab = opened.enter_context(mmap.mmap(slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ))
             ours, theirs = socket.socketpair()
@@ -88,7 +88,7 @@ class ChildProcess:
             self._sources = SourceServer(source, policy)
             self._opened = opened.pop_all()
         self._clock = SystemClock()
-        self._ready = False
+        self.ready = False
         self._closed = self._group_ended = False
         self.held: dict[str, bool] = {}
         self.last_uri = ""
@@ -130,12 +130,12 @@ class ChildProcess:
 
     def wait_ready(self) -> None:
         """Raises `ChildDied` or `ChildHung` if it does not come up."""
-        if not self._ready:
+        if not self.ready:
             answer = self.receive(START_TIMEOUT_S)
             if answer["kind"] != "ready":
                 raise ChildDied(NONSENSE)
             self.held = {str(name): held is True for name, held in dict(answer["held"]).items()}
-            self._ready = True
+            self.ready = True
 
     def rest(self, timeout_s: float) -> None:
         """Up, and through with what it was asked before: of a span that was given up, the frames that were on their way
@@ -247,7 +247,7 @@ def _spawn(passed: Sequence[int]) -> "subprocess.Popen[bytes]":
     )
 
 
-def _anonymous_memory(size_bytes: int) -> int:
+def anonymous_memory(size_bytes: int) -> int:
     """A file descriptor of memory without a name, gone with its last user. Nobody can make it smaller: reading what is
     no longer there would end this process.
     """

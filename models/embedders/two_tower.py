@@ -41,7 +41,8 @@ class HuggingFaceTwoTower:
         self._directory: Path = checkpoint_dir(context.argument)
         self._context = context
         self._device = context.device
-        self._batch = 1 if context.device == "cpu" else CUDA_BATCH
+        self.batch = 1 if context.device == "cpu" else CUDA_BATCH
+        """Items that are computed together; several of them in half precision."""
         self._network: Any = None
         self._processor: Any = None
 
@@ -108,10 +109,10 @@ class HuggingFaceTwoTower:
         import torch
 
         queued = []
-        half = torch.autocast(self._device, torch.float16, enabled=self._batch > 1)
+        half = torch.autocast(self._device, torch.float16, enabled=self.batch > 1)
         with torch.inference_mode(), half:
-            while part := list(islice(inputs, self._batch)):
-                filled = part + part[-1:] * (self._batch - len(part))
+            while part := list(islice(inputs, self.batch)):
+                filled = part + part[-1:] * (self.batch - len(part))
                 joined = {name: torch.cat([item[name] for item in filled]).to(self._device) for name in part[0]}
                 queued.append(_pooled(tower(**joined))[: len(part)].float())
             rows = torch.cat(queued).cpu().numpy() if queued else np.empty((0, self.space.dimensions), np.float32)

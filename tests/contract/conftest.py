@@ -9,7 +9,7 @@ from tests.support.brokers import REGISTRY
 from tests.support.topics_of_own import SINGLE, SMALL, Bench, names
 
 
-@pytest.fixture(params=sorted(REGISTRY))
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.kafka] * (name == "kafka")) for name in sorted(REGISTRY)])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with REGISTRY[request.param]() as broker:
         run = next(names)

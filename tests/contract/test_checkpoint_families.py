@@ -13,6 +13,8 @@ from models.registry import ModelContext, load
 from stream.errors import Fatal
 from tests.support.checkpoints import WORDS, chat_checkpoint, clip_checkpoint, siglip_checkpoint
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 NOTHING = Predictions(np.empty((0, 4), np.float32), np.empty((0, 64), np.float32))
 
 
@@ -82,14 +84,19 @@ def test_a_missing_library_is_named(
 
 def test_half_precision_is_computed_in_single(tmp_path: Path, model_context: ModelContext) -> None:
     import torch
-    from transformers import AutoModel
+    from transformers import AutoImageProcessor, AutoModel
 
     directory = clip_checkpoint(tmp_path / "half")
     AutoModel.from_pretrained(directory).half().save_pretrained(directory)
     embedder = load("embedder", f"hf:{directory}", model_context)
     embedder.open()
-    assert embedder._network.dtype == torch.float32
-    assert embedder.embed(noise(2), NOTHING).shape == (2, 16)
+    eyes: Any = AutoImageProcessor
+    pixels = eyes.from_pretrained(directory)(images=list(noise(2)), return_tensors="pt")
+    network = AutoModel.from_pretrained(directory, dtype=torch.float32).eval()
+    seen = network.get_image_features(**pixels)
+    rows = getattr(seen, "pooler_output", seen).detach().numpy()
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(embedder.embed(noise(2), NOTHING), rows, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from models.registry import ModelContext, load
 from stream.errors import Fatal
 from tests.support.checkpoints import blip_checkpoint, clip_checkpoint, siglip_checkpoint
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 NOTHING = Predictions(np.empty((0, 4), np.float32), np.empty((0, 64), np.float32))
 TEXTS = ["a cat", "the dog on the red street"]
 
@@ -61,7 +63,7 @@ def test_filled_batches_in_half_precision_keep_the_direction(
     plain, batched = (load("embedder", f"hf:{directory}", model_context) for _ in range(2))
     plain.open()
     batched.open()
-    batched._batch = 4
+    batched.batch = 4
     for said, reference in (
         (batched.embed(noise(5), NOTHING), plain.embed(noise(5), NOTHING)),
         (batched.embed_text(TEXTS), plain.embed_text(TEXTS)),

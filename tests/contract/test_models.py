@@ -27,13 +27,23 @@ KINDS = {"embedder": ("clip", "siglip"), "captioner": ("blip", "chat")}
 # add in another order: seen equal to the bit, owed to rounding.
 WORDS_TOLERANCE = {"conse": 1e-6}
 TEXTS = ["a cat", "the dog on the red street", "a"]
-ENTRIES = [
+NAMES = [
     (family, f"{name}:{kind}" if kind else name)
     for family, entries in REGISTRY.items()
     for name in entries
     for kind in (KINDS[family] if name == "hf" else ("",))
 ]
-OF = {family: [name for listed, name in ENTRIES if listed == family] for family in REGISTRY}
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Networks of transformers take seconds to load, even small ones."""
+    return [pytest.mark.weights] * (name in WEIGHTS) + [pytest.mark.slow] * (":" in name)
+
+
+ENTRIES = [pytest.param(family, name, marks=marks(name)) for family, name in NAMES]
+OF = {
+    family: [pytest.param(name, marks=marks(name)) for listed, name in NAMES if listed == family] for family in REGISTRY
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +77,9 @@ def make(checkpoints: dict[str, Path], model_context: ModelContext) -> Make:
 
 
 @pytest.fixture(scope="module")
-def opened(make: Make, require_weights: Callable[..., None]) -> Iterator[Callable[[str, str], Case]]:
-    """An open model; each is loaded once."""
+def opened(make: Make, request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], Case]]:
+    """An open model; each is loaded once. Who names `require_weights` is marked, and not every case here needs any."""
+    require_weights = request.getfixturevalue("require_weights")
     cases: dict[tuple[str, str], Case] = {}
 
     def start(family: str, name: str) -> Case:
@@ -123,7 +134,12 @@ def per_picture(case: Case, family: str, images: Sequence[Image]) -> list[Floats
 
 
 PICTURE_FAMILIES = ["tagger", "moderator", "embedder"]
-PICTURE_ENTRIES = [(family, name) for family in PICTURE_FAMILIES for name in OF[family]]
+PICTURE_ENTRIES = [
+    pytest.param(family, name, marks=marks(name))
+    for wanted in PICTURE_FAMILIES
+    for family, name in NAMES
+    if family == wanted
+]
 
 
 @pytest.mark.parametrize(("family", "name"), ENTRIES)

@@ -5,7 +5,6 @@ import itertools
 import json
 import random
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from tests.support.annotations import (
     retired,
     segment_failed,
 )
+from tests.support.programs import ROOT, program
 
 Make = Callable[[], Sink]
 Row = dict[str, Any]
@@ -237,13 +237,8 @@ def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
 def test_what_was_stored_is_there_for_a_new_process(sink: Sink, name: str, tmp_path: Path) -> None:
     feed(sink, events(annotations(count=3), retired(1, key_of("a"))))
     sink.close()
-    script = (
-        "import sys; from pathlib import Path; from tests.contract.test_sinks import build, rows_of;"
-        "print(len(rows_of(build(sys.argv[1], Path(sys.argv[2])))))"
-    )
-    command = [sys.executable, "-W", "error", "-c", script, name, str(tmp_path / "store")]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    command = program("count_stored_rows", name, tmp_path / "store")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "3", done.stderr
 
 

@@ -5,7 +5,6 @@ import gc
 import os
 import signal
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
+from tests.support.programs import ROOT, program
 
 
 @pytest.fixture(scope="module")
@@ -273,23 +273,9 @@ def test_nothing_is_left_open(clip: Path, found: Inspection) -> None:
     assert set(Path("/dev/shm").iterdir()) <= shared_before
 
 
-_PARENT = """
-import sys
-from decoders.sandbox.pool import DecodePool
-from decoders.sources.policy import SourcePolicy
-policy = SourcePolicy(roots=(sys.argv[2],))
-pool = DecodePool(children=2, policy=policy, decoder="tests.support.rogue_decoders:Spinning")
-found = pool.inspect(sys.argv[1])
-from benchmarks.testbed.footage import span_of
-next(iter_ := pool.decode(span_of(found, sys.argv[1])))
-print(*pool.pids, flush=True)
-sys.stdin.read()
-"""
-
-
 def test_children_die_with_a_killed_parent(clip: Path) -> None:
-    command = [sys.executable, "-c", _PARENT, str(clip), str(clip.parent)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path.cwd()) as parent:
+    command = program("decode_parent", clip, clip.parent)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as parent:
         assert parent.stdout is not None
         children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
         assert len(children) == 2
@@ -302,5 +288,4 @@ def test_children_die_with_a_killed_parent(clip: Path) -> None:
 def test_a_warm_pool_has_all_its_children_up(tmp_path: Path) -> None:
     with DecodePool(children=3, policy=SourcePolicy(roots=(str(tmp_path),))) as pool:
         pool.warm()
-        assert all(seat.child is not None and seat.child._ready for seat in pool._seats)
-        assert len(pool._idle) == 3
+        assert pool.ready == len(pool.pids) == 3

@@ -170,7 +170,7 @@ def test_what_a_child_started_ends_with_it(clip: Path) -> None:
 
 
 def test_pixels_cannot_be_pulled_away_from_under_the_parent() -> None:
-    memory = process._anonymous_memory(1 << 20)
+    memory = process.anonymous_memory(1 << 20)
     try:
         with pytest.raises(PermissionError):
             os.ftruncate(memory, 0)

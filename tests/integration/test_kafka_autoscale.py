@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
@@ -17,6 +18,8 @@ from stream.events.base import Event
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS
 from tests.support.brokers import own_node
+
+pytestmark = pytest.mark.kafka
 
 WAIT_S = 240.0
 RUSHES = str(Path(sys.executable).parent / "rushes")
@@ -28,6 +31,14 @@ def publish(broker: KafkaBroker, clip: Path) -> None:
     producer.send(ASSETS.name, record.key, record.value, record.headers)
     producer.flush(30.0)
     producer.close()
+
+
+def prepared(broker: KafkaBroker) -> bool:
+    try:
+        broker.backlog(ASSETS.name, "plan")
+    except (Fatal, Unavailable, TimeoutError):
+        return False
+    return True
 
 
 def status_of_clip(broker: KafkaBroker, deadline_s: float) -> AssetStatus | None:
@@ -56,12 +67,7 @@ def test_workers_come_for_footage_and_go_with_their_supervisor(tmp_path: Path) -
         deadline_s = clock.monotonic_s() + WAIT_S
         broker = KafkaBroker(KafkaSettings(servers), clock)
         try:
-            while clock.monotonic_s() < deadline_s:
-                try:
-                    broker.backlog(ASSETS.name, "plan")
-                    break
-                except (Fatal, Unavailable, TimeoutError):
-                    clock.sleep(0.5)
+            wait_for(lambda: prepared(broker), "the supervisor made the topics", within_s=WAIT_S)
             publish(broker, clip)
             found = status_of_clip(broker, deadline_s)
             workers = psutil.Process(process.pid).children(recursive=True)

@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import TopicPartition
 
-from benchmarks.testbed.cluster_changes import Transactions, add_partitions, delivered, make_again, until
+from benchmarks.testbed.cluster_changes import Transactions, add_partitions, delivered, make_again, set_offset
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka import topics_now
 from stream.broker.kafka.broker import KafkaBroker
@@ -32,6 +32,8 @@ from stream.pipelines.understanding import reference_topology
 from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.topics import ASSETS, PROGRESS
 from tests.support.brokers import kafka_jars, up
+
+pytestmark = pytest.mark.kafka
 
 TOPOLOGY = reference_topology()
 
@@ -87,7 +89,7 @@ def take(consumer: KafkaConsumer | KafkaTail, count: int) -> list[Record]:
         found.extend(records)
         return len(found) >= count
 
-    until(enough, f"{count} records came")
+    wait_for(enough, f"{count} records came")
     return found
 
 
@@ -99,7 +101,7 @@ def test_what_a_transaction_leaves_is_neither_waited_for_nor_counted(cluster: Cl
     assert cluster.plan().lane("interactive").waiting == 0  # no footage: bad events
     member = cluster.broker.consumer([ASSETS.name], "plan")
     assert [record.value for record in take(member, 2)] == [b"1", b"2"]
-    until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    wait_for(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
     assert cluster.broker.backlog(ASSETS.name, "plan").records == 0
     member.close()
     assert cluster.plan().offset_lag == {"assets": 0}
@@ -111,9 +113,9 @@ def test_a_member_says_that_its_broker_is_away_until_it_works_again(node: LocalN
     assert take(plan, 0) == take(idle, 0) == []
     assert plan.trouble is idle.trouble is None
     node.down()
-    until(lambda: plan.trouble is not None and idle.trouble is not None, "both say it")
+    wait_for(lambda: plan.trouble is not None and idle.trouble is not None, "both say it")
     node.up(kafka_jars())
-    until(lambda: not take(plan, 0) and plan.trouble is idle.trouble is None, "both are well again")
+    wait_for(lambda: not take(plan, 0) and plan.trouble is idle.trouble is None, "both are well again")
     delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
     assert [record.value for record in take(plan, 1)] == [b"1"]
     plan.close()
@@ -144,7 +146,7 @@ def test_followers_and_tables_come_to_the_end_of_a_topic_that_ends_with_a_mark(c
     tail = cluster.broker.tail("table", from_start=True)
     assert tail.behind > 0
     assert [record.value for record in take(tail, 1)] == [b"1"]
-    until(lambda: not take(tail, 0) and tail.behind == 0, "the follower is at the end")
+    wait_for(lambda: not take(tail, 0) and tail.behind == 0, "the follower is at the end")
     tail.close()
     assert latest_values(cluster.settings, "table", SystemClock()) == {b"key": b"1"}
 
@@ -161,7 +163,7 @@ def test_partitions_that_are_added_are_seen_and_read_from_their_beginning(cluste
     assert cluster.plan().offset_lag == {"assets": 4}
     assert {record.value for record in take(member, 4)} == {b"a0", b"a1", b"a2", b"a3"}
     assert {record.value for record in take(tail, 4)} == {b"p0", b"p1", b"p2", b"p3"}
-    until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    wait_for(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
     member.close()
     tail.close()
 
@@ -191,12 +193,12 @@ def test_a_topic_made_again_is_read_from_its_beginning_whatever_was_committed(
     tail = cluster.broker.tail(ASSETS.name, from_start=True)
     take(member, 3)
     take(tail, 3)
-    until(lambda: cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    wait_for(lambda: cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
     make_again(cluster.broker, cluster.settings, ASSETS.spec(2))
     new = [b"new%d" % number for number in range(8)]
     delivered(cluster.settings, assets, 0, new)
     with pytest.raises(Unavailable) as ended:
-        until(lambda: member.poll(1, 0.1) is None, "the member hears of it")
+        wait_for(lambda: member.poll(1, 0.1) is None, "the member hears of it")
     assert ended.value.code == "topic_created_again"
     assert cluster.plan().offset_lag == {"assets": 8}
     assert cluster.broker.backlog(ASSETS.name, "plan").records == 8
@@ -206,7 +208,7 @@ def test_a_topic_made_again_is_read_from_its_beginning_whatever_was_committed(
     member = cluster.broker.consumer([ASSETS.name], "plan")
     assert [record.value for record in take(member, 8)] == new
     assert "deleted and created again" in caplog.text
-    until(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
+    wait_for(lambda: not take(member, 0) and cluster.plan().offset_lag == {"assets": 0}, "plan has nothing left")
     member.close()
     assert [record.value for record in take(tail, 8)] == new
     tail.close()
@@ -228,7 +230,7 @@ def test_a_topic_made_again_is_no_loss_whoever_sees_it_first(cluster: Cluster) -
     make_again(cluster.broker, cluster.settings, ASSETS.spec(2))
     delivered(cluster.settings, assets, 0, [b"new"])
     with pytest.raises(Unavailable) as ended:
-        until(lambda: member.poll(1, 0.1) is None, "the member hears of it")
+        wait_for(lambda: member.poll(1, 0.1) is None, "the member hears of it")
     assert ended.value.code == "topic_created_again"
     member.close()
     member = cluster.broker.consumer([ASSETS.name], "plan")
@@ -240,7 +242,7 @@ def test_a_commit_beyond_the_end_that_names_no_topic_is_void(cluster: Cluster) -
     """As an older version left it, or a tool."""
     assets = cluster.name(ASSETS.name)
     delivered(cluster.settings, assets, 0, [b"1", b"2"])
-    cluster.broker._groups.commit("plan", [TopicPartition(assets, 0, 50)])
+    set_offset(cluster.settings, "plan", ASSETS.name, 50)
     assert cluster.plan().offset_lag == {"assets": 2}
     member = cluster.broker.consumer([ASSETS.name], "plan")
     assert [record.value for record in take(member, 2)] == [b"1", b"2"]
@@ -260,10 +262,10 @@ def test_an_observer_says_that_it_is_blind_and_sees_again_once_the_broker_is_bac
     assert blind.since_ms == before.snapshot.at_ms
     assert cluster.sight.last is before
     node.up(kafka_jars())
-    until(cluster.sight.observe, "it sees again")
+    wait_for(cluster.sight.observe, "it sees again")
     assert cluster.sight.blind is None
     delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
-    until(lambda: cluster.plan().offset_lag == {"assets": 1}, "it tells what came after")
+    wait_for(lambda: cluster.plan().offset_lag == {"assets": 1}, "it tells what came after")
     assert cluster.broker.members(["plan"]) == {"plan": 0}  # a client from before the outage never answers that again
 
 

@@ -13,8 +13,11 @@ from benchmarks.testbed.fleet import Fleet, fleet_command
 from benchmarks.testbed.observers import watched
 from benchmarks.testbed.permissions import BOUND_BY_PERMISSIONS
 from benchmarks.testbed.workload import mixed, undisturbed
-from stream.broker.node.local import LocalNode, fetch_jars, free_port
+from stream.broker.node.local import LocalNode, free_port
 from stream.clock import SystemClock
+from tests.support.brokers import kafka_jars, up
+
+pytestmark = pytest.mark.kafka
 
 SEED = 7
 DISK_MIB = 256
@@ -38,15 +41,14 @@ PLAN = Plan(
 
 
 @pytest.mark.timeout(600)
-def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, cache_dir: Path) -> None:
+def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path) -> None:
     load = mixed(tmp_path / "clips", 16)
     calm = undisturbed(tmp_path / "calm", load)
     clock = SystemClock()
     node = LocalNode(tmp_path / "kafka", clock, port=free_port())
     state = tmp_path / "state"
     state.mkdir()
-    jars = fetch_jars(cache_dir)
-    node.up(jars)
+    up(node)
     try:
         with small_disk(state / "parquet", DISK_MIB) as disk:
             command = fleet_command(state, load.roots, node.servers, clock.now_ms(), BOUND_BY_PERMISSIONS)
@@ -54,7 +56,7 @@ def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path, c
                 Fleet(command, ROLES, tmp_path / "logs", tmp_path / "scratch", named=True) as fleet,
                 watched(node.servers, tmp_path) as observers,
             ):
-                chaos = Chaos(state, node, jars, disk, fleet, PLAN, random.Random(SEED), watched=observers)
+                chaos = Chaos(state, node, kafka_jars(), disk, fleet, PLAN, random.Random(SEED), watched=observers)
                 chaos.run(load.events)
                 chaos.settle(load.assets, within_s=240)
                 chaos.see_the_end()

@@ -7,50 +7,94 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
-from stream.broker.contract import TopicSpec
+from benchmarks.testbed.waiting import wait_for
+from stream.broker.contract import Record, TopicSpec
+from stream.broker.kafka import consumer as consumer_module
 from stream.broker.kafka.broker import KafkaBroker
-from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.client import KafkaSettings, made
 from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.consumer import KafkaConsumer
+from stream.broker.kafka.offsets import OffsetAdmin
 from stream.clock import SystemClock
 from tests.support.brokers import own_node
+
+pytestmark = pytest.mark.kafka
 
 TOO_LONG = "x" * 5000  # Kafka takes 4,096 bytes beside an offset
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSettings]:
     with own_node(tmp_path_factory.mktemp("kafka")) as servers:
-        cluster = KafkaBroker(KafkaSettings(servers, commit_interval_s=0.2), SystemClock())
-        yield cluster
-        cluster.close()
+        yield KafkaSettings(servers, commit_interval_s=0.2)
 
 
-class RefusedOnce:
-    """The group's client, but that the first commit that is not waited for is one that the broker refuses."""
+@pytest.fixture
+def broker(settings: KafkaSettings) -> Iterator[KafkaBroker]:
+    cluster = KafkaBroker(settings, SystemClock())
+    yield cluster
+    cluster.close()
+
+
+class GroupClient:
+    """A group's client that notes who commits and waits. `refuse`: the next commit that nobody waits for is one that
+    the broker refuses.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.threads: list[str] = []
+        self.refuse = False
         self.refused = 0
 
     def commit(self, offsets: Sequence[TopicPartition], *, asynchronous: bool) -> None:
-        if asynchronous and not self.refused:
+        if asynchronous and self.refuse:
+            self.refuse = False
             self.refused += 1
             offsets = [TopicPartition(each.topic, each.partition, each.offset, TOO_LONG) for each in offsets]
         self._client.commit(offsets=offsets, asynchronous=asynchronous)
+        if not asynchronous:
+            self.threads.append(threading.current_thread().name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
-def test_a_refused_commit_is_repeated(broker: KafkaBroker) -> None:
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[GroupClient]:
+    """Those of the members that are made from now on."""
+    found: list[GroupClient] = []
+
+    def noted(kind: Any, settings: KafkaSettings, **options: object) -> GroupClient:
+        found.append(GroupClient(made(kind, settings, **options)))
+        return found[-1]
+
+    monkeypatch.setattr(consumer_module, "made", noted)
+    return found
+
+
+def first_record(consumer: KafkaConsumer, client: GroupClient) -> Record:
+    """Once the member's first commit is through, which is waited for."""
+    found: list[Record] = []
+
+    def begun() -> bool:
+        found.extend(consumer.poll(1, 0.1))
+        return bool(found and client.threads)
+
+    wait_for(begun, "a record came and its partition is committed", every_s=0.0)
+    return found[0]
+
+
+def test_a_refused_commit_is_repeated(broker: KafkaBroker, clients: list[GroupClient]) -> None:
     broker.ensure([TopicSpec("work", partitions=1)])
     consumer = broker.consumer(["work"], "stage")
     assert isinstance(consumer, KafkaConsumer)
     producer = broker.producer()
     producer.send("work", b"k", b"v", {})
     producer.flush(10)
-    (record,) = next(records for _ in range(300) if (records := consumer.poll(1, 0.1)))
-    while consumer._commits._held["work", 0].committed is None:  # the first commit is waited for, so none to refuse
-        consumer.poll(1, 0.1)
-    client = consumer._commits._consumer = RefusedOnce(consumer._commits._consumer)  # type: ignore[assignment]
+    (client,) = clients
+    record = first_record(consumer, client)
+    client.refuse = True
     consumer.ack([record])
     left = [broker.backlog("work", "stage").records]
     while left[-1] and len(left) < 100:
@@ -63,34 +107,23 @@ def test_a_refused_commit_is_repeated(broker: KafkaBroker) -> None:
     assert left[-1] == 0
 
 
-class Overheard:
-    """The group's client, and which threads commit and wait."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.threads: list[str] = []
-
-    def commit(self, offsets: Sequence[TopicPartition], *, asynchronous: bool) -> None:
-        if not asynchronous:
-            self.threads.append(threading.current_thread().name)
-        self._client.commit(offsets=offsets, asynchronous=asynchronous)
-
-
-def test_a_record_is_accused_by_the_thread_that_serves_rebalances(broker: KafkaBroker) -> None:
+def test_a_record_is_accused_by_the_thread_that_serves_rebalances(
+    broker: KafkaBroker, settings: KafkaSettings, clients: list[GroupClient]
+) -> None:
     broker.ensure([TopicSpec("suspected", partitions=1)])
     consumer = broker.consumer(["suspected"], "judge")
     assert isinstance(consumer, KafkaConsumer)
     producer = broker.producer()
     producer.send("suspected", b"k", b"v", {})
     producer.flush(10)
-    (record,) = next(records for _ in range(300) if (records := consumer.poll(1, 0.1)))
-    while consumer._commits._held["suspected", 0].committed is None:
-        consumer.poll(1, 0.1)
-    client = Overheard(consumer._commits._consumer)
-    consumer._commits._consumer = client  # type: ignore[assignment]
+    (client,) = clients
+    record = first_record(consumer, client)
+    client.threads.clear()
     consumer.try_alone(record)
     assert client.threads == ["kafka-judge"]
-    (held,) = broker._groups.committed("judge", [TopicPartition("suspected", 0)])
+    asked = OffsetAdmin(settings)
+    (held,) = asked.committed("judge", [TopicPartition("suspected", 0)])
+    asked.close()
     assert CommitMetadata.from_text(held.metadata).trial == record.offset
     consumer.close()
     producer.close()

@@ -13,6 +13,7 @@ from confluent_kafka.admin import ResourceType
 from benchmarks.testbed.runs import rushes
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.questions import AdminQueries
 from stream.broker.node.local import free_port
 from stream.clock import SystemClock
 from stream.control.app import CHANGELOG, COMPACTION_LAG_MS
@@ -22,6 +23,8 @@ from stream.pipelines.control import topics
 from tests.support.brokers import own_node
 from tests.support.control import ControlProcess, asset_ref, change, folded, life, publish, table
 from tests.support.receivers import Receiver, receiving
+
+pytestmark = pytest.mark.kafka
 
 PARTITIONS = 2
 SILENCE_MS = 1500
@@ -57,15 +60,15 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
             publish(broker, told[at : at + size])
             enough = len(table(servers)) + rng.randrange(len(expected) // rounds // 2)
             control.start()
-            control.wait_for(lambda enough=enough: len(table(servers)) >= enough)  # type: ignore[misc]
+            control.come_to(lambda enough=enough: len(table(servers)) >= enough, "the changelog grew")  # type: ignore[misc]
             control.end(signal.SIGKILL)
             if rng.random() < 0.5:
                 shutil.rmtree(tmp_path / "state" / "control", ignore_errors=True)
         control.start()
         ready = {completion_id(change(asset, AssetStatus.READY)) for asset in assets}
-        control.wait_for(lambda: agreeing() == len(expected) and ready <= {*receiver.ids})
+        control.come_to(lambda: agreeing() == len(expected) and ready <= {*receiver.ids}, "all is counted and told")
         publish(broker, told[:1])  # once more: the last process may have had nothing to do
-        control.wait_for(lambda: COUNTED in metrics_page(port))
+        control.come_to(lambda: COUNTED in metrics_page(port), "the metrics tell of a record")
         answers = {name: httpx.get(f"http://127.0.0.1:{port}/{name}") for name in ("healthz", "readyz")}
         assert {name: (it.status_code, it.text.strip()[:2]) for name, it in answers.items()} == {
             "healthz": (200, "ok"),
@@ -84,7 +87,8 @@ def kills_on(servers: str, tmp_path: Path, *, seed: int, rounds: int, count: int
     assert len(mine) == count
     assert {(row["status"], row["segments"]) for row in mine} == {("ready", 12)}
     assert all(0 < row["segments_done"]["decode"] <= 12 for row in mine)
-    assert broker._ask.config_of(ResourceType.TOPIC, CHANGELOG)["max.compaction.lag.ms"] == str(COMPACTION_LAG_MS)
+    queries = AdminQueries(KafkaSettings(servers), SystemClock())
+    assert queries.config_of(ResourceType.TOPIC, CHANGELOG)["max.compaction.lag.ms"] == str(COMPACTION_LAG_MS)
     broker.close()
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
@@ -16,6 +18,8 @@ from stream.sessions.session import RawRecord
 from tests.integration.test_sinks_dead_letters import LETTER
 from tests.support.annotations import events
 from tests.support.brokers import kafka_servers
+
+pytestmark = pytest.mark.kafka
 
 
 def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:

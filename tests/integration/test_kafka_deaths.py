@@ -3,17 +3,18 @@
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.commit_metadata import CommitMetadata
+from stream.broker.kafka.offsets import OffsetAdmin
 from stream.clock import SystemClock
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
@@ -21,45 +22,11 @@ from stream.events.dead_letter import DeadLetter
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import DEAD_LETTERS
 from tests.support.brokers import own_node
+from tests.support.programs import ROOT, program
+
+pytestmark = pytest.mark.kafka
 
 WAIT_S = 60.0
-WORKER = """
-import os, sys, threading
-from prometheus_client import CollectorRegistry
-from stream.clock import SystemClock
-from stream.errors import Retryable
-from stream.events.asset import AssetDeleted
-from stream.broker.kafka.broker import KafkaBroker
-from stream.broker.kafka.client import KafkaSettings
-from stream.observability.metrics import Metrics
-from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
-from stream.topology.topics import DEAD_LETTERS, Topic
-from stream.worker.pace import Pace
-from stream.worker.worker import Worker
-
-class Deadly:
-    def open(self): ...
-    def close(self): ...
-    def failed(self, event, error): return []
-    def process(self, events):
-        for event in events:
-            if event.data.asset_id == "poison":
-                os.kill(os.getpid(), 9)
-            if event.data.asset_id in stuck:
-                raise Retryable("later", code="later")
-            os.write(journal, f"{event.data.asset_id}\\n".encode())
-            yield event.derive(event.data, id=event.id)
-
-servers, source, target, group, written, *stuck = sys.argv[1:]
-journal = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-topics = {name: Topic(name, (AssetDeleted,)) for name in (source, target)} | {DEAD_LETTERS.name: DEAD_LETTERS}
-broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=2.0), SystemClock())
-stage = Stage(group, (source,), (target,), Deadly, batch=BatchPolicy(max_records=8),
-              retry=RetryPolicy(max_attempts=1_000_000, max_delay_s=0.5))
-worker = Worker(stage, broker, clock=SystemClock(), metrics=Metrics(CollectorRegistry()), topics=topics,
-                pace=Pace(poll_timeout_s=0.1))
-worker.run(threading.Event())
-"""
 
 
 @pytest.fixture
@@ -88,14 +55,6 @@ def prepare(broker: KafkaBroker, source: str, target: str, group: str) -> None:
     broker.declare(source, group)
 
 
-def wait(until: Callable[[], bool]) -> None:
-    clock = SystemClock()
-    deadline_s = clock.monotonic_s() + WAIT_S
-    while not until():
-        assert clock.monotonic_s() < deadline_s
-        clock.sleep(0.05)
-
-
 def read_until(broker: KafkaBroker, topic: str, group: str, count: int) -> list[Record]:
     consumer = broker.consumer([topic], group)
     clock = SystemClock()
@@ -114,12 +73,12 @@ def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(
     prepare(broker, source, target, group)
     names = [f"good-{number}" for number in range(10)]
     send(broker, source, [*names[:5], "poison", *names[5:]])
-    command = [sys.executable, "-c", WORKER, servers, source, target, group, str(tmp_path / "journal")]
+    command = program("deadly_worker", servers, source, target, group, tmp_path / "journal")
     deaths = 0
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + 3 * WAIT_S
     while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
-        worker = subprocess.Popen(command)
+        worker = subprocess.Popen(command, cwd=ROOT)
         try:
             while broker.backlog(source, group).records and clock.monotonic_s() < deadline_s:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -147,31 +106,32 @@ def test_of_what_was_acknowledged_out_of_order_little_is_done_again(
     stuck = early[::100]  # the first too, so that no offset says what was done
     rest = set(early) - set(stuck)
     send(broker, source, early)
-    partition = TopicPartition(source, 0)
+    partition, asked = TopicPartition(source, 0), OffsetAdmin(KafkaSettings(servers))
 
     def committed() -> set[str]:
-        place = broker._commits(group, [partition])[partition]
+        place = asked.committed(group, [partition])[0]
         assert place.offset == 0
         return {early[offset] for offset in CommitMetadata.from_text(place.metadata).acked_offsets(0)}
 
     def start(name: str, *waiting: str) -> tuple[subprocess.Popen[bytes], Callable[[], list[str]]]:
         journal = tmp_path / name
-        command = [sys.executable, "-c", WORKER, servers, source, target, group, str(journal), *waiting]
-        return subprocess.Popen(command), lambda: journal.read_text().split() if journal.exists() else []
+        command = program("deadly_worker", servers, source, target, group, journal, *waiting)
+        return subprocess.Popen(command, cwd=ROOT), lambda: journal.read_text().split() if journal.exists() else []
 
     first, done = start("first", *stuck)
     try:
-        wait(lambda: committed() == rest)
+        wait_for(lambda: committed() == rest, "all but the stuck ones are acknowledged")
         send(broker, source, late)
-        wait(lambda: set(late) <= set(done()))
+        wait_for(lambda: set(late) <= set(done()), "what came late is done")
     finally:
         first.kill()
         first.wait()
     second, again = start("second")
     try:
-        wait(lambda: broker.backlog(source, group).records == 0)
+        wait_for(lambda: not broker.backlog(source, group).records, "nothing is left")
     finally:
         second.terminate()
         second.wait()
+    asked.close()
     assert set(stuck) <= set(again()) <= {*stuck, *late}
     assert len(again()) == len(set(again()))

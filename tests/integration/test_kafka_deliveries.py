@@ -13,6 +13,8 @@ from stream.clock import SystemClock
 from stream.errors import Unavailable
 from tests.support.brokers import kafka_servers
 
+pytestmark = pytest.mark.kafka
+
 WAIT_S = 30.0
 NOBODY = "127.0.0.1:1"
 

@@ -14,6 +14,8 @@ from stream.events.base import Event
 from stream.pipelines.settings import ModelChoice
 from tests.support.deployed import CLOCK, Site
 
+pytestmark = pytest.mark.kafka
+
 
 def clip(folder: Path, name: str, seconds: int = 12) -> Event:
     path = folder / f"{name}.mp4"
@@ -31,7 +33,7 @@ def test_two_deployments_share_nothing(tmp_path: Path) -> None:
     with one.running("plan"), other.running("plan"):
         for site, name in both:
             site.publish(clip(tmp_path, name))
-            site.await_left("spans", "decode", stage="plan")
+            site.wait_for_backlog("spans", "decode", stage="plan")
     for site, name in both:
         tail = site.broker.tail("assets", from_start=True)
         assert [record.key for record in tail.poll(10, 5.0)] == [name.encode()]
@@ -75,7 +77,7 @@ def test_other_models_need_a_later_roll_out_and_every_asset_ends_whole_in_one_sp
             assert refused.value.code == "other_models"
         with site.running("plan"):  # planned by the former roll-out, done by the later
             site.publish(clip(tmp_path, "during", 32))
-            site.await_left("spans", "decode", stage="plan")
+            site.wait_for_backlog("spans", "decode", stage="plan")
         with site.running("decode", "understand", "plan", settings=other, epoch_ms=5):
             assert site.ingest(clip(tmp_path, "after")) == {"after": AssetStatus.READY}
             site.settle()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.testbed.clips import write_clip
-from benchmarks.testbed.runs import light_settings, stored_rows, wait_for
+from benchmarks.testbed.runs import light_settings, stored_rows
+from benchmarks.testbed.waiting import must_run, wait_for
 from deploy.example_clients import EXAMPLES
 from stream.broker.contract import Record
 from stream.broker.kafka.broker import KafkaBroker
@@ -27,6 +28,8 @@ from tests.support.brokers import kafka_servers
 from tests.support.control import ControlProcess
 from tests.support.deployed import Site
 from tests.support.example_programs import PROGRAMS, command, commands
+
+pytestmark = pytest.mark.kafka
 
 CLOCK = SystemClock()
 WAIT_S = 60.0
@@ -101,7 +104,7 @@ def test_only_what_is_ready_is_printed(broker: KafkaBroker, tmp_path: Path) -> N
     producer.close()
     asked = {"localhost:9092": kafka_servers(), "completions": "examples.completions"}
     with command("print_ready.py").replaced(asked).running(tmp_path) as reader:
-        wait_for(reader.process, lambda: bool(reader.said()))
+        wait_for(lambda: bool(reader.said()), "the reader says something", meanwhile=must_run(reader.process))
         reader.process.send_signal(signal.SIGINT)
         assert (reader.process.wait(WAIT_S), reader.errors()) == (0, "")
         assert reader.said() == "ready: acme/news a.mov (12.0 s)\n"
@@ -127,7 +130,7 @@ def test_from_a_published_file_to_its_rows(tmp_path: Path) -> None:
     ):
         control.start()
         command("publish_asset.py").replaced(asked).output(tmp_path)
-        control.wait_for(lambda: bool(reader.said() or reader.errors()))
+        control.come_to(lambda: bool(reader.said() or reader.errors()), "the reader says something")
         assert (reader.said(), reader.errors()) == ("ready: acme/news clip.mp4 (12.0 s)\n", "")
     told = command("read_moments.py").replaced(asked).output(tmp_path)
     expected: dict[tuple[str, str], int] = {}

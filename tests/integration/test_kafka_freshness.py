@@ -29,6 +29,8 @@ from stream.topology.codec import encode
 from stream.topology.topics import ASSETS, PROGRESS
 from tests.support.brokers import own_node
 
+pytestmark = pytest.mark.kafka
+
 WAIT_S = 30.0
 RUSHES = str(Path(sys.executable).parent / "rushes")
 TOPOLOGY = reference_topology()

@@ -15,6 +15,8 @@ from stream.freshness.observer import Observer
 from tests.support.brokers import kafka_servers
 from tests.support.deployed import CLOCK, Site
 
+pytestmark = pytest.mark.kafka
+
 ALL = ("plan", "decode", "understand", "index", "parquet", "dead-letters")
 
 
@@ -56,9 +58,9 @@ def test_publishing_again_heals_what_was_skipped(
     with site.running(*upstream):
         for _ in range(2):
             site.publish(clip)
-            site.await_left(topic, group, stage="plan")
+            site.wait_for_backlog(topic, group, stage="plan")
         for stage in upstream:  # in this order: what one has done lies before the next
-            site.await_left(topic, group, stage=stage)
+            site.wait_for_backlog(topic, group, stage=stage)
         looked = waiting(site)
     assert decoded(site) - begun == (2 if "decode" in upstream else 0), "it waited, and was not done twice"
     assert looked["open_assets"] >= 1

@@ -4,9 +4,11 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Producer
 
 from benchmarks.testbed.runs import light_settings
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Consumer
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
@@ -20,6 +22,8 @@ from stream.topology.codec import EventDecoder
 from stream.topology.topics import ASSETS, DEAD_LETTERS, NOTIFICATIONS
 from tests.support.brokers import own_node
 from tests.support.notifications import minio, s3
+
+pytestmark = pytest.mark.kafka
 
 WAIT_S = 60.0
 
@@ -39,8 +43,7 @@ def test_what_a_bucket_tells_is_published_under_its_rules(tmp_path: Path) -> Non
             daemon=True,
         )
         process.start()
-        while not watching.members(["notifications"])["notifications"]:
-            clock.sleep(0.1)
+        wait_for(lambda: watching.members(["notifications"])["notifications"] > 0, "the stage joined")
         assets = watching.consumer([ASSETS.name], "test-assets")
         letters = watching.consumer([DEAD_LETTERS.name], "test-letters")
         put = s3("ObjectCreated:Put", "umbrella/spots/a b.mp4", sequencer="0B", size=7, eTag="e")

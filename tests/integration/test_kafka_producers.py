@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
@@ -25,6 +26,8 @@ from tests.support.brokers import kafka_servers
 from tests.support.foreign_producers import Sent, strangers
 from tests.support.librdkafka import send_raw
 from tests.support.planning import ByName, one_span
+
+pytestmark = pytest.mark.kafka
 
 WAIT_S = 60.0
 BYTES = ((b"ce_type", AssetPublished.type.encode()), (b"\xff\xfe", b"\xff"), (b"b3", b"1"))

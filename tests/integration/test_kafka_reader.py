@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, Message
 
+from benchmarks.testbed.cluster_changes import set_offset
 from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
 from tests.support.brokers import kafka_servers
+
+pytestmark = pytest.mark.kafka
 
 WAIT_S = 60.0
 QUIET_READS = 10
@@ -40,7 +43,7 @@ def fill(broker: KafkaBroker, topic: str, count: int) -> None:
 
 def ends(message: Message) -> bool:
     error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's name
 
 
 def seen(reader: Reader, count: int) -> list[tuple[str, int]]:
@@ -67,7 +70,7 @@ def test_a_partition_that_is_set_aside_again_and_again_goes_on_where_it_was(
     broker.declare("read-a", "read-all")
     reader.begin({("read-a", 0): (1, 0)})
     assert seen(reader, 5) == [("read-a", offset) for offset in range(5)]
-    broker._groups.commit("read-all", [TopicPartition("read-a", 0, 5)])
+    set_offset(KafkaSettings(kafka_servers()), "read-all", "read-a", 5)
     assert broker.trim("read-a", ["read-all"]) == 5
     reader.begin({("read-b", 0): (2, 0)})
     assert seen(reader, 5) == [("read-b", offset) for offset in range(5)]

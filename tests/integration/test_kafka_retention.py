@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from confluent_kafka import Message, TopicPartition
 
+from benchmarks.testbed.cluster_changes import delete_below, set_offset
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Consumer, TopicSpec
 from stream.broker.kafka import broker as broker_module
+from stream.broker.kafka import consumer as consumer_module
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.commits import CommittedOffset
 from stream.broker.kafka.consumer import KafkaConsumer
+from stream.broker.kafka.offsets import OffsetAdmin
+from stream.broker.kafka.questions import AdminQueries
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
 from stream.errors import Fatal
@@ -22,13 +25,19 @@ from stream.topology.topics import WEEK_MS, Topic
 from stream.worker.topic_retention import TopicRetention
 from tests.support.brokers import kafka_servers
 
+pytestmark = pytest.mark.kafka
+
 WAIT_S = 60.0
 RECORDS = 400
 
 
+def settings() -> KafkaSettings:
+    return KafkaSettings(kafka_servers(), commit_interval_s=0.2)
+
+
 @pytest.fixture
 def broker() -> Iterator[KafkaBroker]:
-    cluster = KafkaBroker(KafkaSettings(kafka_servers(), commit_interval_s=0.2), SystemClock())
+    cluster = KafkaBroker(settings(), SystemClock())
     yield cluster
     cluster.close()
 
@@ -105,13 +114,21 @@ def test_what_is_trimmed_while_the_backlog_is_asked_for_is_none(
     broker.ensure([TopicSpec(topic, 1)])
     broker.declare(topic, group)
     fill(broker, topic, 5)
-    before = broker._left(topic, group)
-    consumer = broker.consumer([topic], group)
-    acknowledge(consumer, 5)
-    consumer.close()
-    broker.trim(topic, [group])
-    monkeypatch.setattr(broker, "_left", lambda _topic, _group: before)
+    asked = OffsetAdmin.committed
+
+    def overtaken(groups: OffsetAdmin, name: str, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """The answer, and before it is used all of it is done and trimmed."""
+        found = asked(groups, name, partitions)
+        monkeypatch.setattr(OffsetAdmin, "committed", asked)
+        consumer = broker.consumer([topic], group)
+        acknowledge(consumer, 5)
+        consumer.close()
+        assert broker.trim(topic, [group]) == 5
+        return found
+
+    monkeypatch.setattr(OffsetAdmin, "committed", overtaken)
     assert broker.backlog(topic, group).records == 0
+    assert OffsetAdmin.committed is asked
 
 
 def test_a_topic_that_is_kept_otherwise_is_refused_and_left_as_it_is(broker: KafkaBroker) -> None:
@@ -140,10 +157,10 @@ def test_a_cluster_that_forgets_stopped_groups_too_soon_is_refused(
 def test_a_cluster_that_does_not_show_its_settings_is_believed_with_a_warning(
     broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def hidden(_kind: object, _name: str) -> dict[str, str]:
+    def hidden(_queries: AdminQueries, _kind: object, _name: str) -> dict[str, str]:
         raise Fatal("reading settings: not authorized", code="broker_refused")
 
-    monkeypatch.setattr(broker._ask, "config_of", hidden)
+    monkeypatch.setattr(AdminQueries, "config_of", hidden)
     broker.check_cluster()
     assert "does not show offsets.retention.minutes (reading settings: not authorized)" in caplog.text
 
@@ -152,35 +169,28 @@ def stand(broker: KafkaBroker, spec: TopicSpec, offset: int) -> None:
     """A group of the topic's name that stands at `offset` of ten records."""
     broker.ensure([spec])
     fill(broker, spec.name, 10)
-    broker._groups.commit(spec.name, [TopicPartition(spec.name, 0, offset)])
+    set_offset(settings(), spec.name, spec.name, offset)
 
 
-def age(broker: KafkaBroker, topic: str, low: int = 5) -> None:
+def age(topic: str, low: int = 5) -> None:
     """As time does with what was not read."""
-    broker._delete([TopicPartition(topic, 0, low)])
+    delete_below(settings(), topic, low)
 
 
-def done_elsewhere(member: KafkaConsumer, monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
+def done_elsewhere(monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
     """The group stands at `offset`, and the member does not know: as when it stood still while others went on."""
-    places = member._places
+    committed = OffsetAdmin.committed
 
-    def now(group: str, asked: Sequence[TopicPartition]) -> list[CommittedOffset]:
-        return [
-            replace(place, committed=TopicPartition(place.committed.topic, place.committed.partition, offset))
-            for place in places(group, asked)
-        ]
+    def now(groups: OffsetAdmin, group: str, asked: Sequence[TopicPartition]) -> list[TopicPartition]:
+        return [TopicPartition(it.topic, it.partition, offset) for it in committed(groups, group, asked)]
 
-    monkeypatch.setattr(member, "_places", now)
+    monkeypatch.setattr(OffsetAdmin, "committed", now)
 
 
 def joined(broker: KafkaBroker, topic: str) -> KafkaConsumer:
     """A member that knows where to begin, and has read nothing."""
     member = broker.consumer([topic], topic)
-    clock = SystemClock()
-    deadline_s = clock.monotonic_s() + WAIT_S
-    while not member._epoch_of:
-        assert clock.monotonic_s() < deadline_s
-        clock.sleep(0.05)
+    wait_for(lambda: bool(member.assignment), "the member has its partition")
     return member
 
 
@@ -204,10 +214,10 @@ def test_what_age_took_is_said_and_passed_over(
     topic = f"kept-by-age-{stopped}"
     stand(broker, TopicSpec(topic, 1, retention_ms=WEEK_MS), 2)
     if stopped:
-        age(broker, topic)
+        age(topic)
     member = joined(broker, topic)
     if not stopped:
-        age(broker, topic)
+        age(topic)
     assert read_all(member, 9) == [5, 6, 7, 8, 9]
     (said,) = [each.getMessage() for each in caplog.records if "deleted" in each.getMessage()]
     assert f"3 records of {topic}-0" in said
@@ -219,10 +229,10 @@ def test_of_what_is_kept_until_it_is_read_nothing_is_passed_over(broker: KafkaBr
     topic = f"kept-until-read-{stopped}"
     stand(broker, TopicSpec(topic, 1), 2)
     if stopped:
-        age(broker, topic)
+        age(topic)
     member = broker.consumer([topic], topic) if stopped else joined(broker, topic)
     if not stopped:
-        age(broker, topic)
+        age(topic)
     with pytest.raises(Fatal) as lost:
         member.poll(1, WAIT_S)
     with suppress(Fatal):  # the group's own client may have met the hole too
@@ -237,9 +247,10 @@ def test_what_the_group_has_done_meanwhile_is_not_missed(
     topic = "kept-until-done"
     stand(broker, TopicSpec(topic, 1), 2)
     member = joined(broker, topic)
-    done_elsewhere(member, monkeypatch, 7)
-    age(broker, topic, 6)
+    done_elsewhere(monkeypatch, 7)
+    age(topic, 6)
     assert read_all(member, 9) == [7, 8, 9]
+    monkeypatch.undo()
     assert not [each for each in caplog.records if "deleted" in each.getMessage()]
     assert broker.backlog(topic, topic).records == 0
 
@@ -250,8 +261,8 @@ def test_what_nobody_did_is_lost_in_words_that_harm_nobody(
     topic = "kept-until-lost"
     stand(broker, TopicSpec(topic, 1), 2)
     member = joined(broker, topic)
-    done_elsewhere(member, monkeypatch, 4)
-    age(broker, topic, 6)
+    done_elsewhere(monkeypatch, 4)
+    age(topic, 6)
     with pytest.raises(Fatal, match=rf"records 4 to 5 of {topic}-0 .* of this partition alone to 6") as lost:
         member.poll(1, WAIT_S)
     with suppress(Fatal):
@@ -284,14 +295,20 @@ class Together:
 
 
 def test_what_was_fetched_before_age_took_the_rest_is_not_missed(
-    broker: KafkaBroker, caplog: pytest.LogCaptureFixture
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic, count, low = "kept-outrun", 40, 35
     broker.ensure([TopicSpec(topic, 1, retention_ms=WEEK_MS)])
     fill(broker, topic, count, b"v" * 2**20)  # a reader fetches 16 MiB ahead
+    readers: list[Together] = []
+
+    def outrun(client: KafkaSettings, group: str) -> Together:
+        readers.append(Together(Reader(client, group), lambda: age(topic, low)))
+        return readers[-1]
+
+    monkeypatch.setattr(consumer_module, "Reader", outrun)
     member = joined(broker, topic)
-    reader = Together(member._reader, lambda: age(broker, topic, low))
-    member._reader = reader  # type: ignore[assignment]
+    (reader,) = readers
     assert read_all(member, count - 1) == [*range(reader.fetched), *range(low, count)]
     (said,) = [each.getMessage() for each in caplog.records if "deleted" in each.getMessage()]
     assert f"{low - reader.fetched} records of {topic}-0" in said

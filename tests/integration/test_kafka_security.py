@@ -16,6 +16,7 @@ from benchmarks.testbed.runs import rushes
 from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.questions import AdminQueries
 from stream.broker.node.local import LocalNode, free_port
 from stream.broker.node.security import Security
 from stream.cli.commands.doctor_cluster import cluster_checks
@@ -29,6 +30,8 @@ from stream.pipelines.understanding import reference_topology
 from stream.runtime.startup import came_through
 from stream.sessions.stage_process import Deployment, prepare
 from tests.support.brokers import up
+
+pytestmark = pytest.mark.kafka
 
 TOPIC = TopicSpec("secured", 1)
 CLOCK = SystemClock()
@@ -191,12 +194,14 @@ def test_who_waits_for_brokers_ends_with_a_wrong_password(sasl: Secured, tmp_pat
 
 
 def test_a_killed_node_is_an_outage_and_no_refusal(sasl: Secured) -> None:
-    broker = KafkaBroker(sasl.settings, CLOCK)
+    broker, asked = KafkaBroker(sasl.settings, CLOCK), AdminQueries(sasl.settings, CLOCK)
     round_trip(broker, b"before")
+    assert TOPIC.name in asked.nodes().topics
     consumer = broker.consumer([TOPIC.name], "reader")
     sasl.node.down(signal.SIGKILL)
     with pytest.raises(Unavailable):
-        broker._ask.patiently("asking", lambda client: client.list_topics(timeout=0.1))
+        asked.patiently("asking", lambda client: client.list_topics(timeout=0.1))
+    asked.close()
     up(sasl.node)
     consumer.close()
     round_trip(broker, b"after")

@@ -15,6 +15,8 @@ from stream.pipelines.understanding import Understanding
 from stream.sessions.stage_process import Deployment, prepare
 from tests.support.brokers import own_node
 
+pytestmark = pytest.mark.kafka
+
 DEPLOYMENT = Deployment(epoch_ms=1, partitions=1)
 
 

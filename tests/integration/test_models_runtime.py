@@ -1,7 +1,6 @@
 """The fast networks say what the published ones say: other layouts, other runtimes, the same numbers."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +27,7 @@ from models.tags.efficientnet import SIDE, network_of
 from models.tags.imagenet import EfficientNetTagger, batches_of
 from models.weights.fetch import WeightsCache
 from stream.errors import Fatal
+from tests.support.programs import ROOT, program
 
 pytestmark = pytest.mark.slow
 Require = Callable[..., None]
@@ -170,12 +170,6 @@ def test_words_are_those_of_transformers(require_weights: Require, model_context
 
 def test_a_search_by_words_waits_for_no_heavy_library(require_weights: Require, model_context: ModelContext) -> None:
     require_weights("minilm")
-    script = (
-        "import sys; from pathlib import Path; from models.registry import ModelContext, load\n"
-        "embedder = load('embedder', 'conse', ModelContext.of(Path(sys.argv[1]))); embedder.open()\n"
-        "assert embedder.embed_text(['a dog']).shape == (1, 384)\n"
-        "print(sorted({'torch', 'torchvision', 'transformers', 'timm'} & set(sys.modules)))"
-    )
-    command = [sys.executable, "-c", script, str(model_context.cache.directory)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = program("search_by_words", model_context.cache.directory)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

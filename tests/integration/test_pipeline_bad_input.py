@@ -4,7 +4,6 @@ import json
 import random
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from sinks.query.catalogue import Catalogue
 from stream.events.asset import AssetStatus
 from stream.sessions.session import RawRecord
 from stream.topology.codec import encode
+from tests.support.programs import ROOT, program
 
 FAULTS = {
     "missing.mp4": ("not_found", "no such file"),
@@ -60,8 +60,8 @@ class Spoiled:
 
 def is_denied(path: Path) -> bool:
     """Whether a process that is bound by permissions cannot read the file."""
-    read = [sys.executable, "-c", "import sys; open(sys.argv[1], 'rb')", str(path)]
-    tried = subprocess.run([*BOUND_BY_PERMISSIONS, *read], capture_output=True, check=False)
+    read = [*BOUND_BY_PERMISSIONS, *program("open_file", path)]
+    tried = subprocess.run(read, cwd=ROOT, capture_output=True, check=False)
     return b"PermissionError" in tried.stderr
 
 

@@ -1,6 +1,7 @@
 """Whole runs over a disk that is full or a directory that may not be written: they wait, lose nothing, go on."""
 
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from benchmarks.testbed.runs import (
     rushes,
     start,
     stored_rows,
-    wait_for,
 )
+from benchmarks.testbed.waiting import must_run, wait_for
 from sinks.dead_letters import DeadLetters, LetterFilter
 from sinks.maintenance.verify import verify
 from stream.control.progress import Progress
@@ -85,13 +86,17 @@ def test_disk_that_fills_up_again_and_again_pauses_both_stores(
         assert_nothing_lost(settings.state_dir, undisturbed)
 
 
+def says(process: subprocess.Popen[str], log: Path, enough: Callable[[str], bool]) -> None:
+    wait_for(lambda: enough(log.read_text()), "it says so", meanwhile=must_run(process, log), within_s=240.0)
+
+
 def test_command_says_that_it_waits_for_room(clips: tuple[Path, Path], undisturbed: StoredRows, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with small_disk(tmp_path / "disk", size_mib=160) as disk:
         disk.fill(2 << 20)
         process = start(disk.path / "state", "ingest", *clips, "--light", "--json", log=log)
         waits = [f"stage {name}: paused, only " for name in ("index", "parquet")]
-        wait_for(process, lambda: all(words in log.read_text() for words in waits))
+        says(process, log, lambda text: all(words in text for words in waits))
         assert "make room" in log.read_text()
         disk.make_room()
         done = finish(process)
@@ -111,7 +116,7 @@ def test_stores_that_may_not_be_written_for_a_while_are_waited_for(
         folder.chmod(0o555)
     process = start(state, "ingest", clips[1], "--light", "--json", through=BOUND_BY_PERMISSIONS, log=log)
     try:
-        wait_for(process, lambda: log.read_text().count("cannot be used: it is not writable") >= 2)
+        says(process, log, lambda text: text.count("cannot be used: it is not writable") >= 2)
     finally:
         for folder in folders:
             folder.chmod(0o755)

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +23,8 @@ from benchmarks.testbed.runs import (
     rushes,
     start,
     stored_rows,
-    wait_for,
 )
+from benchmarks.testbed.waiting import must_run, wait_for
 from sinks.maintenance.verify import verify
 from stream.events.grid import segment_range
 
@@ -78,6 +79,10 @@ def points() -> Iterator[tuple[str, Callable[[Path], bool]]]:
 POINTS = dict(points())
 
 
+def arrive(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    wait_for(reached, "the run came to the point", meanwhile=must_run(process), within_s=240.0, every_s=0.005)
+
+
 def lost_seconds(state: Path) -> float:
     """Footage in the cells that are not durable in both stores by the same write."""
     ranges = [segment_range(cell, SECONDS * 10**9) for cell in set(range(CELLS)) - cells_done(state)]
@@ -96,7 +101,7 @@ def assert_whole(state: Path, done: Finished, expected: StoredRows) -> None:
 def test_killed_run_is_completed_by_the_next_one(point: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
     state = tmp_path / "state"
     process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
-    wait_for(process, partial(POINTS[point], state))
+    arrive(process, partial(POINTS[point], state))
     family = descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     assert finish(process).code == -signal.SIGKILL
@@ -120,7 +125,7 @@ def test_change_killed_while_it_takes_over_is_completed(tmp_path: Path) -> None:
     retired = _files(state / "parquet" / "retired" / "_delta_log")
     for reached in (ledger_commits(stored + 1), delta_commits("retired", retired + 1)):
         process = start(state, "ingest", clip, "--light", "--json", "--span", 10)
-        wait_for(process, partial(reached, state))
+        arrive(process, partial(reached, state))
         process.send_signal(signal.SIGKILL)
         finish(process)
     assert_whole(state, ingest(state, clip), stored_rows(tmp_path / "reference"))
@@ -129,7 +134,7 @@ def test_change_killed_while_it_takes_over_is_completed(tmp_path: Path) -> None:
 def test_held_directory_is_refused_and_an_interrupt_drains(undisturbed: Undisturbed, tmp_path: Path) -> None:
     state = tmp_path / "state"
     process = start(state, "ingest", undisturbed.clip, "--light", "--json", "--span", 10)
-    wait_for(process, partial(ledger_commits(2), state))
+    arrive(process, partial(ledger_commits(2), state))
     process.send_signal(signal.SIGSTOP)
     try:
         refused = rushes(state, "ingest", undisturbed.clip, "--light", "--json")

@@ -3,7 +3,6 @@
 import random
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from sinks import REGISTRY
 from stream.events.base import Event
 from tests.contract.test_sinks import Row, build, rows_of
 from tests.support.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
+from tests.support.programs import ROOT, program
 
 BATCHES: list[list[Event]] = [
     *(
@@ -26,23 +26,6 @@ BATCHES: list[list[Event]] = [
     [asset_deleted(ref("clip-2", 3))],
     events(annotations(ref("clip-2"), 0, of=2, revision=2)),
 ]
-ROOT = Path(__file__).parents[2]
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.integration.test_sinks_kill import deliver
-deliver(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
-"""
-
-
-def deliver(name: str, directory: Path, first: int) -> None:
-    """Write batches from `first` on and say the number of each that is durable: what a broker would have acked."""
-    sink = build(name, directory)
-    for number in range(first, len(BATCHES)):
-        list(sink.process(BATCHES[number]))
-        if number % 4 == 3:
-            sink.maintain()
-        print(number, flush=True)  # noqa: T201 - the parent reads it
 
 
 def held(name: str, directory: Path) -> list[list[Row]]:
@@ -61,7 +44,7 @@ def test_kills_at_random_instants_leave_the_same_rows(name: str, tmp_path: Path)
     chance = random.Random(7)
     first = kills = 0
     while first < len(BATCHES):
-        command = [sys.executable, "-c", SCRIPT, name, str(tmp_path / "store"), str(first)]
+        command = program("deliver_to_sink", name, tmp_path / "store", first)
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             wanted = chance.randint(0, 3)

@@ -20,13 +20,19 @@ from stream.broker.names import Names
 from stream.broker.node.local import LocalNode, fetch_jars, free_port
 from stream.clock import SystemClock
 from stream.errors import Fatal
+from tests.support.markers import needs_marker
+
+
+def kafka_servers() -> str:
+    """Address of a real node for this test session, started when first asked for. Skips on a laptop without Java or
+    Maven, fails where `CI=true` and in a test without the marker `kafka`.
+    """
+    needs_marker("kafka")
+    return _shared_servers()
 
 
 @cache
-def kafka_servers() -> str:
-    """Address of a real node for this test session, started when first asked for. Skips on a laptop without Java or
-    Maven, fails where `CI=true`.
-    """
+def _shared_servers() -> str:
     directory = Path(tempfile.mkdtemp(prefix="rushes-kafka-"))
     node = LocalNode(directory, SystemClock(), port=free_port())
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
@@ -55,7 +61,8 @@ def up(node: LocalNode) -> str:
 
 
 def kafka_jars() -> Path:
-    """As `fetch_jars`, in the cache that the command line uses."""
+    """As `fetch_jars`, in the cache that the command line uses. Whoever starts a node asks here."""
+    needs_marker("kafka")
     return fetch_jars(Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes")))
 
 

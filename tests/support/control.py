@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-import pytest
-
 from benchmarks.testbed.runs import start
+from benchmarks.testbed.waiting import must_run, wait_for
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.snapshot import latest_values
@@ -89,17 +88,12 @@ class ControlProcess:
 
     def start(self) -> None:
         self._starts += 1
-        self.process = start(self._state, *self._arguments, log=self._state.parent / f"control-{self._starts}.log")
+        self.process = start(self._state, *self._arguments, log=self._log_file())
 
-    def wait_for(self, reached: Callable[[], bool]) -> None:
+    def come_to(self, reached: Callable[[], bool], what: str) -> None:
         """Return when the point is reached; a process that ends before fails the test."""
         assert self.process is not None
-        while not reached():
-            try:
-                code = self.process.wait(timeout=0.2)
-            except subprocess.TimeoutExpired:
-                continue
-            pytest.fail(f"the control plane ended with {code}: {self.log()[-2000:]}")
+        wait_for(reached, what, meanwhile=must_run(self.process, self._log_file()), within_s=240.0, every_s=0.2)
 
     def end(self, sig: signal.Signals = signal.SIGKILL) -> int:
         assert self.process is not None
@@ -109,7 +103,10 @@ class ControlProcess:
         return process.returncode
 
     def log(self) -> str:
-        return (self._state.parent / f"control-{self._starts}.log").read_text()
+        return self._log_file().read_text()
+
+    def _log_file(self) -> Path:
+        return self._state.parent / f"control-{self._starts}.log"
 
 
 def table(servers: str) -> dict[bytes, bytes]:

@@ -7,8 +7,10 @@ from contextlib import ExitStack, contextmanager
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.questions import END, AdminQueries
 from stream.broker.names import Names
 from stream.clock import SystemClock
 from stream.events.asset import AssetStatus
@@ -47,11 +49,11 @@ class Site:
             before = self._members(stages)
             run = _Run(settings or self.settings, stages, broker, deployment)
             held.callback(run.end)
-            until_s = CLOCK.monotonic_s() + WAIT_S
-            while any(count <= before.get(stage, 0) for stage, count in self._members(stages).items()):
-                run.check()
-                assert CLOCK.monotonic_s() < until_s, f"{stages} did not join"
-                CLOCK.sleep(0.1)
+            wait_for(
+                lambda: all(count > before.get(stage, 0) for stage, count in self._members(stages).items()),
+                f"{stages} joined",
+                meanwhile=run.check,
+            )
             yield
             run.check()
 
@@ -76,8 +78,10 @@ class Site:
         """What an operator does with Kafka's own tools: the groups stand at the end of the topic. How many records they
         will never see.
         """
-        ends = self.broker._extent(topic)[1]
         skipped = sum(self.broker.backlog(topic, group).records for group in groups)
+        name, count = self.names.of(topic), self.broker.partition_counts([topic])[topic]
+        queries = AdminQueries(KafkaSettings(kafka_servers()), CLOCK)
+        ends = queries.offsets([TopicPartition(name, number) for number in range(count)], END)
         places = [TopicPartition(it.topic, it.partition, end) for it, end in ends.items()]
         tool = AdminClient({"bootstrap.servers": kafka_servers()})
         for group in groups:
@@ -86,22 +90,18 @@ class Site:
                 future.result(WAIT_S)
         return skipped
 
-    def await_left(self, topic: str, group: str, *, stage: str) -> None:
+    def wait_for_backlog(self, topic: str, group: str, *, stage: str) -> None:
         """Until something waits for the group, and nothing for `stage`, which makes it."""
         source = self.topology.stage(stage).sources[0]
-        until_s = CLOCK.monotonic_s() + WAIT_S
-        while self.broker.backlog(source, stage).records or not self.broker.backlog(topic, group).records:
-            assert CLOCK.monotonic_s() < until_s, f"nothing came to {topic}"
-            CLOCK.sleep(0.1)
+        wait_for(
+            lambda: not self.broker.backlog(source, stage).records and self.broker.backlog(topic, group).records > 0,
+            f"something came to {topic}",
+        )
 
     def settle(self) -> None:
         """Until every group has acknowledged everything."""
-        until_s = CLOCK.monotonic_s() + WAIT_S
-        while any(
-            self.broker.backlog(topic, stage.name).records for stage in self.topology.stages for topic in stage.sources
-        ):
-            assert CLOCK.monotonic_s() < until_s, "something is left"
-            CLOCK.sleep(0.1)
+        read = [(topic, stage.name) for stage in self.topology.stages for topic in stage.sources]
+        wait_for(lambda: not any(self.broker.backlog(*each).records for each in read), "nothing is left")
 
     def _session(self) -> ClusterSession:
         return ClusterSession(self.broker, self.topology, CLOCK, address="kafka://test")

@@ -3,10 +3,11 @@
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from stream.broker.contract import Consumer, Record, TopicSpec
+from stream.broker.contract import IN_HAND, Broker, Consumer, Producer, Record, TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
 from stream.errors import StageError
@@ -61,6 +62,27 @@ class Scripted:
         self.life.append("close")
 
 
+class Given:
+    """A broker that remembers what it gave the worker last, so that a test can disturb that and nothing else."""
+
+    producer_: Producer
+    consumer_: Consumer
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+
+    def producer(self) -> Producer:
+        self.producer_ = self._broker.producer()
+        return self.producer_
+
+    def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> Consumer:
+        self.consumer_ = self._broker.consumer(topics, group, in_hand=in_hand)
+        return self.consumer_
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+
 class Kit:
     """One worker of the stage `echo`, from `assets` to `annotations`."""
 
@@ -93,19 +115,30 @@ class Kit:
             max_unread_bytes=max_unread_bytes,
         )
         self.pace = pace
+        self._given = Given(self.broker)
         self.worker = self.new_worker()
         self._readers: dict[str, Consumer] = {}
 
     def new_worker(self, **changes: object) -> Worker:
         return Worker(
             replace(self.stage, **changes),  # type: ignore[arg-type]  # names are checked by replace itself
-            self.broker,
+            cast("Broker", self._given),
             clock=self.clock,
             metrics=self.metrics,
             readers={ANNOTATIONS.name: ["reader"]},
             pace=self.pace,
             rng=random.Random(7),
         )
+
+    @property
+    def producer(self) -> Producer:
+        """The worker's own."""
+        return self._given.producer_
+
+    @property
+    def member(self) -> Consumer:
+        """The worker's own membership, once it has made a step."""
+        return self._given.consumer_
 
     def publish(self, *names: str, tenant: str = "acme") -> None:
         """Deletions of the named assets: the smallest event there is."""

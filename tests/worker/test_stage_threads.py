@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import SystemClock
@@ -151,8 +152,7 @@ def test_what_a_stage_waits_for_is_visible() -> None:
     with process.threads() as threads:
         process.publish(1)
         assert tried.wait(WAIT_S)
-        while not threads.paused():
-            threads.wait(0.01)
+        wait_for(lambda: bool(threads.paused()), "the stage is paused")
         assert threads.paused() == {"second": "unavailable: the index is away"}
         assert not threads.wait_ready(0.0)
         process.operators[1].script = retire
@@ -176,8 +176,7 @@ def test_a_stuck_operator_is_named_and_left_behind() -> None:
     assert left.value.code == "drain_timeout"
     assert "second" in left.value.message
     release.set()
-    while threads.stop():
-        threads.wait(0.01)
+    wait_for(lambda: not threads.stop(), "no thread is left")
 
 
 def test_a_worker_that_is_still_opening_has_nothing_to_lose() -> None:

@@ -49,7 +49,7 @@ class Desk:
         self.broker.declare(ASSETS.name, "plan")
         self.worker = self.new_worker()
         self._spans = self.broker.consumer([SPANS.name], "reader")
-        self._plans = self.broker.consumer([ANNOTATIONS.name], "reader2")
+        self.plans = self.broker.consumer([ANNOTATIONS.name], "reader2")
         self._sent: dict[str, AssetRef] = {}
 
     def new_worker(self) -> Worker:
@@ -127,7 +127,7 @@ def test_one_asset_keeps_its_order_across_lanes_and_deletions(wide: Desk) -> Non
     wide.publish("b")
     wide.publish("a", uri="/1")
     wide.work(10)
-    told = [EventDecoder([ANNOTATIONS]).decode(record).data for record in wide._plans.poll(100, 0)]
+    told = [EventDecoder([ANNOTATIONS]).decode(record).data for record in wide.plans.poll(100, 0)]
     of_a = [
         it.uri if isinstance(it, AssetPlanned) else "deleted"
         for it in told

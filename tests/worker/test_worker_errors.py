@@ -78,9 +78,10 @@ def test_a_dead_letter_holds_the_record_as_it_came() -> None:
 
 def test_the_letter_id_is_the_same_when_the_record_fails_again() -> None:
     kit = Kit(failing("a", error=bad_media))
+    kit.settle()
+    kit.member.ack = lambda records: None  # type: ignore[method-assign]  # dies before the acknowledgement
     kit.publish("a")
-    kit.worker._settlement.settle = lambda *args, **kwargs: None  # type: ignore[method-assign]  # dies before the acknowledgement
-    kit.worker.step()
+    kit.settle()
     kit.worker.close()
     kit.worker = kit.new_worker()
     kit.settle()
@@ -271,17 +272,17 @@ class Refused:
 
 def test_outputs_that_the_broker_refuses_are_made_again() -> None:
     kit = Kit()
-    send = kit.worker._outputs._producer.send
+    send = kit.producer.send
 
     def refuse(topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
         return Refused()
 
-    kit.worker._outputs._producer.send = refuse  # type: ignore[method-assign]
+    kit.producer.send = refuse  # type: ignore[method-assign]
     kit.publish("a")
     kit.settle()
     assert kit.pending() == 1
     assert not kit.worker.state.ready
-    kit.worker._outputs._producer.send = send  # type: ignore[method-assign]
+    kit.producer.send = send  # type: ignore[method-assign]
     kit.clock.advance(60.0)
     kit.settle()
     assert kit.output_names() == ["a"]
@@ -294,7 +295,7 @@ def test_what_a_record_led_to_before_it_failed_must_be_durable_too() -> None:
         raise bad_media()
 
     kit = Kit(script)
-    send = kit.worker._outputs._producer.send
+    send = kit.producer.send
     refused = [ANNOTATIONS.name]
 
     def refuse_once(topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
@@ -303,7 +304,7 @@ def test_what_a_record_led_to_before_it_failed_must_be_durable_too() -> None:
             return Refused()
         return send(topic, key, value, headers)
 
-    kit.worker._outputs._producer.send = refuse_once  # type: ignore[method-assign]
+    kit.producer.send = refuse_once  # type: ignore[method-assign]
     kit.publish("a")
     kit.settle()
     assert kit.pending() == 1
@@ -315,7 +316,7 @@ def test_what_a_record_led_to_before_it_failed_must_be_durable_too() -> None:
 
 def test_nothing_is_acknowledged_while_the_broker_does_not_confirm() -> None:
     kit = Kit()
-    producer = kit.worker._outputs._producer
+    producer = kit.producer
     flush = producer.flush
 
     def late(timeout_s: float) -> None:

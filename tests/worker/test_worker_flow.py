@@ -177,9 +177,7 @@ def test_a_worker_drops_what_another_member_got() -> None:
     kit.publish("a", "b", "c")
     kit.worker.step()
     assert kit.worker.state.in_flight == 3
-    consumer = kit.worker._membership.consumer
-    assert consumer is not None
-    consumer.close()  # as if the broker had given the partition away
+    kit.member.close()  # as if the broker had given the partition away
     kit.settle()
     assert kit.operator.calls == [["a"]]
     assert kit.worker.state.in_flight == 0
@@ -368,8 +366,7 @@ def test_an_outage_amid_records_that_go_together_keeps_their_order() -> None:
 def test_membership_is_kept_alive_while_all_that_is_held_fails_slowly() -> None:
     kit = warm()
     kit.publish(*(f"clip-{number}" for number in range(100)))
-    consumer = kit.worker._membership.consumer
-    assert consumer is not None
+    consumer = kit.member
     polls_s: list[float] = []
     poll = consumer.poll
 

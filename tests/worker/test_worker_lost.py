@@ -50,7 +50,7 @@ class Line:
             metrics=Metrics(CollectorRegistry()),
             pace=Pace(poll_timeout_s=0.0, flush_interval_s=0.0, unit_s=0.0),
         )
-        self._decode = self.broker.consumer([SPANS.name], "decode")
+        self.decode = self.broker.consumer([SPANS.name], "decode")
         self._plans = self.broker.consumer([ANNOTATIONS.name], "index")
 
     def publish(self, name: str) -> None:
@@ -65,14 +65,14 @@ class Line:
 
     def spans(self) -> tuple[list[Record], list[SpanPlanned]]:
         """What decode is given and has not acknowledged."""
-        records = list(self._decode.poll(100, 0))
+        records = list(self.decode.poll(100, 0))
         found = [EventDecoder([SPANS]).decode(record).data for record in records]
         return records, [it for it in found if isinstance(it, SpanPlanned)]
 
     def skip(self) -> int:
         """What an operator's reset to the end of the topic does; how many spans it cost."""
         records, _ = self.spans()
-        self._decode.ack(records)
+        self.decode.ack(records)
         return len(records)
 
     def assumed(self) -> list[tuple[int, ...]]:
@@ -122,7 +122,7 @@ def test_a_cell_that_decode_passed_on_is_lost_where_nobody_has_it(line: Line) ->
     records, spans = line.spans()
     line.report(spans[0], "decode")
     line.skip()
-    line._decode.ack(records)
+    line.decode.ack(records)
     line.publish("a")
     line.work()
     assert [span.asset.version.offset for span in line.spans()[1]] == [1]

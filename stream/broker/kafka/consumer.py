@@ -111,6 +111,12 @@ class KafkaConsumer:
     def trouble(self) -> str | None:
         return self._reach.trouble
 
+    @property
+    def assignment(self) -> frozenset[Key]:
+        """The partitions that it has, and knows where to begin."""
+        with self._lock:
+            return frozenset(self._epoch_of)
+
     def ack(self, records: Iterable[Record]) -> None:
         with self._lock:
             for record in records:

@@ -29,6 +29,7 @@ def test_ports_are_free_apart_and_never_an_outgoing_connections(monkeypatch: pyt
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="no Java")
+@pytest.mark.kafka
 def test_a_storage_that_cannot_be_made_is_explained_by_its_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

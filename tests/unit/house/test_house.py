@@ -3,20 +3,18 @@
 import ast
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from deploy.generate_docs import blocks, documents, regenerated
 from stream.pipelines.reference import whole_topology
+from tests.support.programs import program
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("torch", "av", "lancedb", "confluent_kafka", "deltalake", "transformers", "onnxruntime")
 
 
 def test_importing_the_packages_loads_nothing_heavy() -> None:
-    packages = "stream, decoders, models, sinks, stream.search.application"
-    code = f"import sys, {packages}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(program("import_packages", *HEAVY), capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 
 

@@ -22,3 +22,28 @@ def test_unit_tests_lie_in_the_rooms_of_what_they_test() -> None:
     families = {"decoders", "models", "sinks"}
     folders = {path.relative_to(UNIT).parts[0] for path in UNIT.rglob("*.py")}
     assert folders - rooms - families == {"house"}
+
+
+def calls(path: Path) -> Iterator[str]:
+    """Names of what is called, without what they are looked up in."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def test_waiting_has_one_home() -> None:
+    """Nobody sleeps until something may have happened: `benchmarks.testbed.waiting.wait_for` looks until it has."""
+    assert [path for path in (ROOT / "tests").rglob("*.py") if "sleep" in calls(path)] == []
+
+
+def test_programs_that_tests_start_are_files() -> None:
+    """`tests/support/programs`: mypy and ruff read those, and no string."""
+    strings = [
+        path
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.List | ast.Tuple)
+        and any(getattr(item, "attr", "") == "executable" for item in node.elts)
+        and any(isinstance(item, ast.Constant) and item.value == "-c" for item in node.elts)
+    ]
+    assert strings == []

@@ -1,7 +1,6 @@
 """Names to models, without loading what is heavy."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from models import REGISTRY
 from models.hashing import HashingTagger
 from models.registry import ModelContext, load
 from stream.errors import Fatal
+from tests.support.programs import ROOT, program
 
 
 @pytest.fixture
@@ -69,16 +69,5 @@ def test_a_broken_configuration_is_told_in_words(context: ModelContext, tmp_path
 
 
 def test_names_and_identities_load_no_heavy_library() -> None:
-    script = """
-import sys
-from pathlib import Path
-from models import REGISTRY
-from models.registry import ModelContext, load
-for family, entries in REGISTRY.items():
-    for name in entries:
-        if name != "hf":
-            load(family, name, ModelContext.of(Path("."))).stamp()
-print(sorted({"torch", "timm", "transformers", "onnxruntime", "torchvision"} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(program("stamp_models"), cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

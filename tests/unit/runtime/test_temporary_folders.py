@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +11,7 @@ import pytest
 
 from stream.errors import Fatal
 from stream.runtime.temporary_folders import PREFIX, own_scratch
-
-WAITING = """
-import sys, tempfile
-from stream.runtime.temporary_folders import own_scratch
-with own_scratch() as folder:
-    (folder / ".tmpIndex").mkdir()
-    print(tempfile.gettempdir(), flush=True)
-    sys.stdin.read()
-"""
+from tests.support.programs import ROOT, program
 
 
 @pytest.fixture
@@ -31,7 +22,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def started() -> tuple[subprocess.Popen[bytes], Path]:
-    process = subprocess.Popen([sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(program("use_scratch"), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     return process, Path(process.stdout.readline().decode().strip())
 

@@ -1,8 +1,7 @@
 """What the probes of `rushes run` are told before there is a broker, and after."""
 
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from benchmarks.testbed.runs import light_settings
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.broker.node.local import free_port
@@ -27,15 +27,6 @@ class AwayAtFirst(MemoryBroker):
         if not self.there.is_set():
             raise Unavailable("no answer from host:9092", code="broker_unavailable")
         super().ensure(topics)
-
-
-def soon(reached: Callable[[], bool], patience_s: float = 30.0) -> bool:
-    deadline_s = time.monotonic() + patience_s
-    while not reached():
-        if time.monotonic() > deadline_s:
-            return False
-        SystemClock().sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("comes", [True, False])
@@ -60,12 +51,12 @@ def test_a_process_that_waits_for_its_broker_lives_and_is_not_ready(tmp_path: Pa
     )
     process.start()
     try:
-        assert soon(lambda: ready((503, "unavailable: no answer from host:9092")))
+        wait_for(lambda: ready((503, "unavailable: no answer from host:9092")), "the probe says so")
         assert probed("healthz") == (200, "ok")
         assert "rushes_records_total" in httpx.get(f"{url}/metrics").text
         if comes:
             broker.there.set()
-            assert soon(lambda: ready((200, "ok")))
+            wait_for(lambda: ready((200, "ok")), "the probe says so")
     finally:
         stop.set()
         process.join(30)

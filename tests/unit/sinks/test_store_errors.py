@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +18,7 @@ from sinks.store_errors import guarded, guarded_both
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
 from tests.support.annotations import annotations, events, planned, ref
+from tests.support.programs import ROOT, program
 
 
 def raised_by(library: str, error: Exception) -> NoReturn:
@@ -135,35 +135,11 @@ def test_damage_is_said_and_nothing_waits(
 TRIED = ('-a b, 50% #1 what? a*b {x} a:b <it\'s> "q"', "~ünï 😀 a&b=c+d; e`f` $HOME @k=v %zz")
 REFUSED = ("a[b", "a]b", "a\\b", "a%41b", "a%2Fb", "a^b", "a|b", "a\nb", "a\tb", "a\x7fb", os.fsdecode(b"a\xffb"))
 
-_WRITE = """
-import sys
-from pathlib import Path
-from sinks.delta.sink import DeltaSink
-from sinks.lance.sink import LanceSink
-from sinks.maintenance.verify import verify
-from stream.clock import ManualClock
-from tests.support.annotations import annotations, events, planned, ref
-for root in map(Path, sys.argv[1:]):
-    for kind, name in ((LanceSink, "lancedb"), (DeltaSink, "parquet")):
-        sink = kind(root / name, ManualClock())
-        sink.open()
-        for turn in (0, 1):
-            asset = ref(f"clip-{turn}")
-            list(sink.process(events(planned(asset, of=1), annotations(asset, 0, of=1, count=2))))
-        sink.maintain(purge=True)
-        sink.close()
-    report = verify(root / "lancedb", root / "parquet")
-    assert report.agrees and [item.moments for item in report.spaces] == [4], root
-    assert {path.name for path in root.iterdir()} == {"lancedb", "parquet"}
-    print("ok")
-"""
-
 
 def test_stores_work_in_folders_of_any_other_name(tmp_path: Path) -> None:
     roots = [tmp_path / name for name in TRIED]
-    done = subprocess.run(
-        [sys.executable, "-c", _WRITE, *map(str, roots)], capture_output=True, text=True, check=False, timeout=120
-    )
+    command = program("write_stores", *roots)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert (done.stdout.split(), done.returncode) == (["ok"] * len(TRIED), 0), done.stderr[-2000:]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(TRIED)
 
