@@ -103,7 +103,9 @@ class AnnotationsHeader(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """A segment's moments in one space. `rows` follow `moments_schema(header.space)`; no row is a receipt too."""
+    """A segment's moments in one space. `rows` follow `moments_schema(header.space)`. Without rows it says that the
+    segment is done and holds nothing.
+    """
 
     type: ClassVar[str] = "rushes.segment.annotated.v1"
     content_type: ClassVar[str] = "application/vnd.apache.arrow.stream"

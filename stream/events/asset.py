@@ -108,7 +108,7 @@ class _Naming(BaseModel):
 class AssetPublished(Json):
     """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`).
 
-    `replan` is set where the index asks for it: what was outstanding will not come, only what the stores hold counts.
+    `replan` is for the index alone. It asks plan to count only on what the stores hold, not on what was outstanding.
     """
 
     type: ClassVar[str] = "rushes.asset.published.v1"
@@ -173,10 +173,10 @@ class DecodeSettings(BaseModel):
 
 
 class AssetPlanned(Json):
-    """Plan's word, before any span: the asset version has segments 0..n-1 of this content.
+    """Plan sends it before any span: the asset version has segments 0..n-1 of this content.
 
-    `assumed_done` lists cells plan did not plan because the ledger had them or their spans were outstanding. The asset
-    is ready when all cells are done in the space of its `aim`.
+    `assumed_done` lists the cells that plan left out, because the ledger had them or their spans were outstanding. The
+    asset is ready when all cells are done in the space of its `aim`.
     """
 
     type: ClassVar[str] = "rushes.asset.planned.v1"
@@ -325,8 +325,9 @@ UNKNOWN_ASSET = "unknown_asset"
 
 
 class AssetChanged(Json):
-    """An asset version's status, as the index holds it: what a producer is told. `missing_ns` and `damaged_ns` are
-    half-open ranges; damaged ones are there, but the decoder reported errors in them. `notes`: see `Media`.
+    """The status of an asset version, as the index holds it. Producers read it. `missing_ns` and `damaged_ns` are
+    half-open ranges. Damaged ones are stored, but the decoder reported errors in them. `notes` say in words what a
+    viewer should know.
     """
 
     type: ClassVar[str] = "rushes.asset.changed.v1"
@@ -348,9 +349,10 @@ class AssetChanged(Json):
 
 
 class ContentRetired(Json):
-    """Rows of the asset with version <= `up_to` are void unless they belong to content `keep`; late arrivals too.
+    """Rows of the asset with version <= `up_to` are void, also those that arrive later, unless they belong to the
+    content `keep`.
 
-    Emitted by the index when changed content became live, or (with `keep` None) when the asset was deleted.
+    The index sends it when changed content has become live, or (with `keep` None) when the asset was deleted.
     """
 
     type: ClassVar[str] = "rushes.content.retired.v1"

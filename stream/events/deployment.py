@@ -7,7 +7,9 @@ from stream.events.asset import Json
 
 
 class StoresClaimed(Json):
-    """These are the deployment's stores. The first word counts, and any later one that is `adopted` by an operator."""
+    """Says which stores are the deployment's. The first such event counts, then any later one that an operator
+    `adopted`.
+    """
 
     type: ClassVar[str] = "rushes.stores.claimed.v1"
     stores: str
@@ -19,7 +21,7 @@ class StoresClaimed(Json):
 
 
 class RolloutBegun(Json):
-    """A roll-out with these models. Of one roll-out the first word counts, of several the latest roll-out."""
+    """A roll-out with these models has begun. The first event of a roll-out counts, and the latest roll-out."""
 
     type: ClassVar[str] = "rushes.rollout.begun.v1"
     aim: Aim

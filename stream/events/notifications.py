@@ -52,9 +52,10 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class BucketNotification:
-    """The changes that one record tells of; none for test events and for what concerns no content (tags, access).
+    """Changes of objects, as one record of an object store names them. Test events, and changes of tags or access, give
+    none.
 
-    Each stands alone: `unreadable` are the places of those that name no object, with why.
+    Each change stands alone: `unreadable` lists those that name no object, by their place, with the reason.
     """
 
     type: ClassVar[str] = "rushes.bucket.notified.v1"

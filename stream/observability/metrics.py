@@ -171,7 +171,7 @@ UNDECIDED = Definition(
 BLIND = Definition(
     "rushes_exporter_blind_seconds",
     "gauge",
-    "For how long the exporter's looks have seen nothing; 0 while it knows how things are.",
+    "How long the exporter has seen nothing; 0 while it sees the cluster.",
     (),
 )
 OBSERVATION_FAILURES = Definition(
