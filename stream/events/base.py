@@ -2,7 +2,9 @@
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, runtime_checkable
+
+from typing_extensions import TypeVar
 
 from stream.events.ids import AssetVersion
 
@@ -20,6 +22,10 @@ class Payload(Protocol):
         """Raises `BadEvent` when the bytes are not a valid payload of this type."""
 
     def partition_key(self) -> bytes: ...
+
+
+P = TypeVar("P", bound=Payload, covariant=True, default=Payload)
+Q = TypeVar("Q", bound=Payload)
 
 
 @runtime_checkable
@@ -46,13 +52,13 @@ def new_traceparent() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Generic[P]):
     """One CloudEvent. `event_time_ms` is the earlier of the producer's and the broker's append time; derived events
     inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id. `replay_of` is
     the dead letter whose replay led here, if one did; derived events inherit it too.
     """
 
-    data: Payload
+    data: P
     tenant: str
     project: str
     subject: str
@@ -75,6 +81,7 @@ class Event:
             raise ValueError("an event that was read from no topic is no version of anything")
         return AssetVersion(self.position.append_time_ms, self.position.offset)
 
-    def derive(self, data: Payload, *, id: str) -> "Event":  # noqa: A002 - the CloudEvents attribute name
+    def derive(self, data: Q, *, id: str) -> "Event[Q]":  # noqa: A002 - the CloudEvents attribute name
         """An event caused by this one: same tenant, project, subject, event time and trace; `id` deterministic."""
-        return replace(self, data=data, id=id, position=None)
+        this: Event[Any] = self
+        return replace(this, data=data, id=id, position=None)

@@ -33,10 +33,9 @@ class DecodeOperator:
     def close(self) -> None:
         pass
 
-    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+    def process(self, events: Sequence[Event[SpanPlanned]]) -> Iterable[Event]:
         for event in events:
             span = event.data
-            assert isinstance(span, SpanPlanned)
             for frames in self._decoder.decode(span):
                 yield event.derive(frames, id=digest("frames", frames.segment_id, *span.asset.version))
                 cost = Cost(cpu_us=frames.cpu_us, read_bytes=frames.read_bytes)
@@ -45,10 +44,8 @@ class DecodeOperator:
                     event, segment_report(span.asset, "decode", frames.segment, count, length_ns, cost=cost)
                 )
 
-    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
-        span = event.data
-        assert isinstance(span, SpanPlanned)
-        yield from failed_segments(event, span, "decode", error)
+    def failed(self, event: Event[SpanPlanned], error: StageError) -> Iterable[Event]:
+        yield from failed_segments(event, event.data, "decode", error)
 
 
 def failed_segments(event: Event, span: SpanPlanned, stage: str, error: StageError) -> Iterator[Event]:

@@ -89,7 +89,7 @@ class NotificationOperator:
     def close(self) -> None:
         pass
 
-    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+    def process(self, events: Sequence[Event[BucketNotification]]) -> Iterable[Event]:
         """Raises `BadEvent` for what cannot be used, after everything else has been published."""
         for event in events:
             good, bad = self._judged(event)
@@ -99,18 +99,16 @@ class NotificationOperator:
             if bad:
                 raise _unusable(bad, len(good) + len(bad))
 
-    def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - no asset yet
+    def failed(self, event: Event[BucketNotification], error: StageError) -> Iterable[Event]:  # noqa: ARG002 - no asset yet
         return ()
 
-    def replayable(self, event: Event) -> Event:
+    def replayable(self, event: Event[BucketNotification]) -> Event:
         """With what cannot be used alone."""
-        assert isinstance(event.data, BucketNotification)
         _, bad = self._judged(event)
         return replace(event, data=event.data.narrowed(bad.keys())) if bad else event
 
-    def _judged(self, event: Event) -> tuple[list[Publication], dict[int, BadEvent]]:
+    def _judged(self, event: Event[BucketNotification]) -> tuple[list[Publication], dict[int, BadEvent]]:
         """What may be published, and by its place what cannot be. Folder markers are neither."""
-        assert isinstance(event.data, BucketNotification)
         good: list[Publication] = []
         bad = {
             place: BadEvent(f"record {place} names no object ({why})", code="invalid_payload")

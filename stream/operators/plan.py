@@ -1,8 +1,9 @@
 """The plan operator: asset events in, `AssetPlanned` and spans out. It inspects, it never decodes."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from stream.broker.contract import Record
 from stream.errors import StageError, Superseded
 from stream.events.aim import NO_AIM, Aim
 from stream.events.asset import (
@@ -22,6 +23,7 @@ from stream.events.base import Event, Payload
 from stream.events.grid import segment_count
 from stream.events.ids import AssetVersion, digest, segment_id
 from stream.events.progress import ASSET, SubjectKey, segment_report
+from stream.topology.codec import claimed
 from stream.worker.outstanding import PartName
 
 MAX_REMEMBERED_ASSETS = 10_000
@@ -100,17 +102,17 @@ class PlanOperator:
     def close(self) -> None:
         pass
 
-    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+    def process(self, events: Sequence[Event[AssetPublished | AssetDeleted]]) -> Iterable[Event]:
         for event in events:
             ref = asset_ref(event)
             data = event.data
             if isinstance(data, AssetDeleted):
                 self._outstanding.pop((ref.tenant, ref.asset_id), None)
                 yield _emit(event, ref, data.model_copy(update={"version": ref.version}), "deleted")
-            elif isinstance(data, AssetPublished):
+            else:
                 yield from self._plan(event, ref, data)
 
-    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+    def failed(self, event: Event[AssetPublished | AssetDeleted], error: StageError) -> Iterable[Event]:
         if isinstance(event.data, AssetPublished):
             ref = asset_ref(event)
             failure = AssetFailed(
@@ -122,6 +124,9 @@ class PlanOperator:
                 labels=event.data.labels,
             )
             yield _emit(event, ref, failure, "failed")
+
+    def unreadable(self, record: Record, error: StageError) -> Iterable[Event]:
+        return unreadable_asset(record, error, stage="plan")
 
     def _plan(self, event: Event, ref: AssetRef, data: AssetPublished) -> Iterable[Event]:
         found = self._inspector.inspect(data.uri)
@@ -213,6 +218,31 @@ class PlanOperator:
                 yield progressed(
                     event, segment_report(ref, "plan", segment, count, length_ns, priority=planned.priority)
                 )
+
+
+def unreadable_asset(record: Record, error: StageError, *, stage: str) -> Iterator[Event]:
+    """What the rest of the topology learns of a record that is no event: the asset that it publishes, if it names one.
+    Where it does not there is a letter and no asset.
+    """
+    claim = claimed(record)
+    asset_id = AssetPublished.named_in(claim.data) if claim is not None and claim.type == AssetPublished.type else None
+    if claim is None or asset_id is None:
+        return
+    version = AssetVersion(record.append_time_ms, record.offset)
+    failure = AssetFailed(
+        asset=AssetRef(tenant=claim.tenant, project=claim.project, asset_id=asset_id, version=version),
+        stage=stage,
+        code=error.code,
+        message=error.message[:2000],
+    )
+    yield Event(
+        data=failure,
+        tenant=claim.tenant,
+        project=claim.project,
+        subject=asset_id,
+        event_time_ms=record.append_time_ms,
+        id=digest("asset-failed", record.topic, record.partition, record.offset, record.append_time_ms),
+    )
 
 
 def progressed(event: Event, report: SegmentProgressed) -> Event:

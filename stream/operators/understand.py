@@ -79,8 +79,8 @@ class UnderstandOperator:
     def close(self) -> None:
         self._annotator.close()
 
-    def process(self, events: Sequence[Event]) -> Iterable[Event]:
-        cells = [_frames(event) for event in events]
+    def process(self, events: Sequence[Event[Frames]]) -> Iterable[Event]:
+        cells = [event.data for event in events]
         for cell in cells:
             self._require_ours(cell.span.aim)
         before = self._usage()
@@ -111,16 +111,11 @@ class UnderstandOperator:
             code="other_models",
         )
 
-    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
-        cell = _frames(event)
+    def failed(self, event: Event[Frames], error: StageError) -> Iterable[Event]:
+        cell = event.data
         yield from failed_segments(event, cell.span.narrowed(cell.segment), "understand", error)
 
-    def replayable(self, event: Event) -> Event:
+    def replayable(self, event: Event[Frames]) -> Event:
         """A replay decodes again: the dead letter holds the span, not the pixels."""
-        cell = _frames(event)
+        cell = event.data
         return event.derive(cell.span.narrowed(cell.segment), id=digest("span", cell.segment_id))
-
-
-def _frames(event: Event) -> Frames:
-    assert isinstance(event.data, Frames)
-    return event.data

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stream.clock import Clock, SystemClock
 from stream.events.aim import Aim
@@ -186,7 +186,7 @@ class Understanding:
             launch=Launch(frozenset({"state", "cache", "media"}), same_models=True),
         )
 
-    def _plan_operator(self) -> Operator:
+    def _plan_operator(self) -> Operator[Any]:
         from decoders.plan import plan_spans
         from sinks.query.ledger import DeltaLedger, LanceLedger
 
@@ -260,7 +260,7 @@ class Understanding:
             launch=Launch(frozenset({"cache"}), observed_with="--captions"),
         )
 
-    def _caption_operator(self) -> Operator:
+    def _caption_operator(self) -> Operator[Any]:
         from models.captions.recaption import ThumbnailCaptions
         from models.registry import load
 
@@ -307,17 +307,17 @@ class Understanding:
             launch=store,
         )
 
-    def _index_operator(self) -> Operator:
+    def _index_operator(self) -> Operator[Any]:
         from sinks.lance.sink import LanceSink
 
         return LanceSink(self.settings.index_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
 
-    def _parquet_operator(self) -> Operator:
+    def _parquet_operator(self) -> Operator[Any]:
         from sinks.delta.sink import DeltaSink
 
         return DeltaSink(self.settings.parquet_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
 
-    def _dead_letter_operator(self) -> Operator:
+    def _dead_letter_operator(self) -> Operator[Any]:
         from sinks.dead_letters import DeadLetterSink
 
         return DeadLetterSink(self.settings.index_dir, self._clock)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka, to_binary
@@ -15,7 +15,6 @@ from cloudevents.core.v1.event import CloudEvent
 
 from stream.broker.contract import Record
 from stream.errors import BadEvent, unexpected
-from stream.events.asset import AssetPublished
 from stream.events.base import Event, Identified, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
 from stream.events.ids import MAX_ID_BYTES, chosen_name, is_name, is_tenant
@@ -121,31 +120,32 @@ class EventDecoder:
 
     def _subject(self, data: Payload, attributes: Mapping[str, Any]) -> str:
         """What the event is about, as its payload says where it does."""
-        if type(data) in self._identified and isinstance(data, Identified):
-            return data.identity()
+        if type(data) in self._identified:
+            return cast("Identified", data).identity()
         return _attribute(attributes, "subject", MAX_ID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedAsset:
-    """Whose asset a publication names."""
+class Claim:
+    """What a record that is no event says of itself all the same: whose it is, and what."""
 
+    type: str
     tenant: str
     project: str
-    asset_id: str
+    data: bytes
 
 
-def claim(record: Record) -> ClaimedAsset | None:
-    """What a record that is no event says of itself all the same: it is a publication of this asset. Only its envelope
-    and payload count: keys are for routing, and anybody's record may have the key of anybody's asset.
+def claimed(record: Record) -> Claim | None:
+    """The claim of a record. Only its envelope and payload count: keys are for routing, and anybody's record may have
+    the key of anybody's subject.
     """
+    if record.unreadable:
+        return None
     try:
         envelope = _envelope(record)
         attributes = envelope.get_attributes()
-        asset_id = AssetPublished.named_in(_data_bytes(envelope))
-        if record.unreadable or attributes.get("type") != AssetPublished.type or asset_id is None:
-            return None
-        return ClaimedAsset(_tenant(attributes), _attribute(attributes, "project", 200) or "default", asset_id)
+        project = _attribute(attributes, "project", 200) or "default"
+        return Claim(str(attributes.get("type", "")), _tenant(attributes), project, _data_bytes(envelope))
     except Exception:  # noqa: BLE001 - as in `EventDecoder.decode`
         return None
 

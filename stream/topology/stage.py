@@ -3,16 +3,20 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from typing_extensions import TypeVar
 
 from stream.errors import StageError
-from stream.events.base import Event
+from stream.events.base import Event, Payload
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.unit import VIDEO_SECONDS, Unit
 
+In = TypeVar("In", bound=Payload, contravariant=True, default=Payload)
 
-class Operator(Protocol):
-    """The one thing that differs between stages.
+
+class Operator(Protocol[In]):
+    """The one thing that differs between stages. `In` is what the topics of its stage carry: nothing else reaches it.
 
     `process` turns a batch into output events. With a batch of one, outputs are sent as they are yielded, so a long
     record streams; with more, they are withheld until the whole batch succeeded. An output may therefore be sent
@@ -22,10 +26,10 @@ class Operator(Protocol):
     def open(self) -> None:
         """Load weights, open connections. Called once, before the group is joined; again only after `Unavailable`."""
 
-    def process(self, events: Sequence[Event]) -> Iterable[Event]:
+    def process(self, events: Sequence[Event[In]]) -> Iterable[Event]:
         """Raises the kinds of `stream.errors`; any other exception counts as a defect of the operator or the record."""
 
-    def failed(self, event: Event, error: StageError) -> Iterable[Event]:
+    def failed(self, event: Event[In], error: StageError) -> Iterable[Event]:
         """What the rest of the topology must learn when `event` becomes a dead letter (such as `SegmentFailed`)."""
 
     def close(self) -> None: ...
@@ -123,7 +127,7 @@ class Stage:
     name: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
-    operator: Callable[[], Operator]
+    operator: Callable[[], Operator[Any]]
     batch: BatchPolicy = field(default_factory=BatchPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     concurrency: int = 1

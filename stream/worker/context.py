@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stream.clock import Clock
 from stream.observability.metrics import StageMetrics
@@ -15,7 +16,7 @@ class StageContext:
     """The stage that is run and the tools for it. `decoder` reads its sources; `topics` are all that there are."""
 
     stage: Stage
-    operator: Operator
+    operator: Operator[Any]
     topics: Mapping[str, Topic]
     decoder: EventDecoder
     metrics: StageMetrics

@@ -1,17 +1,16 @@
-"""What is written when a record cannot be processed: its dead letter, and the failure of an unreadable asset."""
+"""What is written when a record cannot be processed: its dead letter, and what an operator makes of one that is none."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from stream.broker.contract import Record
 from stream.errors import BadEvent, StageError
-from stream.events.asset import AssetFailed, AssetRef
 from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
-from stream.events.ids import CONTROL, AssetVersion, default_asset_id, digest, is_name, is_tenant
-from stream.topology.codec import Encoded, claim, encode, is_type
+from stream.events.ids import CONTROL, default_asset_id, digest, is_name, is_tenant
+from stream.topology.codec import Encoded, encode, is_type
 from stream.topology.topics import Topic
 
 MAX_MESSAGE_CHARS = 2000
@@ -23,6 +22,14 @@ class Replayable(Protocol):
 
     def replayable(self, event: Event) -> Event:
         """The event that a dead letter of `event` keeps instead."""
+
+
+@runtime_checkable
+class Unreadable(Protocol):
+    """An operator that knows what the rest of the topology must learn of a record that is no event."""
+
+    def unreadable(self, record: Record, error: StageError) -> Iterable[Event]:
+        """May say nothing. `failed` is for records that are events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +51,6 @@ def identity(record: Record, event: Event | None) -> Identity:
         tenant if is_tenant(tenant := _text(headers.get("ce_tenant"))) else "default",
         project if is_name(project := _text(headers.get("ce_project")) or "default", 200) else "default",
         _id(headers.get("ce_subject")) or _id(record.key) or place,
-    )
-
-
-def asset_failed(record: Record, error: StageError, *, stage: str) -> Event | None:
-    """What the rest of the topology learns of an `assets` record that is no event: the asset that it publishes, if it
-    names one. Where it does not there is a letter and no asset.
-    """
-    who = claim(record)
-    if who is None:
-        return None
-    version = AssetVersion(record.append_time_ms, record.offset)
-    failure = AssetFailed(
-        asset=AssetRef(tenant=who.tenant, project=who.project, asset_id=who.asset_id, version=version),
-        stage=stage,
-        code=error.code,
-        message=error.message[:MAX_MESSAGE_CHARS],
-    )
-    return Event(
-        data=failure,
-        tenant=who.tenant,
-        project=who.project,
-        subject=who.asset_id,
-        event_time_ms=record.append_time_ms,
-        id=digest("asset-failed", *_position(record)),
     )
 
 

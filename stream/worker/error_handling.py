@@ -1,18 +1,17 @@
 """What becomes of a record that failed: a halved batch, another attempt later, or a dead letter."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from stream.broker.contract import Delivery
 from stream.errors import BadEvent, Fatal, Retryable, StageError, Superseded, Unavailable, unexpected
-from stream.events.asset import AssetFailed
 from stream.events.base import Event
-from stream.topology.topics import ASSETS, DEAD_LETTERS
+from stream.topology.topics import DEAD_LETTERS
 from stream.worker.buffer import Buffer
 from stream.worker.circuit_breaker import CircuitBreaker
 from stream.worker.context import StageContext
-from stream.worker.dead_letters import asset_failed, dead_letter, identity, replay_record
+from stream.worker.dead_letters import Unreadable, dead_letter, identity, replay_record
 from stream.worker.outputs import Outputs
 from stream.worker.work import Work
 
@@ -83,19 +82,19 @@ class ErrorHandling:
 
     def _consequences(self, work: Work, error: StageError) -> list[Delivery]:
         """Tell the rest of the topology."""
-        if work.event is None:
-            if work.record.topic != ASSETS.name or not self._outputs.carries(AssetFailed.type):
-                return []
-            told = asset_failed(work.record, error, stage=self._stage.name)
-            return self._outputs.send_all([] if told is None else [told])
         try:
-            events = list(self._operator.failed(work.event, error))
+            events = list(self._told(work, error))
         except (Unavailable, Fatal):
             raise
         except Exception as defect:  # noqa: BLE001 - the letter must be written whatever the operator does
             _log.error("stage %s: failed() raised: %s", self._stage.name, unexpected(defect).message)
             events = []
         return self._outputs.send_all(events)
+
+    def _told(self, work: Work, error: StageError) -> Iterable[Event]:
+        if work.event is not None:
+            return self._operator.failed(work.event, error)
+        return self._operator.unreadable(work.record, error) if isinstance(self._operator, Unreadable) else ()
 
     def _bury(self, work: Work, error: StageError) -> Delivery:
         letter = self._letter(work, error)
