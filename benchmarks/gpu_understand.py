@@ -105,11 +105,11 @@ def _decoded(pool: DecodePool, span: SpanPlanned) -> list[Frames]:
     return [Frames.from_bytes(item.value) for item in pool.decode(span)]
 
 
-def _event(cell: Frames) -> Event:
+def _event(cell: Frames) -> Event[Frames]:
     return Event(cell, tenant="bench", project="bench", subject=cell.span.asset.asset_id, event_time_ms=0)
 
 
-def _rates(bundle: Bundle, events: Sequence[Event], rounds: int) -> tuple[float, float]:
+def _rates(bundle: Bundle, events: Sequence[Event[Frames]], rounds: int) -> tuple[float, float]:
     """Video-seconds in a second: the operator over batches, and the networks over inputs made beforehand."""
     operator = UnderstandOperator(bundle, epoch_ms=1)
     size = CUDA_BATCH.max_records
@@ -139,8 +139,8 @@ class Prepared:
     moderated: list[Image]
 
     @classmethod
-    def of(cls, batch: Sequence[Event], bundle: Bundle) -> "Prepared":
-        cells = [event.data for event in batch if isinstance(event.data, Frames)]
+    def of(cls, batch: Sequence[Event[Frames]], bundle: Bundle) -> "Prepared":
+        cells = [event.data for event in batch]
         images = [image for cell in cells for image in images_of(cell)]
         seen = [_seen(model, images) for model in (bundle.tagger, bundle.moderator)]
         return cls(cells, images, *seen)

@@ -24,7 +24,7 @@ class Payload(Protocol):
     def partition_key(self) -> bytes: ...
 
 
-P = TypeVar("P", bound=Payload, covariant=True, default=Payload)
+P_co = TypeVar("P_co", bound=Payload, covariant=True, default=Payload)
 Q = TypeVar("Q", bound=Payload)
 
 
@@ -52,13 +52,13 @@ def new_traceparent() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Event(Generic[P]):
+class Event(Generic[P_co]):
     """One CloudEvent. `event_time_ms` is the earlier of the producer's and the broker's append time; derived events
     inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id. `replay_of` is
     the dead letter whose replay led here, if one did; derived events inherit it too.
     """
 
-    data: P
+    data: P_co
     tenant: str
     project: str
     subject: str

@@ -12,11 +12,11 @@ from stream.events.base import Event, Payload
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.unit import VIDEO_SECONDS, Unit
 
-In = TypeVar("In", bound=Payload, contravariant=True, default=Payload)
+In_contra = TypeVar("In_contra", bound=Payload, contravariant=True, default=Payload)
 
 
-class Operator(Protocol[In]):
-    """The one thing that differs between stages. `In` is what the topics of its stage carry: nothing else reaches it.
+class Operator(Protocol[In_contra]):
+    """The one thing that differs between stages. It is given what the topics of its stage carry, and nothing else.
 
     `process` turns a batch into output events. With a batch of one, outputs are sent as they are yielded, so a long
     record streams; with more, they are withheld until the whole batch succeeded. An output may therefore be sent
@@ -26,10 +26,10 @@ class Operator(Protocol[In]):
     def open(self) -> None:
         """Load weights, open connections. Called once, before the group is joined; again only after `Unavailable`."""
 
-    def process(self, events: Sequence[Event[In]]) -> Iterable[Event]:
+    def process(self, events: Sequence[Event[In_contra]]) -> Iterable[Event]:
         """Raises the kinds of `stream.errors`; any other exception counts as a defect of the operator or the record."""
 
-    def failed(self, event: Event[In], error: StageError) -> Iterable[Event]:
+    def failed(self, event: Event[In_contra], error: StageError) -> Iterable[Event]:
         """What the rest of the topology must learn when `event` becomes a dead letter (such as `SegmentFailed`)."""
 
     def close(self) -> None: ...

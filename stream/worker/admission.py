@@ -27,9 +27,6 @@ HISTORY_RECORDS = 2_000
 
 HISTORY_WAIT_S = 10.0
 MAX_NEWS = 2_000
-KEPT_EVENTS = 1_024
-"""Of what waits so many are decoded once; of more the bytes are kept alone, which are smaller, and read again."""
-
 
 LOOK_S = 1.0
 BLOCKED_LOOK_S = 10.0
@@ -171,13 +168,11 @@ class Admission:
         self.bytes += size
 
     def _claim(self, work: Work) -> Claim:
-        """A record that may have killed its reader is not read here. While few wait, their events are kept."""
+        """A record that may have killed its reader is not read here. An event that waits takes 2 KB, so it is kept."""
         record, event = work.record, work.event
         if event is None and record.deaths is None:
             with suppress(Exception):  # what is wrong with it is told when its turn comes
-                event = self._decoder.decode(record)
-            if len(self) < KEPT_EVENTS:
-                work.event = event
+                event = work.event = self._decoder.decode(record)
         who = identity(record, event)
         lane = None if event is None else lane_asked(event.data)
         return Claim(who.tenant, lane or "interactive", who.asset_id)

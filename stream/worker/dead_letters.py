@@ -1,4 +1,4 @@
-"""What is written when a record cannot be processed: its dead letter, and what an operator makes of one that is none."""
+"""What is written when a record cannot be processed: its dead letter, and what an operator says of it."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -16,6 +16,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.events.ids import AssetVersion, digest
 from stream.observability.metrics import Metrics
+from stream.operators.plan import unreadable_asset
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.stage import BatchPolicy, RetryPolicy, Stage
 from stream.topology.topics import ANNOTATIONS, ASSETS, DEAD_LETTERS, TOPICS
@@ -57,6 +58,9 @@ class Scripted:
         ref = AssetRef(tenant=event.tenant, project=event.project, asset_id=asset_id(event), version=AssetVersion(1, 1))
         failure = AssetFailed(asset=ref, stage="echo", code=error.code, message=error.message)
         yield event.derive(failure, id=digest("failed", event.id))
+
+    def unreadable(self, record: Record, error: StageError) -> Iterable[Event]:
+        return unreadable_asset(record, error, stage="echo")
 
     def close(self) -> None:
         self.life.append("close")

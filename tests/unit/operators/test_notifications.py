@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event
 from stream.events.ids import default_asset_id
-from stream.events.notifications import ObjectChange
+from stream.events.notifications import BucketNotification, ObjectChange
 from stream.operators.notifications import BucketRule, NotificationOperator
 from stream.topology.codec import EventDecoder
 from stream.topology.topics import NOTIFICATIONS
@@ -38,10 +38,11 @@ def bridged(kind: str, key: str) -> dict[str, Any]:
     }
 
 
-def event(*documents: dict[str, Any] | bytes, offset: int = 0) -> Event:
+def event(*documents: dict[str, Any] | bytes, offset: int = 0) -> Event[BucketNotification]:
     (document,) = documents
     value = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return DECODER.decode(Record(NOTIFICATIONS.name, 0, offset, b"", value, {}, APPEND_MS))
+    found = DECODER.decode(Record(NOTIFICATIONS.name, 0, offset, b"", value, {}, APPEND_MS))
+    return cast("Event[BucketNotification]", found)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from stream.operators.plan import PlanOperator
 from stream.worker.outstanding import PartName
 from tests.support.planning import media_of
 
+P = TypeVar("P", bound=Payload)
 SOURCE = SourceVersion(size_bytes=1000, tag="v1")
 MEDIA = media_of(35 * SECOND_NS)
 
@@ -73,12 +75,12 @@ def operator(shelf: Shelf, receipts: Receipts) -> PlanOperator:
     return PlanOperator(shelf, receipts, two_cells)
 
 
-def published(offset: int, **fields: object) -> Event:
+def published(offset: int, **fields: object) -> Event[AssetPublished]:
     data = AssetPublished.model_validate({"uri": "/a.mp4", "asset_id": "a", **fields})
     return event(data, offset)
 
 
-def event(data: Payload, offset: int) -> Event:
+def event(data: P, offset: int) -> Event[P]:
     return Event(
         data=data,
         tenant="t",
