@@ -22,7 +22,7 @@ from stream.broker.kafka.client import KafkaSettings
 from stream.broker.node.local import LocalNode
 from stream.cli.commands.ingest import stop_on_signals
 from stream.clock import SystemClock
-from stream.pipelines.settings import ModelChoice, Settings
+from stream.pipelines.settings import PARTITION_CREDIT_S, ModelChoice, Settings
 from stream.sessions.stage_process import Deployment, run_deployed
 
 PARTITIONS = 2
@@ -74,7 +74,7 @@ def main(words: Sequence[str] | None = None) -> None:
         cache_dir=given.state / "cache",
         roots=(given.root,),
         models=replace(ModelChoice.light(), shots=given.shots),
-        tenant_credit_s=120.0 * PARTITIONS,
+        tenant_credit_s=PARTITION_CREDIT_S * PARTITIONS,
         tenant_assets=given.tenant_assets,
     )
     broker = KafkaBroker(KafkaSettings(given.servers), clock)

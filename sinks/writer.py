@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from sinks.store_errors import guarded
+from sinks.store_errors import guarded, require_space
 from stream.errors import Unavailable
 
 LOCK_SUFFIX = ".lock"
@@ -65,3 +66,21 @@ def writing(*writers: Writer) -> Iterator[None]:
     finally:
         for writer in entered:
             writer.leave()
+
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
+@contextmanager
+def committing(store: _Closing, directory: Path, name: str, min_free_bytes: int) -> Iterator[None]:
+    """One commit of the writer of `directory`, in the words of `name` where it fails (see `guarded`). Whatever fails,
+    the store is closed, so that the next commit opens it anew.
+    """
+    try:
+        with guarded(directory, name, writer=True):
+            require_space(directory, min_free_bytes)
+            yield
+    except Exception:
+        store.close()
+        raise

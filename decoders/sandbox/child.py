@@ -107,7 +107,7 @@ class _Child:
 
     def _decode(self, request: dict[str, Any]) -> dict[str, Any]:
         self._sent = self._freed = 0
-        span = SpanPlanned.model_validate_json(request["span"])
+        span = SpanPlanned.model_validate(request["span"])
         source = self._opened()
         read_bytes = source.read_bytes
         for frames in self._decoder.decode(source, span):

@@ -159,7 +159,7 @@ class DecodePool:
         limits = self._limits
         with self._child(span.uri, waiting) as child:
             child.allow_cpu(_AHEAD * limits.cpu_s + run_in_s)
-            child.send({"do": "decode", "span": span.model_dump_json()})
+            child.send({"do": "decode", "span": span.model_dump(mode="json")})
             child.busy = True
             wall_s = limits.wall_s + run_in_s
             spent_s = child.cpu_s()

@@ -9,8 +9,8 @@ from sinks.assets.sink_batch import SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.delta.store import DeltaStore
-from sinks.store_errors import MIN_FREE_BYTES, guarded, require_space
-from sinks.writer import delta_writer
+from sinks.store_errors import MIN_FREE_BYTES, guarded
+from sinks.writer import committing, delta_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted, ContentRetired
@@ -47,13 +47,8 @@ class DeltaSink:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
         batch = SinkBatch.of(events)
-        try:
-            with guarded(self._directory, "the Delta table", writer=True):
-                require_space(self._directory, self._min_free_bytes)
-                return self._commit(batch)
-        except Exception:
-            self.store.close()
-            raise
+        with committing(self.store, self._directory, "the Delta table", self._min_free_bytes):
+            return self._commit(batch)
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
         """The index says what becomes of the asset; this sink adds nothing."""

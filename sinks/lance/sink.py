@@ -22,8 +22,8 @@ from sinks.assets.sink_batch import AssetEvent, SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.lance.store import LanceIndex
-from sinks.store_errors import MIN_FREE_BYTES, guarded, require_space
-from sinks.writer import index_writer
+from sinks.store_errors import MIN_FREE_BYTES, guarded
+from sinks.writer import committing, index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError, Unavailable
 from stream.events.aim import NO_AIM
@@ -72,13 +72,8 @@ class LanceSink:
         """
         batch = SinkBatch.of(events)
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
-        try:
-            with guarded(self._directory, "the index", writer=True):
-                require_space(self._directory, self._min_free_bytes)
-                return self._commit(batch)
-        except Exception:
-            self.store.close()
-            raise
+        with committing(self.store, self._directory, "the index", self._min_free_bytes):
+            return self._commit(batch)
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
         """A record no sink can read has no asset to speak of; the dead letter says it all."""

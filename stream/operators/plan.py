@@ -23,7 +23,7 @@ from stream.events.base import Event, Payload
 from stream.events.grid import segment_count
 from stream.events.ids import AssetVersion, digest, segment_id
 from stream.events.progress import ASSET, SubjectKey, segment_report
-from stream.topology.codec import claimed
+from stream.topology.codec import enveloped
 from stream.worker.outstanding import PartName
 
 MAX_REMEMBERED_ASSETS = 10_000
@@ -224,21 +224,21 @@ def unreadable_asset(record: Record, error: StageError, *, stage: str) -> Iterat
     """What the rest of the topology learns of a record that is no event: the asset that it publishes, if it names one.
     Where it does not there is a letter and no asset.
     """
-    claim = claimed(record)
-    asset_id = AssetPublished.named_in(claim.data) if claim is not None and claim.type == AssetPublished.type else None
-    if claim is None or asset_id is None:
+    said = enveloped(record)
+    asset_id = AssetPublished.named_in(said.data) if said is not None and said.type == AssetPublished.type else None
+    if said is None or asset_id is None:
         return
     version = AssetVersion(record.append_time_ms, record.offset)
     failure = AssetFailed(
-        asset=AssetRef(tenant=claim.tenant, project=claim.project, asset_id=asset_id, version=version),
+        asset=AssetRef(tenant=said.tenant, project=said.project, asset_id=asset_id, version=version),
         stage=stage,
         code=error.code,
         message=error.message[:2000],
     )
     yield Event(
         data=failure,
-        tenant=claim.tenant,
-        project=claim.project,
+        tenant=said.tenant,
+        project=said.project,
         subject=asset_id,
         event_time_ms=record.append_time_ms,
         id=digest("asset-failed", record.topic, record.partition, record.offset, record.append_time_ms),

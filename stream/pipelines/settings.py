@@ -8,6 +8,10 @@ from typing import Literal
 from stream.broker.names import DEFAULT
 
 DEFAULT_SCHEMES = ("file", "http", "https")
+TENANT_CREDIT_S, TENANT_ASSETS = 150.0, 32
+"""What one tenant may have at work in one process: more than one span for each decoder keeps them all busy."""
+PARTITION_CREDIT_S, PARTITION_ASSETS = 120.0, 4
+"""The same on a cluster, for each partition that spans go over."""
 Device = Literal["auto", "cpu", "cuda"]
 """`auto` is CUDA where the NVIDIA driver is loaded."""
 
@@ -57,8 +61,8 @@ class Settings:
     model_device: Device = "auto"
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0
-    tenant_credit_s: float = 150.0  # of footage: more than one span for each decoder keeps them all at work
-    tenant_assets: int = 32  # at work at once, however short
+    tenant_credit_s: float = TENANT_CREDIT_S  # of footage
+    tenant_assets: int = TENANT_ASSETS  # at work at once, however short
     bucket_rules: tuple[str, ...] = ()  # see `stream.operators.notifications`; none: no such stage
     drain_timeout_s: float = 20.0
     deployment: str = DEFAULT  # whose stores lie in `state_dir`

@@ -1,5 +1,6 @@
 """How a stage admits what it reads, as data."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,10 +32,10 @@ class AdmissionPolicy:
     heard of for `lease_s` of real time has nothing outstanding.
     """
 
-    tenant_credit: float = 60.0
-    credit: float = 240.0
-    tenant_assets: int = 1_000
-    assets: int = 4_000
+    tenant_credit: float
+    credit: float
+    tenant_assets: float = math.inf
+    assets: float = math.inf
     batch_share: float = 0.2
     quantum: float = 10.0
     record_cost: float = 1.0

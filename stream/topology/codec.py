@@ -126,7 +126,7 @@ class EventDecoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Envelope:
     """What a record that is no event says of itself all the same: whose it is, and what."""
 
     type: str
@@ -135,9 +135,9 @@ class Claim:
     data: bytes
 
 
-def claimed(record: Record) -> Claim | None:
-    """The claim of a record. Only its envelope and payload count: keys are for routing, and anybody's record may have
-    the key of anybody's subject.
+def enveloped(record: Record) -> Envelope | None:
+    """The envelope of any record; None where it has none. Keys do not count: they are for routing, and anybody's record
+    may have the key of anybody's subject.
     """
     if record.unreadable:
         return None
@@ -145,7 +145,7 @@ def claimed(record: Record) -> Claim | None:
         envelope = _envelope(record)
         attributes = envelope.get_attributes()
         project = _attribute(attributes, "project", 200) or "default"
-        return Claim(str(attributes.get("type", "")), _tenant(attributes), project, _data_bytes(envelope))
+        return Envelope(str(attributes.get("type", "")), _tenant(attributes), project, _data_bytes(envelope))
     except Exception:  # noqa: BLE001 - as in `EventDecoder.decode`
         return None
 

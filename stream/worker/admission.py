@@ -47,7 +47,7 @@ def queue_of(context: StageContext) -> Queue:
     stage, operator = context.stage, context.operator
     if stage.admission is None:
         return BatchQueue(stage.batch)
-    admission = Admission(stage, context.topics, context.decoder, context.clock)
+    admission = Admission(stage, stage.admission, context.topics, context.decoder, context.clock)
     if isinstance(operator, Planning):
         operator.ask(admission.coming)
     return admission
@@ -62,9 +62,16 @@ class Admission:
 
     takes_suspects = True  # read ahead like all others, and not read before their turn
 
-    def __init__(self, stage: Stage, topics: Mapping[str, Topic], decoder: EventDecoder, clock: Clock) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        policy: AdmissionPolicy,
+        topics: Mapping[str, Topic],
+        decoder: EventDecoder,
+        clock: Clock,
+    ) -> None:
         """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
-        policy = self._policy = stage.admission or AdmissionPolicy()
+        self._policy = policy
         progress = next((target for target in stage.targets if topics[target].tells_progress), None)
         if progress is None:
             raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries progress")

@@ -25,7 +25,7 @@ class Replayable(Protocol):
 
 
 @runtime_checkable
-class Unreadable(Protocol):
+class Salvaging(Protocol):
     """An operator that knows what the rest of the topology must learn of a record that is no event."""
 
     def unreadable(self, record: Record, error: StageError) -> Iterable[Event]:

@@ -11,7 +11,7 @@ from stream.topology.topics import DEAD_LETTERS
 from stream.worker.buffer import Buffer
 from stream.worker.circuit_breaker import CircuitBreaker
 from stream.worker.context import StageContext
-from stream.worker.dead_letters import Unreadable, dead_letter, identity, replay_record
+from stream.worker.dead_letters import Salvaging, dead_letter, identity, replay_record
 from stream.worker.outputs import Outputs
 from stream.worker.work import Work
 
@@ -94,7 +94,7 @@ class ErrorHandling:
     def _told(self, work: Work, error: StageError) -> Iterable[Event]:
         if work.event is not None:
             return self._operator.failed(work.event, error)
-        return self._operator.unreadable(work.record, error) if isinstance(self._operator, Unreadable) else ()
+        return self._operator.unreadable(work.record, error) if isinstance(self._operator, Salvaging) else ()
 
     def _bury(self, work: Work, error: StageError) -> Delivery:
         letter = self._letter(work, error)

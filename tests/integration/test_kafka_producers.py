@@ -58,7 +58,7 @@ def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None
         (NAMES[ASSETS.name],),
         (NAMES[SPANS.name], NAMES[ANNOTATIONS.name], NAMES[PROGRESS.name]),
         lambda: PlanOperator(ByName(), ByName(), one_span),
-        admission=AdmissionPolicy(),
+        admission=AdmissionPolicy(tenant_credit=60, credit=240, settled_by=("index",)),
     )
     reader = broker.consumer([NAMES[ANNOTATIONS.name]], "strangers-reader")
     letters = broker.consumer([DEAD_LETTERS.name], "strangers-letters")

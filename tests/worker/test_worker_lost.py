@@ -90,7 +90,7 @@ class Line:
 
 @pytest.fixture
 def line() -> Iterator[Line]:
-    made = Line(AdmissionPolicy(tenant_assets=2, way=WAY, settled_by=("index",)))
+    made = Line(AdmissionPolicy(60, 240, tenant_assets=2, way=WAY, settled_by=("index",)))
     yield made
     made.worker.close()
     made.broker.close()

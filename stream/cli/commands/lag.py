@@ -30,6 +30,7 @@ from stream.cli.options.observer import (
     scaling_policy,
 )
 from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.durations import duration
 from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
 from stream.freshness.observer import Observation
 from stream.freshness.snapshot import Snapshot, StageFlow
@@ -170,21 +171,6 @@ def _sentences(snapshot: Snapshot) -> list[Text]:
 def _undecided(snapshot: Snapshot) -> str:
     held = ", ".join(f"{count} of {topic}" for topic, count in snapshot.undecided.items())
     return f" Records that wait for a producer to end its transaction: {held}." if held else ""
-
-
-def duration(seconds: float) -> str:
-    """`9.5s`, `12s`, `3m20s`, `5h02m`, `11d13h`, `-` for nothing and `?` for ever, as far as is known."""
-    if not math.isfinite(seconds):
-        return "?"
-    if 0 < seconds < 9.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s" if whole else "-"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    hours = whole // 3600
-    return f"{hours}h{whole % 3600 // 60:02d}m" if hours < 100 else f"{hours // 24}d{hours % 24:02d}h"
 
 
 def _rate(per_s: float) -> str:

@@ -26,7 +26,7 @@ from stream.cli.options.workers import (
     readable_roots,
 )
 from stream.clock import SystemClock
-from stream.pipelines.settings import Settings
+from stream.pipelines.settings import PARTITION_ASSETS, PARTITION_CREDIT_S, Settings
 from stream.pipelines.stages import CAPTION
 from stream.runtime.temporary_folders import own_scratch
 from stream.topology.topics import NOTIFICATIONS, SPANS
@@ -62,12 +62,17 @@ def run(  # one option per thing a deployment decides
         typer.Option(
             min=1.0,
             max=YEAR_S,
-            help="Seconds of footage one tenant may have at work. [default: 120 for each partition]",
+            help="Seconds of footage one tenant may have at work."
+            f" [default: {PARTITION_CREDIT_S:g} for each partition]",
         ),
     ] = None,
     tenant_assets: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_ROWS, help="Assets one tenant may have at work. [default: 4 for each partition]"),
+        typer.Option(
+            min=1,
+            max=MOST_ROWS,
+            help=f"Assets one tenant may have at work. [default: {PARTITION_ASSETS} for each partition]",
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
@@ -88,8 +93,8 @@ def run(  # one option per thing a deployment decides
     settings = replace(
         options.applied(file_settings(shared)),
         bucket_rules=tuple(bucket or ()),
-        tenant_credit_s=tenant_credit or 120.0 * counts.of(SPANS.name),
-        tenant_assets=tenant_assets or 4 * counts.of(SPANS.name),
+        tenant_credit_s=tenant_credit or PARTITION_CREDIT_S * counts.of(SPANS.name),
+        tenant_assets=tenant_assets or PARTITION_ASSETS * counts.of(SPANS.name),
     )
     if not needing("media").isdisjoint(stages):
         require_buckets(settings.schemes, settings.prefixes)

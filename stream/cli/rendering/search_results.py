@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+from stream.cli.rendering.durations import duration_in_words
 from stream.cli.rendering.output import as_json
 from stream.cli.rendering.sanitize import shown
 from stream.events.annotations import Space
@@ -65,8 +66,8 @@ def freshness_line(found: AnswerFreshness) -> str:
         return "The index is empty."
     pending = "nothing is pending"
     if found.oldest_pending_s is not None:
-        pending = f"{found.pending_assets} asset(s) pending, the oldest for {_duration(found.oldest_pending_s)}"
-    return f"Index: newest segment stored {_duration(found.newest_age_s)} ago; {pending}."
+        pending = f"{found.pending_assets} asset(s) pending, the oldest for {duration_in_words(found.oldest_pending_s)}"
+    return f"Index: newest segment stored {duration_in_words(found.newest_age_s)} ago; {pending}."
 
 
 def lacking_line(answer: SearchAnswer) -> str:
@@ -86,11 +87,3 @@ def _shown_range(hit: Hit) -> tuple[str, str]:
         return ends
     first, last = (f"{end}\n[dim]{at} file[/]" for end, at in zip(ends, hit.file_timecodes, strict=True))
     return first, last
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

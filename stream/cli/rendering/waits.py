@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from stream.cli.commands.lag import duration
 from stream.cli.options.observer import Watched, following, observing
 from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.durations import duration
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.supervised_observer import SupervisedObserver
 

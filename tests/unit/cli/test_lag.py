@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from stream.cli.commands.lag import as_json, duration, view
+from stream.cli.commands.lag import as_json, view
+from stream.cli.rendering.durations import duration
 from stream.cli.rendering.live import Lines, LiveProgress
 from stream.clock import ManualClock
 from stream.control.progress import Progress
