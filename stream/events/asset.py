@@ -105,6 +105,11 @@ class _Naming(BaseModel):
     asset_id: AssetId | None = None
 
 
+def _named(asset_id: str | None, uri: str) -> str:
+    """Which asset an event is about."""
+    return asset_id or default_asset_id(uri)
+
+
 class AssetPublished(Json):
     """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`).
 
@@ -123,7 +128,7 @@ class AssetPublished(Json):
     replan: bool = False
 
     def identity(self) -> str:
-        return self.asset_id or default_asset_id(self.uri)
+        return _named(self.asset_id, self.uri)
 
     @staticmethod
     def named_in(value: bytes) -> str | None:
@@ -132,7 +137,7 @@ class AssetPublished(Json):
             found = _Naming.model_validate_json(value)
         except ValidationError:
             return None
-        return found.asset_id or default_asset_id(found.uri)
+        return _named(found.asset_id, found.uri)
 
     def partition_key(self) -> bytes:
         return self.identity().encode()

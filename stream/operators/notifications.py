@@ -163,7 +163,7 @@ def _published(event: Event, found: Publication) -> Event:
         data=found.data,
         tenant=found.tenant,
         project=found.project,
-        subject=found.data.partition_key().decode(),
+        subject=found.data.identity(),
         event_time_ms=min(claimed_ms, event.event_time_ms),
         id=digest("notified", change.uri, change.happened, change.sequencer or event.id),
         source=f"{OBJECT_SCHEME}://{change.bucket}",

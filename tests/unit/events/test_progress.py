@@ -49,7 +49,8 @@ def test_a_final_status_ends_the_work_of_an_asset(status: str, ended: bool | Non
     found = ended_by(AssetChanged(asset=REF, uri="u", status=AssetStatus(status)))
     assert (None if found is None else found.deleted) is ended
     assert found is None or found.subject == subject_of(REF)
-    assert ended_by(PART) is progress_of(AssetChanged(asset=REF, uri="u", status=AssetStatus(status))) is None
+    assert ended_by(PART) is None
+    assert progress_of(AssetChanged(asset=REF, uri="u", status=AssetStatus(status))) is None
 
 
 def test_entries_of_before_are_read_and_those_of_assets_stay_as_they_were() -> None:
