@@ -4,6 +4,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.support.brokers import kafka_jars, kafka_servers
+from tests.support.markers import needs_marker
+
 ROOT = Path(__file__).resolve().parents[3]
 UNIT = ROOT / "tests" / "unit"
 
@@ -47,3 +52,13 @@ def test_programs_that_tests_start_are_files() -> None:
         and any(isinstance(item, ast.Constant) and item.value == "-c" for item in node.elts)
     ]
     assert strings == []
+
+
+def test_who_starts_a_node_or_asks_for_weights_without_the_marker_fails() -> None:
+    """Or `make test-quick` would need them."""
+    with pytest.raises(pytest.fail.Exception, match=r"pytest\.mark\.kafka"):
+        kafka_servers()
+    with pytest.raises(pytest.fail.Exception, match=r"pytest\.mark\.kafka"):
+        kafka_jars()
+    with pytest.raises(pytest.fail.Exception, match=r"pytest\.mark\.weights"):
+        needs_marker("weights")
