@@ -110,6 +110,7 @@ def test_what_a_transaction_leaves_is_neither_waited_for_nor_counted(cluster: Cl
 def test_a_member_says_that_its_broker_is_away_until_it_works_again(node: LocalNode, cluster: Cluster) -> None:
     """An idle one too: nobody asks it for anything meanwhile."""
     plan, idle = (cluster.broker.consumer([ASSETS.name], group) for group in ("plan", "idle"))
+    wait_for(lambda: bool(plan.assignment and idle.assignment), "both have joined their groups")
     assert take(plan, 0) == take(idle, 0) == []
     assert plan.trouble is idle.trouble is None
     node.down()
