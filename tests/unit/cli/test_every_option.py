@@ -130,7 +130,16 @@ def command_line(words: tuple[str, ...], leaf: Any, parameter: Any, value: str) 
 COMMANDS = leaves(tree(app))
 
 
-@pytest.mark.parametrize("words", sorted(COMMANDS.keys() - NETWORK), ids=" ".join)
+SLOW = {("doctor",), ("search",)}
+"""Each call starts a decode process, or opens the index."""
+
+
+def cases() -> Iterator[Any]:
+    for words in sorted(COMMANDS.keys() - NETWORK):
+        yield pytest.param(words, id=" ".join(words), marks=[pytest.mark.slow] * (words in SLOW))
+
+
+@pytest.mark.parametrize("words", list(cases()))
 def test_no_value_of_any_option_ends_in_a_traceback(words: tuple[str, ...], room: Path) -> None:
     leaf = COMMANDS[words]
     # Where footage would be worked on, nothing can be written: the options are read, and that is all.
