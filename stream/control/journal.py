@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream.control.state import Entry, entries, is_name, joined
+from stream.control.state import Entry, entries_of, is_name, joined
 from stream.events.base import Payload
 from stream.events.ids import digest
-from stream.events.progress import PartProgressed, progress_of
+from stream.events.progress import PartReport, progress_of
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class UsageJournal:
         """Append what is new. Where the disk takes nothing, it is tried again with the next call."""
         for payload in payloads:
             if (report := progress_of(payload)) is not None:
-                for key, value in entries(_nameless(report), self._table.get):
+                for key, value in entries_of(_nameless(report), self._table.get):
                     if not is_name(key) and self._table.get(key) != value:
                         self._table[key] = value
                         self._unwritten.append((key, value))
@@ -64,7 +64,7 @@ class UsageJournal:
         return found
 
 
-def _nameless(report: PartProgressed) -> PartProgressed:
+def _nameless(report: PartReport) -> PartReport:
     subject = report.subject
     name = digest("usage", subject.tenant, subject.id)
-    return report.model_copy(update={"subject": subject.model_copy(update={"id": name, "project": "-"})})
+    return report._replace(subject=subject._replace(id=name), project="-")

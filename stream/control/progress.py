@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from stream.events.asset import AssetChanged, AssetStatus, Outcome
 from stream.events.base import Payload
-from stream.events.progress import MAX_PARTS, PartProgressed, Subject, SubjectKey, progress_of, subject_of
+from stream.events.progress import MAX_PARTS, PartReport, SubjectKey, progress_of, subject_of
 
 ALL = -1
 """The bitmap of a stage that has done every part: each bit of -1 is set."""
@@ -34,7 +34,7 @@ class StageProgress:
     done_quantity: int = 0
     settled_quantity: int = 0
 
-    def reported(self, event: PartProgressed) -> "StageProgress":
+    def reported(self, event: PartReport) -> "StageProgress":
         """With one more report; itself for a duplicate or for what no subject has."""
         if not event.possible:
             return self
@@ -64,7 +64,7 @@ class SubjectProgress:
     stages: Mapping[str, StageProgress] = field(default_factory=dict)
     change: AssetChanged | None = None
 
-    def reported(self, event: PartProgressed) -> "SubjectProgress":
+    def reported(self, event: PartReport) -> "SubjectProgress":
         stage = self.stages.get(event.stage, StageProgress()).reported(event)
         return replace(
             self,
@@ -134,11 +134,11 @@ class Progress:
             for name, stage in subject.stages.items():
                 yield key.tenant, name, stage
 
-    def _get(self, subject: Subject) -> SubjectProgress:
-        return self.subjects.get(subject.key, SubjectProgress())
+    def _get(self, subject: SubjectKey) -> SubjectProgress:
+        return self.subjects.get(subject, SubjectProgress())
 
-    def _put(self, subject: Subject, progress: SubjectProgress) -> None:
-        self.subjects[subject.key] = progress
+    def _put(self, subject: SubjectKey, progress: SubjectProgress) -> None:
+        self.subjects[subject] = progress
 
 
 def standing(change: AssetChanged) -> tuple[int, int, str]:

@@ -16,7 +16,7 @@ from stream.control.progress import standing
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest, without_secrets
-from stream.events.progress import ASSET, MAX_STAGE_BYTES, PartProgressed, Subject, progress_of, subject_of
+from stream.events.progress import ASSET, MAX_STAGE_BYTES, PartReport, SubjectKey, progress_of, subject_of
 from stream.topology.unit import VIDEO_SECONDS
 
 APP = "rushes-control"
@@ -130,7 +130,16 @@ def entries(payload: Payload, stored: Stored) -> list[Entry]:
     """What a table holds after an event of the `progress` topic, entry by entry; nothing for other events and for
     segments that no asset has.
     """
-    return [(key, joined(key, stored(key), fresh)) for key, fresh in _said(payload)]
+    return _joined_with(_said(payload), stored)
+
+
+def entries_of(report: PartReport, stored: Stored) -> list[Entry]:
+    """The same for a report of a part."""
+    return _joined_with(_reported(report), stored)
+
+
+def _joined_with(fresh: list[Entry], stored: Stored) -> list[Entry]:
+    return [(key, joined(key, stored(key), value)) for key, value in fresh]
 
 
 def joined(key: bytes, held: bytes | None, fresh: bytes) -> bytes:
@@ -165,7 +174,7 @@ def completion_id(change: AssetChanged) -> str:
     return digest("completion", asset.tenant, asset.asset_id, *asset.version, change.status.value)
 
 
-def head_key(subject: Subject) -> bytes:
+def head_key(subject: SubjectKey) -> bytes:
     return bytes.fromhex(digest(f"{subject.kind}-version", subject.tenant, subject.id, *subject.version))
 
 
@@ -194,17 +203,19 @@ def _said(payload: Payload) -> list[Entry]:
     """What this event alone says."""
     report = progress_of(payload)
     if report is not None:
-        return _reported(report) if report.possible and _is_stage(report.stage) else []
+        return _reported(report)
     if not isinstance(payload, AssetChanged):
         return []
     subject = subject_of(payload.asset)
     head = SubjectHead(asset=_nameless(subject), change=_short(payload))
     deleted = payload.status is AssetStatus.DELETED
-    name = SubjectName(deleted=subject.version) if deleted else _named(subject)
+    name = SubjectName(deleted=subject.version) if deleted else _named(subject, payload.asset.project)
     return [(name_key(head), name.to_bytes()), (head_key(subject), head.to_bytes())]
 
 
-def _reported(report: PartProgressed) -> list[Entry]:
+def _reported(report: PartReport) -> list[Entry]:
+    if not report.possible or not _is_stage(report.stage):
+        return []
     subject = report.subject
     head = SubjectHead(asset=_nameless(subject), kind=subject.kind, segment_count=report.parts)
     part = PartEntry(
@@ -217,17 +228,17 @@ def _reported(report: PartProgressed) -> list[Entry]:
     )
     key = head_key(subject)
     return [
-        (name_key(head), _named(subject).to_bytes()),
+        (name_key(head), _named(subject, report.project).to_bytes()),
         (key, head.to_bytes()),
         (key + f"{report.stage}/{report.part}".encode(), part.to_bytes()),
     ]
 
 
-def _named(subject: Subject) -> SubjectName:
-    return SubjectName(named=subject.version, asset_id=subject.id, project=subject.project)
+def _named(subject: SubjectKey, project: str) -> SubjectName:
+    return SubjectName(named=subject.version, asset_id=subject.id, project=project)
 
 
-def _nameless(subject: Subject) -> AssetRef:
+def _nameless(subject: SubjectKey) -> AssetRef:
     name = digest(subject.kind, subject.tenant, subject.id)
     return AssetRef(tenant=subject.tenant, project="-", asset_id=name, version=subject.version)
 

@@ -63,10 +63,6 @@ class Subject(BaseModel):
     id: AssetId
     version: AssetVersion
 
-    @property
-    def key(self) -> SubjectKey:
-        return SubjectKey(self.kind, self.tenant, self.id, self.version)
-
 
 class PartProgressed(Json):
     """A stage finished with a part of a subject. Small, for progress, usage and backlog; never read for correctness.
@@ -90,41 +86,64 @@ class PartProgressed(Json):
     device_us: Measure = 0
     read_bytes: Measure = 0
 
+    def partition_key(self) -> bytes:
+        return self.subject.id.encode()
+
+
+class PartReport(NamedTuple):
+    """What a stage did of a part, however it was told: see `PartProgressed`."""
+
+    subject: SubjectKey
+    project: str
+    stage: str
+    part: int
+    parts: int
+    quantity: int
+    unit: str
+    outcome: Outcome
+    priority: Priority | None
+    cpu_us: int
+    device_us: int
+    read_bytes: int
+
     @property
     def possible(self) -> bool:
         """Whether there is such a part."""
         return 0 <= self.part < self.parts <= MAX_PARTS
-
-    def partition_key(self) -> bytes:
-        return self.subject.id.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectEnded:
     """The work of a version of a subject, and of all versions before it, is over. `deleted`: nobody wants it."""
 
-    subject: Subject
+    subject: SubjectKey
     deleted: bool = False
 
 
-def progress_of(payload: Payload) -> PartProgressed | None:
+def progress_of(payload: Payload) -> PartReport | None:
     """What an event says of a part; None for one that is about something else."""
-    if isinstance(payload, PartProgressed):
-        return payload
-    if not isinstance(payload, SegmentProgressed):
+    if isinstance(payload, SegmentProgressed):
+        subject, project = subject_of(payload.asset), payload.asset.project
+        part, parts, quantity, unit = payload.segment, payload.segment_count, payload.video_ns, "video_ns"
+    elif isinstance(payload, PartProgressed):
+        told = payload.subject
+        subject, project = SubjectKey(told.kind, told.tenant, told.id, told.version), told.project
+        part, parts, quantity, unit = payload.part, payload.parts, payload.quantity, payload.unit
+    else:
         return None
-    return PartProgressed.model_construct(
-        subject=subject_of(payload.asset),
-        stage=payload.stage,
-        part=payload.segment,
-        parts=payload.segment_count,
-        quantity=payload.video_ns,
-        unit="video_ns",
-        outcome=payload.outcome,
-        priority=payload.priority,
-        cpu_us=payload.cpu_us,
-        device_us=payload.device_us,
-        read_bytes=payload.read_bytes,
+    return PartReport(
+        subject,
+        project,
+        payload.stage,
+        part,
+        parts,
+        quantity,
+        unit,
+        payload.outcome,
+        payload.priority,
+        payload.cpu_us,
+        payload.device_us,
+        payload.read_bytes,
     )
 
 
@@ -135,10 +154,8 @@ def ended_by(payload: Payload) -> SubjectEnded | None:
     return None
 
 
-def subject_of(asset: AssetRef) -> Subject:
-    return Subject.model_construct(
-        kind=ASSET, tenant=asset.tenant, project=asset.project, id=asset.asset_id, version=asset.version
-    )
+def subject_of(asset: AssetRef) -> SubjectKey:
+    return SubjectKey(ASSET, asset.tenant, asset.asset_id, asset.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stream.broker.observation import GroupOffset
 from stream.events.asset import Outcome
-from stream.events.progress import PartProgressed, SubjectKey
+from stream.events.progress import PartReport, SubjectKey
 from stream.freshness.group_offsets import GroupOffsets
 from stream.freshness.open_subjects import MeanPart, OpenSubject, Parts
 from stream.freshness.rates import BusyRate, RateMeter
@@ -58,11 +58,11 @@ class Freshness:
         self._published[key] = record
         self._arrived[self._entry.stage, record.lane].add(key.version.append_ms, self._mean_subject())
 
-    def progressed(self, event: PartProgressed, *, at_ms: int, place: tuple[int, int], turn: int) -> None:
+    def progressed(self, event: PartReport, *, at_ms: int, place: tuple[int, int], turn: int) -> None:
         """A stage reported a part; `at_ms` and `place` (partition, offset) are the report's own, `turn` the round."""
         if not event.possible:
             return
-        key = event.subject.key
+        key = event.subject
         self._published.pop(key, None)
         subject = self._subjects.setdefault(key, OpenSubject("batch", at_ms, place))
         if event.stage == self._entry.stage:
@@ -109,7 +109,7 @@ class Freshness:
             dead_letters=dead_letters,
         )
 
-    def _take_plan(self, subject: OpenSubject, event: PartProgressed) -> None:
+    def _take_plan(self, subject: OpenSubject, event: PartReport) -> None:
         """A plan gives a subject its lane and clock. What else speaks of one that is not open is work done again (a
         replay, a redelivery): nobody has waited for it since the day it was published.
         """
@@ -118,7 +118,7 @@ class Freshness:
             subject.lane = lane_of(event.priority or "interactive")
             subject.clock_ms = event.subject.version.append_ms
 
-    def _settle(self, subject: OpenSubject, event: PartProgressed, at_ms: int, turn: int) -> None:
+    def _settle(self, subject: OpenSubject, event: PartReport, at_ms: int, turn: int) -> None:
         parts = subject.stages.setdefault(event.stage, Parts())
         bit = 1 << event.part
         done = event.outcome is Outcome.DONE

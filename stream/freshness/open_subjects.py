@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from stream.events.asset import Outcome
-from stream.events.progress import PartProgressed
+from stream.events.progress import PartReport
 from stream.freshness.snapshot import Link
 from stream.topology.lanes import Lane
 from stream.topology.unit import Unit
@@ -40,8 +40,11 @@ class Sizes:
     def total(self, bits: int, unit: Unit) -> float:
         """Of these parts, in units."""
         usual = round(unit.part * unit.scale) if self.usual is None else self.usual
-        odd = sum(size - usual for part, size in self.odd.items() if bits >> part & 1)
-        return (bits.bit_count() * usual + odd) / unit.scale
+        total = bits.bit_count() * usual
+        for part, size in self.odd.items():
+            if bits >> part & 1:
+                total += size - usual
+        return total / unit.scale
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class OpenSubject:
     def parts(self, stage: str | None) -> Parts:
         return self.stages.get(stage or "", _NOTHING)
 
-    def measured(self, event: PartProgressed) -> None:
+    def measured(self, event: PartReport) -> None:
         """A part that is done has this size."""
         if event.outcome is Outcome.DONE:
             sizes = self.sizes.setdefault(event.unit, Sizes())

@@ -149,8 +149,8 @@ class Admission:
         claim = self._claims.get(id(work))
         for output in outputs:
             if (report := progress_of(output.data)) is not None:
-                self.credits.apply(report, self._clock.monotonic_s())
-                self.outstanding.apply(report, self._clock.now_ms())
+                self.credits.apply(output.data, self._clock.monotonic_s())
+                self.outstanding.apply(output.data, self._clock.now_ms())
                 if claim is not None:
                     self._queue.charge(claim, self.credits.cost(report) / self._scale)
             yield output

@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 from stream.events.asset import Outcome
 from stream.events.base import Payload
 from stream.events.ids import AssetVersion
-from stream.events.progress import Owner, PartProgressed, Subject, ended_by, progress_of
+from stream.events.progress import Owner, PartReport, SubjectKey, ended_by, progress_of
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.lanes import LANES, Lane, lane_of
 from stream.topology.unit import VIDEO_SECONDS, Unit
@@ -183,7 +183,7 @@ class Credits:
             and self.outstanding < share * policy.credit * scale
         )
 
-    def cost(self, report: PartProgressed) -> int:
+    def cost(self, report: PartReport) -> int:
         """What a part counts; hostile sizes count as what a part can be."""
         unit = self._unit
         return max(round(self._policy.record_cost * unit.scale), round(min(report.quantity, unit.largest * unit.scale)))
@@ -197,7 +197,7 @@ class Credits:
             elif report.stage in self._policy.settled_by or report.outcome is not Outcome.DONE:
                 self._settle(report.subject, [part], now_s)
         elif (ended := ended_by(payload)) is not None:
-            parts = self._parts.get(ended.subject.key.owner, {})
+            parts = self._parts.get(ended.subject.owner, {})
             self._settle(ended.subject, [it for it in parts if it[0] <= ended.subject.version], now_s)
 
     def lost(self, parts: Iterable[PartName]) -> None:
@@ -213,8 +213,8 @@ class Credits:
         for owner in [owner for owner in self._parts if owner.tenant in lost]:
             self._remove(owner, list(self._parts[owner]))
 
-    def _put(self, report: PartProgressed, part: tuple[AssetVersion, int], now_s: float) -> None:
-        owner = report.subject.key.owner
+    def _put(self, report: PartReport, part: tuple[AssetVersion, int], now_s: float) -> None:
+        owner = report.subject.owner
         self._heard_s[owner.tenant] = now_s
         if owner not in self._parts:
             self._parts[owner] = {}
@@ -225,10 +225,10 @@ class Credits:
             self._tenants[owner.tenant] += held.cost
             self._count(held, 1)
 
-    def _settle(self, subject: Subject, parts: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
+    def _settle(self, subject: SubjectKey, parts: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
         if subject.tenant in self._heard_s:
             self._heard_s[subject.tenant] = now_s
-            self._remove(subject.key.owner, parts)
+            self._remove(subject.owner, parts)
 
     def _remove(self, owner: Owner, parts: Iterable[tuple[AssetVersion, int]]) -> None:
         held, tenant = self._parts.get(owner, {}), owner.tenant

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stream.events.asset import Outcome
 from stream.events.base import Payload
-from stream.events.progress import PartProgressed, SubjectKey, ended_by, progress_of
+from stream.events.progress import PartReport, SubjectKey, ended_by, progress_of
 from stream.topology.admission_policy import Hop
 
 SLACK_MS = 30_000
@@ -60,9 +60,9 @@ class Outstanding:
     def apply(self, payload: Payload, now_ms: int, at_ms: int | None = None) -> None:
         """`at_ms`: when the broker appended the event; None for one that is about to be sent."""
         if (report := progress_of(payload)) is not None:
-            self._reported(PartName(report.subject.key, report.part), report, now_ms, at_ms)
+            self._reported(PartName(report.subject, report.part), report, now_ms, at_ms)
         elif (ended := ended_by(payload)) is not None and ended.deleted:
-            gone = ended.subject.key
+            gone = ended.subject
             held = [it for it in self._parts if it.subject.owner == gone.owner and it.subject.version <= gone.version]
             self._forget(held)
 
@@ -75,7 +75,7 @@ class Outstanding:
         self._forget(lost)
         return lost
 
-    def _reported(self, name: PartName, event: PartProgressed, now_ms: int, at_ms: int | None) -> None:
+    def _reported(self, name: PartName, event: PartReport, now_ms: int, at_ms: int | None) -> None:
         part = self._parts.get(name)
         if event.stage == self._planner and event.outcome is Outcome.DONE:
             if part is None:

@@ -47,7 +47,7 @@ from stream.events.dead_letter import DeadLetter
 from stream.events.frames import Frames
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
-from stream.events.progress import PartProgressed, subject_of
+from stream.events.progress import PartProgressed, Subject
 from stream.observability.metrics import Metrics
 from stream.operators.plan import PlanOperator
 from stream.topology.codec import Encoded, EventDecoder, encode
@@ -294,7 +294,14 @@ def _inner_records() -> list[tuple[str, Encoded]]:
         (PROGRESS.name, SegmentProgressed(asset=ref(), stage="s", segment=0, segment_count=3, video_ns=5)),
         (
             PROGRESS.name,
-            PartProgressed(subject=subject_of(ref()), stage="s", part=0, parts=3, quantity=5, unit="frames"),
+            PartProgressed(
+                subject=Subject(kind="job", tenant="acme", project="news", id="j", version=ref().version),
+                stage="s",
+                part=0,
+                parts=3,
+                quantity=5,
+                unit="frames",
+            ),
         ),
     ]
     return [(topic, encode(Event(data, "acme", "news", "a", 1_700_000_000_000))) for topic, data in payloads]

@@ -52,6 +52,10 @@ class TakeDrawn(TakeAsked):
     type: ClassVar[str] = "rushes.take.drawn.v1"
 
 
+def _named(subject: Subject) -> tuple[object, ...]:
+    return subject.tenant, subject.id, *subject.version
+
+
 def progressed(event: Event, stage: str, asked: TakeAsked, priority: Priority | None = None, cpu_us: int = 0) -> Event:
     report = PartProgressed(
         subject=asked.subject,
@@ -63,7 +67,7 @@ def progressed(event: Event, stage: str, asked: TakeAsked, priority: Priority | 
         priority=priority,
         cpu_us=cpu_us,
     )
-    return event.derive(report, id=digest(stage, *asked.subject.key, asked.take))
+    return event.derive(report, id=digest(stage, *_named(asked.subject), asked.take))
 
 
 class _Silent:
@@ -90,7 +94,7 @@ class Outline(_Silent):
             )
             for take, frames in enumerate(data.takes):
                 asked = TakeAsked(subject=subject, take=take, takes=len(data.takes), frames=frames)
-                yield event.derive(asked, id=digest("take", *subject.key, take))
+                yield event.derive(asked, id=digest("take", *_named(subject), take))
                 yield progressed(event, "outline", asked, data.priority)
 
 
@@ -100,7 +104,7 @@ class Draw(_Silent):
             data = event.data
             if isinstance(data, TakeAsked):
                 drawn = TakeDrawn(**data.model_dump())
-                yield event.derive(drawn, id=digest("drawn", *data.subject.key, data.take))
+                yield event.derive(drawn, id=digest("drawn", *_named(data.subject), data.take))
                 yield progressed(event, "draw", data, cpu_us=1000 * data.frames)
 
 

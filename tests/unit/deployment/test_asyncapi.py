@@ -23,7 +23,7 @@ from stream.events.asset import AssetPublished, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.notifications import BucketNotification
-from stream.events.progress import PartProgressed, subject_of
+from stream.events.progress import PartProgressed, Subject
 from stream.pipelines.reference import whole_topology
 from stream.topology.codec import encode
 from stream.topology.topics import ASSETS, COMPLETIONS
@@ -66,7 +66,7 @@ SENT: list[Payload] = [
     retired(4, "key"),
     report(ASSET, "decode", 1, 9, outcome=Outcome.SUPERSEDED),
     PartProgressed(
-        subject=subject_of(ASSET),
+        subject=Subject(kind="job", tenant="t", project="p", id="j", version=ASSET.version),
         stage="draw",
         part=1,
         parts=9,

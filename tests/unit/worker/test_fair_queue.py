@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.grid import SECOND_NS
 from stream.events.ids import AssetVersion
-from stream.events.progress import PartProgressed, progress_of
+from stream.events.progress import PartReport, progress_of
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.lanes import LANES, Lane, lane_of
 from stream.worker.fair_queue import Claim, Credits, FairQueue, RoundRobin
@@ -287,7 +287,7 @@ def test_lost_credit_comes_back_after_silence(account: Credits) -> None:
     assert account.may("t")
 
 
-def report(event: SegmentProgressed) -> PartProgressed:
+def report(event: SegmentProgressed) -> PartReport:
     return progress_of(event) or pytest.fail("no report")
 
 
