@@ -72,7 +72,7 @@ def topics(
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
 ) -> None:
-    """Create the topology's topics on any cluster, check those that are there, and give every stage its place."""
+    """Create the topology's topics on any cluster, check those that exist, and set where each stage begins to read."""
     from stream.clock import SystemClock
     from stream.pipelines.understanding import Understanding
     from stream.sessions.stage_process import Deployment, prepare

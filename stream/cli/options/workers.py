@@ -16,7 +16,12 @@ Embedder = Annotated[
     str | None, typer.Option(help="hf:DIR for a CLIP or SigLIP checkpoint; conse by default, with --light hashing.")
 ]
 Captioner = Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")]
-Light = Annotated[bool, typer.Option(help="Light hashing models instead of real ones (drills), where none is named.")]
+Light = Annotated[
+    bool,
+    typer.Option(
+        help="For trials: hashing models, which need no weights and whose results mean nothing, where none is named."
+    ),
+]
 WhereModelsRun = Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")]
 PrivateNetwork = Annotated[
     bool, typer.Option("--private-network", help="http(s) uris may lead to private and loopback addresses.")
@@ -24,7 +29,9 @@ PrivateNetwork = Annotated[
 Span = Annotated[float, typer.Option(min=1.0, max=DAY_S, help="Longest span in seconds; results do not depend on it.")]
 Schemes = Annotated[
     list[str] | None,
-    typer.Option(help="fsspec protocol that uris may have beside file and http(s), such as s3; --root says it too."),
+    typer.Option(
+        help="fsspec protocol, such as s3, that uris may have beside file and http(s). --root s3://… allows it too."
+    ),
 ]
 RootsOption = Annotated[
     list[str] | None,
