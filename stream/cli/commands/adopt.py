@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def adopt(context: typer.Context, broker: BrokerUri = None, client_properties: ClientProperties = None) -> None:
-    """Let the stores under --state be this deployment's, as after a loss, a move or a new cluster. With --broker its
-    workers take them from then on, and others no more. Workers that open stores must be stopped.
+    """Make the stores under --state this deployment's, as after a loss, a move or a new cluster. With --broker its
+    workers use these stores from then on and refuse others. Stop the workers that open stores first.
     """
     shared: Context = context.obj
     settings, clock = file_settings(shared), SystemClock()

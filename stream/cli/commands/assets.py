@@ -83,7 +83,7 @@ def moments(
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="How many at most.")] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Every visible moment, clip by clip, as it lies in time."""
+    """Every visible moment, clip by clip, in the order of time."""
     from sinks.query.catalogue import Filters
     from sinks.query.moments import MomentIndex
 

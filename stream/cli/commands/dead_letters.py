@@ -84,7 +84,7 @@ def _table(found: Sequence["StoredLetter"], title: str) -> Table:
 
 @app.command()
 def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="Id or beginning of it.")]) -> None:
-    """Everything but the content, and what to do about its error code."""
+    """One letter: everything but the content of its record, and what to do about its error code."""
     shared: Context = context.obj
     found = _one(shared, letter_id)
     shared.print_json(metadata(found) | {"what_to_do": advice_for(found.letter.code)})
@@ -109,8 +109,8 @@ def replay(
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Send the records again, oldest first, and work until their assets are final. What fails again has a new letter,
-    which counts the replays, and is parked after the third. What was ingested over this state may be read, as its paths
-    led then, and what --root allows.
+    which counts the replays, and is parked after the third. A replay may read what was ingested with this state
+    directory, and what --root allows.
     """
     from stream.sessions.replay import Feed, Replay
 

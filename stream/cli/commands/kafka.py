@@ -21,7 +21,7 @@ Directory = Annotated[Path | None, typer.Option("--dir", help="Its data, log and
 
 @app.command()
 def fetch(context: typer.Context) -> None:
-    """Fetch its jars by Maven (44 MB), so that `up` needs no network."""
+    """Fetch Kafka's jars with Maven (44 MB), so that `up` needs no network."""
     from stream.broker.node.local import fetch_jars
 
     shared: Context = context.obj
@@ -36,9 +36,9 @@ def up(
     tls: Annotated[bool, typer.Option("--tls", help="A new one takes clients over TLS only.")] = False,
     sasl: Annotated[bool, typer.Option("--sasl", help="Over TLS, and as a user with a password (SCRAM).")] = False,
 ) -> None:
-    """Start it; the first time its jars are fetched by Maven (44 MB). Needs Java 17 or newer.
+    """Start a Kafka node on this machine. The first time Maven fetches its jars (44 MB). Needs Java 17 or newer.
 
-    With --tls or --sasl it writes what clients need to say into a file for --client-properties.
+    With --tls or --sasl it writes a file with the settings that clients need, for --client-properties.
     """
     from stream.broker.node.local import LocalNode, fetch_jars
     from stream.clock import SystemClock
@@ -54,7 +54,7 @@ def up(
 
 @app.command()
 def down(context: typer.Context, directory: Directory = None) -> None:
-    """Stop it and wait until it has."""
+    """Stop the Kafka node of this machine and wait until it has ended. What it stored stays."""
     from stream.broker.node.local import LocalNode
     from stream.clock import SystemClock
 
@@ -92,7 +92,7 @@ def status(
     directory: Directory = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Whether it runs; exit code 1 if not."""
+    """Whether the Kafka node of this machine runs; exit code 1 if not."""
     from stream.broker.node.local import LocalNode
     from stream.clock import SystemClock
 

@@ -48,7 +48,7 @@ def delete(
 
 
 def compact(context: typer.Context) -> None:
-    """End retentions, join small files, remove what was superseded or deleted. Nobody may be searching meanwhile."""
+    """End retentions, join small files, remove what was superseded or deleted. Nobody may search meanwhile."""
     shared: Context = context.obj
     if not shared.state_dir.is_dir():
         raise UsageProblem(f"there is nothing under {shared.state_dir}; name another --state")

@@ -15,7 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 
 @weights_app.command("list")
 def list_weights(context: typer.Context, json_output: Json = False) -> None:
-    """Every pin, with its licence and whether it is here."""
+    """Every model's weights, with their licence and whether they are here."""
     show(context.obj, "weights", json_output=json_output)
 
 
@@ -27,7 +27,7 @@ def fetch_weights(context: typer.Context) -> None:
 
 @samples_app.command("list")
 def list_samples(context: typer.Context, json_output: Json = False) -> None:
-    """Every clip, and where it is."""
+    """Every sample clip, and where it is."""
     show(context.obj, "samples", json_output=json_output)
 
 
