@@ -1,5 +1,6 @@
 """One row of the table of error codes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,33 +44,20 @@ class ErrorCode:
     advice: str
 
 
-def bad_event(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.BAD_EVENT,), meaning, advice)
+def _rows_of(kind: ErrorKind) -> Callable[[str, str, str], ErrorCode]:
+    """Makes rows of one kind from code, meaning and advice."""
+
+    def row(code: str, meaning: str, advice: str) -> ErrorCode:
+        return ErrorCode(code, (kind,), meaning, advice)
+
+    return row
 
 
-def bad_media(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.BAD_MEDIA,), meaning, advice)
-
-
-def bad_request(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.BAD_REQUEST,), meaning, advice)
-
-
-def retryable(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.RETRYABLE,), meaning, advice)
-
-
-def unavailable(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.UNAVAILABLE,), meaning, advice)
-
-
-def fatal(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.FATAL,), meaning, advice)
-
-
-def status(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.STATUS,), meaning, advice)
-
-
-def usage(code: str, meaning: str, advice: str) -> ErrorCode:
-    return ErrorCode(code, (ErrorKind.USAGE,), meaning, advice)
+bad_event = _rows_of(ErrorKind.BAD_EVENT)
+bad_media = _rows_of(ErrorKind.BAD_MEDIA)
+bad_request = _rows_of(ErrorKind.BAD_REQUEST)
+retryable = _rows_of(ErrorKind.RETRYABLE)
+unavailable = _rows_of(ErrorKind.UNAVAILABLE)
+fatal = _rows_of(ErrorKind.FATAL)
+status = _rows_of(ErrorKind.STATUS)
+usage = _rows_of(ErrorKind.USAGE)
