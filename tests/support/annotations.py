@@ -20,7 +20,7 @@ from stream.events.asset import (
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS, segment_range
 from stream.events.ids import AssetVersion, content_key, digest, moment_id, segment_id
-from stream.events.runs import Run
+from tests.support.planning import media_of
 
 SPACE = Space(name="toy", digest="0123456789abcdef", dimensions=8, image_dimensions=4, spec="toy")
 OTHER_SPACE = Space(name="other", digest="fedcba9876543210", dimensions=16, spec="other")
@@ -43,20 +43,7 @@ def key_of(content: str = "a", asset_id: str = "clip", tenant: str = "acme") -> 
 
 
 def media(segments: int) -> Media:
-    duration_ns = segments * SEGMENT_NS - SEGMENT_NS // 2
-    return Media(
-        container="mp4",
-        codec="h264",
-        stream_index=0,
-        width=320,
-        height=180,
-        display_width=320,
-        display_height=180,
-        time_base_num=1,
-        time_base_den=90_000,
-        duration_ns=duration_ns,
-        runs=(Run(0, 0, duration_ns),),
-    )
+    return media_of(segments * SEGMENT_NS - SEGMENT_NS // 2)
 
 
 def moments(
