@@ -1,4 +1,4 @@
-"""Which cells are decoded together (pure): spans bounded by decode cost and length, cut where run-in is short."""
+"""Which cells are decoded together (pure): limits bound a span's cost and length; cuts fall where run-in is short."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -24,10 +24,10 @@ def plan_spans(
     max_cost_cpu_s: float = MAX_COST_CPU_S,
     profile: str = "full",
 ) -> list[range]:
-    """Spans of consecutive wanted cells: ascending, disjoint, together exactly the wanted ones.
+    """Spans of consecutive wanted cells: ascending, disjoint, and together exactly the wanted cells.
 
-    A stretch of a source that can only be read from its beginning (several runs, MPEG-PS) is one span, and so is a GOP
-    longer than the limits: cutting it would decode its beginning again and again.
+    A stretch is one span where its source can only be read from the beginning (several runs, MPEG-PS). A GOP that is
+    longer than the limits is also one span. A cut would decode the same beginning for every span.
     """
     limit = max(1, min(max_span_ns // SEGMENT_NS, int(max_cost_cpu_s / cell_cost_cpu_s(media, profile))))
     spans: list[range] = []
@@ -48,6 +48,7 @@ def cell_cost_cpu_s(media: Media, profile: str) -> float:
     seconds = SEGMENT_NS / SECOND_NS
     rate = min(media.average_rate or 30.0, 1000.0)
     cost = media.width * media.height * rate * seconds * CPU_S_PER_PIXEL * CODEC_FACTOR.get(media.codec, 1.5)
+    # A damaged header may claim 0 pixels, and `plan_spans` divides by the cost.
     return max(1e-3, cost * (FAST_FACTOR if profile == "fast" else 1.0))
 
 
@@ -62,7 +63,7 @@ def _stretches(segments: Iterable[int]) -> list[range]:
 
 
 def _span_end(start: int, stop: int, limit: int, keyframes_ns: Sequence[int]) -> int:
-    """Of the last third of what the limits allow, the end after which the next span needs the shortest run-in."""
+    """The end in the last third of the allowed range after which the next span needs the shortest run-in."""
     latest = start + limit
     if latest >= stop:
         return stop
@@ -70,6 +71,7 @@ def _span_end(start: int, stop: int, limit: int, keyframes_ns: Sequence[int]) ->
         return latest
     candidates = range(max(start + 1, latest - limit // 3), latest + 1)
     end = min(candidates, key=lambda cell: (_run_in_ns(cell, keyframes_ns), -cell))
+    # Without a key frame inside the span, the next span would decode this one again: extend to the next key frame.
     if _key_before(end, keyframes_ns) > start * SEGMENT_NS:
         return end
     while end < stop and _key_before(end, keyframes_ns) <= start * SEGMENT_NS:
@@ -82,6 +84,6 @@ def _run_in_ns(cell: int, keyframes_ns: Sequence[int]) -> int:
 
 
 def _key_before(cell: int, keyframes_ns: Sequence[int]) -> int:
-    """The key frame from which a span that starts with this cell decodes."""
+    """The time of the key frame where decoding starts for a span that begins with this cell."""
     number = bisect_right(keyframes_ns, max(0, cell * SEGMENT_NS - CONTEXT_NS))
     return keyframes_ns[number - 1] if number else 0

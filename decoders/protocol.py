@@ -1,4 +1,4 @@
-"""What a decoder promises. Every entry of `decoders.REGISTRY` passes `tests/contract/test_decoders.py`."""
+"""The contract of a decoder. Every entry of `decoders.REGISTRY` passes `tests/contract/test_decoders.py`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from stream.events.frames import Frames
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What plan learns of a source without decoding it: identity, facts and where the key frames are.
+    """What the plan stage learns about a source without decoding it: identity, facts and key-frame times.
 
-    `keyframes_ns` are asset times of decodable key frames, ascending, empty where the container does not tell.
+    `keyframes_ns` are asset times of decodable key frames, ascending; empty where the container does not list them.
     """
 
     source: SourceVersion
@@ -22,7 +22,7 @@ class Inspection:
 
 
 class Source(Protocol):
-    """Seekable bytes behind a uri, already checked against policy. FFmpeg never opens a name."""
+    """Seekable bytes of a URI that passed the policy check. FFmpeg never opens a name itself."""
 
     @property
     def version(self) -> SourceVersion: ...
@@ -34,14 +34,14 @@ class Source(Protocol):
 
 
 class Decoder(Protocol):
-    """Runs inside a sandboxed child process. Raises `BadMedia` for anything the file is to blame for."""
+    """Runs inside a sandboxed child process. Raises `BadMedia` for every fault of the file."""
 
     def inspect(self, source: Source) -> Inspection: ...
 
     def decode(self, source: Source, span: SpanPlanned) -> Iterator[Frames]:
-        """One `Frames` per cell of the span, ascending, each as soon as it is complete.
+        """Yields one `Frames` per cell of the span, in ascending order, each as soon as it is complete.
 
-        Results depend on the asset's time grid only, never on where the span begins or ends. Raises `BadMedia` with
-        the cells that have no frame, after the others were yielded, and `Superseded` when the source is not the one
-        planned, checked at the beginning and again before the last cell is yielded.
+        Results depend only on the asset's time grid, never on where the span begins or ends. Raises `BadMedia` with
+        the cells that have no frame, after it yielded the others. Raises `Superseded` when the source is not the
+        planned one; it checks this at the beginning and again before it yields the last cell.
         """

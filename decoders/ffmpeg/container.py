@@ -1,4 +1,4 @@
-"""Containers opened from bytes alone: an allow-list of demuxers, no nested opening, limits, readable errors."""
+"""Opens containers from bytes alone: an allow-list of demuxers, no nested files, limits, readable errors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,31 +21,32 @@ DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mxf,asf,ivf,nut,gxf,dv,rm,"
     "yuv4mpegpipe,wav,mp3,aac,flac,aiff,amr,caf,w64,ac3,eac3"
 )
-"""What may be found by its content. No playlists, `concat`, image sequences or anything that names other files. Sound
-formats are there to be told apart from damaged video. Streams without a container and animated pictures (`ELEMENTARY`,
-`ANIMATED`) are opened only where the first bytes say that a file is one, and by that one demuxer: they would be found
-in the remains of damaged films.
+"""Demuxers that FFmpeg may choose by content. None names other files: no playlists, `concat` or image sequences. Sound
+formats are in the list so that sound is not reported as damaged video. Streams without a container and animated
+pictures (`ELEMENTARY`, `ANIMATED`) are not: FFmpeg would find them in the remains of damaged films. They open only
+with the one demuxer that the first bytes ask for.
 """
 
 READ_BYTES = 256 * 1024
 MAX_DEMUX_ERRORS = 50
 MAX_PACKETS_TO_CIPHERTEXT = 100
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders of the codecs whose transparency is a picture of its own beside each packet; FFmpeg's own ignore it."""
+"""Decoders for codecs that store transparency as a second picture beside each packet. FFmpeg's own decoders ignore it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """What a file may claim before anything of that size is allocated."""
+    """The largest values that a file may claim. They are checked before memory of that size is allocated."""
 
     max_pixels: int = 8192 * 8192
     max_streams: int = 100
     max_duration_s: float = 24 * 3600.0
 
 
-class _Bytes:
-    """A source without its name, so that FFmpeg can neither guess from it nor open it, and of it no more than one
-    recording. Each has a place of its own, so that several containers can be open over one source.
+class _SourceWindow:
+    """One recording of a source, without a name: FFmpeg cannot guess a format from the name or open it. Each object
+    keeps its own position, so several containers can be open over one source.
     """
 
     def __init__(self, source: Source, start: int, end: int | None, seen: Callable[[int, bytes], None] | None) -> None:
@@ -84,11 +85,12 @@ def open_container(
     end: int | None = None,
     seen: Callable[[int, bytes], None] | None = None,
 ) -> av.container.InputContainer:
-    """One recording, bytes [start, end) of the source; `seen` gets what is read of it, block by block.
+    """Opens one recording: bytes [start, end) of the source. `seen` gets each block that is read, with its offset.
 
-    Raises `BadMedia` `unreadable_container` for bytes no allowed demuxer reads, `still_picture`, `too_many_streams`.
+    Raises `BadMedia`: `unreadable_container` where no allowed demuxer reads the bytes, `still_picture`,
+    `nested_reference`, `too_many_streams`.
     """
-    demuxer = recognised(source).demuxer if start == 0 else ""  # further recordings are like the first
+    demuxer = recognised(source).demuxer if start == 0 else ""  # later recordings have a container: see `BEGINNINGS`
     options = {
         "format_whitelist": demuxer or DEMUXERS,
         "protocol_whitelist": "none",
@@ -96,7 +98,7 @@ def open_container(
     }
     try:
         container = av.open(
-            _Bytes(source, start, end, seen),
+            _SourceWindow(source, start, end, seen),
             "r",
             format=demuxer or None,
             container_options=options,
@@ -105,16 +107,16 @@ def open_container(
             buffer_size=READ_BYTES,
             io_open=_refuse,
         )
-    except av.error.MemoryError:  # FFmpeg's answer to too many streams, too
+    except av.error.MemoryError:  # FFmpeg also answers ENOMEM to more than `max_streams`
         raise BadMedia(
-            f"opening it takes more than {limits.max_streams} streams or more memory than is allowed",
+            f"the file has more than {limits.max_streams} streams, or opening it needs more memory than is allowed",
             code="too_many_streams",
         ) from None
     except (StageError, MemoryError):
         raise
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise BadMedia(
-            f"no container this system reads ({_reason(error)}): not a video, or its header is missing or cut off",
+            f"no supported container ({_reason(error)}): the file is not a video, or its header is missing or cut off",
             code="unreadable_container",
         ) from None
     if len(container.streams) > limits.max_streams:
@@ -124,20 +126,20 @@ def open_container(
 
 
 def container_name(container: av.container.InputContainer) -> str:
-    """The first of FFmpeg's names for it."""
+    """The first of FFmpeg's names for the container."""
     return container.format.name.split(",", maxsplit=1)[0]
 
 
 def time_base(stream: av.stream.Stream) -> Fraction:
-    """Seconds of a tick. Raises `BadMedia`."""
+    """Seconds per tick. Raises `BadMedia` `unreadable_container` where the stream has none."""
     if not stream.time_base:
         raise BadMedia(f"the {stream.type} stream has no time base", code="unreadable_container")
     return stream.time_base
 
 
 def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
-    """The video streams that may be the film: no cover pictures, and a decoder is there. Raises `BadMedia` `no_video`,
-    `unknown_codec`, `encrypted`.
+    """The video streams that may be the film: no cover pictures, and FFmpeg has a decoder. Raises `BadMedia`:
+    `no_video`, `still_picture`, `unknown_codec`, `encrypted`.
     """
     found = [stream for stream in container.streams.video if not stream.disposition & NOT_PICTURES]
     if not found:
@@ -153,7 +155,7 @@ def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
 
 
 def choose_video(container: av.container.InputContainer, index: int) -> av.VideoStream:
-    """The stream that plan found to be the film; the others are discarded while demuxing."""
+    """The stream that the plan stage chose as the film. The demuxer discards the others."""
     readable = candidates(container)
     chosen = next((stream for stream in readable if stream.index == index), readable[0])
     only(container, [chosen])
@@ -161,14 +163,14 @@ def choose_video(container: av.container.InputContainer, index: int) -> av.Video
 
 
 def only(container: av.container.InputContainer, streams: Sequence[av.stream.Stream]) -> None:
-    """Read these streams and discard the others while demuxing."""
+    """Makes the demuxer read these streams and discard the others."""
     wanted = {stream.index for stream in streams}
     for stream in container.streams:
         stream.discard = Discard.default if stream.index in wanted else Discard.all
 
 
 def decoder_of(stream: av.VideoStream, limits: MediaLimits) -> av.VideoCodecContext:
-    """One thread: children are the parallelism, and errors then surface at the packet that caused them."""
+    """The decoder of the stream, with one thread and the pixel limit."""
     context = stream.codec_context
     alpha = _WITH_ALPHA.get(context.codec.canonical_name) if stream.metadata.get("alpha_mode") == "1" else None
     if alpha is not None:
@@ -176,28 +178,30 @@ def decoder_of(stream: av.VideoStream, limits: MediaLimits) -> av.VideoCodecCont
         assert isinstance(with_alpha, av.VideoCodecContext)
         context = with_alpha
     context.options = {"max_pixels": str(limits.max_pixels)}
+    # The child processes are the parallelism. With one thread an error also appears at the packet that caused it.
     context.thread_count = 1
+    # Frames then carry the run's tag of their packet through reordering (`reader._RunTag`).
     context.copy_opaque = True
     return context
 
 
 def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:
-    """Packets of the stream; damaged places are skipped. The empty packet at the end is left out."""
+    """Packets of the stream. Damaged places and the empty packet at the end are left out."""
     return cast("Iterator[VideoPacket]", all_packets(container, [stream]))
 
 
 def all_packets(
     container: av.container.InputContainer, streams: Sequence[av.stream.Stream]
 ) -> Iterator["av.Packet[av.stream.Stream]"]:
-    """As `packets`, of several streams in the order of the file."""
+    """Like `packets`, for several streams in file order."""
     for _ in range(MAX_DEMUX_ERRORS):
         try:
             for packet in container.demux(list(streams)):
                 if packet.size or packet.pts is not None:
                     yield packet
-        except IndexError:  # PyAV flushes streams that damage made appear after it counted them: the end, too
+        except IndexError:  # damage can add streams after PyAV counted them; its flush at the end then fails
             return
-        except av.error.MemoryError:  # a damaged size: FFmpeg refuses packets that cannot be with this code as well
+        except av.error.MemoryError:  # FFmpeg also answers ENOMEM to a packet with an impossible, damaged size
             continue
         except (StageError, MemoryError):
             raise
@@ -207,7 +211,7 @@ def all_packets(
 
 
 def _refuse(*_: object) -> NoReturn:
-    raise BadMedia("the file refers to another file, which is not opened", code="nested_reference")
+    raise BadMedia("the file refers to another file; rushes does not open other files", code="nested_reference")
 
 
 def _reason(error: BaseException) -> str:

@@ -1,11 +1,10 @@
-"""AVI and ASF hold decode times alone, streams without a container none. What a picture's own time is there, in spite
-of reordering and damage.
+"""Presentation times where the container has none: AVI and ASF hold only decode times, bare streams hold no times.
 
-FFmpeg guesses presentation times for one picture of reordering and is wrong with more (two B-frames that refer to each
-other). Its decoders, however, release pictures in display order, one a packet, so the decode time of the packet that
-released a picture is right but for a constant: how many packets the first picture waited. FFmpeg also counts an AVI's
-packets as it meets them, so behind a damaged place they would come too early; the index says where each belongs.
-Packets of a stream without a container are laid end to end.
+FFmpeg guesses presentation times for a reordering of one picture and is wrong for more (two B-frames that refer to
+each other). But its decoders release pictures in display order, one per packet. So the decode time of the packet that
+released a picture is right except for a constant: the number of packets that the first picture waited. FFmpeg also
+counts an AVI's packets as it reads them, so packets behind a damaged place come too early. The index has their true
+places. Packets of a stream without a container are laid end to end.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,11 +18,11 @@ from decoders.formats.elementary import ELEMENTARY, packet_ticks, picture_rate
 
 DECODE_TIMED = frozenset({"avi", "asf"}) | ELEMENTARY
 _CHUNK_HEADER_BYTES = 8
-"""The index points at a chunk's header, a packet at what follows it."""
+"""The index gives the position of a chunk's header; a packet gives the position of the data after it."""
 
 
 class DecodeTimes:
-    """For one open container: packets with `pts` = `dts` = their place in decode order, where it is of that kind."""
+    """For one open container of `DECODE_TIMED`: sets `pts` and `dts` of packets to their place in decode order."""
 
     def __init__(self, container_name: str, stream: av.VideoStream) -> None:
         self._applies = container_name in DECODE_TIMED
@@ -39,14 +38,14 @@ class DecodeTimes:
     def restored(
         self, packets: Iterator[VideoPacket], on_lost: Callable[[Sequence[int]], None] = lambda _: None
     ) -> Iterator[VideoPacket]:
-        """The same packets. `on_lost` gets the places that the index lists between two of them and that never came."""
+        """The same packets. `on_lost` gets places between two packets that the index lists and the demuxer skipped."""
         self._before = None
         for packet in packets:
             self.restore(packet, on_lost)
             yield packet
 
     def restore(self, packet: VideoPacket, on_lost: Callable[[Sequence[int]], None] = lambda _: None) -> None:
-        """One packet after another."""
+        """Sets the times of the next packet in place. Call it for every packet, in file order."""
         if self._end is not None:
             packet.pts = packet.dts = self._end
             packet.duration = packet_ticks(packet.duration, self._usual)
@@ -57,7 +56,7 @@ class DecodeTimes:
         place = self._places.get(packet.pos) if packet.pos is not None else None
         if place is not None:
             if self._before is not None and place > self._before + 1:
-                # An AVI repeats a picture by a chunk without bytes, which the index leaves out: nothing is lost there.
+                # An AVI repeats a picture with a chunk of no bytes. The index leaves it out, so nothing is lost.
                 listed = self._listed[bisect_right(self._listed, self._before) : bisect_left(self._listed, place)]
                 if listed:
                     on_lost(listed)
@@ -66,13 +65,13 @@ class DecodeTimes:
 
 
 def stream_rate(stream: av.VideoStream) -> tuple[Fraction, bool]:
-    """Of a stream without a container: pictures a second, and whether that is only assumed."""
+    """For a stream without a container: pictures per second, and whether the value is only assumed."""
     return picture_rate(stream.codec_context.framerate)
 
 
 def reorder_ticks(container_name: str, head: av.VideoFrame, end_pts: int) -> int:
-    """How much later than its own packet the first picture was released; 0 where containers know presentation times.
-    A film that is shorter than the reordering is released at its end.
+    """Ticks from the first picture's own packet to the packet that released it; 0 where the container has presentation
+    times. The decoder releases a film that is shorter than the reordering at the end of the stream.
     """
     if container_name not in DECODE_TIMED or head.pts is None:
         return 0

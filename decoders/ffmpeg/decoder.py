@@ -1,9 +1,9 @@
-"""`PyAVDecoder`: footage to frames through FFmpeg. Meant to run inside a sandboxed child (`decoders.sandbox.child`)."""
+"""`PyAVDecoder`: footage to frames through FFmpeg. It runs inside a sandboxed child (`decoders.sandbox.child`)."""
 
 from collections.abc import Iterator
 
 import av.logging
-import av.subtitles.stream  # av imports it with the first container, when a child cannot open files any more
+import av.subtitles.stream  # av imports it with the first container; by then the sandbox forbids opening files
 
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.fast import fast_cells
@@ -21,6 +21,7 @@ class PyAVDecoder:
     """Keeps one container open over consecutive spans of the same source. Not thread-safe."""
 
     def __init__(self, limits: MediaLimits | None = None) -> None:
+        # FFmpeg's messages may quote the file and our logs hold metadata only; PyAV warns about logging with threads.
         av.logging.set_level(None)
         self._limits = limits or MediaLimits()
         self._source: Source | None = None
@@ -76,12 +77,12 @@ def _missing(segments: list[int], span: SpanPlanned, *, encrypted: bool) -> BadM
     number = f"{len(segments)} of {span.end_segment - span.first_segment} segments"
     if encrypted:
         return BadMedia(
-            f"the pictures are encrypted (copy protection) in {number}; publish a decrypted copy",
+            f"pictures are encrypted (copy protection) in {number}; publish a decrypted copy",
             code="encrypted",
             segments=segments,
         )
     return BadMedia(
-        f"nothing or less than half of the pictures could be decoded in {number}; the file is damaged or cut off there",
+        f"less than half of the pictures could be decoded in {number}; the file is damaged or cut off there",
         code="missing_frames",
         segments=segments,
     )

@@ -1,4 +1,4 @@
-"""Whether footage is encrypted, as far as containers say it. Without the key nobody sees a picture of it."""
+"""Whether footage is encrypted, as far as the container says so. Encrypted pictures cannot be decoded without a key."""
 
 import struct
 from typing import Any
@@ -10,7 +10,7 @@ from decoders.protocol import Source
 from stream.errors import BadMedia
 
 HEAD_BYTES = 1 << 20
-"""Matroska's track list lies in front of the pictures."""
+"""Bytes read from the start of a Matroska file: its track list comes before the pictures."""
 
 _INFO = struct.Struct(">6I")
 _SUBSAMPLE = struct.Struct(">2I")
@@ -23,14 +23,13 @@ _EBML = b"\x1a\x45\xdf\xa3"
 
 def encrypted() -> BadMedia:
     return BadMedia(
-        "the pictures are encrypted (copy protection), and nothing can be seen without the key; publish a decrypted "
-        "copy of it",
+        "the pictures are encrypted (copy protection) and cannot be decoded without the key; publish a decrypted copy",
         code="encrypted",
     )
 
 
 def is_encrypted(packet: "av.Packet[Any]") -> bool:
-    """Common encryption of MP4 and MOV (ISO/IEC 23001-7), whatever the key system: some of the packet is ciphertext."""
+    """Whether some of the packet is ciphertext (common encryption of MP4 and MOV, ISO/IEC 23001-7, any key system)."""
     if not packet.has_sidedata("encryption_info"):
         return False
     info = bytes(packet.get_sidedata("encryption_info"))
@@ -39,11 +38,12 @@ def is_encrypted(packet: "av.Packet[Any]") -> bool:
     *_, key_id_bytes, iv_bytes, subsamples = _INFO.unpack_from(info)
     parts = info[_INFO.size + key_id_bytes + iv_bytes :]
     whole = parts[: min(subsamples, len(parts) // _SUBSAMPLE.size) * _SUBSAMPLE.size]
+    # ISO/IEC 23001-7: a sample without subsamples is encrypted as a whole.
     return subsamples == 0 or any(hidden for _, hidden in _SUBSAMPLE.iter_unpack(whole))
 
 
 def is_encrypted_track(source: Source, start_byte: int, index: int) -> bool:
-    """Matroska's ContentEncryption on the stream with this index (RFC 9559, 5.1.4.1.31)."""
+    """Whether the Matroska stream with this index has a ContentEncryption element (RFC 9559, 5.1.4.1.31)."""
     source.seek(start_byte)
     head = source.read(HEAD_BYTES)
     if not head.startswith(_EBML):

@@ -1,4 +1,4 @@
-"""What plan says of a stream's pictures, from its first one and from the container's header."""
+"""What the plan stage records about a stream's pictures, from the first picture and the container's header."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,12 +13,12 @@ from decoders.pictures.shape import PixelAspect
 from stream.events.media import Crop
 
 _WITHOUT_ASPECT = frozenset({"mpegts", "mpeg", "flv", "ogg", "ivf"})
-"""Containers that say nothing of it: what FFmpeg tells is what it met while it probed, at whichever picture."""
+"""Containers that state no pixel aspect. FFmpeg then reports the aspect of any picture that it met while it probed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """The fields of `Media` of these names."""
+    """The fields of `Media` with the same names."""
 
     width: int
     height: int
@@ -35,11 +35,11 @@ class PictureFacts:
 
 
 def picture_facts(container: str, stream: av.VideoStream, head: av.VideoFrame) -> PictureFacts:
-    """`head` is the first picture a plain decode shows, `container` the demuxer's name."""
+    """`container` is the demuxer's name; `head` is the first picture that a plain decode shows."""
     header = header_facts(stream)
     orientation = stated_orientation(head) or Orientation()
     width, height = head.width, head.height
-    crop = _sensible(header.crop, width, height)
+    crop = _valid_crop(header.crop, width, height)
     top, bottom, left, right = crop
     coded_aspect = PixelAspect().of(head)
     shown = display_size(
@@ -71,8 +71,8 @@ def _aspect(container: str, stream: av.VideoStream, coded: float) -> Fraction | 
     return Fraction(stated) if stated else None
 
 
-def _sensible(crop: Crop, width: int, height: int) -> Crop:
-    """None where nothing would be left."""
+def _valid_crop(crop: Crop, width: int, height: int) -> Crop:
+    """The crop, or no crop where it would leave no picture."""
     top, bottom, left, right = crop
     return crop if top + bottom <= height - 2 and left + right <= width - 2 else (0, 0, 0, 0)
 
@@ -80,8 +80,8 @@ def _sensible(crop: Crop, width: int, height: int) -> Crop:
 def _notes(head: av.VideoFrame, dolby_vision: int | None) -> tuple[str, ...]:
     if dolby_vision is not None:
         note: str | None = (
-            f"Dolby Vision profile {dolby_vision}: its colours are converted without the metadata that comes with each "
-            "picture, so they may differ from what a Dolby Vision player shows"
+            f"Dolby Vision profile {dolby_vision}: colours are converted without the metadata of each picture, so they "
+            "may differ from the colours of a Dolby Vision player"
         )
     else:
         note = reading_of(head, head.format.name).note

@@ -1,7 +1,7 @@
-"""Profile `fast`: key frames only, the first of each second, and one frame for a cell that has none.
+"""Profile `fast`: the first key frame of each second, and one frame for a cell that has no key frame.
 
-However long the span, it is passed over once for its key frames and about once for the cells without: not every source
-lets a pass begin anywhere but at byte 0.
+A span of any length takes one pass for its key frames and about one for the cells without a key frame, because some
+sources let every pass begin only at byte 0.
 """
 
 from bisect import bisect_right
@@ -16,11 +16,11 @@ from stream.events.frames import Kind
 from stream.events.grid import SAMPLE_NS, SAMPLE_PHASE_NS, SEGMENT_NS
 
 CELLS_AT_A_TIME = 12
-"""Bounds what is held before it is yielded, however long the span."""
+"""Limits the cells that are in memory at one time, for a span of any length."""
 
 
 def fast_cells(reader: FrameReader, segments: range, duration_ns: int) -> Iterator[Cell]:
-    """Cells in ascending order, without a dense view."""
+    """Yields the cells in ascending order, without a dense view."""
     keys = _KeyPass(reader, segments.start * SEGMENT_NS, duration_ns)
     filling = _FillPass(reader)
     with closing(keys), closing(filling):
@@ -37,8 +37,8 @@ def fast_cells(reader: FrameReader, segments: range, duration_ns: int) -> Iterat
                 yield cell.cell(missing=not cell.samples or keys.mostly_refused(cell.segment))
 
 
-class _Ahead:
-    """Frames with a look at the next one."""
+class _PeekableFrames:
+    """An iterator of frames that can peek at the next one."""
 
     def __init__(self, frames: Generator[PresentedFrame, None, None]) -> None:
         self._frames = frames
@@ -55,13 +55,13 @@ class _Ahead:
 
 
 class _KeyPass:
-    """Once over the key frames of a span, chunk after chunk. While it is open its reader is not for others."""
+    """One pass over the key frames of a span, chunk by chunk. While it is open, nothing else may use its reader."""
 
     def __init__(self, reader: FrameReader, start_ns: int, duration_ns: int) -> None:
         self._duration_ns = duration_ns
         self._refused: Counter[int] = Counter()
         self._decoded: Counter[int] = Counter()
-        self._frames = _Ahead(reader.key_frames(start_ns, self._failed))
+        self._frames = _PeekableFrames(reader.key_frames(start_ns, self._failed))
         self._last_ns = -1
         self._times_ns: list[int] = []
         self.open = True
@@ -71,7 +71,7 @@ class _KeyPass:
         self._frames.close()
 
     def sample(self, cells: Sequence[CellSamples]) -> None:
-        """The next cells."""
+        """Fills the next cells. Call it with cells in ascending order."""
         self._times_ns = self._times_ns[-1:]
         taken: set[int] = set()
         for frame in self._until(cells[-1].end_ns):
@@ -85,11 +85,11 @@ class _KeyPass:
             cell.damaged |= cell.segment in self._refused
 
     def mostly_refused(self, segment: int) -> bool:
-        """Whether the decoder refused more of the cell's key frames than it gave, which then stand for nothing."""
+        """Whether the decoder refused more key frames of the cell than it decoded: the cell then counts as missing."""
         return self._refused[segment] > self._decoded[segment] > 0
 
     def before(self, position_ns: int) -> int:
-        """When the last key frame at or before `position_ns`, in the last cells, went on display; -1 without one."""
+        """Display time (ns) of the last key frame at or before `position_ns` in the last cells; -1 if there is none."""
         number = bisect_right(self._times_ns, position_ns)
         return self._times_ns[number - 1] if number else -1
 
@@ -106,14 +106,14 @@ class _KeyPass:
 
 
 class _FillPass:
-    """For cells without a key frame, the frame on display half a second into each: one decode pass that goes on from
-    chunk to chunk. It begins anew only where that spares a stretch, so behind a key frame that a seek can reach.
+    """For each cell without a key frame, the frame on display half a second into it. One decode pass continues from
+    chunk to chunk. It restarts only where a seek reaches a later key frame and so saves decoding.
     """
 
     def __init__(self, reader: FrameReader) -> None:
         self._shared = reader
         self._own: FrameReader | None = None
-        self._frames: _Ahead | None = None
+        self._frames: _PeekableFrames | None = None
         self._before: PresentedFrame | None = None
         self._errors: list[int] = []
 
@@ -133,22 +133,23 @@ class _FillPass:
             if shown is not None and (frames.peek() is not None or self._stays(shown, position)):
                 self._place(shown, position, cell)
 
-    def _from(self, position_ns: int, keys: _KeyPass) -> _Ahead:
-        """Frames from the one on display at `position_ns`, or an earlier one, on."""
+    def _from(self, position_ns: int, keys: _KeyPass) -> _PeekableFrames:
+        """Frames from the one on display at `position_ns`, or from an earlier one."""
         if self._frames is not None:
             at_ns = -1 if self._before is None else self._before.time_ns
             if not self._shared.seekable or keys.before(position_ns) <= at_ns:
                 self._errors[:] = [time_ns for time_ns in self._errors if time_ns > at_ns]
                 return self._frames
             self._frames.close()
+        # The key-frame pass still reads from the shared container: two passes over one position would mix packets.
         if self._own is None and keys.open:
             self._own = self._shared.another()
         self._before, self._errors = None, []
-        self._frames = _Ahead((self._own or self._shared).frames(position_ns, self._errors.append))
+        self._frames = _PeekableFrames((self._own or self._shared).frames(position_ns, self._errors.append))
         return self._frames
 
-    def _shown_at(self, frames: _Ahead, position_ns: int) -> PresentedFrame | None:
-        """On display at `position_ns`; the first there is where it comes later."""
+    def _shown_at(self, frames: _PeekableFrames, position_ns: int) -> PresentedFrame | None:
+        """The frame on display at `position_ns`; the first frame where all come later; None where there is no frame."""
         while (frame := frames.peek()) is not None and (self._before is None or frame.time_ns <= position_ns):
             frames.take()
             if self._before is None or frame.time_ns > self._before.time_ns:
@@ -156,11 +157,11 @@ class _FillPass:
         return self._before
 
     def _stays(self, last: PresentedFrame, position_ns: int) -> bool:
-        """Whether the last frame there is is on display, and not only the last before the rest is missing."""
+        """Whether `last`, after which no frame follows, is still on display and the rest is not simply missing."""
         return last.end_ns + SAMPLE_NS > position_ns or last.time_ns + SAMPLE_NS >= self._shared.last_ns
 
     def _place(self, frame: PresentedFrame, position_ns: int, cell: CellSamples) -> None:
-        """Unless the frame is only there because those of this cell were lost."""
+        """Adds the frame as a sample, unless it is on display only because the frames of this cell were lost."""
         lost = any(frame.time_ns < time_ns < cell.end_ns for time_ns in self._errors)
         if frame.time_ns < cell.end_ns and (not lost or frame.end_ns > cell.start_ns):
             _keep(cell, frame, position_ns, "grid")

@@ -1,8 +1,8 @@
-"""What FFmpeg read of a container's header and PyAV does not offer: cropping and Dolby Vision (thin edge).
+"""Cropping and Dolby Vision, which FFmpeg reads from a container's header and PyAV does not offer (thin edge).
 
-FFmpeg hands both to a muxer, so an empty file is written with this stream and read instead. What is parsed is FFmpeg's
-own output, whatever container the source is: clean apertures (`clap`), Matroska's PixelCrop, Dolby Vision's boxes and
-descriptors come out in one form. Matroska's header says both; MOV says the cropping of what Matroska does not take.
+FFmpeg passes both to a muxer, so this module writes an empty file with the stream and reads that file. It parses only
+FFmpeg's own output, so every container gives one form: clean apertures (`clap`), Matroska's PixelCrop, Dolby Vision's
+boxes and descriptors. Matroska's header has both facts. MOV has the cropping for codecs that Matroska does not take.
 """
 
 import io
@@ -25,7 +25,7 @@ _DOLBY_VISION = (int.from_bytes(b"dvcC"), int.from_bytes(b"dvvC"), int.from_byte
 _PROFILES_OF_BOTH_KINDS = (10, 20)
 _CHILDREN_AT = {b"moov": 8, b"trak": 8, b"mdia": 8, b"minf": 8, b"stbl": 8, b"stsd": 16}
 _SAMPLE_ENTRY_BYTES = 86
-"""Of a visual sample entry (ISO/IEC 14496-12, 12.1.3), up to the boxes in it."""
+"""The fixed part of a visual sample entry (ISO/IEC 14496-12, 12.1.3), before its boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class HeaderFacts:
 
 
 def header_facts(stream: av.VideoStream) -> HeaderFacts:
-    """Nothing where no muxer takes the stream's codec: then FFmpeg has no more to say."""
+    """Facts from the header; the defaults where neither muxer takes the stream's codec."""
     matroska = _header(stream, "matroska", {})
     if matroska is not None:
         return _of_matroska(matroska)
@@ -48,6 +48,7 @@ def header_facts(stream: av.VideoStream) -> HeaderFacts:
 def _header(stream: av.VideoStream, muxer: str, options: dict[str, str]) -> bytes | None:
     written = io.BytesIO()
     try:
+        # Opaque: the muxer takes the codec parameters as they are, so no encoder has to exist for the codec.
         with av.open(written, "w", format=muxer, options=options) as container:
             container.add_stream_from_template(stream, opaque=True)
             container.start_encoding()
@@ -75,13 +76,15 @@ def _of_matroska(data: bytes) -> HeaderFacts:
 
 
 def _incompatible(record: bytes) -> int | None:
-    """The profile of a Dolby Vision configuration record, where its base layer is compatible with nothing else."""
+    """The profile of a Dolby Vision configuration record if its base layer is compatible with no other format."""
     profile, compatible = record[2] >> 1, record[4] >> 4
     return profile if profile == 5 or (profile in _PROFILES_OF_BOTH_KINDS and not compatible) else None
 
 
 def _of_mov(data: bytes) -> Crop:
-    """ISO/IEC 14496-12, 12.1.4: size and the offset of its centre, as fractions."""
+    """The crop that a `clap` box states (ISO/IEC 14496-12, 12.1.4): a size and the offset of
+    its centre, as fractions.
+    """
     entry = _sample_entry(data)
     for kind, value in _boxes(entry[_SAMPLE_ENTRY_BYTES:]):
         if kind == b"clap" and len(value) >= 40:
@@ -98,7 +101,7 @@ def _of_mov(data: bytes) -> Crop:
 
 
 def _sample_entry(data: bytes) -> bytes:
-    """The first visual sample entry with its header."""
+    """The bytes of the first visual sample entry, with its header."""
     for kind, value in _boxes(data):
         if kind == b"stsd":
             return value[16:]
@@ -108,7 +111,7 @@ def _sample_entry(data: bytes) -> bytes:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, box with its header) of each."""
+    """Yields (type, box with its header) for each box."""
     position = 0
     while position + 8 <= len(data):
         size = max(8, int.from_bytes(data[position : position + 4]))

@@ -1,4 +1,4 @@
-"""What plan learns of a source: facts, runs, key frames and identity, of all the recordings that are in it."""
+"""What the plan stage learns about a source: facts, runs, key frames and identity of all recordings in it."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ MAX_RUNS = 500
 
 
 def inspect_source(source: Source, limits: MediaLimits) -> Inspection:
-    """Raises `BadMedia` (`unreadable_container`, `no_video`, `unknown_codec`, `encrypted`, `too_many_pixels`,
-    `too_many_streams`, `too_long`, `too_discontinuous`, `no_frames`) and `Superseded` when the source changed while it
-    was read.
+    """Facts, identity and key frames of the source. Raises `BadMedia` (`unreadable_container`, `no_video`,
+    `still_picture`, `unknown_codec`, `encrypted`, `too_many_pixels`, `too_many_streams`, `too_long`,
+    `too_discontinuous`, `no_frames`) and `Superseded` when the source changed while it was read.
     """
     version = source.version
     found = _recordings(source, version.size_bytes, limits)
@@ -38,7 +38,9 @@ def inspect_source(source: Source, limits: MediaLimits) -> Inspection:
 
 
 def _recordings(source: Source, size_bytes: int, limits: MediaLimits) -> list[Recording | Unread]:
-    """In the order of the file. What could not be read is among them where footage seems to be in it."""
+    """Recordings in file order, with the unreadable ones that seem to hold footage. Raises `BadMedia` if none is
+    readable.
+    """
     found: list[Recording | Unread] = []
     errors: list[BadMedia] = []
     runs = 0
@@ -53,7 +55,7 @@ def _recordings(source: Source, size_bytes: int, limits: MediaLimits) -> list[Re
         pieces = with_changes(source, read, limits)
         runs += sum(len(each.extents) for each in pieces)
         if runs > MAX_RUNS:
-            raise BadMedia(f"time stamps jump {runs} times and more; the stream is damaged", code="too_discontinuous")
+            raise BadMedia(f"time stamps jump at least {runs} times; the stream is damaged", code="too_discontinuous")
         found += pieces
     if not any(isinstance(each, Recording) for each in found):
         raise errors[0]
@@ -62,7 +64,7 @@ def _recordings(source: Source, size_bytes: int, limits: MediaLimits) -> list[Re
 
 @dataclass(slots=True)
 class _Layout:
-    """Runs and parts end to end, as they are added."""
+    """Collects runs and parts and lays them end to end."""
 
     runs: list[Run]
     parts: list[Part]
@@ -81,14 +83,14 @@ class _Layout:
         self._place(recording.window, media, first_run)
 
     def leave(self, unread: Unread, facts: Media) -> None:
-        """How long it is nobody knows: one whole cell stands for it, and is missing."""
+        """Adds an unreadable recording. Its length is unknown, so it takes one whole cell, which is then missing."""
         first_run = len(self.runs)
         end_ns = (-(-self.now_ns // SEGMENT_NS) + 1) * SEGMENT_NS
         self.runs.append(Run(0, self.now_ns, end_ns, end_ns))
         self._place(unread.window, facts.model_copy(update={"stream_index": -1}), first_run)
 
     def wait(self, gap_ns: int) -> None:
-        """The last picture stays until the next recording begins."""
+        """Keeps the last picture on display until the next recording begins."""
         self.runs[-1] = self.runs[-1]._replace(end_ns=self.now_ns + gap_ns)
         self.now_ns += gap_ns
 
@@ -110,7 +112,7 @@ class _Layout:
 
 
 def _joined(found: list[Recording | Unread], size_bytes: int) -> tuple[Media, tuple[int, ...]]:
-    """One asset of all of them, with the facts of the first that could be read, and the times of its key frames."""
+    """One asset made of all recordings, with the facts of the first readable one, and its key-frame times (ns)."""
     readable = [each for each in found if isinstance(each, Recording)]
     facts = readable[0].media
     layout = _Layout([], [], set())
@@ -126,6 +128,7 @@ def _joined(found: list[Recording | Unread], size_bytes: int) -> tuple[Media, tu
         before = each
     joined = {
         "runs": tuple(layout.runs),
+        # One recording that fills the file needs no parts: `parts_of` then takes `media` itself.
         "parts": () if [each.window for each in found] == [range(size_bytes)] else tuple(layout.parts),
         "duration_ns": layout.now_ns,
         "frame_count": sum(each.media.frame_count or 0 for each in readable),
@@ -134,7 +137,7 @@ def _joined(found: list[Recording | Unread], size_bytes: int) -> tuple[Media, tu
 
 
 def _gap_ns(before: Recording, after: Recording) -> int:
-    """Where a film goes on in another stream of one file, the clock goes on: a short pause is one."""
+    """The pause between two pieces of a film that continues in another stream of the file: both share one clock."""
     media = before.media
     if media.container not in HEADLESS or media.time_base_den != after.media.time_base_den:
         return 0
@@ -144,9 +147,10 @@ def _gap_ns(before: Recording, after: Recording) -> int:
 
 
 def _key_times(recording: Recording) -> set[int]:
-    """Of the recording's own time. MPEG-PS flags every packet: then the container does not tell."""
+    """Key-frame times (ns) from the recording's own start; empty where the container does not mark key frames."""
     media = recording.media
     frames = sum(extent.frames for extent in recording.extents)
+    # FFmpeg flags every packet of an MPEG program stream as a key frame, so the flags say nothing there.
     if media.container in SEQUENTIAL and frames > 1 and all(extent.all_keys for extent in recording.extents):
         return set()
     num, den = media.time_base_num, media.time_base_den

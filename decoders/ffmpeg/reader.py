@@ -1,7 +1,7 @@
-"""Frames in display order from any position. Seeking trusts nothing: what arrives is checked.
+"""Frames in display order from any position. The reader does not trust a seek: it checks the packets that follow.
 
-After a seek, everything before the first key frame in display order is dropped: leading pictures of an open GOP refer
-to pictures that were not decoded.
+After a seek, the reader drops everything before the first key frame in display order: leading pictures of an open GOP
+refer to pictures that were not decoded.
 """
 
 from bisect import bisect_right
@@ -25,16 +25,17 @@ from stream.errors import StageError
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS, SEGMENT_NS
 
+# In MPEG-TS, FFmpeg's seek can land a whole GOP late, so each further attempt asks for an earlier time.
 SEEK_MARGINS_S = (0, 2, 10, 40)
 MAX_PACKETS_TO_KEY = 600
-"""How far a seek may be from a key frame before it is given up for one further back."""
+"""How many packets may come before the first key frame. After more, the reader seeks to an earlier place."""
 
 OnError = Callable[[int], None]
 
 
 class _RunTag:
-    """Travels with a packet to its frame. An object of its own each time: PyAV keeps them by identity and forgets
-    an identity with the first of its packets that is freed, so small integers would get lost.
+    """Carries a packet's run number to its frame. Each packet has its own object: PyAV keeps opaque objects by
+    identity and forgets an identity when the first of its packets is freed, so small integers would get lost.
     """
 
     __slots__ = ("run",)
@@ -44,7 +45,7 @@ class _RunTag:
 
 
 class FrameReader:
-    """All recordings of a source, one after another. Reads are sequential; each `frames` call positions anew."""
+    """All recordings of a source, one after another. Reads are sequential; each call of `frames` seeks first."""
 
     def __init__(self, source: Source, media: Media, short_side: int, limits: MediaLimits) -> None:
         self._source = source
@@ -64,21 +65,21 @@ class FrameReader:
 
     @property
     def seekable(self) -> bool:
-        """Whether reads may begin anywhere but at the beginning."""
+        """Whether a read may begin at any position and not only at the beginning."""
         return seekable(self._media)
 
     @property
     def last_ns(self) -> int:
-        """When plan saw the last picture go on display; 0 where it does not say."""
+        """Asset time (ns) when the last picture goes on display, as planned; 0 where it is unknown."""
         return self._media.runs[-1].last_ns
 
     @property
     def met_ciphertext(self) -> bool:
-        """Whether some packets were encrypted: they are reported like those that the decoder refuses."""
+        """Whether some packets were encrypted. They are reported like packets that the decoder refuses."""
         return self._met_ciphertext or (self._opened is not None and self._opened[1].met_ciphertext)
 
     def another(self) -> "FrameReader":
-        """A reader of the same source beside this one, at a place of its own. Theirs may take turns."""
+        """Another reader of the same source with its own position. Calls to both may alternate."""
         return FrameReader(self._source, self._media, self._short_side, self._limits)
 
     def close(self) -> None:
@@ -88,7 +89,7 @@ class FrameReader:
             self._opened = None
 
     def frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
-        """From the frame on display at `from_ns` (or an earlier key frame) on, to the end. Ascending, as decoded.
+        """Frames from the one on display at `from_ns` (or an earlier key frame) to the end, in decoder output order.
 
         `on_error` gets the time of each packet that the decoder refused.
         """
@@ -96,12 +97,12 @@ class FrameReader:
             yield from self._part(number).frames(from_ns, on_error)
 
     def key_frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
-        """Key frames only, from one at or before `from_ns` on where there is one; nothing else is decoded."""
+        """Only key frames, from one at or before `from_ns` where there is one. Nothing else is decoded."""
         for number in self._from(from_ns):
             yield from self._part(number).key_frames(from_ns, on_error)
 
     def _from(self, time_ns: int) -> range:
-        """Numbers of the parts from the one that is on display at this time on."""
+        """Numbers of the parts, from the part on display at this time to the last."""
         starts = [part.runs[0].start_ns for part in self._parts]
         return range(max(0, bisect_right(starts, time_ns) - 1), len(starts))
 
@@ -113,8 +114,9 @@ class FrameReader:
 
 
 class _PartReader:
-    """One recording, one open container. `met_ciphertext`: some packets were encrypted, and are reported like those
-    that the decoder refuses. `media` are its own facts, its runs at their place in the asset."""
+    """One recording with one open container. `media` holds the facts of this recording, with its runs at their place in
+    the asset. `met_ciphertext`: some packets were encrypted; they are reported like packets that the decoder refuses.
+    """
 
     def __init__(self, source: Source, media: Media, rescaler: Rescaler, limits: MediaLimits) -> None:
         self._source = source
@@ -135,7 +137,7 @@ class _PartReader:
             self._container.close()
 
     def frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
-        """As `FrameReader.frames`, from the beginning where that is later than `from_ns`."""
+        """Like `FrameReader.frames`; from the recording's beginning where that is later than `from_ns`."""
         if not self._readable:
             return self._report_unread(on_error)
         if from_ns > self._start_ns and seekable(self._media):
@@ -147,9 +149,9 @@ class _PartReader:
         yield from self._from_start(on_error)
 
     def key_frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
-        """As `FrameReader.key_frames`.
+        """Like `FrameReader.key_frames`.
 
-        Each is decoded by itself: a decoder that is fed key frames of open GOPs in a row reorders and loses some.
+        Each key frame is decoded alone: a decoder that gets only key frames of open GOPs reorders and loses some.
         """
         if not self._readable:
             return self._report_unread(on_error)
@@ -166,7 +168,7 @@ class _PartReader:
             context.flush_buffers()
 
     def _key_packets(self, from_ns: int, on_error: OnError) -> Iterator[VideoPacket]:
-        """From the last one at or before `from_ns` that a seek finds, else from the beginning."""
+        """Key packets from the last one at or before `from_ns` that a seek finds, else from the beginning."""
         for margin_s in SEEK_MARGINS_S if seekable(self._media) else ():
             following = self._sought(from_ns, margin_s, on_error)
             if following is not None:
@@ -175,7 +177,7 @@ class _PartReader:
         return (packet for packet in self._packets(on_error) if packet.is_keyframe)
 
     def _sought(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[VideoPacket] | None:
-        """Packets from a key packet at or before `from_ns` on, or None if the seek did not lead to one."""
+        """Packets from a key packet at or before `from_ns`, or None if the seek did not lead to one."""
         target_ns = from_ns - margin_s * SECOND_NS
         if target_ns <= self._start_ns or not self._seek(target_ns):
             return None
@@ -186,7 +188,9 @@ class _PartReader:
         return chain([first], following)
 
     def _started(self, from_ns: int, margin_s: int, on_error: OnError) -> Iterator[PresentedFrame] | None:
-        """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one."""
+        """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one. Errors are held back
+        until then: an attempt that is given up reports none.
+        """
         errors: list[int] = []
         following = self._sought(from_ns, margin_s, errors.append)
         if following is None:
@@ -220,7 +224,7 @@ class _PartReader:
         yield from self._decoded(self._packets(on_error), on_error)
 
     def _packets(self, on_error: OnError) -> Iterator[VideoPacket]:
-        """Packets, each tagged with the run it belongs to; frames carry the tag through reordering."""
+        """Packets, each tagged with its run. Frames carry the tag through reordering."""
         self._fresh = False
         media = self._media
         many = len(media.runs) > 1
@@ -240,7 +244,7 @@ class _PartReader:
                 self._report(packet, on_error)
                 continue
             if packet is not None and not packet.size:
-                continue  # "show the last picture again" (Theora, AVI); a decoder would take it for the end
+                continue  # "repeat the last picture" (Theora, AVI); a decoder reads an empty packet as the end
             try:
                 decoded = self._context.decode(packet)
             except (StageError, MemoryError):
@@ -256,7 +260,7 @@ class _PartReader:
                     yield shown
 
     def _see_aspect(self) -> None:
-        """The decoder tells what it has read, which frames will show sooner or later."""
+        """Notes a pixel aspect that differs from the plan. The decoder knows it before the frames come out."""
         aspect = self._context.sample_aspect_ratio
         stated = float(aspect) if aspect else 1.0
         self._rescaler.aspect_varies |= abs(stated - self._media.coded_aspect) > PixelAspect.NEAR
@@ -273,9 +277,11 @@ class _PartReader:
         _once_a_cell(range(self._start_ns, self._media.runs[-1].end_ns, SECOND_NS), on_error)
 
     def _shown_pts(self, frame: av.VideoFrame, waiting: int) -> int | None:
-        """The frame's own time, or in a container of decode times the one at which it was released (`DecodeTimes`).
-        What the decoder releases at the end, `waiting` frames from the last, has the places of the last packets; a key
-        frame that was decoded alone has its packet's place, which open GOPs show later by their leading pictures.
+        """The frame's own time, or in a `DECODE_TIMED` container the time of its release (see `DecodeTimes`).
+
+        Frames that the decoder releases at the end, `waiting` frames from the last, take the places of the last
+        packets. A key frame that was decoded alone has the place of its own packet. In an open GOP that is too early
+        by the number of its leading pictures.
         """
         if self._media.container not in DECODE_TIMED:
             return frame.dts if frame.pts is None else frame.pts
@@ -292,7 +298,7 @@ class _PartReader:
         run = _run(frame.opaque)
         time_ns = asset_time_ns(media, pts, run)
         if not media.runs[run].start_ns <= time_ns < media.runs[run].end_ns:
-            return None  # a time stamp that cannot be true; plan did not count it either
+            return None  # an impossible time stamp; the plan stage did not count it either
         own_ns = ticks_to_ns(frame.duration, media.time_base_num, media.time_base_den) or self._default_ns
         return PresentedFrame(time_ns, time_ns + own_ns, pts, frame.is_corrupt, frame, orientation, self._rescaler)
 
@@ -313,7 +319,9 @@ class _PartReader:
         return True
 
     def _rewind(self) -> None:
-        """Back to byte 0: a seek to the beginning is a seek like any other, and lies like any other."""
+        """Opens the container again at byte 0: a seek to the beginning can land in a wrong
+        place like any other seek.
+        """
         if not self._fresh:
             self._container.close()
             self._open()
@@ -331,9 +339,7 @@ class _PartReader:
 
 
 def _once_a_cell(times_ns: Iterable[int], on_error: OnError) -> None:
-    """What is lost in a row hurts the cells that it lies in, and counts in each as one packet: nobody knows how many
-    there were.
-    """
+    """Reports one error for each cell that has consecutive losses: the number of lost packets is unknown."""
     for _, lost in groupby(times_ns, lambda time_ns: time_ns // SEGMENT_NS):
         on_error(next(lost))
 

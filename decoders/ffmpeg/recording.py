@@ -1,4 +1,4 @@
-"""One recording: opened, its film chosen, its packets read and its first frame decoded, no further."""
+"""Reads one recording: opens it, chooses the film, reads its packets and decodes only the first frame."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -35,15 +35,15 @@ from stream.events.grid import SECOND_NS
 TAIL_PACKETS = 64
 MAX_PACKETS_TO_FIRST_FRAME = 3000
 MAX_BYTES_TO_ANOTHER = 256 << 20
-"""How far a further recording is looked for behind one that cannot be opened."""
+"""How far to search for the next recording behind one that cannot be opened."""
 
 _Head: TypeAlias = av.VideoFrame
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Bytes `window` of the file and what they hold. The runs of `media` begin at asset time 0. `surveyed` are the
-    packets of every stream that may be the film, by its index; empty where an index was enough.
+    """What the bytes `window` of the file hold. The runs of `media` begin at asset time 0. `surveyed` has the packets
+    of every stream that may be the film, by stream index; it is empty where the container's index was enough.
     """
 
     window: range
@@ -57,7 +57,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Bytes that hold no picture which could be read. `footage`: there are some, as far as one can tell."""
+    """Bytes without a readable picture. `footage`: they seem to hold footage, which is damaged."""
 
     window: range
     error: BadMedia
@@ -67,8 +67,8 @@ class Unread:
 def read_recording(
     source: Source, window: range, limits: MediaLimits, wanted: Callable[[int], bool] = lambda _: True
 ) -> Recording | Unread:
-    """The first recording in these bytes; its own window ends where a further one begins. `wanted` says which ids of
-    streams may be the film.
+    """The first recording in these bytes. Its window ends where the next recording begins. `wanted` says which stream
+    ids may be the film.
     """
     while True:
         try:
@@ -83,11 +83,11 @@ def read_recording(
 def _read(
     source: Source, window: range, limits: MediaLimits, wanted: Callable[[int], bool]
 ) -> Recording | Unread | int:
-    """The recording, or where it ends if that is before the window does: it has to be read again without the rest."""
+    """The recording. Or, where it ends before the window, its end: the caller reads it again without the rest."""
     beginnings = Beginnings(window.start)
     try:
         container = open_container(source, limits, window.start, window.stop, beginnings.seen)
-    except BadMedia:  # what follows may be what FFmpeg takes offence at: MXF is read from its end, too
+    except BadMedia:  # the next recording may be the cause: FFmpeg reads MXF from its end, too
         beginnings.read_on(source, min(window.stop, window.start + MAX_BYTES_TO_ANOTHER))
         end = beginnings.after(window.start)
         if end is None:
@@ -97,6 +97,7 @@ def _read(
         outline = walk(source, container_name(container), window.start, window.stop)
         if outline.end is not None:
             return outline.end
+        # Packagers repeat a recording's own head; those places start no recording.
         beginnings.known = outline.repeats
         ranks = None if outline.fragments else listed(container)
         if ranks is not None:
@@ -130,7 +131,9 @@ def _read(
 
 
 def _without_pictures(source: Source, window: range, container: av.container.InputContainer) -> Unread:
-    """FFmpeg gives no packet of an encrypted Matroska track that it cannot make sense of. Raises `BadMedia`."""
+    """For a recording without packets. Raises `BadMedia` `encrypted`: FFmpeg returns no packet of an encrypted Matroska
+    track that it cannot parse.
+    """
     if any(is_encrypted_track(source, window.start, stream.index) for stream in container.streams.video):
         raise encrypted()
     return Unread(window, BadMedia("the video stream holds no picture", code="no_frames"), footage=False)
@@ -139,12 +142,14 @@ def _without_pictures(source: Source, window: range, container: av.container.Inp
 def _from_packets(
     container: av.container.InputContainer, film: int, surveyed: dict[int, Surveyed], window: range, limits: MediaLimits
 ) -> Recording:
-    """`container` is newly opened: the first frame is decoded from the beginning."""
+    """The recording from its packets. `container` must be newly opened: decoding of the first
+    frame starts at byte 0.
+    """
     stream, decoder = _prepared(container, film, limits)
     head, _ = _first_frame(decoder, DecodeTimes(container_name(container), stream).restored(packets(container, stream)))
     found = extents(surveyed[film].track, container_name(container))
     if not any(extent.frames for extent in found):
-        raise BadMedia("no picture has a time stamp that can be true; the stream is damaged", code="no_frames")
+        raise BadMedia("no picture has a possible time stamp; the stream is damaged", code="no_frames")
     found[0] = replace(found[0], start_pts=_pts(head))
     count = sum(extent.frames for extent in found)
     if count < 2 and container_name(container) in ANIMATED | {"mjpeg"}:
@@ -172,7 +177,7 @@ def _indexed_extent(
     seen: list[VideoPacket],
     size_bytes: int,
 ) -> Extent:
-    """Key frames from the index (decode times moved by the first packet's reordering), the end from the tail."""
+    """One run from the index: key frames by decode times plus the first packet's reordering, the end from the tail."""
     entries = stream.index_entries
     last = entries[len(entries) - 1]
     shift = next((packet.pts - packet.dts for packet in seen if packet.pts is not None and packet.dts is not None), 0)
@@ -189,14 +194,14 @@ def _indexed_extent(
         last_pts, own = max(shown, key=lambda each: each[0], default=(0, default))
         lasting = shown[-1][1] if shown and container_name(container) in DECODE_DURATIONS else own
         end_pts = last_pts + lasting
-    else:  # cut off: the header's word is what should be there
+    else:  # the file is cut off: the header says how long it should be
         last_pts = max(last.timestamp + shift, *(pts for pts, _ in shown))
         end_pts = max(last_pts + default, _pts(head) + (stream.duration or 0))
     return Extent(0, _pts(head), end_pts, last_pts, len(entries), keys)
 
 
 def _shown(following: Iterable[VideoPacket], default: int) -> list[tuple[int, int]]:
-    """(pts, duration) of each packet that has a time and is shown."""
+    """(pts, duration) in ticks of each packet that has a time and is displayed."""
     return [
         (packet.pts, packet.duration or default)
         for packet in following
@@ -213,13 +218,15 @@ def _prepared(
 
 
 def _parameters(media: Media, stream: av.VideoStream) -> bytes:
-    """What makes the stream decodable, for identity."""
+    """The codec parameters of the stream, for the content digest."""
     facts = f"{media.codec},{media.width},{media.height},{media.pix_fmt}".encode()
     return facts + (stream.codec_context.extradata or b"")
 
 
 def _first_frame(decoder: av.VideoCodecContext, following: Iterator[VideoPacket]) -> tuple[_Head, list[VideoPacket]]:
-    """The first frame a plain decode shows, and the packets that were read for it."""
+    """The first frame of a plain decode, and the packets that were read for it. Raises `BadMedia` `encrypted` or
+    `no_frames`.
+    """
     seen: list[VideoPacket] = []
     for packet in following:
         seen.append(packet)
@@ -233,8 +240,7 @@ def _first_frame(decoder: av.VideoCodecContext, following: Iterator[VideoPacket]
         if any(is_encrypted(packet) for packet in seen):
             raise encrypted()
         raise BadMedia(
-            "not a single frame could be decoded; the stream is damaged, encrypted or claims pictures of a size that"
-            " cannot be",
+            "no frame could be decoded; the stream is damaged or encrypted, or claims an impossible picture size",
             code="no_frames",
         )
     return frame, seen
@@ -265,7 +271,7 @@ def _media(
     runs = lay_out(found, base.numerator, base.denominator)
     duration_ns = runs[-1].end_ns
     if duration_ns == 0:
-        raise BadMedia("not a single packet has a time that can be true; the stream is damaged", code="no_frames")
+        raise BadMedia("no packet has a possible time; the stream is damaged", code="no_frames")
     name = container_name(container)
     rate, assumed = stream_rate(stream) if name in ELEMENTARY else (stream.average_rate, False)
     facts = asdict(picture_facts(name, stream, head))
@@ -284,6 +290,7 @@ def _media(
         reorder_ticks=reorder_ticks(name, head, found[-1].end_pts),
         timecode=_timecode(container, stream, head),
         file_offset_ns=_file_offset_ns(container, ticks_to_ns(runs[0].first_pts, base.numerator, base.denominator)),
+        # The columns of the stores are signed 64-bit integers.
         bit_rate=stream.bit_rate or min(size_bytes * 8 * SECOND_NS // duration_ns, 2**63 - 1),
         audio_streams=len(container.streams.audio),
     )
@@ -298,15 +305,15 @@ def _check_pixels(stream: av.VideoStream, limits: MediaLimits) -> None:
 
 
 def _file_offset_ns(container: av.container.InputContainer, first_ns: int) -> int:
-    """From where players begin to count to the first picture. They count from the earliest time stamp of any stream;
-    priming samples of sound before 0 are not played.
+    """From where players begin to count to the first picture (ns). They count from the earliest time stamp of any
+    stream, but not from sound's priming samples before 0.
     """
     start_ns = max(0, container.start_time or 0) * SECOND_NS // av.time_base
     return max(0, first_ns - start_ns)
 
 
 def _timecode(container: av.container.InputContainer, stream: av.VideoStream, head: _Head) -> str | None:
-    """The first picture's, as the container states it (tmcd track, MXF, Matroska tag), else as the coded picture does
+    """The first picture's timecode. The container states it (tmcd track, MXF, Matroska tag), else the coded picture
     (GOP header of MPEG-2, picture timing of H.264 and HEVC).
     """
     others = (other.metadata for other in container.streams)

@@ -1,7 +1,7 @@
-"""Where a further recording begins in a file: recorders that append after a restart join whole files byte by byte.
+"""Where another recording begins in a file: recorders that append after a restart join whole files byte by byte.
 
-No demuxer of FFmpeg takes them for what they are. Some end with the first, some read on with its codec parameters and
-time base, so each recording is opened by itself.
+No demuxer of FFmpeg handles such files. Some stop after the first recording, others read on with its codec parameters
+and time base. So each recording is opened alone (ADR 0030).
 """
 
 import re
@@ -22,16 +22,17 @@ BEGINNINGS: dict[str, re.Pattern[bytes]] = {
     "mov": re.compile(rb"\x00\x00\x00[\x10-\x60]ftyp[\x20-\x7e]{4}.{4,88}?moov", re.DOTALL),
     "avi": re.compile(rb"RIFF.{4}AVI LIST.{4}hdrlavih", re.DOTALL),
 }
-"""What only the head of a file holds. Transport and program streams have no head, GXF and DV repeat theirs. MP4 and
-AVI are walked too, since nobody reads one with an index whole.
+"""Bytes that only the head of a file holds. Transport and program streams have no head; GXF and DV repeat theirs. MP4
+and AVI are also walked (`walk`): with an index, the reader does not read the whole file.
 """
 
+# Longer than every pattern below matches, so that a head across two blocks is found.
 _OVERLAP_BYTES = 160
 _BLOCK_BYTES = 1 << 20
 
 
 class Beginnings:
-    """Places of heads like the one at `start`, found in what is read anyway: `seen` takes every block that goes by."""
+    """Finds heads like the one at `start` in blocks that are read anyway: pass every block to `seen`."""
 
     def __init__(self, start: int) -> None:
         self._pattern: re.Pattern[bytes] | None = None
@@ -56,11 +57,11 @@ class Beginnings:
         self.read_until = max(self.read_until, at + len(data))
 
     def after(self, place: int) -> int | None:
-        """The first one behind `place`: what lies before the first packet belongs to the head itself."""
+        """The first head after `place`, or None. Bytes before the first packet belong to the recording's own head."""
         return min((each for each in self.places if each > place and each not in self.known), default=None)
 
     def read_on(self, source: Source, end: int) -> None:
-        """What the demuxer left unread, up to `end`."""
+        """Searches the bytes up to `end` that the demuxer did not read."""
         if self._pattern is None:
             return
         at = max(self._start, self.read_until - _OVERLAP_BYTES)
@@ -82,9 +83,8 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What the outermost structure of a recording says. `end`: where a further recording begins, if one does.
-    `fragments`: whether pictures are listed in fragments too, so that no index knows them all. `repeats`: where the
-    recording's own head is said again.
+    """What the outermost structure of a recording says. `end`: where another recording begins, or None. `fragments`:
+    fragments list pictures too, so the index is not complete. `repeats`: where the recording repeats its own head.
     """
 
     end: int | None = None
@@ -93,7 +93,7 @@ class Walk:
 
 
 def walk(source: Source, container: str, start: int, size_bytes: int) -> Walk:
-    """MP4 and AVI from byte `start` on; others have no outermost structure that is worth a walk."""
+    """Walks MP4 and AVI from byte `start`. Other containers have no outermost structure that helps."""
     if container == "mov":
         return _walk_boxes(source, start, size_bytes)
     if container == "avi":
@@ -102,8 +102,8 @@ def walk(source: Source, container: str, start: int, size_bytes: int) -> Walk:
 
 
 def _walk_boxes(source: Source, start: int, size_bytes: int) -> Walk:
-    """ISO/IEC 14496-12: a file has one `moov`. A second belongs to a further one, unless it says the first again in
-    the middle of a sequence of fragments.
+    """ISO/IEC 14496-12: a file has one `moov`. A second one belongs to another recording, unless it repeats the first
+    inside a sequence of fragments.
     """
     movie: _Chunk | None = None
     media: _Chunk | None = None
@@ -116,7 +116,7 @@ def _walk_boxes(source: Source, start: int, size_bytes: int) -> Walk:
         elif box.kind == b"moov":
             if movie is None and head is None:
                 movie = box
-            elif movie is not None and _said_again(source, movie, box, size_bytes):
+            elif movie is not None and _repeats_movie(source, movie, box, size_bytes):
                 repeats.add(box.start if head is None else head)
                 head = None
             else:
@@ -131,13 +131,15 @@ def _walk_boxes(source: Source, start: int, size_bytes: int) -> Walk:
 
 
 def _beginning(movie: _Chunk | None, media: _Chunk | None, second: _Chunk) -> int:
-    """Of a recording without `ftyp` (QuickTime): behind the first movie where that came last, else the second movie."""
+    """Where a recording without `ftyp` (QuickTime) begins: after the first movie if that came last, else at the
+    second movie.
+    """
     assert movie is not None, "a second movie follows a first"
     return movie.end if media is not None and media.start < movie.start else second.start
 
 
-def _said_again(source: Source, movie: _Chunk, box: _Chunk, size_bytes: int) -> bool:
-    """Packagers put the same `moov` before every segment of one recording; the fragments behind it then go on."""
+def _repeats_movie(source: Source, movie: _Chunk, box: _Chunk, size_bytes: int) -> bool:
+    """Whether `box` repeats `movie`: packagers put the same `moov` before every segment, and decode times continue."""
     if _bytes(source, movie) != _bytes(source, box):
         return False
     fragment = next((each for each in _boxes(source, box.end, size_bytes) if each.kind == b"moof"), None)
@@ -147,6 +149,7 @@ def _said_again(source: Source, movie: _Chunk, box: _Chunk, size_bytes: int) -> 
     at = content.find(b"tfdt")
     if at < 0 or at + 16 > len(content):
         return False
+    # A fragment's decode time (`tfdt`) of 0 starts a new recording; a later time continues this one.
     return any(content[at + 8 : at + (16 if content[at + 4] else 12)])
 
 
@@ -156,6 +159,8 @@ def _boxes(source: Source, start: int, size_bytes: int) -> Iterator[_Chunk]:
         source.seek(at)
         header = source.read(16)
         size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        # ISO/IEC 14496-12, 4.2: size 1 means a 64-bit size follows, size 0 means the box extends to the end of the
+        # file.
         if size == 1:
             size = int.from_bytes(header[8:16], "big")
         end = size_bytes if size == 0 else at + size
@@ -171,7 +176,9 @@ def _bytes(source: Source, chunk: _Chunk, most: int = 1 << 20) -> bytes:
 
 
 def _end_of_riffs(source: Source, start: int, size_bytes: int) -> int | None:
-    """OpenDML (AVI 2.0) continues a recording in `AVIX` chunks; another `AVI ` is another recording."""
+    """Where another recording begins. OpenDML (AVI 2.0) continues a recording in `AVIX` chunks; a new `AVI ` starts
+    one.
+    """
     at = start
     while at + 12 <= size_bytes:
         source.seek(at)

@@ -1,4 +1,4 @@
-"""What a file is that no film can be decoded from, in words, and what to do."""
+"""Messages for files without a film: what the file is and what the publisher can do."""
 
 import av
 from av.stream import Disposition
@@ -9,12 +9,12 @@ from stream.errors import BadMedia
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _PASSED_ON = (Sort.FOOTAGE, Sort.SOUND, Sort.UNKNOWN)
-"""For FFmpeg to judge: it tells sound from a film that is called like it."""
+"""Kinds that FFmpeg opens: only it can see whether such a file has a video stream."""
 
 
 def recognised(source: Source) -> Guess:
-    """What the file begins like. Raises `BadMedia` `still_picture` or `unreadable_container` for what no demuxer that
-    is allowed would make a film of.
+    """What the first bytes of the file look like. Raises `BadMedia` `still_picture` or `unreadable_container` where no
+    allowed demuxer could find a film.
     """
     source.seek(0)
     head = source.read(SNIFF_BYTES)
@@ -28,20 +28,18 @@ def recognised(source: Source) -> Guess:
 
 
 def still(name: str) -> BadMedia:
-    """One picture, where a film was hoped for."""
+    """The error for a file with one picture and no film."""
     return BadMedia(Guess(Sort.PICTURE, f"a still picture ({name})").refusal, code="still_picture")
 
 
 def no_film(container: av.container.InputContainer) -> BadMedia:
-    """For a container without a video stream that may be the film."""
+    """The error for a container without a video stream that may be the film."""
     kinds = {stream.type for stream in container.streams}
     shown = [stream.disposition for stream in container.streams.video]
     if any(each & Disposition.still_image for each in shown) and "audio" not in kinds:
         return still("HEIF or AVIF")
     if "audio" in kinds:
         cover = " with a cover picture" if shown else ""
-        return BadMedia(
-            f"no video stream: this is sound{cover} and no film; publish the film that it belongs to", code="no_video"
-        )
+        return BadMedia(f"no video stream: this is sound{cover}; publish the film that it belongs to", code="no_video")
     found = ", ".join(sorted(kinds - {"video"})) or ("a picture" if shown else "nothing")
     return BadMedia(f"no video stream (found: {found}); publish the film that it belongs to", code="no_video")

@@ -1,5 +1,5 @@
-"""Transport and program streams that go on in another video stream: a channel that changes its PID, for good or for an
-advertisement. FFmpeg shows each stream by itself, and those that appear late not at all.
+"""Transport and program streams whose film continues in another video stream: a channel changes its PID, for good or
+for an advertisement. FFmpeg demuxes each stream alone and does not see streams that appear late.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from decoders.ffmpeg.timeline import NO_TIME
 from decoders.protocol import Source
 
 HEADLESS = frozenset({"mpegts", "mpeg"})
-"""Containers that can be opened anywhere."""
+"""Containers that can be opened at any byte."""
 
 MIN_HOLE_BYTES = 4096
 MIN_HOLE_S = 1.0
 MAX_HOLES = 32
 MAX_DEPTH = 4
 MAX_OVERLAP = 0.1
-"""Of a stream's packets, this share may come while the film goes on; more, and it is another view or programme."""
+"""The share of another stream's packets that may lie beside the film. With more, it is another view or programme."""
 
 
 def with_changes(source: Source, found: Recording, limits: MediaLimits, depth: int = 0) -> list[Recording]:
-    """The film of `found` in the order of the file, with what other streams show where its own stream is silent."""
+    """The film of `found` in file order, filled with other streams where its own stream has no packets."""
     if found.media.container not in HEADLESS or depth > MAX_DEPTH:
         return [found]
     pieces: list[Recording] = []
@@ -35,16 +35,16 @@ def with_changes(source: Source, found: Recording, limits: MediaLimits, depth: i
             continue
         if hole.start > found.window.start:
             assert cursor is not None, "only the last hole has no end"
-            pieces += _again(source, range(cursor, hole.stop), found, limits)
+            pieces += _read_again(source, range(cursor, hole.stop), found, limits)
         pieces += within
         cursor = None if hole.stop == found.window.stop else _last_place(within[-1])
     if not pieces:
         return [found]
-    return pieces if cursor is None else pieces + _again(source, range(cursor, found.window.stop), found, limits)
+    return pieces if cursor is None else pieces + _read_again(source, range(cursor, found.window.stop), found, limits)
 
 
-def _again(source: Source, window: range, found: Recording, limits: MediaLimits) -> list[Recording]:
-    """The same stream in these bytes alone."""
+def _read_again(source: Source, window: range, found: Recording, limits: MediaLimits) -> list[Recording]:
+    """Reads the same stream in these bytes only; empty where it is not readable."""
     again = read_recording(source, window, limits, lambda stream_id: stream_id == found.stream_id)
     return [again] if isinstance(again, Recording) else []
 
@@ -59,6 +59,7 @@ def _film_in(source: Source, hole: range, found: Recording, limits: MediaLimits,
 
 
 def _overlaps(other: Surveyed, found: Recording) -> bool:
+    # Two streams side by side are two views of one programme; only a stream that replaces the film continues it.
     places = np.array(other.places) + found.window.start
     inside = np.zeros(len(places), dtype=np.bool_)
     for hole in _holes(found):
@@ -67,8 +68,8 @@ def _overlaps(other: Surveyed, found: Recording) -> bool:
 
 
 def _holes(found: Recording) -> list[range]:
-    """Bytes in which the film's own stream is silent, the largest, in the order of the file. Each begins with the last
-    packet before it: what announces another stream comes soon after.
+    """The `MAX_HOLES` largest byte ranges without packets of the film's own stream, in file order. Each begins at the
+    last packet before it, because the tables that announce another stream come soon after.
     """
     holes = sorted(_all_holes(found), key=lambda each: -len(each))[:MAX_HOLES]
     return sorted(holes, key=lambda each: each.start)

@@ -1,4 +1,4 @@
-"""The packets of one recording: which stream is the film, and what its packets say. Decodes nothing."""
+"""Surveys the packets of one recording: which stream is the film, and its packets. Decodes nothing."""
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +17,14 @@ from stream.errors import BadMedia
 
 FILM_FRAMES = 24
 FILM_SHARE = 4
-"""A stream with less than a quarter of another's pictures, and few of them, or of its length is a poster or preview."""
+"""A stream is a poster or preview if it has under `FILM_FRAMES` pictures and under 1/`FILM_SHARE` of another stream's
+pictures, or under 1/`FILM_SHARE` of its length.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """What is known of a stream when the film is chosen."""
+    """What the choice of the film depends on."""
 
     index: int
     frames: int
@@ -33,7 +35,9 @@ class Rank:
 
 @dataclass(slots=True)
 class Surveyed:
-    """One stream's packets. `places` are where they lie in the file, -1 where that is not told."""
+    """The packets of one stream. `places` are their byte offsets in the recording, -1 where
+    unknown; `sizes` are bytes.
+    """
 
     stream_id: int
     track: Track
@@ -43,7 +47,7 @@ class Surveyed:
 
 
 def choose(ranks: Sequence[Rank]) -> int:
-    """The film's stream: flagged as default, else the largest; but no poster or preview beats a film."""
+    """The index of the film's stream: the default one, else the largest. A poster or preview never wins over a film."""
     frames, seconds = max(each.frames for each in ranks), max(each.seconds for each in ranks)
 
     def key(each: Rank) -> tuple[bool, bool, int, int, int]:
@@ -60,14 +64,14 @@ def rank(stream: av.VideoStream, frames: int, seconds: float) -> Rank:
 
 
 def frame_ticks(stream: av.VideoStream) -> int:
-    """One frame's duration where a packet does not say."""
+    """The duration of a frame in ticks, for packets that state none."""
     rate = stream.average_rate or stream.guessed_rate
     return max(1, round(1 / (time_base(stream) * rate))) if rate else 1
 
 
 def listed(container: av.container.InputContainer) -> list[Rank] | None:
-    """The streams as the index has them, or None where it does not list every packet. MP4, MOV and AVI do, but for
-    fragmented ones; of a stream with one picture there is no telling.
+    """Ranks of the streams from the container's index, or None where the index may be incomplete. MP4, MOV and AVI list
+    every packet, except fragmented files; with one entry per stream, a fragmented file looks the same.
     """
     if container_name(container) not in ("mov", "avi"):
         return None
@@ -88,27 +92,27 @@ def survey_packets(
     wanted: Callable[[int], bool],
     sound: Sound | None = None,
 ) -> tuple[dict[int, Surveyed], int]:
-    """Every packet of the streams that may be the film, and where in the file they begin. `wanted` says which ids
-    count; `sound` hears the packets of sound, too. Ends early where a further recording begins: what FFmpeg makes of
-    its packets is not to be trusted.
+    """Every packet of the streams that may be the film, by stream index, and the byte where the first lies. `wanted`
+    says which stream ids count; `sound` observes the packets of sound. Stops early where another recording begins,
+    because FFmpeg reads its packets with wrong parameters. Raises `BadMedia`.
     """
     name = container_name(container)
     videos = [stream for stream in candidates(container) if wanted(stream.id)]
     if not videos:
-        raise BadMedia("the video stream is not there", code="no_video")
+        raise BadMedia("the video stream is missing", code="no_video")
     others: Mapping[int, Fraction] = {}
     if sound is not None:
         others = {each.index: time_base(each) for each in container.streams.audio}
     only(container, [*videos, *(container.streams[index] for index in others)])
     surveyed = {each.index: Surveyed(each.id, Track(time_base(each), frame_ticks(each))) for each in videos}
     times = {each.index: DecodeTimes(name, each) for each in videos}
-    first: int | None = None  # what lies before the first packet belongs to the head
+    first: int | None = None  # bytes before the first packet belong to the head
     for each in all_packets(container, [*videos, *(container.streams[index] for index in others)]):
         packet = cast("av.Packet[av.VideoStream]", each)
         index = packet.stream_index
         if index in others:
             if packet.dts is not None and sound is not None:
-                sound.surveyed(index, float(packet.dts * others[index]))
+                sound.observe(index, float(packet.dts * others[index]))
             continue
         times[index].restore(packet)
         if first is None and packet.pos is not None:

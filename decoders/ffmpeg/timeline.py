@@ -1,4 +1,4 @@
-"""Stream ticks to asset time (pure). Runs are stretches without a jump of time stamps, laid end to end."""
+"""Converts stream ticks to asset time (pure). Runs are stretches without a time-stamp jump, laid end to end."""
 
 from array import array
 from collections.abc import Sequence
@@ -16,37 +16,37 @@ from stream.events.runs import Run
 JUMP_FORWARD_S = 10.0
 JUMP_BACK_S = 0.5
 DISCONTINUOUS = frozenset({"mpegts", "mpeg", "flv"})
-"""Containers whose time stamps may jump ahead; in the others a long gap is a frame that stays on display."""
+"""Containers whose time stamps may jump ahead. In others, a long gap is a frame that stays on display."""
 
 GUESSED_DECODE_TIMES = frozenset({"matroska"})
-"""FFmpeg makes up decode times here and is off by a few pictures where it does not know the reordering."""
+"""Here FFmpeg guesses decode times. The guess is wrong by a few pictures where FFmpeg does not know the reordering."""
 
 DECODE_DURATIONS = frozenset({"mov"})
-"""Durations here are steps from one decode time to the next. The last picture shown need not be the last decoded, but
-the durations of all add up, so it lasts as long as the last one decoded says.
+"""Here durations are steps between decode times. The last picture shown need not be the last one decoded, but all
+durations add up, so its duration is that of the last decoded picture.
 """
 
 SEQUENTIAL = frozenset({"mpeg"}) | ELEMENTARY | ANIMATED
-"""Containers with sparse time stamps or none: after a seek the first frames are misplaced, so they are read from byte
-0."""
+"""Containers with few time stamps or none. After a seek the first frames get wrong times, so reads start at byte 0."""
 
 REORDER_PACKETS = 32
-"""Twice what H.264 and HEVC can reorder. Within so many packets the decode times pass a picture's own time."""
+"""Twice the reordering limit of H.264 and HEVC. Within so many packets, decode times pass a picture's own time."""
 MAX_STILL_S = 600.0
-"""How long a picture may stay before the last ones, whose following packets are no witnesses any more."""
+"""How long one of the last pictures may stay on display: no later packets confirm its time."""
 SPARSE_S = 0.5
-"""Where pictures usually are so far apart, gaps are the footage itself, and none of up to `MAX_STILL_S` is a jump."""
+"""Where pictures are usually this far apart, gaps up to `MAX_STILL_S` are part of the footage and no jump."""
 USUAL_STEPS = 8
 GUESSED_STEPS = 4
 _WITNESS_S = JUMP_FORWARD_S / 2
 
+# FFmpeg's AV_NOPTS_VALUE, so that it fits an int64 array and no real time equals it.
 NO_TIME = -(2**63)
 _KEY, _DISCARDED, _BRIDGED = 1, 2, 4
 Ticks = npt.NDArray[np.int64]
 
 
 def parts_of(media: Media) -> tuple[Media, ...]:
-    """The facts of each recording in the file: `media` itself where there is but one, with its runs where several."""
+    """The facts of each recording in the file, with its own runs. One recording gives `media` itself."""
     if not media.parts:
         return (media,)
     return tuple(
@@ -66,42 +66,42 @@ def parts_of(media: Media) -> tuple[Media, ...]:
 
 
 def seekable(media: Media) -> bool:
-    """Whether decoding may begin anywhere but at the beginning of a recording. Runs share time stamps, so where one
-    has several it may not.
+    """Whether decoding may begin at any position of a recording. Runs share time stamps, so a recording with several
+    runs is read from its beginning.
     """
     return len(media.runs) == max(1, len(media.parts)) and media.container not in SEQUENTIAL
 
 
 def ticks_to_ns(ticks: int, num: int, den: int) -> int:
-    """Nearest integer nanosecond."""
+    """Ticks of `num`/`den` seconds in nanoseconds, rounded to the nearest integer."""
     return (2 * ticks * num * SECOND_NS + den) // (2 * den)
 
 
 def ns_to_ticks(time_ns: int, num: int, den: int) -> int:
-    """Rounded down."""
+    """Nanoseconds in ticks of `num`/`den` seconds, rounded down."""
     return time_ns * den // (num * SECOND_NS)
 
 
 def asset_time_ns(media: Media, pts: int, run: int = 0) -> int:
-    """When the frame with raw `pts` of run number `run` goes on display."""
+    """Asset time (ns) when the frame with raw `pts` in run number `run` goes on display."""
     start = media.runs[run]
     return start.start_ns + ticks_to_ns(pts - start.first_pts, media.time_base_num, media.time_base_den)
 
 
 class Sound:
-    """The clocks of the other streams, as they pass by in file order: what tells a still picture from a jump."""
+    """The clocks of the sound streams, in file order. They show whether a gap is a still picture or a jump."""
 
     def __init__(self) -> None:
         self._unbroken: dict[int, tuple[float, float]] = {}
 
-    def surveyed(self, stream: int, time_s: float) -> None:
+    def observe(self, stream: int, time_s: float) -> None:
         began_s, last_s = self._unbroken.get(stream, (time_s, time_s))
         if not -JUMP_BACK_S <= time_s - last_s <= JUMP_FORWARD_S:
             began_s = time_s
         self._unbroken[stream] = (began_s, time_s)
 
     def runs_through(self, from_s: float, until_s: float) -> bool:
-        """Whether one of them was heard without a break all the while."""
+        """Whether one of the streams has packets without a break in the whole range."""
         return any(
             began_s <= from_s + _WITNESS_S and last_s >= until_s - _WITNESS_S
             for began_s, last_s in self._unbroken.values()
@@ -110,7 +110,7 @@ class Sound:
 
 @dataclass(slots=True)
 class Track:
-    """What the packets of one stream say, in file order. Numbers of packets are places in it."""
+    """Times and flags of one stream's packets, in file order. Packet numbers are indices into the arrays."""
 
     base: Fraction
     default_ticks: int = 1
@@ -139,15 +139,15 @@ class Track:
         return len(self.flags)
 
     def bridged(self, number: int, from_dts: int) -> bool:
-        """Whether the gap from `from_dts` to this packet is one in the pictures alone: sound ran through it, or a
-        picture that was decoded before it is shown behind it.
+        """Whether the gap from `from_dts` to this packet is only in the pictures: sound continued through it, or a
+        picture decoded before it is shown after it.
         """
         shown = max(self.pts[max(0, number - REORDER_PACKETS) : number])
         return bool(self.flags[number] & _BRIDGED) or 2 * shown >= from_dts + self.dts[number]
 
     @property
     def seconds(self) -> float:
-        """From the first to the last, time that jumped included."""
+        """Seconds from the first time stamp to the last, including jumps."""
         times = np.asarray(self.pts)
         times = times[times != NO_TIME]
         return float(int(times.max() - times.min()) * self.base) if len(times) else 0.0
@@ -155,8 +155,8 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """One run: the number of its first packet, presentation of its first and last picture, and its key frames' pts.
-    A run starts at its first key packet.
+    """One run, in ticks: the number of its first packet, when its first and last picture are shown, its end, and the
+    pts of its key frames. The presentation of a run starts at its first key packet.
     """
 
     first_packet: int
@@ -172,14 +172,14 @@ class Extent:
 
 
 def asks_for_sound(track: Track, container: str) -> bool:
-    """Whether there is a gap that may be a jump or a picture that stays, which the other streams tell."""
+    """Whether the track has a gap that may be a jump or a still picture: the sound streams then decide."""
     dts = np.array(track.dts, dtype=np.int64)
     steps = np.diff(dts[dts != NO_TIME].astype(np.float64)) * float(track.base)
     return container in DISCONTINUOUS and bool((steps > JUMP_FORWARD_S).any())
 
 
 def extents(track: Track, container: str) -> list[Extent]:
-    """The runs of a stream. Never empty; one without a picture that has a credible time has no `frames`."""
+    """The runs of a stream; never empty. A run where no picture has a plausible time has 0 `frames`."""
     dts = np.array(track.dts, dtype=np.int64)
     starts = _run_starts(track, dts, container)
     return [
@@ -188,9 +188,12 @@ def extents(track: Track, container: str) -> list[Extent]:
 
 
 def _run_starts(track: Track, dts: Ticks, container: str) -> list[int]:
-    """Numbers of the first packets of runs. Where times return to where a step back left them, they were noise."""
+    """Packet numbers where runs start. Times that step back and later return to the old clock were noise: the return
+    starts a run as well.
+    """
     base = track.base
     known = np.flatnonzero(dts != NO_TIME)
+    # In float64: differences of damaged 64-bit time stamps overflow an int64.
     steps = np.diff(dts[known].astype(np.float64)) * float(base)
     usual_s = float(np.median(np.abs(steps))) if len(steps) else 0.0
     back_s = max(JUMP_BACK_S, GUESSED_STEPS * usual_s) if container in GUESSED_DECODE_TIMES else JUMP_BACK_S
@@ -234,9 +237,9 @@ def _extent(track: Track, dts: Ticks, start: int, end: int, container: str) -> E
 
 
 def _plausible(pts: Ticks, dts: Ticks, base: Fraction) -> npt.NDArray[np.bool_]:
-    """Whether a picture may be shown so long after (or before) it is decoded. Noise in a header says otherwise.
+    """Whether each presentation time is plausible beside its decode time. Damaged headers give impossible ones.
 
-    Reordering is a matter of pictures, not of seconds: within `REORDER_PACKETS` the decode times come to it.
+    Reordering is counted in pictures, not in seconds: decode times reach a picture's time within `REORDER_PACKETS`.
     """
     known = dts != NO_TIME
     if not known.any():
@@ -255,7 +258,7 @@ def _plausible(pts: Ticks, dts: Ticks, base: Fraction) -> npt.NDArray[np.bool_]:
 
 
 def lay_out(found: Sequence[Extent], num: int, den: int, start_ns: int = 0) -> tuple[Run, ...]:
-    """Runs end to end; one without a frame has no length, so that runs keep their numbers."""
+    """Lays runs end to end from `start_ns`. A run without frames stays with length 0, so that run numbers stay."""
     runs: list[Run] = []
     for extent in found:
         if extent.frames == 0:

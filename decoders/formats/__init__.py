@@ -1,1 +1,1 @@
-"""What a file is, told from its first bytes. Pure; FFmpeg is not asked. Begin with `sniff`."""
+"""Recognises a file by its first bytes. Pure, without FFmpeg. Begin with `sniff`."""

@@ -1,7 +1,7 @@
-"""Video without a container: which stream it is, told from its start codes, and which demuxer may read it (pure).
+"""Video without a container: recognises the stream by its start codes and names the demuxer that may read it (pure).
 
-Such a stream has no times. Its pictures are laid end to end in the order of display, at the rate that the stream states
-or, where it states none, at `ASSUMED_RATE`.
+Such a stream has no times. Its pictures are laid end to end in display order, at the rate that the stream states, or at
+`ASSUMED_RATE` where it states none.
 """
 
 import re
@@ -9,35 +9,35 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 ASSUMED_RATE = 25
-"""Frames a second of a stream that states no rate."""
+"""Frames per second for a stream that states no rate."""
 
 MAX_RATE = 1000
 RATE_ASSUMED = f"the stream states no frame rate; {ASSUMED_RATE} frames a second are assumed"
 
 ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})
-"""Demuxers of such streams. Read from the beginning only: they have no index, and no times to find a place by."""
+"""Demuxers of such streams. Reads start at byte 0: the streams have no index, and no times to seek by."""
 
 ANIMATED = frozenset({"gif", "apng"})
-"""Demuxers of animated pictures: each picture has its own time on display, and most change parts of the one before."""
+"""Demuxers of animated pictures: each picture has its own duration, and most only change parts of the one before."""
 
 
 def picture_rate(stated: Fraction | None) -> tuple[Fraction, bool]:
-    """Pictures a second, and whether that is only assumed: nothing is stated, or what cannot be."""
+    """Pictures per second, and whether the value is assumed because the stated one is missing or impossible."""
     if stated and 1 <= stated <= MAX_RATE:
         return stated, False
     return Fraction(ASSUMED_RATE), True
 
 
-def packet_ticks(told: int | None, usual: int) -> int:
-    """How long a packet is: a field is half a picture, a repeated field half of one more. Anything else is a guess of
-    the demuxer for a stream that states no rate.
+def packet_ticks(reported: int | None, usual: int) -> int:
+    """The duration of a packet in ticks: `reported` if it is plausible, else `usual`. A field is half a picture, and a
+    repeated field adds another half. Other values are the demuxer's guess for a stream without a rate.
     """
-    return told if told and usual * 2 // 5 <= told <= usual * 7 // 2 else usual
+    return reported if reported and usual * 2 // 5 <= reported <= usual * 7 // 2 else usual
 
 
 @dataclass(frozen=True, slots=True)
 class Elementary:
-    """`demuxer` is empty for a stream that is known and not read."""
+    """`demuxer` is empty for a stream that is recognised but not supported."""
 
     name: str
     demuxer: str = ""
@@ -47,7 +47,7 @@ class Elementary:
         return bool(self.demuxer) or self.name == PROGRAM_STREAM.name
 
 
-PROGRAM_STREAM = Elementary("an MPEG program stream")  # a container, which begins with the same kind of code
+PROGRAM_STREAM = Elementary("an MPEG program stream")  # a container that begins with the same kind of start code
 _H264 = Elementary("an H.264 stream without a container", "h264")
 _HEVC = Elementary("an HEVC stream without a container", "hevc")
 _MPEG = Elementary("an MPEG-1 or MPEG-2 video stream without a container", "mpegvideo")
@@ -57,17 +57,17 @@ _VVC = Elementary("a VVC stream without a container")
 _VC1 = Elementary("a VC-1 stream without a container")
 
 _CODE = re.compile(rb"\x00\x00\x01(..)", re.DOTALL)
-_MOST_CODES = 200
+_MAX_CODES = 200
 
 
 def elementary_stream(head: bytes) -> Elementary | None:
-    """By its first start codes: nothing but zeros may come before them."""
+    """Recognises a stream by its first start codes; None for others. Only zeros may come before the first code."""
     if head.startswith(b"\x12\x00\x0a"):  # a temporal delimiter, then a sequence header
         return _AV1
     first = _CODE.search(head)
     if first is None or head[: first.start()].strip(b"\0"):
         return None
-    codes = [match.group(1) for _, match in zip(range(_MOST_CODES), _CODE.finditer(head), strict=False)]
+    codes = [match.group(1) for _, match in zip(range(_MAX_CODES), _CODE.finditer(head), strict=False)]
     begin = codes[0][0]
     if begin == 0xB3:
         return _MPEG
@@ -81,12 +81,14 @@ def elementary_stream(head: bytes) -> Elementary | None:
 
 
 def _network_units(codes: list[bytes]) -> Elementary | None:
-    """H.264, HEVC and VVC are told by their parameter sets. The first bit of a unit is 0, but for damage."""
+    """Recognises H.264, HEVC and VVC by their parameter sets."""
+    # The first bit of every unit is 0 (forbidden_zero_bit); a quarter may be damaged.
     if 4 * sum(code[0] >> 7 for code in codes) > len(codes):
         return None
     if {b"\x42\x01", b"\x44\x01"} <= set(codes):
         return _HEVC
     if {b"\x00\x79", b"\x00\x81"} <= set(codes):
         return _VVC
+    # A parameter set has nal_ref_idc above 0 (ITU-T H.264, 7.4.1).
     kinds = {code[0] & 0x1F for code in codes if code[0] & 0x60}
     return _H264 if {7, 8} <= kinds else None

@@ -1,6 +1,6 @@
-"""What a file is, told from its first bytes (pure). A folder walk decides by it, and a refusal says it.
+"""Recognises a file by its first bytes (pure). A folder walk uses it to choose files, and refusals quote it.
 
-It judges nothing that can be decoded: whatever may be footage goes on to FFmpeg, which reads all of it.
+It rejects nothing that could be decoded: everything that may be footage goes to FFmpeg, which reads all of it.
 """
 
 import re
@@ -11,14 +11,14 @@ from decoders.formats.elementary import elementary_stream
 from decoders.formats.stills import picture
 
 SNIFF_BYTES = 64 * 1024
-"""Enough for every mark below; the farthest, of a disc image, lies at 32 KiB."""
+"""Enough for every mark below. The farthest, that of a disc image, is at 32 KiB."""
 
 FAR_BYTES = 4 << 20
-"""A picture of an MJPEG stream may be as long: only behind it is seen that another one follows."""
+"""The longest picture of an MJPEG stream. Only the bytes after the first picture show that another one follows."""
 
 
 class Sort(StrEnum):
-    """What becomes of a file of this sort is the same for all of it."""
+    """Kinds of files. All files of one kind are treated alike."""
 
     FOOTAGE = "footage"
     UNREADABLE = "footage in a form that is not read"
@@ -34,10 +34,10 @@ class Sort(StrEnum):
 
 ADVICE = {
     Sort.UNREADABLE: "convert it to MP4, MOV or Matroska first",
-    Sort.PICTURE: "publish films; a picture has no time in it",
+    Sort.PICTURE: "publish films; a picture has no timeline",
     Sort.SOUND: "publish the film that it belongs to",
     Sort.SUBTITLES: "publish the film that they belong to",
-    Sort.PLAYLIST: "it names other files, which are not opened: publish those",
+    Sort.PLAYLIST: "it names other files, and rushes does not open them: publish those files",
     Sort.ARCHIVE: "unpack it and publish the files in it",
     Sort.DOCUMENT: "publish the footage itself",
     Sort.PROGRAM: "publish the footage itself",
@@ -46,8 +46,9 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """`name` is for a sentence such as "this is a PDF document". `demuxer` is the only one that may read a stream
-    without a container, and empty where containers are asked. `moves`: a picture that does, and is not read.
+    """`name` completes a sentence such as "this is a PDF document". `demuxer` is the only demuxer that may read the
+    file (a stream without a container, an animated picture); empty for containers. `moves`: an animated picture that is
+    not supported.
     """
 
     sort: Sort
@@ -57,7 +58,7 @@ class Guess:
 
     @property
     def refusal(self) -> str:
-        """What a person is told who publishes it."""
+        """The message for the person who published the file: what it is and what to do."""
         advice = ADVICE[Sort.UNREADABLE] if self.moves else ADVICE[self.sort]
         return f"this is {self.name}; {advice}"
 
@@ -161,7 +162,8 @@ _VIDEO_TRACK = re.compile(rb"\x86.V_")
 
 
 def sniff(head: bytes) -> Guess:
-    """What the first `SNIFF_BYTES` of a file say, all of it where it is shorter."""
+    """Recognises a file by its first `SNIFF_BYTES`, or all of it where it is shorter."""
+    # The order matters: long marks first, then patterns with several hits, then two-byte sync words, then any text.
     for judge in (_marked, picture_guess, _movie, _ogg, _stream, _packets, _sound_frames, _text):
         guess = judge(head)
         if guess is not None:
@@ -170,12 +172,12 @@ def sniff(head: bytes) -> Guess:
 
 
 def reaches_far(head: bytes) -> bool:
-    """Whether `FAR_BYTES` more may say something else."""
+    """Whether another `FAR_BYTES` could change the result."""
     return len(head) == SNIFF_BYTES and head.startswith(b"\xff\xd8\xff")
 
 
 def picture_guess(head: bytes) -> Guess | None:
-    """Pictures, still and animated."""
+    """Recognises still and animated pictures; None for others."""
     found = picture(head)
     if found is None:
         return None
@@ -185,20 +187,20 @@ def picture_guess(head: bytes) -> Guess | None:
 def _marked(head: bytes) -> Guess | None:
     for offset, mark, sort, name in _MARKS:
         if head.startswith(mark, offset) and (offset != 8 or head[:4] in (b"RIFF", b"RF64", b"FORM")):
-            short = sort is Sort.UNREADABLE and not _NOT_TEXT.search(head)  # a word that a text begins with
+            short = sort is Sort.UNREADABLE and not _NOT_TEXT.search(head)  # a text file may begin with such a word
             return None if short else Guess(sort, name)
     return None
 
 
 def _movie(head: bytes) -> Guess | None:
-    """MP4, MOV and what is made like them: a box at the beginning, mostly one that tells the brand."""
+    """Recognises MP4, MOV and similar files by their first box, which usually states the brand."""
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], Guess(Sort.FOOTAGE, "MP4 or MOV"))
     return Guess(Sort.FOOTAGE, "MP4 or MOV") if head[4:8] in _MOVIE_BOXES else None
 
 
 def _ogg(head: bytes) -> Guess | None:
-    """The first pages tell every stream."""
+    """Recognises Ogg. The first pages declare every stream (RFC 3533), so they show whether there is video."""
     if not head.startswith(b"OggS"):
         return None
     moving = any(mark in head for mark in _MOVING_OGG)
@@ -213,7 +215,7 @@ def _stream(head: bytes) -> Guess | None:
 
 
 def _packets(head: bytes) -> Guess | None:
-    """MPEG transport streams: 0x47 every 188 bytes, 192 on Blu-ray and in cameras, 204 off the air."""
+    """Recognises MPEG transport streams: 0x47 every 188 bytes, 192 on Blu-ray and in cameras, 204 from broadcast."""
     for size in (188, 192, 204):
         count = min(8, len(head) // size)
         for start in range(size if count >= 3 else 0):
@@ -224,7 +226,7 @@ def _packets(head: bytes) -> Guess | None:
 
 
 def _sound_frames(head: bytes) -> Guess | None:
-    """MP3, AAC and AC-3 begin with a sync word alone."""
+    """Recognises MP3, AAC and AC-3, which begin with only a sync word."""
     if head[:2] == b"\x0b\x77":
         return Guess(Sort.SOUND, "sound (AC-3)")
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08 and head[2] >> 4 != 15:

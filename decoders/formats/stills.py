@@ -1,4 +1,4 @@
-"""Pictures, told from their first bytes: which they are, and whether they move (pure)."""
+"""Recognises pictures by their first bytes, and whether they are animated (pure)."""
 
 import re
 import struct
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`demuxer` reads one that moves, and is empty for one that does not, or that FFmpeg cannot play (`moves`)."""
+    """`demuxer` reads an animated picture. It is empty for a still one and for an animation that FFmpeg cannot play
+    (`moves`).
+    """
 
     name: str
     demuxer: str = ""
@@ -35,7 +37,7 @@ _NEXT_PICTURE = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff")
 
 
 def picture(head: bytes) -> Picture | None:
-    """None for what is no picture."""
+    """Recognises a picture; None for other files."""
     if head.startswith((b"GIF87a", b"GIF89a")):
         return Picture("a GIF animation", "gif") if gif_moves(head) else Picture("a still picture (GIF)")
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -53,7 +55,7 @@ def picture(head: bytes) -> Picture | None:
 
 
 def gif_moves(head: bytes) -> bool:
-    """Whether a second picture follows the first, or must be presumed to: what is seen ends within the first."""
+    """Whether a second picture follows the first. Also true where `head` ends inside the first: the demuxer decides."""
     place = _after_colours(13, head[10:11])
     pictures = 0
     while place is not None and place < len(head):
@@ -74,14 +76,14 @@ def gif_moves(head: bytes) -> bool:
 
 
 def _after_colours(place: int, flags: bytes) -> int | None:
-    """Behind a colour table, where the flags say that there is one."""
+    """The position after a colour table, if the flags say that there is one; None where the flags are missing."""
     if not flags:
         return None
     return place + (3 << (flags[0] & 7) + 1 if flags[0] & 0x80 else 0)
 
 
 def _after_blocks(head: bytes, place: int) -> int | None:
-    """Behind a run of sub-blocks; None where it goes on beyond what is seen."""
+    """The position after a run of sub-blocks; None where it continues beyond `head`."""
     while place < len(head):
         size = head[place]
         place += 1 + size
@@ -91,7 +93,7 @@ def _after_blocks(head: bytes, place: int) -> int | None:
 
 
 def _png_moves(head: bytes) -> bool:
-    """An `acTL` chunk comes before the picture data."""
+    """Whether an `acTL` chunk comes before the picture data, as in an animated PNG."""
     place = 8
     while place + 8 <= len(head):
         size, kind = struct.unpack_from(">I4s", head, place)
@@ -104,7 +106,7 @@ def _png_moves(head: bytes) -> bool:
 
 
 def jpeg_moves(head: bytes) -> bool:
-    """Whether a second picture follows the end of the first at once. A photo may be followed by others of it (MPF: a
-    preview, the other eye, a gain map), and says so.
+    """Whether a second picture follows the first directly and the file is no MPF photo. MPF (CIPA DC-007) adds a
+    preview, the other eye or a gain map to a photo and declares it.
     """
     return _NEXT_PICTURE.search(head) is not None and b"MPF\0" not in head

@@ -1,1 +1,1 @@
-"""One decoded frame as the pictures that are kept of it: size, orientation, colour. Begin with `rescale`."""
+"""From one decoded frame to the pictures that are kept of it: size, orientation, colour. Begin with `rescale`."""

@@ -1,4 +1,4 @@
-"""What a frame's YUV means, and RGB from it (ITU-R BT.601, BT.709, BT.2020; ITU-T H.273 code points)."""
+"""How to interpret a frame's YUV, and its RGB (ITU-R BT.601, BT.709, BT.2020; ITU-T H.273 code points)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,12 +13,12 @@ from stream.events.transfer import shown_as_sdr
 
 _MATRICES: dict[int, Matrix] = {
     1: "bt709",
-    4: "bt601",  # FCC: within 0.01 of BT.601
+    4: "bt601",  # FCC: its coefficients differ by less than 0.01
     5: "bt601",
     6: "bt601",
     7: "bt709",  # SMPTE 240M: nearest
     9: "bt2020",
-    10: "bt2020",  # constant luminance: within what the other kind gives
+    10: "bt2020",  # constant luminance, read as the non-constant kind: near enough for samples (ADR 0031)
 }
 _BY_PRIMARIES: dict[int, Matrix] = {1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 7: "bt709", 9: "bt2020"}
 _RGB, _UNSPECIFIED, _YCGCO, _BT2020_CL = 0, 2, 8, 10
@@ -33,7 +33,7 @@ _RED_BLUE: dict[Matrix, tuple[float, float]] = {
 }
 _RGB_NAMES = (
     *("gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8"),
-    *("bayer", "xyz", "ya"),  # they become RGB first
+    *("bayer", "xyz", "ya"),  # swscale converts these to RGB first
 )
 _SD_BELOW_HEIGHT = 720
 _NAMES: dict[Matrix, str] = {"bt601": "BT.601", "bt709": "BT.709", "bt2020": "BT.2020"}
@@ -55,52 +55,56 @@ class Tagged(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How a frame's pixels read. `colour` is that of the planar YUV made of it: what is `foreign` becomes RGB first.
-    `told`: the scaler knows the tags as they are. `note` says in words what is shown in place of what is tagged.
+class ColourReading:
+    """How to interpret a frame's pixels. `colour` describes the planar YUV made from it; pixels of a `foreign` kind
+    become RGB first. `supported`: the scaler knows the frame's tags. `note` explains to a person where the colours
+    differ from the tags.
     """
 
     colour: Colour
     foreign: Foreign | None = None
     full_range: bool = False
-    told: bool = True
+    supported: bool = True
     note: str | None = None
 
 
-def reading_of(frame: Tagged, pix_fmt: str, *, dolby_vision: bool = False, rpu: bool = False) -> Reading:
-    """Without a tag, or with one that stands for nothing: BT.601 below 720 lines, BT.709 from there on.
+def reading_of(frame: Tagged, pix_fmt: str, *, dolby_vision: bool = False, rpu: bool = False) -> ColourReading:
+    """The interpretation of a frame. Without a usable tag: BT.601 below 720 lines, else BT.709.
 
-    `dolby_vision`: the base layer is that of profile 5, whatever its tags say; `rpu`: it comes with its metadata.
+    `dolby_vision`: the base layer is that of profile 5, whatever its tags say. `rpu`: the frame carries its metadata.
     """
     if dolby_vision and not is_rgb(pix_fmt):
-        return Reading(Colour(), "ipt-rpu" if rpu else "ipt", _is_full(int(frame.color_range), pix_fmt), told=False)
+        return ColourReading(
+            Colour(), "ipt-rpu" if rpu else "ipt", _is_full(int(frame.color_range), pix_fmt), supported=False
+        )
     tags = (int(frame.colorspace), int(frame.color_range), int(frame.color_trc), int(frame.color_primaries))
     return _reading(tags, is_sd=frame.height < _SD_BELOW_HEIGHT, pix_fmt=pix_fmt)
 
 
 def colour_of(frame: Tagged, pix_fmt: str) -> Colour:
-    """That of the planar YUV made of this frame."""
+    """The colour of the planar YUV made from this frame."""
     return reading_of(frame, pix_fmt).colour
 
 
 @lru_cache(maxsize=64)
-def _reading(tags: tuple[int, int, int, int], *, is_sd: bool, pix_fmt: str) -> Reading:
+def _reading(tags: tuple[int, int, int, int], *, is_sd: bool, pix_fmt: str) -> ColourReading:
     matrix, color_range, trc, primaries = tags
     if is_rgb(pix_fmt):
-        return Reading(Colour(matrix="bt709", transfer=_TRANSFERS.get(trc, "sdr")))
+        return ColourReading(Colour(matrix="bt709", transfer=_TRANSFERS.get(trc, "sdr")))
     full = _is_full(color_range, pix_fmt)
+    # Other range codes are not defined by H.273, and swscale refuses them.
     known = color_range in (0, 1, _FULL_RANGE)
     if matrix == _YCGCO or (matrix in (_ICTCP, _IPT_C2) and trc == _PQ):
         kind: Foreign = "ycgco" if matrix == _YCGCO else "ictcp" if matrix == _ICTCP else "ipt"
-        return Reading(Colour(), kind, full, told=False)
+        return ColourReading(Colour(), kind, full, supported=False)
     untagged: Matrix = "bt601" if is_sd else "bt709"
     if matrix in (_BY_PRIMARIES_NCL, _BY_PRIMARIES_CL):
         untagged = _BY_PRIMARIES.get(primaries, untagged)
     used = _MATRICES.get(matrix, untagged)
-    return Reading(
+    return ColourReading(
         Colour(matrix=used, full_range=full, transfer=_TRANSFERS.get(trc, "sdr")),
         full_range=full,
-        told=known and (matrix in (_RGB, _UNSPECIFIED) or (matrix in _MATRICES and matrix != _BT2020_CL)),
+        supported=known and (matrix in (_RGB, _UNSPECIFIED) or (matrix in _MATRICES and matrix != _BT2020_CL)),
         note=_note(matrix, used),
     )
 
@@ -108,15 +112,16 @@ def _reading(tags: tuple[int, int, int, int], *, is_sd: bool, pix_fmt: str) -> R
 def _note(matrix: int, used: Matrix) -> str | None:
     if matrix == _UNSPECIFIED or (matrix in _MATRICES and matrix != _BT2020_CL):
         return None
-    return f"its colours are tagged with matrix {matrix} of ITU-T H.273 and are read as {_NAMES[used]}: they may be off"
+    return f"colours are tagged with matrix {matrix} of ITU-T H.273 and are read as {_NAMES[used]}: they may be wrong"
 
 
 def _is_full(color_range: int, pix_fmt: str) -> bool:
+    # FFmpeg's older `yuvj` formats mean full range, even without a tag.
     return color_range == _FULL_RANGE or pix_fmt.startswith("yuvj")
 
 
 def is_rgb(pix_fmt: str) -> bool:
-    """Whether the decoder's pixels are RGB of some layout rather than luma and chroma."""
+    """Whether the decoder's pixels are RGB in some layout and not luma and chroma."""
     return pix_fmt.startswith(_RGB_NAMES)
 
 
@@ -126,7 +131,7 @@ def has_alpha(pix_fmt: str) -> bool:
 
 
 def yuv_to_rgb(planes: npt.NDArray[np.uint8], colour: Colour) -> npt.NDArray[np.uint8]:
-    """uint8 [3, h, w] full-resolution Y, Cb, Cr to uint8 [h, w, 3] RGB; PQ and HLG as an ordinary screen shows them."""
+    """uint8 [3, h, w] full-resolution Y, Cb, Cr to uint8 [h, w, 3] RGB. PQ and HLG become SDR (ADR 0008)."""
     coefficients, offset = _inverse(colour)
     pixels = planes.reshape(3, -1).astype(np.float32)
     rgb = coefficients @ pixels

@@ -1,9 +1,9 @@
-"""Pixels that are no Y'CbCr of the kinds samples are kept in, to RGB as an ordinary screen shows it (pure).
+"""Converts pixels whose colour model samples cannot store (not Y'CbCr) to SDR RGB (pure).
 
-YCgCo and ICtCp by ITU-T H.273 and BT.2100 (PQ). Dolby Vision profile 5 is IPT-PQ-c2: its planes are I, P, T of PQ-coded
-LMS. Streams that carry Dolby's metadata (RPU) code P and T as they are and mix 2 % of each cone's light into the
-others, as every such RPU says; without one P and T are at half scale, as H.273 scales ICtCp, and BT.2100's LMS is used.
-The RPU's reshaping curves are not applied.
+YCgCo and ICtCp follow ITU-T H.273 and BT.2100 (PQ). Dolby Vision profile 5 is IPT-PQ-c2: its planes are I, P, T of
+PQ-coded LMS. Streams with Dolby's metadata (RPU) code P and T at full scale and mix 2 % of each cone's light into the
+others, as every such RPU states. Without an RPU, P and T have half scale, as H.273 scales ICtCp, and the LMS is that of
+BT.2100. The RPU's reshaping curves are not applied.
 """
 
 from typing import Any, Literal
@@ -34,18 +34,18 @@ _PQ_KINDS: dict[str, tuple[_Matrix, _Matrix]] = {
     "ipt": (np.linalg.inv(_LMS_TO_IPT) @ _HALF_CHROMA, np.linalg.inv(_RGB_TO_LMS)),
     "ipt-rpu": (np.linalg.inv(_LMS_TO_IPT), _CONES_TO_RGB @ np.linalg.inv(_CROSSTALK)),
 }
-"""To PQ-coded LMS, and from its light to BT.2020's."""
+"""For each kind: the matrix to PQ-coded LMS, and the matrix from linear LMS to linear BT.2020 RGB."""
 
 
 def foreign_to_rgb(planes: npt.NDArray[np.uint16], kind: Foreign, *, full_range: bool) -> npt.NDArray[np.uint8]:
-    """uint16 [3, h, w], the code values of 8 bits times 256, to uint8 [h, w, 3] RGB."""
+    """uint16 [3, h, w] with 8-bit code values times 256, to uint8 [h, w, 3] RGB."""
     signal = _normalised(planes.astype(np.float32) / np.float32(256), full_range=full_range)
     rgb = _ycgco(signal) if kind == "ycgco" else _perceptual(signal, kind)
     return np.ascontiguousarray(np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
 
 
 def _normalised(codes: npt.NDArray[np.float32], *, full_range: bool) -> npt.NDArray[np.float32]:
-    """[h, w, 3]: the first of 0..1, the others of -0.5..0.5."""
+    """[h, w, 3]: the first channel in 0..1, the others in -0.5..0.5."""
     black, luma, chroma = (0.0, 255.0, 255.0) if full_range else (16.0, 219.0, 224.0)
     return np.stack([(codes[0] - black) / luma, (codes[1] - 128) / chroma, (codes[2] - 128) / chroma], axis=-1)
 

@@ -1,4 +1,4 @@
-"""Sizes: what a viewer sees, and what a sample keeps of it (pure)."""
+"""Sizes of what a viewer sees, and of the sample that is kept (pure)."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ MAX_JUMP_SAMPLES = 16
 _DENSE_BYTES = DENSE_TICKS * DENSE_HEIGHT * DENSE_WIDTH * 3
 _HEADER_BYTES = 64 * 1024
 MAX_SAMPLE_PIXELS = (MAX_FRAMES_BYTES - _DENSE_BYTES - _HEADER_BYTES) * 2 // 3 // (MAX_GRID_SAMPLES + MAX_JUMP_SAMPLES)
-"""So that the fullest record stays under `MAX_FRAMES_BYTES` (a 4:2:0 picture has 1.5 bytes a pixel)."""
+"""The fullest record then stays under `MAX_FRAMES_BYTES` (a 4:2:0 picture has 1.5 bytes per pixel)."""
 
 
 _SAME_SHAPE = 0.01
-"""Aspect ratios this near are one: even sides and whole pixels give no closer."""
+"""Aspect ratios that differ by less are equal: rounding to even sides and whole pixels is no more exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight ways a coded picture lies: first its axes are swapped, then each direction is turned round."""
+    """One of the eight orientations of a coded picture: first its axes are swapped, then each direction is flipped."""
 
     transposed: bool = False
     flip_x: bool = False
@@ -32,7 +32,9 @@ class Orientation:
 
     @classmethod
     def of_matrix(cls, matrix: bytes) -> "Orientation":
-        """The nearest to a display matrix as FFmpeg keeps it (ISO/IEC 14496-12, 8.3.2: x' = ax + cy, y' = bx + dy)."""
+        """The orientation nearest to a display matrix in FFmpeg's layout (ISO/IEC 14496-12, 8.3.2: x' = ax + cy,
+        y' = bx + dy).
+        """
         a, b, _, c, d = np.frombuffer(matrix, np.int32, 5).tolist()
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
@@ -44,7 +46,7 @@ class Orientation:
 
     @property
     def rotation(self) -> int:
-        """Clockwise degrees, before the picture is mirrored left to right where it is."""
+        """Clockwise degrees, applied before the picture is mirrored left to right."""
         flip_x = self.flip_x ^ self.mirrored
         return (90 if flip_x else 270) if self.transposed else (180 if flip_x else 0)
 
@@ -55,18 +57,18 @@ class Orientation:
         return cls(turned % 2 == 1, (turned in (1, 2)) ^ mirrored, turned in (2, 3))
 
     def turned(self, size: tuple[int, int]) -> tuple[int, int]:
-        """A (width, height), coded to shown or back."""
+        """A (width, height) converted from coded to shown, or back."""
         return (size[1], size[0]) if self.transposed else size
 
     def shown(self, plane: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """[height, width, …] as it is shown; a view."""
+        """[height, width, …] in display orientation; a view."""
         turned = np.swapaxes(plane, 0, 1) if self.transposed else plane
         return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a picture lies in a sample or dense view, in pixels."""
+    """The place of a picture in a sample or dense view, in pixels."""
 
     left: int
     top: int
@@ -75,8 +77,8 @@ class Box:
 
 
 def fitted(shown: tuple[int, int], canvas: tuple[int, int], canvas_shape: tuple[int, int], *, step: int) -> Box:
-    """A picture of the shape `shown` inside `canvas` pixels that stand for `canvas_shape`: as large as it fits, in the
-    middle, at multiples of `step`. The whole canvas where the shapes are the same.
+    """Fits a picture of the shape `shown` into `canvas` pixels that represent `canvas_shape`: as large as possible,
+    centred, at multiples of `step`. The whole canvas where the shapes are equal.
     """
     across, down = shown[0] / canvas_shape[0], shown[1] / canvas_shape[1]
     if abs(across / down - 1) <= _SAME_SHAPE:
@@ -97,9 +99,9 @@ def display_size(width: int, height: int, aspect: Fraction | float | None, rotat
 
 
 def sample_size(coded: tuple[int, int], display: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """Even (width, height) in the shape of `display`, short side at most `short_side`, no larger than `coded`.
+    """Even (width, height) in the shape of `display`; short side at most `short_side`, no side larger than `coded`.
 
-    Both pairs are given in display orientation.
+    Both pairs are in display orientation.
     """
     width, height = display
     scale = min(1.0, short_side / min(display), coded[0] / width, coded[1] / height)

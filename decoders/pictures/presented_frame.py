@@ -1,4 +1,4 @@
-"""A decoded frame at its place in asset time. Its pictures are made when asked for, once."""
+"""A decoded frame at its place in asset time. It makes each of its pictures once, on the first request."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from stream.events.frames import Colour
 
 @dataclass(slots=True)
 class PresentedFrame:
-    """What `decoders.sampling.cells.Shown` asks of a frame."""
+    """Implements `decoders.sampling.cells.Shown`."""
 
     time_ns: int
     end_ns: int

@@ -1,7 +1,7 @@
-"""Decoded frames to samples and dense pictures: one swscale context per output, orientation in numpy on small planes.
+"""Decoded frames to samples and dense pictures. One swscale context per output; numpy orients the small planes.
 
-Nothing is taken from the stream that a frame says itself: size, pixel aspect, orientation, colour and fields may change
-at any picture. Samples of a cell have one size; a picture of another shape lies in its middle, on black.
+What a frame states itself overrides the stream: size, pixel aspect, orientation, colour and fields may change at any
+picture (ADR 0031). All samples of a cell have one size; a picture of another shape lies in the middle, on black.
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from decoders.memory import raise_if_out_of_memory
-from decoders.pictures.colour import Reading, is_rgb, reading_of, yuv_to_rgb
+from decoders.pictures.colour import ColourReading, is_rgb, reading_of, yuv_to_rgb
 from decoders.pictures.foreign import foreign_to_rgb
 from decoders.pictures.geometry import Box, Orientation, display_size, fitted, sample_size
 from decoders.pictures.shape import PixelAspect, Preparation
@@ -26,9 +26,9 @@ Planes = npt.NDArray[np.uint8]
 
 
 class Rescaler:
-    """Makes the two pictures decode yields of a frame. Keeps the source's matrix and range in samples.
+    """Makes the two pictures that decoding yields for a frame. Samples keep the source's matrix and range.
 
-    `aspect_varies` is set by who sees the decoder state another pixel aspect than the first picture's. Raises
+    The caller sets `aspect_varies` when the decoder states another pixel aspect than that of the first picture. Raises
     `BadMedia` (`unsupported_pixels`) for pixels that FFmpeg does not convert.
     """
 
@@ -48,8 +48,8 @@ class Rescaler:
         self.aspect_varies = False
 
     def orientation(self, frame: av.VideoFrame) -> Orientation:
-        """Of frames in their order, each: what one states itself, as FFmpeg brings container and SEI together, else
-        what was stated before it since the last key frame, else what the first picture states.
+        """The orientation of the next frame; call it for frames in order. It is what the frame states (FFmpeg combines
+        container and SEI), else what an earlier frame stated since the last key frame, else that of the first picture.
         """
         stated = stated_orientation(frame)
         if stated is not None or frame.key_frame:
@@ -60,7 +60,7 @@ class Rescaler:
         return self._reading(frame).colour
 
     def sample(self, frame: av.VideoFrame, orientation: Orientation | None = None) -> bytes:
-        """Planar 4:2:0 uint8 of `width` x `height`: Y, U, V. Oriented as planned unless told otherwise."""
+        """Planar 4:2:0 uint8 of `width` x `height`: Y, U, V. `orientation` defaults to the planned one."""
         reading, orientation = self._reading(frame), orientation or self._orientation
         box = self._box(frame, orientation, (self.width, self.height), step=2)
         size = orientation.turned((box.width, box.height))
@@ -71,8 +71,8 @@ class Rescaler:
         return b"".join(plane.tobytes() for plane in planes)
 
     def dense(self, frame: av.VideoFrame, orientation: Orientation | None = None) -> Planes:
-        """uint8 [27, 48, 3] RGB. Of an interlaced frame one field: both would show a cut that lies between them as
-        half of each shot.
+        """uint8 [27, 48, 3] RGB. An interlaced frame gives one field: with a cut between its fields, both would show
+        half of each shot (ADR 0009).
         """
         reading, orientation = self._reading(frame), orientation or self._orientation
         box = self._box(frame, orientation, (DENSE_WIDTH, DENSE_HEIGHT), step=1)
@@ -90,7 +90,7 @@ class Rescaler:
         canvas[box.top : box.top + box.height, box.left : box.left + box.width] = shown
         return canvas
 
-    def _reading(self, frame: av.VideoFrame) -> Reading:
+    def _reading(self, frame: av.VideoFrame) -> ColourReading:
         if self._media.dolby_vision is None:
             return reading_of(frame, frame.format.name)
         rpu = "DOVI_METADATA" in (_side_data(frame) or ())
@@ -107,18 +107,23 @@ class Rescaler:
         return _placed(size, aspect, orientation.rotation, self._display, canvas, step)
 
     def _is_as_planned(self, frame: av.VideoFrame) -> bool:
-        """The container's cropping is about pictures of the size that it states."""
+        """Whether the frame has the planned size. The container's cropping only applies to pictures of that size."""
         return (frame.width, frame.height) == (self._media.width, self._media.height)
 
     def _small(
-        self, reformatter: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], pix_fmt: str, reading: Reading
+        self,
+        reformatter: VideoReformatter,
+        frame: av.VideoFrame,
+        size: tuple[int, int],
+        pix_fmt: str,
+        reading: ColourReading,
     ) -> av.VideoFrame:
         if reading.foreign is not None:
             rgb = av.VideoFrame.from_ndarray(self._foreign(frame, size, reading), format="rgb24")
             return _scaled(reformatter, rgb, size, pix_fmt, reading)
         return _scaled(reformatter, self._prepared(frame), size, pix_fmt, reading)
 
-    def _foreign(self, frame: av.VideoFrame, size: tuple[int, int], reading: Reading) -> Planes:
+    def _foreign(self, frame: av.VideoFrame, size: tuple[int, int], reading: ColourReading) -> Planes:
         assert reading.foreign is not None
         small = _scaled(self._to_rgb, self._prepared(frame), size, "yuv444p16le", reading)
         planes = np.stack([_plane(plane, 2).view(np.uint16) for plane in small.planes])
@@ -130,27 +135,29 @@ class Rescaler:
 
 
 def cropped(media: Media) -> tuple[int, int]:
-    """(width, height) of a coded picture without what the container takes off."""
+    """(width, height) of a coded picture after the container's cropping."""
     top, bottom, left, right = media.crop
     return media.width - left - right, media.height - top - bottom
 
 
 def stated_orientation(frame: av.VideoFrame) -> Orientation | None:
-    """By the container, for every frame, or by the coded picture, whose SEI FFmpeg gives with its own frame only."""
+    """The orientation that the frame states, or None. The container's comes with every frame; an SEI message comes only
+    with its own frame.
+    """
     side_data = _side_data(frame)
     if side_data is None:
         return Orientation.of(-frame.rotation, mirrored=False) if frame.rotation else None
-    if not len(side_data):  # as of nearly all frames; to look for a name costs ten times as much
+    if not len(side_data):  # true for nearly all frames; a lookup by name costs ten times as much
         return None
     return Orientation.of_matrix(bytes(side_data["DISPLAYMATRIX"])) if "DISPLAYMATRIX" in side_data else None
 
 
 def _side_data(frame: av.VideoFrame) -> SideDataContainer | None:
-    """None where there is a kind that PyAV does not know, such as EXIF: it reads none of them then. Not
-    `frame.side_data`, which makes a cycle: the frame's pixels would stay until the garbage collector comes.
+    """The frame's side data. None where it has a kind that PyAV does not know, such as EXIF: PyAV then reads none. Not
+    `frame.side_data`, which makes a reference cycle: the pixels would stay until the garbage collector runs.
     """
     try:
-        return SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves out what it is made of
+        return SideDataContainer(frame)  # type: ignore[call-arg]  # the stub omits the constructor's argument
     except ValueError:
         return None
 
@@ -168,7 +175,7 @@ def _placed(
 
 
 def _on_black(planes: list[Planes], box: Box, size: tuple[int, int], colour: Colour) -> list[Planes]:
-    """4:2:0 planes of the box's size on a black canvas."""
+    """Lays 4:2:0 planes of the box's size on a black canvas of `size`."""
     laid = []
     for plane, step, black in zip(planes, (1, 2, 2), (0 if colour.full_range else 16, 128, 128), strict=True):
         canvas = np.full((size[1] // step, size[0] // step), black, np.uint8)
@@ -179,14 +186,14 @@ def _on_black(planes: list[Planes], box: Box, size: tuple[int, int], colour: Col
 
 
 def _scaled(
-    reformatter: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], pix_fmt: str, reading: Reading
+    reformatter: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], pix_fmt: str, reading: ColourReading
 ) -> av.VideoFrame:
-    """Only scaled: matrix and range stay, except that RGB becomes BT.709."""
+    """Scales a frame. Matrix and range stay, but RGB becomes BT.709. Raises `BadMedia` `unsupported_pixels`."""
     tags: dict[str, Colorspace | ColorRange] = {}
     if is_rgb(frame.format.name):
         tags = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
-    elif not reading.told:
-        # Tags that swscale does not know: it is told any, the same on both sides, so that it changes nothing.
+    elif not reading.supported:
+        # swscale does not know these tags. It gets the same known tags on both sides, so it converts no colour.
         span = ColorRange.JPEG if reading.full_range else ColorRange.MPEG
         tags = {"src_colorspace": Colorspace.ITU709, "dst_colorspace": Colorspace.ITU709}
         tags |= {"src_color_range": span, "dst_color_range": span}

@@ -1,4 +1,4 @@
-"""What is done to a frame before it is scaled, and its own pixel aspect: both by small FFmpeg filter graphs."""
+"""Prepares a frame before it is scaled, and reads its own pixel aspect, both with small FFmpeg filter graphs."""
 
 from fractions import Fraction
 
@@ -12,21 +12,21 @@ from stream.errors import BadMedia
 from stream.events.media import Crop
 
 _ANY_TIME_BASE = Fraction(1, 1000)
-"""The filter needs one, pictures do not; frames that a decoder releases at its end have none."""
+"""The filter needs a time base. Pictures do not depend on it, and the frames at a decoder's end have none."""
 _ANY_LIGHT = "color_primaries=bt709:color_trc=bt709"
-"""Converters refuse codes that they do not know, though these change nothing where both sides have the same."""
+"""Converters refuse unknown codes. Equal codes on both sides change nothing, so these replace the frame's own."""
 _NO_CROP = (0, 0, 0, 0)
 _FULL_RANGE = 2
 _Step = tuple[str, str]
 
 
 class Preparation:
-    """Crops, takes one field of an interlaced frame, and lays transparent pixels over black. Others come back as they
-    are; cropping and fields are stride arithmetic, no pixel is copied.
+    """Crops, takes one field of an interlaced frame (ADR 0009), and lays transparent pixels over black. Other frames
+    stay as they are. Cropping and fields are stride arithmetic; no pixel is copied.
 
-    An interlaced frame holds two moments, half a frame apart. Scaled as one picture they leave a ghost and, where 2
-    lines become 1 only nearly, a comb; 4:2:0 chroma lines belong to one field each and bleed into the other's. Samples
-    need 256 lines, so a field (the top one) has enough of them.
+    An interlaced frame holds two moments, half a frame apart. Scaled as one picture, they leave a ghost, and also a
+    comb where the scale is not exactly 2 lines to 1. Each 4:2:0 chroma line belongs to one field and bleeds into the
+    other. A sample needs 256 lines, so one field (the top one) has enough.
     """
 
     def __init__(self) -> None:
@@ -50,17 +50,19 @@ class Preparation:
             self._graph = None
             raise_if_out_of_memory(error)
             raise BadMedia(
-                f"its pictures ({name}, {frame.width} x {frame.height}) cannot be cropped, split into fields or laid "
-                "over black; transcode it, for example to H.264, and publish it again",
+                f"pictures ({name}, {frame.width} x {frame.height}) cannot be cropped, split into fields or laid "
+                "over black; transcode the file, for example to H.264, and publish it again",
                 code="unsupported_pixels",
             ) from None
 
 
 class PixelAspect:
-    """The pixel aspect that a frame states itself, which PyAV does not offer: told by the width of a scaled picture."""
+    """The pixel aspect that a frame states itself. PyAV does not offer it, so the width of a
+    scaled picture shows it.
+    """
 
     NEAR = 0.004
-    """Nearer ones are the same."""
+    """Aspects that differ by less are equal."""
     _UNIT = 1024
     _SIDE = 16
 
@@ -86,7 +88,7 @@ class PixelAspect:
         wide = f"clip(round(sar*{self._UNIT}),2,{16 * self._UNIT})"
         return [
             ("crop", f"{width}:{height}:0:0"),
-            ("setparams", f"colorspace=bt709:range=tv:{_ANY_LIGHT}"),  # whatever it says, which swscale may not know
+            ("setparams", f"colorspace=bt709:range=tv:{_ANY_LIGHT}"),  # replaces tags that swscale may not know
             ("scale", f"w='{wide}':h={self._SIDE}:eval=frame:flags=neighbor"),
         ]
 

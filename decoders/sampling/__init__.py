@@ -1,1 +1,1 @@
-"""From frames in order to cells: which of them are kept. Pure. Begin with `cells`."""
+"""From frames in display order to cells: chooses the frames that are kept. Pure. Begin with `cells`."""

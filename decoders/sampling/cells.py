@@ -1,4 +1,4 @@
-"""What a cell is made of, and the frames that it is made from (pure)."""
+"""The parts of a cell, and the frames that it is made from (pure)."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,7 +13,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 class Shown(Protocol):
-    """A decoded frame at its place in asset time. `end_ns` is where its own duration ends."""
+    """A decoded frame at its place in asset time. Its own duration ends at `end_ns`."""
 
     @property
     def time_ns(self) -> int: ...
@@ -26,17 +26,17 @@ class Shown(Protocol):
 
     def colour(self) -> Colour: ...
     def sample(self) -> bytes:
-        """Planar 4:2:0 of the cell's sample size. May be asked again and again, the work is done once."""
+        """Planar 4:2:0 of the cell's sample size. Repeated calls do the work once."""
 
     def dense(self) -> Picture:
-        """uint8 [27, 48, 3]. As `sample`."""
+        """uint8 [27, 48, 3] RGB. Repeated calls do the work once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A segment as it was decoded. `missing`: nothing of it could be decoded, or the decoder refused more of its
-    packets than it has frames: what is left of such a cell stands for nothing. `colour` is None where nothing was
-    shown. The dense view is uint8 [ticks, 27, 48, 3] RGB with the time of each row; profile `fast` has none.
+    """A decoded segment. `missing`: none of it could be decoded, or the decoder refused more packets of it than it has
+    frames, so the rest does not represent the cell. `colour` is None where nothing was shown. The dense view is uint8
+    [ticks, 27, 48, 3] RGB with the time of each row; profile `fast` has none.
     """
 
     segment: int
@@ -50,7 +50,7 @@ class Cell:
 
 @dataclass(slots=True)
 class CellSamples:
-    """The samples of a cell in the making, and whether what they show is damaged."""
+    """Collects the samples of a cell, and whether they show damage."""
 
     segment: int
     start_ns: int
@@ -64,11 +64,11 @@ class CellSamples:
         return cls(segment, *segment_range(segment, duration_ns))
 
     def kept(self, frame: Shown, time_ns: int, kind: Kind) -> Sample:
-        """`frame` as a sample. Its colour is the cell's unless it has one of its own."""
+        """`frame` as a sample. It states its colour only where that differs from the cell's."""
         own = frame.colour()
         self.colour = self.colour or own
         return Sample(time_ns, frame.pts, kind, frame.sample(), None if own == self.colour else own)
 
     def cell(self, *, missing: bool) -> Cell:
-        """Without a dense view."""
+        """The cell, without a dense view."""
         return Cell(self.segment, tuple(self.samples), self.colour, self.damaged, missing)

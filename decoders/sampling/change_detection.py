@@ -1,4 +1,4 @@
-"""Where a cell needs a sample beside the grid (pure): after jumps and at the end of fades, from dense ticks alone."""
+"""Where a cell needs a sample beside the grid (pure): after jumps and at the end of fades, from dense ticks only."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from decoders.pictures.geometry import MAX_JUMP_SAMPLES
 Picture = npt.NDArray[np.uint8]
 
 MIN_CHANGE = 4.0
-"""Grey levels of mean absolute difference between two ticks below which nothing is a jump."""
+"""Mean absolute difference of two ticks in grey levels. A smaller change is never a jump."""
 CHANGE_OVER_RECENT = 2.5
 RECENT_TICKS = 12
 MIN_DISTANCE_TICKS = 5
@@ -23,17 +23,17 @@ STILL_TICKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """`tick` shows the first frame after the change; `change` is its strength."""
+    """`tick` shows the first frame after the change; `change` is its strength in grey levels."""
 
     tick: int
     change: float
 
 
 class ChangeDetector:
-    """Feed every tick's change in order; says at once which ticks may matter, so their frame can be kept.
+    """Takes the change of every tick in order. Reports immediately which ticks may matter, so that their frame is kept.
 
-    A change is large when it exceeds `MIN_CHANGE` and stands out of the last `RECENT_TICKS`. Of changes closer than
-    `MIN_DISTANCE_TICKS` the strongest remains.
+    A change is a jump when it reaches `MIN_CHANGE` and is well above the last `RECENT_TICKS`. Among changes closer than
+    `MIN_DISTANCE_TICKS`, the strongest remains.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class ChangeDetector:
         self._group_start: int | None = None
 
     def recent(self, change: float) -> None:
-        """A tick of the context before the cell."""
+        """Takes the change of a tick in the context before the cell."""
         self._recent.append(change)
 
     def is_jump(self, tick: int, change: float) -> bool:
-        """Whether `tick` is now among `jumps`; a weaker close one may have left for it."""
+        """Whether `tick` is now in `jumps`. It may have replaced a weaker one that is close."""
         usual = sum(self._recent) / len(self._recent) if self._recent else 0.0
         self._recent.append(change)
         if change < MIN_CHANGE or change < CHANGE_OVER_RECENT * usual:
@@ -64,8 +64,8 @@ class ChangeDetector:
 
 
 class SettleDetector:
-    """Finds where a gradual change has arrived: twin comparison (Zhang, Kankanhalli and Smoliar 1993), with the last
-    settled picture in place of the last frame. Feed every tick of a cell and of the context before it.
+    """Finds the end of a gradual change: twin comparison (Zhang, Kankanhalli and Smoliar 1993), against the last
+    settled picture instead of the last frame. Takes every tick of a cell and of the context before it.
 
     Pictures in steady motion never settle, so such footage gets no samples of this kind.
     """
@@ -75,12 +75,14 @@ class SettleDetector:
         self._still = 0
 
     def jumped(self, picture: Picture) -> None:
-        """What follows is compared with the picture after the jump, which has a sample already."""
+        """Compares later pictures with this one, the first after a jump: it already has a sample."""
         self._settled, self._still = picture, 0
 
     def arrival(self, picture: Picture, change: float) -> float:
-        """How far the picture has settled from the last settled one; 0 where it has not, or not far enough."""
-        if self._settled is None:  # how the first one changed depends on where decoding began
+        """The distance (grey levels) of a newly settled picture from the last settled one; 0 where it has not settled
+        or is too near.
+        """
+        if self._settled is None:  # its change depends on where decoding began, and results must not
             self._settled = picture
             return 0.0
         self._still = self._still + 1 if change < STILL_CHANGE else 0
@@ -97,9 +99,10 @@ def difference(before: Picture, after: Picture) -> float:
 
 
 def needed(start: int, end: int, jumps: Sequence[Jump], grid_ticks: Sequence[float]) -> list[int]:
-    """Ticks to sample so that every stretch between jumps of [start, end) has a sample, the grid's or one of these.
+    """Ticks to sample, so that every stretch between jumps in [start, end) has a sample from the grid or from this
+    list.
 
-    At most `MAX_JUMP_SAMPLES`, those after the strongest changes; the cell's own start counts as the weakest.
+    At most `MAX_JUMP_SAMPLES`, after the strongest changes. The cell's own start counts as the weakest change.
     """
     bounds = [Jump(start, 0.0), *(jump for jump in jumps if jump.tick > start)]
     ends = [*(jump.tick for jump in bounds[1:]), end]

@@ -1,7 +1,7 @@
-"""Profile `full`: grid samples, jump samples and the dense view from a stream of frames, one pass, no look back (pure).
+"""Profile `full`: grid samples, jump samples and the dense view from a stream of frames, in one pass (pure).
 
-A frame is on display from its own time until the next one's, the last until the asset ends. What a cell holds depends
-on which frame is on display at fixed positions of the asset's time, so it is the same whichever span it is part of.
+A frame is on display from its own time to the time of the next frame, the last one until the asset ends. A cell depends
+only on the frames on display at fixed positions of asset time. So it is the same in every span that includes it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from stream.events.grid import (
 )
 
 DAMAGE_REACH_NS = SECOND_NS // 2
-"""Reordering puts the last whole picture before a hole a little later than the first hurt one."""
+"""Reordering can place the last whole picture before a hole a little later than the first damaged one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(slots=True)
 class _Presence:
-    """What was on display in a cell, and what the decoder refused of it."""
+    """What was on display in a cell, and how many of its packets the decoder refused."""
 
     own_frames: int = 0
     refused: int = 0
@@ -45,8 +45,8 @@ class _Presence:
     last_frame_ns: int = -1
 
     def is_empty(self, start_ns: int, end_ns: int, errors_ns: Sequence[int], *, broken_off: bool) -> bool:
-        """Whether nothing was on display although something should have been. A picture that stays is no loss, unless
-        damage is close before: it may have taken what should have followed.
+        """Whether nothing was on display although something should have been. A picture that stays on display is no
+        loss, unless there is damage close before it: that may have removed the pictures that follow.
         """
         lost = any(self.last_frame_ns - DAMAGE_REACH_NS < time_ns < end_ns for time_ns in errors_ns)
         cut_off = broken_off and end_ns - self.held_until_ns > SECOND_NS
@@ -54,7 +54,7 @@ class _Presence:
 
 
 class _JumpSamples:
-    """Which ticks of a cell may need a sample beside the grid, with their frames."""
+    """The ticks of a cell that may need a sample beside the grid, with those samples."""
 
     def __init__(self, first_tick: int) -> None:
         self._first = first_tick
@@ -69,11 +69,11 @@ class _JumpSamples:
         self._changes.recent(change)
 
     def settles(self, frame: Shown, change: float) -> float:
-        """How far the picture has settled from the last settled one. Asked for every tick, once."""
+        """See `SettleDetector.arrival`. Call it exactly once for every tick."""
         return self._settling.arrival(frame.dense(), change)
 
     def ticked(self, tick: int, frame: Shown, change: float, arrived: float) -> bool:
-        """Whether the frame may be needed: it is then to be handed to `keep`."""
+        """Whether the frame may be needed. The caller then passes its sample to `keep`."""
         jumped = self._changes.is_jump(tick, change)
         if jumped:
             self._settling.jumped(frame.dense())
@@ -87,7 +87,7 @@ class _JumpSamples:
         self._candidates = {at: sample for at, sample in self._candidates.items() if at in kept}
 
     def chosen(self, start_ns: int, end_ns: int) -> Iterator[Sample]:
-        """So that every stretch between changes has a sample, the grid's or one of these."""
+        """The samples that give every stretch between changes a sample, where the grid has none."""
         first, last = start_ns // TICK_NS, -(-end_ns // TICK_NS)
         jumps = sorted([*self._changes.jumps, *self._arrivals], key=lambda jump: jump.tick)
         stop = max(last, *(jump.tick + 1 for jump in jumps), 0)
@@ -98,7 +98,7 @@ class _JumpSamples:
 
 
 class _FullCell:
-    """A cell in the making."""
+    """Builds one cell."""
 
     def __init__(self, segment: int, duration_ns: int) -> None:
         self._kept = CellSamples.of(segment, duration_ns)
@@ -127,19 +127,21 @@ class _FullCell:
         self._presence.refused += 1
 
     def ticked(self, tick: int, frame: Shown, change: float) -> None:
-        """A tick at or before the cell's end shows `frame`, `change` grey levels away from the tick before."""
+        """Takes a tick at or before the cell's end: it shows `frame`, which differs by `change` grey levels from the
+        tick before.
+        """
         if tick < self._first:
             self._jumps.before(frame, change)
             return
         arrived = self._jumps.settles(frame, change)
-        # A frame that goes on display just before the cell's end is first seen by the tick at or after it.
+        # The tick at or after the cell's end is the first to see a frame that goes on display just before that end.
         late = tick * TICK_NS >= self.end_ns
         time_ns = max(frame.time_ns, self.start_ns) if late else tick * TICK_NS
         if time_ns < self.end_ns and self._jumps.ticked(tick, frame, change, 0.0 if late else arrived):
             self._jumps.keep(tick, self._kept.kept(frame, time_ns, "jump"))
 
     def finish(self, rows: Sequence[Row] | None, errors_ns: Sequence[int], *, broken_off: bool) -> Cell:
-        """With jump samples and dense rows. `broken_off`: no frame is left although there should be more."""
+        """The cell, with jump samples and dense rows. `broken_off`: no frame is left although there should be more."""
         kept, presence = self._kept, self._presence
         kept.damaged |= any(self.start_ns <= time_ns < self.end_ns for time_ns in errors_ns)
         empty = presence.is_empty(self.start_ns, self.end_ns, errors_ns, broken_off=broken_off)
@@ -157,13 +159,13 @@ class _FullCell:
 
 
 class FullSampler:
-    """Profile `full`: push frames in display order, take cells as they are complete, then `finish`.
+    """Profile `full`: push frames in display order, take cells when they are complete, then call `finish`.
 
     The first frame pushed must be on display at `needs_from_ns`, or be the asset's first.
     """
 
     def __init__(self, first_segment: int, end_segment: int, duration_ns: int, last_ns: int = 0) -> None:
-        """`last_ns`: when the asset's last frame goes on display; 0 where that is not known."""
+        """`last_ns`: asset time when the last frame goes on display; 0 where it is unknown."""
         self._duration_ns = duration_ns
         self._last_ns = last_ns
         self._cells = [_FullCell(segment, duration_ns) for segment in range(first_segment, end_segment)]
@@ -179,14 +181,16 @@ class FullSampler:
         return not self._cells
 
     def error_at(self, time_ns: int) -> None:
-        """A packet shown at this time was refused or lost."""
+        """Notes that a packet with this time was refused or lost."""
         self._errors_ns.append(time_ns)
         for cell in self._cells:
             if cell.start_ns <= time_ns < cell.end_ns:
                 cell.refused()
 
     def push(self, frame: Shown) -> Iterator[Cell]:
-        """Frames that do not advance in time are dropped, as no viewer would see them."""
+        """Takes the next frame and yields the cells that it completes. Drops a frame that does not advance in time: no
+        viewer would see it.
+        """
         if self._current is not None:
             if frame.time_ns <= self._current.time_ns:
                 return
@@ -198,7 +202,7 @@ class FullSampler:
             yield self._complete(broken_off=False)
 
     def finish(self) -> Iterator[Cell]:
-        """No frame is left: the last one stays on display, and its row is repeated past the asset's end."""
+        """Yields the remaining cells. The last frame stays on display; its row repeats beyond the asset's end."""
         if self._current is not None:
             self._show(self._current, max(self._duration_ns, self._current.time_ns + 1, self._end_tick * TICK_NS))
         shown_ns = -1 if self._current is None else self._current.time_ns

@@ -1,1 +1,1 @@
-"""The decode children: the pool, what a child may do, and how both sides talk. Begin with `pool`."""
+"""The decode child processes: the pool, what a child may do, and the messages between both sides. Begin with `pool`."""

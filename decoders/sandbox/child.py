@@ -1,7 +1,8 @@
-"""The decode child: a fresh interpreter that decodes for `decoders.sandbox.pool` what its parent opens. No torch in it.
+"""The decode child: a fresh interpreter that decodes for `decoders.sandbox.pool` what its parent opens. Imports no
+torch.
 
-Messages are JSON, so a child that a hostile file took over cannot make its parent run anything. Pixels go through a
-slab of memory that belongs to the parent. What else it may do: `decoders.sandbox.confinement`.
+Messages are JSON, so a child that a hostile file took over cannot make its parent run code. Pixels go through a slab of
+shared memory that belongs to the parent. `decoders.sandbox.confinement` limits what else the child may do.
 """
 
 import importlib
@@ -30,12 +31,12 @@ SLOT_BYTES = MAX_FRAMES_BYTES
 
 
 class _Stopped(Exception):
-    """The parent no longer wants the rest of the span."""
+    """The parent does not need the rest of the span."""
 
 
 def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> None:
-    """Serve requests until the parent goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    """Serves requests until the parent goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     messages = Messages(socket.socket(fileno=control_fd))
     channel = SourceChannel(socket.socket(fileno=source_fd))
     setup = messages.receive()
@@ -43,6 +44,7 @@ def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> Non
     module, _, name = setup["decoder"].partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), name)()
     slab = mmap.mmap(slab_fd, SLOTS * SLOT_BYTES)
+    # After all imports, since they open files; before the thread, since Landlock restricts only the thread that asks.
     held = confine(setup["memory_bytes"], module.partition(".")[0])
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     child = _Child(messages, slab, channel, decoder)
@@ -71,7 +73,7 @@ class _Child:
             request = self._messages.receive()
             action = actions.get(request["do"])
             if action is None:
-                continue  # "free" and "stop" that crossed with the end of a span
+                continue  # a "free" or "stop" that the parent sent before it saw the end of the span
             answer = self._answer(action, request)
             self.send(answer)
             if answer.get("spent"):
@@ -86,9 +88,9 @@ class _Child:
             return _error(type(error).__name__, error.code, error.message, error.segments)
         except MemoryError:
             self._channel.forget()
-            message = "decoding needs more memory than is allowed; the file claims more than it can be"
+            message = "decoding needs more memory than is allowed; the file probably claims impossible sizes"
             return _error("BadMedia", "decoder_out_of_memory", message, ()) | {"spent": True}
-        except Exception as error:  # noqa: BLE001 - a defect of the decoder; only where and what, never content
+        except Exception as error:  # noqa: BLE001 - a defect of the decoder; names type and place, never content
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
             return _error("", "unexpected_error", f"{type(error).__name__} in {place}", ())
@@ -124,7 +126,7 @@ class _Child:
         return {"kind": "done"}
 
     def _wait_for_slot(self) -> None:
-        """Takes what the parent said meanwhile; blocks only while both slots are full."""
+        """Reads the parent's pending messages. Blocks only while all slots are full."""
         while self._sent - self._freed >= SLOTS or self._messages.pending():
             request = self._messages.receive()
             if request["do"] == "stop":
@@ -132,7 +134,7 @@ class _Child:
             self._freed += 1
 
     def _opened(self) -> CountingSource:
-        """Kept over consecutive requests for the same, unchanged source."""
+        """The source of this request. It stays open over consecutive requests for the same, unchanged source."""
         source, same = self._channel.open()
         if self._source is None or not same:
             self._source = CountingSource(source, source.opened_version.size_bytes)
@@ -144,8 +146,11 @@ def _error(kind: str, code: str, message: str, segments: tuple[int, ...]) -> dic
 
 
 def _die_with_parent(lifeline_fd: int) -> None:
-    """The parent holds the other end and never writes: the read returns when the parent is gone, however it went."""
+    """Ends this process when the parent ends. The parent holds the other end and never writes, so the read returns only
+    when the parent is gone, for any reason.
+    """
     os.read(lifeline_fd, 1)
+    # Not `sys.exit`: it would only end this thread.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The child's side of its source: a descriptor, or ranges that the parent reads for it. It opens nothing itself."""
+"""The child's side of its source: an open descriptor, or byte ranges that the parent reads. The child opens nothing."""
 
 import errno
 import os
@@ -16,15 +16,15 @@ _KINDS: dict[str, type[StageError]] = {kind.__name__: kind for kind in (BadMedia
 
 
 class SourceChannel:
-    """Asks the parent. Not thread-safe: FFmpeg reads from one thread at a time."""
+    """Asks the parent for a source. Not thread-safe: FFmpeg reads from one thread at a time."""
 
     def __init__(self, end: socket.socket) -> None:
         self._messages = Messages(end)
         self._current: ServedSource | None = None
 
     def open(self) -> "tuple[ServedSource, bool]":
-        """The source that the parent means now, and whether it is the one from before, unchanged. Raises what
-        `decoders.sources.opening.open_source` raises.
+        """The source of the current request, and whether it is the previous one, unchanged. Raises the errors of
+        `decoders.sources.opening.open_source`.
         """
         try:
             answer = self.ask({"do": "open"})
@@ -45,7 +45,7 @@ class SourceChannel:
             self._current = None
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Raises the error that the parent met."""
+        """Sends a request and returns the answer. Raises the error that the parent reports."""
         self._messages.send(request)
         answer = self._messages.receive()
         if "error" in answer:

@@ -1,6 +1,6 @@
-"""What a decode child may do on this machine once it is up: compute, and talk over what it was given.
+"""What a decode child may do on this machine after its start: compute, and use the descriptors that it was given.
 
-It holds for a child that a hostile file took over: the kernel refuses, not our code. See docs/adr/0038.
+This also holds for a child that a hostile file took over: the kernel refuses, not our code (ADR 0038).
 """
 
 import ctypes
@@ -36,17 +36,19 @@ _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""Libraries start no thread of their own: Landlock restricts the thread that asks for it, and what that starts."""
+"""Keeps libraries from starting threads: Landlock restricts only the thread that asks for it and that thread's
+children.
+"""
 MEASURES = ("environment", "no new privileges", "limits", "processes", "network", "file system")
 _LIMITS = {
-    resource.RLIMIT_CORE: 0,  # what a hostile file crashes leaves no gigabytes behind
+    resource.RLIMIT_CORE: 0,  # a crash by a hostile file must not leave gigabytes of core dump
     resource.RLIMIT_FSIZE: 0,
     resource.RLIMIT_NOFILE: 64,
 }
 _SET_MODE_FILTER, _ALL_THREADS = 1, 1
 _CLONE_THREAD = 0x10000
 _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND | (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY)
-_TERMINAL, _NONBLOCKING, _CLOSE_ON_EXEC = 0x5401, 0x5421, 0x5451  # what Python asks of a descriptor
+_TERMINAL, _NONBLOCKING, _CLOSE_ON_EXEC = 0x5401, 0x5421, 0x5451  # the ioctl requests that Python makes
 _DESCRIPTOR_COMMANDS = (
     fcntl.F_DUPFD,
     fcntl.F_DUPFD_CLOEXEC,
@@ -66,27 +68,29 @@ rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack nanosleep clock_nanosleep c
 time times getrandom getpid getppid gettid getuid geteuid getgid getegid getrusage getrlimit uname sysinfo
 stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd getdents64
 """
-"""Beside these some with conditions, see `_filter`. Some exist on one architecture only."""
+"""System calls without conditions; `_filter` adds some with conditions. Some exist on one architecture only."""
 
 
 def environment(of: Mapping[str, str]) -> dict[str, str]:
-    """What a child is given of the environment: nothing that could be secret."""
+    """The environment variables that a child gets: none that could be secret."""
     return {name: of[name] for name in ALLOWED_ENVIRONMENT if name in of} | _ONE_THREAD
 
 
 def die_with(parent: int) -> None:
-    """The kernel ends this process with the thread that started it. Linux only; elsewhere the lifeline does."""
+    """Makes the kernel end this process with the thread that started it. Linux only; elsewhere the lifeline does it."""
     if sys.platform == "linux":
         prctl(SET_PDEATHSIG, signal.SIGKILL)
+        # The parent may have ended before prctl(2) took effect; then no signal comes any more.
         if os.getppid() != parent:
             os._exit(0)
 
 
 def confine(memory_bytes: int, package: str) -> dict[str, bool]:
-    """Gives up what decoding does not need, for good, and says which of `MEASURES` hold: each was tried.
+    """Drops every right that decoding does not need, for good. Returns which of `MEASURES` hold, each by a real
+    attempt.
 
-    To be called when everything is imported and before there is another thread. `package` has the decoder: code that
-    is imported later is still found.
+    Call it after all imports and before there is another thread. `package` contains the decoder: its code stays
+    readable for later imports.
     """
     _limit(memory_bytes)
     reading = _read_code_only(package)
@@ -95,7 +99,9 @@ def confine(memory_bytes: int, package: str) -> dict[str, bool]:
 
 
 def _limit(memory_bytes: int) -> None:
-    """Soft and hard alike. Memory is address space beyond what the interpreter and its libraries have already."""
+    """Sets soft and hard limits. `memory_bytes` is address space in addition to that of the
+    interpreter and libraries.
+    """
     statm = Path("/proc/self/statm")
     if statm.exists():
         used = int(statm.read_text().split()[0]) * resource.getpagesize()
@@ -111,12 +117,12 @@ def _set_limit(what: int, most: int) -> None:
 
 
 def _read_code_only(package: str) -> bool:
-    """Whether Landlock holds for the whole process."""
+    """Restricts reading to code. Returns whether Landlock holds for the whole process."""
     if sys.platform != "linux":
         return False
     try:
         prctl(SET_NO_NEW_PRIVS, 1)
-        if len(list(Path("/proc/self/task").iterdir())) > 1:  # that other thread would not be restricted
+        if len(list(Path("/proc/self/task").iterdir())) > 1:  # Landlock would not restrict the other thread
             return False
         only_read(_code_folders(package))
     except OSError:
@@ -132,12 +138,12 @@ def _code_folders(package: str) -> set[str]:
 
 
 def _load_filter(*, reading: bool) -> None:
-    """A system call that is not on the list fails with EPERM, in every thread. Opening is on it where Landlock bounds
-    what can be opened.
+    """Loads the seccomp filter: a system call that is not in the list fails with EPERM, in every thread. The list has
+    opening files only where Landlock limits which ones.
     """
     from seccompy import UnsupportedError, syscall_nr
 
-    with suppress(OSError, UnsupportedError):  # whether it holds is found by trying
+    with suppress(OSError, UnsupportedError):  # `_held` tests whether the filter works
         program = _filter(reading=reading)
         instructions = struct.pack("HP", len(program) // 8, ctypes.addressof(program))
         prctl(SET_NO_NEW_PRIVS, 1)
@@ -155,10 +161,10 @@ def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
         try:
             made.allow(syscall_nr(call))
         except ValueError:
-            continue  # not on this architecture
-    made.errno("clone3", errno.ENOSYS)  # its flags lie in memory; the C library then takes clone
+            continue  # this architecture does not have the call
+    made.errno("clone3", errno.ENOSYS)  # a filter cannot read its flags in memory; the C library then uses clone
     made.allow("clone", args=is_(0, _CLONE_THREAD, _CLONE_THREAD))
-    made.allow("prlimit64", args=[ArgCmp(2, CmpOp.EQ, 0)])  # to ask, not to set
+    made.allow("prlimit64", args=[ArgCmp(2, CmpOp.EQ, 0)])  # a null new limit: reads, does not set
     made.allow("prctl", args=is_(0, SET_NAME))
     made.allow("prctl", args=is_(0, GET_NO_NEW_PRIVS))
     for call in ("kill", "tgkill"):
@@ -173,7 +179,7 @@ def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
 
 
 def _held() -> dict[str, bool]:
-    """By trying: a measure holds when the kernel says no."""
+    """Tries each measure: it holds when the kernel refuses."""
     tries: dict[str, Callable[[], bool]] = {
         "environment": lambda: set(os.environ) <= {*ALLOWED_ENVIRONMENT, *_ONE_THREAD},
         "no new privileges": lambda: sys.platform == "linux" and prctl(GET_NO_NEW_PRIVS) == 1,
@@ -188,7 +194,7 @@ def _held() -> dict[str, bool]:
 def _refused(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
-    except (PermissionError, ValueError):  # ValueError: what `resource` makes of EPERM
+    except (PermissionError, ValueError):  # `resource` turns EPERM into ValueError
         return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Landlock: this thread, and what it starts, may only read under some folders. Linux 5.13 and newer."""
+"""Landlock: this thread and its children may only read under some folders. Linux 5.13 and newer."""
 
 import os
 import struct
@@ -11,19 +11,20 @@ _VERSION = 1
 _PATH_BENEATH = 1
 _READ = 1 << 2 | 1 << 3  # files and folders
 _FILE_SYSTEM = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""All rights that a version knows, by the first version with them."""
+"""All file-system rights of an ABI version, by the first version that has them."""
 _NETWORK = {4: 0b11}
 _SCOPE = {6: 0b11}
-"""Abstract sockets and signals of processes that are not restricted alike."""
+"""Abstract sockets of, and signals to, processes outside this restriction."""
 
 
 def only_read(folders: Iterable[str]) -> None:
-    """From here on this thread opens nothing but these folders and what is in them, to read; what is open stays so.
+    """From now on this thread can open only these folders and their contents, to read. Open descriptors stay open.
 
-    `no_new_privs` has to be set. Raises `OSError` where the kernel has no Landlock or it is switched off.
+    `no_new_privs` must be set. Raises `OSError` where the kernel has no Landlock or it is switched off.
     """
     version = system_call(_CREATE_RULESET, None, 0, _VERSION)
     rights = struct.pack("=QQQ", *(_known(table, version) for table in (_FILE_SYSTEM, _NETWORK, _SCOPE)))
+    # The kernel's struct has one field up to ABI version 3, two from version 4 and three from version 6.
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = system_call(_CREATE_RULESET, rights, size, 0)
     try:

@@ -1,6 +1,6 @@
-"""JSON objects over a socket, between the pool and its decode children. Not thread-safe: one user at a time.
+"""JSON objects over a socket between the pool and its decode children. Not thread-safe: one user at a time.
 
-Whatever the other end sends, drips or does not read, each call ends in time and nothing but data comes out of it.
+Whatever the other end sends, sends slowly or does not read, each call ends in time and returns only data.
 """
 
 import json
@@ -17,17 +17,17 @@ _PART_BYTES = 1 << 20
 
 
 class Messages:
-    """One end. A time holds for a whole message, so a byte now and then does not stretch it; None waits for ever."""
+    """One end. A timeout covers a whole message, so single bytes do not extend it. None waits for ever."""
 
     def __init__(self, end: socket.socket, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
-        """`max_bytes` bounds a message that is received."""
+        """`max_bytes` limits the size of a received message."""
         self._end = end
         self._max_bytes = max_bytes
         self._clock = SystemClock()
 
     def send(self, message: dict[str, Any], timeout_s: float | None = None, data: bytes = b"") -> None:
-        """Raises `TimeoutError` when the other end does not read, other `OSError` when it is gone. `data` follows the
-        message as it is, for `receive_data`.
+        """Sends a message, then `data` unchanged (see `receive_data`). Raises `TimeoutError` when the other end does
+        not read, and another `OSError` when it is gone.
         """
         text = json.dumps(message).encode()
         self._end.settimeout(timeout_s)
@@ -36,11 +36,11 @@ class Messages:
             self._end.sendall(data)
 
     def send_descriptor(self, descriptor: int) -> None:
-        """After a message that announced it."""
+        """Sends an open descriptor, after a message that announced it."""
         socket.send_fds(self._end, [b"\0"], [descriptor])
 
     def receive_descriptor(self) -> int:
-        """Raises `EOFError` when none came. It is the caller's to close."""
+        """The announced descriptor; the caller closes it. Raises `EOFError` when none came."""
         self._end.settimeout(None)
         _, found, *_ = socket.recv_fds(self._end, 1, 1)
         if not found:
@@ -48,13 +48,14 @@ class Messages:
         return found[0]
 
     def receive_data(self, size: int) -> bytes:
-        """What follows a message that announced it."""
+        """The `size` bytes that follow a message that announced them."""
         return self._exactly(size, None)
 
     def receive(self, timeout_s: float | None = None) -> dict[str, Any]:
-        """Raises `TimeoutError`, `EOFError` or other `OSError` when the end is gone, `ValueError` for nonsense.
+        """The next message. Raises `TimeoutError`; `EOFError` or another `OSError` when the other end is gone;
+        `ValueError` for an invalid message.
 
-        What follows one that was cut off by its time cannot be read.
+        After a timeout in the middle of a message, later messages cannot be read.
         """
         deadline_s = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
         (size,) = _LENGTH.unpack(self._exactly(_LENGTH.size, deadline_s))
@@ -65,11 +66,11 @@ class Messages:
         except RecursionError:
             raise ValueError("the message is nested too deeply") from None
         if not isinstance(message, dict):
-            raise ValueError("the message is no object")
+            raise ValueError("the message is not a JSON object")
         return message
 
     def pending(self) -> bool:
-        """Whether there is something to read, be it the end."""
+        """Whether there is something to read, which may be the end of the connection."""
         self._end.setblocking(False)
         try:
             self._end.recv(1, socket.MSG_PEEK)
@@ -80,7 +81,7 @@ class Messages:
         return True
 
     def hang_up(self) -> None:
-        """Whoever waits for a message, here or there, sees the end."""
+        """Ends the connection: every reader on both sides sees the end."""
         with suppress(OSError):
             self._end.shutdown(socket.SHUT_RDWR)
 

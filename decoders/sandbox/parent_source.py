@@ -1,7 +1,7 @@
-"""The parent's side of a child's source: it opens, checks and reads, the child asks. A thread for each child.
+"""The parent's side of a child's source: the parent opens, checks and reads on request. One thread per child.
 
-The child names nothing: which uri is meant, the parent has said here. It gets a local file as an open descriptor, and
-of all else the ranges it asks for, so that it needs neither files, network nor credentials of its own.
+The child cannot name a source: the parent states the URI here. The child gets a local file as an open descriptor, and
+byte ranges of every other source. So it needs no files, network or credentials of its own (ADR 0038).
 """
 
 import socket
@@ -25,18 +25,18 @@ _CLOSE_TIMEOUT_S = 1.0
 
 
 class _Ranges(Protocol):
-    """What every source does that is no local file."""
+    """Sources that are not local files."""
 
     def fetch(self, start: int, end: int) -> bytes: ...
 
 
 class SourceServer:
-    """Answers one child until either side ends. What it does may take as long as storage takes: nobody waits for it but
-    the child, and the pool waits for the child no longer than it may take.
+    """Answers one child until either side ends. A read may take as long as the storage needs: only the child waits for
+    it, and the pool limits how long it waits for the child.
     """
 
     def __init__(self, end: socket.socket, policy: SourcePolicy) -> None:
-        """`end` is closed by the thread, with what it has open."""
+        """The thread closes `end` and every source that it opened."""
         self._messages = Messages(end, MAX_REQUEST_BYTES)
         self._policy = policy
         self._uri = ""
@@ -45,11 +45,11 @@ class SourceServer:
         self._thread.start()
 
     def serve(self, uri: str) -> None:
-        """What the child's next request to open means."""
+        """Sets the URI for the child's next "open" request."""
         self._uri = uri
 
     def close(self) -> None:
-        """Idempotent. Storage that hangs keeps the thread, and nothing but it."""
+        """Ends the service; idempotent. Storage that hangs blocks only the thread, not this call."""
         self._messages.hang_up()
         self._thread.join(_CLOSE_TIMEOUT_S)
 
@@ -58,7 +58,7 @@ class SourceServer:
             while True:
                 self._answer(self._messages.receive())
         except (OSError, EOFError, ValueError, LookupError, TypeError):
-            pass  # gone, or talking nonsense: its own request then ends
+            pass  # the child is gone or sent an invalid message: only its own request fails
         finally:
             self._forget()
             self._messages.hang_up()
@@ -79,7 +79,7 @@ class SourceServer:
             self._send({"error": type(error).__name__, "code": error.code, "message": error.message})
 
     def _open(self) -> None:
-        """A source stays open over consecutive requests for the same, unchanged one."""
+        """Opens the source. It stays open over consecutive requests for the same, unchanged source."""
         uri = self._uri
         if self._opened is not None:
             opened_uri, version, source = self._opened
@@ -102,13 +102,14 @@ class SourceServer:
     def _read(self, start: int, end: int) -> None:
         assert self._opened is not None
         _, version, source = self._opened
+        # The child is not trusted: it may only ask for one block inside the source that the parent opened.
         if isinstance(source, FileSource) or not 0 <= start < end <= min(start + BLOCK_BYTES, version.size_bytes):
             raise ValueError
         try:
             data = cast("_Ranges", source).fetch(start, end)
         except StageError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a library of a store raises costs this request
+        except Exception as error:  # noqa: BLE001 - an error of a store's library fails only this request
             raise Retryable(
                 f"{describe(self._uri)}: reading failed ({type(error).__name__})", code="read_failed"
             ) from None

@@ -1,4 +1,4 @@
-"""A warm pool of decode children: a crash, a hang or a greedy file costs one child, not the worker."""
+"""A warm pool of decode children: a crash, a hang or a file that needs too much costs one child, not the worker."""
 
 import logging
 import threading
@@ -21,23 +21,24 @@ from stream.events.frames import EncodedFrames
 from stream.events.grid import SECOND_NS, SEGMENT_NS
 
 _KINDS: dict[str, type[StageError]] = {kind.__name__: kind for kind in (BadMedia, Superseded, Retryable)}
-"""What a child may report. It works for one file: it cannot pause or stop the stage."""
+"""The errors that a child may report. A child works for one file, so it must not pause or stop the stage."""
 _RUN_IN_S_PER_S = 0.5
-"""Allowance for decoding up to a span's first cell, in the worst case from byte 0, at twice real time."""
+"""Extra time to decode up to a span's first cell, in the worst case from byte 0, at twice real time."""
 _MAX_RUN_IN_S = 1800.0
-"""However far into its time a file claims a span to be, a hang ends within this."""
+"""Upper limit of that extra time: a file may claim any position, and a hang must still end."""
 _AHEAD = SLOTS + 1
-"""Cells that a child may be at work on before its parent looks."""
+"""Cells that a child may have in progress before its parent updates the CPU limit."""
+# Whole numbers up to 2**53 are exact in JSON readers that use doubles.
 _MAX_MEASURE = 2**53 - 1
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What one child may use. Times hold for each cell and for each stretch of an inspection: reading on begins them
-    anew (`decoders.sources.counting_source`), up to `longest_s` in all. A file without an index is read to its end,
-    however long; but a worker that does not poll for five minutes is taken for dead, and its successor would begin
-    again.
+    """What one child may use. `wall_s` and `cpu_s` apply to each cell and to each stretch of an inspection: reading on
+    restarts them (`decoders.sources.counting_source`), up to `longest_s` in total. A file without an index is read to
+    its end, which can take long. But Kafka expels a worker that does not poll for five minutes, and its successor would
+    begin again.
     """
 
     memory_bytes: int = 3 << 30
@@ -48,7 +49,7 @@ class ChildLimits:
 
 @dataclass(slots=True, eq=False)
 class _Seat:
-    """A place in the pool. It outlives its child: where that ended, or never came up, the next request starts one."""
+    """A place in the pool. It outlives its child: if the child ended or never started, the next request starts one."""
 
     child: ChildProcess | None = None
 
@@ -56,9 +57,9 @@ class _Seat:
 class DecodePool:
     """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one.
 
-    Raises what the decoder raises; `Retryable` `decoder_died` or `decoder_hung` and `BadMedia` `decoder_out_of_memory`
-    or `too_slow` when a child came to an end, `Unavailable` `decoder_start` when none comes up, and `Fatal`
-    `sandbox_required` when this machine does not hold a child back as far as was required.
+    Raises the decoder's errors; `Retryable` `decoder_died` or `decoder_hung`, and `BadMedia` `decoder_out_of_memory` or
+    `too_slow`, when a child ended; `Unavailable` `decoder_start` when no child starts; and `Fatal` `sandbox_required`
+    when the sandbox is required and this machine cannot provide all of it.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class DecodePool:
         self._seats = tuple(_Seat() for _ in range(children))
         self._idle = list(self._seats)
         for seat in self._seats:
-            with suppress(Unavailable):  # told by the request that needs it
+            with suppress(Unavailable):  # the request that needs the child reports it
                 self._start(seat)
 
     def __enter__(self) -> Self:
@@ -94,28 +95,30 @@ class DecodePool:
 
     @property
     def pids(self) -> set[int]:
-        """The children that were started last, alive or not."""
+        """Process ids of the last child of each seat, alive or not."""
         return {seat.child.pid for seat in self._seats if seat.child is not None}
 
     @property
     def ready(self) -> int:
-        """How many children are up and have nothing to do: so many requests wait for no start."""
+        """How many children are started and idle: this many requests need not wait for a start."""
         with self._free:
             return sum(seat.child is not None and seat.child.ready for seat in self._idle)
 
     @property
     def held(self) -> dict[str, bool]:
-        """Which `confinement.MEASURES` hold for children on this machine; empty before the first is up."""
+        """Which `confinement.MEASURES` hold for children on this machine; empty before the first child has started."""
         return dict(self._held)
 
     def warm(self) -> None:
-        """Wait until each child is up. Raises `Unavailable` (`decoder_start`) and `Fatal` (`sandbox_required`)."""
+        """Waits until each child has started. Raises `Unavailable` (`decoder_start`) and
+        `Fatal` (`sandbox_required`).
+        """
         for _ in self._seats:
             with self._child("", ()):
                 pass
 
     def close(self) -> None:
-        """End all children; calls in flight fail with `decoder_died`. Idempotent."""
+        """Ends all children; calls in flight fail with `decoder_died`. Idempotent."""
         with self._free:
             self._closed = True
             self._idle.clear()
@@ -126,7 +129,7 @@ class DecodePool:
         self._starter.shutdown()
 
     def inspect(self, uri: str) -> Inspection:
-        """What plan needs to know of a source; see `decoders.protocol.Inspection`."""
+        """What the plan stage must know about a source; see `decoders.protocol.Inspection`."""
         with self._child(uri, ()) as child:
             child.allow_cpu(self._limits.cpu_s)
             child.send({"do": "inspect"})
@@ -153,7 +156,7 @@ class DecodePool:
             ) from None
 
     def decode(self, span: SpanPlanned) -> Iterator[EncodedFrames]:
-        """One encoded `Frames` per cell, ascending, as each is complete. Errors name the cells not delivered."""
+        """Yields one encoded `Frames` per cell, ascending, when it is complete. Errors name the undelivered cells."""
         waiting = list(range(span.first_segment, span.end_segment))
         run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)
         limits = self._limits
@@ -185,23 +188,23 @@ class DecodePool:
                 )
             child.busy = False
             _check_answer(child, answer, "done", waiting)
-            if waiting:  # without a word about them
+            if waiting:  # the child said "done" without these cells
                 raise ChildDied(NONSENSE)
 
     @contextmanager
     def _child(self, uri: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
-        """A free child, warm and at rest; its end is reported in terms of the uri and the cells still waited for."""
+        """A free child, started and idle. If it ends, the error names the URI and the cells that are still missing."""
         seat = self._take(uri)
         try:
-            child = self._settled(seat)
+            child = self._idle_child(seat)
             child.serve(uri)
-            with _ends_in_words(child, waiting):
+            with _reported_in_words(child, waiting):
                 yield child
         finally:
             self._give_back(seat)
 
     def _take(self, uri: str) -> _Seat:
-        """The idle seat whose child has this source open, else the one idle for longest."""
+        """The idle seat whose child has this source open, else the seat that is idle for longest."""
         with self._free:
             self._free.wait_for(lambda: self._closed or self._idle)
             if self._closed:
@@ -210,39 +213,41 @@ class DecodePool:
             self._idle.remove(seat)
         return seat
 
-    def _settled(self, seat: _Seat) -> ChildProcess:
-        """At rest: a span that was closed early has ended, and a child that has ended is replaced."""
+    def _idle_child(self, seat: _Seat) -> ChildProcess:
+        """The seat's child, idle: it finishes a span that was closed early, and a child that ended is replaced."""
         if seat.child is not None and seat.child.usable and not seat.child.worn_out:
             with suppress(ChildDied, ChildHung):
                 seat.child.rest(self._limits.wall_s)
-                self._look_at(seat.child)
+                self._check_sandbox(seat.child)
                 return seat.child
         child = self._start(seat)
         try:
             child.wait_ready()
-            self._look_at(child)
+            self._check_sandbox(child)
         except (ChildDied, ChildHung) as death:
             raise Unavailable(
-                f"no decode process comes up ({death}); is the installation complete?", code="decoder_start"
+                f"no decode process starts ({death}); check that the installation is complete", code="decoder_start"
             ) from None
         return child
 
-    def _look_at(self, child: ChildProcess) -> None:
-        """Said once, and refused where it was required."""
+    def _check_sandbox(self, child: ChildProcess) -> None:
+        """Logs once which measures hold. Raises `Fatal` where all are required and some are missing."""
         missing = [name for name, held in child.held.items() if not held]
         if not self._held:
-            holds = "holds" if not missing else f"holds but for: {', '.join(missing)}"
+            holds = "holds" if not missing else f"holds except for: {', '.join(missing)}"
             _log.info("the sandbox of decode processes %s", holds)
         self._held = child.held
         if missing and self._require_sandbox:
             raise Fatal(
-                f"the sandbox of decode processes is required, and this machine does not hold: {', '.join(missing)};"
+                f"the sandbox of decode processes is required, but this machine does not enforce: {', '.join(missing)};"
                 " `rushes doctor` says what to do, or run without RUSHES_SANDBOX=required",
                 code="sandbox_required",
             )
 
     def _start(self, seat: _Seat) -> ChildProcess:
-        """A fresh child in the place of what was there. Under the lock, so that `close` ends it or it is not begun."""
+        """Replaces the seat's child with a fresh one. It holds the lock, so `close` either ends the child or stops its
+        start.
+        """
         if seat.child is not None:
             seat.child.close()
         with self._free:
@@ -253,7 +258,8 @@ class DecodePool:
             except OSError as error:
                 raise Unavailable(
                     f"no decode process can be started ({error.strerror or type(error).__name__}): this machine or "
-                    "container is at its limit of processes, memory or open files; raise it or run fewer processes",
+                    "container has reached its limit of processes, memory or open files; raise the limit or run fewer "
+                    "processes",
                     code="decoder_start",
                 ) from None
             return seat.child
@@ -268,8 +274,10 @@ class DecodePool:
 
 
 @contextmanager
-def _ends_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Iterator[None]:
-    """A child that dies, hangs or talks nonsense is ended and reported in terms of its uri and the cells waited for."""
+def _reported_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Iterator[None]:
+    """Ends a child that dies, hangs or sends invalid messages, and raises `Retryable` with its
+    URI and missing cells.
+    """
     try:
         yield
     except ChildHung:
@@ -290,13 +298,13 @@ def _pool_closed() -> Unavailable:
     return Unavailable("the decode pool is closed", code="decoder_closed")
 
 
-def _measure(said: object) -> int:
-    """What the child says of itself; a child that a hostile file took over may say anything."""
-    return min(max(said, 0), _MAX_MEASURE) if isinstance(said, int) else 0
+def _measure(reported: object) -> int:
+    """A quantity that the child reports, made safe: a child that a hostile file took over may send anything."""
+    return min(max(reported, 0), _MAX_MEASURE) if isinstance(reported, int) else 0
 
 
 def _check_answer(child: ChildProcess, answer: dict[str, Any], expected: str, waiting: "list[int] | tuple[()]") -> None:
-    """Raises the error that the child reported, if it did. Cells delivered already or never asked for are not named."""
+    """Raises the error that the child reported, if any. It names only cells that were requested and not delivered."""
     if answer["kind"] == expected:
         return
     if answer["kind"] != "error":

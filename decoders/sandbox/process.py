@@ -1,4 +1,4 @@
-"""The parent's side of one decode child: start, talk, time out, kill. Not thread-safe: one user at a time."""
+"""The parent's side of one decode child: start, messages, timeouts, kill. Not thread-safe: one user at a time."""
 
 import contextlib
 import fcntl
@@ -28,12 +28,12 @@ from stream.clock import SystemClock
 
 START_TIMEOUT_S = 120.0
 SEND_TIMEOUT_S = 10.0
-"""A child at rest reads at once, and a busy one gets less than its socket holds."""
-NONSENSE = "it sent nonsense"
+"""An idle child reads immediately, and a busy one gets less data than its socket buffer holds."""
+NONSENSE = "it sent an invalid message"
 WORN_OUT_CPU_S = 3600.0
-"""A child that has computed for so long is replaced when it rests."""
-_MOST_CPU_S = 6 * 3600
-"""What none may exceed, whatever it was allowed for one request: the hard limit."""
+"""An idle child that has used this much CPU time is replaced, because its hard CPU limit comes nearer."""
+_MAX_CPU_S = 6 * 3600
+"""The hard CPU limit, whatever one request allows."""
 _BOOT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -43,7 +43,7 @@ main(*map(int, sys.argv[2:]))
 
 
 class ChildDied(Exception):
-    """The child is gone; says how, in words. `hung` when it used up its CPU time."""
+    """The child ended; `how` says in words how. `hung`: it used up its CPU time."""
 
     def __init__(self, how: str, *, hung: bool = False) -> None:
         super().__init__(how)
@@ -56,15 +56,16 @@ class ChildHung(Exception):
 
 
 class ChildSlow(Exception):
-    """The child progressed to the last, but its time for all of it is over."""
+    """The child made progress until the end of its total time."""
 
 
 class ChildProcess:
-    """A fresh interpreter with its own slab of memory, which this side owns: nothing is left when the child dies.
+    """A fresh interpreter with a slab of shared memory that the parent owns: nothing stays behind when the child ends.
 
-    It ends with the thread that makes it (`confinement.die_with`). `held` is what the kernel refuses it.
+    The child ends with the thread that starts it (`confinement.die_with`). `held` says which measures the kernel
+    enforces.
 
-    Raises `OSError` where the system has no process, memory or descriptor for one; nothing is left then, either.
+    Raises `OSError` where the system has no process, memory or descriptor for it; then also nothing stays behind.
     """
 
     def __init__(self, setup: dict[str, Any], policy: SourcePolicy) -> None:
@@ -108,28 +109,28 @@ class ChildProcess:
         return self.cpu_s() > WORN_OUT_CPU_S
 
     def serve(self, uri: str) -> None:
-        """Its next request is for this source."""
+        """Sets the source of its next request."""
         self.last_uri = uri
         self._sources.serve(uri)
 
     def cpu_s(self) -> float:
-        """CPU time that it has used, as the kernel counts it. 0 when it is gone."""
+        """CPU seconds that the child has used, as the kernel counts them; 0 when it is gone."""
         with contextlib.suppress(OSError, psutil.Error):
             if sys.platform == "linux":
-                return time.clock_gettime((~self.pid << 3) | 2)  # its clock, as clock_getcpuclockid(3) makes it
+                return time.clock_gettime((~self.pid << 3) | 2)  # the id that clock_getcpuclockid(3) returns
             used = psutil.Process(self.pid).cpu_times()
             return used.user + used.system
         return 0.0
 
     def allow_cpu(self, more_s: float) -> None:
-        """SIGXCPU ends it when it has used this much more CPU time. Linux only; elsewhere other limits end it."""
+        """SIGXCPU ends the child after this much more CPU time. Linux only; elsewhere the wall-clock limits end it."""
         if sys.platform == "linux":
-            soft = min(int(self.cpu_s() + more_s) + 1, _MOST_CPU_S)
-            with contextlib.suppress(OSError):  # gone
-                resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, _MOST_CPU_S))
+            soft = min(int(self.cpu_s() + more_s) + 1, _MAX_CPU_S)
+            with contextlib.suppress(OSError):  # the child is gone
+                resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, _MAX_CPU_S))
 
     def wait_ready(self) -> None:
-        """Raises `ChildDied` or `ChildHung` if it does not come up."""
+        """Waits until the child has started. Raises `ChildDied` or `ChildHung`."""
         if not self.ready:
             answer = self.receive(START_TIMEOUT_S)
             if answer["kind"] != "ready":
@@ -138,8 +139,8 @@ class ChildProcess:
             self.ready = True
 
     def rest(self, timeout_s: float) -> None:
-        """Up, and through with what it was asked before: of a span that was given up, the frames that were on their way
-        come first, at most as many as there are slots. Raises `ChildDied` and `ChildHung`.
+        """Waits until the child has started and finished its previous request. Discards the frames of a span that was
+        given up, at most one per slot. Raises `ChildDied` and `ChildHung`.
         """
         self.wait_ready()
         deadline_s = self._clock.monotonic_s() + timeout_s
@@ -150,14 +151,14 @@ class ChildProcess:
             raise ChildDied(NONSENSE)
 
     def send(self, message: dict[str, Any]) -> None:
-        """To a child that is gone or does not read, nothing: what it said before is still to be read, and its end is
-        seen then.
+        """Sends a message. Does nothing if the child is gone or does not read: `receive` still returns its earlier
+        messages and then reports its end.
         """
         with contextlib.suppress(OSError):
             self._messages.send(message, SEND_TIMEOUT_S)
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next message, whole within the time, with its `kind`. Raises `ChildDied` and `ChildHung`."""
+        """The next message, complete within the timeout, with a `kind`. Raises `ChildDied` and `ChildHung`."""
         try:
             answer = self._messages.receive(timeout_s)
         except TimeoutError:
@@ -171,8 +172,8 @@ class ChildProcess:
         return answer
 
     def follow(self, silence_s: float, cpu_s: float, longest_s: float) -> dict[str, Any]:
-        """The next message that is no report of progress; each report grants another silence and as much CPU time,
-        within the longest time. Raises `ChildDied`, `ChildHung` and `ChildSlow`.
+        """The next message that is not a progress report. Each report allows another `silence_s` and `cpu_s`, up to
+        `longest_s` in total. Raises `ChildDied`, `ChildHung` and `ChildSlow`.
         """
         start_s = self._clock.monotonic_s()
         reports = 0
@@ -186,21 +187,22 @@ class ChildProcess:
                 return answer
             self.allow_cpu(cpu_s)
             reports += 1
+            # Reports extend the child's time, so a child that sends more than its rate is not trusted.
             if reports > 1 + (self._clock.monotonic_s() - start_s) / REPORT_EVERY_S:
                 raise ChildDied(NONSENSE)
 
     def pixels(self, offset: int, size: int) -> bytes:
-        """A copy of what the child wrote. A size or place that cannot be true counts as its death."""
+        """A copy of the bytes that the child wrote. An impossible size or offset raises `ChildDied`."""
         if offset not in range(0, SLOTS * SLOT_BYTES, SLOT_BYTES) or not 0 < size <= SLOT_BYTES:
             raise ChildDied(NONSENSE)
         return self._slab[offset : offset + size]
 
     def close(self) -> None:
-        """Kill it and release everything. Idempotent."""
+        """Kills the child and releases everything. Idempotent."""
         if self._closed:
             return
         self._closed = True
-        self._end_group()  # first: whoever waits for it then sees the connection end
+        self._end_group()  # first: a thread that waits for the child then sees the connection end
         self._process.kill()
         self._process.wait()
         self._sources.close()
@@ -213,7 +215,9 @@ class ChildProcess:
         return code
 
     def _end_group(self) -> None:
-        """Whatever it started. It leads a group of its own, whose number is nobody else's while it is not forgotten."""
+        """Kills everything that the child started. It leads its own process group, and the kernel does not reuse the
+        group's number before the child is reaped.
+        """
         if not self._group_ended:
             self._group_ended = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -232,7 +236,9 @@ class ChildProcess:
 
 
 def _spawn(passed: Sequence[int]) -> "subprocess.Popen[bytes]":
-    """Not `multiprocessing`: its children import the parent's main module again, with all that it imports."""
+    """Starts the child. Not with `multiprocessing`: its children import the parent's main
+    module and all its imports.
+    """
     path = [str(Path(entry).absolute()) for entry in sys.path]
     command = [sys.executable, "-c", _BOOT, json.dumps(path), *(str(fd) for fd in passed)]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -248,8 +254,8 @@ def _spawn(passed: Sequence[int]) -> "subprocess.Popen[bytes]":
 
 
 def anonymous_memory(size_bytes: int) -> int:
-    """A file descriptor of memory without a name, gone with its last user. Nobody can make it smaller: reading what is
-    no longer there would end this process.
+    """A file descriptor of anonymous memory, which disappears with its last user. It is sealed against shrinking: a
+    read beyond the new end would kill this process (SIGBUS).
     """
     sealed = hasattr(os, "memfd_create")
     if sealed:

@@ -1,1 +1,1 @@
-"""Bytes behind a uri, checked against policy before the first one is read. Begin with `opening`."""
+"""The bytes of a URI, checked against the policy before the first read. Begin with `opening`."""

@@ -1,4 +1,4 @@
-"""A seekable reader over fixed blocks fetched on demand: many small reads cost one request."""
+"""A seekable reader over fixed blocks that it fetches on demand: many small reads cost one request."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,7 +8,7 @@ MAX_BLOCKS = 24
 
 
 class BlockReader:
-    """`fetch(start, end)` returns bytes [start, end); the most recently used blocks are kept (24 MiB)."""
+    """`fetch(start, end)` returns bytes [start, end). The most recently used blocks stay in memory (24 MiB)."""
 
     def __init__(self, size_bytes: int, fetch: Callable[[int, int], bytes]) -> None:
         self._size_bytes = size_bytes

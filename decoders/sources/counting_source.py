@@ -1,4 +1,4 @@
-"""A source whose reading is counted, and told while an inspection goes on: the sign of life of one that takes long."""
+"""A source that counts the bytes read and reports them during an inspection, as a sign of life of a long one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,13 +9,14 @@ from stream.events.asset import SourceVersion
 
 REPORT_EVERY_S = 1.0
 REPORT_EVERY_BYTES = 4 << 20
-"""Reading less than this within the limit of an inspection (90 s) is no progress: a server that drips is as slow."""
+"""Bytes between reports. Less than this within the limit of an inspection (90 s) is no progress: the server is stuck.
+"""
 MAX_PASSES = 3
-"""Packets and digest take two passes over a file; one that is read round and round is none that progresses."""
+"""Packets and digest need two passes over a file. A file that is read again and again makes no progress."""
 
 
 class CountingSource:
-    """`read_bytes` counts everything read; while `reporting`, someone hears of it as it goes on."""
+    """`read_bytes` counts all bytes read. Inside `reporting`, progress is reported."""
 
     def __init__(self, source: Source, size_bytes: int) -> None:
         self._source = source
@@ -42,7 +43,7 @@ class CountingSource:
 
     @contextmanager
     def reporting(self, report: Callable[[], None]) -> Iterator[None]:
-        """Inside, `report` hears of each further stretch that was read, at most once a `REPORT_EVERY_S`."""
+        """Inside, calls `report` after each `REPORT_EVERY_BYTES`, at most once per `REPORT_EVERY_S`."""
         self._report = report
         self._last_s, self._last_bytes = self._clock.monotonic_s(), self.read_bytes
         self._until_bytes = self.read_bytes + MAX_PASSES * self._size_bytes

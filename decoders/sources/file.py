@@ -1,4 +1,4 @@
-"""Local files: resolved first, then checked against the roots, then opened; the opened file is checked again."""
+"""Local files: resolves the path, checks it against the roots, opens it, and checks the open file again."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from stream.events.asset import SourceVersion
 _ABSENT = (
     "no such file under the allowed roots; check the path, publish it when it exists, or allow its folder (--root)"
 )
-"""What is not there and what must not be read are the same to whoever asks."""
+"""One message for missing and for forbidden files: an event must not find out what exists outside the roots."""
 _REASONS = {
     errno.ENOENT: ("not_found", _ABSENT),
     errno.ENOTDIR: ("not_found", _ABSENT),
@@ -26,7 +26,7 @@ _REASONS = {
 
 
 class DescriptorReader:
-    """Reads an open file from a place of its own, whoever else reads it."""
+    """Reads an open file at its own position, independent of other readers of the descriptor."""
 
     def __init__(self, descriptor: int, size_bytes: int) -> None:
         self._descriptor = descriptor
@@ -49,13 +49,13 @@ class DescriptorReader:
 
 
 class FileSource:
-    """A regular, non-empty file under one of the roots. What lies outside, whatever it is, is said not to be there.
-    `version` looks at the path again, so it sees a change.
+    """A regular, non-empty file under one of the roots. Everything outside the roots counts as missing. `version` reads
+    the path again, so it notices a change. Raises `BadMedia` and `Retryable`.
     """
 
     def __init__(self, path: Path, roots: Collection[str], name: str | None = None) -> None:
-        """`roots` are real paths; finding one of them costs as much as the path is deep, however many there are. `name`
-        stands for the path in messages.
+        """`roots` are real paths. The check costs one lookup per level of the path, for any number of roots. `name`
+        replaces the path in messages.
         """
         self._name = name or path.name or str(path)
         self._roots = roots
@@ -76,7 +76,7 @@ class FileSource:
 
     @property
     def version(self) -> SourceVersion:
-        if os.path.realpath(self._path) != str(self._path):  # a link has taken its place: what it leads to is not asked
+        if os.path.realpath(self._path) != str(self._path):  # a link replaced it, and may lead outside the roots
             return SourceVersion(size_bytes=0, tag="moved")
         try:
             return _version(self._path.lstat())
@@ -84,7 +84,7 @@ class FileSource:
             raise self._error(error) from None
 
     def fileno(self) -> int:
-        """Open to read, and to nothing else."""
+        """The descriptor, open for reading only."""
         return self._fd
 
     def read(self, size: int = -1) -> bytes:
@@ -106,7 +106,7 @@ class FileSource:
 
     def _open(self) -> int:
         try:
-            # Not blocking: opening a fifo that nobody writes to would otherwise wait for ever.
+            # Without O_NONBLOCK, opening a fifo that has no writer would block for ever.
             return os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
         except OSError as error:
             raise self._error(error) from None
@@ -120,7 +120,7 @@ class FileSource:
         if found.st_size == 0:
             raise BadMedia(f"{self._name}: the file is empty; publish it when it is written", code="empty")
         link = Path(f"/proc/self/fd/{self._fd}")
-        if link.exists():  # a directory on the way may have become a symbolic link since it was resolved
+        if link.exists():  # since the path was resolved, one of its folders may have become a symbolic link
             self._check_roots(link.readlink())
 
     def _check_roots(self, path: Path) -> None:

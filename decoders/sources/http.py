@@ -1,4 +1,4 @@
-"""http(s) by range reads. Every connection goes to an address that was checked, within limits of time and size."""
+"""HTTP(S) with range reads. Every connection goes to a checked address, within limits of time and size."""
 
 import base64
 import re
@@ -28,7 +28,9 @@ class _Answer:
 
 
 class HttpSource:
-    """Range reads with timeouts, without a proxy and without cookies. `version` asks the server again."""
+    """Range reads with timeouts, without proxy and cookies. `version` asks the server again. Raises `BadMedia`,
+    `Retryable` and `Superseded`.
+    """
 
     def __init__(self, uri: str, policy: SourcePolicy) -> None:
         self._uri = uri
@@ -59,15 +61,16 @@ class HttpSource:
         self._pool.close()
 
     def _probe(self) -> SourceVersion:
+        # A GET of one byte and not HEAD: it also proves that the server supports ranges.
         return _version(self._uri, self._get(0, 1), start=0)
 
     def fetch(self, start: int, end: int) -> bytes:
-        """Bytes [start, end), asked for anew."""
+        """Bytes [start, end), with a new request."""
         answer = self._get(start, end)
         if _version(self._uri, answer, start=start) != self._opened:
             raise Superseded(f"{describe(self._uri)}: the object changed while it was read", code="source_changed")
         if len(answer.body) != end - start:
-            raise Retryable(f"{describe(self._uri)}: the server sent less than asked", code="short_read")
+            raise Retryable(f"{describe(self._uri)}: the server sent less than requested", code="short_read")
         return answer.body
 
     def _get(self, start: int, end: int) -> _Answer:
@@ -91,6 +94,7 @@ class HttpSource:
         headers: dict[bytes | str, bytes | str] = {
             b"Host": url.netloc,
             b"Range": b"bytes=%d-%d" % (start, end - 1),
+            # A compressed range has other offsets than the file.
             b"Accept-Encoding": b"identity",
         }
         if url.userinfo:
@@ -126,7 +130,7 @@ def _target(url: httpx.URL) -> httpcore.URL:
 
 
 def _read_limited(parts: Iterable[bytes], limit_bytes: int) -> bytes:
-    """At most what was asked, whatever the server sends."""
+    """At most `limit_bytes`, whatever the server sends."""
     body = bytearray()
     for part in parts:
         body += part
@@ -142,7 +146,7 @@ def _check_answer(uri: str, answer: _Answer, *, start: int) -> None:
         raise _status_error(describe(uri), answer.status)
     if answer.headers.get("content-encoding", "identity").lower() != "identity":
         raise BadMedia(
-            f"{describe(uri)}: the server compresses what it sends, though asked not to; copy the file locally",
+            f"{describe(uri)}: the server compresses the data against the request; copy the file locally",
             code="range_not_supported",
         )
 
@@ -169,7 +173,7 @@ def _version(uri: str, answer: _Answer, *, start: int) -> SourceVersion:
     found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
     if found is None or int(found[1]) != start:
         raise BadMedia(
-            f"{describe(uri)}: the server does not tell the object's size, or sends another part than asked",
+            f"{describe(uri)}: the server does not state the object's size, or sends another range than requested",
             code="range_not_supported",
         )
     tag = answer.headers.get("etag") or answer.headers.get("last-modified") or ""

@@ -1,4 +1,4 @@
-"""Content identity: equal for equal bytes, read in full only where cheap or where nothing less would do."""
+"""Content identity: equal for equal bytes. The whole file is read only where that is cheap or the only safe way."""
 
 import hashlib
 
@@ -11,12 +11,12 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 
 
 class PacketIndex:
-    """A running digest over what the container says of each packet, and whether packets differ in size at all."""
+    """A running digest over the container's facts about each packet, and whether packets differ in size."""
 
     def __init__(self) -> None:
         self._hasher = hashlib.blake2b(digest_size=16)
         self.sizes: set[int] = set()
-        """Two different ones at most: more say no more."""
+        """At most two different sizes: more say nothing new."""
 
     def add(self, timestamp: int, size: int, *, key: bool) -> None:
         self._hasher.update(b"%d,%d,%d;" % (timestamp, size, key))
@@ -24,7 +24,7 @@ class PacketIndex:
             self.sizes.add(size)
 
     def extend(self, other: "PacketIndex") -> None:
-        """By the packets of a further recording."""
+        """Adds the packets of another recording."""
         self._hasher.update(other.digest())
         self.sizes |= other.sizes
 
@@ -37,8 +37,8 @@ class PacketIndex:
 
 
 def content_digest(source: Source, size_bytes: int, codec_parameters: bytes, index: PacketIndex) -> str:
-    """32 hex characters. The whole file up to 64 MiB or where packets are of constant size (raw video: every content
-    has the same index), else size, codec parameters, packet index and 64 evenly spread blocks.
+    """32 hex characters. Covers the whole file up to 64 MiB, or where all packets have one size (raw video: every
+    content has the same index). Else it covers size, codec parameters, packet index and 64 evenly spread blocks.
     """
     hasher = hashlib.blake2b(digest_size=16)
     if size_bytes <= WHOLE_FILE_BYTES or index.constant_size:
@@ -47,6 +47,7 @@ def content_digest(source: Source, size_bytes: int, codec_parameters: bytes, ind
             hasher.update(chunk)
         return hasher.hexdigest()
     for part in (str(size_bytes).encode(), codec_parameters, index.digest()):
+        # With the length in front, no two lists of parts give the same bytes.
         hasher.update(len(part).to_bytes(8, "big"))
         hasher.update(part)
     for number in range(BLOCKS):

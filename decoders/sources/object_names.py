@@ -1,4 +1,4 @@
-"""Names of objects in stores, and which buckets and prefixes they may lie in (pure): `scheme://bucket/key`."""
+"""Names of objects in stores, and their allowed buckets and prefixes (pure): `scheme://bucket/key`."""
 
 import re
 from collections.abc import Collection
@@ -14,17 +14,17 @@ _NO_STORES = frozenset(
         *("zip", "tar", "libarchive", "dir", "reference", "generic", "root"),
     ]
 )
-"""Protocols of fsspec that are no stores of buckets: their uris name hosts, or wrap what another protocol reads."""
+"""Protocols of fsspec that have no buckets: their URIs name hosts, or wrap another protocol."""
 _VERSION = re.compile(r"\?versionid=", re.IGNORECASE)
 
 
 def is_store(scheme: str) -> bool:
-    """Whether uris of this scheme may be `scheme://bucket/key`."""
+    """Whether URIs of this scheme may have the form `scheme://bucket/key`."""
     return re.fullmatch("[a-z][a-z0-9+.-]*", scheme) is not None and scheme not in _NO_STORES
 
 
 def prefix_of(root: str) -> str:
-    """A root such as `s3://bucket/prefix` as `is_under` takes it. Raises `ValueError` with what is wrong with it."""
+    """A root such as `s3://bucket/prefix` in the form that `is_under` takes. Raises `ValueError` with the problem."""
     scheme, mark, path = root.partition("://")
     if not mark or not is_store(scheme.lower()):
         raise ValueError(f"{scheme[:20]!r} is no store of buckets: write s3://BUCKET/PREFIX")
@@ -35,8 +35,8 @@ def prefix_of(root: str) -> str:
 
 
 def checked_name(uri: str, scheme: str, prefixes: Collection[str]) -> str:
-    """The uri, if it names an object under one of the prefixes, segment by segment. Nothing in it is decoded or
-    resolved: what a store or a gateway might is refused. Raises `BadMedia`.
+    """The URI, if it names an object under one of the prefixes, compared segment by segment. Nothing in it is decoded
+    or resolved: a name that a store or gateway might decode or resolve is refused. Raises `BadMedia`.
     """
     path = uri[len(scheme) + 3 :]
     if uri[: len(scheme) + 3].lower() != f"{scheme}://":
@@ -55,7 +55,7 @@ def checked_name(uri: str, scheme: str, prefixes: Collection[str]) -> str:
 
 
 def absent(scheme: str) -> StageError:
-    """What is not there and what must not be read are the same to whoever asks."""
+    """One error for missing and for forbidden objects: an event must not find out what exists."""
     return BadMedia(
         f"no such object under the allowed prefixes; check the uri, or allow its prefix (--root {scheme}://BUCKET/PREFIX)",
         code="not_found",
@@ -63,13 +63,15 @@ def absent(scheme: str) -> StageError:
 
 
 def is_under(uri: str, prefixes: Collection[str]) -> bool:
-    """Costs as much as the uri is deep, however many prefixes there are."""
+    """Whether the URI is under one of the prefixes. Costs one lookup per level of the URI, for
+    any number of prefixes.
+    """
     ends = [match.start() for match in re.finditer("/", uri)][2:]
     return any(uri[:end] in prefixes for end in [*ends, len(uri)])
 
 
 def _problem(path: str) -> str | None:
-    """What a store, a gateway or a client might take for another name; a bucket alone has none."""
+    """Why a store, a gateway or a client might read the path as another name; None if they would not."""
     if _VERSION.search(path):
         return "it names a version"
     bucket, *key = path.split("/")
@@ -82,6 +84,6 @@ def _problem(path: str) -> str | None:
 
 def _is_relative(part: str) -> bool:
     decoded = part
-    for _ in range(4):  # as often as clients, gateways and stores might
+    for _ in range(4):  # client, gateway and store may each decode once more
         decoded = unquote(decoded)
     return any(name in {".", ".."} for text in (part, decoded) for name in re.split(r"[/\\]", text))

@@ -1,4 +1,4 @@
-"""Object stores through fsspec, where the policy names the scheme and its package is installed."""
+"""Object stores through fsspec, for schemes that the policy names and whose package is installed."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,7 +14,9 @@ _VERSION_KEYS = ("ETag", "etag", "LastModified", "mtime", "updated", "created", 
 
 
 class FsspecSource:
-    """One object. `version` asks the store again. Credentials are the store library's own affair."""
+    """One object. `version` asks the store again. The store's library finds the credentials. Raises `BadMedia` and
+    `Retryable`.
+    """
 
     def __init__(self, uri: str, scheme: str, prefixes: Collection[str]) -> None:
         import fsspec
@@ -32,8 +34,8 @@ class FsspecSource:
                 f"{describe(uri)}: reading {scheme}:// needs its package (pip install 'fsspec[{scheme}]')",
                 code="extra_missing",
             ) from None
-        # fsspec's documented way to take a uri apart. The path goes to the store itself: `fsspec.open` would take a key
-        # with `::` in it for a chain of protocols.
+        # fsspec documents this way to split a URI. The path goes to the store itself: `fsspec.open` would read a key
+        # with `::` as a chain of protocols.
         self._path = self._store._strip_protocol(name)  # noqa: SLF001
         self._opened = self.version
         if self._opened.size_bytes == 0:
@@ -45,6 +47,7 @@ class FsspecSource:
         facts = self._asked(lambda: self._store.info(self._path, refresh=True))
         if facts.get("type") == "directory":
             raise BadMedia(f"{describe(self._uri)}: is a directory; publish the objects in it", code="is_directory")
+        # Stores name the version of an object differently; the digest covers each key that one of them uses.
         tag = digest(*(str(facts.get(key)) for key in _VERSION_KEYS))
         return SourceVersion(size_bytes=int(facts.get("size") or 0), tag=tag)
 
@@ -58,10 +61,10 @@ class FsspecSource:
         return self._reader.tell()
 
     def close(self) -> None:
-        """Nothing is held open between reads."""
+        """Does nothing: nothing stays open between reads."""
 
     def fetch(self, start: int, end: int) -> bytes:
-        """Bytes [start, end), asked for anew."""
+        """Bytes [start, end), with a new request."""
         return bytes(self._asked(lambda: self._store.cat_file(self._path, start=start, end=end)))
 
     def _asked(self, ask: Any) -> Any:
@@ -74,7 +77,7 @@ class FsspecSource:
             raise BadMedia(
                 f"{describe(self._uri)}: access denied; check the store's credentials", code="permission_denied"
             ) from None
-        except Exception as error:  # noqa: BLE001 - store libraries raise kinds of their own
+        except Exception as error:  # noqa: BLE001 - store libraries raise their own error types
             raise Retryable(
                 f"{describe(self._uri)}: the store failed ({type(error).__name__})", code="store_failed"
             ) from None

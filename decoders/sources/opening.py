@@ -1,4 +1,4 @@
-"""Bytes behind a uri, checked against policy before the first one is read. FFmpeg never opens a name."""
+"""Opens the bytes of a URI after checking it against the policy. FFmpeg never opens a name."""
 
 from decoders.protocol import Source
 from decoders.sources.policy import SourcePolicy
@@ -8,13 +8,13 @@ from stream.events.redaction import is_malformed, is_opaque
 
 
 def open_source(uri: str, policy: SourcePolicy) -> Source:
-    """Open `uri` for reading.
+    """Opens `uri` for reading.
 
-    Raises `BadMedia` for what the uri or the file is to blame for (codes `invalid_uri`, `scheme_not_allowed`,
-    `not_found`, `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`, `http_status`,
-    `range_not_supported`, `extra_missing`), `Retryable` for a passing fault of it. What lies outside of the roots is
-    `not_found` as well: an event must not find out what is there. A server that is away is one asset's trouble:
-    `Unavailable` would let any event pause the stage.
+    Raises `BadMedia` for faults of the URI or the file (codes `invalid_uri`, `scheme_not_allowed`, `not_found`,
+    `permission_denied`, `is_directory`, `not_a_file`, `empty`, `address_not_allowed`, `http_status`,
+    `range_not_supported`, `extra_missing`) and `Retryable` for temporary faults. Files outside the roots are
+    `not_found` as well: an event must not find out what exists. It never raises `Unavailable` for a server that does
+    not answer: otherwise any event could pause the stage.
     """
     scheme = split_uri(uri).scheme.lower() if "://" in uri else "file"
     if scheme not in policy.schemes:

@@ -1,4 +1,4 @@
-"""What a uri may name."""
+"""What a URI may name."""
 
 import os
 from collections.abc import Collection
@@ -10,13 +10,13 @@ from stream.net.connect import ConnectionPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePolicy(ConnectionPolicy):
-    """What a uri may name. Decode children do not know it: their parent opens for them.
+    """What a URI may name. Decode children do not have the policy: their parent opens sources for them.
 
-    `roots` bound every local path after it is resolved; none allows no local path at all. They are real paths, resolved
-    once by whoever makes the policy (`with_roots`): a link that is put in their place later widens nothing. `schemes`
-    beside `file`, `http` and `https` are fsspec protocols (`s3`, …), and `prefixes` bound them as roots bound paths:
-    `s3://bucket/prefix`, in the form of `objects.prefix_of`. Sets, where there are many. Addresses that are not public
-    (`stream.net.addresses`) are refused unless `allow_private_addresses`.
+    Every local path must be under one of `roots` after it is resolved; without roots no local path is allowed. Roots
+    are real paths, resolved once when the policy is made (`with_roots`): a link that replaces one later gives no new
+    access. `schemes` other than `file`, `http` and `https` are fsspec protocols (`s3`, …). `prefixes` limit those as
+    roots limit paths: `s3://bucket/prefix`, in the form of `object_names.prefix_of`. Use sets where there are many.
+    Addresses that are not public (`stream.net.addresses`) are refused unless `allow_private_addresses`.
     """
 
     schemes: tuple[str, ...] = ("file", "http", "https")
@@ -24,5 +24,7 @@ class SourcePolicy(ConnectionPolicy):
     prefixes: Collection[str] = ()
 
     def with_roots(self, *roots: str | Path) -> "SourcePolicy":
-        """The same policy with further roots, such as the paths a person typed. Resolved here, and never again."""
+        """The same policy with more roots, such as paths that a person typed. They are resolved
+        here and never again.
+        """
         return replace(self, roots=frozenset(self.roots).union(map(os.path.realpath, roots)))

@@ -1,4 +1,4 @@
-"""Uris taken apart, and named in words (pure)."""
+"""Parses URIs, and names them in messages (pure)."""
 
 import os
 from pathlib import Path
@@ -8,15 +8,16 @@ from stream.errors import BadMedia, printable
 from stream.events.ids import without_secrets
 from stream.events.redaction import is_opaque
 
-INVALID = "the uri is not valid; publish a path or a URL"
+INVALID = "the URI is not valid; publish a path or a URL"
 LOCAL = "local"
-"""What fsspec calls this machine's files: paths under the roots like any other, where the policy names the scheme."""
+"""fsspec's name for files of this machine. If the policy names the scheme, its paths must be under the roots too."""
 
 
 def split_uri(uri: str) -> SplitResult:
-    """Parsed, or `BadMedia` `invalid_uri`."""
+    """The parsed URI. Raises `BadMedia` `invalid_uri`."""
     try:
         parts = urlsplit(uri)
+        # `urlsplit` checks the port only when it is read.
         _ = parts.port
     except ValueError:
         parts = None
@@ -26,7 +27,7 @@ def split_uri(uri: str) -> SplitResult:
 
 
 def local_path(uri: str) -> Path:
-    """The path that a plain path, a `file://` or a `local://` uri names; only in a `file` uri `%` is special."""
+    """The path that a plain path, a `file://` or a `local://` URI names. `%` escapes only in a `file` URI."""
     path = uri
     if uri.lower().startswith(f"{LOCAL}://"):
         split_uri(uri)
@@ -42,7 +43,7 @@ def local_path(uri: str) -> Path:
 
 
 def describe(uri: str) -> str:
-    """How messages name a source: a file's name, or the URL without user, password, query and fragment."""
+    """The name of a source in messages: a file's name, or the URL without user, password, query and fragment."""
     if is_opaque(uri):
         return without_secrets(uri)
     if "://" not in uri or uri.lower().startswith("file://"):

@@ -65,8 +65,8 @@ class Rollout:
 
     @property
     def partition_words(self) -> list[str]:
-        told = [str(self.partitions), *(f"{topic}={count}" for topic, count in self.topic_partitions.items())]
-        return [word for each in told for word in ("--partitions", each)]
+        declared = [str(self.partitions), *(f"{topic}={count}" for topic, count in self.topic_partitions.items())]
+        return [word for each in declared for word in ("--partitions", each)]
 
     @property
     def broker_ports(self) -> list[int]:

@@ -71,8 +71,8 @@ def _column(column: pa.Field) -> Schema:
     """Arrow's words; the length of a vector is what its header says, and `when` what must be set for it to be there."""
     size = _SIZES.get(column.name)
     kind = str(column.type) if size is None else str(column.type).replace("[1]", f"[{size}]")
-    told: Schema = {"name": column.name, "type": kind, "nullable": column.nullable}
-    return {**told, "when": size} if column.name == "image_vector" else told
+    field: Schema = {"name": column.name, "type": kind, "nullable": column.nullable}
+    return {**field, "when": size} if column.name == "image_vector" else field
 
 
 def _draft_7(schema: Any) -> Any:

@@ -13,8 +13,8 @@ from stream.topology.topology import Topology
 def whole_topology() -> Topology:
     """The understanding topology with every optional stage, the control plane and its webhook."""
     control = Stage(APP, (PROGRESS.name,), (COMPLETIONS.name,), operator=_no_worker, max_replicas=1)
-    told = WebhookSettings("https://receiver.invalid/", secret=b"of nobody at all")
-    return Topology((*reference_topology().stages, control, webhook_stage(told, SystemClock())))
+    settings = WebhookSettings("https://receiver.invalid/", secret=b"of nobody at all")
+    return Topology((*reference_topology().stages, control, webhook_stage(settings, SystemClock())))
 
 
 def _no_worker() -> Operator:

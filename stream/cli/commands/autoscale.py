@@ -99,29 +99,29 @@ def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threadi
     """Bring the fleet nearer, once a `step_s`, to what was wanted when something was seen last. Looks that fail change
     nothing: who was started goes on. Raises `Fatal` where the cluster refuses the first look.
     """
-    told: Mapping[str, int] = {}
+    published: Mapping[str, int] = {}
     blind = False
     while not stop.is_set():
         sight.check()
         if (sight.blind is not None) is not blind:
             blind = not blind
             shared.console.print(_sight(sight), soft_wrap=True)
-        desired = wanted(sight, told)
-        if desired != told:
-            told = desired
+        desired = wanted(sight, published)
+        if desired != published:
+            published = desired
             shared.console.print("wanted: " + ", ".join(f"{stage} {count}" for stage, count in desired.items()))
             fleet.want(desired)
         fleet.step()
         stop.wait(step_s)
 
 
-def wanted(sight: SupervisedObserver, told: Mapping[str, int]) -> Mapping[str, int]:
+def wanted(sight: SupervisedObserver, published: Mapping[str, int]) -> Mapping[str, int]:
     """What the last look asks for, or what was told before while nothing is seen."""
     blind, last = sight.blind, sight.last
     if blind is None:
-        return told if last is None else last.desired
+        return published if last is None else last.desired
     # Before any worker there are no topics: the first plan makes them.
-    return told or ({PLAN: 1} if blind.code == "unknown_topic" else {})
+    return published or ({PLAN: 1} if blind.code == "unknown_topic" else {})
 
 
 def _sight(sight: SupervisedObserver) -> str:

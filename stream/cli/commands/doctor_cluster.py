@@ -40,11 +40,11 @@ def listening(settings: "KafkaSettings") -> Check:
     """Whether something that speaks Kafka answers, and speaks as the client properties say."""
     from stream.broker.kafka.listener import ask, spoken
 
-    told = ask(settings.servers.split(","), ASK_TIMEOUT_S)
-    if told is None:
+    answer = ask(settings.servers.split(","), ASK_TIMEOUT_S)
+    if answer is None:
         advice = "start it (`rushes kafka up` for one on this machine), or put the address right"
         return Check("broker listens", False, f"nothing that speaks Kafka answers at {settings.servers}", advice)
-    server, there = told
+    server, there = answer
     ours = spoken(settings.properties)
     found = f"{server} speaks {there}" + ("" if there.protocol == ours else f", the client properties say {ours}")
     advice = f"set security.protocol={there.protocol} in a file for --client-properties"

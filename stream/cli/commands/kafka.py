@@ -99,8 +99,8 @@ def status(
     shared: Context = context.obj
     found = LocalNode(_directory(shared, directory), SystemClock()).status()
     if json_output:
-        told = {"running": found.pid is not None, "pid": found.pid, "broker": f"kafka://{found.servers}"}
-        shared.print_json(told | {"client_properties": found.client_properties})
+        status = {"running": found.pid is not None, "pid": found.pid, "broker": f"kafka://{found.servers}"}
+        shared.print_json(status | {"client_properties": found.client_properties})
     elif found.pid is None:
         shared.console.print(f"No Kafka of {found.directory} is running; `rushes kafka up` starts it.")
     else:

@@ -62,8 +62,8 @@ def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *,
     settings, clock = file_settings(shared), SystemClock()
     with ingesting(shared, settings, clock, len(events), quiet=True, cluster=cluster) as run:
         finished = run(events)
-    told = [item for item in run.progress.changes() if item.status is AssetStatus.DELETED]
-    gone = [item.asset for item in told if item.code != UNKNOWN_ASSET]
+    reported = [item for item in run.progress.changes() if item.status is AssetStatus.DELETED]
+    gone = [item.asset for item in reported if item.code != UNKNOWN_ASSET]
     if json_output:
         shared.print_json([{"tenant": ref.tenant, "asset_id": ref.asset_id} for ref in gone])
     else:
@@ -71,10 +71,10 @@ def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *,
     if not finished:
         shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
         raise typer.Exit(130)
-    if len(gone) < len(told):
-        names = ", ".join(repr(item.asset.asset_id) for item in told if item.code == UNKNOWN_ASSET)
+    if len(gone) < len(reported):
+        names = ", ".join(repr(item.asset.asset_id) for item in reported if item.code == UNKNOWN_ASSET)
         hint = f"`rushes status --broker {cluster.uri}` lists those of the last week"
-        words = f"The index knew no asset {names} of tenant {told[0].asset.tenant!r}; {hint}."
+        words = f"The index knew no asset {names} of tenant {reported[0].asset.tenant!r}; {hint}."
         shared.errors.print(words, markup=False, soft_wrap=True)
         raise typer.Exit(1)
 

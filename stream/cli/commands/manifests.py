@@ -90,7 +90,7 @@ def manifests(  # one option per thing a deployment decides
         BucketRule.parse(rule)
     if bucket_secret is not None and not buckets:
         raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
-    told = _webhook(webhook, webhook_secret)
+    webhook_settings = _webhook(webhook, webhook_secret)
     shape = replace(
         options.applied(Settings(state_dir=Path(), cache_dir=Path())),
         bucket_rules=buckets,
@@ -107,7 +107,7 @@ def manifests(  # one option per thing a deployment decides
         client_secret=client_secret,
         monitoring=monitoring,
         bucket_secret=bucket_secret,
-        webhook=told,
+        webhook=webhook_settings,
         options=tuple(options.words()),
         private_sources=private_network,
         deployment=shared.deployment,

@@ -49,5 +49,5 @@ class Partitions:
 
     def words(self) -> list[str]:
         """As they are typed for another process."""
-        told = [str(self.default), *(f"{topic}={count}" for topic, count in self.topics.items())]
-        return [word for each in told for word in ("--partitions", each)]
+        declared = [str(self.default), *(f"{topic}={count}" for topic, count in self.topics.items())]
+        return [word for each in declared for word in ("--partitions", each)]

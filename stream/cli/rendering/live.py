@@ -151,12 +151,12 @@ class Outcomes(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
 
-def reason(told: Outcomes) -> str:
+def reason(outcomes: Outcomes) -> str:
     """Why an asset is not whole, in words, with the missing and the damaged ranges, and what else is worth knowing."""
-    parts = [told.reason] if told.reason else []
-    parts += [f"missing {_ranges(told.missing_ns)}"] if told.missing_ns else []
-    parts += [f"damaged {_ranges(told.damaged_ns)}"] if told.damaged_ns else []
-    return "; ".join([*parts, *told.notes])
+    parts = [outcomes.reason] if outcomes.reason else []
+    parts += [f"missing {_ranges(outcomes.missing_ns)}"] if outcomes.missing_ns else []
+    parts += [f"damaged {_ranges(outcomes.damaged_ns)}"] if outcomes.damaged_ns else []
+    return "; ".join([*parts, *outcomes.notes])
 
 
 def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:

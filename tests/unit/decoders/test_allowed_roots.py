@@ -82,12 +82,12 @@ def outside(root: Path) -> dict[str, Path]:
 def test_what_lies_outside_looks_as_what_is_missing_whatever_it_is(root: Path) -> None:
     policy = SourcePolicy().with_roots(root)
 
-    def told(path: Path) -> tuple[str, str]:
+    def refusal_of(path: Path) -> tuple[str, str]:
         with pytest.raises(BadMedia) as caught:
             open_source(str(path), policy)
         return caught.value.code, caught.value.message.removeprefix(path.name)
 
-    missing = told(root / "never.bin")
+    missing = refusal_of(root / "never.bin")
     assert missing[0] == "not_found"
     for number, (what, path) in enumerate(outside(root).items()):
         (root / f"link{number}").symlink_to(path)
@@ -98,7 +98,7 @@ def test_what_lies_outside_looks_as_what_is_missing_whatever_it_is(root: Path) -
             root / f"dots{number}",
             root / ".." / path.relative_to(root.parent),
         ):
-            assert told(named) == missing, (what, named)
+            assert refusal_of(named) == missing, (what, named)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])

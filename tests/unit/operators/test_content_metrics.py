@@ -34,19 +34,19 @@ def test_only_the_stores_of_stages_that_run_are_measured_and_not_by_a_scrape(tmp
     stores = {"index": tmp_path / "lancedb", "parquet": tmp_path / "parquet"}
     sizes = StoreSizes(Metrics(registry), stores, [reference_topology().stage("index")], clock)
 
-    def told(store: str) -> float | None:
+    def reported(store: str) -> float | None:
         return registry.get_sample_value("rushes_store_bytes", {"store": store})
 
-    assert told("index") is None
+    assert reported("index") is None
     assert sizes.step(stop) == 60.0
-    assert told("index") == 0
+    assert reported("index") == 0
     (stores["index"] / "deep").mkdir(parents=True)
     (stores["index"] / "deep" / "file").write_bytes(b"12345")
     (stores["index"] / "link").symlink_to(tmp_path)
-    assert told("index") == 0
+    assert reported("index") == 0
     sizes.step(stop)
-    assert told("index") == 5 + (stores["index"] / "link").lstat().st_size
-    assert told("parquet") is None
+    assert reported("index") == 5 + (stores["index"] / "link").lstat().st_size
+    assert reported("parquet") is None
     free = registry.get_sample_value("rushes_store_free_bytes", {"store": "index"})
     assert free is not None
     assert free > 0

@@ -27,9 +27,9 @@ class Broker:
 def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     broker = Broker(2)
-    told: list[str] = []
-    assert came_through(broker.ask, threading.Event(), told.append)
-    assert told == 2 * ["unavailable: no answer from host:9092"]
+    reported: list[str] = []
+    assert came_through(broker.ask, threading.Event(), reported.append)
+    assert reported == 2 * ["unavailable: no answer from host:9092"]
     assert [record.getMessage() for record in caplog.records] == [
         "waiting for the broker: no answer from host:9092 (broker_unavailable)"
     ]
