@@ -6,16 +6,16 @@ The clock of a subject starts when the broker appended its event, whatever the p
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream.broker.observation import GroupOffset
-from stream.events.asset import Outcome
 from stream.events.progress import PartReport, SubjectKey
 from stream.freshness.group_offsets import GroupOffsets
-from stream.freshness.open_subjects import MeanPart, OpenSubject, Parts
+from stream.freshness.open_subjects import MeanPart, OpenSubject
 from stream.freshness.rates import BusyRate, RateMeter
 from stream.freshness.snapshot import LaneFlow, Link, Snapshot, StageFlow
 from stream.topology.lanes import LANES, Lane, lane_of
+from stream.topology.unit import Unit
 
 RATE_WINDOW_S = 60.0
 ARRIVAL_WINDOW_S = 120.0
@@ -35,12 +35,28 @@ class Unacknowledged:
     work: bool = True
 
 
+@dataclass(slots=True)
+class Work:
+    """What there is for a stage, in its unit. `waiting`: by lane, how much, and the oldest clock among it."""
+
+    waiting: dict[Lane, tuple[float, int | None]] = field(default_factory=lambda: dict.fromkeys(LANES, (0.0, None)))
+    backlog: float = 0.0
+
+    def wait(self, lane: Lane, units: float, clock_ms: int) -> None:
+        before, oldest_ms = self.waiting[lane]
+        self.waiting[lane] = before + units, clock_ms if oldest_ms is None else min(oldest_ms, clock_ms)
+
+
 class Freshness:
     """The fold's state, and its snapshot. Subjects without work left are forgotten, so memory follows what is open."""
 
     def __init__(self, links: Sequence[Link], *, stuck_after_s: float = 300.0) -> None:
         self._links = links
         self._entry = next(link for link in links if link.upstream is None)
+        self._behind = tuple(link for link in links if link is not self._entry)
+        self._last_first = self._behind[::-1]  # a subject is open longest at the last stage
+        self._own = {link.stage: link for link in links}
+        self._next = {it.stage: tuple(link for link in links if link.upstream == it.stage) for it in links}
         self._subjects: dict[SubjectKey, OpenSubject] = {}
         self._published: dict[SubjectKey, Unacknowledged] = {}
         self._places = GroupOffsets(stuck_after_s)
@@ -63,13 +79,15 @@ class Freshness:
         if not event.possible:
             return
         key = event.subject
-        self._published.pop(key, None)
-        subject = self._subjects.setdefault(key, OpenSubject("batch", at_ms, place))
+        if self._published:
+            self._published.pop(key, None)
+        subject = self._subjects.get(key)
+        if subject is None:
+            subject = self._subjects[key] = OpenSubject("batch", at_ms, place)
         if event.stage == self._entry.stage:
             self._take_plan(subject, event)
-        subject.measured(event)
         self._settle(subject, event, at_ms, turn)
-        if not self._open(subject):
+        if not subject.open(self._last_first, self._entry.stage):
             del self._subjects[key]
 
     def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
@@ -77,13 +95,10 @@ class Freshness:
         self._places.observe(places, members, turn=turn, now_ms=now_ms)
         self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.of.concurrency) for link in self._links}
         self._forget_acked()
-        self._forget_gone()
+        waited_for = self._forget_gone()
         for link in self._links:
             served, self._served_now[link.stage] = self._served_now[link.stage], 0.0
-            waiting = any(subject.waiting(link) for subject in self._subjects.values()) or (
-                link is self._entry and bool(self._published)
-            )
-            if waiting or served:
+            if link.stage in waited_for or served or (link is self._entry and self._published):
                 self._worked_ms[link.stage] = now_ms
             elif self._replicas[link.stage]:  # seen for the first time: when it last had work is not known
                 self._worked_ms.setdefault(link.stage, now_ms)
@@ -100,9 +115,10 @@ class Freshness:
         return min(firsts, default=read)
 
     def snapshot(self, now_ms: int, *, dead_letters: int = 0, others: tuple[StageFlow, ...] = ()) -> Snapshot:
+        work = self._work()
         return Snapshot(
             at_ms=now_ms,
-            stages=tuple(self._flow(link, now_ms) for link in self._links),
+            stages=tuple(self._flow(link, work[link.stage], now_ms) for link in self._links),
             others=others,
             offset_lag={stage: self._places.standing(stage).offset_lag for stage in self._places.stages},
             open_assets=len(self._subjects) + len(self._published),
@@ -119,37 +135,28 @@ class Freshness:
             subject.clock_ms = event.subject.version.append_ms
 
     def _settle(self, subject: OpenSubject, event: PartReport, at_ms: int, turn: int) -> None:
-        parts = subject.stages.setdefault(event.stage, Parts())
-        bit = 1 << event.part
-        done = event.outcome is Outcome.DONE
-        fresh, newly_done = not parts.settled & bit, done and not parts.done & bit
-        if done:
-            parts.done |= bit
-            parts.failed &= ~bit
-        else:
-            parts.failed |= bit & ~parts.done
-        parts.turn = turn
-        for link in self._links:
-            if link.stage == event.stage and fresh:
-                units = self._units(subject, bit, link)
-                self._served[link.stage].add(at_ms, units)
-                self._served_now[link.stage] += units
-                self._planned += units if link is self._entry else 0.0
-                if done and event.unit == link.of.unit.counts:
-                    self._means[link.of.unit.counts].put(units)
-            if link.upstream == event.stage and (fresh if link.failures_arrive else newly_done):
-                self._arrived[link.stage, subject.lane].add(at_ms, self._units(subject, bit, link))
+        fresh, newly_done = subject.settle(event, turn)
+        own = self._own.get(event.stage)
+        if own is None or not (fresh or newly_done):
+            return
+        unit = own.of.unit
+        units = self._part_units(subject, event.part, unit)
+        if fresh:
+            self._served[own.stage].add(at_ms, units)
+            self._served_now[own.stage] += units
+            self._planned += units if own is self._entry else 0.0
+            if newly_done and event.unit == unit.counts:
+                self._means[unit.counts].put(units)
+        for link in self._next[own.stage]:
+            if fresh if link.failures_arrive else newly_done:
+                came = units if link.of.unit is unit else self._part_units(subject, event.part, link.of.unit)
+                self._arrived[link.stage, subject.lane].add(at_ms, came)
 
-    def _units(self, subject: OpenSubject, bits: int, link: Link) -> float:
-        unit = link.of.unit
-        return subject.units(bits, unit, self._means[unit.counts])
+    def _part_units(self, subject: OpenSubject, part: int, unit: Unit) -> float:
+        return subject.part_units(part, unit, self._means[unit.counts])
 
-    def _open(self, subject: OpenSubject) -> bool:
-        return any(
-            subject.waiting(link) or subject.backlog(link, self._entry.stage)
-            for link in self._links
-            if link is not self._entry
-        )
+    def _units(self, subject: OpenSubject, bits: int, unit: Unit) -> float:
+        return subject.units(bits, unit, self._means[unit.counts]) if bits else 0.0
 
     def _forget_acked(self) -> None:
         """Events that the entry stage acknowledged, whatever became of them."""
@@ -162,44 +169,44 @@ class Freshness:
         for key in acked:
             del self._published[key]
 
-    def _forget_gone(self) -> None:
+    def _forget_gone(self) -> set[str]:
         """Parts that a stage acknowledged without a word (a dropped subject): everything in its topics two rounds after
-        they arrived is acknowledged, and its reports are read.
+        they arrived is acknowledged, and its reports are read. The stages that parts still wait for.
         """
-        done = {link.stage: self._places.acked_round(link.stage) for link in self._links}
+        done = {link.stage: self._places.acked_round(link.stage) for link in self._behind}
+        waited_for: set[str] = set()
         for key, subject in list(self._subjects.items()):
-            for link in self._links:
-                if link.upstream and subject.parts(link.upstream).turn + 2 <= done[link.stage]:
+            for link in self._behind:
+                if subject.parts(link.upstream).turn + 2 <= done[link.stage]:
                     subject.gone |= subject.waiting(link)
-            if not self._open(subject):
+            if not subject.open(self._last_first, self._entry.stage):
                 del self._subjects[key]
+                continue
+            for link in self._behind:
+                if link.stage not in waited_for and subject.waiting(link):
+                    waited_for.add(link.stage)
+        return waited_for
 
     def _mean_subject(self) -> float:
         """Of those planned so far, in the entry stage's unit."""
         unit = self._entry.of.unit
         return self._planned / self._planned_subjects if self._planned_subjects else PRIOR_PARTS * unit.part
 
-    def _flow(self, link: Link, now_ms: int) -> StageFlow:
+    def _flow(self, link: Link, work: Work, now_ms: int) -> StageFlow:
         stage, standing = link.of, self._places.standing(link.stage)
-        waits = self._unplanned() if link is self._entry else self._waiting(link)
-        backlog = (
-            sum(units for units, _ in waits.values())
-            if link is self._entry
-            else sum(self._units(it, it.backlog(link, self._entry.stage), link) for it in self._subjects.values())
-        )
         lanes = {
             lane: LaneFlow(
                 freshness_lag_s=max(0, now_ms - oldest_ms) / 1000 if oldest_ms is not None else 0.0,
                 waiting=units,
                 arrival=self._arrived[link.stage, lane].rate(now_ms, ARRIVAL_WINDOW_S),
             )
-            for lane, (units, oldest_ms) in waits.items()
+            for lane, (units, oldest_ms) in work.waiting.items()
         }
         return StageFlow(
             stage=link.stage,
             upstream=link.upstream,
             lanes=lanes,
-            backlog=backlog,
+            backlog=work.backlog,
             service=self._served[link.stage].rate(now_ms, RATE_WINDOW_S),
             service_per_replica=self._busy[link.stage].rate.per_replica,
             offset_lag=standing.offset_lag,
@@ -216,24 +223,23 @@ class Freshness:
             scaling=stage.scaling,
         )
 
-    def _waiting(self, link: Link) -> dict[Lane, tuple[float, int | None]]:
-        """Lane to the units that wait and the oldest clock among them."""
-        found: dict[Lane, tuple[float, int | None]] = dict.fromkeys(LANES, (0.0, None))
+    def _work(self) -> dict[str, Work]:
+        """By stage, what waits for it. The subjects that are not planned yet, those of the entry stage, count with the
+        mean size of those planned so far.
+        """
+        found = {link.stage: Work() for link in self._links}
         for subject in self._subjects.values():
-            if bits := subject.waiting(link):
-                units, oldest_ms = found[subject.lane]
-                found[subject.lane] = (units + self._units(subject, bits, link), _older(oldest_ms, subject.clock_ms))
-        return found
-
-    def _unplanned(self) -> dict[Lane, tuple[float, int | None]]:
-        """The same for the entry stage: its subjects count with the mean size of those planned so far."""
-        found: dict[Lane, tuple[float, int | None]] = dict.fromkeys(LANES, (0.0, None))
-        mean = self._mean_subject()
+            wanted = subject.wanted(self._entry.stage)
+            for link in self._behind:
+                work, unit = found[link.stage], link.of.unit
+                waiting, backlog = subject.waiting(link), subject.backlog(link, wanted)
+                units = self._units(subject, backlog, unit)
+                work.backlog += units
+                if waiting:
+                    same = units if waiting == backlog else self._units(subject, waiting, unit)
+                    work.wait(subject.lane, same, subject.clock_ms)
+        entry, mean = found[self._entry.stage], self._mean_subject()
         for key, record in self._published.items():
-            units, oldest_ms = found[record.lane]
-            found[record.lane] = (units + record.work * mean, _older(oldest_ms, key.version.append_ms))
+            entry.wait(record.lane, record.work * mean, key.version.append_ms)
+        entry.backlog = sum(units for units, _ in entry.waiting.values())
         return found
-
-
-def _older(known_ms: int | None, clock_ms: int) -> int:
-    return clock_ms if known_ms is None else min(known_ms, clock_ms)

@@ -1,5 +1,6 @@
 """Subjects with work left: which parts each stage has settled, and how large the parts are. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stream.events.asset import Outcome
@@ -21,6 +22,17 @@ class Parts:
     def settled(self) -> int:
         return self.done | self.failed
 
+    def settle(self, bit: int, *, done: bool, turn: int) -> tuple[bool, bool]:
+        """Take the report of one part. Whether it is the first that settles the part, and the first that says done."""
+        fresh, newly_done = not (self.done | self.failed) & bit, done and not self.done & bit
+        if done:
+            self.done |= bit
+            self.failed &= ~bit
+        else:
+            self.failed |= bit & ~self.done
+        self.turn = turn
+        return fresh, newly_done
+
 
 @dataclass(slots=True)
 class Sizes:
@@ -36,6 +48,11 @@ class Sizes:
             self.odd[part] = size
         else:
             self.odd.pop(part, None)
+
+    def of(self, part: int, unit: Unit) -> float:
+        """Of this part, in units."""
+        size = self.odd.get(part, self.usual)
+        return (round(unit.part * unit.scale) if size is None else size) / unit.scale
 
     def total(self, bits: int, unit: Unit) -> float:
         """Of these parts, in units."""
@@ -76,29 +93,57 @@ class OpenSubject:
     def parts(self, stage: str | None) -> Parts:
         return self.stages.get(stage or "", _NOTHING)
 
-    def measured(self, event: PartReport) -> None:
-        """A part that is done has this size."""
-        if event.outcome is Outcome.DONE:
-            sizes = self.sizes.setdefault(event.unit, Sizes())
+    def settle(self, event: PartReport, turn: int) -> tuple[bool, bool]:
+        """Take a report; see `Parts.settle`. A part that is done has the size that it says."""
+        done = event.outcome is Outcome.DONE
+        if done:
+            sizes = self.sizes.get(event.unit)
+            if sizes is None:
+                sizes = self.sizes[event.unit] = Sizes()
             sizes.put(event.part, max(0, event.quantity), last=event.part == event.parts - 1)
+        parts = self.stages.get(event.stage)
+        if parts is None:
+            parts = self.stages[event.stage] = Parts()
+        return parts.settle(1 << event.part, done=done, turn=turn)
+
+    def part_units(self, part: int, unit: Unit, mean: MeanPart) -> float:
+        """How much work this part is: as reported in this unit, else a part of mean size."""
+        sizes = self.sizes.get(unit.counts)
+        return mean.of(unit) if sizes is None else sizes.of(part, unit)
 
     def units(self, bits: int, unit: Unit, mean: MeanPart) -> float:
-        """How much work these parts are: as reported in this unit, else with parts of mean size."""
+        """The same of all these parts."""
         sizes = self.sizes.get(unit.counts)
         return bits.bit_count() * mean.of(unit) if sizes is None else sizes.total(bits, unit)
 
     def waiting(self, link: Link) -> int:
         """Parts that reached the stage and did not leave it."""
-        before = self.parts(link.upstream)
-        arrived = before.settled if link.failures_arrive else before.done
-        return arrived & ~(self.parts(link.stage).settled | self.gone)
+        before = self.stages.get(link.upstream or "")
+        if before is None:
+            return 0
+        here = self.stages.get(link.stage, _NOTHING)
+        arrived = before.done | before.failed if link.failures_arrive else before.done
+        return arrived & ~(here.done | here.failed | self.gone)
 
-    def backlog(self, link: Link, entry: str) -> int:
-        """Parts that were planned and neither left the stage nor failed on the way to it."""
+    def wanted(self, entry: str) -> int:
+        """Parts that were planned and have not failed at any stage."""
         lost = self.gone
         for parts in self.stages.values():
             lost |= parts.failed
-        return self.parts(entry).done & ~(self.parts(link.stage).settled | lost)
+        return self.parts(entry).done & ~lost
+
+    def backlog(self, link: Link, wanted: int) -> int:
+        """Of the `wanted` parts, those that did not leave the stage."""
+        here = self.stages.get(link.stage)
+        return wanted if here is None else wanted & ~here.done
+
+    def open(self, links: Iterable[Link], entry: str) -> bool:
+        """Whether a part is on its way to one of these stages, or waits there. A failed one may wait."""
+        wanted = self.wanted(entry)
+        for link in links:  # noqa: SIM110 - every report asks, and a generator costs more than the question
+            if self.backlog(link, wanted) or self.waiting(link):
+                return True
+        return False
 
 
 _NOTHING = Parts()

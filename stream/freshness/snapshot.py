@@ -19,10 +19,10 @@ class Link:
     of: Stage
     upstream: str | None
     failures_arrive: bool = False
+    stage: str = field(init=False)
 
-    @property
-    def stage(self) -> str:
-        return self.of.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stage", self.of.name)
 
 
 def links(topology: Topology) -> tuple[Link, ...]:
