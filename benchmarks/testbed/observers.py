@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.testbed.runs import RUSHES
 from stream.cli.options.observer import Watched as What
-from stream.cli.options.observer import following, observing
+from stream.cli.options.observer import deployed, following, observing
 from stream.cli.options.sessions import Cluster
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.supervised_observer import SupervisedObserver
@@ -60,7 +60,8 @@ def watched(servers: str, folder: Path) -> Iterator[Watched]:
     try:
         assert exporter.stdout is not None
         (port,) = re.findall(r":(\d+)/metrics", exporter.stdout.readline())
-        with observing(What(Cluster(broker, None), ScalingPolicy())) as sight, following(sight, INTERVAL_S):
+        what = What(Cluster(broker, None), deployed(), ScalingPolicy())
+        with observing(what) as sight, following(sight, INTERVAL_S):
             yield Watched(broker, sight, int(port), exporter)
             sight.check()
         assert exporter.poll() is None, "the exporter ended"

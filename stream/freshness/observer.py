@@ -82,6 +82,7 @@ class Observer:
         snapshot = replace(
             self._fold.snapshot(now_ms, dead_letters=letters, others=self._unreported.flows(now_ms)),
             undecided={topic: count for topic, count in view.undecided.items() if count},
+            subject=self._topology.subject,
         )
         return Observation(snapshot, desired_replicas(snapshot, self._policy), self._clock.monotonic_s() - started_s)
 

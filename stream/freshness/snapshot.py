@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from stream.events.progress import ASSET
 from stream.topology.lanes import Lane
 from stream.topology.stage import Role, Scaling, Stage
 from stream.topology.topology import Topology
@@ -99,7 +100,8 @@ class StageFlow:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Every reporting stage, in the order of the topology, and the `others`, whose work is an estimate and whose
-    freshness is not known. `offset_lag`: of all groups, by topic. `dead_letters`: records ever written to that topic.
+    freshness is not known. `offset_lag`: of all groups, by topic. `open_assets`: subjects with work left, whatever kind
+    of `subject` they are. `dead_letters`: records ever written to that topic.
     `undecided`: records that no stage can read yet, as a transaction is open, by topic; where there are any.
     """
 
@@ -110,6 +112,7 @@ class Snapshot:
     open_assets: int = 0
     dead_letters: int = 0
     undecided: Mapping[str, int] = field(default_factory=dict)
+    subject: str = ASSET
 
     @property
     def every(self) -> tuple[StageFlow, ...]:

@@ -2,19 +2,23 @@
 scaled, accounted for and deployed as footage is.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
+from rich.console import Console, RenderableType
 
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
+from stream.cli.commands.lag import as_json, view
+from stream.cli.rendering.usage import usage_rows, usage_table
 from stream.clock import ManualClock
 from stream.control.progress import Progress
 from stream.control.state import entries
-from stream.control.view import ControlView, UsageKey
+from stream.control.view import ControlView, Usage, UsageKey
 from stream.deployment.alerts import alerts
 from stream.deployment.asyncapi import document
 from stream.deployment.dashboard import dashboard
@@ -144,6 +148,48 @@ def test_the_exporter_tells_work_under_the_name_of_its_unit(studio: Studio) -> N
     assert 'rushes_freshness_lag_seconds{lane="interactive",stage="draw"} 0.0' in page
     assert 'rushes_desired_replicas{stage="draw"} 1.0' in page
     assert "video_seconds" not in page
+
+
+def printed(table: RenderableType) -> list[str]:
+    """Line by line, in a terminal of 80 columns, with single spaces."""
+    out = io.StringIO()
+    Console(file=out, width=80).print(table)
+    return [" ".join(line.split()) for line in out.getvalue().splitlines()]
+
+
+def test_lag_shows_frames_and_scripts(studio: Studio) -> None:
+    studio.submit("s", (100, 300, 200))
+    studio.work("outline")
+    found = studio.observer.step()
+    lines = printed(view(found, 60.0))
+    assert any(line.startswith("draw 1.2s - 600 0.0 0.0 0/1 3 ") for line in lines), lines
+    assert "Counted in frames: outline, draw, bind." in lines
+    assert "1 scripts open." in lines
+    shown = as_json(found)
+    assert shown["open_scripts"] == 1
+    (draw,) = (stage for stage in shown["stages"] if stage["stage"] == "draw")
+    assert (draw["unit"], draw["waiting_frames"]["interactive"], draw["backlog_frames"]) == ("frames", 600, 600)
+    assert not [name for name in draw if "video" in name]
+
+
+def test_the_table_of_usage_has_a_column_for_each_unit() -> None:
+    used = {
+        UsageKey(0, "acme", "decode"): Usage(12 * 10**9, 3_000_000, 0, 5_000_000),
+        UsageKey(0, "acme", "draw", "frames"): Usage(400, 0, 2_500_000),
+    }
+    head, *rows = (line for line in printed(usage_table(used)) if line and "─" not in line)
+    assert head == "Usage, by time of publication"
+    assert rows == [
+        "window tenant stage video s frames CPU s device s MB",
+        "1970-01-01T00:00Z acme decode 12.0 3.0 0.0 5.0",
+        "1970-01-01T00:00Z acme draw 400 0.0 2.5 0.0",
+    ]
+    assert [(row["quantity"], row["unit"], row["video_s"]) for row in usage_rows(used)] == [
+        (12 * 10**9, "video_ns", 12.0),
+        (400, "frames", 0.0),
+    ]
+    only_frames = printed(usage_table({key: it for key, it in used.items() if key.unit == "frames"}))
+    assert "window tenant stage frames CPU s device s MB" in only_frames
 
 
 def test_usage_and_progress_are_kept_by_tenant_stage_and_unit(studio: Studio) -> None:

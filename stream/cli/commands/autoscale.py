@@ -19,6 +19,7 @@ from stream.cli.options.observer import (
     Objective,
     Prior,
     Watched,
+    deployed,
     following,
     observing,
     scaling_policy,
@@ -85,9 +86,9 @@ def autoscale(  # one option per thing a machine decides
         return [*rushes, *shared.words(), "run", stage, *options]
 
     stop = threading.Event()
-    watched = Watched(Cluster(broker, client_properties, shared.deployment), policy, captions=worker.models.captioned)
+    cluster = Cluster(broker, client_properties, shared.deployment)
     with (
-        observing(watched) as sight,
+        observing(Watched(cluster, deployed(captions=worker.models.captioned), policy)) as sight,
         following(sight, interval),
         stop_on_signals(stop),
         Fleet(command, SystemClock(), max_processes=max_processes) as fleet,

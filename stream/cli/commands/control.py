@@ -1,13 +1,10 @@
 """`rushes control` runs the control plane on Kafka; `rushes usage` and `rushes progress` ask it."""
 
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from rich import box
-from rich.table import Table
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
@@ -16,11 +13,11 @@ from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import Cluster
 from stream.cli.rendering.live import STYLES
 from stream.cli.rendering.sanitize import shown
+from stream.cli.rendering.tables import plain_table, utc
+from stream.cli.rendering.usage import usage_rows, usage_table
 from stream.clock import SystemClock
-from stream.events.grid import SECOND_NS
 from stream.events.ids import clip_name
 from stream.files import read_small
-from stream.topology.unit import VIDEO_SECONDS
 
 if TYPE_CHECKING:
     from stream.control.view import ControlView, TrackedSubject
@@ -81,7 +78,7 @@ def usage(
     tenant: OfTenant = None,
     json_output: AsJson = False,
 ) -> None:
-    """What each tenant used, by stage and window: video, CPU and device seconds, bytes read."""
+    """What each tenant used, by stage and window: work in its unit, CPU and device seconds, bytes read."""
     from stream.control.view import Window
 
     shared: Context = context.obj
@@ -90,30 +87,10 @@ def usage(
     cluster = Cluster.named(broker, client_properties, shared.deployment)
     view = _own_view(shared) if cluster is None else _view(cluster)
     found = view.usage("hour" if window == "hour" else "day", tenant)
-    rows = [
-        {
-            "window": _utc(key.window_ms),
-            "tenant": key.tenant,
-            "stage": key.stage,
-            "video_s": used.quantity / SECOND_NS if key.unit == VIDEO_SECONDS.counts else 0.0,
-            "cpu_s": used.cpu_us / 1e6,
-            "device_s": used.device_us / 1e6,
-            "read_bytes": used.read_bytes,
-            **({} if key.unit == VIDEO_SECONDS.counts else {"quantity": used.quantity, "unit": key.unit}),
-        }
-        for key, used in found.items()
-    ]
     if json_output:
-        shared.print_json(rows)
+        shared.print_json(usage_rows(found))
         return
-    table = _table(
-        "Usage, by time of publication", ("window", "tenant", "stage"), ("video s", "CPU s", "device s", "MB")
-    )
-    for row in rows:
-        seconds = (f"{row[name]:.1f}" for name in ("video_s", "cpu_s", "device_s"))
-        names = (shown(row[name]) for name in ("window", "tenant", "stage"))
-        table.add_row(*names, *seconds, f"{int(str(row['read_bytes'])) / 1e6:.1f}")
-    shared.console.print(table if rows else "No usage yet.")
+    shared.console.print(usage_table(found) if found else "No usage yet.")
 
 
 def progress(
@@ -133,7 +110,7 @@ def progress(
         shared.print_json([_asset_json(view) for view in views])
         return
     stages = list(dict.fromkeys(name for view in views for name in sorted(view.done)))
-    table = _table("Progress", ("tenant", "asset", "status"), ("cells", *stages))
+    table = plain_table("Progress", ("tenant", "asset", "status"), ("cells", *stages))
     for view in views[:limit]:
         change = view.head.change
         status = f"[{STYLES[change.status]}]{change.status}[/]" if change else "-"
@@ -173,25 +150,12 @@ def _asset_json(view: "TrackedSubject") -> dict[str, Any]:
         "project": view.name.project or None,
         "asset_id": view.name.asset_id or None,
         "version": list(head.asset.version),
-        "published": _utc(head.asset.version.append_ms),
+        "published": utc(head.asset.version.append_ms),
         "segments": _cells(view),
         "status": head.change.status if head.change else None,
         "code": head.change.code if head.change else None,
         "segments_done": dict(view.done),
     }
-
-
-def _utc(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
-
-
-def _table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in left:
-        table.add_column(column, overflow="fold")
-    for column in right:
-        table.add_column(column, justify="right")
-    return table
 
 
 def _secret(file: Path | None, given: str | None) -> bytes:

@@ -18,6 +18,7 @@ from stream.cli.options.observer import (
     Objective,
     Prior,
     Watched,
+    deployed,
     observing,
     scaling_policy,
 )
@@ -50,10 +51,10 @@ def exporter(  # one option per thing a deployment decides
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    watched = Watched(cluster, policy, captions=captions, notifications=notifications, remembers=True)
+    topology = deployed(captions=captions, notifications=notifications)
     stop = threading.Event()
     with (
-        observing(watched) as sight,
+        observing(Watched(cluster, topology, policy, remembers=True)) as sight,
         stop_on_signals(stop),
     ):
         run_exporter(

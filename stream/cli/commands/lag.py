@@ -25,16 +25,19 @@ from stream.cli.options.observer import (
     Objective,
     Prior,
     Watched,
+    deployed,
     following,
     observing,
     scaling_policy,
 )
 from stream.cli.options.sessions import Cluster
+from stream.cli.rendering.amounts import amount
 from stream.cli.rendering.durations import duration
 from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
 from stream.freshness.observer import Observation
 from stream.freshness.snapshot import Snapshot, StageFlow
 from stream.freshness.supervised_observer import SupervisedObserver
+from stream.topology.unit import VIDEO_SECONDS
 
 
 def lag(
@@ -54,14 +57,9 @@ def lag(
     """How long footage waits at each stage, and which stage holds it up. Live until Ctrl-C."""
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
-    with observing(
-        Watched(
-            Cluster(broker, client_properties, shared.deployment),
-            policy,
-            captions=captions,
-            notifications=notifications,
-        )
-    ) as sight:
+    cluster = Cluster(broker, client_properties, shared.deployment)
+    topology = deployed(captions=captions, notifications=notifications)
+    with observing(Watched(cluster, topology, policy)) as sight:
         if json_output:
             shared.print_json(as_json(sight.now()))
         elif once:
@@ -72,7 +70,7 @@ def lag(
 
 def view(found: Observation, objective_s: float) -> Group:
     """The table and what to make of it."""
-    return Group(_table(found, objective_s), *_sentences(found.snapshot))
+    return Group(_table(found, objective_s), *_counted(found.snapshot), *_sentences(found.snapshot))
 
 
 def screen(sight: SupervisedObserver, objective_s: float) -> Group:
@@ -88,7 +86,7 @@ def screen(sight: SupervisedObserver, objective_s: float) -> Group:
 
 
 def as_json(found: Observation) -> dict[str, Any]:
-    """Everything the table shows, in seconds; infinite times are null."""
+    """Everything the table shows, times in seconds and work in its unit; infinite times are null."""
     snapshot = found.snapshot
     held = bottleneck(snapshot)
     return {
@@ -96,7 +94,7 @@ def as_json(found: Observation) -> dict[str, Any]:
         "stages": [_stage_json(flow, found.desired) for flow in snapshot.every],
         "offset_lag_records": snapshot.offset_lag,
         "undecided_records": snapshot.undecided,
-        "open_assets": snapshot.open_assets,
+        f"open_{snapshot.subject}s": snapshot.open_assets,
         "dead_letters_written": snapshot.dead_letters,
         "bottleneck": None if held is None else {"place": held.place, "stage": held.stage, "reason": held.words},
         "gone_in_s": _finite(gone_in_s(snapshot)),
@@ -104,12 +102,14 @@ def as_json(found: Observation) -> dict[str, Any]:
 
 
 def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
+    counted = "video_s" if flow.unit == VIDEO_SECONDS else flow.unit.name
     return {
         "stage": flow.stage,
+        "unit": flow.unit.name,
         "freshness_lag_s": {lane: it.freshness_lag_s for lane, it in flow.lanes.items()},
-        "waiting_video_s": {lane: it.waiting for lane, it in flow.lanes.items()},
+        f"waiting_{counted}": {lane: it.waiting for lane, it in flow.lanes.items()},
         "arrival": {lane: it.arrival for lane, it in flow.lanes.items()},
-        "backlog_video_s": flow.backlog,
+        f"backlog_{counted}": flow.backlog,
         "service": flow.service,
         "service_per_replica": flow.service_per_replica,
         "replicas": flow.replicas,
@@ -146,7 +146,7 @@ def _table(found: Observation, objective_s: float) -> Table:
             flow.stage,
             Text(duration(interactive), style=style),
             duration(flow.lane("batch").freshness_lag_s),
-            duration(flow.backlog),
+            amount(flow.backlog, flow.unit),
             _rate(flow.arrival),
             _rate(flow.service),
             Text(f"{flow.replicas}/{wanted}", style="" if flow.replicas >= wanted else "yellow"),
@@ -156,16 +156,25 @@ def _table(found: Observation, objective_s: float) -> Table:
     return table
 
 
+def _counted(snapshot: Snapshot) -> list[Text]:
+    """What the numbers of a stage count where that is no video."""
+    units: dict[str, list[str]] = {}
+    for flow in snapshot.every:
+        if flow.unit != VIDEO_SECONDS:
+            units.setdefault(flow.unit.name, []).append(flow.stage)
+    return [Text(f"Counted in {unit}: {', '.join(stages)}.", style="dim") for unit, stages in units.items()]
+
+
 def _sentences(snapshot: Snapshot) -> list[Text]:
     letters = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
-    open_assets = Text(f"{snapshot.open_assets} assets open{letters}.{_undecided(snapshot)}", style="dim")
+    still_open = Text(f"{snapshot.open_assets} {snapshot.subject}s open{letters}.{_undecided(snapshot)}", style="dim")
     held = bottleneck(snapshot)
     if held is None:
-        return [Text("Nothing waits.", style="green"), open_assets]
+        return [Text("Nothing waits.", style="green"), still_open]
     gone_s = gone_in_s(snapshot)
     outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
     who = "the broker" if held.place == "broker" else held.stage
-    return [Text(f"Bottleneck: {who} ({held.words}); {outlook}.", style="bold"), open_assets]
+    return [Text(f"Bottleneck: {who} ({held.words}); {outlook}.", style="bold"), still_open]
 
 
 def _undecided(snapshot: Snapshot) -> str:

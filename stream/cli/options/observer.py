@@ -16,6 +16,7 @@ from stream.cli.options.sessions import Cluster
 from stream.clock import SystemClock
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.pipelines.settings import ModelChoice, Settings
+from stream.topology.topology import Topology
 
 if TYPE_CHECKING:
     from stream.freshness.supervised_observer import SupervisedObserver
@@ -48,10 +49,19 @@ class Watched:
     """What to watch. `remembers`: leave word of where to begin after a restart."""
 
     cluster: Cluster
+    topology: Topology
     policy: ScalingPolicy
-    captions: bool = False
-    notifications: bool = False
     remembers: bool = False
+
+
+def deployed(*, captions: bool = False, notifications: bool = False) -> Topology:
+    """The stages of understanding that a deployment runs. Nothing of them is opened: only their shape is asked."""
+    from stream.pipelines.understanding import Understanding
+
+    models = ModelChoice(captioner="hf" if captions else "template")
+    rules = ("bucket/",) if notifications else ()
+    settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
+    return Understanding(settings, SystemClock(), epoch_ms=0).topology()
 
 
 @contextmanager
@@ -60,14 +70,8 @@ def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
     from stream.broker.kafka.watch import KafkaWatch
     from stream.freshness.observer import Observer
     from stream.freshness.supervised_observer import SupervisedObserver
-    from stream.pipelines.understanding import Understanding
 
-    clock = SystemClock()
-    # Nothing of it is opened: only the shape of the topology is asked.
-    models = ModelChoice(captioner="hf" if watched.captions else "template")
-    rules = ("bucket/",) if watched.notifications else ()
-    settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
-    topology = Understanding(settings, clock, epoch_ms=0).topology()
+    clock, topology = SystemClock(), watched.topology
     groups = {stage.name: stage.sources for stage in topology.stages}
     watch = KafkaWatch(watched.cluster.settings(), clock, groups)
     try:

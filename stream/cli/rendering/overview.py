@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-
 from stream.cli.commands.ingest import as_json, file_settings
 from stream.cli.context import Context
 from stream.cli.options.sessions import Cluster
 from stream.cli.rendering.live import closing_table
+from stream.cli.rendering.tables import plain_table
 from stream.clock import SystemClock
 from stream.control.progress import Progress
 from stream.errors import BadEvent
@@ -40,9 +38,7 @@ def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_
         shared.print_json({"assets": [as_json(item) for item in changes], "stages": stages})
         return
     shared.console.print(closing_table(changes))
-    table = Table(title=f"Stages on {cluster.uri}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("stage", "workers", "records waiting"):
-        table.add_column(column, justify="left" if column == "stage" else "right")
+    table = plain_table(f"Stages on {cluster.uri}", ("stage",), ("workers", "records waiting"))
     for row in stages:
         table.add_row(*(str(cell) for cell in row.values()))
     shared.console.print(table)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from stream.cli.options.observer import Watched, following, observing
+from stream.cli.options.observer import Watched, deployed, following, observing
 from stream.cli.options.sessions import Cluster
 from stream.cli.rendering.durations import duration
 from stream.freshness.autoscaler import ScalingPolicy
@@ -31,5 +31,5 @@ class Waits:
 @contextmanager
 def waiting(cluster: Cluster) -> Iterator[Waits]:
     """Looks once a second for the block."""
-    with observing(Watched(cluster, ScalingPolicy())) as sight, following(sight, INTERVAL_S):
+    with observing(Watched(cluster, deployed(), ScalingPolicy())) as sight, following(sight, INTERVAL_S):
         yield Waits(sight)

@@ -1,11 +1,13 @@
 """What `rushes lag` and an ingest show of freshness fits a terminal of 80 columns and says what holds things up."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from stream.cli.commands.lag import as_json, view
+from stream.cli.rendering.amounts import amount
 from stream.cli.rendering.durations import duration
 from stream.cli.rendering.live import Lines, LiveProgress
 from stream.clock import ManualClock
@@ -16,6 +18,7 @@ from stream.freshness.observer import Observation
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
 from stream.pipelines.understanding import reference_topology
 from stream.topology.lanes import Lane
+from stream.topology.unit import VIDEO_SECONDS, Unit
 
 BUSY: dict[Lane, LaneFlow] = {"interactive": LaneFlow(86_399, 1e6, 1234.5), "batch": LaneFlow(360_000, 1e6, 99.0)}
 
@@ -32,6 +35,27 @@ def test_the_widest_table_is_whole_in_80_columns() -> None:
     assert "…" not in text
     for word in ("dead-letters", "23h59m", "4d04h", "11d13h", "1334", "1234", "128/128", "1234567", "have/want"):
         assert word in text
+
+
+def test_counts_of_other_units_are_whole_in_80_columns_too() -> None:
+    flow = StageFlow("dead-letters", None, BUSY, 1e6, 1234.5, offset_lag={"frames": 1_234_567}, replicas=128)
+    text = shown(Observation(Snapshot(0, (replace(flow, unit=Unit("frames", "frames")),)), {"dead-letters": 128}, 0.1))
+    assert "…" not in text
+    assert "1000k" in text
+    assert "Counted in frames: dead-letters." in text
+
+
+@pytest.mark.parametrize(
+    ("units", "unit", "text"),
+    [
+        (200.0, VIDEO_SECONDS, "3m20s"),
+        (0.0, Unit("frames", "frames"), "-"),
+        (99_999.4, Unit("frames", "frames"), "99999"),
+        (99_999.5, Unit("frames", "frames"), "100k"),
+    ],
+)
+def test_an_amount_is_a_time_of_video_or_a_count(units: float, unit: Unit, text: str) -> None:
+    assert amount(units, unit) == text
 
 
 @pytest.mark.parametrize(("service", "words"), [(0.0, "does not shrink yet"), (10.0, "the backlog is gone in 1m30s")])
