@@ -36,7 +36,7 @@ class Unacknowledged:
 
 
 @dataclass(slots=True)
-class Work:
+class StageWork:
     """What there is for a stage, in its unit. `waiting`: by lane, how much, and the oldest clock among it."""
 
     waiting: dict[Lane, tuple[float, int | None]] = field(default_factory=lambda: dict.fromkeys(LANES, (0.0, None)))
@@ -192,7 +192,7 @@ class Freshness:
         unit = self._entry.of.unit
         return self._planned / self._planned_subjects if self._planned_subjects else PRIOR_PARTS * unit.part
 
-    def _flow(self, link: Link, work: Work, now_ms: int) -> StageFlow:
+    def _flow(self, link: Link, work: StageWork, now_ms: int) -> StageFlow:
         stage, standing = link.of, self._places.standing(link.stage)
         lanes = {
             lane: LaneFlow(
@@ -223,11 +223,11 @@ class Freshness:
             scaling=stage.scaling,
         )
 
-    def _work(self) -> dict[str, Work]:
+    def _work(self) -> dict[str, StageWork]:
         """By stage, what waits for it. The subjects that are not planned yet, those of the entry stage, count with the
         mean size of those planned so far.
         """
-        found = {link.stage: Work() for link in self._links}
+        found = {link.stage: StageWork() for link in self._links}
         for subject in self._subjects.values():
             wanted = subject.wanted(self._entry.stage)
             for link in self._behind:
