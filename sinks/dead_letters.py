@@ -11,8 +11,8 @@ import pyarrow as pa
 from sinks.assets.tombstones import asset_key
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
-from sinks.lance.tables import LanceTables
 from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
 from sinks.writer import letters_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError
@@ -95,7 +95,7 @@ class DeadLetterSink:
     def maintain(self, *, purge: bool = False) -> None:
         with guarded(self._directory, "the dead-letter store"):
             if purge:
-                self._tables.purge(LETTERS, "letter_id")
+                self._tables.purge(LETTERS)
             else:
                 self._tables.optimize(LETTERS)
 

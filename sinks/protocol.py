@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
 from stream.errors import StageError
@@ -16,8 +17,8 @@ class Store(Protocol):
     def replace(self, batch: Sequence[Annotations]) -> None:
         """Put whole segments in place of what their cells held, at most one per cell; an empty one clears it."""
 
-    def record(self, ledger_entries: Sequence[LedgerEntry]) -> None:
-        """The ledger: what of each cell is durable, rows or not."""
+    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
+        """The ledger: what of each cell is durable, rows or not. `known`: the cells that may have an entry by now."""
 
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         """What is stored of these assets."""

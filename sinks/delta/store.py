@@ -80,7 +80,7 @@ class DeltaStore:
         """`delta_schema` rows of `cells` in place of what they held."""
         self._overwrite(MOMENTS, rows, _cells(cells))
 
-    def record(self, ledger_entries: Sequence[LedgerEntry]) -> None:
+    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell] = ()) -> None:  # noqa: ARG002
         if ledger_entries:
             self._overwrite(SEGMENTS, receipt_rows(ledger_entries), _cells([item.cell for item in ledger_entries]))
 

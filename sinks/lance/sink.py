@@ -125,7 +125,7 @@ class LanceSink:
         self.store.replace(folded.replace)
         done = [LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace]
         written = [*done, *worst_failures(failures, held)]
-        self.store.record(written)
+        self.store.record(written, held.keys())
         held.update((item.cell, item) for item in written)
         outputs = self._settle(batch, states, list(held.values()), redelivered)
         self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))

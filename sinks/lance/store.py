@@ -9,17 +9,18 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.assets.asset_status import Standing
-from sinks.assets.fold import cell_of
-from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
+from sinks.assets.fold import SpaceCell, cell_of
+from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import AssetState, expires_at_ms
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
-from sinks.filters import one_of, void_rows
-from sinks.lance.tables import LanceTables
+from sinks.filters import one_of
+from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
 from sinks.schema import SPACE_SCHEMA, labels_of, stored_rows, stored_schema
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
 
-SEGMENTS, ASSETS, SPACES = "segments", "assets", "spaces"
+ASSETS, SPACES = "assets", "spaces"
 
 ASSET_SCHEMA = pa.schema(
     [
@@ -71,6 +72,7 @@ class LanceIndex:
     def __init__(self, directory: Path, clock: Clock) -> None:
         self.directory = directory
         self.tables = LanceTables(directory)
+        self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._spaces: dict[str, Space] = {}
 
@@ -104,19 +106,11 @@ class LanceIndex:
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
         rows = self.tables.select(ASSETS, "retirement IS NOT NULL", ["asset_key", "retirement"])
-        cells = self.tables.select(SEGMENTS, "", LEDGER_VERSIONS)
-        if rows is None or cells is None:
-            return {}
-        marks = {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows.to_pylist()}
-        return under_watermark(cells, marks)
+        marks = {} if rows is None else {row["asset_key"]: row["retirement"] for row in rows.to_pylist()}
+        return self.ledger.unswept({key: Retirement.model_validate_json(mark) for key, mark in marks.items()})
 
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
-        table = self.tables.find(SEGMENTS)
-        if table is None:
-            return []
-        known = table.schema.names  # an older ledger does not say what is damaged
-        columns = [name for name in RECEIPT_SCHEMA.names if name != "stage_digests" and name in known]
-        return [LedgerEntry.from_row(row) for row in self.tables.select_in(SEGMENTS, "asset_key", asset_keys, columns)]
+        return self.ledger.entries(asset_keys)
 
     def replace(self, batch: Sequence[Annotations]) -> None:
         """Put whole segments in place of what their cells held; unique cells, an empty one clears."""
@@ -129,20 +123,21 @@ class LanceIndex:
             )
 
     def replace_rows(self, space: Space, rows: pa.Table, segment_ids: Collection[str], key: str) -> None:
-        """Stored rows of `segment_ids` in `space`, in one commit."""
+        """Stored rows of `segment_ids` in `space`; what else these held goes after they are there."""
         name = moments_table(key)
         self.tables.ensure(
             name, stored_schema(space), keyed=("segment_id", "asset_key", "content_key", "moment_id"), worded="text"
         )
         if key not in self._spaces:
             self._register(key, space)
-        self.tables.merge(name, rows, "moment_id", replacing=one_of("segment_id", segment_ids))
+        if rows.num_rows:
+            self.tables.merge(name, rows, "moment_id")
+        gone = f"{one_of('segment_id', segment_ids)} AND NOT ({one_of('moment_id', rows['moment_id'].to_pylist())})"
+        self.tables.delete(name, gone)
 
-    def record(self, ledger_entries: Sequence[LedgerEntry]) -> None:
-        """Ledger rows, unique by cell, in one commit."""
-        if ledger_entries:
-            self.tables.ensure(SEGMENTS, RECEIPT_SCHEMA, keyed=("segment_id", "asset_key"))
-            self.tables.merge(SEGMENTS, receipt_rows(ledger_entries), ["segment_id", "space"])
+    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
+        """Ledger rows, unique by cell. `known`: the cells that may have one."""
+        self.ledger.record(ledger_entries, known)
 
     def save(self, states: Iterable[tuple[AssetState, Standing]]) -> None:
         """Asset rows: from here on search shows the live versions. One commit."""
@@ -153,14 +148,10 @@ class LanceIndex:
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
-        if not retired:
-            return
-        for start in range(0, len(retired), 100):
-            part = sorted(retired.items())[start : start + 100]
-            where = " OR ".join(void_rows(key, retirement) for key, retirement in part)
+        for where in void_clauses(retired):
             for key in self._spaces:
                 self.tables.delete(moments_table(key), where)
-            self.tables.delete(SEGMENTS, where)
+        self.ledger.sweep(retired)
 
     def rows(self, asset_keys: Collection[str], space_key: str) -> pa.Table | None:
         """Stored rows of these assets in a space; None where the space has no table."""
@@ -168,9 +159,8 @@ class LanceIndex:
 
     def erase(self, segment_ids: Collection[str], space_key: str) -> None:
         """Forget these cells and their rows."""
-        where = one_of("segment_id", segment_ids)
-        self.tables.delete(moments_table(space_key), where)
-        self.tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space_key])}")
+        self.tables.delete(moments_table(space_key), one_of("segment_id", segment_ids))
+        self.ledger.erase([SpaceCell(segment_id, space_key) for segment_id in segment_ids])
 
     def optimize(self) -> None:
         for name in (SEGMENTS, ASSETS, *(moments_table(key) for key in self._spaces)):
@@ -178,10 +168,10 @@ class LanceIndex:
 
     def purge(self) -> None:
         """Remove every byte of swept rows and old versions. Readers that hold an old version fail: nobody else on."""
-        for name, touch in ((SEGMENTS, "segment_id"), (ASSETS, "asset_key")):
-            self.tables.purge(name, touch)
+        for name in (SEGMENTS, ASSETS):
+            self.tables.purge(name)
         for key in self._spaces:
-            self.tables.purge(moments_table(key), "moment_id", worded="text")
+            self.tables.purge(moments_table(key), worded="text")
 
     def close(self) -> None:
         self.tables.forget()

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from sinks.delta.store import DeltaStore
 from sinks.filters import one_of
-from sinks.lance.store import SEGMENTS, SPACES, moments_table
-from sinks.lance.tables import LanceTables
+from sinks.lance.store import SPACES, moments_table
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
 from sinks.writer import delta_writer, index_writer, writing
 
 

@@ -10,8 +10,8 @@ from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.dead_letters import LETTERS
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import ASSETS
-from sinks.lance.tables import LanceTables
 from sinks.store_errors import guarded, guarded_both
+from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import ContentRetired
 from stream.events.base import Event
 from stream.events.ids import digest

@@ -52,7 +52,7 @@ def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell
         if rows is not None and mine:
             stores.delta.register([space])
             stores.delta.replace_rows(delta_rows(_of(rows, mine)), mine)
-    stores.delta.record(list(source.values()))
+    stores.delta.record(list(source.values()), held)
     strays = _strays([stores.delta.rows(keys, key, ["segment_id", "space"]) for key in spaces], cells)
     stores.delta.erase((held | strays) - source.keys())
 
@@ -72,7 +72,7 @@ def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell
         gone = {cell.segment_id for cell in (held | strays) - source.keys() if cell.space == key}
         if gone:
             stores.lance.erase(gone, key)
-    stores.lance.record(list(source.values()))
+    stores.lance.record(list(source.values()), held)
     _adopt(stores, keys, spaces)
 
 

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.delta.store import DeltaStore
-from sinks.lance.store import SEGMENTS, LanceIndex
+from sinks.lance.store import LanceIndex
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.schema import VECTORS, delta_rows, delta_schema
 from sinks.store_errors import guarded_both
 from stream.clock import SystemClock

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sinks.filters import literal, one_of
-from sinks.lance.store import ASSETS, SEGMENTS
-from sinks.lance.tables import LanceTables
+from sinks.lance.store import ASSETS
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion
 from stream.events.timecode import SourceTimecode

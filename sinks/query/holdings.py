@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinks.lance.store import SEGMENTS
-from sinks.lance.tables import LanceTables
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.query.catalogue import Catalogue, Filters
 from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import Outcome
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from sinks.delta.store import DeltaStore
-from sinks.lance.store import SEGMENTS
-from sinks.lance.tables import LanceTables
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import Outcome
 from stream.events.ids import AssetVersion, Order
 

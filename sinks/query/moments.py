@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from sinks.filters import literal, one_of
 from sinks.lance.store import moments_table, spaces_of
-from sinks.lance.tables import LanceTables
 from sinks.query.catalogue import Catalogue, Filters, LiveAsset
 from sinks.schema import VECTORS
 from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
 from stream.events.annotations import Space
 from stream.events.timecode import SourceTimecode
 

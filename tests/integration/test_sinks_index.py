@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSET_SCHEMA, ASSETS, SEGMENTS
-from sinks.lance.tables import LanceTables
+from sinks.lance.store import ASSET_SCHEMA, ASSETS
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.query.catalogue import Catalogue, Filters
 from sinks.query.ledger import LanceLedger
 from sinks.query.moments import MomentIndex
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event

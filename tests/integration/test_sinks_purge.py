@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sinks.lance.tables import LanceTables
+from sinks.tables.lance_tables import LanceTables
 
 SCHEMA = pa.schema([pa.field("moment_id", pa.string()), pa.field("text", pa.string())])
 ROWS = 1_300_000
@@ -29,6 +29,6 @@ def test_a_purge_reaches_fragments_of_a_million_rows(tmp_path: Path) -> None:
     tables.optimize("moments")
     assert table.stats()["fragment_stats"]["lengths"]["max"] >= 1_000_000
     tables.delete("moments", f"text = '{SECRET}'")
-    tables.purge("moments", "moment_id")
+    tables.purge("moments")
     assert table.count_rows() == ROWS - len(doomed)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]

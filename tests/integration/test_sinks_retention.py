@@ -10,7 +10,7 @@ from sinks.assets.tombstones import asset_key
 from sinks.compaction_policy import CadencePolicy
 from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSET_SCHEMA, ASSETS
-from sinks.lance.tables import LanceTables
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload

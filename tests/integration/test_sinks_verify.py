@@ -11,13 +11,14 @@ from sinks.assets.fold import SpaceCell
 from sinks.assets.tombstones import asset_key
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS, SEGMENTS, moments_table
-from sinks.lance.tables import LanceTables
+from sinks.lance.store import ASSETS, moments_table
+from sinks.ledger.ledger_table import SEGMENTS
 from sinks.maintenance.drop_space import drop_space
 from sinks.maintenance.repair import Target, repair
 from sinks.maintenance.verify import verify
 from sinks.query.catalogue import Catalogue
 from sinks.query.moments import MomentIndex
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
 

@@ -13,8 +13,8 @@ import pytest
 from sinks.delta.sink import DeltaSink
 from sinks.delta.store import DeltaStore
 from sinks.lance.sink import LanceSink
-from sinks.lance.tables import LanceTables
 from sinks.store_errors import guarded, guarded_both
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
 from tests.support.annotations import annotations, events, planned, ref

@@ -1,19 +1,29 @@
-"""LanceDB tables of one directory: opened lazily, replaced by merge, always read at their newest version."""
+"""LanceDB tables of one directory: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from sinks.filters import literal, one_of
+from sinks.filters import one_of
 from sinks.paths import require_usable
+from sinks.tables import upkeep
 
-_VERSIONS_KEPT = timedelta(minutes=10)
-_AT_ONCE = timedelta(milliseconds=1)
 _CHUNK = 5000
-_LARGE_FRAGMENT_ROWS = 900_000  # of a million, if less than a tenth is deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """How much one opener of a directory keeps of its indexes and of the descriptions of its files."""
+
+    index_bytes: int = 64 << 20
+    metadata_bytes: int = 64 << 20
+
+
+DEFAULT_CACHES = Caches()
 
 
 class LanceTables:
@@ -22,9 +32,10 @@ class LanceTables:
     Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, caches: Caches = DEFAULT_CACHES) -> None:
         require_usable(directory, "the index")
         self.directory = directory
+        self._caches = caches
         self._connection: Any = None
         self._open: dict[str, Any] = {}
         self._indexed: set[str] = set()
@@ -71,24 +82,40 @@ class LanceTables:
         self, name: str, column: str, values: Collection[str], columns: Sequence[str] | None = None
     ) -> list[dict[str, Any]]:
         """Rows whose `column` is one of `values`, which may be many."""
-        listed = sorted(set(values))
         found: list[dict[str, Any]] = []
-        for start in range(0, len(listed), _CHUNK):
-            rows = self.select(name, one_of(column, listed[start : start + _CHUNK]), columns)
+        for where in self.clauses(column, values):
+            rows = self.select(name, where, columns)
             found += [] if rows is None else rows.to_pylist()
         return found
 
-    def merge(self, name: str, rows: pa.Table, on: str | list[str], *, replacing: str | None = None) -> None:
-        """Update or insert `rows` by key in one commit; rows that match `replacing` and are not in `rows` go.
+    @staticmethod
+    def clauses(column: str, values: Collection[str]) -> Iterator[str]:
+        """Filters that together say that `column` is one of `values`, none of them too long."""
+        listed = sorted(set(values))
+        for start in range(0, len(listed), _CHUNK):
+            yield one_of(column, listed[start : start + _CHUNK])
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Rows of keys that the table lacks, in one commit: the cheapest there is, at any size."""
+        if rows.num_rows:
+            self._open[name].add(rows)
+
+    def merge(self, name: str, rows: pa.Table, on: str) -> None:
+        """Update or insert `rows` by an indexed key in one commit; no key is missing in between.
 
         Keys in `rows` must be unique: LanceDB inserts a repeated one twice, or refuses it as ambiguous.
         """
         builder = self._open[name].merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
-        if replacing is not None:
-            builder = builder.when_not_matched_by_source_delete(replacing)
         builder.execute(rows)
 
+    def update(self, name: str, where: str, values: Mapping[str, Any]) -> None:
+        """Set columns of the rows that match, in one commit; none where nothing matches."""
+        table = self.find(name)
+        if table is not None and table.count_rows(where):
+            table.update(where=where, values=dict(values))
+
     def delete(self, name: str, where: str) -> None:
+        """Delete the rows that match, in one commit; none where nothing matches."""
         table = self.find(name)
         if table is not None and table.count_rows(where):
             table.delete(where)
@@ -100,34 +127,22 @@ class LanceTables:
             self.forget()
 
     def optimize(self, name: str) -> None:
-        """Compact, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
-        table = self.find(name)
-        if table is not None:
-            table.optimize(cleanup_older_than=_VERSIONS_KEPT)
+        """Join small files, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
+        if self.find(name) is not None:
+            upkeep.optimize(self._path(name))
 
-    def purge(self, name: str, touch: str, *, worded: str | None = None) -> None:
-        """Leave no byte of deleted rows. `touch` is a column of hexadecimal digests, `worded` the one with a full-text
-        index.
+    def purge(self, name: str, *, worded: str | None = None) -> None:
+        """Leave no byte of deleted rows and no old version. Readers that hold one fail: nobody else may be on.
 
-        Compaction rewrites a fragment only beside another small one that is indexed like it (or when a tenth of it is
-        deleted), so one row is rewritten into a fragment of its own and indexed first; where fragments may be large, an
-        eighth of all rows is (digests that begin with 0 or 1), which takes more than a tenth out of each. A full-text
-        index keeps words of deleted rows: it is built anew. Each `optimize` drops the versions before its own first
-        commit.
+        `worded`: the column with a full-text index, which keeps words of deleted rows and is built anew.
         """
         table = self.find(name)
         if table is None:
             return
-        some = table.search().select([touch]).limit(1).to_arrow().to_pylist()
-        if some:
-            small = table.count_rows() < _LARGE_FRAGMENT_ROWS
-            where = f"{touch} = {literal(some[0][touch])}" if small else f"{touch} < '2'"
-            table.update(where=where, values_sql={touch: touch})
-        for _ in range(2):
-            table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
+        upkeep.materialize_deletions(self._path(name))
         if worded is not None:
             _index(table, (), worded)
-        table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
+        upkeep.drop_versions(self._path(name), older_than=timedelta(0), unverified=True)
 
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
@@ -139,8 +154,14 @@ class LanceTables:
         if self._connection is None:
             import lancedb
 
-            self._connection = lancedb.connect(self.directory, read_consistency_interval=timedelta(0))
+            caches = lancedb.Session(
+                index_cache_size_bytes=self._caches.index_bytes, metadata_cache_size_bytes=self._caches.metadata_bytes
+            )
+            self._connection = lancedb.connect(self.directory, read_consistency_interval=timedelta(0), session=caches)
         return self._connection
+
+    def _path(self, name: str) -> Path:
+        return self.directory / f"{name}.lance"
 
 
 def _index(table: Any, keyed: Sequence[str], worded: str | None) -> None:

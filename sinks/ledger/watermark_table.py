@@ -1,0 +1,37 @@
+"""Watermarks of a store that has no assets of its own to keep them with: one row for each asset."""
+
+from collections.abc import Collection, Mapping
+
+import pyarrow as pa
+
+from sinks.assets.tombstones import Retirement
+from sinks.tables.lance_tables import LanceTables
+
+RETIRED = "retired"
+
+RETIRED_SCHEMA = pa.schema(
+    [pa.field("asset_key", pa.string(), nullable=False), pa.field("retirement", pa.string(), nullable=False)]
+)
+
+
+class WatermarkTable:
+    """Table `retired` of `tables`. Reading what is missing gives nothing."""
+
+    def __init__(self, tables: LanceTables) -> None:
+        self._tables = tables
+
+    def marks(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
+        """By asset; of all assets if none are named, which reads the whole table."""
+        if asset_keys is None:
+            found = self._tables.select(RETIRED, "")
+            rows = [] if found is None else found.to_pylist()
+        else:
+            rows = self._tables.select_in(RETIRED, "asset_key", asset_keys)
+        return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+
+    def put(self, marks: Mapping[str, Retirement]) -> None:
+        """Remember these, in one commit. A watermark is never missing in between."""
+        if marks:
+            rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(marks.items())]
+            self._tables.ensure(RETIRED, RETIRED_SCHEMA, keyed=("asset_key",))
+            self._tables.merge(RETIRED, pa.Table.from_pylist(rows, schema=RETIRED_SCHEMA), "asset_key")
