@@ -1,4 +1,4 @@
-"""Dead letters, kept whole beside the index: the operator that stores them, and what a person does with them."""
+"""The store of dead letters beside the index: the operator that writes it, and what a person does with it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
-from sinks.writer import letters_writer
+from sinks.writer import dead_letter_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetPublished, AssetStatus, ContentRetired
 from stream.events.base import Event
 from stream.events.dead_letter import DEAD_LETTER_SCHEMA, MAX_REPLAYS, REPLAY_HEADER, DeadLetter, replay_of
 
-LETTERS = "dead_letters"
+DEAD_LETTERS_TABLE = "dead_letters"
 
 _HEADER = pa.struct([pa.field("name", pa.string()), pa.field("value", pa.binary())])
 _SCHEMA = pa.schema(
@@ -30,13 +30,13 @@ _SCHEMA = pa.schema(
         pa.field("asset_key", pa.string(), nullable=False),
         pa.field("state", pa.string(), nullable=False),
         pa.field("replays", pa.int32(), nullable=False),
-        pa.field("value_bytes", pa.int64(), nullable=True),  # tables of before have none
+        pa.field("value_bytes", pa.int64(), nullable=True),  # null in tables of older releases
     ]
 )
 _COMPACT_EVERY = 50
 
 
-class LetterState(StrEnum):
+class DeadLetterState(StrEnum):
     """`parked`: failed after `MAX_REPLAYS` replays; replayed only by its id or when parked ones are asked for."""
 
     OPEN = "open"
@@ -45,30 +45,30 @@ class LetterState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLetter:
-    """A letter and what became of it. In lists `key`, `value` and `headers` are empty; `value_bytes` is known."""
+class StoredDeadLetter:
+    """A dead letter and its state. In lists `key`, `value` and `headers` are empty; `value_bytes` is always set."""
 
-    letter: DeadLetter
-    state: LetterState
+    dead_letter: DeadLetter
+    state: DeadLetterState
     replays: int
     value_bytes: int
 
     def replay_headers(self) -> dict[str, bytes]:
-        """The record's headers for sending it again: what fails of it goes on with this letter's count."""
-        return {**self.letter.headers, REPLAY_HEADER: self.letter.letter_id.encode()}
+        """The headers for sending the record again: a new failure continues the replay count of this dead letter."""
+        return {**self.dead_letter.headers, REPLAY_HEADER: self.dead_letter.letter_id.encode()}
 
 
 class DeadLetterSink:
-    """Single writer of letters under the index's `directory`; topics `dead-letters` and `retirements`.
+    """Single writer of dead letters under the index's `directory`; reads topics `dead-letters` and `retirements`.
 
-    A letter that comes again keeps its state. Letters of a deleted asset go, and late ones do not stay.
+    A redelivered dead letter keeps its state. Those of a deleted asset are removed, also when they arrive late.
     """
 
     def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._directory = directory
         self._tables = LanceTables(directory)
-        self._writer = letters_writer(directory)
+        self._writer = dead_letter_writer(directory)
         self._commits = 0
 
     def open(self) -> None:
@@ -95,21 +95,21 @@ class DeadLetterSink:
     def maintain(self, *, purge: bool = False) -> None:
         with guarded(self._directory, "the dead-letter store"):
             if purge:
-                self._tables.purge(LETTERS)
+                self._tables.purge(DEAD_LETTERS_TABLE)
             else:
-                self._tables.optimize(LETTERS)
+                self._tables.optimize(DEAD_LETTERS_TABLE)
 
     def _commit(self, events: Sequence[Event]) -> None:
-        letters = {event.data.letter_id: event.data for event in events if isinstance(event.data, DeadLetter)}
+        dead_letters = {event.data.letter_id: event.data for event in events if isinstance(event.data, DeadLetter)}
         retired = [event.data for event in events if isinstance(event.data, ContentRetired)]
         if len(events) > sum(isinstance(event.data, DeadLetter | ContentRetired) for event in events):
-            raise BadEvent("the dead-letter sink reads letters and retirements only", code="unknown_type")
-        replays = self._replays({replay_of(letter.headers) for letter in letters.values()})
-        rows = [_row(letter, replays) for _, letter in sorted(letters.items())]
+            raise BadEvent("the dead-letter sink reads dead letters and retirements only", code="unknown_type")
+        replays = self._replays({replay_of(dead_letter.headers) for dead_letter in dead_letters.values()})
+        rows = [_row(dead_letter, replays) for _, dead_letter in sorted(dead_letters.items())]
         gone = self._deleted({row["asset_key"] for row in rows})
         rows = [row for row in rows if row["asset_key"] not in gone or row["event_type"] == AssetPublished.type]
         if rows:
-            table = self._tables.ensure(LETTERS, _SCHEMA)
+            table = self._tables.ensure(DEAD_LETTERS_TABLE, _SCHEMA)
             fresh = pa.Table.from_pylist(rows, schema=_SCHEMA)
             table.merge_insert("letter_id").when_not_matched_insert_all().execute(fresh)
         for item in retired:
@@ -120,8 +120,8 @@ class DeadLetterSink:
             self.maintain()
 
     def _replays(self, letter_ids: set[str]) -> dict[str, int]:
-        """How often the letters have been replayed; without those that are unknown."""
-        rows = self._tables.select_in(LETTERS, "letter_id", letter_ids - {""}, ["letter_id", "replays"])
+        """Replay counts of those dead letters that are stored."""
+        rows = self._tables.select_in(DEAD_LETTERS_TABLE, "letter_id", letter_ids - {""}, ["letter_id", "replays"])
         return {row["letter_id"]: row["replays"] for row in rows}
 
     def _deleted(self, keys: Collection[str]) -> set[str]:
@@ -133,11 +133,11 @@ class DeadLetterSink:
         older = f"append_time_ms <= {item.up_to.append_ms:d}"
         if key in self._deleted([key]):
             older = f"({older} OR event_type <> {literal(AssetPublished.type)})"
-        self._tables.delete(LETTERS, f"asset_key = {literal(key)} AND {older}")
+        self._tables.delete(DEAD_LETTERS_TABLE, f"asset_key = {literal(key)} AND {older}")
 
 
 @dataclass(frozen=True, slots=True)
-class LetterFilter:
+class DeadLetterFilter:
     """All given conditions hold. The failure lies in [`since_ms`, `until_ms`); `states` empty means any."""
 
     stage: str | None = None
@@ -146,7 +146,7 @@ class LetterFilter:
     asset_id: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
-    states: tuple[LetterState, ...] = (LetterState.OPEN,)
+    states: tuple[DeadLetterState, ...] = (DeadLetterState.OPEN,)
 
     def where(self) -> str:
         equal = {"stage": self.stage, "code": self.code, "tenant": self.tenant, "asset_id": self.asset_id}
@@ -161,89 +161,91 @@ class LetterFilter:
 
 
 class DeadLetters:
-    """What a person does with dead letters, from any process."""
+    """Dead letters for people: list, show, replay, park. Any process may use it."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._tables = LanceTables(directory)
 
-    def listed(self, wanted: LetterFilter | None = None, limit: int | None = None) -> list[StoredLetter]:
+    def listed(self, wanted: DeadLetterFilter | None = None, limit: int | None = None) -> list[StoredDeadLetter]:
         """Newest first, metadata only."""
         columns = [name for name in _SCHEMA.names if name not in ("key", "value", "headers")]
-        rows = self._select((wanted or LetterFilter()).where(), columns)
+        rows = self._select((wanted or DeadLetterFilter()).where(), columns)
         if rows is None:
             return []
         newest = rows.sort_by([("failed_at_ms", "descending"), ("letter_id", "ascending")])
         return [_stored(row) for row in newest.slice(0, limit).to_pylist()]
 
-    def count(self, wanted: LetterFilter | None = None) -> int:
+    def count(self, wanted: DeadLetterFilter | None = None) -> int:
         with guarded(self._directory, "the dead-letter store"):
-            table = self._tables.find(LETTERS)
-            return 0 if table is None else int(table.count_rows((wanted or LetterFilter()).where() or None))
+            table = self._tables.find(DEAD_LETTERS_TABLE)
+            return 0 if table is None else int(table.count_rows((wanted or DeadLetterFilter()).where() or None))
 
-    def show(self, letter_id: str) -> StoredLetter | None:
-        """The whole letter, as a replay needs it. A unique beginning of at least 6 characters will do."""
+    def show(self, letter_id: str) -> StoredDeadLetter | None:
+        """The dead letter with its content, as a replay needs it. `letter_id` may be a unique beginning of 6 or more
+        characters. None where there is none, or more than one.
+        """
         clause = f"letter_id = {literal(letter_id)}"
         if len(letter_id) >= 6 and letter_id.isalnum():
             clause = f"starts_with(letter_id, {literal(letter_id)})"
         rows = self._select(clause, _SCHEMA.names)
         return _stored(rows.to_pylist()[0]) if rows is not None and rows.num_rows == 1 else None
 
-    def whole(self, letter_ids: Sequence[str]) -> list[StoredLetter]:
-        """These letters with their content, in this order; those that went meanwhile are left out."""
+    def whole(self, letter_ids: Sequence[str]) -> list[StoredDeadLetter]:
+        """These dead letters with their content, in this order, without those that were removed meanwhile."""
         rows = self._select(one_of("letter_id", letter_ids), _SCHEMA.names)
         found = {} if rows is None else {row["letter_id"]: _stored(row) for row in rows.to_pylist()}
         return [found[name] for name in letter_ids if name in found]
 
-    def count_replay(self, letters: Collection[StoredLetter]) -> None:
-        """One replay more is about to be tried. Should it kill whoever tries, it counts all the same, and a letter that
-        has had `MAX_REPLAYS` is found parked.
+    def count_replay(self, dead_letters: Collection[StoredDeadLetter]) -> None:
+        """Count a replay before it is tried, so that one which kills the process counts too. A dead letter that reaches
+        `MAX_REPLAYS` is parked.
         """
-        self._update({item.letter.letter_id for item in letters}, {"replays": "replays + 1"})
-        self.park({item.letter.letter_id for item in letters if item.replays + 1 >= MAX_REPLAYS})
+        self._update({item.dead_letter.letter_id for item in dead_letters}, {"replays": "replays + 1"})
+        self.park({item.dead_letter.letter_id for item in dead_letters if item.replays + 1 >= MAX_REPLAYS})
 
     def mark_replayed(self, letter_ids: Collection[str]) -> None:
-        """What fails again has a letter of its own."""
-        self._update(letter_ids, {"state": literal(LetterState.REPLAYED)})
+        """A record that fails again has a new dead letter."""
+        self._update(letter_ids, {"state": literal(DeadLetterState.REPLAYED)})
 
     def park(self, letter_ids: Collection[str]) -> None:
-        self._update(letter_ids, {"state": literal(LetterState.PARKED)})
+        self._update(letter_ids, {"state": literal(DeadLetterState.PARKED)})
 
     def compact(self) -> None:
         """After many changes. Raises `Unavailable`."""
         with guarded(self._directory, "the dead-letter store"):
-            self._tables.optimize(LETTERS)
+            self._tables.optimize(DEAD_LETTERS_TABLE)
 
     def _update(self, letter_ids: Collection[str], values: dict[str, str]) -> None:
         with guarded(self._directory, "the dead-letter store"):
-            table = self._tables.find(LETTERS)
+            table = self._tables.find(DEAD_LETTERS_TABLE)
             if table is not None and letter_ids:
                 table.update(where=one_of("letter_id", letter_ids), values_sql=values)
 
     def _select(self, where: str, columns: Sequence[str]) -> pa.Table | None:
         with guarded(self._directory, "the dead-letter store"):
-            table = self._tables.find(LETTERS)
+            table = self._tables.find(DEAD_LETTERS_TABLE)
             if table is None:
                 return None
             known = set(table.schema.names)
-            return self._tables.select(LETTERS, where, [name for name in columns if name in known])
+            return self._tables.select(DEAD_LETTERS_TABLE, where, [name for name in columns if name in known])
 
 
-def _row(letter: DeadLetter, known: Mapping[str, int]) -> dict[str, Any]:
+def _row(dead_letter: DeadLetter, known: Mapping[str, int]) -> dict[str, Any]:
     names = [field.name for field in DEAD_LETTER_SCHEMA]
-    headers = [{"name": name, "value": value} for name, value in letter.headers.items()]
-    replays = known.get(replay_of(letter.headers), 0)
-    return {name: getattr(letter, name) for name in names} | {
+    headers = [{"name": name, "value": value} for name, value in dead_letter.headers.items()]
+    replays = known.get(replay_of(dead_letter.headers), 0)
+    return {name: getattr(dead_letter, name) for name in names} | {
         "headers": headers,
-        "asset_key": asset_key(letter.tenant, letter.asset_id),
-        "state": (LetterState.PARKED if replays >= MAX_REPLAYS else LetterState.OPEN).value,
+        "asset_key": asset_key(dead_letter.tenant, dead_letter.asset_id),
+        "state": (DeadLetterState.PARKED if replays >= MAX_REPLAYS else DeadLetterState.OPEN).value,
         "replays": replays,
-        "value_bytes": len(letter.value),
+        "value_bytes": len(dead_letter.value),
     }
 
 
-def _stored(row: dict[str, Any]) -> StoredLetter:
+def _stored(row: dict[str, Any]) -> StoredDeadLetter:
     headers = {item["name"]: item["value"] for item in row.get("headers") or ()}
     fields = {field.name: row.get(field.name, b"") for field in DEAD_LETTER_SCHEMA} | {"headers": headers}
     value_bytes = row.get("value_bytes") or len(fields["value"])
-    return StoredLetter(DeadLetter(**fields), LetterState(row["state"]), row["replays"], value_bytes)
+    return StoredDeadLetter(DeadLetter(**fields), DeadLetterState(row["state"]), row["replays"], value_bytes)

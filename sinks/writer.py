@@ -50,7 +50,7 @@ def delta_writer(directory: Path) -> Writer:
     return Writer(directory, "the Delta table", "delta")
 
 
-def letters_writer(directory: Path) -> Writer:
+def dead_letter_writer(directory: Path) -> Writer:
     return Writer(directory, "the dead-letter store", "letters")
 
 

@@ -23,7 +23,7 @@ from benchmarks.testbed.disks import SmallDisk
 from benchmarks.testbed.fleet import PARTITIONS, Fleet, Member, Role
 from benchmarks.testbed.observers import Watched
 from benchmarks.testbed.runs import StoredRows, assert_same_rows, stored_rows
-from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.dead_letters import DeadLetterFilter, DeadLetters
 from sinks.maintenance.verify import verify
 from sinks.query.catalogue import AssetView, Catalogue
 from stream.broker.contract import Producer
@@ -344,8 +344,8 @@ def assert_undisturbed(
     found = {(view.tenant, view.asset_id): standing(view) for view in Catalogue(state / "lancedb").assets()}
     assert found == dict(statuses)
     assert {name for name, (status, _) in found.items() if status == AssetStatus.FAILED} <= bad
-    letters = DeadLetters(state / "lancedb").listed(LetterFilter(states=()))
-    assert {(each.letter.tenant, each.letter.asset_id) for each in letters} <= bad
+    dead_letters = DeadLetters(state / "lancedb").listed(DeadLetterFilter(states=()))
+    assert {(each.dead_letter.tenant, each.dead_letter.asset_id) for each in dead_letters} <= bad
 
 
 def standing(view: AssetView) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""What an asset version has come to (pure): its cells' outcomes, joined, as a status with a reason in words."""
+"""The status of an asset version (pure): the joined outcomes of its cells, with a reason in words."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,10 +23,11 @@ _NOT_KEPT_REASON = (
 class Attempt(BaseModel):
     """One version of an asset as plan announced it; `content_key` is None where it could not be planned.
 
-    `announced` is the status last told to the producer, `superseded` how many cells the source had changed under then,
-    `replanned` that a new publication was asked for, `overtaken` that one was for the sake of a later roll-out. `space`
-    is where plan wants the cells, for roll-out `epoch_ms`; empty where an older release planned it, and any will do.
-    The uri is kept without its secrets; a `lost` version waits for cells which only the whole uri could bring.
+    `announced` is the last status that the producer received, `superseded` the number of cells whose source had
+    changed by then. `replanned`: a new publication was requested. `overtaken`: it was requested because of a later
+    roll-out. `space` is where plan wants the cells, for roll-out `epoch_ms`; it is empty where an older release planned
+    the version, and then any space counts. The uri is stored without secrets. A `lost` version waits for cells that
+    only the complete uri could bring.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,12 +57,12 @@ class Attempt(BaseModel):
 
     @property
     def has_whole_uri(self) -> bool:
-        """Whether it still names what was published: a query may be all that tells two objects apart."""
+        """Whether the uri still identifies the object. Two objects may differ in the query alone, which is not kept."""
         return "://" not in self.uri or not self.uri.endswith(LEFT_OUT)
 
     def joined(self, other: "Attempt") -> "Attempt":
-        """Two words of plan about one version: planned beats failed, the later roll-out counts, assumptions add up.
-        Order never matters.
+        """Join two reports of plan about one version: planned wins over failed, the later roll-out counts, assumptions
+        are united. Commutative.
         """
         first, second = sorted(
             (self, other), key=lambda item: (item.content_key is None, -item.epoch_ms, item.model_dump_json())
@@ -78,12 +79,12 @@ class Attempt(BaseModel):
         )
 
     def relies_on(self, content_key: str, segment: int, version: AssetVersion) -> bool:
-        """Whether what `version` made of this cell may count for this attempt: plan assumed it, or it is not older."""
+        """Whether the outcome of a cell in `version` may count: plan assumed the cell, or the outcome is not older."""
         return content_key == self.content_key and (version >= self.version or segment in self.assumed)
 
 
 class Stored(NamedTuple):
-    """By which version, of which roll-out, a cell is held in a space; and whether what is held shows errors."""
+    """The version and roll-out that stored a cell in a space, and whether its rows show errors."""
 
     version: AssetVersion
     epoch_ms: int = 0
@@ -92,24 +93,24 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """Where a cell is done, by space, and its newest failure."""
+    """The stored version of a cell by space, and its newest failure."""
 
     stored: Mapping[str, Stored] = field(default_factory=dict)
     failure: LedgerEntry | None = None
 
     @property
     def done(self) -> AssetVersion | None:
-        """The highest version that did it, in any space."""
+        """The highest stored version, in any space."""
         return max((held.version for held in self.stored.values()), default=None)
 
     def done_in(self, space: str) -> AssetVersion | None:
-        """The version that did it there; anywhere, where no space is named."""
+        """The stored version in `space`; in any space if the name is empty."""
         if not space:
             return self.done
         return self.stored[space].version if space in self.stored else None
 
     def damaged_in(self, space: str) -> bool:
-        """Whether what `done_in` speaks of shows errors."""
+        """Whether the rows of `done_in` show errors."""
         held = max(self.stored.values(), default=None) if not space else self.stored.get(space)
         return held is not None and held.damaged
 
@@ -156,7 +157,7 @@ class Standing:
 
 def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> Standing:
     """An outcome counts if its version is not older than the attempt's, or if plan assumed the cell done. Cells count
-    in the space that plan named; where they are not all there, in that of the latest roll-out that did any of them.
+    in the space that plan named. If that one lacks some, they count in the space of the latest roll-out with any.
     """
     if attempt.content_key is None:
         return Standing(AssetStatus.FAILED, code=attempt.code, reason=attempt.reason)
@@ -177,7 +178,7 @@ def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> St
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """The cells of an attempt, and what counts of their outcomes."""
+    """The cells of an attempt, and which of their outcomes count."""
 
     attempt: Attempt
     cells: Mapping[int, CellOutcome]
@@ -191,7 +192,7 @@ class _Counting:
         return {segment: failure for segment, failure in found.items() if self._counts(segment, failure.version)}
 
     def later(self) -> Iterator[tuple[int, str]]:
-        """Roll-outs after that of the plan which did some cells, and their spaces."""
+        """Roll-outs later than the plan's that stored some cells, and their spaces."""
         for segment, cell in self._own():
             for space, held in cell.stored.items():
                 if held.epoch_ms > self.attempt.epoch_ms and self._counts(segment, held.version):
@@ -224,18 +225,18 @@ def _judged(attempt: Attempt, done: int, failures: Mapping[int, LedgerEntry]) ->
             return Standing(status, done, missing, NOT_KEPT, _NOT_KEPT_REASON)
         return Standing(AssetStatus.PLANNED, done, missing)
     status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
-    code = SUPERSEDED if superseded else _telling(failures).code
+    code = SUPERSEDED if superseded else _reported(failures).code
     return Standing(status, done, missing, code, _reason(attempt, failures, missing), superseded)
 
 
-def _telling(failures: Mapping[int, LedgerEntry]) -> LedgerEntry:
-    """The failure that says most: that the source changed, which voids all the others, else the first."""
+def _reported(failures: Mapping[int, LedgerEntry]) -> LedgerEntry:
+    """The failure to report: a changed source, because it voids all others, else the first one."""
     superseded = [segment for segment, item in failures.items() if item.outcome is Outcome.SUPERSEDED]
     return failures[min(superseded or failures)]
 
 
 def _reason(attempt: Attempt, failures: Mapping[int, LedgerEntry], missing: tuple[tuple[int, int], ...]) -> str:
-    first = _telling(failures)
+    first = _reported(failures)
     shown = ", ".join(f"{timecode(start)}-{timecode(end)}" for start, end in missing[:5])
     more = f" and {len(missing) - 5} more ranges" if len(missing) > 5 else ""
     why = first.message or first.code

@@ -1,4 +1,4 @@
-"""Life of an asset (pure): which version is live, what is retired, and what its producer must be told."""
+"""Life cycle of an asset (pure): which version is live, what is retired, and what its producer is told."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ _DELETION_REASONS = {
 
 
 class AssetState(BaseModel):
-    """Everything the index remembers of an asset: attempts by version, watermark, live version. `ended_by`: the event
-    that the end of its retention was told with; where that comes again, it is told again.
+    """All that the index keeps of an asset: attempts by version, watermark, live version. `ended_by`: the event with
+    which the end of its retention was announced. A redelivery of that event announces it again.
 
-    `asked`: how often a plan was asked for the sake of roll-out `asked_epoch_ms`.
+    `asked`: how often a new plan was requested because of roll-out `asked_epoch_ms`.
 
     Built by `planned`, `failed` and `deleted` in any order, then `settle`d against the ledger.
     """
@@ -58,7 +58,7 @@ class AssetState(BaseModel):
 
     @property
     def deleted(self) -> bool:
-        """Forgotten, and not published since."""
+        """Deleted and not published since."""
         return self.retirement.deleted is not None and not self.attempts
 
     def attempt(self, version: AssetVersion | None) -> Attempt | None:
@@ -115,14 +115,14 @@ def deleted(state: AssetState, version: AssetVersion, *, code: str = "deleted") 
 
 
 def deletion_code(state: AssetState) -> str:
-    """What to call a deletion by a producer. A tombstone of what was never known makes it no better known."""
+    """The code of a deletion by a producer. An asset that was never published stays unknown after its tombstone."""
     never = UNKNOWN_ASSET if state.retirement.deleted is None else state.deletion_code
     return UNKNOWN_ASSET if not state.attempts and never == UNKNOWN_ASSET else "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The state after a batch and what follows from it; `newest` is the standing of the newest attempt."""
+    """The state after a batch, and the events that follow from it. `newest` is the status of the newest attempt."""
 
     state: AssetState
     newest: Standing
@@ -134,9 +134,9 @@ class Settled:
 def settle(
     state: AssetState, outcomes: Outcomes, redelivered: Collection[AssetVersion] = (), aim: Aim = NO_AIM
 ) -> Settled:
-    """Judge every attempt, choose the live one, raise the watermark. `redelivered`: versions whose events came again.
-    What was said about them may have been lost with the process that said it, so it is said once more, with a
-    retirement also what it led to. `aim`: of the latest roll-out that is known.
+    """Judge every attempt, choose the live one, raise the watermark. `redelivered`: versions whose events were
+    redelivered. The events about them may have been lost with the process that emitted them, so they are emitted
+    again; a retirement repeats its consequences too. `aim`: that of the latest known roll-out.
     """
     before = state.retirement.deleted
     state = _without(state, lambda item: before is not None and item.version <= before)
@@ -149,17 +149,17 @@ def settle(
         state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
         floor = live.version
         state = _without(state, lambda item: item.version < floor)
-        standings = _standings(state, outcomes)  # later versions may have relied on what is void now
+        standings = _standings(state, outcomes)  # later versions may have relied on cells that are void now
     state = _without_old_failures(state)
-    in_vain = {item.version for item in state.attempts if _waits_in_vain(state, item, outcomes, standings)}
+    without_cells = {item.version for item in state.attempts if _waits_for_lost_cells(state, item, outcomes, standings)}
     in_two = {version for version, found in standings.items() if found.scattered}
-    lost = {it.version for it in state.attempts if it.version in in_vain | in_two and not it.has_whole_uri}
+    lost = {it.version for it in state.attempts if it.version in without_cells | in_two and not it.has_whole_uri}
     if lost:
         state = _with_lost(state, lost)
         standings = _standings(state, outcomes)
     if retired and not {item.up_to for item in retired}.isdisjoint(redelivered):
-        redelivered = {*redelivered, *in_vain}
-    replans = _replans(state, in_vain, standings, redelivered)
+        redelivered = {*redelivered, *without_cells}
+    replans = _replans(state, without_cells, standings, redelivered)
     asked = {version for version, _ in replans}
     state, overtaken = _overtaken(state, standings, redelivered, aim)
     replans += tuple(item for item in overtaken if item[0] not in asked)
@@ -177,15 +177,15 @@ def _standings(state: AssetState, outcomes: Outcomes) -> dict[AssetVersion, Stan
     return {item.version: standing(item, outcomes, state.retirement) for item in state.attempts}
 
 
-def ended(state: AssetState, told_with: str | None) -> Settled:
-    """Its retention is over: an asset that `expires_at_ms` tells of goes the way of a deleted one."""
+def ended(state: AssetState, announced_with: str | None) -> Settled:
+    """End the retention of an asset (see `expires_at_ms`): it becomes deleted."""
     assert state.live is not None
     over = deleted(state, state.live, code="retention")
-    return settle(over.model_copy(update={"ended_by": told_with}), {})
+    return settle(over.model_copy(update={"ended_by": announced_with}), {})
 
 
 def ended_before(state: AssetState) -> Settled:
-    """What `ended` said, once more. Whatever was published since stays as it is."""
+    """The events of `ended` again. Later publications stay as they are."""
     mark = state.retirement.deleted
     assert mark is not None
     gone = Standing(AssetStatus.DELETED)
@@ -197,19 +197,19 @@ def _without(state: AssetState, dropped: Callable[[Attempt], bool]) -> AssetStat
 
 
 def _with_lost(state: AssetState, versions: Collection[AssetVersion]) -> AssetState:
-    """Nobody can be asked for what they wait for."""
+    """Mark versions whose missing cells nobody can bring: their complete uri is not stored."""
     attempts = tuple(item.model_copy(update={"lost": item.lost or item.version in versions}) for item in state.attempts)
     return state.model_copy(update={"attempts": attempts})
 
 
 def _without_old_failures(state: AssetState) -> AssetState:
-    """Of versions that could not be planned only the newest is remembered."""
+    """Of the versions that could not be planned, keep only the newest."""
     unplanned = [item.version for item in state.attempts if item.content_key is None]
     return _without(state, lambda item: item.content_key is None and item.version < max(unplanned))
 
 
 def _live(attempts: Collection[Attempt], standings: Mapping[AssetVersion, Standing]) -> Attempt | None:
-    """The newest ready version; before there is one, the first that is not a failure, so it shows as it grows."""
+    """The newest ready version. Before that the first that has not failed: it is searchable as it grows."""
     ready = [item for item in attempts if standings[item.version].status is AssetStatus.READY]
     usable = [item for item in attempts if standings[item.version].status is not AssetStatus.FAILED]
     return ready[-1] if ready else next(iter(usable), None)
@@ -229,15 +229,15 @@ def _retired_by_deletion(state: AssetState, redelivered: Collection[AssetVersion
 def _changed(
     state: AssetState, standings: Mapping[AssetVersion, Standing], redelivered: Collection[AssetVersion]
 ) -> tuple[AssetChanged, ...]:
-    told = [
+    changed = [
         _status(state, item, standings[item.version])
         for item in state.attempts
         if item.announced is not standings[item.version].status or item.version in redelivered
     ]
     mark = state.retirement.deleted
     if mark is not None and (mark != state.deletion_announced or mark in redelivered):
-        told.append(_deletion(state, mark))
-    return tuple(told)
+        changed.append(_deletion(state, mark))
+    return tuple(changed)
 
 
 def _deletion(state: AssetState, mark: AssetVersion) -> AssetChanged:
@@ -288,12 +288,12 @@ def _announced(
 
 def _replans(
     state: AssetState,
-    in_vain: Collection[AssetVersion],
+    without_cells: Collection[AssetVersion],
     standings: Mapping[AssetVersion, Standing],
     redelivered: Collection[AssetVersion],
 ) -> tuple[tuple[AssetVersion, AssetPublished], ...]:
-    """New publications of contents that wait for cells which were retired after plan had seen them, and of the newest
-    version when decode found another source than plan had.
+    """New publications: of contents that wait for cells which were retired after plan had read the ledger, and of the
+    newest version when decode found another source than plan.
     """
     newest = {item.content_key: item for item in state.attempts}
     return tuple(
@@ -301,7 +301,7 @@ def _replans(
         for item in newest.values()
         if item.has_whole_uri
         and (
-            (item.version in in_vain and _is_due(state, item, redelivered))
+            (item.version in without_cells and _is_due(state, item, redelivered))
             or _follows_source(state, item, standings, redelivered)
         )
     )
@@ -310,9 +310,9 @@ def _replans(
 def _overtaken(
     state: AssetState, standings: Mapping[AssetVersion, Standing], redelivered: Collection[AssetVersion], aim: Aim
 ) -> tuple[AssetState, tuple[tuple[AssetVersion, AssetPublished], ...]]:
-    """The newest version once more, where a later roll-out with another space came while it was at work: its cells are
-    scattered over two spaces, or all in the former one. Until the last process of the former one has ended, such a plan
-    may be made there again, so it is asked for some times.
+    """Request a new plan of the newest version if a later roll-out with another space started meanwhile: its cells are
+    scattered over two spaces, or all in the former one. A process of the former roll-out may plan it again in the same
+    way until it ends, so the request is repeated, at most `MAX_ASKED` times.
     """
     newest = state.attempts[-1] if state.attempts else None
     if newest is None or not newest.space or not newest.has_whole_uri:
@@ -331,8 +331,8 @@ def _overtaken(
 
 
 def _is_due(state: AssetState, newest: Attempt, redelivered: Collection[AssetVersion]) -> bool:
-    """Whether a content may be asked for: once, and again if that may have been lost. Every plan that was asked looked
-    at the stores after the retirement; one that goes wrong all the same would go wrong for ever.
+    """Whether to request a content: once, and again if the request may have been lost. A requested plan reads the
+    stores after the retirement; if it fails nevertheless, a repetition would fail too.
     """
     asked = {item.version for item in state.attempts if item.content_key == newest.content_key and item.replanned}
     return not asked or not asked.isdisjoint(redelivered)
@@ -341,9 +341,9 @@ def _is_due(state: AssetState, newest: Attempt, redelivered: Collection[AssetVer
 def _follows_source(
     state: AssetState, item: Attempt, standings: Mapping[AssetVersion, Standing], redelivered: Collection[AssetVersion]
 ) -> bool:
-    """Whether the newest version's source has just changed and asking plan again is worth it: not when the version
-    before ended in the same way, as a file that is being written changes for ever. Where one that had come to its end
-    loses another cell to it, a person had taken it up again (a replay), so it may.
+    """Whether the source of the newest version has changed and a new plan is useful. It is not if the version before
+    ended in the same way: a file that is still being written changes again and again. A final version that loses one
+    more cell was replayed by a person, so a new plan is allowed.
     """
     *before, newest = state.attempts
     if item is not newest or standings[item.version].code != SUPERSEDED:
@@ -355,10 +355,10 @@ def _follows_source(
     return not (before and before[-1].replanned and standings[before[-1].version].code == SUPERSEDED)
 
 
-def _waits_in_vain(
+def _waits_for_lost_cells(
     state: AssetState, attempt: Attempt, outcomes: Outcomes, standings: Mapping[AssetVersion, Standing]
 ) -> bool:
-    """Whether a cell that plan assumed is neither held nor on its way from a version above the watermark."""
+    """Whether some cell that plan assumed is neither stored nor expected from a version above the watermark."""
     content = attempt.content_key
     marks = [state.retirement.deleted, state.retirement.up_to if state.retirement.keep != content else None]
     floor = max((mark for mark in marks if mark is not None), default=None)

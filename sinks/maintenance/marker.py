@@ -68,8 +68,8 @@ def marked(folder: Path) -> Marker | None:
     """None where there is no mark. Raises `Fatal` (`stores_mark`) for what is none."""
     path = folder / FILE
     try:
-        told = json.loads(path.read_bytes())
-        return Marker(str(told["stores"]), str(told["deployment"]), str(told.get("cluster") or ""))
+        emitted = json.loads(path.read_bytes())
+        return Marker(str(emitted["stores"]), str(emitted["deployment"]), str(emitted.get("cluster") or ""))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

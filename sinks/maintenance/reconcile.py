@@ -1,4 +1,4 @@
-"""What the index decided and the other stores were never told, as after a kill between them. Reads only."""
+"""Decisions of the index that did not reach the other stores, as after a kill in between. Read only."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
-from sinks.dead_letters import LETTERS
+from sinks.dead_letters import DEAD_LETTERS_TABLE
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import ASSETS
 from sinks.store_errors import guarded, guarded_both
@@ -19,10 +19,10 @@ from stream.events.ids import digest
 _COLUMNS = ("asset_key", "tenant", "asset_id", "project", "retirement", "updated_at_ms")
 
 
-def untold_retirements(lance_directory: Path, delta_directory: Path) -> list[Event]:
-    """`ContentRetired` once more for each asset whose watermark the Delta table lacks, or of which letters are left.
+def missing_retirements(lance_directory: Path, delta_directory: Path) -> list[Event]:
+    """`ContentRetired` again for each asset whose watermark the Delta table lacks, or which still has dead letters.
 
-    On a broker that outlives the process they come by themselves; saying them twice is harmless.
+    Only an embedded broker loses them with its process. A repetition is harmless.
     """
     with guarded_both(lance_directory, delta_directory):
         tables = LanceTables(lance_directory)
@@ -30,8 +30,8 @@ def untold_retirements(lance_directory: Path, delta_directory: Path) -> list[Eve
         if rows is None or not rows.num_rows:
             return []
         held = DeltaStore(delta_directory).retirements()
-        letters = _oldest_letters(tables)
-        return [event for row in rows.to_pylist() for event in _untold(row, held, letters)]
+        dead_letters = _oldest_dead_letters(tables)
+        return [event for row in rows.to_pylist() for event in _missing(row, held, dead_letters)]
 
 
 def newest_version_ms(lance_directory: Path) -> int:
@@ -42,23 +42,25 @@ def newest_version_ms(lance_directory: Path) -> int:
     return found or 0
 
 
-def _oldest_letters(tables: LanceTables) -> dict[str, int]:
-    """Append time of the oldest letter by asset."""
-    rows = tables.select(LETTERS, "", ["asset_key", "append_time_ms"])
+def _oldest_dead_letters(tables: LanceTables) -> dict[str, int]:
+    """Append time of the oldest dead letter, by asset."""
+    rows = tables.select(DEAD_LETTERS_TABLE, "", ["asset_key", "append_time_ms"])
     if rows is None:
         return {}
     oldest = rows.group_by("asset_key").aggregate([("append_time_ms", "min")]).to_pylist()
     return {row["asset_key"]: row["append_time_ms_min"] for row in oldest}
 
 
-def _untold(row: Mapping[str, Any], held: Mapping[str, Retirement], letters: Mapping[str, int]) -> Iterator[Event]:
+def _missing(
+    row: Mapping[str, Any], held: Mapping[str, Retirement], dead_letters: Mapping[str, int]
+) -> Iterator[Event]:
     key, mark = row["asset_key"], Retirement.model_validate_json(row["retirement"])
     known = held.get(key, NOTHING_RETIRED)
-    told = known.joined(mark) == known
-    left = mark.deleted is not None and key in letters and letters[key] <= mark.deleted.append_ms
-    if mark.deleted is not None and (left or not told):
+    complete = known.joined(mark) == known
+    left = mark.deleted is not None and key in dead_letters and dead_letters[key] <= mark.deleted.append_ms
+    if mark.deleted is not None and (left or not complete):
         yield _event(row, ContentRetired(tenant=row["tenant"], asset_id=row["asset_id"], up_to=mark.deleted))
-    if mark.up_to is not None and not told:
+    if mark.up_to is not None and not complete:
         yield _event(
             row, ContentRetired(tenant=row["tenant"], asset_id=row["asset_id"], up_to=mark.up_to, keep=mark.keep)
         )

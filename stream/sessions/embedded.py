@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from prometheus_client import CollectorRegistry
 
 from sinks.maintenance.marker import identified
-from sinks.maintenance.reconcile import newest_version_ms, untold_retirements
+from sinks.maintenance.reconcile import missing_retirements, newest_version_ms
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
@@ -80,7 +80,7 @@ class Embedded:
         self._reader = self.broker.consumer([PROGRESS.name], PROGRESS_GROUP)
         self._decoder = EventDecoder([PROGRESS])
         self._producer = self.broker.producer()
-        self._append(RETIREMENTS.name, untold_retirements(self._settings.index_dir, self._settings.parquet_dir))
+        self._append(RETIREMENTS.name, missing_retirements(self._settings.index_dir, self._settings.parquet_dir))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,7 +6,7 @@ from sinks.dead_letters import DeadLetterSink
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
 from sinks.maintenance import drop_space as dropping
-from sinks.maintenance.reconcile import newest_version_ms, untold_retirements
+from sinks.maintenance.reconcile import missing_retirements, newest_version_ms
 from stream.clock import Clock
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
@@ -25,16 +25,16 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
         # Without a reserve: who deletes may be making room.
         index = LanceSink(settings.index_dir, clock, min_free_bytes=0)
         delta = DeltaSink(settings.parquet_dir, clock, min_free_bytes=0)
-        letters = DeadLetterSink(settings.index_dir, clock)
-        sinks = (index, delta, letters)
+        dead_letters = DeadLetterSink(settings.index_dir, clock)
+        sinks = (index, delta, dead_letters)
         try:
             for sink in sinks:
                 sink.open()
             version = AssetVersion(max(clock.now_ms(), newest_version_ms(settings.index_dir) + 1), 0)
             index.process([_deletion(tenant, asset_id, version) for tenant, asset_id in deletions])
             index.maintain()
-            retired = untold_retirements(settings.index_dir, settings.parquet_dir)
-            for sink in (delta, letters):
+            retired = missing_retirements(settings.index_dir, settings.parquet_dir)
+            for sink in (delta, dead_letters):
                 sink.process(retired)
             for sink in sinks:
                 sink.maintain(purge=True)

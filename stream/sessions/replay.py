@@ -1,72 +1,72 @@
-"""Dead letters sent again: which, in which order, in parts of bounded size. Where to is the caller's business."""
+"""Replays of dead letters: which ones, in which order, in parts of bounded size. The caller sends them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sinks.dead_letters import DeadLetters, LetterFilter, StoredLetter
+from sinks.dead_letters import DeadLetterFilter, DeadLetters, StoredDeadLetter
 from stream.sessions.session import RawRecord
 
-MAX_LETTERS = 256
+MAX_DEAD_LETTERS = 256
 MAX_BYTES = 32 << 20
 _UNKNOWN_BYTES = 1 << 20
-"""Assumed of letters that an older version stored."""
+"""Assumed for dead letters that an older release stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPart:
-    """Some letters, whole."""
+    """Some dead letters with their content."""
 
-    letters: tuple[StoredLetter, ...]
+    dead_letters: tuple[StoredDeadLetter, ...]
 
     def records(self) -> Iterator[RawRecord]:
-        """What to send; `begin` counts it."""
-        for item in self.letters:
-            yield RawRecord(item.letter.topic, item.letter.key, item.letter.value, item.replay_headers())
+        """The records to send. `begin` counts the attempt."""
+        for item in self.dead_letters:
+            yield RawRecord(item.dead_letter.topic, item.dead_letter.key, item.dead_letter.value, item.replay_headers())
 
 
 class Replay:
-    """`chosen` letters of a store, oldest record first: an asset's later word stays the later one.
+    """`chosen` dead letters of a store, oldest record first, so that the order of an asset's records is kept.
 
-    For each of `parts`: `begin`, send its records, wait until what they lead to is final (or, on a shared broker, until
-    they are durable), `finish`. May be cut off anywhere and started again by the same filter.
+    For each of `parts`: `begin`, send its records, wait until their assets are final (on a shared broker: until the
+    records are durable), `finish`. It may be interrupted anywhere and started again with the same filter.
     """
 
-    def __init__(self, store: DeadLetters, chosen: Sequence[StoredLetter]) -> None:
+    def __init__(self, store: DeadLetters, chosen: Sequence[StoredDeadLetter]) -> None:
         self._store = store
-        self.chosen = sorted(chosen, key=lambda item: (item.letter.append_time_ms, item.letter.offset))
+        self.chosen = sorted(chosen, key=lambda item: (item.dead_letter.append_time_ms, item.dead_letter.offset))
 
     @classmethod
-    def of(cls, store: DeadLetters, wanted: LetterFilter) -> "Replay":
+    def of(cls, store: DeadLetters, wanted: DeadLetterFilter) -> "Replay":
         return cls(store, store.listed(wanted))
 
     @property
     def assets(self) -> int:
-        return len({(item.letter.tenant, item.letter.asset_id) for item in self.chosen})
+        return len({(item.dead_letter.tenant, item.dead_letter.asset_id) for item in self.chosen})
 
     def parts(self) -> Iterator[ReplayPart]:
-        """At most `MAX_LETTERS` and about `MAX_BYTES` at a time; letters that went meanwhile are left out."""
+        """At most `MAX_DEAD_LETTERS` and about `MAX_BYTES` each, without those that were removed meanwhile."""
         waiting: list[str] = []
         size = 0
         for item in self.chosen:
             more = item.value_bytes or _UNKNOWN_BYTES
-            if waiting and (len(waiting) == MAX_LETTERS or size + more > MAX_BYTES):
+            if waiting and (len(waiting) == MAX_DEAD_LETTERS or size + more > MAX_BYTES):
                 yield ReplayPart(tuple(self._store.whole(waiting)))
                 waiting, size = [], 0
-            waiting.append(item.letter.letter_id)
+            waiting.append(item.dead_letter.letter_id)
             size += more
         if waiting:
             yield ReplayPart(tuple(self._store.whole(waiting)))
 
     def begin(self, part: ReplayPart) -> None:
-        """Count the attempt, whatever comes of it."""
-        self._store.count_replay(part.letters)
+        """Count the attempt, whatever its result."""
+        self._store.count_replay(part.dead_letters)
 
     def finish(self, part: ReplayPart) -> None:
-        self._store.mark_replayed([item.letter.letter_id for item in part.letters])
+        self._store.mark_replayed([item.dead_letter.letter_id for item in part.dead_letters])
 
 
 class Feed:
-    """Gives a run one part after another: the next when everything before it is through. `done` counts letters."""
+    """Feeds a run part by part: the next one when all records before it are processed. `done` counts dead letters."""
 
     def __init__(self, replay: Replay, send: Callable[[Iterator[RawRecord]], None]) -> None:
         self._replay = replay
@@ -79,7 +79,7 @@ class Feed:
         """Whether there was more to do."""
         if self._at is not None:
             self._replay.finish(self._at)
-            self.done += len(self._at.letters)
+            self.done += len(self._at.dead_letters)
         self._at = next(self._parts, None)
         if self._at is None:
             return False

@@ -95,9 +95,9 @@ def test_what_it_has_done_is_not_done_again(made: Path) -> None:
 
 @pytest.mark.usefixtures("footage")
 def test_its_dead_letter_can_be_sent_again(made: Path) -> None:
-    (letter,) = here(made, "dead-letters", "list")
-    assert (letter["code"], letter["stage"], letter["replays"]) == ("not_found", "plan", 0)
-    here(made, "dead-letters", "replay", letter["letter_id"], *STORE)
+    (dead_letter,) = here(made, "dead-letters", "list")
+    assert (dead_letter["code"], dead_letter["stage"], dead_letter["replays"]) == ("not_found", "plan", 0)
+    here(made, "dead-letters", "replay", dead_letter["letter_id"], *STORE)
     assert {asset["asset_id"]: asset["status"] for asset in here(made, "status")} == {
         YARD: "ready",
         LATE: "ready",
@@ -146,7 +146,7 @@ def test_its_records_are_still_read(made: Path) -> None:
     assert of("retirements", ContentRetired).asset_id == GONE
     assert of("deployments", RolloutBegun).aim.understand == "0a1b"
     assert of("deployments", StoresClaimed).place == "/stores"
-    letter = of("dead-letters", DeadLetter)
-    assert (letter.topic, letter.code, json.loads(letter.value)["uri"]) == ("assets", "not_found", LATE)
+    dead_letter = of("dead-letters", DeadLetter)
+    assert (dead_letter.topic, dead_letter.code, json.loads(dead_letter.value)["uri"]) == ("assets", "not_found", LATE)
     progressed = of("progress", SegmentProgressed)
     assert (progressed.stage, progressed.segment, progressed.video_ns) == ("plan", 0, 600_000_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
+from sinks.dead_letters import DeadLetterFilter, DeadLetters, DeadLetterSink, DeadLetterState
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
@@ -28,7 +28,7 @@ def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
     sink.open()
     list(sink.process(events(*(replace(LETTER, letter_id=f"id{at}", topic=topic, offset=9 - at) for at in range(3)))))
     sink.close()
-    letters = DeadLetters(tmp_path)
+    dead_letters = DeadLetters(tmp_path)
     broker = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
     broker.ensure([TopicSpec(topic)])
     producer = broker.producer()
@@ -38,7 +38,7 @@ def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
             producer.send(item.topic, item.key, item.value, item.headers)
         producer.flush(30.0)
 
-    feed = Feed(Replay.of(letters, LetterFilter(stage="decode")), send)
+    feed = Feed(Replay.of(dead_letters, DeadLetterFilter(stage="decode")), send)
     while feed():
         pass
     producer.close()
@@ -52,4 +52,4 @@ def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
     assert [record.headers for record in found] == [
         {**LETTER.headers, REPLAY_HEADER: name} for name in (b"id2", b"id1", b"id0")
     ]
-    assert {item.state for item in letters.listed(LetterFilter(states=()))} == {LetterState.REPLAYED}
+    assert {item.state for item in dead_letters.listed(DeadLetterFilter(states=()))} == {DeadLetterState.REPLAYED}

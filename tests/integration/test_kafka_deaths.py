@@ -50,8 +50,8 @@ def send(broker: KafkaBroker, topic: str, names: Sequence[str]) -> None:
 
 
 def prepare(broker: KafkaBroker, source: str, target: str, group: str) -> None:
-    letters = TopicSpec(DEAD_LETTERS.name, 1, DEAD_LETTERS.max_message_bytes)
-    broker.ensure([TopicSpec(source, 1), TopicSpec(target, 1), letters])
+    dead_letters = TopicSpec(DEAD_LETTERS.name, 1, DEAD_LETTERS.max_message_bytes)
+    broker.ensure([TopicSpec(source, 1), TopicSpec(target, 1), dead_letters])
     broker.declare(source, group)
 
 
@@ -91,8 +91,8 @@ def test_a_record_that_kills_its_worker_is_buried_and_its_neighbours_are_done(
     assert deaths == 5  # two that might be accidents, three alone
     done = {json.loads(record.value)["asset_id"] for record in read_until(broker, target, "deadly-reader", 10)}
     assert done == set(names)
-    (letter,) = read_until(broker, DEAD_LETTERS.name, "deadly-letters", 1)
-    data = EventDecoder([DEAD_LETTERS]).decode(letter).data
+    (dead_letter,) = read_until(broker, DEAD_LETTERS.name, "deadly-letters", 1)
+    data = EventDecoder([DEAD_LETTERS]).decode(dead_letter).data
     assert isinstance(data, DeadLetter)
     assert (data.code, data.asset_id) == ("worker_killed", "poison")
 

@@ -45,7 +45,7 @@ def test_what_a_bucket_tells_is_published_under_its_rules(tmp_path: Path) -> Non
         process.start()
         wait_for(lambda: watching.members(["notifications"])["notifications"] > 0, "the stage joined")
         assets = watching.consumer([ASSETS.name], "test-assets")
-        letters = watching.consumer([DEAD_LETTERS.name], "test-letters")
+        dead_letters = watching.consumer([DEAD_LETTERS.name], "test-letters")
         put = s3("ObjectCreated:Put", "umbrella/spots/a b.mp4", sequencer="0B", size=7, eTag="e")
         told = [
             {"Records": [put]},
@@ -62,12 +62,12 @@ def test_what_a_bucket_tells_is_published_under_its_rules(tmp_path: Path) -> Non
         producer.flush(30)
         producer.close()
         events = [event for event in _read(assets, 4) if isinstance(event.data, AssetPublished | AssetDeleted)]
-        (letter,) = _read(letters, 1)
+        (dead_letter,) = _read(dead_letters, 1)
         assert _read(assets, 1, wait_s=1.0) == []
         stop.set()
         process.join(30)
         assert not process.is_alive()
-        for end in (assets, letters, broker, watching):
+        for end in (assets, dead_letters, broker, watching):
             end.close()
     published = {
         (event.data.uri, event.tenant, event.project) for event in events if isinstance(event.data, AssetPublished)
@@ -79,8 +79,8 @@ def test_what_a_bucket_tells_is_published_under_its_rules(tmp_path: Path) -> Non
     }
     (gone,) = [event.data.asset_id for event in events if isinstance(event.data, AssetDeleted)]
     assert gone == default_asset_id("s3://inbox/c.mp4")
-    assert isinstance(letter.data, DeadLetter)
-    assert letter.data.code == "no_bucket_rule"
+    assert isinstance(dead_letter.data, DeadLetter)
+    assert dead_letter.data.code == "no_bucket_rule"
 
 
 def _read(consumer: Consumer, count: int, wait_s: float = WAIT_S) -> list[Event]:

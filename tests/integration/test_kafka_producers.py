@@ -61,7 +61,7 @@ def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None
         admission=AdmissionPolicy(tenant_credit=60, credit=240, settled_by=("index",)),
     )
     reader = broker.consumer([NAMES[ANNOTATIONS.name]], "strangers-reader")
-    letters = broker.consumer([DEAD_LETTERS.name], "strangers-letters")
+    dead_letters = broker.consumer([DEAD_LETTERS.name], "strangers-letters")
     plans: dict[str, str] = {}
     deleted: list[str] = []
     buried: list[DeadLetter] = []
@@ -79,19 +79,19 @@ def test_events_of_any_client_are_planned_and_what_is_none_is_a_letter() -> None
                     plans[data.uri] = data.asset.tenant
                 elif isinstance(data, AssetDeleted):
                     deleted.append(data.asset_id)
-            for record in letters.poll(100, 0.0):
-                letter = EventDecoder([DEAD_LETTERS]).decode(record).data
-                if isinstance(letter, DeadLetter) and letter.topic == NAMES[ASSETS.name]:
-                    buried.append(letter)
+            for record in dead_letters.poll(100, 0.0):
+                dead_letter = EventDecoder([DEAD_LETTERS]).decode(record).data
+                if isinstance(dead_letter, DeadLetter) and dead_letter.topic == NAMES[ASSETS.name]:
+                    buried.append(dead_letter)
     reader.close()
-    letters.close()
+    dead_letters.close()
     broker.close()
     assert plans == {"/structured": "acme", "/binary": "umbrella", "/bare-minimum": "default"}
     assert deleted == ["/structured"]
-    unread, letter = buried
+    unread, dead_letter = buried
     assert (unread.code, unread.value, unread.headers) == ("unreadable_headers", b'{"uri": "/bytes"}', {})
-    assert (letter.code, letter.value) == ("not_a_cloudevent", b'{"uri": "/no-event"}')
-    assert "ce_type" in letter.message
+    assert (dead_letter.code, dead_letter.value) == ("not_a_cloudevent", b'{"uri": "/no-event"}')
+    assert "ce_type" in dead_letter.message
     assert not [it for it in threading.enumerate() if it.name == "strangers-plan"]
 
 

@@ -26,7 +26,7 @@ from benchmarks.testbed.runs import (
     start,
     stored_rows,
 )
-from sinks.dead_letters import DeadLetters, StoredLetter
+from sinks.dead_letters import DeadLetters, StoredDeadLetter
 from sinks.query.catalogue import Catalogue
 from stream.events.asset import AssetStatus
 from stream.sessions.session import RawRecord
@@ -140,11 +140,13 @@ def test_fault_is_told_in_status_and_dead_letter(name: str, spoiled: Spoiled) ->
     (kept,) = [view for view in Catalogue(spoiled.state / "lancedb").assets() if view.asset_id == told["asset_id"]]
     assert (kept.status, kept.code, kept.reason) == (AssetStatus.FAILED, code, told["reason"])
     (stored,) = [
-        item for item in DeadLetters(spoiled.state / "lancedb").listed() if item.letter.asset_id == told["asset_id"]
+        item
+        for item in DeadLetters(spoiled.state / "lancedb").listed()
+        if item.dead_letter.asset_id == told["asset_id"]
     ]
-    assert (stored.letter.stage, stored.letter.code) == ("plan", code)
-    assert words in stored.letter.message
-    assert str(spoiled.files) not in stored.letter.message
+    assert (stored.dead_letter.stage, stored.dead_letter.code) == ("plan", code)
+    assert words in stored.dead_letter.message
+    assert str(spoiled.files) not in stored.dead_letter.message
 
 
 def test_cut_off_file_is_partial_with_its_missing_ranges(spoiled: Spoiled) -> None:
@@ -171,20 +173,20 @@ def repairable(spoiled: Spoiled, tmp_path: Path) -> Path:
     return files
 
 
-def letters_of(state: Path, path: Path) -> list[StoredLetter]:
-    return [item for item in DeadLetters(state / "lancedb").listed() if item.letter.asset_id == str(path)]
+def letters_of(state: Path, path: Path) -> list[StoredDeadLetter]:
+    return [item for item in DeadLetters(state / "lancedb").listed() if item.dead_letter.asset_id == str(path)]
 
 
 def test_repaired_files_become_ready(repairable: Path, spoiled: Spoiled, tmp_path: Path) -> None:
     state = tmp_path / "state"
     no_header, cut_off = repairable / "no_header.mp4", repairable / "cut_off.mp4"
     assert ingest(state, repairable).code == 1
-    (letter,) = letters_of(state, no_header)
-    still = rushes(state, "dead-letters", "replay", letter.letter.letter_id, "--json")
+    (dead_letter,) = letters_of(state, no_header)
+    still = rushes(state, "dead-letters", "replay", dead_letter.dead_letter.letter_id, "--json")
     assert still.code == 1
     assert still.assets["no_header.mp4"]["code"] == "unreadable_container"
     (again,) = letters_of(state, no_header)
-    assert again.letter.letter_id != letter.letter.letter_id
+    assert again.dead_letter.letter_id != dead_letter.dead_letter.letter_id
     assert again.replays == 1
 
     shutil.copy(spoiled.files / "whole.mp4", no_header)
@@ -214,8 +216,8 @@ def test_letters_are_listed_and_shown_without_their_content(spoiled: Spoiled) ->
     assert table.code == 0
     assert "no video stream" in table.out
     assert "no such file" not in table.out
-    (letter,) = [item for item in listed if item["code"] == "no_video"]
-    shown = rushes(spoiled.state, "dead-letters", "show", letter["letter_id"][:10])
+    (dead_letter,) = [item for item in listed if item["code"] == "no_video"]
+    shown = rushes(spoiled.state, "dead-letters", "show", dead_letter["letter_id"][:10])
     assert shown.document["code"] == "no_video"
     assert shown.document["what_to_do"] == "Publish the film that it belongs to."
     assert shown.document["value_bytes"] > 0
@@ -244,9 +246,9 @@ def test_events_that_make_no_sense_are_kept_as_letters(spoiled: Spoiled, tmp_pat
     progress = run_events(settings, [published(clip)], records)
     assert last_change(progress, str(clip)).status is AssetStatus.READY
     store = DeadLetters(settings.index_dir)
-    letters = [store.show(item.letter.letter_id) for item in store.listed()]
-    found = {item.letter.key: item.letter for item in letters if item is not None}
-    assert {key: letter.code for key, letter in found.items()} == {
+    dead_letters = [store.show(item.dead_letter.letter_id) for item in store.listed()]
+    found = {item.dead_letter.key: item.dead_letter for item in dead_letters if item is not None}
+    assert {key: dead_letter.code for key, dead_letter in found.items()} == {
         b"no-json": "invalid_payload",
         b"no-fields": "invalid_payload",
         b"no-type": "unknown_type",
@@ -255,8 +257,8 @@ def test_events_that_make_no_sense_are_kept_as_letters(spoiled: Spoiled, tmp_pat
     }
     assert "uri: Field required" in found[b"no-fields"].message
     assert "rushes.asset.renamed.v1" in found[b"no-type"].message
-    assert all(letter.value in {record.value for record in records} for letter in found.values())
-    assert not any(SECRET in letter.message for letter in found.values())
+    assert all(dead_letter.value in {record.value for record in records} for dead_letter in found.values())
+    assert not any(SECRET in dead_letter.message for dead_letter in found.values())
     shown = rushes(settings.state_dir, "dead-letters", "show", found[b"no-json"].letter_id)
     assert shown.code == 0
     assert SECRET not in shown.out + shown.err

@@ -23,7 +23,7 @@ from benchmarks.testbed.runs import (
     rushes,
     stored_rows,
 )
-from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.dead_letters import DeadLetterFilter, DeadLetters
 from sinks.maintenance.verify import verify
 from sinks.query.catalogue import Catalogue
 from stream.cli.app import app
@@ -111,7 +111,7 @@ def test_no_byte_of_a_deleted_asset_is_left(library: Library) -> None:
 
     assert_same_rows(stored_rows(state), library.rows.of(lambda row: str(row["asset_id"]).endswith("kept.mp4")))
     assert verify(state / "lancedb", state / "parquet").agrees
-    assert DeadLetters(state / "lancedb").listed(LetterFilter(states=())) == []
+    assert DeadLetters(state / "lancedb").listed(DeadLetterFilter(states=())) == []
     status = {Path(item["asset_id"]).name: item["status"] for item in rushes(state, "status", "--json").document}
     assert status == {"kept.mp4": "ready", "doomed.mp4": "deleted", "broken.mp4": "deleted"}
     found = json.loads(rushes(state, "search", "red", "--limit", 50, "--json").out)

@@ -129,11 +129,11 @@ def test_a_long_row_of_bad_sources_ends_and_its_neighbours_are_ready(clip: Path,
     assert {uri: found[uri].status for uri in ready} == dict.fromkeys(ready, AssetStatus.READY)
     assert {uri: found[uri].code for uri in expected} == expected
     assert all(found[uri].status is AssetStatus.FAILED and found[uri].reason for uri in expected)
-    letters = {item.letter.asset_id: item.letter for item in DeadLetters(settings.index_dir).listed()}
-    assert {letter.asset_id: letter.code for letter in letters.values()} == {
+    dead_letters = {item.dead_letter.asset_id: item.dead_letter for item in DeadLetters(settings.index_dir).listed()}
+    assert {dead_letter.asset_id: dead_letter.code for dead_letter in dead_letters.values()} == {
         f"asset {at}": expected[uri] for at, uri in enumerate(names) if uri in expected
     }
-    assert not any("hunter2" in letter.message for letter in letters.values())
+    assert not any("hunter2" in dead_letter.message for dead_letter in dead_letters.values())
 
 
 def test_missing_sources_are_ready_after_they_came_and_were_replayed(clip: Path, shelf: Shelf, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_decoder_that_hung_costs_its_cell_until_the_replay(
     assert (change.status, change.code, change.segments_done) == (AssetStatus.PARTIAL, "decoder_hung", 1)
     assert change.missing_ns == ((10 * 10**9, 12 * 10**9),)
     (item,) = DeadLetters(light_settings(state).index_dir).listed()
-    assert (item.letter.stage, item.letter.code, item.letter.attempts) == ("decode", "decoder_hung", 4)
+    assert (item.dead_letter.stage, item.dead_letter.code, item.dead_letter.attempts) == ("decode", "decoder_hung", 4)
     remember_models(state, ModelChoice.light())
     mended = rushes(state, "dead-letters", "replay", "--code", "decoder_hung", "--root", clip, "--json")
     assert mended.code == 0, mended.out + mended.err
@@ -186,5 +186,5 @@ def test_a_decoder_that_dies_or_eats_memory_costs_its_cell(
     change = last_change(run_events(settings, [published(clip)]), str(clip))
     assert (change.status, change.code, change.segments_done) == (AssetStatus.PARTIAL, code, 1)
     (item,) = DeadLetters(settings.index_dir).listed()
-    assert (item.letter.code, item.letter.attempts) == (code, attempts)
-    assert "good.mp4" in item.letter.message
+    assert (item.dead_letter.code, item.dead_letter.attempts) == (code, attempts)
+    assert "good.mp4" in item.dead_letter.message

@@ -23,7 +23,7 @@ from benchmarks.testbed.runs import (
     stored_rows,
 )
 from benchmarks.testbed.waiting import must_run, wait_for
-from sinks.dead_letters import DeadLetters, LetterFilter
+from sinks.dead_letters import DeadLetterFilter, DeadLetters
 from sinks.maintenance.verify import verify
 from stream.control.progress import Progress
 
@@ -50,7 +50,7 @@ def undisturbed(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
 def assert_nothing_lost(state: Path, expected: StoredRows) -> None:
     assert_same_rows(stored_rows(state), expected)
     assert verify(state / "lancedb", state / "parquet").agrees
-    assert DeadLetters(state / "lancedb").listed(LetterFilter(states=())) == []
+    assert DeadLetters(state / "lancedb").listed(DeadLetterFilter(states=())) == []
 
 
 def test_disk_that_fills_up_again_and_again_pauses_both_stores(

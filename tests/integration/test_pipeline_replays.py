@@ -8,7 +8,7 @@ import pytest
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import Row, last_change, light_settings, published, run_events, rushes
 from decoders.sandbox.pool import DecodePool
-from sinks.dead_letters import DeadLetters, LetterFilter, LetterState
+from sinks.dead_letters import DeadLetterFilter, DeadLetters, DeadLetterState
 from stream.cli.options.chosen_models import remember_models
 from stream.events.asset import AssetStatus
 from stream.events.dead_letter import MAX_REPLAYS
@@ -36,23 +36,23 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
         progress = run_events(settings, [], [RawRecord("assets", event.key, body, forged)])
         assert last_change(progress, "clip").status is AssetStatus.PARTIAL
         (item,) = store.listed()
-        assert (item.letter.stage, item.letter.topic, item.replays) == ("decode", "spans", 0)
+        assert (item.dead_letter.stage, item.dead_letter.topic, item.replays) == ("decode", "spans", 0)
         for _ in range(MAX_REPLAYS - 1):
-            store.count_replay(store.whole([item.letter.letter_id]))
+            store.count_replay(store.whole([item.dead_letter.letter_id]))
 
-        again = Replay.of(store, LetterFilter(stage="decode", code=item.letter.code, tenant="default"))
+        again = Replay.of(store, DeadLetterFilter(stage="decode", code=item.dead_letter.code, tenant="default"))
         (part,) = again.parts()
         again.begin(part)
         run_events(settings, [], part.records())
         again.finish(part)
-    (parked,) = store.listed(LetterFilter(states=(LetterState.PARKED,)))
-    assert (parked.replays, parked.letter.letter_id != item.letter.letter_id) == (MAX_REPLAYS, True)
+    (parked,) = store.listed(DeadLetterFilter(states=(DeadLetterState.PARKED,)))
+    assert (parked.replays, parked.dead_letter.letter_id != item.dead_letter.letter_id) == (MAX_REPLAYS, True)
 
     remember_models(settings.state_dir, ModelChoice.light())
     assert "Nothing to replay" in rushes(settings.state_dir, "dead-letters", "replay", "--all").out
     listed = rushes(settings.state_dir, "dead-letters", "list")
     assert "1 more are parked" in listed.out
-    shown = rushes(settings.state_dir, "dead-letters", "show", parked.letter.letter_id)
+    shown = rushes(settings.state_dir, "dead-letters", "show", parked.dead_letter.letter_id)
     assert shown.document["state"] == "parked"
     assert SECRET not in shown.out + listed.out
     before = measured(settings.state_dir)
@@ -60,7 +60,7 @@ def test_a_cell_that_fails_again_and_again_is_parked_and_ready_when_asked_for(
     mended = rushes(settings.state_dir, "dead-letters", "replay", "--parked", "--since", "1h", "--root", clip, "--json")
     assert mended.code == 0, mended.out + mended.err
     assert mended.assets["clip.mp4"]["status"] == "ready"
-    assert store.listed(LetterFilter(states=(LetterState.OPEN, LetterState.PARKED))) == []
+    assert store.listed(DeadLetterFilter(states=(DeadLetterState.OPEN, DeadLetterState.PARKED))) == []
 
     after = measured(settings.state_dir)
     assert {stage: row["video_s"] for stage, row in after.items()} == dict.fromkeys(

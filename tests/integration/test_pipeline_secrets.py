@@ -97,10 +97,10 @@ def test_no_reader_finds_a_secret(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert CANARY not in caplog.text
     for line in ("status", "status --json", "moments --json", "dead-letters list", "dead-letters list --json"):
         assert CANARY not in printed(settings, *line.split())
-    letters = json.loads(printed(settings, "dead-letters", "list", "--json"))
-    assert len(letters) >= len(MALFORMED)
-    for letter in letters:
-        assert CANARY not in printed(settings, "dead-letters", "show", letter["letter_id"])
+    dead_letters = json.loads(printed(settings, "dead-letters", "list", "--json"))
+    assert len(dead_letters) >= len(MALFORMED)
+    for dead_letter in dead_letters:
+        assert CANARY not in printed(settings, "dead-letters", "show", dead_letter["letter_id"])
     page = tmp_path / "hits.html"
     for exported in (["--html", str(page)], ["--export", "csv"], ["--export", "edl"], ["--export", "json"]):
         assert CANARY not in printed(settings, "search", "red", "--no-group", *exported)

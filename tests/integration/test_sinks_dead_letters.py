@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.dead_letters import DeadLetters, DeadLetterSink, LetterFilter, LetterState
+from sinks.dead_letters import DeadLetterFilter, DeadLetters, DeadLetterSink, DeadLetterState
 from sinks.lance.sink import LanceSink
 from stream.clock import ManualClock
 from stream.errors import BadEvent
@@ -44,7 +44,7 @@ def sink(tmp_path: Path) -> Iterator[DeadLetterSink]:
 
 
 @pytest.fixture
-def letters(tmp_path: Path) -> DeadLetters:
+def dead_letters(tmp_path: Path) -> DeadLetters:
     return DeadLetters(tmp_path)
 
 
@@ -52,115 +52,115 @@ def put(sink: DeadLetterSink, *items: DeadLetter) -> None:
     assert list(sink.process(events(*items))) == []
 
 
-def listed(letters: DeadLetters, wanted: LetterFilter | None = None) -> list[str]:
-    return [item.letter.letter_id for item in letters.listed(wanted)]
+def listed(dead_letters: DeadLetters, wanted: DeadLetterFilter | None = None) -> list[str]:
+    return [item.dead_letter.letter_id for item in dead_letters.listed(wanted)]
 
 
-def test_no_store_has_no_letters(letters: DeadLetters) -> None:
-    assert (letters.listed(), letters.show("aaaa1111")) == ([], None)
-    letters.mark_replayed(["aaaa1111"])
+def test_no_store_has_no_letters(dead_letters: DeadLetters) -> None:
+    assert (dead_letters.listed(), dead_letters.show("aaaa1111")) == ([], None)
+    dead_letters.mark_replayed(["aaaa1111"])
 
 
-def test_a_letter_is_kept_whole_and_listed_without_content(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_a_letter_is_kept_whole_and_listed_without_content(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     put(sink, LETTER, LETTER)
-    (item,) = letters.listed()
-    assert (item.letter.value, item.letter.headers, item.letter.message) == (b"", {}, LETTER.message)
-    whole = letters.show("aaaa1111")
+    (item,) = dead_letters.listed()
+    assert (item.dead_letter.value, item.dead_letter.headers, item.dead_letter.message) == (b"", {}, LETTER.message)
+    whole = dead_letters.show("aaaa1111")
     assert whole is not None
-    assert whole.letter == LETTER
-    assert letters.show("aaaa11") == whole
-    assert letters.show("aaaa") is None
+    assert whole.dead_letter == LETTER
+    assert dead_letters.show("aaaa11") == whole
+    assert dead_letters.show("aaaa") is None
 
 
-def test_filters(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_filters(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     other = replace(LETTER, letter_id="b", stage="plan", code="x", tenant="o'hara", asset_id="a'b", failed_at_ms=2000)
     put(sink, LETTER, other)
-    assert listed(letters) == ["b", "aaaa1111"]
+    assert listed(dead_letters) == ["b", "aaaa1111"]
     for wanted in (
-        LetterFilter(stage="plan"),
-        LetterFilter(code="x"),
-        LetterFilter(tenant="o'hara"),
-        LetterFilter(asset_id="a'b"),
-        LetterFilter(since_ms=2000),
-        LetterFilter(since_ms=1500, until_ms=2001),
+        DeadLetterFilter(stage="plan"),
+        DeadLetterFilter(code="x"),
+        DeadLetterFilter(tenant="o'hara"),
+        DeadLetterFilter(asset_id="a'b"),
+        DeadLetterFilter(since_ms=2000),
+        DeadLetterFilter(since_ms=1500, until_ms=2001),
     ):
-        assert listed(letters, wanted) == ["b"]
-    assert listed(letters, LetterFilter(until_ms=2000)) == ["aaaa1111"]
-    assert [item.letter.letter_id for item in letters.listed(limit=1)] == ["b"]
-    assert letters.count() == 2
-    assert listed(letters, LetterFilter(tenant="' OR 'a'='a")) == []
+        assert listed(dead_letters, wanted) == ["b"]
+    assert listed(dead_letters, DeadLetterFilter(until_ms=2000)) == ["aaaa1111"]
+    assert [item.dead_letter.letter_id for item in dead_letters.listed(limit=1)] == ["b"]
+    assert dead_letters.count() == 2
+    assert listed(dead_letters, DeadLetterFilter(tenant="' OR 'a'='a")) == []
 
 
-def test_states_and_replays_are_kept_when_a_letter_comes_again(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_states_and_replays_are_kept_when_a_letter_comes_again(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     put(sink, LETTER, replace(LETTER, letter_id="bbbb2222"))
-    letters.count_replay(letters.whole(["aaaa1111"]))
-    letters.mark_replayed(["aaaa1111"])
-    letters.park(["bbbb2222"])
+    dead_letters.count_replay(dead_letters.whole(["aaaa1111"]))
+    dead_letters.mark_replayed(["aaaa1111"])
+    dead_letters.park(["bbbb2222"])
     put(sink, LETTER)
-    assert listed(letters) == []
-    everything = LetterFilter(states=())
-    assert {item.letter.letter_id: (item.state, item.replays) for item in letters.listed(everything)} == {
-        "aaaa1111": (LetterState.REPLAYED, 1),
-        "bbbb2222": (LetterState.PARKED, 0),
+    assert listed(dead_letters) == []
+    everything = DeadLetterFilter(states=())
+    assert {item.dead_letter.letter_id: (item.state, item.replays) for item in dead_letters.listed(everything)} == {
+        "aaaa1111": (DeadLetterState.REPLAYED, 1),
+        "bbbb2222": (DeadLetterState.PARKED, 0),
     }
 
 
-def test_the_count_goes_on_in_the_letter_of_a_replayed_record(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_the_count_goes_on_in_the_letter_of_a_replayed_record(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     put(sink, LETTER)
-    first = letters.show("aaaa1111")
+    first = dead_letters.show("aaaa1111")
     assert first is not None
     assert first.replay_headers() == {**LETTER.headers, REPLAY_HEADER: b"aaaa1111"}
-    letters.count_replay([first])
+    dead_letters.count_replay([first])
     put(sink, replace(LETTER, letter_id="cccc3333", headers=first.replay_headers()))
-    second = letters.show("cccc3333")
+    second = dead_letters.show("cccc3333")
     assert second is not None
     assert (second.replays, second.replay_headers()[REPLAY_HEADER]) == (1, b"cccc3333")
-    letters.count_replay([second])
+    dead_letters.count_replay([second])
     put(sink, replace(LETTER, letter_id="dddd4444", headers=second.replay_headers()))
-    third = letters.show("dddd4444")
+    third = dead_letters.show("dddd4444")
     assert third is not None
-    assert (third.state, third.replays) == (LetterState.OPEN, 2)
+    assert (third.state, third.replays) == (DeadLetterState.OPEN, 2)
 
 
 @pytest.mark.parametrize("header", ["rushes_replays", REPLAY_HEADER])
 @pytest.mark.parametrize("value", [b"3", b"9", b"' OR 'a'='a", b"aaaa1111", b"\xff"])
 def test_no_header_of_a_producer_counts_as_a_replay(
-    header: str, value: bytes, sink: DeadLetterSink, letters: DeadLetters
+    header: str, value: bytes, sink: DeadLetterSink, dead_letters: DeadLetters
 ) -> None:
     put(sink, LETTER)
     put(sink, replace(LETTER, letter_id="forged", headers={header: value}))
-    assert {item.letter.letter_id: (item.state, item.replays) for item in letters.listed()} == {
-        "aaaa1111": (LetterState.OPEN, 0),
-        "forged": (LetterState.OPEN, 0),
+    assert {item.dead_letter.letter_id: (item.state, item.replays) for item in dead_letters.listed()} == {
+        "aaaa1111": (DeadLetterState.OPEN, 0),
+        "forged": (DeadLetterState.OPEN, 0),
     }
 
 
-def test_what_failed_after_every_replay_is_parked(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_what_failed_after_every_replay_is_parked(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     for n in range(MAX_REPLAYS + 1):
         put(sink, replace(LETTER, letter_id=f"before{n}"))
         for _ in range(n):
-            letters.count_replay(letters.whole([f"before{n}"]))
+            dead_letters.count_replay(dead_letters.whole([f"before{n}"]))
         put(sink, replace(LETTER, letter_id=f"after{n}", headers={REPLAY_HEADER: f"before{n}".encode()}))
-    letters.mark_replayed([f"before{n}" for n in range(MAX_REPLAYS + 1)])
-    assert listed(letters, LetterFilter(states=(LetterState.PARKED,))) == [f"after{MAX_REPLAYS}"]
-    assert listed(letters) == [f"after{n}" for n in range(MAX_REPLAYS)]
+    dead_letters.mark_replayed([f"before{n}" for n in range(MAX_REPLAYS + 1)])
+    assert listed(dead_letters, DeadLetterFilter(states=(DeadLetterState.PARKED,))) == [f"after{MAX_REPLAYS}"]
+    assert listed(dead_letters) == [f"after{n}" for n in range(MAX_REPLAYS)]
 
 
-def test_a_replay_that_kills_counts_until_the_letter_is_parked(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_a_replay_that_kills_counts_until_the_letter_is_parked(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     put(sink, LETTER)
     for begun in range(MAX_REPLAYS):
-        chosen = replay.Replay.of(letters, LetterFilter())
+        chosen = replay.Replay.of(dead_letters, DeadLetterFilter())
         (part,) = chosen.parts()
-        assert [item.replays for item in part.letters] == [begun]
+        assert [item.replays for item in part.dead_letters] == [begun]
         chosen.begin(part)  # and never comes to its end
-    assert listed(letters) == []
-    assert listed(letters, LetterFilter(states=(LetterState.PARKED,))) == ["aaaa1111"]
+    assert listed(dead_letters) == []
+    assert listed(dead_letters, DeadLetterFilter(states=(DeadLetterState.PARKED,))) == ["aaaa1111"]
 
 
 def test_a_replay_hands_out_bounded_parts_oldest_record_first(
-    sink: DeadLetterSink, letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+    sink: DeadLetterSink, dead_letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "MAX_LETTERS", 4)
+    monkeypatch.setattr(replay, "MAX_DEAD_LETTERS", 4)
     monkeypatch.setattr(replay, "MAX_BYTES", 5000)
     count = 11
     put(
@@ -171,20 +171,20 @@ def test_a_replay_hands_out_bounded_parts_oldest_record_first(
         ),
     )
     sent: list[list[RawRecord]] = []
-    feed = replay.Feed(replay.Replay.of(letters, LetterFilter()), lambda records: sent.append(list(records)))
+    feed = replay.Feed(replay.Replay.of(dead_letters, DeadLetterFilter()), lambda records: sent.append(list(records)))
     assert feed()
     assert feed.done == 0
-    assert len(listed(letters)) == count, "what is on its way is still open"
+    assert len(listed(dead_letters)) == count, "what is on its way is still open"
     while feed():
         assert all(len(part) <= 4 for part in sent)
     assert feed.done == count
     assert [len(record.value) for part in sent for record in part] == [10] * (count - 1) + [4000]
-    assert listed(letters) == []
-    assert {item.replays for item in letters.listed(LetterFilter(states=()))} == {1}
+    assert listed(dead_letters) == []
+    assert {item.replays for item in dead_letters.listed(DeadLetterFilter(states=()))} == {1}
 
 
 def test_letters_go_with_their_asset_and_late_ones_do_not_stay(
-    sink: DeadLetterSink, letters: DeadLetters, tmp_path: Path
+    sink: DeadLetterSink, dead_letters: DeadLetters, tmp_path: Path
 ) -> None:
     late = replace(LETTER, letter_id="late", append_time_ms=version(5).append_ms)
     put(sink, LETTER, replace(LETTER, letter_id="other", asset_id="other"), late)
@@ -192,20 +192,20 @@ def test_letters_go_with_their_asset_and_late_ones_do_not_stay(
     index.open()
     list(index.process([*events(planned(), annotations()), asset_deleted(ref(number=2))]))
     list(sink.process(events(retired(2, None))))
-    assert listed(letters) == ["other"]
+    assert listed(dead_letters) == ["other"]
     put(sink, replace(LETTER, letter_id="later"))
-    assert listed(letters) == ["other"]
+    assert listed(dead_letters) == ["other"]
     put(sink, replace(LETTER, letter_id="new", event_type="rushes.asset.published.v1"))
-    assert sorted(listed(letters)) == ["new", "other"]
+    assert sorted(listed(dead_letters)) == ["new", "other"]
     sink.maintain(purge=True)
-    assert sorted(listed(letters)) == ["new", "other"]
+    assert sorted(listed(dead_letters)) == ["new", "other"]
     index.close()
 
 
-def test_retired_content_leaves_letters_alone(sink: DeadLetterSink, letters: DeadLetters) -> None:
+def test_retired_content_leaves_letters_alone(sink: DeadLetterSink, dead_letters: DeadLetters) -> None:
     put(sink, LETTER)
     list(sink.process(events(retired(2, "content"))))
-    assert listed(letters) == ["aaaa1111"]
+    assert listed(dead_letters) == ["aaaa1111"]
 
 
 def test_other_events_are_refused(sink: DeadLetterSink) -> None:

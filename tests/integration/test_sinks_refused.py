@@ -116,7 +116,7 @@ def test_a_full_disk_keeps_letters_waiting(disk: SmallDisk) -> None:
             list(sink.process(events(LETTER)))
     disk.make_room()
     list(sink.process(events(LETTER)))
-    assert [item.letter.letter_id for item in DeadLetters(disk.path / "store").listed()] == [LETTER.letter_id]
+    assert [item.dead_letter.letter_id for item in DeadLetters(disk.path / "store").listed()] == [LETTER.letter_id]
     sink.close()
 
 

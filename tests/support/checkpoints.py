@@ -20,8 +20,13 @@ def clip_checkpoint(directory: Path) -> Path:
 
     torch.manual_seed(1)
     directory.mkdir(parents=True)
-    letters = sorted({letter for word in WORDS for letter in word})
-    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    dead_letters = sorted({dead_letter for word in WORDS for dead_letter in word})
+    pieces = [
+        *dead_letters,
+        *(f"{dead_letter}</w>" for dead_letter in dead_letters),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
     (directory / "vocab.json").write_text(json.dumps({piece: index for index, piece in enumerate(pieces)}))
     (directory / "merges.txt").write_text("#version: 0.2\n")
     text = {**_tower(), "vocab_size": len(pieces), "max_position_embeddings": 24}

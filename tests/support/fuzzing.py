@@ -278,7 +278,7 @@ def _mutated_value(record: Encoded, rng: random.Random) -> bytes:
 
 def _inner_records() -> list[tuple[str, Encoded]]:
     made = annotations(labels={"show": "news"}, words=["a", "b"])
-    letter = DeadLetter(
+    dead_letter = DeadLetter(
         letter_id="l", stage="plan", topic="assets", partition=0, offset=1, append_time_ms=1, failed_at_ms=2,
         attempts=1, code="c", message="m", tenant="t", asset_id="a", event_type="e", key=b"k", value=b"v",
         headers={"ce_id": b"1"},
@@ -290,7 +290,7 @@ def _inner_records() -> list[tuple[str, Encoded]]:
         (FRAMES.name, cell([(0, RED), (4, BLUE)])),
         (FRAMES.name, cell([(0, GREEN)], profile="fast")),
         (SPANS.name, span(0, 25 * SECOND_NS)),
-        (DEAD_LETTERS.name, letter),
+        (DEAD_LETTERS.name, dead_letter),
         (PROGRESS.name, SegmentProgressed(asset=ref(), stage="s", segment=0, segment_count=3, video_ns=5)),
         (
             PROGRESS.name,

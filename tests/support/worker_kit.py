@@ -170,7 +170,7 @@ class Kit:
     def output_names(self) -> list[str]:
         return [asset_id(event) for event in self.outputs() if isinstance(event.data, AssetDeleted)]
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         """New dead letters."""
         return [event.data for event in self._read(DEAD_LETTERS.name) if isinstance(event.data, DeadLetter)]
 

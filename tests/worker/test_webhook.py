@@ -61,10 +61,10 @@ class Kit:
             self.clock.advance(1.0)
         pytest.fail("the stage does not get there")
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         decoder = EventDecoder([DEAD_LETTERS])
         found = [decoder.decode(record).data for record in self._letters.poll(10, 0.0)]
-        return [letter for letter in found if isinstance(letter, DeadLetter)]
+        return [dead_letter for dead_letter in found if isinstance(dead_letter, DeadLetter)]
 
     def close(self) -> None:
         self.worker.drain()
@@ -96,7 +96,7 @@ def test_a_receiver_that_is_not_well_gets_the_same_message_again(status: int) ->
         (told,) = kit.tell("a")
         kit.work(lambda: kit.pending() == 0)
         assert [headers["webhook-id"] for headers, _ in receiver.asked] == [told.id] * 3
-        assert kit.letters() == []
+        assert kit.dead_letters() == []
         kit.close()
     assert receiver.ids == [told.id]
 
@@ -110,7 +110,7 @@ def test_a_receiver_that_is_away_for_long_loses_nothing() -> None:
         kit.worker.step()
         kit.clock.advance(60.0)
     assert kit.pending() == 3
-    assert kit.letters() == []
+    assert kit.dead_letters() == []
     with receiving(port=port) as receiver:
         kit.work(lambda: kit.pending() == 0)
         kit.close()
@@ -127,9 +127,9 @@ def test_a_message_that_cannot_be_taken_is_a_dead_letter_and_the_next_one_is_tol
         kit.work(lambda: kit.pending() == 0)
         (after,) = kit.tell("b")
         kit.work(lambda: kit.pending() == 0)
-        (letter,) = kit.letters()
+        (dead_letter,) = kit.dead_letters()
         kit.close()
-    assert (letter.code, letter.asset_id, letter.topic) == (code, "a", COMPLETIONS.name)
+    assert (dead_letter.code, dead_letter.asset_id, dead_letter.topic) == (code, "a", COMPLETIONS.name)
     assert receiver.ids == [after.id]
 
 

@@ -23,8 +23,8 @@ def test_a_defect_in_the_error_path_still_writes_the_letter(caplog: pytest.LogCa
     kit = Kit(operator=Clumsy(failing("a", error=bad_media)))
     kit.publish("a")
     kit.settle()
-    (letter,) = kit.letters()
-    assert (letter.topic, letter.code) == (ASSETS.name, "no_video")
+    (dead_letter,) = kit.dead_letters()
+    assert (dead_letter.topic, dead_letter.code) == (ASSETS.name, "no_video")
     assert kit.pending() == 0
     assert SECRET not in caplog.text
 

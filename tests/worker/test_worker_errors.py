@@ -52,11 +52,11 @@ def test_bad_media_becomes_a_dead_letter_at_once(error: Callable[[], Exception])
     kit = Kit(failing("b", error=error))
     kit.publish("a", "b", "c")
     kit.settle()
-    (letter,) = kit.letters()
-    assert (letter.stage, letter.topic, letter.partition, letter.offset) == ("echo", ASSETS.name, 0, 1)
-    assert (letter.code, letter.attempts, letter.tenant, letter.asset_id) == ("no_video", 1, "acme", "b")
-    assert letter.event_type == AssetDeleted.type
-    assert letter.failed_at_ms == kit.clock.now_ms()
+    (dead_letter,) = kit.dead_letters()
+    assert (dead_letter.topic, dead_letter.partition, dead_letter.offset) == (ASSETS.name, 0, 1)
+    assert (dead_letter.stage, dead_letter.code, dead_letter.attempts) == ("echo", "no_video", 1)
+    assert (dead_letter.tenant, dead_letter.asset_id, dead_letter.event_type) == ("acme", "b", AssetDeleted.type)
+    assert dead_letter.failed_at_ms == kit.clock.now_ms()
     outputs = kit.outputs()
     assert [event.subject for event in outputs] == ["a", "b", "c"]
     assert isinstance(outputs[1].data, AssetFailed)
@@ -69,9 +69,9 @@ def test_a_dead_letter_holds_the_record_as_it_came() -> None:
     kit = Kit(failing("a", error=bad_media))
     kit.publish("a")
     kit.settle()
-    (letter,) = kit.letters()
+    (dead_letter,) = kit.dead_letters()
     kit.operator.script = echo
-    kit.send(letter.value, letter.headers, key=letter.key)
+    kit.send(dead_letter.value, dead_letter.headers, key=dead_letter.key)
     kit.settle()
     assert kit.outputs()[-1].data == AssetDeleted(asset_id="a")
 
@@ -85,7 +85,7 @@ def test_the_letter_id_is_the_same_when_the_record_fails_again() -> None:
     kit.worker.close()
     kit.worker = kit.new_worker()
     kit.settle()
-    first, second = kit.letters()
+    first, second = kit.dead_letters()
     assert first.letter_id == second.letter_id
     assert kit.pending() == 0
 
@@ -104,7 +104,7 @@ def test_a_batch_is_halved_until_the_culprit_stands_alone(error: Callable[[], Ex
         ["5"],
         ["6", "7"],
     ]
-    assert [letter.asset_id for letter in kit.letters()] == ["5"]
+    assert [dead_letter.asset_id for dead_letter in kit.dead_letters()] == ["5"]
     assert sorted(kit.output_names()) == list("0123467")
     assert kit.pending() == 0
 
@@ -113,11 +113,11 @@ def test_an_unexpected_error_shows_its_type_and_place_but_not_its_text(caplog: p
     kit = Kit(failing("a", error=defect))
     kit.publish("a")
     kit.settle()
-    (letter,) = kit.letters()
-    assert letter.code == "unexpected_error"
-    assert letter.message.startswith("unexpected KeyError at worker/test_worker_errors.py:")
+    (dead_letter,) = kit.dead_letters()
+    assert dead_letter.code == "unexpected_error"
+    assert dead_letter.message.startswith("unexpected KeyError at worker/test_worker_errors.py:")
     assert "unexpected KeyError" in caplog.text
-    assert SECRET not in letter.message + caplog.text
+    assert SECRET not in dead_letter.message + caplog.text
     assert SECRET not in str([event.data for event in kit.outputs()])
 
 
@@ -129,7 +129,7 @@ def test_unreadable_neighbours_do_not_split_a_batch() -> None:
     kit.send(b"y")
     kit.settle()
     assert kit.operator.calls == [["a", "b"]]
-    assert [letter.offset for letter in kit.letters()] == [1, 3]
+    assert [dead_letter.offset for dead_letter in kit.dead_letters()] == [1, 3]
     assert kit.pending() == 0
 
 
@@ -139,14 +139,14 @@ def test_an_unknown_type_and_an_invalid_payload_are_told_apart() -> None:
     kit.send(good.value, {**good.headers, "ce_type": b"somebody.else.v1"})
     kit.send(b'{"asset_id": ""}', dict(good.headers))
     kit.settle()
-    assert [letter.code for letter in kit.letters()] == ["unknown_type", "invalid_payload"]
+    assert [dead_letter.code for dead_letter in kit.dead_letters()] == ["unknown_type", "invalid_payload"]
 
 
 def test_superseded_is_told_but_is_no_dead_letter() -> None:
     kit = Kit(failing("a", error=lambda: Superseded("changed", code="source_changed")))
     kit.publish("a")
     kit.settle()
-    assert kit.letters() == []
+    assert kit.dead_letters() == []
     assert [type(event.data) for event in kit.outputs()] == [AssetFailed]
     assert kit.pending() == 0
     assert kit.worker.state.outcomes == {"superseded": 1}
@@ -157,7 +157,7 @@ def test_a_passing_fault_is_tried_again_later_while_others_go_on() -> None:
     kit.publish("a", "b")
     kit.settle()
     assert kit.operator.calls == [["a"], ["b"]]
-    assert (kit.pending(), kit.worker.state.delayed, kit.letters()) == (1, 1, [])
+    assert (kit.pending(), kit.worker.state.delayed, kit.dead_letters()) == (1, 1, [])
     kit.clock.advance(4.0)
     kit.operator.script = echo
     kit.settle()
@@ -173,8 +173,8 @@ def test_after_the_last_attempt_comes_the_dead_letter() -> None:
     for _ in range(10):
         kit.settle()
         kit.clock.advance(4.0)
-    (letter,) = kit.letters()
-    assert (letter.code, letter.attempts) == ("busy", 3)
+    (dead_letter,) = kit.dead_letters()
+    assert (dead_letter.code, dead_letter.attempts) == ("busy", 3)
     assert len(kit.operator.calls) == 3
     assert kit.pending() == 0
 
@@ -191,7 +191,7 @@ def test_a_passing_fault_in_a_batch_costs_the_neighbours_no_attempt() -> None:
     kit.clock.advance(1.0)
     kit.settle()
     assert sorted(kit.operator.calls[1:]) == [["a"], ["b"], ["c"]]
-    assert [letter.asset_id for letter in kit.letters()] == ["b"]
+    assert [dead_letter.asset_id for dead_letter in kit.dead_letters()] == ["b"]
     assert kit.pending() == 0
 
 
@@ -207,7 +207,7 @@ def test_an_outage_pauses_with_growing_backoff_and_uses_up_no_attempt() -> None:
         kit.clock.advance(0.1)
     assert [round(b - a) for a, b in pairwise(attempts_s)][:4] == [1, 2, 4, 4]
     assert kit.operator.calls == [["a"]] * len(attempts_s)
-    assert (kit.pending(), kit.letters()) == (2, [])
+    assert (kit.pending(), kit.dead_letters()) == (2, [])
     state = kit.worker.state
     assert (state.ready, state.paused, state.joined) == (False, "unavailable: store is away", True)
     assert kit.sample("rushes_ready_workers") == 0
@@ -368,7 +368,7 @@ def test_what_never_stops_a_stage(names: list[str], error: Callable[[], Exceptio
     kit = Kit(failing(*names, error=error))
     kit.publish(*names)
     kit.settle()
-    assert len(kit.letters()) == 40
+    assert len(kit.dead_letters()) == 40
 
 
 def test_a_few_unexpected_errors_among_many_do_not_stop_a_stage() -> None:
@@ -377,7 +377,7 @@ def test_a_few_unexpected_errors_among_many_do_not_stop_a_stage() -> None:
     kit = Kit(failing(*culprits, error=defect))
     kit.publish(*names)
     kit.settle(1000)
-    assert sorted(letter.asset_id for letter in kit.letters()) == sorted(culprits)
+    assert sorted(dead_letter.asset_id for dead_letter in kit.dead_letters()) == sorted(culprits)
 
 
 class Indirect(Scripted):
@@ -392,9 +392,9 @@ def test_an_operator_names_what_leads_to_the_record_again() -> None:
     kit = Kit(operator=Indirect(failing("a", error=bad_media)))
     kit.publish("a")
     kit.settle()
-    (letter,) = kit.letters()
-    assert letter.topic == RETIREMENTS.name
-    assert letter.headers["ce_type"] == ContentRetired.type.encode()
-    assert letter.headers["ce_id"] == b"instead-of-id-a"
-    assert ContentRetired.from_bytes(letter.value).asset_id == "a"
-    assert letter.event_type == AssetDeleted.type
+    (dead_letter,) = kit.dead_letters()
+    assert dead_letter.topic == RETIREMENTS.name
+    assert dead_letter.headers["ce_type"] == ContentRetired.type.encode()
+    assert dead_letter.headers["ce_id"] == b"instead-of-id-a"
+    assert ContentRetired.from_bytes(dead_letter.value).asset_id == "a"
+    assert dead_letter.event_type == AssetDeleted.type

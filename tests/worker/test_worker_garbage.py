@@ -35,7 +35,7 @@ def test_what_names_no_asset_is_a_letter_and_no_asset(headers: Mapping[str, byte
     kit = Kit()
     kit.send(value, dict(headers), key=b"clip")
     kit.settle()
-    assert len(kit.letters()) == 1
+    assert len(kit.dead_letters()) == 1
     assert kit.outputs() == []
     assert kit.operator.calls == []
     assert kit.pending() == 0
@@ -54,10 +54,10 @@ def test_a_publication_that_is_wrong_otherwise_fails_the_asset_it_names(
     kit = Kit()
     kit.send(value, dict(headers), key=b"another")
     kit.settle()
-    (letter,) = kit.letters()
+    (dead_letter,) = kit.dead_letters()
     (failure,) = [event.data for event in kit.outputs() if isinstance(event.data, AssetFailed)]
-    assert letter.code == "invalid_payload"
+    assert dead_letter.code == "invalid_payload"
     assert (failure.asset.tenant, failure.asset.asset_id, failure.code) == ("acme", "clip", "invalid_payload")
-    assert failure.asset.version == AssetVersion(letter.append_time_ms, letter.offset)
+    assert failure.asset.version == AssetVersion(dead_letter.append_time_ms, dead_letter.offset)
     assert kit.operator.calls == []
     assert kit.pending() == 0

@@ -65,7 +65,7 @@ def test_nothing_is_lost_and_nothing_is_left(
         kit.worker.step()
         kit.clock.advance(rng.choice([0.0, 0.05, 0.5]))
         seen |= set(kit.output_names())
-        buried |= {letter.asset_id for letter in kit.letters()}
+        buried |= {dead_letter.asset_id for dead_letter in kit.dead_letters()}
         if kills and turn < 500 and rng.randrange(20) == 0:
             kit.worker.close()  # as a kill does, it settles nothing
             kit.worker = kit.new_worker()

@@ -37,10 +37,10 @@ def adopt(context: typer.Context, broker: BrokerUri = None, client_properties: C
 def adopt_here(settings: Settings, cluster: str = "") -> str:
     """The stores' id. Raises `Unavailable` while somebody writes to them."""
     from sinks.maintenance.marker import adopted
-    from sinks.writer import delta_writer, index_writer, letters_writer, writing
+    from sinks.writer import dead_letter_writer, delta_writer, index_writer, writing
 
     index, parquet = settings.stores
-    with writing(index_writer(index), delta_writer(parquet), letters_writer(index)):
+    with writing(index_writer(index), delta_writer(parquet), dead_letter_writer(index)):
         return adopted(settings.state_dir, settings.stores, settings.deployment, cluster).stores
 
 

@@ -23,7 +23,7 @@ from stream.error_codes.table import advice_for
 from stream.events.dead_letter import REPLAY_HEADER
 
 if TYPE_CHECKING:
-    from sinks.dead_letters import LetterFilter, StoredLetter
+    from sinks.dead_letters import DeadLetterFilter, StoredDeadLetter
 
 app = typer.Typer(help="What could not be processed: list, show (metadata only), replay.", no_args_is_help=True)
 
@@ -50,8 +50,8 @@ def list_(
     ] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Open letters, newest first; parked ones are listed apart."""
-    from sinks.dead_letters import LetterState
+    """Open dead letters, newest first. Parked ones are listed apart."""
+    from sinks.dead_letters import DeadLetterState
 
     shared: Context = context.obj
     store = _store(shared)
@@ -65,29 +65,29 @@ def list_(
     )
     if (total := store.count(wanted)) > len(found):
         shared.console.print(f"{len(found)} of {total}; narrow them down, or --limit {total}")
-    if not parked and (aside := store.count(replace(wanted, states=(LetterState.PARKED,)))):
+    if not parked and (aside := store.count(replace(wanted, states=(DeadLetterState.PARKED,)))):
         shared.console.print(f"{aside} more are parked: they failed after every replay. --parked lists them.")
 
 
-def _table(found: Sequence["StoredLetter"], title: str) -> Table:
+def _table(found: Sequence["StoredDeadLetter"], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("id", "failed (UTC)", "stage, code", "replays"):  # two short lines each, beside a long message
         table.add_column(column, no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)
     for item in found:
-        letter = item.letter
-        failed = datetime.fromtimestamp(letter.failed_at_ms / 1000, UTC).strftime("%Y-%m-%d\n%H:%M:%S")
-        place = f"{shown(letter.stage)}\n{shown(letter.code)}"
-        table.add_row(shown(letter.letter_id[:10]), failed, place, str(item.replays), shown(letter.message))
+        dead_letter = item.dead_letter
+        failed = datetime.fromtimestamp(dead_letter.failed_at_ms / 1000, UTC).strftime("%Y-%m-%d\n%H:%M:%S")
+        place = f"{shown(dead_letter.stage)}\n{shown(dead_letter.code)}"
+        table.add_row(shown(dead_letter.letter_id[:10]), failed, place, str(item.replays), shown(dead_letter.message))
     return table
 
 
 @app.command()
 def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="Id or beginning of it.")]) -> None:
-    """One letter: everything but the content of its record, and what to do about its error code."""
+    """One dead letter: everything except the content of its record, and what to do about its error code."""
     shared: Context = context.obj
     found = _one(shared, letter_id)
-    shared.print_json(metadata(found) | {"what_to_do": advice_for(found.letter.code)})
+    shared.print_json(metadata(found) | {"what_to_do": advice_for(found.dead_letter.code)})
 
 
 @app.command(cls=OfDeployment)
@@ -102,15 +102,15 @@ def replay(
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
     root: RootsOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
-    parked: Annotated[bool, typer.Option("--parked", help="Parked letters instead of open ones.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every open dead letter.")] = False,
+    parked: Annotated[bool, typer.Option("--parked", help="Parked dead letters instead of open ones.")] = False,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Send the records again, oldest first, and work until their assets are final. What fails again has a new letter,
-    which counts the replays, and is parked after the third. A replay may read what was ingested with this state
-    directory, and what --root allows.
+    """Send the records again, oldest first, and work until their assets are final. A record that fails again has a new
+    dead letter, which counts the replays, and is parked after the third. A replay may read what was ingested with this
+    state directory, and what --root allows.
     """
     from stream.sessions.replay import Feed, Replay
 
@@ -162,31 +162,31 @@ _KNOWN_HEADERS = frozenset(
 )
 
 
-def metadata(item: "StoredLetter") -> dict[str, Any]:
+def metadata(item: "StoredDeadLetter") -> dict[str, Any]:
     """What may be shown: never key, value or the values of headers. Of headers, which a list does not load, the names
     that everybody knows are shown; others are whatever a stranger put there.
     """
-    letter = item.letter
+    dead_letter = item.dead_letter
     loaded: dict[str, Any] = {}
-    if letter.headers:
-        known = sorted(name for name in letter.headers if name.lower() in _KNOWN_HEADERS)
-        loaded = {"header_names": known, "other_headers": len(letter.headers) - len(known)}
+    if dead_letter.headers:
+        known = sorted(name for name in dead_letter.headers if name.lower() in _KNOWN_HEADERS)
+        loaded = {"header_names": known, "other_headers": len(dead_letter.headers) - len(known)}
     return {
-        "letter_id": letter.letter_id,
+        "letter_id": dead_letter.letter_id,
         "state": item.state,
         "replays": item.replays,
-        "stage": letter.stage,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "append_time_ms": letter.append_time_ms,
-        "failed_at_ms": letter.failed_at_ms,
-        "attempts": letter.attempts,
-        "code": letter.code,
-        "message": letter.message,
-        "tenant": letter.tenant,
-        "asset_id": letter.asset_id,
-        "event_type": letter.event_type,
+        "stage": dead_letter.stage,
+        "topic": dead_letter.topic,
+        "partition": dead_letter.partition,
+        "offset": dead_letter.offset,
+        "append_time_ms": dead_letter.append_time_ms,
+        "failed_at_ms": dead_letter.failed_at_ms,
+        "attempts": dead_letter.attempts,
+        "code": dead_letter.code,
+        "message": dead_letter.message,
+        "tenant": dead_letter.tenant,
+        "asset_id": dead_letter.asset_id,
+        "event_type": dead_letter.event_type,
         "value_bytes": item.value_bytes,
         **loaded,
     }
@@ -198,8 +198,8 @@ def _store(shared: Context) -> Any:
     return DeadLetters(file_settings(shared).index_dir)
 
 
-def _one(shared: Context, letter_id: str) -> "StoredLetter":
-    found: StoredLetter | None = _store(shared).show(letter_id)
+def _one(shared: Context, letter_id: str) -> "StoredDeadLetter":
+    found: StoredDeadLetter | None = _store(shared).show(letter_id)
     if found is None:
         raise UsageProblem(f"no single dead letter {letter_id!r}; see `rushes dead-letters list`")
     return found
@@ -207,15 +207,15 @@ def _one(shared: Context, letter_id: str) -> "StoredLetter":
 
 def _filter(
     stage: str | None, code: str | None, tenant: str | None, since: str | None, until: str | None, *, parked: bool
-) -> "LetterFilter":
-    from sinks.dead_letters import LetterFilter, LetterState
+) -> "DeadLetterFilter":
+    from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 
     now_ms = SystemClock().now_ms()
-    return LetterFilter(
+    return DeadLetterFilter(
         stage=stage,
         code=code,
         tenant=tenant,
         since_ms=None if since is None else moment_ms(since, now_ms),
         until_ms=None if until is None else moment_ms(until, now_ms),
-        states=(LetterState.PARKED if parked else LetterState.OPEN,),
+        states=(DeadLetterState.PARKED if parked else DeadLetterState.OPEN,),
     )

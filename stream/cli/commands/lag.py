@@ -166,8 +166,8 @@ def _counted(snapshot: Snapshot) -> list[Text]:
 
 
 def _sentences(snapshot: Snapshot) -> list[Text]:
-    letters = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
-    still_open = Text(f"{snapshot.open_assets} {snapshot.subject}s open{letters}.{_undecided(snapshot)}", style="dim")
+    failed = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
+    still_open = Text(f"{snapshot.open_assets} {snapshot.subject}s open{failed}.{_undecided(snapshot)}", style="dim")
     held = bottleneck(snapshot)
     if held is None:
         return [Text("Nothing waits.", style="green"), still_open]

@@ -112,12 +112,14 @@ def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
 
 def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> list[str]:
     """Asset ids that the index or the dead letters know, each argument as it stands or as what was ingested."""
-    from sinks.dead_letters import DeadLetters, LetterFilter
+    from sinks.dead_letters import DeadLetterFilter, DeadLetters
     from sinks.query.catalogue import Catalogue
 
     directory = file_settings(shared).index_dir
-    letters = DeadLetters(directory).listed(LetterFilter(tenant=tenant, states=()))
-    known = {view.asset_id for view in Catalogue(directory).assets(tenant)} | {item.letter.asset_id for item in letters}
+    dead_letters = DeadLetters(directory).listed(DeadLetterFilter(tenant=tenant, states=()))
+    known = {view.asset_id for view in Catalogue(directory).assets(tenant)} | {
+        item.dead_letter.asset_id for item in dead_letters
+    }
     found: list[str] = []
     for name in names:
         meant = [name] if name in known or ids else _meant(name, known)

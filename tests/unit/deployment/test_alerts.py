@@ -21,7 +21,7 @@ Series = dict[str, str]
 INDEX, SPENT = '{stage="index"}', '{stage="decode",lane="interactive"}'
 WAITS, SERVES = f"rushes_waiting_video_seconds{SPENT}", 'rushes_service_video_seconds_per_second{stage="decode"}'
 READY, LAG = 'rushes_ready_workers{stage="decode",instance="a"}', f"rushes_freshness_lag_seconds{SPENT}"
-LETTERS = 'rushes_dead_letters_total{stage="decode",code="no_video"}'
+DEAD_LETTERS_TABLE = 'rushes_dead_letters_total{stage="decode",code="no_video"}'
 SETTLED = 'rushes_records_total{stage="decode",outcome="done"}'
 WANTED, PRESENT = 'rushes_desired_replicas{stage="decode"}', 'rushes_present_replicas{stage="decode"}'
 FREE, BYTES = 'rushes_store_free_bytes{store="index"}', 'rushes_store_bytes{store="index"}'
@@ -52,8 +52,8 @@ CASES: dict[str, tuple[Series, Series]] = {
         {"rushes_dead_letters_written_total": "0+1x2000"},
     ),
     "RushesDecodeFailures": (
-        {LETTERS: "0+1x2000", SETTLED: "0+9x2000"},
-        {LETTERS: "0+1x2000", SETTLED: "0+99x2000"},
+        {DEAD_LETTERS_TABLE: "0+1x2000", SETTLED: "0+9x2000"},
+        {DEAD_LETTERS_TABLE: "0+1x2000", SETTLED: "0+99x2000"},
     ),
     "RushesRetries": (
         {'rushes_retries_total{stage="decode",code="http"}': "0+60x2000"},

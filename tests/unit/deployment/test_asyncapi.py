@@ -186,8 +186,8 @@ def test_what_is_sent_obeys_the_document() -> None:
     for payload in SENT:
         value, schema = content(payload)
         checker(schema).validate(value)
-        letter = "0123456789abcdef" * 2
-        sent = encode(Event(payload, "t", "p", "a", event_time_ms=1_700_000_000_123, replay_of=letter))
+        dead_letter = "0123456789abcdef" * 2
+        sent = encode(Event(payload, "t", "p", "a", event_time_ms=1_700_000_000_123, replay_of=dead_letter))
         if headers := message(payload.type).get("headers"):
             checker(headers).validate({name: raw.decode() for name, raw in sent.headers.items()})
 

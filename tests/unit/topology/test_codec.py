@@ -222,11 +222,11 @@ def test_a_small_record_is_never_inflated_to_a_large_table(compression: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("raw", "letter"),
+    ("raw", "dead_letter"),
     [(b"8ab211", "8ab211"), (b"", ""), (b"a b", ""), ("²".encode(), ""), (b"\xff", ""), (b"9" * 65, "")],
 )
-def test_the_letter_that_was_replayed_goes_on_in_what_an_event_leads_to(raw: bytes, letter: str) -> None:
+def test_the_letter_that_was_replayed_goes_on_in_what_an_event_leads_to(raw: bytes, dead_letter: str) -> None:
     read = DECODER.decode(record(structured(), {REPLAY_HEADER: raw}))
     derived = encode(read.derive(read.data, id="2"))
-    assert read.replay_of == letter
-    assert derived.headers.get(REPLAY_HEADER) == (letter.encode() if letter else None)
+    assert read.replay_of == dead_letter
+    assert derived.headers.get(REPLAY_HEADER) == (dead_letter.encode() if dead_letter else None)
