@@ -107,20 +107,29 @@ def test_what_a_transaction_leaves_is_neither_waited_for_nor_counted(cluster: Cl
     assert cluster.plan().offset_lag == {"assets": 0}
 
 
+AWAY = "unavailable: the broker does not answer"
+
+
 def test_a_member_says_that_its_broker_is_away_until_it_works_again(node: LocalNode, cluster: Cluster) -> None:
-    """An idle one too: nobody asks it for anything meanwhile."""
-    plan, idle = (cluster.broker.consumer([ASSETS.name], group) for group in ("plan", "idle"))
-    wait_for(lambda: bool(plan.assignment and idle.assignment), "both have joined their groups")
-    assert take(plan, 0) == take(idle, 0) == []
-    assert plan.trouble is idle.trouble is None
+    """An idle one too: nobody asks it for anything meanwhile. And one that is not in its group yet, also where the
+    broker was away from the start, or where there is no partition for it.
+    """
+    plan, *idle = (cluster.broker.consumer([ASSETS.name], group) for group in ("plan", "idle", "idle", "idle"))
+    wait_for(lambda: all(it.trouble is None for it in (plan, *idle)), "all have joined their groups")
+    wait_for(lambda: sorted(len(it.assignment) for it in idle) == [0, 1, 1], "one of three has no partition")
+    assert take(plan, 0) == take(idle[0], 0) == []
+    assert [it.trouble for it in (plan, *idle)] == [None] * 4
     node.down()
-    wait_for(lambda: plan.trouble is not None and idle.trouble is not None, "both say it")
+    late = cluster.broker.consumer([ASSETS.name], "late")
+    assert late.trouble is not None
+    members = (plan, *idle, late)
+    wait_for(lambda: all(it.trouble == AWAY for it in members), "all say it")
     node.up(kafka_jars())
-    wait_for(lambda: not take(plan, 0) and plan.trouble is idle.trouble is None, "both are well again")
+    wait_for(lambda: not take(plan, 0) and all(it.trouble is None for it in members), "all are well again")
     delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
     assert [record.value for record in take(plan, 1)] == [b"1"]
-    plan.close()
-    idle.close()
+    for member in members:
+        member.close()
 
 
 def test_records_behind_an_open_transaction_are_told_of_and_are_no_work_yet(cluster: Cluster) -> None:

@@ -57,11 +57,11 @@ class Reachability:
     ends too; whether that was an outage, the group's coordinator tells: it is asked until it answers.
     """
 
-    __slots__ = ("_away", "_doubted", "_settled")
+    __slots__ = ("_away", "_doubted", "_joining")
 
     def __init__(self) -> None:
         self._doubted = self._away = False
-        self._settled = True
+        self._joining: str | None = "unavailable: joining its group"
 
     def told(self, error: KafkaError) -> None:
         """`error_cb` of the member's client."""
@@ -70,11 +70,11 @@ class Reachability:
 
     def lost(self) -> None:
         """The group went on without this member."""
-        self._settled = False
+        self._joining = "unavailable: joining its group again"
 
     def assigned(self) -> None:
         """It has its place in the group, be it without partitions."""
-        self._settled = True
+        self._joining = None
 
     def look(self, ask: Callable[[], object]) -> None:
         """`ask` the coordinator where there is a doubt; it raises `KafkaException` when there is no answer."""
@@ -92,7 +92,7 @@ class Reachability:
         """Why no record can come, from any thread."""
         if self._away:
             return "unavailable: the broker does not answer"
-        return None if self._settled else "unavailable: joining its group again"
+        return self._joining
 
 
 class Client(Protocol):
