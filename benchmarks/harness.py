@@ -88,16 +88,20 @@ class Report:
         Console().print(table)
 
     def write(self, name: str) -> Path:
-        """`results/<name>.json`, with what is needed to compare it with another day's."""
+        """`results/<name>.json`."""
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{name}.json"
+        path.write_text(self.text())
+        return path
+
+    def text(self) -> str:
+        """As JSON, with what is needed to compare it with another day's."""
         body = {
             "question": self.question,
             "environment": environment(),
             "figures": [asdict(item) for item in self.figures],
         }
-        path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
-        return path
+        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
 def environment() -> Mapping[str, object]:

@@ -1,0 +1,205 @@
+"""`make bench-stores`: does a cell cost the same in a store of any size? Both sinks are filled through their operators,
+each in a process of its own, beside each other, with new footage, changed versions (10 %) and deletions (1 %).
+
+    python -m benchmarks.stores [--cells 300000] [--directory DIR] [--json FILE] [--no-verify]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks.harness import Report
+from benchmarks.testbed.store_fill import SINKS, bytes_under, row_bytes
+from benchmarks.testbed.store_stream import CHANGED, DELETED, DIMENSIONS, MOMENTS_A_CELL, SPACE, THUMBNAIL_BYTES
+from benchmarks.testbed.table_readers import READERS, counted
+from sinks.maintenance.verify import verify
+
+MARKS = (5_000, 50_000, 300_000)
+_LOOK_S = 1.0
+_FILL = "benchmarks.testbed.store_fill"
+
+
+@dataclass(slots=True)
+class Filled:
+    """What is known of one sink. `most_bytes`: what lay on disk at most before each mark."""
+
+    directory: Path
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    most_bytes: list[int] = field(default_factory=lambda: [0])
+    tended_bytes: int = 0
+
+    def look(self) -> None:
+        self.most_bytes[-1] = max(self.most_bytes[-1], bytes_under(self.directory))
+
+    def marked(self, mark: dict[str, Any]) -> None:
+        self.marks.append(mark)
+        self.most_bytes[-1] = max(self.most_bytes[-1], mark["disk_bytes"])
+        self.most_bytes.append(0)
+
+
+def marks_up_to(cells: int) -> tuple[int, ...]:
+    """The usual marks below, and the end."""
+    return (*(mark for mark in MARKS if mark < cells), cells)
+
+
+def fill(root: Path, marks: Sequence[int], console: Console) -> dict[str, Filled]:
+    """Both sinks at once. Raises `RuntimeError` where one of them fails."""
+    filled = {stage: Filled(root / stage) for stage in SINKS}
+    with _filling(filled, marks) as (processes, lines), _progress(console) as bar:
+        tasks = {stage: bar.add_task(stage, total=marks[-1]) for stage in filled}
+        while lines.qsize() or any(process.poll() is None for process in processes):
+            try:
+                _take(*lines.get(timeout=_LOOK_S), filled, bar, tasks)
+            except Empty:
+                for item in filled.values():
+                    item.look()
+    if failed := [stage for stage, process in zip(SINKS, processes, strict=True) if process.returncode]:
+        raise RuntimeError(f"{' and '.join(failed)} could not be filled; what went wrong stands above")
+    return filled
+
+
+@contextmanager
+def _filling(
+    filled: Mapping[str, Filled], marks: Sequence[int]
+) -> Iterator[tuple[list[subprocess.Popen[str]], "SimpleQueue[tuple[str, dict[str, Any]]]"]]:
+    """A process a sink, and what they say."""
+    lines: SimpleQueue[tuple[str, dict[str, Any]]] = SimpleQueue()
+    processes, readers = [], []
+    for stage, item in filled.items():
+        command = [sys.executable, "-m", _FILL, stage, str(item.directory), *map(str, marks)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        reader = threading.Thread(target=_read, args=(stage, process, lines), daemon=True)
+        reader.start()
+        processes.append(process)
+        readers.append(reader)
+    try:
+        yield processes, lines
+    finally:
+        for process, reader in zip(processes, readers, strict=True):
+            process.terminate()
+            process.wait()
+            reader.join()
+
+
+def _read(stage: str, process: subprocess.Popen[str], lines: "SimpleQueue[tuple[str, dict[str, Any]]]") -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put((stage, json.loads(line)))
+
+
+def _take(
+    stage: str, line: dict[str, Any], filled: Mapping[str, Filled], bar: Progress, tasks: Mapping[str, TaskID]
+) -> None:
+    match line:
+        case {"cells": cells}:
+            bar.update(tasks[stage], completed=cells)
+        case {"mark": mark}:
+            filled[stage].marked(mark)
+        case {"tended_bytes": tended}:
+            filled[stage].tended_bytes = tended
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} cells"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
+
+
+def readers_agree(root: Path) -> dict[str, int]:
+    """Moments as verify and as each outside reader counts them. Raises `RuntimeError` where they are not the same."""
+    told = verify(root / "index", root / "parquet")
+    found = {"verify": sum(item.moments for item in told.spaces)}
+    found |= {name: counted(name, root / "parquet" / "moments", SPACE.key) for name in READERS}
+    if not told.agrees or len(set(found.values())) != 1:
+        raise RuntimeError(f"the stores {'agree' if told.agrees else 'differ'}; moments: {found}")
+    return found
+
+
+def report_of(filled: Mapping[str, Filled], marks: Sequence[int], readers: Mapping[str, int]) -> Report:
+    report = Report(
+        f"Both sinks from empty to {marks[-1]:,} cells ({MOMENTS_A_CELL} moments a cell, {DIMENSIONS} dimensions, "
+        f"{THUMBNAIL_BYTES} B thumbnails, {CHANGED:.0%} changed versions, {DELETED:.0%} deletions drawn from all "
+        f"that is there; CPU and cells/s over the second half of the way to each mark)"
+    )
+    size = row_bytes()
+    for stage, item in filled.items():
+        for at, mark in enumerate(item.marks):
+            _add_mark(report, f"{stage}, {marks[at]} cells", mark, item.marks[0])
+            _add_disk(report, f"{stage}, {marks[at]} cells", item, at, size)
+        report.add(f"{stage}, {marks[-1]} cells: disk after maintenance", item.tended_bytes / 2**20, "MiB")
+    for at, mark in enumerate(marks):
+        both = [item.marks[at] for item in filled.values()]
+        report.add(
+            f"both, {mark} cells: cells/s on 2 cores by CPU",
+            2000 / sum(item["cpu_s_per_1000"] for item in both),
+            "cells/s",
+            note=f"as it went here: {min(item['cells_per_s'] for item in both):.4g} cells/s",
+        )
+    report.add("row as Arrow holds it", size, "B")
+    for name, moments in readers.items():
+        report.add(f"moments counted by {name}", moments, "moments")
+    return report
+
+
+def _add_mark(report: Report, name: str, mark: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+    def beside(key: str) -> str:
+        return f"{mark[key] / first[key]:.2f}x of the first mark"
+
+    report.add(
+        f"{name}: CPU per 1,000 cells", mark["cpu_s_per_1000"], "CPU-s", limit="at most 1.2x", note=beside("cpu_s_per_1000")
+    )
+    for kind, cost in mark["cpu_s_per_1000_by_kind"].items():
+        note = f"{cost / first['cpu_s_per_1000_by_kind'][kind]:.2f}x of the first mark"
+        report.add(f"{name}: CPU per 1,000 {kind} cells", cost, "CPU-s", note=note)
+    median = f"median {mark['median_commit_s']:.3g} s"
+    report.add(f"{name}: longest commit", mark["longest_commit_s"], "s", limit="at most 2 s", note=median)
+    memory = mark["peak_memory_bytes"] / 2**20
+    report.add(f"{name}: peak memory", memory, "MiB", limit="at most 1.3x", note=beside("peak_memory_bytes"))
+    cpu = f"{mark['opened_cpu_s']:.3g} CPU-s"
+    report.add(f"{name}: opened anew in", mark["opened_s"], "s", limit="at most 5 s", note=cpu)
+
+
+def _add_disk(report: Report, name: str, item: Filled, at: int, size: float) -> None:
+    rows, rest, most = item.marks[at]["live_moments"] * size, item.marks[at]["disk_bytes"], item.most_bytes[at]
+    report.add(f"{name}: live rows", rows / 2**20, "MiB")
+    report.add(f"{name}: disk at rest", rest / 2**20, "MiB", limit="at most 2x", note=f"{rest / rows:.2f}x of live rows")
+    report.add(f"{name}: disk at most", most / 2**20, "MiB", limit="at most 3x", note=f"{most / rows:.2f}x of live rows")
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", type=int, default=MARKS[-1], help="how many cells each store is given")
+    parser.add_argument("--directory", type=Path, help="where the stores lie meanwhile (5 GB at 300,000 cells)")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--no-verify", action="store_true", help="leave out the comparison of stores and readers")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> Report:
+    """Figures are kept under `benchmarks/results` from the full size on."""
+    options = _options(words)
+    marks = marks_up_to(options.cells)
+    with tempfile.TemporaryDirectory(dir=options.directory) as folder:
+        filled = fill(Path(folder), marks, Console(stderr=True))
+        report = report_of(filled, marks, {} if options.no_verify else readers_agree(Path(folder)))
+    report.show()
+    if options.json:
+        options.json.write_text(report.text())
+    if options.cells >= MARKS[-1]:
+        report.write("stores")
+    return report
+
+
+if __name__ == "__main__":
+    main()
