@@ -68,6 +68,9 @@ chaos: .venv/.installed assets ## kills, broker restarts, full disks on a real K
 bench-long: .venv/.installed assets ## memory over an hour of 1080p beside five minutes
 	$(BIN)/python -m benchmarks.memory_growth
 
+bench-stores: .venv/.installed ## both sinks filled to 300,000 cells: what a cell costs at any size (20 minutes, 5 GB)
+	$(BIN)/python -m benchmarks.stores
+
 bench-kafka: .venv/.installed assets ## worker, replicas, fairness, backpressure and topology on a real Kafka (an hour)
 	$(BIN)/python -m benchmarks.run --kafka
 
@@ -92,4 +95,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-autoscale eval docs docs-site docs-serve clean
+.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-stores bench-autoscale eval docs docs-site docs-serve clean

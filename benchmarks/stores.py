@@ -107,8 +107,18 @@ def _take(
             bar.update(tasks[stage], completed=cells)
         case {"mark": mark}:
             filled[stage].marked(mark)
+            bar.console.print(_told(stage, mark))
         case {"tended_bytes": tended}:
             filled[stage].tended_bytes = tended
+
+
+def _told(stage: str, mark: Mapping[str, Any]) -> str:
+    """One line, as soon as it is known: what is left may take long."""
+    return (
+        f"{stage}, {mark['cells']} cells: {mark['cpu_s_per_1000']:.2f} CPU-s per 1,000 cells, longest commit "
+        f"{mark['longest_commit_s']:.2f} s, {mark['peak_memory_bytes'] / 2**20:.0f} MiB of memory, "
+        f"{mark['disk_bytes'] / 2**20:.0f} MiB on disk"
+    )
 
 
 def _progress(console: Console) -> Progress:
@@ -138,43 +148,45 @@ def report_of(filled: Mapping[str, Filled], marks: Sequence[int], readers: Mappi
             _add_mark(report, f"{stage}, {marks[at]} cells", mark, item.marks[0])
             _add_disk(report, f"{stage}, {marks[at]} cells", item, at, size)
         report.add(f"{stage}, {marks[-1]} cells: disk after maintenance", item.tended_bytes / 2**20, "MiB")
-    for at, mark in enumerate(marks):
+    for at, cells in enumerate(marks):
         both = [item.marks[at] for item in filled.values()]
         report.add(
-            f"both, {mark} cells: cells/s on 2 cores by CPU",
+            f"both, {cells} cells: cells/s on 2 cores by CPU",
             2000 / sum(item["cpu_s_per_1000"] for item in both),
             "cells/s",
             note=f"as it went here: {min(item['cells_per_s'] for item in both):.4g} cells/s",
         )
     report.add("row as Arrow holds it", size, "B")
-    for name, moments in readers.items():
-        report.add(f"moments counted by {name}", moments, "moments")
+    for reader, moments in readers.items():
+        report.add(f"moments counted by {reader}", moments, "moments")
     return report
 
 
 def _add_mark(report: Report, name: str, mark: Mapping[str, Any], first: Mapping[str, Any]) -> None:
-    def beside(key: str) -> str:
-        return f"{mark[key] / first[key]:.2f}x of the first mark"
+    def beside(value: float, before: float) -> str:
+        return f"{value / before:.2f}x of the first mark"
 
-    report.add(
-        f"{name}: CPU per 1,000 cells", mark["cpu_s_per_1000"], "CPU-s", limit="at most 1.2x", note=beside("cpu_s_per_1000")
-    )
+    cost, first_cost = mark["cpu_s_per_1000"], first["cpu_s_per_1000"]
+    note = beside(cost, first_cost)
+    report.add(f"{name}: CPU per 1,000 cells", cost, "CPU-s", limit="at most 1.2x", note=note)
     for kind, cost in mark["cpu_s_per_1000_by_kind"].items():
-        note = f"{cost / first['cpu_s_per_1000_by_kind'][kind]:.2f}x of the first mark"
+        note = beside(cost, first["cpu_s_per_1000_by_kind"][kind])
         report.add(f"{name}: CPU per 1,000 {kind} cells", cost, "CPU-s", note=note)
-    median = f"median {mark['median_commit_s']:.3g} s"
-    report.add(f"{name}: longest commit", mark["longest_commit_s"], "s", limit="at most 2 s", note=median)
-    memory = mark["peak_memory_bytes"] / 2**20
-    report.add(f"{name}: peak memory", memory, "MiB", limit="at most 1.3x", note=beside("peak_memory_bytes"))
-    cpu = f"{mark['opened_cpu_s']:.3g} CPU-s"
-    report.add(f"{name}: opened anew in", mark["opened_s"], "s", limit="at most 5 s", note=cpu)
+    note = f"median {mark['median_commit_s']:.3g} s"
+    report.add(f"{name}: longest commit", mark["longest_commit_s"], "s", limit="at most 2 s", note=note)
+    memory, first_memory = mark["peak_memory_bytes"], first["peak_memory_bytes"]
+    note = beside(memory, first_memory)
+    report.add(f"{name}: peak memory", memory / 2**20, "MiB", limit="at most 1.3x", note=note)
+    note = f"{mark['opened_cpu_s']:.3g} CPU-s"
+    report.add(f"{name}: opened anew in", mark["opened_s"], "s", limit="at most 5 s", note=note)
 
 
 def _add_disk(report: Report, name: str, item: Filled, at: int, size: float) -> None:
-    rows, rest, most = item.marks[at]["live_moments"] * size, item.marks[at]["disk_bytes"], item.most_bytes[at]
+    rows = item.marks[at]["live_moments"] * size
     report.add(f"{name}: live rows", rows / 2**20, "MiB")
-    report.add(f"{name}: disk at rest", rest / 2**20, "MiB", limit="at most 2x", note=f"{rest / rows:.2f}x of live rows")
-    report.add(f"{name}: disk at most", most / 2**20, "MiB", limit="at most 3x", note=f"{most / rows:.2f}x of live rows")
+    for when, found, limit in (("at rest", item.marks[at]["disk_bytes"], 2), ("at most", item.most_bytes[at], 3)):
+        note = f"{found / rows:.2f}x of live rows"
+        report.add(f"{name}: disk {when}", found / 2**20, "MiB", limit=f"at most {limit}x", note=note)
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:

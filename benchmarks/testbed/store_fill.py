@@ -220,9 +220,7 @@ def row_bytes(moments: int = MOMENTS_A_CELL * 64) -> float:
 
 
 def _told(item: ContentRetired) -> Event:
-    return Event(
-        item, tenant=item.tenant, project="news", subject=item.asset_id, event_time_ms=item.up_to.append_ms
-    )
+    return Event(item, tenant=item.tenant, project="news", subject=item.asset_id, event_time_ms=item.up_to.append_ms)
 
 
 def _forget_peak() -> None:

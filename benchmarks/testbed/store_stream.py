@@ -141,7 +141,7 @@ class StoreStream:
         if kind is Kind.DELETED:
             self._delete(asset, version)
         else:
-            self._write(AssetRef.model_construct(**_named(asset), project="news", version=version))
+            self._write(_ref(asset, version))
             self._live.append(asset)
 
     def _any_live(self) -> int:
@@ -190,8 +190,8 @@ def _kept(ref: AssetRef, key: str) -> ContentRetired:
     return ContentRetired(tenant=ref.tenant, asset_id=ref.asset_id, up_to=ref.version, keep=key)
 
 
-def _named(asset: Live) -> dict[str, str]:
-    return {"tenant": asset.tenant, "asset_id": asset.asset_id}
+def _ref(asset: Live, version: AssetVersion) -> AssetRef:
+    return AssetRef(tenant=asset.tenant, project="news", asset_id=asset.asset_id, version=version)
 
 
 def _header(plan: AssetPlanned, key: str, segment: int) -> AnnotationsHeader:
@@ -264,6 +264,7 @@ class _Pool:
         return pa.table([columns[name] for name in _SCHEMA.names], schema=_SCHEMA)
 
     def _vectors(self) -> np.ndarray:
-        near = self._centres[self._random.integers(_CENTRES, size=_AN_ASSET)]
-        found = near + self._random.standard_normal(near.shape, dtype=np.float32)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        found = self._centres[self._random.integers(_CENTRES, size=_AN_ASSET)]
+        found += self._random.standard_normal(found.shape, dtype=np.float32)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found
