@@ -3,18 +3,19 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
+from decoders.sources.seekable import Seekable
+
 BLOCK_BYTES = 1 << 20
 MAX_BLOCKS = 24
 
 
-class BlockReader:
+class BlockReader(Seekable):
     """`fetch(start, end)` returns bytes [start, end). The most recently used blocks stay in memory (24 MiB)."""
 
     def __init__(self, size_bytes: int, fetch: Callable[[int, int], bytes]) -> None:
-        self._size_bytes = size_bytes
+        super().__init__(size_bytes)
         self._fetch = fetch
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._position = 0
 
     def read(self, size: int = -1) -> bytes:
         end = self._size_bytes if size < 0 else min(self._size_bytes, self._position + size)
@@ -28,14 +29,6 @@ class BlockReader:
             self._position += len(part)
         return b"".join(parts)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self._position, self._size_bytes)[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
     def _block(self, number: int) -> bytes:
         if number not in self._blocks:
             start = number * BLOCK_BYTES
@@ -44,3 +37,18 @@ class BlockReader:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(number)
         return self._blocks[number]
+
+
+class BlockSource:
+    """The reading side of a source that is fetched in blocks. Who is one makes `_reader` when it knows the size."""
+
+    _reader: BlockReader
+
+    def read(self, size: int = -1) -> bytes:
+        return self._reader.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from decoders.sources.seekable import Seekable
 from stream.errors import BadMedia, Retryable
 from stream.events.asset import SourceVersion
 
@@ -25,27 +26,18 @@ _REASONS = {
 }
 
 
-class DescriptorReader:
+class DescriptorReader(Seekable):
     """Reads an open file at its own position, independent of other readers of the descriptor."""
 
     def __init__(self, descriptor: int, size_bytes: int) -> None:
+        super().__init__(size_bytes)
         self._descriptor = descriptor
-        self._size_bytes = size_bytes
-        self._position = 0
 
     def read(self, size: int = -1) -> bytes:
         wanted = size if size >= 0 else max(0, self._size_bytes - self._position)
         data = os.pread(self._descriptor, wanted, self._position)
         self._position += len(data)
         return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self._position, self._size_bytes)[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
 
 
 class FileSource:

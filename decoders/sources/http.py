@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import httpcore
 import httpx
 
-from decoders.sources.blocks import BlockReader
+from decoders.sources.blocks import BlockReader, BlockSource
 from decoders.sources.policy import SourcePolicy
 from decoders.sources.uris import describe, split_uri
 from stream.errors import BadMedia, Retryable, StageError, Superseded
@@ -27,7 +27,7 @@ class _Answer:
     body: bytes
 
 
-class HttpSource:
+class HttpSource(BlockSource):
     """Range reads with timeouts, without proxy and cookies. `version` asks the server again. Raises `BadMedia`,
     `Retryable` and `Superseded`.
     """
@@ -47,15 +47,6 @@ class HttpSource:
     @property
     def version(self) -> SourceVersion:
         return self._probe()
-
-    def read(self, size: int = -1) -> bytes:
-        return self._reader.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._reader.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._reader.tell()
 
     def close(self) -> None:
         self._pool.close()

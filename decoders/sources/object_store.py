@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from decoders.sources.blocks import BlockReader
+from decoders.sources.blocks import BlockReader, BlockSource
 from decoders.sources.object_names import absent, checked_name
 from decoders.sources.uris import describe
 from stream.errors import BadMedia, Retryable
@@ -13,7 +13,7 @@ from stream.events.ids import digest
 _VERSION_KEYS = ("ETag", "etag", "LastModified", "mtime", "updated", "created", "version_id", "generation")
 
 
-class FsspecSource:
+class FsspecSource(BlockSource):
     """One object. `version` asks the store again. The store's library finds the credentials. Raises `BadMedia` and
     `Retryable`.
     """
@@ -50,15 +50,6 @@ class FsspecSource:
         # Stores name the version of an object differently; the digest covers each key that one of them uses.
         tag = digest(*(str(facts.get(key)) for key in _VERSION_KEYS))
         return SourceVersion(size_bytes=int(facts.get("size") or 0), tag=tag)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._reader.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._reader.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._reader.tell()
 
     def close(self) -> None:
         """Does nothing: nothing stays open between reads."""

@@ -37,12 +37,17 @@ def outcome(path: Path) -> tuple[float, list[tuple[int, bool]], tuple[int, ...]]
     return found.media.duration_ns / SECOND_NS, came, missing
 
 
-def test_a_hole_in_the_middle_is_named(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "clip.mp4", seconds=60, scenes=9, container_options={"movflags": "faststart"}).path
+def blank(path: Path, first: int, end: int) -> None:
+    """From one twelfth of the file to another there are zeros."""
     content = bytearray(path.read_bytes())
     size = len(content)
-    content[size * 4 // 12 : size * 9 // 12] = bytes(size * 9 // 12 - size * 4 // 12)
+    content[size * first // 12 : size * end // 12] = bytes(size * end // 12 - size * first // 12)
     path.write_bytes(content)
+
+
+def test_a_hole_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", seconds=60, scenes=9, container_options={"movflags": "faststart"}).path
+    blank(path, 4, 9)
     duration_s, came, missing = outcome(path)
     assert duration_s == 60
     assert missing
@@ -55,10 +60,7 @@ def test_a_hole_in_the_middle_is_named(tmp_path: Path) -> None:
 def test_a_hole_moves_nothing_behind_it(tmp_path: Path, suffix: str, codec: str) -> None:
     """Pictures behind the hole keep their times, alone or in one span, and what the hole swallowed is named."""
     path = write_numbered(tmp_path / f"clip.{suffix}", range(600), codec=codec, options={"bf": "2"})
-    content = bytearray(path.read_bytes())
-    size = len(content)
-    content[size * 4 // 12 : size * 6 // 12] = bytes(size * 6 // 12 - size * 4 // 12)
-    path.write_bytes(content)
+    blank(path, 4, 6)
     duration_s, came, missing = outcome(path)
     assert duration_s == 60
     assert missing == (2,)

@@ -1,8 +1,8 @@
 """How a picture lies: the container, the coded picture and EXIF state it, and each picture stands upright."""
 
 import io
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +16,7 @@ from tests.support.pictures import (
     corners,
     decoded,
     encoded,
+    muxed,
     names_of,
     shown,
     written,
@@ -78,20 +79,15 @@ def display_orientation(turned: int, *, mirrored: bool) -> bytes:
 @pytest.mark.parametrize("every_key", [False, True])
 def test_the_coded_picture_states_its_orientation(tmp_path: Path, every_key: bool) -> None:
     """In SEI, which FFmpeg gives with the picture that carries it only: the others lie the same way."""
-    path = tmp_path / "clip.ts"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.time_base = 160, 90, Fraction(1, 10)
-        container.start_encoding()
-        for number, packet in enumerate(encoded("libx264", [corners()] * 30, 0)):
-            data = bytes(packet)
-            if packet.is_keyframe and (every_key or number == 0):
-                data = display_orientation(90, mirrored=False) + data
-            changed = av.Packet(data)
-            changed.pts, changed.dts, changed.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
-            changed.stream, changed.time_base, changed.duration = stream, Fraction(1, 10), 1
-            container.mux(changed)
+    packets: list[av.Packet[Any]] = []
+    for number, packet in enumerate(encoded("libx264", [corners()] * 30, 0)):
+        data = bytes(packet)
+        if packet.is_keyframe and (every_key or number == 0):
+            data = display_orientation(90, mirrored=False) + data
+        changed = av.Packet(data)
+        changed.pts, changed.dts, changed.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
+        packets.append(changed)
+    path = muxed(tmp_path / "clip.ts", packets)
     images = shown(path)
     assert len(images) == 3
     for image in images:

@@ -5,6 +5,7 @@ import itertools
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -25,6 +26,7 @@ from tests.support.pictures import (
     disc,
     encoded,
     joined,
+    muxed,
     remuxed,
     roundness,
     shown,
@@ -189,16 +191,8 @@ def test_dolby_vision_profile_5_has_its_colours(tmp_path: Path, suffix: str) -> 
 def test_colours_that_change_are_each_read_by_their_own(tmp_path: Path) -> None:
     """Half of the clip says full range BT.601, half limited BT.709: one cell, one colour on the screen."""
     wanted = np.array([200, 60, 30])
-    path = tmp_path / "clip.ts"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.time_base = 160, 90, Fraction(1, 10)
-        container.start_encoding()
-        for part, (matrix, span) in enumerate([(6, 2), (1, 1)]):
-            for packet in tagged(matrix, span, wanted, first=20 * part):
-                packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 10), 1
-                container.mux(packet)
+    packets = [tagged(matrix, span, wanted, first=20 * part) for part, (matrix, span) in enumerate([(6, 2), (1, 1)])]
+    path = muxed(tmp_path / "clip.ts", itertools.chain(*packets))
     _, (cell,) = decoded(path)
     assert cell.colour.full_range
     assert [sample.colour.full_range for sample in cell.samples if sample.colour is not None] == [False, False]
@@ -232,40 +226,31 @@ def tagged(matrix: int, span: int, rgb: npt.NDArray[np.int_], first: int) -> lis
 @pytest.mark.parametrize("suffix", ["nut", "avi"])
 def test_repeated_pictures_are_no_damage(tmp_path: Path, suffix: str) -> None:
     """An empty packet shows the last picture again (Theora, AVI): NUT hands it on, AVI's index does not list it."""
-    path = tmp_path / f"clip.{suffix}"
-    whole = encoded("mjpeg", [corners()] * 40, 0, pix_fmt="yuvj420p")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt, stream.time_base = 160, 90, "yuvj420p", Fraction(1, 10)
-        container.start_encoding()
-        for number, picture in enumerate(whole):
-            packet = picture if number % 4 == 0 or number == 39 else av.Packet(b"")
-            packet.pts = packet.dts = number
-            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 10), 1
-            container.mux(packet)
+    packets: list[av.Packet[Any]] = [*encoded("mjpeg", [corners()] * 40, 0, pix_fmt="yuvj420p")]
+    for number in range(40):
+        if number % 4 and number != 39:
+            packets[number] = av.Packet(b"")
+        packets[number].pts = packets[number].dts = number
+    path = muxed(tmp_path / f"clip.{suffix}", packets, codec="mjpeg", pix_fmt="yuvj420p")
     media, (cell,) = decoded(path)
     assert media.duration_ns == 4 * SECOND_NS
     assert not cell.damaged
     assert len(cell.samples) == 4
 
 
-def test_encrypted_footage_is_refused_in_words(tmp_path: Path) -> None:
-    """Common encryption: also where the codec behind it is not named."""
-    path = tmp_path / "clip.mp4"
+def encrypted(path: Path, pictures: int) -> Path:
+    """With common encryption."""
     scheme = {
         "encryption_scheme": "cenc-aes-ctr",
         "encryption_key": "00112233445566778899aabbccddeeff",
         "encryption_kid": "00112233445566778899aabbccddeeff",
     }
-    with av.open(str(path), "w", options=scheme) as container:
-        stream = container.add_stream("libx264", rate=10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.time_base = 160, 90, Fraction(1, 10)
-        container.start_encoding()
-        for packet in encoded("libx264", [corners()] * 20, 0):
-            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 10), 1
-            container.mux(packet)
+    return muxed(path, encoded("libx264", [corners()] * pictures, 0), options=scheme)
+
+
+def test_encrypted_footage_is_refused_in_words(tmp_path: Path) -> None:
+    """Common encryption: also where the codec behind it is not named."""
+    path = encrypted(tmp_path / "clip.mp4", 20)
     data = path.read_bytes()
     assert b"encv" in data
     for content in (data, data.replace(b"frmaavc1", b"frmaxxxx")):
@@ -277,20 +262,7 @@ def test_encrypted_footage_is_refused_in_words(tmp_path: Path) -> None:
 
 def test_what_is_encrypted_from_a_time_on_is_missing(tmp_path: Path) -> None:
     """A clear beginning is shown; the cells behind it are named, by code, and none of their noise is kept."""
-    path = tmp_path / "clip.mp4"
-    scheme = {
-        "encryption_scheme": "cenc-aes-ctr",
-        "encryption_key": "00112233445566778899aabbccddeeff",
-        "encryption_kid": "00112233445566778899aabbccddeeff",
-    }
-    with av.open(str(path), "w", options=scheme) as container:
-        stream = container.add_stream("libx264", rate=10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.time_base = 160, 90, Fraction(1, 10)
-        container.start_encoding()
-        for packet in encoded("libx264", [corners()] * 250, 0):
-            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 10), 1
-            container.mux(packet)
+    path = encrypted(tmp_path / "clip.mp4", 250)
     clear = joined(tmp_path / "clear.mp4", "libx264", [([corners()] * 250, None)])
     data, plain = bytearray(path.read_bytes()), clear.read_bytes()
     with av.open(str(path)) as locked, av.open(str(clear)) as open_one:

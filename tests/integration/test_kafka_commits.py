@@ -73,6 +73,17 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[GroupClient]:
     return found
 
 
+def with_a_record(broker: KafkaBroker, topic: str, group: str) -> KafkaConsumer:
+    """A member of the group of a new topic, in which one record lies."""
+    broker.ensure([TopicSpec(topic, partitions=1)])
+    consumer = broker.consumer([topic], group)
+    producer = broker.producer()
+    producer.send(topic, b"k", b"v", {})
+    producer.flush(10)
+    producer.close()
+    return consumer
+
+
 def first_record(consumer: KafkaConsumer, client: GroupClient) -> Record:
     """Once the member's first commit is through, which is waited for."""
     found: list[Record] = []
@@ -86,12 +97,7 @@ def first_record(consumer: KafkaConsumer, client: GroupClient) -> Record:
 
 
 def test_a_refused_commit_is_repeated(broker: KafkaBroker, clients: list[GroupClient]) -> None:
-    broker.ensure([TopicSpec("work", partitions=1)])
-    consumer = broker.consumer(["work"], "stage")
-    assert isinstance(consumer, KafkaConsumer)
-    producer = broker.producer()
-    producer.send("work", b"k", b"v", {})
-    producer.flush(10)
+    consumer = with_a_record(broker, "work", "stage")
     (client,) = clients
     record = first_record(consumer, client)
     client.refuse = True
@@ -101,7 +107,6 @@ def test_a_refused_commit_is_repeated(broker: KafkaBroker, clients: list[GroupCl
         consumer.poll(1, 0.1)
         left.append(broker.backlog("work", "stage").records)
     consumer.close()
-    producer.close()
     assert client.refused == 1
     assert left[0] == 1
     assert left[-1] == 0
@@ -110,12 +115,7 @@ def test_a_refused_commit_is_repeated(broker: KafkaBroker, clients: list[GroupCl
 def test_a_record_is_accused_by_the_thread_that_serves_rebalances(
     broker: KafkaBroker, settings: KafkaSettings, clients: list[GroupClient]
 ) -> None:
-    broker.ensure([TopicSpec("suspected", partitions=1)])
-    consumer = broker.consumer(["suspected"], "judge")
-    assert isinstance(consumer, KafkaConsumer)
-    producer = broker.producer()
-    producer.send("suspected", b"k", b"v", {})
-    producer.flush(10)
+    consumer = with_a_record(broker, "suspected", "judge")
     (client,) = clients
     record = first_record(consumer, client)
     client.threads.clear()
@@ -126,4 +126,3 @@ def test_a_record_is_accused_by_the_thread_that_serves_rebalances(
     asked.close()
     assert CommitMetadata.from_text(held.metadata).trial == record.offset
     consumer.close()
-    producer.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -18,33 +19,34 @@ from stream.events.grid import CONTEXT_TICKS
 
 pytestmark = pytest.mark.slow
 Require = Callable[..., None]
+Opened = TypeVar("Opened", ShotDetector, Tagger, Embedder)
+
+
+def opened(model: Opened) -> Iterator[Opened]:
+    model.open()
+    yield model
+    model.close()
 
 
 @pytest.fixture(scope="module")
 def shots(require_weights: Require, model_context: ModelContext) -> Iterator[ShotDetector]:
     require_weights("transnetv2")
     detector: ShotDetector = load("shots", "transnetv2", model_context)
-    detector.open()
-    yield detector
-    detector.close()
+    yield from opened(detector)
 
 
 @pytest.fixture(scope="module")
 def tagger(require_weights: Require, model_context: ModelContext) -> Iterator[Tagger]:
     require_weights("efficientnet-lite0")
     made: Tagger = load("tagger", "efficientnet-lite0", model_context)
-    made.open()
-    yield made
-    made.close()
+    yield from opened(made)
 
 
 @pytest.fixture(scope="module")
 def conse(require_weights: Require, model_context: ModelContext) -> Iterator[Embedder]:
     require_weights("minilm", "efficientnet-lite0")
     made: Embedder = load("embedder", "conse", model_context)
-    made.open()
-    yield made
-    made.close()
+    yield from opened(made)
 
 
 def dense(cuts: Sequence[int], *, moving: bool = True, ticks: int = 100) -> npt.NDArray[np.uint8]:

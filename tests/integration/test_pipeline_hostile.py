@@ -19,6 +19,7 @@ from stream.cli.options.chosen_models import remember_models
 from stream.events.asset import AssetStatus
 from stream.pipelines.settings import ModelChoice
 from tests.support import forgeries
+from tests.support.http_servers import serving
 
 ROW = 45
 """More than twice the records after which unexpected errors would stop a stage."""
@@ -62,15 +63,11 @@ def shelf() -> Iterator[Shelf]:
             else:
                 self.wfile.write(body)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Requests) as server:
-        server.daemon_threads = True
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
+    with serving(server):
         shelf.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield shelf
         shelf.over.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -78,6 +79,26 @@ def encoded(
         frame.pts, frame.time_base = first + number, Fraction(1, 10)
         packets += context.encode(frame)
     return packets + context.encode(None)
+
+
+def muxed(
+    path: Path,
+    packets: Iterable["av.Packet[Any]"],
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+) -> Path:
+    """These packets as they are, of pictures of 160x90, ten a second. `options` are those of the container."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = 160, 90, pix_fmt, Fraction(1, 10)
+        container.start_encoding()
+        for packet in packets:
+            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 10), 1
+            container.mux(packet)
+    return path
 
 
 def joined(path: Path, codec: str, parts: Iterable[tuple[Sequence[Picture], Fraction | None]]) -> Path:

@@ -17,6 +17,7 @@ from decoders.sources.uris import describe
 from stream.errors import BadMedia, Retryable, StageError, Superseded
 from stream.net import connect as http_connect
 from stream.net.addresses import is_public
+from tests.support.http_servers import serving
 
 CONTENT = bytes(range(256)) * 9000
 
@@ -267,15 +268,11 @@ class _Requests(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    with _Server(("127.0.0.1", 0), _Requests) as made:
-        made.stalled = threading.Event()
-        made.daemon_threads = True
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    made = _Server(("127.0.0.1", 0), _Requests)
+    made.stalled = threading.Event()
+    with serving(made):
         yield made
         made.stalled.set()
-        made.shutdown()
-        thread.join()
 
 
 def at(server: _Server, path: str) -> str:
