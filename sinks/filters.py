@@ -16,6 +16,12 @@ def one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({listed})" if listed else "false"
 
 
+def list_of(values: Iterable[str]) -> str:
+    """An SQL list of strings. An empty one needs its type."""
+    listed = ", ".join(literal(value) for value in values)
+    return f"make_array({listed})" if listed else "arrow_cast(make_array(), 'List(Utf8)')"
+
+
 def void_rows(asset_key: str, retirement: Retirement) -> str:
     """A filter for the rows that `retirement` voids, in any table with asset, content and version columns."""
     clauses = []

@@ -18,9 +18,10 @@ from sinks.assets.lifecycle import (
     planned,
     settle,
 )
-from sinks.assets.sink_batch import AssetEvent, SinkBatch, progress
+from sinks.assets.sink_batch import AssetEvent, Lengths, SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
 from sinks.compaction_policy import Cadence, CadencePolicy
+from sinks.lance.live_rows import newly_shown, shown_of
 from sinks.lance.store import LanceIndex
 from sinks.store_errors import MIN_FREE_BYTES, guarded
 from sinks.writer import committing, index_writer
@@ -62,6 +63,7 @@ class LanceSink:
         self._writer.enter()
         with guarded(self._directory, "the index", writer=True):
             self.store.open()
+            self.store.upgrade()
             self.store.sweep(self.store.unswept())
             self._endings = self.store.endings()
 
@@ -115,48 +117,45 @@ class LanceSink:
         return outputs
 
     def _commit(self, batch: SinkBatch) -> list[Event]:
-        states = self.store.states(batch.names)
+        """Moments, then the ledger, then assets, each only when what stands before it is stored."""
+        before = self.store.states(batch.names)
         stored = self.store.ledger_entries(batch.names)
+        states = dict(before)
         redelivered = _apply_asset_events(batch, states)
         folded = _folded(batch, stored, states)
         held = {item.cell: item for item in stored}
         failures = [LedgerEntry.failed(item, self._clock.now_ms()) for item in batch.failures]
         _add_redelivered_cells(redelivered, states, folded.known, known_failures(failures, held))
-        self.store.replace(folded.replace)
         done = [LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace]
         written = [*done, *worst_failures(failures, held)]
-        self.store.record(written, held.keys())
         held.update((item.cell, item) for item in written)
-        outputs = self._settle(batch, states, list(held.values()), redelivered)
-        self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
+        settled = self._settled(states, held.values(), redelivered)
+        shown = shown_of(item.state for item in settled.values())
+        self.store.replace(folded.replace, shown)
+        self.store.record(written, {item.cell for item in stored})
+        self.store.show(newly_shown(shown_of(before.values()), shown, _with_rows(stored)))
+        self.store.save((item.state, item.newest) for item in settled.values())
+        self._sweep(held.values(), {key: item.state.retirement for key, item in settled.items()})
+        outputs = [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
         outputs += self._expired_with(batch)
+        self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
         if self._cadence.due() and batch.ids:
             outputs += self._upkeep(batch.ids[-1])
-        lengths = {
-            (key, item.version): (item.segment_count, item.duration_ns)
-            for key, state in states.items()
-            for item in state.attempts
-            if item.content_key is not None
-        }
-        return progress(batch, "index", folded.void, lengths) + outputs
+        return progress(batch, "index", folded.void, _lengths(states)) + outputs
 
-    def _settle(
+    def _settled(
         self,
-        batch: SinkBatch,
         states: Mapping[str, AssetState],
-        ledger_entries: Sequence[LedgerEntry],
+        ledger_entries: Iterable[LedgerEntry],
         redelivered: Mapping[str, set[AssetVersion]],
-    ) -> list[Event]:
+    ) -> dict[str, Settled]:
         by_asset: dict[str, list[LedgerEntry]] = {}
         for item in ledger_entries:
             by_asset.setdefault(item.asset_key, []).append(item)
-        settled = {
+        return {
             key: settle(state, outcomes_of(by_asset.get(key, ())), redelivered.get(key, ()), self._aim)
             for key, state in states.items()
         }
-        self.store.save((item.state, item.newest) for item in settled.values())
-        self._sweep(ledger_entries, {key: item.state.retirement for key, item in settled.items()})
-        return [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
 
     def _sweep(self, ledger_entries: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> None:
         """Delete the void rows of every asset whose ledger shows some."""
@@ -242,6 +241,20 @@ def _applied(state: AssetState, asset_event: AssetEvent) -> tuple[AssetState, As
 def _folded(batch: SinkBatch, stored: Sequence[LedgerEntry], states: Mapping[str, AssetState]) -> Fold:
     orders = {item.cell: item.order for item in stored if item.space}
     return fold(batch.annotations, orders, {key: state.retirement for key, state in states.items()})
+
+
+def _with_rows(ledger_entries: Iterable[LedgerEntry]) -> set[str]:
+    """The contents of which there are moments."""
+    return {item.content_key for item in ledger_entries if item.moment_count}
+
+
+def _lengths(states: Mapping[str, AssetState]) -> Lengths:
+    return {
+        (key, item.version): (item.segment_count, item.duration_ns)
+        for key, state in states.items()
+        for item in state.attempts
+        if item.content_key is not None
+    }
 
 
 def _told(event: Event, key: str, item: Settled) -> list[Event]:

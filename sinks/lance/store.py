@@ -1,7 +1,5 @@
 """The LanceDB store: moments per space, the ledger, assets. Written by one process, read through `sinks.query`."""
 
-import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,59 +9,21 @@ import pyarrow as pa
 from sinks.assets.asset_status import Standing
 from sinks.assets.fold import SpaceCell, cell_of
 from sinks.assets.ledger_entries import LedgerEntry
-from sinks.assets.lifecycle import AssetState, expires_at_ms
-from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
+from sinks.assets.lifecycle import AssetState
+from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of
+from sinks.lance.asset_rows import ASSET_SCHEMA, asset_rows
+from sinks.lance.live_rows import NOTHING_SHOWN, Shown
+from sinks.lance.moments import MomentTable, moments_table
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
-from sinks.schema import SPACE_SCHEMA, labels_of, stored_rows, stored_schema
-from sinks.tables.lance_tables import LanceTables
+from sinks.schema import SPACE_SCHEMA, stored_rows
+from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
 
 ASSETS, SPACES = "assets", "spaces"
 
-ASSET_SCHEMA = pa.schema(
-    [
-        pa.field("asset_key", pa.string(), nullable=False),
-        pa.field("tenant", pa.string(), nullable=False),
-        pa.field("project", pa.string(), nullable=False),
-        pa.field("asset_id", pa.string(), nullable=False),
-        pa.field("uri", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("version_ms", pa.int64(), nullable=False),
-        pa.field("version_offset", pa.int64(), nullable=False),
-        pa.field("live_content_key", pa.string(), nullable=True),
-        pa.field("live_version_ms", pa.int64(), nullable=True),
-        pa.field("live_version_offset", pa.int64(), nullable=True),
-        pa.field("live_project", pa.string(), nullable=True),
-        pa.field("live_uri", pa.string(), nullable=True),
-        pa.field("live_labels", pa.list_(pa.string()), nullable=False),
-        pa.field("live_timecode", pa.string(), nullable=True),
-        pa.field("live_file_offset_ns", pa.int64(), nullable=True),
-        pa.field("segment_count", pa.int32(), nullable=False),
-        pa.field("segments_done", pa.int32(), nullable=False),
-        pa.field("duration_ns", pa.int64(), nullable=False),
-        pa.field("missing_ns", pa.string(), nullable=False),
-        pa.field("damaged_ns", pa.string(), nullable=True),
-        pa.field("notes", pa.string(), nullable=True),
-        pa.field("code", pa.string(), nullable=True),
-        pa.field("reason", pa.string(), nullable=True),
-        pa.field("updated_at_ms", pa.int64(), nullable=False),
-        pa.field("expires_at_ms", pa.int64(), nullable=True),
-        pa.field("retirement", pa.string(), nullable=True),
-        pa.field("ended_by", pa.string(), nullable=True),
-        pa.field("state", pa.string(), nullable=False),
-    ]
-)
-"""Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
-`retirement` its watermark where it has one, `ended_by` the event that the end of its retention was told with,
-`live_timecode` a `SourceTimecode` as text; `missing_ns` and `damaged_ns` are JSON lists of half-open ranges,
-`notes` one of texts."""
-
-
-def moments_table(space_key: str) -> str:
-    """Names of spaces come from models; what no table may be called becomes `-` (the digest keeps names apart)."""
-    return "moments_" + re.sub(r"[^A-Za-z0-9_.-]", "-", space_key)
+_ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms"), grouped=("status",))
 
 
 class LanceIndex:
@@ -79,6 +39,14 @@ class LanceIndex:
     def open(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._spaces = {space.key: space for space in spaces_of(self.tables)}
+
+    def upgrade(self) -> None:
+        """Bring the tables of an older release up to date, for the writer. Cut off in between it begins again."""
+        for space in self._spaces.values():
+            self._moments(space)
+        self.ledger.upgrade()
+        if self.tables.find(ASSETS) is not None:
+            self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
 
     def spaces(self) -> list[Space]:
         return [self._spaces[key] for key in sorted(self._spaces)]
@@ -112,28 +80,26 @@ class LanceIndex:
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         return self.ledger.entries(asset_keys)
 
-    def replace(self, batch: Sequence[Annotations]) -> None:
-        """Put whole segments in place of what their cells held; unique cells, an empty one clears."""
+    def replace(self, batch: Sequence[Annotations], shown: Mapping[str, Shown] = NOTHING_SHOWN) -> None:
+        """Put whole segments in place of what their cells held; unique cells, an empty one clears. `shown`: what search
+        shows after this batch.
+        """
         by_space: dict[str, list[Annotations]] = {}
         for item in batch:
             by_space.setdefault(cell_of(item.header).space, []).append(item)
-        for key, items in sorted(by_space.items()):
-            self.replace_rows(
-                items[0].header.space, stored_rows(items), {item.header.segment_id for item in items}, key
-            )
+        for _, items in sorted(by_space.items()):
+            segment_ids = {item.header.segment_id for item in items}
+            self._moments(items[0].header.space).replace(stored_rows(items), segment_ids, shown)
 
-    def replace_rows(self, space: Space, rows: pa.Table, segment_ids: Collection[str], key: str) -> None:
-        """Stored rows of `segment_ids` in `space`; what else these held goes after they are there."""
-        name = moments_table(key)
-        self.tables.ensure(
-            name, stored_schema(space), keyed=("segment_id", "asset_key", "content_key", "moment_id"), worded="text"
-        )
-        if key not in self._spaces:
-            self._register(key, space)
-        if rows.num_rows:
-            self.tables.merge(name, rows, "moment_id")
-        gone = f"{one_of('segment_id', segment_ids)} AND NOT ({one_of('moment_id', rows['moment_id'].to_pylist())})"
-        self.tables.delete(name, gone)
+    def replace_rows(self, space: Space, rows: pa.Table, segment_ids: Collection[str]) -> None:
+        """Stored rows of `segment_ids` in `space`, shown as their assets say."""
+        contents = set(rows["content_key"].to_pylist())
+        self._moments(space).replace(rows, segment_ids, self._shown(contents))
+
+    def show(self, contents: Mapping[str, Shown]) -> None:
+        """Before the asset rows say so: let the rows of these contents show."""
+        for table in self._tables_of_moments():
+            table.show(contents)
 
     def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
         """Ledger rows, unique by cell. `known`: the cells that may have one."""
@@ -141,16 +107,16 @@ class LanceIndex:
 
     def save(self, states: Iterable[tuple[AssetState, Standing]]) -> None:
         """Asset rows: from here on search shows the live versions. One commit."""
-        rows = [_asset_row(state, newest, self._clock.now_ms()) for state, newest in states]
-        if rows:
-            self.tables.ensure(ASSETS, ASSET_SCHEMA, keyed=("asset_key",))
-            self.tables.merge(ASSETS, pa.Table.from_pylist(rows, schema=ASSET_SCHEMA), "asset_key")
+        rows = asset_rows(states, self._clock.now_ms())
+        if rows.num_rows:
+            self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
+            self.tables.merge(ASSETS, rows, "asset_key")
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
         for where in void_clauses(retired):
-            for key in self._spaces:
-                self.tables.delete(moments_table(key), where)
+            for table in self._tables_of_moments():
+                table.delete(where)
         self.ledger.sweep(retired)
 
     def rows(self, asset_keys: Collection[str], space_key: str) -> pa.Table | None:
@@ -163,24 +129,47 @@ class LanceIndex:
         self.ledger.erase([SpaceCell(segment_id, space_key) for segment_id in segment_ids])
 
     def optimize(self) -> None:
-        for name in (SEGMENTS, ASSETS, *(moments_table(key) for key in self._spaces)):
+        for name in self._names():
             self.tables.optimize(name)
 
     def purge(self) -> None:
         """Remove every byte of swept rows and old versions. Readers that hold an old version fail: nobody else on."""
-        for name in (SEGMENTS, ASSETS):
+        for name in self._names():
             self.tables.purge(name)
-        for key in self._spaces:
-            self.tables.purge(moments_table(key), worded="text")
+
+    def _names(self) -> list[str]:
+        return [SEGMENTS, ASSETS, *(moments_table(key) for key in self._spaces)]
 
     def close(self) -> None:
         self.tables.forget()
 
-    def _register(self, key: str, space: Space) -> None:
+    def _moments(self, space: Space) -> MomentTable:
+        table = MomentTable(self.tables, space)
+        if table.lacks_live_columns():
+            table.add_live_columns(self._shown())
+        table.ensure()
+        if space.key not in self._spaces:
+            self._register(space)
+        return table
+
+    def _shown(self, content_keys: Collection[str] | None = None) -> dict[str, Shown]:
+        """What search shows, as the asset rows say; of these contents, or of all."""
+        columns = ["live_content_key", "live_project", "live_labels"]
+        if content_keys is None:
+            found = self.tables.select(ASSETS, "live_content_key IS NOT NULL", columns)
+            rows = [] if found is None else found.to_pylist()
+        else:
+            rows = self.tables.select_in(ASSETS, "live_content_key", content_keys, columns)
+        return {row["live_content_key"]: Shown(row["live_project"], tuple(row["live_labels"])) for row in rows}
+
+    def _tables_of_moments(self) -> list[MomentTable]:
+        return [MomentTable(self.tables, space) for space in self._spaces.values()]
+
+    def _register(self, space: Space) -> None:
         self.tables.ensure(SPACES, SPACE_SCHEMA)
-        row = {"key": key, "space": space.model_dump_json()}
+        row = {"key": space.key, "space": space.model_dump_json()}
         self.tables.merge(SPACES, pa.Table.from_pylist([row], schema=SPACE_SCHEMA), "key")
-        self._spaces[key] = space
+        self._spaces[space.key] = space
 
 
 def spaces_of(tables: LanceTables) -> list[Space]:
@@ -192,40 +181,3 @@ def spaces_of(tables: LanceTables) -> list[Space]:
 
 def _states(rows: Iterable[Mapping[str, Any]]) -> dict[str, AssetState]:
     return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in rows}
-
-
-def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, Any]:
-    last = state.attempts[-1] if state.attempts else None
-    live = state.attempt(state.live)
-    version = last.version if last else state.retirement.deleted
-    return {
-        "asset_key": state.key,
-        "tenant": state.tenant,
-        "project": state.project,
-        "asset_id": state.asset_id,
-        "uri": last.uri if last else "",
-        "status": newest.status.value,
-        "version_ms": version.append_ms if version else 0,
-        "version_offset": version.offset if version else 0,
-        "live_content_key": live.content_key if live else None,
-        "live_version_ms": live.version.append_ms if live else None,
-        "live_version_offset": live.version.offset if live else None,
-        "live_project": live.project if live else None,
-        "live_uri": live.uri if live else None,
-        "live_labels": labels_of(live.labels) if live else [],
-        "live_timecode": live.source_timecode if live else None,
-        "live_file_offset_ns": live.file_offset_ns if live else None,
-        "segment_count": last.segment_count if last else 0,
-        "segments_done": newest.done,
-        "duration_ns": last.duration_ns if last else 0,
-        "missing_ns": json.dumps(newest.missing_ns),
-        "damaged_ns": json.dumps(newest.damaged_ns),
-        "notes": json.dumps(last.notes if last else ()),
-        "code": newest.code,
-        "reason": newest.reason,
-        "updated_at_ms": now_ms,
-        "expires_at_ms": expires_at_ms(state),
-        "retirement": None if state.retirement == NOTHING_RETIRED else state.retirement.model_dump_json(),
-        "ended_by": state.ended_by,
-        "state": state.model_dump_json(),
-    }

@@ -8,11 +8,11 @@ from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of, void_rows
-from sinks.tables.lance_tables import LanceTables
+from sinks.tables.lance_tables import Indexes, LanceTables
 
 SEGMENTS = "segments"
 
-_KEYED = ("segment_id", "asset_key")
+_INDEXES = Indexes(keyed=("segment_id", "asset_key"))
 _ENTRY = tuple(name for name in RECEIPT_SCHEMA.names if name != "stage_digests")
 _MARKS_AT_ONCE = 100
 
@@ -24,6 +24,11 @@ class LedgerTable:
 
     def __init__(self, tables: LanceTables) -> None:
         self._tables = tables
+
+    def upgrade(self) -> None:
+        """Give the ledger of an older release the columns and indexes of today."""
+        if self._tables.find(SEGMENTS) is not None:
+            self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, _INDEXES)
 
     def entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         """What is known of these assets; without `stage_digests`, which nobody asks for by asset."""
@@ -44,7 +49,7 @@ class LedgerTable:
 
     def put(self, rows: pa.Table, replaced: Collection[SpaceCell] = ()) -> None:
         """`RECEIPT_SCHEMA` rows, after the entries of the cells `replaced` are gone."""
-        self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, keyed=_KEYED)
+        self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, _INDEXES)
         self.erase(replaced)
         self._tables.append(SEGMENTS, rows)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from sinks.assets.tombstones import Retirement
-from sinks.tables.lance_tables import LanceTables
+from sinks.tables.lance_tables import Indexes, LanceTables
 
 RETIRED = "retired"
 
@@ -33,5 +33,5 @@ class WatermarkTable:
         """Remember these, in one commit. A watermark is never missing in between."""
         if marks:
             rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(marks.items())]
-            self._tables.ensure(RETIRED, RETIRED_SCHEMA, keyed=("asset_key",))
+            self._tables.ensure(RETIRED, RETIRED_SCHEMA, Indexes(keyed=("asset_key",)))
             self._tables.merge(RETIRED, pa.Table.from_pylist(rows, schema=RETIRED_SCHEMA), "asset_key")

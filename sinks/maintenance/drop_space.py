@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sinks.delta.store import DeltaStore
 from sinks.filters import one_of
-from sinks.lance.store import SPACES, moments_table
+from sinks.lance.moments import moments_table
+from sinks.lance.store import SPACES
 from sinks.ledger.ledger_table import SEGMENTS
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables

@@ -12,6 +12,7 @@ from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import AssetState, settle
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
+from sinks.lance.live_rows import shown_of
 from sinks.maintenance.verify import Stores, chunks, verify
 from sinks.schema import delta_rows, lance_rows
 from sinks.store_errors import guarded_both
@@ -64,9 +65,7 @@ def _into_lance(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell
         mine = {cell for cell in source if cell.space == key}
         rows = stores.delta.rows(keys, key)
         if mine:
-            stores.lance.replace_rows(
-                space, lance_rows(_of(rows, mine), space), {cell.segment_id for cell in mine}, key
-            )
+            stores.lance.replace_rows(space, lance_rows(_of(rows, mine), space), {cell.segment_id for cell in mine})
         kept = stores.lance.rows(keys, key)
         strays = _strays([kept.select(["segment_id", "space"])] if kept is not None else [], cells)
         gone = {cell.segment_id for cell in (held | strays) - source.keys() if cell.space == key}
@@ -98,6 +97,7 @@ def _adopt(stores: Stores, keys: Sequence[str], spaces: dict[str, Space]) -> Non
         if state is not None:
             item = settle(state, outcomes_of(mine))
             settled.append((item.state, item.newest))
+    stores.lance.show(shown_of(state for state, _ in settled))
     stores.lance.save(settled)
 
 

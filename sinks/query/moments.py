@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sinks.filters import literal, one_of
-from sinks.lance.store import moments_table, spaces_of
+from sinks.lance.moments import moments_table
+from sinks.lance.store import spaces_of
 from sinks.query.catalogue import Catalogue, Filters, LiveAsset
 from sinks.schema import VECTORS
 from sinks.store_errors import guarded

@@ -1,6 +1,6 @@
 """LanceDB tables of one directory: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,27 @@ class Caches:
 DEFAULT_CACHES = Caches()
 
 
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Columns by the kind of their index: `keyed` for many values, `grouped` for few, `listed` for lists of strings,
+    `worded` for a full-text search.
+    """
+
+    keyed: tuple[str, ...] = ()
+    grouped: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    worded: tuple[str, ...] = ()
+
+    def configs(self) -> Iterator[tuple[str, Any]]:
+        from lancedb.index import FTS, Bitmap, BTree, LabelList
+
+        kinds = ((self.keyed, BTree), (self.grouped, Bitmap), (self.listed, LabelList), (self.worded, FTS))
+        yield from ((column, kind()) for columns, kind in kinds for column in columns)
+
+
+NO_INDEXES = Indexes()
+
+
 class LanceTables:
     """Tables under `directory`. Reading what does not exist gives nothing; only writing creates.
 
@@ -38,7 +59,7 @@ class LanceTables:
         self._caches = caches
         self._connection: Any = None
         self._open: dict[str, Any] = {}
-        self._indexed: set[str] = set()
+        self._ensured: set[str] = set()
 
     def find(self, name: str) -> Any | None:
         """The table at its newest version, or None. Reads through it see every commit of any process."""
@@ -48,8 +69,8 @@ class LanceTables:
             self._open[name] = self._connect().open_table(name)
         return self._open[name]
 
-    def ensure(self, name: str, schema: pa.Schema, *, keyed: Sequence[str] = (), worded: str | None = None) -> Any:
-        """The table, created with scalar indexes on `keyed` and a full-text one on `worded` if missing.
+    def ensure(self, name: str, schema: pa.Schema, indexes: Indexes = NO_INDEXES) -> Any:
+        """The table, created if missing, with the scalar and full-text indexes that it lacks.
 
         Nullable columns that a table of an older version lacks are added, empty.
         """
@@ -57,13 +78,15 @@ class LanceTables:
         if table is None:
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
             self._open[name] = table
-        known = set(table.schema.names)
-        if added := [field for field in schema if field.nullable and field.name not in known]:
-            table.add_columns(pa.schema(added))
-        if name not in self._indexed:
+        if name not in self._ensured:
+            known = set(table.schema.names)
+            if added := [field for field in schema if field.nullable and field.name not in known]:
+                table.add_columns(pa.schema(added))
             have = {column for index in table.list_indices() for column in index.columns}
-            _index(table, [column for column in keyed if column not in have], None if worded in have else worded)
-            self._indexed.add(name)
+            for column, config in indexes.configs():
+                if column not in have:
+                    table.create_index(column, config=config)
+            self._ensured.add(name)
         return table
 
     def select(
@@ -108,17 +131,27 @@ class LanceTables:
         builder = self._open[name].merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
         builder.execute(rows)
 
-    def update(self, name: str, where: str, values: Mapping[str, Any]) -> None:
-        """Set columns of the rows that match, in one commit; none where nothing matches."""
+    def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
+        """Set columns, as SQL, of the rows that match, in one commit; none where nothing matches."""
         table = self.find(name)
         if table is not None and table.count_rows(where):
-            table.update(where=where, values=dict(values))
+            table.update(where=where, values_sql=dict(columns))
 
     def delete(self, name: str, where: str) -> None:
         """Delete the rows that match, in one commit; none where nothing matches."""
         table = self.find(name)
         if table is not None and table.count_rows(where):
             table.delete(where)
+
+    def derive(
+        self,
+        name: str,
+        schema: pa.Schema,
+        columns: Callable[[pa.RecordBatch], pa.RecordBatch],
+        read: Sequence[str],
+    ) -> None:
+        """Add columns of `schema` to an existing table, made from batches of the columns `read`, in one commit."""
+        upkeep.derive(self._path(name), schema, columns, read)
 
     def drop(self, name: str) -> None:
         """Remove a table with its files; nothing happens where there is none."""
@@ -131,23 +164,26 @@ class LanceTables:
         if self.find(name) is not None:
             upkeep.optimize(self._path(name))
 
-    def purge(self, name: str, *, worded: str | None = None) -> None:
+    def purge(self, name: str) -> None:
         """Leave no byte of deleted rows and no old version. Readers that hold one fail: nobody else may be on.
 
-        `worded`: the column with a full-text index, which keeps words of deleted rows and is built anew.
+        A full-text index keeps words of deleted rows, so it is built anew.
         """
         table = self.find(name)
         if table is None:
             return
         upkeep.materialize_deletions(self._path(name))
-        if worded is not None:
-            _index(table, (), worded)
+        worded = tuple(
+            column for index in table.list_indices() if index.index_type == "FTS" for column in index.columns
+        )
+        for column, config in Indexes(worded=worded).configs():
+            table.create_index(column, config=config)
         upkeep.drop_versions(self._path(name), older_than=timedelta(0), unverified=True)
 
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
         self._open.clear()
-        self._indexed.clear()
+        self._ensured.clear()
         self._connection = None
 
     def _connect(self) -> Any:
@@ -162,12 +198,3 @@ class LanceTables:
 
     def _path(self, name: str) -> Path:
         return self.directory / f"{name}.lance"
-
-
-def _index(table: Any, keyed: Sequence[str], worded: str | None) -> None:
-    from lancedb.index import FTS, BTree
-
-    for column in keyed:
-        table.create_index(column, config=BTree())
-    if worded is not None:
-        table.create_index(worded, config=FTS())

@@ -2,9 +2,12 @@
 deleted rows go. Commits may run beside it: Lance repeats what conflicts.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 FRAGMENT_ROWS = 65_536
 """Fragments are joined up to this size and then left alone, so that upkeep costs the same at any size of the store."""
@@ -30,6 +33,15 @@ def materialize_deletions(path: Path) -> None:
 def drop_versions(path: Path, *, older_than: timedelta, unverified: bool = False) -> None:
     """Remove old versions with their files. `unverified`: also what a killed process left; nobody else may write."""
     _opened(path).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
+
+
+def derive(
+    path: Path, schema: pa.Schema, columns: Callable[[pa.RecordBatch], pa.RecordBatch], read: Sequence[str]
+) -> None:
+    """Add columns of `schema`, made from batches of the columns `read`, in one commit."""
+    import lance
+
+    _opened(path).add_columns(lance.batch_udf(output_schema=schema)(columns), read_columns=list(read))
 
 
 def _opened(path: Path) -> Any:

@@ -8,9 +8,10 @@ import pytest
 
 from sinks.assets.tombstones import asset_key
 from sinks.compaction_policy import CadencePolicy
+from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSET_SCHEMA, ASSETS
-from sinks.tables.lance_tables import LanceTables
+from sinks.lance.store import ASSETS
+from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload
@@ -117,7 +118,7 @@ def test_tidying_that_fails_holds_up_neither_it_nor_the_batch(
 
 def test_an_index_of_before_is_opened_and_remembers_from_then_on(tmp_path: Path) -> None:
     older = ASSET_SCHEMA.remove(ASSET_SCHEMA.get_field_index("ended_by"))
-    LanceTables(tmp_path).ensure(ASSETS, older, keyed=("asset_key",))
+    LanceTables(tmp_path).ensure(ASSETS, older, Indexes(keyed=("asset_key",)))
     index = Index(tmp_path)
     index.feed(events(planned(of=1, retention_days=1), annotations(of=1)))
     index.clock.advance(2 * DAY_S)

@@ -10,8 +10,9 @@ import pytest
 from sinks.assets.fold import SpaceCell
 from sinks.assets.tombstones import asset_key
 from sinks.delta.sink import DeltaSink
+from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS, moments_table
+from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS
 from sinks.maintenance.drop_space import drop_space
 from sinks.maintenance.repair import Target, repair

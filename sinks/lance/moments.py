@@ -1,0 +1,82 @@
+"""The moments of one space in the index: what is written, replaced and shown. One writer."""
+
+import re
+from collections.abc import Collection, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sinks.filters import one_of
+from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, Shown, index_schema, live_batch, with_live_columns
+from sinks.tables.lance_tables import Indexes, LanceTables
+from stream.events.annotations import Space
+
+_INDEXES = Indexes(
+    keyed=("segment_id", "asset_key", "content_key", "moment_id"),
+    grouped=("tenant", "live_project", "kind", "visible"),
+    listed=("live_labels",),
+    worded=("text",),
+)
+
+
+def moments_table(space_key: str) -> str:
+    """Names of spaces come from models; what no table may be called becomes `-` (the digest keeps names apart)."""
+    return "moments_" + re.sub(r"[^A-Za-z0-9_.-]", "-", space_key)
+
+
+class MomentTable:
+    """Table `moments_<space>` of `tables`. Each method is one commit or a few, none of which leaves a cell without rows
+    that it had; repeating them after a kill gives what was meant.
+    """
+
+    def __init__(self, tables: LanceTables, space: Space) -> None:
+        self._tables = tables
+        self._space = space
+        self.name = moments_table(space.key)
+
+    def ensure(self) -> None:
+        self._tables.ensure(self.name, index_schema(self._space), _INDEXES)
+
+    def lacks_live_columns(self) -> bool:
+        """Whether an older release made it, and nobody brought it up to date yet."""
+        table = self._tables.find(self.name)
+        return table is not None and not {field.name for field in LIVE_FIELDS} <= set(table.schema.names)
+
+    def add_live_columns(self, shown: Mapping[str, Shown]) -> None:
+        """Bring a table of an older release up to date, in one commit."""
+        self._tables.derive(self.name, LIVE_SCHEMA, lambda batch: live_batch(batch, shown), ["content_key"])
+
+    def replace(self, rows: pa.Table, segment_ids: Collection[str], shown: Mapping[str, Shown]) -> None:
+        """`stored_schema` rows of `segment_ids` in place of what these held.
+
+        Nearly all cells are new, and an append costs the same at any size. Others are merged by the indexed key of
+        moments; what else they held goes after that.
+        """
+        self.ensure()
+        fresh = with_live_columns(rows, shown)
+        held = self._held(segment_ids)
+        if held:
+            known = pc.is_in(fresh["segment_id"], pa.array(sorted(held), pa.string()))
+            again, fresh = fresh.filter(known), fresh.filter(pc.invert(known))
+            if again.num_rows:
+                self._tables.merge(self.name, again, "moment_id")
+            kept = one_of("moment_id", again["moment_id"].to_pylist())
+            self._tables.delete(self.name, f"{one_of('segment_id', held)} AND NOT ({kept})")
+        self._tables.append(self.name, fresh)
+
+    def show(self, contents: Mapping[str, Shown]) -> None:
+        """Let the rows of these contents say how search shows them: one commit for those of the same names."""
+        groups: dict[Shown, list[str]] = {}
+        for key, shown in contents.items():
+            groups.setdefault(shown, []).append(key)
+        for shown, keys in groups.items():
+            for where in self._tables.clauses("content_key", keys):
+                self._tables.update(self.name, where, shown.columns())
+
+    def delete(self, where: str) -> None:
+        self._tables.delete(self.name, where)
+
+    def _held(self, segment_ids: Collection[str]) -> set[str]:
+        """Those that have rows, also such as a kill kept out of the ledger."""
+        rows = self._tables.select_in(self.name, "segment_id", segment_ids, ["segment_id"])
+        return {row["segment_id"] for row in rows}
