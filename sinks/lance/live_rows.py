@@ -25,7 +25,7 @@ LIVE_SCHEMA = pa.schema(LIVE_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class LiveNames:
     """Under which names search shows a content. `labels` are `k=v`, sorted."""
 
     project: str
@@ -36,7 +36,7 @@ class Shown:
         return {"visible": "true", "live_project": literal(self.project), "live_labels": list_of(self.labels)}
 
 
-NOTHING_SHOWN: Mapping[str, Shown] = MappingProxyType({})
+NOTHING_SHOWN: Mapping[str, LiveNames] = MappingProxyType({})
 
 
 def index_schema(space: Space) -> pa.Schema:
@@ -44,17 +44,17 @@ def index_schema(space: Space) -> pa.Schema:
     return pa.schema([*stored_schema(space), *LIVE_FIELDS])
 
 
-def shown_of(states: Iterable[AssetState]) -> dict[str, Shown]:
+def shown_of(states: Iterable[AssetState]) -> dict[str, LiveNames]:
     """What search shows, by content key."""
     live = [state.attempt(state.live) for state in states]
     return {
-        item.content_key: Shown(item.project, tuple(labels_of(item.labels)))
+        item.content_key: LiveNames(item.project, tuple(labels_of(item.labels)))
         for item in live
         if item is not None and item.content_key is not None
     }
 
 
-def live_columns(content_keys: pa.ChunkedArray, shown: Mapping[str, Shown]) -> pa.Table:
+def live_columns(content_keys: pa.ChunkedArray, shown: Mapping[str, LiveNames]) -> pa.Table:
     """`LIVE_SCHEMA` rows for rows of these contents."""
     contents = content_keys.combine_chunks().dictionary_encode()
     said = [shown.get(key) for key in contents.dictionary.to_pylist()]
@@ -66,19 +66,21 @@ def live_columns(content_keys: pa.ChunkedArray, shown: Mapping[str, Shown]) -> p
     return pa.table(rows, schema=LIVE_SCHEMA).take(contents.indices)
 
 
-def with_live_columns(rows: pa.Table, shown: Mapping[str, Shown]) -> pa.Table:
+def with_live_columns(rows: pa.Table, shown: Mapping[str, LiveNames]) -> pa.Table:
     """`stored_schema` rows as `index_schema` rows."""
     said = live_columns(rows["content_key"], shown)
     return pa.table([*rows.columns, *said.columns], schema=pa.schema([*rows.schema, *LIVE_FIELDS]))
 
 
-def live_batch(batch: pa.RecordBatch, shown: Mapping[str, Shown]) -> pa.RecordBatch:
+def live_batch(batch: pa.RecordBatch, shown: Mapping[str, LiveNames]) -> pa.RecordBatch:
     """As `live_columns`, for a batch of rows of an older release."""
     said = live_columns(pa.chunked_array([batch["content_key"]]), shown).combine_chunks().to_batches()
     return said[0] if said else LIVE_SCHEMA.empty_table().to_batches()[0]
 
 
-def newly_shown(before: Mapping[str, Shown], after: Mapping[str, Shown], stored: Iterable[str]) -> dict[str, Shown]:
+def newly_shown(
+    before: Mapping[str, LiveNames], after: Mapping[str, LiveNames], stored: Iterable[str]
+) -> dict[str, LiveNames]:
     """Contents of `after` whose rows, of which `stored` tells, do not say so yet."""
     known = set(stored)
     return {key: shown for key, shown in after.items() if key in known and before.get(key) != shown}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.filters import one_of
-from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, Shown, index_schema, live_batch, with_live_columns
+from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
 from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.events.annotations import Space
 
@@ -42,11 +42,11 @@ class MomentTable:
         table = self._tables.find(self.name)
         return table is not None and not {field.name for field in LIVE_FIELDS} <= set(table.schema.names)
 
-    def add_live_columns(self, shown: Mapping[str, Shown]) -> None:
+    def add_live_columns(self, shown: Mapping[str, LiveNames]) -> None:
         """Bring a table of an older release up to date, in one commit."""
         self._tables.derive(self.name, LIVE_SCHEMA, lambda batch: live_batch(batch, shown), ["content_key"])
 
-    def replace(self, rows: pa.Table, segment_ids: Collection[str], shown: Mapping[str, Shown]) -> None:
+    def replace(self, rows: pa.Table, segment_ids: Collection[str], shown: Mapping[str, LiveNames]) -> None:
         """`stored_schema` rows of `segment_ids` in place of what these held.
 
         Nearly all cells are new, and an append costs the same at any size. Others are merged by the indexed key of
@@ -64,9 +64,9 @@ class MomentTable:
             self._tables.delete(self.name, f"{one_of('segment_id', held)} AND NOT ({kept})")
         self._tables.append(self.name, fresh)
 
-    def show(self, contents: Mapping[str, Shown]) -> None:
+    def show(self, contents: Mapping[str, LiveNames]) -> None:
         """Let the rows of these contents say how search shows them: one commit for those of the same names."""
-        groups: dict[Shown, list[str]] = {}
+        groups: dict[LiveNames, list[str]] = {}
         for key, shown in contents.items():
             groups.setdefault(shown, []).append(key)
         for shown, keys in groups.items():

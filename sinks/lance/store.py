@@ -13,7 +13,7 @@ from sinks.assets.lifecycle import AssetState
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of
 from sinks.lance.asset_rows import ASSET_SCHEMA, asset_rows
-from sinks.lance.live_rows import NOTHING_SHOWN, Shown
+from sinks.lance.live_rows import NOTHING_SHOWN, LiveNames
 from sinks.lance.moments import MomentTable, moments_table
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
 from sinks.schema import SPACE_SCHEMA, stored_rows
@@ -80,7 +80,7 @@ class LanceIndex:
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         return self.ledger.entries(asset_keys)
 
-    def replace(self, batch: Sequence[Annotations], shown: Mapping[str, Shown] = NOTHING_SHOWN) -> None:
+    def replace(self, batch: Sequence[Annotations], shown: Mapping[str, LiveNames] = NOTHING_SHOWN) -> None:
         """Put whole segments in place of what their cells held; unique cells, an empty one clears. `shown`: what search
         shows after this batch.
         """
@@ -96,7 +96,7 @@ class LanceIndex:
         contents = set(rows["content_key"].to_pylist())
         self._moments(space).replace(rows, segment_ids, self._shown(contents))
 
-    def show(self, contents: Mapping[str, Shown]) -> None:
+    def show(self, contents: Mapping[str, LiveNames]) -> None:
         """Before the asset rows say so: let the rows of these contents show."""
         for table in self._tables_of_moments():
             table.show(contents)
@@ -152,7 +152,7 @@ class LanceIndex:
             self._register(space)
         return table
 
-    def _shown(self, content_keys: Collection[str] | None = None) -> dict[str, Shown]:
+    def _shown(self, content_keys: Collection[str] | None = None) -> dict[str, LiveNames]:
         """What search shows, as the asset rows say; of these contents, or of all."""
         columns = ["live_content_key", "live_project", "live_labels"]
         if content_keys is None:
@@ -160,7 +160,7 @@ class LanceIndex:
             rows = [] if found is None else found.to_pylist()
         else:
             rows = self.tables.select_in(ASSETS, "live_content_key", content_keys, columns)
-        return {row["live_content_key"]: Shown(row["live_project"], tuple(row["live_labels"])) for row in rows}
+        return {row["live_content_key"]: LiveNames(row["live_project"], tuple(row["live_labels"])) for row in rows}
 
     def _tables_of_moments(self) -> list[MomentTable]:
         return [MomentTable(self.tables, space) for space in self._spaces.values()]
