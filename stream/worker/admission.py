@@ -1,4 +1,4 @@
-"""The queue of a stage that admits: every record waits as its tenant's, and goes when credit allows."""
+"""The queue of a stage that admits. Each record waits on behalf of its tenant until that tenant has credit."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,29 +21,31 @@ from stream.worker.outstanding import Outstanding, PartName
 from stream.worker.queues import BatchQueue, Queue
 from stream.worker.work import Work
 
+# `due_s` makes the worker come back after this time, so it bounds how late returned credit is used.
 REFRESH_S = 0.05
 HISTORY_RECORDS = 2_000
-"""Of each partition of `progress`: what was planned before a restart and is still at work is mostly among them."""
+"""Of each partition of `progress`. Most plans from before a restart whose work goes on are among these records."""
 
-HISTORY_WAIT_S = 10.0
+HISTORY_WAIT_S = 10.0  # after this time a start goes on with what it has: missed history costs credit, never work
 MAX_NEWS = 2_000
 
 LOOK_S = 1.0
 BLOCKED_LOOK_S = 10.0
-"""Where is asked what is left, at most so often: for an asset that came again, and while nobody has credit."""
+"""The least time between two checks for lost cells: for content that is published again, and while no tenant has
+credit (ADR 0035)."""
 HEAR_S, HEAR_AT_MOST_S = 0.2, 2.0
 
 
 @runtime_checkable
 class Planning(Protocol):
-    """An operator that wants to know which of the cells it planned may still come."""
+    """An operator that asks which of the cells that it planned are still outstanding."""
 
     def ask(self, coming: Callable[[Collection[PartName]], set[PartName]]) -> None:
-        """Called once, before anything is processed."""
+        """Called once, before the first record is processed. `coming` is `Admission.coming`."""
 
 
 def queue_of(context: StageContext) -> Queue:
-    """What holds the stage's records until their first attempt. Raises `ValueError`."""
+    """The queue that holds the stage's records until their first attempt. Raises `ValueError`."""
     stage, operator = context.stage, context.operator
     if stage.admission is None:
         return BatchQueue(stage.batch)
@@ -54,13 +56,14 @@ def queue_of(context: StageContext) -> Queue:
 
 
 class Admission:
-    """Gives one record at a time. Credit comes back through `progress`, which it follows by itself once opened.
+    """Gives one record at a time (ADR 0021). Once it is open, it follows `progress`, which gives credit back.
 
-    What an operator plans is charged as it is yielded (`charging`), and once more when it is read back, which changes
-    nothing.
+    A plan is charged as the operator yields it (`charging`). The same plan is applied again when it is read back from
+    `progress`; this changes nothing.
     """
 
-    takes_suspects = True  # read ahead like all others, and not read before their turn
+    # A suspect record (`Record.deaths`) waits here too: fairness holds for it, and `_claim` does not decode it.
+    takes_suspects = True
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class Admission:
         decoder: EventDecoder,
         clock: Clock,
     ) -> None:
-        """Raises `ValueError` for a stage that admits but tells no progress: nobody's credit would ever be used."""
+        """Raises `ValueError` for a stage that admits but reports no progress: no credit would ever be used."""
         self._policy = policy
         progress = next((target for target in stage.targets if topics[target].tells_progress), None)
         if progress is None:
@@ -87,16 +90,17 @@ class Admission:
         self._news = EventDecoder([topics[progress]])
         self._follower: Follower | None = None
         self._refreshed_s = float("-inf")
-        self._claims: dict[int, Claim] = {}  # of what was taken last, by identity
+        self._claims: dict[int, Claim] = {}  # of the record taken last, by the identity of its `Work`
         self.bytes = 0
         self.max_bytes = policy.read_ahead_bytes
         self.capacity = self.in_hand = policy.read_ahead_records
 
     def open(self, broker: Broker) -> None:
-        """Begin to follow what becomes of planned cells. Raises `Unavailable`."""
+        """Begin to follow the progress of planned cells. Raises `Unavailable`."""
         if self._follower is not None:
             return
         self._broker = broker
+        # What other processes planned holds credit too, so recent history comes before the first record is admitted.
         follower = self._follower = broker.follow(self._progress, HISTORY_RECORDS)
         deadline_s = self._clock.monotonic_s() + HISTORY_WAIT_S
         while follower.behind and (now_s := self._clock.monotonic_s()) < deadline_s:
@@ -110,7 +114,7 @@ class Admission:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def add(self, item: Work, *, size: int, now_s: float) -> None:  # noqa: ARG002 - who waits longest goes first anyway
+    def add(self, item: Work, *, size: int, now_s: float) -> None:  # noqa: ARG002 - turns decide the order, not time
         self._add(item, size)
 
     def put_back(self, items: Sequence[tuple[Work, int]]) -> None:
@@ -118,7 +122,7 @@ class Admission:
             self._add(item, size, first=True)
 
     def due_s(self) -> float | None:
-        """Soon, while credit is waited for."""
+        """While records wait for credit: the time of the next look at `progress`."""
         if not len(self._queue):
             return None
         return float("-inf") if self._queue.may_any(self._may) else self._refreshed_s + REFRESH_S
@@ -135,20 +139,22 @@ class Admission:
         claim, (work, size) = taken
         self.bytes -= size
         self._claims = {id(work): claim}
+        # The inspection of an asset costs credit even where it plans nothing.
         self._queue.charge(claim, self._policy.record_cost)
         return [work]
 
     def low(self) -> bool:
-        """As long as anything fits: tenants overtake each other only in here."""
+        """Whether anything more fits. It reads as far ahead as it can, as tenants overtake each other only in here."""
         return len(self) < self.capacity and self.bytes < self.max_bytes
 
     def quick(self) -> None: ...
 
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
-        """The outputs as they are, charged to whose they are."""
+        """The unchanged outputs. Each plan among them is charged to the tenant of `work`."""
         claim = self._claims.get(id(work))
         for output in outputs:
             if (report := progress_of(output.data)) is not None:
+                # The plan counts before it is sent, else the next `take` would still see the credit that it uses up.
                 self.credits.apply(output.data, self._clock.monotonic_s())
                 self.outstanding.apply(output.data, self._clock.now_ms())
                 if claim is not None:
@@ -156,7 +162,9 @@ class Admission:
             yield output
 
     def coming(self, cells: Collection[PartName]) -> set[PartName]:
-        """Which of these planned cells may still come; all, where their way is not known. Raises `Unavailable`."""
+        """Those of the planned cells that are still outstanding. All of them where the policy names no later stages.
+        Raises `Unavailable`.
+        """
         if not self._policy.way:
             return set(cells)
         if any(name in self.outstanding for name in cells):
@@ -164,7 +172,7 @@ class Admission:
         return {name for name in cells if name in self.outstanding}
 
     def drop(self, gone: Callable[[Record], bool]) -> int:
-        """Forget records that another member has by now; how many."""
+        """Forget the records that belong to another member by now. Returns how many."""
         dropped = self._queue.drop(lambda item: gone(item[0].record))
         self.bytes -= sum(size for _, size in dropped)
         return len(dropped)
@@ -175,10 +183,10 @@ class Admission:
         self.bytes += size
 
     def _claim(self, work: Work) -> Claim:
-        """A record that may have killed its reader is not read here. An event that waits takes 2 KB, so it is kept."""
+        """A record that may have killed its reader is not decoded here. A decoded event takes 2 KB, so it is kept."""
         record, event = work.record, work.event
         if event is None and record.deaths is None:
-            with suppress(Exception):  # what is wrong with it is told when its turn comes
+            with suppress(Exception):  # the worker decodes it again and reports the error when its turn comes
                 event = work.event = self._decoder.decode(record)
         who = identity(record, event)
         lane = None if event is None else lane_asked(event.data)
@@ -194,14 +202,16 @@ class Admission:
         self._hear_all(0.0)
         self.credits.expire(now_s)
         if len(self._queue) and not self._queue.may_any(self._may):
-            with suppress(Unavailable):  # the worker asks the broker for more than this
+            with suppress(Unavailable):  # the worker meets the same outage in its own calls, and pauses
                 self._look(BLOCKED_LOOK_S)
 
     def _look(self, interval_s: float) -> None:
-        """Find out what is lost, unless that has just been done. Raises `Unavailable`."""
+        """Find out which cells are lost, unless the last check is less than `interval_s` ago. Raises `Unavailable`."""
         now_s = self._clock.monotonic_s()
         if self._broker is None or now_s - self._looked_s < interval_s:
             return
+        # Read `progress` before and after the question: a stage reports before it acknowledges, so a cell that moved in
+        # between must not count as lost (ADR 0035).
         self._hear_all(HEAR_S)
         self.outstanding.begin_look()
         left = {hop.stage: self._broker.backlog(hop.topic, hop.stage).oldest_append_time_ms for hop in self._policy.way}
@@ -210,17 +220,18 @@ class Admission:
         self._looked_s = self._clock.monotonic_s()
 
     def _hear_all(self, wait_s: float) -> None:
-        """Everything that is there by now; `wait_s` is how long a broker may take to send what it has."""
+        """Apply everything that `progress` holds by now. `wait_s`: how long the broker may take to send what it has."""
         begun_ms, until_s = self._clock.now_ms(), self._clock.monotonic_s() + HEAR_AT_MOST_S
         while self._follower is not None and (records := self._follower.poll(MAX_NEWS, wait_s)):
             now_s = self._clock.monotonic_s()
             self._hear(records, now_s)
+            # Other assets report all the time, so "until nothing more comes" would never end on a busy topic.
             if wait_s and (records[-1].append_time_ms > begun_ms or now_s > until_s):
                 return
 
     def _hear(self, records: Iterable[Record], now_s: float) -> None:
         for record in records:
-            with suppress(BadEvent):  # nothing of ours
+            with suppress(BadEvent):  # no progress event of ours
                 news = self._news.decode(record).data
                 self.credits.apply(news, now_s)
                 self.outstanding.apply(news, self._clock.now_ms(), record.append_time_ms)

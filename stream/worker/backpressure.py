@@ -1,4 +1,4 @@
-"""When a worker does not pull: its readers are behind, or a dependency is away."""
+"""Two reasons why a worker does not pull: its readers are behind, or a dependency is unavailable."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,8 +14,8 @@ Readers = Mapping[str, Sequence[str]]
 class Throttle:
     """Blocks while a topic of `stage.throttled_by` holds more bytes than its slowest reader may leave unread.
 
-    The broker is asked every `interval_s`, and sooner when this worker has sent an eighth of the limit since.
-    Raises `ValueError` for a topic without a reader: nothing would ever lift the block.
+    It asks the broker every `interval_s`, and sooner once this worker has sent an eighth of the limit since the last
+    question. Raises `ValueError` for a topic without a reader: such a block would never end.
     """
 
     def __init__(self, stage: Stage, broker: Broker, readers: Readers, metrics: Metrics, *, interval_s: float) -> None:
@@ -32,13 +32,16 @@ class Throttle:
         self._blocked = False
 
     def due(self, now_s: float, sent_bytes: int) -> bool:
-        """Whether it is time to ask. `sent_bytes`: all that this worker ever sent."""
+        """Whether it is time to ask the broker. `sent_bytes`: all bytes that this worker has sent."""
+        # The interval alone does not bound the excess: a fast operator could send many times the limit within it.
         return bool(self._groups) and (
             now_s - self._asked_s >= self._interval_s or (sent_bytes - self._asked_at_bytes) * 8 >= self._limit_bytes
         )
 
     def blocked(self, now_s: float, sent_bytes: int, unsettled_bytes: int) -> bool:
-        """`unsettled_bytes`: of what was sent, all that the broker may not have yet."""
+        """Whether the readers are too far behind. `unsettled_bytes`: bytes that were sent and may not be on the broker
+        yet.
+        """
         if self.due(now_s, sent_bytes):
             self._asked_s, self._asked_at_bytes = now_s, sent_bytes
             unread_bytes = max(self._ask(topic) for topic in self._groups)
@@ -52,7 +55,9 @@ class Throttle:
 
 
 class Outage:
-    """A dependency is away: the pause doubles with every vain attempt and has no end. Success ends it."""
+    """A dependency is unavailable. The pause doubles with each failed attempt and has no limit in number. Success ends
+    it.
+    """
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy

@@ -8,22 +8,23 @@ from stream.topology.stage import BatchPolicy
 
 T = TypeVar("T")
 RUN_BYTES = 128 * 1024
-"""Small items that are batches by themselves go together as far as this: looking at one by one costs more than it."""
+"""Upper bound for items of one-item batches that are taken together: one look at the queue costs more than one such
+item."""
 
 
 class Batcher(Generic[T]):
     """A queue that gives batches of its policy, in order of arrival.
 
     A batch is the longest prefix within `max_records` and `max_bytes`, and at least one item. It is ready when the
-    queue holds more than a batch could grow to, or `max_wait_s` after its first item came and no sooner than the pace
-    of `BatchPolicy` allows.
+    queue holds more than a batch could grow to, or `max_wait_s` after the arrival of its first item, and no sooner than
+    the pace of `BatchPolicy` allows.
     """
 
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
         self._max_records, self._max_bytes = policy.max_records, policy.max_bytes
         self._items: deque[tuple[T, int, float]] = deque()
-        self._paced_s = float("-inf")  # when the batches taken so far would be over, one an interval
+        self._paced_s = float("-inf")  # when the batches taken so far would end at one batch per interval
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -36,11 +37,12 @@ class Batcher(Generic[T]):
     def put_back(self, items: Sequence[tuple[T, int]]) -> None:
         """Return (item, size) pairs to the front, in their order; they are due at once."""
         for item, size in reversed(items):
+            # They waited their time before, so they do not wait `max_wait_s` again.
             self._items.appendleft((item, size, float("-inf")))
             self.bytes += size
 
     def due_s(self) -> float | None:
-        """When the next batch is ready though nothing more arrives; None while empty."""
+        """When the next batch is ready if nothing more arrives; None while empty."""
         if not self._items:
             return None
         due_s = self._items[0][2] + self._policy.max_wait_s
@@ -49,13 +51,14 @@ class Batcher(Generic[T]):
         return max(due_s, self._paced_s - (self._policy.burst - 1) * self._policy.min_interval_s)
 
     def ready(self, now_s: float) -> bool:
-        if len(self._items) >= self._max_records or self.bytes >= self._max_bytes:  # asked thrice a record when busy
+        # Spelled out instead of `due_s`: a busy worker asks three times for each record.
+        if len(self._items) >= self._max_records or self.bytes >= self._max_bytes:
             return True
         due_s = self.due_s()
         return due_s is not None and due_s <= now_s
 
     def take(self, now_s: float) -> list[T]:
-        """The next batch, or nothing if none is ready. Batches of one item are always full: the next few of them."""
+        """The next batch, or nothing if none is ready. Of one-item batches the next few, as each is full."""
         if self._max_records == 1:
             return self._run()
         if not self.ready(now_s):

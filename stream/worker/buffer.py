@@ -11,13 +11,13 @@ from stream.worker.retries import DelayHeap, backoff_s
 from stream.worker.work import Work
 
 MAX_POLL_RECORDS = 1024
-"""So that a long read-ahead delays no work by more than a moment."""
+"""Bounds one poll, so that a long read-ahead delays the work at hand only for a moment."""
 
 
 class Buffer:
-    """Holds what its queue may hold, and beside it what runs alone.
+    """Holds the records of its queue, and beside it the records that must run alone.
 
-    Records that come back after a passing fault run alone, before anything else, so that a culprit uses up no
+    A record that returns after a passing fault runs alone and before anything else. So a faulty record uses up no
     attempt of its neighbours.
     """
 
@@ -37,11 +37,12 @@ class Buffer:
         return len(self._delayed)
 
     def room(self) -> int:
-        """How many more records fit, judged by the size of the last ones."""
+        """How many more records fit, estimated from the size of the records received last."""
         queue = self._queue
         records, spare_bytes = queue.capacity - len(self), queue.max_bytes - queue.bytes
         if records <= 0 or spare_bytes <= 0:
             return 0
+        # At least one: a record larger than the estimate would otherwise never be polled.
         return max(1, min(records, spare_bytes // self._record_bytes, MAX_POLL_RECORDS))
 
     def add(self, records: Sequence[Record], now_s: float) -> None:
@@ -56,18 +57,18 @@ class Buffer:
             self._record_bytes = max(1, size // len(records))
 
     def put_back(self, works: Sequence[Work]) -> None:
-        """Undone work returns to the front in its order."""
+        """Unfinished work returns to the front, in its order."""
         self._alone.extendleft(work for work in reversed(works) if work.alone)
         self._queue.put_back([(work, len(work.record.value)) for work in works if not work.alone])
 
     def delay(self, works: Iterable[Work], now_s: float) -> None:
-        """Each comes back by itself after the backoff of its attempts."""
+        """Each record returns by itself after the backoff for its attempts."""
         for work in works:
             work.alone = True
             self._delayed.push(work, due_s=now_s + backoff_s(self._retry, max(1, work.attempts), self._rng))
 
     def due_s(self) -> float | None:
-        """When `take` next yields something though nothing arrives; None if never."""
+        """When `take` next yields something if nothing arrives; None if never."""
         if self._alone:
             return float("-inf")
         moments = [at for at in (self._queue.due_s(), self._delayed.due_s()) if at is not None]

@@ -1,4 +1,4 @@
-"""When a stage's unexpected errors are no longer the records' fault. Pure."""
+"""Decides when unexpected errors are the stage's own fault and no longer that of its records. Pure."""
 
 from collections import deque
 
@@ -6,8 +6,8 @@ Asset = tuple[str, str]
 
 
 class CircuitBreaker:
-    """Over the last `window` records: exceeded when more than `share` of at least `min_records` failed unexpectedly
-    and the failures come from at least two assets. One poisonous asset never stops a stage.
+    """Looks at the last `window` records. It opens when more than `share` of at least `min_records` failed unexpectedly
+    and the failures come from at least two assets. A single faulty asset never stops a stage.
     """
 
     def __init__(self, *, share: float = 0.2, min_records: int = 20, window: int = 100) -> None:
@@ -16,13 +16,13 @@ class CircuitBreaker:
         self._window: deque[Asset | None] = deque(maxlen=window)
 
     def succeeded(self, records: int = 1) -> None:
-        """Records done, or refused for a known fault of their own."""
+        """Records that are done, or refused for a known fault of their own."""
         self._window.append(None)
         if records > 1:
             self._window.extend([None] * (records - 1))
 
     def failed(self, asset: Asset) -> bool:
-        """Note an unexpected error; whether the limit is now exceeded."""
+        """Count an unexpected error. Returns whether the limit is now exceeded."""
         self._window.append(asset)
         failures = [it for it in self._window if it is not None]
         return (

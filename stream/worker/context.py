@@ -13,7 +13,7 @@ from stream.topology.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class StageContext:
-    """The stage that is run and the tools for it. `decoder` reads its sources; `topics` are all that there are."""
+    """The stage to run and the tools for it. `decoder` reads its sources; `topics` are all topics of the topology."""
 
     stage: Stage
     operator: Operator[Any]

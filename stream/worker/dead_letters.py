@@ -1,4 +1,4 @@
-"""What is written when a record cannot be processed: its dead letter, and what an operator says of it."""
+"""How a dead letter is made of a record that cannot be processed, and what an operator may add to it."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,28 +13,28 @@ from stream.events.ids import CONTROL, default_asset_id, digest, is_name, is_ten
 from stream.topology.codec import Encoded, encode, is_type
 from stream.topology.topics import Topic
 
-MAX_MESSAGE_CHARS = 2000
+MAX_MESSAGE_CHARS = 2000  # the column is for people; an error of a library may quote a whole payload
 
 
 @runtime_checkable
 class Replayable(Protocol):
-    """An operator whose records must not be replayed as they are (frames): it names the event that leads to them."""
+    """An operator whose records must not be replayed as they are (frames). It names the event to replay instead."""
 
     def replayable(self, event: Event) -> Event:
-        """The event that a dead letter of `event` keeps instead."""
+        """The event that a dead letter keeps instead of `event`."""
 
 
 @runtime_checkable
 class Salvaging(Protocol):
-    """An operator that knows what the rest of the topology must learn of a record that is no event."""
+    """An operator that reports to the topology about records that cannot be decoded."""
 
     def unreadable(self, record: Record, error: StageError) -> Iterable[Event]:
-        """May say nothing. `failed` is for records that are events."""
+        """The events to send; may be none. For records that can be decoded, `failed` is called instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose record it is, as far as it says so. Always a valid tenant, project and asset id."""
+    """The owner of a record, as far as the record names it. Tenant, project and asset id are always valid."""
 
     tenant: str
     project: str
@@ -64,9 +64,10 @@ def dead_letter(
     now_ms: int,
     replay: tuple[str, Encoded] | None = None,
 ) -> Event:
-    """The letter as an event. `replay` is the topic and record to keep instead of the failed one.
+    """The dead letter as an event. `replay` is the topic and record to keep instead of the failed one.
 
-    The id depends on the stage and the record's place alone, so a record that fails again writes the same letter.
+    Its id depends on the stage and the record's position alone. So a record that fails again writes the same dead
+    letter.
     """
     who = identity(record, event)
     topic, kept = replay or (record.topic, Encoded(record.key, record.value, record.headers))
@@ -99,7 +100,9 @@ def dead_letter(
 
 
 def replay_record(operator: object, event: Event, topics: Mapping[str, Topic]) -> tuple[str, Encoded] | None:
-    """What to keep instead of `event`'s own record; None keeps it. Raises `BadEvent` if no topic carries it."""
+    """The topic and record to keep instead of `event`'s own record; None keeps it. Raises `BadEvent` if no topic
+    carries it.
+    """
     if not isinstance(operator, Replayable):
         return None
     instead = operator.replayable(event)
@@ -110,15 +113,17 @@ def replay_record(operator: object, event: Event, topics: Mapping[str, Topic]) -
 
 
 def _position(record: Record) -> tuple[object, ...]:
+    # The append time is part of it: a topic that is created again begins at offset 0 once more.
     return record.topic, record.partition, record.offset, record.append_time_ms
 
 
 def _text(raw: bytes | None) -> str:
+    # A dead letter is shown in terminals, so control characters of a hostile header must not reach them.
     return re.sub(f"[{CONTROL}]", "\N{REPLACEMENT CHARACTER}", (raw or b"").decode("utf-8", "replace"))
 
 
 def _id(raw: bytes | None) -> str:
-    """A name that may be shown: the secrets of a signed URL are no part of it, nor are those of a broken one."""
+    """A name that is safe to show. It has no secrets of a signed URL, even of one that cannot be parsed."""
     text = _text(raw)
     return default_asset_id(text) if text else ""
 

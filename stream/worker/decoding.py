@@ -1,4 +1,4 @@
-"""Records to events, and what is not even tried: bytes that are none, and records that killed whoever tried them."""
+"""Records to events. Refuses bytes that are no event and records that killed the workers that tried them (ADR 0016)."""
 
 from stream.errors import BadEvent
 from stream.topology.codec import EventDecoder
@@ -6,11 +6,11 @@ from stream.worker.work import Work
 
 MAX_DEATHS_ALONE = 3
 MAX_DEATHS_READING = MAX_DEATHS_ALONE + 2
-"""From here on not even the record's bytes are looked at: reading them may be what kills."""
+"""From this count on even the record's bytes are not decoded: reading them may be what kills the worker."""
 
 
 def read(work: Work, decoder: EventDecoder) -> None:
-    """Gives the work its event, or an error, or both where the event must not be tried again."""
+    """Gives the work its event or an error; both where the event must not be tried again."""
     deaths = work.record.deaths
     try:
         if deaths is not None and deaths >= MAX_DEATHS_READING:
@@ -18,13 +18,14 @@ def read(work: Work, decoder: EventDecoder) -> None:
         work.event = decoder.decode(work.record)
     except BadEvent as error:
         work.error = error
+    # The event is still decoded below `MAX_DEATHS_READING`, so that the dead letter can name its owner.
     if deaths is not None and deaths >= MAX_DEATHS_ALONE and work.error is None:
         work.error = _killed(deaths)
 
 
 def parts_of(taken: list[Work], decoder: EventDecoder, *, singly: bool) -> list[list[Work]]:
-    """What to work off, last first, once what has not been read is: each record by itself (`singly`), or the events
-    together and each record with an error alone.
+    """The parts to process, the first one at the end of the list. Records are decoded first. With `singly` each record
+    is a part. Otherwise the events form one part and each record with an error is a part of its own.
     """
     for work in taken:
         if work.event is None:
@@ -39,4 +40,4 @@ def parts_of(taken: list[Work], decoder: EventDecoder, *, singly: bool) -> list[
 
 
 def _killed(deaths: int) -> BadEvent:
-    return BadEvent(f"{deaths} workers died with this record alone in their hands", code="worker_killed")
+    return BadEvent(f"{deaths} workers died while they processed this record alone", code="worker_killed")

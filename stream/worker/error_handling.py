@@ -1,4 +1,4 @@
-"""What becomes of a record that failed: a halved batch, another attempt later, or a dead letter."""
+"""What happens to a record that failed: half a batch, another attempt later, or a dead letter."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -30,12 +30,13 @@ class ErrorHandling:
         self._buffer = buffer
         self._outputs = outputs
         self._limit = CircuitBreaker()
-        self.succeeded = self._limit.succeeded  # called for every batch
+        self.succeeded = self._limit.succeeded  # bound once, as it runs for every batch
 
     def split(self, part: list[Work], error: Exception) -> list[list[Work]]:
-        """What to try instead of the failed part, last first. A passing fault delays each record by itself, at no
-        attempt's cost; anything else is halved.
+        """The parts to try instead of the failed part, the first one at the end of the list. After a passing fault each
+        record is delayed by itself and loses no attempt. Any other part is halved.
         """
+        # Nobody knows which record caused the fault, so none of them pays with an attempt.
         if isinstance(error, Retryable):
             self._metrics.retried(error.code, len(part))
             self._buffer.delay(part, self._clock.monotonic_s())
@@ -44,8 +45,8 @@ class ErrorHandling:
         return [part[middle:], part[:middle]]
 
     def alone(self, work: Work, error: Exception, sent: Sequence[Delivery] = ()) -> None:
-        """The record itself failed, after it had `sent` some outputs, which count: they must be durable too. Raises
-        `Fatal` when unexpected errors exceed the stop limit.
+        """The record itself failed. It had `sent` some outputs before; these must become durable too. Raises `Fatal`
+        when unexpected errors exceed the limit of the circuit breaker.
         """
         if isinstance(error, Retryable) and work.attempts + 1 < self._stage.retry.max_attempts:
             work.attempts += 1
@@ -58,7 +59,7 @@ class ErrorHandling:
             deliveries = [*sent, *self._consequences(work, known)]
             self._outputs.settle_later([work], deliveries, outcome="superseded", now_s=now_s)
         elif work.record.topic == DEAD_LETTERS.name:
-            # A letter about a letter would be followed by one about that.
+            # No dead letter for a dead letter: the next one would fail the same way, without end.
             _log.error("stage %s: dropped an unusable dead letter (%s)", self._stage.name, known.code)
             self._outputs.settle_later([work], sent, outcome="dropped", now_s=now_s)
         else:
@@ -68,6 +69,7 @@ class ErrorHandling:
 
     def _known(self, work: Work, error: Exception) -> StageError:
         if isinstance(error, StageError):
+            # A known fault is the record's own, so it counts as handled and never stops the stage.
             self._limit.succeeded()
             return error
         known = unexpected(error)
@@ -81,12 +83,12 @@ class ErrorHandling:
         return known
 
     def _consequences(self, work: Work, error: StageError) -> list[Delivery]:
-        """Tell the rest of the topology."""
+        """Send what the operator reports about the failure to the rest of the topology."""
         try:
             events = list(self._told(work, error))
         except (Unavailable, Fatal):
             raise
-        except Exception as defect:  # noqa: BLE001 - the letter must be written whatever the operator does
+        except Exception as defect:  # noqa: BLE001 - a defect of the operator must not prevent the dead letter
             _log.error("stage %s: failed() raised: %s", self._stage.name, unexpected(defect).message)
             events = []
         return self._outputs.send_all(events)
@@ -100,7 +102,7 @@ class ErrorHandling:
         letter = self._letter(work, error)
         try:
             return self._outputs.send(letter)
-        except BadEvent:  # too large with its own columns around it: keep who and why
+        except BadEvent:  # its own columns make it too large for the topic: keep the identity and the reason
             record = replace(work.record, value=b"", headers={})
             return self._outputs.send(self._letter(replace(work, record=record), error, keep_record=True))
 
@@ -109,7 +111,7 @@ class ErrorHandling:
         if work.event is not None and not keep_record:
             try:
                 replay = replay_record(self._operator, work.event, self._topics)
-            except Exception as defect:  # noqa: BLE001 - the record itself is kept then
+            except Exception as defect:  # noqa: BLE001 - the dead letter keeps the record itself
                 _log.error("stage %s: replayable() raised: %s", self._stage.name, unexpected(defect).message)
         return dead_letter(
             work.record,

@@ -1,4 +1,4 @@
-"""Batches through the operator: what fails is halved until the culprits stand alone."""
+"""Runs batches through the operator. A batch that fails is halved until each faulty record stands alone."""
 
 from collections.abc import Iterable, Sequence
 
@@ -38,12 +38,12 @@ class Execution:
         self._pauses = pauses
         self._interruptions = interruptions
         self._singly = context.stage.batch.max_records == 1
-        self._sent: list[Delivery] = []  # of the record that is being tried alone
+        self._sent: list[Delivery] = []  # outputs of the record that is tried alone
         self._now_s = float("-inf")  # after the last attempt
 
     def run(self, parts: list[list[Work]], until_s: float) -> None:
-        """Process a batch, or batches of one record, as many as there is time for. `parts` holds the batch at first,
-        and at the end, also after an error, what is left to do, last first. Raises `Unavailable`, `Fatal`.
+        """Process a batch, or as many one-record batches as the time allows. `parts` holds the batch at first. At the
+        end, also after an error, it holds what is left to do, the first part at the end. Raises `Unavailable`, `Fatal`.
         """
         (taken,) = parts
         if not self._singly:
@@ -52,6 +52,7 @@ class Execution:
         parts[:] = parts_of(taken, self._context.decoder, singly=self._singly)
         while parts and not self._interruptions.overdue():
             part = parts[-1]
+            # A new list for each part: deliveries of an earlier record must not delay the settlement of this one.
             self._sent = []
             error = part[0].error or self._attempt(part)
             if error is not None and len(part) > 1:
@@ -66,15 +67,17 @@ class Execution:
                 break
 
     def _attempt(self, works: Sequence[Work]) -> Exception | None:
-        """Run the operator and send its outputs. The error that is the records' to bear; others are raised."""
+        """Run the operator and send its outputs. Returns an error that belongs to the records; raises any other."""
         events = [work.event for work in works if work.event is not None]
         started_s = self._context.clock.monotonic_s()
         try:
             outputs = self._queue.charging(works[0], self._context.operator.process(events))
+            # One record streams its outputs, as an asset may yield thousands. A batch sends only once it is whole, so
+            # that a batch that fails and is halved has sent nothing twice.
             deliveries = self._streamed(outputs) if len(works) == 1 else self._outputs.send_all(list(outputs))
         except (Fatal, Unavailable):
             raise
-        except Exception as error:  # noqa: BLE001 - an operator's defect is judged like a bad record
+        except Exception as error:  # noqa: BLE001 - a defect of an operator counts like a faulty record
             return error
         self._now_s = now_s = self._context.clock.monotonic_s()
         self._context.metrics.processing.observe(now_s - started_s)
@@ -85,7 +88,7 @@ class Execution:
         return None
 
     def _streamed(self, outputs: Iterable[Event]) -> list[Delivery] | None:
-        """Send as they come; None if the drain's deadline cut the work short."""
+        """Send outputs as the operator yields them; None if the deadline of the drain stopped the work."""
         for output in outputs:
             if self._interruptions.overdue():
                 return None

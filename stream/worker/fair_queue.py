@@ -1,9 +1,10 @@
-"""Who is next and who may: deficit round robin over tenants and lanes, and credits. Pure: no broker, no clock.
+"""Decides which record is next, by deficit round robin over tenants and lanes, and which tenant has credit. Pure: no
+broker, no clock.
 
-An asset's length is known only once it has been inspected, so a flow pays after it was served: it may while its balance
-is above zero, and what it overdrew is its debt (surplus round robin, Adiseshu, Parulkar and Varghese, "A Reliable and
-Scalable Striping Protocol", SIGCOMM 1996; the quantum is Shreedhar and Varghese's, "Efficient Fair Queuing Using
-Deficit Round Robin", SIGCOMM 1995).
+The length of an asset is known only after its inspection, so a flow pays after it was served. A flow may be served
+while its balance is above zero; what it overdraws is its debt (surplus round robin, Adiseshu, Parulkar and Varghese, "A
+Reliable and Scalable Striping Protocol", SIGCOMM 1996; the quantum is Shreedhar and Varghese's, "Efficient Fair Queuing
+Using Deficit Round Robin", SIGCOMM 1995).
 """
 
 import math
@@ -25,10 +26,10 @@ T = TypeVar("T")
 
 
 class RoundRobin(Generic[K]):
-    """Deficit round robin over flows that pay afterwards.
+    """Deficit round robin over flows that pay after the service.
 
-    Between two flows that always wait and always may, services differ by less than a quantum and one charge (quanta
-    apart in proportion where they differ). A flow that comes back has the balance it left with, until a new round.
+    For two flows that always wait and always may be served, the services differ by less than a quantum and one charge
+    (in proportion where their quanta differ). A flow that returns has the balance that it left with, until a new round.
     """
 
     def __init__(self, quantum: Callable[[K], float]) -> None:
@@ -36,8 +37,8 @@ class RoundRobin(Generic[K]):
         self._balances: dict[K, float] = {}
 
     def next(self, waiting: Iterable[K], may: Callable[[K], bool]) -> K | None:
-        """The flow to serve: of those waiting that may, the one with most of its quantum left (so whoever comes new is
-        next), in a new round if none has any. None if none may.
+        """The flow to serve, among the waiting flows that may be served: the one with the largest part of its quantum
+        left, so a new flow is next. Begins a new round if none has any left. None if no flow may be served.
         """
         able = [flow for flow in waiting if may(flow)]
         if not able:
@@ -53,14 +54,15 @@ class RoundRobin(Generic[K]):
         return self._balances.get(flow, self._quantum(flow))
 
     def _begin(self, able: Iterable[K]) -> None:
-        """As many rounds at once as it takes until somebody able may be served. A full balance is forgotten."""
+        """Begins as many rounds at once as it takes until one of `able` may be served. A full balance is not stored."""
         rounds = min(math.floor(-self._balance(flow) / self._quantum(flow)) + 1 for flow in able)
         topped = {flow: left + rounds * self._quantum(flow) for flow, left in self._balances.items()}
+        # A flow without an entry has a full balance, so tenants that went away leave nothing behind in memory.
         self._balances = {flow: left for flow, left in topped.items() if left < self._quantum(flow)}
 
 
 class Claim(NamedTuple):
-    """Whose a record is. Records of one subject are never reordered, whatever their lanes."""
+    """The owner of a record. Records of one subject keep their order, whatever their lanes."""
 
     tenant: str
     lane: Lane
@@ -75,14 +77,15 @@ class FairQueue(Generic[T]):
         self._lanes: RoundRobin[Lane] = RoundRobin(lambda lane: 4 * quantum * shares[lane])
         self._tenants: dict[Lane, RoundRobin[str]] = {lane: RoundRobin(lambda _: quantum) for lane in LANES}
         self._waiting: dict[Lane, dict[str, deque[tuple[Claim, T]]]] = {lane: {} for lane in LANES}
-        self._held: dict[tuple[str, str], tuple[Lane, int]] = {}  # a subject's lane, and how many of it wait
+        self._held: dict[tuple[str, str], tuple[Lane, int]] = {}  # the lane of a subject and how many of its items wait
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, item: T, claim: Claim, *, first: bool = False) -> None:
-        """An item goes where others of its subject wait. `first`: it was taken before and comes back."""
+        """An item waits where other items of its subject wait. `first`: it was taken before and is put back."""
+        # Two lanes would reorder the events of one subject, such as a publication and its deletion.
         lane, count = self._held.get((claim.tenant, claim.subject), (claim.lane, 0))
         self._held[claim.tenant, claim.subject] = (lane, count + 1)
         claim = claim._replace(lane=lane)
@@ -94,11 +97,11 @@ class FairQueue(Generic[T]):
         return bool(self._waiting[lane])
 
     def may_any(self, may: Callable[[str, Lane], bool]) -> bool:
-        """Whether `take` would yield something."""
+        """Whether `take` would return an item."""
         return any(may(tenant, lane) for lane in LANES for tenant in self._waiting[lane])
 
     def take(self, may: Callable[[str, Lane], bool]) -> tuple[Claim, T] | None:
-        """The next item among tenants that may; None if none may. `charge` what it cost once that is known."""
+        """The next item among tenants that have credit; None if none has. Call `charge` once its cost is known."""
         lane = self._lanes.next(
             [lane for lane in LANES if self._waiting[lane]],
             lambda lane: any(may(tenant, lane) for tenant in self._waiting[lane]),
@@ -107,7 +110,7 @@ class FairQueue(Generic[T]):
             return None
         waiting = self._waiting[lane]
         tenant = self._tenants[lane].next(waiting, lambda tenant: may(tenant, lane))
-        assert tenant is not None, "somebody in this lane may"
+        assert tenant is not None, "a tenant of this lane has credit"
         queue = waiting[tenant]
         claim, item = queue.popleft()
         if not queue:
@@ -120,7 +123,7 @@ class FairQueue(Generic[T]):
         self._tenants[claim.lane].charge(claim.tenant, cost)
 
     def drop(self, gone: Callable[[T], bool]) -> list[T]:
-        """Remove and return the items that are no longer ours."""
+        """Remove and return the items for which `gone` is true."""
         kept = [(claim, item) for lane in LANES for queue in self._waiting[lane].values() for claim, item in queue]
         self._waiting = {lane: {} for lane in LANES}
         self._held.clear()
@@ -141,18 +144,17 @@ class FairQueue(Generic[T]):
 
 
 class _Held(NamedTuple):
-    """What a part holds of the credit."""
+    """The credit that a part uses."""
 
     cost: int
     lane: Lane
 
 
 class Credits:
-    """What is outstanding: parts that progress says are planned and not yet settled, of all planning processes. Amounts
-    are whole numbers of what the stage's unit counts.
-
-    Duplicates change nothing. `now_s` is a monotonic time in seconds. What is missed costs time, never work: a part
-    whose plan is missed is not counted, one whose end is missed counts until its subject or its lease ends.
+    """What is outstanding: the parts that are planned and not yet settled according to `progress`, of all planning
+    processes. Amounts are whole numbers of the stage's unit. Duplicates change nothing. `now_s` is a monotonic time in
+    seconds. A missed event costs time, never work: a part whose plan was missed is not counted; a part whose end was
+    missed counts until its subject or its lease ends.
     """
 
     def __init__(self, policy: AdmissionPolicy, stage: str, unit: Unit = VIDEO_SECONDS) -> None:
@@ -169,9 +171,10 @@ class Credits:
         return self._tenants.get(tenant, 0)
 
     def may(self, tenant: str, lane: Lane = "interactive", *, contended: bool = False) -> bool:
-        """Whether the tenant has credit left, all together have, and so has its lane. `contended`: interactive subjects
-        wait, whether they may or not.
+        """Whether the tenant, all tenants together, and the lane have credit left. `contended`: interactive subjects
+        wait, with or without credit.
         """
+        # Turns alone do not hold batch back: tenants that are at their own credit take turns with nobody (ADR 0021).
         if lane == "batch" and contended and self.batch >= self._policy.batch_share * self.outstanding > 0:
             return False
         share = 0.5 if lane == "batch" and not contended else 1.0
@@ -184,12 +187,12 @@ class Credits:
         )
 
     def cost(self, report: PartReport) -> int:
-        """What a part counts; hostile sizes count as what a part can be."""
+        """The cost of a part. A hostile size counts as the largest possible part."""
         unit = self._unit
         return max(round(self._policy.record_cost * unit.scale), round(min(report.quantity, unit.largest * unit.scale)))
 
     def apply(self, payload: Payload, now_s: float) -> None:
-        """Fold in an event of the topic of progress."""
+        """Apply one event of the topic `progress`."""
         if (report := progress_of(payload)) is not None:
             part = (report.subject.version, report.part)
             if report.stage == self._stage and report.outcome is Outcome.DONE:
@@ -201,12 +204,14 @@ class Credits:
             self._settle(ended.subject, [it for it in parts if it[0] <= ended.subject.version], now_s)
 
     def lost(self, parts: Iterable[PartName]) -> None:
-        """Parts that will not come."""
+        """Remove parts that will never be reported."""
         for name in parts:
             self._remove(name.subject.owner, [(name.subject.version, name.part)])
 
     def expire(self, now_s: float) -> None:
-        """Forget tenants that nothing was heard of: their news is lost, or their work waits and is counted there."""
+        """Forget tenants without a report for `lease_s`: the reports are lost, or their work waits in a later stage and
+        is counted there.
+        """
         lost = {tenant for tenant, heard_s in self._heard_s.items() if now_s - heard_s >= self._policy.lease_s}
         if not lost:
             return

@@ -1,4 +1,4 @@
-"""When a worker breaks off what it is at: to look around, or because the time after a stop is over."""
+"""When a worker interrupts its work: to poll and settle, or because the time to drain is over."""
 
 import threading
 
@@ -8,7 +8,7 @@ from stream.worker.outputs import Outputs
 
 
 class Interruptions:
-    """`stop` asks the worker to end: work in flight may go on for `drain_s`. `abandon` ends that time at once."""
+    """`stop` asks the worker to end; work in flight may go on for `drain_s`. `abandon` ends that time at once."""
 
     def __init__(self, throttle: Throttle, outputs: Outputs, clock: Clock, drain_s: float) -> None:
         self._throttle = throttle
@@ -20,15 +20,16 @@ class Interruptions:
         self.abandon = threading.Event()
 
     def over(self, now_s: float, until_s: float) -> bool:
-        """Whether it is time to look around."""
+        """Whether it is time to poll and settle."""
         return self.stop.is_set() or now_s >= until_s or self._throttle.due(now_s, self._outputs.sent_bytes)
 
     def overdue(self) -> bool:
-        """Whether a stop was asked for and the time to drain is over."""
+        """Whether a stop was requested and the time to drain is over."""
         if not self.stop.is_set():
             return False
         if self.abandon.is_set():
             return True
         now_s = self._clock.monotonic_s()
+        # The time to drain begins when the work first sees the stop, not when a signal came during a long call.
         self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
         return now_s - self._stopped_s >= self._drain_s

@@ -1,4 +1,4 @@
-"""A stage's place in its consumer group: joined, polled, left."""
+"""A stage's membership in its consumer group: join, poll, leave."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 class Membership:
-    """`consumer` is None outside of the group. The consumer is paused only while nothing more fits."""
+    """`consumer` is None outside the group. It is paused only while no record fits."""
 
     def __init__(self, stage: Stage, broker: Broker, status: Status) -> None:
         self._stage = stage
@@ -25,7 +25,7 @@ class Membership:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps records away that no poll has met yet."""
+        """The reason why no records come, where no poll has raised it yet."""
         consumer = self.consumer
         return None if consumer is None else consumer.trouble
 
@@ -37,7 +37,9 @@ class Membership:
         return consumer
 
     def poll(self, consumer: Consumer, room: int, timeout_s: float, now_s: float) -> Sequence[Record]:
-        """Which also keeps the membership alive. Raises `Unavailable`."""
+        """The next records. A poll also keeps the membership alive, so it happens without room too. Raises
+        `Unavailable`.
+        """
         if (room == 0) is not self._paused:
             self._paused = room == 0
             (consumer.pause if room == 0 else consumer.resume)()
@@ -46,7 +48,7 @@ class Membership:
         return records
 
     def abandon(self, consumer: Consumer) -> None:
-        """Leave a broker that does not answer; what is in hand comes again, perhaps to another member."""
+        """Leave a broker that does not answer. Unacknowledged records are redelivered, perhaps to another member."""
         self.consumer = None
         self._paused = False
         try:
@@ -55,7 +57,7 @@ class Membership:
             _log.info("stage %s: left a group that does not answer", self._stage.name)
 
     def leave(self) -> Consumer | None:
-        """Out of the group as far as the worker is concerned; what it returns is to be closed."""
+        """Leave the group for the worker's purposes. The caller closes the returned consumer."""
         consumer, self.consumer = self.consumer, None
         self._status.left()
         if consumer is not None:
@@ -63,11 +65,11 @@ class Membership:
         return consumer
 
     def try_alone(self, work: Work) -> None:
-        """Before a record that may have killed its reader is tried: the next owner will know which one it was."""
+        """Call it before a record that may have killed its reader: the next owner will know which record it was."""
         if self.consumer is not None:
             self.consumer.try_alone(work.record)
 
     def put_off(self, work: Work) -> None:
-        """It did not kill; whoever dies while it waits for another attempt does not die of it."""
+        """The trial is over and nobody died: a death while the record waits for another attempt does not count."""
         if work.record.deaths is not None and self.consumer is not None:
             self.consumer.put_off(work.record)

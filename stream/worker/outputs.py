@@ -1,4 +1,4 @@
-"""A stage's outputs on their way: each goes to the one target that carries its type, and is settled when durable."""
+"""A stage's outputs. Each goes to the one target that carries its type, and is settled once it is durable."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -17,7 +17,7 @@ Outcome = Literal["done", "dead_letter", "superseded", "dropped"]
 
 
 class Outputs:
-    """Sends events and remembers which records wait for their durability. `waiting_since_s` is when the oldest
+    """Sends events and remembers which records wait until these are durable. `waiting_since_s` is when the oldest
     unsettled work was finished; None if there is none.
     """
 
@@ -27,16 +27,17 @@ class Outputs:
         self._routes = routes(stage, topics)
         self._metrics = metrics
         self._unsettled: list[tuple[Outcome, Sequence[Work], Sequence[Delivery]]] = []
-        self._settled: dict[Outcome, list[Work]] = {}  # had no outputs
+        self._settled: dict[Outcome, list[Work]] = {}  # works without outputs
         self.waiting_since_s: float | None = None
-        self._untold: dict[str, list[int]] = {}  # topic to events and their bytes that the metrics lack
+        # Topic to the number of events and bytes that the metrics do not have yet.
+        self._untold: dict[str, list[int]] = {}
         self.sent_bytes = self.unsettled_bytes = 0
 
     def carries(self, event_type: str) -> bool:
         return event_type in self._routes
 
     def send(self, event: Event) -> Delivery:
-        """Encode and send. Raises `Fatal` for a type that no target carries: a defect of the operator or the stage."""
+        """Encode and send. Raises `Fatal` for a type that no target carries: the operator or the stage has a defect."""
         topic = self._routes.get(event.type)
         if topic is None:
             raise Fatal(
@@ -48,6 +49,7 @@ class Outputs:
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
         self.sent_bytes += delivery.size
         self.unsettled_bytes += delivery.size
+        # Counted here and given to the metrics at `flush`: this spares a labelled counter for each record.
         untold = self._untold.get(topic) or self._untold.setdefault(topic, [0, 0])
         untold[0] += 1
         untold[1] += len(record.value)
@@ -59,8 +61,11 @@ class Outputs:
     def settle_later(
         self, works: Sequence[Work], deliveries: Sequence[Delivery], *, outcome: Outcome, now_s: float
     ) -> None:
-        """The works are finished once their deliveries are durable. Until then their records are kept, no events."""
+        """The works are finished once their deliveries are durable. Until then their records are kept, not their
+        events.
+        """
         for work in works:
+            # An event of frames is megabytes, and the record is enough to do the work again.
             work.event = None
         if not deliveries:
             self._settled.setdefault(outcome, []).extend(works)
@@ -70,15 +75,15 @@ class Outputs:
             self.waiting_since_s = now_s
 
     def without_outputs(self) -> Mapping[Outcome, Sequence[Work]]:
-        """What is finished and waits for nothing, by outcome, once."""
+        """Finished works that wait for no delivery, by outcome. Each is returned once."""
         settled, self._settled = self._settled, {}
         return settled
 
     def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
-        """Wait for durability: what may be acknowledged, by outcome, and what must be done again as an output of it
-        was refused.
+        """Wait until outputs are durable. Returns the works to acknowledge, by outcome, and those to do again because
+        the broker refused one of their outputs.
 
-        Raises `Unavailable`, keeping everything, when the broker does not answer in time.
+        Raises `Unavailable` when the broker does not answer in time; everything is kept then.
         """
         for topic, (events, size) in self._untold.items():
             self._metrics.sent(topic, events, size)
@@ -88,6 +93,7 @@ class Outputs:
         settled: dict[Outcome, list[Work]] = {}
         again: list[Work] = []
         for outcome, works, deliveries in self._unsettled:
+            # A `flush` that returns is no proof by itself: refusals arrive in the report of each delivery.
             for delivery in deliveries:
                 if not delivery.done() or delivery.error() is not None:
                     again += works
@@ -103,5 +109,5 @@ class Outputs:
 
 
 def refused(works: Sequence[Work]) -> Unavailable:
-    """Why records are done again after a flush."""
+    """The reason why records are done again after a flush."""
     return Unavailable(f"the broker refused outputs of {len(works)} records", code="delivery_failed")

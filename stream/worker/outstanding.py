@@ -1,5 +1,5 @@
-"""Which planned parts are still on their way (pure). What the broker shows decides: a part is on its way while the
-stage that it waits for has not gone past it. What was skipped or purged is known to be lost that way.
+"""Which planned parts are still outstanding. Pure. The broker's state decides (ADR 0035): a part is outstanding while
+the stage that it waits for has not passed it. So a part that an operator skipped or purged is recognised as lost.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,11 +12,11 @@ from stream.events.progress import PartReport, SubjectKey, ended_by, progress_of
 from stream.topology.admission_policy import Hop
 
 SLACK_MS = 30_000
-"""A record and the report that goes with it are appended within this time."""
+"""A record and its report are appended within this time of each other."""
 UNHEARD_S = 60.0
-"""A plan that is not read back after this time is believed to have been sent when it was made."""
+"""A plan that is not read back within this time counts as appended at the moment when it was made."""
 MAX_PARTS = 50_000
-"""Of more the oldest are forgotten."""
+"""Above this number the oldest parts are forgotten."""
 
 
 class PartName(NamedTuple):
@@ -28,7 +28,9 @@ class PartName(NamedTuple):
 
 @dataclass(slots=True)
 class _Part:
-    """When each stage reported it, by the broker's clock. `turn`: after which look that was heard last."""
+    """When each stage reported the part, by the broker's clock. `turn`: the number of checks begun before its last
+    report.
+    """
 
     planned_ms: int
     heard: bool = False
@@ -38,14 +40,15 @@ class _Part:
 
 
 Left = Mapping[str, int | None]
-"""Stage to the append time of the oldest record of its hop's topic that it has not acknowledged; None for none."""
+"""Stage to the append time in ms of the oldest record of its hop's topic that it has not acknowledged; None for none.
+"""
 
 
 class Outstanding:
-    """The fold of `progress`. A look is: hear everything, `begin_look`, ask what is `Left`, hear everything again,
-    `end_look`. What has not moved meanwhile though the stage it waits for is past it will not come.
+    """The fold of `progress`. A check has five steps: receive everything, `begin_look`, ask the broker for `Left`,
+    receive everything again, `end_look`. A part without a report since `begin_look` is lost if its stage has passed it.
 
-    Errs on one side: of news that are missed a part may be done twice, none is waited for in vain.
+    Errors go one way: a missed report may cause work to be done twice, but nothing is waited for without end.
     """
 
     def __init__(self, planner: str, way: Sequence[Hop]) -> None:
@@ -58,7 +61,7 @@ class Outstanding:
         return name in self._parts
 
     def apply(self, payload: Payload, now_ms: int, at_ms: int | None = None) -> None:
-        """`at_ms`: when the broker appended the event; None for one that is about to be sent."""
+        """`at_ms`: when the broker appended the event; None for an event that is about to be sent."""
         if (report := progress_of(payload)) is not None:
             self._reported(PartName(report.subject, report.part), report, now_ms, at_ms)
         elif (ended := ended_by(payload)) is not None and ended.deleted:
@@ -70,7 +73,7 @@ class Outstanding:
         self._turn += 1
 
     def end_look(self, left: Left, now_ms: int) -> list[PartName]:
-        """The parts that will not come; they are forgotten."""
+        """The parts that are lost. They are forgotten."""
         lost = [name for name, part in self._parts.items() if part.turn < self._turn and self._lost(part, left, now_ms)]
         self._forget(lost)
         return lost
@@ -81,6 +84,7 @@ class Outstanding:
             if part is None:
                 part = self._parts[name] = _Part(now_ms, turn=self._turn)
                 part.reached[self._planner] = now_ms
+                # Bounded, as a process runs for months: a forgotten part may be planned twice, which is harmless.
                 if len(self._parts) > MAX_PARTS:
                     del self._parts[next(iter(self._parts))]
             if at_ms is not None:
@@ -93,28 +97,30 @@ class Outstanding:
         if event.outcome is not Outcome.DONE and part.failed_at is None:
             part.failed_at = event.stage
         if not any(self._ahead(part)) and all(hop.reports for hop in self.way):
-            del self._parts[name]  # else a stage that reports nothing sends it round again
+            del self._parts[name]  # with a stage that does not report, the part may still return to an earlier stage
 
     def _ahead(self, part: _Part) -> Iterator[Hop]:
-        """The reporting stages that have not told of it and still may."""
+        """The reporting stages that have not reported the part and still may."""
         for hop in self.way:
             if hop.reports and hop.stage not in part.reached and (part.failed_at is None or hop.failures):
                 yield hop
 
     def _lost(self, part: _Part, left: Left, now_ms: int) -> bool:
+        # The producer may still hold the plan, so the broker's offsets say nothing about it yet.
         if not part.heard and now_ms - part.planned_ms < UNHEARD_S * 1000:
             return False
         waits = list(self._ahead(part))
         if not waits:
+            # The last stage reports nothing: only an empty backlog of its readers shows that the part is through.
             again = {hop.topic for hop in self.way if not hop.reports}
             return all(left.get(hop.stage) is None for hop in self.way if hop.topic in again)
         return any(self._past(hop, part, left) for hop in waits)
 
     def _past(self, hop: Hop, part: _Part, left: Left) -> bool:
-        """Whether the stage has nothing left that is as old as the part's record."""
+        """Whether the stage has no unacknowledged record that is as old as the part's record."""
         since_ms = part.reached.get(part.failed_at or hop.after)
         if since_ms is None:
-            return False  # it has not come that far
+            return False  # the part has not reached the stage
         oldest_ms = left.get(hop.stage)
         return oldest_ms is None or oldest_ms > since_ms + SLACK_MS
 

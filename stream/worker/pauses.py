@@ -1,4 +1,4 @@
-"""Why a worker does not work at the moment, told in its status, metrics and log."""
+"""Why a worker does not work at the moment. Shown in its status, metrics and log."""
 
 import logging
 
@@ -25,7 +25,7 @@ class Pauses:
 
     @property
     def error(self) -> Unavailable | None:
-        """What is away; None while nothing is."""
+        """The dependency that is unavailable; None while there is none."""
         return self._outage.error
 
     def remaining_s(self, now_s: float) -> float:
@@ -33,6 +33,7 @@ class Pauses:
         return self._outage.remaining_s(now_s)
 
     def begin(self, error: Unavailable) -> None:
+        # One line for each outage: its attempts repeat for as long as it lasts.
         if self._outage.error is None:
             _log.warning("stage %s: paused, %s (%s)", self._stage.name, error.message, error.code)
         self._outage.begin(error, self._clock.monotonic_s())
@@ -42,16 +43,16 @@ class Pauses:
 
     def end(self) -> None:
         if self._outage.error is not None:
-            _log.info("stage %s: goes on", self._stage.name)
+            _log.info("stage %s: resumed", self._stage.name)
         self._outage.end()
         self._status.ready(True)
         self._status.paused(None)
 
     def succeeded(self) -> None:
-        """Work was done, so whatever was away is back."""
+        """Work succeeded, so the dependency is available again."""
         if self._outage.attempts:
             self.end()
 
     def throttle(self, *, blocked: bool) -> None:
-        """Whether readers are behind."""
+        """Report whether the readers are behind."""
         self._status.paused(self._throttled if blocked else None)

@@ -1,4 +1,4 @@
-"""What waits for its first attempt, as the worker sees it: in order of arrival, or as a stage admits it."""
+"""The records that wait for their first attempt, as the worker sees them: by arrival, or by admission."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -11,14 +11,14 @@ from stream.worker.work import Work
 
 MIN_RECORDS = 16
 MIN_QUICK_RECORDS = 64
-"""A poll costs as much as a few records that take no time."""
+"""One poll costs as much as a few records that take no time."""
 
 
 class Queue(Protocol):
-    """A queue of a worker's buffer. The worker calls the hooks of every queue; most have nothing to do there.
+    """A queue of a worker's buffer. The worker calls the hooks of every queue; most queues do nothing in most of them.
 
-    `capacity` and `max_bytes` bound what waits, `in_hand` what the group may hand out ahead of acknowledgements.
-    `takes_suspects`: records that may have killed their reader wait in it as well.
+    `capacity` and `max_bytes` bound what waits. `in_hand` is how many records the group may hand out ahead of
+    acknowledgements. `takes_suspects`: records that may have killed their reader wait in this queue as well.
     """
 
     bytes: int
@@ -35,25 +35,25 @@ class Queue(Protocol):
     def take(self, now_s: float) -> list[Work]: ...
 
     def low(self) -> bool:
-        """Whether more should be polled although something waits."""
+        """Whether the worker should poll more although records wait."""
 
     def quick(self) -> None:
-        """All that was held went in a moment."""
+        """Called when all records of the queue were processed at once."""
 
     def open(self, broker: Broker) -> None:
-        """Before the group is joined. Raises `Unavailable`."""
+        """Called before the group is joined. Raises `Unavailable`."""
 
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:
-        """The outputs of the batch that begins with `work`, as they are."""
+        """The unchanged outputs of the batch that begins with `work`."""
 
     def drop(self, gone: Callable[[Record], bool]) -> int:
-        """Forget records that another member has by now; how many. A queue may leave them for `take`."""
+        """Forget records that belong to another member by now. Returns how many. A queue may leave them for `take`."""
 
     def close(self) -> None: ...
 
 
 class BatchQueue(Batcher[Work]):
-    """In order of arrival: at most twice a batch, and at least `MIN_RECORDS`, of quick ones `MIN_QUICK_RECORDS`."""
+    """By arrival. Holds two batches, but at least `MIN_RECORDS`; of quick records at least `MIN_QUICK_RECORDS`."""
 
     in_hand = IN_HAND
     takes_suspects = False
@@ -67,7 +67,7 @@ class BatchQueue(Batcher[Work]):
         return len(self) < self._max_records
 
     def quick(self) -> None:
-        """More may be held then: nothing will wait long behind it."""
+        """Hold more from now on: quick records do not make others wait long."""
         self.capacity = max(self.capacity, MIN_QUICK_RECORDS)
 
     def open(self, broker: Broker) -> None: ...

@@ -1,4 +1,4 @@
-"""Backoff, and the heap of what waits for its next attempt. Pure: time and randomness are arguments."""
+"""Backoff, and the heap of items that wait for their next attempt. Pure: time and randomness are arguments."""
 
 import heapq
 import itertools
@@ -18,18 +18,23 @@ def backoff_s(policy: RetryPolicy, attempt: int, rng: random.Random) -> float:
     return rng.uniform(0.0, ceiling_s(policy, attempt))
 
 
+"""The longest wait after `attempt`, in seconds."""
+
+
 def ceiling_s(policy: RetryPolicy, attempt: int) -> float:
     """The longest wait after `attempt`."""
+    # The exponent is bounded: an outage of days makes thousands of attempts, and the power would overflow a float.
     return min(policy.max_delay_s, policy.base_delay_s * 2.0 ** min(attempt - 1, 60))
 
 
 class DelayHeap(Generic[T]):
-    """Items that wait until a moment of their own; earliest first, equal moments in order of arrival. `items` is empty
-    while none waits.
+    """Items that wait until a time of their own. The earliest is first; equal times keep the order of arrival. `items`
+    is empty while none waits.
     """
 
     def __init__(self) -> None:
         self.items: list[tuple[float, int, T]] = []
+        # A tie breaker: without it the heap would compare the items themselves.
         self._order = itertools.count()
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Acknowledging what is durable."""
+"""Acknowledges records whose outputs are durable."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from stream.worker.work import Work
 
 
 class Settlement:
-    """Flushes outputs and acknowledges the records whose outputs are durable; others go back into the buffer."""
+    """Flushes outputs and acknowledges the records whose outputs are durable. Other records go back into the buffer."""
 
     def __init__(
         self, outputs: Outputs, buffer: Buffer, *, pauses: Pauses, status: Status, clock: Clock, pace: Pace
@@ -27,8 +27,8 @@ class Settlement:
         self._pace = pace
 
     def settle(self, consumer: Consumer, *, force: bool) -> None:
-        """When asked to, and while busy at every flush interval. What has no outputs is acknowledged at once, as
-        whatever is kept until then is out of the processor's caches.
+        """Settles with `force`, and while busy once per flush interval. A record without outputs is acknowledged at
+        once: until the next flush it would have left the processor's caches.
         """
         for outcome, works in self._outputs.without_outputs().items():
             self._acknowledge(consumer, outcome, works)
@@ -41,6 +41,7 @@ class Settlement:
         try:
             settled, again = self._outputs.flush(self._pace.flush_timeout_s)
         except Unavailable as error:
+            # Nothing is acknowledged: outputs that are not durable may be lost, so their records must come again.
             self._pauses.begin(error)
             return
         for outcome, works in settled.items():

@@ -1,4 +1,4 @@
-"""What keeps a broker with a log from growing: records that every group of a topic has acknowledged are deleted."""
+"""Keeps topics of a broker with a log from growing: deletes records that every group of a topic has acknowledged."""
 
 import logging
 import threading
@@ -25,7 +25,9 @@ class TopicRetention:
         self._interval_s = interval_s
 
     def step(self) -> int:
-        """Once over all topics; how many records went. Raises `Unavailable`, and `Fatal` where it is not permitted."""
+        """One pass over all topics. Returns how many records were deleted. Raises `Unavailable`; `Fatal` without the
+        right to delete.
+        """
         return sum(
             self._broker.trim(topic.name, self._readers.get(topic.name, ()), kept_ms=topic.kept_ms)
             for topic in self._topics
@@ -37,4 +39,5 @@ class TopicRetention:
             try:
                 self.step()
             except Unavailable as error:
-                _log.info("trimming put off: %s", error.message)
+                # The next pass deletes the same records, so an outage loses nothing.
+                _log.info("trimming postponed: %s", error.message)

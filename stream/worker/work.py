@@ -9,9 +9,9 @@ from stream.events.base import Event
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A record with its event, or with why it is none.
+    """A record with its event, or with the reason why it has none.
 
-    `attempts` counts the failed ones that it made alone; `alone` is set once it has been delayed.
+    `attempts` counts its failed attempts alone. `alone` is set once it has been delayed.
     """
 
     record: Record

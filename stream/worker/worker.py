@@ -1,4 +1,4 @@
-"""The one worker: pull, batch, process, send, flush, acknowledge. Stages differ in their operator only."""
+"""The one worker: pull, batch, process, send, flush, acknowledge. Stages differ only in their operator."""
 
 import random
 import threading
@@ -29,10 +29,10 @@ from stream.worker.work import Work
 
 
 class Worker:
-    """Runs one stage as one member of its consumer group. `step` from one thread only.
+    """Runs one stage as one member of its consumer group. Call `step` from one thread only.
 
     `readers` names the consumer groups of each topic that throttles the stage (see `Topology.readers`). Raises
-    `ValueError` at once where the stage cannot work: unknown topics, ambiguous targets, a throttle without readers.
+    `ValueError` for a stage that cannot work: unknown topics, ambiguous targets, a throttle without readers.
     """
 
     def __init__(
@@ -86,13 +86,12 @@ class Worker:
 
     @property
     def state(self) -> WorkerState:
-        """A snapshot; may be read from any thread, also while an operator is at work."""
+        """A snapshot. Any thread may read it, also while an operator works."""
         return self._status.snapshot(delayed=self._buffer.delayed, trouble=self._membership.trouble)
 
     def run(self, stop: threading.Event, abandon: threading.Event | None = None) -> None:
-        """Step until `stop`, then drain: what is in flight may finish within `drain_s`, the rest stays unacknowledged.
-
-        `abandon` ends the drain at the next output. Raises `Fatal` (nothing more is acknowledged then).
+        """Step until `stop`, then drain: work in flight may finish within `drain_s`; the rest stays unacknowledged.
+        `abandon` ends the drain at the next output. Raises `Fatal`; nothing more is acknowledged after it.
         """
         self._interruptions.stop, self._interruptions.abandon = stop, abandon or self._interruptions.abandon
         try:
@@ -103,7 +102,7 @@ class Worker:
             self.close()
 
     def step(self) -> bool:
-        """One poll, and one batch or a few small ones. Whether anything was received or done."""
+        """One poll, and one batch or a few small ones. Returns whether anything was received or done."""
         consumer = self._membership.consumer or self._join()
         if consumer is None:
             self._clock.sleep(min(self._pace.poll_timeout_s, self._pauses.remaining_s(self._clock.monotonic_s())))
@@ -119,13 +118,13 @@ class Worker:
             received = self._receive(consumer, now_s, 0.0)
         worked = self._work(consumer, now_s)
         if self._pauses.error is None and not self._buffer.ready(now_s):
-            # Only where nothing more is at hand there is time to settle.
+            # Nothing waits, so there is time to settle. Poll once more first: what came meanwhile may share the flush.
             received += self._receive(consumer, now_s, 0.0)
         self._settlement.settle(consumer, force=self._pauses.error is not None or not self._buffer.ready(now_s))
         return worked or received > 0
 
     def drain(self) -> None:
-        """Settle what is finished. What is not stays unacknowledged."""
+        """Settle what is finished. Anything else stays unacknowledged."""
         consumer = self._membership.consumer
         if consumer is not None and not self._interruptions.abandon.is_set():
             self._settlement.settle(consumer, force=True)
@@ -134,6 +133,8 @@ class Worker:
         """Leave the group, then release operator and producer. Idempotent."""
         opened, self._opened = self._opened, False
         consumer = self._membership.leave()
+        # Callbacks run last to first: the member leaves before its operator and producer close, so that another member
+        # can begin at once.
         with ExitStack() as stack:
             stack.callback(self._outputs.close)
             stack.callback(self._queue.close)
@@ -143,10 +144,11 @@ class Worker:
                 stack.callback(consumer.close)
 
     def _join(self) -> Consumer | None:
-        """Open the operator, then join the group; None while a dependency is away."""
+        """Open the operator, then join the group. None while a dependency is unavailable."""
         if self._pauses.remaining_s(self._clock.monotonic_s()):
             return None
         try:
+            # Weights load and stores open before the group hands out partitions; until then other members keep them.
             if not self._opened:
                 self._operator.open()
                 self._opened = True
@@ -159,7 +161,7 @@ class Worker:
         return consumer
 
     def _stalled(self, consumer: Consumer, now_s: float) -> bool:
-        """Whether no work may be tried now. What is finished is settled first, as a stall may last."""
+        """Whether no work may be tried now. Finished work is settled first, as a stall may last long."""
         if self._pauses.error is None:
             return self._throttled(consumer, now_s)
         if self._pauses.remaining_s(now_s):
@@ -168,7 +170,7 @@ class Worker:
         if self._pauses.remaining_s(now_s):
             return True
         if not self._buffer.ready(now_s):
-            self._pauses.end()  # no work is left that could tell whether it is over
+            self._pauses.end()  # no work is left that could show whether the outage is over
         return False
 
     def _throttled(self, consumer: Consumer, now_s: float) -> bool:
@@ -183,10 +185,10 @@ class Worker:
         return blocked
 
     def _receive(self, consumer: Consumer, now_s: float, timeout_s: float) -> int:
-        """How many records came."""
+        """Returns how many records were received."""
         room = self._buffer.room()
         if room == 0 and timeout_s == 0.0 and now_s - self._membership.polled_s < self._pace.keep_alive_s:
-            return 0  # this step's batch makes room
+            return 0  # the batch of this step makes room
         try:
             records = self._membership.poll(consumer, room, timeout_s, now_s)
         except Unavailable as error:
@@ -207,7 +209,9 @@ class Worker:
         return self._pace.poll_timeout_s if due_s is None else max(0.0, min(self._pace.poll_timeout_s, due_s - now_s))
 
     def _work(self, consumer: Consumer, now_s: float) -> bool:
-        """Whether there was a batch. Looking around costs as much as a small record."""
+        """Returns whether there was a batch. Small batches follow each other, as a poll costs as much as a small
+        record.
+        """
         until_s, worked = now_s + self._pace.unit_s, False
         while taken := self._buffer.take(now_s):
             worked = True
@@ -222,21 +226,26 @@ class Worker:
         return worked
 
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
-        """Without what meanwhile belongs to another member, who gets it anyway."""
+        """The records that still belong to this member. Another member receives the others anyway."""
         if len(works) == 1 and consumer.owns(works[0].record):
             return works
         owned = [work for work in works if consumer.owns(work.record)]
         gone = len(works) - len(owned)
         if gone:
+            # A rebalance moved a partition. Its queued records would only be filtered out one by one.
             gone += self._queue.drop(lambda record: not consumer.owns(record))
         self._status.in_flight(-gone)
         return owned
 
     def _work_off(self, consumer: Consumer, taken: list[Work], until_s: float) -> None:
-        """What is left undone goes back. Before a record that may have killed its reader everything else is settled."""
+        """Process `taken` and put unfinished work back. A record that may have killed its reader is tried with nothing
+        else in flight.
+        """
         parts = [taken]
         try:
             if taken[0].record.deaths is not None:
+                # A death during the trial must point to this record alone, so everything before it is settled (ADR
+                # 0016).
                 self._settlement.settle(consumer, force=True)
                 self._membership.try_alone(taken[0])
             self._execution.run(parts, until_s)

@@ -1,4 +1,4 @@
-"""The broker on Apache Kafka through librdkafka. Nothing outside this folder imports `confluent_kafka`.
+"""The broker on Apache Kafka, through librdkafka. Nothing outside this folder imports `confluent_kafka`.
 
 Begin with `broker`, then `consumer`.
 """

@@ -73,15 +73,15 @@ class KafkaBroker:
                 raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
             if (there := counts.get(spec.name, spec.partitions)) != spec.partitions:
                 _log.warning(
-                    "topic %s has %d partitions, not %d: it is taken as it is", spec.name, there, spec.partitions
+                    "topic %s has %d partitions, not %d: it is used as it is", spec.name, there, spec.partitions
                 )
             self._limits[spec.name] = spec.max_message_bytes
             if spec.retention_ms is not None:
                 self._by_age.add(spec.name)
 
     def differences(self, topics: Iterable[TopicSpec]) -> dict[str, list[str] | None]:
-        """What is otherwise than it should be, by topic; None for one that is missing. Nothing is made or altered. How
-        many partitions there are is left to whoever runs the cluster.
+        """By topic, the settings that differ from what they should be; None for a missing topic. Creates and alters
+        nothing. The number of partitions does not count: whoever runs the cluster decides it.
         """
         known = self.nodes().topics
         return {
@@ -91,24 +91,24 @@ class KafkaBroker:
         }
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Of the topics that there are."""
+        """The number of partitions of each topic that exists."""
         own = {self._settings.names.of(topic): topic for topic in topics}
         found = self._ask.patiently("asking for topics", lambda client: described(client, own))
         return {own[name]: len(there.partitions) for name, there in found.items()}
 
     def name_of(self, name: str) -> str:
-        """A topic or group as the cluster calls it."""
+        """The name of a topic or group on the cluster."""
         return self._settings.names.of(name)
 
     def nodes(self) -> ClusterMetadata:
-        """The cluster as its nodes know it."""
+        """The cluster's metadata, with its nodes and topics."""
         return self._ask.nodes()
 
     def cluster(self) -> str:
         return self.nodes().cluster_id or ""
 
     def declare(self, topic: str, group: str) -> None:
-        """Gives the group a place at the first kept record, unless it has one. Members commit for themselves."""
+        """Gives the group a commit at the first kept record, unless it has one. Members commit for themselves."""
         partitions = self._partitions(topic)
         held = self._committed(group, partitions)
         fresh = [each for each in partitions if held[each] is None]
@@ -122,6 +122,7 @@ class KafkaBroker:
             try:
                 self._groups.commit(group, places)
             except KafkaException as failure:
+                # A member joined meanwhile and commits for itself, which is all that a declaration wants.
                 if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
                     raise
 
@@ -132,6 +133,7 @@ class KafkaBroker:
         partitions = self._partitions(topic)
         places = [self._committed(group, partitions) for group in groups]
         held = {each: [place[each] for place in places] for each in partitions}
+        # A group without a commit keeps everything (ADR 0017).
         floors = {each: min(at) for each, at in held.items() if at and None not in at}  # type: ignore[type-var]
         if kept_ms and floors:
             recent = self._ask.offsets(list(floors), OffsetSpec.for_timestamp(self._clock.now_ms() - kept_ms))
@@ -145,12 +147,12 @@ class KafkaBroker:
         return sum(gone.values())
 
     def tail(self, topic: str, *, from_start: bool = False) -> KafkaTail:
-        """A reader of what comes from now on (or of all that is kept), of no group."""
+        """A reader outside any group: of what arrives from now on, or of all kept records with `from_start`."""
         low, end = self._extent(topic)
         return KafkaTail(self._settings, low if from_start else end, end, self._watched(topic))
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
-        """How many consumers each group has now; none where it was never seen."""
+        """The number of consumers in each group; 0 for a group that the cluster does not know."""
         return self._ask.patiently(
             "asking for members", lambda client: member_counts(client, groups, self._settings.names)
         )
@@ -171,7 +173,7 @@ class KafkaBroker:
         return KafkaProducer(self._settings, self._limits, self._sizes, places=places)
 
     def backlog(self, topic: str, group: str) -> Backlog:
-        """Reads one record of each partition that has something left; `unread_bytes` reads none."""
+        """Reads one record of each partition that has unacknowledged ones; `unread_bytes` reads none."""
         left = self._left(topic, group)
         firsts = {
             each: self._first(each.topic, each.partition, low) for each, (low, high) in left.items() if high > low
@@ -185,13 +187,13 @@ class KafkaBroker:
         return Backlog(records, round(records * mean), min(times))
 
     def unread_bytes(self, topic: str, group: str) -> int:
-        """Records left times the mean size of those this process handled lately."""
+        """Unacknowledged records times the mean size of the records that this process handled lately."""
         records = sum(high - low for low, high in self._left(topic, group).values())
         mean = self._sizes.mean(topic)
         return self.backlog(topic, group).bytes if records and mean is None else round(records * (mean or 0))
 
     def close(self) -> None:
-        """Idempotent. Nothing may be asked afterwards."""
+        """Idempotent. No call may follow."""
         self._now.close()
         self._ask.close()
         self._groups.close()
@@ -223,17 +225,17 @@ class KafkaBroker:
             self._ask.patiently(
                 f"waiting for topic {spec.name}",
                 partial(self._present, spec),
-                passing=SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node hears of a new one a moment later
+                passing=SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node learns of a new topic a moment later
             )
 
     def _present(self, spec: TopicSpec, client: AdminClient) -> None:
-        """Raises `KafkaException` for a topic that is not there."""
+        """Raises `KafkaException` for a topic that does not exist."""
         if not described(client, [self._settings.names.of(spec.name)]):
             raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
     def check_cluster(self) -> None:
-        """A group that is away for longer than the cluster remembers offsets has lost its place: refuse such a cluster.
-        One that does not show its settings (some that are rented) is believed, with a warning.
+        """Refuses a cluster that forgets offsets too soon: a group that is away for longer loses its place. A cluster
+        that does not show its settings, as some hosted ones do, is accepted with a warning.
         """
         try:
             there = self._ask.config_of(ResourceType.BROKER, str(min(self.nodes().brokers)))
@@ -243,7 +245,7 @@ class KafkaBroker:
         minutes = there.get("offsets.retention.minutes")
         if minutes is not None and int(minutes) < MIN_OFFSETS_RETENTION_MINUTES:
             raise Fatal(
-                f"the cluster forgets the place of a stopped group after {minutes} minutes: set"
+                f"the cluster forgets the offsets of a stopped group after {minutes} minutes: set"
                 f" offsets.retention.minutes to at least {MIN_OFFSETS_RETENTION_MINUTES} (a week) on every broker",
                 code="offsets_retention",
             )
@@ -264,8 +266,9 @@ class KafkaBroker:
         ]
 
     def _left(self, topic: str, group: str) -> dict[TopicPartition, tuple[int, int]]:
-        """First unacknowledged and end offset of each partition; of a group without a place, all that is kept."""
+        """First unacknowledged offset and end of each partition; all kept records for a group without a commit."""
         partitions = self._partitions(topic)
+        # Commits before ends: in the other order a busy group could seem to be past the end.
         held = self._committed(group, partitions)
         high = self._ask.offsets(partitions, END)
         fresh = [each for each in partitions if held[each] is None]
@@ -277,12 +280,12 @@ class KafkaBroker:
         return [TopicPartition(name, number) for number in self._ask.described([name])[name].partitions]
 
     def _extent(self, topic: str) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-        """First kept and end offset of each partition."""
+        """First kept offset and end of each partition."""
         partitions = self._partitions(topic)
         return self._ask.offsets(partitions, FIRST), self._ask.offsets(partitions, END)
 
     def _watched(self, topic: str) -> Callable[[], TopicDescription]:
-        """What the topic is at present."""
+        """A function that returns the topic's latest description."""
         name = self._settings.names.of(topic)
         there = self._ask.described([name])[name]
         self._now.watch(name, there)
@@ -293,14 +296,15 @@ class KafkaBroker:
         return {each: None if found[each].offset < 0 else found[each].offset for each in partitions}
 
     def _commits(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, TopicPartition]:
-        """What the group committed, with metadata; `OFFSET_INVALID` where it did not, `OFFSET_OF_ANOTHER` where that
-        was for a topic of this name that is gone.
+        """What the group committed, with metadata. `OFFSET_INVALID` where it committed nothing, `OFFSET_OF_ANOTHER`
+        where the commit belongs to a deleted topic of the same name.
         """
         answer = self._ask.patiently(
             f"asking for the offsets of {group}", lambda _: self._groups.committed(group, partitions)
         )
         found = {(each.topic, each.partition): each for each in answer if each.offset >= 0}
         notes = {key: CommitMetadata.from_text(each.metadata) for key, each in found.items()}
+        # Another tool's commit names no topic id: only its offset can give away a deleted topic (ADR 0033).
         unsure = [each for key, each in found.items() if not notes[key].topic]
         ends = self._ask.offsets(unsure, END, IsolationLevel.READ_UNCOMMITTED) if unsure else {}
         commits: dict[TopicPartition, TopicPartition] = {}
@@ -326,8 +330,8 @@ class KafkaBroker:
         ]
 
     def _first(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
-        """Append time in ms and size of the record at `offset`, remembered while it stays the oldest; None where it was
-        acknowledged and trimmed meanwhile, and nothing came after it.
+        """Append time in ms and size of the record at `offset`, cached while it stays the oldest. None where the record
+        was acknowledged and trimmed meanwhile and no other came after it.
         """
         with self._probe_lock:
             known = self._oldest.get((topic, partition, offset))
@@ -346,6 +350,7 @@ class KafkaBroker:
                 **{"fetch.message.max.bytes": MAX_RECORD_BYTES, "queued.min.messages": 1, "fetch.wait.max.ms": 10},
                 **{"enable.partition.eof": True},
             )
+        # One long-lived client with one partition at a time: a new client for each question costs its connections.
         self._probe.assign([TopicPartition(topic, partition, offset)])
         message = self._probe.poll(CALL_TIMEOUT_S)
         self._probe.unassign()

@@ -1,4 +1,4 @@
-"""How clients reach a cluster: the address, limits, and a properties file for security. Values are never printed."""
+"""How clients reach a cluster: its address, limits, and a properties file for security. Values are never printed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,12 +32,13 @@ SETTLING = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
-"""What a cluster says for a moment: a topic was just made, a leader has just moved."""
+"""Errors of a cluster that pass in a moment: a topic was just created, or a leader has just moved."""
+# An own value of these would break acknowledgement: an automatic commit loses records that are still in work.
 _OURS = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "partition.assignment.strategy")
 
 
 def client_versions() -> str:
-    """What talks to Kafka here, in words."""
+    """The names and versions of the Kafka client libraries."""
     return f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
 
 
@@ -46,8 +47,8 @@ class KafkaSettings:
     """`servers` is a comma-separated list of host:port. `properties` are librdkafka's, for security settings.
 
     `session_timeout_s` is how long a member may be silent before its partitions move. `refusals` are those of every
-    client made with these settings. `names` are those that the deployment has on the cluster: our callers and records
-    never meet them.
+    client made with these settings. `names` translates names to those of the deployment on the cluster. Callers and
+    records never see the latter.
     """
 
     servers: str
@@ -64,7 +65,7 @@ class KafkaSettings:
     def from_uri(cls, uri: str, properties_file: Path | None = None, names: Names | None = None) -> "KafkaSettings":
         """From `kafka://host:port[,host:port…]` and a file of `key=value` lines (`#` begins a comment).
 
-        Raises `Fatal` with what is wrong; the message holds no value of the file.
+        Raises `Fatal` with the reason; the message holds no value of the file.
         """
         try:
             parts = urlsplit(uri)
@@ -80,28 +81,29 @@ class KafkaSettings:
 
     def common(self) -> dict[str, Any]:
         return {
-            "log_level": 2,  # errors tell what goes wrong; librdkafka writes 20 lines a second while a broker is away
+            # `error_cb` reports what goes wrong; librdkafka would log 20 lines a second while a broker is unavailable.
+            "log_level": 2,
             "client.id": "rushes",
             **self.properties,
             "bootstrap.servers": self.servers,
-            "topic.metadata.refresh.interval.ms": 5_000,  # partitions are added while we run
+            "topic.metadata.refresh.interval.ms": 5_000,  # partitions may be added while a client runs
             "reconnect.backoff.max.ms": 2_000,
-            "log.connection.close": False,  # who waits for a broker says so
+            "log.connection.close": False,  # idle connections close all the time; whoever waits for a broker reports it
             "error_cb": self.refusals.told,
         }
 
     def place(self, topic: str, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
-        """As the client takes it."""
+        """The partition as the client takes it."""
         return TopicPartition(self.names.of(topic), partition, offset)
 
     def key(self, place: TopicPartition | Message) -> tuple[str, int]:
-        """What the client names, as we call it: a topic and a partition."""
+        """Topic and partition of a client's object, under the names that the rest of the program uses."""
         if isinstance(place, Message):
             return self.names.own(place.topic() or ""), place.partition() or 0
         return self.names.own(place.topic), place.partition
 
     def met(self, client: Client, clock: Clock) -> None:
-        """Wait for the cluster's first answer. Raises `Unavailable` where none comes, `Fatal` where it refuses us."""
+        """Wait for the cluster's first answer. Raises `Unavailable` if none comes, `Fatal` if the cluster refuses."""
         protocol = spoken(self.properties)
         error = first_contact(client, self.servers, protocol, self.refusals, clock, patience_s=CALL_TIMEOUT_S)
         if error is not None:
@@ -109,7 +111,7 @@ class KafkaSettings:
 
 
 def read_properties(path: Path) -> dict[str, str]:
-    """librdkafka properties by name."""
+    """librdkafka properties by name. Raises `Fatal` for a file that cannot be used; the message holds no value."""
     try:
         lines = read_small(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -128,15 +130,16 @@ def read_properties(path: Path) -> dict[str, str]:
 
 
 def as_bytes(content: str | bytes | None) -> bytes:
-    """Keys, values and header values as the client hands them out; none is empty."""
+    """Keys, values and header values as bytes; the client returns text, bytes, or None for an empty one."""
     return content.encode() if isinstance(content, str) else content or b""
 
 
 def made(kind: Callable[[dict[str, Any]], T], settings: KafkaSettings, **options: object) -> T:
-    """A client of this kind. Raises `Fatal` for properties that librdkafka refuses, such as a file that is missing."""
+    """A client of this kind. Raises `Fatal` for properties that librdkafka refuses, such as a missing file."""
     try:
         return kind(settings.common() | options)
     except KafkaException as failure:
+        # librdkafka repeats a bad value in its message, and a value may be a password or a key.
         text = str(failure.args[0].str())
         for name, value in settings.properties.items():
             if value and ("password" in name or "secret" in name or name.endswith(".pem")):
@@ -149,18 +152,18 @@ def admin(settings: KafkaSettings) -> AdminClient:
 
 
 def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer:
-    """A client that never joins the group whose name it has to bear, and commits nothing unless told."""
+    """A client that never joins the group whose name it needs, and commits only on request."""
     fixed = {
         "group.id": settings.names.of(group),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",  # what retention took is passed over
+        "auto.offset.reset": "earliest",  # skips records that retention deleted
     }
     return made(Consumer, settings, **(fixed | options))
 
 
 def record_of(message: Message, settings: KafkaSettings, *, epoch: int = 0, deaths: int | None = None) -> Record:
-    """A message that is no error, once; outside any group without an epoch."""
+    """The record of a message that is no error. Call it once per message. `epoch` is 0 outside any group."""
     headers = _headers(message)
     topic, partition = settings.key(message)
     return Record(
@@ -178,7 +181,7 @@ def record_of(message: Message, settings: KafkaSettings, *, epoch: int = 0, deat
 
 
 def _headers(message: Message) -> dict[str, bytes] | None:
-    """None where a name is no UTF-8, as Kafka allows: the client then fails over all of them."""
+    """None where a header name is no UTF-8, which Kafka allows: the client then fails for all headers."""
     try:
         return {name: as_bytes(value) for name, value in _ask_headers(message) or ()}
     except (SystemError, UnicodeDecodeError) as failure:
@@ -188,9 +191,9 @@ def _headers(message: Message) -> dict[str, bytes] | None:
 
 
 _ask_headers = methodcaller("headers")
-"""confluent-kafka 2.16 hands out pairs with a hole for such a name, beside its exception. Only a call from C is checked
-for that: once CPython 3.11 has specialised `message.headers()`, touching the hole ends the process. So does a second
-call."""
+"""Calls `message.headers()` from C, and only once. For a header name that is no UTF-8, confluent-kafka 2.16 returns
+pairs with a hole beside its exception. Only a call from C is checked for that: once CPython 3.11 has specialised
+`message.headers()`, touching the hole crashes the process. So does a second call."""
 
 
 def as_stage_error(error: KafkaError, doing: str) -> StageError:
@@ -206,7 +209,7 @@ _HOPELESS = frozenset(
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's names for its own codes
         KafkaError._SSL,  # noqa: SLF001
         KafkaError._INVALID_ARG,  # noqa: SLF001
-        KafkaError._FATAL,  # noqa: SLF001 - all that is asked of a client once it has failed for good
+        KafkaError._FATAL,  # noqa: SLF001 - the answer to every call of a client that has failed for good
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,

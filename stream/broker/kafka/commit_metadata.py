@@ -1,7 +1,7 @@
-"""What a consumer leaves behind in its commits for the next owner of a partition. Pure.
+"""What a consumer leaves in its commits for the next owner of a partition. Pure.
 
-A member that dies says nothing, so it speaks beforehand: each commit carries which offsets above its own are
-acknowledged already, that the partition is open (a clean leave closes it), and which record is being tried alone.
+A member that dies reports nothing, so each commit reports in advance (ADR 0016): which offsets above its own are
+acknowledged already, that the partition is open (a clean leave closes it), and which record is tried alone.
 """
 
 import base64
@@ -13,18 +13,18 @@ from stream.broker.contract import IN_HAND
 
 MAX_METADATA_BYTES = 4000  # Kafka's `offset.metadata.max.bytes` is 4,096
 DEATHS_BEFORE_TRIALS = 2
-"""One death is an accident: the work is simply done again. From the second without progress on, records are tried
-alone."""
+"""One death is an accident: the work is simply done again. From the second death without progress on, records are
+tried alone."""
 
 REACH = (MAX_METADATA_BYTES - 200) // 4 * 3 * 8
-"""Offsets above its own that a note can tell apart: 22,800. What is acknowledged beyond would be done again."""
+"""How many offsets above its own a commit can mark: 22,800. Records acknowledged beyond it would be done again."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommitMetadata:
-    """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row
-    that died without a step forward. `trial`: an offset that `trial_deaths` owners died trying alone; `trying`: this
-    one is at it. `topic`: the id of the topic that the offsets are of; another may bear its name by now.
+    """Commit metadata. `acked`: bit i (least significant first) is offset position + i. `deaths`: owners in a row that
+    died without progress. `trial`: an offset that `trial_deaths` owners died with while they tried it alone. `trying`:
+    the owner tries it now. `topic`: the id of the topic of these offsets; another topic may have its name by now.
     """
 
     acked: bytes = b""
@@ -36,7 +36,7 @@ class CommitMetadata:
     topic: str = ""
 
     def to_text(self) -> str:
-        """At most `MAX_METADATA_BYTES`; a bitmap that is too long loses its tail, which costs work done twice."""
+        """At most `MAX_METADATA_BYTES`. A bitmap that is too long loses its tail; that work is done twice."""
         fields: dict[str, object] = {"open": self.open}
         if self.topic:
             fields["topic"] = self.topic
@@ -44,6 +44,7 @@ class CommitMetadata:
             fields["deaths"] = self.deaths
         if self.trial is not None:
             fields |= {"trial": self.trial, "trial_deaths": self.trial_deaths, "trying": self.trying}
+        # Base64 makes four characters of three bytes, and a group of four must not be cut.
         room = (MAX_METADATA_BYTES - len(json.dumps(fields)) - len(', "acked": ""')) // 4 * 3
         if acked := self.acked[:room]:
             fields["acked"] = base64.b64encode(acked).decode()
@@ -51,7 +52,7 @@ class CommitMetadata:
 
     @classmethod
     def from_text(cls, text: str | None) -> "CommitMetadata":
-        """What is no note of ours (another tool committed) says nothing."""
+        """Text that is no metadata of ours (another tool committed) gives empty metadata."""
         try:
             fields = json.loads(text or "{}")
             return cls(
@@ -70,8 +71,8 @@ class CommitMetadata:
         return replace(self, trial=None, trial_deaths=0, trying=False)
 
     def of_another(self, position: int, topic_id: str, end: int) -> bool:
-        """Whether the commit at `position` is of a topic that is gone, and not of the one with this id and end which
-        bears its name now. A commit that does not say which it is of cannot lie beyond the end.
+        """Whether the commit at `position` belongs to a deleted topic instead of the one with this id and end that now
+        has its name. A commit without a topic id belongs to the present topic unless it lies beyond its end.
         """
         return self.topic != topic_id if self.topic and topic_id else position > end
 
@@ -82,7 +83,7 @@ class CommitMetadata:
 
 @dataclass(frozen=True, slots=True)
 class PartitionStart:
-    """How a new owner begins: at `position`, without `acked`, with `note` to commit at once. Records below
+    """How a new owner begins: at `position`, without the `acked` offsets, with `note` to commit at once. Records below
     `trials_until` must be tried alone.
     """
 
@@ -92,15 +93,16 @@ class PartitionStart:
     trials_until: int = 0
 
     def deaths(self, offset: int) -> int | None:
-        """Deaths of workers that had this record alone in their hands; None where nothing is held against it."""
+        """How many workers died while they tried this record alone; None for a record that is not suspected."""
         if offset >= self.trials_until:
             return None
         return self.note.trial_deaths if self.note.trial == offset else 0
 
 
 def take_over(position: int, left: CommitMetadata, in_hand: int = IN_HAND) -> PartitionStart:
-    """Judge what the last owner left at `position`, who held at most `in_hand` records in no particular order. One that
-    died before it tried what its predecessors had died of, or while a store was away, proves nothing against it.
+    """Judge the metadata that the last owner `left` at `position`. That owner held at most `in_hand` records in any
+    order. A death before it tried the suspect record, or while a store was unavailable, does not count against the
+    record.
     """
     acked = left.acked_offsets(position)
     if not left.open:
@@ -114,4 +116,5 @@ def take_over(position: int, left: CommitMetadata, in_hand: int = IN_HAND) -> Pa
         trying=False,
     )
     suspected = alone or note.deaths >= DEATHS_BEFORE_TRIALS
+    # Suspect is every record that the dead owner may have held: up to `in_hand` beyond its highest acknowledgement.
     return PartitionStart(position, acked, note, max(acked, default=position) + in_hand if suspected else 0)

@@ -1,4 +1,4 @@
-"""Committing acknowledged positions, with the notes of `stream.broker.kafka.commit_metadata` beside them."""
+"""Commits acknowledged positions, with the metadata of `stream.broker.kafka.commit_metadata`."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -18,13 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 OFFSET_OF_ANOTHER = -2001
-"""Beside librdkafka's own negative offsets: the commit is of a topic that is gone and had the same name."""
+"""Beside librdkafka's own negative offsets: the commit belongs to a deleted topic of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommittedOffset:
     """What a group committed for a partition (a negative offset for nothing), the first kept offset, whether its
-    records are kept `by_age`, read or not, and the id of the topic.
+    records are deleted `by_age` even when unread, and the id of the topic.
     """
 
     committed: TopicPartition
@@ -34,14 +34,14 @@ class CommittedOffset:
 
 
 Places = Callable[[str, Sequence[TopicPartition]], Sequence[CommittedOffset]]
-"""(group, partitions) to where it stands. Asked through another connection: the group's own may be busy with a
-rebalance that waits for the answer."""
+"""(group, partitions) to their committed offsets. It uses another connection: the group's own may be busy with a
+rebalance that waits for this answer."""
 
 
 @dataclass(slots=True)
 class _Held:
-    """What was committed last for a partition, and the note that goes with the next commit. `lost`: that did not reach
-    the group, so it is said again.
+    """The last commit of a partition, and the metadata for the next one. `lost`: that commit did not reach the group,
+    so it is repeated.
     """
 
     note: CommitMetadata
@@ -50,7 +50,7 @@ class _Held:
 
 
 class Commits:
-    """Of one consumer, from its polling thread. Commits at least every `commit_interval_s` what changed."""
+    """The commits of one consumer, from its polling thread. Commits changes at least every `commit_interval_s`."""
 
     def __init__(self, consumer: Consumer, settings: KafkaSettings, clock: Clock, places: Places, in_hand: int) -> None:
         self._consumer = consumer
@@ -63,8 +63,8 @@ class Commits:
         self._held: dict[Key, _Held] = {}
 
     def take_over(self, group: str, partitions: Sequence[TopicPartition]) -> dict[Key, PartitionStart]:
-        """How to begin with each partition. Raises `Unavailable`, and `Fatal` when unread records are gone that age
-        must not take; what it may take is missed by whoever reads on.
+        """The start of each partition. Raises `Unavailable`. Raises `Fatal` where unread records were deleted in a
+        topic without retention by age; in a topic with it, the reader just misses them.
         """
         starts: dict[Key, PartitionStart] = {}
         for place in self._places(group, partitions):
@@ -84,12 +84,13 @@ class Commits:
                 starts[key] = take_over(found.offset, CommitMetadata.from_text(found.metadata), self._in_hand)
             starts[key] = replace(starts[key], note=replace(starts[key].note, topic=place.topic_id))
             self._held[key] = _Held(starts[key].note)
+        # The first commit is due at once: it marks the partition as open, so that a death leaves a trace.
         self._due_s = 0.0
         return starts
 
     def keep_up(self, acks: AckTracker) -> None:
-        """Commit what changed, if it is time. The first commit of an assignment is waited for: from then on a death
-        leaves a trace. One that fails, a rebalance under way being the usual reason, is repeated by the next.
+        """Commit changes if it is time. The first commit of an assignment is waited for: from then on a death leaves a
+        trace. A failed commit, usually because of a rebalance, is repeated by the next.
         """
         now_s = self._clock.monotonic_s()
         if now_s < self._due_s and not self._tried(acks):
@@ -99,10 +100,10 @@ class Commits:
         try:
             self._commit(acks, self._held, wait=first)
         except KafkaException as failure:
-            _log.info("commit put off: %s", failure.args[0].str())
+            _log.info("commit postponed: %s", failure.args[0].str())
 
     def _tried(self, acks: AckTracker) -> bool:
-        """Whether a trial is over: who dies from here on does not die of it."""
+        """Whether a trial is over: a death from here on is not caused by its record."""
         return any(
             partition.settled(held.note.trial)
             for key, held in self._held.items()
@@ -110,14 +111,14 @@ class Commits:
         )
 
     def failed(self, keys: Iterable[Key]) -> None:
-        """A commit that nobody waited for did not reach the group."""
+        """An asynchronous commit did not reach the group."""
         for key in keys:
             if key in self._held:
                 self._held[key].lost = True
 
     def try_alone(self, acks: AckTracker, record: Record, deaths: int) -> None:
-        """Wait until it is known that the record is alone in this process's hands, and what was done before it.
-        Raises `KafkaException`.
+        """Wait until the group knows that this process tries the record alone, and what was done before it. Raises
+        `KafkaException`.
         """
         held = self._held.get((record.topic, record.partition))
         if held is not None:
@@ -125,15 +126,16 @@ class Commits:
             self._commit(acks, self._held, wait=True)
 
     def put_off(self, record: Record) -> None:
-        """The trial of the record ended without telling anything: from the next commit on, which is due."""
+        """The trial of the record ended without a result. The next commit says so, and is due now."""
         held = self._held.get((record.topic, record.partition))
         if held is not None and held.note.trial == record.offset:
             held.note = replace(held.note, trying=False)
             self._due_s = 0.0
 
     def leave(self, acks: AckTracker, keys: Iterable[Key]) -> None:
-        """Commit and close partitions that are about to be given up, and wait for it. Raises `KafkaException`."""
+        """Commit and close partitions that this member gives up, and wait for it. Raises `KafkaException`."""
         for key in keys:
+            # A clean leave is no death: the next owner starts without suspicion.
             if key in self._held:
                 self._held[key].note = replace(
                     self._held[key].note, open=False, deaths=0, trial=None, trial_deaths=0, trying=False
@@ -169,7 +171,7 @@ class Commits:
 
 
 def lost_records(group: str, key: Key, next_offset: int, low: int, found: str = "") -> Fatal:
-    """The group committed `next_offset` or less, and what is kept begins at `low`: nobody did what lies between."""
+    """The group committed `next_offset` or less, and kept records begin at `low`: nobody did those between."""
     between = f"records {next_offset} to {low - 1}" if next_offset < low else f"records up to {next_offset - 1}"
     return Fatal(
         f"group {group}: {between} of {key[0]}-{key[1]} were deleted before they were read"
@@ -180,7 +182,7 @@ def lost_records(group: str, key: Key, next_offset: int, low: int, found: str = 
 
 
 def _progressed(note: CommitMetadata, partition: PartitionAcks) -> CommitMetadata:
-    """The note after what was acknowledged: any step forward ends a series of deaths, but not another's trial."""
+    """The metadata after acknowledgements. Any progress ends a series of deaths, but no trial of another record."""
     note = replace(note, acked=partition.bitmap(), deaths=0 if partition.stepped else note.deaths)
     over = note.trial is not None and partition.settled(note.trial)
     return note.without_trial() if over else note

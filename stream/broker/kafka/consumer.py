@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Trial:
-    """Word of a record that is about to be tried alone, and what became of saying it."""
+    """A request of `try_alone`: the record, whether its commit was tried, and the error if that failed."""
 
     record: Record
     told: threading.Event = field(default_factory=threading.Event)
@@ -40,9 +40,9 @@ class _Trial:
 class KafkaConsumer:
     """Made by `KafkaBroker.consumer`. Partitions without a commit begin at the first kept record.
 
-    A thread of its own serves the group, so that a rebalance never waits for a long piece of work; the group's client
-    fetches nothing, a `Reader` does, in the caller's thread. A caller that does not poll for `max_poll_interval_s`
-    loses its membership all the same.
+    A thread of its own serves the group, so that a rebalance never waits for a long piece of work (ADR 0016). The
+    group's client fetches nothing; a `Reader` fetches in the caller's thread. A caller that does not poll for
+    `max_poll_interval_s` still loses its membership.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class KafkaConsumer:
         self._acks = AckTracker()
         self._epoch_of: dict[Key, int] = {}
         self._topics_now = topics_now
-        self._topic_ids: dict[str, str] = {}  # of what is read; replaced as a whole
+        self._topic_ids: dict[str, str] = {}  # replaced as a whole, as the serving thread writes it
         self._starts: dict[Key, PartitionStart] = {}
         self._reader = Reader(settings, group)
-        self._waiting: deque[Record] = deque()  # read, and too far ahead
-        self._trials: deque[_Trial] = deque()  # asked for by `try_alone`
+        self._waiting: deque[Record] = deque()  # fetched, and too far ahead to hand out
+        self._trials: deque[_Trial] = deque()  # requests of `try_alone`
         self._paused = False
         self._failure: StageError | None = None
         self._ended = threading.Event()  # failed, or closed
@@ -90,7 +90,7 @@ class KafkaConsumer:
         self._thread.start()
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
-        """In slices, as partitions come and go meanwhile."""
+        """Waits in slices, as partitions come and go meanwhile."""
         self._check_topics()
         self._polled_s = now_s = self._clock.monotonic_s()
         deadline_s = now_s + timeout_s
@@ -113,7 +113,7 @@ class KafkaConsumer:
 
     @property
     def assignment(self) -> frozenset[Key]:
-        """The partitions that it has, and knows where to begin."""
+        """The partitions that this member owns and whose start it knows."""
         with self._lock:
             return frozenset(self._epoch_of)
 
@@ -123,11 +123,12 @@ class KafkaConsumer:
                 self._acks.ack(record)
 
     def owns(self, record: Record) -> bool:
+        # Without the lock: a dictionary read is atomic, and the answer may be outdated as soon as it is given.
         return self._epoch_of.get((record.topic, record.partition)) == record.epoch
 
     def try_alone(self, record: Record) -> None:
-        """The serving thread commits: a client takes one call at a time, and a call that is made here would wait, with
-        our lock, for one that serves a rebalance and needs it.
+        """The serving thread commits. A client takes one call at a time: a call from here would hold our lock while it
+        waits for a call that serves a rebalance, which needs that lock.
         """
         trial = _Trial(record)
         self._trials.append(trial)
@@ -157,7 +158,7 @@ class KafkaConsumer:
         self._raise_failure()
 
     def _taken(self, max_records: int, timeout_s: float) -> list[Record]:
-        """What waits and may go, and what has come, as far as it may."""
+        """Waiting records that may be handed out now, or what has just arrived, as far as it may be handed out."""
         if not self._waiting:
             fresh = self._fresh(self._reader.read(max_records, timeout_s))
             with self._lock:
@@ -172,7 +173,7 @@ class KafkaConsumer:
         return taken
 
     def _fresh(self, messages: Iterable[Message]) -> list[Record]:
-        """What is news; then whatever befell the client behind it."""
+        """The records that are new, in order. Handles the client's other messages after them."""
         records: list[Record] = []
         events: list[Message] = []
         for message in messages:
@@ -181,14 +182,15 @@ class KafkaConsumer:
             else:
                 events.append(message)
         with self._lock:
+            # Only here: a partition may be revoked between the fetch and this point, and its records go with it.
             fresh = [record for record in records if self._acks.arrived(record)]
         for event in events:
             self._reported(event)
         return fresh
 
     def _near(self) -> bool:
-        """Nothing is handed out so far ahead of an unacknowledged record that its acknowledgement would not fit into
-        a commit.
+        """Whether the first waiting record may be handed out. A record too far ahead of an unacknowledged one may not:
+        its acknowledgement would not fit into a commit.
         """
         if not self._waiting:
             return True
@@ -197,8 +199,8 @@ class KafkaConsumer:
         return held is None or first.offset - held.position < REACH
 
     def _check_topics(self) -> None:
-        """A topic that was made again is another one: whatever is known of its partitions is void. Raises
-        `Unavailable`, as joining anew puts everything right.
+        """Raises `Unavailable` where a topic was created again: all knowledge of its partitions is void, and joining
+        anew restores it.
         """
         for topic, topic_id in self._topic_ids.items():
             now = self._topics_now.get(self._settings.names.of(topic))
@@ -209,7 +211,7 @@ class KafkaConsumer:
                 )
 
     def _check_topics_now(self) -> None:
-        """The same with what the cluster says at this moment. Raises `Unavailable` too where it does not answer."""
+        """The same check with a fresh answer of the cluster. Raises `Unavailable` also where it does not answer."""
         try:
             self._topics_now.refresh()
         except (KafkaException, TimeoutError):
@@ -227,14 +229,15 @@ class KafkaConsumer:
         self._ended.set()
 
     def _serve(self) -> None:
-        """The thread: serve rebalances, commit; leave in the end."""
+        """The thread: serves rebalances and commits; leaves at the end."""
         while not self._closing.is_set():
+            # A stuck caller must lose its partitions. This thread would otherwise keep its membership alive for ever.
             if self._clock.monotonic_s() - self._polled_s > self._settings.max_poll_interval_s:
-                self._closing.wait(SERVE_S)  # librdkafka gives the membership up
+                self._closing.wait(SERVE_S)  # no poll: librdkafka gives the membership up
                 continue
             try:
                 for message in self._consumer.consume(1, SERVE_S):
-                    if message.error() is not None:  # a record that comes before it is paused, the reader brings too
+                    if message.error() is not None:  # the reader delivers a record fetched before the pause
                         self._reported(message)
                 self._settings.refusals.check()
                 self._reach.look(lambda: self._consumer.committed([self._asked_for], timeout=ASK_S))
@@ -263,7 +266,7 @@ class KafkaConsumer:
             trial.told.set()
 
     def _reported(self, message: Message) -> None:
-        """No record, but what befell the client. Raises what will not pass by itself."""
+        """Handles a message that is no record. Raises errors that do not pass by themselves."""
         error = message.error()
         if error is None:
             return
@@ -275,8 +278,8 @@ class KafkaConsumer:
             raise as_stage_error(error, f"reading as {self._group}")
 
     def _reached_end(self, message: Message) -> None:
-        """What lies below the end and has not come never will, such as marks of transactions and what compaction left
-        out: it must not look like work.
+        """Below the end, records that have not come never will: transaction markers, and records that compaction
+        removed. They must not count as lag.
         """
         key = self._settings.key(message)
         with self._lock:
@@ -285,9 +288,10 @@ class KafkaConsumer:
                 acks.deleted_below(message.offset() or 0)
 
     def _missed(self, message: Message, error: KafkaError) -> None:
-        """What was to be read next is gone. What the group has done meanwhile is not missed: a member that stood still
-        hears late that others went on. Where age takes what was not read, the rest goes on, and says how much is
-        missing; nothing else is missed in silence. Raises `Fatal`, `Unavailable`.
+        """The next record to read is gone. Records that the group did meanwhile are not missed: a member that stood
+        still learns late that others went on. In a topic with retention by age, reading goes on and the number of
+        missed records is logged. Any other missed record raises `Fatal`. Raises `Unavailable` where the cluster does
+        not answer.
         """
         key, offset = self._settings.key(message), message.offset() or 0
         (place,) = self._places(self._group, [self._settings.place(*key)])
@@ -296,14 +300,16 @@ class KafkaConsumer:
             self._check_topics_now()
             raise lost_records(self._group, key, max(offset, place.committed.offset), place.low, error.str())
         start = place.committed.offset if done else place.low
-        with self._lock:  # what another member gets meanwhile must not begin again here
+        with self._lock:  # a partition that moves to another member meanwhile must not be read again here
             epoch, acks = self._reader.epochs.get(key), self._acks.partition(key)
             if acks is None or epoch is None or epoch != self._epoch_of.get(key):
                 return
             gone = acks.deleted_below(start)
             self._reader.begin({key: (epoch, start)})
         if done:
-            _log.info("group %s: others did records of %s-%d meanwhile; goes on at %d", self._group, *key, start)
+            _log.info(
+                "group %s: others processed records of %s-%d; resuming at %d", self._group, *key, start
+            )
         elif gone:
             _log.warning(
                 "group %s: %d records of %s-%d grew too old and were deleted before they were read",
@@ -317,13 +323,13 @@ class KafkaConsumer:
         return record_of(message, self._settings, epoch=self._reader.epochs.get(key, 0), deaths=deaths)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Begin where the last owner left off, without what it had acknowledged beyond. Nothing is raised through
-        librdkafka: `poll` does.
+        """Begin where the last owner stopped, without the offsets that it acknowledged beyond. Raises nothing, as
+        librdkafka calls it: `poll` raises the error.
         """
         try:
             starts = self._commits.take_over(self._group, partitions)
         except StageError as error:
-            self._fail(error)
+            self._fail(error)  # nothing is assigned, so nothing is read before `poll` raises it
             return
         with self._lock:
             for key, start in starts.items():
@@ -349,7 +355,7 @@ class KafkaConsumer:
         self._forget(keys)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """Called for commits that nobody waited for. What failed is said again, even if nothing changes any more."""
+        """Called for asynchronous commits. A failed one is repeated, even if nothing changes any more."""
         failed = [self._settings.key(each) for each in partitions if error is not None or each.error is not None]
         if failed:
             _log.info(
@@ -367,7 +373,7 @@ class KafkaConsumer:
         self._forget([self._settings.key(partition) for partition in partitions])
 
     def _forget(self, keys: Sequence[Key]) -> None:
-        """Another member has them now: a late commit would be accepted and move its offset back."""
+        """Another member has these partitions now. A late commit would be accepted and would move its offset back."""
         with self._lock:
             for key in keys:
                 self._acks.revoke(key)
@@ -381,6 +387,7 @@ def _options(settings: KafkaSettings, group: str) -> dict[str, Any]:
         "group.id": settings.names.of(group),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
+        # A reset must be seen: records that are gone are either an age limit or a loss (`_missed`).
         "auto.offset.reset": "error",
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": round(settings.session_timeout_s * 1000),

@@ -1,7 +1,7 @@
-"""Whether a cluster takes us at all: what its brokers refused is remembered, and what a listener speaks is compared.
+"""Whether a cluster accepts our clients. Remembers what its brokers refused, and compares the protocols of both sides.
 
-librdkafka takes a wrong password, a certificate that it does not trust and the wrong protocol for passing trouble, and
-tries for ever.
+librdkafka treats a wrong password, an untrusted certificate and a wrong protocol as passing trouble, and tries for ever
+(ADR 0025).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from stream.errors import Fatal
 
 FIRST_WAIT_S = 0.1
 COMPARE_WAIT_S = 0.4
-"""What answers sooner is well."""
+"""A listener that answers sooner needs no comparison."""
 _ASK_TIMEOUT_S = 2.0
 _WENT_AWAY = "Local: Broker transport failure"
 _ADVICE = {
@@ -31,7 +31,7 @@ _ADVICE = {
 
 
 class Refusals:
-    """What brokers refused, in any client of one `KafkaSettings`. Thread-safe."""
+    """Refusals by brokers, in any client of one `KafkaSettings`. Thread-safe."""
 
     __slots__ = ("_first",)
 
@@ -39,22 +39,22 @@ class Refusals:
         self._first: KafkaError | None = None
 
     def told(self, error: KafkaError) -> None:
-        """librdkafka's `error_cb`, called while a client polls. A broker that went away in the middle of a handshake
-        refused nobody.
+        """librdkafka's `error_cb`, called while a client polls. An error because the broker went away in the middle of
+        a handshake is no refusal.
         """
         if error.code() in _ADVICE and _WENT_AWAY not in error.str():
             self._first = self._first or error
 
     def check(self) -> None:
-        """Raises `Fatal` once a broker refused us: asking again cannot help."""
+        """Raises `Fatal` once a broker has refused: another attempt cannot help."""
         if self._first is not None:
             code, advice = _ADVICE[self._first.code()]
             raise Fatal(f"the broker and this client refuse each other: {self._first.str()}; {advice}", code=code)
 
 
 class Reachability:
-    """Whether a member of a group reaches its cluster. librdkafka says when its last connection ends, and an idle one
-    ends too; whether that was an outage, the group's coordinator tells: it is asked until it answers.
+    """Whether a member of a group reaches its cluster. librdkafka reports when its last connection closes, but idle
+    connections close too. So the group's coordinator is asked until it answers; only then it is clear.
     """
 
     __slots__ = ("_away", "_doubted", "_joining")
@@ -73,11 +73,11 @@ class Reachability:
         self._joining = "unavailable: joining its group again"
 
     def assigned(self) -> None:
-        """It has its place in the group, be it without partitions."""
+        """The member has its place in the group, with or without partitions."""
         self._joining = None
 
     def look(self, ask: Callable[[], object]) -> None:
-        """`ask` the coordinator where there is a doubt; it raises `KafkaException` when there is no answer."""
+        """In doubt, `ask` the coordinator. It raises `KafkaException` when there is no answer."""
         if not self._doubted:
             return
         try:
@@ -89,14 +89,14 @@ class Reachability:
 
     @property
     def trouble(self) -> str | None:
-        """Why no record can come, from any thread."""
+        """The reason why no records can come; None if there is none. From any thread."""
         if self._away:
             return "unavailable: the broker does not answer"
         return self._joining
 
 
 class Client(Protocol):
-    """An admin client, or a consumer that is assigned nothing."""
+    """An admin client, or a consumer without partitions."""
 
     def list_topics(self, *, timeout: float) -> Any: ...
     def poll(self, timeout: float) -> Any: ...
@@ -105,9 +105,9 @@ class Client(Protocol):
 def first_contact(
     client: Client, servers: str, protocol: str, refusals: Refusals, clock: Clock, *, patience_s: float
 ) -> KafkaError | None:
-    """Wait for the cluster's first answer; None when it came, else what went wrong for `patience_s`.
+    """Wait for the cluster's first answer. Returns None when it came, else the error after `patience_s`.
 
-    Raises `Fatal` as soon as it is known that the two sides cannot agree.
+    Raises `Fatal` as soon as it is clear that the two sides cannot agree.
     """
     deadline_s = clock.monotonic_s() + patience_s
     wait_s, compared = FIRST_WAIT_S, False
@@ -118,8 +118,10 @@ def first_contact(
             error: KafkaError = failure.args[0]
         else:
             return None
+        # Refusals come through `error_cb`, which runs only inside a poll.
         client.poll(0)
         refusals.check()
+        # Only a late answer makes the extra connections: some brokers log those that end without a login (ADR 0025).
         if wait_s >= COMPARE_WAIT_S and not compared:
             compared = True
             _compare(servers, protocol)

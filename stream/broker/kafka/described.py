@@ -1,4 +1,4 @@
-"""Topics as a cluster has them now: how many partitions, and which topic it is that bears the name."""
+"""Topics as a cluster has them now: the partitions, and the id that tells apart two topics of the same name."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from confluent_kafka.admin import AdminClient
 from stream.broker.kafka.client import CALL_TIMEOUT_S
 
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
-"""Sixteen zero bytes: what a cluster answers that knows no topic ids."""
+"""Sixteen zero bytes: the answer of a cluster that knows no topic ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicDescription:
-    """`topic_id` belongs to this very topic: one that is made later under the same name has another. Empty where the
-    cluster tells none.
+    """`topic_id` belongs to this very topic; a topic created later under the same name has another id. Empty where the
+    cluster reports none.
     """
 
     topic_id: str
@@ -25,7 +25,7 @@ class TopicDescription:
 def described(
     client: AdminClient, topics: Collection[str], timeout_s: float = CALL_TIMEOUT_S
 ) -> dict[str, TopicDescription]:
-    """By the name on the cluster; a topic that does not exist is left out. Raises `KafkaException`, `TimeoutError`."""
+    """By the name on the cluster, without topics that do not exist. Raises `KafkaException`, `TimeoutError`."""
     found: dict[str, TopicDescription] = {}
     for name, future in client.describe_topics(TopicCollection(list(topics))).items():
         try:

@@ -1,4 +1,4 @@
-"""What a Kafka listener speaks, found out by asking it: TLS or not, SASL or not. No credentials are sent."""
+"""Finds out by a request what a Kafka listener speaks: TLS or not, SASL or not. Sends no credentials."""
 
 import socket
 import ssl
@@ -6,21 +6,21 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_ANSWER_BYTES = 4096
+_ANSWER_BYTES = 4096  # enough for any list of mechanisms; a stranger's length field must not choose how much is read
 _SASL_HANDSHAKE, _VERSION, _CORRELATION = 17, 1, 1
 _HEAD = struct.Struct(">ihi")  # correlation, error code, how many names
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """`mechanisms` of SASL; none where it knows no users."""
+    """`mechanisms` are those of SASL; empty where the listener knows no users."""
 
     tls: bool
     mechanisms: tuple[str, ...]
 
     @property
     def protocol(self) -> str:
-        """As `security.protocol` names it."""
+        """The value of `security.protocol` for it."""
         return ("SASL_" if self.mechanisms else "") + ("SSL" if self.tls else "PLAINTEXT")
 
     def __str__(self) -> str:
@@ -28,8 +28,8 @@ class Listener:
 
 
 def ask(servers: Iterable[str], timeout_s: float) -> tuple[str, Listener] | None:
-    """The first of these host:port that tells, and what it speaks. None where none does: it is away, it is no Kafka, or
-    it wants a client certificate first.
+    """The first of these host:port that answers, and what it speaks. None where none does: it is unreachable, it is no
+    Kafka, or it wants a client certificate first.
     """
     for server in servers:
         for tls in (False, True):
@@ -41,13 +41,13 @@ def ask(servers: Iterable[str], timeout_s: float) -> tuple[str, Listener] | None
 
 
 def spoken(properties: Mapping[str, str]) -> str:
-    """What a client with these properties speaks, as `Listener.protocol` has it."""
+    """The protocol of a client with these properties, in the form of `Listener.protocol`."""
     return properties.get("security.protocol", "plaintext").upper()
 
 
 def _mechanisms(server: str, timeout_s: float, *, tls: bool) -> tuple[str, ...]:
-    """By a SaslHandshake that names no mechanism (Kafka protocol guide): a listener without SASL answers too, with an
-    error and no names. Raises `OSError` or `ValueError` for an answer that is none.
+    """Sends a SaslHandshake that names no mechanism (Kafka protocol guide). A listener without SASL answers too, with
+    an error and no names. Raises `OSError`, or `ValueError` for an answer that is not Kafka's.
     """
     host, _, port = server.rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s) as plain:
@@ -98,7 +98,7 @@ def _framed(request: bytes) -> bytes:
 
 
 def _anybody() -> ssl.SSLContext:
-    """Whoever answers is only asked what it speaks."""
+    """Verifies nothing: the listener is only asked what it speaks, and no secret is sent."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,7 +1,7 @@
-"""The places of consumer groups, asked for and set from outside of them.
+"""The committed offsets of consumer groups, read and set from outside the groups.
 
-Through consumers that never join: the admin client's answer to the same question takes the process down when a
-coordinator has moved (librdkafka issue 5040: a null consumer group in `rd_kafka_handle_OffsetFetch`).
+It uses consumers that never join. The admin client's answer to the same question crashes the process when a coordinator
+has moved (librdkafka issue 5040: a null consumer group in `rd_kafka_handle_OffsetFetch`).
 """
 
 import threading
@@ -15,7 +15,7 @@ from stream.broker.names import Names
 
 
 class OffsetAdmin:
-    """Thread-safe. One idle client for each group that was asked for, until `close`."""
+    """Thread-safe. Keeps one idle client for each group it was asked about, until `close`."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -23,13 +23,13 @@ class OffsetAdmin:
         self._clients: dict[str, Consumer] = {}
 
     def committed(self, group: str, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
-        """With offset and metadata as committed; a negative offset where nothing is. Raises `KafkaException`."""
+        """Offsets and metadata as committed; a negative offset where nothing is. Raises `KafkaException`."""
         return self._client(group).committed(
             [TopicPartition(each.topic, each.partition) for each in partitions], timeout=CALL_TIMEOUT_S
         )
 
     def commit(self, group: str, places: Sequence[TopicPartition]) -> None:
-        """Raises `KafkaException`: `UNKNOWN_MEMBER_ID` where the group has members, who commit for themselves."""
+        """Raises `KafkaException`: `UNKNOWN_MEMBER_ID` where the group has members, which commit for themselves."""
         self._client(group).commit(offsets=list(places), asynchronous=False)
 
     def close(self) -> None:
@@ -47,11 +47,11 @@ class OffsetAdmin:
 
 
 MEMBERS_TIMEOUT_S = 5.0
-"""A client that was made before an outage never answers this question again, so it is given up soon."""
+"""A client from before an outage never answers this question again (ADR 0033), so the wait is short."""
 
 
 def member_counts(admin: AdminClient, groups: Sequence[str], names: Names) -> dict[str, int]:
-    """How many consumers each group has now; none where it was never seen. Raises `KafkaException`, `TimeoutError`."""
+    """The number of consumers in each group; 0 for an unknown one. Raises `KafkaException`, `TimeoutError`."""
     found: dict[str, int] = {}
     asked = {names.of(group): group for group in groups}
     for name, future in admin.describe_consumer_groups(list(asked)).items():

@@ -12,11 +12,11 @@ from stream.errors import BadEvent, StageError, Unavailable
 
 FULL_QUEUE_WAIT_S = 1.0
 POLL_BYTES = 64 * 1024
-"""librdkafka keeps what it has sent until it is polled."""
+"""librdkafka keeps the memory of sent records until it is polled."""
 
 
 class _Flight:
-    """Whatever is sent between two flushes lands together."""
+    """All records sent between two flushes become durable together (ADR 0028)."""
 
     __slots__ = ("landed",)
 
@@ -25,8 +25,9 @@ class _Flight:
 
 
 class KafkaDelivery:
-    """The fate of one record: durable once a `flush` that began after it was sent is over, unless it was refused.
-    `place` is where it then lies (append time in ms, by the broker's clock, and offset) if its producer asks for that.
+    """The state of one sent record. It is durable once a `flush` that began after the send has returned, unless the
+    broker refused it. `place` is its append time in ms (the broker's clock) and offset, if the producer was made with
+    `places`.
     """
 
     __slots__ = ("_error", "flight", "place", "size")
@@ -44,7 +45,7 @@ class KafkaDelivery:
         return self._error
 
     def told(self, error: KafkaError | None, message: Message) -> None:
-        """librdkafka's report, made while somebody sends or flushes."""
+        """librdkafka's delivery report, made while some thread sends or flushes."""
         if error is None:
             self.place = message.timestamp()[1], message.offset() or 0
         else:
@@ -53,10 +54,10 @@ class KafkaDelivery:
 
 class KafkaProducer:
     """Thread-safe. `limits`: topic to the largest record it takes (key, value and headers), as `ensure` declared.
-    Raises `Fatal` once it has failed for good, whatever it is given.
+    Raises `Fatal` from every call once it has failed for good.
 
-    With `places` deliveries know where they lie; it costs a report for every record, with a copy of it, and not just
-    for those that were refused.
+    With `places`, each delivery knows where its record lies. That costs a report and a copy for every record, instead
+    of a report for refused records only.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class KafkaProducer:
         self._closed = threading.Event()
         self._refusals = settings.refusals
         self._lock = threading.Lock()
-        self._flights = [_Flight()]  # the last one is being filled, the others are late
+        self._flights = [_Flight()]  # the last one is being filled; the others wait for a flush that succeeds
         self._unpolled_bytes = 0
         self._producer = made(
             Producer,
@@ -76,7 +77,9 @@ class KafkaProducer:
             **{
                 "enable.idempotence": True,
                 "acks": "all",
+                # Two milliseconds gather small records into one request; a worker sends many at once.
                 "linger.ms": 2,
+                # Above every topic's own limit, so that `limits` decides and the error names the topic.
                 "message.max.bytes": MAX_RECORD_BYTES,
                 "queue.buffering.max.kbytes": 128 * 1024,
                 "delivery.timeout.ms": 120_000,
@@ -103,7 +106,7 @@ class KafkaProducer:
                 self._queue_late(there, key, value, fields, delivery)
         except KafkaException as failure:
             raise as_stage_error(failure.args[0], f"sending to {topic}") from None
-        delivery.flight = self._flights[-1]  # only now: a flush that began before may not have seen it
+        delivery.flight = self._flights[-1]  # only now: a flush that began before may not have seen the record
         self._sizes.seen(topic, size)
         self._unpolled_bytes += size
         if self._unpolled_bytes >= POLL_BYTES:
@@ -112,7 +115,7 @@ class KafkaProducer:
         return delivery
 
     def _poll(self, timeout_s: float) -> None:
-        """librdkafka says once, to whoever serves it next, that a producer has failed for good."""
+        """librdkafka reports only once, to the next caller, that a producer has failed for good."""
         try:
             self._producer.poll(timeout_s)
         except KafkaException as failure:
@@ -126,7 +129,7 @@ class KafkaProducer:
         fields: list[tuple[str, str | bytes | None]],
         delivery: KafkaDelivery,
     ) -> None:
-        """A full queue gets a moment to drain, then the stage pauses."""
+        """A full queue gets a moment to drain. After that the error makes the stage pause."""
         self._poll(FULL_QUEUE_WAIT_S)
         try:
             self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
@@ -134,10 +137,12 @@ class KafkaProducer:
             raise Unavailable("the producer's queue is full: the broker is slow or away", code="broker_slow") from None
 
     def flush(self, timeout_s: float) -> None:
+        # New records go into a new flight: this flush may return before it has seen them.
         with self._lock:
             flights, self._flights = self._flights, [_Flight()]
         if error := self._unflushed(timeout_s):
             with self._lock:
+                # A failed flush proves nothing, so its flights wait for the next one.
                 self._flights = flights + self._flights
             self._refusals.check()
             raise error
@@ -145,7 +150,7 @@ class KafkaProducer:
             flight.landed = True
 
     def _unflushed(self, timeout_s: float) -> StageError | None:
-        """Why not everything is durable."""
+        """The reason why not everything is durable; None if all is."""
         try:
             left = self._producer.flush(timeout_s)
         except KafkaException as failure:
@@ -158,23 +163,24 @@ class KafkaProducer:
         )
 
     def close(self) -> None:
-        """What is not flushed is given up: its sources are unacknowledged and come again."""
+        """Drops records that are not flushed: their sources are unacknowledged and are delivered again."""
         if not self._closed.is_set():
             self._closed.set()
-            with suppress(KafkaException):  # it has failed for good, and may still have to say so
+            with suppress(KafkaException):  # a failed producer raises its one report here if nobody polled since
                 self._producer.purge()
                 self._producer.flush(0)
             self._producer.close()
 
 
 class RecordSizes:
-    """Mean size of the records this process sent to or read from each topic lately. Thread-safe."""
+    """Mean size of the records that this process sent to or read from each topic lately. Thread-safe."""
 
     def __init__(self) -> None:
         self._means: dict[str, float] = {}
 
     def seen(self, topic: str, size: int) -> None:
         mean = self._means.get(topic)
+        # A moving average over about 64 records.
         self._means[topic] = size if mean is None else mean + (size - mean) / 64
 
     def mean(self, topic: str) -> float | None:

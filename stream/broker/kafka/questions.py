@@ -1,4 +1,4 @@
-"""Questions to a cluster through an admin client that outlives outages."""
+"""Queries to a cluster through an admin client that is replaced after an outage."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +21,8 @@ END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 class AdminQueries:
     """Thread-safe. Raises `Unavailable` while the cluster cannot be reached, `Fatal` where it refuses.
 
-    A client that was made before an outage answers most questions after it, but never again who is in a group
-    (confluent-kafka 2.16.1): one that does not answer is replaced.
+    A client from before an outage answers most queries after it, but never again the one about the members of a group
+    (confluent-kafka 2.16.1). So a client that does not answer is replaced.
     """
 
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
@@ -32,26 +32,26 @@ class AdminQueries:
         self._client: AdminClient | None = None
         self._met = False
         self.topic_ids: dict[str, str] = {}
-        """As they were found out last, by the name on the cluster."""
+        """The latest known ids, by the name on the cluster."""
 
     def client(self) -> AdminClient:
-        """To be held by the caller while its futures run."""
+        """The caller must hold it while its futures run: they end with the client."""
         with self._lock:
             if self._client is None:
                 self._client = admin(self._settings)
             return self._client
 
     def close(self) -> None:
-        """Idempotent. An admin client has no close: it ends when nobody holds it."""
+        """Idempotent. An admin client has no close: it ends when no reference is left."""
         with self._lock:
             self._client = None
 
     def nodes(self) -> ClusterMetadata:
-        """The cluster as its nodes know it."""
+        """The cluster's metadata, with its nodes and topics."""
         return self.patiently("asking for nodes and topics", lambda client: client.list_topics(timeout=CALL_TIMEOUT_S))
 
     def described(self, topics: Iterable[str]) -> dict[str, TopicDescription]:
-        """By the name on the cluster, which topics are asked for by. Raises `Fatal` where one does not exist."""
+        """By the name on the cluster, which `topics` are too. Raises `Fatal` where one does not exist."""
         names = set(topics)
         found = self.patiently("asking for topics", lambda client: described(client, names))
         if missing := sorted(names - found.keys()):
@@ -68,7 +68,9 @@ class AdminQueries:
         spec: OffsetSpec,
         isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
     ) -> dict[TopicPartition, int]:
-        """The committed end is that of what a stage can read: behind it lies an open transaction."""
+        """Offsets by partition. With the default isolation, the end is that of what a stage can read: records of an
+        open transaction lie behind it.
+        """
 
         def ask(client: AdminClient) -> dict[TopicPartition, int]:
             futures = client.list_offsets(dict.fromkeys(partitions, spec), isolation_level=isolation)
@@ -86,7 +88,9 @@ class AdminQueries:
         return {name: entry.value for name, entry in self.patiently("reading settings", ask).items()}
 
     def patiently(self, doing: str, ask: Callable[[AdminClient], T], *, passing: AbstractSet[int] = SETTLING) -> T:
-        """`ask` again while the cluster is only settling (a topic just made, a leader just moved)."""
+        """`ask` until it succeeds while the cluster is only settling (a topic just created, a leader just moved).
+        Raises `Unavailable` after `PATIENCE_S`, and `Fatal` where the cluster refuses.
+        """
         if not self._met:
             self._settings.met(self.client(), self._clock)
             self._met = True
@@ -95,12 +99,13 @@ class AdminQueries:
             client = self.client()
             try:
                 return ask(client)
-            except TimeoutError:  # of a future: a cluster that has just started makes its own topics first
+            except TimeoutError:  # a cluster that has just started creates its internal topics first
                 self._give_up(client)
                 if self._clock.monotonic_s() > deadline_s:
                     raise Unavailable(f"{doing}: no answer in {PATIENCE_S:g} s", code="broker_unavailable") from None
             except KafkaException as failure:
                 error = failure.args[0]
+                # A refusal reaches `error_cb` only inside a poll.
                 client.poll(0)
                 self._settings.refusals.check()
                 if error.code() not in passing or self._clock.monotonic_s() > deadline_s:
@@ -108,7 +113,7 @@ class AdminQueries:
             self._clock.sleep(0.05)
 
     def _give_up(self, client: AdminClient) -> None:
-        """The next question is asked through another one, unless somebody else was faster."""
+        """The next query uses another client, unless another thread has replaced this one already."""
         with self._lock:
             if self._client is client:
                 self._client = None

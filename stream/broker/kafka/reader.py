@@ -1,5 +1,5 @@
-"""What a member of a group reads with: a client outside the group, so that a reader who takes his time holds up no
-rebalance, and nothing that was fetched is ever thrown away to make the group's own client wait.
+"""The client with which a member of a group reads. It is outside the group: so a slow reader delays no rebalance, and
+no fetched record is thrown away to make the group's own client wait (ADR 0016).
 """
 
 from collections import deque
@@ -13,17 +13,17 @@ from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, outsider
 
 
 class Reader:
-    """Reads the partitions between `begin` and `end`, which any thread may call: they take effect in the next `read`,
-    so that a message is always one of the assignment it is said to be of: `epochs` has the one under which the last
-    `read` read each partition. `read` and `close` from one thread only.
+    """Reads the partitions between `begin` and `end`. Any thread may call these two; they take effect in the next
+    `read`, so that each message belongs to the assignment it is attributed to. `epochs` has the assignment under which
+    the last `read` read each partition. `read` and `close` from one thread only.
     """
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._settings = settings
         self._client = outsider(settings, group, **FETCHING)
         self._changes: deque[Callable[[], None]] = deque()
-        self._starts: dict[Key, int] = {}  # where each was assigned last
-        self._aside: dict[Key, int] = {}  # where to go on once what is new has come
+        self._starts: dict[Key, int] = {}  # where each partition was assigned last
+        self._aside: dict[Key, int] = {}  # where to resume once records of new partitions have come
         self.epochs: dict[Key, int] = {}
 
     def begin(self, starts: Mapping[Key, tuple[int, int]]) -> None:
@@ -31,16 +31,16 @@ class Reader:
         self._changes.append(partial(self._begin, dict(starts)))
 
     def end(self, keys: Iterable[Key]) -> None:
-        """Partitions that are not read do not matter."""
+        """Partitions that are not read are ignored."""
         self._changes.append(partial(self._end, list(keys)))
 
     def read(self, max_messages: int, timeout_s: float) -> list[Message]:
-        """What has come, errors too; waits only for the first one."""
+        """All messages that have arrived, errors too. Waits only for the first one."""
         while self._changes:
             self._changes.popleft()()
         messages = self._client.consume(max_messages, 0.0)
         if not messages and timeout_s and (messages := self._client.consume(1, timeout_s)):
-            # One call would wait for all that it may take.
+            # One call with the whole timeout would wait until it has `max_messages`.
             messages += self._client.consume(max_messages - 1, 0.0) if max_messages > 1 else []
         if self._aside and (messages or timeout_s):
             self._assign(self._aside)
@@ -51,7 +51,7 @@ class Reader:
         self._client.close()
 
     def _begin(self, starts: Mapping[Key, tuple[int, int]]) -> None:
-        """What is new is read first: otherwise it would wait behind all that was fetched of the others."""
+        """New partitions are read first: otherwise they would wait behind everything fetched of the others."""
         self._end(starts)
         held = self._positions()
         self._unassign(held)
@@ -64,8 +64,8 @@ class Reader:
         self._unassign([key for key in held if self._aside.pop(key, None) is None])
 
     def _positions(self) -> dict[Key, int]:
-        """The next offset to read of each partition that is assigned to the client. It knows none of what it has not
-        read since.
+        """The next offset to read of each partition that is assigned to the client. The client knows no position before
+        the first record, so the start is used there.
         """
         asked = [self._settings.place(*key) for key in self.epochs.keys() - self._aside.keys()]
         keys = {self._settings.key(each): each.offset for each in self._client.position(asked)}
@@ -81,9 +81,10 @@ class Reader:
 
 
 FETCHING = {
+    # An error instead of a silent jump, as in the group's own client.
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
-    "fetch.message.max.bytes": 1024 * 1024,  # of a partition at once; a larger record comes alone
+    "fetch.message.max.bytes": 1024 * 1024,  # of a partition per fetch; a larger record comes alone
     "fetch.max.bytes": MAX_RECORD_BYTES,
     "queued.max.messages.kbytes": 16 * 1024,
     "queued.min.messages": 1000,

@@ -1,4 +1,4 @@
-"""A compacted topic as the table it is: the latest value of each key, read once from end to end, in no group."""
+"""A compacted topic as a table: the latest value of each key, read once from start to end, outside any group."""
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
@@ -18,7 +18,7 @@ _SILENCE_S = 30.0
 
 
 def latest_values(settings: KafkaSettings, topic: str, clock: Clock) -> dict[bytes, bytes]:
-    """Empty where there is no such topic. Raises `Unavailable` when the cluster does not answer."""
+    """Empty where the topic does not exist. Raises `Unavailable` when the cluster does not answer."""
     deadline_s = clock.monotonic_s() + PATIENCE_S
     reader = outsider(settings, "rushes-snapshot")
     try:
@@ -52,13 +52,14 @@ def _read(reader: Consumer, topic: str, clock: Clock) -> dict[bytes, bytes]:
                 raise KafkaException(error)
             heard_s = clock.monotonic_s()
             key, value = as_bytes(message.key()), message.value()
-            if value is None:
+            if value is None:  # a tombstone
                 found.pop(key, None)
             else:
                 found[key] = as_bytes(value)
+        # The position counts, not the last record: compaction leaves holes before the end.
         for place in reader.position([TopicPartition(topic, partition) for partition in ends]):
             if place.offset >= ends[place.partition]:
                 del ends[place.partition]
         if clock.monotonic_s() - heard_s > _SILENCE_S:
-            raise Unavailable(f"reading {topic}: nothing came for {_SILENCE_S:.0f} s", code="broker_unavailable")
+            raise Unavailable(f"reading {topic}: no records arrived for {_SILENCE_S:.0f} s", code="broker_unavailable")
     return found

@@ -1,4 +1,4 @@
-"""Reading a topic beside its groups: for those who follow, never for work."""
+"""Reads a topic outside its groups: for those who follow it, never for work."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ _log = logging.getLogger(__name__)
 
 
 class KafkaTail:
-    """Records from `starts` on; nothing is committed. Used from one thread. A `quiet` one says nothing of errors, for
-    news that may be missed.
+    """Records from `starts` on; nothing is committed. Used from one thread. With `quiet` it raises no errors of the
+    broker, for records that may be missed.
 
-    `now` tells what the topic is at present: partitions that were added, and a topic that was made again, are read from
-    their beginning. Records that retention deletes before they are read are passed over.
+    `now` returns the topic's latest description. Added partitions, and a topic that was created again, are read from
+    their beginning. Records that retention deletes before they are read are skipped.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class KafkaTail:
 
     @property
     def behind(self) -> int:
-        """How much of what was there when the reading began has not been read."""
+        """How many of the records that existed when reading began have not been read yet."""
         return sum(max(0, end - self._next[partition]) for partition, end in self._ends.items())
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
-        """Up to `max_records`, as soon as there is one. Raises `Fatal` or `Unavailable` for what will not pass, unless
-        it is quiet.
+        """Up to `max_records`, as soon as there is one. Raises `Fatal` or `Unavailable` for errors that do not pass,
+        unless it is quiet.
         """
         self._keep_up()
         messages = self._consumer.consume(1, timeout_s)
@@ -70,7 +70,7 @@ class KafkaTail:
                 self._next[partition] = record.offset + 1
                 records.append(record)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
-                # Behind the last record may lie what is never delivered: marks of transactions, holes of compaction.
+                # Offsets behind the last record may never be delivered: transaction markers, holes of compaction.
                 self._next[partition] = max(self._next.get(partition, 0), message.offset() or 0)
             elif not self._quiet:
                 self._complain(message, error)
@@ -93,7 +93,7 @@ class KafkaTail:
         self._consumer.incremental_assign([TopicPartition(self._name, each, at) for each, at in offsets.items()])
 
     def _complain(self, message: Message, error: KafkaError) -> None:
-        """A partition that was just added, and a topic that was just made again, are not known everywhere at once."""
+        """Nodes learn of an added partition or a recreated topic at different times, so these errors pass."""
         if error.code() not in _PASSING and (error.fatal() or not error.retriable()):
             raise as_stage_error(error, f"following {message.topic()}")
 

@@ -9,7 +9,7 @@ _OVERHEAD_BYTES = 64 * 1024
 _COMMON: Mapping[str, str] = {
     "cleanup.policy": "delete",
     "retention.bytes": "-1",
-    # (append time, offset) orders asset versions, and a producer's clock must not.
+    # (append time, offset) orders asset versions, and a producer's clock must not decide that order.
     "message.timestamp.type": "LogAppendTime",
 }
 
@@ -19,6 +19,6 @@ def topic_config(spec: TopicSpec) -> dict[str, str]:
     return {
         **_COMMON,
         "max.message.bytes": str(spec.max_message_bytes + _OVERHEAD_BYTES),
-        # Age must never eat unprocessed work; `trim` deletes what every declared group has acknowledged.
+        # Age must never delete unprocessed work; `trim` deletes what every declared group has acknowledged (ADR 0017).
         "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
     }

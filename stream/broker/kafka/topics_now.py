@@ -1,4 +1,4 @@
-"""What topics are at present: partitions are added to them, and they are deleted and made again, while we run."""
+"""The latest descriptions of topics. Partitions are added and topics are created again while a process runs."""
 
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -13,9 +13,9 @@ REFRESH_S = 3.0
 
 
 class TopicsNow:
-    """Asked every `REFRESH_S` by a thread, as nobody who works should wait for the answer. Thread-safe.
+    """A thread asks every `REFRESH_S`, so that no worker waits for the answer (ADR 0033). Thread-safe.
 
-    What is not answered, or not there, stays as it was known last.
+    A topic without an answer, or that does not exist, keeps its last known description.
     """
 
     def __init__(self, ask: Callable[[Collection[str]], Mapping[str, TopicDescription]]) -> None:
@@ -26,7 +26,7 @@ class TopicsNow:
         self._thread: threading.Thread | None = None
 
     def watch(self, name: str, there: TopicDescription | None = None) -> None:
-        """From now on; `there` is what was just found out about it."""
+        """Watch `name` from now on. `there` is its description, if it was just found out."""
         with self._lock:
             self._known[name] = there or self._known.get(name)
             if self._thread is None and not self._closed.is_set():
@@ -34,7 +34,7 @@ class TopicsNow:
                 self._thread.start()
 
     def get(self, name: str) -> TopicDescription | None:
-        """None for what is not watched, and before the first answer."""
+        """None for a topic that is not watched, and before the first answer."""
         return self._known.get(name)
 
     def refresh(self) -> None:
@@ -44,7 +44,7 @@ class TopicsNow:
             self._known.update(found)
 
     def close(self) -> None:
-        """Idempotent. Waits for a question that is under way."""
+        """Idempotent. Waits for a query in progress."""
         self._closed.set()
         with self._lock:
             thread, self._thread = self._thread, None
@@ -53,5 +53,5 @@ class TopicsNow:
 
     def _run(self) -> None:
         while not self._closed.wait(REFRESH_S):
-            with suppress(KafkaException, StageError, TimeoutError):  # who works with the cluster tells
+            with suppress(KafkaException, StageError, TimeoutError):  # whoever works with the cluster reports it
                 self.refresh()

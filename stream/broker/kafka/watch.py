@@ -1,4 +1,4 @@
-"""Looking at a cluster from beside: where groups stand, who is in them, and the small topics read in no group."""
+"""Observes a cluster from outside its groups: their offsets and members, and the small topics, read in no group."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,17 +20,17 @@ from stream.errors import Unavailable
 
 READ_RECORDS = 1000
 OBSERVE_TIMEOUT_S = 5.0
-"""Of the first question of a look: one that is not answered soon is asked again, by new clients."""
+"""For the first query of an observation. A client without an answer is given up soon, and new clients ask again."""
 _FIRST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 T = TypeVar("T")
 
 
 class KafkaWatch:
-    """Used from one thread. Reads `topics` whole: `progress` from where the group `freshness` says, the others from the
-    commit of their one reader in `groups` (stage to its topics). Raises `Unavailable` while the cluster or a topic is
-    missing, `Fatal` where it refuses; whatever is raised, the next call begins with new clients, as old ones may never
-    answer again.
+    """Used from one thread. Reads `topics` whole: `progress` from the commit of the group `freshness`, the others from
+    the commit of their one reader in `groups` (stage to its topics). Raises `Unavailable` while the cluster or a topic
+    is missing, `Fatal` where it refuses. After any error the next call begins with new clients, as old ones may never
+    answer again (ADR 0033).
     """
 
     def __init__(self, settings: KafkaSettings, clock: Clock, groups: Mapping[str, Sequence[str]]) -> None:
@@ -42,13 +42,13 @@ class KafkaWatch:
         self._topics: Mapping[str, TopicDescription] = {}
 
     def observe(self, others: Sequence[str]) -> ClusterView:
-        """Commits first, then ends: what is acknowledged here has its reports before the ends. `others` are topics
-        whose ends are wanted too.
+        """Commits first, then ends: so the reports of everything acknowledged here lie before the ends. `others` are
+        topics whose ends are wanted too.
         """
-        return self._asked("looking at the cluster", lambda clients: self._observe(clients, others))
+        return self._asked("observing the cluster", lambda clients: self._observe(clients, others))
 
     def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]:
-        """What has come to these partitions since the last call, up to their ends."""
+        """The records of these partitions since the last call, up to their ends."""
         clients = self._asked("asking where to begin", lambda clients: self._begun(clients, ends))
         try:
             yield from self._read(clients, ends)
@@ -57,12 +57,12 @@ class KafkaWatch:
             raise
 
     def restart(self) -> None:
-        """Forget what was read: the next `read` begins anew."""
+        """Forget what was read: the next `read` begins again."""
         self._at = {}
         self.close()
 
     def remember(self, topic: str, places: Mapping[int, int]) -> None:
-        """Commit where a later reader of `topic` shall begin. Nobody waits for it: if it is lost, more is read."""
+        """Commit where a later reader of `topic` begins. Nobody waits for it: if it is lost, more is read."""
         note = CommitMetadata(topic=self._topics[topic].topic_id).to_text()
         name = self._settings.names.of(topic)
         offsets = [TopicPartition(name, partition, offset, metadata=note) for partition, offset in places.items()]
@@ -76,7 +76,8 @@ class KafkaWatch:
             clients.close()
 
     def _asked(self, doing: str, ask: "Callable[[_Clients], T]") -> T:
-        """Every failure of the cluster in our words; a call that takes too long is one."""
+        """Every failure of the cluster as an error of ours; a call that takes too long is one."""
+        # All clients are replaced after any failure: which of them still answers cannot be known.
         try:
             if self._clients is None:
                 self._clients = _Clients(self._settings)
@@ -99,6 +100,7 @@ class KafkaWatch:
         }
         everything = [each for found in partitions.values() for each in found]
         ends = clients.at(everything, _END)
+        # Records between the two ends belong to open transactions. Nobody can read them yet, so they are counted apart.
         highs = clients.at(everything, _END, IsolationLevel.READ_UNCOMMITTED)
         lows = clients.at(everything, _FIRST)
         places = [self._place(group, each, lows, ends, highs) for group, found in commits.items() for each in found]
@@ -136,7 +138,7 @@ class KafkaWatch:
         return [self._settings.place(topic, number) for number in self._topics[topic].partitions]
 
     def _begun(self, clients: "_Clients", ends: Mapping[Key, int]) -> "_Clients":
-        """Assigns what is new, at where its reading stands; partitions may be added at any time."""
+        """Assigns the new partitions at their next offset; partitions may be added at any time."""
         if fresh := [key for key in ends if key not in self._at]:
             self._at |= self._starts(clients, fresh)
         if new := [key for key in ends if key not in clients.assigned]:
@@ -145,7 +147,7 @@ class KafkaWatch:
         return clients
 
     def _starts(self, clients: "_Clients", keys: Sequence[Key]) -> dict[Key, int]:
-        """Where each topic's reader stands; at the first kept record where it has not committed."""
+        """The commit of each topic's reader; the first kept record where it has not committed."""
         partitions = [self._settings.place(*key) for key in keys]
         lows, ends = clients.at(partitions, _FIRST), clients.at(partitions, _END)
         starts = dict(lows)
@@ -159,8 +161,8 @@ class KafkaWatch:
         return starts
 
     def _read(self, clients: "_Clients", ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]:
-        """The end is told by the client and not by the last record: behind it may lie what is never delivered, such as
-        marks of transactions and what compaction left out.
+        """The client's end-of-partition event shows the end, not the last record: offsets that are never delivered may
+        lie behind it, such as transaction markers and holes of compaction.
         """
         heard_s = self._clock.monotonic_s()
         while any(self._at[key] < end for key, end in ends.items()):
@@ -178,12 +180,12 @@ class KafkaWatch:
             if records:
                 yield records
             elif self._clock.monotonic_s() - heard_s > CALL_TIMEOUT_S:
-                raise Unavailable("the broker has records that it does not send", code="broker_unavailable")
+                raise Unavailable("the broker does not send records that it has", code="broker_unavailable")
 
 
 class _Clients:
-    """Made together, and given up together: after an outage nobody can tell which of them still answers. They know
-    nothing of what brokers refused to others before them.
+    """Clients that are created and given up together: after an outage nobody can tell which of them still answers. They
+    do not share the refusals of earlier clients.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -199,7 +201,7 @@ class _Clients:
         spec: OffsetSpec,
         isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
     ) -> dict[Key, int]:
-        """Offsets by partition. The committed end is that of what can be read: an open transaction lies behind it."""
+        """Offsets by partition. The end is that of readable records: records of an open transaction lie behind it."""
         plain = [TopicPartition(each.topic, each.partition) for each in partitions]
         if not plain:
             return {}
@@ -207,6 +209,6 @@ class _Clients:
         return {self.settings.key(each): future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
 
     def close(self) -> None:
-        vars(self).pop("admin", None)  # it has no close: it ends when nobody holds it
+        vars(self).pop("admin", None)  # it has no close: it ends when no reference is left
         self.offsets.close()
         self.consumer.close()
