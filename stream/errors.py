@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 class StageError(Exception):
-    """An error with a stable machine `code` and a message a person can act on, free of media content. It is UTF-8 as
-    events and tables are: names of files may hold other bytes, shown as `?`.
-
-    `segments` names the cells of the asset the error is about; empty means every cell of the record.
+    """An error with a stable machine `code` and a message that a person can act on, free of media content. The message
+    is valid UTF-8, like events and tables: other bytes, as in names of files, are shown as `?`. `segments` names the
+    cells of the asset that the error is about; empty means every cell of the record. `segments` names the cells of the
+    asset the error is about; empty means every cell of the record.
     """
 
     def __init__(self, message: str, *, code: str, segments: Iterable[int] = ()) -> None:
@@ -20,6 +20,7 @@ class StageError(Exception):
         self.segments: tuple[int, ...] = tuple(segments)
 
     def __reduce__(self) -> tuple[object, ...]:
+        # Pickle and copy would call the class with the message alone, without its `code`.
         return _rebuild, (type(self), self.message, self.code, self.segments)
 
 
@@ -32,7 +33,7 @@ class BadEvent(StageError):
 
 
 class BadRequest(StageError):
-    """What somebody asked cannot be answered as it stands; who asks can change it. No record is concerned."""
+    """A request cannot be answered as it stands; the person who asks can change it. No record is involved."""
 
 
 class BadMedia(StageError):
@@ -40,7 +41,7 @@ class BadMedia(StageError):
 
 
 class Superseded(StageError):
-    """The source changed between plan and decode: its segments are void, nothing is mixed."""
+    """The source changed between plan and decode: its segments do not count, so that two contents never mix."""
 
 
 class Retryable(StageError):
@@ -48,22 +49,22 @@ class Retryable(StageError):
 
 
 class Unavailable(StageError):
-    """A dependency is away: the stage pauses with backoff without limit and uses up no attempt."""
+    """A dependency is unavailable: the stage pauses with backoff, without limit and without using up an attempt."""
 
 
 class Fatal(StageError):
-    """This process cannot go on (device, disk): exit without acknowledging."""
+    """This process cannot continue (device, disk): it exits without acknowledging."""
 
 
 def printable(text: str) -> str:
-    """For a terminal, a log or a page: control characters, terminal escapes, marks that turn the direction of writing
+    """For a terminal, a log or a page. Control characters, terminal escapes, marks that change the direction of writing
     (bidi) or have no width, and lone surrogates are shown as `?`.
     """
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def unexpected(error: Exception) -> StageError:
-    """An exception as an error that may be shown: its type and where it was raised, never its text."""
+    """An exception as an error that is safe to show: its type and where it was raised, never its text."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {'/'.join(Path(frames[-1].filename).parts[-2:])}:{frames[-1].lineno}" if frames else ""
     return StageError(f"unexpected {type(error).__name__}{where}", code="unexpected_error")

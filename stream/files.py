@@ -1,4 +1,4 @@
-"""Files of this machine: state that is replaced whole or not at all, small files that people name, what systems say."""
+"""Files of this machine: state that is replaced as a whole or not at all, and small files that people name."""
 
 import errno
 import os
@@ -11,14 +11,15 @@ MAX_SMALL_BYTES = 1 << 20
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Put `text` in the place of what `path` held, durably: after a crash or on a full disk the old file is still
-    whole. Raises `OSError`, and leaves nothing behind then.
+    """Durably replace the content of `path` with `text`. After a crash or on a full disk the old file is still whole.
+    Raises `OSError`; leaves no temporary file behind then.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with fresh.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            # Before the rename: otherwise a crash could leave the new name with no content.
             os.fsync(file.fileno())
         fresh.replace(path)
     except BaseException:
@@ -29,10 +30,11 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def read_small(path: Path, *, most_bytes: int = MAX_SMALL_BYTES) -> bytes:
-    """The bytes of a file or a pipe. A pipe that nobody writes to has none, as waiting for it may never end.
+    """The bytes of a file or a pipe. A pipe without a writer gives none, as waiting for one may never end.
 
-    Raises `OSError`: also for what is longer than `most_bytes` (EFBIG), and for devices (ENXIO), which may not end.
+    Raises `OSError`: also for more than `most_bytes` (EFBIG), and for devices (ENXIO), which may not end.
     """
+    # `O_NONBLOCK`: opening a pipe without a writer would block. Reading from one with a writer may block again.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         kind = os.fstat(descriptor).st_mode
@@ -48,7 +50,7 @@ def read_small(path: Path, *, most_bytes: int = MAX_SMALL_BYTES) -> bytes:
 
 
 def expanded(path: str) -> Path:
-    """With `~` and `~user` as a home, where there is such a user; else the name is taken as it stands."""
+    """The path with `~` and `~user` replaced by a home, where that user exists; else the path as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -56,7 +58,7 @@ def expanded(path: str) -> Path:
 
 
 def _sync_directory(directory: Path) -> None:
-    """So that the new name outlives a crash, where the file system can promise that."""
+    """Makes the new name survive a crash, where the file system can promise that."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,4 +1,4 @@
-"""Which records are acknowledged, and what may therefore be committed. Pure: no broker, no clock, no locks."""
+"""Which records are acknowledged, and so which offset may be committed. Pure: no broker, no clock, no locks."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -13,22 +13,23 @@ class PartitionAcks:
     """Acknowledgements of one partition under one assignment.
 
     Offsets are delivered in rising order, with gaps where the log has them (compaction, transaction markers), and
-    acknowledged in any order. `position` is what to commit: everything below it that was delivered is acknowledged.
-    `acked`: offsets from `start` on that an earlier owner acknowledged. `stepped`: something was acknowledged since.
+    acknowledged in any order. `position` is the offset to commit: every delivered record below it is acknowledged.
+    `acked`: offsets from `start` on that an earlier owner acknowledged. `stepped`: a record was acknowledged since
+    then.
     """
 
     __slots__ = ("_acked", "_next", "_order", "_unacked", "stepped")
 
     def __init__(self, start: int = 0, acked: Iterable[int] = ()) -> None:
         self._next = start
-        self._order: deque[int] = deque()  # from the lowest unacknowledged on
+        self._order: deque[int] = deque()  # from the lowest unacknowledged offset on
         self._unacked: set[int] = set()
         self._acked = set(acked)
         self.stepped = False
         self._pass_over()
 
     def delivered(self, offset: int) -> None:
-        """The offset is in somebody's hands. Raises `ValueError` if it is not above all delivered before."""
+        """The offset was handed out. Raises `ValueError` if it is not above all offsets delivered before."""
         if offset < self._next:
             raise ValueError(f"offset {offset} delivered after {self._next - 1}")
         self._order.append(offset)
@@ -39,6 +40,7 @@ class PartitionAcks:
         """`delivered`, unless it was delivered before or an earlier owner acknowledged it: then False."""
         if offset < self._next:
             return False
+        # `delivered` again, written out: this runs for every record.
         self._order.append(offset)
         self._unacked.add(offset)
         self._next = offset + 1
@@ -49,7 +51,7 @@ class PartitionAcks:
         return False
 
     def ack(self, offset: int) -> bool:
-        """False for a duplicate and for what was never delivered here."""
+        """False for a duplicate and for an offset that was never delivered here."""
         if offset not in self._unacked:
             return False
         self.stepped = True
@@ -65,14 +67,14 @@ class PartitionAcks:
             self._pass_over()
 
     def _pass_over(self) -> None:
-        """What an earlier owner acknowledged need not come again."""
+        """Skip the offsets that an earlier owner acknowledged: they are not delivered again."""
         while not self._order and self._next in self._acked:
             self._acked.remove(self._next)
             self._next += 1
 
     def deleted_below(self, low: int) -> int:
-        """What lies below `low` and was not delivered will never be: it counts as acknowledged. How many records of
-        it nobody had acknowledged.
+        """Offsets below `low` that were not delivered never will be: they count as acknowledged. Returns how many of
+        them nobody had acknowledged.
         """
         gone = max(0, low - self._next) - sum(self._next <= offset < low for offset in self._acked)
         self._acked = {offset for offset in self._acked if offset >= low}
@@ -81,7 +83,7 @@ class PartitionAcks:
         return gone
 
     def settled(self, offset: int) -> bool:
-        """Whether it is acknowledged, here or by an earlier owner."""
+        """Whether the offset is acknowledged, here or by an earlier owner."""
         return offset in self._acked or (offset < self._next and offset not in self._unacked)
 
     @property
@@ -90,16 +92,16 @@ class PartitionAcks:
 
     @property
     def spread(self) -> int:
-        """How far what was delivered reaches beyond the position."""
+        """The distance from the position to the end of the delivered offsets."""
         return self._next - self._order[0] if self._order else 0
 
     @property
     def oldest(self) -> int | None:
-        """The lowest offset delivered and not acknowledged."""
+        """The lowest offset that is delivered and not acknowledged."""
         return self._order[0] if self._order else None
 
     def unacked(self) -> list[int]:
-        """Delivered and not acknowledged, rising."""
+        """The offsets that are delivered and not acknowledged, rising."""
         return sorted(self._unacked)
 
     def bitmap(self) -> bytes:
@@ -113,22 +115,22 @@ class PartitionAcks:
 
 
 class AckTracker:
-    """Acknowledgements over the partitions a consumer holds. Acks of another epoch or partition are ignored."""
+    """Acknowledgements of the partitions that a consumer holds. Those of another epoch or partition are ignored."""
 
     def __init__(self) -> None:
         self._partitions: dict[TopicPartition, tuple[int, PartitionAcks]] = {}
 
     def assign(self, partition: TopicPartition, *, epoch: int, start: int, acked: Iterable[int] = ()) -> None:
-        """Begin afresh at `start`; whatever was known of the partition is dropped."""
+        """Begin again at `start`; all earlier knowledge of the partition is dropped."""
         self._partitions[partition] = (epoch, PartitionAcks(start, acked))
 
     def partition(self, partition: TopicPartition) -> PartitionAcks | None:
-        """What is known of a partition; None if it is not held."""
+        """The state of a partition; None if it is not held."""
         held = self._partitions.get(partition)
         return None if held is None else held[1]
 
     def revoke(self, partition: TopicPartition) -> int | None:
-        """Drop the partition's state and return the position to commit, once; None if it is not held."""
+        """Drop the partition's state. Returns the position to commit, once; None if it is not held."""
         held = self._partitions.pop(partition, None)
         return None if held is None else held[1].position
 
@@ -141,7 +143,7 @@ class AckTracker:
         self._partitions[record.topic, record.partition][1].delivered(record.offset)
 
     def arrived(self, record: Record) -> bool:
-        """Whether the record is news under its assignment, which still holds."""
+        """Whether the record is new and the assignment under which it was received still holds."""
         held = self._partitions.get((record.topic, record.partition))
         return held is not None and held[0] == record.epoch and held[1].arrived(record.offset)
 
@@ -150,9 +152,9 @@ class AckTracker:
         return held is not None and held[0] == record.epoch and held[1].ack(record.offset)
 
     def spread(self) -> int:
-        """The widest of all partitions."""
+        """The largest spread of all partitions."""
         return max((acks.spread for _, acks in self._partitions.values()), default=0)
 
     def positions(self) -> dict[TopicPartition, int]:
-        """What to commit for each partition held."""
+        """The offset to commit for each held partition."""
         return {partition: acks.position for partition, (_, acks) in self._partitions.items()}

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 IN_HAND = 128
-"""More records of a partition than this no worker holds that takes them in order (see `stream.worker.buffer`)."""
+"""The most records of a partition that a worker holds if it takes them in order (see `stream.worker.buffer`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record of a topic partition.
 
-    `append_time_ms` is the broker's; `epoch` is the assignment under which this consumer received it, so that
-    an acknowledgement that outlives the assignment can be recognised and ignored. `deaths` is None unless workers died
-    with it: then it must be tried alone, and `deaths` is how many died having it alone in their hands. `unreadable`: a
-    header's name is no UTF-8, so none of them is known, and the record is no event.
+    `append_time_ms` is the broker's. `epoch` is the assignment under which this consumer received it, so that a late
+    acknowledgement can be recognised and ignored. `deaths` is None unless workers died with the record: then it must be
+    tried alone, and `deaths` is how many died while they tried it alone. `unreadable`: the name of a header is no
+    UTF-8, so no header is known and the record is no event.
     """
 
     topic: str
@@ -31,7 +31,7 @@ class Record:
 
 
 def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:
-    """What counts against `max_message_bytes` and the backlog."""
+    """The size that counts against `max_message_bytes` and in the backlog."""
     return len(key) + len(value) + sum(map(len, headers)) + sum(map(len, headers.values()))
 
 
@@ -39,8 +39,8 @@ def record_size(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> int:
 class TopicSpec:
     """What a broker must know of a topic to create or check it. `max_message_bytes` bounds key, value and headers.
 
-    `retention_ms` None keeps records until every declared group has acknowledged them and `Broker.trim` frees them; a
-    number keeps each that long, read or not.
+    With `retention_ms` None, records are kept until every declared group has acknowledged them and `Broker.trim`
+    deletes them. A number keeps each record that long, read or not.
     """
 
     name: str
@@ -51,7 +51,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What a group has not acknowledged of a topic: unread and in flight.
+    """The records of a topic that a group has not acknowledged: unread and in flight.
 
     `oldest_append_time_ms` is None when nothing is left.
     """
@@ -62,13 +62,13 @@ class Backlog:
 
 
 class Delivery(Protocol):
-    """The fate of one sent record of `size` bytes (see `record_size`), known after `Producer.flush`."""
+    """The result of sending one record of `size` bytes (see `record_size`), known after `Producer.flush`."""
 
     @property
     def size(self) -> int: ...
     def done(self) -> bool: ...
     def error(self) -> str | None:
-        """None when durable; a reason otherwise. Only meaningful once `done()`."""
+        """None when durable, else the reason. Valid only once `done()` is true."""
 
 
 class Consumer(Protocol):
@@ -82,21 +82,21 @@ class Consumer(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """Why no record can come now (`unavailable: …`), although nothing failed. From any thread."""
+        """The reason why no record can come now (`unavailable: …`) although no call failed. From any thread."""
 
     def ack(self, records: Iterable[Record]) -> None:
-        """The records' effects are durable. Any order; duplicates and stale epochs are ignored."""
+        """The effects of the records are durable. Any order; duplicates and stale epochs are ignored."""
 
     def owns(self, record: Record) -> bool:
-        """Whether the assignment that delivered the record still holds; if not, another member gets it again."""
+        """Whether the assignment that delivered the record still holds. If not, another member receives it again."""
 
     def try_alone(self, record: Record) -> None:
-        """Leave word that nothing but this record is in hand, should the process die now; waits until that is durable.
-        Raises `Unavailable`.
+        """Record durably that this process now holds nothing but this record, in case it dies. Waits until that is
+        stored. Raises `Unavailable`.
         """
 
     def put_off(self, record: Record) -> None:
-        """What `try_alone` left word of is over, without a result: nothing is being tried."""
+        """The attempt announced by `try_alone` is over without a result: no record is being tried."""
 
     def pause(self) -> None:
         """`poll` returns nothing until `resume`, also across a rebalance."""
@@ -108,64 +108,65 @@ class Consumer(Protocol):
 
 
 class Follower(Protocol):
-    """Reads all partitions of a topic outside any group: for news that may be missed. Used from one thread.
+    """Reads all partitions of a topic outside any group, for records that may be missed. Used from one thread.
 
-    `behind`: records of its history that it has not given yet.
+    `behind`: records of its history that it has not returned yet.
     """
 
     @property
     def behind(self) -> int: ...
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
-        """As `Consumer.poll`. Raises nothing while the broker is away."""
+        """As `Consumer.poll`. Raises nothing while the broker is unavailable."""
 
     def close(self) -> None: ...
 
 
 class Producer(Protocol):
-    """Thread-safe. Never blocks for ever, never drops silently."""
+    """Thread-safe. Never blocks for ever and never drops a record silently."""
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
         """Queue one record. Raises `Unavailable` when the local queue is full, `BadEvent` when it is too large."""
 
     def flush(self, timeout_s: float) -> None:
-        """Wait until everything sent is durable. Raises `Unavailable` if it is not within `timeout_s`."""
+        """Wait until everything sent is durable. Raises `Unavailable` if that takes longer than `timeout_s`."""
 
     def close(self) -> None: ...
 
 
 class Broker(Protocol):
     def ensure(self, topics: Iterable[TopicSpec]) -> None:
-        """Create what is missing and check what exists. Raises `Fatal` on a mismatch, never alters a topic. Another
-        number of partitions is none: whoever runs the broker may add some at any time.
+        """Create missing topics and check existing ones. Raises `Fatal` on a mismatch and never alters a topic. Another
+        number of partitions is no mismatch: whoever runs the broker may add some at any time.
         """
 
     def declare(self, topic: str, group: str) -> None:
-        """Records of `topic` are kept until `group` has acknowledged them, though it may have no member yet."""
+        """Keep the records of `topic` until `group` has acknowledged them, even if it has no member yet."""
 
     def consumer(self, topics: Sequence[str], group: str, *, in_hand: int = IN_HAND) -> Consumer:
-        """A new member of `group`. A group that was never seen starts at the first kept record of each partition.
+        """A new member of `group`. An unknown group starts at the first kept record of each partition.
 
-        `in_hand`: as many records of a partition, and no more, may be delivered and wait in no particular order.
+        `in_hand`: at most this many records of a partition are delivered and wait in no particular order.
         """
 
     def follow(self, topic: str, history: int) -> Follower:
-        """From `history` records before the end of each partition, as far as they are kept; none is kept for it."""
+        """Starts `history` records before the end of each partition, as far as they are kept. It keeps none itself."""
 
     def producer(self) -> Producer: ...
 
     def backlog(self, topic: str, group: str) -> Backlog: ...
 
     def unread_bytes(self, topic: str, group: str) -> int:
-        """`backlog(topic, group).bytes`, asked often: a broker may estimate it."""
+        """`backlog(topic, group).bytes`. It is called often, so a broker may estimate it."""
 
     def cluster(self) -> str:
-        """What tells it from every other one; empty for one that ends with its process."""
+        """An id that tells this broker from every other; empty for one that ends with its process."""
 
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
-        """Free what every one of `groups` has acknowledged and came more than `kept_ms` ago; how many records went.
+        """Delete records that all `groups` have acknowledged and that were appended more than `kept_ms` ago. Returns
+        how many.
 
-        A group without a place keeps everything, and so does an empty list. A broker that frees by itself returns 0.
+        A group without a commit keeps everything, and so does an empty list. A broker that deletes by itself returns 0.
         """
 
     def close(self) -> None: ...

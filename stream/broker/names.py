@@ -1,5 +1,5 @@
-"""The names that a deployment has on a cluster. Everything else calls topics and stages by their own names; the Kafka
-layer and generated documents translate. Pure.
+"""The names of a deployment's topics and groups on a cluster. All other code uses plain names; the Kafka layer and the
+generated documents translate (ADR 0034). Pure.
 """
 
 import re
@@ -9,16 +9,16 @@ from stream.errors import Fatal
 
 DEFAULT = "rushes"
 MAX_NAME = 32
-"""A Kubernetes name of 63 characters is made of it and a stage's name."""
+"""A Kubernetes name of 63 characters holds this name and the name of a stage."""
 _NAME = re.compile(f"(?=.{{1,{MAX_NAME}}}$)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Of one deployment. That of the default name are bare, as they were before there was a second one; another name
-    and a dot precede everything of its own: topics, consumer groups, the control plane's app.
+    """The names of one deployment. The default deployment uses plain names, as before deployments had names. For any
+    other one, its name and a dot precede every topic, consumer group and the app of the control plane.
 
-    Raises `Fatal` (`invalid_deployment`) for what is no name.
+    Raises `Fatal` (`invalid_deployment`) for an invalid name.
     """
 
     deployment: str = DEFAULT
@@ -36,9 +36,9 @@ class Names:
         return "" if self.deployment == DEFAULT else f"{self.deployment}."
 
     def of(self, name: str) -> str:
-        """A topic, group or app as the cluster calls it."""
+        """The name of a topic, group or app on the cluster."""
         return self.prefix + name
 
     def own(self, name: str) -> str:
-        """A topic as everything else calls it; the reverse of `of`."""
+        """The plain name of a topic; the reverse of `of`."""
         return name.removeprefix(self.prefix)

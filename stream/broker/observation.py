@@ -1,4 +1,4 @@
-"""A cluster seen from beside: where groups stand and where topics end, as values, and who looks."""
+"""A cluster as an observer sees it: the offsets of groups and the ends of topics, as values, and who reads them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from typing import Protocol
 from stream.broker.contract import Record
 
 GROUP = "freshness"
-"""Its commits in `progress` say where the oldest open asset begins. It has no members."""
+"""The group of the exporter. Its commits in `progress` mark the oldest open asset. It has no members."""
 
 Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupOffset:
-    """A group in one partition: `acked` is its first unacknowledged offset, `beyond` the offsets acknowledged above
-    it, `end` the offset of the next record to come. Asked in this order: commit first, end after.
+    """A group in one partition. `acked` is its first unacknowledged offset, `beyond` the offsets acknowledged above it,
+    `end` the offset of the next record to come. The commit is read before the end.
     """
 
     stage: str
@@ -27,7 +27,7 @@ class GroupOffset:
 
     @property
     def offset_lag(self) -> int:
-        """Records not acknowledged: unread and in flight."""
+        """Unacknowledged records: unread and in flight."""
         return max(0, self.end - self.acked - sum(self.acked <= offset < self.end for offset in self.beyond))
 
     def has_acked(self, offset: int) -> bool:
@@ -36,9 +36,9 @@ class GroupOffset:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """Places of all groups, and the ends of partitions, asked in this order; members of each group. An end is that of
-    what can be read: `undecided` says how many records of a topic lie behind it, of or after open transactions.
-    `topic_ids` change when a topic is deleted and made again.
+    """The offsets of all groups and the ends of partitions, read in this order, and the members of each group. An end
+    is that of readable records: `undecided` is how many records of a topic lie behind it, in or after open
+    transactions. `topic_ids` change when a topic is deleted and created again.
     """
 
     places: Sequence[GroupOffset]
@@ -49,7 +49,7 @@ class ClusterView:
 
 
 class ClusterWatch(Protocol):
-    """A cluster seen from beside (`stream.broker.kafka.watch`)."""
+    """Observes a cluster from outside its groups (`stream.broker.kafka.watch`)."""
 
     def observe(self, others: Sequence[str]) -> ClusterView: ...
     def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]: ...

@@ -1,7 +1,7 @@
-"""The control plane's Faust app: folds `progress` into a changelogged table and says what is completed. No web server.
+"""The control plane's Faust app. It folds `progress` into a changelogged table and sends completions. No web server.
 
-Faust delivers at least once and its commits know nothing of its changelog, so here an event is acknowledged only when
-what it wrote is durable in the changelog; entries are joins, so an event that comes again changes nothing.
+Faust delivers at least once, and its commits do not depend on its changelog. So this app acknowledges an event only
+once its writes are durable in the changelog. Entries are joins, so a redelivered event changes nothing (ADR 0023).
 """
 
 import asyncio
@@ -36,13 +36,13 @@ MAX_UNSETTLED = 1000
 MAX_SENT_KEYS = 200_000
 CHECK_S = 0.2
 _STORE_OPTIONS = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20, "max_write_buffer_number": 2}
-"""A worker has a store a partition; Faust's own defaults would let each grow to gigabytes."""
+"""A worker has one store per partition; with Faust's own defaults each could grow to gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """Where the app runs. `partitions` is that of the `progress` topic, which the table shares; the local copy of the
-    table under `directory` may be wiped at any time.
+    """Where the app runs. `partitions` is that of the `progress` topic, which the table shares. The local copy of the
+    table under `directory` may be deleted at any time.
     """
 
     kafka: KafkaSettings
@@ -52,8 +52,8 @@ class Hosting:
 
 
 def serve(hosting: Hosting, stop: threading.Event, status: Status, check: Callable[[], None] = lambda: None) -> None:
-    """Run until `stop`, or until `check`, which is asked every `CHECK_S`, raises. `status` is kept up to date. Raises
-    `Unavailable` when the app came to an end by itself: start it again.
+    """Run until `stop`, or until `check`, called every `CHECK_S`, raises. Keeps `status` up to date. Raises
+    `Unavailable` when the app ended by itself: start it again.
     """
     asyncio.run(_serve(hosting, stop, status, check))
 
@@ -90,7 +90,7 @@ async def _started(app: faust.App) -> None:
 
 
 def build(hosting: Hosting) -> faust.App:
-    """An app without agents. Faust puts the table's topic in place, compacted and partitioned like its source."""
+    """An app without agents. Faust creates the table's topic, compacted and partitioned like its source."""
     kafka = hosting.kafka
     silence_s = int(kafka.properties.get("session.timeout.ms", kafka.session_timeout_s * 1000)) / 1000
     return faust.App(
@@ -112,7 +112,7 @@ def build(hosting: Hosting) -> faust.App:
 
 
 class Control:
-    """The app's one agent. `failure` is why it cannot go on; nothing is acknowledged after it."""
+    """The app's one agent. `failure` is the reason why it cannot continue; nothing is acknowledged after it."""
 
     def __init__(self, app: faust.App, hosting: Hosting, status: Status) -> None:
         self.failure: BaseException | None = None
@@ -126,7 +126,7 @@ class Control:
             key_type=bytes,
             value_type=bytes,
             options=dict(_STORE_OPTIONS),
-            # What a later value replaced, such as the name of a deleted asset, is gone after a day.
+            # A replaced value, such as the name of a deleted asset, must be gone after a day.
             extra_topic_configs={"max.compaction.lag.ms": COMPACTION_LAG_MS},
         )
         self._completions = _raw_topic(app, self._names.of(COMPLETIONS.name))
@@ -136,6 +136,7 @@ class Control:
 
     async def _follow(self, stream: Any) -> AsyncIterator[None]:
         async for event in stream.noack().events():
+            # Bounds the writes in progress, and so what a restart does again.
             await self._unsettled.acquire()
             self._status.in_flight(1)
             try:
@@ -147,14 +148,14 @@ class Control:
             yield
 
     async def _take(self, event: Any) -> list[Any]:
-        """Fold one event in; the writes to wait for."""
+        """Fold one event. Returns the writes to wait for."""
         try:
             decoded = self._decoder.decode(_record(event, self._names))
         except BadEvent as error:
             _log.warning("control plane: skipped a record of %s (%s)", PROGRESS.name, error.code)
             return []
         if (told := completion(decoded, self._table.get)) is not None:
-            await self._tell(told)  # before the status is remembered: what is cut off here is told again
+            await self._tell(told)  # before the status is stored: after a crash in between it is sent again, never lost
         return [
             self._write(event, key, value)
             for key, value in entries(decoded.data, self._table.get)
@@ -168,8 +169,8 @@ class Control:
         await delivery
 
     def _write(self, event: Any, key: bytes, value: bytes) -> Any:
-        """To the changelog and the local store. An entry that only the local store has, as its writer was killed in
-        between, looks unchanged: so each is written once by every process that meets it.
+        """Write to the changelog and the local store. If a process was killed in between, only the local store has the
+        entry, which then looks unchanged. So every process writes each entry that it meets once.
         """
         if len(self._sent) >= MAX_SENT_KEYS:
             self._sent.clear()
@@ -192,7 +193,7 @@ class Control:
 
 
 def credentials(properties: Mapping[str, str]) -> Any:
-    """librdkafka properties as Faust takes them; None for plaintext. Raises `Fatal` for what Faust cannot do."""
+    """librdkafka properties in Faust's form; None for plaintext. Raises `Fatal` for settings that Faust cannot use."""
     protocol = properties.get("security.protocol", "plaintext").lower()
     tls = _tls(properties) if protocol in {"ssl", "sasl_ssl"} else None
     if protocol == "plaintext":
@@ -201,7 +202,7 @@ def credentials(properties: Mapping[str, str]) -> Any:
         return faust.SSLCredentials(tls)
     mechanism = properties.get("sasl.mechanisms") or properties.get("sasl.mechanism") or "PLAIN"
     if protocol not in {"sasl_plaintext", "sasl_ssl"} or mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
-        raise Fatal(f"the control plane knows no {protocol} with {mechanism}", code="invalid_broker")
+        raise Fatal(f"the control plane does not support {protocol} with {mechanism}", code="invalid_broker")
     return faust.SASLCredentials(
         username=properties.get("sasl.username"),
         password=properties.get("sasl.password"),

@@ -1,4 +1,4 @@
-"""What somebody who published waits for (pure): each asset's final status, each cell that was sent again."""
+"""What a publisher waits for: the final status of each asset, and each cell that was sent again. Pure."""
 
 from collections.abc import Collection, Iterable
 
@@ -22,11 +22,11 @@ Name = tuple[str, str]
 
 
 class Awaited:
-    """Fed with every event of `progress`, it says which of them matter and when all is settled. `settling`: the stages
-    that say what a cell has come to.
+    """Receives every event of `progress` and knows which of them matter and when all is settled. `settling`: the stages
+    whose report settles a cell.
 
-    A version is settled by a final status of itself or of a later one, a cell by a later version's too. Of a version
-    whose source changed the index asks for another, once: the first such status settles nothing.
+    A final status of a version or of a later one settles that version; a later version's also settles a cell. For a
+    version whose source changed, the index asks for another one, once: the first such status settles nothing.
     """
 
     def __init__(self, settling: Collection[str]) -> None:
@@ -47,7 +47,7 @@ class Awaited:
         self._open[name] = max(version, self._open.get(name, version))
 
     def sent_again(self, payload: Payload) -> None:
-        """A record of an inner topic: its cells will be reported by the index, or its asset's status told again."""
+        """A record of an inner topic was sent again: the index will report its cells, or its asset's status."""
         if isinstance(payload, AssetPlanned | AssetFailed):
             ref = payload.asset
             self.published(ref.tenant, ref.asset_id, ref.version)
@@ -59,7 +59,7 @@ class Awaited:
             self._expect(payload.header.asset, [payload.header.segment])
 
     def received(self, payload: Payload) -> bool:
-        """Take note of an event; whether it is about what is awaited, now or before."""
+        """Process an event. Returns whether it is about something that is or was awaited."""
         report = progress_of(payload)
         subject = subject_of(payload.asset) if isinstance(payload, AssetChanged) else report and report.subject
         if not subject or subject.kind != ASSET:

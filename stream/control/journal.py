@@ -1,6 +1,6 @@
-"""The control plane's entries of an embedded deployment: a file that only grows, joined when it is read.
+"""The control plane's entries of an embedded deployment: an append-only file, joined when it is read.
 
-It is for usage, which outlives the assets: of an asset it holds a digest, so that nothing in it names what was deleted.
+It is for usage, which outlives assets. It holds a digest of each asset, so that it never names a deleted one.
 """
 
 import logging
@@ -16,10 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 class UsageJournal:
-    """One writer (who holds the state directory), any number of readers; kill -9 costs what was not yet `add`ed.
+    """One writer (the holder of the state directory), any number of readers. kill -9 loses only what was not yet
+    `add`ed.
 
-    A line is the key in hexadecimal and the value. A line that was cut off has lower numbers or none, which a join
-    ignores.
+    A line is the key in hexadecimal and the value. A line that was cut off has lower numbers or none; a join ignores
+    it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +29,7 @@ class UsageJournal:
         self._unwritten: list[Entry] = []
 
     def add(self, payloads: Iterable[Payload]) -> None:
-        """Append what is new. Where the disk takes nothing, it is tried again with the next call."""
+        """Append new entries. If the disk is full, the next call tries again."""
         for payload in payloads:
             if (report := progress_of(payload)) is not None:
                 for key, value in entries_of(_nameless(report), self._table.get):
@@ -37,13 +38,13 @@ class UsageJournal:
                         self._unwritten.append((key, value))
         if not self._unwritten:
             return
-        # A line before may have been cut off: begin a new one.
+        # The last line may have been cut off: begin a new one.
         lines = b"\n" + b"\n".join(key.hex().encode() + b" " + value for key, value in self._unwritten) + b"\n"
         try:
             with self._path.open("ab") as file:
                 file.write(lines)
         except OSError as error:
-            _log.warning("usage is not written for now: %s", error.strerror)
+            _log.warning("usage cannot be written, the next call tries again: %s", error.strerror)
         else:
             self._unwritten.clear()
 
@@ -60,7 +61,7 @@ class UsageJournal:
                     if value:
                         found[key] = joined(key, found.get(key), value)
                 except ValueError:
-                    continue  # cut off
+                    continue  # a line that was cut off
         return found
 
 

@@ -9,7 +9,7 @@ from stream.events.base import Payload
 from stream.events.progress import MAX_PARTS, PartReport, SubjectKey, progress_of, subject_of
 
 ALL = -1
-"""The bitmap of a stage that has done every part: each bit of -1 is set."""
+"""The bitmap of a stage that has done every part: all bits of -1 are set."""
 
 _STATUS_RANK = (
     AssetStatus.PLANNED,
@@ -22,8 +22,8 @@ _STATUS_RANK = (
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """One stage over one version of a subject: bit k of a bitmap is part k; the first report of a part counts it.
-    Quantities are in what the stage's unit counts.
+    """One stage over one version of a subject. Bit k of a bitmap is part k; the first report of a part counts.
+    Quantities are in the counts of the stage's unit.
 
     A full `done` bitmap folds to `ALL`, so a finished subject costs a few words however large it is.
     """
@@ -35,7 +35,7 @@ class StageProgress:
     settled_quantity: int = 0
 
     def reported(self, event: PartReport) -> "StageProgress":
-        """With one more report; itself for a duplicate or for what no subject has."""
+        """With one more report; unchanged for a duplicate or an impossible part."""
         if not event.possible:
             return self
         bit = 1 << event.part
@@ -56,9 +56,7 @@ class StageProgress:
 
 @dataclass(frozen=True, slots=True)
 class SubjectProgress:
-    """What is known of one version of a subject: stages by name, and, of an asset, the highest status it was reported
-    with.
-    """
+    """What is known of one version of a subject: stages by name, and for an asset the highest reported status."""
 
     parts: int = 0
     stages: Mapping[str, StageProgress] = field(default_factory=dict)
@@ -85,20 +83,22 @@ class SubjectProgress:
 
 @dataclass(frozen=True, slots=True)
 class StageTotal:
-    """Over all versions of all subjects, in what the stage's unit counts. Settled is done, failed or superseded."""
+    """The total over all versions of all subjects, in the counts of the stage's unit. Settled: done, failed,
+    superseded.
+    """
 
     done: int = 0
     settled: int = 0
 
 
 class Progress:
-    """The fold's state, and what people ask of it."""
+    """The state of the fold, and the questions that people ask of it."""
 
     def __init__(self) -> None:
         self.subjects: dict[SubjectKey, SubjectProgress] = {}
 
     def apply(self, payloads: Iterable[Payload]) -> None:
-        """Fold in events of the `progress` topic; others are ignored."""
+        """Fold events of the `progress` topic; others are ignored."""
         for payload in payloads:
             if (report := progress_of(payload)) is not None:
                 self._put(report.subject, self._get(report.subject).reported(report))
@@ -107,7 +107,7 @@ class Progress:
                 self._put(subject, self._get(subject).changed(payload))
 
     def totals(self) -> dict[str, StageTotal]:
-        """Per stage, over everything seen."""
+        """Totals per stage, over all events."""
         found: dict[str, StageTotal] = defaultdict(StageTotal)
         for _, name, stage in self._stages():
             total = found[name]
@@ -115,7 +115,9 @@ class Progress:
         return dict(found)
 
     def usage(self) -> dict[tuple[str, str], int]:
-        """(tenant, stage) to what is done, in what the stage's unit counts; each part of each version counts once."""
+        """(tenant, stage) to the quantity done, in the counts of the stage's unit; each part of each version counts
+        once.
+        """
         found: dict[tuple[str, str], int] = defaultdict(int)
         for tenant, name, stage in self._stages():
             found[tenant, name] += stage.done_quantity
@@ -142,5 +144,5 @@ class Progress:
 
 
 def standing(change: AssetChanged) -> tuple[int, int, str]:
-    """A total order, so that the highest does not depend on who came first."""
+    """A total order, so that the highest status does not depend on the order of arrival."""
     return _STATUS_RANK.index(change.status), change.segments_done, change.model_dump_json()

@@ -1,10 +1,10 @@
-"""What the control plane remembers, as the small entries of a table (pure): the name of a subject, the head of each of
-its versions, and one entry for each part and stage.
+"""What the control plane stores, as small entries of a table: the name of a subject, the head of each of its versions,
+and one entry for each part and stage. Pure.
 
 Every entry is a join: outcomes unite, measures and statuses take the highest. So an entry depends on neither the order
-nor the repetition of events, and an event adds one entry of some 60 bytes whatever the length of its asset.
+nor the repetition of events (ADR 0023). An event adds one entry of about 60 bytes, whatever the length of its asset.
 
-Only the name says which asset it is; it goes when the asset is deleted, and what it used stays.
+Only the name entry names the asset. It is removed when the asset is deleted; the usage stays.
 """
 
 from collections.abc import Callable
@@ -28,16 +28,16 @@ _NEVER = AssetVersion(-1, -1)
 _FLAGS = {Outcome.DONE: 1, Outcome.FAILED: 2, Outcome.SUPERSEDED: 4}
 
 Entry = tuple[bytes, bytes]
-"""Key and value of a table's entry. A key is the digest of a subject's version, then for a part `stage/part`; a name's
-is the subject's digest and `#`.
+"""Key and value of a table entry. A head's key is the digest of a subject's version; a part's key adds `stage/part`. A
+name's key is the subject's digest and `#`.
 """
 Stored = Callable[[bytes], bytes | None]
 """The value of a key, or None."""
 
 
 class PartEntry(NamedTuple):
-    """What one stage reported of one part. `outcomes` holds a bit for each that was ever reported. The quantity is that
-    of a report of done, if there was one: a failure may not know it. The unit is stored where it is no video.
+    """What one stage reported of one part. `outcomes` has a bit for each outcome ever reported. The quantity is that of
+    a report of done, if there was one: a failure may not know it. The unit is stored only if it is not video.
     """
 
     outcomes: int = 0
@@ -70,8 +70,8 @@ class PartEntry(NamedTuple):
 
 
 class SubjectName(BaseModel):
-    """Which subject it is, unless it was `deleted` as late as it was `named`: the newest version of it that was heard
-    of. Two values of one subject never differ in `asset_id`, which is its id, as it is stored.
+    """The name of a subject, unless the newest `deleted` version is at least as new as the newest `named` one. All
+    values of one subject have the same `asset_id`, the stored name of its id.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,8 +96,8 @@ class SubjectName(BaseModel):
 
 
 class SubjectHead(BaseModel):
-    """Whose parts they are, by a digest, and the highest status reported (without what is long or names footage). The
-    names of its fields are those that are stored: subjects were assets only once.
+    """The owner of parts, as a digest, and the highest reported status (without long fields and names of footage). The
+    field names are the stored ones, from when all subjects were assets.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -127,8 +127,8 @@ _Value = TypeVar("_Value", PartEntry, SubjectName, SubjectHead)
 
 
 def entries(payload: Payload, stored: Stored) -> list[Entry]:
-    """What a table holds after an event of the `progress` topic, entry by entry; nothing for other events and for
-    segments that no asset has.
+    """The table entries after an event of the `progress` topic. None for other events and for parts that no subject
+    has.
     """
     return _joined_with(_said(payload), stored)
 
@@ -143,7 +143,7 @@ def _joined_with(fresh: list[Entry], stored: Stored) -> list[Entry]:
 
 
 def joined(key: bytes, held: bytes | None, fresh: bytes) -> bytes:
-    """Two values of one key as one. Raises `ValueError` for what is no value of such a key."""
+    """Joins two values of one key. Raises `ValueError` for a value that does not belong to such a key."""
     if is_name(key):
         return _joined(SubjectName, held, fresh)
     return _joined(SubjectHead, held, fresh) if parsed_key(key) is None else _joined(PartEntry, held, fresh)
@@ -155,8 +155,8 @@ def _joined(kind: type[_Value], held: bytes | None, fresh: bytes) -> bytes:
 
 
 def completion(event: Event, stored: Stored) -> Event | None:
-    """What the asset's producer is to be told: that its status is final now, and another than before. The same event
-    leads to the same id, so that who is told twice knows.
+    """The event for the asset's producer: its status is final now and differs from the one before. None if there is
+    nothing to report. The same event gives the same id, so that a receiver recognises a redelivery.
     """
     change = event.data
     if not isinstance(change, AssetChanged) or not change.status.final:
@@ -179,7 +179,7 @@ def head_key(subject: SubjectKey) -> bytes:
 
 
 def name_key(head: SubjectHead) -> bytes:
-    """Of the name that belongs to a head."""
+    """The key of the name entry that belongs to a head."""
     return bytes.fromhex(head.asset.asset_id) + _NAME_MARK
 
 
@@ -188,7 +188,7 @@ def is_name(key: bytes) -> bool:
 
 
 def parsed_key(key: bytes) -> tuple[bytes, str, int] | None:
-    """(head's key, stage, segment) of a cell's key; None for that of a head or a name."""
+    """(head's key, stage, part) of a part's key; None for the key of a head or a name."""
     if len(key) == _DIGEST_BYTES or is_name(key):
         return None
     stage, _, segment = key[_DIGEST_BYTES:].decode().rpartition("/")
@@ -200,7 +200,7 @@ def _is_stage(name: str) -> bool:
 
 
 def _said(payload: Payload) -> list[Entry]:
-    """What this event alone says."""
+    """The entries of this event alone."""
     report = progress_of(payload)
     if report is not None:
         return _reported(report)
@@ -244,7 +244,7 @@ def _nameless(subject: SubjectKey) -> AssetRef:
 
 
 def _short(change: AssetChanged) -> AssetChanged:
-    """The reason may name what the asset was made of; its code says as much."""
+    """The change without details. The reason may name the source of the asset; the code says enough."""
     return change.model_copy(
         update={
             "asset": _nameless(subject_of(change.asset)),

@@ -1,4 +1,4 @@
-"""What people ask of the control plane's table (pure): usage by tenant and window, progress by asset."""
+"""Queries over the control plane's table: usage by tenant and window, progress by asset. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ WINDOW_MS: dict[Window, int] = {"hour": 3_600_000, "day": 86_400_000}
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums over parts done; each part of each version of a subject counts once a stage, with its highest measures."""
+    """Sums over done parts. Each part of each version of a subject counts once per stage, with its highest measures."""
 
     quantity: int = 0
     cpu_us: int = 0
@@ -32,8 +32,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, order=True)
 class UsageKey:
-    """`window_ms` is the beginning of the window (UTC) that the subject was published in, by the broker's clock: who
-    publishes cannot move it, and every report of a version agrees on it. `unit` is what quantities count.
+    """`window_ms` is the start of the window (UTC) in which the subject was published, by the broker's clock. So a
+    publisher cannot move it, and all reports of a version agree. `unit` is what quantities count.
     """
 
     window_ms: int
@@ -52,7 +52,7 @@ class TrackedSubject:
 
 
 class ControlView:
-    """Reads a table, however it was come by. Parts whose head is missing are left out."""
+    """Reads a table from any source. Parts without a head are left out."""
 
     def __init__(self, table: Mapping[bytes, bytes]) -> None:
         self._table = table
@@ -63,7 +63,7 @@ class ControlView:
         }
 
     def usage(self, window: Window, tenant: str | None = None) -> dict[UsageKey, Usage]:
-        """In order of time, tenant, stage and unit."""
+        """Sorted by time, tenant, stage and unit."""
         found: dict[UsageKey, Usage] = defaultdict(Usage)
         length_ms = WINDOW_MS[window]
         for head, stage, cell in self._done():

@@ -1,4 +1,4 @@
-"""What footage is planned for: a space and the models that fill it."""
+"""The purpose of planned footage: a space and the models that fill it."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ from stream.events.ids import Int64
 
 
 class Aim(BaseModel):
-    """What a plan is for: the models of a roll-out (`understand` is their digest), and the space that they fill."""
+    """The purpose of a plan: the models of a roll-out (`understand` is their digest) and the space that they fill."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     space: str = ""
@@ -15,4 +15,4 @@ class Aim(BaseModel):
 
 
 NO_AIM = Aim()
-"""Of plans that an older release made: any space counts."""
+"""The aim of plans by an older release: any space counts."""

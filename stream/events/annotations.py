@@ -57,7 +57,7 @@ def moments_schema(space: Space) -> pa.Schema:
 
 
 class ModelStamp(BaseModel):
-    """Which model with which weights had a part in a row."""
+    """Which model with which weights contributed to a row."""
 
     model_config = ConfigDict(frozen=True)
     role: str
@@ -67,7 +67,7 @@ class ModelStamp(BaseModel):
 
 
 class AnnotationsHeader(BaseModel):
-    """What every row of the segment shares. `stage_digests`: stage name to digest of its settings and models.
+    """Values that all rows of the segment share. `stage_digests`: stage name to the digest of its settings and models.
     `shot_method` names the detector, or is `none` where there was no dense view.
     """
 
@@ -103,8 +103,8 @@ class AnnotationsHeader(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """A segment's moments in one space. `rows` follow `moments_schema(header.space)`. Without rows it says that the
-    segment is done and holds nothing.
+    """A segment's moments in one space. `rows` follow `moments_schema(header.space)`. A payload without rows says that
+    the segment is done and holds no moment.
     """
 
     type: ClassVar[str] = "rushes.segment.annotated.v1"

@@ -18,14 +18,15 @@ def to_ipc(rows: pa.RecordBatch, metadata: Mapping[bytes, bytes]) -> bytes:
 
 
 def from_ipc(value: bytes, schema: pa.Schema | None, name: str) -> tuple[pa.Table, dict[bytes, bytes]]:
-    """The rows and metadata; raises `BadEvent` if the bytes are no Arrow stream, hold a null where none may be, or
-    have another schema. Nothing is ever inflated: a small record must not become a large table.
+    """The rows and metadata. Raises `BadEvent` if the bytes are no Arrow stream, have another schema, or hold a null in
+    a column without nulls. Nothing is ever inflated: a small record must not become a large table.
     """
     try:
         if not all(_plain(message) for message in pa.ipc.MessageReader.open_stream(value)):
             raise BadEvent(f"invalid {name} payload: compressed or foreign parts", code="invalid_payload")
         with pa.ipc.open_stream(value) as reader:
             table = reader.read_all()
+        # Arrow's own check of offsets and lengths: without it hostile buffers could be read out of bounds.
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError, EOFError, struct.error) as error:
         raise BadEvent(
@@ -39,8 +40,9 @@ def from_ipc(value: bytes, schema: pa.Schema | None, name: str) -> tuple[pa.Tabl
 
 
 def _plain(message: pa.ipc.Message) -> bool:
-    """Whether a message is a schema or an uncompressed batch. Arrow's Message.fbs: the header is field 2 of a message,
-    `BodyCompression` field 3 of a batch; pyarrow verified the flatbuffer and does not show it.
+    """Whether a message is a schema or an uncompressed batch. By Arrow's Message.fbs, the header is field 2 of a
+    message and `BodyCompression` is field 3 of a batch. pyarrow has verified the flatbuffer but does not expose this
+    field.
     """
     if message.type == "schema":
         return True
@@ -55,7 +57,7 @@ def _indirect(raw: memoryview, at: int) -> int:
 
 
 def _field(raw: memoryview, table: int, number: int) -> int:
-    """Where field `number` of a flatbuffers table lies; 0 where it has none."""
+    """The position of field `number` of a flatbuffers table; 0 where it is absent."""
     vtable = table - int(struct.unpack_from("<i", raw, table)[0])
     size, slot = int(struct.unpack_from("<H", raw, vtable)[0]), 4 + 2 * number
     offset = int(struct.unpack_from("<H", raw, vtable + slot)[0]) if slot < size else 0

@@ -27,7 +27,7 @@ from stream.events.media import Media as Media  # noqa: PLC0414 - part of these 
 Profile = Literal["fast", "full"]
 Priority = Literal["interactive", "batch"]
 MAX_LABEL_BYTES = 16 * 1024
-"""Of one asset, names and values together: every span, every record and every stored row repeats them."""
+"""For all labels of one asset, names and values together: every span, record and stored row repeats them."""
 
 
 def _short(name: str) -> str:
@@ -80,7 +80,7 @@ class Json(BaseModel):
         try:
             return cls.model_validate_json(value)
         except ValidationError as error:
-            # Only the field and what is wrong, never the input: names of labels are a producer's words too.
+            # Only the field and the fault, never the input: even the names of labels are a producer's words.
             where = "; ".join(
                 f"{next(iter(item['loc']), 'payload')}: {item['msg']}"
                 for item in error.errors(include_input=False, include_url=False, include_context=False)[:5]
@@ -99,21 +99,21 @@ class AssetRef(BaseModel):
 
 
 class _Naming(BaseModel):
-    """The part of `AssetPublished` that says which asset it is."""
+    """The part of `AssetPublished` that names the asset."""
 
     uri: Uri
     asset_id: AssetId | None = None
 
 
 def _named(asset_id: str | None, uri: str) -> str:
-    """Which asset an event is about."""
+    """The id of the asset that an event is about."""
     return asset_id or default_asset_id(uri)
 
 
 class AssetPublished(Json):
     """A producer's event: this asset now has this content. `asset_id` defaults to the uri (see `default_asset_id`).
 
-    `replan` is for the index alone. It asks plan to count only on what the stores hold, not on what was outstanding.
+    `replan` is for the index alone. It makes plan rely only on what the stores hold, and not on outstanding cells.
     """
 
     type: ClassVar[str] = "rushes.asset.published.v1"
@@ -158,7 +158,7 @@ class AssetDeleted(Json):
 
 
 class SourceVersion(BaseModel):
-    """What pins the bytes behind a uri: object ETag, or inode, size and modification time of a file."""
+    """What identifies the bytes behind a uri: the ETag of an object, or inode, size and modification time of a file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     size_bytes: Int64
@@ -239,7 +239,7 @@ class SpanPlanned(Json):
 
 
 class Outcome(StrEnum):
-    """What became of a segment. Joined by rank, so order and duplication of events do not matter."""
+    """The result of a segment. Results join by rank, so the order and duplication of events do not matter."""
 
     NONE = "none"
     FAILED = "failed"
@@ -286,15 +286,15 @@ class AssetFailed(Json):
 
 
 Measure = Annotated[int, Field(ge=0, lt=2**53)]
-"""What JSON readers everywhere take as an exact number."""
+"""Below 2**53: every JSON reader takes such a number exactly."""
 
 
 class SegmentProgressed(Json):
-    """A stage finished with a cell. Small, for progress, usage and backlog; never read for correctness. Plan tells the
-    asset's `priority` too.
+    """A stage finished with a cell. Small; for progress, usage and backlog, never for correctness. Plan also reports
+    the asset's `priority`.
 
-    `cpu_us` is the CPU time it took, `device_us` how long it held an accelerator, `read_bytes` what was read of the
-    source; 0 where a stage does not measure it.
+    `cpu_us` is the CPU time of the part, `device_us` the time it held an accelerator, `read_bytes` the bytes read from
+    the source. 0 where a stage does not measure it.
     """
 
     type: ClassVar[str] = "rushes.segment.progressed.v1"
@@ -326,7 +326,7 @@ class AssetStatus(StrEnum):
 
 
 UNKNOWN_ASSET = "unknown_asset"
-"""Code of a deletion of what the index never knew."""
+"""The code of a deletion where the index never knew the asset."""
 
 
 class AssetChanged(Json):
@@ -354,8 +354,8 @@ class AssetChanged(Json):
 
 
 class ContentRetired(Json):
-    """Rows of the asset with version <= `up_to` are void, also those that arrive later, unless they belong to the
-    content `keep`.
+    """Rows of the asset with version <= `up_to` no longer count, also those that arrive later, unless they belong to
+    the content `keep`.
 
     The index sends it when changed content has become live, or (with `keep` None) when the asset was deleted.
     """

@@ -30,7 +30,7 @@ Q = TypeVar("Q", bound=Payload)
 
 @runtime_checkable
 class Identified(Protocol):
-    """A payload that says itself what it is about: a producer's own `subject` is not asked, as it may name something
+    """A payload that names its own subject. The producer's `subject` attribute is ignored, as it may name something
     else.
     """
 
@@ -53,9 +53,9 @@ def new_traceparent() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[P_co]):
-    """One CloudEvent. `event_time_ms` is the earlier of the producer's and the broker's append time; derived events
-    inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id. `replay_of` is
-    the dead letter whose replay led here, if one did; derived events inherit it too.
+    """One CloudEvent. `event_time_ms` is the earlier of the producer's time and the broker's append time. Derived
+    events inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id.
+    `replay_of` is the id of the dead letter whose replay led here, if any; derived events inherit it too.
     """
 
     data: P_co
@@ -76,9 +76,9 @@ class Event(Generic[P_co]):
 
     @property
     def version(self) -> AssetVersion:
-        """Of what a producer's event is about. Raises `ValueError` for an event that was not read from a topic."""
+        """The version of an event's subject. Raises `ValueError` for an event that was not read from a topic."""
         if self.position is None:
-            raise ValueError("an event that was read from no topic is no version of anything")
+            raise ValueError("an event that was not read from a topic has no version")
         return AssetVersion(self.position.append_time_ms, self.position.offset)
 
     def derive(self, data: Q, *, id: str) -> "Event[Q]":  # noqa: A002 - the CloudEvents attribute name

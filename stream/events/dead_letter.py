@@ -1,4 +1,4 @@
-"""The `dead-letters` payload: a whole record that could not be processed, with why. Arrow, as values are binary."""
+"""The `dead-letters` payload: a whole record that could not be processed, and why. Arrow, as values are binary."""
 
 import re
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from stream.errors import BadEvent
 from stream.events.arrow import from_ipc, to_ipc
 
 REPLAY_HEADER = "rushes_replay_of"
-"""The letter that a record was replayed from, by its id: on the record and on all that comes of it, so that a new
-letter goes on with the count that the store of letters keeps. It is a reference and no number, as anybody may write
-headers: who forges one gives a count of the store's to own records and to nothing else. A header of Kafka's, not of
-CloudEvents: what is replayed may be no CloudEvent.
+"""The id of the dead letter that a record was replayed from. It travels with the record and everything derived from it,
+so that a new dead letter continues the count in the store of dead letters (ADR 0036). It is a reference and no number,
+as anybody may write headers: a forged one only gives a count of the store to the forger's own records. A Kafka header
+and no CloudEvents attribute, as a replayed record may be no CloudEvent.
 """
 _LETTER_ID = re.compile(rb"[0-9A-Za-z]{1,64}")
 MAX_REPLAYS = 3
-"""A record that fails after so many replays is parked: replayed by its id or when asked for only."""
+"""A record that fails after this many replays is parked: it is replayed only by its id or on request (ADR 0024)."""
 
 DEAD_LETTER_SCHEMA = pa.schema(
     [
@@ -43,16 +43,17 @@ DEAD_LETTER_SCHEMA = pa.schema(
 
 
 def replay_of(headers: Mapping[str, bytes]) -> str:
-    """What `REPLAY_HEADER` says; empty for what can be no letter's id."""
+    """The value of `REPLAY_HEADER`; empty if it cannot be the id of a dead letter."""
     raw = headers.get(REPLAY_HEADER, b"")
     return raw.decode() if _LETTER_ID.fullmatch(raw) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`topic`, `key`, `value` and `headers` are what a replay sends: the failed record, or what leads to it again.
+    """`topic`, `key`, `value` and `headers` are what a replay sends: the failed record, or an event that leads to it
+    again.
 
-    `message` says what was wrong and what to do; it never holds media, prompt or payload content.
+    `message` says what was wrong and what to do; it never holds content of media, prompts or payloads.
     """
 
     type: ClassVar[str] = "rushes.record.dead-lettered.v1"

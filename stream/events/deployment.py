@@ -1,4 +1,4 @@
-"""What a deployment's processes tell each other before they work: whose the stores are, and which roll-out is on."""
+"""What the processes of a deployment announce before they work: the owner of the stores, and the present roll-out."""
 
 from typing import ClassVar
 
@@ -7,8 +7,8 @@ from stream.events.asset import Json
 
 
 class StoresClaimed(Json):
-    """Says which stores are the deployment's. The first such event counts, then any later one that an operator
-    `adopted`.
+    """Declares which stores belong to the deployment. The first such event counts, and any later one that an operator
+    has `adopted` (ADR 0034).
     """
 
     type: ClassVar[str] = "rushes.stores.claimed.v1"

@@ -62,8 +62,8 @@ _Side = Annotated[int, Field(ge=2, le=8192, multiple_of=2)]
 
 
 class FramesHeader(BaseModel):
-    """What a record says of its samples, beside them: JSON in the Arrow schema's metadata. `colours` holds those of
-    samples, by number, that differ from the cell's.
+    """Facts of a record's samples, as JSON in the Arrow schema's metadata. `colours` has the colour of each sample, by
+    number, whose colour differs from the cell's.
     """
 
     span: SpanPlanned
@@ -76,7 +76,7 @@ class FramesHeader(BaseModel):
     damaged: bool = False
 
     def fits(self, samples: Sequence[Sample], *, dense: bool) -> bool:
-        """Whether the record is about one cell of its span and its parts are of one size."""
+        """Whether the record is about one cell of its span and its parts have matching sizes."""
         return (
             range(self.span.first_segment, self.span.end_segment) == range(self.segment, self.segment + 1)
             and self.segment < self.span.segment_count
@@ -177,9 +177,9 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrames:
-    """A `Frames` payload that is already encoded (decode children write it), passed on without a second look.
+    """A `Frames` payload that a decode child has already encoded. It is passed on unparsed.
 
-    `cpu_us` and `read_bytes` are what decoding it took since the cell before; they do not travel.
+    `cpu_us` and `read_bytes` are the cost of decoding since the cell before; they are not sent.
     """
 
     type: ClassVar[str] = Frames.type

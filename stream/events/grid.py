@@ -10,7 +10,7 @@ CONTEXT_TICKS = 25
 CONTEXT_NS = CONTEXT_TICKS * TICK_NS
 DENSE_TICKS = TICKS_PER_SEGMENT + 2 * CONTEXT_TICKS
 MAX_SEGMENTS = 1_000_000
-"""115 days of video; more is no asset."""
+"""115 days of video: a longer duration is a fault in the file."""
 
 
 def segment_count(duration_ns: int) -> int:
@@ -21,6 +21,7 @@ def segment_count(duration_ns: int) -> int:
 def segment_range(segment: int, duration_ns: int) -> tuple[int, int]:
     """Half-open range of a cell, clipped to the asset's end."""
     start_ns = segment * SEGMENT_NS
+    # At least one nanosecond: a duration that rounds to the cell's start still has a frame in it.
     return start_ns, max(start_ns + 1, min(start_ns + SEGMENT_NS, duration_ns))
 
 

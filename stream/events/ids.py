@@ -16,14 +16,14 @@ CONTROL = r"\x00-\x1f\x7f-\x9f"
 _NAME = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
 
 _DIGESTED = re.compile(r"(\?[0-9a-f]{16}|\?[0-9a-f]{0,16}~[0-9a-f]{32})?")
-"""What an id has in place of a query, also where it is cut off."""
+"""The part of an id that replaces a query, also where it is cut off."""
 
 MAX_ID_BYTES = 1000
 MALFORMED = "uri:"
-"""Begins the digest that stands for a uri that cannot be taken apart."""
+"""The beginning of a digest that replaces a uri which cannot be parsed."""
 LEFT_OUT = "?…"
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-"""What every store can hold."""
+"""The range of integers that every store can hold."""
 
 
 def is_name(text: str, max_bytes: int) -> bool:
@@ -32,8 +32,8 @@ def is_name(text: str, max_bytes: int) -> bool:
 
 
 def is_tenant(text: str) -> bool:
-    """Whether a name can also be a folder's, percent-encoded: the Delta table has one a tenant, and a file system takes
-    255 bytes. A name that no folder can have would fail every commit it is part of.
+    """Whether a name can also be the name of a folder, percent-encoded. The Delta table has one folder per tenant, and
+    file systems allow 255 bytes. A name without a folder would make every commit with it fail.
     """
     return is_name(text, 200) and 0 < len(quote(text, safe="")) <= 200
 
@@ -46,7 +46,7 @@ class AssetVersion(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What decides between two writes of one segment: asset version, then pipeline epoch, then revision."""
+    """Decides between two writes of one segment: by asset version, then pipeline epoch, then revision."""
 
     version: AssetVersion
     epoch_ms: int = 0
@@ -100,8 +100,8 @@ def _tagged(part: Part) -> bytes:
 
 
 def without_secrets(uri: str) -> str:
-    """A URL without user, password, query (a signature, a token) and fragment; a path as it is. What cannot be taken
-    apart for certain is a digest.
+    """A URL without user, password, query (a signature, a token) and fragment; a path as it is. A uri that cannot be
+    parsed with certainty becomes a digest.
     """
     return f"{MALFORMED}{digest(uri)}" if is_opaque(uri) else stripped(uri)
 
@@ -113,16 +113,17 @@ def clip_name(uri: str) -> str:
 
 
 def kept_uri(uri: str) -> str:
-    """What stores keep: the uri `without_secrets`, which ends in a mark where a query or a fragment is left out."""
+    """The uri that stores keep: `without_secrets`, with a mark at the end if a query or a fragment is left out."""
     name = without_secrets(uri)
     return f"{name}{LEFT_OUT}" if "://" in name and re.search("[?#]", uri) else name
 
 
 def default_asset_id(uri: str) -> str:
-    """The uri in its `canonical` spelling, `without_secrets`, and short. Of a query there remains a digest, so that two
-    of them stay apart; what signs a URL is no part of it, so a URL that is signed anew names the same asset.
+    """The uri in its `canonical` spelling, `without_secrets`, and short. A query is replaced by a digest, so that two
+    queries stay apart. The signature of a URL is left out, so a URL that is signed anew names the same asset.
     """
-    opaque = is_opaque(uri)  # before its spelling is changed: what is odd about it may be mended there
+    # Before the spelling is changed: that could hide what makes the uri opaque.
+    opaque = is_opaque(uri)
     uri = uri if opaque else canonical(uri)
     name, told = without_secrets(uri), None if opaque else telling_query(uri)
     name += "" if told is None else f"?{digest(told)[:16]}"
@@ -132,18 +133,18 @@ def default_asset_id(uri: str) -> str:
 
 
 def chosen_name(name: str) -> str:
-    """An id or a source that a producer chose, without the secrets of a URL that is used as one."""
+    """An id or source that a producer chose, without secrets if it is a URL."""
     return default_asset_id(name) if holds_secret(name) else name
 
 
 def _unsigned(uri: str, told: str | None) -> str:
-    """The uri, but for what signs it: the signature would make another asset of it."""
+    """The uri without its signature, which would make another asset of it."""
     _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
     return uri if extra == ([] if told is None else [told]) else stripped(uri) + ("" if told is None else f"?{told}")
 
 
 def is_default_asset_id(text: str) -> bool:
-    """Whether `default_asset_id` may have made this of a uri; it would make another of some of what it made."""
+    """Whether `default_asset_id` may have made this text from a uri. It would change some of its own results again."""
     name, mark, rest = text.partition("?")
     short = len(text.encode()) <= MAX_ID_BYTES
     return short and without_secrets(name) == name == canonical(name) and _DIGESTED.fullmatch(mark + rest) is not None

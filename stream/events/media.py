@@ -1,4 +1,4 @@
-"""Facts of a video stream, as plan finds them and decode relies on them."""
+"""Facts of a video stream. Plan finds them and decode relies on them."""
 
 from typing import Annotated
 
@@ -10,11 +10,11 @@ from stream.events.runs import Part, Positive, Run
 Note = Annotated[str, StringConstraints(max_length=2000)]
 _Edge = Annotated[int, Field(ge=0, lt=2**31)]
 Crop = tuple[_Edge, _Edge, _Edge, _Edge]
-"""Rows off the top and the bottom, columns off the left and the right."""
+"""Rows removed at the top and bottom, columns removed at the left and right."""
 
 
 class Media(BaseModel):
-    """Facts of the video stream that plan found and decode relies on.
+    """Facts of the video stream. Plan finds them and decode relies on them.
 
     `crop` is what the container takes off a coded picture; display size is what is left, after pixel aspect and
     rotation. The picture is turned clockwise by `rotation`, then `mirrored` left to right. `coded_aspect` is the pixel

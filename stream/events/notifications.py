@@ -1,4 +1,6 @@
-"""Bucket notifications as object stores send them: Amazon S3, MinIO, and S3 through EventBridge. No CloudEvents."""
+"""Bucket notifications as object stores send them: Amazon S3, MinIO, and S3 through EventBridge. They are no
+CloudEvents.
+"""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -11,7 +13,7 @@ from stream.errors import BadEvent
 from stream.events.ids import digest
 
 OBJECT_SCHEME = "s3"
-"""Of every object's uri; who reads them must allow it."""
+"""The scheme of every object's uri; whoever reads objects must allow it."""
 Happened = Literal["created", "removed"]
 _HAPPENED: tuple[tuple[str, Happened], ...] = (
     ("ObjectCreated:", "created"),
@@ -24,8 +26,8 @@ _EVENT_BRIDGE: Mapping[str, Happened] = {"Object Created": "created", "Object De
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """One object came or went. `key` is decoded. `sequencer` orders changes of one key (see `follows`). `place` is
-    where the notification tells of it, from 0.
+    """One object was created or removed. `key` is decoded. `sequencer` orders changes of one key (see `follows`).
+    `place` is the position of the change in its notification, from 0.
     """
 
     happened: Happened
@@ -42,8 +44,9 @@ class ObjectChange:
         return f"{OBJECT_SCHEME}://{self.bucket}/{self.key}"
 
     def follows(self, sequencer: str) -> bool:
-        """Whether this change is later than another of the same key: hexadecimal numbers, the shorter one padded with
-        zeros on the right ("Event message structure", Amazon S3 User Guide). Without a sequencer there is no telling.
+        """Whether this change is later than another one of the same key. Sequencers are hexadecimal numbers; the
+        shorter one is padded with zeros on the right ("Event message structure", Amazon S3 User Guide). True if a
+        sequencer is missing.
         """
         width = max(len(self.sequencer), len(sequencer))
         unordered = not self.sequencer or not sequencer
@@ -52,10 +55,10 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class BucketNotification:
-    """Changes of objects, as one record of an object store names them. Test events, and changes of tags or access, give
-    none.
+    """Changes of objects in one record of an object store. Test events, and changes of tags or access, give no changes.
 
-    Each change stands alone: `unreadable` lists those that name no object, by their place, with the reason.
+
+    Each change stands alone (ADR 0036): `unreadable` lists the position and reason of those that name no object.
     """
 
     type: ClassVar[str] = "rushes.bucket.notified.v1"
@@ -72,7 +75,7 @@ class BucketNotification:
         return self.raw
 
     def narrowed(self, places: Collection[int]) -> Self:
-        """The same with what it tells at these places only."""
+        """The same notification with only the changes at these positions."""
         document = json.loads(self.raw)
         if "Records" not in document:
             return self
@@ -86,7 +89,7 @@ class BucketNotification:
 
     @classmethod
     def from_bytes(cls, value: bytes) -> Self:
-        """Raises `BadEvent` where nothing of it can be read."""
+        """Raises `BadEvent` if no part of it can be read."""
         try:
             document = json.loads(value)
             found = dict(enumerate(_changes(document)))
@@ -104,7 +107,7 @@ def _no_notification(error: Exception) -> BadEvent:
 
 
 def _changes(document: Mapping[str, Any]) -> Iterator[ObjectChange | Exception | None]:
-    """What is told at each place; None of what concerns no content."""
+    """What each position reports: a change, an error, or None for an event that changes no content."""
     if document.get("Event") == "s3:TestEvent":
         return
     if "detail-type" in document:
@@ -131,7 +134,7 @@ def _told(record: Mapping[str, Any]) -> ObjectChange | None:
 
 
 def _bridged(document: Mapping[str, Any]) -> Iterator[ObjectChange]:
-    """EventBridge does not encode keys."""
+    """EventBridge does not encode keys, so they are used as they are."""
     happened = _EVENT_BRIDGE.get(str(document["detail-type"]))
     if happened is not None:
         detail = document["detail"]
@@ -142,7 +145,7 @@ def _bridged(document: Mapping[str, Any]) -> Iterator[ObjectChange]:
 def _change(happened: Happened, bucket: str, key: str, facts: Mapping[str, Any]) -> ObjectChange:
     if not bucket or not key:
         raise ValueError("no bucket or no key")
-    f"{bucket}{key}".encode()  # JSON may hold half a character
+    f"{bucket}{key}".encode()  # raises for a lone surrogate, which JSON may hold and no store can
     size, etag, time = facts.get("size"), facts.get("eTag") or facts.get("etag"), facts.get("time")
     return ObjectChange(
         happened,

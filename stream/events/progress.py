@@ -1,7 +1,7 @@
-"""Progress of any work: what a stage did of a part of a subject, and that the work of a subject is over.
+"""Progress of any work: what a stage did with a part of a subject, and when the work of a subject is over.
 
-Segments of assets are one use of it, and keep their own events on the wire. Whatever folds progress asks `progress_of`
-and `ended_by` and knows nothing else. Also here: how a report of a segment is made.
+Segments of assets are one use of it, with their own events on the wire. Code that folds progress calls `progress_of`
+and `ended_by` and needs nothing else. This module also makes the report of a segment.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from stream.events.grid import segment_range
 from stream.events.ids import AssetVersion, Int64
 
 ASSET = "asset"
-"""The kind of subject that footage is."""
+"""The kind of a subject that is footage."""
 MAX_STAGE_BYTES = 100
 MAX_PARTS = 1_000_000
 
 
 class Owner(NamedTuple):
-    """A subject, in whatever version."""
+    """A subject in any version."""
 
     kind: str
     tenant: str
@@ -41,7 +41,7 @@ class Owner(NamedTuple):
 
 
 class SubjectKey(NamedTuple):
-    """What tells one version of one subject from all others."""
+    """Identifies one version of one subject."""
 
     kind: str
     tenant: str
@@ -54,7 +54,7 @@ class SubjectKey(NamedTuple):
 
 
 class Subject(BaseModel):
-    """What work is about, such as an asset or a job, in which version: append time and offset of its event."""
+    """The subject of work, such as an asset or a job. Its version is the append time and offset of its event."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     kind: Name
@@ -65,12 +65,12 @@ class Subject(BaseModel):
 
 
 class PartProgressed(Json):
-    """A stage finished with a part of a subject. Small, for progress, usage and backlog; never read for correctness.
-    The stage that plans the parts tells the subject's `priority` too.
+    """A stage finished with a part of a subject. Small; for progress, usage and backlog, never for correctness. The
+    stage that plans the parts also reports the subject's `priority`.
 
-    `quantity` is how much work the part is, counted in `unit` (such as `frames`). `cpu_us` is the CPU time it took,
-    `device_us` how long it held an accelerator, `read_bytes` what was read of the source; 0 where a stage does not
-    measure it.
+    `quantity` is the amount of work in the part, counted in `unit` (such as `frames`). `cpu_us` is the CPU time of the
+    part, `device_us` the time it held an accelerator, `read_bytes` the bytes read from the source; 0 where a stage does
+    not measure it.
     """
 
     type: ClassVar[str] = "rushes.part.progressed.v1"
@@ -91,7 +91,7 @@ class PartProgressed(Json):
 
 
 class PartReport(NamedTuple):
-    """What a stage did of a part, however it was told: see `PartProgressed`."""
+    """What a stage did with a part, from either kind of event: see `PartProgressed`."""
 
     subject: SubjectKey
     project: str
@@ -108,20 +108,20 @@ class PartReport(NamedTuple):
 
     @property
     def possible(self) -> bool:
-        """Whether there is such a part."""
+        """Whether a part with this number can exist."""
         return 0 <= self.part < self.parts <= MAX_PARTS
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectEnded:
-    """The work of a version of a subject, and of all versions before it, is over. `deleted`: nobody wants it."""
+    """The work of a version of a subject, and of all earlier ones, is over. `deleted`: the subject was deleted."""
 
     subject: SubjectKey
     deleted: bool = False
 
 
 def progress_of(payload: Payload) -> PartReport | None:
-    """What an event says of a part; None for one that is about something else."""
+    """The report that an event holds; None for an event of another kind."""
     if isinstance(payload, SegmentProgressed):
         subject, project = subject_of(payload.asset), payload.asset.project
         part, parts, quantity, unit = payload.segment, payload.segment_count, payload.video_ns, "video_ns"
@@ -148,7 +148,7 @@ def progress_of(payload: Payload) -> PartReport | None:
 
 
 def ended_by(payload: Payload) -> SubjectEnded | None:
-    """Whose work is over with this event."""
+    """The subject whose work ends with this event; None if none does."""
     if isinstance(payload, AssetChanged) and payload.status.final:
         return SubjectEnded(subject_of(payload.asset), deleted=payload.status is AssetStatus.DELETED)
     return None
@@ -160,7 +160,7 @@ def subject_of(asset: AssetRef) -> SubjectKey:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one part took of a stage; see `PartProgressed`."""
+    """The cost of one part in a stage; see `PartProgressed`."""
 
     cpu_us: int = 0
     device_us: int = 0
@@ -181,7 +181,7 @@ def segment_report(
     priority: Priority | None = None,
     cost: Cost = NOT_MEASURED,
 ) -> SegmentProgressed:
-    """What a stage says of a cell of an asset of that length."""
+    """The report of a stage about one cell of an asset of `duration_ns`."""
     start_ns, end_ns = segment_range(segment, duration_ns)
     return SegmentProgressed(
         asset=asset,

@@ -1,7 +1,7 @@
-"""What of a uri may be kept, shown and compared: no user, no password, no query and no fragment (pure).
+"""Which part of a uri may be kept, shown and compared: no user, no password, no query and no fragment. Pure.
 
-Everything at rest, on a screen or in a log goes through `without_secrets`; the whole uri travels to whoever fetches it,
-on topics and in the value of a dead letter.
+Everything stored, shown or logged goes through `without_secrets`. The whole uri exists only on topics and in the value
+of a dead letter, for whoever fetches the footage (ADR 0036).
 """
 
 import re
@@ -25,11 +25,11 @@ _SIGNED_BY = (
         ]
     ),
 )
-"""Parameters of signed URLs beside `X-Amz-*` and its like: Amazon S3, Google, Alibaba, CloudFront, Azure (SAS)."""
+"""Parameters of signed URLs other than `X-Amz-*` and similar: Amazon S3, Google, Alibaba, CloudFront, Azure (SAS)."""
 
 
 def is_malformed(uri: str) -> bool:
-    """Whether a uri cannot be taken apart for certain, so that any part of it may be a secret. No absolute path is."""
+    """Whether a uri cannot be parsed with certainty, so any part may be a secret. False for an absolute path."""
     if "://" not in uri:
         absolute = uri.startswith("/") and not uri.startswith("//")
         return not absolute and re.search(r":.*@|[?&#;][^=]*=", uri, re.DOTALL) is not None
@@ -37,6 +37,7 @@ def is_malformed(uri: str) -> bool:
     host = rest.partition("/")[0]
     try:
         parts = urlsplit(uri)
+        # `port` is parsed only when it is read, and a bad one raises here.
         _ = parts.port
     except ValueError:
         return True
@@ -48,7 +49,7 @@ def is_malformed(uri: str) -> bool:
 
 
 def is_opaque(uri: str) -> bool:
-    """Whether no part of a uri may be shown: a malformed one, or one with a secret in its path, as some sign it."""
+    """Whether no part of a uri may be shown: it is malformed, or its path holds a secret, as some signatures do."""
     if is_malformed(uri):
         return True
     scheme, mark, rest = re.split("[?#]", uri, maxsplit=1)[0].partition("://")
@@ -56,7 +57,7 @@ def is_opaque(uri: str) -> bool:
 
 
 def stripped(uri: str) -> str:
-    """A URL without user, password, query and fragment; a path as it is. Of what is malformed anything may be left."""
+    """A URL without user, password, query and fragment; a path as it is. Not safe for a malformed uri."""
     if "://" not in uri:
         return uri
     scheme, _, rest = re.split("[?#]", uri, maxsplit=1)[0].partition("://")
@@ -65,7 +66,7 @@ def stripped(uri: str) -> str:
 
 
 def telling_query(uri: str) -> str | None:
-    """Query and fragment as far as they tell objects apart: what signs a URL does not. None where there is none."""
+    """The part of query and fragment that distinguishes objects: all but the signature. None where nothing is left."""
     _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
     if not extra:
         return None
@@ -83,8 +84,8 @@ def telling_query(uri: str) -> str | None:
 
 
 def holds_secret(name: str) -> bool:
-    """Whether a name that a producer chose is a URL, or a broken one, with a user or a parameter that is secret by its
-    name. Other names stay as they are.
+    """Whether a name that a producer chose is a URL, even a broken one, with a user or with a parameter whose name
+    marks a secret. Other names stay as they are.
     """
     if _PARAMETER.search(name):
         return True

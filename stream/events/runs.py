@@ -10,8 +10,8 @@ Positive = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Run(NamedTuple):
-    """A stretch without a jump of pts: raw `first_pts` is shown at asset time `start_ns`, the run ends at `end_ns`.
-    Its last picture goes on display at `last_ns` (0: not known); `first_packet` of the stream begins it.
+    """A stretch without a jump of pts. Raw `first_pts` is shown at asset time `start_ns`; the run ends at `end_ns`. Its
+    last picture goes on display at `last_ns` (0: not known). It begins with packet `first_packet` of the stream.
     """
 
     first_pts: Int64
@@ -22,8 +22,8 @@ class Run(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One of several recordings in a file: bytes [start_byte, end_byte), opened by themselves, with facts and runs
-    [first_run, end_run) of their own. A `stream_index` below 0: no picture of it could be read.
+    """One of several recordings in a file: bytes [start_byte, end_byte), opened separately (ADR 0030), with its own
+    facts and runs [first_run, end_run). A `stream_index` below 0: none of its pictures could be read.
     """
 
     start_byte: Int64

@@ -1,7 +1,7 @@
-"""One spelling for each uri (pure): what names the same thing to everybody is one asset.
+"""One spelling for each uri, so that two names of the same thing are one asset. Pure.
 
-Nothing is looked up. `..` in a path stays, for what it leads to depends on links; a command line takes it away before
-it makes an event (`stream.cli.options.uris`). A path and a `file` uri of it stay two spellings: ids in stores are made
+It looks nothing up. `..` in a path stays, because links decide where it leads; the command line resolves it before it
+makes an event (`stream.cli.options.uris`). A path and its `file` uri stay two spellings, because stores hold ids made
 of both.
 """
 
@@ -12,8 +12,8 @@ _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTAL
 
 
 def canonical(uri: str) -> str:
-    """The uri without what makes no difference: doubled slashes and `.` in a path; in a URL the case of scheme and
-    host, a port that is the scheme's own, and the dots of a web address (RFC 3986, 6.2.2 and 6.2.3).
+    """The uri without differences that do not matter: doubled slashes and `.` in a path; in a URL the case of scheme
+    and host, the scheme's default port, and dot segments of a web address (RFC 3986, 6.2.2 and 6.2.3).
     """
     found = _URI.fullmatch(uri)
     if found is None:
@@ -22,6 +22,7 @@ def canonical(uri: str) -> str:
     if scheme == "file":
         local = "" if authority.lower() == "localhost" else authority
         return f"file://{local}{_path(path)}{rest}"
+    # Only web servers treat dot segments alike: in the key of an object they are ordinary characters.
     if scheme not in _DEFAULT_PORTS:
         return f"{scheme}://{authority}{path}{rest}"
     return f"{scheme}://{_authority(authority, _DEFAULT_PORTS[scheme])}{_without_dots(path)}{rest}"
@@ -42,7 +43,7 @@ def _authority(authority: str, default_port: str) -> str:
 
 
 def _without_dots(path: str) -> str:
-    """RFC 3986, 5.2.4: a server is asked for what is left."""
+    """Removes dot segments (RFC 3986, 5.2.4): a server is asked for the rest."""
     kept: list[str] = []
     parts = path.split("/")[1:]
     for part in parts:

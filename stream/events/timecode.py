@@ -1,4 +1,4 @@
-"""Source time code (pure): what the camera calls a picture, counted on from the asset's first (SMPTE ST 12-1)."""
+"""Source time code: the camera's name of each picture, counted from the asset's first one (SMPTE ST 12-1). Pure."""
 
 import re
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ RATES = tuple(Fraction(n, d) for d, ns in ((1001, (24000, 30000, 60000)), (1, (2
 _WITHIN = Fraction(1, 2000)
 _TEXT = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
 _ROUNDING_NS = 1000
-"""Asset times are rounded to nanoseconds: a picture's own time must not count as the one before."""
+"""Asset times are rounded to nanoseconds. Without this margin a picture's own time could count as the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTimecode:
     """Picture `first` (frames since 00:00:00:00) is shown at asset time 0; `rate` frames a second.
 
-    `drop`: drop-frame, the names :00 and :01 (to :03 at 60) are skipped each minute but every tenth. Counting goes on
-    at the stream's nominal rate, so in footage of variable rate it names moments, not pictures.
+    `drop`: drop-frame, which skips the names :00 and :01 (to :03 at 60) in each minute except every tenth. The count
+    uses the stream's nominal rate, so in footage of variable rate it names moments, not pictures.
     """
 
     first: int
@@ -29,7 +29,7 @@ class SourceTimecode:
 
     @classmethod
     def of(cls, media: Media) -> Self | None:
-        """None where the container states none, or states one that no standard frame rate can count."""
+        """None where the container has no time code, or one that no standard frame rate can count."""
         if media.timecode is None or not media.average_rate:
             return None
         average = Fraction(media.average_rate)
@@ -38,7 +38,7 @@ class SourceTimecode:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What `str` gave, such as `01:00:00;02@30000/1001`."""
+        """Parses the result of `str`, such as `01:00:00;02@30000/1001`."""
         name, _, rate = text.partition("@")
         return cls._read(name, Fraction(rate)) if rate else None
 

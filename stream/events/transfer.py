@@ -1,9 +1,9 @@
-"""PQ and HLG signals as an ordinary screen shows them (pure): samples and the dense view are converted alike.
+"""PQ and HLG signals as an ordinary screen shows them. Samples and the dense view are converted alike. Pure.
 
 Display light by ITU-R BT.2100 (HLG on a 1000-nit display); tone map by the EETF of ITU-R BT.2390 (section 5.4.1, each
 of R'G'B' by itself, from 1000 nits to the reference white of BT.2408, 203 nits, black at 0); BT.2020 to BT.709
 primaries by BT.2087, colours outside clipped; sRGB encoding by IEC 61966-2-1. What is darker than 94 nits keeps its
-light, what is brighter than 1000 nits is white. Mastering metadata is not looked at: equal signals always look equal.
+light; everything brighter than 1000 nits is white. Mastering metadata is ignored: equal signals always look equal.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 
 
 def shown_as_sdr(signal: Floats, transfer: Transfer) -> Floats:
-    """[..., 3] R'G'B' of 0..1 with BT.2020 primaries to [..., 3] sRGB of 0..1; `sdr` comes back as it is."""
+    """[..., 3] R'G'B' of 0..1 with BT.2020 primaries to [..., 3] sRGB of 0..1; `sdr` is returned unchanged."""
     if transfer == "sdr":
         return signal
     bounded = np.clip(signal, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""How old the footage is that waits, from beside the workers: offsets, backlog, rates and the replicas to want.
+"""How old the waiting footage is, seen from outside the workers: offsets, backlog, rates and desired replicas.
 
 Nearly all of it is pure. Begin with `freshness`; `observer` feeds it.
 """

@@ -7,17 +7,13 @@ from dataclasses import dataclass, field
 from stream.freshness.snapshot import Snapshot, StageFlow
 
 SOONEST = 0.12
-"""Of the objective: the least time that a stage is given when the age by which it aims to be done is over."""
+"""Share of the objective: the least time that a stage gets once the age at which it aims to be done has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
-    """`objective_s`: how old the oldest interactive subject may become. `batch_drain_s`: time to work off batch work.
-    `utilisation`: share of a replica's measured rate that is planned with. `start_s`: from the need to the new replica
-    that works.
-    `keep`: a replica is given up only when demand is below this share of what the others do. `cool_down_s`: idle time
-    before the last replica goes. `max_replicas` bounds stages that have no bound of their own. `priors`: an operator's
-    own prior rates, by stage; of others the topology knows one.
+    """`objective_s`: how old the oldest interactive subject may become. `batch_drain_s`: the time to finish batch work.
+    `utilisation`: the share of a replica's measured rate to plan with. `start_s`: the time until a new replica works.
     """
 
     objective_s: float = 60.0
@@ -36,30 +32,30 @@ class ScalingPolicy:
 
 
 def desired_replicas(snapshot: Snapshot, policy: ScalingPolicy) -> dict[str, int]:
-    """Replicas by stage. More backlog never asks for fewer of its own stage; nothing asks for more than partitions can
-    feed, `max_replicas` allow, or a saturated stage further down can take in.
+    """Replicas by stage. More backlog of a stage never reduces its number. No stage gets more replicas than its
+    partitions can feed, `max_replicas` allows, or a saturated later stage can take in.
     """
     return {flow.stage: _replicas(flow, snapshot, policy) for flow in snapshot.every}
 
 
 def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
-    """Units per second that should be done: what arrives, and what waits here and further up within the time
-    that it may still take. What waits above is on its way, and replicas that are started when it is here come late.
-
-    What lies in partitions that do not move is left out: no replica would get to it.
+    """Units per second that should be done: arrivals, and the work that waits here and in earlier stages, within the
+    time left for it. Work in earlier stages counts because it is on its way, and replicas started on its arrival come
+    late. Work in stuck partitions is left out: no replica would get to it. What lies in partitions that do not move is
+    left out: no replica would get to it.
     """
     soonest_s = policy.objective_s * SOONEST
     aim_s = policy.objective_s * flow.scaling.share
     needed = late = flow.lane("interactive").arrival / policy.utilisation
     for queue in (flow, *snapshot.above(flow)):
         waiting = queue.converted(_moving(queue) * queue.lane("interactive").waiting, flow)
-        # Of batch work the first stage lets in little at a time, wherever it waits.
+        # The first stage lets in only a little batch work at a time, wherever it waits.
         batch = queue.converted(_moving(queue) * queue.lane("batch").waiting, flow) / policy.batch_drain_s
         left_s = aim_s - _age_s(queue)
         needed += waiting / max(soonest_s, left_s) + batch
         late += waiting / max(soonest_s, left_s - policy.start_s) + batch
     present = flow.replicas * policy.rate(flow)
-    # What is missing starts late, so it has to do its part in the time that is left then.
+    # Missing capacity starts late, so it must do its part in the time that is left then.
     return needed if needed <= present else present + (needed - present) * late / needed
 
 
@@ -68,14 +64,14 @@ def _moving(flow: StageFlow) -> float:
 
 
 def _age_s(flow: StageFlow) -> float:
-    """Of the oldest interactive asset that waits; where something is stuck the oldest may be that, and tells nothing of
-    the others.
+    """The age of the oldest waiting interactive asset. 0 where a partition is stuck: the oldest asset may lie there,
+    and its age says nothing of the others.
     """
     return 0.0 if flow.stuck_partitions else flow.lane("interactive").freshness_lag_s
 
 
 def ceiling(flow: StageFlow, policy: ScalingPolicy) -> int:
-    """The most replicas that could have work: one partition each member, and one member for all that are stuck."""
+    """The most replicas that could have work: one member per moving partition, and one member for all stuck ones."""
     moving = flow.partitions - flow.stuck_partitions
     members = max(1, moving + (1 if flow.stuck_partitions else 0))
     bound = policy.max_replicas if flow.max_replicas is None else flow.max_replicas
@@ -83,7 +79,7 @@ def ceiling(flow: StageFlow, policy: ScalingPolicy) -> int:
 
 
 def saturated(flow: StageFlow, policy: ScalingPolicy) -> bool:
-    """Whether the stage has more than its last possible replica can work off within the objective."""
+    """Whether the stage has more work than its largest possible number of replicas can finish within the objective."""
     capacity = ceiling(flow, policy) * policy.rate(flow)
     return flow.waiting > capacity * policy.objective_s
 
@@ -92,7 +88,7 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
     wanted = demand(flow, snapshot, policy) / policy.rate(flow)
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
-    # What waits further up will come: started together, stages wait for one start and not for a chain of them.
+    # Work in earlier stages will come. Started together, stages wait for one start and not for a chain of starts.
     coming = flow.backlog > 0 or any(it.waiting for it in snapshot.above(flow))
     busy = coming or flow.waiting > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
@@ -101,8 +97,8 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
 
 
 def fewest_alike(flow: StageFlow, replicas: int) -> int:
-    """The fewest replicas whose members have at most as many partitions each: 16 members work off 32 partitions as fast
-    as 20, of which some have two as well.
+    """The fewest replicas with the same largest number of partitions per member: 16 members finish 32 partitions as
+    fast as 20, of which some have two as well.
     """
     if not replicas:
         return 0
@@ -111,7 +107,7 @@ def fewest_alike(flow: StageFlow, replicas: int) -> int:
 
 
 def _feeding(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
-    """Replicas that keep the slowest saturated stage further down busy; unbounded where none is saturated."""
+    """Replicas that keep the slowest saturated later stage busy; unbounded where none is saturated."""
     takes = [
         below.converted(ceiling(below, policy) * policy.rate(below), flow)
         for below in snapshot.below(flow.stage)

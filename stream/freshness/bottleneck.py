@@ -1,4 +1,4 @@
-"""What holds the topology up and when the backlog will be gone, in a person's words. Pure."""
+"""Which stage delays the topology and when the backlog will be done, in words for people. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from stream.topology.stage import Role
 
 BROKER: Literal["broker"] = "broker"
 HELD_BACK_S = 10.0
-"""A stage that finished nothing is not to blame where more than this waits further down: it is not let on."""
+"""A stage that finished nothing is not the bottleneck where a later stage has more than this waiting: it is throttled.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """`stage` is the one to look at, `words` say why. `place` is the kind of resource that would help."""
+    """`stage` is the one to look at; `words` say why. `place` is the kind of resource that would help."""
 
     place: Role | Literal["broker"]
     stage: str
@@ -22,9 +23,7 @@ class Bottleneck:
 
 
 def drained_in_s(flow: StageFlow) -> float:
-    """Seconds until everything planned is through the stage, as fast as it went lately; infinite while it does not
-    move or more comes than goes.
-    """
+    """Seconds until everything planned has passed the stage, at its recent rate. Infinite while it does not move."""
     if not flow.backlog:
         return 0.0
     return flow.backlog / flow.service if flow.service else math.inf
@@ -36,11 +35,11 @@ def gone_in_s(snapshot: Snapshot) -> float:
 
 
 def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
-    """The stage that holds up what waits; None while nothing waits. In this order: stages that wait for a worker, first
-    of all; the broker, where workers are there and none of any stage moves; else the stage whose waiting work
-    takes longest at the pace it goes, without those that only wait for stages further down.
+    """The stage that delays the waiting work; None while nothing waits. In this order: a stage that waits for a worker;
+    the broker, where workers exist and no stage moves; else the stage whose waiting work takes longest at its rate,
+    without those that only wait for later stages.
 
-    Stages that report no progress hold nobody up, so they are named only where no other has work.
+    Stages that report no progress delay no other, so they are named only where no other has work.
     """
     waiting = [flow for flow in snapshot.stages if flow.waiting] or [flow for flow in snapshot.others if flow.waiting]
     if not waiting:
@@ -49,7 +48,7 @@ def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
         names = " or ".join(flow.stage for flow in absent)
         return _named(absent[0], f"no worker runs {names}")
     if all(flow.stuck_partitions and not flow.service for flow in waiting):
-        return Bottleneck(BROKER, waiting[0].stage, "workers are there and none moves: look at the broker")
+        return Bottleneck(BROKER, waiting[0].stage, "workers run and none makes progress: look at the broker")
     to_blame = [flow for flow in waiting if not _held_back(flow, snapshot)]
     worst = max(to_blame, key=lambda flow: (_wait_s(flow), flow.waiting))
     return _named(worst, _words(worst))
@@ -60,7 +59,7 @@ def _named(flow: StageFlow, words: str) -> Bottleneck:
 
 
 def _held_back(flow: StageFlow, snapshot: Snapshot) -> bool:
-    """Whether it only waits for what is further down. The first stage holds back on purpose."""
+    """Whether the stage only waits for later ones. The first stage is throttled on purpose."""
     below = [each for each in snapshot.below(flow.stage) if each.waiting] if flow in snapshot.stages else []
     if flow.upstream is None:
         return bool(below)

@@ -1,4 +1,4 @@
-"""Flows of the stages that report no progress, from where their groups stand. Pure."""
+"""Flows of the stages that report no progress, estimated from the offsets of their groups. Pure."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,8 @@ from stream.topology.stage import Stage
 
 
 class Estimates:
-    """Such a stage tells nobody what it is through with, so a record counts as one part, of the size that its unit
-    says, and all of it as batch: nobody waits for it.
+    """Such a stage reports no parts, so each record counts as one part, of the size in its unit. All of it counts as
+    batch: nobody waits for it.
     """
 
     def __init__(self, stages: Sequence[Stage], *, stuck_after_s: float = 300.0) -> None:
@@ -26,7 +26,7 @@ class Estimates:
         self._worked_ms: dict[str, int] = {}
 
     def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
-        """One round, as `Freshness.look`."""
+        """One round, like `Freshness.observe`."""
         ours = [place for place in places if place.stage in self._served]
         self._places.observe(ours, members, turn=turn, now_ms=now_ms)
         for stage in self._stages:

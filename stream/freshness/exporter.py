@@ -1,4 +1,4 @@
-"""The exporter: a process that watches from beside and lives also when no worker does."""
+"""The exporter: a process that observes from outside the workers and runs also when no worker does."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +23,9 @@ Sample = tuple[Sequence[str], float]
 
 
 class Exporter(Collector):
-    """`/metrics` shows what was seen last.
+    """`/metrics` shows the latest observation.
 
-    An observation older than `stale_s` is not shown any more: a number that stands still would hide that nobody looks.
+    An observation older than `stale_s` is not shown: a number that stands still would hide that nobody observes.
     """
 
     def __init__(self, sight: SupervisedObserver, clock: Clock, *, stale_s: float = 60.0) -> None:
@@ -34,13 +34,13 @@ class Exporter(Collector):
         self._stale_s = stale_s
 
     def ready(self) -> Answer:
-        """Not from the first look on that sees nothing, though what was seen before it is shown for a while."""
+        """Not ready from the first failed observation on, although the last good one is still shown for a while."""
         blind = self._sight.blind
         if blind is not None:
             return False, f"blind for {self._sight.blind_s():.0f} s: {blind.message}"
         if self._sight.last is None:
-            return False, "has not looked yet"
-        return (True, "ok") if self._current() is not None else (False, "the last look is too old")
+            return False, "has not observed yet"
+        return (True, "ok") if self._current() is not None else (False, "the last observation is too old")
 
     def collect(self) -> Iterator[Family]:
         failures = list(self._sight.failures.items())
@@ -77,7 +77,7 @@ def run_exporter(
     port: int,
     deployment: str = DEFAULT,
 ) -> None:
-    """Look every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`; `announce` is told the
+    """Observe every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`. Calls `announce` with the
     port.
     """
     exporter = Exporter(sight, clock, stale_s=max(30.0, 4 * interval_s))
@@ -106,7 +106,7 @@ def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
 
 
 def _of_work(snapshot: Snapshot, unit: Unit) -> Iterator[Family]:
-    """Of the stages that count in this unit."""
+    """The families of the stages with this unit."""
     stages = [flow for flow in snapshot.every if flow.unit == unit]
     known = [flow for flow in snapshot.stages if flow.unit == unit]
     waits = [((flow.stage, lane), it.waiting) for flow in stages for lane, it in flow.lanes.items()]

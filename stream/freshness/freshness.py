@@ -1,4 +1,4 @@
-"""Freshness and backlog as a fold over small records: what producers ask for, progress, and groups' offsets. Pure.
+"""Freshness and backlog as a fold over small records: requests of producers, progress, and offsets of groups. Pure.
 
 The clock of a subject starts when the broker appended its event, whatever the producer's clock says (ADR 0019).
 """
@@ -20,12 +20,12 @@ from stream.topology.unit import Unit
 RATE_WINDOW_S = 60.0
 ARRIVAL_WINDOW_S = 120.0
 PRIOR_PARTS = 6
-"""Parts of an unplanned subject while none has been planned."""
+"""Parts of a subject without a plan, while none has been planned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unacknowledged:
-    """A record that the entry stage has not acknowledged. `work`: it asks for some, so it is no deletion and no bad
+    """A record that the entry stage has not acknowledged. `work`: it asks for work, so it is no deletion and no invalid
     event.
     """
 
@@ -37,7 +37,7 @@ class Unacknowledged:
 
 @dataclass(slots=True)
 class StageWork:
-    """What there is for a stage, in its unit. `waiting`: by lane, how much, and the oldest clock among it."""
+    """The work of a stage, in its unit. `waiting`: by lane, the units that wait and the oldest clock among them."""
 
     waiting: dict[Lane, tuple[float, int | None]] = field(default_factory=lambda: dict.fromkeys(LANES, (0.0, None)))
     backlog: float = 0.0
@@ -48,7 +48,7 @@ class StageWork:
 
 
 class Freshness:
-    """The fold's state, and its snapshot. Subjects without work left are forgotten, so memory follows what is open."""
+    """The state of the fold and its snapshot. Subjects without work are forgotten, so open ones bound the memory."""
 
     def __init__(self, links: Sequence[Link], *, stuck_after_s: float = 300.0) -> None:
         self._links = links
@@ -91,7 +91,7 @@ class Freshness:
             del self._subjects[key]
 
     def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
-        """End a round: every report is folded that was there when the groups had just been asked."""
+        """End a round. The caller has folded every report that existed when the groups' offsets were read."""
         self._places.observe(places, members, turn=turn, now_ms=now_ms)
         self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.of.concurrency) for link in self._links}
         self._forget_acked()
@@ -110,7 +110,7 @@ class Freshness:
             )
 
     def resume_at(self, partition: int, read: int) -> int:
-        """Where in the topic of progress one must begin to know again what is open now, of what was read to `read`."""
+        """The offset in `progress` from which a restart knows again what is open now; `read` if nothing is."""
         firsts = (subject.first[1] for subject in self._subjects.values() if subject.first[0] == partition)
         return min(firsts, default=read)
 
@@ -126,8 +126,8 @@ class Freshness:
         )
 
     def _take_plan(self, subject: OpenSubject, event: PartReport) -> None:
-        """A plan gives a subject its lane and clock. What else speaks of one that is not open is work done again (a
-        replay, a redelivery): nobody has waited for it since the day it was published.
+        """A plan gives a subject its lane and clock. Any other report of a subject that is not open is repeated work (a
+        replay, a redelivery): nobody has waited for it since its publication.
         """
         if not subject.parts(self._entry.stage).done:
             self._planned_subjects += 1
@@ -159,7 +159,7 @@ class Freshness:
         return subject.units(bits, unit, self._means[unit.counts]) if bits else 0.0
 
     def _forget_acked(self) -> None:
-        """Events that the entry stage acknowledged, whatever became of them."""
+        """Forget events that the entry stage has acknowledged, whatever their result."""
         places = self._places.of(self._entry.stage, self._entry.of.sources[0])
         acked = [
             key
@@ -170,8 +170,9 @@ class Freshness:
             del self._published[key]
 
     def _forget_gone(self) -> set[str]:
-        """Parts that a stage acknowledged without a word (a dropped subject): everything in its topics two rounds after
-        they arrived is acknowledged, and its reports are read. The stages that parts still wait for.
+        """Forget parts that a stage acknowledged without a report (a dropped subject). Two rounds after they arrived,
+        everything in its topics is acknowledged and all its reports are read. Returns the stages that parts still wait
+        for.
         """
         done = {link.stage: self._places.acked_round(link.stage) for link in self._behind}
         waited_for: set[str] = set()
@@ -188,7 +189,7 @@ class Freshness:
         return waited_for
 
     def _mean_subject(self) -> float:
-        """Of those planned so far, in the entry stage's unit."""
+        """The mean size of subjects planned so far, in the entry stage's unit."""
         unit = self._entry.of.unit
         return self._planned / self._planned_subjects if self._planned_subjects else PRIOR_PARTS * unit.part
 

@@ -1,4 +1,4 @@
-"""Where consumer groups stand, round after round: what is left, what does not move, what is surely done. Pure."""
+"""Offsets of consumer groups over rounds: what is left, what does not move, and what is certainly done. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ MAX_SAMPLES = 512
 
 @dataclass(slots=True)
 class _History:
-    """Ends by round, so that a commit tells up to which round everything is acknowledged; no clock takes part."""
+    """Ends by round, so that a commit shows up to which round everything is acknowledged. No clock is involved."""
 
     rounds: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -26,9 +26,10 @@ class _History:
             self.rounds.append(turn)
             self.ends.append(place.end)
         else:
-            self.rounds[-1] = turn  # nothing came since, so the later round is as good
+            self.rounds[-1] = turn  # no record came since, so the later round has the same end
         keep_from = max(0, bisect_right(self.ends, place.acked) - 1)
         del self.rounds[:keep_from], self.ends[:keep_from]
+        # Thinned out instead of cut: an old round stays known, only less exactly.
         if len(self.ends) > MAX_SAMPLES:
             del self.rounds[1:-1:2], self.ends[1:-1:2]
 
@@ -40,8 +41,8 @@ class _History:
 
 @dataclass(frozen=True, slots=True)
 class GroupLag:
-    """One stage over all its partitions. `busy_partitions` have records and move; `stuck_share` is the share of its
-    records that lie in those that do not.
+    """One stage over all its partitions. `busy_partitions` have records and move. `stuck_share` is the share of its
+    records that lie in partitions which do not move.
     """
 
     offset_lag: Mapping[str, int]
@@ -56,7 +57,7 @@ class GroupLag:
 
 
 class GroupOffsets:
-    """The fold. `stuck_after_s` without a step, while members are there and records left, makes a partition stuck."""
+    """The fold. A partition is stuck after `stuck_after_s` without progress while it has members and records."""
 
     def __init__(self, stuck_after_s: float = 300.0) -> None:
         self._stuck_after_ms = stuck_after_s * 1000
@@ -65,7 +66,7 @@ class GroupOffsets:
         self._now_ms = 0
 
     def observe(self, places: Iterable[GroupOffset], members: Mapping[str, int], *, turn: int, now_ms: int) -> None:
-        """One round's places of every group. `turn` counts up."""
+        """The offsets of every group in one round. `turn` counts up."""
         self._now, self._now_ms = {}, now_ms
         for place in places:
             self._now.setdefault(place.stage, []).append(place)
@@ -74,15 +75,15 @@ class GroupOffsets:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Whose places are known."""
+        """The stages whose offsets are known."""
         return tuple(self._now)
 
     def of(self, stage: str, topic: str) -> Mapping[int, GroupOffset]:
-        """The stage's places in a topic by partition."""
+        """The stage's offsets in a topic, by partition."""
         return {place.partition: place for place in self._now.get(stage, ()) if place.topic == topic}
 
     def acked_round(self, stage: str) -> int:
-        """Everything that was in the stage's topics in this round is acknowledged by now; -1 if nothing is known."""
+        """The last round whose records in the stage's topics are all acknowledged by now; -1 if nothing is known."""
         return min(
             (self._held(place).acked_round(place.acked) for place in self._now.get(stage, ())),
             default=-1,

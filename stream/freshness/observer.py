@@ -1,4 +1,4 @@
-"""Round after round: look where groups stand, read the small topics to their ends, fold, and decide."""
+"""One round after the other: read the offsets of groups, read the small topics to their ends, fold, and decide."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from stream.topology.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One round's result. `took_s`: how long it took."""
+    """The result of one round. `took_s`: its duration."""
 
     snapshot: Snapshot
     desired: Mapping[str, int]
@@ -29,8 +29,8 @@ class Observation:
 
 
 class Observer:
-    """Knows how fresh a topology is by reading what its first stage reads and what reports its stages make; never what
-    they hand on. Raises `ValueError` for a topology whose stages report nothing.
+    """Knows how fresh a topology is from the topic that its first stage reads and the progress that its stages report;
+    it never reads their outputs. Raises `ValueError` for a topology whose stages report nothing.
 
     `remembers`: commit where to begin after a restart, as the exporter does.
     """
@@ -59,8 +59,8 @@ class Observer:
         self._begin()
 
     def step(self) -> Observation:
-        """One round. Raises `Unavailable` while the cluster does not answer; what was read stays folded, unless a topic
-        was made again meanwhile: then places and records mean something else.
+        """One round. Raises `Unavailable` while the cluster does not answer. The records read so far stay folded,
+        unless a topic was created again meanwhile: then offsets and records mean something else.
         """
         started_s = self._clock.monotonic_s()
         view = self._watch.observe([self._asked, self._progress, DEAD_LETTERS.name])
@@ -97,7 +97,7 @@ class Observer:
         except BadEvent:
             event = None
         if record.topic == self._asked:
-            # Whatever it is, the first stage has to acknowledge it.
+            # Even an invalid event counts: the first stage has to acknowledge it.
             who = (event.tenant, event.subject) if event is not None else ("", f"{record.partition}")
             lane = lane_asked(event.data) if event is not None else None
             key = SubjectKey(self._topology.subject, *who, AssetVersion(record.append_time_ms, record.offset))
@@ -115,6 +115,7 @@ class Observer:
             for (topic, partition), end in ends.items()
             if topic == self._progress
         }
+        # Nothing changed, so no commit: an idle cluster stays idle.
         if places != self._kept:
             self._watch.remember(self._progress, places)
             self._kept = places

@@ -12,7 +12,7 @@ from stream.topology.unit import Unit
 
 @dataclass(slots=True)
 class Parts:
-    """One stage over one subject: bit k is part k. `turn`: the round of the last report that settled one."""
+    """One stage over one subject; bit k is part k. `turn`: the round of the last report that settled a part."""
 
     done: int = 0
     failed: int = 0
@@ -36,7 +36,7 @@ class Parts:
 
 @dataclass(slots=True)
 class Sizes:
-    """How large the parts of a subject are, in what one unit counts: as the first that was done, but for the `odd`."""
+    """The sizes of a subject's parts, in the counts of one unit: all like the first done one, except the `odd` ones."""
 
     usual: int | None = None
     odd: dict[int, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Sizes:
         return (round(unit.part * unit.scale) if size is None else size) / unit.scale
 
     def total(self, bits: int, unit: Unit) -> float:
-        """Of these parts, in units."""
+        """The size of these parts, in units."""
         usual = round(unit.part * unit.scale) if self.usual is None else self.usual
         total = bits.bit_count() * usual
         for part, size in self.odd.items():
@@ -66,7 +66,7 @@ class Sizes:
 
 @dataclass(slots=True)
 class MeanPart:
-    """Over all subjects, in units."""
+    """The mean over all subjects, in units."""
 
     units: float = 0.0
     parts: int = 0
@@ -81,7 +81,7 @@ class MeanPart:
 
 @dataclass(slots=True)
 class OpenSubject:
-    """A version of a subject with work left. `first` is where its oldest report lies in the topic of progress."""
+    """A version of a subject with work left. `first` is the position of its oldest report in the topic of progress."""
 
     lane: Lane
     clock_ms: int
@@ -94,7 +94,7 @@ class OpenSubject:
         return self.stages.get(stage or "", _NOTHING)
 
     def settle(self, event: PartReport, turn: int) -> tuple[bool, bool]:
-        """Take a report; see `Parts.settle`. A part that is done has the size that it says."""
+        """Apply a report; see `Parts.settle`. The report of a done part gives its size."""
         done = event.outcome is Outcome.DONE
         if done:
             sizes = self.sizes.get(event.unit)
@@ -112,12 +112,12 @@ class OpenSubject:
         return mean.of(unit) if sizes is None else sizes.of(part, unit)
 
     def units(self, bits: int, unit: Unit, mean: MeanPart) -> float:
-        """The same of all these parts."""
+        """The amount of work in all these parts, in the same way."""
         sizes = self.sizes.get(unit.counts)
         return bits.bit_count() * mean.of(unit) if sizes is None else sizes.total(bits, unit)
 
     def waiting(self, link: Link) -> int:
-        """Parts that reached the stage and did not leave it."""
+        """Parts that reached the stage and have not left it."""
         before = self.stages.get(link.upstream or "")
         if before is None:
             return 0

@@ -17,6 +17,7 @@ class RateMeter:
     def rate(self, now_ms: int, window_s: float) -> float:
         """Units per second over the last whole buckets of `window_s`."""
         last = now_ms // BUCKET_MS
+        # Whole buckets only: the current one is not over, and would make every rate too low.
         self._forget(last)
         count = max(1, round(window_s * 1000 / BUCKET_MS))
         total = sum(self._sums.get(bucket, 0) for bucket in range(last - count, last))
@@ -40,29 +41,29 @@ class ServiceRate:
         self._replica_s = 0.0
 
     def busy(self, *, replicas: float, elapsed_s: float, units: float) -> None:
-        """So much was done in a time in which `replicas` had work throughout."""
+        """`units` were done in `elapsed_s`, during which `replicas` had work throughout."""
         keep = max(0.0, 1.0 - elapsed_s / self._memory_s)
         self._units = self._units * keep + units
         self._replica_s = self._replica_s * keep + replicas * elapsed_s
 
     @property
     def per_replica(self) -> float | None:
-        """None until enough was seen, or where nothing was done in it."""
+        """None until enough time was observed, or if nothing was done in it."""
         if self._replica_s < self._enough_s or not self._units:
             return None
         return self._units / self._replica_s
 
 
 class BusyRate:
-    """What the replicas that had work did between two rounds: feeds a `ServiceRate`."""
+    """The work of busy replicas between two rounds; feeds a `ServiceRate`."""
 
     def __init__(self) -> None:
         self.rate = ServiceRate()
         self._last: tuple[int, int, int] | None = None
 
     def observe(self, *, now_ms: int, replicas: int, busy_partitions: int, served: float) -> None:
-        """One round: `served` units since the last. Of replicas no more had work than partitions held any. A change of
-        replicas begins anew, as new ones are still opening.
+        """One round with `served` units since the last one. At most as many replicas had work as partitions held any. A
+        change of replicas starts over, as new ones are still opening.
         """
         working = min(replicas, busy_partitions)
         if self._last is not None:

@@ -1,4 +1,4 @@
-"""How fresh the topology is, as values that the exporter publishes, `rushes lag` shows and scaling decides on. Pure."""
+"""How fresh the topology is, as values for the exporter, `rushes lag` and scaling. Pure."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,8 @@ from stream.topology.unit import VIDEO_SECONDS, Unit
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One stage that reports progress. A part waits for it once `upstream` reported the part done (or failed too, where
-    `failures_arrive`); the stage without `upstream` reads what producers publish.
+    """One stage that reports progress. A part waits for it once `upstream` has reported the part done (or failed too,
+    with `failures_arrive`). The stage without `upstream` reads what producers publish.
     """
 
     of: Stage
@@ -27,7 +27,7 @@ class Link:
 
 
 def links(topology: Topology) -> tuple[Link, ...]:
-    """The reporting stages in order. Upstream is the last of them before the stage that writes its first source."""
+    """The reporting stages in order. `upstream` is the last of them that writes the stage's first source."""
     found: list[Link] = []
     for stage in topology.stages:
         if not topology.reports(stage):
@@ -46,7 +46,7 @@ def unlinked(topology: Topology) -> tuple[Stage, ...]:
 @dataclass(frozen=True, slots=True)
 class LaneFlow:
     """One lane of one stage, in its unit. `freshness_lag_s`: age of the oldest subject with a part that waits here, 0
-    for none. `waiting`: what arrived and is not done. `arrival`: units per second, lately.
+    for none. `waiting`: units that arrived and are not done. `arrival`: recent units per second.
     """
 
     freshness_lag_s: float = 0.0
@@ -82,7 +82,7 @@ class StageFlow:
     scaling: Scaling = field(default_factory=Scaling)
 
     def converted(self, amount: float, to: "StageFlow") -> float:
-        """So much of this stage's work in the unit of another one, by the mean size of a part."""
+        """An `amount` of this stage's work in the unit of another stage, by the mean size of a part."""
         return amount if self.unit == to.unit else amount * to.part / self.part
 
     def lane(self, lane: Lane) -> LaneFlow:
@@ -99,10 +99,10 @@ class StageFlow:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Every reporting stage, in the order of the topology, and the `others`, whose work is an estimate and whose
-    freshness is not known. `offset_lag`: of all groups, by topic. `open_assets`: subjects with work left, whatever kind
-    of `subject` they are. `dead_letters`: records ever written to that topic.
-    `undecided`: records that no stage can read yet, as a transaction is open, by topic; where there are any.
+    """All reporting stages in the order of the topology, and the `others`, whose work is an estimate and whose
+    freshness is unknown. `offset_lag`: of all groups, by topic. `open_assets`: subjects with work left, of any kind of
+    `subject`. `dead_letters`: all records ever written to that topic. `undecided`: by topic, records that no stage can
+    read yet because a transaction is open; only topics that have some.
     """
 
     at_ms: int

@@ -1,4 +1,4 @@
-"""An observer whose failures are told and not raised, so that nothing that depends on it ends with it."""
+"""An observer that reports failures instead of raising them, so that they end nothing that depends on it (ADR 0033)."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ObserverFailure:
-    """Why nothing is seen, and since when: the last look that saw something, or the first of all."""
+    """Why nothing is observed, and the time of the last good observation (else of the first attempt)."""
 
     since_ms: int
     code: str
@@ -21,8 +21,8 @@ class ObserverFailure:
 
 
 class SupervisedObserver:
-    """Looks again and again. `last` is what was seen last, `blind` why the looks since then saw nothing; None while all
-    is well. `observe` and `follow` from one thread, the rest may be read from any. `failures` counts by code.
+    """Observes repeatedly. `last` is the latest observation. `blind` is the reason of the failures since then; None
+    while all is well. `observe` and `follow` from one thread; any thread may read the rest. `failures` counts by code.
     """
 
     def __init__(self, observer: Observer, clock: Clock) -> None:
@@ -34,8 +34,8 @@ class SupervisedObserver:
         self.refused: Fatal | None = None
 
     def observe(self) -> bool:
-        """Whether it saw something. Raises `Fatal` only while nothing was ever seen: then the address or the
-        credentials are wrong, and whoever started us should know at once.
+        """Whether the observation succeeded. Raises `Fatal` only before the first success: then the address or the
+        credentials are wrong, and whoever started the process should know at once.
         """
         try:
             found = self._observer.step()
@@ -45,12 +45,12 @@ class SupervisedObserver:
             self._lost(error if isinstance(error, StageError) else unexpected(error))
         else:
             if self.blind is not None:
-                _log.info("the observer sees again")
+                _log.info("the observer observes the cluster again")
             self.last, self.blind = found, None
         return self.blind is None
 
     def now(self) -> Observation:
-        """One look that must succeed. Raises `Unavailable`, `Fatal`."""
+        """One observation that must succeed. Raises `Unavailable`, `Fatal`."""
         self.observe()
         if self.blind is not None or self.last is None:
             blind = self.blind or ObserverFailure(0, "broker_unavailable", "nothing was seen")
@@ -58,7 +58,7 @@ class SupervisedObserver:
         return self.last
 
     def follow(self, stop: threading.Event, interval_s: float) -> None:
-        """Until `stop`, or until the cluster refuses us at the first look: that is in `refused`."""
+        """Until `stop`, or until the cluster refuses the first observation; `refused` then holds the error."""
         try:
             while not stop.is_set():
                 self.observe()
@@ -67,15 +67,16 @@ class SupervisedObserver:
             self.refused = error
 
     def check(self) -> None:
-        """Raises what ended `follow`."""
+        """Raises the error that ended `follow`."""
         if self.refused is not None:
             raise self.refused
 
     def blind_s(self) -> float:
-        """Seconds for which nothing has been seen; 0 while all is well."""
+        """Seconds without an observation; 0 while all is well."""
         return 0.0 if self.blind is None else max(0, self._clock.now_ms() - self.blind.since_ms) / 1000
 
     def _lost(self, error: StageError) -> None:
+        # One line for each new reason: the same outage fails in every round.
         if self.blind is None or self.blind.message != error.message:
             _log.warning("the observer is blind: %s (%s)", error.message, error.code)
         if self.blind is not None:

@@ -1,4 +1,4 @@
-"""Outgoing connections that are checked before they are made. Whoever opens a socket to a named host does it here.
+"""Outgoing connections that are checked before they are made. All code that connects to a named host uses it.
 
 Begin with `connect`.
 """

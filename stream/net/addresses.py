@@ -1,4 +1,4 @@
-"""Which addresses are public, by a table of our own: the interpreter's answer differs from version to version.
+"""Which addresses are public. It has its own table, as the interpreter's answer differs between versions.
 
 Sources, as of November 2025: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and what has updated
 it), IANA's IPv6 address space (RFC 4291: global unicast is 2000::/3 and nothing else), RFC 1112 and RFC 3068.
@@ -43,9 +43,10 @@ _TRANSLATED = tuple(map(ipaddress.IPv6Network, _STANDS_FOR_V4))
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody on the internet may be meant. An address that stands for an IPv4 one (mapped, NAT64) is judged by
-    it. What is assigned to nobody is not public. Raises `ValueError` for what is no address.
+    """Whether the address belongs to the public internet. An address that stands for an IPv4 one (mapped, NAT64) is
+    judged by that one. Unassigned addresses are not public. Raises `ValueError` for a text that is no address.
     """
+    # A zone after `%` names an interface of this machine and is no part of the address.
     parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         if not any(parsed in network for network in _TRANSLATED):

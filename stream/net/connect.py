@@ -1,4 +1,4 @@
-"""Connections to public addresses only. The address that was checked is the one connected to, so a name that answers
+"""Connections to public addresses only. It connects to the very address that was checked, so a name that resolves
 differently the second time (DNS rebinding) gains nothing.
 """
 
@@ -29,7 +29,7 @@ class ConnectionPolicy:
 
 
 class CheckedBackend(httpcore.NetworkBackend):
-    """Resolves, checks and connects; from `begin` on all reads together take at most `request_timeout_s`."""
+    """Resolves, checks and connects. From `begin` on, all reads together take at most `request_timeout_s`."""
 
     def __init__(self, policy: ConnectionPolicy) -> None:
         self._policy = policy
@@ -38,7 +38,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         self._deadline_s = float("inf")
 
     def begin(self) -> None:
-        """A request begins. Without this limit a byte now and then would keep it alive for ever."""
+        """A request begins. Without this limit, a server could keep it alive for ever with a byte now and then."""
         self._deadline_s = self._clock.monotonic_s() + self._policy.request_timeout_s
 
     def left_s(self, timeout_s: float | None) -> float:
@@ -86,7 +86,7 @@ class _Timed(httpcore.NetworkStream):
 
 
 def checked_address(host: str, port: int, policy: ConnectionPolicy) -> str:
-    """One address of `host`, if the policy allows every address it has: a name must not hide a private one."""
+    """One address of `host`, if the policy allows all its addresses: a name must not hide a private one."""
     try:
         found = getaddrinfo(host, port, type=SOCK_STREAM)
     except (OSError, UnicodeError):

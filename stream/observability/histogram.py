@@ -1,5 +1,5 @@
-"""A Prometheus histogram whose writers are threads of their own: prometheus_client's takes locks, and an observation
-costs a worker as much as all its acknowledgements.
+"""A Prometheus histogram with one writer per thread. That of prometheus_client takes locks, and one observation then
+costs a worker as much as all its acknowledgements (ADR 0028).
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from prometheus_client.utils import floatToGoString
 
 
 class ThreadHistogram:
-    """What one thread measured; read by any."""
+    """The measurements of one thread; any thread may read them."""
 
     __slots__ = ("_bounds", "counts", "total_s")
 
@@ -23,13 +23,13 @@ class ThreadHistogram:
         self.total_s = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Counts in the first bucket whose bound it does not pass."""
+        """Counts in the first bucket whose bound is not exceeded."""
         self.counts[bisect_left(self._bounds, seconds)] += 1
         self.total_s += seconds
 
 
 class ThreadedHistogram(Collector):
-    """The family: `buckets` are its upper bounds in seconds, rising, without infinity."""
+    """The metric family. `buckets` are its upper bounds in seconds, rising, without infinity."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ThreadedHistogram(Collector):
         registry.register(self)
 
     def timing(self, *labels: str) -> ThreadHistogram:
-        """A new one for each caller; those of the same labels are added when they are scraped."""
+        """A new histogram for each caller. Those with equal labels are summed when they are scraped."""
         timing = ThreadHistogram(self._buckets)
         self._timings.append((labels, timing))
         return timing

@@ -1,4 +1,4 @@
-"""A process's small HTTP side: `/metrics` for Prometheus, `/healthz` and `/readyz` for an orchestrator."""
+"""The small HTTP server of a process: `/metrics` for Prometheus, `/healthz` and `/readyz` for an orchestrator."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +13,11 @@ from stream.errors import Fatal
 from stream.observability.status import WorkerState
 
 Answer = tuple[bool, str]
-"""(well, one line that says why)"""
+"""(healthy, one line with the reason)"""
 
 
 def all_ready(states: Iterable[WorkerState]) -> Answer:
-    """Whether every worker is, or what the others wait for."""
+    """Whether every worker is ready, or what the others wait for."""
     waiting = [f"{state.stage}: {state.paused or 'starting'}" for state in states if not state.ready]
     return not waiting, "; ".join(waiting) or "ok"
 
@@ -43,8 +43,8 @@ def _listening(host: str, port: int, answer: Callable[..., Iterable[bytes]]) -> 
 def served(
     registry: CollectorRegistry, *, healthy: Callable[[], Answer], ready: Callable[[], Answer], host: str, port: int
 ) -> Iterator[int]:
-    """Serve on `host`:`port` for the block; yields the port, which is a free one for 0. A probe that is not well
-    answers 503. Raises `Fatal` (`port_unavailable`) where the port cannot be had.
+    """Serve on `host`:`port` for the block. Yields the port, which is a free one for 0. A failed probe answers 503.
+    Raises `Fatal` (`port_unavailable`) where the port cannot be used.
     """
     metrics = make_wsgi_app(registry)
     probes = {"/healthz": healthy, "/readyz": ready}

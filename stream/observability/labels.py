@@ -1,4 +1,4 @@
-"""The one label that all metrics of a process share: its deployment. And queries that ask for one deployment alone."""
+"""The label that all metrics of a process share, its deployment, and queries for one deployment."""
 
 import re
 from collections.abc import Iterator
@@ -27,14 +27,15 @@ class LabelledRegistry(Collector):
 
 
 def labelled(registry: CollectorRegistry, deployment: str) -> CollectorRegistry:
-    """A registry that shows what `registry` holds."""
+    """A registry that shows the metrics of `registry` with this label."""
+    # With `auto_describe`, registration would collect every metric once.
     shown = CollectorRegistry(auto_describe=False)
     shown.register(LabelledRegistry(registry, deployment))
     return shown
 
 
 def of_deployment(query: str, matcher: str) -> str:
-    """PromQL with `deployment` + `matcher` (such as `="rushes"`) at each of our metrics."""
+    """The PromQL query with `deployment` + `matcher` (such as `="rushes"`) at each of our metrics."""
 
     def asked(found: re.Match[str]) -> str:
         others = f",{found[2]}" if found[2] else ""

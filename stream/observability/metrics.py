@@ -13,8 +13,8 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric family; the unit is the last word of its name. What is defined in video seconds is told of stages that
-    count something else too, under the name that `counted_in` gives.
+    """One metric family; the unit is the last word of its name. A family in video seconds also exists for stages with
+    another unit, under the name that `counted_in` gives.
     """
 
     name: str
@@ -25,11 +25,11 @@ class Definition:
 
     @property
     def of_work(self) -> bool:
-        """Whether it measures work, in the unit of its stage."""
+        """Whether it measures work in the unit of its stage."""
         return VIDEO_SECONDS.name in self.name and self.labels[:1] == ("stage",)
 
     def counted_in(self, unit: Unit) -> "Definition":
-        """The same of stages that count in another unit."""
+        """The same family for stages with another unit."""
         if unit == VIDEO_SECONDS or not self.of_work:
             return self
         return replace(
@@ -63,7 +63,7 @@ BATCH_BYTES = Definition(
     tuple(4.0**n for n in range(5, 15)),
 )
 DEAD_LETTERS = Definition("rushes_dead_letters_total", "counter", "Dead letters written.", ("stage", "code"))
-RETRIES = Definition("rushes_retries_total", "counter", "Attempts put off after a passing fault.", ("stage", "code"))
+RETRIES = Definition("rushes_retries_total", "counter", "Attempts postponed after a passing fault.", ("stage", "code"))
 OUTAGES = Definition("rushes_outages_total", "counter", "Times a dependency was found unavailable.", ("stage", "code"))
 PAUSED = Definition(
     "rushes_paused_workers",
@@ -159,7 +159,7 @@ LETTERS_WRITTEN = Definition(
 )
 OPEN_ASSETS = Definition("rushes_open_assets", "gauge", "Asset versions with work left.", ())
 OBSERVED = Definition(
-    "rushes_exporter_observed_timestamp_seconds", "gauge", "When the exporter last knew how things are.", ()
+    "rushes_exporter_observed_timestamp_seconds", "gauge", "When the exporter last observed the cluster.", ()
 )
 OBSERVATION = Definition("rushes_exporter_observation_seconds", "gauge", "How long its last round took.", ())
 UNDECIDED = Definition(
@@ -171,11 +171,11 @@ UNDECIDED = Definition(
 BLIND = Definition(
     "rushes_exporter_blind_seconds",
     "gauge",
-    "How long the exporter has seen nothing; 0 while it sees the cluster.",
+    "How long the exporter has observed nothing; 0 while it observes the cluster.",
     (),
 )
 OBSERVATION_FAILURES = Definition(
-    "rushes_exporter_failures_total", "counter", "Rounds in which the cluster could not be asked.", ("code",)
+    "rushes_exporter_failures_total", "counter", "Rounds in which the cluster could not be observed.", ("code",)
 )
 
 EXPORTER_DEFINITIONS = (
@@ -201,7 +201,7 @@ DEFINITIONS = WORKER_DEFINITIONS + EXPORTER_DEFINITIONS
 
 
 class Metrics:
-    """The workers' definitions bound to one registry. Make one per process (or test) and pass it down."""
+    """The workers' metric families in one registry. Make one per process (or test) and pass it down."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -240,7 +240,7 @@ class StageMetrics:
         self.in_flight = metrics.in_flight.labels(stage)
 
     def sent(self, topic: str, events: int, size: int) -> None:
-        """So many events of `size` bytes in all went to `topic`."""
+        """`events` events of `size` bytes in total were sent to `topic`."""
         bound = self._sent.get(topic)
         if bound is None:
             labels = (self._stage, topic)
@@ -261,7 +261,7 @@ class StageMetrics:
         self._metrics.outages.labels(self._stage, code).inc()
 
     def paused(self, reason: str, change: int) -> None:
-        """One worker more (1) or less (-1) is paused for `reason`."""
+        """One more worker (1) or one less (-1) is paused for `reason`."""
         self._metrics.paused.labels(self._stage, reason).inc(change)
 
 

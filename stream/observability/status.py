@@ -1,4 +1,4 @@
-"""How a worker is doing, for people (a snapshot) and for Prometheus (gauges); both change in one place."""
+"""The state of a worker, as a snapshot for people and as gauges for Prometheus. Both change in one place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from stream.observability.metrics import StageMetrics
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """A snapshot. `paused` says why nothing is pulled (`unavailable: ...`, `throttled: ...`), else None.
+    """A snapshot. `paused` is the reason why the worker does not pull (`unavailable: ...`, `throttled: ...`), else
+    None.
 
-    `outcomes`: records acknowledged by outcome. `in_flight`: received and not acknowledged. `delayed`: of these, how
-    many wait for another attempt.
+    `outcomes`: acknowledged records by outcome. `in_flight`: records received and not acknowledged. `delayed`: how many
+    of these wait for another attempt.
     """
 
     stage: str
@@ -24,7 +25,7 @@ class WorkerState:
 
 
 class Status:
-    """Written by the worker's thread, read by any."""
+    """The worker's thread writes it; any thread may read it."""
 
     def __init__(self, stage: str, metrics: StageMetrics) -> None:
         self._stage = stage
@@ -36,12 +37,13 @@ class Status:
         self._in_flight = 0
 
     def snapshot(self, *, delayed: int, trouble: str | None = None) -> WorkerState:
-        """`trouble`: what keeps records away that the worker's own thread has not met yet."""
+        """`trouble`: a reason why no records come that the worker's own thread has not seen yet."""
         return WorkerState(
             stage=self._stage,
             joined=self._joined,
             ready=self._ready and trouble is None,
             paused=self._paused or trouble,
+            # A copy, as other threads read it while this one counts.
             outcomes=self._outcomes.copy(),
             in_flight=self._in_flight,
             delayed=delayed,
@@ -51,7 +53,7 @@ class Status:
         self._joined = True
 
     def left(self) -> None:
-        """Out of the group: nothing is in flight, ready or paused any more."""
+        """The worker left the group: nothing is in flight, ready or paused any more."""
         self._joined = False
         self.ready(False)
         self.paused(None)
@@ -63,7 +65,7 @@ class Status:
             self._metrics.ready.inc(1 if ready else -1)
 
     def paused(self, reason: str | None) -> None:
-        """Why nothing is pulled; the word before the colon labels the gauge."""
+        """The reason why the worker does not pull. The word before the colon labels the gauge."""
         if reason == self._paused:
             return
         for paused, change in ((self._paused, -1), (reason, 1)):

@@ -1,4 +1,4 @@
-"""How a stage admits what it reads, as data."""
+"""How a stage admits the records that it reads, as data."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class Hop(NamedTuple):
-    """A stage on the way of cells: it reads `topic`, where `after` puts them. `failures`: those that failed before it
-    come to it too. One that reports nothing sends what it read round once more.
+    """A stage on the way of planned cells. It reads `topic`, where stage `after` puts them. `failures`: it also
+    receives cells that failed before it. A stage that reports nothing sends its input back into the same topic.
     """
 
     stage: str
@@ -19,17 +19,17 @@ class Hop(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """How a stage admits what it reads. Credit, quantum and cost are in the stage's unit.
+    """How a stage admits the records that it reads. Credit, quantum and cost are in the stage's unit (ADR 0021).
 
     At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
-    in the topic. A tenant is served while less than `tenant_credit` and fewer than `tenant_assets` of it are
-    outstanding, anybody while less than `credit` and fewer than `assets` are in all: the credit bounds what long
-    assets may have at work, the number what short ones may. One asset may overdraw the credit. The batch lane alone
-    leaves half of what is for all to whoever comes; where interactive assets wait too, it gets `batch_share` of the
-    turns and of what is outstanding, and so of the stages that work first come, first served.
-    `record_cost` is what inspecting costs; no part counts less. A part is outstanding until a stage of `settled_by` or
-    a failure reports it, or it is known to be lost on its `way`; the topology says both. A tenant that nothing was
-    heard of for `lease_s` of real time has nothing outstanding.
+    in the topic. A tenant is served while it has less than `tenant_credit` and fewer than `tenant_assets` outstanding,
+    and while all tenants together have less than `credit` and fewer than `assets`. The credit bounds the work of long
+    assets, the number that of short ones (ADR 0026). One asset may overdraw the credit. The batch lane alone leaves
+    half of the common limits free. Where interactive assets wait too, it gets `batch_share` of the turns and of what is
+    outstanding, and so of the later stages, which work in order of arrival. `record_cost` is the cost of an inspection;
+    no part counts less. A part is outstanding until a stage of `settled_by` or a failure reports it, or until it is
+    known to be lost on its `way`; the topology sets both. A tenant without a report for `lease_s` of real time has
+    nothing outstanding.
     """
 
     tenant_credit: float

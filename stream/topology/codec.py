@@ -22,7 +22,7 @@ from stream.topology.topics import Topic
 
 
 class _RawData(JSONFormat):
-    """Binary-mode data stays bytes: payload types own their encoding. Structured mode is JSON as usual."""
+    """In binary mode data stays bytes, as payload types own their encoding. Structured mode is JSON as usual."""
 
     def write_data(self, data: dict[str, Any] | str | bytes | None, datacontenttype: str | None) -> bytes:
         return data if isinstance(data, bytes) else super().write_data(data, datacontenttype)
@@ -39,7 +39,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What a producer sends."""
+    """A record as a producer sends it."""
 
     key: bytes
     value: bytes
@@ -47,7 +47,7 @@ class Encoded:
 
 
 def is_type(kind: str) -> bool:
-    """Whether a text has the form of our event types, so that it may be shown: nothing else of a record may."""
+    """Whether a text has the form of our event types. Only such a text of a record may be shown."""
     return _TYPE.fullmatch(kind) is not None
 
 
@@ -83,7 +83,7 @@ class EventDecoder:
         self._foreign = {topic.name: topic.payloads[0] for topic in known if topic.foreign}
 
     def decode(self, record: Record) -> Event:
-        """Raises `BadEvent` for what is no CloudEvent, has an unknown type or an invalid payload, and nothing else."""
+        """Raises only `BadEvent`: for a record that is no CloudEvent, has an unknown type or an invalid payload."""
         try:
             return self._event(record)
         except BadEvent:
@@ -93,7 +93,9 @@ class EventDecoder:
 
     def _event(self, record: Record) -> Event:
         if record.unreadable:
-            raise BadEvent("the name of a header is no UTF-8: send the record with others", code="unreadable_headers")
+            raise BadEvent(
+                "the name of a header is not UTF-8: rename it and send the record again", code="unreadable_headers"
+            )
         if record.topic in self._foreign:
             return _from_others(record, self._foreign[record.topic])
         envelope = _envelope(record)
@@ -101,7 +103,7 @@ class EventDecoder:
         kind = str(attributes.get("type", ""))
         payload = self._payloads[record.topic].get(kind)
         if payload is None:
-            shown = repr(kind) if is_type(kind) else "of somebody else"
+            shown = repr(kind) if is_type(kind) else "(not shown)"
             raise BadEvent(f"unknown event type {shown} on topic {record.topic!r}", code="unknown_type")
         data = payload.from_bytes(_data_bytes(envelope))
         return Event(
@@ -119,7 +121,7 @@ class EventDecoder:
         )
 
     def _subject(self, data: Payload, attributes: Mapping[str, Any]) -> str:
-        """What the event is about, as its payload says where it does."""
+        """The subject that the payload names; for other payloads, the `subject` attribute."""
         if type(data) in self._identified:
             return cast("Identified", data).identity()
         return _attribute(attributes, "subject", MAX_ID_BYTES)
@@ -127,7 +129,7 @@ class EventDecoder:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a record that is no event says of itself all the same: whose it is, and what."""
+    """What the envelope of an invalid event still says: owner, type and data."""
 
     type: str
     tenant: str
@@ -136,8 +138,8 @@ class Envelope:
 
 
 def enveloped(record: Record) -> Envelope | None:
-    """The envelope of any record; None where it has none. Keys do not count: they are for routing, and anybody's record
-    may have the key of anybody's subject.
+    """The envelope of any record; None where it has none. Keys do not count: they are for routing, and any producer may
+    use the key of another one's subject (ADR 0036).
     """
     if record.unreadable:
         return None
@@ -165,12 +167,13 @@ def _from_others(record: Record, payload: type[Payload]) -> Event:
 
 
 def _envelope(record: Record) -> BaseCloudEvent:
-    """Of a stranger's client too: without `ce_id`, `ce_source` or `ce_specversion` in binary mode, with members that
-    are null in structured mode (CloudEvents JSON format 1.0, section 2.2), with headers that are nobody's business.
+    """Also accepts records of clients that omit `ce_id`, `ce_source` or `ce_specversion` in binary mode, send null
+    members in structured mode (CloudEvents JSON format 1.0, section 2.2), or add other headers.
     """
     headers = {name: raw for name, raw in record.headers.items() if name.lower().startswith(("ce_", "content-type"))}
     value = record.value
     if any(name.lower().startswith("ce_") for name in headers):
+        # The library requires these attributes. Position and broker make the same id for every delivery.
         place = f"{record.topic}-{record.partition}-{record.offset}"
         headers = {"ce_specversion": b"1.0", "ce_id": place.encode(), "ce_source": b"kafka"} | {
             name.lower(): raw for name, raw in headers.items()
@@ -199,6 +202,7 @@ def _without_nulls(value: bytes) -> bytes:
     envelope = json.loads(value)
     if not isinstance(envelope, dict):
         return value
+    # Only members of the envelope itself: a null inside `data` is the producer's.
     return json.dumps({name: member for name, member in envelope.items() if member is not None}).encode()
 
 
@@ -211,7 +215,7 @@ def _data_bytes(envelope: BaseCloudEvent) -> bytes:
 
 
 def _attribute(attributes: Mapping[str, Any], key: str, max_bytes: int) -> str:
-    """Every derived event carries these again, and stores use some as names of folders: short and printable."""
+    """One attribute. Derived events repeat it and stores name folders after some, so it must be short and printable."""
     value = str(attributes.get(key) or "")
     if not is_name(value, max_bytes):
         raise BadEvent(
@@ -229,7 +233,7 @@ def _tenant(attributes: Mapping[str, Any]) -> str:
 
 
 def _traceparent(attributes: Mapping[str, Any]) -> str:
-    """W3C trace context; whatever else is there is no trace to follow."""
+    """W3C trace context; a new one where the attribute is missing or invalid."""
     value = str(attributes.get("traceparent") or "")
     return value if _TRACEPARENT.fullmatch(value) else new_traceparent()
 
@@ -237,7 +241,7 @@ def _traceparent(attributes: Mapping[str, Any]) -> str:
 def _event_time_ms(attributes: Mapping[str, Any], record: Record) -> int:
     """The earlier of the producer's and the broker's time; a derived event carries it in `eventtime`.
 
-    A producer's clock before the year 2000 is no clock: the broker's time counts.
+    A producer's clock before the year 2000 is wrong: the broker's time counts.
     """
     raw = attributes.get("eventtime")
     claimed: int | None = (

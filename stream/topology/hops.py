@@ -1,4 +1,4 @@
-"""The way of what a stage plans through the stages behind it (pure)."""
+"""The way of planned parts through the later stages. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,12 +13,13 @@ def reports(stage: Stage, topics: Mapping[str, Topic]) -> bool:
 
 
 def hops(planner: str, stages: Iterable[Stage], topics: Mapping[str, Topic]) -> tuple[Hop, ...]:
-    """The way through `stages`, in the order of the topology, of what `planner` plans."""
+    """The way of the parts that `planner` plans through `stages`, in the order of the topology."""
     found: list[Hop] = []
     writers: dict[str, str] = {}
     for stage in stages:
         topic = stage.sources[0]
         tells = reports(stage, topics)
+        # A stage that neither reports nor writes its own input back cannot delay a part that others wait for.
         if tells or topic in stage.targets:
             found.append(Hop(stage.name, topic, writers.get(topic, planner), topics[topic].failures, tells))
         if tells:

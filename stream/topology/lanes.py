@@ -9,13 +9,13 @@ LANES: tuple[Lane, ...] = ("interactive", "batch")
 
 
 def lane_of(priority: Lane | int) -> Lane:
-    """The lane of an event's `priority`: by name, or by number, where what is below zero can wait."""
+    """The lane of an event's `priority`: by name, or by number, where a number below zero means batch."""
     if isinstance(priority, int):
         return "batch" if priority < 0 else "interactive"
     return priority
 
 
 def lane_asked(payload: Payload) -> Lane | None:
-    """The lane of an event that asks for work, which it does by having a `priority`; None for any other event."""
+    """The lane of an event that asks for work, which is one with a `priority`; None for any other event."""
     priority = cast("Lane | int | None", getattr(payload, "priority", None))
     return None if priority is None else lane_of(priority)

@@ -8,7 +8,7 @@ from stream.topology.topics import DEAD_LETTERS, Topic
 
 
 def routes(stage: Stage, topics: Mapping[str, Topic]) -> dict[str, str]:
-    """Event type to target topic; dead letters have one without being declared.
+    """Event type to target topic. Dead letters have a target without a declaration.
 
     Raises `ValueError` for an unknown target or a type that two targets carry.
     """

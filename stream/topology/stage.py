@@ -16,11 +16,11 @@ In_contra = TypeVar("In_contra", bound=Payload, contravariant=True, default=Payl
 
 
 class Operator(Protocol[In_contra]):
-    """The one thing that differs between stages. It is given what the topics of its stage carry, and nothing else.
+    """The one part that differs between stages. It receives only payloads that the topics of its stage carry.
 
     `process` turns a batch into output events. With a batch of one, outputs are sent as they are yielded, so a long
-    record streams; with more, they are withheld until the whole batch succeeded. An output may therefore be sent
-    again after a retry: outputs are deterministic and their effects idempotent.
+    record streams. With a larger batch, outputs are held back until the whole batch has succeeded. An output may be
+    sent again after a retry, so outputs are deterministic and their effects idempotent.
     """
 
     def open(self) -> None:
@@ -30,7 +30,7 @@ class Operator(Protocol[In_contra]):
         """Raises the kinds of `stream.errors`; any other exception counts as a defect of the operator or the record."""
 
     def failed(self, event: Event[In_contra], error: StageError) -> Iterable[Event]:
-        """What the rest of the topology must learn when `event` becomes a dead letter (such as `SegmentFailed`)."""
+        """The events that inform the topology when `event` becomes a dead letter (such as `SegmentFailed`)."""
 
     def close(self) -> None: ...
 
@@ -39,8 +39,8 @@ class Operator(Protocol[In_contra]):
 class BatchPolicy:
     """A batch is full at `max_records` or `max_bytes`, and due `max_wait_s` after its first record arrived.
 
-    `min_interval_s` paces batches that are not full: `burst` of them may follow each other as they come, more wait for
-    company until on average one an interval has passed. What comes after a rest is never held up.
+    `min_interval_s` paces batches that are not full. `burst` of them may follow each other at once; after that they
+    wait for more records, so that on average one leaves per interval. A batch after a quiet time is never delayed.
     """
 
     max_records: int = 1
@@ -61,8 +61,8 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one replica asks for; deployment manifests derive from it. It may take `spare_bytes` of memory beyond what
-    it asks for, as for a hostile file: nothing is reserved for that, but taking it ends no replica.
+    """What one replica requests; deployment manifests derive from it. It may use `spare_bytes` of memory beyond its
+    request, as for a hostile file: nothing is reserved for that, but its use ends no replica.
     """
 
     cpus: float = 1.0
@@ -72,8 +72,8 @@ class Resources:
 
 
 class Role(StrEnum):
-    """What a stage lives on, and so what would help it: reading and decoding of footage, models, a store. `control`
-    moves small events about; `work` is none of these.
+    """What limits a stage, and so which resource would help: reading and decoding of footage, models, or a store.
+    `control` stages handle small events; `work` is none of these.
     """
 
     DECODE = "decode"
@@ -84,13 +84,13 @@ class Role(StrEnum):
 
 
 Volume = Literal["state", "cache", "media"]
-"""What a stage needs on disk: the stores, the models' weights, the footage itself."""
+"""What a stage needs on disk: the stores, the weights of models, or the footage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """How a stage is scaled. `prior_rate`: units a second of one replica on two cores, until it is measured. `share`:
-    of the objective, the age by which the stage aims to be done with a subject, as others come after it.
+    """How a stage is scaled. `prior_rate`: units per second of one replica on two cores, until it is measured. `share`:
+    the part of the objective within which the stage aims to finish a subject, as other stages follow.
     """
 
     prior_rate: float = 1.0
@@ -99,9 +99,9 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How the stage's processes are started. `volumes`: see `Volume`. `same_models`: what it does depends on the
-    models of the roll-out, so a process that has others is refused. `arguments`: of its own, for `rushes run`.
-    `observed_with`: of an optional stage, the option by which observers know that it is there.
+    """How the stage's processes are started. `volumes`: see `Volume`. `same_models`: the result depends on the models
+    of the roll-out, so a process with other models is refused. `arguments`: extra arguments of `rushes run`.
+    `observed_with`: for an optional stage, the option that tells observers of it.
     """
 
     volumes: frozenset[Volume] = frozenset()
@@ -112,16 +112,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One node of a topology. The consumer group carries the stage's name.
+    """One node of a topology. Its consumer group has the stage's name.
 
     `sources` and `targets` are topic names; operators may emit only event types whose topic is in `targets`.
-    `concurrency` is the number of group members one process runs. `max_replicas` None means unbounded; 1 marks a
-    single writer. The stage does not pull while any of its `throttled_by` topics holds more than `max_unread_bytes`
-    that some consuming stage has not acknowledged. With `admission` it reads ahead and serves tenants in turn, one
-    record at a time.
+    `concurrency` is the number of group members one process runs. `max_replicas` None means unbounded; 1 marks a single
+    writer. The stage does not pull while one of its `throttled_by` topics holds more than `max_unread_bytes` that some
+    consuming stage has not acknowledged. With `admission` it reads ahead and serves tenants in turn, one record at a
+    time.
 
-    Its work counts in `unit`. It reports progress where one of its targets carries that (see `Topology.reports`); its
-    report ends the work of a part where it `settles`.
+    Its work is counted in `unit`. It reports progress if one of its targets carries progress (see `Topology.reports`).
+    With `settles`, its report ends the work of a part.
     """
 
     name: str

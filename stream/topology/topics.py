@@ -28,9 +28,10 @@ class Topic:
     """A named topic. An event type belongs to `payloads` of every topic that may carry it.
 
     `kept_ms` is how long a record stays on a broker with a log: after every group that reads the topic in the topology
-    has acknowledged it, or, `by_age`, from the moment it came, read or not. The records of a `foreign` topic are no
-    CloudEvents, but its one payload as others write it. `entry`: producers outside write it. `followed`: it may have no
-    reader in the topology, as others follow it in no group. `failures`: what failed further up comes over it too.
+    has acknowledged it, or, with `by_age`, from its append time, read or not. The records of a `foreign` topic are no
+    CloudEvents, but its one payload as others write it. `entry`: outside producers write it. `followed`: it may have no
+    reader in the topology, as others follow it outside any group. `failures`: it also carries failures of earlier
+    stages.
     """
 
     name: str
@@ -45,18 +46,18 @@ class Topic:
 
     @property
     def tells_progress(self) -> bool:
-        """Whether reports of progress go over it."""
+        """Whether the topic carries progress reports."""
         return not PROGRESS_PAYLOADS.isdisjoint(self.payloads)
 
     def spec(self, partitions: int) -> TopicSpec:
-        """What a broker has to know of it."""
+        """What a broker must know of the topic."""
         return TopicSpec(self.name, partitions, self.max_message_bytes, self.kept_ms if self.by_age else None)
 
 
 WEEK_MS = 7 * 86_400_000
 PROGRESS_PAYLOADS = frozenset[type[Payload]]({SegmentProgressed, PartProgressed})
 
-# Small, and the producers' own: for a week a lost index can be made again from them.
+# Small, and owned by producers: for a week a lost index can be rebuilt from them (ADR 0017).
 ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS, entry=True)
 NOTIFICATIONS = Topic("notifications", (BucketNotification,), foreign=True, entry=True)
 SPANS = Topic("spans", (SpanPlanned,))
@@ -68,15 +69,15 @@ ANNOTATIONS = Topic(
     failures=True,
 )
 RETIREMENTS = Topic("retirements", (ContentRetired,))
-# Read by whoever follows, in no group that the topology knows of.
+# Followers read it outside any group that the topology knows, so no acknowledgement can trim it.
 PROGRESS = Topic(
     "progress", (SegmentProgressed, PartProgressed, AssetChanged), kept_ms=WEEK_MS, by_age=True, followed=True
 )
-# What became of an asset version, said by the control plane once a status is final; read by webhooks and producers.
+# The final status of each asset version, sent by the control plane; webhooks and producers read it.
 COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS, by_age=True)
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
-# Whose the stores are and which roll-out is on; read by every process before it works, in no group, and kept for ever.
+# The owner of the stores and the present roll-out. Every process reads it before it works, in no group; kept for ever.
 DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))
 
 TOPICS: dict[str, Topic] = {

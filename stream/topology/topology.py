@@ -1,4 +1,4 @@
-"""Stages as one checked whole, and its pictures. Pure; nothing is started here."""
+"""Stages as one checked whole, and its diagrams. Pure; nothing is started here."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,17 +14,17 @@ from stream.topology.unit import Unit
 
 
 class InvalidTopology(ValueError):
-    """The stages do not fit together; the message lists every problem, one a line."""
+    """The stages do not fit together. The message lists every problem, one per line."""
 
 
 class Topology:
     """Stages that fit together; raises `InvalidTopology` otherwise.
 
-    `subject` is the kind of what it works on. `entry` topics have producers outside and `terminal` ones may have no
-    reader here, beside those that say so themselves. `dead-letters` is both, as every stage writes it. Cycles are fine
-    (captions are revised annotations).
+    `subject` is the kind of subject that it works on. `entry` topics have outside producers and `terminal` ones may
+    have no reader here, in addition to topics that declare this themselves. `dead-letters` is both, as every stage
+    writes it. Cycles are allowed (captions are revised annotations).
 
-    A stage that admits is told by the topology which way its work goes and what settles it.
+    A stage with admission gets its way and its settling stages from the topology.
     """
 
     def __init__(
@@ -47,29 +47,29 @@ class Topology:
 
     @property
     def topics(self) -> tuple[Topic, ...]:
-        """What the stages read and write, dead letters included, in the order of declaration."""
+        """The topics that stages read and write, and dead letters, in the order of declaration."""
         used = {DEAD_LETTERS.name}.union(*(stage.sources + stage.targets for stage in self.stages))
         return tuple(topic for topic in self._known.values() if topic.name in used)
 
     @property
     def entries(self) -> tuple[Topic, ...]:
-        """The topics that producers outside write."""
+        """The topics that outside producers write."""
         return tuple(topic for topic in self.topics if topic.name in self._entry - {DEAD_LETTERS.name})
 
     @property
     def planner(self) -> Stage | None:
-        """The stage that says which parts a subject has: the first that reports progress and reads an entry."""
+        """The stage that decides which parts a subject has: the first that reports progress and reads an entry."""
         found = (stage for stage in self.stages if self.reports(stage) and stage.sources[0] in self._entry)
         return next(found, None)
 
     @property
     def progress(self) -> Topic | None:
-        """The topic that reports of progress go over."""
+        """The topic that carries progress reports."""
         return next((topic for topic in self.topics if topic.tells_progress), None)
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """What the stages count in, each once, in their order."""
+        """The units of the stages, each once, in their order."""
         return tuple(dict.fromkeys(stage.unit for stage in self.stages))
 
     @property
@@ -88,7 +88,7 @@ class Topology:
         return self._known[name]
 
     def stage(self, name: str) -> Stage:
-        """Raises `KeyError` with the names there are."""
+        """Raises `KeyError` with the known names."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
@@ -103,7 +103,7 @@ class Topology:
         return {topic.name: tuple(stage.name for stage in self.readers(topic.name)) for topic in self.topics}
 
     def to_text(self) -> str:
-        """An aligned table, one stage a line."""
+        """An aligned table, one stage per line."""
         head = ("stage", "reads", "writes", "workers", "replicas", "waits for")
         rows = [head, *(_row(stage) for stage in self.stages)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -122,7 +122,7 @@ class Topology:
         return "\n".join(lines)
 
     def _informed(self, stage: Stage) -> Stage:
-        """The stage with what its admission has to know."""
+        """The stage with the values that its admission takes from the topology."""
         if stage.admission is None:
             return stage
         way = hops(stage.name, (other for other in self.stages if other.name != stage.name), self._known)
@@ -162,7 +162,7 @@ class Topology:
     def _throttle_problems(self, stage: Stage) -> Iterator[str]:
         for topic in stage.throttled_by:
             if topic in stage.sources:
-                yield f"is throttled by {topic!r}, which it reads itself: it would never go on"
+                yield f"is throttled by {topic!r}, which it reads itself: it would never resume"
             elif not self.readers(topic):
                 yield f"is throttled by {topic!r}, which nothing reads"
 

@@ -1,4 +1,4 @@
-"""What the work of a stage is measured in: seconds of video, frames, or what else a topology counts. Pure."""
+"""The unit of a stage's work: seconds of video, frames, or anything else a topology counts. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from stream.events.grid import SECOND_NS, SEGMENT_NS
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit of work. `name` is part of metrics' names (`rushes_backlog_frames`), `counts` what reports of progress
-    count (`PartProgressed.unit`), `scale` how many of those make one. `part`: units of one part, until reports tell;
-    `largest`: what a part can be at most, whatever a report says.
+    """A unit of work. `name` is part of names of metrics (`rushes_backlog_frames`). `counts` is what progress reports
+    count (`PartProgressed.unit`), `scale` how many of those make one unit. `part`: units of one part, until reports
+    show it. `largest`: the most that a part can be, whatever a report says.
     """
 
     name: str

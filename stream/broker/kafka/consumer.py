@@ -307,9 +307,7 @@ class KafkaConsumer:
             gone = acks.deleted_below(start)
             self._reader.begin({key: (epoch, start)})
         if done:
-            _log.info(
-                "group %s: others processed records of %s-%d; resuming at %d", self._group, *key, start
-            )
+            _log.info("group %s: others processed records of %s-%d; resuming at %d", self._group, *key, start)
         elif gone:
             _log.warning(
                 "group %s: %d records of %s-%d grew too old and were deleted before they were read",

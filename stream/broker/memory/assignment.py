@@ -8,9 +8,9 @@ M = TypeVar("M", bound=Hashable)
 
 
 def assign(partitions: Sequence[P], members: Sequence[M], current: Mapping[P, M]) -> dict[P, M]:
-    """Every partition gets one member, loads differ by at most one, and a partition moves only where balance asks.
+    """Each partition gets one member. Loads differ by at most one. A partition moves only for the sake of balance.
 
-    No members give an empty assignment. Deterministic in the order of its arguments.
+    Without members the assignment is empty. Deterministic in the order of its arguments.
     """
     if not members:
         return {}
@@ -21,6 +21,7 @@ def assign(partitions: Sequence[P], members: Sequence[M], current: Mapping[P, M]
         owner = current.get(partition)
         if owner is None or owner not in load:
             continue
+        # A member at the floor may keep one of the extra partitions, so that this one need not move.
         if load[owner] < floor or (load[owner] == floor and extra > 0):
             extra -= load[owner] == floor
             load[owner] += 1

@@ -1,4 +1,4 @@
-"""The broker in memory: one process, no files. What all groups of a topic have acknowledged is freed at once."""
+"""The broker in memory: one process, no files. It frees a record once all groups of its topic have acknowledged it."""
 
 import itertools
 import threading
@@ -14,7 +14,7 @@ from stream.clock import Clock
 from stream.errors import BadEvent, Fatal
 
 MAX_NEWS = 100_000
-"""Records a follower may leave unread."""
+"""Records that a follower may leave unread."""
 
 
 @dataclass(slots=True)
@@ -28,10 +28,10 @@ class _Topic:
 class MemoryBroker:
     """A `Broker` for one process; thread-safe.
 
-    `partitions` overrides the partition count of every topic, as one process needs no more than it has members.
-    Records of a topic without any group wait for the first one, or are dropped at once if not `keep_unclaimed`.
-    Append times come from the clock, start no lower than `append_floor_ms` and never go back, so that
-    (append time, offset) orders a partition, also across processes if the floor is above the highest one used before.
+    `partitions` overrides the partition count of every topic, as one process needs no more than it has members. Records
+    of a topic without groups wait for the first group, or are dropped at once without `keep_unclaimed`. Append times
+    come from the clock, start at `append_floor_ms` or later and never go back. So (append time, offset) orders a
+    partition, also across processes if the floor is above the highest time used before.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class MemoryBroker:
         self._topics: dict[str, _Topic] = {}
         self._groups: dict[str, Group[MemoryConsumer]] = {}
         self._epochs = itertools.count(1)
+        # Two conditions over one lock: an acknowledgement must not wake every consumer that waits for records.
         lock = threading.Lock()
         self._changed = threading.Condition(lock)
         self._acked = threading.Condition(lock)
@@ -85,7 +86,7 @@ class MemoryBroker:
         return MemoryProducer(self)
 
     def backlog(self, topic: str, group: str) -> Backlog:
-        """As the group sees it; for a group that was never declared, everything kept."""
+        """The group's backlog; for a group that was never declared, everything kept."""
         with self._changed:
             known = self._topic(topic)
             cursors = known.groups.get(group)
@@ -105,13 +106,13 @@ class MemoryBroker:
         return ""
 
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:  # noqa: ARG002 - the contract's
-        """Nothing to do: what all groups have acknowledged is freed at once."""
+        """Nothing to do: records that all groups have acknowledged are freed at once."""
         return 0
 
     def quiescent(self) -> bool:
         """Whether every declared group has acknowledged everything.
 
-        A worker acknowledges only after it sent its outputs, so no work in flight is overlooked.
+        A worker acknowledges only after it has sent its outputs, so work in flight is counted.
         """
         with self._changed:
             return self._quiescent()
@@ -122,7 +123,7 @@ class MemoryBroker:
             return self._acked.wait_for(self._quiescent, timeout_s)
 
     def kept(self, topic: str) -> Backlog:
-        """What the broker still holds of a topic, whoever needs it."""
+        """All records that the broker still holds of a topic."""
         with self._changed:
             return _kept(self._topic(topic).logs)
 
@@ -150,7 +151,7 @@ class MemoryBroker:
         return not any(cursor.unacked_records for cursors in groups for cursor in cursors)
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """What `MemoryProducer.send` does. Partition by CRC-32 of the key."""
+        """Append one record, for `MemoryProducer.send`. Its partition is the CRC-32 of the key."""
         size = record_size(key, value, headers)
         with self._changed:
             known = self._topic(topic)
@@ -213,10 +214,10 @@ class MemoryConsumer:
         return self._owns(record)  # without the lock: the answer may be outdated as soon as it is given
 
     def try_alone(self, record: Record) -> None:
-        """Nothing outlives the process: no next owner to tell."""
+        """Does nothing: state does not outlive the process, so there is no next owner to inform."""
 
     def put_off(self, record: Record) -> None:
-        """As `try_alone`."""
+        """Does nothing, like `try_alone`."""
 
     def pause(self) -> None:
         with self._changed:
@@ -241,7 +242,7 @@ class MemoryConsumer:
         return not self._paused and any(cursor.unread() for cursor in self._group.held(self))
 
     def _take(self, limit: int) -> list[Record]:
-        """Up to `limit` records, beginning with another partition each time so that none starves."""
+        """Up to `limit` records. Begins with another partition each time, so that none starves."""
         taken: list[Record] = []
         if self._paused or self._closed:
             return taken
@@ -255,7 +256,7 @@ class MemoryConsumer:
 
 
 class MemoryFollower:
-    """Made by `MemoryBroker.follow`. Of what it does not take in time the oldest is lost."""
+    """Made by `MemoryBroker.follow`. If it does not keep up, the oldest records are lost."""
 
     def __init__(self, changed: threading.Condition, siblings: list["MemoryFollower"]) -> None:
         self._changed = changed

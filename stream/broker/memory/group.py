@@ -1,4 +1,4 @@
-"""A consumer group in memory: its members and which of them reads which cursor. No locks: the broker has them."""
+"""A consumer group in memory: its members, and which member reads which cursor. The broker holds the locks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -9,7 +9,7 @@ from stream.broker.memory.log import Cursor
 
 
 class GroupMember(Protocol):
-    """What a group must know of a member: which topics it reads."""
+    """What a group must know of a member: the topics it reads."""
 
     topics: tuple[str, ...]
 
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=GroupMember)
 
 
 class Group(Generic[M]):
-    """Members share the partitions of each topic they read. A partition that changes hands gets a new epoch."""
+    """Members share the partitions of each topic they read. A partition that changes its owner gets a new epoch."""
 
     def __init__(self, epochs: Iterator[int]) -> None:
         self._epochs = epochs
@@ -34,7 +34,7 @@ class Group(Generic[M]):
         self.cursors |= {(topic, partition): cursor for partition, cursor in enumerate(cursors)}
 
     def held(self, member: M) -> Sequence[Cursor]:
-        """What the member reads; nothing for one that left."""
+        """The cursors that the member reads; none for a member that left."""
         return self._held.get(member, ())
 
     def join(self, member: M) -> None:

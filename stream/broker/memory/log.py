@@ -1,4 +1,4 @@
-"""One partition in memory and a group's place in it. No locks and no clock: `stream.broker.memory.broker` owns both."""
+"""One partition in memory and a group's position in it. `stream.broker.memory.broker` holds the locks and the clock."""
 
 from collections import deque
 
@@ -18,7 +18,7 @@ class LogEntry:
 
 
 class Log:
-    """The kept records of a partition by offset. Offsets are never reused, also not of freed records."""
+    """The kept records of a partition by offset. Offsets are never reused, not even those of freed records."""
 
     __slots__ = ("bytes", "end", "kept")
 
@@ -33,11 +33,11 @@ class Log:
         self.end += 1
 
     def skip(self) -> None:
-        """An offset for a record that nobody wants."""
+        """Use up an offset for a record that nobody wants."""
         self.end += 1
 
     def release(self, offset: int) -> None:
-        """One group less needs the record; the last one frees it."""
+        """One group no longer needs the record; the last one frees it."""
         stored = self.kept[offset]
         stored.waiting -= 1
         if stored.waiting == 0:
@@ -46,9 +46,9 @@ class Log:
 
 
 class Cursor:
-    """How far one group is in one log: who reads it under which epoch, and what is unread or unacknowledged.
+    """The position of one group in one log: its reader, the epoch, and the unread or unacknowledged records.
 
-    What a lost owner did not acknowledge is delivered again, before anything new, to the next one.
+    Records that a former owner did not acknowledge are delivered to the next one, before any new record.
     """
 
     __slots__ = ("_acks", "_again", "_fresh", "_log", "epoch", "owner", "unacked_bytes", "unacked_records")
@@ -70,7 +70,7 @@ class Cursor:
         self.unacked_bytes += size
 
     def reassign(self, owner: object | None, epoch: int) -> None:
-        """A new assignment: acknowledgements of the former one are void."""
+        """A new assignment. Acknowledgements of the former one no longer count."""
         self._again.extendleft(reversed(self._acks.unacked()))
         self._acks = PartitionAcks()
         self.owner = owner
@@ -88,7 +88,7 @@ class Cursor:
         return taken
 
     def ack(self, offset: int) -> bool:
-        """Forget the record for this group; False for a duplicate."""
+        """Release the record for this group; False for a duplicate."""
         if not self._acks.ack(offset):
             return False
         self.unacked_records -= 1
@@ -105,7 +105,7 @@ class Cursor:
         return self._log.kept[offset].record.append_time_ms
 
     def unread(self) -> bool:
-        """Whether `take` would yield anything."""
+        """Whether `take` would return a record."""
         return bool(self._again) or self._skip_freed() < self._log.end
 
     def _next(self) -> int | None:

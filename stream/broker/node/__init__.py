@@ -1,1 +1,1 @@
-"""A single Kafka node on this machine, for trials and tests. Not for production, and no part of the Kafka broker."""
+"""A single Kafka node on this machine, for trials and tests. Not for production, and not part of the Kafka broker."""

@@ -1,5 +1,5 @@
 """A single Kafka node on the loopback (KRaft, Apache Kafka 4.3.1), for one machine and for tests. Not for production:
-one copy of everything.
+it keeps one copy of everything.
 """
 
 import os
@@ -35,12 +35,14 @@ POM = Path(__file__).parents[3] / "deploy" / "kafka" / "pom.xml"
 _INSTALL_JAVA = "apt install default-jre-headless"
 _START_S = 60.0
 _STOP_S = 30.0
+# Below the range of ports that systems give to outgoing connections (see `free_port`).
 _PORTS = range(20_000, 32_768)
+# A node for trials needs little: the smaller heap and the first compiler tier start it in about two seconds.
 _JVM = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def fetch_jars(cache_dir: Path) -> Path:
-    """The folder of Kafka's jars, copied there by Maven the first time. Raises `Fatal` with what is missing."""
+    """The folder of Kafka's jars. Maven copies them there the first time. Raises `Fatal` with what is missing."""
     jars = cache_dir / f"kafka-{VERSION}"
     if jars.is_dir():
         return jars
@@ -59,6 +61,7 @@ def fetch_jars(cache_dir: Path) -> Path:
         if done.returncode:
             last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no output"]
             raise Fatal(f"Maven could not fetch Kafka {VERSION}: {last[0][:300]}", code="kafka_jars")
+        # Fetched beside and renamed at the end, so that a killed process leaves no half-filled folder.
         try:
             (Path(fresh) / "jars").rename(jars)
         except OSError:  # another process was faster
@@ -69,7 +72,7 @@ def fetch_jars(cache_dir: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """`pid` is None when nothing runs, `client_properties` where clients need none."""
+    """`pid` is None when no node runs. `client_properties` is None where clients need none."""
 
     pid: int | None
     servers: str
@@ -79,7 +82,7 @@ class NodeStatus:
 
 class LocalNode:
     """A node whose state, log and process id lie under `directory`. It outlives the process that starts it, and keeps
-    the port and the security it was made with. Raises `Fatal` when another `security` is asked for.
+    the port and security it was created with. Raises `Fatal` for another `security`.
     """
 
     def __init__(self, directory: Path, clock: Clock, *, port: int = 9092, security: Security | None = None) -> None:
@@ -94,7 +97,8 @@ class LocalNode:
             )
         self._security: Security = made_with or security or "plaintext"
         self._pid_file = directory / "node.pid"
-        self._started: subprocess.Popen[bytes] | None = None  # held, as Python warns of children it loses sight of
+        # Held: Python warns of child processes without a reference.
+        self._started: subprocess.Popen[bytes] | None = None
 
     @property
     def servers(self) -> str:
@@ -106,7 +110,7 @@ class LocalNode:
         return NodeStatus(pid, self.servers, self.directory, client_properties(self.directory))
 
     def up(self, jars: Path) -> NodeStatus:
-        """Start unless it runs, and wait until it answers. Raises `Fatal` with the end of its log otherwise."""
+        """Start it unless it runs, and wait until it answers. Raises `Fatal` with the end of its log otherwise."""
         if self._process() is not None:
             return self.status()
         java = _program("java", "Java 17 or newer", _INSTALL_JAVA)
@@ -119,6 +123,7 @@ class LocalNode:
                 stderr=log,
                 start_new_session=True,
             )
+        # The creation time tells the node from a later process with the same id.
         self._pid_file.write_text(f"{process.pid}\n{psutil.Process(process.pid).create_time()}\n")
         deadline_s = self._clock.monotonic_s() + _START_S
         while not _answers(self._port):
@@ -133,7 +138,7 @@ class LocalNode:
         return self.status()
 
     def down(self, sig: int = signal.SIGTERM) -> None:
-        """Stop it and wait for its end; what it stored stays. Idempotent."""
+        """Stop it and wait for its end; its stored data stays. Idempotent."""
         process = self._process()
         if process is not None:
             process.send_signal(sig)
@@ -148,7 +153,7 @@ class LocalNode:
         self._pid_file.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:
-        """The node, if it runs: the same process id may be another's by now."""
+        """The process of the node if it runs. Its creation time counts too, as its id may be another's by now."""
         try:
             pid, created = self._pid_file.read_text().split()
             process = psutil.Process(int(pid))
@@ -159,7 +164,7 @@ class LocalNode:
         return None
 
     def _prepare(self, java: str, jars: Path) -> None:
-        """Configuration, and formatted storage the first time."""
+        """Write the configuration, and format the storage the first time."""
         self.directory.mkdir(parents=True, exist_ok=True)
         properties = self.directory / "server.properties"
         fresh = not (self.directory / "data" / "meta.properties").exists()
@@ -174,7 +179,7 @@ class LocalNode:
             self._format(java, jars)
 
     def _format(self, java: str, jars: Path) -> None:
-        """The command line lies in a file: it may hold a password."""
+        """Its command line is passed in a file, as it may hold a password."""
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         user = ["--add-scram", scram_user(self.directory)] if self._security == "sasl" else []
         line = [
@@ -190,6 +195,7 @@ class LocalNode:
         finally:
             arguments.unlink()
         if done.returncode:
+            # Half-formatted storage would count as formatted at the next start.
             shutil.rmtree(self.directory / "data", ignore_errors=True)
             said = "the user could not be made" if user else _cause(done.stderr)  # it repeats its arguments
             raise Fatal(f"cannot format Kafka's storage: {said}", code="kafka_start")
@@ -220,7 +226,7 @@ class LocalNode:
 
 
 def _cause(trace: str) -> str:
-    """The last cause that a Java program names, without the places where."""
+    """The last cause that a Java program names, without the stack trace."""
     causes = [line for line in trace.splitlines() if line and not line.startswith("\t")]
     return causes[-1][:300] if causes else "no reason given"
 
@@ -241,9 +247,9 @@ def _answers(port: int) -> bool:
 
 
 def free_port(besides: Collection[int] = ()) -> int:
-    """A port of the loopback that nothing listens on now, none of `besides`. It lies below the range that systems give
-    to outgoing connections: none of those takes it before we listen, and a client that tries it while its node is down
-    never reaches itself.
+    """A port of the loopback that nothing listens on now and that is none of `besides`. It lies below the range for
+    outgoing connections. So no such connection takes it before the node listens, and a client that tries it while its
+    node is down never connects to itself.
     """
     for port in random.sample(_PORTS, len(_PORTS)):
         if port not in besides and _bindable(port):
@@ -261,7 +267,7 @@ def _bindable(port: int) -> bool:
 
 
 def _port_of(directory: Path) -> int | None:
-    """The port a node of this directory was made with."""
+    """The port with which the node of this directory was created."""
     try:
         lines = (directory / "server.properties").read_text().splitlines()
     except OSError:
@@ -272,7 +278,7 @@ def _port_of(directory: Path) -> int | None:
 
 
 def _escaped(argument: str) -> str:
-    """As Java reads a quoted word of an argument file."""
+    """Quoted for Java's argument files."""
     return argument.replace("\\", "\\\\").replace('"', '\\"')
 
 

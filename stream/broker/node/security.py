@@ -1,7 +1,7 @@
-"""What a local node needs beyond plaintext: a certificate of its own, and one user with a random password.
+"""What a local node needs beyond plaintext: its own certificate, and one user with a random password.
 
-What is secret lies in files that only their owner may read, and reaches the programs that need it through such files,
-never through a command line, which anybody on the machine may list.
+Secrets lie in files that only their owner may read. Programs get them through such files and never through a command
+line, which every user of the machine can list.
 """
 
 import os
@@ -13,14 +13,14 @@ from typing import Literal, get_args
 from stream.errors import Fatal
 
 Security = Literal["plaintext", "tls", "sasl"]
-"""How clients reach a node: in the clear, over TLS, or over TLS as a user (SASL with SCRAM-SHA-512)."""
+"""How clients reach a node: without TLS, over TLS, or over TLS with a user (SASL with SCRAM-SHA-512)."""
 USER = "rushes"
 MECHANISM = "SCRAM-SHA-512"
 _VALID_DAYS = 3650
 
 
 def security_of(directory: Path) -> Security | None:
-    """What the node of a directory was made with; None where there is none."""
+    """The security with which the node of a directory was created; None where there is none."""
     try:
         found = (directory / "security").read_text().strip()
     except OSError:
@@ -35,7 +35,7 @@ def client_properties(directory: Path) -> Path | None:
 
 
 def provide(directory: Path, security: Security, keytool: str) -> None:
-    """Certificate, password and client properties of a new node. Raises `Fatal` when keytool fails."""
+    """Create certificate, password and client properties of a new node. Raises `Fatal` when keytool fails."""
     (directory / "data").mkdir(mode=0o700, exist_ok=True)
     keystore, ca = directory / "keystore.p12", directory / "ca.pem"
     for old in (keystore, ca):
@@ -57,11 +57,12 @@ def provide(directory: Path, security: Security, keytool: str) -> None:
             "sasl.password": secrets.token_urlsafe(32),
         }
     write_private(directory / "client.properties", "".join(f"{name}={value}\n" for name, value in settings.items()))
+    # Written last: after a crash before it, the next start makes everything anew.
     write_private(directory / "security", security)
 
 
 def listeners(security: Security, port: int, internal: int, controller: int) -> dict[str, object]:
-    """Server settings. What the node tells itself goes over TLS to whoever holds the node's own key."""
+    """Server settings. The node talks to itself over TLS and accepts only its own key there (ADR 0025)."""
     if security == "plaintext":
         return {
             "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
@@ -79,7 +80,7 @@ def listeners(security: Security, port: int, internal: int, controller: int) -> 
 
 
 def server_secrets(directory: Path, security: Security) -> dict[str, object]:
-    """Server settings that hold, or point to, what is secret."""
+    """Server settings that hold or point to secrets."""
     if security == "plaintext":
         return {}
     keystore, password = directory / "keystore.p12", (directory / "keystore.password").read_text()
@@ -97,14 +98,14 @@ def server_secrets(directory: Path, security: Security) -> dict[str, object]:
 
 
 def scram_user(directory: Path) -> str:
-    """What `StorageTool format --add-scram` takes, with the password of the client properties."""
+    """The argument of `StorageTool format --add-scram`, with the password from the client properties."""
     lines = (directory / "client.properties").read_text().splitlines()
     (password,) = (line.partition("=")[2] for line in lines if line.startswith("sasl.password="))
     return f"{MECHANISM}=[name={USER},password={password}]"
 
 
 def write_private(path: Path, text: str) -> None:
-    """Written anew, readable by its owner alone from the first byte on."""
+    """Written anew. Only its owner can read it, from the first byte on."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)

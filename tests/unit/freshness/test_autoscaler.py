@@ -179,7 +179,7 @@ def test_batch_alone_is_in_no_hurry() -> None:
         ({"stage": "understand", "role": Role.MODEL, "replicas": 1, "service": 1.0}, "model", "longest queue"),
         ({"role": Role.SINK, "replicas": 1, "service": 1.0, "max_replicas": 1}, "sink", "limit of 1"),
         ({"role": Role.DECODE, "replicas": 1, "stuck_partitions": 1, "service": 1.0}, "decode", "do not move"),
-        ({"stage": "decode", "replicas": 1, "stuck_partitions": 1}, "broker", "none moves"),
+        ({"stage": "decode", "replicas": 1, "stuck_partitions": 1}, "broker", "none makes progress"),
     ],
 )
 def test_the_bottleneck_in_words(change: dict[str, object], place: str, words: str) -> None:

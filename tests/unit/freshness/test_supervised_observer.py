@@ -86,7 +86,7 @@ def served(sight: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool, s
 
 def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_when() -> None:
     sight, clock = sight_of({"decode": 1}, AWAY, {"decode": 1})
-    assert served(sight, clock)[0] == (False, "has not looked yet")
+    assert served(sight, clock)[0] == (False, "has not observed yet")
     sight.observe()
     ready, metrics = served(sight, clock)
     assert ready == (True, "ok")
@@ -137,7 +137,7 @@ def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.Captur
     assert fleet.asked == [{"decode": 2}, {"decode": 1}]
     said = capsys.readouterr().out
     assert "blind: no answer in time; workers go on as they are" in said
-    assert "sees again" in said
+    assert "observes the cluster again" in said
 
 
 def test_where_there_are_no_topics_yet_plan_is_started_to_make_them() -> None:

@@ -47,7 +47,7 @@ def test_a_sound_topology_knows_its_topics_and_readers() -> None:
         ((PLAN, DECODE, replace(SINK, concurrency=0)), "has no worker"),
         ((replace(PLAN, throttled_by=(PROGRESS.name,)), DECODE, SINK), "throttled by 'progress', which nothing reads"),
         ((replace(PLAN, throttled_by=("nowhere",)), DECODE, SINK), "throttled by 'nowhere', which nothing reads"),
-        ((PLAN, replace(DECODE, throttled_by=(SPANS.name,)), SINK), "it would never go on"),
+        ((PLAN, replace(DECODE, throttled_by=(SPANS.name,)), SINK), "it would never resume"),
         ((*STAGES, stage("two", (ASSETS.name,), (ASSETS.name, ANNOTATIONS.name))), "is carried by both"),
     ],
 )
