@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
-from stream.broker.kafka.client import SETTLING, KafkaSettings, admin, made
+from stream.broker.kafka.client import SETTLING, KafkaSettings, admin, make_client
 from stream.broker.kafka.described import described
 from stream.broker.kafka.offsets import OffsetAdmin
 from stream.broker.kafka.questions import END
@@ -21,7 +21,7 @@ class Transactions:
     """An exactly-once producer."""
 
     def __init__(self, settings: KafkaSettings, name: str) -> None:
-        self._producer = made(Producer, settings, **{"transactional.id": name, "partitioner": "murmur2"})
+        self._producer = make_client(Producer, settings, **{"transactional.id": name, "partitioner": "murmur2"})
         self._producer.init_transactions(WAIT_S)
         self._admin = admin(settings)
         self._last: dict[tuple[str, int], int] = {}
@@ -122,7 +122,7 @@ def make_again(broker: KafkaBroker, settings: KafkaSettings, spec: TopicSpec) ->
 def delivered(settings: KafkaSettings, topic: str, partition: int, values: Sequence[bytes]) -> None:
     """Append to one partition, and see that it took them."""
     refused: list[str] = []
-    producer = made(Producer, settings)
+    producer = make_client(Producer, settings)
     for value in values:
         producer.produce(
             topic, value, b"key", partition=partition, on_delivery=lambda e, _: refused.append(str(e)) if e else None

@@ -154,16 +154,18 @@ class Control:
         except BadEvent as error:
             _log.warning("control plane: skipped a record of %s (%s)", PROGRESS.name, error.code)
             return []
-        if (told := completion(decoded, self._table.get)) is not None:
-            await self._tell(told)  # before the status is stored: after a crash in between it is sent again, never lost
+        if (completed := completion(decoded, self._table.get)) is not None:
+            await self._send_completion(
+                completed
+            )  # before the status is stored: after a crash in between it is sent again, never lost
         return [
             self._write(event, key, value)
             for key, value in entries(decoded.data, self._table.get)
             if key not in self._sent or self._table.get(key) != value
         ]
 
-    async def _tell(self, told: Event) -> None:
-        encoded = encode(told)
+    async def _send_completion(self, completed: Event) -> None:
+        encoded = encode(completed)
         headers = dict(encoded.headers)
         delivery = await self._completions.send(key=encoded.key, value=encoded.value, headers=headers)
         await delivery

@@ -79,9 +79,9 @@ class Awaited:
         version = change.asset.version
         if version >= self._open.get(name, version):
             self._cells = {cell for cell in self._cells if cell[0] != name or cell[1] >= version}
-            self._told(name, change)
+            self._settle(name, change)
 
-    def _told(self, name: Name, change: AssetChanged) -> None:
+    def _settle(self, name: Name, change: AssetChanged) -> None:
         if change.code == SUPERSEDED and name in self._open and name not in self._superseded:
             self._superseded.add(name)
             self._open[name] = AssetVersion(change.asset.version.append_ms, change.asset.version.offset + 1)

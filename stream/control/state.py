@@ -130,7 +130,7 @@ def entries(payload: Payload, stored: Stored) -> list[Entry]:
     """The table entries after an event of the `progress` topic. None for other events and for parts that no subject
     has.
     """
-    return _joined_with(_said(payload), stored)
+    return _joined_with(_entries_from(payload), stored)
 
 
 def entries_of(report: PartReport, stored: Stored) -> list[Entry]:
@@ -165,8 +165,8 @@ def completion(event: Event, stored: Stored) -> Event | None:
     before = None if held is None else SubjectHead.model_validate_json(held).change
     if before is not None and (before.status is change.status or standing(before) >= standing(_short(change))):
         return None
-    told = change.model_copy(update={"uri": without_secrets(change.uri)})
-    return event.derive(told, id=completion_id(change))
+    redacted = change.model_copy(update={"uri": without_secrets(change.uri)})
+    return event.derive(redacted, id=completion_id(change))
 
 
 def completion_id(change: AssetChanged) -> str:
@@ -199,7 +199,7 @@ def _is_stage(name: str) -> bool:
     return 0 < len(name.encode()) <= MAX_STAGE_BYTES
 
 
-def _said(payload: Payload) -> list[Entry]:
+def _entries_from(payload: Payload) -> list[Entry]:
     """The entries of this event alone."""
     report = progress_of(payload)
     if report is not None:

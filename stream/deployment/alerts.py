@@ -144,7 +144,7 @@ def _of_work(it: Definition, units: Sequence[Unit]) -> str:
 def _failing(topology: Topology) -> Iterator[Alert]:
     yield Alert(
         "RushesDeadLetters",
-        f"increase({m.LETTERS_WRITTEN.name}[15m]) > 20",
+        f"increase({m.DEAD_LETTERS_WRITTEN.name}[15m]) > 20",
         "0m",
         "ticket",
         "{{ $value | humanize }} dead letters in a quarter of an hour",

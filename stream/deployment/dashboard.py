@@ -12,7 +12,7 @@ from stream.topology.unit import VIDEO_SECONDS, Unit
 THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
     ("Freshness", (m.FRESHNESS_LAG, m.DESIRED_REPLICAS, m.REPLICAS)),
     ("Backlog and rates", (m.BACKLOG, m.WAITING, m.ARRIVAL, m.SERVICE, m.OFFSET_LAG, m.STUCK, m.OPEN_ASSETS)),
-    ("Failures", (m.LETTERS_WRITTEN, m.DEAD_LETTERS, m.RETRIES, m.OUTAGES)),
+    ("Failures", (m.DEAD_LETTERS_WRITTEN, m.DEAD_LETTERS, m.RETRIES, m.OUTAGES)),
 )
 """What comes first; workers and then everything else follow."""
 _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from stream.errors import printable
-from stream.events.redaction import holds_secret, is_opaque, stripped, telling_query
+from stream.events.redaction import holds_secret, identifying_query, is_opaque, stripped
 from stream.events.spelling import canonical
 
 CONTROL = r"\x00-\x1f\x7f-\x9f"
@@ -125,11 +125,11 @@ def default_asset_id(uri: str) -> str:
     # Before the spelling is changed: that could hide what makes the uri opaque.
     opaque = is_opaque(uri)
     uri = uri if opaque else canonical(uri)
-    name, told = without_secrets(uri), None if opaque else telling_query(uri)
-    name += "" if told is None else f"?{digest(told)[:16]}"
+    name, query = without_secrets(uri), None if opaque else identifying_query(uri)
+    name += "" if query is None else f"?{digest(query)[:16]}"
     if len(name.encode()) <= MAX_ID_BYTES:
         return name
-    return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(_unsigned(uri, told))}"
+    return f"{name.encode()[: MAX_ID_BYTES - 40].decode(errors='ignore')}~{digest(_unsigned(uri, query))}"
 
 
 def chosen_name(name: str) -> str:
@@ -137,10 +137,12 @@ def chosen_name(name: str) -> str:
     return default_asset_id(name) if holds_secret(name) else name
 
 
-def _unsigned(uri: str, told: str | None) -> str:
+def _unsigned(uri: str, query: str | None) -> str:
     """The uri without its signature, which would make another asset of it."""
     _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
-    return uri if extra == ([] if told is None else [told]) else stripped(uri) + ("" if told is None else f"?{told}")
+    return (
+        uri if extra == ([] if query is None else [query]) else stripped(uri) + ("" if query is None else f"?{query}")
+    )
 
 
 def is_default_asset_id(text: str) -> bool:

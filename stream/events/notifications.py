@@ -115,12 +115,12 @@ def _changes(document: Mapping[str, Any]) -> Iterator[ObjectChange | Exception |
         return
     for record in document["Records"]:
         try:
-            yield _told(record)
+            yield _change_in(record)
         except _MALFORMED as error:
             yield error
 
 
-def _told(record: Mapping[str, Any]) -> ObjectChange | None:
+def _change_in(record: Mapping[str, Any]) -> ObjectChange | None:
     name = str(record["eventName"]).removeprefix("s3:")
     for prefix, happened in _HAPPENED:
         if name.startswith(prefix):

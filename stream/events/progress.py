@@ -126,8 +126,8 @@ def progress_of(payload: Payload) -> PartReport | None:
         subject, project = subject_of(payload.asset), payload.asset.project
         part, parts, quantity, unit = payload.segment, payload.segment_count, payload.video_ns, "video_ns"
     elif isinstance(payload, PartProgressed):
-        told = payload.subject
-        subject, project = SubjectKey(told.kind, told.tenant, told.id, told.version), told.project
+        named = payload.subject
+        subject, project = SubjectKey(named.kind, named.tenant, named.id, named.version), named.project
         part, parts, quantity, unit = payload.part, payload.parts, payload.quantity, payload.unit
     else:
         return None

@@ -65,7 +65,7 @@ def stripped(uri: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def telling_query(uri: str) -> str | None:
+def identifying_query(uri: str) -> str | None:
     """The part of query and fragment that distinguishes objects: all but the signature. None where nothing is left."""
     _, *extra = re.split("[?#]", uri, maxsplit=1) if "://" in uri else (uri,)
     if not extra:

@@ -89,8 +89,8 @@ def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
     # Work in earlier stages will come. Started together, stages wait for one start and not for a chain of starts.
-    coming = flow.backlog > 0 or any(it.waiting for it in snapshot.above(flow))
-    busy = coming or flow.waiting > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
+    expected = flow.backlog > 0 or any(it.waiting for it in snapshot.above(flow))
+    busy = expected or flow.waiting > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
     found = min(most, max(kept, math.ceil(wanted - 1e-9)))
     return max(min(floor, ceiling(flow, policy)), fewest_alike(flow, found))

@@ -50,7 +50,7 @@ class Exporter(Collector):
         if found is not None:
             yield from _of_stages(found.snapshot)
             yield _family(metrics.DESIRED_REPLICAS, [((stage,), count) for stage, count in found.desired.items()])
-            yield _family(metrics.LETTERS_WRITTEN, [((), found.snapshot.dead_letters)])
+            yield _family(metrics.DEAD_LETTERS_WRITTEN, [((), found.snapshot.dead_letters)])
             yield _family(metrics.UNDECIDED, [((topic,), count) for topic, count in found.snapshot.undecided.items()])
             yield _family(metrics.OPEN_ASSETS, [((), found.snapshot.open_assets)])
             yield _family(metrics.OBSERVED, [((), found.snapshot.at_ms / 1000)])

@@ -51,8 +51,8 @@ class Observer:
         planner, progress = topology.planner, topology.progress
         if planner is None or progress is None:
             raise ValueError("no stage of the topology reads an entry topic and reports progress")
-        self._asked, self._progress = planner.sources[0], progress.name
-        self._decoder = EventDecoder([topology.topic(self._asked), progress])
+        self._entry, self._progress = planner.sources[0], progress.name
+        self._decoder = EventDecoder([topology.topic(self._entry), progress])
         self._topology = topology
         self._topic_ids: Mapping[str, str] = {}
         self._turn = 0
@@ -63,13 +63,13 @@ class Observer:
         unless a topic was created again meanwhile: then offsets and records mean something else.
         """
         started_s = self._clock.monotonic_s()
-        view = self._watch.observe([self._asked, self._progress, DEAD_LETTERS.name])
+        view = self._watch.observe([self._entry, self._progress, DEAD_LETTERS.name])
         if any(view.topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items()):
             self._watch.restart()
             self._begin()
         self._topic_ids = view.topic_ids
         self._turn += 1
-        small = {key: end for key, end in view.ends.items() if key[0] in (self._asked, self._progress)}
+        small = {key: end for key, end in view.ends.items() if key[0] in (self._entry, self._progress)}
         for records in self._watch.read(small):
             for record in records:
                 self._take(record)
@@ -78,9 +78,9 @@ class Observer:
             fold.observe(view.places, view.members, turn=self._turn, now_ms=now_ms)
         if self._remembers:
             self._remember(view.ends)
-        letters = sum(end for (topic, _), end in view.ends.items() if topic == DEAD_LETTERS.name)
+        dead_letters = sum(end for (topic, _), end in view.ends.items() if topic == DEAD_LETTERS.name)
         snapshot = replace(
-            self._fold.snapshot(now_ms, dead_letters=letters, others=self._unreported.flows(now_ms)),
+            self._fold.snapshot(now_ms, dead_letters=dead_letters, others=self._unreported.flows(now_ms)),
             undecided={topic: count for topic, count in view.undecided.items() if count},
             subject=self._topology.subject,
         )
@@ -96,7 +96,7 @@ class Observer:
             event = self._decoder.decode(record)
         except BadEvent:
             event = None
-        if record.topic == self._asked:
+        if record.topic == self._entry:
             # Even an invalid event counts: the first stage has to acknowledge it.
             who = (event.tenant, event.subject) if event is not None else ("", f"{record.partition}")
             lane = lane_asked(event.data) if event is not None else None

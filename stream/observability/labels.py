@@ -37,8 +37,8 @@ def labelled(registry: CollectorRegistry, deployment: str) -> CollectorRegistry:
 def of_deployment(query: str, matcher: str) -> str:
     """The PromQL query with `deployment` + `matcher` (such as `="rushes"`) at each of our metrics."""
 
-    def asked(found: re.Match[str]) -> str:
+    def labelled_query(found: re.Match[str]) -> str:
         others = f",{found[2]}" if found[2] else ""
         return f"{found[1]}{{{LABEL}{matcher}{others}}}"
 
-    return _NAMED.sub(asked, query)
+    return _NAMED.sub(labelled_query, query)

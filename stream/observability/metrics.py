@@ -154,7 +154,7 @@ REPLICAS = Definition("rushes_present_replicas", "gauge", "Replicas in the stage
 DESIRED_REPLICAS = Definition(
     "rushes_desired_replicas", "gauge", "Replicas that the stage should have (`desired_replicas`).", ("stage",)
 )
-LETTERS_WRITTEN = Definition(
+DEAD_LETTERS_WRITTEN = Definition(
     "rushes_dead_letters_written_total", "counter", "Records ever written to the topic of dead letters.", ()
 )
 OPEN_ASSETS = Definition("rushes_open_assets", "gauge", "Asset versions with work left.", ())
@@ -189,7 +189,7 @@ EXPORTER_DEFINITIONS = (
     STUCK,
     REPLICAS,
     DESIRED_REPLICAS,
-    LETTERS_WRITTEN,
+    DEAD_LETTERS_WRITTEN,
     OPEN_ASSETS,
     OBSERVED,
     OBSERVATION,

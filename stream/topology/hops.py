@@ -9,7 +9,7 @@ from stream.topology.topics import Topic
 
 def reports(stage: Stage, topics: Mapping[str, Topic]) -> bool:
     """Whether the stage reports progress."""
-    return any(target in topics and topics[target].tells_progress for target in stage.targets)
+    return any(target in topics and topics[target].carries_progress for target in stage.targets)
 
 
 def hops(planner: str, stages: Iterable[Stage], topics: Mapping[str, Topic]) -> tuple[Hop, ...]:
@@ -18,10 +18,10 @@ def hops(planner: str, stages: Iterable[Stage], topics: Mapping[str, Topic]) -> 
     writers: dict[str, str] = {}
     for stage in stages:
         topic = stage.sources[0]
-        tells = reports(stage, topics)
+        reporting = reports(stage, topics)
         # A stage that neither reports nor writes its own input back cannot delay a part that others wait for.
-        if tells or topic in stage.targets:
-            found.append(Hop(stage.name, topic, writers.get(topic, planner), topics[topic].failures, tells))
-        if tells:
+        if reporting or topic in stage.targets:
+            found.append(Hop(stage.name, topic, writers.get(topic, planner), topics[topic].failures, reporting))
+        if reporting:
             writers |= dict.fromkeys(stage.targets, stage.name)
     return tuple(found)

@@ -45,7 +45,7 @@ class Topic:
     failures: bool = False
 
     @property
-    def tells_progress(self) -> bool:
+    def carries_progress(self) -> bool:
         """Whether the topic carries progress reports."""
         return not PROGRESS_PAYLOADS.isdisjoint(self.payloads)
 

@@ -65,7 +65,7 @@ class Topology:
     @property
     def progress(self) -> Topic | None:
         """The topic that carries progress reports."""
-        return next((topic for topic in self.topics if topic.tells_progress), None)
+        return next((topic for topic in self.topics if topic.carries_progress), None)
 
     @property
     def units(self) -> tuple[Unit, ...]:

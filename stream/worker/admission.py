@@ -27,13 +27,13 @@ HISTORY_RECORDS = 2_000
 """Of each partition of `progress`. Most plans from before a restart whose work goes on are among these records."""
 
 HISTORY_WAIT_S = 10.0  # after this time a start goes on with what it has: missed history costs credit, never work
-MAX_NEWS = 2_000
+MAX_POLL_RECORDS = 2_000
 
-LOOK_S = 1.0
-BLOCKED_LOOK_S = 10.0
+CHECK_S = 1.0
+BLOCKED_CHECK_S = 10.0
 """The least time between two checks for lost cells: for content that is published again, and while no tenant has
 credit (ADR 0035)."""
-HEAR_S, HEAR_AT_MOST_S = 0.2, 2.0
+RECEIVE_S, RECEIVE_AT_MOST_S = 0.2, 2.0
 
 
 @runtime_checkable
@@ -75,7 +75,7 @@ class Admission:
     ) -> None:
         """Raises `ValueError` for a stage that admits but reports no progress: no credit would ever be used."""
         self._policy = policy
-        progress = next((target for target in stage.targets if topics[target].tells_progress), None)
+        progress = next((target for target in stage.targets if topics[target].carries_progress), None)
         if progress is None:
             raise ValueError(f"stage {stage.name!r} admits, but none of its targets carries progress")
         self._decoder = decoder
@@ -85,9 +85,9 @@ class Admission:
         self.credits = Credits(policy, stage.name, stage.unit)
         self.outstanding = Outstanding(stage.name, policy.way)
         self._broker: Broker | None = None
-        self._looked_s = clock.monotonic_s()
+        self._checked_s = clock.monotonic_s()
         self._progress = progress
-        self._news = EventDecoder([topics[progress]])
+        self._progress_decoder = EventDecoder([topics[progress]])
         self._follower: Follower | None = None
         self._refreshed_s = float("-inf")
         self._claims: dict[int, Claim] = {}  # of the record taken last, by the identity of its `Work`
@@ -104,7 +104,7 @@ class Admission:
         follower = self._follower = broker.follow(self._progress, HISTORY_RECORDS)
         deadline_s = self._clock.monotonic_s() + HISTORY_WAIT_S
         while follower.behind and (now_s := self._clock.monotonic_s()) < deadline_s:
-            self._hear(follower.poll(MAX_NEWS, 0.1), now_s)
+            self._receive(follower.poll(MAX_POLL_RECORDS, 0.1), now_s)
 
     def close(self) -> None:
         follower, self._follower = self._follower, None
@@ -168,7 +168,7 @@ class Admission:
         if not self._policy.way:
             return set(cells)
         if any(name in self.outstanding for name in cells):
-            self._look(LOOK_S)
+            self._check_lost(CHECK_S)
         return {name for name in cells if name in self.outstanding}
 
     def drop(self, gone: Callable[[Record], bool]) -> int:
@@ -199,39 +199,39 @@ class Admission:
         if self._follower is None or now_s - self._refreshed_s < REFRESH_S:
             return
         self._refreshed_s = now_s
-        self._hear_all(0.0)
+        self._receive_all(0.0)
         self.credits.expire(now_s)
         if len(self._queue) and not self._queue.may_any(self._may):
             with suppress(Unavailable):  # the worker meets the same outage in its own calls, and pauses
-                self._look(BLOCKED_LOOK_S)
+                self._check_lost(BLOCKED_CHECK_S)
 
-    def _look(self, interval_s: float) -> None:
+    def _check_lost(self, interval_s: float) -> None:
         """Find out which cells are lost, unless the last check is less than `interval_s` ago. Raises `Unavailable`."""
         now_s = self._clock.monotonic_s()
-        if self._broker is None or now_s - self._looked_s < interval_s:
+        if self._broker is None or now_s - self._checked_s < interval_s:
             return
         # Read `progress` before and after the question: a stage reports before it acknowledges, so a cell that moved in
         # between must not count as lost (ADR 0035).
-        self._hear_all(HEAR_S)
-        self.outstanding.begin_look()
+        self._receive_all(RECEIVE_S)
+        self.outstanding.begin_check()
         left = {hop.stage: self._broker.backlog(hop.topic, hop.stage).oldest_append_time_ms for hop in self._policy.way}
-        self._hear_all(HEAR_S)
-        self.credits.lost(self.outstanding.end_look(left, self._clock.now_ms()))
-        self._looked_s = self._clock.monotonic_s()
+        self._receive_all(RECEIVE_S)
+        self.credits.lost(self.outstanding.end_check(left, self._clock.now_ms()))
+        self._checked_s = self._clock.monotonic_s()
 
-    def _hear_all(self, wait_s: float) -> None:
+    def _receive_all(self, wait_s: float) -> None:
         """Apply everything that `progress` holds by now. `wait_s`: how long the broker may take to send what it has."""
-        begun_ms, until_s = self._clock.now_ms(), self._clock.monotonic_s() + HEAR_AT_MOST_S
-        while self._follower is not None and (records := self._follower.poll(MAX_NEWS, wait_s)):
+        begun_ms, until_s = self._clock.now_ms(), self._clock.monotonic_s() + RECEIVE_AT_MOST_S
+        while self._follower is not None and (records := self._follower.poll(MAX_POLL_RECORDS, wait_s)):
             now_s = self._clock.monotonic_s()
-            self._hear(records, now_s)
+            self._receive(records, now_s)
             # Other assets report all the time, so "until nothing more comes" would never end on a busy topic.
             if wait_s and (records[-1].append_time_ms > begun_ms or now_s > until_s):
                 return
 
-    def _hear(self, records: Iterable[Record], now_s: float) -> None:
+    def _receive(self, records: Iterable[Record], now_s: float) -> None:
         for record in records:
             with suppress(BadEvent):  # no progress event of ours
-                news = self._news.decode(record).data
-                self.credits.apply(news, now_s)
-                self.outstanding.apply(news, self._clock.now_ms(), record.append_time_ms)
+                payload = self._progress_decoder.decode(record).data
+                self.credits.apply(payload, now_s)
+                self.outstanding.apply(payload, self._clock.now_ms(), record.append_time_ms)

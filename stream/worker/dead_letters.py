@@ -71,7 +71,7 @@ def dead_letter(
     """
     who = identity(record, event)
     topic, kept = replay or (record.topic, Encoded(record.key, record.value, record.headers))
-    letter = DeadLetter(
+    payload = DeadLetter(
         letter_id=digest("dead-letter", stage, *_position(record)),
         stage=stage,
         topic=topic,
@@ -90,12 +90,12 @@ def dead_letter(
         headers=dict(kept.headers),
     )
     return Event(
-        data=letter,
+        data=payload,
         tenant=who.tenant,
         project=who.project,
         subject=who.asset_id,
         event_time_ms=event.event_time_ms if event is not None else record.append_time_ms,
-        id=letter.letter_id,
+        id=payload.letter_id,
     )
 
 

@@ -63,7 +63,7 @@ class ErrorHandling:
             _log.error("stage %s: dropped an unusable dead letter (%s)", self._stage.name, known.code)
             self._outputs.settle_later([work], sent, outcome="dropped", now_s=now_s)
         else:
-            deliveries = [*sent, *self._consequences(work, known), self._bury(work, known)]
+            deliveries = [*sent, *self._consequences(work, known), self._send_dead_letter(work, known)]
             self._outputs.settle_later([work], deliveries, outcome="dead_letter", now_s=now_s)
             self._metrics.dead_letter(known.code)
 
@@ -85,7 +85,7 @@ class ErrorHandling:
     def _consequences(self, work: Work, error: StageError) -> list[Delivery]:
         """Send what the operator reports about the failure to the rest of the topology."""
         try:
-            events = list(self._told(work, error))
+            events = list(self._failure_events(work, error))
         except (Unavailable, Fatal):
             raise
         except Exception as defect:  # noqa: BLE001 - a defect of the operator must not prevent the dead letter
@@ -93,20 +93,20 @@ class ErrorHandling:
             events = []
         return self._outputs.send_all(events)
 
-    def _told(self, work: Work, error: StageError) -> Iterable[Event]:
+    def _failure_events(self, work: Work, error: StageError) -> Iterable[Event]:
         if work.event is not None:
             return self._operator.failed(work.event, error)
         return self._operator.unreadable(work.record, error) if isinstance(self._operator, Salvaging) else ()
 
-    def _bury(self, work: Work, error: StageError) -> Delivery:
-        letter = self._letter(work, error)
+    def _send_dead_letter(self, work: Work, error: StageError) -> Delivery:
+        event = self._dead_letter(work, error)
         try:
-            return self._outputs.send(letter)
+            return self._outputs.send(event)
         except BadEvent:  # its own columns make it too large for the topic: keep the identity and the reason
             record = replace(work.record, value=b"", headers={})
-            return self._outputs.send(self._letter(replace(work, record=record), error, keep_record=True))
+            return self._outputs.send(self._dead_letter(replace(work, record=record), error, keep_record=True))
 
-    def _letter(self, work: Work, error: StageError, *, keep_record: bool = False) -> Event:
+    def _dead_letter(self, work: Work, error: StageError, *, keep_record: bool = False) -> Event:
         replay = None
         if work.event is not None and not keep_record:
             try:

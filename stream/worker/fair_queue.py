@@ -164,7 +164,7 @@ class Credits:
         self._parts: dict[Owner, dict[tuple[AssetVersion, int], _Held]] = {}
         self._tenants: defaultdict[str, int] = defaultdict(int)
         self._subjects: defaultdict[str, int] = defaultdict(int)
-        self._heard_s: dict[str, float] = {}
+        self._reported_s: dict[str, float] = {}
         self.outstanding = self.batch = 0
 
     def of_tenant(self, tenant: str) -> int:
@@ -212,7 +212,7 @@ class Credits:
         """Forget tenants without a report for `lease_s`: the reports are lost, or their work waits in a later stage and
         is counted there.
         """
-        lost = {tenant for tenant, heard_s in self._heard_s.items() if now_s - heard_s >= self._policy.lease_s}
+        lost = {tenant for tenant, reported_s in self._reported_s.items() if now_s - reported_s >= self._policy.lease_s}
         if not lost:
             return
         for owner in [owner for owner in self._parts if owner.tenant in lost]:
@@ -220,7 +220,7 @@ class Credits:
 
     def _put(self, report: PartReport, part: tuple[AssetVersion, int], now_s: float) -> None:
         owner = report.subject.owner
-        self._heard_s[owner.tenant] = now_s
+        self._reported_s[owner.tenant] = now_s
         if owner not in self._parts:
             self._parts[owner] = {}
             self._subjects[owner.tenant] += 1
@@ -231,8 +231,8 @@ class Credits:
             self._count(held, 1)
 
     def _settle(self, subject: SubjectKey, parts: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
-        if subject.tenant in self._heard_s:
-            self._heard_s[subject.tenant] = now_s
+        if subject.tenant in self._reported_s:
+            self._reported_s[subject.tenant] = now_s
             self._remove(subject.owner, parts)
 
     def _remove(self, owner: Owner, parts: Iterable[tuple[AssetVersion, int]]) -> None:
@@ -246,7 +246,7 @@ class Credits:
         if not self._tenants[tenant]:
             del self._tenants[tenant]
             self._subjects.pop(tenant, None)
-            self._heard_s.pop(tenant, None)
+            self._reported_s.pop(tenant, None)
 
     def _count(self, held: _Held, sign: int) -> None:
         self.outstanding += sign * held.cost

@@ -30,7 +30,7 @@ class Outputs:
         self._settled: dict[Outcome, list[Work]] = {}  # works without outputs
         self.waiting_since_s: float | None = None
         # Topic to the number of events and bytes that the metrics do not have yet.
-        self._untold: dict[str, list[int]] = {}
+        self._unreported: dict[str, list[int]] = {}
         self.sent_bytes = self.unsettled_bytes = 0
 
     def carries(self, event_type: str) -> bool:
@@ -50,9 +50,9 @@ class Outputs:
         self.sent_bytes += delivery.size
         self.unsettled_bytes += delivery.size
         # Counted here and given to the metrics at `flush`: this spares a labelled counter for each record.
-        untold = self._untold.get(topic) or self._untold.setdefault(topic, [0, 0])
-        untold[0] += 1
-        untold[1] += len(record.value)
+        unreported = self._unreported.get(topic) or self._unreported.setdefault(topic, [0, 0])
+        unreported[0] += 1
+        unreported[1] += len(record.value)
         return delivery
 
     def send_all(self, events: Iterable[Event]) -> list[Delivery]:
@@ -85,9 +85,9 @@ class Outputs:
 
         Raises `Unavailable` when the broker does not answer in time; everything is kept then.
         """
-        for topic, (events, size) in self._untold.items():
+        for topic, (events, size) in self._unreported.items():
             self._metrics.sent(topic, events, size)
-        self._untold.clear()
+        self._unreported.clear()
         self._producer.flush(timeout_s)
         self.unsettled_bytes = 0
         settled: dict[Outcome, list[Work]] = {}

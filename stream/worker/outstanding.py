@@ -13,7 +13,7 @@ from stream.topology.admission_policy import Hop
 
 SLACK_MS = 30_000
 """A record and its report are appended within this time of each other."""
-UNHEARD_S = 60.0
+READ_BACK_TIMEOUT_S = 60.0
 """A plan that is not read back within this time counts as appended at the moment when it was made."""
 MAX_PARTS = 50_000
 """Above this number the oldest parts are forgotten."""
@@ -33,7 +33,7 @@ class _Part:
     """
 
     planned_ms: int
-    heard: bool = False
+    read_back: bool = False
     reached: dict[str, int] = field(default_factory=dict)
     failed_at: str | None = None
     turn: int = 0
@@ -45,8 +45,8 @@ Left = Mapping[str, int | None]
 
 
 class Outstanding:
-    """The fold of `progress`. A check has five steps: receive everything, `begin_look`, ask the broker for `Left`,
-    receive everything again, `end_look`. A part without a report since `begin_look` is lost if its stage has passed it.
+    """The fold of `progress`. A check has five steps: receive everything, `begin_check`, ask the broker for `Left`,
+    receive everything again, `end_check`. A part that is not reported in between is lost if its stage has passed it.
 
     Errors go one way: a missed report may cause work to be done twice, but nothing is waited for without end.
     """
@@ -69,10 +69,10 @@ class Outstanding:
             held = [it for it in self._parts if it.subject.owner == gone.owner and it.subject.version <= gone.version]
             self._forget(held)
 
-    def begin_look(self) -> None:
+    def begin_check(self) -> None:
         self._turn += 1
 
-    def end_look(self, left: Left, now_ms: int) -> list[PartName]:
+    def end_check(self, left: Left, now_ms: int) -> list[PartName]:
         """The parts that are lost. They are forgotten."""
         lost = [name for name, part in self._parts.items() if part.turn < self._turn and self._lost(part, left, now_ms)]
         self._forget(lost)
@@ -88,7 +88,7 @@ class Outstanding:
                 if len(self._parts) > MAX_PARTS:
                     del self._parts[next(iter(self._parts))]
             if at_ms is not None:
-                part.heard, part.reached[self._planner] = True, at_ms
+                part.read_back, part.reached[self._planner] = True, at_ms
         if part is None:
             return
         part.turn = self._turn
@@ -107,16 +107,16 @@ class Outstanding:
 
     def _lost(self, part: _Part, left: Left, now_ms: int) -> bool:
         # The producer may still hold the plan, so the broker's offsets say nothing about it yet.
-        if not part.heard and now_ms - part.planned_ms < UNHEARD_S * 1000:
+        if not part.read_back and now_ms - part.planned_ms < READ_BACK_TIMEOUT_S * 1000:
             return False
         waits = list(self._ahead(part))
         if not waits:
             # The last stage reports nothing: only an empty backlog of its readers shows that the part is through.
             again = {hop.topic for hop in self.way if not hop.reports}
             return all(left.get(hop.stage) is None for hop in self.way if hop.topic in again)
-        return any(self._past(hop, part, left) for hop in waits)
+        return any(self._passed(hop, part, left) for hop in waits)
 
-    def _past(self, hop: Hop, part: _Part, left: Left) -> bool:
+    def _passed(self, hop: Hop, part: _Part, left: Left) -> bool:
         """Whether the stage has no unacknowledged record that is as old as the part's record."""
         since_ms = part.reached.get(part.failed_at or hop.after)
         if since_ms is None:

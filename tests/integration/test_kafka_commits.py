@@ -11,7 +11,7 @@ from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka import consumer as consumer_module
 from stream.broker.kafka.broker import KafkaBroker
-from stream.broker.kafka.client import KafkaSettings, made
+from stream.broker.kafka.client import KafkaSettings, make_client
 from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.consumer import KafkaConsumer
 from stream.broker.kafka.offsets import OffsetAdmin
@@ -66,10 +66,10 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[GroupClient]:
     found: list[GroupClient] = []
 
     def noted(kind: Any, settings: KafkaSettings, **options: object) -> GroupClient:
-        found.append(GroupClient(made(kind, settings, **options)))
+        found.append(GroupClient(make_client(kind, settings, **options)))
         return found[-1]
 
-    monkeypatch.setattr(consumer_module, "made", noted)
+    monkeypatch.setattr(consumer_module, "make_client", noted)
     return found
 
 

@@ -200,7 +200,7 @@ def test_a_killed_node_is_an_outage_and_no_refusal(sasl: Secured) -> None:
     consumer = broker.consumer([TOPIC.name], "reader")
     sasl.node.down(signal.SIGKILL)
     with pytest.raises(Unavailable):
-        asked.patiently("asking", lambda client: client.list_topics(timeout=0.1))
+        asked.with_retries("asking", lambda client: client.list_topics(timeout=0.1))
     asked.close()
     up(sasl.node)
     consumer.close()

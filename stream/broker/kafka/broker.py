@@ -22,8 +22,8 @@ from stream.broker.kafka.client import (
     SETTLING,
     KafkaSettings,
     as_stage_error,
-    outsider,
     record_of,
+    standalone_consumer,
 )
 from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.commits import OFFSET_OF_ANOTHER, CommittedOffset
@@ -93,7 +93,7 @@ class KafkaBroker:
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """The number of partitions of each topic that exists."""
         own = {self._settings.names.of(topic): topic for topic in topics}
-        found = self._ask.patiently("asking for topics", lambda client: described(client, own))
+        found = self._ask.with_retries("asking for topics", lambda client: described(client, own))
         return {own[name]: len(there.partitions) for name, there in found.items()}
 
     def name_of(self, name: str) -> str:
@@ -126,7 +126,7 @@ class KafkaBroker:
                 if failure.args[0].code() not in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}:
                     raise
 
-        self._ask.patiently(f"declaring group {group}", place)
+        self._ask.with_retries(f"declaring group {group}", place)
 
     def trim(self, topic: str, groups: Sequence[str], *, kept_ms: int = 0) -> int:
         """Deletes records below the lowest offset that all groups have committed. Needs the right to delete records."""
@@ -153,7 +153,7 @@ class KafkaBroker:
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
         """The number of consumers in each group; 0 for a group that the cluster does not know."""
-        return self._ask.patiently(
+        return self._ask.with_retries(
             "asking for members", lambda client: member_counts(client, groups, self._settings.names)
         )
 
@@ -222,7 +222,7 @@ class KafkaBroker:
                 if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_stage_error(failure.args[0], f"creating topic {name}") from None
         for spec in specs:
-            self._ask.patiently(
+            self._ask.with_retries(
                 f"waiting for topic {spec.name}",
                 partial(self._present, spec),
                 passing=SETTLING | {KafkaError.UNKNOWN_TOPIC_OR_PART},  # a node learns of a new topic a moment later
@@ -255,7 +255,7 @@ class KafkaBroker:
             for future in client.delete_records(list(below)).values():
                 future.result(CALL_TIMEOUT_S)
 
-        self._ask.patiently("deleting acknowledged records", ask)
+        self._ask.with_retries("deleting acknowledged records", ask)
 
     def _differing(self, spec: TopicSpec) -> list[str]:
         there = self._ask.config_of(ResourceType.TOPIC, self._settings.names.of(spec.name))
@@ -299,7 +299,7 @@ class KafkaBroker:
         """What the group committed, with metadata. `OFFSET_INVALID` where it committed nothing, `OFFSET_OF_ANOTHER`
         where the commit belongs to a deleted topic of the same name.
         """
-        answer = self._ask.patiently(
+        answer = self._ask.with_retries(
             f"asking for the offsets of {group}", lambda _: self._groups.committed(group, partitions)
         )
         found = {(each.topic, each.partition): each for each in answer if each.offset >= 0}
@@ -344,7 +344,7 @@ class KafkaBroker:
 
     def _read(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
         if self._probe is None:
-            self._probe = outsider(
+            self._probe = standalone_consumer(
                 self._settings,
                 "rushes-probe",
                 **{"fetch.message.max.bytes": MAX_RECORD_BYTES, "queued.min.messages": 1, "fetch.wait.max.ms": 10},

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from stream.broker.contract import Record
 from stream.broker.kafka.contact import Client, Refusals, first_contact
-from stream.broker.kafka.listener import spoken
+from stream.broker.kafka.listener import protocol_of
 from stream.broker.names import Names
 from stream.clock import Clock
 from stream.errors import Fatal, StageError, Unavailable
@@ -89,7 +89,7 @@ class KafkaSettings:
             "topic.metadata.refresh.interval.ms": 5_000,  # partitions may be added while a client runs
             "reconnect.backoff.max.ms": 2_000,
             "log.connection.close": False,  # idle connections close all the time; whoever waits for a broker reports it
-            "error_cb": self.refusals.told,
+            "error_cb": self.refusals.on_error,
         }
 
     def place(self, topic: str, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
@@ -102,9 +102,9 @@ class KafkaSettings:
             return self.names.own(place.topic() or ""), place.partition() or 0
         return self.names.own(place.topic), place.partition
 
-    def met(self, client: Client, clock: Clock) -> None:
+    def await_contact(self, client: Client, clock: Clock) -> None:
         """Wait for the cluster's first answer. Raises `Unavailable` if none comes, `Fatal` if the cluster refuses."""
-        protocol = spoken(self.properties)
+        protocol = protocol_of(self.properties)
         error = first_contact(client, self.servers, protocol, self.refusals, clock, patience_s=CALL_TIMEOUT_S)
         if error is not None:
             raise as_stage_error(error, f"no answer from {self.servers} in {CALL_TIMEOUT_S:g} s")
@@ -134,7 +134,7 @@ def as_bytes(content: str | bytes | None) -> bytes:
     return content.encode() if isinstance(content, str) else content or b""
 
 
-def made(kind: Callable[[dict[str, Any]], T], settings: KafkaSettings, **options: object) -> T:
+def make_client(kind: Callable[[dict[str, Any]], T], settings: KafkaSettings, **options: object) -> T:
     """A client of this kind. Raises `Fatal` for properties that librdkafka refuses, such as a missing file."""
     try:
         return kind(settings.common() | options)
@@ -148,10 +148,10 @@ def made(kind: Callable[[dict[str, Any]], T], settings: KafkaSettings, **options
 
 
 def admin(settings: KafkaSettings) -> AdminClient:
-    return made(AdminClient, settings)
+    return make_client(AdminClient, settings)
 
 
-def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer:
+def standalone_consumer(settings: KafkaSettings, group: str, **options: object) -> Consumer:
     """A client that never joins the group whose name it needs, and commits only on request."""
     fixed = {
         "group.id": settings.names.of(group),
@@ -159,7 +159,7 @@ def outsider(settings: KafkaSettings, group: str, **options: object) -> Consumer
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",  # skips records that retention deleted
     }
-    return made(Consumer, settings, **(fixed | options))
+    return make_client(Consumer, settings, **(fixed | options))
 
 
 def record_of(message: Message, settings: KafkaSettings, *, epoch: int = 0, deaths: int | None = None) -> Record:

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from stream.broker.acks import AckTracker
 from stream.broker.acks import TopicPartition as Key
 from stream.broker.contract import IN_HAND, Record
-from stream.broker.kafka.client import KafkaSettings, as_stage_error, made, record_of
+from stream.broker.kafka.client import KafkaSettings, as_stage_error, make_client, record_of
 from stream.broker.kafka.commit_metadata import REACH, PartitionStart
 from stream.broker.kafka.commits import Commits, Places, lost_records
 from stream.broker.kafka.contact import Reachability
@@ -33,7 +33,7 @@ class _Trial:
     """A request of `try_alone`: the record, whether its commit was tried, and the error if that failed."""
 
     record: Record
-    told: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
     error: StageError | None = None
 
 
@@ -76,7 +76,7 @@ class KafkaConsumer:
         self._closing = threading.Event()
         self._reach = Reachability()
         self._asked_for = settings.place(topics[0], 0)
-        self._consumer = made(
+        self._consumer = make_client(
             Consumer, settings, on_commit=self._on_commit, error_cb=self._on_error, **_options(settings, group)
         )
         self._commits = Commits(self._consumer, settings, clock, places, in_hand)
@@ -132,7 +132,7 @@ class KafkaConsumer:
         """
         trial = _Trial(record)
         self._trials.append(trial)
-        while not trial.told.wait(SERVE_S):
+        while not trial.done.wait(SERVE_S):
             if not self._thread.is_alive():
                 raise Unavailable(f"group {self._group} is not served any more", code="broker_unavailable")
         if trial.error is not None:
@@ -240,10 +240,10 @@ class KafkaConsumer:
                     if message.error() is not None:  # the reader delivers a record fetched before the pause
                         self._reported(message)
                 self._settings.refusals.check()
-                self._reach.look(lambda: self._consumer.committed([self._asked_for], timeout=ASK_S))
+                self._reach.verify(lambda: self._consumer.committed([self._asked_for], timeout=ASK_S))
                 with self._lock:
                     self._commits.keep_up(self._acks)
-                self._leave_word()
+                self._commit_trials()
             except StageError as error:
                 self._fail(error)
                 self._closing.wait(SERVE_S)
@@ -255,7 +255,7 @@ class KafkaConsumer:
             self._forget(list(self._epoch_of))
             self._ended.set()
 
-    def _leave_word(self) -> None:
+    def _commit_trials(self) -> None:
         while self._trials:
             trial = self._trials.popleft()
             try:
@@ -263,7 +263,7 @@ class KafkaConsumer:
                     self._commits.try_alone(self._acks, trial.record, trial.record.deaths or 0)
             except KafkaException as failure:
                 trial.error = as_stage_error(failure.args[0], f"committing for {self._group}")
-            trial.told.set()
+            trial.done.set()
 
     def _reported(self, message: Message) -> None:
         """Handles a message that is no record. Raises errors that do not pass by themselves."""
@@ -363,8 +363,8 @@ class KafkaConsumer:
                 self._commits.failed(failed)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._settings.refusals.told(error)
-        self._reach.told(error)
+        self._settings.refusals.on_error(error)
+        self._reach.on_error(error)
 
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._reach.lost()

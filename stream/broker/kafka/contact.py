@@ -38,7 +38,7 @@ class Refusals:
     def __init__(self) -> None:
         self._first: KafkaError | None = None
 
-    def told(self, error: KafkaError) -> None:
+    def on_error(self, error: KafkaError) -> None:
         """librdkafka's `error_cb`, called while a client polls. An error because the broker went away in the middle of
         a handshake is no refusal.
         """
@@ -63,7 +63,7 @@ class Reachability:
         self._doubted = self._away = False
         self._joining: str | None = "unavailable: joining its group"
 
-    def told(self, error: KafkaError) -> None:
+    def on_error(self, error: KafkaError) -> None:
         """`error_cb` of the member's client."""
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name for its own code
             self._doubted = True
@@ -76,7 +76,7 @@ class Reachability:
         """The member has its place in the group, with or without partitions."""
         self._joining = None
 
-    def look(self, ask: Callable[[], object]) -> None:
+    def verify(self, ask: Callable[[], object]) -> None:
         """In doubt, `ask` the coordinator. It raises `KafkaException` when there is no answer."""
         if not self._doubted:
             return

@@ -40,7 +40,7 @@ def ask(servers: Iterable[str], timeout_s: float) -> tuple[str, Listener] | None
     return None
 
 
-def spoken(properties: Mapping[str, str]) -> str:
+def protocol_of(properties: Mapping[str, str]) -> str:
     """The protocol of a client with these properties, in the form of `Listener.protocol`."""
     return properties.get("security.protocol", "plaintext").upper()
 
@@ -51,7 +51,7 @@ def _mechanisms(server: str, timeout_s: float, *, tls: bool) -> tuple[str, ...]:
     """
     host, _, port = server.rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s) as plain:
-        connection = _anybody().wrap_socket(plain, server_hostname=host) if tls else plain
+        connection = _unverified().wrap_socket(plain, server_hostname=host) if tls else plain
         with connection:
             connection.settimeout(timeout_s)
             connection.sendall(_framed(struct.pack(">hhi", _SASL_HANDSHAKE, _VERSION, _CORRELATION) + 2 * _text("?")))
@@ -97,7 +97,7 @@ def _framed(request: bytes) -> bytes:
     return struct.pack(">i", len(request)) + request
 
 
-def _anybody() -> ssl.SSLContext:
+def _unverified() -> ssl.SSLContext:
     """Verifies nothing: the listener is only asked what it speaks, and no secret is sent."""
     context = ssl.create_default_context()
     context.check_hostname = False

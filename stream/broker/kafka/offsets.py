@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from stream.broker.kafka.client import CALL_TIMEOUT_S, KafkaSettings, outsider
+from stream.broker.kafka.client import CALL_TIMEOUT_S, KafkaSettings, standalone_consumer
 from stream.broker.names import Names
 
 
@@ -42,7 +42,7 @@ class OffsetAdmin:
     def _client(self, group: str) -> Consumer:
         with self._lock:
             if group not in self._clients:
-                self._clients[group] = outsider(self._settings, group)
+                self._clients[group] = standalone_consumer(self._settings, group)
             return self._clients[group]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.broker.contract import record_size
-from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, made
+from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, make_client
 from stream.errors import BadEvent, StageError, Unavailable
 
 FULL_QUEUE_WAIT_S = 1.0
@@ -44,7 +44,7 @@ class KafkaDelivery:
     def error(self) -> str | None:
         return self._error
 
-    def told(self, error: KafkaError | None, message: Message) -> None:
+    def on_delivery(self, error: KafkaError | None, message: Message) -> None:
         """librdkafka's delivery report, made while some thread sends or flushes."""
         if error is None:
             self.place = message.timestamp()[1], message.offset() or 0
@@ -71,7 +71,7 @@ class KafkaProducer:
         self._lock = threading.Lock()
         self._flights = [_Flight()]  # the last one is being filled; the others wait for a flush that succeeds
         self._unpolled_bytes = 0
-        self._producer = made(
+        self._producer = make_client(
             Producer,
             settings,
             **{
@@ -101,7 +101,7 @@ class KafkaProducer:
         there = self._names.of(topic)
         try:
             try:
-                self._producer.produce(there, value, key, headers=fields, on_delivery=delivery.told)
+                self._producer.produce(there, value, key, headers=fields, on_delivery=delivery.on_delivery)
             except BufferError:
                 self._queue_late(there, key, value, fields, delivery)
         except KafkaException as failure:
@@ -132,7 +132,7 @@ class KafkaProducer:
         """A full queue gets a moment to drain. After that the error makes the stage pause."""
         self._poll(FULL_QUEUE_WAIT_S)
         try:
-            self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.told)
+            self._producer.produce(topic, value, key, headers=fields, on_delivery=delivery.on_delivery)
         except BufferError:
             raise Unavailable("the producer's queue is full: the broker is slow or away", code="broker_slow") from None
 

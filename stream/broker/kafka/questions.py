@@ -48,12 +48,14 @@ class AdminQueries:
 
     def nodes(self) -> ClusterMetadata:
         """The cluster's metadata, with its nodes and topics."""
-        return self.patiently("asking for nodes and topics", lambda client: client.list_topics(timeout=CALL_TIMEOUT_S))
+        return self.with_retries(
+            "asking for nodes and topics", lambda client: client.list_topics(timeout=CALL_TIMEOUT_S)
+        )
 
     def described(self, topics: Iterable[str]) -> dict[str, TopicDescription]:
         """By the name on the cluster, which `topics` are too. Raises `Fatal` where one does not exist."""
         names = set(topics)
-        found = self.patiently("asking for topics", lambda client: described(client, names))
+        found = self.with_retries("asking for topics", lambda client: described(client, names))
         if missing := sorted(names - found.keys()):
             raise Fatal(
                 f"topic {missing[0]!r} does not exist: `rushes kafka topics` and `rushes run` make it",
@@ -76,7 +78,7 @@ class AdminQueries:
             futures = client.list_offsets(dict.fromkeys(partitions, spec), isolation_level=isolation)
             return {each: future.result(CALL_TIMEOUT_S).offset for each, future in futures.items()}
 
-        return self.patiently("asking for the ends of partitions", ask)
+        return self.with_retries("asking for the ends of partitions", ask)
 
     def config_of(self, kind: ResourceType, name: str) -> dict[str, str]:
         resource = ConfigResource(kind, name)
@@ -85,14 +87,14 @@ class AdminQueries:
             (future,) = client.describe_configs([resource]).values()
             return future.result(CALL_TIMEOUT_S)
 
-        return {name: entry.value for name, entry in self.patiently("reading settings", ask).items()}
+        return {name: entry.value for name, entry in self.with_retries("reading settings", ask).items()}
 
-    def patiently(self, doing: str, ask: Callable[[AdminClient], T], *, passing: AbstractSet[int] = SETTLING) -> T:
+    def with_retries(self, doing: str, ask: Callable[[AdminClient], T], *, passing: AbstractSet[int] = SETTLING) -> T:
         """`ask` until it succeeds while the cluster is only settling (a topic just created, a leader just moved).
         Raises `Unavailable` after `PATIENCE_S`, and `Fatal` where the cluster refuses.
         """
         if not self._met:
-            self._settings.met(self.client(), self._clock)
+            self._settings.await_contact(self.client(), self._clock)
             self._met = True
         deadline_s = self._clock.monotonic_s() + PATIENCE_S
         while True:

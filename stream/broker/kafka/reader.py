@@ -9,7 +9,7 @@ from functools import partial
 from confluent_kafka import Message
 
 from stream.broker.acks import TopicPartition as Key
-from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, outsider
+from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, standalone_consumer
 
 
 class Reader:
@@ -20,7 +20,7 @@ class Reader:
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._settings = settings
-        self._client = outsider(settings, group, **FETCHING)
+        self._client = standalone_consumer(settings, group, **FETCHING)
         self._changes: deque[Callable[[], None]] = deque()
         self._starts: dict[Key, int] = {}  # where each partition was assigned last
         self._aside: dict[Key, int] = {}  # where to resume once records of new partitions have come

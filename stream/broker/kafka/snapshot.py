@@ -9,7 +9,7 @@ from stream.broker.kafka.client import (
     KafkaSettings,
     as_bytes,
     as_stage_error,
-    outsider,
+    standalone_consumer,
 )
 from stream.clock import Clock
 from stream.errors import Unavailable
@@ -20,9 +20,9 @@ _SILENCE_S = 30.0
 def latest_values(settings: KafkaSettings, topic: str, clock: Clock) -> dict[bytes, bytes]:
     """Empty where the topic does not exist. Raises `Unavailable` when the cluster does not answer."""
     deadline_s = clock.monotonic_s() + PATIENCE_S
-    reader = outsider(settings, "rushes-snapshot")
+    reader = standalone_consumer(settings, "rushes-snapshot")
     try:
-        settings.met(reader, clock)
+        settings.await_contact(reader, clock)
         while True:
             try:
                 return _read(reader, settings.names.of(topic), clock)
@@ -45,12 +45,12 @@ def _read(reader: Consumer, topic: str, clock: Clock) -> dict[bytes, bytes]:
             ends[place.partition] = high
     found: dict[bytes, bytes] = {}
     reader.assign([place for place in places if place.partition in ends])
-    heard_s = clock.monotonic_s()
+    received_s = clock.monotonic_s()
     while ends:
         for message in reader.consume(1000, timeout=0.2):
             if (error := message.error()) is not None:
                 raise KafkaException(error)
-            heard_s = clock.monotonic_s()
+            received_s = clock.monotonic_s()
             key, value = as_bytes(message.key()), message.value()
             if value is None:  # a tombstone
                 found.pop(key, None)
@@ -60,6 +60,6 @@ def _read(reader: Consumer, topic: str, clock: Clock) -> dict[bytes, bytes]:
         for place in reader.position([TopicPartition(topic, partition) for partition in ends]):
             if place.offset >= ends[place.partition]:
                 del ends[place.partition]
-        if clock.monotonic_s() - heard_s > _SILENCE_S:
+        if clock.monotonic_s() - received_s > _SILENCE_S:
             raise Unavailable(f"reading {topic}: no records arrived for {_SILENCE_S:.0f} s", code="broker_unavailable")
     return found

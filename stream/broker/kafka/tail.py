@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from stream.broker.contract import Record
-from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, outsider, record_of
+from stream.broker.kafka.client import MAX_RECORD_BYTES, KafkaSettings, as_stage_error, record_of, standalone_consumer
 from stream.broker.kafka.described import TopicDescription
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class KafkaTail:
         self._topic_id = now().topic_id
         self._quiet = quiet
         self._settings = settings
-        self._consumer = outsider(
+        self._consumer = standalone_consumer(
             settings,
             "rushes-tail",
             **{

@@ -9,7 +9,14 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka.admin import OffsetSpec
 
 from stream.broker.contract import Record
-from stream.broker.kafka.client import CALL_TIMEOUT_S, KafkaSettings, admin, as_stage_error, outsider, record_of
+from stream.broker.kafka.client import (
+    CALL_TIMEOUT_S,
+    KafkaSettings,
+    admin,
+    as_stage_error,
+    record_of,
+    standalone_consumer,
+)
 from stream.broker.kafka.commit_metadata import CommitMetadata
 from stream.broker.kafka.contact import Refusals
 from stream.broker.kafka.described import TopicDescription, described
@@ -45,11 +52,11 @@ class KafkaWatch:
         """Commits first, then ends: so the reports of everything acknowledged here lie before the ends. `others` are
         topics whose ends are wanted too.
         """
-        return self._asked("observing the cluster", lambda clients: self._observe(clients, others))
+        return self._query("observing the cluster", lambda clients: self._observe(clients, others))
 
     def read(self, ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]:
         """The records of these partitions since the last call, up to their ends."""
-        clients = self._asked("asking where to begin", lambda clients: self._begun(clients, ends))
+        clients = self._query("asking where to begin", lambda clients: self._begun(clients, ends))
         try:
             yield from self._read(clients, ends)
         except Exception:
@@ -66,7 +73,7 @@ class KafkaWatch:
         note = CommitMetadata(topic=self._topics[topic].topic_id).to_text()
         name = self._settings.names.of(topic)
         offsets = [TopicPartition(name, partition, offset, metadata=note) for partition, offset in places.items()]
-        self._asked(
+        self._query(
             "committing for freshness", lambda clients: clients.consumer.commit(offsets=offsets, asynchronous=True)
         )
 
@@ -75,13 +82,13 @@ class KafkaWatch:
         if clients is not None:
             clients.close()
 
-    def _asked(self, doing: str, ask: "Callable[[_Clients], T]") -> T:
+    def _query(self, doing: str, ask: "Callable[[_Clients], T]") -> T:
         """Every failure of the cluster as an error of ours; a call that takes too long is one."""
         # All clients are replaced after any failure: which of them still answers cannot be known.
         try:
             if self._clients is None:
                 self._clients = _Clients(self._settings)
-                self._clients.settings.met(self._clients.admin, self._clock)
+                self._clients.settings.await_contact(self._clients.admin, self._clock)
             return ask(self._clients)
         except Exception as failure:
             self.close()
@@ -164,7 +171,7 @@ class KafkaWatch:
         """The client's end-of-partition event shows the end, not the last record: offsets that are never delivered may
         lie behind it, such as transaction markers and holes of compaction.
         """
-        heard_s = self._clock.monotonic_s()
+        received_s = self._clock.monotonic_s()
         while any(self._at[key] < end for key, end in ends.items()):
             records: list[Record] = []
             for message in clients.consumer.consume(READ_RECORDS, 0.2):
@@ -176,10 +183,10 @@ class KafkaWatch:
                     raise as_stage_error(error, "reading for freshness")
                 key = self._settings.key(message)
                 self._at[key] = max(self._at[key], (message.offset() or 0) + after)
-                heard_s = self._clock.monotonic_s()
+                received_s = self._clock.monotonic_s()
             if records:
                 yield records
-            elif self._clock.monotonic_s() - heard_s > CALL_TIMEOUT_S:
+            elif self._clock.monotonic_s() - received_s > CALL_TIMEOUT_S:
                 raise Unavailable("the broker does not send records that it has", code="broker_unavailable")
 
 
@@ -192,7 +199,9 @@ class _Clients:
         self.settings = replace(settings, refusals=Refusals())
         self.admin = admin(self.settings)
         self.offsets = OffsetAdmin(self.settings)
-        self.consumer = outsider(self.settings, GROUP, **{"fetch.wait.max.ms": 50, "enable.partition.eof": True})
+        self.consumer = standalone_consumer(
+            self.settings, GROUP, **{"fetch.wait.max.ms": 50, "enable.partition.eof": True}
+        )
         self.assigned: set[Key] = set()
 
     def at(

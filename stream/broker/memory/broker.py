@@ -13,7 +13,7 @@ from stream.broker.memory.log import Cursor, Log
 from stream.clock import Clock
 from stream.errors import BadEvent, Fatal
 
-MAX_NEWS = 100_000
+MAX_UNREAD_RECORDS = 100_000
 """Records that a follower may leave unread."""
 
 
@@ -79,7 +79,7 @@ class MemoryBroker:
             follower = MemoryFollower(self._changed, known.followers)
             known.followers.append(follower)
             for log in known.logs:
-                follower.news.extend(stored.record for stored in list(log.kept.values())[-history or len(log.kept) :])
+                follower.unread.extend(stored.record for stored in list(log.kept.values())[-history or len(log.kept) :])
             return follower
 
     def producer(self) -> "MemoryProducer":
@@ -165,7 +165,7 @@ class MemoryBroker:
             self._append_ms = max(self._append_ms, self._clock.now_ms())
             record = Record(topic, partition, log.end, key, value, dict(headers), self._append_ms)
             for follower in known.followers:
-                follower.news.append(record)
+                follower.unread.append(record)
             if not known.groups and not self._keep_unclaimed:
                 log.skip()
             else:
@@ -261,17 +261,17 @@ class MemoryFollower:
     def __init__(self, changed: threading.Condition, siblings: list["MemoryFollower"]) -> None:
         self._changed = changed
         self._siblings = siblings
-        self.news: deque[Record] = deque(maxlen=MAX_NEWS)
+        self.unread: deque[Record] = deque(maxlen=MAX_UNREAD_RECORDS)
 
     @property
     def behind(self) -> int:
-        return len(self.news)
+        return len(self.unread)
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         with self._changed:
             if timeout_s > 0:
-                self._changed.wait_for(lambda: self.news, timeout_s)
-            return [self.news.popleft() for _ in range(min(max_records, len(self.news)))]
+                self._changed.wait_for(lambda: self.unread, timeout_s)
+            return [self.unread.popleft() for _ in range(min(max_records, len(self.unread)))]
 
     def close(self) -> None:
         with self._changed:

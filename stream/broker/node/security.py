@@ -90,11 +90,11 @@ def server_secrets(directory: Path, security: Security) -> dict[str, object]:
         for name, value in (("location", keystore), ("type", "PKCS12"), ("password", password))
     }
     login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-    asked = {
+    sasl = {
         "sasl.enabled.mechanisms": MECHANISM,
         f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": login,
     }
-    return {**stores, **(asked if security == "sasl" else {})}
+    return {**stores, **(sasl if security == "sasl" else {})}
 
 
 def scram_user(directory: Path) -> str:

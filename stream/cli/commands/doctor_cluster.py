@@ -38,14 +38,14 @@ def cluster_checks(cluster: Cluster, shared: Context, partitions: Partitions) ->
 
 def listening(settings: "KafkaSettings") -> Check:
     """Whether something that speaks Kafka answers, and speaks as the client properties say."""
-    from stream.broker.kafka.listener import ask, spoken
+    from stream.broker.kafka.listener import ask, protocol_of
 
     answer = ask(settings.servers.split(","), ASK_TIMEOUT_S)
     if answer is None:
         advice = "start it (`rushes kafka up` for one on this machine), or put the address right"
         return Check("broker listens", False, f"nothing that speaks Kafka answers at {settings.servers}", advice)
     server, there = answer
-    ours = spoken(settings.properties)
+    ours = protocol_of(settings.properties)
     found = f"{server} speaks {there}" + ("" if there.protocol == ours else f", the client properties say {ours}")
     advice = f"set security.protocol={there.protocol} in a file for --client-properties"
     return Check("broker listens", there.protocol == ours, found, advice)

@@ -24,7 +24,7 @@ def looked(reach: Reachability, *asks: Callable[[], object]) -> list[bool]:
     """After each look: whether there is trouble."""
     found = []
     for ask in asks:
-        reach.look(ask)
+        reach.verify(ask)
         found.append(reach.trouble is not None)
     return found
 
@@ -40,10 +40,10 @@ def test_who_has_no_place_in_the_group_yet_is_not_well() -> None:
     """The broker may hang, or another member may keep the group waiting: librdkafka tells of neither."""
     reach = Reachability()
     assert reach.trouble == "unavailable: joining its group"
-    reach.told(DOWN)
-    reach.look(silence)
+    reach.on_error(DOWN)
+    reach.verify(silence)
     assert reach.trouble == "unavailable: the broker does not answer"
-    reach.look(list)
+    reach.verify(list)
     assert reach.trouble == "unavailable: joining its group"
     reach.assigned()
     assert reach.trouble is None
@@ -52,26 +52,26 @@ def test_who_has_no_place_in_the_group_yet_is_not_well() -> None:
 def test_an_outage_lasts_from_the_first_silence_to_the_first_answer() -> None:
     reach = joined()
     assert looked(reach, no_question) == [False]
-    reach.told(DOWN)
+    reach.on_error(DOWN)
     assert looked(reach, silence, silence, list, no_question) == [True, True, False, False]
 
 
 def test_an_idle_connection_that_was_closed_is_no_outage() -> None:
     reach = joined()
-    reach.told(DOWN)
+    reach.on_error(DOWN)
     assert reach.trouble is None
     assert looked(reach, list, no_question) == [False, False]
 
 
 def test_one_broker_of_many_is_no_outage() -> None:
     reach = joined()
-    reach.told(KafkaError(KafkaError._TRANSPORT))
+    reach.on_error(KafkaError(KafkaError._TRANSPORT))
     assert looked(reach, no_question) == [False]
 
 
 def test_who_lost_his_place_is_well_when_he_has_one_again() -> None:
     reach = joined()
-    reach.told(DOWN)
+    reach.on_error(DOWN)
     reach.lost()
     assert looked(reach, silence, list) == [True, True]
     assert reach.trouble == "unavailable: joining its group again"

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from stream.broker.kafka.contact import Refusals
-from stream.broker.kafka.listener import Listener, ask, spoken
+from stream.broker.kafka.listener import Listener, ask, protocol_of
 from stream.errors import Fatal
 
 SCRAM = b"\x00\x0dSCRAM-SHA-512"
@@ -72,16 +72,16 @@ def test_what_is_no_answer_of_kafka_tells_nothing(answer: bytes) -> None:
 def test_protocols_have_the_names_of_client_properties() -> None:
     assert str(Listener(tls=True, mechanisms=("SCRAM-SHA-512",))) == "SASL_SSL (SCRAM-SHA-512)"
     assert [Listener(tls=tls, mechanisms=()).protocol for tls in (False, True)] == ["PLAINTEXT", "SSL"]
-    assert spoken({}) == "PLAINTEXT"
-    assert spoken({"security.protocol": "sasl_ssl"}) == "SASL_SSL"
+    assert protocol_of({}) == "PLAINTEXT"
+    assert protocol_of({"security.protocol": "sasl_ssl"}) == "SASL_SSL"
 
 
 def test_passing_trouble_is_no_refusal_and_the_first_refusal_stays() -> None:
     refusals = Refusals()
-    refusals.told(KafkaError(KafkaError._TRANSPORT))
+    refusals.on_error(KafkaError(KafkaError._TRANSPORT))
     refusals.check()
-    refusals.told(KafkaError(KafkaError._AUTHENTICATION, "first"))
-    refusals.told(KafkaError(KafkaError._SSL, "second"))
+    refusals.on_error(KafkaError(KafkaError._AUTHENTICATION, "first"))
+    refusals.on_error(KafkaError(KafkaError._SSL, "second"))
     with pytest.raises(Fatal, match=r"first; check sasl\.username") as refused:
         refusals.check()
     assert refused.value.code == "unauthenticated"

@@ -27,9 +27,9 @@ def test_the_client_library_is_silent_unless_it_is_asked_to_speak() -> None:
 def test_a_broker_that_goes_away_in_a_handshake_refuses_nobody() -> None:
     refusals = KafkaSettings("one:9092").refusals
     code = KafkaError._AUTHENTICATION
-    refusals.told(KafkaError(code, "one:9092: mechanism handshake failed: Local: Broker transport failure: (n/a)"))
+    refusals.on_error(KafkaError(code, "one:9092: mechanism handshake failed: Local: Broker transport failure: (n/a)"))
     refusals.check()
-    refusals.told(KafkaError(code, "one:9092: SASL authentication error: Authentication failed"))
+    refusals.on_error(KafkaError(code, "one:9092: SASL authentication error: Authentication failed"))
     with pytest.raises(Fatal, match="Authentication failed"):
         refusals.check()
 

@@ -31,12 +31,12 @@ class Reader:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
-    monkeypatch.setattr(KafkaSettings, "met", lambda *_: None)
+    monkeypatch.setattr(KafkaSettings, "await_contact", lambda *_: None)
     return ManualClock()
 
 
 def read_by(reader: Reader, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> dict[bytes, bytes]:
-    monkeypatch.setattr(snapshot, "outsider", lambda *_: reader)
+    monkeypatch.setattr(snapshot, "standalone_consumer", lambda *_: reader)
     return snapshot.latest_values(KafkaSettings("nowhere:1"), "table", clock)
 
 

@@ -115,7 +115,7 @@ def test_an_entry_is_small_however_long_the_asset() -> None:
 def test_a_completion_is_told_once_for_each_status_that_is_final_and_new() -> None:
     asset = asset_ref("a")
     table: dict[bytes, bytes] = {}
-    told: list[tuple[str, str]] = []
+    reports: list[tuple[str, str]] = []
     for status, done in (
         (AssetStatus.PLANNED, 0),
         (AssetStatus.PARTIAL, 1),
@@ -130,19 +130,19 @@ def test_a_completion_is_told_once_for_each_status_that_is_final_and_new() -> No
         if again is not None:
             assert isinstance(again.data, AssetChanged)
             assert again.data.uri == "https://host/a.mp4"
-            told.append((again.data.status, again.id))
+            reports.append((again.data.status, again.id))
         table.update(entries(changed.data, table.get))
-    assert told == [
+    assert reports == [
         (status, completion_id(change(asset, status))) for status in (AssetStatus.PARTIAL, AssetStatus.READY)
     ]
     assert completion(event(report(asset, "decode", 0, 1)), table.get) is None
 
 
 def test_versions_of_an_asset_have_keys_of_their_own() -> None:
-    told = life(asset_ref("a"), 3, random.Random(1))
+    reports = life(asset_ref("a"), 3, random.Random(1))
     versions = (asset_ref("a"), asset_ref("a", hour=1), asset_ref("a", tenant="u"))
     assert len({head_key(subject_of(each)) for each in versions}) == 3
-    assert len({key[:16] for key in folded(told) if not is_name(key)}) == 1
+    assert len({key[:16] for key in folded(reports) if not is_name(key)}) == 1
 
 
 names = st.builds(asset_ref, st.just("the secret name"), hour=st.integers(0, 5))
@@ -150,11 +150,11 @@ names = st.builds(asset_ref, st.just("the secret name"), hour=st.integers(0, 5))
 
 @given(st.lists(st.tuples(names, st.sampled_from(list(AssetStatus)), st.booleans()), min_size=1, max_size=12))
 def test_a_deleted_asset_has_no_name_unless_it_was_published_again(
-    told: list[tuple[AssetRef, AssetStatus, bool]],
+    reports: list[tuple[AssetRef, AssetStatus, bool]],
 ) -> None:
     events: list[Payload] = []
     named, deleted = [-1], [-1]
-    for ref, status, reported in told:
+    for ref, status, reported in reports:
         if reported:
             events.append(report(ref, "decode", 0, 1))
         else:
@@ -169,7 +169,7 @@ def test_a_deleted_asset_has_no_name_unless_it_was_published_again(
     assert known is (max(named) > max(deleted))
     views = ControlView(table).subjects()
     assert {view.name.asset_id for view in views} == {"the secret name" if known else ""}
-    assert len(views) == len({ref.version for ref, _, _ in told})
+    assert len(views) == len({ref.version for ref, _, _ in reports})
 
 
 def test_security_settings_reach_the_app() -> None:

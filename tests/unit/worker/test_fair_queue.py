@@ -308,10 +308,10 @@ moves = st.lists(
 
 
 @given(moves)
-def test_outstanding_is_what_was_planned_and_not_settled(told: list[tuple[str, int, str, Outcome]]) -> None:
+def test_outstanding_is_what_was_planned_and_not_settled(reports: list[tuple[str, int, str, Outcome]]) -> None:
     account = Credits(POLICY, "plan")
     model: set[tuple[str, int]] = set()
-    for tenant, segment, stage, outcome in told:
+    for tenant, segment, stage, outcome in reports:
         account.apply(cell(segment, stage, outcome, of=ref(tenant)), 0.0)
         if stage == "plan" and outcome is Outcome.DONE:
             model.add((tenant, segment))

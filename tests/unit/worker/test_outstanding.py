@@ -40,11 +40,11 @@ def fold() -> Outstanding:
 
 
 def look(fold: Outstanding, now_ms: int = T0 + 1000, **left: int | None) -> list[PartName]:
-    fold.begin_look()
-    return fold.end_look({**NOTHING_LEFT, **left}, now_ms)
+    fold.begin_check()
+    return fold.end_check({**NOTHING_LEFT, **left}, now_ms)
 
 
-def told(fold: Outstanding, *stages: str, at_ms: int = T0, segment: int = 0) -> None:
+def reported(fold: Outstanding, *stages: str, at_ms: int = T0, segment: int = 0) -> None:
     for stage in stages:
         fold.apply(report(stage, segment), at_ms, at_ms)
 
@@ -58,7 +58,7 @@ def test_the_way_of_cells_follows_from_the_stages() -> None:
 
 @pytest.mark.parametrize("reached", [("plan",), ("plan", "decode"), ("plan", "decode", "understand")])
 def test_a_cell_whose_stage_has_nothing_left_is_lost(fold: Outstanding, reached: tuple[str, ...]) -> None:
-    told(fold, *reached)
+    reported(fold, *reached)
     assert look(fold) == [cell()]
     assert cell() not in fold
 
@@ -70,43 +70,43 @@ def test_a_cell_whose_stage_has_nothing_left_is_lost(fold: Outstanding, reached:
 def test_a_cell_whose_stage_has_something_as_old_may_still_come(
     fold: Outstanding, reached: tuple[str, ...], waits_for: str
 ) -> None:
-    told(fold, *reached)
+    reported(fold, *reached)
     assert look(fold, **{waits_for: T0 + SLACK_MS}) == []
     assert cell() in fold
     assert look(fold, **{waits_for: T0 + SLACK_MS + 1}) == [cell()]
 
 
 def test_a_cell_that_one_of_the_sinks_skipped_is_lost_though_the_other_still_has_it(fold: Outstanding) -> None:
-    told(fold, "plan", "decode", "understand")
+    reported(fold, "plan", "decode", "understand")
     assert look(fold, index=T0) == [cell()]
 
 
 def test_a_cell_that_both_sinks_have_to_read_may_still_come(fold: Outstanding) -> None:
-    told(fold, "plan", "decode", "understand")
+    reported(fold, "plan", "decode", "understand")
     assert look(fold, index=T0, parquet=T0) == []
-    told(fold, "index")
+    reported(fold, "index")
     assert look(fold, parquet=T0) == []
     assert look(fold) == [cell()]
 
 
 def test_what_both_sinks_reported_is_not_outstanding(fold: Outstanding) -> None:
-    told(fold, "plan", "decode", "understand", "index", "parquet")
+    reported(fold, "plan", "decode", "understand", "index", "parquet")
     assert cell() not in fold
     assert look(fold) == []
 
 
 def test_a_failure_goes_past_the_stages_between(fold: Outstanding) -> None:
-    told(fold, "plan")
+    reported(fold, "plan")
     fold.apply(report("decode", outcome=Outcome.FAILED), T0, T0)
     assert look(fold, index=T0, parquet=T0) == []
     assert look(fold, parquet=T0) == [cell()]
 
 
 def test_what_moves_during_a_look_is_not_judged_by_it(fold: Outstanding) -> None:
-    told(fold, "plan")
-    fold.begin_look()
-    told(fold, "decode")
-    assert fold.end_look(NOTHING_LEFT, T0) == []
+    reported(fold, "plan")
+    fold.begin_check()
+    reported(fold, "decode")
+    assert fold.end_check(NOTHING_LEFT, T0) == []
     assert cell() in fold
 
 
@@ -118,21 +118,21 @@ def test_a_plan_that_was_not_read_back_is_believed_for_a_while(fold: Outstanding
 
 def test_a_stage_without_reports_sends_cells_round_again(fold: Outstanding) -> None:
     again = Outstanding("plan", (DECODE, UNDERSTAND, CAPTION, INDEX, PARQUET))
-    told(again, "plan", "decode", "understand", "index", "parquet")
+    reported(again, "plan", "decode", "understand", "index", "parquet")
     assert look(again, caption=T0) == []
     assert look(again, index=T0 + 10 * SLACK_MS) == []
     assert look(again) == [cell()]
 
 
 def test_a_deletion_ends_what_was_planned_before_it(fold: Outstanding) -> None:
-    told(fold, "plan")
+    reported(fold, "plan")
     for version, there in ((0, True), (1, False)):
         fold.apply(AssetChanged(asset=ref(version=version), uri="", status=AssetStatus.DELETED), T0)
         assert (cell() in fold) is there
 
 
 def test_what_nobody_planned_is_not_followed(fold: Outstanding) -> None:
-    told(fold, "decode")
+    reported(fold, "decode")
     assert cell() not in fold
 
 
