@@ -9,9 +9,8 @@ from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.producer import KafkaProducer, RecordSizes
-from stream.clock import SystemClock
 from stream.errors import Unavailable
-from tests.support.brokers import kafka_servers
+from tests.support.brokers import kafka_servers, shared_cluster
 
 pytestmark = pytest.mark.kafka
 
@@ -21,9 +20,8 @@ NOBODY = "127.0.0.1:1"
 
 @pytest.fixture
 def broker() -> Iterator[KafkaBroker]:
-    cluster = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
-    yield cluster
-    cluster.close()
+    with shared_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

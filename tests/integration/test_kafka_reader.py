@@ -11,7 +11,7 @@ from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
-from tests.support.brokers import kafka_servers
+from tests.support.brokers import kafka_servers, shared_cluster
 
 pytestmark = pytest.mark.kafka
 
@@ -21,9 +21,8 @@ QUIET_READS = 10
 
 @pytest.fixture
 def broker() -> Iterator[KafkaBroker]:
-    cluster = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
-    yield cluster
-    cluster.close()
+    with shared_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -74,6 +74,14 @@ def memory_broker() -> Iterator[Broker]:
 
 
 @contextmanager
+def shared_cluster() -> Iterator[KafkaBroker]:
+    """As a worker has it."""
+    cluster = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
+    yield cluster
+    cluster.close()
+
+
+@contextmanager
 def kafka_broker() -> Iterator[Broker]:
     """Of a deployment with a name of its own: the contract knows nothing of it."""
     settings = KafkaSettings(kafka_servers(), commit_interval_s=0.2, names=Names("contract"))
