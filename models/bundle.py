@@ -1,4 +1,4 @@
-"""The models of one topology together: decoded cells in, annotated cells out."""
+"""All models of one topology: decoded cells in, annotated cells out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,19 +23,19 @@ from stream.events.frames import Frames
 from stream.events.grid import CONTEXT_TICKS, TICK_NS, TICKS_PER_SEGMENT
 from stream.events.ids import digest, moment_id
 
-# Change this when the rows would differ although no model did.
+# Raise this when the rows would differ although no model changed.
 ALGORITHM = 3
 TAG_GATE = 0.15
 MAX_TAGS = 8
 STEP_TICKS = 50
-# Moderation, and the cells' rows, of whose making thumbnails are most.
+# Threads for moderation and for the cells' rows; most of that time goes into thumbnails.
 SIDE_BY_SIDE = 8
 Defer = Callable[[Callable[[], Any]], Callable[[], Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Views:
-    """What the models said about the samples of one cell, row by row."""
+    """The models' results for the samples of one cell, one row per sample."""
 
     images: Sequence[Image]
     probabilities: Floats
@@ -47,9 +47,9 @@ class _Views:
 class Bundle:
     """Shots, tags, moderation and one embedding space over the same samples.
 
-    On an accelerator (`device` other than `cpu`) samples become RGB there. Then shots, which keep it busy longest, go
-    cell by cell in a thread of their own while the host prepares pictures for the rest; a cell's rows are made as soon
-    as its cuts are known. On a CPU each model has all cores in turn.
+    On an accelerator (`device` other than `cpu`) it converts samples to RGB. Shots take longest there, so they run cell
+    by cell in their own thread while the host prepares pictures for the other models. A cell's rows are made when its
+    cuts are known. On a CPU each model gets all cores in turn.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """Of everything that decides the rows; known without loading weights."""
+        """The digest of everything that decides the rows; known without loading weights."""
         parts = [(stamp.role, stamp.name, stamp.version, stamp.digest) for stamp in self.stamps]
         return digest("understand", ALGORITHM, TAG_GATE, MAX_TAGS, parts)
 
@@ -85,13 +85,13 @@ class Bundle:
             model.close()
 
     def annotate(self, frames: Sequence[Frames], *, epoch_ms: int) -> list[Annotations]:
-        """One `Annotations` per cell, in order. A result does not depend on the other cells of the call.
+        """One `Annotations` per cell, in order. A result does not depend on the other cells in the call.
 
-        Raises `BadMedia` (`no_samples`) for a cell without a sample: there is nothing to look at.
+        Raises `BadMedia` (`no_samples`) for a cell without a sample.
         """
         empty = [cell.segment for cell in frames if not cell.samples]
         if empty:
-            raise BadMedia("a segment arrived without any frame to look at", code="no_samples", segments=empty)
+            raise BadMedia("a segment arrived without any frame", code="no_samples", segments=empty)
         images = [self._images(cell) for cell in frames]
         with self._deferring() as defer, self._deferring(1) as one_by_one:
             cuts = [one_by_one(partial(self._cuts, cell)) for cell in frames]
@@ -104,14 +104,14 @@ class Bundle:
 
     @contextmanager
     def _deferring(self, threads: int = SIDE_BY_SIDE) -> Iterator[Defer]:
-        """Calls that run beside what follows (or when asked for), and give their result or raise when asked."""
+        """A function that starts a call in a thread (on a CPU: defers it), and returns a function for its result."""
         if not self._side_by_side:
             yield lambda call: call
             return
         beside = ThreadPoolExecutor(threads)
         try:
             yield lambda call: beside.submit(call).result
-        finally:  # after a failure nobody asks for what has not begun
+        finally:  # after a failure nobody needs the calls that have not started
             beside.shutdown(cancel_futures=True)
 
     def _views(self, images: Sequence[Sequence[Image]], defer: Defer) -> list[_Views]:
@@ -155,11 +155,11 @@ class Bundle:
         if cell.dense is None or cell.dense_times_ns is None:
             return []
         start_ns, end_ns = cell.range_ns
-        # A short cell's ticks past the end repeat its last frame: they are neither looked at nor paid for.
+        # The ticks of a short cell past its end repeat the last frame, so the network skips them.
         ticks = min(TICKS_PER_SEGMENT, -(-(end_ns - start_ns) // TICK_NS))
-        looked_at = -(-ticks // STEP_TICKS) * STEP_TICKS
-        probabilities = self.shots.cut_probabilities(cell.dense[: looked_at + 2 * CONTEXT_TICKS])
-        # A transition over an edge has its peak on one side of it: both cells look across before they say where.
+        analysed = -(-ticks // STEP_TICKS) * STEP_TICKS
+        probabilities = self.shots.cut_probabilities(cell.dense[: analysed + 2 * CONTEXT_TICKS])
+        # A transition across an edge has its peak on one side, so both cells look across before they place the cut.
         cuts = [row - CONTEXT_TICKS for row in cuts_from_probabilities(probabilities)]
         own = cell.dense_times_ns[CONTEXT_TICKS : CONTEXT_TICKS + ticks + (not _is_last(cell))]
         cuts_ns = cut_times([cut for cut in cuts if cut <= ticks], own, start_ns, end_ns)
@@ -169,6 +169,7 @@ class Bundle:
         chosen = list(moment.samples)
         tags = self._tags(view.probabilities[chosen].mean(0))
         vector = unit_rows(view.vectors[chosen].mean(0))
+        # The thumbnail is the sample nearest to the moment's mean: it shows what search finds.
         best = chosen[int(np.argmax(view.vectors[chosen] @ vector))]
         row = {
             "moment_id": moment_id(cell.segment_id, moment.start_ns),
@@ -180,6 +181,7 @@ class Bundle:
             "sample_count": len(chosen),
             "vector": vector,
             "tags": [{"label": label, "score": score} for label, score in tags],
+            # The maximum and not the mean: one bad sample must not disappear among good ones.
             "moderation_nsfw": float(view.nsfw[chosen].max()),
             "caption": template_caption(tags),
             "caption_method": TEMPLATE_METHOD,
@@ -192,7 +194,7 @@ class Bundle:
         return row
 
     def _tags(self, probabilities: Floats) -> list[tuple[str, float]]:
-        """Labels at or above the gate, most probable first; none when the model is unsure."""
+        """Labels at or above `TAG_GATE`, most probable first; none when the model is unsure."""
         order = np.argsort(-probabilities, kind="stable")[:MAX_TAGS]
         return [
             (self.tagger.labels[index], float(probabilities[index]))

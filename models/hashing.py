@@ -1,4 +1,4 @@
-"""Light deterministic models: real functions of the pixels that cost next to nothing. For tests and fault drills."""
+"""Light deterministic models: real functions of the pixels, almost free. For tests and fault drills."""
 
 import itertools
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ WORD_VECTORS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 
 
 
 class _Light:
-    """Nothing to load."""
+    """A model with nothing to load."""
 
     role = ""
 
@@ -51,7 +51,7 @@ class HashingShots(_Light):
 
 
 class HashingTagger(_Light):
-    """Which of red, green, blue dominates, or grey."""
+    """Tags the dominant colour: red, green, blue, or grey."""
 
     role = "tags"
     labels = HUES
@@ -77,7 +77,7 @@ class HashingModerator(_Light):
 
 
 class HashingEmbedder(_Light):
-    """Mean colours of a 4x4 grid as the image vector; colour words as the text vector, spread over the grid."""
+    """Image vector: mean colours of a 4x4 grid. Text vector: the colours of its words, repeated over the grid."""
 
     role = "embedding"
     weak_below = None
@@ -99,7 +99,7 @@ class HashingEmbedder(_Light):
 
 
 class HashingCaptioner(_Light):
-    """Names the brightness."""
+    """Captions that name the brightness."""
 
     role = "captions"
     method = "hashing"
@@ -109,7 +109,7 @@ class HashingCaptioner(_Light):
 
 
 def histogram(image: npt.NDArray[np.uint8]) -> Floats:
-    """64-bin RGB histogram, sums to 1."""
+    """64-bin RGB histogram, float32 [64]; sums to 1."""
     levels = image.reshape(-1, 3) // (256 // LEVELS)
     bins = levels @ np.array([LEVELS**2, LEVELS, 1])
     return np.asarray(np.bincount(bins, minlength=BINS) / len(bins), np.float32)

@@ -1,7 +1,7 @@
-"""What models promise, family by family. Every registry entry passes `tests/contract/test_models.py`.
+"""The contract of each model family. Every registry entry passes `tests/contract/test_models.py`.
 
-All are pure functions of their input: alone, in a batch or permuted, a result is the same (fixed, padded batches).
-One thread at a time calls a model; several models may be called side by side.
+All are pure functions of their input: a result is the same alone, in a batch or in another order (fixed, padded
+batches). One thread at a time calls a model; different models may run in parallel.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """A tagger's view of n images: `probabilities` [n, labels] sum to 1 per row, `features` [n, d] pooled."""
+    """A tagger's result for n images: `probabilities` [n, labels] sum to 1 per row; `features` [n, d] are pooled."""
 
     probabilities: Floats
     features: Floats
 
 
 class Model(Protocol):
-    """`open` loads weights (raises `Unavailable` with the command that fetches them); `stamp` needs no loading."""
+    """`open` loads weights and raises `Unavailable` with the command that fetches them. `stamp` loads nothing."""
 
     def stamp(self) -> ModelStamp: ...
     def open(self) -> None: ...
@@ -39,9 +39,9 @@ class ShotDetector(Model, Protocol):
     def cut_probabilities(self, dense: npt.NDArray[np.uint8]) -> Floats:
         """uint8 [ticks + 50, 27, 48, 3] with 25 ticks of context on both sides -> float32 [ticks + 50].
 
-        `ticks` is a multiple of 50 and row 25 is a tick ≡ 0 mod 50. Value r is the probability that row r is the last
-        one of a shot. The context's own values come from a one-sided view: they tell on which side of the cell's edge
-        a transition lies, and nothing else.
+        `ticks` is a multiple of 50, and row 25 is a tick ≡ 0 mod 50. Value r is the probability that row r is the last
+        row of a shot. The values of the context itself come from a one-sided view: they only show on which side of the
+        cell's edge a transition lies.
         """
 
 
@@ -65,17 +65,17 @@ class Embedder(Model, Protocol):
         """Known without loading weights."""
 
     def embed(self, images: Sequence[Image], predictions: Predictions) -> Floats:
-        """[n, space.dimensions]. `predictions` are the bundle's tagger's, for embedders made of it."""
+        """[n, space.dimensions]. `predictions` come from the bundle's tagger, for embedders that build on it."""
 
     def embed_images(self, images: Sequence[Image], predictions: Predictions) -> Floats:
-        """[n, space.image_dimensions or space.dimensions]: the vectors image queries are compared with."""
+        """[n, space.image_dimensions or space.dimensions]: the vectors that image queries are compared with."""
 
     def embed_text(self, texts: Sequence[str]) -> Floats:
         """[n, space.dimensions], for queries."""
 
     @property
     def weak_below(self) -> float | None:
-        """Calibrated cosine score of a text query under which a hit is weak; None where it was never calibrated."""
+        """Calibrated cosine score of a text query below which a hit is weak; None where it is not calibrated."""
 
 
 class Captioner(Model, Protocol):

@@ -1,4 +1,4 @@
-"""Names to models: `name`, `name:ARGUMENT` (such as `hf:DIR`) or `package.module:Class` from outside the tree."""
+"""Loads models by name: `name`, `name:ARGUMENT` (such as `hf:DIR`) or `package.module:Class` from another package."""
 
 import importlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from stream.errors import Fatal, StageError, unexpected
 
 @dataclass(frozen=True, slots=True)
 class ModelContext:
-    """What a model may be built from. `argument` is what follows the name (`hf:DIR`)."""
+    """What a model is built from. `argument` is the part after the name (`hf:DIR`)."""
 
     cache: WeightsCache
     threads: int = 2
@@ -25,7 +25,7 @@ class ModelContext:
 
 
 def load(family: str, name: str, context: ModelContext) -> Any:
-    """An unopened model: its class called with the context. Raises `Fatal` (`unknown_model`) listing what there is."""
+    """A model that is not opened. Raises `Fatal` (`unknown_model`) with the names that exist."""
     known = REGISTRY[family]
     head, _, argument = name.partition(":")
     if head in known:
@@ -34,7 +34,7 @@ def load(family: str, name: str, context: ModelContext) -> Any:
         target, argument = name, ""
     else:
         choices = ", ".join(sorted(known))
-        raise Fatal(f"no {family} {name!r}; there are: {choices}, or package.module:Class", code="unknown_model")
+        raise Fatal(f"no {family} {name!r}; choose {choices}, or package.module:Class", code="unknown_model")
     module, _, attribute = target.partition(":")
     try:
         made = getattr(importlib.import_module(module), attribute)

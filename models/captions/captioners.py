@@ -1,4 +1,4 @@
-"""Captions: a template over tags, or an image-to-text checkpoint. A template is never presented as a caption model."""
+"""Captions: a template over tags, or an image-to-text checkpoint. A template is always marked as one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ FLORENCE_TASK = "<CAPTION>"
 
 
 def template_caption(tags: Sequence[tuple[str, float]]) -> str:
-    """A sentence made of tags, most probable first; says so little because it knows so little."""
+    """A sentence from the three most probable tags. "Possibly" is in it because tags are guesses."""
     names = [label for label, _ in tags[:3]]
     if not names:
         return "Nothing recognised."
@@ -28,7 +28,8 @@ def template_caption(tags: Sequence[tuple[str, float]]) -> str:
 class HuggingFaceCaptioner:
     """`hf:DIR`, any directory that transformers' AutoModelForImageTextToText loads (BLIP, GIT, Florence-2, SmolVLM…).
 
-    Local files only, safetensors only, no remote code. Greedy, one image at a time: no neighbour can matter.
+    Local files only, safetensors only, no remote code. Decodes greedily, one image at a time, so a result does not
+    depend on other images.
     """
 
     def __init__(self, context: ModelContext) -> None:
@@ -70,11 +71,11 @@ class HuggingFaceCaptioner:
         with torch.inference_mode():
             tokens = self._network.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False, num_beams=1)
         if "input_ids" in inputs and not self._network.config.is_encoder_decoder:
-            tokens = tokens[:, inputs["input_ids"].shape[1] :]  # a decoder repeats its prompt first
+            tokens = tokens[:, inputs["input_ids"].shape[1] :]  # a decoder-only model repeats its prompt first
         return str(self._processor.batch_decode(tokens, skip_special_tokens=True)[0]).strip()
 
     def _prompt(self) -> dict[str, str]:
-        """What the family wants beside the picture: its task token, a chat turn, or nothing (BLIP, GIT)."""
+        """The text input of the model's family: a task token, a chat turn, or nothing (BLIP, GIT)."""
         if self._network.config.model_type == "florence2":
             return {"text": FLORENCE_TASK}
         if getattr(self._processor, "chat_template", None):

@@ -1,4 +1,4 @@
-"""Captions for cells that are already annotated, from their thumbnails: the same rows with revision + 1."""
+"""Captions for annotated cells from their thumbnails: the same rows with revision + 1."""
 
 from models.pictures.thumbnails import from_jpeg
 from models.protocol import Captioner
@@ -6,7 +6,7 @@ from stream.events.annotations import Annotations
 
 
 class ThumbnailCaptions:
-    """`recaption` replaces template captions by the captioner's, which become searchable text beside the tags."""
+    """`recaption` replaces template captions with the captioner's. These become searchable text beside the tags."""
 
     def __init__(self, captioner: Captioner) -> None:
         self._captioner = captioner

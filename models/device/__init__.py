@@ -1,1 +1,1 @@
-"""Where and how networks run: CPU, CUDA, batches and graphs. Begin with `device`."""
+"""Running networks: on a CPU or CUDA, in batches, as graphs. Begin with `device`."""

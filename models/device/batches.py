@@ -1,4 +1,4 @@
-"""Torch networks over pictures on an accelerator: fixed padded batches from one staging buffer, fetched at the end."""
+"""Torch networks over pictures on an accelerator: fixed padded batches through one staging buffer."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +10,11 @@ from models.protocol import Floats, Image
 
 
 class PictureBatches:
-    """Calls `forward` (uint8 [batch, side, side, 3]) on whole batches only, the last one padded with what was there
-    before, so that a picture's result depends neither on its neighbours nor on how many there are.
+    """Calls `forward` (uint8 [batch, side, side, 3]) only on full batches. The last batch keeps old rows as padding, so
+    a picture's result depends neither on the other pictures nor on their number.
 
-    `prepare` makes what `forward` sees of a picture, in `threads` threads: decoding and resizing leave the interpreter
-    to others. Work on the device is queued: while it computes, the host prepares the next batch. One thread at a time.
+    `prepare` makes the input of `forward` from a picture, in `threads` threads: decoding and resizing release the GIL.
+    Work on the device is queued: while it computes, the host prepares the next batch. One caller at a time.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class PictureBatches:
         self._threads.shutdown()
 
     def run(self, pictures: Iterable[Image]) -> list[Floats]:
-        """One float32 array per output of `forward`, a row per picture. An empty input runs one padded batch for the
-        widths.
+        """One float32 array per output of `forward`, with one row per picture. An empty input runs one padded batch, so
+        that the arrays have their width.
         """
         return self.forwarded(self.prepared(pictures))
 
     def prepared(self, pictures: Iterable[Image]) -> Iterator[Image]:
-        """uint8 [side, side, 3] of each, in order."""
+        """Yields uint8 [side, side, 3] for each picture, in order."""
         return self._threads.map(self._prepare, pictures)
 
     def forwarded(self, prepared: Iterable[Image]) -> list[Floats]:
-        """`run` without the preparation."""
+        """Like `run`, for prepared pictures."""
         waiting, count = iter(prepared), 0
         sent: list[Sequence[Any]] = []
         while True:
@@ -58,7 +58,7 @@ class PictureBatches:
                 return self._queue.fetch(sent, count)
 
     def _stage(self, pictures: Iterator[Image]) -> int:
-        """How many of the next pictures the buffer now holds."""
+        """Copies the next pictures into the buffer and returns how many."""
         rows: Any = self._queue.staged.numpy()
         row = -1
         for row, picture in enumerate(islice(pictures, self._batch)):

@@ -1,4 +1,4 @@
-"""Where models run."""
+"""The device that models run on."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,14 +10,16 @@ NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 def device_for(choice: Literal["auto", "cpu", "cuda"]) -> str:
-    """`cpu` or `cuda`. `auto` is CUDA where the NVIDIA driver is loaded; torch, which takes seconds, is not asked."""
+    """`cpu` or `cuda`. `auto` is CUDA where the NVIDIA driver is loaded. It does not import
+    torch, which takes seconds.
+    """
     if choice == "auto":
         return "cuda" if NVIDIA_DRIVER.exists() else "cpu"
     return choice
 
 
 def ready_device(context: ModelContext) -> str:
-    """The context's device. Raises `Fatal` (`no_device`) where it is an accelerator that torch cannot use."""
+    """The context's device. Raises `Fatal` (`no_device`) for an accelerator that torch cannot use."""
     if context.device != "cpu":
         import torch
 
@@ -27,13 +29,13 @@ def ready_device(context: ModelContext) -> str:
                 " driver, or choose --device cpu",
                 code="no_device",
             )
-        # TF32 keeps ten bits of a factor: too few for cuts that are to be those of the CPU.
+        # TF32 keeps ten bits of a factor: too few to get the same cuts as on a CPU (ADR 0011).
         torch.backends.cudnn.allow_tf32 = False
     return context.device
 
 
 def limit_threads(context: ModelContext) -> None:
-    """Give torch the threads that the settings allow; the limit holds for the whole process."""
+    """Limits torch's threads to those of the settings, for the whole process."""
     import torch
 
     torch.set_num_threads(context.threads)

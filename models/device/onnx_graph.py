@@ -1,6 +1,6 @@
-"""ONNX graphs written operator by operator from weights at hand, and sessions of onnxruntime over them.
+"""Builds ONNX graphs operator by operator from loaded weights, and runs them in onnxruntime sessions.
 
-Writing a graph takes milliseconds; exporting one from torch takes seconds and would need a cache (docs/adr/0010).
+Building a graph takes milliseconds. Exporting one from torch takes seconds and would need a cache (ADR 0010).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Session = Any
 
 
 class Graph:
-    """Nodes in the order of their making. Every method returns the name of a value for later nodes."""
+    """Nodes in the order in which they were added. Every method returns the name of a value for later nodes."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -32,7 +32,7 @@ class Graph:
         return name
 
     def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """One ONNX operator with one output."""
+        """Adds one ONNX operator with one output."""
         from onnx import helper
 
         name = f"{operator.lower()}_{len(self._nodes)}"
@@ -42,7 +42,7 @@ class Graph:
     def session(
         self, inputs: Mapping[str, tuple[type[np.generic], Sequence[int | str]]], outputs: Sequence[str], threads: int
     ) -> Session:
-        """Compiled for the CPU. `inputs`: name to type and shape, where a word stands for any size."""
+        """A session for the CPU. `inputs`: name to type and shape; a word in the shape stands for any size."""
         from onnx import TensorProto, helper
 
         given = [
@@ -56,12 +56,13 @@ class Graph:
 
 
 def cpu_session(model: Path | bytes, threads: int) -> Session:
-    """A session whose idle threads sleep: other processes share the cores."""
+    """A session of onnxruntime on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # Idle threads sleep and do not spin: decode children share the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     content = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

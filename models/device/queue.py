@@ -1,4 +1,4 @@
-"""A network on an accelerator, over inputs of one shape."""
+"""Runs a network on an accelerator, on inputs of one shape."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ WARM_UP = 3
 
 
 class DeviceQueue:
-    """Inputs are written into `staged`, a page-locked buffer that is used again; `send` queues a pass over it. One
+    """The caller writes inputs into `staged`, a page-locked buffer that is reused; `send` queues a pass over it. One
     thread at a time.
 
-    On CUDA the passes have a stream of their own, so that nobody waits behind what another network queued, and are
-    captured once as a graph: a single call starts all kernels. Kernel by kernel, a thread that shares the interpreter
-    with others that prepare pictures leaves the device waiting (docs/adr/0011).
+    On CUDA the passes have their own stream, so they do not wait behind another network. They are captured once as a
+    graph, so one call starts all kernels. A thread that starts kernels one by one shares the GIL with the threads that
+    prepare pictures, and the device would wait for it (ADR 0011).
     """
 
     def __init__(self, forward: Forward, shape: tuple[int, ...], device: str) -> None:
@@ -34,6 +34,7 @@ class DeviceQueue:
     def _capture(self, torch: Any, device: str) -> None:
         self._stream, self._copied = torch.cuda.Stream(device), torch.cuda.Event()
         with torch.inference_mode(), torch.cuda.stream(self._stream):
+            # CUDA graphs cannot capture the first runs, in which libraries choose algorithms and allocate workspaces.
             for _ in range(WARM_UP):
                 self._forward(self._given)
             self._stream.synchronize()
@@ -45,12 +46,12 @@ class DeviceQueue:
             self._outputs = self._forward(self._given)
 
     def wait(self) -> None:
-        """Until `staged` may be written again."""
+        """Waits until `staged` may be written again."""
         if self._graph is not None:
             self._copied.synchronize()
 
     def send(self) -> Sequence[Any]:
-        """What the network gives for `staged`; not there yet, `fetch` waits for it."""
+        """Queues a pass over `staged` and returns its outputs. They may not be computed yet; `fetch` waits for them."""
         import torch
 
         with torch.inference_mode():
@@ -61,10 +62,11 @@ class DeviceQueue:
                 self._given.copy_(self.staged, non_blocking=True)
                 self._copied.record()
                 self._graph.replay()
+                # The next replay overwrites the graph's own outputs.
                 return [output.clone() for output in self._outputs]
 
     def fetch(self, sent: Sequence[Sequence[Any]], count: int) -> list[Floats]:
-        """float32, the first `count` rows of each output over all that was sent."""
+        """The first `count` rows of each output over all passes, float32."""
         import torch
 
         with torch.inference_mode():

@@ -1,1 +1,1 @@
-"""Pictures and words as vectors of one space. Begin with `two_tower`."""
+"""Turns pictures and words into vectors of one space. Begin with `two_tower`."""

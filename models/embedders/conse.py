@@ -1,4 +1,4 @@
-"""ConSE: words for pictures without a two-tower model (Norouzi et al. 2014, arXiv:1312.5650)."""
+"""ConSE: search by words without a two-tower model (Norouzi et al. 2014, arXiv:1312.5650)."""
 
 from collections.abc import Sequence
 
@@ -16,23 +16,23 @@ from stream.events.ids import digest
 
 ALGORITHM = 3
 LABEL_SENTENCE = "a video of {}"
-# Square roots of the probabilities (a temperature of 2), cut off late: the second guesses of a 1000-class model carry
-# meaning too. Fewer labels or plain probabilities do a little worse on benchmarks/queries.json; every choice tried
+# Square roots of the probabilities (a temperature of 2) over many labels: lower guesses of a 1000-class model carry
+# meaning too. Fewer labels or plain probabilities do a little worse on benchmarks/queries.json. Every tried choice
 # found 5 to 9 of its 9 clips within three hits, so figures on those queries are in-sample.
 TOP_LABELS = 300
 POWER = 0.5
-# The 75th percentile of the best score of 40 phrases that the clips of benchmarks/queries.json do not show, written
-# apart from its queries (benchmarks/calibration.json). Between a quarter and a third of the right answers
-# score lower, too.
+# The 75th percentile of the best scores of 40 phrases that the clips of benchmarks/queries.json do not show
+# (benchmarks/calibration.json, written independently of its queries). Between a quarter and a third of the right
+# answers also score lower.
 WEAK_BELOW = 0.233
 
 
 class ConSE:
-    """Tag probabilities, flattened, times sentence embeddings of the label names, over the most probable labels. The
-    mean label embedding is taken off first, as all label names are alike in being names of things.
+    """The most probable labels' sentence embeddings, weighted with flattened probabilities. The mean label embedding is
+    subtracted first, because all label names have in common that they name things.
 
-    Needs the bundle's tagger to be EfficientNet-Lite0 on ImageNet-1k. Images are queried by pooled features, a space of
-    their own: a mean of label embeddings is a poor picture of a picture.
+    Needs EfficientNet-Lite0 on ImageNet-1k as the bundle's tagger. Image queries use its pooled features, a separate
+    vector: a mean of label embeddings describes an image badly.
     """
 
     def __init__(self, context: ModelContext) -> None:
@@ -71,7 +71,7 @@ class ConSE:
         return unit_rows(np.array(rows, np.float32).reshape(-1, DIMENSIONS))
 
     def _label_rows(self) -> Floats:
-        """Made at first use: queries by words do not need them."""
+        """Label vectors [labels, 384], made on first use: queries by words do not need them."""
         if self._label_vectors is None:
             vectors = self._text.embed([LABEL_SENTENCE.format(label) for label in self._labels.labels])
             self._label_vectors = vectors - vectors.mean(0)

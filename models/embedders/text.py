@@ -19,9 +19,9 @@ BATCH = 64
 
 
 class MiniLm:
-    """Mean of the tokens' vectors, L2-normalised, 384-d. A batch holds sentences of as many tokens, so nothing is
-    padded or masked, and neighbours change nothing. Needs neither torch nor transformers: importing them takes longer
-    than a search.
+    """Mean of the token vectors, L2-normalised, 384-d. All sentences of a batch have the same number of tokens, so
+    there is no padding or mask, and a result does not depend on the batch. Needs neither torch nor transformers: to
+    import them takes longer than a search.
     """
 
     def __init__(self, context: ModelContext) -> None:
@@ -43,11 +43,11 @@ class MiniLm:
         self._session = self._tokenizer = None
 
     def tokens(self, sentences: Sequence[str]) -> list[list[int]]:
-        """Ids with the marks of beginning and end, at most 128."""
+        """Token ids with begin and end marks, at most 128 per sentence."""
         return [item.ids for item in self._tokenizer.encode_batch(list(sentences))]
 
     def embed(self, sentences: Sequence[str]) -> Floats:
-        """[n, 384]."""
+        """L2-normalised float32 [n, 384]."""
         rows = np.empty((len(sentences), DIMENSIONS), np.float32)
         tokens = self.tokens(sentences)
         lengths = np.array([len(item) for item in tokens])
@@ -70,7 +70,7 @@ def _encoder(tensors: dict[str, Floats], threads: int) -> Session:
 
 
 class _Bert:
-    """Pieces of the encoder, named as in the checkpoint."""
+    """The parts of the encoder, named as in the checkpoint."""
 
     def __init__(self, graph: Graph, tensors: dict[str, Floats]) -> None:
         self._graph = graph
@@ -79,6 +79,7 @@ class _Bert:
     def embedded(self, tokens: str) -> str:
         apply, weight, tensors = self._graph.apply, self._graph.weight, self._tensors
         words = apply("Gather", weight(tensors["embeddings.word_embeddings.weight"]), tokens)
+        # There is only one sentence, so every token has type 0: its embedding is added to the positions once.
         places = weight(
             tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0]
         )

@@ -1,4 +1,4 @@
-"""Two-tower checkpoints (CLIP, SigLIP) as Hugging Face lays them out, as an embedding space with both query sides."""
+"""Two-tower checkpoints (CLIP, SigLIP) in Hugging Face layout, as an embedding space for text and image queries."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -28,11 +28,11 @@ CUDA_BATCH = 64
 
 
 class HuggingFaceTwoTower:
-    """`hf:DIR`. Images and words are embedded by the checkpoint's own towers (`get_image_features`,
-    `get_text_features`). Never calibrated: no hit is called weak.
+    """`hf:DIR`. The checkpoint's own towers embed images and words (`get_image_features`, `get_text_features`). It is
+    not calibrated, so no hit counts as weak.
 
-    One item at a time on a CPU; on CUDA batches filled up to a fixed size, in float16 (where float32 is the reference,
-    it keeps three bits more than bfloat16). Either way no neighbour can matter.
+    On a CPU it runs one item at a time. On CUDA it fills batches to a fixed size, in float16 (which keeps three bits
+    more than bfloat16 against float32). In both cases a result does not depend on other items.
     """
 
     weak_below: float | None = None
@@ -42,7 +42,7 @@ class HuggingFaceTwoTower:
         self._context = context
         self._device = context.device
         self.batch = 1 if context.device == "cpu" else CUDA_BATCH
-        """Items that are computed together; several of them in half precision."""
+        """Items per batch; batches of more than one run in half precision."""
         self._network: Any = None
         self._processor: Any = None
 
@@ -65,7 +65,7 @@ class HuggingFaceTwoTower:
             found = _default_dimensions(self._directory)
         if found is None:
             raise Fatal(
-                f"{self._directory} is no two-tower checkpoint: config.json names no embedding size",
+                f"{self._directory} is not a two-tower checkpoint: config.json names no embedding size",
                 code="bad_checkpoint",
             )
         return found
@@ -97,7 +97,7 @@ class HuggingFaceTwoTower:
         return self.embed(images, predictions)
 
     def embed_text(self, texts: Sequence[str]) -> Floats:
-        # SigLIP was trained on text padded to the full length; CLIP's mask makes padding harmless.
+        # SigLIP was trained on text that is padded to the full length. CLIP masks padding, so it does no harm there.
         inputs = (self._inputs(text=[text], padding="max_length", truncation=True) for text in texts)
         return self._rows(self._network.get_text_features, inputs)
 
@@ -105,7 +105,7 @@ class HuggingFaceTwoTower:
         return self._processor(return_tensors="pt", **arguments)
 
     def _rows(self, tower: Callable[..., Any], inputs: Iterator[Any]) -> Floats:
-        """One row per item, fetched when all are queued: the device works while the host prepares."""
+        """One row per item, fetched after all are queued: the device computes while the host prepares."""
         import torch
 
         queued = []
@@ -120,7 +120,9 @@ class HuggingFaceTwoTower:
 
 
 def _default_dimensions(directory: Path) -> int | None:
-    """Repositories leave out what is their architecture's default, SigLIP's base models even the width."""
+    """The embedding size from the architecture's defaults. Repositories omit default values, and SigLIP's base models
+    omit even the width.
+    """
     from transformers import AutoConfig
 
     try:
@@ -132,5 +134,5 @@ def _default_dimensions(directory: Path) -> int | None:
 
 
 def _pooled(output: Any) -> Any:
-    """A tensor [1, d]; newer transformers wrap it in an output object."""
+    """The tensor [n, d] of a tower. Newer versions of transformers wrap it in an output object."""
     return getattr(output, "pooler_output", output)

@@ -1,1 +1,1 @@
-"""Scores on which a moderation policy decides. Begin with `nsfw`."""
+"""Scores for a moderation policy, which makes the decision. Begin with `nsfw`."""

@@ -1,4 +1,4 @@
-"""Moderation with Yahoo's open NSFW model: a score, on which policy decides."""
+"""Moderation with Yahoo's open NSFW model: it gives a score, and a policy decides."""
 
 import io
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ CUDA_BATCH = 64
 
 
 class OpenNsfw:
-    """github.com/yahoo/open_nsfw: BGR minus the mean in, [sfw, nsfw] out. On a CPU onnxruntime runs one picture at a
-    time; on CUDA torch runs padded batches, convolutions in float16.
+    """github.com/yahoo/open_nsfw: takes BGR minus the mean, gives [sfw, nsfw]. On a CPU onnxruntime runs one picture at
+    a time. On CUDA torch runs padded batches, with convolutions in float16.
 
-    The network was trained on JPEG files, so images make the same round trip (256x256, then the central 224).
+    The network was trained on JPEG files, so images go through JPEG too (256x256, then the central 224).
     """
 
     def __init__(self, context: ModelContext) -> None:
@@ -73,7 +73,7 @@ def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBa
 
 
 def round_trip(image: Image) -> Image:
-    """RGB uint8 [224, 224, 3] of what a JPEG file holds of the picture."""
+    """The picture after JPEG encoding and decoding, RGB uint8 [224, 224, 3]."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -82,5 +82,5 @@ def round_trip(image: Image) -> Image:
 
 
 def input_of(image: Image) -> Floats:
-    """float32 [1, 224, 224, 3]."""
+    """The network's input, float32 [1, 224, 224, 3]: BGR minus the mean."""
     return round_trip(image)[None, :, :, ::-1].astype(np.float32) - np.array(MEAN_BGR, np.float32)

@@ -1,7 +1,7 @@
 """Yahoo's open NSFW network (github.com/yahoo/open_nsfw) in torch: a thin ResNet-50 (He et al. 2016, arXiv:1512.03385).
 
-The weights come as a TensorFlow graph in ONNX, which onnxruntime runs as it is on a CPU. On an accelerator torch does,
-so that one installed runtime serves both.
+The weights come as a TensorFlow graph in ONNX. On a CPU onnxruntime runs that file. On an accelerator torch runs this
+network, so no second runtime for CUDA is necessary.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ FOLDED = ("Add", "Sub", "Mul")
 
 
 class BottleneckBlock(nn.Module):
-    """1x1, 3x3, 1x1 beside the shortcut, which the first block of a stage projects."""
+    """Convolutions of 1x1, 3x3 and 1x1 beside a shortcut. The first block of a stage projects its shortcut."""
 
     def __init__(self, convolutions: Iterator[nn.Conv2d], *, projects: bool) -> None:
         super().__init__()
@@ -38,9 +38,9 @@ class BottleneckBlock(nn.Module):
 
 
 class OpenNsfwNetwork(nn.Module):
-    """float32 [n, 3, 224, 224], BGR minus the mean, to float32 [n], the probability of the second class.
+    """float32 [n, 3, 224, 224], BGR minus the mean, to float32 [n], the probability of the class "nsfw".
 
-    Convolutions run in whatever type autocast says, the classifier in float32.
+    Convolutions run in the type that autocast sets, the classifier in float32.
     """
 
     def __init__(self, convolutions: list[nn.Conv2d], matrix: Tensor, offset: Tensor) -> None:
@@ -56,7 +56,7 @@ class OpenNsfwNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         maps = functional.relu_(self.stem(functional.pad(x, (3, 3, 3, 3))))
-        # TensorFlow's padding of 112 to 113: what is odd goes to the end.
+        # TensorFlow pads 112 to 113 at the end, while torch would pad both sides.
         maps = functional.max_pool2d(functional.pad(maps, (0, 1, 0, 1)), 3, 2)
         pooled = self.blocks(maps).float().mean((2, 3))
         with torch.autocast(x.device.type, enabled=False):
@@ -64,14 +64,16 @@ class OpenNsfwNetwork(nn.Module):
 
 
 def network_of(path: Path) -> OpenNsfwNetwork:
-    """The network of the ONNX file, batch norms folded into their convolutions. Raises `Fatal` (`wrong_checkpoint`)."""
+    """The network of the ONNX file, with batch norms folded into the convolutions. Raises
+    `Fatal` (`wrong_checkpoint`).
+    """
     import onnx
 
     try:
         return _built(_Graph(onnx.load(str(path)).graph)).eval()
-    except Exception as error:  # whatever is not where it should be: a node, a weight, its shape
+    except Exception as error:  # a node, a weight or a shape is not where it should be
         raise Fatal(
-            f"{path.name} is not the open NSFW network ({type(error).__name__}): `rushes weights fetch` brings it",
+            f"{path.name} is not the open NSFW network ({type(error).__name__}); run `rushes weights fetch`",
             code="wrong_checkpoint",
         ) from error
 
@@ -87,7 +89,7 @@ def _built(graph: "_Graph") -> OpenNsfwNetwork:
 
 
 class _Graph:
-    """The file's nodes in order, and who takes what."""
+    """The file's nodes in order, and the consumers of their outputs."""
 
     def __init__(self, graph: Any) -> None:
         from onnx import numpy_helper
@@ -104,12 +106,12 @@ class _Graph:
         return self._weights.get(self._aliases.get(name, name))
 
     def consumer(self, node: Any) -> Any:
-        """The first that takes its output, casts and transpositions aside."""
+        """The first consumer of the node's output. Casts and transpositions are skipped."""
         found = self._consumers[node.output[0]]
         return self.consumer(found) if found.op_type in PASSED_ON else found
 
     def convolution(self, node: Any) -> nn.Conv2d:
-        """With whatever is added, subtracted and multiplied channel by channel afterwards."""
+        """The convolution, including the later per-channel additions, subtractions and multiplications."""
         from onnx import helper
 
         weight = self.weight(node.input[1])

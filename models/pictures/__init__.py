@@ -1,1 +1,1 @@
-"""Pictures as models see them: colour, size, orientation, thumbnails. Begin with `colour`."""
+"""Prepares pictures for models: colour, size, orientation, thumbnails. Begin with `colour`."""

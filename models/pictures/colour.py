@@ -12,16 +12,16 @@ LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0
 
 
 def images_of(frames: Frames) -> list[Image]:
-    """RGB uint8 [height, width, 3], one per sample."""
+    """One RGB image per sample, uint8 [height, width, 3]."""
     return [
         to_rgb(sample.yuv, frames.width, frames.height, sample.colour or frames.colour) for sample in frames.samples
     ]
 
 
 def to_rgb(yuv: bytes, width: int, height: int, colour: Colour) -> Image:
-    """One frame. Chroma is upsampled bilinearly with MPEG-2 siting (left, vertically centred).
+    """Converts one frame. Chroma is upsampled bilinearly with MPEG-2 siting (left, vertically centred).
 
-    PQ and HLG are shown as SDR (`stream.events.transfer`). Other BT.2020 material keeps its primaries.
+    PQ and HLG become SDR (`stream.events.transfer`, ADR 0008). Other BT.2020 material keeps its primaries.
     """
     rgb = shown_as_sdr(_rgb_signal(yuv, width, height, colour), colour.transfer)
     return np.asarray(np.clip(rgb * 255.0 + 0.5, 0.0, 255.0), np.uint8)

@@ -1,4 +1,4 @@
-"""Samples to RGB on an accelerator: the arithmetic of `models.pictures.colour` in torch, for a cell at once."""
+"""Samples to RGB on an accelerator: the arithmetic of `models.pictures.colour` in torch, for a whole cell."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from stream.events.frames import Colour, Frames
 
 
 class DeviceColour:
-    """`images_of` on a device, within one level of the CPU's. One page-locked buffer is used again for every cell.
+    """Like `images_of`, on a device; values differ by at most one level. All cells reuse one page-locked buffer.
 
-    PQ and HLG are left to `models.pictures.colour`: their tone mapping has one definition. So are cells of several
-    colours.
+    `models.pictures.colour` handles PQ and HLG, so that tone mapping has one definition. It also handles cells with
+    several colours.
     """
 
     def __init__(self, device: str) -> None:
@@ -25,7 +25,7 @@ class DeviceColour:
         if frames.colour.transfer != "sdr" or not frames.samples or not one_colour:
             return images_of(frames)
         planes = self._sent([np.frombuffer(sample.yuv, np.uint8) for sample in frames.samples])
-        # Fetching waits for the device, so the buffer is free again.
+        # `cpu()` waits for the device, so the buffer is free again.
         return list(rgb_of(planes, frames.width, frames.height, frames.colour).cpu().numpy())
 
     def _sent(self, rows: list[Image]) -> Any:

@@ -1,4 +1,4 @@
-"""Picture files that people ask with, as the models see frames: upright, in 8 bits, without transparency."""
+"""Reads the picture files of image queries in the form of frames: upright, 8 bits, no transparency."""
 
 import io
 import warnings
@@ -12,14 +12,14 @@ from stream.errors import BadMedia
 MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 256 << 20
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
-"""No format that runs a program or a script (EPS)."""
+"""Formats that Pillow decodes without another program or a script (as EPS needs)."""
 
 
 def pixels_of(data: bytes) -> Image:
-    """RGB uint8 [height, width, 3] of an encoded picture, the first of several.
+    """RGB uint8 [height, width, 3] of an encoded picture; of an animation, the first picture.
 
-    EXIF orientation is applied, 16 bits are scaled to 8, and what is transparent is black. Raises `BadMedia`
-    (`bad_picture`) in words for everything that cannot be shown so.
+    EXIF orientation is applied, 16 bits are scaled to 8, and transparent pixels become black. Raises `BadMedia`
+    (`bad_picture`) with the reason for a picture that cannot be converted.
     """
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
@@ -39,29 +39,29 @@ def pixels_of(data: bytes) -> Image:
             raise _bad(f"it is none of {', '.join(FORMATS)}, or its beginning is damaged") from None
         except Pillow.DecompressionBombError:
             raise _bad(f"it has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller") from None
-        except Exception as error:  # noqa: BLE001 - Pillow's decoders raise what they like over damaged files
-            raise _bad(f"it is damaged or cut off ({_reason(error)}); save it anew") from None
+        except Exception as error:  # noqa: BLE001 - Pillow's decoders raise any exception type for damaged files
+            raise _bad(f"it is damaged or cut off ({_reason(error)}); save it again") from None
 
 
 def _upright(picture: Any) -> Any:
-    """By its EXIF orientation; what cannot be read there turns nothing."""
+    """The picture turned by its EXIF orientation; unreadable EXIF data is ignored."""
     from PIL import ImageOps
 
     picture.load()
     try:
         return ImageOps.exif_transpose(picture)
-    except Exception:  # noqa: BLE001 - EXIF is a format of its own, and so is every way to break it
+    except Exception:  # noqa: BLE001 - damaged EXIF data can raise any exception type
         return picture
 
 
 def _rgb(picture: Any) -> Image:
     from PIL import Image as Pillow
 
-    if picture.mode.startswith("I"):  # 16 bits of grey, in the machine's order or as 32-bit numbers
+    if picture.mode.startswith("I"):  # 16-bit grey, as 16-bit numbers or stored in 32-bit numbers
         grey = np.clip(np.asarray(picture, np.int64), 0, 65_535)
         return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
     if picture.mode == "F":
-        raise _bad("its pixels are floating-point numbers without a white; save it in 8 or 16 bits")
+        raise _bad("its pixels are floating-point numbers without a defined white; save it in 8 or 16 bits")
     if picture.has_transparency_data:
         shown = picture.convert("RGBA")
         black = Pillow.new("RGBA", shown.size, (0, 0, 0, 255))

@@ -1,15 +1,17 @@
-"""Geometry that image models share."""
+"""Geometry for image models."""
 
 import numpy as np
 
 from models.protocol import Image
 
 _LONGEST = 16
-"""Times the short side: of what is longer, as a line of pixels, only the middle is resized. It is all that is kept."""
+"""The longest side in units of the short side. Of a longer picture (a line of pixels) only the middle is resized: the
+crop keeps nothing else, and the resized picture would not fit in memory.
+"""
 
 
 def resized_crop(image: Image, *, resize: int, crop: int) -> Image:
-    """Bicubic to short side `resize`, then the central `crop` x `crop`; uint8."""
+    """Resizes (bicubic) to short side `resize`, then takes the central `crop` x `crop`; uint8 [crop, crop, 3]."""
     from PIL import Image as Pillow
 
     image = _middle(image)
@@ -31,6 +33,6 @@ def _middle(image: Image) -> Image:
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """L2-normalised float32 rows; a zero row stays zero."""
+    """L2-normalises rows, as float32; a zero row stays zero."""
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-12), np.float32)

@@ -1,4 +1,4 @@
-"""Thumbnails: small JPEGs that stand for a moment."""
+"""Thumbnails: small JPEGs that show a moment."""
 
 import io
 
@@ -11,7 +11,7 @@ QUALITY = 80
 
 
 def jpeg(image: Image) -> bytes:
-    """JPEG with a long side of at most 320 pixels."""
+    """A JPEG file with a long side of at most 320 pixels."""
     from PIL import Image as Pillow
 
     picture = Pillow.fromarray(image)
@@ -22,7 +22,7 @@ def jpeg(image: Image) -> bytes:
 
 
 def from_jpeg(data: bytes) -> Image:
-    """RGB uint8 of a thumbnail."""
+    """A thumbnail as RGB uint8 [height, width, 3]."""
     from PIL import Image as Pillow
 
     return np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))

@@ -1,1 +1,1 @@
-"""Shot boundaries, and cells cut into moments by them. Begin with `transnet_v2`."""
+"""Finds shot boundaries and cuts cells into moments there. Begin with `transnet_v2`."""

@@ -1,4 +1,4 @@
-"""Pure shot assembly inside one cell: probabilities to cuts, cuts to moments, samples to moments."""
+"""Shot assembly inside one cell (pure): probabilities to cuts, cuts to moments, samples to moments."""
 
 import itertools
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ CUT_THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class MomentRange:
-    """A run between cuts inside a cell: half-open, in asset ns. `samples` are indices into the cell's samples."""
+    """A half-open range between cuts inside a cell, in asset ns. `samples` are indices into the cell's samples."""
 
     start_ns: int
     end_ns: int
@@ -23,10 +23,10 @@ class MomentRange:
 
 
 def cuts_from_probabilities(probabilities: Floats, threshold: float = CUT_THRESHOLD) -> list[int]:
-    """[rows] -> rows at which a new shot begins, 1..rows, ascending; `rows` means past the last one.
+    """[rows] -> rows where a new shot begins, 1..rows, ascending; `rows` means after the last row.
 
     Value r is the probability that row r is the last of its shot. A run of hits (a gradual transition) counts once, at
-    its peak, the first one on ties.
+    its first peak.
     """
     hits = np.flatnonzero(probabilities > threshold)
     if hits.size == 0:
@@ -36,12 +36,13 @@ def cuts_from_probabilities(probabilities: Floats, threshold: float = CUT_THRESH
 
 
 def cut_times(cuts: Sequence[int], tick_times_ns: Sequence[int], start_ns: int, end_ns: int) -> list[int]:
-    """When the first frame of each new shot goes on display. `tick_times_ns[t]` belongs to tick t of the cell, the last
-    one to the first tick past its end, which may show a frame that went on display just before.
+    """When the first frame of each new shot goes on display (ns). `tick_times_ns[t]` belongs to tick t of the cell. The
+    last value belongs to the first tick after its end, which may show a frame that went on display just before.
 
-    At more than 25 frames a second a new shot's first frame may lie between two ticks: its second one is told then.
-    Times lie in [start_ns, end_ns]: a cut on the edge of two cells is told by both. A cut beyond the given ticks is the
-    first frame of the next cell, at `end_ns`; one whose frame went on display before `start_ns` is the cell's before.
+    Above 25 frames per second, a new shot's first frame may lie between two ticks; the result then has its second
+    frame. Times lie in [start_ns, end_ns]: both cells report a cut on their common edge. A cut beyond the given ticks
+    is the first frame of the next cell, at `end_ns`. A cut whose frame went on display before `start_ns` belongs to the
+    previous cell.
     """
     times = (end_ns if cut >= len(tick_times_ns) else tick_times_ns[cut] for cut in cuts if cut >= 0)
     return sorted({min(time, end_ns) for time in times if time >= start_ns})
@@ -50,11 +51,10 @@ def cut_times(cuts: Sequence[int], tick_times_ns: Sequence[int], start_ns: int, 
 def assemble(
     start_ns: int, end_ns: int, cuts_ns: Sequence[int], sample_times_ns: Sequence[int], *, is_last_cell: bool
 ) -> list[MomentRange]:
-    """Moments that partition [start_ns, end_ns) exactly.
+    """Moments that together cover [start_ns, end_ns) exactly.
 
-    A cut on an edge of the cell marks the moment that lies there: `starts_at_cut` of the first one, `ends_at_cut` of
-    the last one. At the start and at the end of the asset there is none. A moment without a sample of its own takes the
-    nearest in time.
+    A cut on an edge of the cell marks the moment at that edge: `starts_at_cut` of the first, `ends_at_cut` of the last.
+    The start and the end of the asset are no cuts. A moment without its own sample takes the nearest one in time.
     """
     cuts = {time for time in cuts_ns if 0 < time < end_ns or (time == end_ns and not is_last_cell)}
     edges = [start_ns, *sorted(time for time in cuts if start_ns < time < end_ns), end_ns]

@@ -1,8 +1,8 @@
-"""TransNet V2 (Souček & Lokoč 2020, arXiv:2008.04838), the network alone. Attribute names follow the checkpoint.
+"""The network of TransNet V2 (Souček & Lokoč 2020, arXiv:2008.04838). Attribute names follow the checkpoint.
 
-Features are [batch, time, height, width, channels], so that a (1,3,3) convolution is a 2-D one over frames and a
-(3,1,1) convolution a 2-D one over time and place, both on the memory as it lies: the same sums as the paper's 3-D
-convolutions, for a quarter less of a CPU's time (docs/adr/0010).
+Features are [batch, time, height, width, channels]. So a (1,3,3) convolution is 2-D over frames, and a (3,1,1)
+convolution is 2-D over time and place, both without a copy: the same sums as the paper's 3-D convolutions with a
+quarter less CPU time (ADR 0010).
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def as_times(x: Tensor) -> Tensor:
 
 
 class SeparableConv(nn.Module):
-    """3x3 in space, then 3 dilated in time."""
+    """A 3x3 convolution in space, then a dilated convolution of 3 in time."""
 
     def __init__(self, channels: int, filters: int, dilation: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class SeparableConv(nn.Module):
 
 
 class DilatedBlock(nn.Module):
-    """Four dilations side by side, batch norm, ReLU unless it is the last of its stack."""
+    """Four dilations in parallel, batch norm, and ReLU except in the last block of a stack."""
 
     def __init__(self, channels: int, filters: int, *, activated: bool) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class DilatedBlock(nn.Module):
 
 
 class Stack(nn.Module):
-    """Blocks with a shortcut from the first, then 2x2 average pooling in space."""
+    """Blocks with a shortcut from the first one, then 2x2 average pooling in space."""
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Stack(nn.Module):
 
 
 def windowed(similarities: Tensor) -> Tensor:
-    """[b, t, t] similarities -> [b, t, 101]: each frame with the 50 before and after it, zero outside."""
+    """[b, t, t] similarities -> [b, t, 101]: each frame with the 50 before and after it; zero outside."""
     batch, time, _ = similarities.shape
     padded = functional.pad(similarities, [(LOOKUP - 1) // 2, (LOOKUP - 1) // 2])
     rows = torch.arange(time, device=similarities.device)[:, None]
@@ -139,11 +139,11 @@ class TransNetV2(nn.Module):
         self.color_hist_layer = ColorHistograms()
         self.fc1 = nn.Linear(channels[-1] * 3 * 6 + 2 * SIMILARITY_DIM, HIDDEN)
         self.cls_layer1 = nn.Linear(HIDDEN, 1)
-        # The many-hot head is part of the checkpoint; only the one-hot head decides.
+        # The many-hot head is in the checkpoint, so it must exist to load it. Only the one-hot head decides.
         self.cls_layer2 = nn.Linear(HIDDEN, 1)
 
     def load_checkpoint(self, tensors: Mapping[str, Tensor]) -> None:
-        """Weights as published, those of 3-D convolutions without the axis along which they are one wide."""
+        """Loads the published weights. 3-D convolutions lose the axis in which they have width 1."""
         self.load_state_dict(
             {name: tensor.squeeze(4).squeeze(2) if tensor.ndim == 5 else tensor for name, tensor in tensors.items()}
         )

@@ -23,10 +23,10 @@ Dense = npt.NDArray[np.uint8]
 
 
 class TransNetShots:
-    """Windows of 100 ticks every 50, of which the middle 50 count. Windows lie on the asset's own grid, so a result
-    does not depend on how the footage was cut into spans. On a CPU, where batching gains nothing, windows go side by
-    side, each on one thread: the same sums, sooner than one window on all threads. A cell's five windows together on
-    CUDA. float32 everywhere: half precision moves logits by up to 0.1.
+    """Windows of 100 ticks, one every 50; the middle 50 count. Windows lie on the asset's own grid, so a result does
+    not depend on the spans. On a CPU, batches gain nothing: windows run in parallel, each on one thread, which is
+    faster than one window on all threads and gives the same sums. On CUDA the five windows of a cell run together. All
+    in float32: half precision changes logits by up to 0.1.
     """
 
     def __init__(self, context: ModelContext) -> None:
@@ -62,12 +62,12 @@ class TransNetShots:
             self._threads = None
 
     def cut_probabilities(self, dense: Dense) -> Floats:
-        assert self._cut_probabilities is not None, "open comes first"
+        assert self._cut_probabilities is not None, "call open first"
         return self._cut_probabilities(dense)
 
     @staticmethod
     def side_by_side(network: Any, threads: ThreadPoolExecutor) -> Callable[[Dense], Floats]:
-        """`cut_probabilities` by a window a thread."""
+        """A `cut_probabilities` that runs one window per thread."""
 
         def run(dense: Dense) -> Floats:
             return _joined(list(threads.map(lambda window: _probabilities(network, window), _windows(dense))))
@@ -76,7 +76,7 @@ class TransNetShots:
 
     @staticmethod
     def batched(network: Any, device: str, *, windows: int) -> Callable[[Dense], Floats]:
-        """`cut_probabilities` by `windows` windows at a time, the last ones filled up with black."""
+        """A `cut_probabilities` that runs `windows` windows at a time and pads the last batch with black."""
         queue = DeviceQueue(
             lambda given: (_sigmoid(network, given),), (windows, WINDOW, DENSE_HEIGHT, DENSE_WIDTH, 3), device
         )
@@ -97,8 +97,8 @@ class TransNetShots:
 
 
 def single_threads(count: int) -> ThreadPoolExecutor:
-    """Threads in each of which torch uses no other. All are started here: the limit is told to the process as well, and
-    what the caller limits afterwards holds for everybody else.
+    """Threads in which torch uses no further threads. All start here, because torch also applies the limit to the
+    process: the limit that the caller sets afterwards then holds for all other threads.
     """
     import torch
 
@@ -115,8 +115,8 @@ def _windows(dense: Dense) -> Iterator[Dense]:
 
 
 def _joined(windows: Sequence[Floats] | Floats) -> Floats:
-    """Probabilities of consecutive windows -> one for each row: the middle of each window, and the outer quarters of
-    the first and the last.
+    """Probabilities of consecutive windows -> one per row: the middle of each window, and the outer quarters of the
+    first and the last window.
     """
     kept = slice(CONTEXT_TICKS, CONTEXT_TICKS + STEP)
     middles = [window[kept] for window in windows]

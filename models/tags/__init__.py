@@ -1,1 +1,1 @@
-"""Tags of a picture. Begin with `imagenet`."""
+"""Tags for pictures. Begin with `imagenet`."""

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946; the Lite variant without squeeze-and-excite, ReLU6)."""
+"""EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946; the Lite variant has no squeeze-and-excite, and ReLU6)."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -14,8 +14,8 @@ PIXELS = "pixels"
 
 
 def network_of(tensors: Mapping[str, Any]) -> Any:
-    """timm's network for inference, in float32 on the CPU. `tensors`: the checkpoint, whose order is the network's
-    though its names are not. Raises `Fatal` (`wrong_checkpoint`).
+    """timm's network for inference, in float32 on the CPU. `tensors` is the checkpoint: it has the network's order, but
+    other names. Raises `Fatal` (`wrong_checkpoint`).
     """
     import timm
 
@@ -28,7 +28,7 @@ def network_of(tensors: Mapping[str, Any]) -> Any:
 
 
 def session_of(network: Any, threads: int) -> Session:
-    """The same network in onnxruntime, batch norms folded into their convolutions.
+    """The same network in onnxruntime, with batch norms folded into the convolutions.
 
     float32 [1, 3, 224, 224] `pixels` to softmax probabilities [1, 1000] and pooled features [1, 1280].
     """
@@ -48,7 +48,7 @@ def session_of(network: Any, threads: int) -> Session:
 
 
 def _layers(block: Any) -> list[tuple[Any, Any]]:
-    """(convolution, batch norm with its activation) pairs in order."""
+    """Pairs of convolution and batch norm (with its activation), in order."""
     from torch import nn
 
     parts = list(block.children())
@@ -58,7 +58,7 @@ def _layers(block: Any) -> list[tuple[Any, Any]]:
 
 
 def _convolved(graph: Graph, value: str, convolution: Any, norm: Any) -> str:
-    """TensorFlow's padding: what is odd goes to the end."""
+    """A convolution with its folded batch norm and activation. TensorFlow pads an odd pixel at the end (SAME_UPPER)."""
     from torch import nn
 
     weight, scale, shift, mean, variance = (

@@ -24,8 +24,8 @@ CUDA_BATCH = 64
 class EfficientNetTagger:
     """Tan & Le 2019 (arXiv:1905.11946), the Lite0 variant ported from TensorFlow.
 
-    On a CPU onnxruntime runs one picture at a time, where batching gains nothing; on CUDA torch runs padded batches,
-    convolutions in float16.
+    On a CPU onnxruntime runs one picture at a time, because batches gain nothing there. On CUDA torch runs padded
+    batches, with convolutions in float16.
     """
 
     def __init__(self, context: ModelContext) -> None:
@@ -38,7 +38,7 @@ class EfficientNetTagger:
 
     @cached_property
     def labels(self) -> Sequence[str]:
-        """ImageNet-1k category names in class order."""
+        """The ImageNet-1k category names in class order."""
         from torchvision.models._meta import _IMAGENET_CATEGORIES
 
         return tuple(_IMAGENET_CATEGORIES)
@@ -70,8 +70,8 @@ class EfficientNetTagger:
 
 
 def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBatches:
-    """The network on an accelerator: convolutions in float16, the classifier and softmax in float32. bfloat16 changes
-    features too much (cosine 0.994 to float32 where float16 keeps 0.9999, docs/adr/0011).
+    """The network on an accelerator: convolutions in float16, the classifier and softmax in float32. bfloat16 would
+    change features too much (cosine 0.994 to float32, against 0.9999 with float16, ADR 0011).
     """
     import torch
 
@@ -92,5 +92,5 @@ def _crop(image: Image) -> Image:
 
 
 def _input(crop: Image) -> Floats:
-    """float32 [1, 3, 224, 224]."""
+    """The network's input, float32 [1, 3, 224, 224]."""
     return np.ascontiguousarray(((crop.astype(np.float32) - 127.0) / 128.0).transpose(2, 0, 1))[None]

@@ -1,1 +1,1 @@
-"""Pinned weights: which they are, and fetching them. Begin with `pins`."""
+"""Pinned weights: the list, and how they are fetched. Begin with `pins`."""

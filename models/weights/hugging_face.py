@@ -1,4 +1,4 @@
-"""Hugging Face directories on disk: where they are and what identifies them."""
+"""Hugging Face directories on disk: where they are, their digest, and loading from them."""
 
 import hashlib
 import json
@@ -14,23 +14,23 @@ WEIGHT_SUFFIX = ".safetensors"
 
 
 def checkpoint_dir(argument: str) -> Path:
-    """The directory of `hf:DIR`. Raises `Fatal` (`bad_checkpoint`) when it holds no config or no safetensors."""
+    """The directory of `hf:DIR`. Raises `Fatal` (`bad_checkpoint`) when it has no config or no safetensors file."""
     directory = Path(os.path.realpath(expanded(argument)))
     if not (directory / "config.json").is_file():
-        raise Fatal(f"{argument or 'hf:'} is no Hugging Face directory: it has no config.json", code="bad_checkpoint")
+        raise Fatal(f"{argument or 'hf:'} is not a Hugging Face directory: no config.json", code="bad_checkpoint")
     if not any(directory.glob(f"*{WEIGHT_SUFFIX}")):
-        raise Fatal(f"{argument} has no {WEIGHT_SUFFIX} file; other formats can run code", code="bad_checkpoint")
+        raise Fatal(f"{argument} has no {WEIGHT_SUFFIX} file; other formats may run code", code="bad_checkpoint")
     return directory
 
 
 def checkpoint_config(directory: Path) -> dict[str, Any]:
-    """config.json. Raises `Fatal` (`bad_checkpoint`) where it is no JSON object."""
+    """The content of config.json. Raises `Fatal` (`bad_checkpoint`) where it is not a JSON object."""
     try:
         config = json.loads((directory / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise Fatal(f"{directory}: its config.json cannot be read: {error}", code="bad_checkpoint") from error
     if not isinstance(config, dict):
-        raise Fatal(f"{directory}: its config.json is no JSON object", code="bad_checkpoint")
+        raise Fatal(f"{directory}: its config.json is not a JSON object", code="bad_checkpoint")
     return config
 
 
@@ -48,7 +48,7 @@ def checkpoint_digest(directory: Path) -> str:
 def from_checkpoint(loader: Any, directory: Path, **options: Any) -> Any:
     """`loader.from_pretrained(directory)` from local files, without remote code.
 
-    Raises `Fatal` (`bad_checkpoint`) in one line where transformers cannot make sense of the directory.
+    Raises `Fatal` (`bad_checkpoint`) with one line where transformers cannot load the directory.
     """
     from safetensors import SafetensorError
 
@@ -60,15 +60,15 @@ def from_checkpoint(loader: Any, directory: Path, **options: Any) -> Any:
 
 
 def network_from(loader: Any, directory: Path, device: str) -> Any:
-    """The checkpoint's network for inference, from safetensors. In float32 whatever it is stored in: half precision is
-    slower on a CPU, and would make a result depend on the machine.
+    """The checkpoint's network for inference, from safetensors, always in float32: half precision is slower on a CPU
+    and would make a result depend on the machine.
     """
     network = from_checkpoint(loader, directory, use_safetensors=True, dtype="float32")
     return network.eval().to(device)
 
 
 def quiet_loading() -> None:
-    """Keep transformers' own progress bars off the terminal that ours may be using."""
+    """Switches off transformers' progress bars: ours may be using the terminal."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has no type for it

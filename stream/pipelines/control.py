@@ -1,4 +1,4 @@
-"""The control plane as a process: the Faust app, and the webhook stage beside it on a thread of its own."""
+"""The control plane as a process: the Faust app, and the webhook stage on its own thread."""
 
 import threading
 from collections.abc import Callable
@@ -32,7 +32,7 @@ SILENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the process does beside folding. `host` and `port` are of `/metrics`, `/healthz` and `/readyz`."""
+    """What the process serves beside the app. `host` and `port` are those of `/metrics`, `/healthz` and `/readyz`."""
 
     webhook: WebhookSettings | None = None
     host: str = "127.0.0.1"
@@ -49,8 +49,8 @@ def run_control(
     clock: Clock,
     announce: Callable[[int], None] = lambda _port: None,
 ) -> None:
-    """Work until `stop`; `announce` is told the port, `partitions` asked for topics that are created. Raises what ended
-    it; it may be started again at once, also after kill -9.
+    """Works until `stop`. `announce` gets the port; `partitions` gives the count for topics that are created. Raises
+    the error that ended it. It may be restarted immediately, also after kill -9.
     """
     broker = KafkaBroker(kafka, clock)
     metrics = Metrics(CollectorRegistry())
@@ -70,40 +70,42 @@ def run_control(
 
 
 class ControlHealth:
-    """How the app and the webhook are, for probes. The app's loop calls `check`; a loop that stopped calling hangs."""
+    """Health of the app and the webhook, for probes. The app's loop calls `check`; a loop that
+    does not call it hangs.
+    """
 
     def __init__(self, status: Status, clock: Clock) -> None:
         self._status = status
         self._clock = clock
         self.threads: StageThreads | None = None  # the webhook's
-        self._beat_s: float | None = None  # its table is being read: that may take long
+        self._beat_s: float | None = None  # None while the app reads its table, which may take long
 
     def check(self) -> None:
-        """Raises what ended the webhook."""
+        """Notes that the loop is alive. Raises the error that ended the webhook."""
         self._beat_s = self._clock.monotonic_s()
         if self.threads is not None:
             self.threads.check()
 
     def healthy(self) -> Answer:
         silent_s = 0.0 if self._beat_s is None else self._clock.monotonic_s() - self._beat_s
-        return silent_s < SILENCE_S, "ok" if silent_s < SILENCE_S else f"the app has not stirred for {silent_s:.0f} s"
+        return silent_s < SILENCE_S, "ok" if silent_s < SILENCE_S else f"the app is silent for {silent_s:.0f} s"
 
     def ready(self) -> Answer:
         return all_ready([self._status.snapshot(delayed=0), *(self.threads.states() if self.threads else ())])
 
 
 def shared_partitions(broker: KafkaBroker) -> int:
-    """How many `progress` has. Raises `Fatal` where the table has another number: what is known of an asset lies in the
-    partition of the table that its events had, and they come by another one now.
+    """The number of partitions of `progress`. Raises `Fatal` (`table_partitions`) where the table has another number:
+    the state of an asset is in the partition that its events had before, and they now come through another one.
     """
     counts = broker.partition_counts((PROGRESS.name, CHANGELOG))
     count, held = counts[PROGRESS.name], counts.get(CHANGELOG)
     if held not in {None, count}:
         raise Fatal(
-            f"topic {PROGRESS.name} has {count} partitions and the control plane's table {held}: both must have as"
-            f" many. Delete the topic {broker.name_of(CHANGELOG)}, set the group {broker.name_of(APP)} to the earliest"
-            " offsets and start again: the table is folded again from the week of progress that is kept, and older"
-            " usage is gone",
+            f"topic {PROGRESS.name} has {count} partitions and the control plane's table has {held}; both need the same"
+            f" number. Delete the topic {broker.name_of(CHANGELOG)}, set the group {broker.name_of(APP)} to the"
+            " earliest offsets and start again: the table is rebuilt from the retained week of progress, and older"
+            " usage is lost",
             code="table_partitions",
         )
     return count
@@ -115,7 +117,7 @@ def _prepare(broker: KafkaBroker, partitions: Callable[[str], int]) -> None:
 
 
 def topics(partitions: Callable[[str], int]) -> list[TopicSpec]:
-    """What the control plane reads and writes, as the understanding topology has it."""
+    """The topics that the control plane reads and writes, as the understanding topology defines them."""
     return [topic.spec(partitions(topic.name)) for topic in (PROGRESS, COMPLETIONS, DEAD_LETTERS)]
 
 

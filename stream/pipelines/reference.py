@@ -1,4 +1,4 @@
-"""Everything that may run on a cluster, as documents show it. Nothing can be run from it."""
+"""Everything that may run on a cluster, for documents. It cannot be run."""
 
 from stream.clock import SystemClock
 from stream.control.state import APP
@@ -13,7 +13,9 @@ from stream.topology.topology import Topology
 def whole_topology() -> Topology:
     """The understanding topology with every optional stage, the control plane and its webhook."""
     control = Stage(APP, (PROGRESS.name,), (COMPLETIONS.name,), operator=_no_worker, max_replicas=1)
-    settings = WebhookSettings("https://receiver.invalid/", secret=b"of nobody at all")
+    settings = WebhookSettings(
+        "https://receiver.invalid/", secret=b"not a real secret"
+    )  # only the stage's shape is read
     return Topology((*reference_topology().stages, control, webhook_stage(settings, SystemClock())))
 
 

@@ -1,5 +1,6 @@
-"""The one description of a run. Made at the command line (or by a test) and passed down; nothing else reads the
-environment."""
+"""The settings of a run. The command line (or a test) makes them and passes them down; nothing else reads the
+environment.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,9 @@ from stream.broker.names import DEFAULT
 
 DEFAULT_SCHEMES = ("file", "http", "https")
 TENANT_CREDIT_S, TENANT_ASSETS = 150.0, 32
-"""What one tenant may have at work in one process: more than one span for each decoder keeps them all busy."""
+"""The work in progress of one tenant in one process. More than one span per decoder keeps all decoders busy."""
 PARTITION_CREDIT_S, PARTITION_ASSETS = 120.0, 4
-"""The same on a cluster, for each partition that spans go over."""
+"""The same on a cluster, for each partition of `spans`."""
 Device = Literal["auto", "cpu", "cuda"]
 """`auto` is CUDA where the NVIDIA driver is loaded."""
 
@@ -28,20 +29,21 @@ class ModelChoice:
 
     @property
     def captioned(self) -> bool:
-        """Whether a stage replaces the captions that are made of tags."""
+        """Whether a stage replaces the template captions."""
         return self.captioner != "template"
 
     @classmethod
     def light(cls) -> "ModelChoice":
-        """The deterministic hashing models: real functions of the pixels that cost next to nothing."""
+        """The deterministic hashing models: real functions of the pixels, almost free."""
         return cls(shots="hashing", tagger="hashing", moderator="hashing", embedder="hashing", captioner="template")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things lie and how much of the machine to use. `roots`, real paths, bound what a `file` uri may name,
-    `prefixes` (`s3://bucket/prefix`) what one of an object store may; the `source` times bound one silence and one
-    request of a server, `decode_limit_s` a cell and, of an inspection, the time in which nothing is read on.
+    """Folders, limits and how much of the machine to use. A `file` URI must be under one of `roots` (real paths), the
+    URI of an object under one of `prefixes` (`s3://bucket/prefix`). `source_silence_s` limits a server's silence,
+    `source_request_s` one request. `decode_limit_s` limits the decoding of a cell, and the time without progress in an
+    inspection.
     """
 
     state_dir: Path
@@ -55,18 +57,18 @@ class Settings:
     decode_limit_s: float = 90.0
     models: ModelChoice = field(default_factory=ModelChoice)
     decode_children: int = 2
-    decode_memory_bytes: int = 3 << 30  # address space of a child, beyond what it starts with
-    require_sandbox: bool = False  # no decoding where a measure of `decoders.sandbox.confinement` does not hold
-    model_threads: int | None = None  # None: 2, and 8 to prepare what a device computes
+    decode_memory_bytes: int = 3 << 30  # address space of a child, in addition to what it starts with
+    require_sandbox: bool = False  # refuse to decode where a measure of `decoders.sandbox.confinement` does not hold
+    model_threads: int | None = None  # None: 2 on a CPU, and 8 to prepare pictures for an accelerator
     model_device: Device = "auto"
     max_span_s: float = 120.0
     max_span_cost_cpu_s: float = 30.0
     tenant_credit_s: float = TENANT_CREDIT_S  # of footage
-    tenant_assets: int = TENANT_ASSETS  # at work at once, however short
-    bucket_rules: tuple[str, ...] = ()  # see `stream.operators.notifications`; none: no such stage
+    tenant_assets: int = TENANT_ASSETS  # in progress at one time, of any length
+    bucket_rules: tuple[str, ...] = ()  # see `stream.operators.notifications`; without rules there is no such stage
     drain_timeout_s: float = 20.0
-    deployment: str = DEFAULT  # whose stores lie in `state_dir`
-    min_free_bytes: int = 64 << 20  # the sinks pause before the disk has less
+    deployment: str = DEFAULT  # the owner of the stores in `state_dir` (ADR 0034)
+    min_free_bytes: int = 64 << 20  # the sinks pause before less than this is free on the disk
 
     @property
     def index_dir(self) -> Path:

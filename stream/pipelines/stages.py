@@ -1,3 +1,3 @@
-"""The names of the understanding topology's stages, beside those that are called after the topic they read."""
+"""The stage names of the understanding topology, except stages that have the name of the topic that they read."""
 
 PLAN, DECODE, UNDERSTAND, CAPTION, INDEX, PARQUET = "plan", "decode", "understand", "caption", "index", "parquet"

@@ -1,4 +1,4 @@
-"""The understanding topology: assets to searchable moments. The composition root of decoders, models and sinks."""
+"""The understanding topology: from assets to searchable moments. It composes decoders, models and sinks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 TENANTS_AT_ONCE = 4
-"""So many may have all of their credit outstanding."""
-# Cells of about ten samples each, so that pictures fill batches of 64.
+"""The number of tenants that may use all of their credit at the same time."""
+# A cell has about ten samples, so 16 cells fill batches of 64 pictures.
 CUDA_BATCH = BatchPolicy(max_records=16, max_bytes=64 * MIB, max_wait_s=0.05)
-# What an accelerator waits for is the host, which resizes pictures for it.
+# An accelerator waits for the host, which resizes pictures for it: it needs more threads than a CPU run.
 CPU_THREADS, CUDA_THREADS = 2, 8
 
 
 class Understanding:
-    """Everything one process of this pipeline shares. Heavy parts are made when a stage that needs them opens."""
+    """Everything that one process of this pipeline shares. Heavy parts are made when a stage that needs them opens."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Understanding:
         watch: Callable[[Annotations], None] | None = None,
         alone: bool = False,
     ) -> None:
-        """`watch` is shown what the models say of each cell. `alone`: no other process works beside this one."""
+        """`watch` gets the annotations of each cell. `alone`: no other process works for this deployment."""
         self._alone = alone
         self._watch = watch
         self.settings = settings
@@ -69,7 +69,7 @@ class Understanding:
 
     @cached_property
     def pool(self) -> "DecodePool":
-        """The decode children, warm from here on."""
+        """The pool of decode children, started on first use."""
         from decoders.sandbox.pool import ChildLimits, DecodePool
 
         limit_s = self.settings.decode_limit_s
@@ -82,13 +82,15 @@ class Understanding:
         )
 
     def _with_pool(self, cpus: float, memory_bytes: int) -> Resources:
-        """Of a stage with the pool. A child that reaches its limit dies alone: no other limit is reached before."""
+        """Resources of a stage with the pool. The spare memory lets every child reach its own limit: a child that does
+        so ends alone, and the process stays below the container's limit.
+        """
         most_bytes = self.settings.decode_children * self.settings.decode_memory_bytes
         return Resources(cpus=cpus, memory_bytes=memory_bytes, spare_bytes=most_bytes)
 
     @cached_property
     def bundle(self) -> "Bundle":
-        """The models, not opened. Its space and digest are known without weights."""
+        """The models, not opened. Space and digest are known without weights."""
         from models.bundle import Bundle
         from models.registry import load
 
@@ -103,21 +105,21 @@ class Understanding:
 
     @cached_property
     def aim(self) -> Aim:
-        """What is planned here, and done."""
+        """What this process plans for and produces."""
         return Aim(space=self.bundle.embedder.space.key, understand=self.bundle.digest, epoch_ms=self._epoch_ms)
 
     @property
     def stores(self) -> dict[str, Path]:
-        """Where the stages store that have a store of their own."""
+        """The stores by the stage that writes them."""
         return {INDEX: self.settings.index_dir, PARQUET: self.settings.parquet_dir}
 
     def close(self) -> None:
-        """Stop the decode children."""
+        """Stops the decode children."""
         if "pool" in self.__dict__:
             self.pool.close()
 
     def topology(self) -> Topology:
-        """The stages, checked. Nothing is loaded yet."""
+        """The stages, checked. It loads nothing."""
         notified = (self._notifications(),) if self.settings.bucket_rules else ()
         caption = (self._caption(),) if self.settings.models.captioned else ()
         return Topology((*notified, self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
@@ -156,7 +158,7 @@ class Understanding:
             sources=(NOTIFICATIONS.name,),
             targets=(ASSETS.name,),
             operator=lambda: NotificationOperator(rules),
-            max_replicas=1,  # it remembers the order of changes
+            max_replicas=1,  # it remembers the order of changes (ADR 0022)
             role=Role.CONTROL,
             scaling=Scaling(prior_rate=1000.0),
             launch=Launch(
@@ -182,7 +184,7 @@ class Understanding:
             resources=self._with_pool(1.0, 1 << 30),
             role=Role.DECODE,
             scaling=Scaling(prior_rate=200.0, share=0.15),
-            # It asks both ledgers.
+            # It reads both ledgers, so it needs the stores' volume.
             launch=Launch(frozenset({"state", "cache", "media"}), same_models=True),
         )
 
@@ -239,7 +241,7 @@ class Understanding:
                 watch=self._watch,
                 alone=self._alone,
             ),
-            # A CPU gains nothing from more cells at once, and holds back the first.
+            # On a CPU larger batches gain nothing and delay the first cell.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
             throttled_by=(ANNOTATIONS.name,),
             resources=Resources(cpus=float(self._model_threads), memory_bytes=4 << 30, gpus=1 if on_cuda else 0),
@@ -269,7 +271,8 @@ class Understanding:
         )
 
     def _sinks(self) -> Iterator[Stage]:
-        # A commit costs as much as some cells: an asset of few is searchable at once, a flow of them shares commits.
+        # A commit costs as much as several cells (ADR 0015): a short asset is searchable at once, many cells share
+        # commits.
         batch = BatchPolicy(max_records=64, max_bytes=32 * MIB, max_wait_s=0.05, min_interval_s=0.5, burst=4)
         store = Launch(frozenset({"state"}))
         yield Stage(
@@ -289,7 +292,7 @@ class Understanding:
             sources=(ANNOTATIONS.name, RETIREMENTS.name),
             targets=(PROGRESS.name,),
             operator=self._parquet_operator,
-            batch=replace(batch, max_wait_s=0.5, min_interval_s=1.0),  # search does not wait for it
+            batch=replace(batch, max_wait_s=0.5, min_interval_s=1.0),  # search does not read this store
             max_replicas=1,
             role=Role.SINK,
             scaling=Scaling(prior_rate=200.0),
@@ -324,9 +327,9 @@ class Understanding:
 
 
 class CurrentLedger:
-    """Plan's view of the ledgers: done means stored in the present space by the present models, captioned where a
-    captioner runs, and by the same write in both stores. A kill between the two leaves a cell in one of them only,
-    and a broker that lives in the process does not bring it again: such a cell is made again.
+    """The plan stage's view of the ledgers (ADR 0007). A cell is done if both stores hold it from the same write, in
+    the present space, by the present models, and captioned where a captioner runs. A kill between the two writes leaves
+    a cell in only one store, and an in-process broker does not deliver it again, so the cell is made again.
     """
 
     def __init__(self, index: "LanceLedger", delta: "DeltaLedger", bundle: "Bundle", *, captioned: bool) -> None:
@@ -346,14 +349,12 @@ class CurrentLedger:
 
 
 def needing(volume: Volume) -> frozenset[str]:
-    """The stages that need such a volume, optional ones too."""
+    """The stages that need this volume, including optional ones."""
     return frozenset(stage.name for stage in reference_topology().stages if volume in stage.launch.volumes)
 
 
 def reference_topology() -> Topology:
-    """The topology as documents show it, with every optional stage. Nothing can be run from it: its settings name no
-    place.
-    """
+    """The topology for documents, with every optional stage. It cannot be run: its settings name no folder."""
     settings = Settings(
         state_dir=Path(),
         cache_dir=Path(),

@@ -1,1 +1,1 @@
-"""Threads, child processes, temporary folders and memory of this process. Begin with `threads`."""
+"""Threads, child processes, temporary folders and memory of a process. Begin with `threads`."""

@@ -1,4 +1,4 @@
-"""What a process does while the broker that it starts on is away."""
+"""Waits at the start of a process until its broker answers."""
 
 import logging
 import threading
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 def came_through(
-    doing: Callable[[], None], stop: threading.Event, tell: Callable[[str], None] = lambda _reason: None
+    doing: Callable[[], None], stop: threading.Event, report: Callable[[str], None] = lambda _reason: None
 ) -> bool:
-    """Whether `doing` ended without `Unavailable` before `stop`; it is tried again until then, ever more rarely.
-    `tell` is told why (`unavailable: …`).
+    """Calls `doing` until it ends without `Unavailable` (True) or `stop` is set (False), with growing pauses. `report`
+    gets the reason for each pause (`unavailable: …`).
     """
     outage = Outage(RetryPolicy())
     while True:
@@ -24,7 +24,7 @@ def came_through(
         except Unavailable as error:
             if outage.error is None:
                 _log.warning("waiting for the broker: %s (%s)", error.message, error.code)
-            tell(f"unavailable: {error.message}")
+            report(f"unavailable: {error.message}")
             outage.begin(error, 0.0)
             if stop.wait(outage.remaining_s(0.0)):
                 return False

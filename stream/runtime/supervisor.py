@@ -1,4 +1,4 @@
-"""Worker processes on one machine: as many of each stage as wanted, within a bound, drained and cleaned up."""
+"""Runs worker processes on one machine: the wanted number for each stage within a limit, drained and cleaned up."""
 
 import contextlib
 import logging
@@ -16,12 +16,12 @@ from stream.worker.retries import ceiling_s
 
 _log = logging.getLogger(__name__)
 SETTLED_S = 30.0
-"""A process that lived so long ends a series of deaths."""
+"""After a process that lived this long, the series of deaths counts from one again."""
 
 
 def allotted(desired: Mapping[str, int], max_processes: int) -> dict[str, int]:
-    """At most `max_processes` in all: one for each stage that wants any, in order, then one more in turn for the stage
-    that has the smallest share of what it wants.
+    """The processes for each stage, at most `max_processes` in total. Each stage that wants any gets one, in order.
+    Then the stage with the smallest share of its wish gets one more, repeatedly.
     """
     given = dict.fromkeys(desired, 0)
     for _ in range(min(max_processes, sum(desired.values()))):
@@ -32,7 +32,7 @@ def allotted(desired: Mapping[str, int], max_processes: int) -> dict[str, int]:
 
 @dataclass(slots=True)
 class _Stage:
-    """Its processes: at work, oldest first, and those told to end, with when to give up waiting for them."""
+    """The processes of a stage: `running` (oldest first, with start times) and `ending` (with kill times)."""
 
     running: list[tuple[subprocess.Popen[bytes], float]] = field(default_factory=list)
     ending: list[tuple[subprocess.Popen[bytes], float]] = field(default_factory=list)
@@ -41,9 +41,9 @@ class _Stage:
 
 
 class Fleet:
-    """Use as a context manager: leaving drains everything. `command` gives a stage's command line; `step()` brings what
-    runs one step nearer to what is wanted. A process that dies is replaced after a delay that doubles with every death;
-    one that does not end within `drain_s` of SIGTERM is killed with its children.
+    """Use as a context manager: leaving drains everything. `command` gives a stage's command line. `step()` starts and
+    ends processes towards the wanted numbers. A process that dies is replaced after a delay that doubles with every
+    death. A process that does not end within `drain_s` after SIGTERM is killed with its children.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Fleet:
             self.step()
 
     def want(self, desired: Mapping[str, int]) -> None:
-        """From the next step on."""
+        """Sets the wanted processes by stage, from the next step."""
         self._wanted = allotted(desired, self._max_processes)
 
     def running(self) -> dict[str, list[int]]:
-        """Process ids at work by stage."""
+        """Process ids of the running processes by stage."""
         return {name: [process.pid for process, _ in stage.running] for name, stage in self._stages.items()}
 
     def step(self) -> None:
@@ -98,7 +98,7 @@ class Fleet:
             stage.deaths = 1 if now_s - started_s >= SETTLED_S else stage.deaths + 1
             stage.not_before_s = now_s + ceiling_s(self._backoff, stage.deaths)
             _log.warning("autoscale: a worker of %s ended with %s", name, process.returncode)
-            _kill_group(process)  # children it left behind
+            _kill_group(process)  # children that it left behind
         for process, give_up_s in list(stage.ending):
             if process.poll() is not None:
                 _kill_group(process)
@@ -115,13 +115,13 @@ class Fleet:
 
     def _start_missing(self, name: str, stage: _Stage, wanted: int, now_s: float) -> None:
         while len(stage.running) < wanted and now_s >= stage.not_before_s and self._room():
-            # A session of its own: a Ctrl-C at the terminal is for us, who drain the others.
+            # Its own session: a Ctrl-C at the terminal reaches only this process, which drains the others.
             process = subprocess.Popen(self._command(name), stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
             stage.running.append((process, now_s))
             _log.info("autoscale: started a worker of %s", name)
 
     def _room(self) -> bool:
-        """What is still ending counts."""
+        """Whether another process may start. Processes that are ending count: they still use memory."""
         return sum(len(it.running) + len(it.ending) for it in self._stages.values()) < self._max_processes
 
 

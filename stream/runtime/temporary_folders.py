@@ -1,4 +1,4 @@
-"""A process's own folder for temporary files, which the next process removes should this one be killed."""
+"""A process's own folder for temporary files. If the process is killed, the next process removes the folder."""
 
 import errno
 import fcntl
@@ -16,10 +16,11 @@ PREFIX = "rushes-scratch-"
 
 @contextmanager
 def own_scratch() -> Iterator[Path]:
-    """Inside, `TMPDIR` is a new folder under the former one, for native libraries too; it goes on leaving.
+    """Inside, `TMPDIR` is a new folder under the former one, for native libraries too. It is removed at the end.
 
-    What it holds after a `kill -9` (LanceDB builds an index in it) goes when another process enters or leaves. A folder
-    is alive while its lock is held, which ends with the process. Raises `Fatal` where no folder can be made.
+    After a `kill -9`, another process removes its content (LanceDB builds an index in it) when it enters or leaves. A
+    folder is in use while its lock is held, and the lock ends with the process. Raises `Fatal` (`no_scratch`) where no
+    folder can be made.
     """
     before = os.environ.get("TMPDIR")
     try:
@@ -40,7 +41,7 @@ def own_scratch() -> Iterator[Path]:
 
 
 def _use(directory: str | None) -> None:
-    tempfile.tempdir = None  # Python looks once
+    tempfile.tempdir = None  # Python caches TMPDIR here
     if directory is None:
         os.environ.pop("TMPDIR", None)
     else:
@@ -50,7 +51,7 @@ def _use(directory: str | None) -> None:
 def _claimed(parent: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        with suppress(BlockingIOError, FileNotFoundError):  # swept before it was locked
+        with suppress(BlockingIOError, FileNotFoundError):  # another process removed it before it was locked
             lock = _locked(folder)
             if folder.exists():
                 return folder, lock
@@ -58,7 +59,7 @@ def _claimed(parent: Path) -> tuple[Path, int]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the folders that no living process of this user holds."""
+    """Removes the folders that no living process of this user holds."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
             lock = _locked(folder)
@@ -67,7 +68,7 @@ def _sweep(parent: Path) -> None:
 
 
 def _locked(folder: Path) -> int:
-    """A descriptor that holds the folder. Raises `OSError`: `BlockingIOError` where somebody else does."""
+    """A descriptor that locks the folder. Raises `OSError`; `BlockingIOError` where another process holds it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         if os.fstat(descriptor).st_uid != os.getuid():

@@ -1,4 +1,4 @@
-"""Stages as threads of one process: started together, watched, drained together; the first error ends them all."""
+"""Runs stages as threads of one process. They start and drain together; the first error ends them all."""
 
 import logging
 import threading
@@ -23,11 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 class StageThreads:
-    """`stage.concurrency` workers per stage, each on its own thread. Use as a context manager: leaving drains.
+    """`stage.concurrency` workers per stage, each on its own thread. Use as a context manager: leaving drains them.
 
-    `readers` are the consumer groups of each topic, of other processes too (`Topology.groups`). The stages' own
-    groups are declared at the broker before anything starts, so nothing sent early is lost on them. A worker has
-    `grace_s` beyond the drain's deadline to close.
+    `readers` are the consumer groups of each topic, including those of other processes (`Topology.groups`). The stages'
+    own groups are declared at the broker before anything starts, so they miss no early record. A worker has `grace_s`
+    after the drain's deadline to close.
     """
 
     def __init__(
@@ -57,14 +57,15 @@ class StageThreads:
                 Worker(stage, broker, clock=clock, metrics=metrics, readers=readers, topics=topics, pace=pace)
                 for _ in range(stage.concurrency)
             ]
-        # Daemons: a worker stuck in foreign code must not keep the process from exiting.
         self._threads: list[threading.Thread] = []
         for worker in self._workers:
             self.beside(worker.state.stage, partial(worker.run, abandon=self._abandon))
 
     def beside(self, name: str, work: Callable[[threading.Event], None]) -> None:
-        """Before the start: `work` shares the workers' fate; it is given the event that ends it."""
-        # Daemons: a worker stuck in foreign code must not keep the process from exiting.
+        """Adds a thread that starts and ends with the workers. `work` gets the event that ends
+        it. Call before start.
+        """
+        # Daemon threads: a worker that is stuck in a library must not keep the process from exiting.
         self._threads.append(threading.Thread(target=self._run, args=(name, work), name=name, daemon=True))
 
     def __enter__(self) -> Self:
@@ -82,13 +83,13 @@ class StageThreads:
                 raise Fatal(f"did not stop in time: {', '.join(sorted(set(stuck)))}", code="drain_timeout")
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop`. Raises what ended a worker."""
+        """Works until `stop`. Raises the error that ended a worker."""
         while not stop.wait(0.1):
             self.check()
 
     def stop(self) -> list[str]:
-        """Drain all workers; the stages of those that did not end in time, whose work stays unacknowledged. One that
-        is still opening its operator has none.
+        """Drains all workers. Returns the stages of workers that did not end in time; their work stays unacknowledged.
+        Workers that are still opening their operator are left out, because they have no work.
         """
         self._stop.set()
         opening = [thread for thread, state in zip(self._threads, self.states(), strict=False) if not state.joined]
@@ -99,23 +100,23 @@ class StageThreads:
         return [thread.name for thread in self._threads if thread.is_alive() and thread not in opening]
 
     def abandon(self) -> None:
-        """Do not wait for work in flight any longer than for its next output."""
+        """Stops, and waits for work in flight only until its next output."""
         self._abandon.set()
         self._stop.set()
 
     def check(self) -> None:
-        """Raise the first error that ended a worker."""
+        """Raises the first error that ended a worker."""
         if self._errors:
             raise self._errors[0]
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait up to `timeout_s` of real time for an error to end a worker; whether one has."""
+        """Waits up to `timeout_s` of real time. Returns whether an error has ended a worker."""
         return self._ended.wait(timeout_s)
 
     def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until every worker has opened its operator and joined its group; false if that takes longer.
+        """Waits until every worker has opened its operator and joined its group; false if that takes longer.
 
-        Raises what ended a worker meanwhile.
+        Raises the error that ended a worker meanwhile.
         """
         deadline_s = self._clock.monotonic_s() + timeout_s
         while not all(state.ready for state in self.states()):
@@ -130,7 +131,7 @@ class StageThreads:
         return [worker.state for worker in self._workers]
 
     def paused(self) -> Mapping[str, str]:
-        """Stage to which dependency it waits for. Throttling is how a pipeline breathes and is left out."""
+        """The dependency that each paused stage waits for. Throttling is normal in a pipeline and is left out."""
         return {
             state.stage: state.paused
             for state in self.states()

@@ -36,7 +36,7 @@ def test_a_loop_that_stopped_is_not_healthy_and_one_that_begins_is_not_ready() -
     clock.advance(SILENCE_S / 2)
     assert (pulse.healthy(), pulse.ready()) == ((True, "ok"), (True, "ok"))
     clock.advance(SILENCE_S)
-    assert pulse.healthy() == (False, "the app has not stirred for 90 s")
+    assert pulse.healthy() == (False, "the app is silent for 90 s")
     status.ready(False)
     assert not pulse.ready()[0]
 
