@@ -1,1 +1,1 @@
-"""Deployment artifacts as pure functions of the topology and of the metric definitions: nothing here is started."""
+"""Deployment artifacts as pure functions of the topology and the metric definitions. Nothing here starts a process."""

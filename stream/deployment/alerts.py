@@ -1,4 +1,4 @@
-"""Prometheus alert rules, each with its runbook in docs/operations.md. Queries name metrics by their definitions."""
+"""Prometheus alert rules, each with a runbook in docs/operations.md. Queries use the metric definitions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Severity = Literal["page", "ticket"]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One rule. `expr` is PromQL; the alert fires when it has held for `hold`. A page wakes somebody."""
+    """One rule. `expr` is PromQL; the alert fires when it is true for `hold`. The severity `page` wakes a person."""
 
     name: str
     expr: str
@@ -29,11 +29,11 @@ class Alert:
 
     @property
     def anchor(self) -> str:
-        """Of its runbook: a heading of the guide is the alert's name."""
+        """The anchor of its runbook: the guide has a heading with the alert's name."""
         return self.name.lower()
 
     def rule(self, guide: str, deployment: str = DEFAULT) -> dict[str, Any]:
-        """For the metrics of one deployment."""
+        """The Prometheus rule for the metrics of one deployment."""
         return {
             "alert": self.name,
             "expr": of_deployment(self.expr, f'="{deployment}"'),
@@ -48,7 +48,7 @@ class Alert:
 
 
 def alerts(topology: Topology, *, objective_s: float = 60.0) -> tuple[Alert, ...]:
-    """Every alert. `objective_s` is how old interactive footage may become before it is searchable."""
+    """Every alert. `objective_s` is the age at which interactive footage should be searchable."""
     found = (
         _slow(objective_s),
         _stopped(topology.units),
@@ -92,12 +92,13 @@ def _slow(objective_s: float) -> Iterator[Alert]:
         f"sum by (stage) ({m.DESIRED_REPLICAS.name}) > sum by (stage) ({m.REPLICAS.name})",
         "15m",
         "ticket",
-        "{{ $labels.stage }}: {{ $value }} replicas are wanted and not all are there",
-        "Scaling does not follow what is asked: no room, an image that does not start, or nobody scales.",
+        "{{ $labels.stage }}: {{ $value }} replicas are wanted and some are missing",
+        "Scaling does not reach the wanted number: no room, an image that does not start, or no scaler runs.",
     )
 
 
 def _stopped(units: Sequence[Unit]) -> Iterator[Alert]:
+    # A stage without work is not stuck, so every rule here asks for waiting work first.
     waiting = f"{_of_work(m.WAITING, units)} > 0"
     yield Alert(
         "RushesStageStuck",
@@ -114,8 +115,8 @@ def _stopped(units: Sequence[Unit]) -> Iterator[Alert]:
         f"max by (stage) ({m.STUCK.name}) > 0",
         "5m",
         "ticket",
-        "{{ $labels.stage }}: {{ $value }} partition(s) stand still",
-        "A group with members acknowledges nothing in some partitions though records are left in them.",
+        "{{ $labels.stage }}: {{ $value }} partition(s) make no progress",
+        "A group with members acknowledges nothing in some partitions although records wait there.",
     )
     yield Alert(
         "RushesNoReadyWorker",
@@ -131,12 +132,12 @@ def _stopped(units: Sequence[Unit]) -> Iterator[Alert]:
         "5m",
         "page",
         "{{ $labels.stage }}: {{ $value }} worker(s) wait for a dependency",
-        "A store, disk, source or weights file refuses; the stage goes on by itself when it is back.",
+        "A store, disk, source or weights file is unavailable; the stage continues by itself when it is back.",
     )
 
 
 def _of_work(it: Definition, units: Sequence[Unit]) -> str:
-    """A sum for each stage, whatever it counts in."""
+    """PromQL: one sum per stage, for all units."""
     sums = [f"sum by (stage) ({it.counted_in(unit).name})" for unit in units]
     return sums[0] if len(sums) == 1 else f"({' or '.join(sums)})"
 
@@ -157,8 +158,8 @@ def _failing(topology: Topology) -> Iterator[Alert]:
         f"sum by (stage, code) (rate({m.RETRIES.name}[10m])) > 0.2",
         "15m",
         "ticket",
-        "{{ $labels.stage }}: {{ $labels.code }} is tried again {{ $value | humanize }} times a second",
-        "A passing fault does not pass; attempts are used up and dead letters will follow.",
+        "{{ $labels.stage }}: {{ $labels.code }} is retried {{ $value | humanize }} times per second",
+        "A temporary fault lasts; attempts are used up and dead letters will follow.",
     )
 
 
@@ -177,10 +178,11 @@ def _unreadable(reading: str) -> Alert:
 def _watching() -> Iterator[Alert]:
     yield Alert(
         "RushesExporterAbsent",
+        # Without the exporter all rules on freshness have no data, and a rule without data never fires.
         f"absent({m.OBSERVED.name})",
         "3m",
         "page",
-        "Nobody measures freshness",
+        "Freshness is not measured",
         "The exporter is gone, is not scraped, or cannot see the cluster: no other alert on freshness can fire.",
     )
     yield Alert(
@@ -189,13 +191,14 @@ def _watching() -> Iterator[Alert]:
         "5m",
         "ticket",
         "The exporter's rounds fail: {{ $labels.code }}",
-        "Kafka answers the exporter not at all or too late.",
+        "Kafka does not answer the exporter, or answers too late.",
     )
 
 
 def _stores() -> Iterator[Alert]:
     yield Alert(
         "RushesDiskFilling",
+        # A day's notice: the sinks pause before the disk is full (`min_free_bytes`).
         f"predict_linear({m.STORE_FREE.name}[6h], 24 * 3600) < 0",
         "30m",
         "page",
@@ -210,7 +213,7 @@ def _stores() -> Iterator[Alert]:
         "15m",
         "ticket",
         "{{ $labels.store }} grew by {{ $value | humanize1024 }}B in an hour",
-        "Four times more than in the day before, and more than 1 GiB.",
+        "Four times more than per hour of the day before, and more than 1 GiB.",
     )
 
 
@@ -220,13 +223,14 @@ def _quality() -> Iterator[Alert]:
         f"sum by (model) (rate({total}[{window}])) / sum by (model) (rate({count}[{window}]))"
         for window in ("1h", "7d")
     )
+    # A mean over few moments varies too much to compare.
     seen = f"sum by (model) (increase({count}[1h])) > 200"
     yield Alert(
         "RushesQualityDrift",
         f"(abs(({hour}) / ({week}) - 1) > 0.3) and ({seen})",
         "30m",
         "ticket",
-        "{{ $labels.model }}: the mean score is {{ $value | humanizePercentage }} off that of the week before",
+        "{{ $labels.model }}: the mean score differs by {{ $value | humanizePercentage }} from the week before",
         "Footage, weights or decoding changed. Over at least 200 moments of the last hour.",
     )
     moments, seconds = f'{count}{{model="moderator"}}', m.ANNOTATED.name
@@ -236,8 +240,8 @@ def _quality() -> Iterator[Alert]:
         f"(abs(({rates[0]}) / ({rates[1]}) - 1) > 0.5) and (sum(increase({seconds}[1h])) > 3600)",
         "30m",
         "ticket",
-        "Moments per second of footage are {{ $value | humanizePercentage }} off those of the week",
-        "Shots are cut more or less often than before. Over at least an hour of footage in the last hour.",
+        "Moments per second of footage differ by {{ $value | humanizePercentage }} from the week before",
+        "More or fewer shots are found than before. Over at least an hour of footage in the last hour.",
     )
 
 
@@ -250,6 +254,6 @@ def _writers(topology: Topology) -> Iterator[Alert]:
         f'max by (stage) ({m.REPLICAS.name}{{stage=~"{single}"}}) > 1',
         "5m",
         "ticket",
-        "{{ $labels.stage }} has {{ $value }} replicas, and its store takes one writer",
-        "The second waits for the lock and does nothing but hold partitions.",
+        "{{ $labels.stage }} has {{ $value }} replicas, but its store takes one writer",
+        "The second one waits for the lock and only holds partitions.",
     )

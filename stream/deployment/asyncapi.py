@@ -1,4 +1,4 @@
-"""The topology as an AsyncAPI 3.0 document: what goes over which topic, and who sends and receives it."""
+"""The topology as an AsyncAPI 3.0 document: the messages of each topic, and who sends and receives them."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -73,8 +73,8 @@ _KEYS: Mapping[type, str] = {
 
 
 def document(topology: Topology, *, version: str, partitions: int, names: Names | None = None) -> dict[str, Any]:
-    """The whole document, as plain values. `version` is that of the software, `partitions` that of every topic, `names`
-    those of the deployment.
+    """The whole document as plain values. `version` is the version of the software, `partitions` the number for every
+    topic, `names` the topic and group names of the deployment.
     """
     names = names or Names()
     payloads = [payload for topic in topology.topics for payload in topic.payloads]
@@ -131,7 +131,7 @@ def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) ->
 
 
 def _messages(topic: Topic, topology: Topology) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a topic carries; from producers outside also as one JSON document (CloudEvents' structured mode)."""
+    """The messages of a topic. Producers outside may also send one JSON document (CloudEvents structured mode)."""
     for payload in topic.payloads:
         yield payload.type, _message(payload, foreign=topic.foreign)
         if topic in topology.entries and not topic.foreign:
@@ -194,7 +194,7 @@ def _cloud_event() -> Schema:
 
 
 def _headers() -> Schema:
-    """A producer that sends `ce_type` alone is understood too; this is what it should send."""
+    """The headers that a producer should send. The engine also accepts a record with only `ce_type`."""
     replay = {
         "type": "string",
         "pattern": "^[0-9A-Za-z]{1,64}$",

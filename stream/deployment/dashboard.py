@@ -1,4 +1,4 @@
-"""A Grafana dashboard (dashboard model, schema 39) with one panel for every metric definition, freshness first."""
+"""A Grafana dashboard (dashboard model, schema 39) with one panel per metric definition. Freshness comes first."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,13 @@ THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
     ("Backlog and rates", (m.BACKLOG, m.WAITING, m.ARRIVAL, m.SERVICE, m.OFFSET_LAG, m.STUCK, m.OPEN_ASSETS)),
     ("Failures", (m.DEAD_LETTERS_WRITTEN, m.DEAD_LETTERS, m.RETRIES, m.OUTAGES)),
 )
-"""What comes first; workers and then everything else follow."""
+"""The first rows. Rows for stages and for all other metrics follow."""
 _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
 
 
 def dashboard(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> dict[str, Any]:
-    """The dashboard, to be imported or provisioned. Its data source and the deployment are chosen by variables. `units`
-    are those that the stages count in: work has a panel for each.
+    """The dashboard, for import or provisioning. Variables choose the data source and the deployment. `units` are the
+    units of work of the stages: metrics of work have one panel for each.
     """
     source = {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
     which = {
@@ -44,7 +44,7 @@ def dashboard(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> dict[str, Any]:
 
 
 def themes(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> Iterator[tuple[str, tuple[Definition, ...]]]:
-    """Rows: each definition in one of them, what measures work once for each unit."""
+    """The rows. Each definition is in one row; metrics of work appear once per unit."""
     for title, group in THEMES:
         yield title, tuple(dict.fromkeys(it.counted_in(unit) for it in group for unit in units))
     shown = {it.name for _, group in THEMES for it in group}
@@ -54,7 +54,7 @@ def themes(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> Iterator[tuple[str, tupl
 
 
 def query(it: Definition) -> str:
-    """PromQL for one definition: rates of counters, the 95th percentile of histograms, gauges as they are."""
+    """PromQL for one definition: the rate of a counter, the 95th percentile of a histogram, the value of a gauge."""
     by = f" by ({', '.join(it.labels)})" if it.labels else ""
     if it.kind == "counter":
         return f"sum{by} (rate({it.name}[5m]))"
@@ -62,6 +62,7 @@ def query(it: Definition) -> str:
         return f"histogram_quantile(0.95, sum by ({', '.join((*it.labels, 'le'))}) (rate({it.name}_bucket[5m])))"
     if it.name.endswith("_timestamp_seconds"):
         return f"max{by} ({it.name}) * 1000"  # Grafana's dates are milliseconds
+    # Exporters all see the same cluster, so their values are not summed; values of workers are.
     return f"max{by} ({it.name})" if it in m.EXPORTER_DEFINITIONS or it not in m.DEFINITIONS else f"sum{by} ({it.name})"
 
 
@@ -100,7 +101,7 @@ def _panel(number: int, it: Definition, place: dict[str, int]) -> dict[str, Any]
 
 
 def title(it: Definition) -> str:
-    """What the panel shows: seconds are on its axis, rates and percentiles are said."""
+    """The title of the panel. The axis shows seconds, so the title only names rates and percentiles."""
     words = re.sub(r"(_total|_seconds|_ratio)$", "", it.name.removeprefix("rushes_"))
     if words.endswith("_per_second"):
         words = words.replace("_video_seconds_per_second", ", video seconds per second")
@@ -110,7 +111,7 @@ def title(it: Definition) -> str:
 
 
 def _unit(it: Definition) -> str:
-    """Grafana's name of the unit."""
+    """Grafana's name for the unit."""
     if "_bytes" in it.name:
         return "Bps" if it.kind == "counter" else "bytes"
     if it.name.endswith("_timestamp_seconds"):

@@ -1,4 +1,4 @@
-"""KEDA `ScaledObject`s: stages of many replicas follow `rushes_desired_replicas` (keda.sh/v1alpha1)."""
+"""KEDA `ScaledObject`s: stages with several replicas follow `rushes_desired_replicas` (keda.sh/v1alpha1)."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from stream.topology.topology import Topology
 
 
 def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> Iterator[Object]:
-    """One for each stage without a bound of one. Where the metric is missing, `fallback` keeps two replicas: an
-    exporter that is down must not take the workers with it.
+    """One for each stage that may have several replicas. Without the metric, `fallback` keeps two replicas: an exporter
+    that is down must not stop the workers.
     """
     for stage in topology.stages:
         if stage.max_replicas == 1:
@@ -20,9 +20,9 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
             "serverAddress": prometheus,
             "query": of_deployment(f'max({DESIRED_REPLICAS.name}{{stage="{stage.name}"}})', f'="{rollout.deployment}"'),
             "threshold": "1",
-            "ignoreNullValues": "false",  # nothing is an error, not zero
+            "ignoreNullValues": "false",  # a missing value is an error, not zero
         }
-        # The metric has its own hysteresis and is applied as it is, as `rushes autoscale` does (ADR 0027).
+        # The metric has its own hysteresis, so KEDA applies it directly, like `rushes autoscale` (ADR 0027).
         at_once = {"stabilizationWindowSeconds": 0}
         behavior = {
             "scaleUp": {**at_once, "policies": [{"type": "Pods", "value": most, "periodSeconds": 15}]},

@@ -1,5 +1,5 @@
-"""Kubernetes objects of a roll-out, as plain values: one Deployment a stage, the exporter, the control
-plane, and what surrounds them.
+"""Kubernetes objects of a roll-out as plain values: one Deployment per stage, the exporter, the control plane, and
+their services, volumes and policies.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ Object = dict[str, Any]
 PORT = 9108
 DRAIN_S = 20
 GRACE_S = DRAIN_S + 25
-"""Longer than a drain, which ends before the process is killed."""
+"""Longer than a drain, so that the drain ends before the process is killed."""
 USER = 10001
 STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", "/media", "/etc/rushes"
 _NOT_PUBLIC = [
@@ -22,15 +22,17 @@ _NOT_PUBLIC = [
     *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
     *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
 ]
-"""As `stream.net.addresses` has them: the cluster refuses what the worker refuses."""
+"""The same addresses as in `stream.net.addresses`: the cluster refuses what the worker refuses."""
 CONTROL, CALLING, SECRET = "control", "webhook", "RUSHES_WEBHOOK_SECRET"
 _WHERE: Mapping[Volume, tuple[str, bool]] = {"state": (STATE, False), "cache": (CACHE, True), "media": (MEDIA, True)}
-"""Volume to where it is mounted, and whether it is only read."""
+"""For each volume: its mount path, and whether it is read-only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Whom control tells: `secret_name` names a Secret whose `secret` signs what is posted to `url`, at `port`."""
+    """The receiver of the control plane's webhook: `url` and its `port`. The key `secret` of the Secret `secret_name`
+    signs each request.
+    """
 
     url: str
     port: int
@@ -39,11 +41,11 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """What every object of a roll-out shares. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
-    `client.properties`. `epoch_ms` is its time, `bucket_secret` a Secret whose keys are the environment of who reads
-    objects. `options` is what every `rushes run` of it is told
-    alike: what decides results decides the topology too, and with it what is trimmed. `private_sources`: footage may
-    lie on servers with private addresses. Objects are called after `deployment`, so that several share a namespace.
+    """What all objects of a roll-out share. `broker` is host:port[,host:port…]; `client_secret` names a Secret with
+    `client.properties`. `epoch_ms` is the roll-out's time. The keys of the Secret `bucket_secret` are the environment
+    of stages that read objects. Every `rushes run` gets the same `options`: they decide results, and also the topology
+    and therefore which records are trimmed. `private_sources`: footage may be on servers with private addresses.
+    Objects have names from `deployment`, so that several deployments can share a namespace.
     """
 
     image: str
@@ -74,7 +76,7 @@ class Rollout:
 
 
 def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
-    """Every object, in an order in which they can be applied."""
+    """Every object, in an order that can be applied."""
     yield _object("Namespace", rollout.namespace, None, {})
     account = _object("ServiceAccount", rollout.deployment, rollout, {})
     yield {**account, "automountServiceAccountToken": False}
@@ -91,7 +93,7 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
 
 
 def max_replicas(stage: Stage, partitions: int) -> int:
-    """The most replicas that can have a partition each."""
+    """The most replicas of which each can have its own partition."""
     most = max(1, partitions // stage.concurrency)
     return most if stage.max_replicas is None else min(most, stage.max_replicas)
 
@@ -105,19 +107,20 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if "cache" in volumes else []
     arguments += stage.launch.arguments
     pod = _pod("worker", stage.name, rollout, arguments, _resources(stage), volumes)
-    if rollout.bucket_secret and "media" in volumes:  # not in arguments, which every listing shows
+    if rollout.bucket_secret and "media" in volumes:  # in the environment: every listing shows arguments
         pod["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": rollout.bucket_secret}}]
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name, rollout)},
+        # A rolling update would start a second writer, which waits for the store's lock.
         "strategy": {"type": "Recreate" if single else "RollingUpdate"},
         "template": pod,
     }
-    # KEDA counts the replicas of the others.
+    # KEDA sets the replicas of the other stages; a number here would reset it at every apply.
     return _object("Deployment", stage.name, rollout, {"replicas": 1, **spec} if single else spec)
 
 
 def _exporter(topology: Topology, rollout: Rollout) -> Object:
-    """Told of the optional stages: KEDA asks it for their replicas too."""
+    """The exporter. It gets options for the optional stages, because KEDA also reads their replicas from it."""
     options = (stage.launch.observed_with for stage in topology.stages)
     arguments = ["exporter", *sorted(option for option in options if option is not None)]
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
@@ -127,7 +130,9 @@ def _exporter(topology: Topology, rollout: Rollout) -> Object:
 
 
 def _control(rollout: Rollout) -> Object:
-    """One, as a second that wakes late may write an older value (ADR 0023). Its table lives in Kafka."""
+    """The control plane: one replica, because a second one that wakes late could write an older value (ADR 0023). Its
+    table is in Kafka.
+    """
     resources = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
     arguments = [CONTROL, *rollout.partition_words]
     arguments += ["--webhook", rollout.webhook.url] if rollout.webhook else []
@@ -176,6 +181,7 @@ def _pod(
     spec = {
         "serviceAccountName": rollout.deployment,
         "automountServiceAccountToken": False,
+        # Service links would set environment variables for every service of the namespace.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_S,
         "securityContext": {
@@ -192,6 +198,7 @@ def _pod(
 
 
 def _volumes(name: str, rollout: Rollout, needed: Collection[Volume]) -> tuple[list[Object], list[Object]]:
+    # The root file system is read-only, so temporary files need a volume.
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the pod alone
     for volume, (path, read_only) in _WHERE.items():
@@ -199,7 +206,7 @@ def _volumes(name: str, rollout: Rollout, needed: Collection[Volume]) -> tuple[l
             claim = {"claimName": f"{rollout.deployment}-{volume}", "readOnly": read_only}
             volumes.append({"name": volume, "persistentVolumeClaim": claim})
             mounts.append({"name": volume, "mountPath": path, "readOnly": read_only})
-    if "media" in needed:  # children hand pictures over in shared memory
+    if "media" in needed:  # decode children pass pictures in shared memory
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}})
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - of the pod alone
     if name == CONTROL:
@@ -225,7 +232,9 @@ def _mebibytes(size_bytes: int) -> str:
 
 
 def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
-    """In: scrapes. Out: names and brokers; for who reads footage the web, for who calls a webhook its port."""
+    """Network policies. Inbound: scrapes. Outbound: DNS and brokers; for stages that read footage also HTTP(S), for the
+    webhook its port.
+    """
     scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     brokers = [{"port": port, "protocol": "TCP"} for port in rollout.broker_ports]
@@ -245,7 +254,7 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
 def _outward(
     name: str, stages: Sequence[str], ports: Sequence[int], rollout: Rollout, *, private: bool = False
 ) -> Object:
-    """Lets pods of these stages out to public addresses, and to `private` ones."""
+    """Allows pods of these stages to connect to public addresses, and with `private` to all."""
     block: Object = {"cidr": "0.0.0.0/0"} if private else {"cidr": "0.0.0.0/0", "except": _NOT_PUBLIC}
     way = {"to": [{"ipBlock": block}], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
     selector = {
@@ -262,7 +271,7 @@ def _budget(stage: str, rollout: Rollout) -> Object:
 
 
 def _service(role: str, rollout: Rollout) -> Object:
-    """Headless, for scrapes: it also lists pods that are not ready, as those are the ones to look at."""
+    """A headless service for scrapes. It also lists pods that are not ready: their metrics matter most."""
     selector = {"app.kubernetes.io/name": rollout.deployment, "app.kubernetes.io/component": role}
     ports = [{"name": "metrics", "port": PORT, "targetPort": "metrics"}]
     spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": selector, "ports": ports}

@@ -1,4 +1,4 @@
-"""JSON schemas of what events carry, from the types themselves: models as pydantic describes them, Arrow by columns."""
+"""JSON schemas of event payloads, made from their types: pydantic models, and Arrow payloads by columns."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -39,7 +39,7 @@ _FOREIGN: Mapping[type, Schema] = {
 
 
 def payload_schemas(payloads: Iterable[type[Payload]]) -> dict[str, Schema]:
-    """Schema by name: that of each payload under its class name, and those they refer to (JSON Schema draft 7).
+    """Schemas by name: each payload under its class name, and the schemas that they refer to (JSON Schema draft 7).
 
     Raises `KeyError` for a payload that is neither a model nor declared here.
     """
@@ -55,7 +55,7 @@ def payload_schemas(payloads: Iterable[type[Payload]]) -> dict[str, Schema]:
 
 
 def _arrow(columns: pa.Schema, header: type[BaseModel] | None) -> Schema:
-    """An Arrow IPC stream of one batch: no JSON, so its columns are told in extensions."""
+    """The schema of an Arrow IPC stream with one batch. It is not JSON, so extension fields describe its columns."""
     described: Schema = {
         "type": "string",
         "format": "binary",
@@ -68,7 +68,9 @@ def _arrow(columns: pa.Schema, header: type[BaseModel] | None) -> Schema:
 
 
 def _column(column: pa.Field) -> Schema:
-    """Arrow's words; the length of a vector is what its header says, and `when` what must be set for it to be there."""
+    """One column in Arrow's terms. A vector's length is the named header field; `when` names the field that must be set
+    for the column to exist.
+    """
     size = _SIZES.get(column.name)
     kind = str(column.type) if size is None else str(column.type).replace("[1]", f"[{size}]")
     field: Schema = {"name": column.name, "type": kind, "nullable": column.nullable}
@@ -76,7 +78,7 @@ def _column(column: pa.Field) -> Schema:
 
 
 def _draft_7(schema: Any) -> Any:
-    """Tuples as draft 7 writes them, which is what AsyncAPI takes without asking."""
+    """The schema with tuples in draft 7 form, which is AsyncAPI's default."""
     if isinstance(schema, list):
         return [_draft_7(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""What is answered."""
+"""The answer to a search request."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class AssetHits:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Hits, best first, from `space`. `choice_unreadable`: what was kept about which space to use cannot be read, and
-    the default was used. `explanation` only where the request asks for one.
+    """Hits from `space`, best first. `choice_unreadable`: the saved choice of a space cannot be read, so the default
+    was used. `explanation` is set only if the request asks for one.
     """
 
     space: Space
@@ -33,17 +33,17 @@ class SearchAnswer:
 
     @property
     def all_weak(self) -> bool:
-        """There are hits, and each is weak: probably nothing in the footage shows what was asked for."""
+        """Whether there are hits and all are weak: the footage probably shows nothing of the query."""
         return bool(self.hits) and all(hit.weak for hit in self.hits)
 
     @property
     def groups(self) -> tuple[AssetHits, ...]:
-        """The hits by asset, the asset with the best hit first."""
+        """The hits by asset. The asset with the best hit comes first."""
         return by_asset(self.hits)
 
 
 def by_asset(hits: Iterable[Hit]) -> tuple[AssetHits, ...]:
-    """In the order in which the assets first appear."""
+    """Hits grouped by asset, in the order in which assets first appear."""
     found: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
         found.setdefault((hit.tenant, hit.asset_id), []).append(hit)

@@ -1,4 +1,4 @@
-"""Search as one application: what the command line, the evaluation and a service ask."""
+"""Search as one application, for the command line, the evaluation and a service."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -21,13 +21,13 @@ from stream.search.shots import Shot, ShotHit, group_into_shots
 from stream.search.spaces import Spaces
 
 _MOMENTS_A_SHOT = 5
-"""One shot may hold many hits: so many times deeper than the limit is looked before they are joined."""
+"""One shot may hold many hits, so the search goes this many times deeper than the limit before it joins them."""
 _DEEPEST = 10_000
-"""So many moments are looked at for hits of enough assets."""
+"""The most moments that are retrieved to find hits of enough assets."""
 
 
 class Search:
-    """Answers requests over the stores of `settings`. Keeps models open until it is closed. One thread at a time."""
+    """Answers requests from the stores of `settings`. Keeps models open until it is closed. One thread at a time."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
@@ -47,10 +47,11 @@ class Search:
         self._encoder.close()
 
     def answer(self, request: SearchRequest) -> SearchAnswer:
-        """Raises `BadRequest` for what cannot be asked, `BadMedia` (`bad_picture`) for what is no picture, and
-        `Unavailable` where weights or the index cannot be read.
+        """The answer to a request. Raises `BadRequest` for an invalid request, `BadMedia` (`bad_picture`) for an
+        unreadable picture, and `Unavailable` where weights or the index cannot be read.
         """
         chosen = self._spaces.chosen(request.space)
+        # Before the index is searched: the answer is then never older than it says.
         freshness = freshness_now(self._index.catalogue, self._clock)
         found = self._found(chosen.space, self._probe(chosen.space, request), request)
         below = self._encoder.embedder(chosen.space).weak_below if isinstance(request.query, Words) else None
@@ -68,7 +69,7 @@ class Search:
         vector = self._index.vector_of(space.key, query.moment_id, column, _permitted(Filters()))
         if vector is None:
             raise BadRequest(
-                f"space {space.key} holds no moment {query.moment_id!r}: take its id from another answer",
+                f"space {space.key} has no moment {query.moment_id!r}: take the id from another answer",
                 code="unknown_moment",
             )
         return Probe(vector, column, without=query.moment_id)
@@ -109,13 +110,14 @@ class Search:
 
     def _explanation(self, space: Space, found: Sequence[ShotHit[Match]], below: float | None) -> Explanation:
         reasons = tuple(each.hits[0].reason for each in found)
+        # Only on request: it reads the ledger again.
         return Explanation(reasons, below, self._spaces.holdings()[space.key].lacking)
 
 
 def _permitted(filters: Filters) -> Filters:
-    """What may be read of the index for this request: nothing here reads moments of which these filters were not asked
-    first. Rights of the caller (`Access`) belong here: they narrow the filters, so that the store never returns a row
-    that is hidden from the caller. Today whoever reads the stores may read all of them.
+    """The filters with the caller's rights; every read of moments uses them. Rights (`Access`) belong here: they narrow
+    the filters, so that the store never returns a row that the caller may not see. Today everybody who can read the
+    stores may read all of them.
     """
     return filters
 

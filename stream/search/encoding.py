@@ -1,4 +1,4 @@
-"""Questions as vectors: the query side of a space's embedder, opened when it is first needed."""
+"""Turns queries into vectors with the query side of a space's embedder, which opens on first use."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from stream.search.request import PictureFile, Words
 
 
 class QueryEncoder:
-    """Keeps models open between questions, until it is closed. One thread at a time."""
+    """Keeps models open between queries until it is closed. One thread at a time."""
 
     def __init__(self, cache_dir: Path) -> None:
         self._context = ModelContext.of(cache_dir)
@@ -22,10 +22,10 @@ class QueryEncoder:
         self._tagger: Tagger | None = None
 
     def encode(self, space: Space, query: Words | PictureFile) -> Floats:
-        """Words become a `vector`; a picture becomes what the space compares images in (`image_column`).
+        """The query as an L2-normalised vector: words for the column `vector`, a picture for `image_column`.
 
-        Raises `BadRequest` (`space_changed`) where the weights at hand are not those of the space, `BadMedia`
-        (`bad_picture`), and `Unavailable` where weights are not there.
+        Raises `BadRequest` (`space_changed`) where the present weights are not those of the space, `BadMedia`
+        (`bad_picture`), and `Unavailable` where weights are missing.
         """
         embedder = self.embedder(space)
         if isinstance(query, Words):
@@ -37,13 +37,14 @@ class QueryEncoder:
         return np.asarray(embedder.embed_images([pixels], self._opened_tagger().predict([pixels]))[0])
 
     def embedder(self, space: Space) -> Embedder:
-        """Raises `BadRequest` (`space_changed`)."""
+        """The space's embedder, open. Raises `BadRequest` (`space_changed`)."""
         if space.key not in self._embedders:
             embedder: Embedder = load("embedder", space.spec, self._context)
+            # Vectors of other weights cannot be compared: the answer would be silently wrong.
             if embedder.space.key != space.key:
                 raise BadRequest(
                     f"the index was made with {space.key}, but {space.spec} is now {embedder.space.key};"
-                    " ingest again with the present weights, or put the old ones back",
+                    " ingest again with the present weights, or restore the old ones",
                     code="space_changed",
                 )
             embedder.open()
@@ -57,7 +58,7 @@ class QueryEncoder:
             model.close()
 
     def _opened_tagger(self) -> Tagger:
-        """Spaces with a vector of their own for images are made of the default tagger's view."""
+        """The default tagger, open: spaces with a separate image vector are built from its features."""
         if self._tagger is None:
             tagger: Tagger = load("tagger", ModelChoice().tagger, self._context)
             tagger.open()
@@ -66,5 +67,5 @@ class QueryEncoder:
 
 
 def image_column(space: Space) -> str:
-    """Where the space keeps the vectors that pictures are compared with."""
+    """The column with the vectors that image queries are compared with."""
     return "vector" if space.image_dimensions is None else "image_vector"

@@ -1,12 +1,12 @@
-"""Why something was found, and whether that is enough (pure)."""
+"""Why a moment was found, and whether the hit is weak (pure)."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What speaks for a moment: `similarity` is its cosine in the space, `vector_place` and `text_place` its places,
-    from 1, in the two rankings (None where it is not in one), `words` those of the query that its text has.
+    """Why a moment matches: `similarity` is its cosine in the space. `vector_place` and `text_place` are its places
+    from 1 in the two rankings (None where it is not in one). `words` are the query's words that its text has.
     """
 
     similarity: float | None = None
@@ -26,7 +26,7 @@ class Reason:
         return "; ".join(parts)
 
     def is_weak(self, below: float | None) -> bool:
-        """Whether no word matched and the similarity is under the space's calibrated score; never where it has none."""
+        """Whether no word matched and the similarity is below the space's calibrated score (None: never weak)."""
         if below is None or self.text_place is not None:
             return False
         return self.similarity is None or self.similarity < below
@@ -34,9 +34,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an answer is as it is. `reasons` are those of each hit's best moment, in the order of the hits. `weak_below`
-    is the score under which a hit is weak; None where there is none. `lacking_assets` are not, or not wholly, in the
-    space: this answer could not find them.
+    """Explains an answer. `reasons` are those of each hit's best moment, in the order of the hits. A hit is weak below
+    the score `weak_below` (None: not calibrated). `lacking_assets` counts assets that are not completely in the space,
+    so that this answer could not find them.
     """
 
     reasons: tuple[Reason, ...]

@@ -1,4 +1,4 @@
-"""Hits for other tools: CSV, a CMX 3600 EDL, and rows for JSON."""
+"""Exports hits for other tools: CSV, a CMX 3600 EDL, and rows for JSON."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ CSV_COLUMNS = (
 
 
 def to_csv(hits: Sequence[Hit]) -> str:
-    """One row a hit, RFC 4180. Cells that a spreadsheet would take for a formula are prefixed with an apostrophe."""
+    """One row per hit (RFC 4180). A cell that a spreadsheet would read as a formula gets an apostrophe in front."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(CSV_COLUMNS)
@@ -30,10 +30,11 @@ def to_csv(hits: Sequence[Hit]) -> str:
 
 
 def to_edl(hits: Sequence[Hit], fps: int) -> str:
-    """An edit decision list (CMX 3600) that lays the hits end to end at `fps`, non-drop on the record side.
+    """An edit decision list (CMX 3600) with the hits end to end at `fps`; the record side is non-drop.
 
-    Source times are the source's own time code at its own rate (drop-frame with `;`, `FCM` says so) where the asset has
-    one, else times of the file at `fps`. A hit lasts equally long on both sides, in frames where both count alike.
+    Source times are the source's own timecode at its own rate (drop-frame with `;`, marked by `FCM`) where the asset
+    has one, else times of the file at `fps`. A hit has the same duration on both sides, in frames where the rates are
+    equal.
     """
     lines = ["TITLE: rushes search", "FCM: NON-DROP FRAME", ""]
     record, drop = 0, False
@@ -43,7 +44,7 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
         if code.drop != drop:
             drop = code.drop
             lines += [f"FCM: {'DROP' if drop else 'NON-DROP'} FRAME"]
-        # A time code names the first picture; without one an editor counts from where the file begins.
+        # A timecode belongs to the first picture; without one an editor counts from the start of the file.
         start_ns, end_ns = hit.file_range_ns if hit.source_timecode is None else (hit.start_ns, hit.end_ns)
         first = code.at(start_ns)
         last = max(first + 1, code.before(end_ns))

@@ -1,17 +1,17 @@
-"""How fresh an answer is: read before the index is searched, so that the answer is never older than it says."""
+"""The freshness of an answer. It is read before the index is searched, so the answer is never older than it says."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stream.clock import Clock
 
-if TYPE_CHECKING:  # who only shows an answer loads no store
+if TYPE_CHECKING:  # code that only shows an answer must not load a store
     from sinks.query.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFreshness:
-    """Of the whole index, whatever was asked. `newest_age_s`: seconds since a segment was last stored.
+    """The freshness of the whole index, for any request. `newest_age_s`: seconds since the last segment was stored.
     `oldest_pending_s`: seconds since the publication of the oldest asset that is not final. None where there is none.
     """
 
@@ -21,7 +21,7 @@ class AnswerFreshness:
 
 
 def freshness_now(catalogue: "Catalogue", clock: Clock) -> AnswerFreshness:
-    """By `clock`; another machine that wrote may be ahead of it, and no age is below 0."""
+    """The freshness by `clock`. The clock of the machine that wrote may be ahead, so ages are at least 0."""
     found, now_ms = catalogue.freshness(), clock.now_ms()
     return AnswerFreshness(
         _age_s(found.newest_commit_ms, now_ms), _age_s(found.oldest_pending_ms, now_ms), found.pending_assets

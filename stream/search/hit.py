@@ -1,4 +1,4 @@
-"""One hit of an answer: plain values, apart from any store."""
+"""One hit of an answer: plain values, independent of any store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A time-coded answer: one moment, or the consecutive moments of one shot.
+    """A time-coded result: one moment, or the consecutive moments of one shot.
 
-    `score` is the cosine similarity in the space (None for a pure full-text hit); `weak` marks it as below the
-    space's calibrated score; `why` says in words what matched. `start_ns` and `end_ns` are asset time, from the first
-    picture on; players and editors count the file's own time, which is `file_offset_ns` later.
+    `score` is the cosine similarity in the space (None for a pure full-text hit). `weak`: it is below the space's
+    calibrated score. `why` says in words what matched. `start_ns` and `end_ns` are asset time, which starts at the
+    first picture. Players and editors use the file's own time, which is `file_offset_ns` later.
     """
 
     asset_id: str
@@ -51,7 +51,7 @@ class Hit:
         weak: bool,
         thumbnail: bytes,
     ) -> Self:
-        """Of moments of one shot, the best first: it says what the shot shows."""
+        """A hit from moments of one shot, best first. The best one gives caption, tags and score."""
         best = moments[0]
         return cls(
             asset_id=best.asset_id,
@@ -76,7 +76,7 @@ class Hit:
 
     @property
     def name(self) -> str:
-        """The last part of the uri, for tables."""
+        """The last part of the URI, for tables."""
         return clip_name(self.uri)
 
     @property
@@ -89,26 +89,26 @@ class Hit:
 
     @property
     def file_range_ns(self) -> tuple[int, int]:
-        """Start and end in the file's own time line, as players count."""
+        """Start and end on the file's own timeline (ns), as players count."""
         return self.start_ns + self.file_offset_ns, self.end_ns + self.file_offset_ns
 
     @property
     def file_timecodes(self) -> tuple[str, str]:
-        """`file_range_ns` for people."""
+        """`file_range_ns` as text."""
         start_ns, end_ns = self.file_range_ns
         return timecode(start_ns), timecode(end_ns)
 
     @property
     def source_range(self) -> tuple[str | None, str | None]:
-        """First frame and the one after the last, by the source's own time code; None where it has none."""
+        """The first frame and the frame after the last by the source's own timecode; None where it has none."""
         code = self.source_timecode
         return (
             (None, None) if code is None else (code.name(code.at(self.start_ns)), code.name(code.before(self.end_ns)))
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts: everything but the thumbnail; seconds. `start` counts from the asset's first picture,
-        `file_start` as players count, `source_start` by the source's own time code.
+        """All fields except the thumbnail, for scripts; times in seconds. `start` counts from the asset's first
+        picture, `file_start` as players count, `source_start` by the source's own timecode.
         """
         file_start_ns, file_end_ns = self.file_range_ns
         return {

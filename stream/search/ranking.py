@@ -1,4 +1,4 @@
-"""Two rankings of moments become one (pure)."""
+"""Fuses two rankings of moments into one (pure)."""
 
 import math
 import re
@@ -11,7 +11,7 @@ _ENDINGS = ("ing", "ed", "es", "s", "e")
 
 
 def places(scores: Sequence[tuple[str, float]]) -> dict[str, int]:
-    """Place from 1 of each item by score, best first. Equal scores share a place: their order says nothing."""
+    """The place of each item by score, from 1, best first. Equal scores share a place: their order means nothing."""
     found: dict[str, int] = {}
     place, last = 0, float("nan")
     for count, (item, score) in enumerate(sorted(scores, key=lambda pair: -pair[1]), start=1):
@@ -22,7 +22,7 @@ def places(scores: Sequence[tuple[str, float]]) -> dict[str, int]:
 
 
 def reciprocal_ranks(rankings: Sequence[Mapping[str, int]]) -> dict[str, float]:
-    """Reciprocal rank fusion (Cormack et al. 2009): sum of 1 / (60 + place) over the rankings, best first."""
+    """Reciprocal rank fusion (Cormack et al. 2009): the sum of 1 / (60 + place) over the rankings, best first."""
     scores: dict[str, float] = {}
     for ranking in rankings:
         for item, place in ranking.items():
@@ -31,7 +31,7 @@ def reciprocal_ranks(rankings: Sequence[Mapping[str, int]]) -> dict[str, float]:
 
 
 def matched_words(query: str, text: str) -> tuple[str, ...]:
-    """Words of `query` that `text` has in some form; a light stand-in for the index's stemmer, for display only."""
+    """Words of `query` that `text` has in some form. A simple replacement for the index's stemmer, for display only."""
     held = {_stem(word) for word in _WORD.findall(text.lower())}
     return tuple(dict.fromkeys(word for word in _WORD.findall(query.lower()) if _stem(word) in held))
 

@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""Search requests."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,14 +7,14 @@ from sinks.query.catalogue import Filters
 from stream.errors import BadRequest
 
 Grouping = Literal["moment", "shot", "asset"]
-"""`moment`: a hit is one moment. `shot`: a hit is all that was found of one shot. `asset`: hits are shots, `limit`
-counts assets, and the answer's groups hold the hits of each.
+"""`moment`: a hit is one moment. `shot`: a hit is all found moments of one shot. `asset`: hits are shots, `limit`
+counts assets, and the answer's groups hold the hits of each asset.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Moments that show or say this."""
+    """Asks for moments that show or mention this text."""
 
     text: str
 
@@ -25,14 +25,14 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """Moments that look like this picture: the bytes of its file (PNG, JPEG and others)."""
+    """Asks for moments that look like this picture. `data` are the bytes of its file (PNG, JPEG and others)."""
 
     data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MomentRef:
-    """Moments that look like one in the index, which is not among the hits itself."""
+    """Asks for moments that look like a moment of the index. The hits do not include that moment."""
 
     moment_id: str
 
@@ -43,7 +43,7 @@ Query = Words | PictureFile | MomentRef
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """`space` is a key or the beginning of one; None is the space that search uses. `explain` asks for
-    `SearchAnswer.explanation`, which costs another look at the ledger. Raises `BadRequest`.
+    `SearchAnswer.explanation`, which reads the ledger again. Raises `BadRequest` for impossible values.
     """
 
     query: Query

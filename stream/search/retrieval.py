@@ -1,4 +1,4 @@
-"""From a question in numbers to the best moments: the nearest by vector and the best by words, fused."""
+"""Finds the best moments for an encoded query: fuses the nearest by vector with the best by words."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from stream.search.explanation import Reason
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
 _FEWEST = 100
-"""What each ranking holds at least: fusion needs more than the few that are shown."""
+"""The least depth of each ranking: fusion needs more moments than the few that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A question as the index takes it. `vector` is L2-normalised and of the size of `column` (`vector` or
-    `image_vector`); with `text` too, both rankings are fused. The moment `without` is left out.
+    """A query in the form for the index. `vector` is L2-normalised and has the size of `column` (`vector` or
+    `image_vector`). With `text` as well, both rankings are fused. The moment `without` is left out.
     """
 
     vector: Vector | None = None
@@ -27,7 +27,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A moment that answers a question. `score` is the fused one, comparable within one answer only."""
+    """A moment that matches a query. `score` is the fused score, comparable only within one answer."""
 
     moment: StoredMoment
     score: float
@@ -36,7 +36,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """Places from 1, by moment id: by vector, and by text."""
+    """Places from 1 by moment id, in the rankings by vector and by text."""
 
     vector: Mapping[str, int]
     text: Mapping[str, int]
@@ -51,7 +51,7 @@ class Rankings:
         return reciprocal_ranks([self.vector, self.text])
 
     def reason(self, name: str, similarity: float | None, asked: str, held: str) -> Reason:
-        """Of a moment whose text is `held`, for the words that were `asked`."""
+        """The reason for a moment with the text `held`, for the query's words `asked`."""
         words = matched_words(asked, held) if name in self.text else ()
         return Reason(similarity, self.vector.get(name), self.text.get(name), words)
 
@@ -59,7 +59,7 @@ class Rankings:
 def best_matches(
     index: MomentIndex, space_key: str, probe: Probe, filters: Filters | None = None, *, limit: int = 20
 ) -> list[Match]:
-    """The best `limit` moments, best first. Where the probe has a vector, each has its exact similarity.
+    """The best `limit` moments, best first. If the probe has a vector, each has its exact similarity.
 
     Raises `ValueError` for a column that holds no vectors.
     """
@@ -89,7 +89,7 @@ def best_matches(
 def _similarities(
     index: MomentIndex, space_key: str, probe: Probe, found: Retrieved, best: Collection[str]
 ) -> dict[str, float]:
-    """Of moments that only the words found, it is asked for."""
+    """Similarities by moment id. For moments that only the words found, they are computed from the stored vectors."""
     near = {name: 1.0 - distance for name, distance in found.distances.items()}
     worded = [name for name in best if name not in near]
     if probe.vector is None or not worded:

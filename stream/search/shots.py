@@ -1,4 +1,4 @@
-"""Moments to shots (pure): consecutive moments without a cut between them are one shot."""
+"""Joins moments into shots (pure): consecutive moments without a cut between them are one shot."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Moment(Protocol):
-    """What shot assembly must know of a moment. `content_key` and `kind` say what it can be a neighbour of."""
+    """What shot assembly needs of a moment. Neighbours have the same `content_key` and `kind`."""
 
     @property
     def content_key(self) -> str: ...
@@ -26,7 +26,7 @@ class Moment(Protocol):
 
 
 class Ranked(Protocol):
-    """A moment that a query found; `score` is higher for better."""
+    """A moment that a query found. A higher `score` is better."""
 
     @property
     def moment(self) -> Moment: ...
@@ -39,7 +39,7 @@ RankedT = TypeVar("RankedT", bound=Ranked)
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """[start_ns, end_ns) of asset time. Where no shots were detected a moment is a shot of its own."""
+    """[start_ns, end_ns) of asset time. Where no shots were detected, each moment is its own shot."""
 
     content_key: str
     kind: str
@@ -48,7 +48,9 @@ class Shot:
 
 
 def assemble(moments: Iterable[Moment]) -> list[Shot]:
-    """Shots of any number of contents, ordered by content, kind and time. Order and duplicates do not matter."""
+    """Shots of any number of contents, sorted by content, kind and time. Order and duplicates of the input do not
+    matter.
+    """
     shots: list[Shot] = []
     last: Moment | None = None
     for moment in sorted(moments, key=_place):
@@ -73,7 +75,7 @@ def _place(moment: Moment) -> tuple[str, str, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class ShotHit(Generic[RankedT]):
-    """A shot and the moments of it that were found, best first; `score` is the best one's."""
+    """A shot with its found moments, best first. `score` is that of the best one."""
 
     shot: Shot
     hits: tuple[RankedT, ...]
@@ -84,9 +86,9 @@ class ShotHit(Generic[RankedT]):
 
 
 def group_into_shots(hits: Sequence[RankedT], moments: Iterable[Moment] = ()) -> list[ShotHit[RankedT]]:
-    """Join hits of one shot; best shots first, equal ones in the order of `hits`.
+    """Joins the hits of one shot. The best shots come first, equal ones in the order of `hits`.
 
-    `moments` are the neighbours that were not found, so that a shot has its full range and two hits of it are joined.
+    `moments` are neighbours that were not found. With them a shot gets its full range and its hits are joined.
     """
     shots = assemble([*(hit.moment for hit in hits), *moments])
     starts = [(shot.content_key, shot.kind, shot.start_ns) for shot in shots]

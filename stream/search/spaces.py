@@ -1,4 +1,4 @@
-"""The embedding spaces of an index, and which of them search uses."""
+"""The embedding spaces of an index, and the choice of the one that search uses (ADR 0004)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ EMPTY_INDEX = "empty_index"
 
 @dataclass(frozen=True, slots=True)
 class SpaceChoice:
-    """What `Spaces.use` kept; `unreadable` where there is something that cannot be read."""
+    """The choice that `Spaces.use` saved. `unreadable`: there is a file that cannot be read."""
 
     key: str | None = None
     unreadable: bool = False
@@ -26,14 +26,14 @@ class SpaceChoice:
 
 @dataclass(frozen=True, slots=True)
 class ChosenSpace:
-    """The space of one answer; `choice_unreadable` where it is the default, as what was kept cannot be read."""
+    """The space of one answer. `choice_unreadable`: it is the default, because the saved choice cannot be read."""
 
     space: Space
     choice_unreadable: bool = False
 
 
 class Spaces:
-    """A fresh view at every call, as other processes write."""
+    """Reads the stores at every call, because other processes write to them."""
 
     def __init__(self, settings: Settings) -> None:
         self._index_dir = settings.index_dir
@@ -43,11 +43,11 @@ class Spaces:
         return MomentIndex(self._index_dir).spaces()
 
     def holdings(self) -> Mapping[str, Holding]:
-        """Of every space that there is."""
+        """What each space holds, by its key."""
         return holdings(self._index_dir)
 
     def chosen(self, wanted: str | None = None) -> ChosenSpace:
-        """The named space, else the one of `use`, else the one that the latest roll-out filled. Raises `BadRequest`
+        """The named space, else the saved choice, else the space of the latest roll-out. Raises `BadRequest`
         (`empty_index`, `unknown_space`).
         """
         listed = self.listed()
@@ -60,20 +60,20 @@ class Spaces:
         return ChosenSpace(kept[0] if kept else newest(listed, self.holdings()), choice.unreadable)
 
     def use(self, wanted: str) -> Space:
-        """Let search use this space from now on. Raises `BadRequest` (`unknown_space`, `choice_not_kept`)."""
+        """Makes search use this space from now on. Raises `BadRequest` (`unknown_space`, `choice_not_kept`)."""
         space = matching(self.listed(), wanted)
         try:
             replace_file(self._choice, json.dumps({"space": space.key}) + "\n")
         except OSError as error:
             raise BadRequest(
-                f"{self._choice} cannot be written ({error.strerror}): search uses what it used before",
+                f"{self._choice} cannot be written ({error.strerror}): search still uses the previous space",
                 code="choice_not_kept",
             ) from None
         return space
 
 
 def matching(listed: Sequence[Space], prefix: str) -> Space:
-    """The one space whose key is this or begins so. Raises `BadRequest` (`unknown_space`)."""
+    """The only space whose key equals `prefix` or begins with it. Raises `BadRequest` (`unknown_space`)."""
     found = [space for space in listed if space.key == prefix] or [
         space for space in listed if space.key.startswith(prefix)
     ]
@@ -84,7 +84,8 @@ def matching(listed: Sequence[Space], prefix: str) -> Space:
 
 
 def newest(listed: Sequence[Space], held: Mapping[str, Holding]) -> Space:
-    """The one that the latest roll-out filled, where assets are ready."""
+    """The space that the latest roll-out filled with ready assets."""
+    # Among equals the default space wins, then the key: the answer must not depend on the order of a listing.
     return max(listed, key=lambda space: (held[space.key].epoch_ms, space.spec == "conse", space.key))
 
 

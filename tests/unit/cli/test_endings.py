@@ -106,7 +106,7 @@ def test_a_full_disk_while_choosing_a_space_leaves_the_choice(disk: SmallDisk) -
 
     use(Called(), "conse")  # type: ignore[arg-type]
     disk.fill()
-    with pytest.raises(UsageProblem, match="search uses what it used before"):
+    with pytest.raises(UsageProblem, match="search still uses the previous space"):
         use(Called(), "other")  # type: ignore[arg-type]
     assert chosen_space(shared).spec == "conse"
     disk.make_room()
