@@ -1,4 +1,4 @@
-"""The `rushes` command line. `commands` has one file a command, `options` what they share, `rendering` what they print.
+"""The `rushes` command line. `commands` has one file per command, `options` what they share, `rendering` their output.
 
 Begin with `app`.
 """

@@ -1,4 +1,4 @@
-"""`rushes`: the commands, and how errors end. Heavy libraries are imported by the command that needs them."""
+"""`rushes`: the list of commands and the entry point. Each command imports its heavy libraries itself."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ from stream.cli.commands import (
     weights,
 )
 from stream.cli.commands import maintenance as upkeep
-from stream.cli.context import OfDeployment, make_context
+from stream.cli.context import DeploymentCommand, make_context
 from stream.cli.execution import finished
 from stream.cli.rendering.output import Document
 
@@ -68,40 +68,40 @@ def options(
     context.obj = make_context(state, cache, deployment, document)
 
 
-app.command("demo", cls=OfDeployment)(demo.demo)
-app.command("ingest", cls=OfDeployment)(ingest.ingest)
-app.command("run", cls=OfDeployment)(run.run)
-app.command("exporter", cls=OfDeployment)(exporter.exporter)
-app.command("lag", cls=OfDeployment)(lag.lag)
-app.command("autoscale", cls=OfDeployment)(autoscale.autoscale)
-app.command("control", cls=OfDeployment)(control.control)
-app.command("usage", cls=OfDeployment)(control.usage)
-app.command("progress", cls=OfDeployment)(control.progress)
+app.command("demo", cls=DeploymentCommand)(demo.demo)
+app.command("ingest", cls=DeploymentCommand)(ingest.ingest)
+app.command("run", cls=DeploymentCommand)(run.run)
+app.command("exporter", cls=DeploymentCommand)(exporter.exporter)
+app.command("lag", cls=DeploymentCommand)(lag.lag)
+app.command("autoscale", cls=DeploymentCommand)(autoscale.autoscale)
+app.command("control", cls=DeploymentCommand)(control.control)
+app.command("usage", cls=DeploymentCommand)(control.usage)
+app.command("progress", cls=DeploymentCommand)(control.progress)
 app.command("search")(search.search)
-app.command("status", cls=OfDeployment)(assets.status)
+app.command("status", cls=DeploymentCommand)(assets.status)
 app.command("moments")(assets.moments)
-app.command("delete", cls=OfDeployment)(upkeep.delete)
+app.command("delete", cls=DeploymentCommand)(upkeep.delete)
 app.command("compact")(upkeep.compact)
-app.command("adopt", cls=OfDeployment)(adopt.adopt)
-app.command("manifests", cls=OfDeployment)(manifests.manifests)
-app.command("topology", cls=OfDeployment)(topology.topology)
+app.command("adopt", cls=DeploymentCommand)(adopt.adopt)
+app.command("manifests", cls=DeploymentCommand)(manifests.manifests)
+app.command("topology", cls=DeploymentCommand)(topology.topology)
 app.command("verify")(verify.verify)
-app.command("doctor", cls=OfDeployment)(doctor.doctor)
+app.command("doctor", cls=DeploymentCommand)(doctor.doctor)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(weights.samples_app, name="samples")
 app.add_typer(spaces.app, name="spaces")
-app.add_typer(spaces.app, name="models", hidden=True)  # as it was called before
+app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spaces`
 app.add_typer(kafka.app, name="kafka")
 
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 3 a defect of rushes, 130
-    interrupted, 141 nobody reads the output any more.
+    interrupted, 141 the reader of the output has closed it.
     """
-    # Read when torch loads: its idle threads sleep instead of spinning, for decode children share the cores.
+    # Torch reads this when it loads: idle threads then sleep and do not spin, because decode children share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if "_RUSHES_COMPLETE" in os.environ:  # the shell asks what may follow
+    if "_RUSHES_COMPLETE" in os.environ:  # the shell asks for completions
         app()
     sys.exit(finished(app, sys.argv[1:]))
 

@@ -1,4 +1,4 @@
-"""What every command shares: where things lie, how to print, how errors end."""
+"""What every command shares: folders, output, and error messages."""
 
 import os
 import stat
@@ -18,18 +18,18 @@ from stream.broker.names import DEFAULT, Names
 from stream.cli.rendering.output import Document, StandardOutput, UsageProblem
 from stream.errors import Fatal, StageError, printable
 
-__all__ = ["Context", "OfDeployment", "UsageProblem", "checked", "explain", "make_context"]
+__all__ = ["Context", "DeploymentCommand", "UsageProblem", "checked", "explain", "make_context"]
 
 
 @dataclass(frozen=True, slots=True)
 class NamedDirectory:
-    """A directory that need not exist, as it was named, and where that was."""
+    """A directory as it was named, and the option or variable that named it. It need not exist."""
 
     text: str
     named_by: str
 
     def path(self) -> Path:
-        """Absolute. Raises `UsageProblem` where no directory can be."""
+        """The absolute path. Raises `UsageProblem` where there cannot be a directory."""
         if not self.text:
             raise UsageProblem(f"{self.named_by} is empty: name a directory, or leave it out")
         if "://" in self.text:
@@ -38,7 +38,7 @@ class NamedDirectory:
         try:
             found = path.stat()
         except FileNotFoundError:
-            return path  # made when it is needed
+            return path  # it is made when a command needs it
         except (OSError, ValueError) as error:
             raise UsageProblem(f"{self._shown} cannot be a directory ({_words(error)}): name another") from None
         if not stat.S_ISDIR(found.st_mode):
@@ -53,8 +53,8 @@ class NamedDirectory:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Made once in `app.run`; the only place that reads the environment. Standard output belongs to the document where
-    one is wanted: what is for people goes to standard error then.
+    """Made once per command line by `make_context`, the only place that reads the environment. With `--json`, standard
+    output belongs to the document, and text for people goes to standard error.
     """
 
     state: NamedDirectory
@@ -68,7 +68,7 @@ class Context:
 
     @property
     def state_dir(self) -> Path:
-        """Raises `UsageProblem` where no stores can lie."""
+        """The state directory. Raises `UsageProblem` where stores cannot be."""
         path = self.state.path()
         if (why := unusable(path)) is not None:
             raise UsageProblem(f"{self.state.named_by} {printable(str(path))}: {why}; name another directory")
@@ -76,20 +76,20 @@ class Context:
 
     @property
     def cache_dir(self) -> Path:
-        """Raises `UsageProblem`."""
+        """The cache directory. Raises `UsageProblem` where there cannot be one."""
         return self.cache.path()
 
     def words(self) -> list[str]:
-        """The same on the command line of another `rushes`."""
+        """The same context as options for another `rushes` process."""
         named = ["--deployment", self.deployment] if self.deployment != DEFAULT else []
         return ["--state", str(self.state_dir), "--cache", str(self.cache_dir), *named]
 
     def print_json(self, value: Any) -> None:
-        """Machine-readable output, alone on standard output."""
+        """Writes the JSON document to standard output."""
         self.document.write(value)
 
     def write(self, text: str) -> None:
-        """Text as it is, such as an export."""
+        """Writes text unchanged to standard output, such as an export."""
         self.document.given = True
         self.output.write(text)
 
@@ -101,8 +101,8 @@ def make_context(
     document: Document | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Context:
-    """Options first, then `RUSHES_STATE`, `RUSHES_CACHE` and `RUSHES_DEPLOYMENT`, then ./state, the user's cache
-    directory and `rushes`. `RUSHES_SANDBOX` is `required` or, by default, `best-effort`.
+    """The context from options, else from `RUSHES_STATE`, `RUSHES_CACHE` and `RUSHES_DEPLOYMENT`, else the defaults:
+    ./state, the user's cache directory and `rushes`. `RUSHES_SANDBOX` is `required` or `best-effort` (default).
     """
     output = StandardOutput()
     document = document or Document(output, wanted=False)
@@ -136,7 +136,7 @@ def _sandbox_required(word: str) -> bool:
 
 
 def checked(deployment: str) -> str:
-    """The name. Raises `UsageProblem` for what is none."""
+    """The name of a deployment. Raises `UsageProblem` for an invalid name."""
     try:
         return Names(deployment).deployment
     except Fatal as error:
@@ -163,11 +163,11 @@ def _option(
         ),
     ] = None,
 ) -> None:
-    """An option is made of a function's parameter."""
+    """Defines the option `--deployment`: typer makes options from a function's parameters."""
 
 
-class OfDeployment(TyperCommand):
-    """A command that works for one deployment: it takes `--deployment` too, as `rushes` itself does before it."""
+class DeploymentCommand(TyperCommand):
+    """A command that works for one deployment. It also accepts `--deployment`, like `rushes` itself."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -175,7 +175,7 @@ class OfDeployment(TyperCommand):
 
 
 def explain(error: Exception) -> str:
-    """One line for a person: the message, and the code to search the documentation for."""
+    """One line for a person: the message and the error code, which the documentation explains."""
     if isinstance(error, StageError):
         return printable(f"{error.message} [{error.code}]")
     return printable(str(error))

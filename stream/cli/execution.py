@@ -1,4 +1,4 @@
-"""How a command line is carried out and how it ends: in words, by an exit code, with `--json` always in JSON."""
+"""Runs a command line and reports its end: a message, an exit code, and with `--json` always a JSON document."""
 
 import os
 import sys
@@ -21,52 +21,52 @@ _EMPTY_ADVICE = "give it a value, or leave it out"
 
 
 def finished(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """`execute` for a process that ends with it."""
+    """Like `execute`, for a process that ends afterwards."""
     code = execute(app, arguments)
     if code in {CLOSED, CANNOT_RUN}:
-        _forget_output()
+        _discard_output()
     return code
 
 
 def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """Run a command line, say how it ended, and give its exit code. With `--json` standard output holds one JSON
-    document however it ends; a failure is `{"error": {"code": …, "message": …}}`.
+    """Runs a command line, prints errors, and returns the exit code. With `--json` standard output holds exactly one
+    JSON document; a failure is `{"error": {"code": …, "message": …}}`.
     """
     arguments = list(arguments)
     output = StandardOutput()
     document = Document(output, wanted=wants_document(arguments))
     try:
         with redirect_stdout(cast("TextIO", output)):
-            code = _obeyed(tree(app), arguments, document)
+            code = _run_command(tree(app), arguments, document)
         output.flush()
     except OutputClosed:
         return CLOSED
-    except UsageProblem as refused:  # by standard output
-        _say(explain(refused))
+    except UsageProblem as refused:  # standard output took no more
+        _print_error(explain(refused))
         return CANNOT_RUN
     return code
 
 
 @cache
 def tree(app: typer.Typer) -> Any:
-    """All commands. What is given as text is text when one of them gets it: a store takes no other bytes. Roots, and
-    arguments of which there may be several, name files, which may be any bytes.
+    """The command tree. Its commands refuse options that are not UTF-8 text, because stores take only text. Roots and
+    repeatable arguments name files, which may have any bytes.
     """
     root: Any = get_command(app)
     for leaf in leaves(root).values():
-        leaf.callback = partial(_with_text, leaf, leaf.callback)
+        leaf.callback = partial(_require_text, leaf, leaf.callback)
     return root
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    """Every command that does something, by its words."""
+    """Every command without subcommands, by its words."""
     if not isinstance(command, TyperGroup):
         return {path: command}
     inner = (leaves(each, (*path, name)) for name, each in command.commands.items())
     return {words: leaf for found in inner for words, leaf in found.items()}
 
 
-def _with_text(leaf: Any, callback: Callable[..., Any], **values: Any) -> Any:
+def _require_text(leaf: Any, callback: Callable[..., Any], **values: Any) -> Any:
     for parameter in leaf.params:
         if parameter.name == "root":
             continue
@@ -87,7 +87,7 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _obeyed(root: Any, arguments: list[str], document: Document) -> int:
+def _run_command(root: Any, arguments: list[str], document: Document) -> int:
     try:
         _require_values(arguments)
         with root.make_context("rushes", arguments, obj=document) as context:
@@ -106,17 +106,18 @@ def _obeyed(root: Any, arguments: list[str], document: Document) -> int:
     except OutputClosed:
         raise
     except OSError as error:
+        # An OSError about a named file is the user's to put right; one without a file is a defect.
         if error.filename is None:
             return _defect(document, error)
         words = f"{error.filename!s}: {error.strerror}"
         return _failed(document, CANNOT_RUN, "file_error", printable(words))
-    except Exception as error:  # noqa: BLE001 - nobody is shown a traceback unasked
+    except Exception as error:  # noqa: BLE001 - a traceback is shown only on request (RUSHES_DEBUG)
         return _defect(document, error)
     return 0
 
 
 def _require_values(arguments: Sequence[str]) -> None:
-    """Raises `UsageProblem` for an empty value: what a script's unset variable leaves, and never meant."""
+    """Raises `UsageProblem` for an empty value: it comes from an unset variable of a script and is never intended."""
     for at, argument in enumerate(arguments):
         before = arguments[at - 1] if at and arguments[at - 1].startswith("-") else None
         if argument == "":
@@ -131,32 +132,32 @@ def _refused_options(document: Document, error: typer.TyperException) -> int:
         return _failed(document, CANNOT_RUN, "usage", "say which command")
     path = context.command_path if context is not None else "rushes"
     words = " ".join(error.format_message().split())
-    return _failed(document, CANNOT_RUN, "usage", printable(f"{words} (`{path} --help` tells what there is)"))
+    return _failed(document, CANNOT_RUN, "usage", printable(f"{words} (see `{path} --help`)"))
 
 
 def _failed(document: Document, exit_code: int, code: str, message: str) -> int:
-    _say(message)
+    _print_error(message)
     document.fail(code, message)
     return exit_code
 
 
 def _defect(document: Document, error: Exception) -> int:
-    """No input may lead here."""
+    """Reports an unexpected error. No input should lead here."""
     if os.environ.get("RUSHES_DEBUG"):
         traceback.print_exception(error)
     found = unexpected(error)
-    advice = "this is a defect of rushes, please report it; RUSHES_DEBUG=1 shows the whole traceback"
+    advice = "this is a defect of rushes, please report it; RUSHES_DEBUG=1 shows the traceback"
     return _failed(document, DEFECT, found.code, f"{explain(found)}: {advice}")
 
 
-def _say(message: str) -> None:
-    with suppress(OSError, AttributeError, ValueError):  # nobody listens: the exit code has to do
+def _print_error(message: str) -> None:
+    with suppress(OSError, AttributeError, ValueError):  # standard error is closed: only the exit code is left
         sys.stderr.write(f"rushes: {message}\n")
         sys.stderr.flush()
 
 
-def _forget_output() -> None:
-    """What is still in the buffer would be tried once more when the interpreter ends, with a complaint."""
+def _discard_output() -> None:
+    """Sends the rest of standard output to nowhere: the interpreter would write it at its end and print an error."""
     if sys.stdout is None:
         return
     try:

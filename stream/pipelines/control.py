@@ -21,7 +21,7 @@ from stream.observability.labels import labelled
 from stream.observability.metrics import Metrics, StageMetrics
 from stream.observability.status import Status
 from stream.operators.webhook import WebhookSettings, webhook_stage
-from stream.runtime.startup import came_through
+from stream.runtime.startup import retried_until_available
 from stream.runtime.threads import StageThreads
 from stream.topology.topics import COMPLETIONS, DEAD_LETTERS, PROGRESS
 from stream.topology.topology import Topology
@@ -61,7 +61,7 @@ def run_control(
         shown = labelled(metrics.registry, kafka.names.deployment)
         asked = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=beside.host, port=beside.port)
         announce(held.enter_context(asked))
-        if not came_through(partial(_prepare, broker, partitions), stop, status.paused):
+        if not retried_until_available(partial(_prepare, broker, partitions), stop, status.paused):
             return
         status.paused(None)
         if beside.webhook is not None:

@@ -11,7 +11,7 @@ from stream.worker.backpressure import Outage
 _log = logging.getLogger(__name__)
 
 
-def came_through(
+def retried_until_available(
     doing: Callable[[], None], stop: threading.Event, report: Callable[[str], None] = lambda _reason: None
 ) -> bool:
     """Calls `doing` until it ends without `Unavailable` (True) or `stop` is set (False), with growing pauses. `report`

@@ -20,7 +20,7 @@ from stream.observability.metrics import Metrics
 from stream.operators.content_metrics import StoreSizes, watch_scores
 from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
-from stream.runtime.startup import came_through
+from stream.runtime.startup import retried_until_available
 from stream.runtime.threads import StageThreads
 from stream.sessions.deployment_register import DeploymentMember, Register
 from stream.topology.stage import Stage
@@ -83,7 +83,7 @@ def run_deployed(
     with closing(understanding), probes, ExitStack() as held:
         entrance = Entrance(broker, understanding, stages, deployment, clock)
         held.callback(entrance.close)
-        if not came_through(partial(entrance.enter, topology), stop, pulse.wait):
+        if not retried_until_available(partial(entrance.enter, topology), stop, pulse.wait):
             return
         pulse.wait("starting")
         read = {source for stage in stages for source in stage.sources}

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, stored_rows
-from stream.cli.commands.adopt import adopt_there
+from stream.cli.commands.adopt import adopt_on_cluster
 from stream.errors import Fatal
 from stream.events.asset import AssetPublished, AssetStatus
 from stream.events.base import Event
@@ -55,9 +55,9 @@ def test_the_same_name_with_other_stores_is_refused_until_they_are_adopted(tmp_p
         with site.running("decode", settings=intruder):  # it opens no store
             pass
         with pytest.raises(Fatal, match="workers of index") as busy:
-            adopt_there(intruder, site.broker, CLOCK)
+            adopt_on_cluster(intruder, site.broker, CLOCK)
         assert busy.value.code == "stores_in_use"
-    adopt_there(intruder, site.broker, CLOCK)
+    adopt_on_cluster(intruder, site.broker, CLOCK)
     with site.running("index", settings=intruder):
         pass
     with pytest.raises(Fatal, match="elsewhere"), site.running("index"):

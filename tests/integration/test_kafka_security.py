@@ -27,7 +27,7 @@ from stream.cli.rendering.checks import Check
 from stream.clock import SystemClock
 from stream.errors import Fatal, Unavailable
 from stream.pipelines.understanding import reference_topology
-from stream.runtime.startup import came_through
+from stream.runtime.startup import retried_until_available
 from stream.sessions.stage_process import Deployment, prepare
 from tests.support.brokers import up
 
@@ -189,7 +189,7 @@ def test_who_waits_for_brokers_ends_with_a_wrong_password(sasl: Secured, tmp_pat
     assert "hunter2" not in ended.err + ended.out
     broker = KafkaBroker(KafkaSettings.from_uri(uri, wrong), CLOCK)
     with pytest.raises(Fatal, match="SASL authentication error"):
-        came_through(partial(prepare, broker, reference_topology(), Deployment(0, 1)), threading.Event())
+        retried_until_available(partial(prepare, broker, reference_topology(), Deployment(0, 1)), threading.Event())
     broker.close()
 
 

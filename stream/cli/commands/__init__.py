@@ -1,1 +1,1 @@
-"""One file a command: its options, what it calls, how it ends."""
+"""One file per command: its options, its calls, its exit code."""

@@ -1,4 +1,6 @@
-"""`rushes adopt`: let the stores of the state directory be those of a deployment, whoever had them before."""
+"""`rushes adopt`: assigns the stores of the state directory to a deployment, also if another
+one owns them (ADR 0034).
+"""
 
 from typing import TYPE_CHECKING
 
@@ -16,26 +18,26 @@ if TYPE_CHECKING:
 
 
 def adopt(context: typer.Context, broker: BrokerUri = None, client_properties: ClientProperties = None) -> None:
-    """Make the stores under --state this deployment's, as after a loss, a move or a new cluster. With --broker its
-    workers use these stores from then on and refuse others. Stop the workers that open stores first.
+    """Assign the stores under --state to this deployment, for example after a loss, a move or a new cluster. With
+    --broker its workers then use these stores and refuse others. Stop the workers that open stores first.
     """
     shared: Context = context.obj
     settings, clock = file_settings(shared), SystemClock()
     cluster = Cluster.named(broker, client_properties, shared.deployment)
     if cluster is None:
-        adopt_here(settings)
+        adopt_locally(settings)
     else:
         with cluster.connected(clock) as there:
-            adopt_there(settings, there, clock)
+            adopt_on_cluster(settings, there, clock)
     where = "" if cluster is None else f" on {cluster.uri}"
     shared.console.print(
-        f"The stores under {settings.state_dir} are those of deployment {settings.deployment!r}{where} now.",
+        f"The stores under {settings.state_dir} now belong to deployment {settings.deployment!r}{where}.",
         soft_wrap=True,
     )
 
 
-def adopt_here(settings: Settings, cluster: str = "") -> str:
-    """The stores' id. Raises `Unavailable` while somebody writes to them."""
+def adopt_locally(settings: Settings, cluster: str = "") -> str:
+    """Adopts the stores and returns their id. Raises `Unavailable` while a process writes to them."""
     from sinks.maintenance.marker import adopted
     from sinks.writer import dead_letter_writer, delta_writer, index_writer, writing
 
@@ -44,8 +46,8 @@ def adopt_here(settings: Settings, cluster: str = "") -> str:
         return adopted(settings.state_dir, settings.stores, settings.deployment, cluster).stores
 
 
-def adopt_there(settings: Settings, broker: "KafkaBroker", clock: Clock) -> None:
-    """On the cluster too. Raises `Fatal` (`stores_in_use`) while workers that open stores are there."""
+def adopt_on_cluster(settings: Settings, broker: "KafkaBroker", clock: Clock) -> None:
+    """Adopts the stores on the cluster as well. Raises `Fatal` (`stores_in_use`) while workers use its stores."""
     from stream.events.deployment import StoresClaimed
     from stream.pipelines.understanding import needing
     from stream.sessions.deployment_register import announce
@@ -54,9 +56,9 @@ def adopt_there(settings: Settings, broker: "KafkaBroker", clock: Clock) -> None
 
     if busy := sorted(stage for stage, count in broker.members(sorted(needing("state"))).items() if count):
         raise Fatal(
-            f"workers of {', '.join(busy)} are at work on this deployment's stores: stop them first",
+            f"workers of {', '.join(busy)} use this deployment's stores: stop them first",
             code="stores_in_use",
         )
-    stores = adopt_here(settings, broker.cluster())
+    stores = adopt_locally(settings, broker.cluster())
     broker.ensure([DEPLOYMENTS.spec(1)])
     announce(broker, [StoresClaimed(stores=stores, place=place_of(settings.state_dir), adopted=True)], clock.now_ms())

@@ -10,10 +10,10 @@ from rich.table import Table
 from stream.cli.commands.ingest import file_settings
 from stream.cli.commands.spaces import chosen_space
 from stream.cli.context import Context
-from stream.cli.options.bounds import MOST_ROWS
+from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.rendering.live import STYLES, reason
-from stream.cli.rendering.overview import status_there
+from stream.cli.rendering.overview import status_on_cluster
 from stream.cli.rendering.sanitize import shown
 from stream.cli.rendering.search_results import freshness_line
 from stream.clock import SystemClock
@@ -28,13 +28,13 @@ def status(
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Every asset: ready, partial, failed or still planned, and why. With --broker: of the last week; and stages."""
+    """List assets with their status and the reason. With --broker: assets of the last week, and the stages."""
     from sinks.query.catalogue import Catalogue
     from stream.search.freshness import freshness_now
 
     shared: Context = context.obj
     if cluster := Cluster.named(broker, client_properties, shared.deployment):
-        status_there(shared, cluster, tenant, json_output=json_output)
+        status_on_cluster(shared, cluster, tenant, json_output=json_output)
         return
     catalogue = Catalogue(file_settings(shared).index_dir)
     views = catalogue.assets(tenant)
@@ -80,10 +80,10 @@ def moments(
     context: typer.Context,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's footage.")] = None,
     space: Annotated[str | None, typer.Option(help="Another space than search uses.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="How many at most.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="How many at most.")] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Every visible moment, clip by clip, in the order of time."""
+    """List every visible moment, clip by clip, in time order."""
     from sinks.query.catalogue import Filters
     from sinks.query.moments import MomentIndex
 
@@ -97,7 +97,7 @@ def moments(
 
 
 def moments_table(found: list[Any]) -> Group:
-    """A table a clip, in the order given."""
+    """One table per clip, in the given order."""
     tables: list[Table] = []
     clip = None
     for hit in found:
@@ -126,7 +126,7 @@ def _clip_table(name: str) -> Table:
 
 
 def shot_mark(hit: Any) -> str:
-    """How the moment sits between cuts: `|` is a cut, `·` the edge of a cell or of the asset."""
+    """The edges of a moment: `|` is a cut, `·` is the edge of a cell or of the asset."""
     if hit.shot_method == "none":
         return "none"
     return f"{'|' if hit.starts_at_cut else '·'}─{'|' if hit.ends_at_cut else '·'}"

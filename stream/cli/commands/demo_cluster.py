@@ -1,4 +1,4 @@
-"""The processes of `rushes demo --kafka`: a local node and the stages as workers of their own, all gone at the end."""
+"""The processes of `rushes demo --kafka`: a local node and workers for the stages. All end with the demo."""
 
 import signal
 import subprocess
@@ -27,8 +27,8 @@ STOP_S = 30.0
 
 @contextmanager
 def demo_cluster(shared: Context, topology: Topology, roots: Sequence[Path], clock: Clock) -> Iterator[Cluster]:
-    """A node under the state directory and one process for each of `WORKERS`, ready to work. However the block ends,
-    SIGTERM included, nothing of it is left running.
+    """A node under the state directory and one process for each of `WORKERS`, ready to work. At the end of the block,
+    also by SIGTERM, all of them are stopped.
     """
     with ExitStack() as held:
         held.enter_context(_terminated())
@@ -52,7 +52,7 @@ def demo_cluster(shared: Context, topology: Topology, roots: Sequence[Path], clo
 def _worker(
     shared: Context, held: ExitStack, names: Sequence[str], cluster: Cluster, roots: Sequence[Path]
 ) -> subprocess.Popen[bytes]:
-    """In a session of its own: a Ctrl-C at the terminal is ours to pass on."""
+    """Starts a worker in its own session: this process handles Ctrl-C and stops the worker."""
     log_path = shared.state_dir / "logs" / f"{names[0]}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     command = [
@@ -92,7 +92,7 @@ def _await_workers(
 
 @contextmanager
 def _terminated() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C."""
+    """Makes SIGTERM unwind the stack like Ctrl-C."""
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

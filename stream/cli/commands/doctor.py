@@ -1,4 +1,4 @@
-"""`rushes doctor`: is everything here that a run needs?"""
+"""`rushes doctor`: checks whether this machine has everything that a run needs."""
 
 import os
 import shutil
@@ -42,8 +42,8 @@ def doctor(
     partitions: PartitionCounts = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Check Python, libraries, weights, disk, the state directory and what the sandbox of decode processes holds on
-    this machine; exit code 1 when something is missing that a run needs.
+    """Check Python, libraries, weights, disk, the state directory and the sandbox of decode processes on this machine.
+    The exit code is 1 if something is missing that a run needs.
     """
     shared: Context = context.obj
     checks = [*_machine(), *_libraries(), *_weights(shared), _disk(shared.state_dir), _writable(shared.state_dir)]
@@ -93,7 +93,7 @@ def _weights(shared: Context) -> Iterator[Check]:
 
 
 def _sandbox(shared: Context) -> Iterator[Check]:
-    """What a decode process that a hostile file took over is kept from: each was tried in one."""
+    """Checks what the sandbox refuses to a decode process. A real decode process tried each measure."""
     from decoders.sandbox.confinement import MEASURES
     from decoders.sandbox.pool import DecodePool
 

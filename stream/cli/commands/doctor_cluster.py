@@ -1,5 +1,5 @@
-"""What `rushes doctor --broker` looks at: whether the cluster answers, takes us, and has the topics as they should be.
-Nothing is made or altered.
+"""The checks of `rushes doctor --broker`: the cluster answers, accepts the login, and has the right topics. They create
+and change nothing.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ASK_TIMEOUT_S = 5.0
 
 
 def cluster_checks(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterator[Check]:
-    """Line by line; what depends on something that is not well is left out."""
+    """Yields the checks. A check that depends on a failed one is left out."""
     from stream.broker.kafka.client import client_versions
 
     yield Check("kafka client", True, client_versions())
@@ -37,12 +37,12 @@ def cluster_checks(cluster: Cluster, shared: Context, partitions: Partitions) ->
 
 
 def listening(settings: "KafkaSettings") -> Check:
-    """Whether something that speaks Kafka answers, and speaks as the client properties say."""
+    """Whether a Kafka listener answers with the protocol of the client properties."""
     from stream.broker.kafka.listener import ask, protocol_of
 
     answer = ask(settings.servers.split(","), ASK_TIMEOUT_S)
     if answer is None:
-        advice = "start it (`rushes kafka up` for one on this machine), or put the address right"
+        advice = "start it (`rushes kafka up` starts one on this machine), or correct the address"
         return Check("broker listens", False, f"nothing that speaks Kafka answers at {settings.servers}", advice)
     server, there = answer
     ours = protocol_of(settings.properties)
@@ -68,7 +68,7 @@ def _inside(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterat
 
 
 def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> Iterator[Check]:
-    """Of the topology; those of what is optional may be missing."""
+    """Checks the topology's topics. Topics of optional stages may be missing."""
     from stream.pipelines.reference import whole_topology
     from stream.pipelines.understanding import Understanding
 

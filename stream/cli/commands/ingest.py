@@ -1,4 +1,4 @@
-"""`rushes ingest`: publish asset events and run the topology until each asset is final."""
+"""`rushes ingest`: publishes asset events and runs the topology until each asset is final."""
 
 import signal
 import threading
@@ -70,7 +70,7 @@ def ingest(  # one option per thing a producer can say
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
-    """Make footage searchable. Run again to resume; what is done is not done again."""
+    """Make footage searchable. Run it again to resume; finished work is not repeated."""
     shared: Context = context.obj
     if broker is not None:
         refuse_what_workers_decide(context)
@@ -106,7 +106,7 @@ def ingest(  # one option per thing a producer can say
 
 
 def report_nothing(shared: Context, left_out: LeftOut, *, json_output: bool) -> NoReturn:
-    """There is nothing to publish: say why, and end with 1."""
+    """Reports why there is nothing to publish, and ends with exit code 1."""
     if json_output:
         shared.print_json({"finished": True, "decoded_s": 0.0, "assets": [], **left_out.as_json()})
     else:
@@ -115,12 +115,12 @@ def report_nothing(shared: Context, left_out: LeftOut, *, json_output: bool) -> 
 
 
 def refuse_what_workers_decide(context: typer.Context) -> None:
-    """Options that would say nothing to workers elsewhere."""
+    """Raises `UsageProblem` for options that do not reach workers on a cluster."""
     sources = {name: context.get_parameter_source(name) for name in option_names()}
     given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
     if given:
         options = ", ".join(map(option, given))
-        raise UsageProblem(f"{options}: with --broker this is decided where the workers run (`rushes run`)")
+        raise UsageProblem(f"{options}: with --broker, give this to the workers (`rushes run`) instead")
 
 
 def published(
@@ -133,7 +133,7 @@ def published(
     labels: dict[str, str],
     lane: Lane = "interactive",
 ) -> Event:
-    """The event a producer would send for this file. Raises `UsageProblem` where no event may say what was typed."""
+    """The event that a producer would send for this file. Raises `UsageProblem` for values that no event may have."""
     if not is_tenant(tenant):
         raise UsageProblem(f"--tenant {tenant!r} is not a name of 1 to 200 bytes (percent-encoded)")
     if not project or not is_name(project, 200):
@@ -148,7 +148,7 @@ def published(
 
 
 class IngestRun:
-    """A session ready to take events; `progress` is what became of them."""
+    """A session that takes events. `progress` is the state of their assets."""
 
     def __init__(self, session: Session, live: LiveProgress) -> None:
         self.session = session
@@ -159,7 +159,7 @@ class IngestRun:
         return self.session.progress
 
     def freshness(self) -> list[str]:
-        """How long it took from publication to searchable, where a broker's clock tells."""
+        """One line per asset: seconds from publication to searchable, where a broker's clock measured it."""
         return [
             f"{shown(clip_name(asset_id))}: searchable {seconds:.1f} s after its publication"
             for (_, asset_id), seconds in self.session.searchable_s.items()
@@ -170,7 +170,9 @@ class IngestRun:
         return self._live
 
     def __call__(self, events: Sequence[Event] = (), more: Callable[[], bool] = lambda: False) -> bool:
-        """Publish, work to the end with live progress; False when interrupted. A second interrupt exits now."""
+        """Publishes and works to the end with live progress; False when interrupted. A second
+        interrupt exits at once.
+        """
         stop = threading.Event()
         self.session.publish(events)
         with stop_on_signals(stop), self._live as live:
@@ -189,7 +191,7 @@ def ingesting(
     cluster: Cluster | None = None,
     waits: Callable[[], Mapping[str, str]] = dict,
 ) -> Iterator[IngestRun]:
-    """A session for the block: the stages of this process over the state directory, or those of a cluster."""
+    """A session for the block: with the stages of this process and the state directory, or with those of a cluster."""
     from stream.pipelines.understanding import reference_topology
 
     live = LiveProgress(
@@ -205,7 +207,7 @@ def ingesting(
 
 @contextmanager
 def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """First SIGINT or SIGTERM: drain and stop. Second: exit now."""
+    """The first SIGINT or SIGTERM drains and stops. The second exits at once."""
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
@@ -223,8 +225,8 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
 def report(
     shared: Context, run: IngestRun, *, finished: bool, json_output: bool, left_out: LeftOut | None = None
 ) -> None:
-    """The closing table (or JSON), and the exit code: 1 unless every asset is ready and all that was named could be
-    read, 130 when interrupted.
+    """Prints the closing table (or JSON) and sets the exit code: 130 when interrupted; 1 if an asset is not ready or a
+    named file could not be read.
     """
     left_out = left_out or LeftOut()
     changes = list(run.progress.changes())
@@ -240,7 +242,7 @@ def report(
         for line in run.freshness():
             shared.console.print(line, style="dim")
         if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
-            shared.console.print("Nothing was decoded: all of this content is in the index already.")
+            shared.console.print("Nothing was decoded: the index already holds all of this content.")
         left_out.print(shared.errors)
     if not finished:
         shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
@@ -297,7 +299,7 @@ def parse_lane(name: str) -> Lane:
 
 
 def file_settings(shared: Context) -> Settings:
-    """Settings of commands that take no options of the run."""
+    """The settings for commands without run options."""
     return Settings(
         state_dir=shared.state_dir,
         cache_dir=shared.cache_dir,

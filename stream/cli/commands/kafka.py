@@ -1,4 +1,4 @@
-"""`rushes kafka`: a single-node Kafka on this machine, for trying things and for tests."""
+"""`rushes kafka`: a single-node Kafka on this machine, for trials and tests."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream.cli.commands.ingest import file_settings
-from stream.cli.context import Context, OfDeployment
+from stream.cli.context import Context, DeploymentCommand
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import ClientProperties, Cluster
 
@@ -32,9 +32,11 @@ def fetch(context: typer.Context) -> None:
 def up(
     context: typer.Context,
     directory: Directory = None,
-    port: Annotated[int, typer.Option(min=1024, max=65535, help="Where it listens when it is new.")] = 9092,
-    tls: Annotated[bool, typer.Option("--tls", help="A new one takes clients over TLS only.")] = False,
-    sasl: Annotated[bool, typer.Option("--sasl", help="Over TLS, and as a user with a password (SCRAM).")] = False,
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of a new node.")] = 9092,
+    tls: Annotated[bool, typer.Option("--tls", help="A new node accepts clients only over TLS.")] = False,
+    sasl: Annotated[
+        bool, typer.Option("--sasl", help="TLS, and clients log in with user and password (SCRAM).")
+    ] = False,
 ) -> None:
     """Start a Kafka node on this machine. The first time Maven fetches its jars (44 MB). Needs Java 17 or newer.
 
@@ -48,13 +50,13 @@ def up(
     node = LocalNode(_directory(shared, directory), SystemClock(), port=port, security=security)
     status = node.up(fetch_jars(shared.cache_dir))
     shared.console.print(f"Kafka answers at kafka://{status.servers} (process {status.pid}, {status.directory}).")
-    _tell_properties(shared, status)
-    shared.console.print("`rushes kafka down` stops it; what it stored stays.", style="dim")
+    _print_properties(shared, status)
+    shared.console.print("`rushes kafka down` stops it; its data stays.", style="dim")
 
 
 @app.command()
 def down(context: typer.Context, directory: Directory = None) -> None:
-    """Stop the Kafka node of this machine and wait until it has ended. What it stored stays."""
+    """Stop the Kafka node of this machine and wait until it has ended. Its data stays."""
     from stream.broker.node.local import LocalNode
     from stream.clock import SystemClock
 
@@ -65,7 +67,7 @@ def down(context: typer.Context, directory: Directory = None) -> None:
     shared.console.print("Kafka is stopped." if ran else f"No Kafka of {node.directory} was running.")
 
 
-@app.command(cls=OfDeployment)
+@app.command(cls=DeploymentCommand)
 def topics(
     context: typer.Context,
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
@@ -83,7 +85,7 @@ def topics(
     topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
     with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
         prepare(cluster, topology, Deployment(0, counts.default, topic_partitions=counts.topics))
-    shared.console.print(f"{len(topology.topics)} topics are as they should be.")
+    shared.console.print(f"{len(topology.topics)} topics are correct.")
 
 
 @app.command()
@@ -92,7 +94,7 @@ def status(
     directory: Directory = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Whether the Kafka node of this machine runs; exit code 1 if not."""
+    """Show whether the Kafka node of this machine runs. The exit code is 1 if not."""
     from stream.broker.node.local import LocalNode
     from stream.clock import SystemClock
 
@@ -105,7 +107,7 @@ def status(
         shared.console.print(f"No Kafka of {found.directory} is running; `rushes kafka up` starts it.")
     else:
         shared.console.print(f"Kafka answers at kafka://{found.servers} (process {found.pid}).")
-        _tell_properties(shared, found)
+        _print_properties(shared, found)
     if found.pid is None:
         raise typer.Exit(1)
 
@@ -114,6 +116,6 @@ def _directory(shared: Context, directory: Path | None) -> Path:
     return (directory or shared.state_dir / "kafka").absolute()
 
 
-def _tell_properties(shared: Context, status: "NodeStatus") -> None:
+def _print_properties(shared: Context, status: "NodeStatus") -> None:
     if status.client_properties is not None:
         shared.console.print(f"Clients need --client-properties {status.client_properties}", soft_wrap=True)

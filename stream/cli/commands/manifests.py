@@ -1,4 +1,4 @@
-"""`rushes manifests`: what a cluster needs to run the topology, generated into a directory."""
+"""`rushes manifests`: writes what a cluster needs to run the topology into a directory."""
 
 import json
 from dataclasses import replace
@@ -121,7 +121,7 @@ def manifests(  # one option per thing a deployment decides
 
 
 def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
-    """Raises `UsageProblem` for one without the other, `Fatal` for what is no URL to post to."""
+    """The webhook, or None. Raises `UsageProblem` for a URL without a secret or the reverse, `Fatal` for a bad URL."""
     from stream.deployment.kubernetes import Webhook
     from stream.operators.webhook import port_of
 
@@ -136,7 +136,7 @@ def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
 
 
 def _require_prefixes(options: WorkerOptions) -> None:
-    """Raises `UsageProblem` for a folder: pods see the one that is mounted. And for a store without a bucket."""
+    """Raises `UsageProblem` for a folder, because pods see only the mounted one, and for a store without a bucket."""
     from stream.deployment.kubernetes import MEDIA
 
     if options.roots.folders:
@@ -145,7 +145,7 @@ def _require_prefixes(options: WorkerOptions) -> None:
 
 
 def _require_visible(option: str, model: str, deployment: str) -> None:
-    """Raises `UsageProblem` for a checkpoint that is not on the volume of weights, the one that pods read them from."""
+    """Raises `UsageProblem` for a checkpoint outside the volume of weights, because pods read weights only there."""
     from stream.deployment.kubernetes import CACHE
 
     kind, _, directory = model.partition(":")
@@ -176,6 +176,6 @@ def _make(directory: Path) -> None:
 def _write(path: Path, *documents: Any) -> None:
     import yaml
 
-    # Through JSON, so that equal parts are written out and not as references.
+    # YAML would write equal parts as references; a copy through JSON has no shared parts.
     plain = json.loads(json.dumps(documents))
     write_file(path, yaml.safe_dump_all(plain, sort_keys=False, allow_unicode=True), "directory")

@@ -1,4 +1,4 @@
-"""`rushes run`: some stages of the topology as one process on a shared broker."""
+"""`rushes run`: runs stages of the topology as one process on a shared broker."""
 
 import threading
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.bounds import LAST_TIME_MS, MOST_ROWS, YEAR_S
+from stream.cli.options.bounds import LAST_TIME_MS, MAX_ROWS, YEAR_S
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import ClientProperties, Cluster
@@ -70,16 +70,16 @@ def run(  # one option per thing a deployment decides
         int | None,
         typer.Option(
             min=1,
-            max=MOST_ROWS,
+            max=MAX_ROWS,
             help=f"Assets one tenant may have at work. [default: {PARTITION_ASSETS} for each partition]",
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Run stages on Kafka until SIGTERM, then finish what is in flight. Start as many processes as you like, anywhere.
+    """Run stages on Kafka until SIGTERM, then finish the work in flight. Start any number of processes, anywhere.
 
-    What decides results (models, span, schemes) is given to every process of a roll-out alike, sinks too.
+    Give options that decide results (models, span, schemes) to every process of a roll-out, including sinks.
     """
     from stream.pipelines.understanding import needing
     from stream.sessions.stage_process import Deployment, run_deployed
@@ -108,7 +108,7 @@ def run(  # one option per thing a deployment decides
 
 
 def _missing_options(stages: Sequence[str], settings: Settings) -> str:
-    """Which options would give the topology the stages that were asked for."""
+    """A hint: the options that add the requested stages to the topology."""
     optional = (
         (CAPTION, settings.models.captioned, "--captioner hf:DIR"),
         (NOTIFICATIONS.name, bool(settings.bucket_rules), "--bucket RULE"),

@@ -1,4 +1,4 @@
-"""`rushes search`: time-coded moments by words or by an image."""
+"""`rushes search`: finds time-coded moments by words or by an image."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,7 +75,7 @@ def search(  # one option per filter
 
 
 def show(shared: Context, answer: SearchAnswer, asked: str) -> None:
-    """For a person: the hits, how fresh they are, and what could not be found."""
+    """Prints the hits, their freshness, and what the answer could not find."""
     shared.console.print(result_table(answer, asked))
     shared.console.print(freshness_line(answer.freshness), style="dim")
     if lacking := lacking_line(answer):
@@ -83,7 +83,7 @@ def show(shared: Context, answer: SearchAnswer, asked: str) -> None:
 
 
 def _query(words: str | None, image: Path | None) -> "Query":
-    """Raises `UsageProblem` for a file that cannot be read."""
+    """The query. Raises `UsageProblem` for a file that cannot be read."""
     from models.pictures.files import MAX_FILE_BYTES
     from stream.search.request import PictureFile, Words
 

@@ -23,7 +23,7 @@ app = typer.Typer(help="Embedding spaces: list them, choose the one that search 
 def list_(
     context: typer.Context, json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False
 ) -> None:
-    """Registered models by family, and the spaces that the index holds."""
+    """List the registered models by family, and the spaces of the index."""
     from models import REGISTRY
 
     shared: Context = context.obj
@@ -59,7 +59,7 @@ def _space_table(found: list[Space], used: str | None, held: "Mapping[str, Holdi
 
 @app.command()
 def use(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
-    """Let search use this space."""
+    """Make search use this space."""
     shared: Context = context.obj
     with as_usage(shared):
         wanted = spaces_of(shared).use(space)
@@ -68,7 +68,7 @@ def use(context: typer.Context, space: Annotated[str, typer.Argument(help="Key o
 
 @app.command()
 def drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Key or beginning of it.")]) -> None:
-    """Remove a space and its rows from both stores; the footage and other spaces stay."""
+    """Remove a space and its rows from both stores. Footage and other spaces stay."""
     from stream.search.spaces import matching
     from stream.sessions.maintenance import drop_space
 
@@ -86,7 +86,7 @@ def spaces_of(shared: Context) -> "Spaces":
 
 
 def chosen_space(shared: Context, wanted: str | None = None) -> Space:
-    """`Spaces.chosen`; that the choice which was kept cannot be read is said. Raises `UsageProblem`."""
+    """Like `Spaces.chosen`; warns if the saved choice cannot be read. Raises `UsageProblem`."""
     with as_usage(shared):
         chosen = spaces_of(shared).chosen(wanted)
     if chosen.choice_unreadable:
@@ -104,7 +104,7 @@ def say_unreadable_choice(shared: Context) -> None:
 
 @contextmanager
 def as_usage(shared: Context) -> Iterator[None]:
-    """What search refuses, as a `UsageProblem`."""
+    """Turns a `BadRequest` into a `UsageProblem`."""
     from stream.errors import BadRequest
     from stream.search.spaces import EMPTY_INDEX
 

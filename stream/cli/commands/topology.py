@@ -1,4 +1,4 @@
-"""`rushes topology`: the stages and topics, as text, as a diagram, or as an AsyncAPI document."""
+"""`rushes topology`: prints stages and topics as text, as a diagram, or as an AsyncAPI document."""
 
 import json
 from importlib.metadata import version
@@ -9,7 +9,7 @@ import typer
 
 from stream.broker.names import Names
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.bounds import MOST_PARTITIONS
+from stream.cli.options.bounds import MAX_PARTITIONS
 from stream.cli.rendering.output import write_file
 from stream.pipelines.reference import whole_topology
 from stream.topology.topology import Topology
@@ -20,11 +20,11 @@ def topology(
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart instead of the table.")] = False,
     asyncapi: Annotated[bool, typer.Option("--asyncapi", help="An AsyncAPI 3.0 document (JSON).")] = False,
     partitions: Annotated[
-        int, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of the topics, for --asyncapi.")
+        int, typer.Option(min=1, max=MAX_PARTITIONS, help="Partitions of the topics, for --asyncapi.")
     ] = 8,
     output: Annotated[Path | None, typer.Option(help="Write to a file.")] = None,
 ) -> None:
-    """What runs: stages, what they read and write, and how many of each may run."""
+    """Show the stages, the topics that they read and write, and how many of each may run."""
     shared: Context = context.obj
     if mermaid and asyncapi:
         raise UsageProblem("--mermaid and --asyncapi: choose one")

@@ -1,4 +1,4 @@
-"""`rushes verify`: do the index and the Delta table hold the same?"""
+"""`rushes verify`: checks that the index and the Delta table hold the same rows."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ def verify(
     repair: Annotated[str | None, typer.Option(help="Rebuild this store (lance or delta) from the other.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Compare both stores row by row; exit code 1 when they differ."""
+    """Compare both stores row by row. The exit code is 1 if they differ."""
     from sinks.maintenance.verify import verify as compare
 
     shared: Context = context.obj

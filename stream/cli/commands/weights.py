@@ -1,4 +1,4 @@
-"""`rushes weights` and `rushes samples`: what is pinned, what is here, and fetching the rest."""
+"""`rushes weights` and `rushes samples`: list pinned files and fetch missing ones."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 
 @weights_app.command("list")
 def list_weights(context: typer.Context, json_output: Json = False) -> None:
-    """Every model's weights, with their licence and whether they are here."""
+    """List the weights of every model, with their licence and whether they are present."""
     show(context.obj, "weights", json_output=json_output)
 
 
@@ -27,7 +27,7 @@ def fetch_weights(context: typer.Context) -> None:
 
 @samples_app.command("list")
 def list_samples(context: typer.Context, json_output: Json = False) -> None:
-    """Every sample clip, and where it is."""
+    """List every sample clip and its path."""
     show(context.obj, "samples", json_output=json_output)
 
 
@@ -70,7 +70,7 @@ def show(shared: Context, kind: str, *, json_output: bool) -> None:
 
 
 def fetch(shared: Context, kind: str) -> None:
-    """With a line a pin: downloads are few and pip shows none of its own."""
+    """Fetches with one line per pin: there are few downloads, and pip shows no progress here."""
     from models.weights.fetch import WeightsCache, pins
 
     cache = WeightsCache(shared.cache_dir)

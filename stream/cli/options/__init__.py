@@ -1,1 +1,1 @@
-"""Options that several commands share, and what a person typed as values that the engine takes."""
+"""Options that several commands share. They convert what a person typed into values for the engine."""

@@ -1,12 +1,12 @@
-"""How large a number may be that a person types. Every numeric option has two bounds: stores, clocks and brokers have.
+"""Limits for numbers that a person types. Every numeric option has two: stores, clocks and brokers have limits too.
 
-(A float option with both refuses what is no number, too.)
+(A float option with both limits also refuses "nan".)
 """
 
 DAY_S = 86_400.0
 YEAR_S = 365 * DAY_S
 LAST_TIME_MS = 253_402_300_799_999
 """The end of the year 9999."""
-MOST_PARTITIONS = 100_000
-MOST_REPLICAS = 100_000
-MOST_ROWS = 1_000_000
+MAX_PARTITIONS = 100_000
+MAX_REPLICAS = 100_000
+MAX_ROWS = 1_000_000

@@ -1,4 +1,4 @@
-"""Which models the last ingest used, kept beside what they made: a replay must use the same."""
+"""Remembers the models of the last ingest beside the stores: a replay must use the same models."""
 
 import json
 from dataclasses import asdict, fields
@@ -12,7 +12,7 @@ CHOICE_FILE = "models.json"
 
 
 def remember_models(state_dir: Path, models: ModelChoice) -> None:
-    """Keep the choice. The state lock must be held. Raises `Fatal` (`state_unwritable`)."""
+    """Saves the choice. The caller must hold the state lock. Raises `Fatal` (`state_unwritable`)."""
     try:
         replace_file(state_dir / CHOICE_FILE, json.dumps(asdict(models), indent=2) + "\n")
     except OSError as error:
@@ -20,7 +20,7 @@ def remember_models(state_dir: Path, models: ModelChoice) -> None:
 
 
 def remembered_models(state_dir: Path) -> ModelChoice:
-    """The choice of the last ingest, or the default; what a newer or older release wrote counts where it is known."""
+    """The choice of the last ingest, or the default. Unknown fields of newer or older releases are ignored."""
     try:
         kept = json.loads(read_small(state_dir / CHOICE_FILE))
     except (OSError, ValueError, RecursionError):

@@ -1,8 +1,7 @@
-"""A folder as footage and as what is left out of it: every file is decided by its first bytes, none is passed over in
-silence.
+"""Walks a folder for footage. The first bytes decide about each file, and every file that is left out is reported.
 
-A linked file is followed, wherever its link leads. A linked folder is not walked: it may lead anywhere, up to the whole
-machine; it is named, and a person who wants it names it outright.
+Links to files are followed, wherever they lead. Links to folders are not, because they may lead to the whole machine.
+They are reported, and a person who wants such a folder names it directly (ADR 0032).
 """
 
 import errno
@@ -20,14 +19,14 @@ _FILM = re.compile(
     r"\.(264|265|360|3g2|3gp|asf|avc|avi|divx|dvr-ms|evo|f4v|flv|gxf|h264|h265|hevc|insv|ismv|ivf|lrv|m1v|m2p|m2t|m2ts"
     r"|m2v|m4v|mj2|mjpeg|mjpg|mkv|mov|mp4|mpe|mpeg|mpg|mxf|nut|obu|ogm|ogv|rm|rmvb|trp|vob|vro|webm|wmv|y4m)"
 )
-"""A file of this name is footage, or somebody must be told that it is not."""
+"""A file with such a name counts as footage: if it is not, its event must report that."""
 _SHARED = re.compile(r"\.(dif|dv|mod|mts|qt|tod|ts)")
-"""Of footage and of other files: programs, music, settings. What is known to be no footage is not taken."""
+"""Endings of footage and also of other files (programs, music, settings). Files known as no footage are left out."""
 _SOUND = re.compile(r"\.(aac|ac3|aiff?|flac|m4[ab]|mka|mp[23]|oga|opus|wav|weba|wma)")
 _PHOTO = re.compile(r"\.(insp|jfif|jpe?g?|mpo|thm)")
 _UNFINISHED = re.compile(r"\.(aria2|crdownload|download|filepart|part|partial|temp|tmp)")
 _COPYING = re.compile(r"\..+\.[A-Za-z0-9]{6}")
-"""What rsync calls a file while it writes it."""
+"""The name that rsync gives to a file while it writes it."""
 
 _SYSTEM_FILE = re.compile(r"\.ds_store|\.localized|desktop\.ini|ehthumbs\.db|icon\r|thumbs\.db")
 _SYSTEM_FOLDER = re.compile(
@@ -39,8 +38,8 @@ _APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 @dataclass(slots=True)
 class FolderWalk:
-    """One folder. Iterate it for the paths of footage in ascending order; `left_out` and `followed`, the linked files
-    among them, are filled meanwhile.
+    """One folder. Iterating yields the paths of footage in ascending order, and fills `left_out` and `followed` (the
+    links to files among the paths).
     """
 
     folder: str
@@ -78,14 +77,14 @@ class FolderWalk:
         return False
 
     def _follow(self, links: list[str], found: list[str]) -> None:
-        """Those that lead to footage which is not there without them."""
+        """Follows the links that lead to footage which the walk has not found otherwise."""
         top = Path(os.path.realpath(self.folder))
         seen = set(map(os.path.realpath, found)) if links else set()
         for link in links:
             try:
                 real = Path(link).resolve(strict=True)
                 is_folder = real.is_dir()
-            except (OSError, RuntimeError) as error:  # RuntimeError: a loop
+            except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
                 loop = OSError(errno.ELOOP, "") if isinstance(error, RuntimeError) else error
                 self.left_out.unreadable(link, loop, "the link leads nowhere")
                 continue
@@ -103,7 +102,7 @@ class FolderWalk:
             why = _by_name(name, suffix) or _by_content(path, name, suffix)
         except OSError as error:
             if _FILM.fullmatch(suffix):
-                return True  # its event tells why, and a worker elsewhere may be allowed to read it
+                return True  # its event reports the reason, and a worker elsewhere may be allowed to read it
             self.left_out.unreadable(path, error, "the file cannot be read")
             return False
         if why:
@@ -123,7 +122,7 @@ def _by_content(path: str, name: str, suffix: str) -> str:
 
 
 def left_out_as(name: str, suffix: str, head: bytes) -> str:
-    """Why a file is left out, empty for footage and for what may be it."""
+    """The kind under which a file is left out; empty for footage and possible footage."""
     if name.startswith("._") and head.startswith(_APPLE_DOUBLE):
         return "system files"
     guess = sniff(head)
@@ -137,18 +136,18 @@ def left_out_as(name: str, suffix: str, head: bytes) -> str:
 
 
 def _moves(guess: Guess, head: bytes) -> bool:
-    """A container that is called sound: only Matroska tells at its beginning whether there are pictures, too."""
+    """Whether a file with the name of a sound file has video. Only Ogg and Matroska show that in the first bytes."""
     return guess.name == "Ogg" or b"\x86\x8fV_MPEG4" in head
 
 
 def _subtitles(suffix: str) -> str:
-    """A DVD's subtitles lie in a program stream."""
+    """The kind of a subtitle file: a DVD's subtitles are a program stream, so the content alone looks like footage."""
     return Sort.SUBTITLES if suffix in (".sub", ".mks") else ""
 
 
 def first_bytes(path: str, *, far: bool) -> bytes | None:
-    """Up to `SNIFF_BYTES`, and more where only farther bytes tell; None for what is no regular file. Nothing that is
-    opened can block. Raises `OSError`.
+    """Up to `SNIFF_BYTES`, and `FAR_BYTES` more where they decide; None for a file that is not regular. Opening never
+    blocks. Raises `OSError`.
     """
     if not stat.S_ISREG(Path(path).stat().st_mode):
         return None

@@ -1,4 +1,4 @@
-"""What a command did not take of what it was given, in words: by kind, and by name where it could not be read."""
+"""Reports the files that a command did not take: counted by kind, and by name where they could not be read."""
 
 import errno
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Unreadable:
 
 @dataclass(slots=True)
 class LeftOut:
-    """`kinds` holds how many of each, and the first few."""
+    """`counts` has the number of each kind, `examples` the first few, `failures` the unreadable files."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class LeftOut:
         self.failures.append(Unreadable(without_secrets(path), reason))
 
     def lines(self) -> list[str]:
-        """For a terminal, without markup of strangers: what is missing first."""
+        """Lines for a terminal, without markup from file names. Unreadable files come first."""
         missing = [f"Not read: {shown(each.path)}: {each.reason}" for each in self.failures]
         loud = [self._line(kind) for kind in self.counts if kind not in _QUIET]
         return missing + loud + [self._line(kind) for kind in self.counts if kind in _QUIET]

@@ -1,4 +1,4 @@
-"""The option `--partitions`: how many partitions topics get when they are created."""
+"""The option `--partitions`: the number of partitions for topics that are created."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stream.cli.context import UsageProblem
-from stream.cli.options.bounds import MOST_PARTITIONS as MAX
+from stream.cli.options.bounds import MAX_PARTITIONS as MAX
 from stream.topology.topics import TOPICS
 
 DEFAULT = 8
@@ -21,14 +21,14 @@ PartitionCounts = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """`default` is that of topics which are not among `topics`."""
+    """`default` applies to topics that are not in `topics`."""
 
     default: int = DEFAULT
     topics: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, words: Sequence[str] | None) -> "Partitions":
-        """The last word for a topic counts. Raises `UsageProblem` for what is neither N nor TOPIC=N."""
+        """The parsed options; the last value for a topic counts. Raises `UsageProblem` unless N or TOPIC=N."""
         default, topics = DEFAULT, {}
         for word in words or ():
             topic, equals, count = word.rpartition("=")
@@ -48,6 +48,6 @@ class Partitions:
         return self.topics.get(topic, self.default)
 
     def words(self) -> list[str]:
-        """As they are typed for another process."""
+        """The same as options for another process."""
         declared = [str(self.default), *(f"{topic}={count}" for topic, count in self.topics.items())]
         return [word for each in declared for word in ("--partitions", each)]

@@ -1,5 +1,5 @@
-"""What an operator allows to be read: folders and files, and prefixes of object stores. Typed, or kept from what was
-typed at an ingest: no event, letter or row ever adds to it.
+"""What an operator allows to be read: folders and files, and prefixes of object stores. They come from the command
+line, now or at an earlier ingest. No event, dead letter or row ever adds to them (ADR 0036).
 """
 
 import json
@@ -23,7 +23,9 @@ _PATHS = ("file", LOCAL)
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """Real paths, and prefixes as `decoders.sources.object_names` takes them. `schemes` are those of their names."""
+    """Real paths, and prefixes in the form of `decoders.sources.object_names`. `schemes` are
+    those of the named roots.
+    """
 
     folders: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
@@ -31,7 +33,9 @@ class Roots:
 
     @classmethod
     def named(cls, words: Iterable[str]) -> Self:
-        """What `--root` says: folders, which are resolved now, and `scheme://bucket/prefix`. Raises `UsageProblem`."""
+        """The roots of `--root`: folders, which are resolved now, and `scheme://bucket/prefix`.
+        Raises `UsageProblem`.
+        """
         folders, prefixes, schemes = [], [], []
         for word in words:
             scheme, mark, _ = word.lower().partition("://")
@@ -44,8 +48,8 @@ class Roots:
 
     @classmethod
     def typed(cls, places: Iterable[Path], uris: Iterable[str]) -> Self:
-        """What typed footage allows (see `uris.Targets`): real places of this machine, and objects. Their schemes are
-        not allowed by that.
+        """The roots that typed footage allows (see `uris.Targets`): real paths of this machine, and objects. Typed
+        footage does not allow further schemes.
         """
         elsewhere = [uri for uri in uris if "://" in uri]
         local = [_path(uri) for uri in elsewhere if uri.lower().startswith(f"{LOCAL}://")]
@@ -57,7 +61,7 @@ class Roots:
         return Roots(*(tuple(dict.fromkeys((*mine, *others))) for mine, others in pairs))
 
     def least(self) -> "Roots":
-        """The same without what lies under another one."""
+        """The same roots without those that lie under another root."""
         folders, prefixes = set(self.folders), set(self.prefixes)
         return Roots(
             tuple(it for it in self.folders if not any(str(above) in folders for above in Path(it).parents)),
@@ -67,37 +71,37 @@ class Roots:
 
 
 def checked_schemes(schemes: Sequence[str]) -> tuple[str, ...]:
-    """Those of stores with buckets. Raises `UsageProblem` for another one."""
+    """The schemes, if all name stores with buckets. Raises `UsageProblem` for another scheme."""
     for scheme in schemes:
         if scheme not in (*DEFAULT_SCHEMES, LOCAL) and not is_store(scheme):
             raise UsageProblem(
-                f"--scheme {scheme!r} is no store of buckets: name one such as s3 or gs, and its buckets with"
+                f"--scheme {scheme!r} is not a store with buckets: name one such as s3 or gs, and its buckets with"
                 " --root s3://BUCKET/PREFIX"
             )
     return tuple(schemes)
 
 
 def require_buckets(schemes: Iterable[str], prefixes: Iterable[str]) -> None:
-    """Raises `UsageProblem` for a store of which no bucket may be read: a scheme alone allows none."""
+    """Raises `UsageProblem` for a scheme without a root: a scheme alone allows no bucket."""
     named = {prefix.partition("://")[0] for prefix in prefixes}
     for scheme in schemes:
         if scheme not in (*DEFAULT_SCHEMES, LOCAL) and scheme not in named:
             raise UsageProblem(
-                f"--scheme {scheme} allows no bucket: say which may be read, with --root {scheme}://BUCKET or"
-                f" --root {scheme}://BUCKET/PREFIX, once for each"
+                f"--scheme {scheme} allows no bucket: name each bucket with --root {scheme}://BUCKET or"
+                f" --root {scheme}://BUCKET/PREFIX"
             )
 
 
 def roots_of_buckets(patterns: Iterable[str]) -> tuple[str, ...]:
-    """As words of `--root`: where the objects lie that bucket rules publish, down to the last whole folder that they
-    name. A rule that names no whole bucket allows nothing.
+    """Values of `--root` for the objects that bucket rules publish: each up to the last complete folder of the rule. A
+    rule without a complete bucket name allows nothing.
     """
     names = (pattern.partition("=")[0].partition("{")[0].rpartition("/")[0] for pattern in patterns)
     return tuple(dict.fromkeys(f"{OBJECT_SCHEME}://{name}" for name in names if name))
 
 
 def remember_roots(state_dir: Path, roots: Roots) -> None:
-    """Keep what an ingest was told, beside what it was told before. The state lock must be held. Raises `Fatal`
+    """Adds the roots of an ingest to the saved ones. The caller must hold the state lock. Raises `Fatal`
     (`state_unwritable`).
     """
     kept = remembered_roots(state_dir)
@@ -107,8 +111,8 @@ def remember_roots(state_dir: Path, roots: Roots) -> None:
 
 
 def forget_roots(state_dir: Path, asset_ids: Iterable[str]) -> None:
-    """Files and objects that were typed themselves and are deleted: no name of theirs stays. A folder or prefix that
-    they lie in does. The state lock must be held. Raises `Fatal` (`state_unwritable`).
+    """Removes deleted files and objects from the saved roots, so that their names do not stay. Their folders and
+    prefixes stay. The caller must hold the state lock. Raises `Fatal` (`state_unwritable`).
     """
     ids = list(asset_ids)
     gone = {*ids, *(os.path.realpath(each) for each in ids if "://" not in each), *_object_prefixes(ids)}
@@ -128,8 +132,8 @@ def _keep(state_dir: Path, whole: Roots) -> None:
 
 
 def remembered_roots(state_dir: Path) -> Roots:
-    """What ingests over this state were told; nothing where that is not known. Links are not followed again: one that
-    has taken a place since leads nowhere.
+    """The saved roots of ingests with this state directory; none where the file is missing or unreadable. Paths are not
+    resolved again, so a link that replaced a folder later gives no access.
     """
     try:
         kept = json.loads(read_small(state_dir / ROOTS_FILE))
@@ -143,7 +147,7 @@ def remembered_roots(state_dir: Path) -> Roots:
 
 
 def _object_prefixes(uris: Iterable[str]) -> Iterable[str]:
-    """Uris of objects as prefixes; others name none, and opening them says why."""
+    """Yields the URIs of objects as prefixes. Invalid ones are left out; opening them reports the reason."""
     for uri in uris:
         if "://" in uri and uri.partition("://")[0].lower() not in DEFAULT_SCHEMES:
             try:

@@ -1,4 +1,4 @@
-"""Which session a command works through: the stages of this process, or workers on a Kafka cluster."""
+"""The session of a command: the stages of this process, or workers on a Kafka cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ ClientProperties = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A deployment's part of a Kafka cluster, as it was named at the command line."""
+    """A deployment's part of a Kafka cluster, as named on the command line."""
 
     uri: str
     properties: Path | None = None
@@ -40,14 +40,14 @@ class Cluster:
         return None if uri is None else cls(uri, properties, deployment)
 
     def settings(self) -> "KafkaSettings":
-        """Raises `Fatal` for what cannot be an address or a properties file."""
+        """The Kafka settings. Raises `Fatal` for an invalid address or properties file."""
         from stream.broker.kafka.client import KafkaSettings
 
         return KafkaSettings.from_uri(self.uri, self.properties, Names(self.deployment))
 
     @contextmanager
     def connected(self, clock: Clock) -> Iterator["KafkaBroker"]:
-        """As `settings`."""
+        """A connected broker for the block. Raises what `settings` raises."""
         from stream.broker.kafka.broker import KafkaBroker
 
         broker = KafkaBroker(self.settings(), clock)
@@ -59,7 +59,7 @@ class Cluster:
 
 @contextmanager
 def opened(settings: Settings, clock: Clock, cluster: Cluster | None) -> Iterator[Session]:
-    """The session of a command, for the block."""
+    """The session of a command for the block."""
     if cluster is None:
         from stream.sessions.embedded import Embedded
 

@@ -1,4 +1,4 @@
-"""Points in time as a person types them."""
+"""Parses points in time that a person types."""
 
 import re
 from datetime import UTC, datetime

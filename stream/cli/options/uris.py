@@ -1,4 +1,4 @@
-"""What a person typed after `ingest`, as the uris of events and as what may be read: files, folders and uris."""
+"""Converts the arguments of `ingest` (files, folders, URIs) into URIs of events and into roots that may be read."""
 
 import os
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ from stream.events.ids import default_asset_id, is_default_asset_id, is_name
 from stream.events.spelling import canonical
 
 MAX_URI_BYTES = 4000
-"""What an event may hold."""
+"""The longest URI that an event may hold."""
 
 
 @dataclass(slots=True)
 class Targets:
-    """`uris` in the order typed, each asset once. `roots` are the real places that they allow to be read: a typed file,
-    a typed folder, and what links in it lead to.
+    """`uris` in the typed order, each asset once. `roots` are the real paths that they allow to be read: typed files,
+    typed folders, and the targets of links in them.
     """
 
     uris: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Targets:
     _assets: set[str] = field(default_factory=set)
 
     def take(self, uri: str) -> None:
-        """Once, however it is spelled; what no event may hold is named as left out."""
+        """Adds a URI once, in any spelling. A URI that no event may hold is reported as left out."""
         if not is_name(uri, MAX_URI_BYTES):
             reason = f"longer than an event may hold ({MAX_URI_BYTES} bytes), or with characters that no uri has"
             self.left_out.refused(uri, reason)
@@ -38,7 +38,7 @@ class Targets:
             self.uris.append(uri)
 
     def take_path(self, path: str) -> None:
-        """A name that no event may hold (control characters, bytes that are no UTF-8) is given as a `file` uri."""
+        """Adds a path. A name that no event may hold (control characters, bytes outside UTF-8) becomes a `file` URI."""
         self.take(path if is_name(path, MAX_URI_BYTES) else Path(path).as_uri())
 
     def allow(self, path: str) -> None:
@@ -46,7 +46,7 @@ class Targets:
 
 
 def expand(arguments: Iterable[str]) -> Targets:
-    """Absolute paths and uris. A `file` uri is the path that it names. Missing files stay: their event tells why."""
+    """Absolute paths and URIs. A `file` URI becomes its path. Missing files stay: their event reports the reason."""
     targets = Targets()
     for argument in arguments:
         if "://" in argument and not _is_file(argument):
@@ -77,15 +77,15 @@ def _walk(folder: str, targets: Targets) -> None:
 
 
 def spelled(argument: str) -> str:
-    """The absolute path of what is typed, in one spelling. Links keep their names: what a person calls a file stays its
-    identity. Only `..` behind a link is taken from where the link leads, as the system takes it.
+    """The absolute path of an argument in one spelling. Links keep their names, so the typed name stays the identity of
+    the file. Only `..` after a link is resolved from the link's target, as the system does it.
 
-    Raises `BadMedia` for nothing, and for a `file` uri that names no path.
+    Raises `BadMedia` for an empty argument and for a `file` URI without a path.
     """
     if not argument:
-        raise BadMedia("an empty text is no path; name a file, a folder or a uri", code="invalid_uri")
+        raise BadMedia("an empty text is not a path; name a file, a folder or a URI", code="invalid_uri")
     typed = local_path(argument) if _is_file(argument) else Path(argument)
-    with suppress(RuntimeError):  # a user that is not there: then it is a name that begins with ~
+    with suppress(RuntimeError):  # there is no such user, so the ~ is part of a file's name
         typed = typed.expanduser()
     here = Path("/")
     for part in typed.absolute().parts[1:]:
@@ -97,9 +97,9 @@ def spelled(argument: str) -> str:
 
 
 def asset_ids(argument: str) -> list[str]:
-    """The ids that `ingest` gives what is typed; what is such an id of a uri stays.
+    """The ids that `ingest` gives to an argument. An argument that is already the id of a URI stays.
 
-    Raises `BadMedia` for what `ingest` would not take.
+    Raises `BadMedia` for an argument that `ingest` would refuse.
     """
     if "://" in argument and not _is_file(argument) and is_default_asset_id(argument):
         return [argument]
@@ -111,12 +111,12 @@ def asset_ids(argument: str) -> list[str]:
 
 
 def roots_of(paths: Iterable[Path | None]) -> tuple[Path, ...]:
-    """What these paths allow to be read: the very files, wherever their links lead."""
+    """The roots that these paths allow: the files themselves, wherever their links lead."""
     return tuple(dict.fromkeys(Path(os.path.realpath(path)) for path in paths if path is not None))
 
 
 def lies_under(asset_id: str, folder: str) -> bool:
-    """Whether an id is of a path in this folder, which need not be there any more."""
+    """Whether an id names a path in this folder. The path need not exist any more."""
     return asset_id.startswith((f"{folder.rstrip('/')}/", f"{Path(folder).as_uri().rstrip('/')}/"))
 
 

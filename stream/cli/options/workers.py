@@ -1,4 +1,6 @@
-"""Options that decide what workers make: of `ingest`, which is its own worker, of `run`, and of what starts `run`."""
+"""Options that decide the results of workers: for `run`, for commands that start it, and for `ingest`, which works
+itself.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,9 +20,7 @@ Embedder = Annotated[
 Captioner = Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")]
 Light = Annotated[
     bool,
-    typer.Option(
-        help="For trials: hashing models, which need no weights and whose results mean nothing, where none is named."
-    ),
+    typer.Option(help="For trials: hashing models by default. They need no weights, and their results mean nothing."),
 ]
 WhereModelsRun = Annotated[str, typer.Option(help="Where models run: auto, cpu or cuda.")]
 PrivateNetwork = Annotated[
@@ -30,7 +30,7 @@ Span = Annotated[float, typer.Option(min=1.0, max=DAY_S, help="Longest span in s
 Schemes = Annotated[
     list[str] | None,
     typer.Option(
-        help="fsspec protocol, such as s3, that uris may have beside file and http(s). --root s3://… allows it too."
+        help="fsspec protocol that URIs may have, such as s3; file and http(s) are always allowed. --root s3://… allows it too."
     ),
 ]
 RootsOption = Annotated[
@@ -41,9 +41,9 @@ RootsOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """The same for every process of a roll-out. Each field is an option of `rushes run` by that name.
+    """The options that every process of a roll-out must share. Each field is an option of `rushes run` with that name.
 
-    Raises `UsageProblem` for a device, a scheme or a root that is none.
+    Raises `UsageProblem` for an invalid device, scheme or root.
     """
 
     embedder: str | None = None
@@ -70,7 +70,7 @@ class WorkerOptions:
         return replace(chosen, embedder=self.embedder or chosen.embedder, captioner=self.captioner)
 
     def applied(self, settings: Settings, allowed: Roots | None = None) -> Settings:
-        """The settings of a worker with these options. `allowed` may be read too."""
+        """The settings of a worker with these options. It may also read `allowed`."""
         roots = self.roots.joined(allowed or Roots())
         return replace(
             settings,
@@ -84,14 +84,14 @@ class WorkerOptions:
         )
 
     def words(self) -> list[str]:
-        """These options on the command line of `rushes run`; what is as by default is left out."""
+        """These options for the command line of `rushes run`, without default values."""
         usual = WorkerOptions()
         changed = [name for name in option_names() if getattr(self, name) != getattr(usual, name)]
         return [word for name in changed for word in _words(name, getattr(self, name))]
 
 
 def readable_roots(root: Sequence[str] | None, bucket: Sequence[str] | None) -> tuple[str, ...]:
-    """Those that were given, and where the objects lie that notifications name: they could not be read otherwise."""
+    """The given roots, and the places of objects that notifications publish: workers could not read them otherwise."""
     return tuple(dict.fromkeys((*(root or ()), *roots_of_buckets(bucket or ()))))
 
 
@@ -100,7 +100,7 @@ def option_names() -> tuple[str, ...]:
 
 
 def option(name: str) -> str:
-    """As it is typed."""
+    """The name of the option, as a person types it."""
     return f"--{name.replace('_', '-')}"
 
 

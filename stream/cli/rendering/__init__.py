@@ -1,1 +1,1 @@
-"""Results as a person sees them: tables, progress, pages and files. No decision is made here."""
+"""Renders results: tables, progress, pages and files. It makes no decisions."""

@@ -1,12 +1,12 @@
-"""What `rushes doctor` says, line by line."""
+"""The lines of `rushes doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line: what was looked at, whether it is well, and what to do when not. Without what is not `needed` a run
-    works all the same.
+    """One line: what was checked, whether it is good, and what to do if not. A run works without a check that is not
+    `needed`.
     """
 
     name: str

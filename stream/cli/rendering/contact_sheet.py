@@ -1,4 +1,4 @@
-"""The search result as one self-contained HTML page: no script, no request, thumbnails inlined."""
+"""Renders a search result as one HTML page: no script, no request, thumbnails inline."""
 
 import base64
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from stream.search.hit import Hit
 
 
 def contact_sheet(hits: Sequence[Hit], *, query: str, space: str, note: str) -> str:
-    """HTML text. All values are escaped and printable: labels and names come from producers."""
+    """HTML text. All values are escaped and printable, because labels and names come from producers."""
     from jinja2 import Environment, FileSystemLoader, select_autoescape
 
     environment = Environment(

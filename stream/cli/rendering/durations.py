@@ -1,10 +1,10 @@
-"""How long something takes or has waited, for people: short in tables, in words in sentences."""
+"""Formats durations for people: short for tables, with words for sentences."""
 
 import math
 
 
 def duration(seconds: float) -> str:
-    """`9.5s`, `12s`, `3m20s`, `5h02m`, `11d13h`, `-` for nothing and `?` for ever, as far as is known."""
+    """`9.5s`, `12s`, `3m20s`, `5h02m`, `11d13h`; `-` for zero and `?` for an infinite time."""
     if not math.isfinite(seconds):
         return "?"
     if 0 < seconds < 9.95:

@@ -1,4 +1,4 @@
-"""Live per-stage progress of an ingest, and the table that closes it."""
+"""The live progress of an ingest by stage, and its closing table."""
 
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -26,7 +26,7 @@ STYLES = {
 
 
 class Lines:
-    """Plain lines for a log: at most one every `interval_s`, none that repeats the last."""
+    """Plain lines for a log: at most one per `interval_s`, and never the same line twice in a row."""
 
     def __init__(self, console: Console, clock: Clock, interval_s: float) -> None:
         self._console = console
@@ -43,10 +43,10 @@ class Lines:
 
 
 class LiveProgress:
-    """Bars in video-seconds, one for each stage of `topology` that reports what it does of what the first one plans;
-    `lines` instead when the output is no terminal. Use as a context manager.
+    """Bars in video-seconds: one for each stage of `topology` that reports progress, against what the first stage
+    plans. Prints `lines` instead if the output is not a terminal. Use as a context manager.
 
-    `waits` tells in words how long footage has waited at a stage.
+    `waits` gives, by stage, how long footage waits there, in words.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class LiveProgress:
         self._bars.stop()
 
     def replayed(self, done: int, total: int) -> None:
-        """So many dead letters of a replay are through."""
+        """Shows how many dead letters of a replay are done."""
         self._replayed = f"{done} of {total} letters; "
         self._bars.update(self._letters, completed=done, total=total, visible=True)
 
     def update(self, state: ProgressState, paused: Mapping[str, str]) -> None:
-        """`paused` maps a stage to why it waits."""
+        """Updates the bars. `paused` maps a stage to the reason why it waits."""
         waits = self._waits()
         notes = {**waits, **paused}
         totals = state.totals()
@@ -122,7 +122,7 @@ class LiveProgress:
 
 
 def closing_table(changes: Iterable[AssetChanged]) -> Table:
-    """One row an asset: status, length, cells, and why when something is missing."""
+    """One row per asset: status, length, cells, and the reason if something is missing."""
     table = Table(title="Assets", title_justify="left")
     for column in ("asset", "status", "length", "cells", "reason"):
         table.add_column(column, justify="right" if column in ("length", "cells") else "left", overflow="fold")
@@ -139,7 +139,7 @@ def closing_table(changes: Iterable[AssetChanged]) -> Table:
 
 
 class Outcomes(Protocol):
-    """What is told of an asset: by an event or by the index."""
+    """The outcome of an asset, from an event or from the index."""
 
     @property
     def reason(self) -> str | None: ...
@@ -152,7 +152,7 @@ class Outcomes(Protocol):
 
 
 def reason(outcomes: Outcomes) -> str:
-    """Why an asset is not whole, in words, with the missing and the damaged ranges, and what else is worth knowing."""
+    """Why an asset is incomplete, in words, with missing and damaged ranges and notes."""
     parts = [outcomes.reason] if outcomes.reason else []
     parts += [f"missing {_ranges(outcomes.missing_ns)}"] if outcomes.missing_ns else []
     parts += [f"damaged {_ranges(outcomes.damaged_ns)}"] if outcomes.damaged_ns else []

@@ -1,4 +1,4 @@
-"""What a command says: tables for people, or one JSON document; and a standard output that goes away or fills up."""
+"""The output of a command: tables for people or one JSON document. Handles a standard output that closes or fills."""
 
 import errno
 import json
@@ -14,21 +14,21 @@ from stream.errors import printable
 
 
 class UsageProblem(Exception):
-    """Something the person at the command line can put right. The message says what, where and what to do."""
+    """A problem that the person at the command line can solve. The message says what, where and what to do."""
 
 
 class OutputClosed(Exception):
-    """Whoever read standard output has gone (`| head`): nothing is wrong, and nothing more needs to be said."""
+    """The reader of standard output has closed it (`| head`). This is no error, and no message is necessary."""
 
 
 class StandardOutput:
-    """`sys.stdout` for commands. A refusal to take more is a `UsageProblem` or `OutputClosed`, never an `OSError`.
+    """`sys.stdout` for commands. A write error is a `UsageProblem` or `OutputClosed`, never an `OSError`.
 
-    What it cannot encode it escapes: names of files are bytes, and a terminal may know few characters.
+    Characters that it cannot encode are escaped: file names are bytes, and a terminal may support few characters.
     """
 
     def __init__(self) -> None:
-        # Closed at the start (`>&-`), Python has none.
+        # If standard output is closed at the start (`>&-`), Python has no `sys.stdout`.
         self._stream: TextIO = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         with suppress(AttributeError, ValueError):
             cast("TextIOWrapper", self._stream).reconfigure(errors="backslashreplace")
@@ -50,8 +50,8 @@ class StandardOutput:
 
 
 class Document:
-    """The one JSON document of a command with `--json`. `wanted` is known before the options are parsed, so that what
-    is wrong with them is JSON, too.
+    """The only JSON document of a command with `--json`. `wanted` is known before the options are parsed, so that
+    errors in options are JSON too.
     """
 
     def __init__(self, output: StandardOutput, *, wanted: bool) -> None:
@@ -64,21 +64,20 @@ class Document:
         self._output.write(as_json(value))
 
     def fail(self, code: str, message: str) -> None:
-        """Say what went wrong, unless the command has given its answer already."""
+        """Writes the error, unless the command has already written its answer."""
         if self.wanted and not self.given:
             self.write({"error": {"code": code, "message": message}})
 
 
 def as_json(value: Any) -> str:
-    """Strictly JSON: what is no number (not a number, infinite) is null. ASCII, as a terminal obeys some other
-    characters.
-    """
+    """Strict JSON: NaN and infinite numbers become null. Only ASCII, because terminals obey some other characters."""
     return json.dumps(_finite(value), indent=2, default=str, allow_nan=False) + "\n"
 
 
 def write_file(path: Path, text: str, option: str) -> None:
-    """What a person asked to have in a file (or a pipe that somebody reads). Raises `UsageProblem`."""
+    """Writes text to a file, or to a pipe that has a reader. Raises `UsageProblem`."""
     try:
+        # O_NONBLOCK: opening a pipe without a reader then fails and does not wait for ever.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             os.set_blocking(descriptor, True)
@@ -88,7 +87,7 @@ def write_file(path: Path, text: str, option: str) -> None:
 
 
 def wants_document(arguments: list[str]) -> bool:
-    """Whether `--json` stands among the options."""
+    """Whether the options include `--json`."""
     return "--json" in arguments
 
 
@@ -105,4 +104,4 @@ def _finite(value: Any) -> Any:
 def _refused(error: OSError) -> Exception:
     if error.errno == errno.EPIPE:
         return OutputClosed()
-    return UsageProblem(f"standard output takes no more ({error.strerror}): send it elsewhere or make room")
+    return UsageProblem(f"cannot write to standard output ({error.strerror}): send it elsewhere or make room")

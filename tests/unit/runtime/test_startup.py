@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from stream.errors import Fatal, Unavailable
-from stream.runtime.startup import came_through
+from stream.runtime.startup import retried_until_available
 
 
 class Broker:
@@ -28,7 +28,7 @@ def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.Log
     caplog.set_level(logging.WARNING)
     broker = Broker(2)
     reported: list[str] = []
-    assert came_through(broker.ask, threading.Event(), reported.append)
+    assert retried_until_available(broker.ask, threading.Event(), reported.append)
     assert reported == 2 * ["unavailable: no answer from host:9092"]
     assert [record.getMessage() for record in caplog.records] == [
         "waiting for the broker: no answer from host:9092 (broker_unavailable)"
@@ -38,7 +38,7 @@ def test_a_broker_that_is_away_is_waited_for_and_told_of_once(caplog: pytest.Log
 def test_a_stop_ends_the_wait() -> None:
     stop = threading.Event()
     broker = Broker(2, stop)
-    assert not came_through(broker.ask, stop)
+    assert not retried_until_available(broker.ask, stop)
     assert not broker.left
 
 
@@ -47,4 +47,4 @@ def test_a_refusal_is_raised() -> None:
         raise Fatal("who are you", code="broker_refused")
 
     with pytest.raises(Fatal, match="who are you"):
-        came_through(refuse, threading.Event())
+        retried_until_available(refuse, threading.Event())
