@@ -118,4 +118,4 @@ def test_a_cluster_that_differs_is_reported_and_left_alone(
     assert len(broker.nodes().topics["assets"].partitions) == 1
     made = rushes(tmp_path, "kafka", "topics", "--broker", uri, "--partitions", 1)
     assert made.code == 0
-    assert "topics are as they should be" in made.out
+    assert "topics are correct" in made.out

@@ -30,7 +30,7 @@ Span = Annotated[float, typer.Option(min=1.0, max=DAY_S, help="Longest span in s
 Schemes = Annotated[
     list[str] | None,
     typer.Option(
-        help="fsspec protocol that URIs may have, such as s3; file and http(s) are always allowed. --root s3://… allows it too."
+        help="fsspec protocol that URIs may have beside file and http(s), such as s3. --root s3://… allows it too."
     ),
 ]
 RootsOption = Annotated[

@@ -52,7 +52,7 @@ def test_an_output_that_is_full_is_said(arguments: list[str]) -> None:
         done = subprocess.run([RUSHES, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == CANNOT_RUN
     assert done.stderr.splitlines() == [
-        "rushes: standard output takes no more (No space left on device): send it elsewhere or make room"
+        "rushes: cannot write to standard output (No space left on device): send it elsewhere or make room"
     ]
 
 

@@ -29,7 +29,7 @@ def test_one_argument_that_names_nothing_fails_alone(tmp_path: Path) -> None:
     reasons = [each.reason for each in found.left_out.failures]
     assert len(reasons) == 4
     assert "names no host" in reasons[0]
-    assert "an empty text is no path" in reasons[1]
+    assert "an empty text is not a path" in reasons[1]
     assert all("4000 bytes" in reason for reason in reasons[2:])
 
 
