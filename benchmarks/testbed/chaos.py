@@ -269,7 +269,7 @@ class Chaos:
         for due_s, undo in [each for each in self._due if each[0] <= now_s]:
             self._due.remove((due_s, undo))
             undo()
-        self.fleet.supervise_fleet()
+        self.fleet.tend()
 
 
 def assert_felt(chaos: Chaos) -> None:

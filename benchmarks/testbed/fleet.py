@@ -99,7 +99,7 @@ class Fleet:
             self.members.remove(member)
         return stuck
 
-    def supervise_fleet(self) -> None:
+    def tend(self) -> None:
         """Whoever ended is replaced."""
         for member in [each for each in self.members if each.process.poll() is not None]:
             self.unasked.append((member.log.name, member.process.returncode))
