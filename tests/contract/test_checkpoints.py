@@ -109,7 +109,7 @@ def test_a_directory_that_is_no_checkpoint_is_refused_readably(
         load(family, f"hf:{tmp_path}", model_context)
     assert unsafe.value.code == "bad_checkpoint"
     assert str(tmp_path) in unsafe.value.message
-    with pytest.raises(Fatal, match="no Hugging Face directory"):
+    with pytest.raises(Fatal, match="not a Hugging Face directory"):
         load(family, "hf", model_context)
 
 
@@ -117,7 +117,7 @@ def test_another_architecture_is_no_embedding_space(tmp_path: Path, model_contex
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "hidden_size": 8}))
     (tmp_path / "model.safetensors").write_bytes(b"")
     embedder = load("embedder", f"hf:{tmp_path}", model_context)
-    with pytest.raises(Fatal, match="no two-tower checkpoint") as refused:
+    with pytest.raises(Fatal, match="not a two-tower checkpoint") as refused:
         embedder.stamp()
     assert refused.value.code == "bad_checkpoint"
 

@@ -201,7 +201,7 @@ def test_a_checkpoint_that_no_pod_sees_is_refused(tmp_path: Path) -> None:
     [
         (["--bucket", "b={tenant}"], "tenant"),
         (["--scheme", "s3"], "--root s3://BUCKET/PREFIX"),
-        (["--scheme", "simplecache", "--root", "s3://a"], "no store of buckets"),
+        (["--scheme", "simplecache", "--root", "s3://a"], "not a store with buckets"),
         (["--root", "/srv"], "--root /srv: pods read folders under /media"),
         (["--root", "s3://a/../b"], "relative"),
         (["--webhook-secret", "hook"], "--webhook-secret.*together"),
