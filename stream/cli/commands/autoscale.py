@@ -1,4 +1,4 @@
-"""`rushes autoscale`: worker processes on this machine, as many as freshness asks for."""
+"""`rushes autoscale`: runs as many worker processes on this machine as freshness needs."""
 
 import sys
 import threading
@@ -97,8 +97,8 @@ def autoscale(  # one option per thing a machine decides
 
 
 def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threading.Event, *, step_s: float) -> None:
-    """Bring the fleet nearer, once a `step_s`, to what was wanted when something was seen last. Looks that fail change
-    nothing: who was started goes on. Raises `Fatal` where the cluster refuses the first look.
+    """Moves the fleet towards the wanted numbers of the last observation, once per `step_s`. A failed observation
+    changes nothing: running workers continue. Raises `Fatal` where the cluster refuses the first observation.
     """
     published: Mapping[str, int] = {}
     blind = False
@@ -117,11 +117,11 @@ def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threadi
 
 
 def wanted(sight: SupervisedObserver, published: Mapping[str, int]) -> Mapping[str, int]:
-    """What the last look asks for, or what was told before while nothing is seen."""
+    """The replicas that the last observation asks for; while observations fail, the numbers published before."""
     blind, last = sight.blind, sight.last
     if blind is None:
         return published if last is None else last.desired
-    # Before any worker there are no topics: the first plan makes them.
+    # Before the first worker there are no topics. A plan worker creates them.
     return published or ({PLAN: 1} if blind.code == "unknown_topic" else {})
 
 

@@ -1,4 +1,4 @@
-"""`rushes control` runs the control plane on Kafka; `rushes usage` and `rushes progress` ask it."""
+"""`rushes control` runs the control plane on Kafka; `rushes usage` and `rushes progress` read its table."""
 
 import threading
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.bounds import MOST_ROWS
+from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import Cluster
 from stream.cli.rendering.live import STYLES
@@ -35,7 +35,7 @@ def control(
     broker: BrokerUri,
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
-    webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of every completed asset.")] = None,
+    webhook: Annotated[str | None, typer.Option(help="http(s) URL that gets a POST for every completed asset.")] = None,
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
     ] = None,
@@ -46,7 +46,7 @@ def control(
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Follow progress, keep usage, say what is completed. Its table lives in Kafka: the state directory may be lost."""
+    """Fold progress, keep usage, publish completions. The table is in Kafka: the state directory may be lost."""
     from stream.operators.webhook import WebhookSettings
     from stream.pipelines.control import Served, run_control
 
@@ -99,11 +99,11 @@ def progress(
     client_properties: ClientProperties = None,
     tenant: OfTenant = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_ROWS, help="How many rows of the table at most; --json has all.")
+        int, typer.Option(min=1, max=MAX_ROWS, help="How many rows of the table at most; --json has all.")
     ] = 50,
     json_output: AsJson = False,
 ) -> None:
-    """How far each asset is, stage by stage, the newest first."""
+    """Show how far each asset is in each stage, newest first."""
     shared: Context = context.obj
     views = _view(Cluster(broker, client_properties, shared.deployment)).subjects(tenant)
     if json_output:

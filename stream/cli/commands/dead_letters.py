@@ -1,4 +1,4 @@
-"""`rushes dead-letters`: what could not be processed, why, and sending it again."""
+"""`rushes dead-letters`: lists records that could not be processed, explains them, and sends them again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 
 from stream.cli.commands.ingest import file_settings, ingesting, refuse_what_workers_decide, report
-from stream.cli.context import Context, OfDeployment, UsageProblem
-from stream.cli.options.bounds import MOST_ROWS
+from stream.cli.context import Context, DeploymentCommand, UsageProblem
+from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.chosen_models import remembered_models
 from stream.cli.options.roots import Roots, remembered_roots, require_buckets
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
@@ -46,7 +46,7 @@ def list_(
     until: Until = None,
     parked: Annotated[bool, typer.Option("--parked", help="Those that failed after several replays.")] = False,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_ROWS, help="How many rows of the table at most; --json has all.")
+        int, typer.Option(min=1, max=MAX_ROWS, help="How many rows of the table at most; --json has all.")
     ] = 200,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
@@ -90,7 +90,7 @@ def show(context: typer.Context, letter_id: Annotated[str, typer.Argument(help="
     shared.print_json(metadata(found) | {"what_to_do": advice_for(found.dead_letter.code)})
 
 
-@app.command(cls=OfDeployment)
+@app.command(cls=DeploymentCommand)
 def replay(
     context: typer.Context,
     letter_id: Annotated[str | None, typer.Argument(help="Id or beginning of it; without one, by filter.")] = None,
@@ -163,8 +163,8 @@ _KNOWN_HEADERS = frozenset(
 
 
 def metadata(item: "StoredDeadLetter") -> dict[str, Any]:
-    """What may be shown: never key, value or the values of headers. Of headers, which a list does not load, the names
-    that everybody knows are shown; others are whatever a stranger put there.
+    """The fields that may be shown: never the key, the value or the values of headers. Only well-known header names are
+    shown, because a producer may put anything into others.
     """
     dead_letter = item.dead_letter
     loaded: dict[str, Any] = {}

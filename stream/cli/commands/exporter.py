@@ -1,4 +1,6 @@
-"""`rushes exporter`: freshness, backlog and desired replicas for Prometheus, from beside the workers."""
+"""`rushes exporter`: freshness, backlog and desired replicas for Prometheus, measured outside
+the workers (ADR 0019).
+"""
 
 import threading
 from typing import Annotated
@@ -40,7 +42,7 @@ def exporter(  # one option per thing a deployment decides
     captions: Captions = False,
     notifications: Notifications = False,
 ) -> None:
-    """Watch the topology until SIGTERM. It reads small records only, and needs no worker to run."""
+    """Observe the topology until SIGTERM. It reads only small records, and works without running workers."""
     from stream.freshness.exporter import run_exporter
 
     shared: Context = context.obj

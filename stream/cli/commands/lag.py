@@ -1,4 +1,4 @@
-"""`rushes lag`: how fresh each stage is, what holds it up, and when the backlog will be gone."""
+"""`rushes lag`: the freshness of each stage, the bottleneck, and when the backlog will be gone."""
 
 import math
 import threading
@@ -54,7 +54,7 @@ def lag(
     once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
 ) -> None:
-    """How long footage waits at each stage, and which stage holds it up. Live until Ctrl-C."""
+    """Show how long footage waits at each stage, and which stage is the bottleneck. Live until Ctrl-C."""
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
@@ -69,12 +69,12 @@ def lag(
 
 
 def view(found: Observation, objective_s: float) -> Group:
-    """The table and what to make of it."""
+    """The table, and sentences that explain it."""
     return Group(_table(found, objective_s), *_counted(found.snapshot), *_sentences(found.snapshot))
 
 
 def screen(sight: SupervisedObserver, objective_s: float) -> Group:
-    """What was seen last, and how long ago where nothing is seen any more."""
+    """The last observation; while observations fail, also the error and its duration."""
     blind, last = sight.blind, sight.last
     parts: list[RenderableType] = []
     if blind is not None:

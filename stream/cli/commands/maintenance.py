@@ -1,4 +1,4 @@
-"""`rushes delete` and `rushes compact`: forgetting assets, and leaving no byte of what is gone."""
+"""`rushes delete` and `rushes compact`: delete assets, and remove every byte of deleted data (ADR 0013)."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -29,15 +29,14 @@ def delete(
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
-    """Forget assets for good: moments, thumbnails and dead letters go from both stores, byte by byte.
+    """Delete assets for good: both stores lose their moments, thumbnails and dead letters, to the last byte.
 
-    The footage itself is not touched. What is left is a tombstone: tenant, project, asset id and time. With --broker
-    the workers delete the rows; their bytes go with the next `rushes compact` over the stores. Files and uris are
-    named as they were when they were ingested.
+    The footage itself stays. A tombstone is left: tenant, project, asset id and time. With --broker the workers delete
+    the rows, and the next `rushes compact` over the stores removes their bytes. Name files and URIs as at the ingest.
     """
     shared: Context = context.obj
     if cluster := Cluster.named(broker, client_properties, shared.deployment):
-        _delete_there(shared, cluster, _deletions(assets, tenant, ids=ids), json_output=json_output)
+        _delete_on_cluster(shared, cluster, _deletions(assets, tenant, ids=ids), json_output=json_output)
         return
     gone = [(tenant, name) for name in _known(shared, assets, tenant, ids=ids)]
     _compact(shared, gone)
@@ -48,17 +47,17 @@ def delete(
 
 
 def compact(context: typer.Context) -> None:
-    """End retentions, join small files, remove what was superseded or deleted. Nobody may search meanwhile."""
+    """End retentions, join small files, remove superseded and deleted data. Do not search meanwhile."""
     shared: Context = context.obj
     if not shared.state_dir.is_dir():
-        raise UsageProblem(f"there is nothing under {shared.state_dir}; name another --state")
+        raise UsageProblem(f"{shared.state_dir} does not exist; name another --state")
     before = _size(shared)
     _compact(shared, [])
     shared.console.print(f"{before >> 20} MiB before, {_size(shared) >> 20} MiB now.")
 
 
-def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *, json_output: bool) -> None:
-    """Publish the deletions and wait until the index has told of each; exit code 1 where it never knew one."""
+def _delete_on_cluster(shared: Context, cluster: Cluster, events: Sequence[Event], *, json_output: bool) -> None:
+    """Publishes the deletions and waits until the index reports each. Exit code 1 if it did not know one of them."""
     settings, clock = file_settings(shared), SystemClock()
     with ingesting(shared, settings, clock, len(events), quiet=True, cluster=cluster) as run:
         finished = run(events)
@@ -80,7 +79,9 @@ def _delete_there(shared: Context, cluster: Cluster, events: Sequence[Event], *,
 
 
 def _deletions(names: Sequence[str], tenant: str, *, ids: bool) -> list[Event]:
-    """Raises `UsageProblem` for what no asset can be called. A word that is no file's may be an id."""
+    """The deletions for the arguments. An argument that is not a file may be an id. Raises `UsageProblem` for an
+    impossible name.
+    """
     found = [name for typed in names for name in (asset_ids(typed) if not ids and _names_footage(typed) else [typed])]
     try:
         payloads = [AssetDeleted(asset_id=name) for name in dict.fromkeys(found)]
@@ -95,7 +96,7 @@ def _names_footage(argument: str) -> bool:
         return True
     try:
         return Path(argument).exists()
-    except OSError:  # longer than a file's name can be
+    except OSError:  # longer than a file name can be
         return False
 
 
@@ -111,7 +112,7 @@ def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
 
 
 def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> list[str]:
-    """Asset ids that the index or the dead letters know, each argument as it stands or as what was ingested."""
+    """The asset ids of the arguments that the index or the dead letters know: given as an id, or as named at ingest."""
     from sinks.dead_letters import DeadLetterFilter, DeadLetters
     from sinks.query.catalogue import Catalogue
 
@@ -130,7 +131,7 @@ def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> 
 
 
 def _meant(typed: str, known: Collection[str]) -> list[str]:
-    """Of the known ids those that `ingest` gave what is typed, also what is in a folder no more."""
+    """The known ids that `ingest` gave to the argument, including files that are no longer in a folder."""
     found = {} if (local := _local(typed)) is None else dict.fromkeys(each for each in known if lies_under(each, local))
     with suppress(BadMedia):
         found |= dict.fromkeys(each for each in asset_ids(typed) if each in known)
@@ -145,7 +146,7 @@ def _local(typed: str) -> str | None:
 
 
 def _size(shared: Context) -> int:
-    """Of both stores; a local Kafka may lie beside them."""
+    """Bytes of both stores. Other folders of the state directory, such as a local Kafka, do not count."""
     settings = file_settings(shared)
     stores = (settings.index_dir, settings.parquet_dir)
     return sum(path.stat().st_size for store in stores for path in store.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""What `exporter`, `lag` and `autoscale` share: the options that say what to watch, and an observer of it."""
+"""What `exporter`, `lag` and `autoscale` share: the options of what to observe, and the observer."""
 
 import re
 import threading
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream.cli.context import UsageProblem
-from stream.cli.options.bounds import DAY_S, MOST_REPLICAS, YEAR_S
+from stream.cli.options.bounds import DAY_S, MAX_REPLICAS, YEAR_S
 from stream.cli.options.sessions import Cluster
 from stream.clock import SystemClock
 from stream.freshness.autoscaler import ScalingPolicy
@@ -30,23 +30,21 @@ Objective = Annotated[
     float, typer.Option(min=1.0, max=YEAR_S, help="Seconds that interactive footage may take to be searchable.")
 ]
 BatchDrain = Annotated[
-    float, typer.Option(min=1.0, max=YEAR_S, help="Seconds in which batch footage should be worked off.")
+    float, typer.Option(min=1.0, max=YEAR_S, help="Seconds in which waiting batch footage should be done.")
 ]
-MaxReplicas = Annotated[
-    int, typer.Option(min=1, max=MOST_REPLICAS, help="Bound for stages that have none of their own.")
-]
+MaxReplicas = Annotated[int, typer.Option(min=1, max=MAX_REPLICAS, help="Limit for stages without their own limit.")]
 Prior = Annotated[
     list[str] | None,
     typer.Option(help="STAGE=RATE: video-seconds per second of one replica until it is measured; repeatable."),
 ]
-Interval = Annotated[float, typer.Option(min=0.5, max=DAY_S, help="Seconds between two looks.")]
+Interval = Annotated[float, typer.Option(min=0.5, max=DAY_S, help="Seconds between observations.")]
 Captions = Annotated[bool, typer.Option(help="The deployment runs the caption stage.")]
 Notifications = Annotated[bool, typer.Option(help="The deployment runs the notifications stage.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What to watch. `remembers`: leave word of where to begin after a restart."""
+    """What to observe. `remembers`: commits where to begin after a restart (ADR 0019)."""
 
     cluster: Cluster
     topology: Topology
@@ -66,7 +64,7 @@ def deployed(*, captions: bool = False, notifications: bool = False) -> Topology
 
 @contextmanager
 def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
-    """Looks at the topology on that broker."""
+    """An observer of the topology on the broker, for the block."""
     from stream.broker.kafka.watch import KafkaWatch
     from stream.freshness.observer import Observer
     from stream.freshness.supervised_observer import SupervisedObserver
@@ -82,7 +80,7 @@ def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
 
 @contextmanager
 def following(sight: "SupervisedObserver", interval_s: float) -> Iterator[None]:
-    """Looks every `interval_s` for the block, from a thread: a look at a broker that is away takes its time."""
+    """Observes every `interval_s` during the block, in a thread: a broker that is away answers only after a timeout."""
     stop = threading.Event()
     thread = threading.Thread(target=sight.follow, args=(stop, interval_s), name="sight", daemon=True)
     thread.start()
@@ -94,7 +92,7 @@ def following(sight: "SupervisedObserver", interval_s: float) -> Iterator[None]:
 
 
 def scaling_policy(objective: float, batch_drain: float, max_replicas: int, prior: list[str] | None) -> ScalingPolicy:
-    """From the options. Raises `UsageProblem` for a prior that is no STAGE=RATE."""
+    """The policy from the options. Raises `UsageProblem` for a prior that is not STAGE=RATE."""
     from stream.pipelines.understanding import reference_topology
 
     priors: dict[str, float] = {}

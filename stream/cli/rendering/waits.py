@@ -1,4 +1,4 @@
-"""How old the footage is that waits at each stage, looked at beside an ingest."""
+"""How long footage waits at each stage, observed during an ingest."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ INTERVAL_S = 1.0
 
 
 class Waits:
-    """The last look's ages in words by stage, of stages at which anything waits, unless nothing is seen at present; may
-    be asked from any thread.
+    """Calling it gives the waiting times of the last observation by stage, in words. Empty while observations fail.
+    Thread-safe.
     """
 
     def __init__(self, sight: SupervisedObserver) -> None:
@@ -30,6 +30,6 @@ class Waits:
 
 @contextmanager
 def waiting(cluster: Cluster) -> Iterator[Waits]:
-    """Looks once a second for the block."""
+    """Observes once per second during the block."""
     with observing(Watched(cluster, deployed(), ScalingPolicy())) as sight, following(sight, INTERVAL_S):
         yield Waits(sight)
