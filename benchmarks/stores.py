@@ -54,9 +54,9 @@ def marks_up_to(cells: int) -> tuple[int, ...]:
     return (*(mark for mark in MARKS if mark < cells), cells)
 
 
-def fill(root: Path, marks: Sequence[int], console: Console) -> dict[str, Filled]:
-    """Both sinks at once. Raises `RuntimeError` where one of them fails."""
-    filled = {stage: Filled(root / stage) for stage in SINKS}
+def fill(root: Path, stages: Sequence[str], marks: Sequence[int], console: Console) -> dict[str, Filled]:
+    """All these sinks at once. Raises `RuntimeError` where one of them fails."""
+    filled = {stage: Filled(root / stage) for stage in stages}
     with _filling(filled, marks) as (processes, lines), _progress(console) as bar:
         tasks = {stage: bar.add_task(stage, total=marks[-1]) for stage in filled}
         while lines.qsize() or any(process.poll() is None for process in processes):
@@ -65,7 +65,7 @@ def fill(root: Path, marks: Sequence[int], console: Console) -> dict[str, Filled
             except Empty:
                 for item in filled.values():
                     item.look()
-    if failed := [stage for stage, process in zip(SINKS, processes, strict=True) if process.returncode]:
+    if failed := [stage for stage, process in zip(filled, processes, strict=True) if process.returncode]:
         raise RuntimeError(f"{' and '.join(failed)} could not be filled; what went wrong stands above")
     return filled
 
@@ -148,7 +148,7 @@ def report_of(filled: Mapping[str, Filled], marks: Sequence[int], readers: Mappi
             _add_mark(report, f"{stage}, {marks[at]} cells", mark, item.marks[0])
             _add_disk(report, f"{stage}, {marks[at]} cells", item, at, size)
         report.add(f"{stage}, {marks[-1]} cells: disk after maintenance", item.tended_bytes / 2**20, "MiB")
-    for at, cells in enumerate(marks):
+    for at, cells in enumerate(marks if len(filled) == len(SINKS) else ()):
         both = [item.marks[at] for item in filled.values()]
         report.add(
             f"both, {cells} cells: cells/s on 2 cores by CPU",
@@ -193,6 +193,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=MARKS[-1], help="how many cells each store is given")
     parser.add_argument("--directory", type=Path, help="where the stores lie meanwhile (5 GB at 300,000 cells)")
+    parser.add_argument("--sink", choices=list(SINKS), help="only this one, without the comparison")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     parser.add_argument("--no-verify", action="store_true", help="leave out the comparison of stores and readers")
     return parser.parse_args(words)
@@ -201,14 +202,15 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> Report:
     """Figures are kept under `benchmarks/results` from the full size on."""
     options = _options(words)
-    marks = marks_up_to(options.cells)
+    marks, stages = marks_up_to(options.cells), [options.sink] if options.sink else list(SINKS)
     with tempfile.TemporaryDirectory(dir=options.directory) as folder:
-        filled = fill(Path(folder), marks, Console(stderr=True))
-        report = report_of(filled, marks, {} if options.no_verify else readers_agree(Path(folder)))
+        filled = fill(Path(folder), stages, marks, Console(stderr=True))
+        compared = len(stages) == len(SINKS) and not options.no_verify
+        report = report_of(filled, marks, readers_agree(Path(folder)) if compared else {})
     report.show()
     if options.json:
         options.json.write_text(report.text())
-    if options.cells >= MARKS[-1]:
+    if options.cells >= MARKS[-1] and compared:
         report.write("stores")
     return report
 
