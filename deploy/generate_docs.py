@@ -10,6 +10,10 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
+    from deploy.capacity.figures import figures_table
+    from deploy.capacity.limits import limits_table
+    from deploy.capacity.lines import sizes_table
+    from deploy.capacity.sums import Assumptions, assumptions_table
     from deploy.documents import command_line, decisions, delta_table, events, settings
     from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
@@ -30,6 +34,10 @@ def blocks() -> dict[str, str]:
         "stages": _block(settings.stages()),
         "delta-columns": _block(delta_table.delta_columns()),
         "decisions": _block(decisions.decisions()),
+        "capacity-figures": _block(figures_table()),
+        "capacity-assumptions": _block(assumptions_table(Assumptions())),
+        "capacity-sizes": _block(sizes_table(Assumptions())),
+        "capacity-limits": _block(limits_table(Assumptions())),
     }
 
 
