@@ -86,6 +86,9 @@ eval: .venv/.installed assets ## search quality per space over the corpus (RUSHE
 docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 	$(BIN)/python -m deploy.generate_docs
 
+capacity: .venv/.installed ## what so many videos a day take, with your own assumptions: WITH="--videos 50000 --core-hour 0.03"
+	@$(BIN)/python -m deploy.capacity $(WITH)
+
 docs-site: .venv/.installed ## build the documentation site into build/site; a dead link or a missing page fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
@@ -95,4 +98,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-stores bench-autoscale eval docs docs-site docs-serve clean
+.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean
