@@ -86,7 +86,7 @@ def test_an_ingest_without_a_terminal_tells_how_long_footage_waits() -> None:
 
 @pytest.mark.parametrize(
     ("stuck", "words"),
-    [(0, "Bottleneck: plan (no worker runs plan)"), (1, "Bottleneck: the broker (workers are there")],
+    [(0, "Bottleneck: plan (no worker runs plan)"), (1, "Bottleneck: the broker (workers run and none makes progress")],
 )
 def test_the_sentence_names_the_stage(stuck: int, words: str) -> None:
     flow = StageFlow("plan", None, {"interactive": LaneFlow(9, 60)}, 60, replicas=stuck, stuck_partitions=stuck)

@@ -15,6 +15,7 @@ from stream.cli.commands import autoscale, ingest, manifests, run
 from stream.cli.context import UsageProblem
 from stream.cli.options.workers import WorkerOptions, option_names
 from stream.pipelines.settings import ModelChoice, Settings
+from stream.pipelines.stages import CAPTION
 from stream.pipelines.understanding import Understanding
 
 GIVEN = WorkerOptions(
@@ -109,7 +110,7 @@ def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.Monkey
     monkeypatch.setattr(autoscale, "tend", ask)
     given = ["--state", str(tmp_path), "autoscale", *BROKER, *GIVEN.words()]
     assert CliRunner().invoke(app, given, catch_exceptions=False).exit_code == 0
-    assert watched[0].captions
+    assert CAPTION in {stage.name for stage in watched[0].topology.stages}
     assert " ".join(GIVEN.words()) in " ".join(commands[0])
 
 
