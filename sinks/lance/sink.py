@@ -24,6 +24,7 @@ from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.lance.live_rows import newly_shown, shown_of
 from sinks.lance.store import LanceIndex
 from sinks.store_errors import MIN_FREE_BYTES, guarded
+from sinks.upkeep_thread import UpkeepThread
 from sinks.writer import committing, index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError, Unavailable
@@ -34,6 +35,7 @@ from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
 
 _log = logging.getLogger(__name__)
+_CADENCE = CadencePolicy(commits=48, growth=0.0, most_commits=48)
 
 
 class LanceSink:
@@ -52,9 +54,11 @@ class LanceSink:
         self._clock = clock or SystemClock()
         self._directory = directory
         self._min_free_bytes = min_free_bytes
-        self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self._cadence = Cadence(cadence or _CADENCE, self._clock)
+        self._tending = UpkeepThread("the index", self._tend)
         self._writer = index_writer(directory)
         self._endings: set[str] = set()
+        self._unswept: dict[str, Retirement] = {}
         self._aim = NO_AIM
         self.store = LanceIndex(directory, self._clock)
 
@@ -82,6 +86,7 @@ class LanceSink:
         return ()
 
     def close(self) -> None:
+        self._tending.join()
         self.store.close()
         self._writer.leave()
 
@@ -89,31 +94,36 @@ class LanceSink:
         """Sweep what is retired, end retentions, compact. `purge` also removes every byte of deleted rows and all old
         versions at once; nobody may be reading.
         """
+        self._tending.join()
         with guarded(self._directory, "the index", writer=True):
             outputs = self._expire(None)
-            self._tidy(purge=purge)
+            self.store.sweep(self.store.unswept())
+            self._unswept.clear()
+            if purge:
+                self.store.purge()
+            else:
+                self.store.optimize()
+            self._cadence.done()
             return outputs
 
-    def _tidy(self, *, purge: bool) -> None:
-        self.store.sweep(self.store.unswept())
-        if purge:
-            self.store.purge()
-        else:
-            self.store.optimize()
-        self._cadence.done()
+    def _tend(self) -> None:
+        with guarded(self._directory, "the index", writer=True):
+            self.store.tend()
 
     def _upkeep(self, told_with: str) -> list[Event]:
-        """As `maintain`, beside a batch: that is durable and what ended is stored, so both are told even where tidying
-        fails, which is put off until it is due again.
+        """Beside a batch: that is durable and what ended is stored, so both are told even where tidying fails, which is
+        put off until it is due again.
         """
         outputs = self._expire(told_with)
         try:
             with guarded(self._directory, "the index", writer=True):
-                self._tidy(purge=False)
+                self.store.sweep(self._unswept)
+                self._unswept.clear()
         except Unavailable as error:
-            _log.warning("index: compaction is put off, %s (%s)", error.message, error.code)
+            _log.warning("index: a sweep is put off, %s (%s)", error.message, error.code)
             self.store.close()
-            self._cadence.done()
+        self._tending.start()
+        self._cadence.done()
         return outputs
 
     def _commit(self, batch: SinkBatch) -> list[Event]:
@@ -172,6 +182,7 @@ class LanceSink:
         if over and told_with is not None:
             self._endings.add(told_with)
         self.store.save((item.state, item.newest) for item in over.values())
+        self._unswept.update((key, item.state.retirement) for key, item in over.items())
         return self._endings_told(over)
 
     def _expired_with(self, batch: SinkBatch) -> list[Event]:

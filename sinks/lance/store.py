@@ -128,6 +128,11 @@ class LanceIndex:
         self.tables.delete(moments_table(space_key), one_of("segment_id", segment_ids))
         self.ledger.erase([SpaceCell(segment_id, space_key) for segment_id in segment_ids])
 
+    def tend(self) -> None:
+        """Upkeep that is due, beside commits and from another thread."""
+        for name in self._names():
+            self.tables.tend(name)
+
     def optimize(self) -> None:
         for name in self._names():
             self.tables.optimize(name)
@@ -138,7 +143,7 @@ class LanceIndex:
             self.tables.purge(name)
 
     def _names(self) -> list[str]:
-        return [SEGMENTS, ASSETS, *(moments_table(key) for key in self._spaces)]
+        return [SEGMENTS, ASSETS, *(moments_table(key) for key in list(self._spaces))]
 
     def close(self) -> None:
         self.tables.forget()

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
@@ -15,6 +16,7 @@ SEGMENTS = "segments"
 _INDEXES = Indexes(keyed=("segment_id", "asset_key"))
 _ENTRY = tuple(name for name in RECEIPT_SCHEMA.names if name != "stage_digests")
 _MARKS_AT_ONCE = 100
+_LAST_ROWS = 256
 
 
 class LedgerTable:
@@ -69,6 +71,18 @@ class LedgerTable:
     def unswept(self, marks: Mapping[str, Retirement]) -> dict[str, Retirement]:
         """Of these watermarks, by asset, those under which there are entries still."""
         return under_watermark(self.cells(LEDGER_VERSIONS), marks) if marks else {}
+
+    def newest_done_ms(self) -> int | None:
+        """When an entry was last written; None where there is none. Joining files keeps the order of rows, so it is
+        among the last.
+        """
+        table = self._tables.find(SEGMENTS)
+        if table is None:
+            return None
+        before = max(0, table.count_rows() - _LAST_ROWS)
+        rows = table.search().select(["done_at_ms"]).offset(before).limit(_LAST_ROWS).to_arrow()
+        newest: int | None = pc.max(rows["done_at_ms"]).as_py()
+        return newest
 
     def drop_space(self, space: str) -> None:
         """Forget every cell of a space."""

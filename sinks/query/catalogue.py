@@ -8,7 +8,7 @@ from typing import Any
 
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
+from sinks.ledger.ledger_table import LedgerTable
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import AssetStatus
@@ -113,10 +113,9 @@ class Catalogue:
     def freshness(self) -> IndexFreshness:
         with guarded(self._directory, "the index"):
             pending = self._tables.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
-            commits = self._tables.select(SEGMENTS, "", ["done_at_ms"])
+            newest_ms = LedgerTable(self._tables).newest_done_ms()
         times = [] if pending is None else pending["version_ms"].to_pylist()
-        done = [] if commits is None else commits["done_at_ms"].to_pylist()
-        return IndexFreshness(max(done, default=None), min(times, default=None), len(times))
+        return IndexFreshness(newest_ms, min(times, default=None), len(times))
 
     def _all_live(self) -> dict[str, LiveAsset]:
         with guarded(self._directory, "the index"):

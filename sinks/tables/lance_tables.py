@@ -1,5 +1,7 @@
 """LanceDB tables of one directory: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -60,6 +62,7 @@ class LanceTables:
         self._connection: Any = None
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
+        self._exclusive: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def find(self, name: str) -> Any | None:
         """The table at its newest version, or None. Reads through it see every commit of any process."""
@@ -129,19 +132,22 @@ class LanceTables:
         Keys in `rows` must be unique: LanceDB inserts a repeated one twice, or refuses it as ambiguous.
         """
         builder = self._open[name].merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
-        builder.execute(rows)
+        with self._exclusive[name]:
+            builder.execute(rows)
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit; none where nothing matches."""
         table = self.find(name)
         if table is not None and table.count_rows(where):
-            table.update(where=where, values_sql=dict(columns))
+            with self._exclusive[name]:
+                table.update(where=where, values_sql=dict(columns))
 
     def delete(self, name: str, where: str) -> None:
         """Delete the rows that match, in one commit; none where nothing matches."""
         table = self.find(name)
         if table is not None and table.count_rows(where):
-            table.delete(where)
+            with self._exclusive[name]:
+                table.delete(where)
 
     def derive(
         self,
@@ -159,10 +165,15 @@ class LanceTables:
             self._connect().drop_table(name)
             self.forget()
 
+    def tend(self, name: str) -> None:
+        """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
+        if upkeep.exists(self._path(name)):
+            upkeep.tend(self._path(name), self._exclusive[name])
+
     def optimize(self, name: str) -> None:
-        """Join small files, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
-        if self.find(name) is not None:
-            upkeep.optimize(self._path(name))
+        """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit is on."""
+        if upkeep.exists(self._path(name)):
+            upkeep.optimize(self._path(name), self._exclusive[name])
 
     def purge(self, name: str) -> None:
         """Leave no byte of deleted rows and no old version. Readers that hold one fail: nobody else may be on.
@@ -172,11 +183,9 @@ class LanceTables:
         table = self.find(name)
         if table is None:
             return
-        upkeep.materialize_deletions(self._path(name))
-        worded = tuple(
-            column for index in table.list_indices() if index.index_type == "FTS" for column in index.columns
-        )
-        for column, config in Indexes(worded=worded).configs():
+        upkeep.materialize_deletions(self._path(name), self._exclusive[name])
+        worded = [index.columns for index in table.list_indices() if index.index_type == "FTS"]
+        for column, config in Indexes(worded=tuple(name for columns in worded for name in columns)).configs():
             table.create_index(column, config=config)
         upkeep.drop_versions(self._path(name), older_than=timedelta(0), unverified=True)
 

@@ -1,36 +1,59 @@
-"""Upkeep of one Lance table by `pylance`, which exposes what `lancedb` does not: how large a fragment grows and when
-deleted rows go. Commits may run beside it: Lance repeats what conflicts.
+"""Upkeep of one Lance table by `pylance`, which exposes what `lancedb` does not: how large a fragment grows, which ones
+are joined, and when deleted rows go.
+
+Appends may be committed beside it. A deletion, an update or a merge would conflict with fragments that are being
+joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-FRAGMENT_ROWS = 65_536
-"""Fragments are joined up to this size and then left alone, so that upkeep costs the same at any size of the store."""
-VERSIONS_KEPT = timedelta(minutes=10)
+from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
+
+VERSIONS_KEPT = timedelta(seconds=60)
+"""How long a reader may use a version after another has come."""
 _CACHE_BYTES = 32 << 20
+_MANY_DELETED = 0.1
+
+Exclusive = AbstractContextManager[Any]
 
 
-def optimize(path: Path) -> None:
-    """Join small fragments, bring indexes up to date, drop versions that no reader of the last minutes can be using."""
-    table = _opened(path)
-    table.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
-    table.optimize.optimize_indices()
-    drop_versions(path, older_than=VERSIONS_KEPT)
+def exists(path: Path) -> bool:
+    return any((path / "_versions").glob("*.manifest"))
 
 
-def materialize_deletions(path: Path) -> None:
+def tend(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+    """Do what is due, a small share of what was written since the last time."""
+    work = policy.work(fragments(path))
+    for part in work.parts:
+        with exclusive:
+            _compact(path, part.fragment_ids, part.target_rows, policy.deleted)
+    if work.index:
+        _opened(path).optimize.optimize_indices()
+    drop_versions(path)
+
+
+def optimize(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+    """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
+    with exclusive:
+        _compact(path, _all(path), policy.fragment_rows, _MANY_DELETED)
+    _opened(path).optimize.optimize_indices()
+    drop_versions(path, unverified=True)
+
+
+def materialize_deletions(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
     """Rewrite every fragment that has a deleted row, and the indexes over it. The old files stay with old versions."""
-    table = _opened(path)
-    table.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS, materialize_deletions_threshold=0.0)
-    table.optimize.optimize_indices()
+    with exclusive:
+        _compact(path, _all(path), policy.fragment_rows, 0.0)
+    _opened(path).optimize.optimize_indices()
 
 
-def drop_versions(path: Path, *, older_than: timedelta, unverified: bool = False) -> None:
+def drop_versions(path: Path, *, older_than: timedelta = VERSIONS_KEPT, unverified: bool = False) -> None:
     """Remove old versions with their files. `unverified`: also what a killed process left; nobody else may write."""
     _opened(path).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
 
@@ -42,6 +65,40 @@ def derive(
     import lance
 
     _opened(path).add_columns(lance.batch_udf(output_schema=schema)(columns), read_columns=list(read))
+
+
+def fragments(path: Path) -> list[Fragment]:
+    """The table's fragments in the order of their rows."""
+    table = _opened(path)
+    by_index: dict[str, set[int]] = {}
+    for index in table.list_indices():
+        by_index.setdefault(index["name"], set()).update(index["fragment_ids"])
+    covers = list(by_index.values())
+    return [
+        Fragment(
+            fragment_id=item.fragment_id,
+            rows=item.physical_rows,
+            deleted=item.num_deletions,
+            indexed=any(item.fragment_id in cover for cover in covers),
+            covered=all(item.fragment_id in cover for cover in covers),
+        )
+        for item in table.get_fragments()
+    ]
+
+
+def _all(path: Path) -> list[int]:
+    return [item.fragment_id for item in _opened(path).get_fragments()]
+
+
+def _compact(path: Path, chosen: Collection[int], target_rows: int, deleted: float) -> None:
+    """Join chosen fragments with chosen neighbours, and rewrite those of which a share `deleted` is gone."""
+    table = _opened(path)
+    others = {item.fragment_id for item in table.get_fragments()}.difference(chosen)
+    table.optimize.compact_files(
+        target_rows_per_fragment=target_rows,
+        materialize_deletions_threshold=deleted,
+        excluded_fragment_ids=sorted(others),
+    )
 
 
 def _opened(path: Path) -> Any:
