@@ -172,7 +172,7 @@ def _add_mark(report: Report, name: str, mark: Mapping[str, Any], first: Mapping
     for kind, cost in mark["cpu_s_per_1000_by_kind"].items():
         note = beside(cost, first["cpu_s_per_1000_by_kind"][kind])
         report.add(f"{name}: CPU per 1,000 {kind} cells", cost, "CPU-s", note=note)
-    note = f"median {mark['median_commit_s']:.3g} s"
+    note = f"median {mark['median_commit_s']:.3g} s; heaviest {mark['heaviest_commit_cpu_s']:.3g} CPU-s"
     report.add(f"{name}: longest commit", mark["longest_commit_s"], "s", limit="at most 2 s", note=note)
     memory, first_memory = mark["peak_memory_bytes"], first["peak_memory_bytes"]
     note = beside(memory, first_memory)

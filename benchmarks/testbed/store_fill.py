@@ -37,7 +37,8 @@ PROBE_CELLS = {Kind.NEW: 240, Kind.REPLACED: 240, Kind.DELETED: 120}
 class Mark:
     """A sink at so many cells. CPU is the sink's own, its upkeep included, over the second half of the way to the mark,
     as are cells a second; of a kind it is CPU-s per 1,000 cells written, or taken away. Commits and memory are those
-    since the mark before.
+    since the mark before. On a busy machine a commit waits for a core: its CPU, with that of upkeep beside it, tells
+    what it would take at most.
     """
 
     cells: int
@@ -46,6 +47,7 @@ class Mark:
     cpu_s_per_1000_by_kind: dict[str, float]
     longest_commit_s: float
     median_commit_s: float
+    heaviest_commit_cpu_s: float
     peak_memory_bytes: int
     disk_bytes: int
     live_moments: int
@@ -75,6 +77,7 @@ class Filling:
     _made_s: float = 0.0
     _spent: list["_Spent"] = field(default_factory=list)
     _commits_s: list[float] = field(default_factory=list)
+    _commits_cpu_s: list[float] = field(default_factory=list)
     _retired: list[ContentRetired] = field(default_factory=list)
     _sink: Sink = field(init=False)
 
@@ -86,6 +89,7 @@ class Filling:
         for mark in marks:
             _forget_peak()
             self._commits_s.clear()
+            self._commits_cpu_s.clear()
             self._spent = [self._now()]
             while self.cells < mark:
                 self._feed(self.stream.batch)
@@ -113,6 +117,7 @@ class Filling:
             cpu_s_per_1000_by_kind={kind.value: self._cost_of(kind) for kind in Kind},
             longest_commit_s=commits_s[-1],
             median_commit_s=commits_s[len(commits_s) // 2],
+            heaviest_commit_cpu_s=max(self._commits_cpu_s),
             peak_memory_bytes=peak,
             disk_bytes=disk,
             live_moments=live,
@@ -154,9 +159,11 @@ class Filling:
         with self._making():
             batch = make()
             events = batch.events + [_told(item) for item in self._retired if self.stage == "parquet"]
-        start_s = time.monotonic()
+        before = self._now()
         outputs = list(self._sink.process(events)) if events else []
-        self._commits_s.append(time.monotonic() - start_s)
+        took = self._now().since(before)
+        self._commits_s.append(took.wall_s)
+        self._commits_cpu_s.append(took.cpu_s)
         with self._making():
             if self.stage == "index":
                 require_said(batch.retired, outputs)

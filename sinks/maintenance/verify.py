@@ -1,6 +1,6 @@
 """Do the index and the Delta table hold the same? Row by row and space by space, a few assets at a time."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from stream.events.ids import Order
 
 TOLERANCE = 1e-6
 _ASSETS_AT_ONCE = 32
+_MOMENTS_AT_ONCE = 10_000
 
 
 @dataclass(slots=True)
@@ -62,11 +63,13 @@ class Stores:
         stores.delta.open()
         return stores
 
-    def assets(self) -> list[str]:
-        """Keys of the assets that either ledger knows."""
-        lance = self.lance.tables.select(SEGMENTS, "", ["asset_key"])
-        known = set(self.delta.cells()["asset_key"].to_pylist())
-        return sorted(known | (set() if lance is None else set(lance["asset_key"].to_pylist())))
+    def assets(self) -> dict[str, int]:
+        """Keys of the assets that either ledger knows, with their moments as both ledgers count them."""
+        columns = ["asset_key", "moment_count"]
+        lance = self.lance.tables.select(SEGMENTS, "", columns)
+        cells = [self.delta.cells().select(columns), *([] if lance is None else [lance])]
+        found = pa.concat_tables(cells).group_by("asset_key").aggregate([("moment_count", "sum")]).sort_by("asset_key")
+        return dict(zip(found["asset_key"].to_pylist(), found["moment_count_sum"].to_pylist(), strict=True))
 
     def spaces(self) -> list[str]:
         return sorted({space.key for space in [*self.lance.spaces(), *self.delta.spaces()]})
@@ -78,7 +81,7 @@ def verify(lance_directory: Path, delta_directory: Path) -> Report:
         stores = Stores.open(lance_directory, delta_directory)
         reports = {key: SpaceReport(key) for key in stores.spaces()}
         touched: set[str] = set()
-        for keys in chunks(stores.assets()):
+        for keys in portions(stores.assets()):
             lance, delta = _orders(stores.lance.ledger_entries(keys)), _orders(stores.delta.ledger_entries(keys))
             for space, report in reports.items():
                 _compare(report, _lance_rows(stores, keys, space), stores.delta.rows(keys, space))
@@ -91,6 +94,20 @@ def verify(lance_directory: Path, delta_directory: Path) -> Report:
             )
             touched |= {item.asset_key for item in ledger_entries if item.segment_id in different}
         return Report(list(reports.values()), touched)
+
+
+def portions(moments: Mapping[str, int]) -> Iterator[Sequence[str]]:
+    """As many assets at once as memory allows: each look into the Delta table reads much of it."""
+    keys: list[str] = []
+    held = 0
+    for key, count in moments.items():
+        if keys and held + count > _MOMENTS_AT_ONCE:
+            yield keys
+            keys, held = [], 0
+        keys.append(key)
+        held += count
+    if keys:
+        yield keys
 
 
 def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -131,8 +148,11 @@ def _positions(rows: pa.Table) -> dict[str, int]:
 
 def _unequal(left: pa.Table, right: pa.Table) -> list[int]:
     plain = [name for name in left.column_names if name not in VECTORS]
-    pairs = zip(left.select(plain).to_pylist(), right.select(plain).to_pylist(), strict=True)
-    unequal = {at for at, (one, other) in enumerate(pairs) if one != other}
+    one_side, other_side = left.select(plain), right.select(plain)
+    unequal: set[int] = set()
+    if not one_side.equals(other_side):
+        pairs = zip(one_side.to_pylist(), other_side.to_pylist(), strict=True)
+        unequal = {at for at, (one, other) in enumerate(pairs) if one != other}
     for name in VECTORS:
         unequal |= _apart(left[name].combine_chunks(), right[name].combine_chunks())
     return sorted(unequal)

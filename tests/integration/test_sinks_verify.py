@@ -16,7 +16,7 @@ from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS
 from sinks.maintenance.drop_space import drop_space
 from sinks.maintenance.repair import Target, repair
-from sinks.maintenance.verify import verify
+from sinks.maintenance.verify import portions, verify
 from sinks.query.catalogue import Catalogue
 from sinks.query.moments import MomentIndex
 from sinks.tables.lance_tables import LanceTables
@@ -81,6 +81,17 @@ def test_stores_fed_alike_agree(pair: Pair) -> None:
     report = verify(pair.lance_directory, pair.delta_directory)
     assert report.agrees
     assert {item.space: item.moments for item in report.spaces} == {SPACE.key: 6, OTHER_SPACE.key: 2}
+
+
+def test_assets_are_compared_some_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fits together, nothing is left out."""
+    assert list(portions({"a": 4, "b": 6_000, "c": 4_000, "d": 20_000, "e": 0})) == [["a", "b"], ["c"], ["d"], ["e"]]
+    assert list(portions({})) == []
+    pair.delta.store.erase([SpaceCell(annotations(ref("second"), of=1).header.segment_id, SPACE.key)])
+    monkeypatch.setattr("sinks.maintenance.verify._MOMENTS_AT_ONCE", 1)
+    report = verify(pair.lance_directory, pair.delta_directory)
+    assert {item.space: item.moments for item in report.spaces} == {SPACE.key: 6, OTHER_SPACE.key: 2}
+    assert report.assets == {asset_key("acme", "second")}
 
 
 def test_nothing_agrees_with_nothing(tmp_path: Path) -> None:
