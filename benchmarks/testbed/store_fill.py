@@ -6,11 +6,12 @@ Prints a line of JSON for what happens: how many cells were written since the la
 """
 
 import json
+import os
 import sys
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -207,13 +208,12 @@ def stored_moments(stage: str, directory: Path) -> int:
 
 
 def bytes_under(directory: Path) -> int:
-    """Of all files, of which some may vanish meanwhile."""
+    """Of all files, of which some may vanish meanwhile, as may folders."""
     total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.lstat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(folder, name).lstat().st_size
     return total
 
 

@@ -2,13 +2,15 @@
 both stores lets the Delta sink hear.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.stores import marks_up_to, readers_agree
-from benchmarks.testbed.store_fill import Filling, Mark, require_said
+from benchmarks.testbed.store_fill import Filling, Mark, bytes_under, require_said
 from benchmarks.testbed.store_stream import CELLS_AN_ASSET, MOMENTS_A_CELL, SPACE, Kind, StoreStream
 from benchmarks.testbed.table_readers import READERS, counted
 from sinks.delta.sink import DeltaSink
@@ -85,6 +87,18 @@ def test_a_sink_is_filled_and_measured(stage: str, tmp_path: Path) -> None:
     assert mark["live_moments"] > 60 * MOMENTS_A_CELL * 0.8
     assert set(mark["cpu_s_per_1000_by_kind"]) == set(Kind)
     assert list(lines[-1]) == ["tended_bytes"]
+
+
+def test_what_lies_on_disk_is_counted_while_folders_vanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "one").write_bytes(b"123")
+    (tmp_path / "two").write_bytes(b"4567")
+    assert bytes_under(tmp_path) == 7
+    assert bytes_under(tmp_path / "gone") == 0
+    listed = list(os.walk(tmp_path))
+    shutil.rmtree(tmp_path / "a")
+    monkeypatch.setattr(os, "walk", lambda _directory: iter(listed))
+    assert bytes_under(tmp_path) == 4
 
 
 def test_what_the_index_did_not_say_stops_the_benchmark() -> None:
