@@ -27,7 +27,7 @@ from benchmarks.testbed.chaos import unread
 from benchmarks.testbed.fleet import PARTITIONS, Fleet, Role, fleet_command
 from benchmarks.topology_cost import PROFILES, ingested
 from benchmarks.warm import TENANT, WarmTopology, warm_topology
-from sinks.query.catalogue import Filters
+from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings

@@ -21,7 +21,7 @@ from benchmarks.harness import Report
 from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.warm import TENANT, WarmTopology, warm_topology
 from sinks.lance.sink import LanceSink
-from sinks.query.catalogue import Filters
+from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
 from stream.clock import SystemClock
 from stream.events.annotations import Annotations

@@ -1,34 +1,28 @@
 """The assets as the index holds them: status for people, visibility for search, freshness. Read only."""
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from sinks.assets.tombstones import asset_key
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import LedgerTable
-from sinks.store_errors import guarded
-from sinks.tables.lance_tables import LanceTables
+from sinks.ledger.ledger_table import SEGMENTS
+from sinks.query.filters import Filters, assets_where
+from sinks.query.snapshots import Snapshots
 from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion
 from stream.events.timecode import SourceTimecode
 
-_LIVE_COLUMNS = ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns")
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """All given conditions hold. `labels` must all be on the asset. [start_ns, end_ns) overlaps the moment's range."""
-
-    tenant: str | None = None
-    project: str | None = None
-    asset_ids: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    kind: str | None = None
-    start_ns: int | None = None
-    end_ns: int | None = None
+_LIVE_COLUMNS = tuple(
+    f"live_{name}" for name in ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns")
+)
+_PAGE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +61,10 @@ class LiveAsset:
     timecode: SourceTimecode | None = None
     file_offset_ns: int = 0
 
+    @property
+    def asset_key(self) -> str:
+        return asset_key(self.tenant, self.asset_id)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexFreshness:
@@ -80,56 +78,78 @@ class IndexFreshness:
 
 
 class Catalogue:
-    """A fresh view at every call; the live set is cached by table version, as every query needs it."""
+    """A fresh view at every call. Nothing here holds all assets at once: they are looked up, or read in pages."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._tables = LanceTables(directory)
-        self._live: dict[str, LiveAsset] = {}
-        self._live_at: int | None = None
+    def __init__(self, directory: Path, snapshots: Snapshots | None = None) -> None:
+        self._tables = snapshots or Snapshots(directory)
 
     def assets(self, tenant: str | None = None, asset_ids: Collection[str] = ()) -> list[AssetView]:
         """By tenant and asset id; deleted ones too, which keep a name and a time only."""
         clauses = [f"tenant = {literal(tenant)}"] if tenant is not None else []
         clauses += [one_of("asset_id", asset_ids)] if asset_ids else []
-        with guarded(self._directory, "the index"):
-            rows = self._tables.select(ASSETS, " AND ".join(clauses))
+        rows = self._tables.reading(lambda: self._tables.select(ASSETS, " AND ".join(clauses)))
         views = [] if rows is None else [_view(row) for row in rows.drop_columns(["state"]).to_pylist()]
         return sorted(views, key=lambda item: (item.tenant, item.asset_id))
 
-    def live(self, filters: Filters) -> dict[str, LiveAsset]:
-        """Visible content keys that satisfy the filters on assets."""
-        labels = {f"{key}={value}" for key, value in filters.labels.items()}
-        wanted = set(filters.asset_ids)
-        return {
-            key: asset
-            for key, asset in self._all_live().items()
-            if (filters.tenant is None or asset.tenant == filters.tenant)
-            and (filters.project is None or asset.project == filters.project)
-            and (not wanted or asset.asset_id in wanted)
-            and labels <= set(asset.labels)
-        }
+    def shown(self, content_keys: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
+        """The assets that show these contents and are asked for, by content; an indexed look-up."""
+        found = self._tables.reading(lambda: self._looked_up(content_keys))
+        return {key: it for key, it in found if filters.allows(it.tenant, it.project, it.asset_id, it.labels)}
+
+    def pages(self, filters: Filters, first: int = _PAGE) -> Iterator[dict[str, LiveAsset]]:
+        """All assets that show something and are asked for, by content, in the order of tenant and asset id. Pages
+        begin with `first` assets and grow.
+        """
+        where, after, size = assets_where(filters), "", first
+        while page := self._tables.reading(lambda where=where + after, size=size: self._page(where, size)):
+            yield dict(page)
+            if len(page) < size:
+                return
+            last = page[-1][1]
+            tenant, name = literal(last.tenant), literal(last.asset_id)
+            after = f" AND (tenant > {tenant} OR (tenant = {tenant} AND asset_id > {name}))"
+            size = min(4 * size, _PAGE)
+
+    def asset_keys(self, filters: Filters) -> list[str] | None:
+        """Of the assets that `filters` name, None where they name none."""
+        if not filters.asset_ids:
+            return None
+        if filters.tenant is not None:
+            return [asset_key(filters.tenant, name) for name in filters.asset_ids]
+        rows = self._tables.reading(lambda: self._tables.select(ASSETS, assets_where(filters), ["asset_key"]))
+        return [] if rows is None else [str(key) for key in rows["asset_key"].to_pylist()]
 
     def freshness(self) -> IndexFreshness:
-        with guarded(self._directory, "the index"):
+        def read() -> tuple[pa.Table | None, pa.Table | None]:
             pending = self._tables.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
-            newest_ms = LedgerTable(self._tables).newest_done_ms()
+            return pending, self._tables.select(SEGMENTS, "", ["done_at_ms"])
+
+        pending, commits = self._tables.reading(read)
         times = [] if pending is None else pending["version_ms"].to_pylist()
         return IndexFreshness(newest_ms, min(times, default=None), len(times))
 
-    def _all_live(self) -> dict[str, LiveAsset]:
-        with guarded(self._directory, "the index"):
-            table = self._tables.find(ASSETS)
-            if table is None:
-                return {}
-            version = table.version
-            if version != self._live_at:
-                names = ("tenant", "asset_id", *(f"live_{name}" for name in _LIVE_COLUMNS))
-                columns = [name for name in names if name in table.schema.names]  # an older index lacks some
-                rows = self._tables.select(ASSETS, "live_content_key IS NOT NULL", columns)
-                self._live = {} if rows is None else {row["live_content_key"]: _live(row) for row in rows.to_pylist()}
-                self._live_at = version
-        return self._live
+    def _looked_up(self, content_keys: Collection[str]) -> list[tuple[str, LiveAsset]]:
+        columns = self._columns()
+        found = self._tables.select_in(ASSETS, "live_content_key", content_keys, columns) if columns else ()
+        return list(chain.from_iterable(map(_live_rows, found)))
+
+    def _page(self, where: str, size: int) -> list[tuple[str, LiveAsset]]:
+        table, columns = self._tables.newest(ASSETS), self._columns()
+        if table is None:
+            return []
+        return _live_rows(
+            table.scanner(columns=columns, filter=where, order_by=["tenant", "asset_id"], limit=size).to_table()
+        )
+
+    def _columns(self) -> list[str]:
+        """Those of `LiveAsset` that there are: an older index lacks some. None where there is no table."""
+        table = self._tables.newest(ASSETS)
+        known = set() if table is None else set(table.schema.names)
+        return [name for name in ("tenant", "asset_id", *_LIVE_COLUMNS) if name in known]
+
+
+def _live_rows(rows: pa.Table) -> list[tuple[str, LiveAsset]]:
+    return [(row["live_content_key"], _live(row)) for row in rows.to_pylist()]
 
 
 def _live(row: dict[str, Any]) -> LiveAsset:

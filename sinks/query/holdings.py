@@ -1,15 +1,20 @@
 """What each space holds of the assets that search shows. Read only."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from sinks.ledger.ledger_table import SEGMENTS
-from sinks.query.catalogue import Catalogue, Filters
-from sinks.store_errors import guarded
-from sinks.tables.lance_tables import LanceTables
+from sinks.query.catalogue import Catalogue
+from sinks.query.filters import Filters
+from sinks.query.snapshots import Snapshots
 from stream.events.asset import Outcome
+
+_DONE = f"outcome = '{Outcome.DONE}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +29,39 @@ class Holding:
 
 
 def holdings(directory: Path) -> Mapping[str, Holding]:
-    """By space; nothing for one that holds nothing."""
-    live = Catalogue(directory).live(Filters())
-    with guarded(directory, "the index"):
-        where = f"outcome = '{Outcome.DONE}'"
-        rows = LanceTables(directory).select(SEGMENTS, where, ["content_key", "space", "segment", "epoch_ms"])
-    newest: dict[str, int] = {}
-    cells: dict[str, dict[str, set[int]]] = {}
-    for row in [] if rows is None else rows.to_pylist():
-        space = row["space"]
-        newest[space] = max(row["epoch_ms"], newest.get(space, 0))
-        if row["content_key"] in live:
-            cells.setdefault(row["content_key"], {}).setdefault(space, set()).add(row["segment"])
-    known = [(held, set[int]().union(*held.values())) for held in cells.values()]
-    found = defaultdict(Holding)
-    for space, epoch_ms in newest.items():
-        whole = sum(held.get(space) == every for held, every in known)
-        found[space] = Holding(epoch_ms, whole, len(known) - whole)
-    return found
+    """By space; nothing for one that holds nothing. The ledger is read in pages of assets."""
+    tables = Snapshots(directory)
+    found = {space: Holding(epoch) for space, epoch in newest_epochs(tables).items()}
+    for page in Catalogue(directory, tables).pages(Filters()):
+        keys = [it.asset_key for it in page.values()]
+        columns = ["content_key", "space", "segment"]
+        rows = tables.reading(lambda keys=keys: list(tables.select_in(SEGMENTS, "asset_key", keys, columns, _DONE)))
+        known, whole = _counted(pa.concat_tables(rows), page) if rows else (0, {})
+        for space, held in found.items():
+            here = whole.get(space, 0)
+            found[space] = Holding(held.epoch_ms, held.whole + here, held.lacking + known - here)
+    return defaultdict(Holding, found)
+
+
+def newest_epochs(tables: Snapshots, above_ms: int = -1) -> dict[str, int]:
+    """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
+    where = f"{_DONE} AND epoch_ms > {above_ms:d}"
+    rows = tables.reading(lambda: tables.select(SEGMENTS, where, ["space", "epoch_ms"]))
+    if rows is None:
+        return {}
+    newest = rows.group_by("space").aggregate([("epoch_ms", "max")])
+    return dict(zip(newest["space"].to_pylist(), newest["epoch_ms_max"].to_pylist(), strict=True))
+
+
+def _counted(cells: pa.Table, contents: Iterable[str]) -> tuple[int, dict[str, int]]:
+    """Of how many contents there are cells, and how many of these each space has whole."""
+    cells = cells.filter(pc.is_in(cells["content_key"], pa.array(list(contents), pa.string())))
+    every = cells.group_by("content_key").aggregate([("segment", "count_distinct")])
+    all_cells = dict(zip(every["content_key"].to_pylist(), every["segment_count_distinct"].to_pylist(), strict=True))
+    held = cells.group_by(["content_key", "space"]).aggregate([("segment", "count_distinct")])
+    whole: dict[str, int] = {}
+    for key, space, count in zip(
+        *(held[name].to_pylist() for name in ("content_key", "space", "segment_count_distinct")), strict=True
+    ):
+        whole[space] = whole.get(space, 0) + (count == all_cells[key])
+    return len(all_cells), whole

@@ -2,32 +2,31 @@
 becomes an answer is `stream.search`'s.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from sinks.filters import literal, one_of
+from sinks.filters import one_of
 from sinks.lance.moments import moments_table
-from sinks.lance.store import spaces_of
-from sinks.query.catalogue import Catalogue, Filters, LiveAsset
+from sinks.lance.store import SPACES
+from sinks.query.catalogue import Catalogue, LiveAsset
+from sinks.query.filters import LIVE_COLUMNS, Filters, moments_where, rows_where
+from sinks.query.rankings import SpaceVersion, Vector
+from sinks.query.snapshots import Snapshots, chunks
 from sinks.schema import VECTORS
-from sinks.store_errors import guarded
-from sinks.tables.lance_tables import LanceTables
 from stream.events.annotations import Space
 from stream.events.timecode import SourceTimecode
 
-Vector = Sequence[float] | npt.NDArray[np.float32]
-
-_LISTED_CONTENTS = 1000
+T = TypeVar("T")
+_CONTENTS_A_QUERY = 5000
+_FIRST_ASSETS = 64
+_SPAN = ("content_key", "kind", "start_ns", "end_ns", "starts_at_cut", "ends_at_cut", "shot_method")
 _COLUMNS = (
-    *("moment_id", "segment_id", "content_key", "segment", "start_ns", "end_ns", "starts_at_cut", "ends_at_cut"),
-    *("shot_method", "kind", "tags", "moderation_nsfw", "caption", "caption_method", "text"),
-    *("damaged", "profile", "models"),
-)
+    *("moment_id", *_SPAN, "tags", "moderation_nsfw", "caption", "caption_method", "text", "damaged"),
+)  # each costs a read of its own: no more than is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,12 @@ class StoredMoment:
     """
 
     moment_id: str
-    segment_id: str
     content_key: str
     tenant: str
     project: str
     asset_id: str
     uri: str
     labels: tuple[str, ...]
-    segment: int
     start_ns: int
     end_ns: int
     starts_at_cut: bool
@@ -59,174 +56,137 @@ class StoredMoment:
     caption_method: str
     text: str
     damaged: bool
-    profile: str
-    models: str
     timecode: SourceTimecode | None = None
     file_offset_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieved:
-    """What the index holds near a vector and under words, by moment id, the best first.
+class Span:
+    """Where a moment lies in its content, as shots are made of it."""
 
-    `distances` are cosine distances (1 - cosine; lower is nearer), `text_scores` those of BM25 (higher is better).
-    """
-
-    moments: Mapping[str, StoredMoment] = field(default_factory=dict)
-    distances: Mapping[str, float] = field(default_factory=dict)
-    text_scores: Mapping[str, float] = field(default_factory=dict)
+    content_key: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    starts_at_cut: bool
+    ends_at_cut: bool
+    shot_method: str
 
 
 class MomentIndex:
     """The moments of the index under `directory`; finds nothing while it does not exist."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._tables = LanceTables(directory)
-        self.catalogue = Catalogue(directory)
+        self._tables = Snapshots(directory)
+        self.catalogue = Catalogue(directory, self._tables)
 
     def spaces(self) -> list[Space]:
-        with guarded(self._directory, "the index"):
-            return spaces_of(self._tables)
+        rows = self.reading(lambda: self._tables.select(SPACES, ""))
+        listed = [] if rows is None else [Space.model_validate_json(text) for text in rows["space"].to_pylist()]
+        return sorted(listed, key=lambda space: space.key)
 
-    def retrieve(
-        self,
-        space_key: str,
-        *,
-        vector: Vector | None = None,
-        column: str = "vector",
-        text: str | None = None,
-        filters: Filters | None = None,
-        depth: int = 100,
-    ) -> Retrieved:
-        """The `depth` moments nearest to `vector`, and the `depth` best for `text`. `vector` is L2-normalised and of
-        the size of `column` (`vector` or `image_vector`, else `ValueError`).
+    def reading(self, work: Callable[[], T]) -> T:
+        """`work` on versions that `version` gave, as `Snapshots.reading` does it. Raises `Unavailable` and `Fatal`."""
+        return self._tables.reading(work)
+
+    def version(self, space_key: str) -> SpaceVersion | None:
+        """The space's moments as they are now."""
+        table = self._tables.newest(moments_table(space_key))
+        return None if table is None else SpaceVersion(table)
+
+    def wheres(self, version: SpaceVersion, filters: Filters) -> list[str]:
+        """Conditions on rows of `version`, of which one holds for each that may be asked for; whether it is, the
+        catalogue knows (`shown`).
         """
-        _check(column)
-        filters = filters or Filters()
-        live = self.catalogue.live(filters)
-        with guarded(self._directory, "the index"):
-            table = self._tables.find(moments_table(space_key))
-            if table is None or not live:
-                return Retrieved()
-            where = _where(filters, live)
-            near, worded = [], []
-            if vector is not None:
-                near = _visible(lambda count: _near(table, vector, column, where, count), live, depth)
-            if text:
-                worded = _visible(lambda count: _worded(table, text, where, count), live, depth)
-        return Retrieved(
-            {row["moment_id"]: _moment(row, live) for row in [*worded, *near]},
-            {row["moment_id"]: float(row["_distance"]) for row in near},
-            {row["moment_id"]: float(row["_score"]) for row in worded},
-        )
+        columns = version.columns
+        where = moments_where(filters, self.catalogue.asset_keys(filters), columns)
+        if set(LIVE_COLUMNS) <= set(columns) or not filters.by_asset_state:
+            return [where]
+        pages = self.catalogue.pages(filters)  # of an older release: its rows do not follow what is published
+        return [f"{one_of('content_key', page)} AND {where}" for page in pages]
 
-    def cosines(self, space_key: str, vector: Vector, column: str, moment_ids: Collection[str]) -> dict[str, float]:
-        """Exact similarity of named moments to `vector`; ids that are not there are left out."""
-        with guarded(self._directory, "the index"):
-            rows = self._tables.select_in(moments_table(space_key), "moment_id", moment_ids, ["moment_id", column])
-        if not rows:
+    def shown(
+        self, version: SpaceVersion, rows: Mapping[int, str], assets: Mapping[str, LiveAsset]
+    ) -> dict[int, StoredMoment]:
+        """The moments of these rows, whose contents are given; those of other contents than `assets` shows are left
+        out.
+        """
+        wanted = [row for row, key in rows.items() if key in assets]
+        if not wanted:
             return {}
-        values = np.asarray([row[column] for row in rows], np.float32) @ np.asarray(vector, np.float32)
-        return {row["moment_id"]: float(value) for row, value in zip(rows, values, strict=True)}
+        found = version.take(wanted, _COLUMNS).to_pylist()
+        return {number: _moment(row, assets) for number, row in zip(wanted, found, strict=True)}
 
     def vector_of(self, space_key: str, moment_id: str, column: str, filters: Filters) -> list[float] | None:
-        """The stored vector of a moment; None where `filters` hide it or there is none. `column` as in `retrieve`."""
-        _check(column)
-        live = self.catalogue.live(filters)
-        if not live:
+        """The stored vector of a moment; None where `filters` hide it or there is none. `column` is one of `VECTORS`,
+        else `ValueError`.
+        """
+        check_column(column)
+
+        def read() -> list[float] | None:
+            version = self.version(space_key)
+            if version is None:
+                return None
+            rows = [row for where in self.wheres(version, filters) for row in version.numbers([moment_id], where)]
+            for row in version.take(rows, ["content_key", column]).to_pylist() if rows else ():
+                if self.catalogue.shown([row["content_key"]], filters):
+                    return list(row[column])
             return None
-        where = f"{one_of('moment_id', [moment_id])} AND {_where(filters, live)}"
-        with guarded(self._directory, "the index"):
-            found = self._tables.select(moments_table(space_key), where, ["content_key", column])
-        rows = [] if found is None else [row for row in found.to_pylist() if row["content_key"] in live]
-        return list(rows[0][column]) if rows else None
+
+        return self.reading(read)
 
     def moments(self, space_key: str, filters: Filters | None = None, limit: int | None = None) -> list[StoredMoment]:
         """Visible moments as they lie in time, by asset."""
-        filters = filters or Filters()
-        live = self.catalogue.live(filters)
-        if not live:
-            return []
-        with guarded(self._directory, "the index"):
-            rows = self._tables.select(moments_table(space_key), _where(filters, live), _COLUMNS)
-        found = [] if rows is None else [_moment(row, live) for row in rows.to_pylist() if row["content_key"] in live]
-        found.sort(key=lambda it: (it.tenant, it.asset_id, it.kind, it.start_ns))
+        filters, found = filters or Filters(), list[StoredMoment]()
+        for page in self.catalogue.pages(filters, _CONTENTS_A_QUERY if limit is None else _FIRST_ASSETS):
+            rows = self._of_contents(space_key, page, _COLUMNS, rows_where(filters))
+            moments = [_moment(row, page) for row in rows]
+            found += sorted(moments, key=lambda it: (it.tenant, it.asset_id, it.kind, it.start_ns))
+            if limit is not None and len(found) >= limit:
+                break
         return found if limit is None else found[:limit]
 
-    def neighbours(self, space_key: str, moments: Collection[StoredMoment]) -> list[StoredMoment]:
+    def neighbours(self, space_key: str, moments: Collection[StoredMoment]) -> list[Span]:
         """All moments of the contents that `moments` belong to, as shots are made of them."""
-        live = {moment.content_key: _asset_of(moment) for moment in moments}
-        if not live:
-            return []
-        with guarded(self._directory, "the index"):
-            rows = self._tables.select(moments_table(space_key), one_of("content_key", live), _COLUMNS)
-        return [] if rows is None else [_moment(row, live) for row in rows.to_pylist()]
+        rows = self._of_contents(space_key, {moment.content_key for moment in moments}, _SPAN)
+        return [Span(**row) for row in rows]
 
     def thumbnails(self, space_key: str, moment_ids: Collection[str]) -> dict[str, bytes]:
         """JPEG bytes by moment id; ids that are not there are left out."""
-        with guarded(self._directory, "the index"):
-            rows = self._tables.select_in(moments_table(space_key), "moment_id", moment_ids, ["moment_id", "thumbnail"])
-        return {row["moment_id"]: row["thumbnail"] for row in rows}
+        columns, table = ["moment_id", "thumbnail"], moments_table(space_key)
+        parts = self.reading(lambda: list(self._tables.select_in(table, "moment_id", moment_ids, columns)))
+        return {row["moment_id"]: row["thumbnail"] for part in parts for row in part.to_pylist()}
+
+    def _of_contents(
+        self, space_key: str, contents: Collection[str], columns: Sequence[str], conditions: Sequence[str] = ()
+    ) -> Iterator[dict[str, Any]]:
+        table, where = moments_table(space_key), " AND ".join(conditions)
+        for part in chunks(sorted(contents), _CONTENTS_A_QUERY):
+            for rows in self.reading(
+                lambda part=part: list(self._tables.select_in(table, "content_key", part, columns, where))
+            ):
+                yield from rows.to_pylist()
 
 
-def _where(filters: Filters, live: Mapping[str, LiveAsset]) -> str:
-    """Row conditions; visibility itself too, as long as the list of visible contents stays short."""
-    clauses = []
-    if len(live) <= _LISTED_CONTENTS:
-        clauses.append(one_of("content_key", live))
-    elif filters.tenant is not None:
-        clauses.append(f"tenant = {literal(filters.tenant)}")
-    if filters.kind is not None:
-        clauses.append(f"kind = {literal(filters.kind)}")
-    if filters.end_ns is not None:
-        clauses.append(f"start_ns < {filters.end_ns:d}")
-    if filters.start_ns is not None:
-        clauses.append(f"end_ns > {filters.start_ns:d}")
-    return " AND ".join(clauses) or "true"
+def similarities(version: SpaceVersion, rows: Sequence[int], vector: Vector, column: str) -> dict[int, float]:
+    """Exact cosine of these rows to `vector`."""
+    if not rows:
+        return {}
+    stored = version.take(rows, [column])[column].combine_chunks()
+    values = stored.values.to_numpy().reshape(len(rows), -1) @ np.asarray(vector, np.float32)
+    return {row: float(value) for row, value in zip(rows, values, strict=True)}
 
 
-def _visible(
-    fetch: Callable[[int], list[dict[str, Any]]], live: Mapping[str, LiveAsset], depth: int
-) -> list[dict[str, Any]]:
-    """The first `depth` rows of live contents, fetching deeper while hidden ones stand before them."""
-    count = depth
-    while True:
-        rows = fetch(count)
-        shown = [row for row in rows if row["content_key"] in live]
-        if len(shown) >= depth or len(rows) < count:
-            return shown[:depth]
-        count *= 4
-
-
-def _near(table: Any, vector: Vector, column: str, where: str, count: int) -> list[dict[str, Any]]:
-    query = table.search(np.asarray(vector, np.float32), vector_column_name=column, query_type="vector")
-    query = query.distance_type("cosine").where(where, prefilter=True).select([*_COLUMNS, "_distance"])
-    rows: list[dict[str, Any]] = query.limit(count).to_list()
-    return rows
-
-
-def _worded(table: Any, text: str, where: str, count: int) -> list[dict[str, Any]]:
-    query = table.search(text, query_type="fts", fts_columns="text").where(where, prefilter=True)
-    rows: list[dict[str, Any]] = query.select([*_COLUMNS, "_score"]).limit(count).to_list()
-    return rows
-
-
-def _check(column: str) -> None:
+def check_column(column: str) -> None:
+    """Raises `ValueError` for a column that holds no vectors."""
     if column not in VECTORS:
         raise ValueError(f"unknown vector column {column!r}")
 
 
-def _asset_of(it: StoredMoment) -> LiveAsset:
-    return LiveAsset(it.tenant, it.project, it.asset_id, it.uri, it.labels, it.timecode, it.file_offset_ns)
-
-
-def _moment(row: dict[str, Any], live: Mapping[str, LiveAsset]) -> StoredMoment:
-    asset = live[row["content_key"]]
-    fields = {name: row[name] for name in _COLUMNS if name != "tags"}
+def _moment(row: dict[str, Any], assets: Mapping[str, LiveAsset]) -> StoredMoment:
+    asset = assets[row["content_key"]]
     return StoredMoment(
-        **fields,
-        tags=tuple((tag["label"], tag["score"]) for tag in row["tags"]),
+        **(row | {"tags": tuple((tag["label"], tag["score"]) for tag in row["tags"])}),
         tenant=asset.tenant,
         project=asset.project,
         asset_id=asset.asset_id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from sinks.query.catalogue import Filters
+from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
 from stream.clock import Clock
 from stream.errors import BadRequest

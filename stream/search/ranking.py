@@ -2,17 +2,19 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 RRF_K = 60
 _SAME = 1e-6
+ItemT = TypeVar("ItemT", bound=Hashable)
 _WORD = re.compile(r"[^\W_]+")
 _ENDINGS = ("ing", "ed", "es", "s", "e")
 
 
-def places(scores: Sequence[tuple[str, float]]) -> dict[str, int]:
+def places(scores: Sequence[tuple[ItemT, float]]) -> dict[ItemT, int]:
     """The place of each item by score, from 1, best first. Equal scores share a place: their order means nothing."""
-    found: dict[str, int] = {}
+    found: dict[ItemT, int] = {}
     place, last = 0, float("nan")
     for count, (item, score) in enumerate(sorted(scores, key=lambda pair: -pair[1]), start=1):
         if not math.isclose(score, last, rel_tol=_SAME):
@@ -21,13 +23,13 @@ def places(scores: Sequence[tuple[str, float]]) -> dict[str, int]:
     return found
 
 
-def reciprocal_ranks(rankings: Sequence[Mapping[str, int]]) -> dict[str, float]:
-    """Reciprocal rank fusion (Cormack et al. 2009): the sum of 1 / (60 + place) over the rankings, best first."""
-    scores: dict[str, float] = {}
+def reciprocal_ranks(rankings: Sequence[Mapping[ItemT, int]]) -> dict[ItemT, float]:
+    """Reciprocal rank fusion (Cormack et al. 2009): the sum of 1 / (60 + place) over the rankings, in no order."""
+    scores: dict[ItemT, float] = {}
     for ranking in rankings:
         for item, place in ranking.items():
             scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + place)
-    return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0])))
+    return scores
 
 
 def matched_words(query: str, text: str) -> tuple[str, ...]:

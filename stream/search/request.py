@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sinks.query.catalogue import Filters
+from sinks.query.filters import Filters
 from stream.errors import BadRequest
 
 Grouping = Literal["moment", "shot", "asset"]

@@ -1,16 +1,22 @@
 """Finds the best moments for an encoded query: fuses the nearest by vector with the best by words."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal
 
-from sinks.query.catalogue import Filters
-from sinks.query.moments import MomentIndex, Retrieved, StoredMoment, Vector
+from sinks.query.filters import Filters
+from sinks.query.moments import MomentIndex, StoredMoment, check_column, similarities
+from sinks.query.rankings import Ranked, SpaceVersion, Vector
 from stream.search.explanation import Reason
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
+DEEPEST = 10_000
+"""So many rows of each ranking are looked at, whatever is asked."""
 _FEWEST = 100
-"""The least depth of each ranking: fusion needs more moments than the few that are shown."""
+"""What each ranking holds at least where two are fused: fusion needs more than the few that are shown."""
+
+End = Literal["more", "all", "deepest"]
+"""Where an answer ends: `more` comes after it, it was `all` that there is, or nobody looks `deepest` than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +41,138 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Matches:
+    """Best first, from the place that was asked for."""
+
+    items: tuple[Match, ...] = ()
+    end: End = "all"
+
+
+@dataclass(frozen=True, slots=True)
 class Rankings:
-    """Places from 1 by moment id, in the rankings by vector and by text."""
+    """What one version of the index holds near a vector and under words, best first. `cut`: one of the two goes on."""
 
-    vector: Mapping[str, int]
-    text: Mapping[str, int]
+    near: Sequence[Ranked]
+    worded: Sequence[Ranked]
+    cut: bool
 
-    @classmethod
-    def of(cls, found: Retrieved) -> Self:
-        near = [(name, -distance) for name, distance in found.distances.items()]
-        return cls(places(near), places(list(found.text_scores.items())))
+    def without(self, hidden: Collection[int]) -> "Rankings":
+        near = [item for item in self.near if item.row not in hidden]
+        return Rankings(near, [item for item in self.worded if item.row not in hidden], self.cut)
 
-    def fused(self) -> dict[str, float]:
-        """Scores by moment id, best first."""
-        return reciprocal_ranks([self.vector, self.text])
+    @property
+    def contents(self) -> dict[int, str]:
+        """Of each row."""
+        return {item.row: item.content_key for item in (*self.near, *self.worded)}
 
-    def reason(self, name: str, similarity: float | None, asked: str, held: str) -> Reason:
-        """The reason for a moment with the text `held`, for the query's words `asked`."""
-        words = matched_words(asked, held) if name in self.text else ()
-        return Reason(similarity, self.vector.get(name), self.text.get(name), words)
+    def places(self) -> tuple[Mapping[int, int], Mapping[int, int]]:
+        """Places from 1, by row: by vector, and by text."""
+        near = places([(item.row, -item.score) for item in self.near])
+        return near, places([(item.row, item.score) for item in self.worded])
+
+    def fused(self) -> dict[int, float]:
+        """Scores by row, best first; equal ones by content, which is the same in every store."""
+        scores, contents = reciprocal_ranks(self.places()), self.contents
+        return dict(sorted(scores.items(), key=lambda pair: (-pair[1], contents[pair[0]], pair[0])))
 
 
 def best_matches(
     index: MomentIndex, space_key: str, probe: Probe, filters: Filters | None = None, *, limit: int = 20
 ) -> list[Match]:
-    """The best `limit` moments, best first. If the probe has a vector, each has its exact similarity.
+    """The best `limit` moments, as `matches_from` finds them."""
+    return list(matches_from(index, space_key, probe, filters, limit=limit).items)
+
+
+def matches_from(
+    index: MomentIndex,
+    space_key: str,
+    probe: Probe,
+    filters: Filters | None = None,
+    *,
+    offset: int = 0,
+    limit: int = 20,
+) -> Matches:
+    """`limit` moments after the `offset` best ones. Where the probe has a vector, each has its exact similarity.
 
     Raises `ValueError` for a column that holds no vectors.
     """
-    found = index.retrieve(
-        space_key,
-        vector=probe.vector,
-        column=probe.column,
-        text=probe.text,
-        filters=filters,
-        depth=max(_FEWEST, 4 * limit),
-    )
-    rankings = Rankings.of(found)
-    scores = rankings.fused()
-    scores.pop(probe.without or "", None)
-    best = list(scores)[:limit]
-    similarities = _similarities(index, space_key, probe, found, best)
-    return [
-        Match(
-            found.moments[name],
-            scores[name],
-            rankings.reason(name, similarities.get(name), probe.text or "", found.moments[name].text),
+    check_column(probe.column)
+    wanted = filters or Filters()
+    return index.reading(lambda: _Question(index, space_key, probe, wanted).answered(offset, limit))
+
+
+class _Question:
+    """One question to one version of the index."""
+
+    def __init__(self, index: MomentIndex, space_key: str, probe: Probe, filters: Filters) -> None:
+        self._index = index
+        self._probe = probe
+        self._filters = filters
+        self._version = index.version(space_key)
+        self._wheres = index.wheres(self._version, filters) if self._version is not None else []
+
+    def answered(self, offset: int, limit: int) -> Matches:
+        """Deeper while hidden rows leave too few."""
+        if self._version is None:
+            return Matches()
+        wanted = offset + limit
+        depth = max(_FEWEST, 4 * wanted) if self._probe.text else wanted + 1
+        while True:
+            depth = min(depth, DEEPEST)
+            rankings = self._visible(self._rankings(self._version, depth), wanted + 1)
+            fused = rankings.fused()
+            whole = len(fused) >= wanted or not rankings.cut
+            if whole or depth >= DEEPEST:
+                rows = list(fused)[offset:wanted]
+                return Matches(self._matches(self._version, rankings, rows), _end(len(fused) > wanted, rankings.cut))
+            depth *= 4
+
+    def _rankings(self, version: SpaceVersion, depth: int) -> Rankings:
+        near, worded, probe = list[Ranked](), list[Ranked](), self._probe
+        if probe.vector is not None:
+            near = version.near(probe.vector, probe.column, self._wheres, depth)
+        if probe.text:
+            worded = version.worded(probe.text, self._wheres, depth)
+        cut = len(near) == depth or len(worded) == depth
+        found = Rankings(near, worded, cut)
+        return found.without(version.numbers([probe.without])) if probe.without else found
+
+    def _visible(self, rankings: Rankings, count: int) -> Rankings:
+        """Without the rows of contents that nobody sees, as far as they stand among the first `count`."""
+        known, contents = set[str](), rankings.contents
+        while asked := {contents[row] for row in list(rankings.fused())[:count]} - known:
+            known |= asked
+            hidden = asked - set(self._index.catalogue.shown(asked, self._filters))
+            rankings = rankings.without({row for row, key in contents.items() if key in hidden})
+        return rankings
+
+    def _matches(self, version: SpaceVersion, rankings: Rankings, rows: Sequence[int]) -> tuple[Match, ...]:
+        contents, scores = rankings.contents, rankings.fused()
+        assets = self._index.catalogue.shown({contents[row] for row in rows}, self._filters)
+        moments = self._index.shown(version, {row: contents[row] for row in rows}, assets)
+        near, worded = rankings.places()
+        cosines = self._similarities(version, rankings, rows)
+        return tuple(
+            Match(
+                moments[row],
+                scores[row],
+                Reason(cosines.get(row), near.get(row), worded.get(row), self._words(moments[row], worded.get(row))),
+            )
+            for row in rows
+            if row in moments
         )
-        for name in best
-    ]
+
+    def _words(self, moment: StoredMoment, place: int | None) -> tuple[str, ...]:
+        return () if place is None else matched_words(self._probe.text or "", moment.text)
+
+    def _similarities(self, version: SpaceVersion, rankings: Rankings, rows: Sequence[int]) -> dict[int, float]:
+        """Of moments that only the words found, it is computed."""
+        near = {item.row: 1.0 - item.score for item in rankings.near}
+        worded = [row for row in rows if row not in near]
+        if self._probe.vector is None:
+            return near
+        return near | similarities(version, worded, self._probe.vector, self._probe.column)
 
 
-def _similarities(
-    index: MomentIndex, space_key: str, probe: Probe, found: Retrieved, best: Collection[str]
-) -> dict[str, float]:
-    """Similarities by moment id. For moments that only the words found, they are computed from the stored vectors."""
-    near = {name: 1.0 - distance for name, distance in found.distances.items()}
-    worded = [name for name in best if name not in near]
-    if probe.vector is None or not worded:
-        return near
-    return near | index.cosines(space_key, probe.vector, probe.column, worded)
+def _end(more: bool, cut: bool) -> End:  # noqa: FBT001
+    return "more" if more else "deepest" if cut else "all"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from models.registry import ModelContext
 from sinks.lance.sink import LanceSink
-from sinks.query.catalogue import Filters
+from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
 from stream.clock import ManualClock
 from stream.errors import BadMedia, BadRequest

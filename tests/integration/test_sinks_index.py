@@ -9,7 +9,8 @@ from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS
-from sinks.query.catalogue import Catalogue, Filters
+from sinks.query.catalogue import Catalogue
+from sinks.query.filters import Filters
 from sinks.query.ledger import LanceLedger
 from sinks.query.moments import MomentIndex
 from sinks.tables.lance_tables import Indexes, LanceTables
@@ -195,14 +196,14 @@ def test_tables_hold_one_row_per_key(sink: LanceSink) -> None:
 
 
 def test_filters_default_to_everything(tmp_path: Path) -> None:
-    assert Catalogue(tmp_path).live(Filters()) == {}
+    assert list(Catalogue(tmp_path).pages(Filters())) == []
 
 
 def test_hits_know_the_source_time_code_also_in_an_older_index(tmp_path: Path, clock: ManualClock) -> None:
     """The table of assets was made before it had a column for time codes; footage planned since then has one."""
     older = ASSET_SCHEMA.remove(ASSET_SCHEMA.get_field_index("live_timecode"))
-    LanceTables(tmp_path).ensure(ASSETS, older, Indexes(keyed=("asset_key",)))
-    assert Catalogue(tmp_path).live(Filters()) == {}
+    LanceTables(tmp_path).ensure(ASSETS, older, keyed=("asset_key",))
+    assert list(Catalogue(tmp_path).pages(Filters())) == []
     sink = LanceSink(tmp_path, clock)
     sink.open()
     plan = planned()

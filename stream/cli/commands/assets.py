@@ -84,7 +84,7 @@ def moments(
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """List every visible moment, clip by clip, in time order."""
-    from sinks.query.catalogue import Filters
+    from sinks.query.filters import Filters
     from sinks.query.moments import MomentIndex
 
     shared: Context = context.obj

@@ -21,7 +21,7 @@ from stream.search.answer import SearchAnswer
 from stream.search.hit import Hit
 
 if TYPE_CHECKING:
-    from sinks.query.catalogue import Filters
+    from sinks.query.filters import Filters
     from stream.search.request import Query, SearchRequest
 
 
@@ -126,7 +126,7 @@ def _filters(
     start: float | None,
     end: float | None,
 ) -> "Filters":
-    from sinks.query.catalogue import Filters
+    from sinks.query.filters import Filters
 
     if start is not None and end is not None and start >= end:
         raise UsageProblem(f"--from {start:g} does not lie before --to {end:g}: nothing can be between them")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.query.catalogue import Filters
+from sinks.query.filters import Filters
 from sinks.query.holdings import Holding
 from stream.errors import BadRequest
 from stream.events.annotations import Space

@@ -1,0 +1,104 @@
+"""One version of a space's moments: the nearest to a vector, the best for words, and rows by their number in it."""
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sinks.filters import one_of
+from sinks.query.filters import EVERYTHING, VISIBLE
+
+Vector = Sequence[float] | npt.NDArray[np.float32]
+
+EXACT_ROWS = 4_000
+"""Filters that keep no more rows are answered by comparing every one of them, which is also quicker."""
+LEAST_PROBES = 20
+_PROBES_KEPT = 8
+"""Probes divided by the share of rows that filters keep: the fewer are kept, the farther apart they lie."""
+_REFINED = 4
+_MOST_REFINED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A row that a ranking holds: its number in this version, its content, and its score."""
+
+    row: int
+    content_key: str
+    score: float
+
+
+class SpaceVersion:
+    """Rows keep their numbers, as this version never changes. `wheres` are conditions; a row that satisfies one of
+    them, and none satisfies two, is in the ranking.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return list(self._table.schema.names)
+
+    def near(
+        self, vector: Vector, column: str, wheres: Sequence[str], depth: int, *, exact: bool = False
+    ) -> list[Ranked]:
+        """The `depth` nearest by cosine, the nearest first; `score` is 1 - cosine. With a vector index all but a few
+        of them, unless `exact`. Rows that are newer than the index are always compared.
+        """
+        nearest = {"column": column, "q": np.asarray(vector, np.float32), "k": depth, "metric": "cosine"}
+        found = [
+            self._ranked("_distance", where, depth, nearest={**nearest, **self._effort(where, depth, exact=exact)})
+            for where in wheres
+        ]
+        return sorted((item for part in found for item in part), key=lambda item: item.score)[:depth]
+
+    def worded(self, text: str, wheres: Sequence[str], depth: int) -> list[Ranked]:
+        """The `depth` best by BM25, the best first."""
+        query = {"query": text, "columns": ["text"]}
+        found = [self._ranked("_score", where, depth, full_text_query=query) for where in wheres]
+        return sorted((item for part in found for item in part), key=lambda item: -item.score)[:depth]
+
+    def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """In the order of `rows`."""
+        return self._table._take_rows(list(rows), columns=list(columns))  # noqa: SLF001 - rows by number have no other way
+
+    def numbers(self, moment_ids: Collection[str], where: str = "true") -> list[int]:
+        """Rows of these moments that satisfy `where`."""
+        found = self._table.scanner(
+            columns=["moment_id"], filter=f"{one_of('moment_id', moment_ids)} AND {where}", with_row_id=True
+        ).to_table()
+        return [int(row) for row in found["_rowid"].to_pylist()]
+
+    def select(self, where: str, columns: Sequence[str]) -> pa.Table:
+        return self._table.scanner(columns=list(columns), filter=where).to_table()
+
+    def _effort(self, where: str, depth: int, *, exact: bool) -> dict[str, object]:
+        """How a vector index is searched: more widely the fewer rows `where` keeps, not at all for few."""
+        total = self._table.count_rows()
+        kept = total if where in (VISIBLE, EVERYTHING) else self._table.count_rows(where)
+        if exact or kept <= EXACT_ROWS:
+            return {"use_index": False}
+        return {"minimum_nprobes": probes(kept / total), "refine_factor": max(1, min(_REFINED, _MOST_REFINED // depth))}
+
+    def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Ranked]:
+        scanner = self._table.scanner(
+            columns=["content_key", score],
+            filter=None if where == EVERYTHING else where,
+            prefilter=True,
+            limit=depth,
+            with_row_id=True,
+            **search,
+        )
+        rows = scanner.to_table()
+        columns = (rows["_rowid"].to_pylist(), rows["content_key"].to_pylist(), rows[score].to_pylist())
+        return [Ranked(row, key, float(value)) for row, key, value in zip(*columns, strict=True)]
+
+
+def probes(kept: float) -> int:
+    """Partitions that are looked into at least, where filters keep this share of the rows (pure)."""
+    return max(LEAST_PROBES, math.ceil(_PROBES_KEPT / kept))
