@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ class Catalogue:
         begin with `first` assets and grow.
         """
         where, after, size = assets_where(filters), "", first
-        while page := self._tables.reading(lambda where=where + after, size=size: self._page(where, size)):
+        while page := self._tables.reading(partial(self._page, where + after, size)):
             yield dict(page)
             if len(page) < size:
                 return

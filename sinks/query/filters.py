@@ -106,7 +106,9 @@ def _scoped(scopes: Sequence[Scope], project: str) -> str:
     a condition of its own, and a thousand of them take a third of a second.
     """
     whole = {scope.tenant for scope in scopes if scope.project is None}
-    parts = [(scope.tenant, scope.project) for scope in scopes if scope.project is not None and scope.tenant not in whole]
+    parts = [
+        (scope.tenant, scope.project) for scope in scopes if scope.project is not None and scope.tenant not in whole
+    ]
     by_tenant = _grouped(parts)
     by_project = _grouped((name, tenant) for tenant, name in parts)
     if len(by_project) < len(by_tenant):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from sinks.query.filters import Filters
 from sinks.query.snapshots import Snapshots
 from stream.events.asset import Outcome
 
+_CELL = ("content_key", "space", "segment")
 _DONE = f"outcome = '{Outcome.DONE}'"
 
 
@@ -34,8 +36,7 @@ def holdings(directory: Path) -> Mapping[str, Holding]:
     found = {space: Holding(epoch) for space, epoch in newest_epochs(tables).items()}
     for page in Catalogue(directory, tables).pages(Filters()):
         keys = [it.asset_key for it in page.values()]
-        columns = ["content_key", "space", "segment"]
-        rows = tables.reading(lambda keys=keys: list(tables.select_in(SEGMENTS, "asset_key", keys, columns, _DONE)))
+        rows = tables.reading(partial(tables.select_in, SEGMENTS, "asset_key", keys, _CELL, _DONE))
         known, whole = _counted(pa.concat_tables(rows), page) if rows else (0, {})
         for space, held in found.items():
             here = whole.get(space, 0)

@@ -4,6 +4,7 @@ becomes an answer is `stream.search`'s.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
 from sinks.query.catalogue import Catalogue, LiveAsset
 from sinks.query.filters import LIVE_COLUMNS, Filters, moments_where, rows_where
+from sinks.query.holdings import newest_epochs
 from sinks.query.rankings import SpaceVersion, Vector
 from sinks.query.snapshots import Snapshots, chunks
 from sinks.schema import VECTORS
@@ -85,6 +87,10 @@ class MomentIndex:
         listed = [] if rows is None else [Space.model_validate_json(text) for text in rows["space"].to_pylist()]
         return sorted(listed, key=lambda space: space.key)
 
+    def epochs(self, above_ms: int = -1) -> dict[str, int]:
+        """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
+        return newest_epochs(self._tables, above_ms)
+
     def reading(self, work: Callable[[], T]) -> T:
         """`work` on versions that `version` gave, as `Snapshots.reading` does it. Raises `Unavailable` and `Fatal`."""
         return self._tables.reading(work)
@@ -154,7 +160,7 @@ class MomentIndex:
     def thumbnails(self, space_key: str, moment_ids: Collection[str]) -> dict[str, bytes]:
         """JPEG bytes by moment id; ids that are not there are left out."""
         columns, table = ["moment_id", "thumbnail"], moments_table(space_key)
-        parts = self.reading(lambda: list(self._tables.select_in(table, "moment_id", moment_ids, columns)))
+        parts = self.reading(lambda: self._tables.select_in(table, "moment_id", moment_ids, columns))
         return {row["moment_id"]: row["thumbnail"] for part in parts for row in part.to_pylist()}
 
     def _of_contents(
@@ -162,9 +168,7 @@ class MomentIndex:
     ) -> Iterator[dict[str, Any]]:
         table, where = moments_table(space_key), " AND ".join(conditions)
         for part in chunks(sorted(contents), _CONTENTS_A_QUERY):
-            for rows in self.reading(
-                lambda part=part: list(self._tables.select_in(table, "content_key", part, columns, where))
-            ):
+            for rows in self.reading(partial(self._tables.select_in, table, "content_key", part, columns, where)):
                 yield from rows.to_pylist()
 
 

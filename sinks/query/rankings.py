@@ -1,7 +1,7 @@
 """One version of a space's moments: the nearest to a vector, the best for words, and rows by their number in it."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 

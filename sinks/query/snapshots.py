@@ -69,19 +69,20 @@ class Snapshots:
 
     def select_in(
         self, name: str, column: str, values: Collection[str], columns: Sequence[str] | None = None, where: str = ""
-    ) -> Iterator[pa.Table]:
-        """Rows whose `column` is one of `values`, which may be many, some thousand values at a time."""
+    ) -> list[pa.Table]:
+        """Rows whose `column` is one of `values`, which may be many: some thousand values at a time."""
+        found = []
         for part in chunks(sorted(set(values)), _CHUNK):
             listed = one_of(column, part)
             rows = self.select(name, f"{listed} AND {where}" if where else listed, columns)
-            if rows is not None:
-                yield rows
+            found += [] if rows is None else [rows]
+        return found
 
     def _opened(self, folder: Path) -> Any:
         import lance
 
         if self._session is None:
-            self._session = lance.Session(
+            self._session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
                 index_cache_size_bytes=_INDEX_CACHE_BYTES, metadata_cache_size_bytes=_METADATA_CACHE_BYTES
             )
         return lance.dataset(folder, session=self._session)

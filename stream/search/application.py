@@ -31,8 +31,8 @@ class Search:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
-        self._spaces = Spaces(settings)
         self._index = MomentIndex(settings.index_dir)
+        self._spaces = Spaces(settings, self._index)
         self._encoder = QueryEncoder(settings.cache_dir)
 
     def __enter__(self) -> Self:

@@ -24,12 +24,12 @@ def places(scores: Sequence[tuple[ItemT, float]]) -> dict[ItemT, int]:
 
 
 def reciprocal_ranks(rankings: Sequence[Mapping[ItemT, int]]) -> dict[ItemT, float]:
-    """Reciprocal rank fusion (Cormack et al. 2009): the sum of 1 / (60 + place) over the rankings, in no order."""
+    """Reciprocal rank fusion (Cormack et al. 2009): the sum of 1 / (60 + place) over the rankings, best first."""
     scores: dict[ItemT, float] = {}
     for ranking in rankings:
         for item, place in ranking.items():
             scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + place)
-    return scores
+    return dict(sorted(scores.items(), key=lambda pair: -pair[1]))
 
 
 def matched_words(query: str, text: str) -> tuple[str, ...]:

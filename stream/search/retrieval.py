@@ -174,5 +174,5 @@ class _Question:
         return near | similarities(version, worded, self._probe.vector, self._probe.column)
 
 
-def _end(more: bool, cut: bool) -> End:  # noqa: FBT001
+def _end(more: bool, cut: bool) -> End:
     return "more" if more else "deepest" if cut else "all"

@@ -35,12 +35,14 @@ class ChosenSpace:
 class Spaces:
     """Reads the stores at every call, because other processes write to them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, index: MomentIndex | None = None) -> None:
         self._index_dir = settings.index_dir
+        self._index = index or MomentIndex(settings.index_dir)
         self._choice = settings.state_dir / CHOICE_FILE
+        self._epochs: dict[str, int] = {}
 
     def listed(self) -> list[Space]:
-        return MomentIndex(self._index_dir).spaces()
+        return self._index.spaces()
 
     def holdings(self) -> Mapping[str, Holding]:
         """What each space holds, by its key."""
@@ -57,7 +59,13 @@ class Spaces:
             return ChosenSpace(matching(listed, wanted))
         choice = read_choice(self._choice)
         kept = [space for space in listed if space.key == choice.key]
-        return ChosenSpace(kept[0] if kept else newest(listed, self.holdings()), choice.unreadable)
+        return ChosenSpace(kept[0] if kept else self._newest(listed), choice.unreadable)
+
+    def _newest(self, listed: Sequence[Space]) -> Space:
+        """Epochs only rise, so that later ones than are known are all to be asked for; of a lone space none."""
+        if len(listed) > 1:
+            self._epochs |= self._index.epochs(above_ms=max(self._epochs.values(), default=-1))
+        return newest(listed, self._epochs)
 
     def use(self, wanted: str) -> Space:
         """Makes search use this space from now on. Raises `BadRequest` (`unknown_space`, `choice_not_kept`)."""
@@ -83,10 +91,9 @@ def matching(listed: Sequence[Space], prefix: str) -> Space:
     return found[0]
 
 
-def newest(listed: Sequence[Space], held: Mapping[str, Holding]) -> Space:
-    """The space that the latest roll-out filled with ready assets."""
-    # Among equals the default space wins, then the key: the answer must not depend on the order of a listing.
-    return max(listed, key=lambda space: (held[space.key].epoch_ms, space.spec == "conse", space.key))
+def newest(listed: Sequence[Space], epochs_ms: Mapping[str, int]) -> Space:
+    """The one that the latest roll-out filled."""
+    return max(listed, key=lambda space: (epochs_ms.get(space.key, 0), space.spec == "conse", space.key))
 
 
 def read_choice(path: Path) -> SpaceChoice:

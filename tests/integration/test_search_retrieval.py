@@ -3,17 +3,21 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import lancedb
 import numpy as np
+import pyarrow as pa
 import pytest
+from lancedb.index import Bitmap, LabelList
 
 from sinks.lance.sink import LanceSink
-from sinks.query.filters import Filters
+from sinks.lance.store import ASSETS, moments_table
+from sinks.query.filters import Filters, Scope
 from sinks.query.moments import MomentIndex, StoredMoment
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef
 from stream.search.explanation import Reason
-from stream.search.retrieval import Match, Probe, best_matches
+from stream.search.retrieval import Match, Probe, best_matches, matches_from
 from stream.search.shots import group_into_shots
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref
 
@@ -190,3 +194,92 @@ def test_hits_of_one_shot_join_over_segments(sink: LanceSink, index: MomentIndex
     hits = best_matches(index, SPACE.key, Probe(vector=vector_of(items[0], 0)), limit=2)
     (shot,) = group_into_shots(hits, index.neighbours(SPACE.key, [hit.moment for hit in hits]))
     assert (shot.shot.start_ns, shot.shot.end_ns, len(shot.hits)) == (0, 25 * S, 2)
+
+
+def told(folder: Path, *, hidden: tuple[str, ...] = (), project: dict[str, str] | None = None) -> None:
+    """Let the rows say what is visible, as hints: true but for `hidden`; `project` says another than the row's."""
+    table = lancedb.connect(folder).open_table(moments_table(SPACE.key))
+    if "visible" not in table.schema.names:
+        table.add_columns({"visible": "true", "live_project": "project"})
+        table.add_columns(pa.schema([pa.field("live_labels", pa.list_(pa.string()))]))
+    rows = table.search().select(["moment_id", "asset_id", "project", "labels"]).to_arrow().to_pylist()
+    hints = [
+        {
+            "moment_id": row["moment_id"],
+            "visible": row["asset_id"] not in hidden,
+            "live_project": (project or {}).get(row["asset_id"], row["project"]),
+            "live_labels": row["labels"],
+        }
+        for row in rows
+    ]
+    table.merge_insert("moment_id").when_matched_update_all().execute(
+        pa.Table.from_pylist(hints, schema=pa.schema([table.schema.field(name) for name in hints[0]]))
+    )
+    for column in ("visible", "live_project", "tenant"):
+        table.create_index(column, config=Bitmap())
+    table.create_index("live_labels", config=LabelList())
+
+
+def test_rows_that_tell_what_is_visible_are_filtered_in_the_store(
+    sink: LanceSink, index: MomentIndex, tmp_path: Path
+) -> None:
+    put(sink, ref("one", tenant="acme"), "dog", labels={"team": "red"})
+    put(sink, ref("two", tenant="other", project="sport"), "dog")
+    put(sink, ref("never"), "dog")
+    told(tmp_path, hidden=("never",))
+
+    def found(filters: Filters) -> list[str]:
+        return sorted(ids(best_matches(index, SPACE.key, Probe(vector=[1.0, *[0.0] * 7], text="dog"), filters)))
+
+    assert found(Filters()) == ["one", "two"], "a row that says it is hidden is not looked up"
+    assert found(Filters(tenant="acme")) == ["one"]
+    assert found(Filters(project="sport")) == ["two"]
+    assert found(Filters(asset_ids=("two", "never"))) == ["two"]
+    assert found(Filters(scopes=(Scope("acme", "news"), Scope("other", "sport")))) == ["one", "two"]
+    assert found(Filters(scopes=(Scope("acme", "news"), Scope("other", "news")))) == ["one"]
+    assert found(Filters(scopes=())) == []
+
+
+def test_what_rows_say_is_no_more_than_a_hint(sink: LanceSink, index: MomentIndex, tmp_path: Path) -> None:
+    """Content that was replaced, retired or deleted shows in no way, however long its rows say otherwise."""
+    put(sink, ref("deleted"), "dog")
+    put(sink, ref("moved", project="old"), "dog")
+    put(sink, ref("kept"), "dog")
+    waiting = annotations(ref("waiting"), of=2, count=1, words=["dog"])
+    list(sink.process(events(waiting)))  # no plan names it: it is live nowhere
+    told(tmp_path, project={"kept": "old"})
+    assets = lancedb.connect(tmp_path).open_table(ASSETS)
+    assets.update(where="asset_id = 'deleted'", values={"live_content_key": None})
+    assets.update(where="asset_id = 'moved'", values={"live_project": "new"})
+    probe = Probe(vector=[1.0, *[0.0] * 7], text="dog")
+    assert sorted(ids(best_matches(index, SPACE.key, probe))) == ["kept", "moved"]
+    assert ids(best_matches(index, SPACE.key, probe, Filters(project="old"))) == []
+    assert {hit.moment.project for hit in best_matches(index, SPACE.key, probe)} == {"new", "news"}
+
+
+def test_pages_follow_one_another_and_say_where_they_end(sink: LanceSink, index: MomentIndex) -> None:
+    items = [put(sink, ref(f"clip-{number}"), "dog", "cat") for number in range(6)]
+    probe = Probe(vector=vector_of(items[0], 0))
+    whole = best_matches(index, SPACE.key, probe, limit=12)
+    pages = [matches_from(index, SPACE.key, probe, offset=offset, limit=5) for offset in (0, 5, 10, 15)]
+    assert [match for page in pages for match in page.items] == whole
+    assert [page.end for page in pages] == ["more", "more", "all", "all"]
+
+
+def test_nobody_looks_deeper_than_the_deepest(
+    sink: LanceSink, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.search.retrieval.DEEPEST", 8)
+    item = annotations(of=1, count=10)
+    list(sink.process(events(planned(of=1), item)))
+    probe = Probe(vector=vector_of(item, 0))
+    found = [matches_from(index, SPACE.key, probe, offset=offset, limit=4) for offset in (0, 4, 8)]
+    assert [(len(page.items), page.end) for page in found] == [(4, "more"), (4, "deepest"), (0, "deepest")]
+
+
+def test_a_reader_goes_on_where_the_version_it_read_is_gone(sink: LanceSink, index: MomentIndex) -> None:
+    put(sink, ref("first"), "dog")
+    assert ids(best_matches(index, SPACE.key, Probe(text="dog"))) == ["first"]
+    put(sink, ref("second"), "dog")
+    sink.maintain(purge=True)
+    assert sorted(ids(best_matches(index, SPACE.key, Probe(text="dog")))) == ["first", "second"]

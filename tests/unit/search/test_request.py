@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from sinks.query.filters import Filters
-from sinks.query.holdings import Holding
 from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.search.answer import by_asset
@@ -71,9 +70,8 @@ def test_a_space_is_named_by_its_key_or_a_beginning_of_one_alone() -> None:
 
 def test_the_space_of_the_latest_roll_out_is_used_then_the_default_one() -> None:
     conse, other, otter = SPACES
-    none = {space.key: Holding() for space in SPACES}
-    assert newest(SPACES, none) == conse
-    assert newest(SPACES, none | {otter.key: Holding(epoch_ms=2), other.key: Holding(epoch_ms=1)}) == otter
+    assert newest(SPACES, {}) == conse
+    assert newest(SPACES, {otter.key: 2, other.key: 1}) == otter
 
 
 def test_a_choice_is_kept_or_missing_or_unreadable(tmp_path: Path) -> None:
