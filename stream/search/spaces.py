@@ -92,7 +92,8 @@ def matching(listed: Sequence[Space], prefix: str) -> Space:
 
 
 def newest(listed: Sequence[Space], epochs_ms: Mapping[str, int]) -> Space:
-    """The one that the latest roll-out filled."""
+    """The space that the latest roll-out filled."""
+    # Among equals the default space wins, then the key: the answer must not depend on the order of a listing.
     return max(listed, key=lambda space: (epochs_ms.get(space.key, 0), space.spec == "conse", space.key))
 
 

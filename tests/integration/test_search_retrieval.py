@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 from lancedb.index import Bitmap, LabelList
 
+from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS, moments_table
-from sinks.query.filters import Filters, Scope
+from sinks.lance.store import ASSETS
+from sinks.query.filters import LIVE_COLUMNS, Filters, Scope
 from sinks.query.moments import MomentIndex, StoredMoment
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
@@ -238,6 +239,27 @@ def test_rows_that_tell_what_is_visible_are_filtered_in_the_store(
     assert found(Filters(scopes=(Scope("acme", "news"), Scope("other", "sport")))) == ["one", "two"]
     assert found(Filters(scopes=(Scope("acme", "news"), Scope("other", "news")))) == ["one"]
     assert found(Filters(scopes=())) == []
+
+
+def test_a_table_of_an_older_release_is_read_rightly(sink: LanceSink, index: MomentIndex, tmp_path: Path) -> None:
+    """Its rows do not say what is visible, and their project and labels are those they were first stored with."""
+    put(sink, ref("one"), "dog", labels={"team": "red"})
+    put(sink, ref("two", project="sport"), "dog")
+    list(sink.process(events(annotations(ref("waiting"), of=2, count=1, words=["dog"]))))
+    again = planned(ref("one", number=2, project="sport"), of=1, assumed=(0,), labels={"team": "blue"})
+    list(sink.process(events(again)))
+    lancedb.connect(tmp_path).open_table(moments_table(SPACE.key)).drop_columns(list(LIVE_COLUMNS))
+
+    def found(filters: Filters) -> list[str]:
+        return sorted(ids(best_matches(index, SPACE.key, Probe(vector=[1.0, *[0.0] * 7], text="dog"), filters)))
+
+    assert found(Filters()) == ["one", "two"]
+    assert found(Filters(project="sport")) == ["one", "two"]
+    assert found(Filters(project="news")) == []
+    assert found(Filters(labels={"team": "blue"})) == ["one"]
+    assert found(Filters(labels={"team": "red"})) == []
+    assert found(Filters(scopes=(Scope("acme", "sport"),))) == ["one", "two"]
+    assert owners(index.moments(SPACE.key, Filters(labels={"team": "blue"}))) == ["one"]
 
 
 def test_what_rows_say_is_no_more_than_a_hint(sink: LanceSink, index: MomentIndex, tmp_path: Path) -> None:

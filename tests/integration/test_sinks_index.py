@@ -13,7 +13,7 @@ from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.ledger import LanceLedger
 from sinks.query.moments import MomentIndex
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event
@@ -202,7 +202,7 @@ def test_filters_default_to_everything(tmp_path: Path) -> None:
 def test_hits_know_the_source_time_code_also_in_an_older_index(tmp_path: Path, clock: ManualClock) -> None:
     """The table of assets was made before it had a column for time codes; footage planned since then has one."""
     older = ASSET_SCHEMA.remove(ASSET_SCHEMA.get_field_index("live_timecode"))
-    LanceTables(tmp_path).ensure(ASSETS, older, keyed=("asset_key",))
+    LanceTables(tmp_path).ensure(ASSETS, older, Indexes(keyed=("asset_key",)))
     assert list(Catalogue(tmp_path).pages(Filters())) == []
     sink = LanceSink(tmp_path, clock)
     sink.open()
