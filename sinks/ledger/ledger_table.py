@@ -1,6 +1,7 @@
 """The ledger of a store: one `RECEIPT_SCHEMA` row for each cell that it knows of, found by asset and by segment."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,18 +73,6 @@ class LedgerTable:
         """Of these watermarks, by asset, those under which there are entries still."""
         return under_watermark(self.cells(LEDGER_VERSIONS), marks) if marks else {}
 
-    def newest_done_ms(self) -> int | None:
-        """When an entry was last written; None where there is none. Joining files keeps the order of rows, so it is
-        among the last.
-        """
-        table = self._tables.find(SEGMENTS)
-        if table is None:
-            return None
-        before = max(0, table.count_rows() - _LAST_ROWS)
-        rows = table.search().select(["done_at_ms"]).offset(before).limit(_LAST_ROWS).to_arrow()
-        newest: int | None = pc.max(rows["done_at_ms"]).as_py()
-        return newest
-
     def drop_space(self, space: str) -> None:
         """Forget every cell of a space."""
         self._tables.delete(SEGMENTS, one_of("space", [space]))
@@ -109,6 +98,18 @@ class LedgerTable:
             if field.name not in known:
                 rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
         return rows.select(schema.names)
+
+
+def newest_done_ms(table: Any | None) -> int | None:
+    """When an entry of the Lance table `SEGMENTS` was last written; None where there is none. Joining files keeps the
+    order of rows, so it is among the last.
+    """
+    if table is None:
+        return None
+    before = max(0, table.count_rows() - _LAST_ROWS)
+    rows = table.scanner(columns=["done_at_ms"], offset=before, limit=_LAST_ROWS).to_table()
+    newest: int | None = pc.max(rows["done_at_ms"]).as_py()
+    return newest
 
 
 def void_clauses(retired: Mapping[str, Retirement]) -> list[str]:

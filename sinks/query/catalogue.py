@@ -13,7 +13,7 @@ import pyarrow as pa
 from sinks.assets.tombstones import asset_key
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
+from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.query.filters import Filters, assets_where
 from sinks.query.snapshots import Snapshots
 from stream.events.asset import AssetStatus
@@ -121,11 +121,11 @@ class Catalogue:
         return [] if rows is None else [str(key) for key in rows["asset_key"].to_pylist()]
 
     def freshness(self) -> IndexFreshness:
-        def read() -> tuple[pa.Table | None, pa.Table | None]:
+        def read() -> tuple[pa.Table | None, int | None]:
             pending = self._tables.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
-            return pending, self._tables.select(SEGMENTS, "", ["done_at_ms"])
+            return pending, newest_done_ms(self._tables.newest(SEGMENTS))
 
-        pending, commits = self._tables.reading(read)
+        pending, newest_ms = self._tables.reading(read)
         times = [] if pending is None else pending["version_ms"].to_pylist()
         return IndexFreshness(newest_ms, min(times, default=None), len(times))
 
