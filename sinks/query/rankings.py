@@ -24,7 +24,7 @@ _MOST_REFINED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class Candidate:
     """A row that a ranking holds: its number in this version, its content, and its score."""
 
     row: int
@@ -46,7 +46,7 @@ class SpaceVersion:
 
     def near(
         self, vector: Vector, column: str, wheres: Sequence[str], depth: int, *, exact: bool = False
-    ) -> list[Ranked]:
+    ) -> list[Candidate]:
         """The `depth` nearest by cosine, the nearest first; `score` is 1 - cosine. With a vector index all but a few
         of them, unless `exact`. Rows that are newer than the index are always compared.
         """
@@ -57,7 +57,7 @@ class SpaceVersion:
         ]
         return sorted((item for part in found for item in part), key=lambda item: item.score)[:depth]
 
-    def worded(self, text: str, wheres: Sequence[str], depth: int) -> list[Ranked]:
+    def worded(self, text: str, wheres: Sequence[str], depth: int) -> list[Candidate]:
         """The `depth` best by BM25, the best first."""
         query = {"query": text, "columns": ["text"]}
         found = [self._ranked("_score", where, depth, full_text_query=query) for where in wheres]
@@ -85,7 +85,7 @@ class SpaceVersion:
             return {"use_index": False}
         return {"minimum_nprobes": probes(kept / total), "refine_factor": max(1, min(_REFINED, _MOST_REFINED // depth))}
 
-    def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Ranked]:
+    def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Candidate]:
         scanner = self._table.scanner(
             columns=["content_key", score],
             filter=None if where == EVERYTHING else where,
@@ -96,7 +96,7 @@ class SpaceVersion:
         )
         rows = scanner.to_table()
         columns = (rows["_rowid"].to_pylist(), rows["content_key"].to_pylist(), rows[score].to_pylist())
-        return [Ranked(row, key, float(value)) for row, key, value in zip(*columns, strict=True)]
+        return [Candidate(row, key, float(value)) for row, key, value in zip(*columns, strict=True)]
 
 
 def probes(kept: float) -> int:

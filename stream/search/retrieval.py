@@ -6,7 +6,7 @@ from typing import Literal
 
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex, StoredMoment, check_column, similarities
-from sinks.query.rankings import Ranked, SpaceVersion, Vector
+from sinks.query.rankings import Candidate, SpaceVersion, Vector
 from stream.search.explanation import Reason
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
@@ -52,8 +52,8 @@ class Matches:
 class Rankings:
     """What one version of the index holds near a vector and under words, best first. `cut`: one of the two goes on."""
 
-    near: Sequence[Ranked]
-    worded: Sequence[Ranked]
+    near: Sequence[Candidate]
+    worded: Sequence[Candidate]
     cut: bool
 
     def without(self, hidden: Collection[int]) -> "Rankings":
@@ -128,7 +128,7 @@ class _Question:
             depth *= 4
 
     def _rankings(self, version: SpaceVersion, depth: int) -> Rankings:
-        near, worded, probe = list[Ranked](), list[Ranked](), self._probe
+        near, worded, probe = list[Candidate](), list[Candidate](), self._probe
         if probe.vector is not None:
             near = version.near(probe.vector, probe.column, self._wheres, depth)
         if probe.text:
