@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sinks.tables import vector_index
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
 
 VERSIONS_KEPT = timedelta(seconds=60)
@@ -34,7 +35,8 @@ def tend(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY
         with exclusive:
             _compact(path, part.fragment_ids, part.target_rows, policy.deleted)
     if work.index:
-        _opened(path).optimize.optimize_indices()
+        _grow_indexes(path)
+    vector_index.tend(_opened(path))
     drop_versions(path)
 
 
@@ -42,7 +44,8 @@ def optimize(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_PO
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
     with exclusive:
         _compact(path, _all(path), policy.fragment_rows, _MANY_DELETED)
-    _opened(path).optimize.optimize_indices()
+    _grow_indexes(path)
+    vector_index.tend(_opened(path))
     drop_versions(path, unverified=True)
 
 
@@ -71,19 +74,28 @@ def fragments(path: Path) -> list[Fragment]:
     """The table's fragments in the order of their rows."""
     table = _opened(path)
     by_index: dict[str, set[int]] = {}
-    for index in table.list_indices():
-        by_index.setdefault(index["name"], set()).update(index["fragment_ids"])
-    covers = list(by_index.values())
+    for index in table.describe_indices():
+        by_index.setdefault(index.name, set()).update(*(part.fragment_ids for part in index.segments))
+    covers = [
+        by_index[name] for name in vector_index.scalar_indexes(table)
+    ]  # those of vectors grow at a pace of their own
     return [
         Fragment(
             fragment_id=item.fragment_id,
             rows=item.physical_rows,
             deleted=item.num_deletions,
-            indexed=any(item.fragment_id in cover for cover in covers),
+            indexed=any(item.fragment_id in cover for cover in by_index.values()),
             covered=all(item.fragment_id in cover for cover in covers),
         )
         for item in table.get_fragments()
     ]
+
+
+def _grow_indexes(path: Path) -> None:
+    """Bring those up to date that are not of vectors."""
+    table = _opened(path)
+    if names := vector_index.scalar_indexes(table):
+        table.optimize.optimize_indices(index_names=names)
 
 
 def _all(path: Path) -> list[int]:

@@ -1,0 +1,157 @@
+"""The vector index of a table: when it is built, extended and trained anew (pure), and the thin edge that does it."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Any
+
+import numpy as np
+
+SUFFIX = "_idx"
+"""What the name of an index adds to its column's."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndexPolicy:
+    """An index from `from_rows` on. New rows are compared one by one until they are `tail_rows` or `tail_share` of all;
+    then they become a part of their own, which costs the same at any size. `most_parts` such parts are joined. The
+    whole is trained anew once it has grown `outgrown` times since, or finds less than `least_recall` of what
+    comparing every row finds; this is asked of `sampled` rows each time that a part is joined.
+    """
+
+    from_rows: int = 100_000
+    tail_rows: int = 10_000
+    tail_share: float = 0.01
+    most_parts: int = 8
+    outgrown: float = 2.0
+    least_recall: float = 0.9
+    sampled: int = 4
+    sample_rate: int = 64
+    """Vectors a partition that training looks at; more cost memory (a partition's 64 of 384 dimensions are 100 kB)."""
+
+
+DEFAULT_POLICY = VectorIndexPolicy()
+
+
+class Step(StrEnum):
+    """What upkeep does of one column."""
+
+    REST = auto()
+    BUILD = auto()
+    EXTEND = auto()
+    JOIN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexExtent:
+    """What there is: `rows` of the table, of these `indexed`, in an index of `parts`, the first of which was trained
+    on about `trained` rows. All 0 but `rows` where there is no index.
+    """
+
+    rows: int
+    indexed: int = 0
+    parts: int = 0
+    trained: int = 0
+
+
+def step(extent: IndexExtent, policy: VectorIndexPolicy) -> Step:
+    """What is due. `BUILD` is also training anew."""
+    if not extent.parts:
+        return Step.BUILD if extent.rows >= policy.from_rows else Step.REST
+    if extent.rows >= policy.outgrown * extent.trained:
+        return Step.BUILD
+    if extent.rows - extent.indexed < max(policy.tail_rows, policy.tail_share * extent.rows):
+        return Step.REST
+    return Step.JOIN if extent.parts > policy.most_parts else Step.EXTEND
+
+
+def partitions(rows: int) -> int:
+    """About the square root of the rows, so that looking into some costs as much as choosing them."""
+    return max(1, round(math.sqrt(rows)))
+
+
+def tend(table: Any, policy: VectorIndexPolicy = DEFAULT_POLICY) -> dict[str, Step]:
+    """Do what is due for each column of vectors of a Lance table; by column, what was done. Commits may go on beside
+    it. Call it after fragments are joined: those of another index are not joined with others.
+    """
+    return {column: _tended(table, column, policy) for column in vector_columns(table)}
+
+
+def scalar_indexes(table: Any) -> list[str]:
+    """Names of the indexes that are not of vectors; `optimize_indices` would join the parts of the others each time."""
+    vectors = set(vector_columns(table))
+    return [index.name for index in table.describe_indices() if vectors.isdisjoint(index.field_names)]
+
+
+def drop(table: Any) -> None:
+    """Remove the indexes of vectors, as before an erasure: a deleted vector stays in them till they are built anew."""
+    vectors = set(vector_columns(table))
+    for index in table.describe_indices():
+        if not vectors.isdisjoint(index.field_names):
+            table.drop_index(index.name)
+
+
+def vector_columns(table: Any) -> list[str]:
+    import pyarrow as pa
+
+    return [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
+
+
+def extent_of(table: Any, column: str) -> IndexExtent:
+    rows = table.count_rows()
+    for index in table.describe_indices():
+        if index.field_names == [column]:
+            sizes = [part.size_bytes or 0 for part in index.segments]
+            trained = round(index.num_rows_indexed * max(sizes) / max(1, sum(sizes)))
+            return IndexExtent(rows, index.num_rows_indexed, len(sizes), trained)
+    return IndexExtent(rows)
+
+
+def _tended(table: Any, column: str, policy: VectorIndexPolicy) -> Step:
+    extent = extent_of(table, column)
+    due = step(extent, policy)
+    name = column + SUFFIX
+    if due is Step.EXTEND:
+        table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=0)
+    elif due is Step.JOIN:
+        table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=extent.parts - 1)
+        table.checkout_latest()
+        if recall(table, column, policy.sampled) < policy.least_recall:
+            due = Step.BUILD
+    if due is Step.BUILD:
+        _build(table, column, extent.rows, policy)
+    table.checkout_latest()
+    return due
+
+
+def _build(table: Any, column: str, rows: int, policy: VectorIndexPolicy) -> None:
+    table.create_index(
+        column,
+        "IVF_SQ",
+        name=column + SUFFIX,
+        metric="cosine",
+        num_partitions=partitions(rows),
+        sample_rate=policy.sample_rate,
+        replace=True,
+    )
+
+
+def recall(table: Any, column: str, sampled: int, depth: int = 10) -> float:
+    """The share of the `depth` nearest of some of the newest rows that the index finds, as a search uses it. Every
+    question reads all vectors once.
+    """
+    rows = table.count_rows()
+    newest = np.linspace(rows * 0.9, rows - 1, min(sampled, rows)).astype(int).tolist()
+    vectors = table.take(newest, columns=[column])[column].to_pylist()
+    shares = []
+    for vector in vectors:
+        nearest = {"column": column, "q": np.asarray(vector, np.float32), "k": depth, "metric": "cosine"}
+        exact = _rows(table, {**nearest, "use_index": False})
+        found = _rows(table, {**nearest, "minimum_nprobes": 20, "refine_factor": 4})
+        shares.append(len(exact & found) / max(1, len(exact)))
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _rows(table: Any, nearest: dict[str, Any]) -> set[int]:
+    found = table.scanner(columns=["_distance"], nearest=nearest, with_row_id=True).to_table()
+    return set(found["_rowid"].to_pylist())

@@ -1,0 +1,134 @@
+"""The vector index: when it is due (pure), and that nothing is lost while it is built, extended, joined and dropped."""
+
+from pathlib import Path
+
+import lance
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from sinks.query.rankings import EXACT_ROWS, SpaceVersion
+from sinks.tables.vector_index import (
+    IndexExtent,
+    Step,
+    VectorIndexPolicy,
+    drop,
+    extent_of,
+    partitions,
+    recall,
+    scalar_indexes,
+    step,
+    tend,
+)
+
+POLICY = VectorIndexPolicy(from_rows=5_000, tail_rows=500, tail_share=0.01, most_parts=2)
+SIZE = 16
+
+
+@pytest.mark.parametrize(
+    ("extent", "due"),
+    [
+        (IndexExtent(4_999), Step.REST),
+        (IndexExtent(5_000), Step.BUILD),
+        (IndexExtent(6_000, 5_600, 1, 5_000), Step.REST),
+        (IndexExtent(6_100, 5_600, 1, 5_000), Step.EXTEND),
+        (IndexExtent(6_100, 5_600, 3, 5_000), Step.JOIN),
+        (IndexExtent(10_000, 9_900, 1, 5_000), Step.BUILD),
+        (IndexExtent(100_000, 99_100, 1, 99_000), Step.REST),
+        (IndexExtent(100_000, 98_900, 1, 98_000), Step.EXTEND),
+    ],
+)
+def test_what_is_due(extent: IndexExtent, due: Step) -> None:
+    assert step(extent, POLICY) is due
+
+
+def test_partitions_are_about_the_root_of_the_rows() -> None:
+    assert [partitions(rows) for rows in (0, 100_000, 1_000_000)] == [1, 316, 1000]
+
+
+def vectors(count: int, seed: int) -> npt.NDArray[np.float32]:
+    """Unit vectors around fifty centres."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).standard_normal((50, SIZE))
+    rows = centres[random.integers(0, 50, count)] + 0.3 * random.standard_normal((count, SIZE))
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def rows(count: int, seed: int) -> pa.Table:
+    values = pa.FixedSizeListArray.from_arrays(pa.array(vectors(count, seed).ravel()), SIZE)
+    few = pa.array(["few" if number % 100 == 0 else "many" for number in range(count)])
+    names = pa.array([f"{seed}-{number}" for number in range(count)])
+    return pa.table({"moment_id": names, "content_key": names, "tenant": few, "vector": values})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table with an index of three parts and a tail that none of them has."""
+    path = tmp_path_factory.mktemp("indexed") / "table.lance"
+    table = lance.write_dataset(rows(6_000, 1), path)
+    table.create_scalar_index("tenant", "BITMAP")
+    assert tend(table, POLICY) == {"vector": Step.BUILD}
+    for seed in (2, 3):
+        table = lance.write_dataset(rows(600, seed), path, mode="append")
+        assert tend(table, POLICY) == {"vector": Step.EXTEND}
+    lance.write_dataset(rows(100, 4), path, mode="append")
+    assert tend(lance.dataset(path), POLICY) == {"vector": Step.REST}
+    return path
+
+
+def exact(table: lance.LanceDataset, vector: npt.NDArray[np.float32], where: str, depth: int) -> set[int]:
+    return {item.row for item in SpaceVersion(table).near(vector, "vector", [where], depth, exact=True)}
+
+
+def test_an_index_in_parts_with_a_tail_finds_what_is_there(folder: Path) -> None:
+    table = lance.dataset(folder)
+    extent = extent_of(table, "vector")
+    assert (extent.rows, extent.indexed, extent.parts) == (7_300, 7_200, 3)
+    assert 5_000 < extent.trained < 7_000
+    shares = [
+        len(
+            exact(table, vector, "true", 10)
+            & {item.row for item in SpaceVersion(table).near(vector, "vector", ["true"], 10)}
+        )
+        / 10
+        for vector in vectors(20, 9)
+    ]
+    assert np.mean(shares) >= 0.95
+    assert recall(table, "vector", 8) >= 0.95
+
+
+def test_rows_newer_than_the_index_are_found(folder: Path) -> None:
+    table = lance.dataset(folder)
+    for number, vector in enumerate(vectors(100, 4)[:5]):
+        best = SpaceVersion(table).near(vector, "vector", ["true"], 1)[0]
+        assert best.content_key == f"4-{number}"
+        assert best.score == pytest.approx(0.0, abs=1e-5)
+
+
+def test_filters_that_keep_few_rows_are_answered_exactly(folder: Path) -> None:
+    table = lance.dataset(folder)
+    where = "tenant = 'few'"
+    assert 0 < table.count_rows(where) < EXACT_ROWS
+    for vector in vectors(20, 8):
+        found = SpaceVersion(table).near(vector, "vector", [where], 10)
+        assert {item.row for item in found} == exact(table, vector, where, 10)
+
+
+def test_parts_are_joined_trained_anew_and_dropped(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "copy.lance"
+    table = lance.write_dataset(lance.dataset(folder).to_table(), path)
+    tend(table, POLICY)
+    for seed in (5, 6):
+        tend(lance.write_dataset(rows(600, seed), path, mode="append"), POLICY)
+    assert extent_of(lance.dataset(path), "vector").parts == 3
+    table = lance.write_dataset(rows(600, 8), path, mode="append")
+    table.create_scalar_index("tenant", "BITMAP")
+    assert scalar_indexes(table) == ["tenant_idx"]
+    assert tend(table, POLICY) == {"vector": Step.JOIN}
+    after = extent_of(table, "vector")
+    assert (after.parts, after.rows - after.indexed) == (2, 0)
+    assert tend(table, VectorIndexPolicy(from_rows=1, outgrown=1.1)) == {"vector": Step.BUILD}
+    assert extent_of(table, "vector").parts == 1
+    drop(table)
+    assert (extent_of(lance.dataset(path), "vector").parts, scalar_indexes(lance.dataset(path))) == (0, ["tenant_idx"])
