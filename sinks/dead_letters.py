@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.assets.tombstones import asset_key
+from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
 from sinks.store_errors import guarded
@@ -64,11 +65,11 @@ class DeadLetterSink:
     A redelivered dead letter keeps its state. Those of a deleted asset are removed, also when they arrive late.
     """
 
-    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
+    def __init__(self, directory: Path, clock: Clock | None = None, *, disk: Disk = LOCAL_DISK) -> None:
         self._clock = clock or SystemClock()
         self._directory = directory
-        self._tables = LanceTables(directory)
-        self._writer = dead_letter_writer(directory)
+        self._writer = dead_letter_writer(directory, disk)
+        self._tables = LanceTables(directory, before_removal=self._writer.sync)
         self._commits = 0
 
     def open(self) -> None:
@@ -77,12 +78,8 @@ class DeadLetterSink:
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields nothing. Raises `Unavailable` while the store cannot be written."""
-        try:
-            with guarded(self._directory, "the dead-letter store"):
-                self._commit(events)
-        except Exception:
-            self._tables.forget()
-            raise
+        with self._writer.committing(self._tables.forget):
+            self._commit(events)
         return ()
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
@@ -98,6 +95,7 @@ class DeadLetterSink:
                 self._tables.purge(DEAD_LETTERS_TABLE)
             else:
                 self._tables.optimize(DEAD_LETTERS_TABLE)
+        self._writer.sync()
 
     def _commit(self, events: Sequence[Event]) -> None:
         dead_letters = {event.data.letter_id: event.data for event in events if isinstance(event.data, DeadLetter)}
@@ -165,7 +163,7 @@ class DeadLetters:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._tables = LanceTables(directory)
+        self._tables = LanceTables(directory, before_removal=dead_letter_writer(directory).sync_files)
 
     def listed(self, wanted: DeadLetterFilter | None = None, limit: int | None = None) -> list[StoredDeadLetter]:
         """Newest first, metadata only."""

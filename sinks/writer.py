@@ -1,34 +1,50 @@
-"""One writer per store, enforced: a lock file beside the tables, held from `open` to `close`."""
+"""One writer per store, enforced by a lock file beside the tables, from `open` to `close`. It commits durably."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from filelock import FileLock, Timeout
 
+from sinks.durability.durable_store import LOCAL_DISK, Disk, DurableStore
 from sinks.store_errors import guarded, require_space
 from stream.errors import Unavailable
+from stream.files import make_folder
 
 LOCK_SUFFIX = ".lock"
+_DEAD_LETTERS = "dead_letters.lance"
+_OF_OTHERS = ("assets.lance", "segments.lance")
+"""Folders of tables that say of the others what these hold, and are written after them."""
 
 
 class Writer:
     """The right to write one `store` under `directory`. The system takes it back when the process ends, however."""
 
-    def __init__(self, directory: Path, store: str, file_name: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        store: str,
+        file_name: str,
+        *,
+        owned: Callable[[str], bool],
+        disk: Disk,
+        alone: bool = True,
+    ) -> None:
         self._directory = directory
         self._store = store
+        self._disk = disk
+        self._alone = alone  # nobody else changes or tidies the tables
         self._lock = FileLock(directory / f"{file_name}{LOCK_SUFFIX}", thread_local=False)
+        self._durable = DurableStore(directory, f"{file_name}.synced", owned=owned, written_last=_OF_OTHERS, disk=disk)
 
     def enter(self) -> None:
-        """Make the directory and become its writer; again is harmless. Raises `Unavailable` (`store_locked`) while
-        another one is at work, `store_unavailable` where nothing can be written.
+        """Make the directory, become its writer and bring back what a power cut tore; again is harmless. Raises
+        `Unavailable` (`store_locked`) while another one is at work, `store_unavailable` where nothing can be written.
         """
         if self._lock.is_locked:
             return
         with guarded(self._directory, self._store):
-            self._directory.mkdir(parents=True, exist_ok=True)
+            make_folder(self._directory, self._disk.sync)
             try:
                 self._lock.acquire(timeout=0)
             except Timeout:
@@ -36,51 +52,77 @@ class Writer:
                     f"{self._store} at {self._directory} has another writer; this one starts when that has ended",
                     code="store_locked",
                 ) from None
+            self._durable.recover()
+
+    def sync(self) -> None:
+        """What was committed outlives a power cut when this returns: before files of older versions are deleted, too.
+        Raises `Unavailable`.
+        """
+        with self._guarded():
+            self._durable.sync()
+
+    def sync_files(self) -> None:
+        """As `sync` before a removal, by a process that is not the writer."""
+        with self._guarded():
+            self._durable.sync_files()
+        self._durable.close()
+
+    @contextmanager
+    def committing(self, close: Callable[[], None], min_free_bytes: int = 0) -> Iterator[None]:
+        """One commit, durable where the block ends well; in words where it fails (see `guarded`). Whatever fails, the
+        store is closed by `close`, so that the next commit opens it anew.
+        """
+        try:
+            with self._guarded():
+                require_space(self._directory, min_free_bytes)
+                self._durable.recover_failed()
+                yield
+                self._durable.sync()
+        except Exception:
+            close()
+            raise
 
     def leave(self) -> None:
         """Idempotent."""
+        self._durable.close()
         self._lock.release(force=True)
 
-
-def index_writer(directory: Path) -> Writer:
-    return Writer(directory, "the index", "index")
-
-
-def delta_writer(directory: Path) -> Writer:
-    return Writer(directory, "the Delta table", "delta")
+    def _guarded(self) -> AbstractContextManager[None]:
+        return guarded(self._directory, self._store, writer=self._alone)
 
 
-def dead_letter_writer(directory: Path) -> Writer:
-    return Writer(directory, "the dead-letter store", "letters")
+def index_writer(directory: Path, disk: Disk = LOCAL_DISK) -> Writer:
+    return Writer(directory, "the index", "index", owned=lambda name: name != _DEAD_LETTERS, disk=disk)
+
+
+def delta_writer(directory: Path, disk: Disk = LOCAL_DISK) -> Writer:
+    return Writer(directory, "the Delta table", "delta", owned=lambda _name: True, disk=disk)
+
+
+def dead_letter_writer(directory: Path, disk: Disk = LOCAL_DISK) -> Writer:
+    return Writer(
+        directory, "the dead-letter store", "letters", owned=lambda name: name == _DEAD_LETTERS, disk=disk, alone=False
+    )
 
 
 @contextmanager
 def writing(*writers: Writer) -> Iterator[None]:
-    """Be the writer of all these stores for the block."""
+    """Be the writer of all these stores for the block. What it wrote is durable where it ends well."""
     entered: list[Writer] = []
     try:
         for writer in writers:
             writer.enter()
             entered.append(writer)
         yield
+        for writer in writers:
+            writer.sync()
     finally:
         for writer in entered:
             writer.leave()
 
 
-class _Closing(Protocol):
-    def close(self) -> None: ...
-
-
-@contextmanager
-def committing(store: _Closing, directory: Path, name: str, min_free_bytes: int) -> Iterator[None]:
-    """One commit of the writer of `directory`, in the words of `name` where it fails (see `guarded`). Whatever fails,
-    the store is closed, so that the next commit opens it anew.
-    """
-    try:
-        with guarded(directory, name, writer=True):
-            require_space(directory, min_free_bytes)
-            yield
-    except Exception:
-        store.close()
-        raise
+def recover_stores(index: Path, parquet: Path) -> None:
+    """Bring back what a power cut tore, before anybody reads. Nobody may be writing."""
+    for writer in (index_writer(index), delta_writer(parquet), dead_letter_writer(index)):
+        writer.enter()
+        writer.leave()

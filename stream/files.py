@@ -4,10 +4,37 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 MAX_SMALL_BYTES = 1 << 20
+
+Sync = Callable[[Path], None]
+"""Make a file, or the names in a folder, outlive a power cut. Gone meanwhile is no error."""
+
+
+def sync(path: Path) -> None:
+    """The `Sync` of this machine. Raises `OSError`, but not where a file system cannot sync folders."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path, sync_with: Sync = sync) -> None:
+    """With those above it that are missing; all of them outlive a power cut. Raises `OSError`."""
+    if not path.is_dir():
+        make_folder(path.parent, sync_with)
+        path.mkdir(exist_ok=True)
+        sync_with(path.parent)
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -26,7 +53,8 @@ def replace_file(path: Path, text: str) -> None:
         with suppress(OSError):
             fresh.unlink()
         raise
-    _sync_directory(path.parent)
+    with suppress(OSError):
+        sync(path.parent)
 
 
 def read_small(path: Path, *, most_bytes: int = MAX_SMALL_BYTES) -> bytes:
@@ -55,13 +83,3 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Makes the new name survive a crash, where the file system can promise that."""
-    with suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

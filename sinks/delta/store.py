@@ -1,6 +1,6 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ _KEEP_HOURS = 1
 class DeltaStore:
     """Every method is one commit per table it touches and may be repeated. Reading what is missing gives nothing.
 
+    `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
     Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, before_removal: Callable[[], None] = lambda: None) -> None:
         require_usable(directory, "the Delta table")
         self.directory = directory
+        self._before_removal = before_removal
         self._tables: dict[str, Any] = {}
 
     def open(self) -> None:
@@ -134,8 +136,9 @@ class DeltaStore:
         for name in _SCHEMAS:
             if (table := self._find(name)) is not None:
                 table.optimize.compact()
-                table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=purge)
                 table.create_checkpoint()
+                self._before_removal()
+                table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=purge)
                 table.cleanup_metadata()
 
     def close(self) -> None:

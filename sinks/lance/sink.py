@@ -21,11 +21,12 @@ from sinks.assets.lifecycle import (
 from sinks.assets.sink_batch import AssetEvent, Lengths, SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
 from sinks.compaction_policy import Cadence, CadencePolicy
+from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.lance.live_rows import newly_shown, shown_of
 from sinks.lance.store import LanceIndex
 from sinks.store_errors import MIN_FREE_BYTES, guarded
 from sinks.upkeep_thread import UpkeepThread
-from sinks.writer import committing, index_writer
+from sinks.writer import index_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError, Unavailable
 from stream.events.aim import NO_AIM
@@ -50,17 +51,18 @@ class LanceSink:
         *,
         min_free_bytes: int = MIN_FREE_BYTES,
         cadence: CadencePolicy | None = None,
+        disk: Disk = LOCAL_DISK,
     ) -> None:
         self._clock = clock or SystemClock()
         self._directory = directory
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or _CADENCE, self._clock)
         self._tending = UpkeepThread("the index", self._tend)
-        self._writer = index_writer(directory)
+        self._writer = index_writer(directory, disk)
         self._endings: set[str] = set()
         self._unswept: dict[str, Retirement] = {}
         self._aim = NO_AIM
-        self.store = LanceIndex(directory, self._clock)
+        self.store = LanceIndex(directory, self._clock, self._writer.sync)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
@@ -78,7 +80,7 @@ class LanceSink:
         """
         batch = SinkBatch.of(events)
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
-        with committing(self.store, self._directory, "the index", self._min_free_bytes):
+        with self._writer.committing(self.store.close, self._min_free_bytes):
             return self._commit(batch)
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
@@ -104,7 +106,8 @@ class LanceSink:
             else:
                 self.store.optimize()
             self._cadence.done()
-            return outputs
+        self._writer.sync()
+        return outputs
 
     def _tend(self) -> None:
         with guarded(self._directory, "the index", writer=True):

@@ -1,6 +1,6 @@
 """The LanceDB store: moments per space, the ledger, assets. Written by one process, read through `sinks.query`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ _ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms"
 class LanceIndex:
     """Every method is one commit per table it touches, and may be repeated: redelivery repairs a kill in between."""
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, clock: Clock, before_removal: Callable[[], None] = lambda: None) -> None:
         self.directory = directory
-        self.tables = LanceTables(directory)
+        self.tables = LanceTables(directory, before_removal=before_removal)
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._spaces: dict[str, Space] = {}

@@ -1,7 +1,6 @@
 """Whose the stores under a state directory are: a small file there and in each store, which goes where they go."""
 
 import json
-import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from stream.errors import Fatal
+from stream.files import make_folder, replace_file
 
 FILE = "rushes-stores.json"
 LOCK = "rushes-stores.lock"
@@ -91,7 +91,7 @@ def _require_one(found: dict[Path, Marker]) -> None:
 
 def _held(state: Path) -> FileLock:
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        make_folder(state)
     except OSError as error:
         raise _unwritable(state, error) from None
     return FileLock(state / LOCK)
@@ -101,20 +101,10 @@ def _mark(mark: Marker, held: dict[Path, Marker | None]) -> None:
     for folder, before in held.items():
         if before != mark:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                _write(folder / FILE, json.dumps(asdict(mark)).encode() + b"\n")
+                make_folder(folder)
+                replace_file(folder / FILE, json.dumps(asdict(mark)) + "\n")
             except OSError as error:
                 raise _unwritable(folder, error) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _unwritable(folder: Path, error: OSError) -> Fatal:

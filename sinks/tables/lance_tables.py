@@ -52,13 +52,21 @@ NO_INDEXES = Indexes()
 class LanceTables:
     """Tables under `directory`. Reading what does not exist gives nothing; only writing creates.
 
+    `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
     Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
     """
 
-    def __init__(self, directory: Path, caches: Caches = DEFAULT_CACHES) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        caches: Caches = DEFAULT_CACHES,
+        *,
+        before_removal: Callable[[], None] = lambda: None,
+    ) -> None:
         require_usable(directory, "the index")
         self.directory = directory
         self._caches = caches
+        self._before_removal = before_removal
         self._connection: Any = None
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
@@ -169,11 +177,13 @@ class LanceTables:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
         if upkeep.exists(self._path(name)):
             upkeep.tend(self._path(name), self._exclusive[name])
+            self._drop_versions(name)
 
     def optimize(self, name: str) -> None:
         """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit is on."""
         if upkeep.exists(self._path(name)):
             upkeep.optimize(self._path(name), self._exclusive[name])
+            self._drop_versions(name, unverified=True)
 
     def purge(self, name: str) -> None:
         """Leave no byte of deleted rows and no old version. Readers that hold one fail: nobody else may be on.
@@ -187,7 +197,7 @@ class LanceTables:
         worded = [index.columns for index in table.list_indices() if index.index_type == "FTS"]
         for column, config in Indexes(worded=tuple(name for columns in worded for name in columns)).configs():
             table.create_index(column, config=config)
-        upkeep.drop_versions(self._path(name), older_than=timedelta(0), unverified=True)
+        self._drop_versions(name, timedelta(0), unverified=True)
 
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
@@ -204,6 +214,12 @@ class LanceTables:
             )
             self._connection = lancedb.connect(self.directory, read_consistency_interval=timedelta(0), session=caches)
         return self._connection
+
+    def _drop_versions(
+        self, name: str, older_than: timedelta = upkeep.VERSIONS_KEPT, *, unverified: bool = False
+    ) -> None:
+        self._before_removal()
+        upkeep.drop_versions(self._path(name), older_than=older_than, unverified=unverified)
 
     def _path(self, name: str) -> Path:
         return self.directory / f"{name}.lance"

@@ -37,7 +37,6 @@ def tend(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY
     if work.index:
         _grow_indexes(path)
     vector_index.tend(_opened(path))
-    drop_versions(path)
 
 
 def optimize(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
@@ -46,7 +45,6 @@ def optimize(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_PO
         _compact(path, _all(path), policy.fragment_rows, _MANY_DELETED)
     _grow_indexes(path)
     vector_index.tend(_opened(path))
-    drop_versions(path, unverified=True)
 
 
 def materialize_deletions(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
@@ -56,8 +54,10 @@ def materialize_deletions(path: Path, exclusive: Exclusive, policy: UpkeepPolicy
     _opened(path).optimize.optimize_indices()
 
 
-def drop_versions(path: Path, *, older_than: timedelta = VERSIONS_KEPT, unverified: bool = False) -> None:
-    """Remove old versions with their files. `unverified`: also what a killed process left; nobody else may write."""
+def drop_versions(path: Path, *, older_than: timedelta, unverified: bool = False) -> None:
+    """Remove old versions with their files, once what took their place is durable. `unverified`: also what a killed
+    process left; nobody else may write.
+    """
     _opened(path).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
 
 

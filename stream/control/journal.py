@@ -11,6 +11,7 @@ from stream.control.state import Entry, entries_of, is_name, joined
 from stream.events.base import Payload
 from stream.events.ids import digest
 from stream.events.progress import PartReport, progress_of
+from stream.files import Sync, sync
 
 _log = logging.getLogger(__name__)
 
@@ -23,8 +24,9 @@ class UsageJournal:
     it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sync: Sync = sync) -> None:
         self._path = path
+        self._sync = sync
         self._table: dict[bytes, bytes] = {}
         self._unwritten: list[Entry] = []
 
@@ -41,8 +43,12 @@ class UsageJournal:
         # The last line may have been cut off: begin a new one.
         lines = b"\n" + b"\n".join(key.hex().encode() + b" " + value for key, value in self._unwritten) + b"\n"
         try:
+            new = not self._path.exists()
             with self._path.open("ab") as file:
                 file.write(lines)
+            self._sync(self._path)
+            if new:
+                self._sync(self._path.parent)
         except OSError as error:
             _log.warning("usage cannot be written, the next call tries again: %s", error.strerror)
         else:

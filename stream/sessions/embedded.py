@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from sinks.maintenance.marker import identified
 from sinks.maintenance.reconcile import missing_retirements, newest_version_ms
+from sinks.writer import recover_stores
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
@@ -57,6 +58,7 @@ class Embedded:
         with ExitStack() as held:
             held.enter_context(state_lock(self._settings.state_dir))
             identified(self._settings.state_dir, self._settings.stores, self._settings.deployment)
+            recover_stores(*self._settings.stores)
             held.callback(self.understanding.close)
             self._assemble(held)
             self._held = held.pop_all()

@@ -29,6 +29,7 @@ from stream.broker.node.security import (
 )
 from stream.clock import Clock
 from stream.errors import Fatal
+from stream.files import make_folder, sync
 
 VERSION = "4.3.1"
 POM = Path(__file__).parents[3] / "deploy" / "kafka" / "pom.xml"
@@ -47,7 +48,7 @@ def fetch_jars(cache_dir: Path) -> Path:
     if jars.is_dir():
         return jars
     maven = _program("mvn", "Maven", "apt install maven")
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(cache_dir)
     with tempfile.TemporaryDirectory(dir=cache_dir) as fresh:
         done = subprocess.run(  # noqa: S603 - our own POM
             [
@@ -61,12 +62,15 @@ def fetch_jars(cache_dir: Path) -> Path:
         if done.returncode:
             last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no output"]
             raise Fatal(f"Maven could not fetch Kafka {VERSION}: {last[0][:300]}", code="kafka_jars")
+        for path in (*Path(fresh).glob("jars/*"), Path(fresh) / "jars"):
+            sync(path)
         # Fetched beside and renamed at the end, so that a killed process leaves no half-filled folder.
         try:
             (Path(fresh) / "jars").rename(jars)
         except OSError:  # another process was faster
             if not jars.is_dir():
                 raise
+    sync(cache_dir)
     return jars
 
 

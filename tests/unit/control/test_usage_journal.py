@@ -45,3 +45,13 @@ def test_what_a_full_disk_refused_is_written_later(tmp_path: Path) -> None:
     path.parent.mkdir()
     journal.add([])
     assert used(path) == [Usage(SEGMENT_NS, 3, 0, 0)]
+
+
+def test_what_was_added_is_synced_when_that_returns(tmp_path: Path) -> None:
+    path = tmp_path / "usage.log"
+    synced: list[tuple[Path, bytes]] = []
+    run = UsageJournal(path, lambda each: synced.append((each, path.read_bytes())))
+    run.add([report(asset_ref("a"), "decode", 0, 2, cpu_us=5, read_bytes=9)])
+    assert synced == [(path, path.read_bytes()), (tmp_path, path.read_bytes())]
+    run.add([report(asset_ref("a"), "decode", 1, 2, cpu_us=5, read_bytes=9)])
+    assert synced[2:] == [(path, path.read_bytes())]

@@ -1,0 +1,80 @@
+"""A power cut at any instant: what was acknowledged is there, the rest comes again, and the stores open."""
+
+import importlib
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from sinks import REGISTRY
+from sinks.durability.durable_store import Disk
+from sinks.protocol import Sink
+from stream.clock import ManualClock
+from stream.events.base import Event
+from tests.contract.test_sinks import Row, rows_of
+from tests.support.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
+from tests.support.power_cut import ForgetfulDisk, Unsynced
+
+BATCHES: list[list[Event]] = [
+    events(planned(of=2), annotations(of=2)),
+    events(annotations(segment=1, of=2), planned(ref("other"), of=1), annotations(ref("other"), of=1)),
+    events(annotations(of=2, revision=1, count=4)),
+    events(planned(ref("clip", 2), content="b", of=1), annotations(ref("clip", 2), content="b", of=1)),
+    events(retired(2, key_of("b")), annotations(ref("other"), of=1, revision=1)),
+    [asset_deleted(ref("other", 3)), *events(planned(ref("third"), of=1), annotations(ref("third"), of=1))],
+]
+ASSETS = ("clip", "other", "third")
+UPKEEP_BEFORE = (3, 5)
+
+
+def build(name: str, directory: Path, disk: Disk) -> Sink:
+    module, _, attribute = REGISTRY[name].partition(":")
+    sink: Sink = getattr(importlib.import_module(module), attribute)(directory, ManualClock(), disk=disk)
+    sink.open()
+    return sink
+
+
+def held(sink: Sink) -> list[Row]:
+    """Rows that may be seen, and the ledger's word of them. When they were written is not compared."""
+    return [row for asset_id in ASSETS for row in rows_of(sink, asset_id)]
+
+
+def deliver(sink: Sink, batches: Sequence[Sequence[Event]]) -> None:
+    for batch in batches:
+        list(sink.process(batch))
+
+
+def cuts(calls: int, acknowledged: Sequence[int]) -> Iterator[tuple[int, Unsynced]]:
+    """Syncs after which to cut: each last one of a batch and the one before, and others between; every kind of loss."""
+    edges = {edge + by for edge in acknowledged for by in (-1, 0)}
+    between = random.Random(7).sample(range(calls), 8)
+    return zip(sorted(edges.union(between)), itertools.cycle(Unsynced), strict=False)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged(name: str, tmp_path: Path) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    forgetful = ForgetfulDisk(live)
+    sink = build(name, live / "store", forgetful.disk())
+    acknowledged: list[int] = []
+    after = [held(sink)]
+    for number, batch in enumerate(BATCHES):
+        if number in UPKEEP_BEFORE:
+            sink.maintain()
+        list(sink.process(batch))
+        acknowledged.append(len(forgetful.calls))
+        after.append(held(sink))
+    sink.close()
+
+    for calls, unsynced in cuts(len(forgetful.calls), acknowledged):
+        done = sum(at <= calls for at in acknowledged)
+        place = tmp_path / f"cut-{calls}"
+        forgetful.leave(place, calls, unsynced)
+        again = build(name, place / "store", Disk(sync=lambda _path: None, boot=lambda: "after"))
+        assert held(again) in after[done : done + 2], (calls, unsynced)
+        deliver(again, BATCHES[done:])
+        assert held(again) == after[-1], (calls, unsynced)
+        again.close()

