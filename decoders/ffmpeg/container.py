@@ -27,7 +27,9 @@ pictures (`ELEMENTARY`, `ANIMATED`) are not: FFmpeg would find them in the remai
 with the one demuxer that the first bytes ask for.
 """
 
+# PyAV's default of 32 KiB would call into Python eight times as often.
 READ_BYTES = 256 * 1024
+# Damaged places can follow each other without end: the limit bounds the work for one file.
 MAX_DEMUX_ERRORS = 50
 MAX_PACKETS_TO_CIPHERTEXT = 100
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -57,8 +59,10 @@ class _SourceWindow:
         self._position = start
 
     def read(self, size: int) -> bytes:
+        # The demuxer must see the end here. With the bytes of the next recording it would read on into that one.
         if self._end is not None:
             size = max(0, min(size, self._end - self._position))
+        # Every read seeks first: another container over the same source may have moved its position.
         self._source.seek(self._position)
         data = self._source.read(size)
         if self._seen is not None:
@@ -93,7 +97,7 @@ def open_container(
     demuxer = recognised(source).demuxer if start == 0 else ""  # later recordings have a container: see `BEGINNINGS`
     options = {
         "format_whitelist": demuxer or DEMUXERS,
-        "protocol_whitelist": "none",
+        "protocol_whitelist": "none",  # second guard behind `io_open`: no protocol may open a name
         "max_streams": str(limits.max_streams),
     }
     try:
@@ -112,6 +116,7 @@ def open_container(
             f"the file has more than {limits.max_streams} streams, or opening it needs more memory than is allowed",
             code="too_many_streams",
         ) from None
+    # These come from our reader or from the memory limit. They are no fault of the container.
     except (StageError, MemoryError):
         raise
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
@@ -155,6 +160,7 @@ def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
 
 
 def choose_video(container: av.container.InputContainer, index: int) -> av.VideoStream:
+    # `index` is the plan's. Where no such stream is readable any more, the first readable one serves.
     """The stream that the plan stage chose as the film. The demuxer discards the others."""
     readable = candidates(container)
     chosen = next((stream for stream in readable if stream.index == index), readable[0])
@@ -197,6 +203,8 @@ def all_packets(
     for _ in range(MAX_DEMUX_ERRORS):
         try:
             for packet in container.demux(list(streams)):
+                # An empty packet without a time is PyAV's flush at the end. One with a time repeats a picture and
+                # counts.
                 if packet.size or packet.pts is not None:
                     yield packet
         except IndexError:  # damage can add streams after PyAV counted them; its flush at the end then fails

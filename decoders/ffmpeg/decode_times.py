@@ -29,6 +29,7 @@ class DecodeTimes:
         self._places: dict[int, int] = {}
         if container_name == "avi":
             self._places = {entry.pos + _CHUNK_HEADER_BYTES: entry.timestamp for entry in stream.index_entries}
+        # A stream without a container has no times to restore, so they are counted from 0.
         self._end = 0 if container_name in ELEMENTARY else None
         rate, _ = stream_rate(stream)
         self._usual = max(1, round(1 / (stream.time_base * rate))) if stream.time_base else 1
@@ -54,6 +55,7 @@ class DecodeTimes:
         if not self._applies or packet.dts is None:
             return
         place = self._places.get(packet.pos) if packet.pos is not None else None
+        # An ASF file, or a packet that the index of an AVI does not list, keeps the demuxer's own time.
         if place is not None:
             if self._before is not None and place > self._before + 1:
                 # An AVI repeats a picture with a chunk of no bytes. The index leaves it out, so nothing is lost.

@@ -37,17 +37,20 @@ class PyAVDecoder:
         reader = self._reader_for(source, span)
         missing: list[int] = []
         for cell in _cells(reader, span):
+            # Again before the last cell: a source that changed in between must not complete its span (ADR 0014).
             if cell.segment == span.end_segment - 1:
                 _check_version(source, span)
             if cell.missing:
                 missing.append(cell.segment)
             else:
                 yield _frames(cell, span, reader)
+        # After the good cells, so that damage costs only the cells that it hit (ADR 0005).
         if missing:
             raise _missing(missing, span, encrypted=reader.met_ciphertext)
 
     def _reader_for(self, source: Source, span: SpanPlanned) -> FrameReader:
         key = (span.source.tag, span.source.size_bytes, span.media, span.settings.sample_short_side)
+        # `is not`, no comparison: a child keeps its source object only while the source is unchanged.
         if self._reader is None or self._source is not source or key != self._key:
             self._forget()
             self._reader = FrameReader(source, span.media, span.settings.sample_short_side, self._limits)

@@ -33,9 +33,11 @@ def is_encrypted(packet: "av.Packet[Any]") -> bool:
     if not packet.has_sidedata("encryption_info"):
         return False
     info = bytes(packet.get_sidedata("encryption_info"))
+    # Its layout is cut off. It is taken as ciphertext: that is reported, while noise would be decoded.
     if len(info) < _INFO.size:
         return True
     *_, key_id_bytes, iv_bytes, subsamples = _INFO.unpack_from(info)
+    # The file states `subsamples`, so the number is limited to what the bytes can hold.
     parts = info[_INFO.size + key_id_bytes + iv_bytes :]
     whole = parts[: min(subsamples, len(parts) // _SUBSAMPLE.size) * _SUBSAMPLE.size]
     # ISO/IEC 23001-7: a sample without subsamples is encrypted as a whole.

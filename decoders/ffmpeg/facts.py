@@ -39,6 +39,7 @@ def picture_facts(container: str, stream: av.VideoStream, head: av.VideoFrame) -
     header = header_facts(stream)
     orientation = stated_orientation(head) or Orientation()
     width, height = head.width, head.height
+    # The header may claim anything, so its crop is checked against the picture that was really decoded.
     crop = _valid_crop(header.crop, width, height)
     top, bottom, left, right = crop
     coded_aspect = PixelAspect().of(head)
@@ -66,6 +67,7 @@ def picture_facts(container: str, stream: av.VideoStream, head: av.VideoFrame) -
 
 def _aspect(container: str, stream: av.VideoStream, coded: float) -> Fraction | float | None:
     stated = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    # A wrong aspect from the probe would stretch every sample, so the first picture decides here.
     if container in _WITHOUT_ASPECT and abs(float(stated or 1) - coded) > PixelAspect.NEAR:
         return coded
     return Fraction(stated) if stated else None

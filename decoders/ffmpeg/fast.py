@@ -31,6 +31,7 @@ def fast_cells(reader: FrameReader, segments: range, duration_ns: int) -> Iterat
             ]
             keys.sample(cells)
             if cells[-1].segment == segments.stop - 1:
+                # Closed before the last fill: that pass may then use the shared reader and need not open a second one.
                 keys.close()
             filling.sample([cell for cell in cells if not cell.samples], keys)
             for cell in cells:
@@ -72,6 +73,7 @@ class _KeyPass:
 
     def sample(self, cells: Sequence[CellSamples]) -> None:
         """Fills the next cells. Call it with cells in ascending order."""
+        # The last key frame of the previous chunk may still be on display when this one begins.
         self._times_ns = self._times_ns[-1:]
         taken: set[int] = set()
         for frame in self._until(cells[-1].end_ns):
@@ -96,6 +98,7 @@ class _KeyPass:
     def _until(self, end_ns: int) -> Iterator[PresentedFrame]:
         while (frame := self._frames.peek()) is not None and frame.time_ns < end_ns:
             self._frames.take()
+            # Only ascending times: a viewer would not see a frame that steps back.
             if frame.time_ns > self._last_ns:
                 self._last_ns = frame.time_ns
                 yield frame
@@ -137,7 +140,9 @@ class _FillPass:
         """Frames from the one on display at `position_ns`, or from an earlier one."""
         if self._frames is not None:
             at_ns = -1 if self._before is None else self._before.time_ns
+            # Where no later key frame lies before the position, decoding on is cheaper than a seek.
             if not self._shared.seekable or keys.before(position_ns) <= at_ns:
+                # Losses before the frame on display cannot have hidden what follows it.
                 self._errors[:] = [time_ns for time_ns in self._errors if time_ns > at_ns]
                 return self._frames
             self._frames.close()

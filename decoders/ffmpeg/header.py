@@ -41,6 +41,7 @@ def header_facts(stream: av.VideoStream) -> HeaderFacts:
     matroska = _header(stream, "matroska", {})
     if matroska is not None:
         return _of_matroska(matroska)
+    # Without `empty_moov` the muxer writes the header only when the file is finished.
     mov = _header(stream, "mov", {"movflags": "empty_moov"})
     return HeaderFacts() if mov is None else HeaderFacts(crop=_of_mov(mov))
 
@@ -76,6 +77,7 @@ def _of_matroska(data: bytes) -> HeaderFacts:
 
 
 def _incompatible(record: bytes) -> int | None:
+    # Byte 2 has the profile in its upper seven bits, byte 4 the compatibility id in its upper four.
     """The profile of a Dolby Vision configuration record if its base layer is compatible with no other format."""
     profile, compatible = record[2] >> 1, record[4] >> 4
     return profile if profile == 5 or (profile in _PROFILES_OF_BOTH_KINDS and not compatible) else None
@@ -87,6 +89,7 @@ def _of_mov(data: bytes) -> Crop:
     """
     entry = _sample_entry(data)
     for kind, value in _boxes(entry[_SAMPLE_ENTRY_BYTES:]):
+        # 8 bytes of header and four fractions of 8 bytes.
         if kind == b"clap" and len(value) >= 40:
             width, height = struct.unpack_from(">HH", entry, 32)
             wide, tall, right, down = (
@@ -114,6 +117,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yields (type, box with its header) for each box."""
     position = 0
     while position + 8 <= len(data):
+        # At least the header: a size of 0 must not stop the walk.
         size = max(8, int.from_bytes(data[position : position + 4]))
         yield data[position + 4 : position + 8], data[position : position + size]
         position += size

@@ -13,6 +13,7 @@ from stream.events.asset import Media
 from stream.events.grid import SECOND_NS, SEGMENT_NS
 from stream.events.runs import Part, Run
 
+# Runs travel with the asset's facts in every span and every cell, so their number is bounded.
 MAX_RUNS = 500
 
 
@@ -30,6 +31,7 @@ def inspect_source(source: Source, limits: MediaLimits) -> Inspection:
     for further in readable[1:]:
         index.extend(further.index)
     digest = content_digest(source, version.size_bytes, readable[0].parameters, index)
+    # Again at the end: the facts of one version and the digest of another would be a false identity.
     if source.version != version:
         raise Superseded(
             "the source changed while it was inspected; publish it when it is complete", code="source_changed"
@@ -45,6 +47,7 @@ def _recordings(source: Source, size_bytes: int, limits: MediaLimits) -> list[Re
     errors: list[BadMedia] = []
     runs = 0
     window = range(0)
+    # `max`, so that an empty file is opened once as well and gives its error.
     while window.stop < max(1, size_bytes):
         read = read_recording(source, range(window.stop, size_bytes), limits)
         window = read.window
@@ -58,6 +61,7 @@ def _recordings(source: Source, size_bytes: int, limits: MediaLimits) -> list[Re
             raise BadMedia(f"time stamps jump at least {runs} times; the stream is damaged", code="too_discontinuous")
         found += pieces
     if not any(isinstance(each, Recording) for each in found):
+        # The first error is about the file's own head. Later ones come from bytes in its middle.
         raise errors[0]
     return found
 
@@ -85,6 +89,7 @@ class _Layout:
     def leave(self, unread: Unread, facts: Media) -> None:
         """Adds an unreadable recording. Its length is unknown, so it takes one whole cell, which is then missing."""
         first_run = len(self.runs)
+        # Rounded up first, so that the gap includes one cell with no footage at all.
         end_ns = (-(-self.now_ns // SEGMENT_NS) + 1) * SEGMENT_NS
         self.runs.append(Run(0, self.now_ns, end_ns, end_ns))
         self._place(unread.window, facts.model_copy(update={"stream_index": -1}), first_run)

@@ -56,6 +56,7 @@ class FrameReader:
         self._parts = parts_of(media)
         self._opened: tuple[int, _PartReader] | None = None
         self._met_ciphertext = False
+        # Opens now: a source that cannot be read then fails before the first frame is asked for.
         self._part(0)
 
     @property
@@ -84,6 +85,7 @@ class FrameReader:
 
     def close(self) -> None:
         if self._opened is not None:
+            # Kept beyond the part: the span's final error says whether some of it was encrypted.
             self._met_ciphertext |= self._opened[1].met_ciphertext
             self._opened[1].close()
             self._opened = None
@@ -160,10 +162,13 @@ class _PartReader:
         context.skip_frame = "NONKEY"
         try:
             for packet in following:
+                # `_decoded` ends with a flush. After one, a decoder takes packets again only when its buffers are
+                # reset.
                 context.flush_buffers()
                 self._fed.clear()
                 yield from self._decoded([packet], on_error)
         finally:
+            # In `finally`: the next span uses the same decoder and needs all frames.
             context.skip_frame = "DEFAULT"
             context.flush_buffers()
 
@@ -173,6 +178,7 @@ class _PartReader:
             following = self._sought(from_ns, margin_s, on_error)
             if following is not None:
                 return (packet for packet in following if packet.is_keyframe)
+        # No seek led to a key frame. Reading from byte 0 is slow but right.
         self._rewind()
         return (packet for packet in self._packets(on_error) if packet.is_keyframe)
 
@@ -198,6 +204,7 @@ class _PartReader:
         frames = self._decoded(following, errors.append)
         for _, frame in zip(range(MAX_PACKETS_TO_KEY), frames, strict=False):
             if frame.frame.key_frame:
+                # Checked on the frame as well: the packet may have had no time.
                 if frame.time_ns > from_ns:
                     return None
                 return self._reporting(chain([frame], frames), errors, on_error)
@@ -207,6 +214,7 @@ class _PartReader:
         self, frames: Iterator[PresentedFrame], errors: list[int], on_error: OnError
     ) -> Iterator[PresentedFrame]:
         for frame in frames:
+            # Before the frame, so that the sampler knows of the loss when it completes the cell.
             while errors:
                 on_error(errors.pop(0))
             yield frame
@@ -231,6 +239,7 @@ class _PartReader:
         following = packets(self._container, self._stream)
         restored = self._times.restored(following, lambda lost: self._report_lost(lost, on_error))
         for number, packet in enumerate(restored):
+            # A tag is an object for each packet, and most recordings have only one run.
             if many:
                 packet.opaque = _RunTag(bisect_right(self._first_packets, number) - 1)
             if packet.dts is not None:
@@ -238,7 +247,7 @@ class _PartReader:
             yield packet
 
     def _decoded(self, following: Iterable[VideoPacket], on_error: OnError) -> Iterator[PresentedFrame]:
-        for packet in chain(following, [None]):
+        for packet in chain(following, [None]):  # None makes the decoder release what it holds for reordering
             if packet is not None and is_encrypted(packet):
                 self.met_ciphertext = True
                 self._report(packet, on_error)

@@ -32,7 +32,9 @@ from stream.errors import BadMedia, StageError
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS
 
+# Four times the reordering limit of H.264 and HEVC, so the picture that is shown last is among them.
 TAIL_PACKETS = 64
+# Bounds the decoding of a stream that has no good picture.
 MAX_PACKETS_TO_FIRST_FRAME = 3000
 MAX_BYTES_TO_ANOTHER = 256 << 20
 """How far to search for the next recording behind one that cannot be opened."""
@@ -94,6 +96,7 @@ def _read(
             raise
         return end
     try:
+        # Before any packet is read: FFmpeg would read another recording's packets with this one's parameters.
         outline = walk(source, container_name(container), window.start, window.stop)
         if outline.end is not None:
             return outline.end
@@ -117,11 +120,13 @@ def _read(
         asks = asks_for_sound(surveyed[film].track, container_name(container))
     finally:
         container.close()
+    # Only the film counts. Another stream of the file may be encrypted.
     if is_encrypted_track(source, window.start, film):
         raise encrypted()
     container = open_container(source, limits, window.start, window.stop)
     try:
         if asks:
+            # The second survey read to the end. A new container, because a seek back may land in a wrong place.
             surveyed, _ = survey_packets(container, beginnings, window.start, wanted, Sound())
             container.close()
             container = open_container(source, limits, window.start, window.stop)
@@ -150,6 +155,7 @@ def _from_packets(
     found = extents(surveyed[film].track, container_name(container))
     if not any(extent.frames for extent in found):
         raise BadMedia("no picture has a possible time stamp; the stream is damaged", code="no_frames")
+    # The first picture that a decode shows counts: earlier key packets may not be decodable.
     found[0] = replace(found[0], start_pts=_pts(head))
     count = sum(extent.frames for extent in found)
     if count < 2 and container_name(container) in ANIMATED | {"mjpeg"}:
@@ -192,6 +198,7 @@ def _indexed_extent(
         tail = DecodeTimes(container_name(container), stream).restored(packets(container, stream))
         shown += _shown(tail, default)
         last_pts, own = max(shown, key=lambda each: each[0], default=(0, default))
+        # See `DECODE_DURATIONS`: there the last duration belongs to the picture that is decoded last.
         lasting = shown[-1][1] if shown and container_name(container) in DECODE_DURATIONS else own
         end_pts = last_pts + lasting
     else:  # the file is cut off: the header says how long it should be
@@ -235,7 +242,7 @@ def _first_frame(decoder: av.VideoCodecContext, following: Iterator[VideoPacket]
             return frame, seen
         if len(seen) >= MAX_PACKETS_TO_FIRST_FRAME:
             break
-    frame = _decoded(decoder, None)
+    frame = _decoded(decoder, None)  # a film shorter than the reordering comes out only at the flush
     if frame is None:
         if any(is_encrypted(packet) for packet in seen):
             raise encrypted()
@@ -247,6 +254,7 @@ def _first_frame(decoder: av.VideoCodecContext, following: Iterator[VideoPacket]
 
 
 def _decoded(decoder: av.VideoCodecContext, packet: "VideoPacket | None") -> av.VideoFrame | None:
+    # A decoder reads an empty packet as the end of the stream, and ciphertext as damage.
     if packet is not None and (not packet.size or is_encrypted(packet)):
         return None
     try:
@@ -308,6 +316,7 @@ def _file_offset_ns(container: av.container.InputContainer, first_ns: int) -> in
     """From where players begin to count to the first picture (ns). They count from the earliest time stamp of any
     stream, but not from sound's priming samples before 0.
     """
+    # FFmpeg states `start_time` in microseconds (`av.time_base`).
     start_ns = max(0, container.start_time or 0) * SECOND_NS // av.time_base
     return max(0, first_ns - start_ns)
 
@@ -320,7 +329,7 @@ def _timecode(container: av.container.InputContainer, stream: av.VideoStream, he
     for metadata in (stream.metadata, container.metadata, *others, head.metadata):
         for name, value in metadata.items():
             if name.lower() == "timecode" and value:
-                return str(value)[:32]
+                return str(value)[:32]  # tags are free text
     return None
 
 

@@ -44,14 +44,16 @@ class Beginnings:
 
     def seen(self, at: int, data: bytes) -> None:
         if at == self._start:
+            # Only heads of the first one's format count: a recorder appends its own kind.
             self._pattern = next((each for each in BEGINNINGS.values() if each.match(data)), None)
         if self._pattern is None or not data:
             return
         end, tail = self._tail
+        # Only neighbouring reads are joined: the demuxer jumps, and bytes of two places make no head.
         joined, begins = (tail + data, at - len(tail)) if at == end else (data, at)
         for found in self._pattern.finditer(joined):
             place = begins + found.start()
-            if place > self._start and place not in self.places:
+            if place > self._start and place not in self.places:  # the overlap may show a head twice
                 self.places.append(place)
         self._tail = (at + len(data), joined[-_OVERLAP_BYTES:])
         self.read_until = max(self.read_until, at + len(data))
@@ -164,6 +166,7 @@ def _boxes(source: Source, start: int, size_bytes: int) -> Iterator[_Chunk]:
         if size == 1:
             size = int.from_bytes(header[8:16], "big")
         end = size_bytes if size == 0 else at + size
+        # Not a box: damage, or data that was appended without one. Its size means nothing.
         if end < at + 8 or not kind.strip(b" \xa9").isalnum():
             return
         yield _Chunk(kind, at, min(end, size_bytes))
@@ -187,5 +190,6 @@ def _end_of_riffs(source: Source, start: int, size_bytes: int) -> int | None:
             return None
         if at > start and header[8:] == b"AVI ":
             return at
+        # RIFF pads chunks to even sizes.
         at += 8 + int.from_bytes(header[4:8], "little") + int.from_bytes(header[4:8], "little") % 2
     return None

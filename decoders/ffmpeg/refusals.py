@@ -18,6 +18,7 @@ def recognised(source: Source) -> Guess:
     """
     source.seek(0)
     head = source.read(SNIFF_BYTES)
+    # Only a JPEG needs more than the head. All other files cost one small read.
     if reaches_far(head):
         head += source.read(FAR_BYTES)
     guess = sniff(head)

@@ -15,8 +15,10 @@ from decoders.protocol import Source
 HEADLESS = frozenset({"mpegts", "mpeg"})
 """Containers that can be opened at any byte."""
 
+# Less than this is sound and tables between two pictures.
 MIN_HOLE_BYTES = 4096
 MIN_HOLE_S = 1.0
+# Each hole is opened and read like a file: these limits bound the work for a hostile one.
 MAX_HOLES = 32
 MAX_DEPTH = 4
 MAX_OVERLAP = 0.1
@@ -51,6 +53,7 @@ def _read_again(source: Source, window: range, found: Recording, limits: MediaLi
 
 def _film_in(source: Source, hole: range, found: Recording, limits: MediaLimits, depth: int) -> list[Recording]:
     other = read_recording(source, hole, limits, lambda stream_id: stream_id != found.stream_id)
+    # A single picture does not continue a film.
     if not isinstance(other, Recording) or (other.media.frame_count or 0) < 2:
         return []
     if any(_overlaps(surveyed, found) for surveyed in found.surveyed.values() if surveyed.stream_id == other.stream_id):

@@ -59,6 +59,7 @@ def choose(ranks: Sequence[Rank]) -> int:
 
 
 def rank(stream: av.VideoStream, frames: int, seconds: float) -> Rank:
+    # Players begin with the stream that the container marks as the default.
     default = bool(stream.disposition & av.stream.Disposition.default)
     return Rank(stream.index, frames, seconds, stream.width * stream.height, default)
 
@@ -78,6 +79,7 @@ def listed(container: av.container.InputContainer) -> list[Rank] | None:
     ranks: list[Rank] = []
     for stream in candidates(container):
         entries = stream.index_entries
+        # More entries than the header counts: the demuxer added those of fragments, but maybe not all of them.
         if len(entries) > stream.frames:
             return None
         ticks = entries[len(entries) - 1].timestamp - entries[0].timestamp if len(entries) else 0
@@ -103,6 +105,7 @@ def survey_packets(
     others: Mapping[int, Fraction] = {}
     if sound is not None:
         others = {each.index: time_base(each) for each in container.streams.audio}
+    # Sound is demuxed only in a second pass: most files have no gap that asks for it.
     only(container, [*videos, *(container.streams[index] for index in others)])
     surveyed = {each.index: Surveyed(each.id, Track(time_base(each), frame_ticks(each))) for each in videos}
     times = {each.index: DecodeTimes(name, each) for each in videos}

@@ -37,6 +37,7 @@ SPARSE_S = 0.5
 """Where pictures are usually this far apart, gaps up to `MAX_STILL_S` are part of the footage and no jump."""
 USUAL_STEPS = 8
 GUESSED_STEPS = 4
+# Sound is interleaved around its pictures, so it need not begin and end exactly at the gap.
 _WITNESS_S = JUMP_FORWARD_S / 2
 
 # FFmpeg's AV_NOPTS_VALUE, so that it fits an int64 array and no real time equals it.
@@ -74,6 +75,7 @@ def seekable(media: Media) -> bool:
 
 def ticks_to_ns(ticks: int, num: int, den: int) -> int:
     """Ticks of `num`/`den` seconds in nanoseconds, rounded to the nearest integer."""
+    # In integers: nanoseconds in a float64 are exact for 104 days only, and time stamps may start anywhere.
     return (2 * ticks * num * SECOND_NS + den) // (2 * den)
 
 
@@ -96,6 +98,7 @@ class Sound:
 
     def observe(self, stream: int, time_s: float) -> None:
         began_s, last_s = self._unbroken.get(stream, (time_s, time_s))
+        # After a jump of its own clock, a sound stream says nothing about the time before.
         if not -JUMP_BACK_S <= time_s - last_s <= JUMP_FORWARD_S:
             began_s = time_s
         self._unbroken[stream] = (began_s, time_s)
@@ -143,6 +146,7 @@ class Track:
         picture decoded before it is shown after it.
         """
         shown = max(self.pts[max(0, number - REORDER_PACKETS) : number])
+        # At least half way: a picture that is shown deep in the gap shares the clock of both sides.
         return bool(self.flags[number] & _BRIDGED) or 2 * shown >= from_dts + self.dts[number]
 
     @property
@@ -180,6 +184,7 @@ def asks_for_sound(track: Track, container: str) -> bool:
 
 def extents(track: Track, container: str) -> list[Extent]:
     """The runs of a stream; never empty. A run where no picture has a plausible time has 0 `frames`."""
+    # From decode times: presentation times step back at every reordered picture.
     dts = np.array(track.dts, dtype=np.int64)
     starts = _run_starts(track, dts, container)
     return [

@@ -23,6 +23,7 @@ def elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _number(data: bytes, position: int, *, keep_marker: bool) -> tuple[int, int]:
     """A variable-length number (RFC 8794, 4) and the position after it. Ids keep their length marker, sizes do not."""
     first = data[position] if position < len(data) else 0
+    # The leading zero bits of the first byte give the length. A byte of 0, also past the end, moves on by nine.
     length = 9 - first.bit_length()
     value = int.from_bytes(data[position : position + length])
     if not keep_marker:

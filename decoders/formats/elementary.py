@@ -11,6 +11,7 @@ from fractions import Fraction
 ASSUMED_RATE = 25
 """Frames per second for a stream that states no rate."""
 
+# Higher values come from damaged or misused fields. They would make the footage last no time.
 MAX_RATE = 1000
 RATE_ASSUMED = f"the stream states no frame rate; {ASSUMED_RATE} frames a second are assumed"
 
@@ -57,6 +58,7 @@ _VVC = Elementary("a VVC stream without a container")
 _VC1 = Elementary("a VC-1 stream without a container")
 
 _CODE = re.compile(rb"\x00\x00\x01(..)", re.DOTALL)
+# Bounds the work for a file of start codes. Parameter sets come first in every stream that can be decoded.
 _MAX_CODES = 200
 
 
@@ -65,14 +67,17 @@ def elementary_stream(head: bytes) -> Elementary | None:
     if head.startswith(b"\x12\x00\x0a"):  # a temporal delimiter, then a sequence header
         return _AV1
     first = _CODE.search(head)
+    # Anything but zeros in front means another format that happens to hold such a code.
     if first is None or head[: first.start()].strip(b"\0"):
         return None
     codes = [match.group(1) for _, match in zip(range(_MAX_CODES), _CODE.finditer(head), strict=False)]
     begin = codes[0][0]
     if begin == 0xB3:
         return _MPEG
+    # Pack headers and system or stream headers (ISO/IEC 13818-1), which bare streams do not have.
     if begin == 0xBA or 0xBB <= begin <= 0xEF:
         return PROGRAM_STREAM
+    # Below 0x20 are video objects. They alone would also fit other formats, so a picture (0xB6) must follow.
     if begin in (0xB0, 0xB5) or (begin < 0x20 and any(code[0] == 0xB6 for code in codes)):
         return _MPEG4
     if begin == 0x0F:

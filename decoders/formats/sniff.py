@@ -186,6 +186,7 @@ def picture_guess(head: bytes) -> Guess | None:
 
 def _marked(head: bytes) -> Guess | None:
     for offset, mark, sort, name in _MARKS:
+        # Marks at byte 8 are form types. They count only inside a RIFF, RF64 or FORM chunk.
         if head.startswith(mark, offset) and (offset != 8 or head[:4] in (b"RIFF", b"RF64", b"FORM")):
             short = sort is Sort.UNREADABLE and not _NOT_TEXT.search(head)  # a text file may begin with such a word
             return None if short else Guess(sort, name)
@@ -217,6 +218,7 @@ def _stream(head: bytes) -> Guess | None:
 def _packets(head: bytes) -> Guess | None:
     """Recognises MPEG transport streams: 0x47 every 188 bytes, 192 on Blu-ray and in cameras, 204 from broadcast."""
     for size in (188, 192, 204):
+        # Three sync bytes in a row at least: one or two are found in any data.
         count = min(8, len(head) // size)
         for start in range(size if count >= 3 else 0):
             places = range(start, len(head), size)[:count]
@@ -229,6 +231,7 @@ def _sound_frames(head: bytes) -> Guess | None:
     """Recognises MP3, AAC and AC-3, which begin with only a sync word."""
     if head[:2] == b"\x0b\x77":
         return Guess(Sort.SOUND, "sound (AC-3)")
+    # Version and bit rate must be legal as well: the sync bits alone begin other files too.
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08 and head[2] >> 4 != 15:
         return Guess(Sort.SOUND, "sound (MP3 or AAC)")
     return None
@@ -236,6 +239,7 @@ def _sound_frames(head: bytes) -> Guess | None:
 
 def _text(head: bytes) -> Guess | None:
     marked = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    # UTF-16 has zero bytes, so `_NOT_TEXT` would take it as binary.
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Guess(Sort.DOCUMENT, "a text file")
     if not marked or _NOT_TEXT.search(head):

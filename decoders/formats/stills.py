@@ -33,6 +33,7 @@ _STILL: tuple[tuple[int, bytes, str], ...] = (
     (0, b"FUJIFILMCCD-RAW", "camera raw"),
     (0, b"\x00\x00\x01\x00\x01\x00", "icon"),
 )
+# The end of one picture, padding, and the start of the next.
 _NEXT_PICTURE = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff")
 
 
@@ -49,6 +50,7 @@ def picture(head: bytes) -> Picture | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         moves = head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
         return Picture("an animated WebP picture", moves=True) if moves else Picture("a still picture (WebP)")
+    # `BM` alone begins ordinary text too. Bytes 6 to 9 are reserved and 0 in a bitmap.
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return Picture("a still picture (BMP)")
     return next((Picture(f"a still picture ({name})") for at, mark, name in _STILL if head.startswith(mark, at)), None)
@@ -96,12 +98,13 @@ def _png_moves(head: bytes) -> bool:
     """Whether an `acTL` chunk comes before the picture data, as in an animated PNG."""
     place = 8
     while place + 8 <= len(head):
+        # Chunk sizes are the file's own. A large one ends the walk, because the next place lies beyond the head.
         size, kind = struct.unpack_from(">I4s", head, place)
         if kind == b"acTL":
             return True
         if kind == b"IDAT":
             return False
-        place += 12 + size
+        place += 12 + size  # length, type and checksum beside the data
     return False
 
 

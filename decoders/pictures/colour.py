@@ -35,6 +35,7 @@ _RGB_NAMES = (
     *("gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8"),
     *("bayer", "xyz", "ya"),  # swscale converts these to RGB first
 )
+# The convention of players for untagged footage: standard definition is BT.601.
 _SD_BELOW_HEIGHT = 720
 _NAMES: dict[Matrix, str] = {"bt601": "BT.601", "bt709": "BT.709", "bt2020": "BT.2020"}
 
@@ -73,6 +74,7 @@ def reading_of(frame: Tagged, pix_fmt: str, *, dolby_vision: bool = False, rpu: 
 
     `dolby_vision`: the base layer is that of profile 5, whatever its tags say. `rpu`: the frame carries its metadata.
     """
+    # Before the tags: for profile 5 they need not be true.
     if dolby_vision and not is_rgb(pix_fmt):
         return ColourReading(
             Colour(), "ipt-rpu" if rpu else "ipt", _is_full(int(frame.color_range), pix_fmt), supported=False
@@ -89,6 +91,7 @@ def colour_of(frame: Tagged, pix_fmt: str) -> Colour:
 @lru_cache(maxsize=64)
 def _reading(tags: tuple[int, int, int, int], *, is_sd: bool, pix_fmt: str) -> ColourReading:
     matrix, color_range, trc, primaries = tags
+    # RGB comes out of the scaler as BT.709 of limited range, whatever its tags say.
     if is_rgb(pix_fmt):
         return ColourReading(Colour(matrix="bt709", transfer=_TRANSFERS.get(trc, "sdr")))
     full = _is_full(color_range, pix_fmt)

@@ -19,6 +19,7 @@ _Matrix = npt.NDArray[Any]
 _RGB_TO_LMS = np.array([[1688, 2146, 262], [683, 2951, 462], [99, 309, 3688]]) / 4096
 _LMS_TO_ICTCP = np.array([[2048, 2048, 0], [6610, -13613, 7003], [17933, -17390, -543]]) / 4096
 _LMS_TO_IPT = np.array([[0.4, 0.4, 0.2], [4.455, -4.851, 0.396], [0.8056, 0.3572, -1.1628]])
+# Without an RPU, P and T are coded at half scale: this doubles them again.
 _HALF_CHROMA = np.diag([1, 2, 2])
 _CROSSTALK = np.full((3, 3), 0.02) + np.diag([0.94] * 3)
 _CONES_TO_RGB = np.array(
@@ -57,5 +58,6 @@ def _ycgco(signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _perceptual(signal: npt.NDArray[np.float32], kind: str) -> npt.NDArray[np.float32]:
     to_cones, to_rgb = (matrix.astype(np.float32).T for matrix in _PQ_KINDS[kind])
+    # Values outside 0..1 have no meaning in PQ.
     light = pq_nits(np.clip(signal @ to_cones, 0, 1)) @ to_rgb
     return shown_as_sdr(pq_signal(np.maximum(light, 0)), "pq")

@@ -35,6 +35,7 @@ class Orientation:
         """The orientation nearest to a display matrix in FFmpeg's layout (ISO/IEC 14496-12, 8.3.2: x' = ax + cy,
         y' = bx + dy).
         """
+        # FFmpeg's matrix has nine int32 in rows of three. Only the 2 x 2 part turns the picture.
         a, b, _, c, d = np.frombuffer(matrix, np.int32, 5).tolist()
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
@@ -105,9 +106,11 @@ def sample_size(coded: tuple[int, int], display: tuple[int, int], short_side: in
     """
     width, height = display
     scale = min(1.0, short_side / min(display), coded[0] / width, coded[1] / height)
+    # A long thin picture may have a legal short side and still too many pixels for a record.
     scale = min(scale, math.sqrt(MAX_SAMPLE_PIXELS / (width * height)))
     sides = _even(width * scale), _even(height * scale)
     while sides[0] * sides[1] > MAX_SAMPLE_PIXELS:
+        # Rounding to even sides can go over the limit again.
         sides = (sides[0] - 2, sides[1]) if sides[0] >= sides[1] else (sides[0], sides[1] - 2)
     return sides
 

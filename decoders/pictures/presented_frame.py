@@ -27,6 +27,7 @@ class PresentedFrame:
         return self.rescaler.colour(self.frame)
 
     def sample(self) -> bytes:
+        # Most frames are no sample and are never scaled. One may be a grid sample and a jump sample.
         if self._sample is None:
             self._sample = self.rescaler.sample(self.frame, self.orientation)
         return self._sample

@@ -40,6 +40,7 @@ class Rescaler:
         self._display = media.display_width, media.display_height
         self._aspect = self._orientation.turned(self._display)[0] / self._coded[0]
         self.width, self.height = sample_size(self._orientation.turned(self._coded), self._display, short_side)
+        # One for each output: a reformatter keeps one swscale context, and alternating sizes would rebuild it.
         self._to_sample = VideoReformatter()
         self._to_rgb = VideoReformatter()
         self._to_dense = VideoReformatter()
@@ -98,6 +99,7 @@ class Rescaler:
 
     def _box(self, frame: av.VideoFrame, orientation: Orientation, canvas: tuple[int, int], *, step: int) -> Box:
         aspect = self._aspect
+        # The look-up costs 50 microseconds a picture, so it waits until the decoder has stated a second aspect.
         if self.aspect_varies:
             own = self._pixel_aspect.of(frame)
             aspect = aspect if abs(own - self._media.coded_aspect) < PixelAspect.NEAR else own
@@ -177,6 +179,7 @@ def _placed(
 def _on_black(planes: list[Planes], box: Box, size: tuple[int, int], colour: Colour) -> list[Planes]:
     """Lays 4:2:0 planes of the box's size on a black canvas of `size`."""
     laid = []
+    # Black is luma 16 in limited range, and neutral chroma is 128.
     for plane, step, black in zip(planes, (1, 2, 2), (0 if colour.full_range else 16, 128, 128), strict=True):
         canvas = np.full((size[1] // step, size[0] // step), black, np.uint8)
         top, left = box.top // step, box.left // step
@@ -209,6 +212,7 @@ def _scaled(
         ) from None
 
 
+# FFmpeg pads rows for its vector code, so a row in memory is longer than the picture is wide.
 def _plane(plane: av.video.plane.VideoPlane, sample_bytes: int = 1) -> Planes:
     rows: Planes = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width * sample_bytes]

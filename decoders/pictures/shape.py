@@ -41,12 +41,14 @@ class Preparation:
         full = frame.color_range == _FULL_RANGE
         key = frame.width, frame.height, name, frame.interlaced_frame, crop, full
         try:
+            # Building a graph costs far more than a push, so it stays until the frames change.
             if self._graph is None or key != self._key:
                 steps = _steps(frame, crop, alpha=alpha, full=full)
                 self._graph, self._key = _graph(frame, steps), key
             self._graph.vpush(frame)
             return self._graph.vpull()
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            # A graph that failed may still hold the frame, so the next picture starts with a new one.
             self._graph = None
             raise_if_out_of_memory(error)
             raise BadMedia(
@@ -63,6 +65,7 @@ class PixelAspect:
 
     NEAR = 0.004
     """Aspects that differ by less are equal."""
+    # Aspect 1 gives a picture 1024 wide: the width reads back with three decimals.
     _UNIT = 1024
     _SIDE = 16
 
@@ -102,6 +105,7 @@ def _steps(frame: av.VideoFrame, crop: Crop, *, alpha: bool, full: bool) -> list
         steps.append(("field", "type=top"))
     if alpha:
         steps.append(("setparams", _ANY_LIGHT))
+        # `premultiply` takes planar forms with alpha only.
         if is_rgb(frame.format.name):
             steps.append(("format", "gbrap"))
         else:

@@ -66,6 +66,7 @@ class CellSamples:
     def kept(self, frame: Shown, time_ns: int, kind: Kind) -> Sample:
         """`frame` as a sample. It states its colour only where that differs from the cell's."""
         own = frame.colour()
+        # The first colour is the cell's, and most cells have only one: samples then carry none.
         self.colour = self.colour or own
         return Sample(time_ns, frame.pts, kind, frame.sample(), None if own == self.colour else own)
 

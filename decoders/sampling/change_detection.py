@@ -37,6 +37,7 @@ class ChangeDetector:
     """
 
     def __init__(self) -> None:
+        # What is usual depends on the motion of this scene, so only the last ticks count.
         self._recent: deque[float] = deque(maxlen=RECENT_TICKS)
         self.jumps: list[Jump] = []
         self._group_start: int | None = None
@@ -52,10 +53,12 @@ class ChangeDetector:
         if change < MIN_CHANGE or change < CHANGE_OVER_RECENT * usual:
             return False
         if self._group_start is not None and tick < self._group_start + MIN_DISTANCE_TICKS:
+            # Flashes and fast cuts give neighbouring peaks. One sample among them is enough.
             if change <= self.jumps[-1].change:
                 return False
             self.jumps[-1] = Jump(tick, change)
             return True
+        # Close to a jump that replaced a weaker one, but behind its group: not a new one either.
         if self.jumps and tick < self.jumps[-1].tick + MIN_DISTANCE_TICKS:
             return False
         self._group_start = tick
@@ -95,6 +98,7 @@ class SettleDetector:
 
 def difference(before: Picture, after: Picture) -> float:
     """Mean absolute difference in grey levels."""
+    # A plain difference of uint8 would wrap below 0.
     return int((np.maximum(before, after) - np.minimum(before, after)).sum(dtype=np.int64)) / before.size
 
 
@@ -104,6 +108,7 @@ def needed(start: int, end: int, jumps: Sequence[Jump], grid_ticks: Sequence[flo
 
     At most `MAX_JUMP_SAMPLES`, after the strongest changes. The cell's own start counts as the weakest change.
     """
+    # Without its own start, a cell that begins inside a shot would have no stretch before its first jump.
     bounds = [Jump(start, 0.0), *(jump for jump in jumps if jump.tick > start)]
     ends = [*(jump.tick for jump in bounds[1:]), end]
     bare = [
@@ -111,5 +116,6 @@ def needed(start: int, end: int, jumps: Sequence[Jump], grid_ticks: Sequence[flo
         for jump, stop in zip(bounds, ends, strict=True)
         if not any(jump.tick <= position < stop for position in grid_ticks)
     ]
+    # The tick breaks ties, so that the choice does not depend on the order of detection.
     strongest = sorted(bare, key=lambda jump: (-jump.change, jump.tick))[:MAX_JUMP_SAMPLES]
     return sorted(jump.tick for jump in strongest)

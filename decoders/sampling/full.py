@@ -84,6 +84,7 @@ class _JumpSamples:
     def keep(self, tick: int, sample: Sample) -> None:
         self._candidates[tick] = sample
         kept = {self._first, *(jump.tick for jump in (*self._changes.jumps, *self._arrivals))}
+        # Only what may still be chosen: a sample has the size of a picture, and a cell may see many changes.
         self._candidates = {at: sample for at, sample in self._candidates.items() if at in kept}
 
     def chosen(self, start_ns: int, end_ns: int) -> Iterator[Sample]:
@@ -118,6 +119,7 @@ class _FullCell:
             kept.damaged |= frame.damaged
         presence.held_until_ns = max(presence.held_until_ns, frame.end_ns)
         presence.last_frame_ns = frame.time_ns
+        # Also where no sample follows: a cell without a colour counts as one where nothing was shown.
         kept.colour = kept.colour or frame.colour()
         while self._positions and self._positions[0] < until_ns:
             kept.samples.append(kept.kept(frame, self._positions.pop(0), "grid"))
@@ -130,6 +132,7 @@ class _FullCell:
         """Takes a tick at or before the cell's end: it shows `frame`, which differs by `change` grey levels from the
         tick before.
         """
+        # Context ticks only prepare the detectors. Their samples belong to the cell before.
         if tick < self._first:
             self._jumps.before(frame, change)
             return
@@ -145,6 +148,7 @@ class _FullCell:
         kept, presence = self._kept, self._presence
         kept.damaged |= any(self.start_ns <= time_ns < self.end_ns for time_ns in errors_ns)
         empty = presence.is_empty(self.start_ns, self.end_ns, errors_ns, broken_off=broken_off)
+        # One frame may be a grid sample and a jump sample: it is kept once.
         used = {sample.pts for sample in kept.samples}
         for sample in self._jumps.chosen(self.start_ns, self.end_ns):
             if sample.pts not in used:
@@ -170,6 +174,7 @@ class FullSampler:
         self._last_ns = last_ns
         self._cells = [_FullCell(segment, duration_ns) for segment in range(first_segment, end_segment)]
         self._rows: dict[int, Row] = {}
+        # From the context on: detectors and dense view need the ticks before the first cell.
         self._tick = dense_ticks(first_segment).start
         self._end_tick = dense_ticks(end_segment - 1).stop
         self._current: Shown | None = None
@@ -183,6 +188,7 @@ class FullSampler:
     def error_at(self, time_ns: int) -> None:
         """Notes that a packet with this time was refused or lost."""
         self._errors_ns.append(time_ns)
+        # A refused packet has no frame: only its time says which cell lost it.
         for cell in self._cells:
             if cell.start_ns <= time_ns < cell.end_ns:
                 cell.refused()
@@ -204,6 +210,7 @@ class FullSampler:
     def finish(self) -> Iterator[Cell]:
         """Yields the remaining cells. The last frame stays on display; its row repeats beyond the asset's end."""
         if self._current is not None:
+            # Beyond the end as well: the dense view of the last cell repeats the last picture.
             self._show(self._current, max(self._duration_ns, self._current.time_ns + 1, self._end_tick * TICK_NS))
         shown_ns = -1 if self._current is None else self._current.time_ns
         while self._cells:
@@ -233,6 +240,7 @@ class FullSampler:
         ticks = dense_ticks(cell.segment)
         rows = [self._rows[tick] for tick in ticks] if self._current is not None else None
         done = cell.finish(rows, self._errors_ns, broken_off=broken_off)
+        # The next cell's context begins this far before its first tick.
         keep = ticks.stop - 2 * CONTEXT_TICKS
         self._rows = {tick: row for tick, row in self._rows.items() if tick >= keep}
         return done

@@ -26,6 +26,7 @@ from stream.errors import BadMedia, StageError
 from stream.events.asset import SpanPlanned
 from stream.events.frames import MAX_FRAMES_BYTES
 
+# One slot is filled while the parent copies the other.
 SLOTS = 2
 SLOT_BYTES = MAX_FRAMES_BYTES
 
@@ -40,6 +41,7 @@ def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> Non
     messages = Messages(socket.socket(fileno=control_fd))
     channel = SourceChannel(socket.socket(fileno=source_fd))
     setup = messages.receive()
+    # Before the imports, which take long: a parent that ends meanwhile must not leave a child behind.
     die_with(setup["parent"])
     module, _, name = setup["decoder"].partition(":")
     decoder: Decoder = getattr(importlib.import_module(module), name)()
@@ -76,6 +78,7 @@ class _Child:
                 continue  # a "free" or "stop" that the parent sent before it saw the end of the span
             answer = self._answer(action, request)
             self.send(answer)
+            # After running out of memory its heap is not to be trusted: the parent starts a fresh child.
             if answer.get("spent"):
                 return
 
@@ -87,10 +90,12 @@ class _Child:
         except StageError as error:
             return _error(type(error).__name__, error.code, error.message, error.segments)
         except MemoryError:
+            # Frees the source's blocks, so that there is memory for the answer.
             self._channel.forget()
             message = "decoding needs more memory than is allowed; the file probably claims impossible sizes"
             return _error("BadMedia", "decoder_out_of_memory", message, ()) | {"spent": True}
         except Exception as error:  # noqa: BLE001 - a defect of the decoder; names type and place, never content
+            # The error's message may quote the file, so only its type and place are named.
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
             return _error("", "unexpected_error", f"{type(error).__name__} in {place}", ())
@@ -111,6 +116,7 @@ class _Child:
         self._sent = self._freed = 0
         span = SpanPlanned.model_validate(request["span"])
         source = self._opened()
+        # The source stays open over requests, so only the difference belongs to this span.
         read_bytes = source.read_bytes
         for frames in self._decoder.decode(source, span):
             value = frames.to_bytes()
@@ -122,6 +128,7 @@ class _Child:
             self._sent += 1
             before, read_bytes = read_bytes, source.read_bytes
             place = {"offset": offset, "size": len(value), "segment": frames.segment}
+            # Sent only after the copy: the parent must never read a slot that is half written.
             self.send({"kind": "frames", "read_bytes": read_bytes - before} | place)
         return {"kind": "done"}
 

@@ -29,6 +29,7 @@ class SourceChannel:
         try:
             answer = self.ask({"do": "open"})
         except StageError:
+            # The parent has closed its side, so the old source must not be used for the next request.
             self.forget()
             raise
         if answer["same"] and self._current is not None:
@@ -49,6 +50,7 @@ class SourceChannel:
         self._messages.send(request)
         answer = self._messages.receive()
         if "error" in answer:
+            # Other errors are faults of the storage and not of the file, so they are worth another attempt.
             raise _KINDS.get(answer["error"], Retryable)(answer["message"], code=answer["code"])
         return answer
 
@@ -84,6 +86,7 @@ class ServedSource:
             raise Retryable(f"reading failed ({name}); check the disk or the mount", code="read_failed") from None
 
     def close(self) -> None:
+        # Forgotten first, so that a second call cannot close a descriptor that was reused.
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

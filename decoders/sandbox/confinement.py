@@ -42,7 +42,9 @@ children.
 MEASURES = ("environment", "no new privileges", "limits", "processes", "network", "file system")
 _LIMITS = {
     resource.RLIMIT_CORE: 0,  # a crash by a hostile file must not leave gigabytes of core dump
+    # A child writes no files. Frames go through memory that the parent has sized.
     resource.RLIMIT_FSIZE: 0,
+    # A child needs its pipes, the slab and one source. The rest is reserve for late imports.
     resource.RLIMIT_NOFILE: 64,
 }
 _SET_MODE_FILTER, _ALL_THREADS = 1, 1
@@ -92,6 +94,7 @@ def confine(memory_bytes: int, package: str) -> dict[str, bool]:
     Call it after all imports and before there is another thread. `package` contains the decoder: its code stays
     readable for later imports.
     """
+    # Limits first: afterwards the filter refuses the calls that set them.
     _limit(memory_bytes)
     reading = _read_code_only(package)
     _load_filter(reading=reading)
@@ -111,6 +114,7 @@ def _limit(memory_bytes: int) -> None:
 
 
 def _set_limit(what: int, most: int) -> None:
+    # Never above an inherited hard limit: only a privileged process could raise that.
     _, hard = resource.getrlimit(what)
     within = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (within, within))
@@ -121,6 +125,7 @@ def _read_code_only(package: str) -> bool:
     if sys.platform != "linux":
         return False
     try:
+        # Without it, the kernel takes no Landlock rules and no filter from an unprivileged process.
         prctl(SET_NO_NEW_PRIVS, 1)
         if len(list(Path("/proc/self/task").iterdir())) > 1:  # Landlock would not restrict the other thread
             return False
@@ -156,6 +161,7 @@ def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
     def is_(index: int, value: int, mask: int = _LOW) -> list[ArgCmp]:
         return [ArgCmp(index, CmpOp.MASKED_EQ, value, mask)]
 
+    # EPERM and not a kill: libraries try optional calls and go on without them.
     made = Filter(default=int(Action.ERRNO) | errno.EPERM)
     for call in _CALLS.split():
         try:
@@ -167,12 +173,14 @@ def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
     made.allow("prlimit64", args=[ArgCmp(2, CmpOp.EQ, 0)])  # a null new limit: reads, does not set
     made.allow("prctl", args=is_(0, SET_NAME))
     made.allow("prctl", args=is_(0, GET_NO_NEW_PRIVS))
+    # A child may only signal itself, as `abort` does.
     for call in ("kill", "tgkill"):
         made.allow(call, args=is_(0, os.getpid()))
     for request in (_TERMINAL, _NONBLOCKING, _CLOSE_ON_EXEC):
         made.allow("ioctl", args=is_(1, request))
     for command in _DESCRIPTOR_COMMANDS:
         made.allow("fcntl", args=is_(1, command))
+    # Only to read, although Landlock refuses writing as well: two independent walls.
     if reading:
         made.allow("openat", args=is_(2, 0, _WRITING))
     return ctypes.create_string_buffer(made.program, len(made.program))
@@ -208,6 +216,7 @@ def _is_for_good(limit: int) -> bool:
 
 def _fork() -> None:
     pid = os.fork()
+    # Where the kernel does not refuse the fork, the new process must end at once.
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)

@@ -10,6 +10,7 @@ SET_PDEATHSIG, SET_NAME, SET_NO_NEW_PRIVS, GET_NO_NEW_PRIVS = 1, 15, 38, 39
 def system_call(number: int, *arguments: int | bytes | None) -> int:
     """Makes a system call and returns its result. Raises `OSError` when it fails."""
     library = ctypes.CDLL(None, use_errno=True)
+    # Varargs have no types for ctypes: a plain int would be passed with 32 bits.
     passed = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
     result = int(library.syscall(ctypes.c_long(number), *passed))
     if result < 0:

@@ -9,6 +9,7 @@ from decoders.sandbox.kernel import system_call
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _VERSION = 1
 _PATH_BENEATH = 1
+# Executing is not in it: a child starts no programs.
 _READ = 1 << 2 | 1 << 3  # files and folders
 _FILE_SYSTEM = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 """All file-system rights of an ABI version, by the first version that has them."""
@@ -36,10 +37,12 @@ def only_read(folders: Iterable[str]) -> None:
 
 
 def _known(table: dict[int, int], version: int) -> int:
+    # Rights that the kernel does not know would make the call fail, so the newest set that it knows is taken.
     return max((rights for first, rights in table.items() if first <= version), default=0)
 
 
 def _allow(ruleset: int, folder: str) -> None:
+    # `O_PATH` names the folder without opening its contents.
     parent = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:
         system_call(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", _READ, parent), 0)

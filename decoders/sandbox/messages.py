@@ -11,6 +11,7 @@ from typing import Any
 
 from stream.clock import SystemClock
 
+# The largest honest message is the list of key frames of a long film.
 MAX_MESSAGE_BYTES = 64 << 20
 _LENGTH = struct.Struct("!I")
 _PART_BYTES = 1 << 20
@@ -59,6 +60,7 @@ class Messages:
         """
         deadline_s = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
         (size,) = _LENGTH.unpack(self._exactly(_LENGTH.size, deadline_s))
+        # Before the bytes are read: the length comes from a child that may be hostile.
         if size > self._max_bytes:
             raise ValueError("the message is too long")
         try:
@@ -73,6 +75,7 @@ class Messages:
         """Whether there is something to read, which may be the end of the connection."""
         self._end.setblocking(False)
         try:
+            # A look without taking: the message stays for `receive`.
             self._end.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
@@ -82,6 +85,7 @@ class Messages:
 
     def hang_up(self) -> None:
         """Ends the connection: every reader on both sides sees the end."""
+        # `shutdown` and not `close`: a thread that waits in `recv` wakes up only by it.
         with suppress(OSError):
             self._end.shutdown(socket.SHUT_RDWR)
 
@@ -91,6 +95,7 @@ class Messages:
     def _exactly(self, size: int, deadline_s: float | None) -> bytes:
         data = bytearray()
         while len(data) < size:
+            # Set again for each part: a sender of single bytes must not extend the time of the whole.
             self._end.settimeout(self._left_s(deadline_s))
             part = self._end.recv(min(size - len(data), _PART_BYTES))
             if not part:

@@ -19,7 +19,9 @@ from decoders.sources.uris import describe
 from stream.errors import BadMedia, Retryable, StageError
 from stream.events.asset import SourceVersion
 
+# A child sends only three short requests. More would be an attempt on the parent's memory.
 MAX_REQUEST_BYTES = 1 << 10
+# The child reads at once. One that does not must not hold its thread for ever.
 _SEND_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 1.0
 
@@ -83,6 +85,7 @@ class SourceServer:
         uri = self._uri
         if self._opened is not None:
             opened_uri, version, source = self._opened
+            # The file is asked again: a child must not decode an old version from an open descriptor.
             if opened_uri == uri and _is_still(source, version):
                 self._send({"same": True})
                 return
@@ -126,6 +129,7 @@ class SourceServer:
     def _forget(self) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
+            # Forgotten first: an error while closing must not leave a closed source behind.
             with suppress(OSError):
                 opened[2].close()
 

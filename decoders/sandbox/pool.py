@@ -80,7 +80,9 @@ class DecodePool:
         self._free = threading.Condition()
         self._closed = False
         self._seats = tuple(_Seat() for _ in range(children))
+        # Longest idle first, so that all children are used and wear out alike.
         self._idle = list(self._seats)
+        # All start at once: they import at the same time, and early requests find them ready.
         for seat in self._seats:
             with suppress(Unavailable):  # the request that needs the child reports it
                 self._start(seat)
@@ -120,6 +122,7 @@ class DecodePool:
     def close(self) -> None:
         """Ends all children; calls in flight fail with `decoder_died`. Idempotent."""
         with self._free:
+            # Under the lock: a thread that waits for a seat wakes up and sees it.
             self._closed = True
             self._idle.clear()
             self._free.notify_all()
@@ -174,6 +177,7 @@ class DecodePool:
                 before_s, spent_s = spent_s, child.cpu_s()
                 child.allow_cpu(_AHEAD * limits.cpu_s)
                 segment = int(answer["segment"])
+                # Copied before the slot is freed: the child overwrites it at once.
                 value = child.pixels(int(answer["offset"]), int(answer["size"]))
                 child.send({"do": "free"})
                 if segment not in waiting:
@@ -209,6 +213,7 @@ class DecodePool:
             self._free.wait_for(lambda: self._closed or self._idle)
             if self._closed:
                 raise _pool_closed()
+            # A child that has the source open saves the open and the blocks in its memory.
             seat = next((each for each in self._idle if each.child and each.child.last_uri == uri), self._idle[0])
             self._idle.remove(seat)
         return seat
@@ -216,6 +221,7 @@ class DecodePool:
     def _idle_child(self, seat: _Seat) -> ChildProcess:
         """The seat's child, idle: it finishes a span that was closed early, and a child that ended is replaced."""
         if seat.child is not None and seat.child.usable and not seat.child.worn_out:
+            # A failure here only costs the child: the request gets a fresh one.
             with suppress(ChildDied, ChildHung):
                 seat.child.rest(self._limits.wall_s)
                 self._check_sandbox(seat.child)
@@ -266,6 +272,7 @@ class DecodePool:
 
     def _give_back(self, seat: _Seat) -> None:
         if seat.child is not None and seat.child.busy and seat.child.usable:
+            # Only asks. The next user waits for the rest, so that closing an iterator takes no time.
             seat.child.send({"do": "stop"})
         with self._free:
             if not self._closed:
@@ -318,5 +325,6 @@ def _check_answer(child: ChildProcess, answer: dict[str, Any], expected: str, wa
     name = describe(child.last_uri)
     if name not in message:
         message = f"{name}: {message}"
+    # Cells that were never asked for are left out: a child must not fail others.
     named = set(answer["segments"])
     raise kind(message, code=code, segments=[segment for segment in waiting if segment in named] or waiting)

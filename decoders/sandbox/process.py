@@ -72,6 +72,7 @@ class ChildProcess:
         with contextlib.ExitStack() as opened, contextlib.ExitStack() as passed:
             slab_fd = anonymous_memory(SLOTS * SLOT_BYTES)
             opened.callback(os.close, slab_fd)
+            # Read-only for the parent: a defect here cannot damage what the child is writing.
             self._slab = opened.enter_context(mmap.mmap(slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ))
             ours, theirs = socket.socketpair()
             opened.enter_context(ours)
@@ -94,6 +95,7 @@ class ChildProcess:
         self.held: dict[str, bool] = {}
         self.last_uri = ""
         self.busy = False
+        # `parent` lets the child notice a parent that ended before `prctl` took effect.
         self.send(setup | {"parent": os.getpid()})
 
     @property
@@ -116,6 +118,7 @@ class ChildProcess:
     def cpu_s(self) -> float:
         """CPU seconds that the child has used, as the kernel counts them; 0 when it is gone."""
         with contextlib.suppress(OSError, psutil.Error):
+            # Not psutil: this runs twice a cell, and psutil reads files for it.
             if sys.platform == "linux":
                 return time.clock_gettime((~self.pid << 3) | 2)  # the id that clock_getcpuclockid(3) returns
             used = psutil.Process(self.pid).cpu_times()
@@ -125,6 +128,7 @@ class ChildProcess:
     def allow_cpu(self, more_s: float) -> None:
         """SIGXCPU ends the child after this much more CPU time. Linux only; elsewhere the wall-clock limits end it."""
         if sys.platform == "linux":
+            # Only the soft limit moves. A hard limit, once lowered, could not be raised again.
             soft = min(int(self.cpu_s() + more_s) + 1, _MAX_CPU_S)
             with contextlib.suppress(OSError):  # the child is gone
                 resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, _MAX_CPU_S))
@@ -144,6 +148,7 @@ class ChildProcess:
         """
         self.wait_ready()
         deadline_s = self._clock.monotonic_s() + timeout_s
+        # One read more than there are slots: the last one is the end of the span.
         for _ in range(SLOTS + 1):
             if self.busy:
                 self.busy = self.receive(deadline_s - self._clock.monotonic_s())["kind"] == "frames"
@@ -193,6 +198,7 @@ class ChildProcess:
 
     def pixels(self, offset: int, size: int) -> bytes:
         """A copy of the bytes that the child wrote. An impossible size or offset raises `ChildDied`."""
+        # Offsets and sizes come from the child. Anything but a whole slot inside the slab is refused.
         if offset not in range(0, SLOTS * SLOT_BYTES, SLOT_BYTES) or not 0 < size <= SLOT_BYTES:
             raise ChildDied(NONSENSE)
         return self._slab[offset : offset + size]
@@ -224,6 +230,7 @@ class ChildProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
     def _death(self) -> ChildDied:
+        # A closed pipe comes before the exit status. The wait bounds a child that closed it and lives on.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5.0)
         code = self._exit_code()
@@ -248,7 +255,9 @@ def _spawn(passed: Sequence[int]) -> "subprocess.Popen[bytes]":
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment(os.environ),
+        # Nothing under it keeps a mounted volume or a deleted folder busy.
         cwd="/",
+        # Its own process group, so that it can be killed with everything that it started.
         start_new_session=True,
     )
 
@@ -266,6 +275,7 @@ def anonymous_memory(size_bytes: int) -> int:
     try:
         os.ftruncate(fd, size_bytes)
         if sealed:
+            # Without the seal on seals the child could not be kept from adding others, such as against writing.
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     except OSError:
         os.close(fd)

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 from decoders.sources.seekable import Seekable
 
+# The largest range that a child may ask for (ADR 0038). Smaller blocks cost more requests.
 BLOCK_BYTES = 1 << 20
+# Demuxers jump between index, sound and pictures: one block would be fetched again and again.
 MAX_BLOCKS = 24
 
 
@@ -23,6 +25,7 @@ class BlockReader(Seekable):
         while self._position < end:
             number, inside = divmod(self._position, BLOCK_BYTES)
             part = self._block(number)[inside : inside + end - self._position]
+            # The source ended early. An empty read says so; a loop would not end.
             if not part:
                 break
             parts.append(part)

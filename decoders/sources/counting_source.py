@@ -53,6 +53,7 @@ class CountingSource:
             self._report = None
 
     def _progressed(self) -> bool:
+        # Bytes first, so that most reads do not ask the clock.
         if not self._last_bytes + REPORT_EVERY_BYTES <= self.read_bytes <= self._until_bytes:
             return False
         now_s = self._clock.monotonic_s()

@@ -35,6 +35,7 @@ class DescriptorReader(Seekable):
 
     def read(self, size: int = -1) -> bytes:
         wanted = size if size >= 0 else max(0, self._size_bytes - self._position)
+        # `pread` has no shared position: parent and child use the same open file.
         data = os.pread(self._descriptor, wanted, self._position)
         self._position += len(data)
         return data
@@ -54,8 +55,10 @@ class FileSource:
         try:
             self._path = path.resolve(strict=True)
         except (OSError, RuntimeError) as error:
+            # The roots are checked even for a path that does not resolve: the error must not tell what exists.
             self._check_roots(Path(os.path.realpath(path)))
             raise self._error(error) from None
+        # Checked by the real path, so that no link leads out of the roots.
         self._check_roots(self._path)
         self._fd = self._open()
         try:
@@ -64,6 +67,7 @@ class FileSource:
             os.close(self._fd)
             raise
         self._closed = False
+        # The size of the opened file. Bytes that are appended later belong to another version.
         self._reader = DescriptorReader(self._fd, os.fstat(self._fd).st_size)
 
     @property
@@ -131,4 +135,5 @@ class FileSource:
 
 
 def _version(found: os.stat_result) -> SourceVersion:
+    # Inode and time: a file that is replaced by one of the same size has another tag.
     return SourceVersion(size_bytes=found.st_size, tag=f"{found.st_ino:x}-{found.st_mtime_ns:x}")

@@ -17,6 +17,7 @@ from stream.events.asset import SourceVersion
 from stream.net.connect import CheckedBackend
 
 _REDIRECTS = {301, 302, 303, 307, 308}
+# Longer numbers are refused before `int` sees them.
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
@@ -36,6 +37,7 @@ class HttpSource(BlockSource):
         self._uri = uri
         self._policy = policy
         self._backend = CheckedBackend(policy)
+        # Our own backend connects, so that every address is checked, also after a redirect.
         self._pool = httpcore.ConnectionPool(network_backend=self._backend)
         try:
             self._opened = self._probe()
@@ -58,6 +60,7 @@ class HttpSource(BlockSource):
     def fetch(self, start: int, end: int) -> bytes:
         """Bytes [start, end), with a new request."""
         answer = self._get(start, end)
+        # Each answer states size and tag, so a change in the middle is seen at once.
         if _version(self._uri, answer, start=start) != self._opened:
             raise Superseded(f"{describe(self._uri)}: the object changed while it was read", code="source_changed")
         if len(answer.body) != end - start:
@@ -66,6 +69,7 @@ class HttpSource(BlockSource):
 
     def _get(self, start: int, end: int) -> _Answer:
         uri = self._uri
+        # Followed here and not by the library: each target must pass the policy again.
         for _ in range(self._policy.max_redirects + 1):
             answer = self._request(uri, start, end)
             if answer.status not in _REDIRECTS:
@@ -90,6 +94,7 @@ class HttpSource(BlockSource):
         }
         if url.userinfo:
             headers[b"Authorization"] = b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode())
+        # One time for the whole request, redirects apart: a server that sends single bytes cannot extend it.
         self._backend.begin()
         try:
             with self._pool.stream("GET", _target(url), headers=headers, extensions={"timeout": limits}) as response:
@@ -167,5 +172,6 @@ def _version(uri: str, answer: _Answer, *, start: int) -> SourceVersion:
             f"{describe(uri)}: the server does not state the object's size, or sends another range than requested",
             code="range_not_supported",
         )
+    # Without either, only a change of the size is noticed.
     tag = answer.headers.get("etag") or answer.headers.get("last-modified") or ""
     return SourceVersion(size_bytes=int(found[2]), tag=tag[:200])

@@ -4,6 +4,7 @@ import hashlib
 
 from decoders.protocol import Source
 
+# Up to here the whole file is read: that is cheap and needs no trust in an index.
 WHOLE_FILE_BYTES = 64 * 1024 * 1024
 BLOCKS = 64
 BLOCK_BYTES = 64 * 1024
@@ -51,6 +52,7 @@ def content_digest(source: Source, size_bytes: int, codec_parameters: bytes, ind
         hasher.update(len(part).to_bytes(8, "big"))
         hasher.update(part)
     for number in range(BLOCKS):
+        # The first block and the last one are among them: `BLOCKS - 1` steps reach both ends.
         source.seek((size_bytes - BLOCK_BYTES) * number // (BLOCKS - 1))
         hasher.update(source.read(BLOCK_BYTES))
     return hasher.hexdigest()

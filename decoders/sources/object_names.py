@@ -72,11 +72,13 @@ def is_under(uri: str, prefixes: Collection[str]) -> bool:
 
 def _problem(path: str) -> str | None:
     """Why a store, a gateway or a client might read the path as another name; None if they would not."""
+    # A versioned name would read another object than the one that is checked and stored.
     if _VERSION.search(path):
         return "it names a version"
     bucket, *key = path.split("/")
     if not bucket or re.search(r"[\\?#%]", bucket):
         return "its bucket is none"
+    # Stores keep `a//b`, while gateways and clients often join it to `a/b`.
     if "" in key:
         return "a part of its path is empty"
     return "a part of its path is relative" if any(map(_is_relative, key)) else None

@@ -19,6 +19,7 @@ class FsspecSource(BlockSource):
     """
 
     def __init__(self, uri: str, scheme: str, prefixes: Collection[str]) -> None:
+        # Imported here: only deployments that name a store need it.
         import fsspec
 
         self._uri = uri
@@ -44,6 +45,7 @@ class FsspecSource(BlockSource):
 
     @property
     def version(self) -> SourceVersion:
+        # `refresh`: fsspec caches listings, and a change would stay unseen.
         facts = self._asked(lambda: self._store.info(self._path, refresh=True))
         if facts.get("type") == "directory":
             raise BadMedia(f"{describe(self._uri)}: is a directory; publish the objects in it", code="is_directory")

@@ -24,6 +24,7 @@ def open_source(uri: str, policy: SourcePolicy) -> Source:
         )
     if "://" in uri and is_malformed(uri):
         raise BadMedia(INVALID, code="invalid_uri")
+    # Imports wait for the first use of a scheme: http and fsspec cost start-up time.
     if scheme in {"file", LOCAL}:
         from decoders.sources.file import FileSource
 

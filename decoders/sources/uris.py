@@ -21,6 +21,7 @@ def split_uri(uri: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         parts = None
+    # Control characters can break a log line or a request in two.
     if parts is None or not uri or any(ord(char) < 32 for char in uri):
         raise BadMedia(INVALID, code="invalid_uri")
     return parts
@@ -35,8 +36,10 @@ def local_path(uri: str) -> Path:
     elif "://" in uri:
         parts = split_uri(uri)
         path = os.fsdecode(unquote_to_bytes(parts.path))
+        # A host would be ignored, and the event would name another machine's file.
         if parts.netloc not in {"", "localhost"}:
             raise BadMedia(f"{describe(uri)}: a file uri names no host; write file:///path", code="invalid_uri")
+    # Python refuses a zero byte only when the file is opened, with an error of another type.
     if not path or "\0" in path:
         raise BadMedia(INVALID, code="invalid_uri")
     return Path(path)
