@@ -25,8 +25,10 @@ from stream.events.ids import digest, moment_id
 
 # Raise this when the rows would differ although no model changed.
 ALGORITHM = 3
+# Part of the digest: with another gate the rows differ and are made again.
 TAG_GATE = 0.15
 MAX_TAGS = 8
+# The shot network judges windows that begin every 50 ticks, so it gets whole steps.
 STEP_TICKS = 50
 # Threads for moderation and for the cells' rows; most of that time goes into thumbnails.
 SIDE_BY_SIDE = 8
@@ -92,8 +94,10 @@ class Bundle:
         empty = [cell.segment for cell in frames if not cell.samples]
         if empty:
             raise BadMedia("a segment arrived without any frame", code="no_samples", segments=empty)
+        # Before the threads start: on an accelerator this conversion uses the device alone (ADR 0011).
         images = [self._images(cell) for cell in frames]
         with self._deferring() as defer, self._deferring(1) as one_by_one:
+            # One at a time: the shot network has one staging buffer.
             cuts = [one_by_one(partial(self._cuts, cell)) for cell in frames]
             views = self._views(images, defer)
             made = [
@@ -115,8 +119,10 @@ class Bundle:
             beside.shutdown(cancel_futures=True)
 
     def _views(self, images: Sequence[Sequence[Image]], defer: Defer) -> list[_Views]:
+        # All cells in one call: batches on an accelerator are then full.
         every = [image for cell in images for image in cell]
         scores = defer(lambda: self.moderator.nsfw(every))
+        # Moderation runs beside the tagger. The embedder must wait, because it may build on the predictions.
         predictions = self.tagger.predict(every)
         vectors = self.embedder.embed(every, predictions)
         image_vectors = self.embedder.embed_images(every, predictions) if self._has_image_vectors else vectors
@@ -169,6 +175,7 @@ class Bundle:
         chosen = list(moment.samples)
         tags = self._tags(view.probabilities[chosen].mean(0))
         vector = unit_rows(view.vectors[chosen].mean(0))
+        # The mean of unit vectors is shorter than one, and cosine search expects length 1.
         # The thumbnail is the sample nearest to the moment's mean: it shows what search finds.
         best = chosen[int(np.argmax(view.vectors[chosen] @ vector))]
         row = {
@@ -195,6 +202,7 @@ class Bundle:
 
     def _tags(self, probabilities: Floats) -> list[tuple[str, float]]:
         """Labels at or above `TAG_GATE`, most probable first; none when the model is unsure."""
+        # Stable, so that equal probabilities always give the same order of tags.
         order = np.argsort(-probabilities, kind="stable")[:MAX_TAGS]
         return [
             (self.tagger.labels[index], float(probabilities[index]))

@@ -59,6 +59,7 @@ class HashingTagger(_Light):
     def predict(self, images: Sequence[Image]) -> Predictions:
         means = np.array([image.reshape(-1, 3).mean(0) for image in images], np.float64).reshape(-1, 3)
         spread = np.maximum(means - means.min(1, keepdims=True), 0.0)
+        # A constant for grey, so that a picture without a dominant hue is tagged grey.
         scores = np.concatenate([spread, np.full((len(images), 1), 8.0)], axis=1)
         probabilities = scores / scores.sum(1, keepdims=True)
         return Predictions(
@@ -93,6 +94,7 @@ class HashingEmbedder(_Light):
         return self.embed(images, predictions)
 
     def embed_text(self, texts: Sequence[str]) -> Floats:
+        # An unknown word is grey, so it favours no colour.
         words = [[WORD_VECTORS.get(word, (0.1, 0.1, 0.1)) for word in text.lower().split()] for text in texts]
         rows = [np.tile(np.mean(vectors or [(1.0, 1.0, 1.0)], axis=0), GRID * GRID) for vectors in words]
         return unit_rows(np.array(rows, np.float32).reshape(-1, DIMENSIONS))
@@ -131,4 +133,5 @@ def _grid_means(image: Image) -> Floats:
         for top, bottom in itertools.pairwise(rows)
         for left, right in itertools.pairwise(columns)
     ]
+    # Plus one, so that a black picture has a direction and is not a zero vector.
     return np.asarray(np.concatenate(cells) + 1.0, np.float32)

@@ -30,6 +30,7 @@ def load(family: str, name: str, context: ModelContext) -> Any:
     head, _, argument = name.partition(":")
     if head in known:
         target = known[head]
+    # Another package's class, as `module:Class`: an identifier after the colon and a dot in front.
     elif "." in head and argument.isidentifier():
         target, argument = name, ""
     else:
@@ -44,5 +45,6 @@ def load(family: str, name: str, context: ModelContext) -> Any:
         return made(ModelContext(context.cache, context.threads, context.device, argument))
     except StageError:
         raise
+    # Another package's class may raise anything: it becomes one message that names the model.
     except Exception as error:
         raise Fatal(f"cannot load {family} {name!r}: {unexpected(error).message}", code="unknown_model") from error

@@ -11,6 +11,7 @@ from models.weights.hugging_face import checkpoint_digest, checkpoint_dir, from_
 from stream.events.annotations import ModelStamp
 
 TEMPLATE_METHOD = "template"
+# One sentence. Without a limit a decoder may repeat itself until its context is full.
 MAX_NEW_TOKENS = 40
 INSTRUCTION = "Describe this picture in one sentence."
 FLORENCE_TASK = "<CAPTION>"
@@ -66,9 +67,11 @@ class HuggingFaceCaptioner:
         import torch
         from PIL import Image as Pillow
 
+        # Pillow pictures: of an array, transformers guesses which axis holds the channels.
         inputs = self._processor(images=[Pillow.fromarray(image)], return_tensors="pt", **self._prompt())
         inputs = inputs.to(self._device)
         with torch.inference_mode():
+            # Greedy: sampling would give another caption at every retry of the same cell.
             tokens = self._network.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False, num_beams=1)
         if "input_ids" in inputs and not self._network.config.is_encoder_decoder:
             tokens = tokens[:, inputs["input_ids"].shape[1] :]  # a decoder-only model repeats its prompt first

@@ -19,6 +19,7 @@ class ThumbnailCaptions:
 
     def recaption(self, annotations: Annotations) -> Annotations:
         rows = annotations.rows.to_pylist()
+        # From the stored thumbnail: the frames are gone by then, and a second decode would cost far more.
         captions = self._captioner.caption([from_jpeg(row["thumbnail"]) for row in rows])
         for row, caption in zip(rows, captions, strict=True):
             labels = " ".join(tag["label"] for tag in row["tags"])
@@ -27,6 +28,7 @@ class ThumbnailCaptions:
         stamp = self._captioner.stamp()
         captioned = header.model_copy(
             update={
+                # The higher revision replaces the first one in the stores, also when it arrives twice.
                 "revision": header.revision + 1,
                 "models": (*header.models, stamp),
                 "stage_digests": header.stage_digests | {"caption": stamp.digest},

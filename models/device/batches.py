@@ -63,6 +63,7 @@ class PictureBatches:
         row = -1
         for row, picture in enumerate(islice(pictures, self._batch)):
             if row == 0:
+                # Only before the first row: the device may still be copying the previous batch from this buffer.
                 self._queue.wait()
             rows[row] = picture
         return row + 1

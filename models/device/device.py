@@ -6,6 +6,7 @@ from typing import Literal
 from models.registry import ModelContext
 from stream.errors import Fatal
 
+# The driver's control node. It is also missing in a container that got no device.
 NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
@@ -21,8 +22,10 @@ def device_for(choice: Literal["auto", "cpu", "cuda"]) -> str:
 def ready_device(context: ModelContext) -> str:
     """The context's device. Raises `Fatal` (`no_device`) for an accelerator that torch cannot use."""
     if context.device != "cpu":
+        # Imported only for an accelerator: search by words runs without torch (ADR 0010).
         import torch
 
+        # An error and no fall back to the CPU: a deployment that is ten times slower must not look healthy (ADR 0011).
         if not torch.cuda.is_available():
             raise Fatal(
                 f"models should run on {context.device}, but torch {torch.__version__} finds no CUDA device; check the"

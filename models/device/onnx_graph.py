@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# The first version of operators with `Gelu`.
 OPSET = 20
+# Pinned: `onnx` may write a newer format than the installed onnxruntime reads.
 IR_VERSION = 10
 
 Session = Any
@@ -28,6 +30,7 @@ class Graph:
         from onnx import numpy_helper
 
         name = f"weight_{len(self._weights)}"
+        # ONNX stores plain arrays, so a transposed view is copied into its order here.
         self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
@@ -50,6 +53,7 @@ class Graph:
             for name, (kind, shape) in inputs.items()
         ]
         wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+        # Shapes of outputs are left open: onnxruntime derives them.
         graph = helper.make_graph(self._nodes, "rushes", given, wanted, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         return cpu_session(model.SerializeToString(), threads)
@@ -61,6 +65,7 @@ def cpu_session(model: Path | bytes, threads: int) -> Session:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # 3 is ERROR: warnings about our own graphs mean nothing to an operator.
     options.log_severity_level = 3
     # Idle threads sleep and do not spin: decode children share the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

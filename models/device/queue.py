@@ -26,6 +26,7 @@ class DeviceQueue:
         self._forward = forward
         self._graph: Any = None
         on_cuda = device.startswith("cuda")
+        # Page-locked memory can be copied while the host goes on. Only CUDA has it.
         self.staged = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_cuda)
         if on_cuda:
             self._given = torch.zeros(shape, dtype=torch.uint8, device=device)
@@ -41,6 +42,7 @@ class DeviceQueue:
         self._graph = torch.cuda.CUDAGraph()
         with (
             torch.inference_mode(),
+            # `thread_local`: other threads may use CUDA while this one captures.
             torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"),
         ):
             self._outputs = self._forward(self._given)
@@ -56,9 +58,11 @@ class DeviceQueue:
 
         with torch.inference_mode():
             if self._graph is None:
+                # A copy: an output that is a view of its input would change with the next batch.
                 return self._forward(self.staged.clone())
             cuda: Any = torch.cuda
             with cuda.stream(self._stream):
+                # All three run in order on this network's stream, and none of them waits on the host.
                 self._given.copy_(self.staged, non_blocking=True)
                 self._copied.record()
                 self._graph.replay()

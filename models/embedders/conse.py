@@ -43,6 +43,7 @@ class ConSE:
     @property
     def space(self) -> Space:
         settings = (ALGORITHM, LABEL_SENTENCE, TOP_LABELS, POWER)
+        # Both weights count: other tags or other words would make other vectors.
         weights = digest("conse", *settings, digest_of("minilm"), digest_of("efficientnet-lite0"))
         return Space(name="conse", digest=weights, dimensions=DIMENSIONS, image_dimensions=FEATURES, spec="conse")
 
@@ -66,6 +67,7 @@ class ConSE:
         vectors = self._label_rows()
         rows = []
         for probabilities in predictions.probabilities:
+            # Stable, so that ties among small probabilities do not change the vector.
             top = np.argsort(-probabilities, kind="stable")[:TOP_LABELS]
             rows.append(probabilities[top] ** POWER @ vectors[top])
         return unit_rows(np.array(rows, np.float32).reshape(-1, DIMENSIONS))

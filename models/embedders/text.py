@@ -14,6 +14,7 @@ DIMENSIONS = 384
 HEADS = 12
 LAYERS = 6
 EPSILON = 1e-12
+# The model was trained on sequences of at most 128 tokens.
 MAX_TOKENS = 128
 BATCH = 64
 
@@ -37,6 +38,7 @@ class MiniLm:
         self._session = _encoder(load_file(files["model.safetensors"]), self._context.threads)
         self._tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
         self._tokenizer.enable_truncation(MAX_TOKENS)
+        # Sentences of one length go together, so no padding has to be masked.
         self._tokenizer.no_padding()
 
     def close(self) -> None:
@@ -89,6 +91,7 @@ class _Bert:
 
     def layer(self, name: str, hidden: str) -> str:
         attended = self._linear(f"{name}.attention.output.dense", self._attention(f"{name}.attention.self", hidden))
+        # Residuals before the norm, as in the original BERT (post-norm).
         hidden = self._normalised(f"{name}.attention.output.LayerNorm", self._graph.apply("Add", attended, hidden))
         inner = self._graph.apply("Gelu", self._linear(f"{name}.intermediate.dense", hidden))
         outer = self._graph.apply("Add", self._linear(f"{name}.output.dense", inner), hidden)
@@ -97,6 +100,7 @@ class _Bert:
     def _attention(self, name: str, hidden: str) -> str:
         apply = self._graph.apply
         query, value = (self._heads(f"{name}.{part}", hidden, (0, 2, 1, 3)) for part in ("query", "value"))
+        # The key is transposed while its heads are split, which saves a node.
         scores = apply("MatMul", query, self._heads(f"{name}.key", hidden, (0, 2, 3, 1)))
         scale = self._graph.weight(np.array((DIMENSIONS / HEADS) ** -0.5, np.float32))
         shares = apply("Softmax", apply("Mul", scores, scale), axis=-1)

@@ -48,6 +48,7 @@ class HuggingFaceTwoTower:
 
     @cached_property
     def space(self) -> Space:
+        # The name becomes part of a table's name, so only safe characters stay.
         name = re.sub(r"[^a-z0-9]+", "_", self._directory.name.lower()).strip("_") or "hf"
         return Space(
             name=name[:40],
@@ -60,6 +61,7 @@ class HuggingFaceTwoTower:
         config = checkpoint_config(self._directory)
         vision = config.get("vision_config")
         inner = vision if isinstance(vision, dict) else {}
+        # CLIP states `projection_dim`; SigLIP has none and uses the width of its vision tower.
         found = config.get("projection_dim") or inner.get("projection_dim") or inner.get("hidden_size")
         if not isinstance(found, int):
             found = _default_dimensions(self._directory)
@@ -79,6 +81,7 @@ class HuggingFaceTwoTower:
         from transformers import AutoModel, AutoProcessor
 
         network = network_from(AutoModel, self._directory, ready_device(self._context))
+        # `AutoModel` also loads encoders of one kind: checked here and not at the first picture.
         if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
             raise Fatal(f"{self._directory} has no image and text towers", code="bad_checkpoint")
         self._network = network
@@ -112,6 +115,7 @@ class HuggingFaceTwoTower:
         half = torch.autocast(self._device, torch.float16, enabled=self.batch > 1)
         with torch.inference_mode(), half:
             while part := list(islice(inputs, self.batch)):
+                # The last item fills the batch: its shape fits, and its extra rows are dropped below.
                 filled = part + part[-1:] * (self.batch - len(part))
                 joined = {name: torch.cat([item[name] for item in filled]).to(self._device) for name in part[0]}
                 queued.append(_pooled(tower(**joined))[: len(part)].float())

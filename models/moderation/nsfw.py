@@ -14,6 +14,7 @@ from models.registry import ModelContext
 from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
 
+# Caffe's mean of ImageNet, with which the network was trained.
 MEAN_BGR = (104.0, 117.0, 123.0)
 SIDE = 224
 CUDA_BATCH = 64
@@ -40,6 +41,7 @@ class OpenNsfw:
             self._session = cpu_session(path, self._context.threads)
             return
         limit_threads(self._context)
+        # Imported here: the module needs torch, and the CPU path runs without it.
         from models.moderation.open_nsfw import network_of
 
         self.batches = batches_of(network_of(path), device, CUDA_BATCH, self._context.threads)
@@ -66,6 +68,7 @@ def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBa
 
     def forward(pictures: Any) -> tuple[Any]:
         inputs = (pictures.flip(-1).float() - mean).permute(0, 3, 1, 2)
+        # No cache of casted weights: a captured graph would keep pointing at freed ones.
         with torch.autocast(device.partition(":")[0], torch.float16, cache_enabled=False):
             return (moved(inputs),)
 

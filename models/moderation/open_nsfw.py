@@ -59,6 +59,7 @@ class OpenNsfwNetwork(nn.Module):
         # TensorFlow pads 112 to 113 at the end, while torch would pad both sides.
         maps = functional.max_pool2d(functional.pad(maps, (0, 1, 0, 1)), 3, 2)
         pooled = self.blocks(maps).float().mean((2, 3))
+        # Half precision would round scores near a policy's gate.
         with torch.autocast(x.device.type, enabled=False):
             return torch.softmax(pooled @ self.matrix + self.offset, dim=-1)[:, 1]
 
@@ -81,6 +82,7 @@ def network_of(path: Path) -> OpenNsfwNetwork:
 def _built(graph: "_Graph") -> OpenNsfwNetwork:
     convolutions = [graph.convolution(node) for node in graph.nodes("Conv")]
     wanted = 1 + sum(3 * count + 1 for count in BLOCKS)
+    # Checked first: with another count the blocks would get each other's weights.
     if len(convolutions) != wanted:
         raise ValueError(f"{len(convolutions)} convolutions, not {wanted}")
     (product,) = graph.nodes("MatMul")
@@ -118,6 +120,7 @@ class _Graph:
         assert weight is not None
         scale, shift = np.ones(len(weight), np.float32), np.zeros(len(weight), np.float32)
         following = self.consumer(node)
+        # The file holds batch norms as single operators. Folded into the convolution they cost nothing.
         while following.op_type in FOLDED and (value := self.weight(following.input[1])) is not None:
             value = value.reshape(-1)
             if following.op_type == "Mul":

@@ -59,6 +59,7 @@ def _upsampled(plane: npt.NDArray[np.uint8]) -> Floats:
     tall = np.empty((chroma.shape[0] * 2, chroma.shape[1]), np.float32)
     tall[0::2] = 0.75 * chroma + 0.25 * above
     tall[1::2] = 0.75 * chroma + 0.25 * below
+    # Chroma lies on the even columns, so only odd ones need a mean.
     right = np.concatenate([tall[:, 1:], tall[:, -1:]], axis=1)
     wide = np.empty((tall.shape[0], tall.shape[1] * 2), np.float32)
     wide[:, 0::2] = tall

@@ -32,6 +32,7 @@ class DeviceColour:
         import torch
 
         bytes_wanted = sum(map(len, rows))
+        # The buffer only grows: to allocate page-locked memory is slow.
         if self._staged is None or len(self._staged) < bytes_wanted:
             on_cuda = self._device.startswith("cuda")
             self._staged = torch.empty(bytes_wanted, dtype=torch.uint8, pin_memory=on_cuda)

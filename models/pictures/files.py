@@ -9,6 +9,7 @@ import numpy as np
 from models.protocol import Image
 from stream.errors import BadMedia
 
+# Decoded, this is 300 MB. More would let one query take a worker's memory.
 MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 256 << 20
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
@@ -30,6 +31,7 @@ def pixels_of(data: bytes) -> Image:
         warnings.simplefilter("ignore")
         try:
             with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+                # Before `load`: the header is cheap to read, and the pixels of a decompression bomb are not.
                 if picture.width * picture.height > MAX_PIXELS:
                     raise _bad(f"it has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller")
                 return _rgb(_upright(picture))
@@ -47,6 +49,7 @@ def _upright(picture: Any) -> Any:
     """The picture turned by its EXIF orientation; unreadable EXIF data is ignored."""
     from PIL import ImageOps
 
+    # Decodes here, so that errors of the file are not taken for errors of its EXIF data.
     picture.load()
     try:
         return ImageOps.exif_transpose(picture)
@@ -57,12 +60,14 @@ def _upright(picture: Any) -> Any:
 def _rgb(picture: Any) -> Image:
     from PIL import Image as Pillow
 
+    # Pillow's own conversion would clip 16-bit grey at 255.
     if picture.mode.startswith("I"):  # 16-bit grey, as 16-bit numbers or stored in 32-bit numbers
         grey = np.clip(np.asarray(picture, np.int64), 0, 65_535)
         return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
     if picture.mode == "F":
         raise _bad("its pixels are floating-point numbers without a defined white; save it in 8 or 16 bits")
     if picture.has_transparency_data:
+        # As in footage (ADR 0031): otherwise hidden colours of transparent pixels would count.
         shown = picture.convert("RGBA")
         black = Pillow.new("RGBA", shown.size, (0, 0, 0, 255))
         picture = Pillow.alpha_composite(black, shown)

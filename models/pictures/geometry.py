@@ -17,6 +17,7 @@ def resized_crop(image: Image, *, resize: int, crop: int) -> Image:
     image = _middle(image)
     height, width = image.shape[:2]
     scale = resize / min(height, width)
+    # Not below the crop: a rounded side could otherwise be one pixel too short.
     size = (max(crop, round(width * scale)), max(crop, round(height * scale)))
     picture = Pillow.fromarray(image)
     if picture.size != size:
@@ -34,5 +35,6 @@ def _middle(image: Image) -> Image:
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
     """L2-normalises rows, as float32; a zero row stays zero."""
+    # The lower bound only avoids a division by zero.
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-12), np.float32)

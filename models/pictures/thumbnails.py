@@ -6,6 +6,7 @@ import numpy as np
 
 from models.protocol import Image
 
+# Every row of the index holds one, so they are small.
 LONG_SIDE = 320
 QUALITY = 80
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from models.protocol import Floats
 
+# The threshold of the paper.
 CUT_THRESHOLD = 0.5
 
 
@@ -74,5 +75,6 @@ def _samples_in(start_ns: int, end_ns: int, times_ns: Sequence[int]) -> tuple[in
     inside = tuple(index for index, time in enumerate(times_ns) if start_ns <= time < end_ns)
     if inside:
         return inside
+    # Ties go to the earlier sample, so that the result is always the same.
     middle = (start_ns + end_ns) // 2
     return (min(range(len(times_ns)), key=lambda index: (abs(times_ns[index] - middle), index)),)

@@ -46,10 +46,12 @@ class TransNetShots:
         device = ready_device(self._context)
         network = TransNetV2()
         path = self._context.cache.file("transnetv2")
+        # `weights_only`: a checkpoint is data, and unpickling anything else could run code.
         network.load_checkpoint(torch.load(path, map_location="cpu", weights_only=True))
         network = network.eval().to(device)
         if device == "cpu":
             self._threads = single_threads(self._context.threads)
+            # Again: starting the single threads changed torch's limit for the process.
             limit_threads(self._context)
             self._cut_probabilities = self.side_by_side(network, self._threads)
         else:
@@ -89,6 +91,7 @@ class TransNetShots:
                 chosen = found[first : first + windows]
                 queue.wait()
                 staged[: len(chosen)] = chosen
+                # Black, so that a padded window does not depend on what the buffer held before.
                 staged[len(chosen) :] = 0
                 sent.append(queue.send())
             return _joined(queue.fetch(sent, len(found))[0])
@@ -128,6 +131,7 @@ def _probabilities(network: Any, window: Dense) -> Floats:
     import torch
 
     with torch.inference_mode():
+        # A copy: torch warns about memory that it may not write, such as that of a received record.
         found: Floats = _sigmoid(network, torch.from_numpy(np.array(window)[None]))[0].numpy()
     return found
 

@@ -20,6 +20,7 @@ def network_of(tensors: Mapping[str, Any]) -> Any:
     import timm
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    # The published names differ from timm's, but the order is the same. The count guards against another version.
     names = list(network.state_dict())
     if len(names) != len(tensors):
         raise Fatal(f"checkpoint has {len(tensors)} tensors, the network {len(names)}", code="wrong_checkpoint")

@@ -39,6 +39,7 @@ class EfficientNetTagger:
     @cached_property
     def labels(self) -> Sequence[str]:
         """The ImageNet-1k category names in class order."""
+        # Imported here: torchvision takes seconds, and only the labels are needed.
         from torchvision.models._meta import _IMAGENET_CATEGORIES
 
         return tuple(_IMAGENET_CATEGORIES)
@@ -79,8 +80,10 @@ def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBa
 
     def forward(pictures: Any) -> tuple[Any, Any]:
         inputs = ((pictures.float() - 127.0) / 128.0).permute(0, 3, 1, 2)
+        # No cache of casted weights: a captured graph would keep pointing at freed ones.
         with torch.autocast(device.partition(":")[0], torch.float16, cache_enabled=False):
             maps = moved.forward_features(inputs)
+        # In float32 from here: the pooled features become vectors that search compares.
         pooled = moved.forward_head(maps.float(), pre_logits=True)
         return torch.softmax(moved.get_classifier()(pooled), dim=-1), pooled
 

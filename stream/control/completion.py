@@ -43,7 +43,9 @@ class Awaited:
     def published(self, tenant: str, asset_id: str, version: AssetVersion) -> None:
         """This version, or a later one, will get a final status."""
         name = (tenant, asset_id)
+        # The earliest version: everything from it on is about what was published.
         self._since[name] = min(version, self._since.get(name, version))
+        # The latest version: of two publications the first may never get a status of its own.
         self._open[name] = max(version, self._open.get(name, version))
 
     def sent_again(self, payload: Payload) -> None:
@@ -66,6 +68,7 @@ class Awaited:
             return False
         name = (subject.tenant, subject.id)
         since = self._since.get(name)
+        # Of an earlier publication, perhaps by somebody else.
         if since is None or subject.version < since:
             return False
         if report is not None:
@@ -78,12 +81,14 @@ class Awaited:
     def _ended(self, name: Name, change: AssetChanged) -> None:
         version = change.asset.version
         if version >= self._open.get(name, version):
+            # A later version voids the cells of earlier ones: they will not be reported any more.
             self._cells = {cell for cell in self._cells if cell[0] != name or cell[1] >= version}
             self._settle(name, change)
 
     def _settle(self, name: Name, change: AssetChanged) -> None:
         if change.code == SUPERSEDED and name in self._open and name not in self._superseded:
             self._superseded.add(name)
+            # Any later version: the one that the index asks for will lie behind this place.
             self._open[name] = AssetVersion(change.asset.version.append_ms, change.asset.version.offset + 1)
         else:
             self._open.pop(name, None)

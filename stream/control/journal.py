@@ -35,6 +35,7 @@ class UsageJournal:
         for payload in payloads:
             if (report := progress_of(payload)) is not None:
                 for key, value in entries_of(_nameless(report), self._table.get):
+                    # The file outlives assets, so names stay out of it.
                     if not is_name(key) and self._table.get(key) != value:
                         self._table[key] = value
                         self._unwritten.append((key, value))
@@ -44,6 +45,7 @@ class UsageJournal:
         lines = b"\n" + b"\n".join(key.hex().encode() + b" " + value for key, value in self._unwritten) + b"\n"
         try:
             new = not self._path.exists()
+            # One write for all lines, appended: a kill leaves at most one cut line.
             with self._path.open("ab") as file:
                 file.write(lines)
             self._sync(self._path)
@@ -52,6 +54,7 @@ class UsageJournal:
         except OSError as error:
             _log.warning("usage cannot be written, the next call tries again: %s", error.strerror)
         else:
+            # Only after the write: a full disk keeps them for the next call.
             self._unwritten.clear()
 
     def read(self) -> dict[bytes, bytes]:

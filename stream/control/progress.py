@@ -36,6 +36,7 @@ class StageProgress:
 
     def reported(self, event: PartReport) -> "StageProgress":
         """With one more report; unchanged for a duplicate or an impossible part."""
+        # Reports come from a topic that others may write to.
         if not event.possible:
             return self
         bit = 1 << event.part
@@ -66,12 +67,14 @@ class SubjectProgress:
         stage = self.stages.get(event.stage, StageProgress()).reported(event)
         return replace(
             self,
+            # Bounded: the number decides the size of bitmaps, and reports may come from others.
             parts=max(self.parts, min(event.parts, MAX_PARTS)),
             stages={**self.stages, event.stage: stage},
         )
 
     def changed(self, event: AssetChanged) -> "SubjectProgress":
         """Statuses join: deleted over ready over partial over failed over planned; then the more segments done."""
+        # Not the later one: events come in any order, and the result must not depend on it.
         if self.change is not None and standing(self.change) >= standing(event):
             return self
         return replace(self, change=event)

@@ -21,6 +21,7 @@ from stream.topology.unit import VIDEO_SECONDS
 
 APP = "rushes-control"
 """The Faust app; also its consumer group."""
+# An entry stays small even where a file has thousands of holes.
 MAX_MISSING = 20
 _DIGEST_BYTES = 16
 _NAME_MARK = b"#"
@@ -58,6 +59,7 @@ class PartEntry(NamedTuple):
         return PartEntry(self.outcomes | other.outcomes, quantity, cpu_us, device_us, read_bytes, unit)
 
     def to_bytes(self) -> bytes:
+        # Entries of earlier releases have no unit. Video without one keeps the same bytes.
         stored = self if self.unit != VIDEO_SECONDS.counts else self[:-1]
         return ",".join(map(str, stored)).encode()
 
@@ -81,6 +83,7 @@ class SubjectName(BaseModel):
     project: str = ""
 
     def joined(self, other: "SubjectName") -> "SubjectName":
+        # The project breaks ties, so that joins do not depend on the order.
         last = max(self, other, key=lambda it: (it.named, it.project))
         deleted = max(self.deleted, other.deleted)
         return last.model_copy(
@@ -163,8 +166,10 @@ def completion(event: Event, stored: Stored) -> Event | None:
         return None
     held = stored(head_key(subject_of(change.asset)))
     before = None if held is None else SubjectHead.model_validate_json(held).change
+    # Equal or lower: a redelivery. A producer would be told the same twice.
     if before is not None and (before.status is change.status or standing(before) >= standing(_short(change))):
         return None
+    # A signed URL holds credentials, and completions go to whoever follows the topic.
     redacted = change.model_copy(update={"uri": without_secrets(change.uri)})
     return event.derive(redacted, id=completion_id(change))
 
@@ -189,6 +194,7 @@ def is_name(key: bytes) -> bool:
 
 def parsed_key(key: bytes) -> tuple[bytes, str, int] | None:
     """(head's key, stage, part) of a part's key; None for the key of a head or a name."""
+    # Read by length: a digest may hold any bytes, also `/` and `#`.
     if len(key) == _DIGEST_BYTES or is_name(key):
         return None
     stage, _, segment = key[_DIGEST_BYTES:].decode().rpartition("/")
@@ -214,6 +220,7 @@ def _entries_from(payload: Payload) -> list[Entry]:
 
 
 def _reported(report: PartReport) -> list[Entry]:
+    # The name becomes part of a key, and reports may come from others.
     if not report.possible or not _is_stage(report.stage):
         return []
     subject = report.subject

@@ -69,6 +69,7 @@ class ControlView:
         for head, stage, cell in self._done():
             asset = head.asset
             if tenant in (None, asset.tenant):
+                # By the broker's time of publication, which all reports of a version share.
                 key = UsageKey(asset.version.append_ms // length_ms * length_ms, asset.tenant, stage, cell.unit)
                 found[key] = found[key].plus(cell)
         return {key: found[key] for key in sorted(found)}

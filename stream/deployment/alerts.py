@@ -36,6 +36,7 @@ class Alert:
         """The Prometheus rule for the metrics of one deployment."""
         return {
             "alert": self.name,
+            # Rules of several deployments may run on one Prometheus: each sees only its own metrics.
             "expr": of_deployment(self.expr, f'="{deployment}"'),
             "for": self.hold,
             "labels": {"severity": self.severity, LABEL: deployment},
@@ -73,6 +74,7 @@ def _slow(objective_s: float) -> Iterator[Alert]:
     oldest = f'max by (stage) ({m.FRESHNESS_LAG.name}{{lane="interactive"}})'
     yield Alert(
         "RushesFreshnessFarOff",
+        # Far off wakes a person after minutes. A slight miss may wait until the morning.
         f"{oldest} > {4 * objective_s:g}",
         "2m",
         "page",
@@ -128,6 +130,7 @@ def _stopped(units: Sequence[Unit]) -> Iterator[Alert]:
     )
     yield Alert(
         "RushesDependencyOutage",
+        # Only `unavailable`: a stage that is throttled by the next one is also paused, and well.
         f'sum by (stage) ({m.PAUSED.name}{{reason="unavailable"}}) > 0',
         "5m",
         "page",
@@ -151,6 +154,7 @@ def _failing(topology: Topology) -> Iterator[Alert]:
         "{{ $value | humanize }} dead letters in a quarter of an hour",
         "Records cannot be processed; their assets stay partial or failed until they are replayed.",
     )
+    # A topology of other work may read no footage at all.
     if reading := "|".join(stage.name for stage in topology.of_role(Role.DECODE)):
         yield _unreadable(reading)
     yield Alert(
@@ -167,6 +171,7 @@ def _unreadable(reading: str) -> Alert:
     broken, settled = (f'sum(increase({it.name}{{stage=~"{reading}"}}[15m]))' for it in (m.DEAD_LETTERS, m.RECORDS))
     return Alert(
         "RushesDecodeFailures",
+        # The ratio alone would fire on one failure in a quiet night.
         f"{broken} / {settled} > 0.05 and {broken} > 5",
         "5m",
         "ticket",
@@ -209,6 +214,7 @@ def _stores() -> Iterator[Alert]:
     usual = f"max by (store) (delta({m.STORE_BYTES.name}[24h] offset 1h)) / 24"
     yield Alert(
         "RushesStorageExplosion",
+        # The lower bound keeps a young store quiet: any first ingest is many times nothing.
         f"{grown} > 4 * clamp_min({usual}, {256 << 20})",
         "15m",
         "ticket",
@@ -221,6 +227,7 @@ def _quality() -> Iterator[Alert]:
     total, count = f"{m.SCORE.name}_sum", f"{m.SCORE.name}_count"
     hour, week = (
         f"sum by (model) (rate({total}[{window}])) / sum by (model) (rate({count}[{window}]))"
+        # A week levels out the times of day.
         for window in ("1h", "7d")
     )
     # A mean over few moments varies too much to compare.
@@ -247,6 +254,7 @@ def _quality() -> Iterator[Alert]:
 
 def _writers(topology: Topology) -> Iterator[Alert]:
     single = "|".join(stage.name for stage in topology.stages if stage.max_replicas == 1)
+    # No stage with a single writer: a rule over nothing would never fire.
     if not single:
         return
     yield Alert(

@@ -76,6 +76,7 @@ def document(topology: Topology, *, version: str, partitions: int, names: Names 
     """The whole document as plain values. `version` is the version of the software, `partitions` the number for every
     topic, `names` the topic and group names of the deployment.
     """
+    # The default deployment has plain names (ADR 0034).
     names = names or Names()
     payloads = [payload for topic in topology.topics for payload in topic.payloads]
     return {
@@ -109,6 +110,7 @@ def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) ->
     readers = [stage.name for stage in topology.readers(topic.name)]
     writers = [stage.name for stage in topology.stages if topic.name in stage.targets]
     writers += ["any stage"] if topic is DEAD_LETTERS else []
+    # Any stage can fail on a record, so dead letters have no list of writers.
     writers += ["producers"] if topic in topology.entries else []
     config = topic_config(topic.spec(partitions))
     return {
@@ -121,6 +123,7 @@ def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) ->
                 "partitions": partitions,
                 "topicConfiguration": {
                     **config,
+                    # AsyncAPI wants a list and numbers. Kafka itself takes only text.
                     "cleanup.policy": config["cleanup.policy"].split(","),
                     **{name: int(config[name]) for name in ("retention.ms", "retention.bytes", "max.message.bytes")},
                 },
@@ -144,6 +147,7 @@ def _message(payload: type[Payload], *, foreign: bool) -> dict[str, Any]:
         "contentType": payload.content_type,
         "payload": {"$ref": REFERENCE.format(model=payload.__name__)},
     }
+    # Foreign messages have no CloudEvents headers: their form is the store's.
     if foreign:
         return made
     own = {"properties": {"ce_type": {"const": payload.type}, "content-type": {"const": payload.content_type}}}
@@ -161,6 +165,7 @@ def _structured(payload: type[Payload]) -> dict[str, Any]:
 
 
 def _described(payload: type[Payload]) -> dict[str, Any]:
+    # The first paragraph only: further ones are for readers of the code.
     words = " ".join((inspect.getdoc(payload) or "").split("\n\n")[0].split())
     key = {"type": "string", "description": _KEYS.get(payload, "subject id")}
     return {
@@ -176,6 +181,7 @@ def _operations(stage: Stage, names: Names) -> Iterator[tuple[str, dict[str, Any
     for topic in stage.sources:
         binding = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
         yield f"{stage.name}-receive-{topic}", {**_operation("receive", topic), "bindings": binding}
+    # Every stage may write dead letters, whether or not it names them as a target.
     for topic in dict.fromkeys((*stage.targets, DEAD_LETTERS.name)):
         yield f"{stage.name}-send-{topic}", _operation("send", topic)
 

@@ -28,6 +28,7 @@ def dashboard(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> dict[str, Any]:
         "type": "query",
         "label": "Deployment",
         "datasource": {"type": "prometheus", "uid": "${source}"},
+        # Every worker has it, so it lists all deployments that were ever scraped.
         "query": f"label_values({m.READY.name}, {LABEL})",
         "refresh": 2,
     }
@@ -46,6 +47,7 @@ def dashboard(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> dict[str, Any]:
 def themes(units: Sequence[Unit] = (VIDEO_SECONDS,)) -> Iterator[tuple[str, tuple[Definition, ...]]]:
     """The rows. Each definition is in one row; metrics of work appear once per unit."""
     for title, group in THEMES:
+        # Metrics without work give themselves for each unit, so duplicates are dropped.
         yield title, tuple(dict.fromkeys(it.counted_in(unit) for it in group for unit in units))
     shown = {it.name for _, group in THEMES for it in group}
     rest = [it for it in m.DEFINITIONS if it.name not in shown]

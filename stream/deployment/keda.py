@@ -13,6 +13,7 @@ def scaled_objects(topology: Topology, rollout: Rollout, *, prometheus: str) -> 
     that is down must not stop the workers.
     """
     for stage in topology.stages:
+        # A single writer is not scaled: a second one would only wait for the lock (ADR 0012).
         if stage.max_replicas == 1:
             continue
         most = max_replicas(stage, max(rollout.partitions_of(topic) for topic in stage.sources))

@@ -15,6 +15,7 @@ PORT = 9108
 DRAIN_S = 20
 GRACE_S = DRAIN_S + 25
 """Longer than a drain, so that the drain ends before the process is killed."""
+# Fixed, so that files on shared volumes keep their owner over roll-outs.
 USER = 10001
 STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", "/media", "/etc/rushes"
 _NOT_PUBLIC = [
@@ -72,6 +73,7 @@ class Rollout:
 
     @property
     def broker_ports(self) -> list[int]:
+        # A NetworkPolicy knows no host names, so brokers are allowed by their ports.
         return sorted({int(server.rpartition(":")[2]) for server in self.broker.split(",")})
 
 
@@ -79,12 +81,14 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     """Every object, in an order that can be applied."""
     yield _object("Namespace", rollout.namespace, None, {})
     account = _object("ServiceAccount", rollout.deployment, rollout, {})
+    # No process asks the cluster's API, so none gets a token.
     yield {**account, "automountServiceAccountToken": False}
     for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
         yield _claim(name, mode, rollout)
     yield from _network(topology, rollout)
     for stage in topology.stages:
         yield _deployment(stage, rollout)
+        # A drain of nodes must not end all workers of a stage at once.
         yield _budget(stage.name, rollout)
     yield _exporter(topology, rollout)
     yield _control(rollout)
@@ -94,6 +98,7 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
 
 def max_replicas(stage: Stage, partitions: int) -> int:
     """The most replicas of which each can have its own partition."""
+    # A replica beyond the partitions would have nothing to read.
     most = max(1, partitions // stage.concurrency)
     return most if stage.max_replicas is None else min(most, stage.max_replicas)
 
@@ -165,16 +170,19 @@ def _pod(
         "name": "rushes",
         "image": rollout.image,
         "command": ["rushes", "--state", STATE, "--cache", CACHE, *named],
+        # `--state` and the like belong to `rushes` itself, so they stand before the command's name.
         "args": [*arguments, *where, *secured],
         "ports": [{"name": "metrics", "containerPort": PORT}],
         "resources": resources,
         "securityContext": {
             "allowPrivilegeEscalation": False,
+            # Only mounted volumes can be written, also by a process that was taken over.
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
         "startupProbe": {**_probe("/healthz"), "periodSeconds": 5, "failureThreshold": 60},
         "livenessProbe": {**_probe("/healthz"), "periodSeconds": 10, "failureThreshold": 3},
+        # Ready is not alive: a worker that waits for a dependency must not be restarted.
         "readinessProbe": {**_probe("/readyz"), "periodSeconds": 5},
         "volumeMounts": mounts,
     }
@@ -242,6 +250,7 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": rollout.deployment}},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [scraping], "ports": [{"port": PORT, "protocol": "TCP"}]}],
+        # DNS and brokers only: a process that was taken over reaches nothing else.
         "egress": [{"ports": [*names, *brokers]}],
     }
     yield _object("NetworkPolicy", rollout.deployment, rollout, everyone)
@@ -255,6 +264,7 @@ def _outward(
     name: str, stages: Sequence[str], ports: Sequence[int], rollout: Rollout, *, private: bool = False
 ) -> Object:
     """Allows pods of these stages to connect to public addresses, and with `private` to all."""
+    # Link-local and private addresses hold the cloud's metadata service and the cluster itself.
     block: Object = {"cidr": "0.0.0.0/0"} if private else {"cidr": "0.0.0.0/0", "except": _NOT_PUBLIC}
     way = {"to": [{"ipBlock": block}], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
     selector = {
@@ -304,6 +314,7 @@ _VERSIONS = {
 
 def _object(kind: str, name: str, rollout: Rollout | None, spec: Object) -> Object:
     deployment = DEFAULT if rollout is None else rollout.deployment
+    # The object of the deployment's own name does not repeat it.
     full = name if rollout is None or name == deployment else f"{deployment}-{name}"
     metadata: Object = {"name": full, "labels": {"app.kubernetes.io/name": deployment}}
     if rollout is not None:

@@ -15,6 +15,7 @@ from stream.events.notifications import BucketNotification
 
 Schema = dict[str, Any]
 REFERENCE = "#/components/schemas/{model}"
+# Only the names of columns count here, so any space does.
 _ANY_SPACE = Space(name="any", digest="", dimensions=1, image_dimensions=1, spec="any")
 _ARROW: Mapping[type, tuple[pa.Schema, type[BaseModel] | None]] = {
     Frames: (FRAMES_SCHEMA, FramesHeader),
@@ -72,6 +73,7 @@ def _column(column: pa.Field) -> Schema:
     for the column to exist.
     """
     size = _SIZES.get(column.name)
+    # `[1]` is the size that `_ANY_SPACE` gave the vector.
     kind = str(column.type) if size is None else str(column.type).replace("[1]", f"[{size}]")
     field: Schema = {"name": column.name, "type": kind, "nullable": column.nullable}
     return {**field, "when": size} if column.name == "image_vector" else field
@@ -84,6 +86,7 @@ def _draft_7(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     walked = {name: _draft_7(value) for name, value in schema.items()}
+    # Draft 7 knows no `prefixItems`: a list under `items` means the same.
     if isinstance(places := walked.pop("prefixItems", None), list):
         walked |= {"items": places, "additionalItems": False}
     return walked

@@ -32,9 +32,11 @@ class CaptionOperator:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         for event in events:
             data = event.data
+            # A revision above 0 is a caption already: the topic also carries this stage's own output.
             if isinstance(data, Annotations) and data.header.revision == 0 and data.rows.num_rows:
                 captioned = self._captioner.recaption(data)
                 header = captioned.header
+                # Made of facts alone, so that a cell that is captioned twice gives the same event.
                 name = digest("caption", header.segment_id, header.space.key, *header.order.version, header.epoch_ms)
                 yield event.derive(replace(data, header=header, rows=captioned.rows), id=name)
 

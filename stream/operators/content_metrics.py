@@ -18,6 +18,7 @@ def watch_scores(metrics: Metrics, annotations: Annotations) -> None:
     """Count one cell. What is tried again is counted again."""
     header, rows = annotations.header, annotations.rows
     metrics.annotated.inc((header.end_ns - header.start_ns) / SECOND_NS)
+    # The best tag of a moment: a drift of it shows that footage, weights or decoding changed.
     tagger, moderator = metrics.scores.labels("tagger"), metrics.scores.labels("moderator")
     for tags in rows["tags"].to_pylist():
         if tags:
@@ -58,6 +59,7 @@ class StoreSizes:
         for name, directory in self._stores.items():
             self._metrics.store_free.labels(name).set(free_bytes(directory))
             found = stored_bytes(directory, stop)
+            # A walk that was cut off has counted too little, and a dashboard would show a drop.
             if not stop.is_set():
                 self._metrics.store_bytes.labels(name).set(found)
         return max(self._interval_s, 19 * (self._clock.monotonic_s() - began_s))
@@ -67,8 +69,10 @@ def stored_bytes(directory: Path, stop: threading.Event) -> int:
     """Bytes of all files below, as far as the walk came before `stop`; what is removed meanwhile counts nothing."""
     total, folders = 0, [directory]
     while folders and not stop.is_set():
+        # Compaction removes files and folders while they are walked.
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
             for entry in entries:
+                # Links are not followed: they may lead out of the store, or round in a circle.
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry))
                     continue

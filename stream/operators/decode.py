@@ -40,6 +40,7 @@ class DecodeOperator:
                 yield event.derive(frames, id=digest("frames", frames.segment_id, *span.asset.version))
                 cost = Cost(cpu_us=frames.cpu_us, read_bytes=frames.read_bytes)
                 count, length_ns = span.segment_count, span.media.duration_ns
+                # After the frames: a reader of `progress` must not see a cell that was never sent.
                 yield progressed(
                     event, segment_report(span.asset, "decode", frames.segment, count, length_ns, cost=cost)
                 )
@@ -52,6 +53,7 @@ def failed_segments(event: Event, span: SpanPlanned, stage: str, error: StageErr
     """`SegmentFailed` and progress for the cells the error is about (all of the span's where it does not say)."""
     outcome = Outcome.SUPERSEDED if isinstance(error, Superseded) else Outcome.FAILED
     for segment in error.segments or range(span.first_segment, span.end_segment):
+        # One event for each cell: an asset with one bad place stays usable elsewhere (ADR 0005).
         failure = SegmentFailed(
             asset=span.asset,
             content_key=span.content_key,
@@ -59,8 +61,10 @@ def failed_segments(event: Event, span: SpanPlanned, stage: str, error: StageErr
             outcome=outcome,
             stage=stage,
             code=error.code,
+            # Messages may quote a source, so they are bounded before they travel.
             message=error.message[:2000],
         )
+        # Without the code: a cell that fails again in another way is still the same failed cell.
         identity = digest("failed", span.segment_id(segment), *span.asset.version, stage)
         yield event.derive(failure, id=identity)
         count, length_ns = span.segment_count, span.media.duration_ns

@@ -14,9 +14,11 @@ from stream.events.ids import default_asset_id, digest, is_name, is_tenant
 from stream.events.notifications import OBJECT_SCHEME, BucketNotification, ObjectChange
 from stream.topology.lanes import Lane
 
+# Bounds the memory: keys come from whoever may write to the bucket.
 MAX_REMEMBERED_KEYS = 200_000
 MAX_NAMED, MAX_NAME_CHARS = 5, 200
 """Of what cannot be used, so many are named in a message, and so much of each name."""
+# An earlier time is an unset clock. Freshness would show decades.
 _YEAR_2000_MS = 946_684_800_000
 
 
@@ -50,6 +52,7 @@ class BucketRule:
     def owner(self, name: str) -> tuple[str, str] | None:
         """(tenant, project) of the object `bucket/key`; None where the rule does not apply."""
         parts = re.split(r"(\{tenant\}|\{project\})", self.pattern)
+        # The pattern is an operator's text and not an expression: only the two names in braces mean something.
         expression = "".join(f"(?P<{it[1:-1]}>[^/]+)" if it.startswith("{") else re.escape(it) for it in parts)
         match = re.match(expression, name)
         if match is None:
@@ -93,6 +96,7 @@ class NotificationOperator:
         """Raises `BadEvent` for what cannot be used, after everything else has been published."""
         for event in events:
             good, bad = self._judged(event)
+            # The good changes first: one that cannot be used must not keep the others back (ADR 0036).
             for found in good:
                 if self._news(found.change, event.position):
                     yield _published(event, found)
@@ -117,6 +121,7 @@ class NotificationOperator:
         for change in event.data.changes:
             try:
                 owner = self._owner(change)
+                # A key that ends with `/` is a folder in a console, and no footage.
                 if not change.key.endswith("/"):
                     good.append(Publication(change, owner.tenant, owner.project, _payload(change, owner.lane)))
             except BadEvent as error:
@@ -147,6 +152,7 @@ class NotificationOperator:
         again = change.sequencer == last and at == where
         if not again and not change.follows(last):
             return False
+        # Stores without a sequencer give no order, so nothing can be remembered.
         if change.sequencer:
             self._seen[change.uri] = (change.sequencer, at)
             self._seen.move_to_end(change.uri)
@@ -165,8 +171,10 @@ def _published(event: Event, found: Publication) -> Event:
         project=found.project,
         subject=found.data.identity(),
         event_time_ms=min(claimed_ms, event.event_time_ms),
+        # The store's sequencer, so that a repeated notification is the same event.
         id=digest("notified", change.uri, change.happened, change.sequencer or event.id),
         source=f"{OBJECT_SCHEME}://{change.bucket}",
+        # Its place in `assets` is not known yet, and that place decides its version.
         position=None,
     )
 

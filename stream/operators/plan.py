@@ -26,6 +26,7 @@ from stream.events.progress import ASSET, SubjectKey, segment_report
 from stream.topology.codec import enveloped
 from stream.worker.outstanding import PartName
 
+# A forgotten asset costs a second decode at most, so the oldest ones go.
 MAX_REMEMBERED_ASSETS = 10_000
 
 
@@ -107,6 +108,7 @@ class PlanOperator:
             ref = asset_ref(event)
             data = event.data
             if isinstance(data, AssetDeleted):
+                # Also where nothing was planned: a later publication must plan everything again.
                 self._outstanding.pop((ref.tenant, ref.asset_id), None)
                 yield _emit(event, ref, data.model_copy(update={"version": ref.version}), "deleted")
             else:
@@ -130,6 +132,7 @@ class PlanOperator:
 
     def _plan(self, event: Event, ref: AssetRef, data: AssetPublished) -> Iterable[Event]:
         found = self._inspector.inspect(data.uri)
+        # The size is the publisher's word about a finished file. Another one means that it is still being written.
         if data.size_bytes is not None and data.size_bytes != found.source.size_bytes:
             raise Superseded(
                 f"the event says {data.size_bytes} bytes, the source has {found.source.size_bytes};"
@@ -148,13 +151,16 @@ class PlanOperator:
             retention_days=data.retention_days,
             aim=self._aim,
         )
+        # The index asks for a replan because it knows better than this memory what is lost.
         if data.replan:
             self._outstanding.pop((ref.tenant, ref.asset_id), None)
         wanted = self._wanted(planned)
         done = sorted(set(range(planned.segment_count)) - set(wanted))
         planned = planned.model_copy(update={"assumed_done": tuple(done)})
+        # The plan before its spans: the index should know the asset when its first cell comes.
         yield _emit(event, ref, planned, "planned")
         yield from self._spans(event, planned, found, wanted)
+        # Last: what could not be sent must not count as outstanding.
         self._remember(planned, wanted)
 
     def _wanted(self, planned: AssetPlanned) -> list[int]:
@@ -189,6 +195,7 @@ class PlanOperator:
 
     def _remember(self, planned: AssetPlanned, wanted: list[int]) -> None:
         owner = (planned.asset.tenant, planned.asset.asset_id)
+        # Popped and set again, so that the dict stays ordered by the last publication.
         key, waiting = self._outstanding.pop(owner, (planned.content_key, {}))
         if waiting or wanted:
             self._outstanding[owner] = (key, waiting | dict.fromkeys(wanted, planned.asset.version))
@@ -213,6 +220,7 @@ class PlanOperator:
                 aim=planned.aim,
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
+            # One report for each cell: `progress` is how others learn what waits for decode (ADR 0019).
             for segment in cells:
                 count, length_ns = planned.segment_count, found.media.duration_ns
                 yield progressed(
@@ -224,6 +232,7 @@ def unreadable_asset(record: Record, error: StageError, *, stage: str) -> Iterat
     """What the rest of the topology learns of a record that is no event: the asset that it publishes, if it names one.
     Where it does not there is a letter and no asset.
     """
+    # Only the envelope decides. Key and subject are for routing and count for nothing (ADR 0036).
     said = enveloped(record)
     asset_id = AssetPublished.named_in(said.data) if said is not None and said.type == AssetPublished.type else None
     if said is None or asset_id is None:
@@ -241,6 +250,7 @@ def unreadable_asset(record: Record, error: StageError, *, stage: str) -> Iterat
         project=said.project,
         subject=asset_id,
         event_time_ms=record.append_time_ms,
+        # The record's place, because a record that is no event may have no id.
         id=digest("asset-failed", record.topic, record.partition, record.offset, record.append_time_ms),
     )
 
@@ -250,5 +260,6 @@ def progressed(event: Event, report: SegmentProgressed) -> Event:
     return _emit(event, report.asset, report, f"progress/{report.stage}/{report.segment}")
 
 
+# Made of the version, so that a publication that is processed again sends the same events.
 def _emit(event: Event, ref: AssetRef, data: Payload, what: str) -> Event:
     return event.derive(data, id=digest(ref.tenant, ref.asset_id, *ref.version, what))

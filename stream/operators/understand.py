@@ -82,9 +82,11 @@ class UnderstandOperator:
     def process(self, events: Sequence[Event[Frames]]) -> Iterable[Event]:
         cells = [event.data for event in events]
         for cell in cells:
+            # Before the models run: cells for other models are another process's work (ADR 0034).
             self._require_ours(cell.span.aim)
         before = self._usage()
         annotated = self._annotator.annotate(cells, epoch_ms=self._epoch_ms)
+        # A batch is measured as a whole. Its cells share the cost equally.
         cost = self._usage().since(before, shared_by=len(cells))
         for event, cell, annotations in zip(events, cells, annotated, strict=True):
             if self._watch is not None:
@@ -102,6 +104,7 @@ class UnderstandOperator:
             )
 
     def _require_ours(self, aim: Aim) -> None:
+        # Alone, or without a plan's aim, or the same models, or an older roll-out: then these models are right.
         if self._alone or aim == NO_AIM or aim.understand == self._annotator.digest or aim.epoch_ms < self._epoch_ms:
             return
         raise Fatal(
@@ -118,4 +121,5 @@ class UnderstandOperator:
     def replayable(self, event: Event[Frames]) -> Event:
         """A replay decodes again: the dead letter holds the span, not the pixels."""
         cell = event.data
+        # Pixels are large and can be made again. A letter with them would fill the store.
         return event.derive(cell.span.narrowed(cell.segment), id=digest("span", cell.segment_id))

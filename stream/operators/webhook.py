@@ -38,6 +38,7 @@ class WebhookSettings:
 
     def __post_init__(self) -> None:
         port_of(self.url)
+        # A shorter secret could be guessed from one signed message.
         if len(self.secret) < 16:
             raise Fatal("the webhook's secret is shorter than 16 bytes", code="invalid_webhook")
 
@@ -49,6 +50,7 @@ def port_of(url: str) -> int:
         port = parts.port or _PORTS[parts.scheme]
     except (ValueError, KeyError):
         port = None
+    # A password in a URL would be shown in listings and logs.
     if port is None or not parts.hostname or "@" in parts.netloc:
         raise Fatal("a webhook is an http or https URL without user and password", code="invalid_webhook")
     return port
@@ -64,6 +66,7 @@ def webhook_stage(settings: WebhookSettings, clock: Clock) -> Stage:
         sources=(COMPLETIONS.name,),
         targets=(),
         operator=lambda: WebhookOperator(settings, clock),
+        # One message a batch, so that a retry repeats none that the receiver already has.
         batch=BatchPolicy(max_records=1),
         retry=RetryPolicy(max_attempts=6, base_delay_s=1.0, max_delay_s=60.0),
     )
@@ -111,12 +114,15 @@ class WebhookOperator:
             "user-agent": "rushes",
         }
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._settings.timeout_s)
+        # One time for the whole request, so that single bytes cannot extend it.
         self._backend.begin()
         try:
             with self._pool.stream(
                 "POST", self._settings.url, headers=headers, content=body, extensions={"timeout": limits}
             ) as answer:
+                # The body is not read: a receiver could send without end.
                 return answer.status
+        # The address is the operator's to mend, so the stage pauses and drops no message.
         except BadMedia:
             raise Unavailable(
                 "the webhook's host has an address that is not public; allow it or name another",

@@ -9,6 +9,7 @@ _LARGEST_HEAPED_BYTES = 32 << 20  # the maximum that glibc accepts
 
 def keep_freed_memory() -> None:
     """Lets glibc keep up to `KEPT_BYTES` for the next records (ADR 0029). Changes nothing with other C libraries."""
+    # musl and macOS have no `mallopt`.
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -22,9 +22,11 @@ def retried_until_available(
         try:
             doing()
         except Unavailable as error:
+            # Once for each outage: attempts go on for hours without filling the log.
             if outage.error is None:
                 _log.warning("waiting for the broker: %s (%s)", error.message, error.code)
             report(f"unavailable: {error.message}")
+            # Counted from 0: only the length of the pause is needed, and `stop.wait` measures it.
             outage.begin(error, 0.0)
             if stop.wait(outage.remaining_s(0.0)):
                 return False

@@ -26,6 +26,7 @@ def allotted(desired: Mapping[str, int], max_processes: int) -> dict[str, int]:
     given = dict.fromkeys(desired, 0)
     for _ in range(min(max_processes, sum(desired.values()))):
         short = [stage for stage in desired if given[stage] < desired[stage]]
+        # A stage without a process comes first: a line of stages is as slow as its empty one.
         given[min(short, key=lambda stage: (given[stage] > 0, given[stage] / desired[stage]))] += 1
     return given
 
@@ -89,6 +90,7 @@ class Fleet:
             stage = self._stages.setdefault(name, _Stage())
             self._reap(name, stage, now_s)
             self._end_surplus(stage, self._wanted.get(name, 0), now_s)
+        # After every stage has ended its surplus: what is ending still takes room.
         for name, wanted in self._wanted.items():
             self._start_missing(name, self._stages[name], wanted, now_s)
 
@@ -96,6 +98,7 @@ class Fleet:
         for process, started_s in [it for it in stage.running if it[0].poll() is not None]:
             stage.running.remove((process, started_s))
             stage.deaths = 1 if now_s - started_s >= SETTLED_S else stage.deaths + 1
+            # A process that dies at once would else be started in a tight loop.
             stage.not_before_s = now_s + ceiling_s(self._backoff, stage.deaths)
             _log.warning("autoscale: a worker of %s ended with %s", name, process.returncode)
             _kill_group(process)  # children that it left behind
@@ -126,5 +129,6 @@ class Fleet:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    # Nobody may be left in the group.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

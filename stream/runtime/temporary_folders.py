@@ -53,6 +53,7 @@ def _claimed(parent: Path) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         with suppress(BlockingIOError, FileNotFoundError):  # another process removed it before it was locked
             lock = _locked(folder)
+            # Locked, but perhaps already removed: a lock outlives the name of its folder.
             if folder.exists():
                 return folder, lock
             os.close(lock)
@@ -63,14 +64,17 @@ def _sweep(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
             lock = _locked(folder)
+            # The lock is held while removing: a second sweep leaves the folder alone.
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
 
 
 def _locked(folder: Path) -> int:
     """A descriptor that locks the folder. Raises `OSError`; `BlockingIOError` where another process holds it."""
+    # `O_NOFOLLOW`: the parent is often `/tmp`, where others may place links.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        # Another user's folder is not ours to remove, even where the rights would allow it.
         if os.fstat(descriptor).st_uid != os.getuid():
             raise PermissionError(errno.EPERM, "another user's folder")
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -42,6 +42,7 @@ class StageThreads:
         pace: Pace = DEFAULT_PACE,
         grace_s: float = 5.0,
     ) -> None:
+        # Before any record is read, because it holds for the memory of the whole process.
         keep_freed_memory()
         self._clock = clock
         self._patience_s = pace.drain_s + grace_s
@@ -94,6 +95,7 @@ class StageThreads:
         self._stop.set()
         opening = [thread for thread, state in zip(self._threads, self.states(), strict=False) if not state.joined]
         deadline_s = self._clock.monotonic_s() + self._patience_s
+        # One deadline for all: each thread gets what the others left.
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline_s - self._clock.monotonic_s()))
@@ -107,6 +109,7 @@ class StageThreads:
     def check(self) -> None:
         """Raises the first error that ended a worker."""
         if self._errors:
+            # The first error: later ones are mostly its consequences.
             raise self._errors[0]
 
     def wait(self, timeout_s: float) -> bool:
@@ -144,5 +147,6 @@ class StageThreads:
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread by `check`
             _log.error("%s: ended by %s", name, type(error).__name__)
             self._errors.append(error)
+            # All stop: the other stages would only pile up records for the one that is gone.
             self._stop.set()
             self._ended.set()

@@ -44,6 +44,7 @@ class SearchAnswer:
 
 def by_asset(hits: Iterable[Hit]) -> tuple[AssetHits, ...]:
     """Hits grouped by asset, in the order in which assets first appear."""
+    # A dict keeps the order of the first hits, and with it the order of the assets.
     found: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
         found.setdefault((hit.tenant, hit.asset_id), []).append(hit)

@@ -17,6 +17,7 @@ class QueryEncoder:
     """Keeps models open between queries until it is closed. One thread at a time."""
 
     def __init__(self, cache_dir: Path) -> None:
+        # On a CPU: one query is too small for the way to an accelerator.
         self._context = ModelContext.of(cache_dir)
         self._embedders: dict[str, Embedder] = {}
         self._tagger: Tagger | None = None
@@ -31,6 +32,7 @@ class QueryEncoder:
         if isinstance(query, Words):
             return np.asarray(embedder.embed_text([query.text])[0])
         pixels = pixels_of(query.data)
+        # Such a space embeds pictures by itself. It needs no tagger, so it gets empty predictions.
         if space.image_dimensions is None:
             empty = np.zeros((1, 0), np.float32)
             return np.asarray(embedder.embed_images([pixels], Predictions(empty, empty))[0])
@@ -47,12 +49,14 @@ class QueryEncoder:
                     " ingest again with the present weights, or restore the old ones",
                     code="space_changed",
                 )
+            # Kept open: loading takes longer than many searches.
             embedder.open()
             self._embedders[space.key] = embedder
         return self._embedders[space.key]
 
     def close(self) -> None:
         opened = [*self._embedders.values(), *([self._tagger] if self._tagger else [])]
+        # Forgotten first: a model whose close fails must not be used again.
         self._embedders, self._tagger = {}, None
         for model in opened:
             model.close()

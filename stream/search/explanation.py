@@ -21,12 +21,14 @@ class Reason:
             place = "" if self.vector_place is None else f", place {self.vector_place}"
             parts.append(f"similarity {self.similarity:.3f}{place}")
         if self.text_place is not None:
+            # The index finds forms of a word by its stemmer, which `matched_words` only imitates.
             words = ", ".join(self.words) or "a form of the words"
             parts.append(f"text has {words}, place {self.text_place}")
         return "; ".join(parts)
 
     def is_weak(self, below: float | None) -> bool:
         """Whether no word matched and the similarity is below the space's calibrated score (None: never weak)."""
+        # A word that matched is evidence of its own, whatever the similarity says.
         if below is None or self.text_place is not None:
             return False
         return self.similarity is None or self.similarity < below

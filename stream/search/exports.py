@@ -41,12 +41,14 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
     plain = SourceTimecode(0, Fraction(fps), drop=False)
     for number, hit in enumerate(hits, 1):
         code = hit.source_timecode or plain
+        # The mode holds from its line on, so it is written only where it changes.
         if code.drop != drop:
             drop = code.drop
             lines += [f"FCM: {'DROP' if drop else 'NON-DROP'} FRAME"]
         # A timecode belongs to the first picture; without one an editor counts from the start of the file.
         start_ns, end_ns = hit.file_range_ns if hit.source_timecode is None else (hit.start_ns, hit.end_ns)
         first = code.at(start_ns)
+        # An event needs at least one frame.
         last = max(first + 1, code.before(end_ns))
         length = max(1, round((last - first) * fps / round(code.rate)))
         times = [code.name(first), code.name(last), plain.name(record), plain.name(record + length)]
@@ -64,6 +66,7 @@ def to_rows(hits: Sequence[Hit]) -> list[dict[str, Any]]:
 
 
 def _one_line(text: str) -> str:
+    # A line break in a name would begin a line of its own in the list.
     return " ".join(printable(text).split())
 
 
@@ -71,4 +74,5 @@ def _inert(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
     text = printable(cell)
+    # A spreadsheet runs a cell that begins with one of these as a formula. Names come from strangers.
     return "'" + text if text[:1] in ("=", "+", "-", "@") else text

@@ -113,6 +113,7 @@ class Hit:
         file_start_ns, file_end_ns = self.file_range_ns
         return {
             "asset_id": self.asset_id,
+            # Signed URLs hold credentials: they do not leave the store.
             "uri": without_secrets(self.uri),
             "tenant": self.tenant,
             "project": self.project,

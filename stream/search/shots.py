@@ -53,10 +53,12 @@ def assemble(moments: Iterable[Moment]) -> list[Shot]:
     """
     shots: list[Shot] = []
     last: Moment | None = None
+    # Sorted, because hits come in the order of their scores.
     for moment in sorted(moments, key=_place):
         if last is not None and shots and _continues(last, moment):
             previous = shots.pop()
             shots.append(Shot(previous.content_key, previous.kind, previous.start_ns, moment.end_ns))
+        # A duplicate of the previous moment begins no shot.
         elif last is None or _place(last) != _place(moment):
             shots.append(Shot(moment.content_key, moment.kind, moment.start_ns, moment.end_ns))
         last = moment
@@ -65,6 +67,7 @@ def assemble(moments: Iterable[Moment]) -> list[Shot]:
 
 def _continues(last: Moment, moment: Moment) -> bool:
     same = (last.content_key, last.kind) == (moment.content_key, moment.kind)
+    # Without shot detection a missing cut means nothing.
     known = moment.shot_method != "none"
     return same and known and last.end_ns == moment.start_ns and not (last.ends_at_cut or moment.starts_at_cut)
 

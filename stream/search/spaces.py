@@ -58,6 +58,7 @@ class Spaces:
         if wanted:
             return ChosenSpace(matching(listed, wanted))
         choice = read_choice(self._choice)
+        # A chosen space may have been dropped. Search then goes on with the default.
         kept = [space for space in listed if space.key == choice.key]
         return ChosenSpace(kept[0] if kept else self._newest(listed), choice.unreadable)
 
@@ -71,6 +72,7 @@ class Spaces:
         """Makes search use this space from now on. Raises `BadRequest` (`unknown_space`, `choice_not_kept`)."""
         space = matching(self.listed(), wanted)
         try:
+            # Replaced as a whole: a reader never sees half a choice.
             replace_file(self._choice, json.dumps({"space": space.key}) + "\n")
         except OSError as error:
             raise BadRequest(
@@ -82,6 +84,7 @@ class Spaces:
 
 def matching(listed: Sequence[Space], prefix: str) -> Space:
     """The only space whose key equals `prefix` or begins with it. Raises `BadRequest` (`unknown_space`)."""
+    # An exact key first: it may also be the beginning of another one.
     found = [space for space in listed if space.key == prefix] or [
         space for space in listed if space.key.startswith(prefix)
     ]
@@ -102,6 +105,7 @@ def read_choice(path: Path) -> SpaceChoice:
         kept = json.loads(read_small(path))
     except FileNotFoundError:
         return SpaceChoice()
+    # Not an error: a damaged choice must not stop search. The answer says so instead.
     except (OSError, ValueError, RecursionError):
         kept = None
     if isinstance(kept, dict) and isinstance(key := kept.get("space"), str):

@@ -54,11 +54,13 @@ class ClusterSession:
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
+            # The tail before the producer: what becomes final right after publishing must not be missed (ADR 0018).
             self._tail = self._broker.tail(PROGRESS.name)
             held.callback(self._tail.close)
             self._producer = self._broker.producer(places=True)
             held.callback(self._producer.close)
             self._held = held.pop_all()
+        # Only now: if one of them cannot be opened, the others are closed again.
         return self
 
     def __exit__(
@@ -78,6 +80,7 @@ class ClusterSession:
         for record, version in zip(sent, self._appended(sent), strict=True):
             event = _decoded(record)
             if record.topic == ASSETS.name:
+                # As the workers judge it: a record that is no event may still publish an asset.
                 who = identity(Record(record.topic, 0, version.offset, record.key, record.value, record.headers), event)
                 self._awaited.published(who.tenant, who.asset_id, version)
             elif event is not None:
@@ -109,6 +112,7 @@ class ClusterSession:
             self._producer.send(record.topic, record.key, record.value, record.headers) for record in records
         ]
         self._producer.flush(FLUSH_S)
+        # A flush that returns is no proof: each delivery says how it went.
         if refused := next((error for delivery in sent if (error := delivery.error()) is not None), None):
             raise Unavailable(f"not everything could be published: {refused}", code="broker_unavailable")
         return [AssetVersion(*delivery.place) for delivery in sent if delivery.place is not None]
@@ -121,6 +125,7 @@ class ClusterSession:
                 if isinstance(payload, AssetChanged) and payload.status is AssetStatus.READY:
                     ref = payload.asset
                     since_ms = record.append_time_ms - ref.version.append_ms
+                    # The first time counts: a later caption or replay must not make it look slower.
                     self.searchable_s.setdefault((ref.tenant, ref.asset_id), since_ms / 1000)
 
     def _payload(self, record: Record) -> Payload | None:
@@ -133,6 +138,7 @@ class ClusterSession:
     def _idle_stages(self) -> Mapping[str, str]:
         """Stages that nobody works on: whoever waits in vain should know."""
         now_s = self._clock.monotonic_s()
+        # Asking for members costs a request to each coordinator, so it is done seldom.
         if now_s >= self._ask_s:
             self._ask_s = now_s + ASK_MEMBERS_EVERY_S
             self._waiting = idle_stages(self._broker, self._stages)
@@ -152,6 +158,7 @@ def _decoded(record: RawRecord) -> Event | None:
     if topic is None:
         return None
     try:
+        # Place 0 is as good as any: only the payload counts here.
         return EventDecoder([topic]).decode(Record(record.topic, 0, 0, record.key, record.value, record.headers))
     except BadEvent:
         return None

@@ -15,6 +15,7 @@ from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import DEPLOYMENTS
 
 WATCH_S = 0.5
+# The topic has one small record for each roll-out: this reads all of it.
 _ALL = 1_000_000
 _FLUSH_S = 30.0
 _PATIENCE = 30
@@ -37,6 +38,7 @@ class RegisterEntries:
     aim: Aim | None = None
 
     def received(self, payload: Payload) -> "RegisterEntries":
+        # The first word stands, so that two that come at once agree. Only an adoption overrules it (ADR 0034).
         if isinstance(payload, StoresClaimed) and (self.stores is None or payload.adopted):
             return RegisterEntries(payload, self.aim)
         if isinstance(payload, RolloutBegun) and (self.aim is None or payload.aim.epoch_ms > self.aim.epoch_ms):
@@ -55,6 +57,7 @@ class RegisterEntries:
                 code="other_stores",
             )
         aim, now = member.aim, self.aim
+        # A later roll-out may bring other models. That is what a new roll-out is for.
         if aim is None or now is None or aim.understand == now.understand or aim.epoch_ms > now.epoch_ms:
             return
         raise Fatal(
@@ -88,8 +91,10 @@ class Register:
         """Take part, or be refused (`Fatal`). Of two that come at once the first one's word stands."""
         self._receive_all()
         self._said.require(self._member)
+        # Only what is not said yet: a restart adds nothing to the topic.
         if words := self._said.lacks(self._member):
             announce(self._broker, words, now_ms)
+            # Read again from the beginning: the broker's order decides whose word came first.
             self._follower.close()
             self._follower, self._said = self._broker.follow(DEPLOYMENTS.name, _ALL), RegisterEntries()
             self._receive_all()
@@ -98,6 +103,7 @@ class Register:
     def watch(self, stop: threading.Event) -> None:
         """Until `stop`: raises `Fatal` once the process does not belong any more, as a later roll-out has begun."""
         while not stop.wait(WATCH_S):
+            # Does not wait for records, so that `stop` is seen at once.
             self._receive(self._follower.poll(1000, 0.0))
             self._said.require(self._member)
 
@@ -105,6 +111,7 @@ class Register:
         self._follower.close()
 
     def _receive_all(self) -> None:
+        # A bound, so that a broker that answers without end does not hold the start.
         for _ in range(_PATIENCE):
             if not self._follower.behind:
                 return
@@ -115,6 +122,7 @@ class Register:
         for record in records:
             try:
                 payload = self._decoder.decode(record).data
+            # Another release may write what this one does not know.
             except BadEvent:
                 continue
             self._said = self._said.received(payload)

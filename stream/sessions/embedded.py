@@ -56,7 +56,9 @@ class Embedded:
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
+            # First of all: two processes would mix their writes before either noticed.
             held.enter_context(state_lock(self._settings.state_dir))
+            # Under the lock, because the first one writes the mark.
             identified(self._settings.state_dir, self._settings.stores, self._settings.deployment)
             recover_stores(*self._settings.stores)
             held.callback(self.understanding.close)
@@ -69,7 +71,9 @@ class Embedded:
         self.broker = MemoryBroker(
             self._clock,
             partitions=max(2, self._settings.decode_children),
+            # Nobody reads the topics later, so records without a reader would only fill memory.
             keep_unclaimed=False,
+            # Versions must rise over restarts, even where the clock has been set back.
             append_floor_ms=newest_version_ms(self._settings.index_dir) + 1,
         )
         self.broker.ensure(
@@ -82,6 +86,7 @@ class Embedded:
         self._reader = self.broker.consumer([PROGRESS.name], PROGRESS_GROUP)
         self._decoder = EventDecoder([PROGRESS])
         self._producer = self.broker.producer()
+        # What a killed run did not tell the other store. It comes first, before anything new is stored.
         self._append(RETIREMENTS.name, missing_retirements(self._settings.index_dir, self._settings.parquet_dir))
 
     def __exit__(
@@ -109,10 +114,12 @@ class Embedded:
         with self._threads() as threads:
             finished = False
             while not (finished or stop.is_set()):
+                # `more` is asked last: it may send the next part only when nothing is left.
                 finished = self.broker.wait_quiescent(interval_s) and not self._drain_progress() and not more()
                 self._drain_progress()
                 threads.check()
                 on_progress(self.progress, threads.paused())
+        # The threads have ended: their last reports may have come after the loop.
         self._drain_progress()
         on_progress(self.progress, {})
         return finished
@@ -138,6 +145,7 @@ class Embedded:
         payloads = [self._decoder.decode(record).data for record in records]
         self.progress.apply(payloads)
         self._usage.add(payloads)
+        # Acknowledged after the journal has them: a kill in between repeats them, and a join ignores that.
         self._reader.ack(records)
         return len(records)
 

@@ -30,13 +30,17 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
         try:
             for sink in sinks:
                 sink.open()
+            # Above everything stored, even where the clock has been set back: otherwise the deletion would count as
+            # old.
             version = AssetVersion(max(clock.now_ms(), newest_version_ms(settings.index_dir) + 1), 0)
             index.process([_deletion(tenant, asset_id, version) for tenant, asset_id in deletions])
             index.maintain()
+            # After the index: it decides what is retired, and the other stores follow.
             retired = missing_retirements(settings.index_dir, settings.parquet_dir)
             for sink in (delta, dead_letters):
                 sink.process(retired)
             for sink in sinks:
+                # Purged at the end: a kill before leaves bytes that nothing shows, and a repeat goes on.
                 sink.maintain(purge=True)
         finally:
             for sink in sinks:

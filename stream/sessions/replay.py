@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sinks.dead_letters import DeadLetterFilter, DeadLetters, StoredDeadLetter
 from stream.sessions.session import RawRecord
 
+# Bounds what is replayed twice when the process is killed within a part.
 MAX_DEAD_LETTERS = 256
 MAX_BYTES = 32 << 20
 _UNKNOWN_BYTES = 1 << 20
@@ -49,7 +50,9 @@ class Replay:
         size = 0
         for item in self.chosen:
             more = item.value_bytes or _UNKNOWN_BYTES
+            # One letter may be larger than the limit: then it goes alone.
             if waiting and (len(waiting) == MAX_DEAD_LETTERS or size + more > MAX_BYTES):
+                # Read only now: a large store of letters must not be in memory as a whole.
                 yield ReplayPart(tuple(self._store.whole(waiting)))
                 waiting, size = [], 0
             waiting.append(item.dead_letter.letter_id)
@@ -59,6 +62,7 @@ class Replay:
 
     def begin(self, part: ReplayPart) -> None:
         """Count the attempt, whatever its result."""
+        # Before sending: a record that kills the process counts as well, so it is parked after some attempts.
         self._store.count_replay(part.dead_letters)
 
     def finish(self, part: ReplayPart) -> None:
@@ -77,6 +81,7 @@ class Feed:
 
     def __call__(self) -> bool:
         """Whether there was more to do."""
+        # The part before is through: whoever calls waits until all its records are processed.
         if self._at is not None:
             self._replay.finish(self._at)
             self.done += len(self._at.dead_letters)

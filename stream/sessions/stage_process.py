@@ -52,6 +52,7 @@ def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
 
     What is not kept by age is kept until it is acknowledged, when the `TopicRetention` deletes it.
     """
+    # Topics before groups: a group cannot be declared on a topic that does not exist.
     broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in (*topology.topics, DEPLOYMENTS))
     for stage in topology.stages:
         for topic in stage.sources:
@@ -74,18 +75,23 @@ def run_deployed(
     metrics = Metrics(registry)
     understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
+    # A stage that is named twice still runs once.
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
     sizes = StoreSizes(metrics, understanding.stores, stages, clock)
+    # A shared broker is asked less often than one in memory: each question is a request.
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     pulse = StagesHealth()
     shown = labelled(registry, settings.deployment)
+    # Probes answer before anything else: an orchestrator must see a process that waits for its broker.
     probes = served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port)
     with closing(understanding), probes, ExitStack() as held:
         entrance = Entrance(broker, understanding, stages, deployment, clock)
         held.callback(entrance.close)
+        # The broker may start later than its workers. That is no fault.
         if not retried_until_available(partial(entrance.enter, topology), stop, pulse.wait):
             return
         pulse.wait("starting")
+        # Only topics that are read here: others are trimmed by their own readers (ADR 0017).
         read = {source for stage in stages for source in stage.sources}
         janitor = TopicRetention(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
         threads = StageThreads(
@@ -125,6 +131,7 @@ class Entrance:
     def enter(self, topology: Topology) -> None:
         """May be tried again. Raises `Fatal` where it does not belong."""
         prepare(self._broker, topology, self._deployment)
+        # A second attempt begins anew: the follower of the first may be broken.
         self.close()
         self._register = Register(self._broker, self._member())
         self._register.enter(self._clock.now_ms())
@@ -141,6 +148,7 @@ class Entrance:
     def _member(self) -> DeploymentMember:
         settings = self._understanding.settings
         name = settings.deployment
+        # A process that runs no models may belong to any roll-out.
         aim = self._understanding.aim if any(each.same_models for each in self._launches) else None
         if not any("state" in each.volumes for each in self._launches):
             return DeploymentMember(name, aim=aim)
@@ -167,6 +175,7 @@ class StagesHealth:
         self._threads = threads
 
     def healthy(self) -> Answer:
+        # No wait: a probe asks, and must be answered at once.
         ended = self._threads is not None and self._threads.wait(0.0)
         return not ended, "a worker has ended" if ended else "ok"
 
