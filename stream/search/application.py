@@ -54,6 +54,7 @@ class Search:
         # Before the index is searched: the answer is then never older than it says.
         freshness = freshness_now(self._index.catalogue, self._clock)
         found = self._found(chosen.space, self._probe(chosen.space, request), request)
+        # Only words are calibrated: scores of picture queries have another range.
         below = self._encoder.embedder(chosen.space).weak_below if isinstance(request.query, Words) else None
         hits = self._hits(chosen.space, found, below)
         explanation = self._explanation(chosen.space, found, below) if request.explain else None
@@ -66,6 +67,7 @@ class Search:
         column = image_column(space)
         if not isinstance(query, MomentRef):
             return Probe(self._encoder.encode(space, query), column)
+        # With rights here too: an id of another tenant's moment must not become a query.
         vector = self._index.vector_of(space.key, query.moment_id, column, _permitted(Filters()))
         if vector is None:
             raise BadRequest(
@@ -79,11 +81,14 @@ class Search:
         if request.group == "moment":
             return [_alone(match) for match in self._matches(space, probe, request, request.limit)]
         depth = request.limit * _MOMENTS_A_SHOT
+        # Joined first, then cut: the limit counts shots and not moments.
         if request.group == "shot":
             return self._joined(space, self._matches(space, probe, request, depth))[: request.limit]
         while True:
             matches = self._matches(space, probe, request, depth)
             assets = list(dict.fromkeys(_asset(match) for match in matches))[: request.limit]
+            # Fewer than asked means that the index has no more. The upper bound keeps a request from reading
+            # everything.
             if len(assets) == request.limit or len(matches) < depth or depth >= _DEEPEST:
                 return [hit for hit in self._joined(space, matches) if _asset(hit.hits[0]) in assets]
             depth = min(depth * 4, _DEEPEST)
@@ -96,6 +101,7 @@ class Search:
 
     def _hits(self, space: Space, found: Sequence[ShotHit[Match]], below: float | None) -> tuple[Hit, ...]:
         first = [each.hits[0].moment.moment_id for each in found]
+        # Thumbnails only of the hits that are returned: the search itself reads none.
         thumbnails = self._index.thumbnails(space.key, first)
         return tuple(
             Hit.of(

@@ -5,7 +5,9 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+# The constant of the paper. It makes a first place in one ranking weigh little more than a second.
 RRF_K = 60
+# Scores are float32 in the index, so their last digits mean nothing.
 _SAME = 1e-6
 ItemT = TypeVar("ItemT", bound=Hashable)
 _WORD = re.compile(r"[^\W_]+")
@@ -17,6 +19,7 @@ def places(scores: Sequence[tuple[ItemT, float]]) -> dict[ItemT, int]:
     found: dict[ItemT, int] = {}
     place, last = 0, float("nan")
     for count, (item, score) in enumerate(sorted(scores, key=lambda pair: -pair[1]), start=1):
+        # `nan` is close to nothing, so the first item always begins place 1.
         if not math.isclose(score, last, rel_tol=_SAME):
             place, last = count, score
         found[item] = place

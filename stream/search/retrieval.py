@@ -98,6 +98,7 @@ def matches_from(
     """
     check_column(probe.column)
     wanted = filters or Filters()
+    # One version of the index for the whole answer: rankings of two versions do not fit together.
     return index.reading(lambda: _Question(index, space_key, probe, wanted).answered(offset, limit))
 
 
@@ -116,6 +117,8 @@ class _Question:
         if self._version is None:
             return Matches()
         wanted = offset + limit
+        # Deeper than the limit where two rankings are fused: the middle of both can win. Else one more row shows an
+        # end.
         depth = max(_FEWEST, 4 * wanted) if self._probe.text else wanted + 1
         while True:
             depth = min(depth, DEEPEST)
@@ -135,11 +138,13 @@ class _Question:
             worded = version.worded(probe.text, self._wheres, depth)
         cut = len(near) == depth or len(worded) == depth
         found = Rankings(near, worded, cut)
+        # A moment is the nearest to itself, so it is always in its own result.
         return found.without(version.numbers([probe.without])) if probe.without else found
 
     def _visible(self, rankings: Rankings, count: int) -> Rankings:
         """Without the rows of contents that nobody sees, as far as they stand among the first `count`."""
         known, contents = set[str](), rankings.contents
+        # Again after each removal: rows move up into the first `count` and have not been asked about yet.
         while asked := {contents[row] for row in list(rankings.fused())[:count]} - known:
             known |= asked
             hidden = asked - set(self._index.catalogue.shown(asked, self._filters))
