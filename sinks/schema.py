@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import pyarrow as pa
 
 from sinks.assets.tombstones import asset_key
-from stream.events.annotations import Annotations, AnnotationsHeader, Space, moments_schema
+from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, Space, moments_schema
 from stream.events.ids import kept_uri
 
 SEGMENT_FIELDS = [
@@ -60,7 +61,7 @@ def stored_rows(batch: Sequence[Annotations]) -> pa.Table:
     """All moments of `batch`, which shares one space, as `stored_schema` rows."""
     space = batch[0].header.space
     schema = stored_schema(space)
-    moments = pa.concat_tables([item.rows.cast(moments_schema(space)) for item in batch])
+    moments = pa.concat_tables([item.rows for item in batch]).cast(moments_schema(space))
     owner = pa.array([index for index, item in enumerate(batch) for _ in range(item.rows.num_rows)], pa.int64())
     headers = pa.Table.from_pylist([_shared(item.header) for item in batch], pa.schema(SEGMENT_FIELDS)).take(owner)
     return pa.table([*moments.columns, *headers.columns], schema=schema)
@@ -115,6 +116,12 @@ def _shared(header: AnnotationsHeader) -> dict[str, object]:
         "epoch_ms": header.epoch_ms,
         "revision": header.revision,
         "day": day_of(asset.version.append_ms),
-        "models": json.dumps([model.model_dump() for model in header.models], sort_keys=True),
+        "models": _models(header.models),
         "stage_digests": json.dumps(header.stage_digests, sort_keys=True),
     }
+
+
+@lru_cache(maxsize=256)
+def _models(models: tuple[ModelStamp, ...]) -> str:
+    """The same for all footage of a roll-out."""
+    return json.dumps([model.model_dump() for model in models], sort_keys=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import pyarrow as pa
@@ -125,11 +125,15 @@ class LedgerEntry:
 
 def receipt_rows(ledger_entries: Iterable[LedgerEntry]) -> pa.Table:
     """`RECEIPT_SCHEMA` rows."""
-    rows = [
-        {**asdict(item), "version_ms": item.version.append_ms, "version_offset": item.version.offset}
-        for item in ledger_entries
-    ]
-    return pa.Table.from_pylist(rows, schema=RECEIPT_SCHEMA)
+    entries = list(ledger_entries)
+    columns: dict[str, list[Any]] = {
+        "version_ms": [item.version.append_ms for item in entries],
+        "version_offset": [item.version.offset for item in entries],
+    }
+    for name in RECEIPT_SCHEMA.names:
+        if name not in columns:
+            columns[name] = [getattr(item, name) for item in entries]
+    return pa.table({name: columns[name] for name in RECEIPT_SCHEMA.names}, schema=RECEIPT_SCHEMA)
 
 
 LEDGER_VERSIONS = ("asset_key", "content_key", "version_ms", "version_offset")

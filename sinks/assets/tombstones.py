@@ -1,5 +1,6 @@
 """Which rows of an asset are void for ever (pure): a watermark that only rises."""
 
+from functools import lru_cache
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -8,6 +9,7 @@ from stream.events.asset import ContentRetired
 from stream.events.ids import AssetVersion, digest
 
 
+@lru_cache(maxsize=4096)
 def asset_key(tenant: str, asset_id: str) -> str:
     """Identity of an asset across versions, safe in any filter."""
     return digest("asset", tenant, asset_id)

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.filters import one_of
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
 from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.events.annotations import Space
@@ -17,6 +16,8 @@ _INDEXES = Indexes(
     listed=("live_labels",),
     worded=("text",),
 )
+
+_HELD = pa.schema([pa.field("segment_id", pa.string()), pa.field("moment_id", pa.string())])
 
 
 def moments_table(space_key: str) -> str:
@@ -55,13 +56,14 @@ class MomentTable:
         self.ensure()
         fresh = with_live_columns(rows, shown)
         held = self._held(segment_ids)
-        if held:
-            known = pc.is_in(fresh["segment_id"], pa.array(sorted(held), pa.string()))
+        if held.num_rows:
+            known = pc.is_in(fresh["segment_id"], held["segment_id"])
             again, fresh = fresh.filter(known), fresh.filter(pc.invert(known))
             if again.num_rows:
                 self._tables.merge(self.name, again, "moment_id")
-            kept = one_of("moment_id", again["moment_id"].to_pylist())
-            self._tables.delete(self.name, f"{one_of('segment_id', held)} AND NOT ({kept})")
+            gone = held.filter(pc.invert(pc.is_in(held["moment_id"], again["moment_id"])))["moment_id"].to_pylist()
+            for where in self._tables.clauses("moment_id", gone):
+                self._tables.delete(self.name, where, known=True)
         self._tables.append(self.name, fresh)
 
     def show(self, contents: Mapping[str, LiveNames]) -> None:
@@ -76,7 +78,11 @@ class MomentTable:
     def delete(self, where: str) -> None:
         self._tables.delete(self.name, where)
 
-    def _held(self, segment_ids: Collection[str]) -> set[str]:
-        """Those that have rows, also such as a kill kept out of the ledger."""
-        rows = self._tables.select_in(self.name, "segment_id", segment_ids, ["segment_id"])
-        return {row["segment_id"] for row in rows}
+    def _held(self, segment_ids: Collection[str]) -> pa.Table:
+        """The moments that these have, also such as a kill kept out of the ledger."""
+        parts = [
+            found.cast(_HELD)
+            for where in self._tables.clauses("segment_id", segment_ids)
+            if (found := self._tables.select(self.name, where, _HELD.names)) is not None
+        ]
+        return pa.concat_tables([_HELD.empty_table(), *parts])

@@ -53,16 +53,18 @@ class LedgerTable:
     def put(self, rows: pa.Table, replaced: Collection[SpaceCell] = ()) -> None:
         """`RECEIPT_SCHEMA` rows, after the entries of the cells `replaced` are gone."""
         self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, _INDEXES)
-        self.erase(replaced)
+        self.erase(replaced, known=True)
         self._tables.append(SEGMENTS, rows)
 
-    def erase(self, cells: Collection[SpaceCell]) -> None:
-        """Forget these cells."""
+    def erase(self, cells: Collection[SpaceCell], *, known: bool = False) -> None:
+        """Forget these cells. `known`: there is an entry of each."""
         by_space: dict[str, list[str]] = {}
         for cell in cells:
             by_space.setdefault(cell.space, []).append(cell.segment_id)
         for space, segment_ids in sorted(by_space.items()):
-            self._tables.delete(SEGMENTS, f"{one_of('segment_id', segment_ids)} AND {one_of('space', [space])}")
+            self._tables.delete(
+                SEGMENTS, f"{one_of('segment_id', segment_ids)} AND {one_of('space', [space])}", known=known
+            )
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Forget what these watermarks void."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sinks.filters import one_of
 from sinks.paths import require_usable
 from sinks.tables import upkeep
+from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
 
 _CHUNK = 5000
 
@@ -130,9 +131,12 @@ class LanceTables:
             yield one_of(column, listed[start : start + _CHUNK])
 
     def append(self, name: str, rows: pa.Table) -> None:
-        """Rows of keys that the table lacks, in one commit: the cheapest there is, at any size."""
+        """Rows of keys that the table lacks, in one commit: the cheapest there is, at any size.
+
+        In one chunk: LanceDB spends several times as much on a table of many.
+        """
         if rows.num_rows:
-            self._open[name].add(rows)
+            self._open[name].add(rows.combine_chunks())
 
     def merge(self, name: str, rows: pa.Table, on: str) -> None:
         """Update or insert `rows` by an indexed key in one commit; no key is missing in between.
@@ -141,7 +145,7 @@ class LanceTables:
         """
         builder = self._open[name].merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
         with self._exclusive[name]:
-            builder.execute(rows)
+            builder.execute(rows.combine_chunks())
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit; none where nothing matches."""
@@ -150,10 +154,10 @@ class LanceTables:
             with self._exclusive[name]:
                 table.update(where=where, values_sql=dict(columns))
 
-    def delete(self, name: str, where: str) -> None:
-        """Delete the rows that match, in one commit; none where nothing matches."""
+    def delete(self, name: str, where: str, *, known: bool = False) -> None:
+        """Delete the rows that match, in one commit; none where nothing matches. `known`: something does."""
         table = self.find(name)
-        if table is not None and table.count_rows(where):
+        if table is not None and (known or table.count_rows(where)):
             with self._exclusive[name]:
                 table.delete(where)
 
@@ -173,10 +177,10 @@ class LanceTables:
             self._connect().drop_table(name)
             self.forget()
 
-    def tend(self, name: str) -> None:
+    def tend(self, name: str, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
         if upkeep.exists(self._path(name)):
-            upkeep.tend(self._path(name), self._exclusive[name])
+            upkeep.tend(self._path(name), self._exclusive[name], policy)
             self._drop_versions(name)
 
     def optimize(self, name: str) -> None:
