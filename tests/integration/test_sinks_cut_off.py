@@ -141,8 +141,8 @@ def test_a_cell_that_is_replaced_is_never_without_rows(sink: LanceSink, monkeypa
     for name in COMMITS:
         commit = getattr(LanceTables, name)
 
-        def watched(*arguments: Any, commit: Any = commit) -> None:
-            commit(*arguments)
+        def watched(*arguments: Any, commit: Any = commit, **options: Any) -> None:
+            commit(*arguments, **options)
             table = sink.store.tables.find(f"moments_{SPACE.key}")
             assert table is not None
             seen.append(table.count_rows())
