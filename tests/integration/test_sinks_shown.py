@@ -95,7 +95,9 @@ def test_the_rows_of_an_older_release_are_brought_up_to_date(sink: LanceSink, tm
     again.close()
 
 
-HASTY = UpkeepPolicy(tail_fragments=2, joined_rows=40, fragment_rows=80, growth=0.1, least_rows=1, deleted=0.05)
+HASTY = UpkeepPolicy(
+    tail_fragments=2, joined_rows=40, fragment_rows=80, growth=0.1, least_rows=1, deleted=0.05, small_fragments=3
+)
 
 
 def history() -> list[list[Event]]:
@@ -146,6 +148,7 @@ def test_upkeep_beside_commits_loses_and_doubles_nothing(tmp_path: Path, monkeyp
             wait_for(lambda due=due: len(rounds) >= due, "upkeep has gone round")  # type: ignore[misc]
     ended.set()
     worker.join()
+    sink.store.tables.tend(TABLE, HASTY)
     assert rows_of(sink) == wanted
     fragments = upkeep.fragments(tmp_path / "store" / f"{TABLE}.lance")
     assert len(fragments) < 20, "they were joined, of more than 40"
