@@ -78,6 +78,7 @@ class DeadLetterSink:
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields nothing. Raises `Unavailable` while the store cannot be written."""
+        # After a failure the tables are forgotten: the next attempt must not continue on a broken handle.
         with self._writer.committing(self._tables.forget):
             self._commit(events)
         return ()
@@ -101,16 +102,20 @@ class DeadLetterSink:
         dead_letters = {event.data.letter_id: event.data for event in events if isinstance(event.data, DeadLetter)}
         retired = [event.data for event in events if isinstance(event.data, ContentRetired)]
         if len(events) > sum(isinstance(event.data, DeadLetter | ContentRetired) for event in events):
+            # Before anything is written: a batch with a foreign event must not be half done.
             raise BadEvent("the dead-letter sink reads dead letters and retirements only", code="unknown_type")
         replays = self._replays({replay_of(dead_letter.headers) for dead_letter in dead_letters.values()})
         rows = [_row(dead_letter, replays) for _, dead_letter in sorted(dead_letters.items())]
         gone = self._deleted({row["asset_key"] for row in rows})
+        # A publication that failed may be later than the deletion, so its letter stays.
         rows = [row for row in rows if row["asset_key"] not in gone or row["event_type"] == AssetPublished.type]
         if rows:
             table = self._tables.ensure(DEAD_LETTERS_TABLE, _SCHEMA)
             fresh = pa.Table.from_pylist(rows, schema=_SCHEMA)
+            # Insert only: a redelivered letter must not become open again after a replay.
             table.merge_insert("letter_id").when_not_matched_insert_all().execute(fresh)
         for item in retired:
+            # Content that was replaced keeps its letters: their records may still be replayed.
             if item.keep is None:
                 self._forget(item)
         self._commits += 1
@@ -129,6 +134,7 @@ class DeadLetterSink:
     def _forget(self, item: ContentRetired) -> None:
         key = asset_key(item.tenant, item.asset_id)
         older = f"append_time_ms <= {item.up_to.append_ms:d}"
+        # While it is deleted, all other letters go whatever their time: they come of records that were in flight.
         if key in self._deleted([key]):
             older = f"({older} OR event_type <> {literal(AssetPublished.type)})"
         self._tables.delete(DEAD_LETTERS_TABLE, f"asset_key = {literal(key)} AND {older}")
@@ -155,6 +161,7 @@ class DeadLetterFilter:
             clauses.append(f"failed_at_ms < {self.until_ms:d}")
         if self.states:
             clauses.append(one_of("state", (state.value for state in self.states)))
+        # An empty text means no condition.
         return " AND ".join(clauses)
 
 
@@ -167,6 +174,7 @@ class DeadLetters:
 
     def listed(self, wanted: DeadLetterFilter | None = None, limit: int | None = None) -> list[StoredDeadLetter]:
         """Newest first, metadata only."""
+        # Metadata only: contents may be megabytes each, and a list shows none of them.
         columns = [name for name in _SCHEMA.names if name not in ("key", "value", "headers")]
         rows = self._select((wanted or DeadLetterFilter()).where(), columns)
         if rows is None:
@@ -184,6 +192,7 @@ class DeadLetters:
         characters. None where there is none, or more than one.
         """
         clause = f"letter_id = {literal(letter_id)}"
+        # Only letters and digits: a beginning with other characters is no id, and may be a pattern to the store.
         if len(letter_id) >= 6 and letter_id.isalnum():
             clause = f"starts_with(letter_id, {literal(letter_id)})"
         rows = self._select(clause, _SCHEMA.names)
@@ -199,6 +208,7 @@ class DeadLetters:
         """Count a replay before it is tried, so that one which kills the process counts too. A dead letter that reaches
         `MAX_REPLAYS` is parked.
         """
+        # In the store and not in this process: two replays at once both count.
         self._update({item.dead_letter.letter_id for item in dead_letters}, {"replays": "replays + 1"})
         self.park({item.dead_letter.letter_id for item in dead_letters if item.replays + 1 >= MAX_REPLAYS})
 
@@ -225,6 +235,7 @@ class DeadLetters:
             table = self._tables.find(DEAD_LETTERS_TABLE)
             if table is None:
                 return None
+            # An older release may have made the table, without newer columns.
             known = set(table.schema.names)
             return self._tables.select(DEAD_LETTERS_TABLE, where, [name for name in columns if name in known])
 
@@ -245,5 +256,6 @@ def _row(dead_letter: DeadLetter, known: Mapping[str, int]) -> dict[str, Any]:
 def _stored(row: dict[str, Any]) -> StoredDeadLetter:
     headers = {item["name"]: item["value"] for item in row.get("headers") or ()}
     fields = {field.name: row.get(field.name, b"") for field in DEAD_LETTER_SCHEMA} | {"headers": headers}
+    # An older release stored no size.
     value_bytes = row.get("value_bytes") or len(fields["value"])
     return StoredDeadLetter(DeadLetter(**fields), DeadLetterState(row["state"]), row["replays"], value_bytes)

@@ -73,12 +73,14 @@ def guarded(directory: Path, store: str, *, writer: bool = False) -> Iterator[No
     """
     try:
         yield
+    # Judged already where it arose.
     except StageError:
         raise
     except Exception as error:
         _judge(error, directory, store, writer=writer)
         raise
     except BaseException as error:
+        # Interrupts and exits pass. Of all others only a panic is known to come from a store.
         if type(error).__name__ != _PANIC:
             raise
         text = " ".join(str(error).split())[:200]
@@ -94,8 +96,10 @@ def guarded_both(lance_directory: Path, delta_directory: Path, *, writer: bool =
     except StageError:
         raise
     except BaseException as error:
+        # deltalake's Rust errors come from a module `_internal`. Of others the path in the message tells.
         of_delta = type(error).__module__ == "_internal" or str(delta_directory).strip("/") in str(error)
         directory, store = (delta_directory, "the Delta table") if of_delta else (lance_directory, "the index")
+        # Raised again inside, so that one set of rules judges both stores.
         with guarded(directory, store, writer=writer):
             raise
 
@@ -103,6 +107,7 @@ def guarded_both(lance_directory: Path, delta_directory: Path, *, writer: bool =
 def require_space(directory: Path, min_free_bytes: int) -> None:
     """Raises `Unavailable` (code `disk_full`) before a write would leave less than `min_free_bytes` free."""
     free = shutil.disk_usage(directory).free
+    # Before the write: a full disk in the middle of a commit leaves files that nobody removes.
     if free < min_free_bytes:
         message = f"only {free >> 20} MiB are free under {directory}, {min_free_bytes >> 20} MiB are needed: make room"
         raise Unavailable(message, code="disk_full")
@@ -110,6 +115,7 @@ def require_space(directory: Path, min_free_bytes: int) -> None:
 
 def _judge(error: Exception, directory: Path, store: str, *, writer: bool) -> None:
     """Raise what the error means; return where it means nothing but itself."""
+    # What lasts comes first: a damaged file on a full disk stays damaged when there is room again.
     if (lasting := _lasting(error, writer=writer)) is not None:
         raise Fatal(f"{store} at {directory} cannot be used: {lasting}", code="store_unusable") from error
     why = _passing(error, directory) if isinstance(error, OSError) or _of_a_library(error) else None
@@ -121,10 +127,12 @@ def _judge(error: Exception, directory: Path, store: str, *, writer: bool) -> No
 def _lasting(error: Exception, *, writer: bool) -> str | None:
     number = _number(error)
     if number is not None:
+        # ENOENT lasts only for the writer: a reader may have come upon files that the writer was replacing.
         return _LASTING.get(number) or (_gone(error) if writer and number == errno.ENOENT else None)
     if not (isinstance(error, OSError) or _of_a_library(error)):
         return None
     text = str(error).lower()
+    # By name: importing the stores for their types would slow every command.
     if any(sign in text for sign in _OTHER_SHAPE) or type(error).__name__ in {
         "SchemaMismatchError",
         "DeltaProtocolError",
@@ -164,6 +172,7 @@ def _number(error: Exception) -> int | None:
     if not (isinstance(error, OSError) or _of_a_library(error)):
         return None
     found = _SYSTEM_ERROR.findall(str(error))
+    # The last one: libraries append the cause.
     return int(found[-1]) if found else None
 
 
@@ -172,6 +181,7 @@ def _passing(error: Exception, directory: Path) -> str | None:
     number = _number(error)
     if number is not None and number in _PASSING:
         return _PASSING[number]
+    # The disk is asked before the words are read: the stores say the same for a full disk and for a defect.
     return _refusal(directory) or _said(error) or (type(error).__name__ if isinstance(error, OSError) else None)
 
 
@@ -181,6 +191,7 @@ def _refusal(directory: Path) -> str | None:
         with tempfile.TemporaryFile(dir=directory) as probe:
             probe.write(bytes(_PROBE_BYTES))
             probe.flush()
+            # Only fsync makes some file systems admit that there is no room.
             os.fsync(probe.fileno())
     except OSError as error:
         return _PASSING.get(error.errno or 0, type(error).__name__)

@@ -33,6 +33,7 @@ class Attempt(BaseModel):
     model_config = ConfigDict(frozen=True)
     version: AssetVersion
     project: str
+    # Rows of older releases stay readable: fields are only added, each with a default.
     uri: Annotated[str, AfterValidator(kept_uri)] = ""
     labels: dict[str, str] = {}
     content_key: str | None = None
@@ -64,12 +65,14 @@ class Attempt(BaseModel):
         """Join two reports of plan about one version: planned wins over failed, the later roll-out counts, assumptions
         are united. Commutative.
         """
+        # The whole content breaks ties, so that two reports that differ join to the same in either order.
         first, second = sorted(
             (self, other), key=lambda item: (item.content_key is None, -item.epoch_ms, item.model_dump_json())
         )
         return first.model_copy(
             update={
                 "assumed": tuple(sorted({*first.assumed, *second.assumed})),
+                # What the index itself has remembered of this version. Reports of plan know nothing of it.
                 "announced": self.announced,
                 "superseded": self.superseded,
                 "replanned": self.replanned or other.replanned,
@@ -117,8 +120,10 @@ class CellOutcome:
     def joined(self, item: LedgerEntry) -> "CellOutcome":
         if item.outcome is Outcome.DONE:
             fresh = Stored(item.version, item.epoch_ms, bool(item.damaged))
+            # The larger one stays, so that a redelivered row changes nothing.
             return replace(self, stored={**self.stored, item.space: max(fresh, self.stored.get(item.space, fresh))})
         rank = (item.version, item.outcome.rank)
+        # Outcomes are ranked, and the later version comes first (ADR 0005).
         if self.failure is not None and rank <= (self.failure.version, self.failure.outcome.rank):
             return self
         return replace(self, failure=item)
@@ -159,14 +164,17 @@ def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> St
     """An outcome counts if its version is not older than the attempt's, or if plan assumed the cell done. Cells count
     in the space that plan named. If that one lacks some, they count in the space of the latest roll-out with any.
     """
+    # It could not be planned, so there are no cells to count.
     if attempt.content_key is None:
         return Standing(AssetStatus.FAILED, code=attempt.code, reason=attempt.reason)
     counting = _Counting(attempt, outcomes.get(attempt.content_key, {}), retirement)
     space, epoch_ms = attempt.space, attempt.epoch_ms
     done = counting.done_in(space)
     if len(done) < attempt.segment_count and space:
+        # Not ready in the planned space: a later roll-out may have finished the cells in its own (ADR 0034).
         epoch_ms, space = max([(epoch_ms, space), *counting.later()])
         done = counting.done_in(space)
+    # A done cell wins over its failures (ADR 0005).
     failures = {segment: found for segment, found in counting.failures().items() if segment not in done}
     anywhere = counting.done_in("") | failures.keys()
     scattered = len(anywhere) == attempt.segment_count > len(done) + len(failures)
@@ -200,15 +208,18 @@ class _Counting:
 
     def _own(self) -> Iterator[tuple[int, CellOutcome]]:
         for segment, cell in self.cells.items():
+            # More cells than planned would make the done ones exceed the count.
             if segment < self.attempt.segment_count:
                 yield segment, cell
 
     def _counts(self, segment: int, version: AssetVersion | None) -> bool:
+        # A cell that plan assumed was stored by an earlier version, so any version of it counts.
         since = None if segment in self.attempt.assumed else self.attempt.version
         return _counts(version, since, self.attempt.content_key or "", self.retirement)
 
 
 def _counts(version: AssetVersion | None, since: AssetVersion | None, content_key: str, retirement: Retirement) -> bool:
+    # Retirement wins over everything: it must hold however late a row arrives (ADR 0003).
     if version is None or retirement.voids(content_key, version):
         return False
     return since is None or version >= since
@@ -219,12 +230,14 @@ def _judged(attempt: Attempt, done: int, failures: Mapping[int, LedgerEntry]) ->
         return Standing(AssetStatus.READY, done)
     missing = _ranges(sorted(failures), attempt.duration_ns)
     superseded = sum(item.outcome is Outcome.SUPERSEDED for item in failures.values())
+    # Not all cells are settled. Only a version whose cells nobody can bring is judged already.
     if done + len(failures) < attempt.segment_count:
         if attempt.lost:
             status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
             return Standing(status, done, missing, NOT_KEPT, _NOT_KEPT_REASON)
         return Standing(AssetStatus.PLANNED, done, missing)
     status = AssetStatus.PARTIAL if done else AssetStatus.FAILED
+    # A changed source voids all other failures: to publish again is the remedy for all of them.
     code = SUPERSEDED if superseded else _reported(failures).code
     return Standing(status, done, missing, code, _reason(attempt, failures, missing), superseded)
 
@@ -242,6 +255,7 @@ def _reason(attempt: Attempt, failures: Mapping[int, LedgerEntry], missing: tupl
     why = first.message or first.code
     if first.outcome is Outcome.SUPERSEDED:
         why = "the source changed while it was being read; publish it again"
+    # Messages come from other stages, so the reason is bounded.
     return f"{len(failures)} of {attempt.segment_count} segments missing ({shown}{more}): {why}"[:2000]
 
 

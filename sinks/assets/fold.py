@@ -46,8 +46,10 @@ def fold(batch: Iterable[Annotations], stored: Mapping[SpaceCell, Order], retire
         cell = cell_of(header)
         asset = header.asset
         retirement = retired.get(asset_key(asset.tenant, asset.asset_id), NOTHING_RETIRED)
+        # Retirement first: a void row must not even win over a stored one.
         if retirement.voids(header.content_key, asset.version):
             void.append(header)
+        # Equal counts as known: a redelivery of what is stored must not be written again.
         elif cell in stored and header.order <= stored[cell]:
             known.append(header)
         elif cell in newest and header.order <= newest[cell].header.order:
@@ -56,4 +58,5 @@ def fold(batch: Iterable[Annotations], stored: Mapping[SpaceCell, Order], retire
             if cell in newest:
                 outdone.append(newest[cell].header)
             newest[cell] = item
+    # Sorted, so that the same batch gives the same commit in any order.
     return Fold(tuple(newest[cell] for cell in sorted(newest)), tuple(known), tuple(outdone), tuple(void))

@@ -13,6 +13,7 @@ from stream.events.annotations import Annotations
 from stream.events.asset import Outcome, SegmentFailed
 from stream.events.ids import AssetVersion, Order, segment_id
 
+# Columns are only added, and new ones may be null: tables of earlier releases lack them.
 RECEIPT_SCHEMA = pa.schema(
     [
         pa.field("segment_id", pa.string(), nullable=False),
@@ -118,6 +119,7 @@ class LedgerEntry:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
+        # These three have another form in the row: two numbers and a word.
         rest = {name: value for name, value in row.items() if name not in ("version_ms", "version_offset", "outcome")}
         version = AssetVersion(row["version_ms"], row["version_offset"])
         return cls(**rest, version=version, outcome=Outcome(row["outcome"]))
@@ -143,6 +145,7 @@ def under_watermark(ledger: pa.Table, marks: Mapping[str, Retirement]) -> dict[s
     """Of `marks`, by asset, those that void some row of the ledger (its columns `LEDGER_VERSIONS`)."""
     return {
         row["asset_key"]: marks[row["asset_key"]]
+        # Distinct versions first: an asset has many rows and few versions.
         for row in ledger.group_by(list(LEDGER_VERSIONS)).aggregate([]).to_pylist()
         if row["asset_key"] in marks
         and marks[row["asset_key"]].voids(row["content_key"], AssetVersion(row["version_ms"], row["version_offset"]))
@@ -153,6 +156,7 @@ def worst_failures(failures: Iterable[LedgerEntry], stored: Mapping[SpaceCell, L
     """The failure that counts per segment: newest version, then highest outcome; only those the store lacks."""
     newest: dict[SpaceCell, LedgerEntry] = {}
     for item in failures:
+        # What the batch holds comes first: it has already won against the store.
         held = newest.get(item.cell) or stored.get(item.cell)
         if held is None or _failure_rank(item) > _failure_rank(held):
             newest[item.cell] = item
@@ -169,4 +173,5 @@ def known_failures(failures: Iterable[LedgerEntry], stored: Mapping[SpaceCell, L
 
 
 def _failure_rank(item: LedgerEntry) -> tuple[AssetVersion, int, str, str, str]:
+    # Codes and words break ties, so that the same failures in another order store the same one.
     return item.version, item.outcome.rank, item.code, item.stage, item.message

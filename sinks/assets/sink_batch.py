@@ -101,14 +101,17 @@ def progress(
 
     A failure tells no length: where `lengths` has none either, a whole cell is assumed.
     """
+    # By version as well: one batch may hold void and valid rows of the same cell.
     voided = {(header.segment_id, header.asset.version) for header in void}
     reports: dict[tuple[str, AssetVersion, int], SegmentProgressed] = {}
     for failure in batch.failures:
         key = _cell_key(failure.asset, failure.segment)
         count, duration_ns = (lengths or {}).get(key[:2], (failure.segment + 1, (failure.segment + 1) * SEGMENT_NS))
+        # The failure itself proves that there are so many cells.
         count = max(count, failure.segment + 1)
         outcome = Outcome(failure.outcome)
         reports[key] = segment_report(failure.asset, stage, failure.segment, count, duration_ns, outcome=outcome)
+    # After the failures, so that rows of the same cell replace its failure.
     for item in batch.annotations:
         header = item.header
         gone = (header.segment_id, header.asset.version) in voided
@@ -123,6 +126,7 @@ def progress(
     return [
         batch.sources[key].derive(
             report, id=digest("progress", stage, key[0], *key[1], report.segment, report.outcome.value)
+        # The outcome is part of the id: a cell that failed and later succeeded has two different events.
         )
         for key, report in reports.items()
     ]

@@ -12,6 +12,7 @@ from stream.events.ids import AssetVersion, digest
 @lru_cache(maxsize=4096)
 def asset_key(tenant: str, asset_id: str) -> str:
     """Identity of an asset across versions, safe in any filter."""
+    # A digest, because tenant and asset id are any text and would have to be escaped in filters.
     return digest("asset", tenant, asset_id)
 
 
@@ -25,6 +26,7 @@ class Retirement(BaseModel):
 
     @classmethod
     def of(cls, event: ContentRetired) -> Self:
+        # Content that keeps nothing is a deletion.
         if event.keep is None:
             return cls(deleted=event.up_to)
         return cls(up_to=event.up_to, keep=event.keep)
@@ -42,6 +44,7 @@ class Retirement(BaseModel):
         newest = max((self, other), key=lambda item: (item.up_to is not None, item.up_to or (0, 0), item.keep or ""))
         marks = [mark for mark in (self.deleted, other.deleted) if mark is not None]
         deleted = max(marks, default=None)
+        # A deletion covers it. Kept as well, it would make equal states unequal.
         if deleted is not None and newest.up_to is not None and newest.up_to <= deleted:
             return Retirement(deleted=deleted)
         return Retirement(deleted=deleted, up_to=newest.up_to, keep=newest.keep)

@@ -19,9 +19,11 @@ def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
     """
     index, delta = index_writer(lance_directory), delta_writer(delta_directory)
     with guarded(lance_directory, "the index", writer=True), writing(index):
+        # One store after the other: a kill in between leaves the other untouched, and a repeat finishes it.
         tables = LanceTables(lance_directory)
         tables.delete(SEGMENTS, one_of("space", [key]))
         tables.drop(moments_table(key))
+        # Last: a repeat after a kill finds the space by this row.
         tables.delete(SPACES, one_of("key", [key]))
     with guarded(delta_directory, "the Delta table", writer=True), writing(delta):
         DeltaStore(delta_directory).drop_space(key)

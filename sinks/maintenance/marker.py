@@ -31,9 +31,11 @@ def identified(state: Path, stores: Sequence[Path], deployment: str, cluster: st
     Raises `Fatal` with words where they belong to another deployment (`other_deployment`), to another cluster
     (`other_cluster`), or not together (`stores_mixed`).
     """
+    # Locked: two processes of a new deployment would give the stores two ids.
     with _held(state):
         found = {folder: mark for folder in (state, *stores) if (mark := marked(folder)) is not None}
         known = next(iter(found.values()), Marker(uuid.uuid4().hex, deployment, cluster))
+        # Before anything is written: a wrong mark would make the mix look right.
         _require_one(found)
         if known.deployment != deployment:
             raise Fatal(
@@ -42,6 +44,7 @@ def identified(state: Path, stores: Sequence[Path], deployment: str, cluster: st
                 " `rushes adopt`",
                 code="other_deployment",
             )
+        # Only where both are known: an embedded run has no cluster.
         if cluster and known.cluster and known.cluster != cluster:
             raise Fatal(
                 f"the stores under {state} belong to deployment {deployment!r} of the Kafka cluster {known.cluster},"
@@ -59,6 +62,7 @@ def adopted(state: Path, stores: Sequence[Path], deployment: str, cluster: str =
     with _held(state):
         found = {folder: mark for folder in (state, *stores) if (mark := marked(folder)) is not None}
         ids = {mark.stores for mark in found.values()}
+        # One id that all share is kept, so that other processes of the deployment still recognise it.
         known = Marker(ids.pop() if len(ids) == 1 else uuid.uuid4().hex, deployment, cluster)
         _mark(known, {folder: found.get(folder) for folder in (state, *stores)})
         return known
@@ -99,6 +103,7 @@ def _held(state: Path) -> FileLock:
 
 def _mark(mark: Marker, held: dict[Path, Marker | None]) -> None:
     for folder, before in held.items():
+        # Only what differs is written, so that a start on a full disk works.
         if before != mark:
             try:
                 make_folder(folder)

@@ -30,6 +30,7 @@ def missing_retirements(lance_directory: Path, delta_directory: Path) -> list[Ev
         if rows is None or not rows.num_rows:
             return []
         held = DeltaStore(delta_directory).retirements()
+        # Asked apart: the dead-letter sink may have missed a deletion that the Delta table has.
         dead_letters = _oldest_dead_letters(tables)
         return [event for row in rows.to_pylist() for event in _missing(row, held, dead_letters)]
 
@@ -39,6 +40,7 @@ def newest_version_ms(lance_directory: Path) -> int:
     with guarded(lance_directory, "the index"):
         rows = LanceTables(lance_directory).select(ASSETS, "", ["version_ms"])
     found = None if rows is None else pc.max(rows["version_ms"]).as_py()
+    # An index without assets knows no time, so any clock is above it.
     return found or 0
 
 
@@ -56,8 +58,10 @@ def _missing(
 ) -> Iterator[Event]:
     key, mark = row["asset_key"], Retirement.model_validate_json(row["retirement"])
     known = held.get(key, NOTHING_RETIRED)
+    # A join that changes nothing means that the other store knows all of it.
     complete = known.joined(mark) == known
     left = mark.deleted is not None and key in dead_letters and dead_letters[key] <= mark.deleted.append_ms
+    # Repeated for dead letters alone as well: a deletion must leave no byte of them (ADR 0013).
     if mark.deleted is not None and (left or not complete):
         yield _event(row, ContentRetired(tenant=row["tenant"], asset_id=row["asset_id"], up_to=mark.deleted))
     if mark.up_to is not None and not complete:
@@ -73,5 +77,6 @@ def _event(row: Mapping[str, Any], data: ContentRetired) -> Event:
         project=row["project"],
         subject=row["asset_id"],
         event_time_ms=row["updated_at_ms"],
+        # Made of facts alone, so that a repetition is the same event.
         id=digest("retired", row["asset_key"], *data.up_to, data.keep),
     )

@@ -28,6 +28,7 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
 
     Into LanceDB, assets that it has lost come back too, as far as rows tell: an asset's length is that of its rows.
     """
+    # Reading needs no lock.
     report = verify(lance_directory, delta_directory)
     cells = {cell for item in report.spaces for cell in item.cells}
     with (
@@ -36,6 +37,7 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
     ):
         stores = Stores.open(lance_directory, delta_directory)
         spaces = {space.key: space for space in [*stores.delta.spaces(), *stores.lance.spaces()]}
+        # A few assets at once: rows with vectors of all would not fit in memory.
         for keys in chunks(sorted(report.assets)):
             if target == "delta":
                 _into_delta(stores, keys, cells, spaces)
@@ -46,6 +48,7 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
 
 def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell], spaces: dict[str, Space]) -> None:
     source = {item.cell: item for item in stores.lance.ledger_entries(keys) if item.cell in cells}
+    # Read before anything is replaced: it tells which receipts have to go.
     held = {item.cell for item in stores.delta.ledger_entries(keys) if item.cell in cells}
     for key, space in spaces.items():
         rows = stores.lance.rows(keys, key)
@@ -53,8 +56,10 @@ def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell
         if rows is not None and mine:
             stores.delta.register([space])
             stores.delta.replace_rows(delta_rows(_of(rows, mine)), mine)
+    # The receipts after the rows: after a kill in between, the cells differ and are repaired again.
     stores.delta.record(list(source.values()), held)
     strays = _strays([stores.delta.rows(keys, key, ["segment_id", "space"]) for key in spaces], cells)
+    # What the other store does not have at all goes: it is the one that is believed.
     stores.delta.erase((held | strays) - source.keys())
 
 
@@ -95,8 +100,10 @@ def _adopt(stores: Stores, keys: Sequence[str], spaces: dict[str, Space]) -> Non
         mine = [item for item in ledger_entries if item.asset_key == key]
         state = states.get(key) or _state_of(stores, mine, retired.get(key, NOTHING_RETIRED), spaces)
         if state is not None:
+            # The events that follow are dropped: a repair tells no producer.
             item = settle(state, outcomes_of(mine))
             settled.append((item.state, item.newest))
+    # In the order of the sink: a kill in between is then like one of the sink.
     stores.lance.show(shown_of(state for state, _ in settled))
     stores.lance.save(settled)
 
@@ -115,6 +122,7 @@ def _state_of(
         content_key=newest.content_key,
         segment_count=segments[-1] + 1,
         assumed=tuple(segments),
+        # Announced already, or the next batch would tell the producer of an asset that was ready long ago.
         announced=AssetStatus.READY,
     )
     for space in spaces:

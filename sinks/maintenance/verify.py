@@ -21,6 +21,7 @@ from stream.events.ids import Order
 
 TOLERANCE = 1e-6
 _ASSETS_AT_ONCE = 32
+# Bounds the memory: with vectors and thumbnails, a moment takes some kilobytes on both sides.
 _MOMENTS_AT_ONCE = 10_000
 
 
@@ -85,6 +86,7 @@ def verify(lance_directory: Path, delta_directory: Path) -> Report:
             lance, delta = _orders(stores.lance.ledger_entries(keys)), _orders(stores.delta.ledger_entries(keys))
             for space, report in reports.items():
                 _compare(report, _lance_rows(stores, keys, space), stores.delta.rows(keys, space))
+            # Receipts are compared as well: equal rows under unequal receipts would be planned again.
             for cell in lance.keys() | delta.keys():
                 if lance.get(cell) != delta.get(cell):
                     reports[cell.space].cells.add(cell)
@@ -101,6 +103,7 @@ def portions(moments: Mapping[str, int]) -> Iterator[Sequence[str]]:
     keys: list[str] = []
     held = 0
     for key, count in moments.items():
+        # An asset above the limit goes alone. It cannot be split, because cells are compared as a whole.
         if keys and held + count > _MOMENTS_AT_ONCE:
             yield keys
             keys, held = [], 0
@@ -150,6 +153,7 @@ def _unequal(left: pa.Table, right: pa.Table) -> list[int]:
     plain = [name for name in left.column_names if name not in VECTORS]
     one_side, other_side = left.select(plain), right.select(plain)
     unequal: set[int] = set()
+    # Equal columns are found in C++. Rows become Python only where some differ.
     if not one_side.equals(other_side):
         pairs = zip(one_side.to_pylist(), other_side.to_pylist(), strict=True)
         unequal = {at for at, (one, other) in enumerate(pairs) if one != other}
@@ -160,6 +164,7 @@ def _unequal(left: pa.Table, right: pa.Table) -> list[int]:
 
 def _apart(left: pa.Array, right: pa.Array) -> set[int]:
     """Positions of lists of another length, or further apart than `TOLERANCE`."""
+    # -1 for null, so that a missing vector differs from an empty one.
     one, other = (pc.fill_null(pc.list_value_length(column), -1).to_numpy() for column in (left, right))
     apart = set(np.flatnonzero(one != other).tolist())
     alike = np.flatnonzero((one == other) & (one > 0))
@@ -173,6 +178,7 @@ def _apart(left: pa.Array, right: pa.Array) -> set[int]:
 def _absent(report: SpaceReport, rows: pa.Table, positions: Sequence[int]) -> int:
     for row in rows.take(positions).select(["segment_id", "moment_id"]).to_pylist() if positions else ():
         report.cells.add(SpaceCell(row["segment_id"], report.space))
+        # Enough to look at. A broken store would list millions.
         if len(report.examples) < 10:
             report.examples.append(row["moment_id"])
     return len(positions)

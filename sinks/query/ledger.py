@@ -47,12 +47,14 @@ class LanceLedger:
             held = done if row["outcome"] == Outcome.DONE else failures
             version = (row["version_ms"], row["version_offset"])
             held[row["segment_id"]] = max(version, held.get(row["segment_id"], version))
+        # A later success outweighs a failure, whatever the space: the cell can be made.
         return {segment for segment, version in failures.items() if done.get(segment, (-1, -1)) < version}
 
     def _rows(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
         with guarded(self._directory, "the index"):
             try:
                 return self._tables.select_in(SEGMENTS, "segment_id", segment_ids, _COLUMNS)
+            # Forgotten, because a handle on a table that was replaced would fail again and again.
             except Exception:
                 self._tables.forget()
                 raise
@@ -69,6 +71,7 @@ class DeltaLedger:
     ) -> dict[str, Order]:
         """As `LanceLedger.writes`."""
         with guarded(self._directory, "the Delta table"):
+            # Opened at every call: another process writes the table, and an old handle would not see it.
             rows = DeltaStore(self._directory).ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
         return _writes(rows, space_key, understand_digest, min_revision)
 

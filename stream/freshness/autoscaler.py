@@ -20,6 +20,7 @@ class ScalingPolicy:
     batch_drain_s: float = 3600.0
     utilisation: float = 1.0
     start_s: float = 20.0
+    # Hysteresis without state: a replica goes only when the others would be less than nine tenths busy (ADR 0020).
     keep: float = 0.9
     cool_down_s: float = 300.0
     min_replicas: int = 0
@@ -52,10 +53,12 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
         # The first stage lets in only a little batch work at a time, wherever it waits.
         batch = queue.converted(_moving(queue) * queue.lane("batch").waiting, flow) / policy.batch_drain_s
         left_s = aim_s - _age_s(queue)
+        # Never below the soonest time: an old asset would otherwise ask for any number of replicas.
         needed += waiting / max(soonest_s, left_s) + batch
         late += waiting / max(soonest_s, left_s - policy.start_s) + batch
     present = flow.replicas * policy.rate(flow)
     # Missing capacity starts late, so it must do its part in the time that is left then.
+    # Where nothing is missing, nothing starts late.
     return needed if needed <= present else present + (needed - present) * late / needed
 
 
@@ -67,6 +70,7 @@ def _age_s(flow: StageFlow) -> float:
     """The age of the oldest waiting interactive asset. 0 where a partition is stuck: the oldest asset may lie there,
     and its age says nothing of the others.
     """
+    # One stuck partition may hold the oldest asset, and no replica would make that one younger.
     return 0.0 if flow.stuck_partitions else flow.lane("interactive").freshness_lag_s
 
 
@@ -87,12 +91,14 @@ def saturated(flow: StageFlow, policy: ScalingPolicy) -> bool:
 def _replicas(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
     wanted = demand(flow, snapshot, policy) / policy.rate(flow)
     most = min(ceiling(flow, policy), _feeding(flow, snapshot, policy))
+    # Rounding up would keep a replica for a trace of floating-point noise.
     kept = min(flow.replicas, math.ceil(wanted / policy.keep - 1e-9))
     # Work in earlier stages will come. Started together, stages wait for one start and not for a chain of starts.
     expected = flow.backlog > 0 or any(it.waiting for it in snapshot.above(flow))
     busy = expected or flow.waiting > 0 or flow.arrival > 0 or flow.idle_s < policy.cool_down_s
     floor = max(policy.min_replicas, 1 if busy else 0)
     found = min(most, max(kept, math.ceil(wanted - 1e-9)))
+    # The floor is bounded too: a stage with one partition cannot use two members.
     return max(min(floor, ceiling(flow, policy)), fewest_alike(flow, found))
 
 
@@ -103,6 +109,7 @@ def fewest_alike(flow: StageFlow, replicas: int) -> int:
     if not replicas:
         return 0
     each = math.ceil(flow.partitions / (replicas * flow.concurrency))
+    # First the partitions of the busiest member, then the fewest members with that many.
     return math.ceil(math.ceil(flow.partitions / each) / flow.concurrency)
 
 
@@ -113,4 +120,5 @@ def _feeding(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> int:
         for below in snapshot.below(flow.stage)
         if saturated(below, policy)
     ]
+    # At least one: without any, nothing would reach the saturated stage.
     return max(1, math.ceil(min(takes) / policy.rate(flow))) if takes else policy.max_replicas

@@ -44,9 +44,11 @@ def bottleneck(snapshot: Snapshot) -> Bottleneck | None:
     waiting = [flow for flow in snapshot.stages if flow.waiting] or [flow for flow in snapshot.others if flow.waiting]
     if not waiting:
         return None
+    # Before the rates: a stage without workers has no rate to compare.
     if absent := [flow for flow in waiting if not flow.replicas]:
         names = " or ".join(flow.stage for flow in absent)
         return _named(absent[0], f"no worker runs {names}")
+    # All of them at once: workers of several stages seldom break together, but a broker takes them all.
     if all(flow.stuck_partitions and not flow.service for flow in waiting):
         return Bottleneck(BROKER, waiting[0].stage, "workers run and none makes progress: look at the broker")
     to_blame = [flow for flow in waiting if not _held_back(flow, snapshot)]
@@ -61,11 +63,13 @@ def _named(flow: StageFlow, words: str) -> Bottleneck:
 def _held_back(flow: StageFlow, snapshot: Snapshot) -> bool:
     """Whether the stage only waits for later ones. The first stage is throttled on purpose."""
     below = [each for each in snapshot.below(flow.stage) if each.waiting] if flow in snapshot.stages else []
+    # The first stage holds back batch work on purpose, so its queue says nothing while later stages have work.
     if flow.upstream is None:
         return bool(below)
     return not flow.service and any(_wait_s(each) > HELD_BACK_S for each in below)
 
 
+# A stage that finishes nothing is the longest wait of all.
 def _wait_s(flow: StageFlow) -> float:
     return flow.waiting / flow.service if flow.service else math.inf
 

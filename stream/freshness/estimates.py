@@ -31,7 +31,9 @@ class Estimates:
         self._places.observe(ours, members, turn=turn, now_ms=now_ms)
         for stage in self._stages:
             name = stage.name
+            # Acknowledged beyond the committed offset counts as well: it will not be done again.
             acked = sum(it.acked + len(it.beyond) for it in ours if it.stage == name)
+            # A group that was reset has acknowledged less than before. That is no negative work.
             served = max(0, acked - self._acked.get(name, acked)) * stage.unit.part
             self._acked[name] = acked
             self._replicas[name] = -(-members.get(name, 0) // stage.concurrency)
@@ -40,6 +42,7 @@ class Estimates:
             if waiting or served:
                 self._worked_ms[name] = now_ms
             elif self._replicas[name]:
+                # Seen for the first time: the idle time counts from here.
                 self._worked_ms.setdefault(name, now_ms)
             self._busy[name].observe(
                 now_ms=now_ms,

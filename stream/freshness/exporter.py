@@ -57,6 +57,7 @@ class Exporter(Collector):
             yield _family(metrics.OBSERVATION, [((), found.took_s)])
 
     def describe(self) -> list[Family]:
+        # An empty description keeps the registry from collecting when it is registered.
         return []
 
     def _current(self) -> Observation | None:
@@ -80,10 +81,12 @@ def run_exporter(
     """Observe every `interval_s` and serve `/metrics`, `/healthz` and `/readyz` until `stop`. Calls `announce` with the
     port.
     """
+    # A round that is late by some intervals is normal on a busy cluster.
     exporter = Exporter(sight, clock, stale_s=max(30.0, 4 * interval_s))
     registry = CollectorRegistry()
     registry.register(exporter)
     shown = labelled(registry, deployment)
+    # Always healthy: a restart would not bring the broker back, and would lose what was seen.
     with served(shown, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
         announce(bound)
         while not stop.is_set():
@@ -95,6 +98,7 @@ def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
     stages = snapshot.every
     lanes = [(flow.stage, lane, it) for flow in snapshot.stages for lane, it in flow.lanes.items()]
     yield _family(metrics.FRESHNESS_LAG, [((stage, lane), it.freshness_lag_s) for stage, lane, it in lanes])
+    # One family per unit: seconds and counts must not be summed.
     for unit in dict.fromkeys(flow.unit for flow in stages):
         yield from _of_work(snapshot, unit)
     yield _family(metrics.STUCK, [((flow.stage,), flow.stuck_partitions) for flow in stages])

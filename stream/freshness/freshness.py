@@ -79,14 +79,17 @@ class Freshness:
         if not event.possible:
             return
         key = event.subject
+        # The report shows that the entry stage has taken the event, before its acknowledgement does.
         if self._published:
             self._published.pop(key, None)
         subject = self._subjects.get(key)
         if subject is None:
+            # Not planned as far as we know, so it is work done again: batch lane, from now (ADR 0019).
             subject = self._subjects[key] = OpenSubject("batch", at_ms, place)
         if event.stage == self._entry.stage:
             self._take_plan(subject, event)
         self._settle(subject, event, at_ms, turn)
+        # Forgotten at once: open subjects bound the memory.
         if not subject.open(self._last_first, self._entry.stage):
             del self._subjects[key]
 
@@ -94,6 +97,7 @@ class Freshness:
         """End a round. The caller has folded every report that existed when the groups' offsets were read."""
         self._places.observe(places, members, turn=turn, now_ms=now_ms)
         self._replicas = {link.stage: -(-members.get(link.stage, 0) // link.of.concurrency) for link in self._links}
+        # First the events and then the parts: `_published` decides below whether the entry stage has work.
         self._forget_acked()
         waited_for = self._forget_gone()
         for link in self._links:
@@ -129,6 +133,7 @@ class Freshness:
         """A plan gives a subject its lane and clock. Any other report of a subject that is not open is repeated work (a
         replay, a redelivery): nobody has waited for it since its publication.
         """
+        # The first plan counts. A later one of the same version is a redelivery.
         if not subject.parts(self._entry.stage).done:
             self._planned_subjects += 1
             subject.lane = lane_of(event.priority or "interactive")
@@ -143,11 +148,13 @@ class Freshness:
         units = self._part_units(subject, event.part, unit)
         if fresh:
             self._served[own.stage].add(at_ms, units)
+            # Counted here and emptied in `observe`, because a rate per replica needs whole rounds.
             self._served_now[own.stage] += units
             self._planned += units if own is self._entry else 0.0
             if newly_done and event.unit == unit.counts:
                 self._means[unit.counts].put(units)
         for link in self._next[own.stage]:
+            # Where failures arrive, each settled part is work for the next stage; else only what is done.
             if fresh if link.failures_arrive else newly_done:
                 came = units if link.of.unit is unit else self._part_units(subject, event.part, link.of.unit)
                 self._arrived[link.stage, subject.lane].add(at_ms, came)
@@ -184,6 +191,7 @@ class Freshness:
                 del self._subjects[key]
                 continue
             for link in self._behind:
+                # Once is enough: the answer is only whether anything waits.
                 if link.stage not in waited_for and subject.waiting(link):
                     waited_for.add(link.stage)
         return waited_for
@@ -197,6 +205,7 @@ class Freshness:
         stage, standing = link.of, self._places.standing(link.stage)
         lanes = {
             lane: LaneFlow(
+                # Clocks of brokers differ a little, so an age is never negative.
                 freshness_lag_s=max(0, now_ms - oldest_ms) / 1000 if oldest_ms is not None else 0.0,
                 waiting=units,
                 arrival=self._arrived[link.stage, lane].rate(now_ms, ARRIVAL_WINDOW_S),
@@ -240,6 +249,7 @@ class Freshness:
                     same = units if waiting == backlog else self._units(subject, waiting, unit)
                     work.wait(subject.lane, same, subject.clock_ms)
         entry, mean = found[self._entry.stage], self._mean_subject()
+        # A deletion waits as well, but is no work: `record.work` is then 0.
         for key, record in self._published.items():
             entry.wait(record.lane, record.work * mean, key.version.append_ms)
         entry.backlog = sum(units for units, _ in entry.waiting.values())

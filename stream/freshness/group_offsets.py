@@ -20,6 +20,7 @@ class _History:
 
     def observe(self, place: GroupOffset, turn: int, now_ms: int, *, served: bool) -> None:
         now = (place.acked, len(place.beyond))
+        # Without records or members nothing can move, so the time without movement does not count.
         if now != self.seen or not place.offset_lag or not served:
             self.seen, self.moved_ms = now, now_ms
         if not self.ends or place.end > self.ends[-1]:
@@ -27,6 +28,7 @@ class _History:
             self.ends.append(place.end)
         else:
             self.rounds[-1] = turn  # no record came since, so the later round has the same end
+        # Rounds before the last acknowledged one are never asked for again.
         keep_from = max(0, bisect_right(self.ends, place.acked) - 1)
         del self.rounds[:keep_from], self.ends[:keep_from]
         # Thinned out instead of cut: an old round stays known, only less exactly.
@@ -84,6 +86,7 @@ class GroupOffsets:
 
     def acked_round(self, stage: str) -> int:
         """The last round whose records in the stage's topics are all acknowledged by now; -1 if nothing is known."""
+        # The slowest partition decides. A later round is certain only when all have passed it.
         return min(
             (self._held(place).acked_round(place.acked) for place in self._now.get(stage, ())),
             default=-1,
@@ -94,6 +97,7 @@ class GroupOffsets:
         lag: dict[str, int] = {}
         for place in places:
             lag[place.topic] = lag.get(place.topic, 0) + place.offset_lag
+        # A partition counts as stuck only by this process's own observations, never at its first sight.
         stuck = [place for place in places if self._now_ms - self._held(place).moved_ms >= self._stuck_after_ms]
         left = sum(lag.values())
         return GroupLag(

@@ -63,7 +63,9 @@ class Observer:
         unless a topic was created again meanwhile: then offsets and records mean something else.
         """
         started_s = self._clock.monotonic_s()
+        # The offsets first: every report that they rest on is then read below.
         view = self._watch.observe([self._entry, self._progress, DEAD_LETTERS.name])
+        # A topic that was created again counts from 0: old offsets would hide its records (ADR 0033).
         if any(view.topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items()):
             self._watch.restart()
             self._begin()
@@ -77,6 +79,7 @@ class Observer:
         for fold in (self._fold, self._unreported):
             fold.observe(view.places, view.members, turn=self._turn, now_ms=now_ms)
         if self._remembers:
+            # After the fold, so that the saved place never lies behind an open subject.
             self._remember(view.ends)
         dead_letters = sum(end for (topic, _), end in view.ends.items() if topic == DEAD_LETTERS.name)
         snapshot = replace(
@@ -101,6 +104,7 @@ class Observer:
             who = (event.tenant, event.subject) if event is not None else ("", f"{record.partition}")
             lane = lane_asked(event.data) if event is not None else None
             key = SubjectKey(self._topology.subject, *who, AssetVersion(record.append_time_ms, record.offset))
+            # Without an event the lane is unknown. Somebody may be waiting for it.
             self._fold.published(
                 key, Unacknowledged(record.partition, record.offset, lane or "interactive", work=lane is not None)
             )

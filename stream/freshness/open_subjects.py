@@ -26,6 +26,7 @@ class Parts:
         """Take the report of one part. Whether it is the first that settles the part, and the first that says done."""
         fresh, newly_done = not (self.done | self.failed) & bit, done and not self.done & bit
         if done:
+            # Done wins over failed: a replay may succeed after a failure.
             self.done |= bit
             self.failed &= ~bit
         else:
@@ -42,6 +43,7 @@ class Sizes:
     odd: dict[int, int] = field(default_factory=dict)
 
     def put(self, part: int, size: int, *, last: bool) -> None:
+        # The last part is usually shorter, so it does not set what is usual.
         if self.usual is None and not last:
             self.usual = size
         if last or size != self.usual:
@@ -55,6 +57,7 @@ class Sizes:
         return (round(unit.part * unit.scale) if size is None else size) / unit.scale
 
     def total(self, bits: int, unit: Unit) -> float:
+        # One product for all usual parts: an asset of a day has thousands of them.
         """The size of these parts, in units."""
         usual = round(unit.part * unit.scale) if self.usual is None else self.usual
         total = bits.bit_count() * usual
@@ -75,6 +78,7 @@ class MeanPart:
         self.units += units
         self.parts += 1
 
+    # Parts without any quantity say nothing about the size of others.
     def of(self, unit: Unit) -> float:
         return self.units / self.parts if self.units > 0 else unit.part
 
@@ -123,6 +127,7 @@ class OpenSubject:
             return 0
         here = self.stages.get(link.stage, _NOTHING)
         arrived = before.done | before.failed if link.failures_arrive else before.done
+        # `gone` are parts that were acknowledged without a report: they would wait for ever.
         return arrived & ~(here.done | here.failed | self.gone)
 
     def wanted(self, entry: str) -> int:

@@ -1,5 +1,6 @@
 """Work by time of day: what came and what was done lately, in units, by the broker's append times. Pure."""
 
+# Coarse enough to keep few sums, fine enough for a window of a minute.
 BUCKET_MS = 10_000
 
 
@@ -42,12 +43,14 @@ class ServiceRate:
 
     def busy(self, *, replicas: float, elapsed_s: float, units: float) -> None:
         """`units` were done in `elapsed_s`, during which `replicas` had work throughout."""
+        # Older work fades by the time that passed, so that a slow day is forgotten.
         keep = max(0.0, 1.0 - elapsed_s / self._memory_s)
         self._units = self._units * keep + units
         self._replica_s = self._replica_s * keep + replicas * elapsed_s
 
     @property
     def per_replica(self) -> float | None:
+        # Too little time gives any rate: until then the prior counts.
         """None until enough time was observed, or if nothing was done in it."""
         if self._replica_s < self._enough_s or not self._units:
             return None
@@ -68,6 +71,7 @@ class BusyRate:
         working = min(replicas, busy_partitions)
         if self._last is not None:
             before_ms, before_replicas, worked = self._last
+            # Both ends of the round had work. A start or an end of work in between would look like slowness.
             if worked and working and replicas == before_replicas and now_ms > before_ms:
                 elapsed_s = (now_ms - before_ms) / 1000
                 self.rate.busy(replicas=(worked + working) / 2, elapsed_s=elapsed_s, units=served)

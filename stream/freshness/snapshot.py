@@ -23,6 +23,7 @@ class Link:
     stage: str = field(init=False)
 
     def __post_init__(self) -> None:
+        # Set once, although frozen: every report asks for the name.
         object.__setattr__(self, "stage", self.of.name)
 
 
@@ -33,6 +34,7 @@ def links(topology: Topology) -> tuple[Link, ...]:
         if not topology.reports(stage):
             continue
         main = topology.topic(stage.sources[0])
+        # A stage may read a topic that producers write too: such a topic has no stage before it.
         writers = [link.stage for link in found if main.name in link.of.targets and main not in topology.entries]
         found.append(Link(stage, writers[-1] if writers else None, main.failures))
     return tuple(found)

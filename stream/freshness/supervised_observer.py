@@ -40,6 +40,7 @@ class SupervisedObserver:
         try:
             found = self._observer.step()
         except Exception as error:
+            # A wrong address or login lasts. After a first success the same error is an outage.
             if isinstance(error, Fatal) and self.last is None:
                 raise
             self._lost(error if isinstance(error, StageError) else unexpected(error))
@@ -62,6 +63,7 @@ class SupervisedObserver:
         try:
             while not stop.is_set():
                 self.observe()
+                # Waits also after a failure: a broker that refuses at once must not be asked in a tight loop.
                 stop.wait(interval_s)
         except Fatal as error:
             self.refused = error
@@ -82,6 +84,7 @@ class SupervisedObserver:
         if self.blind is not None:
             since_ms = self.blind.since_ms
         else:
+            # Never seen anything: blind since the first attempt.
             since_ms = self._clock.now_ms() if self.last is None else self.last.snapshot.at_ms
         self.blind = ObserverFailure(since_ms, error.code, error.message)
         self.failures[error.code] = self.failures.get(error.code, 0) + 1
