@@ -22,7 +22,7 @@ from stream.events.asset import (
 from stream.events.ids import AssetVersion
 from stream.events.timecode import SourceTimecode
 
-MAX_ASKED = 20
+MAX_ASKED = 20  # bounds what a process of the former roll-out can cause (ADR 0034)
 _DELETION_REASONS = {
     "deleted": "deleted by its producer",
     "retention": "the asset's retention ended",
@@ -139,7 +139,7 @@ def settle(
     again; a retirement repeats its consequences too. `aim`: that of the latest known roll-out.
     """
     before = state.retirement.deleted
-    state = _without(state, lambda item: before is not None and item.version <= before)
+    state = _without(state, lambda item: before is not None and item.version <= before)  # deleted: nothing counts
     standings = _standings(state, outcomes)
     live = _live(state.attempts, standings)
     retired = _retired_by_deletion(state, redelivered)
@@ -148,7 +148,7 @@ def settle(
             retired += (_retire(state, live.version, live.content_key),)
         state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
         floor = live.version
-        state = _without(state, lambda item: item.version < floor)
+        state = _without(state, lambda item: item.version < floor)  # void from here on
         standings = _standings(state, outcomes)  # later versions may have relied on cells that are void now
     state = _without_old_failures(state)
     without_cells = {item.version for item in state.attempts if _waits_for_lost_cells(state, item, outcomes, standings)}
@@ -181,7 +181,7 @@ def ended(state: AssetState, announced_with: str | None) -> Settled:
     """End the retention of an asset (see `expires_at_ms`): it becomes deleted."""
     assert state.live is not None
     over = deleted(state, state.live, code="retention")
-    return settle(over.model_copy(update={"ended_by": announced_with}), {})
+    return settle(over.model_copy(update={"ended_by": announced_with}), {})  # what is published later stays
 
 
 def ended_before(state: AssetState) -> Settled:

@@ -123,10 +123,10 @@ def progress(
             header.end_ns,
             outcome=Outcome.SUPERSEDED if gone else Outcome.DONE,
         )
+    # The outcome is part of the id: a cell that failed and later succeeded has two different events.
     return [
         batch.sources[key].derive(
             report, id=digest("progress", stage, key[0], *key[1], report.segment, report.outcome.value)
-        # The outcome is part of the id: a cell that failed and later succeeded has two different events.
         )
         for key, report in reports.items()
     ]

@@ -58,7 +58,6 @@ def demand(flow: StageFlow, snapshot: Snapshot, policy: ScalingPolicy) -> float:
         late += waiting / max(soonest_s, left_s - policy.start_s) + batch
     present = flow.replicas * policy.rate(flow)
     # Missing capacity starts late, so it must do its part in the time that is left then.
-    # Where nothing is missing, nothing starts late.
     return needed if needed <= present else present + (needed - present) * late / needed
 
 
