@@ -180,8 +180,8 @@ def _standings(state: AssetState, outcomes: Outcomes) -> dict[AssetVersion, Stan
 def ended(state: AssetState, announced_with: str | None) -> Settled:
     """End the retention of an asset (see `expires_at_ms`): it becomes deleted."""
     assert state.live is not None
-    over = deleted(state, state.live, code="retention")
-    return settle(over.model_copy(update={"ended_by": announced_with}), {})  # what is published later stays
+    over = deleted(state, state.live, code="retention")  # what is published later stays
+    return settle(over.model_copy(update={"ended_by": announced_with}), {})
 
 
 def ended_before(state: AssetState) -> Settled:
