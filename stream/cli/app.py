@@ -35,6 +35,7 @@ app = typer.Typer(
     name="rushes",
     help="Footage in, searchable moments out, seconds after upload.",
     no_args_is_help=True,
+    # `execution` reports errors. Typer's own tracebacks could show local variables, which may hold secrets.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -64,6 +65,7 @@ def options(
     ] = None,
 ) -> None:
     """Footage in, searchable moments out, seconds after upload."""
+    # `execute` has made the document already: errors in options are to be JSON as well.
     document = context.obj if isinstance(context.obj, Document) else None
     context.obj = make_context(state, cache, deployment, document)
 
@@ -101,6 +103,7 @@ def main() -> None:
     """
     # Torch reads this when it loads: idle threads then sleep and do not spin, because decode children share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Completions must print only what the shell expects, so typer answers alone.
     if "_RUSHES_COMPLETE" in os.environ:  # the shell asks for completions
         app()
     sys.exit(finished(app, sys.argv[1:]))

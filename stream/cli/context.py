@@ -34,6 +34,7 @@ class NamedDirectory:
             raise UsageProblem(f"{self.named_by} is empty: name a directory, or leave it out")
         if "://" in self.text:
             raise UsageProblem(f"{self._shown} is a URL: name a directory of this machine")
+        # Made absolute at once: a later change of the working folder must not move the stores.
         path = Path(self.text).absolute()
         try:
             found = path.stat()
@@ -70,6 +71,7 @@ class Context:
     def state_dir(self) -> Path:
         """The state directory. Raises `UsageProblem` where stores cannot be."""
         path = self.state.path()
+        # Checked for stores only: a cache of weights has no such limits (ADR 0037).
         if (why := unusable(path)) is not None:
             raise UsageProblem(f"{self.state.named_by} {printable(str(path))}: {why}; name another directory")
         return path
@@ -90,6 +92,7 @@ class Context:
 
     def write(self, text: str) -> None:
         """Writes text unchanged to standard output, such as an export."""
+        # An export is the answer: a document with an error must not follow it.
         self.document.given = True
         self.output.write(text)
 
@@ -111,6 +114,7 @@ def make_context(
         state=_place("--state", state, "RUSHES_STATE", "state", environment),
         cache=_place("--cache", cache, "RUSHES_CACHE", platformdirs.user_cache_dir("rushes"), environment),
         deployment=checked(deployment or environment.get("RUSHES_DEPLOYMENT") or DEFAULT),
+        # With `--json`, text for people moves to standard error: scripts read standard output.
         console=errors if document.wanted else Console(file=output, highlight=False),  # type: ignore[arg-type]
         errors=errors,
         document=document,
@@ -124,6 +128,7 @@ def _place(
 ) -> NamedDirectory:
     if given is not None:
         return NamedDirectory(str(given), option)
+    # An empty variable counts as set: it comes from a mistake in a script and is refused.
     if variable in environment:
         return NamedDirectory(environment[variable], variable)
     return NamedDirectory(default, f"{option} (by default)")
@@ -144,6 +149,7 @@ def checked(deployment: str) -> str:
 
 
 def _named(context: typer.Context, name: str | None) -> None:
+    # The option of the command is parsed after that of `rushes`, so it wins.
     if name is not None and isinstance(context.obj, Context):
         context.obj = replace(context.obj, deployment=checked(name))
 
@@ -171,6 +177,7 @@ class DeploymentCommand(TyperCommand):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Parameters are added to the command and not to each function: the functions would all have to pass it on.
         self.params += get_command(_options).params
 
 

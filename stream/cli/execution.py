@@ -16,6 +16,7 @@ from stream.cli.context import UsageProblem, explain
 from stream.cli.rendering.output import Document, OutputClosed, StandardOutput, wants_document
 from stream.errors import StageError, printable, unexpected
 
+# 130 is 128 + SIGINT and 141 is 128 + SIGPIPE, as shells count.
 CANNOT_RUN, DEFECT, INTERRUPTED, CLOSED = 2, 3, 130, 141
 _EMPTY_ADVICE = "give it a value, or leave it out"
 
@@ -36,6 +37,7 @@ def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
     output = StandardOutput()
     document = Document(output, wanted=wants_document(arguments))
     try:
+        # Libraries that print, such as loaders of weights, must not break the JSON document.
         with redirect_stdout(cast("TextIO", output)):
             code = _run_command(tree(app), arguments, document)
         output.flush()
@@ -47,6 +49,7 @@ def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
     return code
 
 
+# Built once: it inspects every function of the command line.
 @cache
 def tree(app: typer.Typer) -> Any:
     """The command tree. Its commands refuse options that are not UTF-8 text, because stores take only text. Roots and
@@ -94,6 +97,7 @@ def _run_command(root: Any, arguments: list[str], document: Document) -> int:
             root.invoke(context)
     except typer.Exit as ended:
         if ended.exit_code:
+            # The command has said why on standard error. Scripts still get a document.
             document.fail("interrupted" if ended.exit_code == INTERRUPTED else "failed", "see standard error")
         return ended.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -103,6 +107,7 @@ def _run_command(root: Any, arguments: list[str], document: Document) -> int:
         return _failed(document, CANNOT_RUN, code, explain(error))
     except typer.TyperException as error:
         return _refused_options(document, error)
+    # Not a defect: `execute` knows its exit code.
     except OutputClosed:
         raise
     except OSError as error:
@@ -119,6 +124,7 @@ def _run_command(root: Any, arguments: list[str], document: Document) -> int:
 def _require_values(arguments: Sequence[str]) -> None:
     """Raises `UsageProblem` for an empty value: it comes from an unset variable of a script and is never intended."""
     for at, argument in enumerate(arguments):
+        # An option in front makes the message precise: an empty text alone is hard to find in a script.
         before = arguments[at - 1] if at and arguments[at - 1].startswith("-") else None
         if argument == "":
             raise UsageProblem(f"{f'the value after {before}' if before else 'an argument'} is empty: {_EMPTY_ADVICE}")
@@ -130,6 +136,7 @@ def _refused_options(document: Document, error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
         return _failed(document, CANNOT_RUN, "usage", "say which command")
+    # The path names the command whose help says more.
     path = context.command_path if context is not None else "rushes"
     words = " ".join(error.format_message().split())
     return _failed(document, CANNOT_RUN, "usage", printable(f"{words} (see `{path} --help`)"))
@@ -143,6 +150,7 @@ def _failed(document: Document, exit_code: int, code: str, message: str) -> int:
 
 def _defect(document: Document, error: Exception) -> int:
     """Reports an unexpected error. No input should lead here."""
+    # Asked for here and not at the start: it serves only people who look for a defect.
     if os.environ.get("RUSHES_DEBUG"):
         traceback.print_exception(error)
     found = unexpected(error)
@@ -163,5 +171,6 @@ def _discard_output() -> None:
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
+        # The descriptor, because the interpreter flushes through it at its end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)

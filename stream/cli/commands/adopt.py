@@ -42,6 +42,7 @@ def adopt_locally(settings: Settings, cluster: str = "") -> str:
     from sinks.writer import dead_letter_writer, delta_writer, index_writer, writing
 
     index, parquet = settings.stores
+    # All three locks: a writer that is still running would write under the new owner.
     with writing(index_writer(index), delta_writer(parquet), dead_letter_writer(index)):
         return adopted(settings.state_dir, settings.stores, settings.deployment, cluster).stores
 
@@ -54,11 +55,13 @@ def adopt_on_cluster(settings: Settings, broker: "KafkaBroker", clock: Clock) ->
     from stream.sessions.stage_process import place_of
     from stream.topology.topics import DEPLOYMENTS
 
+    # Before the stores change hands: workers would go on with them.
     if busy := sorted(stage for stage, count in broker.members(sorted(needing("state"))).items() if count):
         raise Fatal(
             f"workers of {', '.join(busy)} use this deployment's stores: stop them first",
             code="stores_in_use",
         )
     stores = adopt_locally(settings, broker.cluster())
+    # One partition: the order of all words in it decides (ADR 0034).
     broker.ensure([DEPLOYMENTS.spec(1)])
     announce(broker, [StoresClaimed(stores=stores, place=place_of(settings.state_dir), adopted=True)], clock.now_ms())

@@ -33,6 +33,7 @@ def status(
     from stream.search.freshness import freshness_now
 
     shared: Context = context.obj
+    # A cluster's status is in a topic, so no store is opened for it.
     if cluster := Cluster.named(broker, client_properties, shared.deployment):
         status_on_cluster(shared, cluster, tenant, json_output=json_output)
         return
@@ -47,6 +48,7 @@ def status(
     for view in views:
         table.add_row(
             shown(view.tenant),
+            # Names come from producers: markup or control sequences in them must not reach the terminal.
             shown(clip_name(view.uri or view.asset_id)),
             f"[{STYLES[view.status]}]{view.status}[/]",
             timecode(view.duration_ns) if view.duration_ns else "",
@@ -62,6 +64,7 @@ def _asset_json(view: Any) -> dict[str, Any]:
         "tenant": view.tenant,
         "project": view.project,
         "asset_id": view.asset_id,
+        # A signed URL holds credentials.
         "uri": without_secrets(view.uri),
         "status": view.status,
         "segments": view.segment_count,
@@ -101,6 +104,7 @@ def moments_table(found: list[Any]) -> Group:
     tables: list[Table] = []
     clip = None
     for hit in found:
+        # Moments come clip by clip, so a new content begins a new table.
         if hit.content_key != clip:
             tables.append(_clip_table(clip_name(hit.uri)))
             clip = hit.content_key

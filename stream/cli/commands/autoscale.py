@@ -78,10 +78,12 @@ def autoscale(  # one option per thing a machine decides
     worker = WorkerOptions(
         embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
     )
+    # Checked here as well: a wrong option should end this process and not every worker that it starts.
     require_buckets(worker.scheme, worker.roots.prefixes)
     options += worker.words()
 
     def command(stage: str) -> Sequence[str]:
+        # This interpreter and its package, not a `rushes` in the path, which may be another version.
         rushes = (sys.executable, "-c", "from stream.cli.app import main; main()")
         return [*rushes, *shared.words(), "run", stage, *options]
 
@@ -90,6 +92,7 @@ def autoscale(  # one option per thing a machine decides
     with (
         observing(Watched(cluster, deployed(captions=worker.models.captioned), policy)) as sight,
         following(sight, interval),
+        # Outside the fleet: while that drains, a second signal still ends this process at once.
         stop_on_signals(stop),
         Fleet(command, SystemClock(), max_processes=max_processes) as fleet,
     ):
@@ -103,15 +106,18 @@ def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threadi
     published: Mapping[str, int] = {}
     blind = False
     while not stop.is_set():
+        # Only the first observation can be refused: an address or a login that is wrong.
         sight.check()
         if (sight.blind is not None) is not blind:
             blind = not blind
             shared.console.print(_sight(sight), soft_wrap=True)
         desired = wanted(sight, published)
+        # Only a change is said and set: each line then means something.
         if desired != published:
             published = desired
             shared.console.print("wanted: " + ", ".join(f"{stage} {count}" for stage, count in desired.items()))
             fleet.want(desired)
+        # The fleet works on while observations fail: workers that die are still replaced.
         fleet.step()
         stop.wait(step_s)
 

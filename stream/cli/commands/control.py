@@ -39,6 +39,7 @@ def control(
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
     ] = None,
+    # Hidden: on the command line a secret would be in every listing of processes.
     webhook_secret: Annotated[str | None, typer.Option(envvar="RUSHES_WEBHOOK_SECRET", hidden=True)] = None,
     private_network: Annotated[
         bool, typer.Option("--private-network", help="The webhook may be at a private or loopback address.")
@@ -47,6 +48,7 @@ def control(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
     """Fold progress, keep usage, publish completions. The table is in Kafka: the state directory may be lost."""
+    # Imported here, so that other commands start without the control plane's libraries.
     from stream.operators.webhook import WebhookSettings
     from stream.pipelines.control import Served, run_control
 
@@ -60,6 +62,7 @@ def control(
 
     def announce(bound: int) -> None:
         shared.console.print(f"Metrics are at http://{host}:{bound}/metrics.", soft_wrap=True)
+        # Flushed, because a program that starts this one waits for the line.
         shared.console.file.flush()
 
     stop = threading.Event()
@@ -116,6 +119,7 @@ def progress(
         status = f"[{STYLES[change.status]}]{change.status}[/]" if change else "-"
         asset = view.head.asset
         done = (str(view.done.get(name, 0)) for name in stages)
+        # A deleted asset has no name any more (ADR 0023).
         name = clip_name(view.name.asset_id) if view.name.asset_id else "(deleted)"
         table.add_row(shown(asset.tenant), shown(name), status, str(_cells(view)), *done)
     shared.console.print(table if views else "Nothing yet: is `rushes control` running?")
@@ -140,6 +144,7 @@ def _own_view(shared: Context) -> "ControlView":
 
 def _cells(view: "TrackedSubject") -> int:
     change = view.head.change
+    # Head and status may come from different reports, and either may be missing.
     return max(view.head.segment_count, change.segment_count if change else 0)
 
 
@@ -164,6 +169,7 @@ def _secret(file: Path | None, given: str | None) -> bytes:
     if file is None:
         return (given or "").encode()
     try:
+        # Editors end a file with a line break, which is no part of the secret.
         return read_small(file).strip()
     except OSError as error:
         raise UsageProblem(f"--webhook-secret-file {file} cannot be read: {error.strerror}") from None

@@ -56,6 +56,7 @@ def list_(
     shared: Context = context.obj
     store = _store(shared)
     wanted = _filter(stage, code, tenant, since, until, parked=parked)
+    # JSON has all; a table of thousands of rows helps nobody.
     found = store.listed(wanted, None if json_output else limit)
     if json_output:
         shared.print_json([metadata(item) for item in found])
@@ -63,6 +64,7 @@ def list_(
     shared.console.print(
         _table(found, "Parked dead letters" if parked else "Dead letters") if found else "No dead letters."
     )
+    # Counted apart, because the table may be cut.
     if (total := store.count(wanted)) > len(found):
         shared.console.print(f"{len(found)} of {total}; narrow them down, or --limit {total}")
     if not parked and (aside := store.count(replace(wanted, states=(DeadLetterState.PARKED,)))):
@@ -115,6 +117,7 @@ def replay(
     from stream.sessions.replay import Feed, Replay
 
     shared: Context = context.obj
+    # On a cluster the workers decide what may be read, so these options would do nothing.
     if broker is not None:
         refuse_what_workers_decide(context)
     store = _store(shared)
@@ -123,6 +126,7 @@ def replay(
     elif everything or stage or code or tenant or since or until or parked:
         chosen = Replay.of(store, _filter(stage, code, tenant, since, until, parked=parked))
     else:
+        # Nothing means a slip and not everything: a replay may cost hours.
         raise UsageProblem("say which: an id, --stage, --code, --tenant, --since, --until, --parked or --all")
     total = len(chosen.chosen)
     if not total:
@@ -131,7 +135,9 @@ def replay(
             shared.print_json({"finished": True, "decoded_s": 0.0, "assets": []})
         return
     options = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
+    # What an ingest named before may be read again. No letter adds to it (ADR 0036).
     allowed = Roots() if broker else remembered_roots(shared.state_dir)
+    # The models of the ingest: others would put the cells into another space.
     settings = replace(options.applied(file_settings(shared), allowed), models=remembered_models(shared.state_dir))
     require_buckets(options.scheme, settings.prefixes)
     cluster = Cluster.named(broker, client_properties, shared.deployment)
@@ -145,6 +151,7 @@ def replay(
 
         finished = run(more=more)
     report(shared, run, finished=finished, json_output=json_output)
+    # Everything failed again, or the footage is not there: an exit code of 0 would hide that.
     if not any(run.progress.changes()):
         shared.errors.print(
             "No asset changed: what failed again is in `rushes dead-letters list`;"
@@ -169,6 +176,7 @@ def metadata(item: "StoredDeadLetter") -> dict[str, Any]:
     dead_letter = item.dead_letter
     loaded: dict[str, Any] = {}
     if dead_letter.headers:
+        # Names in any case: Kafka's headers have no rule for it.
         known = sorted(name for name in dead_letter.headers if name.lower() in _KNOWN_HEADERS)
         loaded = {"header_names": known, "other_headers": len(dead_letter.headers) - len(known)}
     return {
@@ -200,6 +208,7 @@ def _store(shared: Context) -> Any:
 
 def _one(shared: Context, letter_id: str) -> "StoredDeadLetter":
     found: StoredDeadLetter | None = _store(shared).show(letter_id)
+    # A beginning that fits two letters is as wrong as none.
     if found is None:
         raise UsageProblem(f"no single dead letter {letter_id!r}; see `rushes dead-letters list`")
     return found

@@ -30,6 +30,7 @@ def demo(
     ] = False,
 ) -> None:
     """Fetch weights and clips, run the topology over two clips, show the moments and answer two queries."""
+    # Models and stores load only when the demo runs: `rushes --help` stays quick.
     from models.weights.fetch import WeightsCache
     from sinks.query.moments import MomentIndex
     from stream.search.application import Search
@@ -46,6 +47,7 @@ def demo(
         console.print(f"  {Path(clip).name}")
 
     console.rule("2  assets -> plan -> decode -> understand -> LanceDB and Delta", align="left")
+    # Only the two clips may be read, as in any run.
     settings = replace(file_settings(shared), roots=roots_of(map(Path, clips)))
     clock = SystemClock()
     events = [
@@ -82,6 +84,7 @@ def demo(
 
 
 def _cluster(shared: Context, settings: Settings, clock: Clock) -> AbstractContextManager[Cluster]:
+    # Kafka's client is imported only with --kafka.
     from stream.cli.commands.demo_cluster import demo_cluster
     from stream.pipelines.understanding import Understanding
 

@@ -19,6 +19,7 @@ from stream.sessions.stage_process import Deployment, prepare
 from stream.topology.topics import DEAD_LETTERS
 from stream.topology.topology import Topology
 
+# As few processes as show the point: stages of their own, and the cheap sinks together.
 WORKERS = ((PLAN,), (DECODE,), (UNDERSTAND,), (INDEX, PARQUET, DEAD_LETTERS.name))
 DEPLOYMENT = Deployment(epoch_ms=0, partitions=2)
 START_S = 120.0
@@ -31,15 +32,19 @@ def demo_cluster(shared: Context, topology: Topology, roots: Sequence[Path], clo
     also by SIGTERM, all of them are stopped.
     """
     with ExitStack() as held:
+        # First, so that a SIGTERM during the start stops the node as well.
         held.enter_context(_terminated())
         node = LocalNode(shared.state_dir / "kafka", clock, port=free_port())
+        # Before `up`: a node that starts halfway is stopped too.
         held.callback(node.down)
         with shared.console.status("starting Kafka …"):
             node.up(fetch_jars(shared.cache_dir))
         cluster = Cluster(f"kafka://{node.servers}", deployment=shared.deployment)
         shared.console.print(f"  Kafka at {cluster.uri}")
         with cluster.connected(clock) as broker:
+            # Topics before workers: none of them then has to create any, or to wait for one.
             prepare(broker, topology, DEPLOYMENT)
+            # The workers end before the node does, because they were entered after it.
             workers = [_worker(shared, held, names, cluster, roots) for names in WORKERS]
             with shared.console.status("starting workers …"):
                 _await_workers(broker, topology, workers, clock)
@@ -60,6 +65,7 @@ def _worker(
         *("run", *names, "--broker", cluster.uri, "--partitions", str(DEPLOYMENT.partitions)),
         *(argument for root in roots for argument in ("--root", str(root))),
     ]
+    # To files: the demo's own output should stay readable.
     with log_path.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -83,6 +89,7 @@ def _await_workers(
     groups = [stage.name for stage in topology.stages]
     deadline_s = clock.monotonic_s() + START_S
     while not all(broker.members(groups).values()):
+        # A worker that has ended will not join: no need to wait for the time-out.
         ended = [names[0] for names, worker in zip(WORKERS, workers, strict=True) if worker.poll() is not None]
         if ended or clock.monotonic_s() > deadline_s:
             which = f"{ended[0]} has ended" if ended else "not all joined in time"

@@ -63,6 +63,7 @@ def doctor(
             mark = "[green]ok[/]" if check.good else "[red]no[/]" if check.needed else "[yellow]no[/]"
             table.add_row(check.name, mark, shown(check.found), check.advice if not check.good else "")
         shared.console.print(table)
+    # Only what a run needs decides: a missing sandbox is advice, unless it is required.
     if not all(check.good or not check.needed for check in checks):
         raise typer.Exit(1)
 
@@ -74,6 +75,7 @@ def _machine() -> Iterator[Check]:
 
 
 def _libraries() -> Iterator[Check]:
+    # Torch takes seconds to import, so only this check does it.
     import av
     import torch
 
@@ -99,6 +101,7 @@ def _sandbox(shared: Context) -> Iterator[Check]:
 
     held = dict.fromkeys(MEASURES, False)
     try:
+        # One child of the real kind: what the kernel really refuses cannot be read anywhere.
         with DecodePool(children=1) as pool:
             pool.warm()
             held |= pool.held
@@ -121,4 +124,5 @@ def _writable(state_dir: Path) -> Check:
 
 
 def _existing(path: Path) -> Path:
+    # The folder need not exist before the first run.
     return next(parent for parent in (path, *path.parents) if parent.exists())

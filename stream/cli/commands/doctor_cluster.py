@@ -30,8 +30,10 @@ def cluster_checks(cluster: Cluster, shared: Context, partitions: Partitions) ->
     except StageError as error:
         yield Check("broker named", False, explain(error), "see --broker and --client-properties")
         return
+    # Asked first without librdkafka: for it a wrong protocol is only a broker that does not answer.
     answering = listening(settings)
     yield answering
+    # Without an answer the next checks would each wait for their time-out.
     if answering.good:
         yield from _inside(cluster, shared, partitions)
 
@@ -52,6 +54,7 @@ def listening(settings: "KafkaSettings") -> Check:
 
 
 def _inside(cluster: Cluster, shared: Context, partitions: Partitions) -> Iterator[Check]:
+    # Named before each step, so that an error says which step it was.
     doing = "broker takes us"
     try:
         with cluster.connected(SystemClock()) as broker:
@@ -72,6 +75,7 @@ def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> I
     from stream.pipelines.reference import whole_topology
     from stream.pipelines.understanding import Understanding
 
+    # What this deployment needs. Optional stages have topics of their own.
     needed = {topic.name for topic in Understanding(file_settings(shared), SystemClock(), epoch_ms=0).topology().topics}
     specs = [topic.spec(partitions.of(topic.name)) for topic in whole_topology().topics]
     counts = broker.partition_counts(spec.name for spec in specs)

@@ -49,6 +49,7 @@ def exporter(  # one option per thing a deployment decides
 
     def announce(bound: int) -> None:
         shared.console.print(f"Metrics are at http://{host}:{bound}/metrics.", soft_wrap=True)
+        # Flushed, because a program that starts this one waits for the line.
         shared.console.file.flush()
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)

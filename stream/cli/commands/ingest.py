@@ -73,6 +73,7 @@ def ingest(  # one option per thing a producer can say
     """Make footage searchable. Run it again to resume; finished work is not repeated."""
     shared: Context = context.obj
     if broker is not None:
+        # They would do nothing here: on a cluster the workers decide.
         refuse_what_workers_decide(context)
     targets = expand(uris)
     options = WorkerOptions(
@@ -82,6 +83,7 @@ def ingest(  # one option per thing a producer can say
     settings = options.applied(file_settings(shared), typed)
     clock = SystemClock()
     labels = parse_labels(label or [])
+    # All events before the session: a wrong label must not leave half of them published.
     events = [
         published(
             clock,
@@ -98,6 +100,7 @@ def ingest(  # one option per thing a producer can say
         report_nothing(shared, targets.left_out, json_output=json_output)
     cluster = Cluster.named(broker, client_properties, shared.deployment)
     with ingesting(shared, settings, clock, len(events), quiet=json_output, line_every_s=every, cluster=cluster) as run:
+        # Under the session's lock, so that no other process writes these files.
         if cluster is None:
             remember_models(shared.state_dir, settings.models)
             remember_roots(shared.state_dir, options.roots.joined(typed))
@@ -116,6 +119,7 @@ def report_nothing(shared: Context, left_out: LeftOut, *, json_output: bool) -> 
 
 def refuse_what_workers_decide(context: typer.Context) -> None:
     """Raises `UsageProblem` for options that do not reach workers on a cluster."""
+    # Typer's source tells a typed default from none: only what was typed is refused.
     sources = {name: context.get_parameter_source(name) for name in option_names()}
     given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
     if given:
@@ -174,6 +178,7 @@ class IngestRun:
         interrupt exits at once.
         """
         stop = threading.Event()
+        # Before the signals are caught: an interrupt while publishing ends the command at once.
         self.session.publish(events)
         with stop_on_signals(stop), self._live as live:
             return self.session.run(stop, live.update, more=more)
@@ -210,10 +215,12 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
     """The first SIGINT or SIGTERM drains and stops. The second exits at once."""
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
+        # The second signal does not wait: the first one's drain may hang.
         if stop.is_set():
             raise SystemExit(128 + number)
         stop.set()
 
+    # The former handlers come back: one command may run inside another.
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -232,6 +239,7 @@ def report(
     changes = list(run.progress.changes())
     decoded = run.progress.totals().get(DECODE)
     decoded_s = decoded.done / SECOND_NS if decoded else 0.0
+    # JSON before any exit, so that scripts always get a document.
     if json_output:
         shared.print_json(
             {"finished": finished, "decoded_s": decoded_s, "assets": [as_json(change) for change in changes]}
@@ -241,9 +249,11 @@ def report(
         shared.console.print(closing_table(changes))
         for line in run.freshness():
             shared.console.print(line, style="dim")
+        # Said, because a run that is over at once looks like a failure.
         if finished and not decoded_s and changes and all(item.status is AssetStatus.READY for item in changes):
             shared.console.print("Nothing was decoded: the index already holds all of this content.")
         left_out.print(shared.errors)
+    # An interrupt counts before the state of the assets: they could not be ready yet.
     if not finished:
         shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
         raise typer.Exit(130)
@@ -251,6 +261,7 @@ def report(
         if not json_output:
             shared.errors.print("Some assets are not ready; `rushes dead-letters list` shows what failed.")
         raise typer.Exit(1)
+    # A named file that was not read is a failure, even where all others are ready.
     if left_out.failures:
         raise typer.Exit(1)
 

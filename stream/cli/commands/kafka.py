@@ -62,6 +62,7 @@ def down(context: typer.Context, directory: Directory = None) -> None:
 
     shared: Context = context.obj
     node = LocalNode(_directory(shared, directory), SystemClock())
+    # Asked before: afterwards there is no process to tell of.
     ran = node.status().pid is not None
     node.down()
     shared.console.print("Kafka is stopped." if ran else f"No Kafka of {node.directory} was running.")
@@ -82,6 +83,7 @@ def topics(
     shared: Context = context.obj
     counts = Partitions.parse(partitions)
     clock = SystemClock()
+    # Models do not matter: only the shape of the topology is asked.
     topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
     with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
         prepare(cluster, topology, Deployment(0, counts.default, topic_partitions=counts.topics))

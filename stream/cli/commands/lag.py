@@ -75,9 +75,11 @@ def view(found: Observation, objective_s: float) -> Group:
 
 def screen(sight: SupervisedObserver, objective_s: float) -> Group:
     """The last observation; while observations fail, also the error and its duration."""
+    # The thread may replace both at any time, so each is read once.
     blind, last = sight.blind, sight.last
     parts: list[RenderableType] = []
     if blind is not None:
+        # As text without markup: an error quotes what a broker says.
         parts.append(Text(f"Blind for {duration(sight.blind_s())}: {blind.message}. Looking again.", style="yellow"))
         parts += [Text("This is how it was before:", style="dim")] if last is not None else []
     if last is not None:
@@ -125,6 +127,7 @@ def _follow(shared: Context, sight: SupervisedObserver, objective_s: float, inte
     with (
         following(sight, interval_s),
         stop_on_signals(stop),
+        # Refreshed by hand, with the data: rich's own thread would draw the same again.
         Live(console=shared.console, auto_refresh=False) as live,
     ):
         while not stop.is_set():
@@ -187,4 +190,5 @@ def _rate(per_s: float) -> str:
 
 
 def _finite(seconds: float) -> float | None:
+    # JSON has no infinity.
     return seconds if math.isfinite(seconds) else None

@@ -36,6 +36,7 @@ def delete(
     """
     shared: Context = context.obj
     if cluster := Cluster.named(broker, client_properties, shared.deployment):
+        # Events are checked before anything is published.
         _delete_on_cluster(shared, cluster, _deletions(assets, tenant, ids=ids), json_output=json_output)
         return
     gone = [(tenant, name) for name in _known(shared, assets, tenant, ids=ids)]
@@ -67,6 +68,7 @@ def _delete_on_cluster(shared: Context, cluster: Cluster, events: Sequence[Event
         shared.print_json([{"tenant": ref.tenant, "asset_id": ref.asset_id} for ref in gone])
     else:
         shared.console.print(f"Deleted {len(gone)} asset(s); `rushes compact` over the stores removes their bytes.")
+    # Interrupted means unknown: the deletion may still come.
     if not finished:
         shared.errors.print(f"Interrupted. {run.session.farewell}", soft_wrap=True)
         raise typer.Exit(130)
@@ -74,6 +76,7 @@ def _delete_on_cluster(shared: Context, cluster: Cluster, events: Sequence[Event
         names = ", ".join(repr(item.asset.asset_id) for item in reported if item.code == UNKNOWN_ASSET)
         hint = f"`rushes status --broker {cluster.uri}` lists those of the last week"
         words = f"The index knew no asset {names} of tenant {reported[0].asset.tenant!r}; {hint}."
+        # Ids come from producers, so their brackets are no markup.
         shared.errors.print(words, markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
@@ -92,6 +95,7 @@ def _deletions(names: Sequence[str], tenant: str, *, ids: bool) -> list[Event]:
 
 
 def _names_footage(argument: str) -> bool:
+    # Typed like a place: a file that is gone already still names its asset.
     if "://" in argument or argument.startswith(("/", "./", "../", "~")):
         return True
     try:
@@ -104,8 +108,10 @@ def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
     from stream.sessions.embedded import state_lock
     from stream.sessions.maintenance import compact as compact_stores
 
+    # Rewriting needs temporary room, which a killed run must not leave behind.
     with own_scratch():
         if deletions:
+            # The names of what is deleted go first: after a kill in between, a repeat still finds the asset.
             with state_lock(shared.state_dir):
                 forget_roots(shared.state_dir, [asset_id for _, asset_id in deletions])
         compact_stores(file_settings(shared), SystemClock(), deletions=deletions)
@@ -123,6 +129,7 @@ def _known(shared: Context, names: Sequence[str], tenant: str, *, ids: bool) -> 
     }
     found: list[str] = []
     for name in names:
+        # An id as it stands comes first: it may look like a path.
         meant = [name] if name in known or ids else _meant(name, known)
         if not meant:
             raise UsageProblem(f"no asset {name!r} of tenant {tenant!r}; `rushes status` lists what there is")

@@ -87,11 +87,13 @@ def manifests(  # one option per thing a deployment decides
     _require_prefixes(options)
     buckets = tuple(bucket or ())
     for rule in buckets:
+        # Only parsed: a wrong rule should fail here and not in a pod.
         BucketRule.parse(rule)
     if bucket_secret is not None and not buckets:
         raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
     webhook_settings = _webhook(webhook, webhook_secret)
     shape = replace(
+        # No folder of this machine matters: only the shape of the topology is asked.
         options.applied(Settings(state_dir=Path(), cache_dir=Path())),
         bucket_rules=buckets,
         model_device="cuda" if gpu else "cpu",
@@ -112,6 +114,7 @@ def manifests(  # one option per thing a deployment decides
         private_sources=private_network,
         deployment=shared.deployment,
     )
+    # Only now: everything is checked before the first file is written.
     _make(directory)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
     _write(directory / "keda.yaml", *scaled_objects(topology, rollout, prometheus=prometheus))
@@ -159,6 +162,7 @@ def _require_visible(option: str, model: str, deployment: str) -> None:
 
 def _servers(broker: str) -> str:
     scheme, _, servers = broker.partition("://")
+    # A port is needed for network policies, so it may not be left out.
     ports = [server.rpartition(":")[2] for server in servers.split(",")]
     if scheme != "kafka" or not all(port.isdigit() for port in ports):
         raise UsageProblem(f"--broker {broker!r}: say kafka://host:port[,host:port…]")
@@ -174,6 +178,7 @@ def _make(directory: Path) -> None:
 
 
 def _write(path: Path, *documents: Any) -> None:
+    # YAML is imported only by this command.
     import yaml
 
     # YAML would write equal parts as references; a copy through JSON has no shared parts.

@@ -96,13 +96,16 @@ def run(  # one option per thing a deployment decides
         tenant_credit_s=tenant_credit or PARTITION_CREDIT_S * counts.of(SPANS.name),
         tenant_assets=tenant_assets or PARTITION_ASSETS * counts.of(SPANS.name),
     )
+    # Only stages that read footage need to know what may be read.
     if not needing("media").isdisjoint(stages):
         require_buckets(settings.schemes, settings.prefixes)
     deployment = Deployment(epoch_ms, counts.default, host, port, counts.topics)
     stop, there = threading.Event(), Cluster(broker, client_properties, shared.deployment)
     try:
+        # The folder comes first and goes last: stages use it until they have drained.
         with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):
             run_deployed(settings, stages, cluster, deployment, stop, clock=clock)
+    # `run_deployed` knows the stages. An unknown one may need an option, which the hint names.
     except KeyError as unknown:
         raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None
 

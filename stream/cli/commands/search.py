@@ -52,6 +52,7 @@ def search(  # one option per filter
     from stream.search.request import SearchRequest
 
     shared: Context = context.obj
+    # Words of blanks come from an unset variable of a script.
     if ((words or "").strip() == "") == (image is None):
         raise UsageProblem('say what to look for: `rushes search "words"` or `rushes search --image FILE`')
     export = "json" if json_output else export
@@ -59,9 +60,11 @@ def search(  # one option per filter
         raise UsageProblem(f"--export {export!r}: choose {', '.join(EXPORTS)}")
     filters = _filters(tenant, project, parse_labels(label or []), kind, start, end)
     query = _query(words, image)
+    # An export has no room for an explanation, which reads the ledger again.
     request = SearchRequest(query, filters, space, limit, "shot" if group else "moment", explain=export is None)
     answer = _answered(shared, request, image)
     asked = words or f"like {image}"
+    # Before anything is written: a wrong number must not leave a file behind.
     if open_hit is not None and open_hit > len(answer.hits):
         raise UsageProblem(f"--open {open_hit}: there are {len(answer.hits)} hits")
     if html is not None:
@@ -70,6 +73,7 @@ def search(  # one option per filter
         shared.write(EXPORTS[export](answer.hits, fps))
     else:
         show(shared, answer, asked)
+    # Last: a player may take the terminal.
     if open_hit is not None:
         _open(shared, answer.hits[open_hit - 1])
 
@@ -90,6 +94,7 @@ def _query(words: str | None, image: Path | None) -> "Query":
     if image is None:
         return Words(words or "")
     try:
+        # Bounded: a picture file is read into memory as a whole.
         return PictureFile(read_small(image, most_bytes=MAX_FILE_BYTES))
     except OSError as error:
         raise UsageProblem(f"--image {image} cannot be read: {error.strerror}") from None

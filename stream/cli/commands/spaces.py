@@ -29,6 +29,7 @@ def list_(
     shared: Context = context.obj
     spaces = spaces_of(shared)
     found, held = spaces.listed(), spaces.holdings()
+    # An empty index has no space to mark, and that is no error in a list.
     used = chosen_space(shared).key if found else None
     if json_output:
         families = {family: sorted(entries) for family, entries in REGISTRY.items()}
@@ -74,6 +75,7 @@ def drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Key 
 
     shared: Context = context.obj
     with as_usage(shared):
+        # The name is resolved before the lock is taken, so that a slip is told at once.
         wanted = matching(spaces_of(shared).listed(), space)
     drop_space(file_settings(shared), wanted.key)
     shared.console.print(f"dropped {wanted.key}")
@@ -111,6 +113,7 @@ def as_usage(shared: Context) -> Iterator[None]:
     try:
         yield
     except BadRequest as refused:
+        # The application names no command in its messages, because a service uses them too.
         if refused.code == EMPTY_INDEX:
             words = f"the index under {shared.state_dir} is empty; run `rushes ingest PATH` first"
             raise UsageProblem(words) from None

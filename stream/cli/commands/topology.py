@@ -37,6 +37,7 @@ def topology(
         else found.to_text()
     )
     if output is None:
+        # As it stands: a diagram holds brackets that rich would take as markup.
         shared.console.print(text, soft_wrap=True, markup=False, emoji=False)
     else:
         write_file(output, text + "\n", "--output")

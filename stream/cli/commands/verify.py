@@ -22,6 +22,7 @@ def verify(
     settings = file_settings(shared)
     if not settings.index_dir.is_dir() and not settings.parquet_dir.is_dir():
         raise UsageProblem(f"there is no store under {shared.state_dir}: name the --state of an ingest")
+    # Repaired first, so that the report and the exit code tell of the state afterwards.
     if repair is not None:
         _repair(shared, repair)
     found = compare(settings.index_dir, settings.parquet_dir)
@@ -61,6 +62,7 @@ def _repair(shared: Context, name: str) -> None:
     if name not in targets:
         raise UsageProblem(f"--repair {name!r}: name the store to rebuild, lance or delta")
     settings = file_settings(shared)
+    # The lock of the state directory: an ingest must not write meanwhile.
     with state_lock(shared.state_dir), own_scratch():
         cells = repair(settings.index_dir, settings.parquet_dir, targets[name])
     shared.errors.print(f"rewrote {cells} cell(s) of {name}")

@@ -76,6 +76,7 @@ def fetch(shared: Context, kind: str) -> None:
     cache = WeightsCache(shared.cache_dir)
     for pin in pins(kind):
         if cache.present(pin):
+            # Nothing is said of what is there already: the command may run in every script.
             continue
         with shared.console.status(f"fetching {pin.package} {pin.version} ({pin.bytes / 1e6:.0f} MB, {pin.licence}) …"):
             cache.fetch(pin)

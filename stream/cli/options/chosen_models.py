@@ -23,8 +23,10 @@ def remembered_models(state_dir: Path) -> ModelChoice:
     """The choice of the last ingest, or the default. Unknown fields of newer or older releases are ignored."""
     try:
         kept = json.loads(read_small(state_dir / CHOICE_FILE))
+    # A damaged file must not stop a replay: the default is what most ingests use.
     except (OSError, ValueError, RecursionError):
         return ModelChoice()
     names = {field.name for field in fields(ModelChoice)}
     known = kept.items() if isinstance(kept, dict) else ()
+    # Only known names with text: the file may be of any release.
     return ModelChoice(**{name: value for name, value in known if name in names and isinstance(value, str)})

@@ -49,9 +49,11 @@ class FolderWalk:
     def __iter__(self) -> Iterator[str]:
         found: list[str] = []
         links: list[str] = []
+        # A stack and no recursion: folders may be nested deeper than Python allows calls.
         folders = [self.folder]
         while folders:
             for entry in self._listed(folders.pop()):
+                # First: a link to a file would otherwise count as the file itself.
                 if entry.is_symlink():
                     links.append(entry.path)
                 elif entry.is_dir(follow_symlinks=False):
@@ -59,6 +61,7 @@ class FolderWalk:
                         folders.append(entry.path)
                 elif self._takes(entry.path):
                     found.append(entry.path)
+        # Links last: what they lead to may have been found by its own name.
         self._follow(sorted(links), found)
         return iter(sorted([*found, *self.followed]))
 
@@ -66,6 +69,7 @@ class FolderWalk:
         try:
             with os.scandir(folder) as entries:
                 return list(entries)
+        # A folder that cannot be listed costs only what is in it.
         except OSError as error:
             self.left_out.unreadable(folder, error, "the folder cannot be listed")
             return []
@@ -78,6 +82,7 @@ class FolderWalk:
 
     def _follow(self, links: list[str], found: list[str]) -> None:
         """Follows the links that lead to footage which the walk has not found otherwise."""
+        # The real path: a link back into the walked folder is no new footage.
         top = Path(os.path.realpath(self.folder))
         seen = set(map(os.path.realpath, found)) if links else set()
         for link in links:
@@ -149,10 +154,12 @@ def first_bytes(path: str, *, far: bool) -> bytes | None:
     """Up to `SNIFF_BYTES`, and `FAR_BYTES` more where they decide; None for a file that is not regular. Opening never
     blocks. Raises `OSError`.
     """
+    # Before opening: some devices do something when they are opened.
     if not stat.S_ISREG(Path(path).stat().st_mode):
         return None
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
+        # Again on the open file: it may have been replaced in between.
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
         head = os.pread(fd, SNIFF_BYTES, 0)

@@ -19,6 +19,7 @@ _REASONS = {
     errno.ENOENT: "what it names is not there",
     errno.ENOTDIR: "what it names is not there",
 }
+# Nobody misses these, so they come last.
 _QUIET = ("system files", "links to what is there already")
 _ADVICE = {"linked folders": "name them outright to take what is in them"}
 
@@ -40,6 +41,7 @@ class LeftOut:
     def add(self, kind: str, path: str) -> None:
         self.counts[str(kind)] = self.counts.get(str(kind), 0) + 1
         some = self.examples.setdefault(str(kind), [])
+        # A folder may hold thousands: some names are enough to recognise the kind.
         if len(some) < EXAMPLES:
             some.append(path)
 
@@ -49,6 +51,7 @@ class LeftOut:
         self.refused(path, f"{what}: {reason}")
 
     def refused(self, path: str, reason: str) -> None:
+        # A URL may hold a signature.
         self.failures.append(Unreadable(without_secrets(path), reason))
 
     def lines(self) -> list[str]:

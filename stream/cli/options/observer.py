@@ -21,6 +21,7 @@ from stream.topology.topology import Topology
 if TYPE_CHECKING:
     from stream.freshness.supervised_observer import SupervisedObserver
 
+# Bounded digits: `float` takes "nan", "1e999" and more.
 _RATE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 Broker = Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")]
 ClientProperties = Annotated[
@@ -57,6 +58,7 @@ def deployed(*, captions: bool = False, notifications: bool = False) -> Topology
     from stream.pipelines.understanding import Understanding
 
     models = ModelChoice(captioner="hf" if captions else "template")
+    # Any rule will do: only whether the stage exists is asked.
     rules = ("bucket/",) if notifications else ()
     settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
     return Understanding(settings, SystemClock(), epoch_ms=0).topology()
@@ -74,6 +76,7 @@ def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
     watch = KafkaWatch(watched.cluster.settings(), clock, groups)
     try:
         yield SupervisedObserver(Observer(watch, topology, clock, watched.policy, remembers=watched.remembers), clock)
+    # Also where the first observation is refused: the clients have threads.
     finally:
         watch.close()
 
@@ -88,6 +91,7 @@ def following(sight: "SupervisedObserver", interval_s: float) -> Iterator[None]:
         yield
     finally:
         stop.set()
+        # Waits for the round in progress: the client is closed right after.
         thread.join()
 
 

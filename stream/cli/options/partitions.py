@@ -32,6 +32,7 @@ class Partitions:
         default, topics = DEFAULT, {}
         for word in words or ():
             topic, equals, count = word.rpartition("=")
+            # ASCII digits and a length: `int` takes other scripts' digits, and very long numbers take very long.
             if not (count.isascii() and count.isdigit() and len(count) <= 6 and 1 <= int(count) <= MAX) or (
                 equals and topic not in TOPICS
             ):

@@ -40,6 +40,7 @@ class Roots:
         for word in words:
             scheme, mark, _ = word.lower().partition("://")
             if not mark or scheme in _PATHS:
+                # Resolved now and never again: a link that changes later gives no access (ADR 0036).
                 folders.append(os.path.realpath(_path(word)))
             else:
                 prefixes.append(_prefix(word))
@@ -104,8 +105,10 @@ def remember_roots(state_dir: Path, roots: Roots) -> None:
     """Adds the roots of an ingest to the saved ones. The caller must hold the state lock. Raises `Fatal`
     (`state_unwritable`).
     """
+    # Earlier roots stay: a replay may need any of them.
     kept = remembered_roots(state_dir)
     whole = kept.joined(Roots(roots.folders, roots.prefixes)).least()
+    # Unchanged roots are not written, so that a full disk stops no ingest that needs nothing new.
     if whole != kept:
         _keep(state_dir, whole)
 
@@ -115,6 +118,7 @@ def forget_roots(state_dir: Path, asset_ids: Iterable[str]) -> None:
     prefixes stay. The caller must hold the state lock. Raises `Fatal` (`state_unwritable`).
     """
     ids = list(asset_ids)
+    # As typed and as resolved: an id may be either.
     gone = {*ids, *(os.path.realpath(each) for each in ids if "://" not in each), *_object_prefixes(ids)}
     kept = remembered_roots(state_dir)
     folders, prefixes = (tuple(each for each in held if each not in gone) for held in (kept.folders, kept.prefixes))
@@ -138,6 +142,7 @@ def remembered_roots(state_dir: Path) -> Roots:
     try:
         kept = json.loads(read_small(state_dir / ROOTS_FILE))
         lists = [kept[name] for name in ("folders", "prefixes")]
+    # None rather than some: what cannot be read allows nothing.
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Roots()
     folders, prefixes = (

@@ -40,6 +40,7 @@ class Cluster:
         return None if uri is None else cls(uri, properties, deployment)
 
     def settings(self) -> "KafkaSettings":
+        # librdkafka is imported only by commands that talk to a cluster.
         """The Kafka settings. Raises `Fatal` for an invalid address or properties file."""
         from stream.broker.kafka.client import KafkaSettings
 
@@ -63,12 +64,14 @@ def opened(settings: Settings, clock: Clock, cluster: Cluster | None) -> Iterato
     if cluster is None:
         from stream.sessions.embedded import Embedded
 
+        # The folder outside: the stages write into it until they have ended.
         with own_scratch(), Embedded(settings, clock) as embedded:
             yield embedded
         return
     from stream.pipelines.understanding import Understanding
     from stream.sessions.cluster import ClusterSession
 
+    # Models do not matter here: the workers bring their own.
     topology = Understanding(settings, clock, epoch_ms=0).topology()
     with (
         cluster.connected(clock) as broker,

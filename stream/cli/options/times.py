@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from stream.cli.context import UsageProblem
 
+# At most six digits: more would overflow the clock of a store.
 _AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -17,6 +18,7 @@ def moment_ms(text: str, now_ms: int) -> int:
         return now_ms - int(ago[1]) * _UNIT_MS[ago[2]]
     try:
         moment = datetime.fromisoformat(text)
+        # A time without a zone is UTC and not local: scripts run on many machines.
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise UsageProblem(f"{text!r} is no time: say 2026-01-31, 2026-01-31T08:30 or 24h (ago)") from None

@@ -33,14 +33,17 @@ class Targets:
         if not is_name(uri, MAX_URI_BYTES):
             reason = f"longer than an event may hold ({MAX_URI_BYTES} bytes), or with characters that no uri has"
             self.left_out.refused(uri, reason)
+        # By id and not by text: one file typed in two spellings is one asset.
         elif (asset_id := default_asset_id(uri)) not in self._assets:
             self._assets.add(asset_id)
             self.uris.append(uri)
 
     def take_path(self, path: str) -> None:
         """Adds a path. A name that no event may hold (control characters, bytes outside UTF-8) becomes a `file` URI."""
+        # A `file` URI escapes every byte.
         self.take(path if is_name(path, MAX_URI_BYTES) else Path(path).as_uri())
 
+    # The target of a link: the policy checks what is really read.
     def allow(self, path: str) -> None:
         self.roots[Path(os.path.realpath(path))] = None
 
@@ -67,6 +70,7 @@ def expand(arguments: Iterable[str]) -> Targets:
 
 def _walk(folder: str, targets: Targets) -> None:
     walk = FolderWalk(folder, targets.left_out)
+    # Listed as a whole: `followed` is complete only at the end.
     found = list(walk)
     for path in found:
         targets.take_path(path)
@@ -92,6 +96,7 @@ def spelled(argument: str) -> str:
         if part != "..":
             here /= part
         else:
+            # The kernel goes up from a link's target. `normpath` would go up from its name.
             here = Path(os.path.realpath(here) if os.path.islink(here) else here).parent  # noqa: PTH114 - never raises
     return str(here)
 
@@ -117,6 +122,7 @@ def roots_of(paths: Iterable[Path | None]) -> tuple[Path, ...]:
 
 def lies_under(asset_id: str, folder: str) -> bool:
     """Whether an id names a path in this folder. The path need not exist any more."""
+    # With the slash, so that `/a/bc` does not lie under `/a/b`.
     return asset_id.startswith((f"{folder.rstrip('/')}/", f"{Path(folder).as_uri().rstrip('/')}/"))
 
 

@@ -56,6 +56,7 @@ class WorkerOptions:
     root: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # At once, so that a wrong word ends the command before anything starts.
         parse_device(self.device)
         checked_schemes(self.scheme)
         Roots.named(self.root)
@@ -67,6 +68,7 @@ class WorkerOptions:
     @property
     def models(self) -> ModelChoice:
         chosen = ModelChoice.light() if self.light else ModelChoice()
+        # Words of a person win over what --light chooses.
         return replace(chosen, embedder=self.embedder or chosen.embedder, captioner=self.captioner)
 
     def applied(self, settings: Settings, allowed: Roots | None = None) -> Settings:
@@ -74,6 +76,7 @@ class WorkerOptions:
         roots = self.roots.joined(allowed or Roots())
         return replace(
             settings,
+            # Added to what the settings allow already: options only widen for this process.
             roots=(*settings.roots, *map(Path, roots.folders)),
             prefixes=(*settings.prefixes, *roots.prefixes),
             models=self.models,

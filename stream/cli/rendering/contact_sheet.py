@@ -11,10 +11,12 @@ from stream.search.hit import Hit
 
 def contact_sheet(hits: Sequence[Hit], *, query: str, space: str, note: str) -> str:
     """HTML text. All values are escaped and printable, because labels and names come from producers."""
+    # Jinja is imported only for a page.
     from jinja2 import Environment, FileSystemLoader, select_autoescape
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
+        # The template's name ends with `.j2`, which the usual list does not have.
         autoescape=select_autoescape(["html", "j2"]),
         finalize=lambda value: printable(value) if isinstance(value, str) else value,
         trim_blocks=True,
@@ -28,6 +30,7 @@ def _card(hit: Hit) -> dict[str, Any]:
         "hit": hit,
         "thumbnail": base64.b64encode(hit.thumbnail).decode(),
         "score": "text" if hit.score is None else f"{hit.score:.2f}",
+        # A negative cosine has no bar.
         "percent": 0 if hit.score is None else round(max(0.0, min(1.0, hit.score)) * 100),
         "seconds": (hit.end_ns - hit.start_ns) / 1e9,
     }

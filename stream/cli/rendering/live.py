@@ -62,6 +62,7 @@ class LiveProgress:
         planner = topology.planner
         self._planner = "" if planner is None else planner.name
         self._waits = waits
+        # Bars need a cursor: in a log they would be thousands of lines.
         self._lines = None if console.is_terminal else lines
         self._bars = Progress(
             TextColumn("{task.description:<11}"),
@@ -71,6 +72,7 @@ class LiveProgress:
             TextColumn("[yellow]{task.fields[note]}"),
             TimeElapsedColumn(),
             console=console,
+            # Without a terminal rich would print the bars once more at the end.
             disable=not console.is_terminal,
         )
         self._letters = self._bars.add_task("letters", total=0, unit="letters", note="", visible=False)
@@ -99,12 +101,14 @@ class LiveProgress:
     def update(self, state: ProgressState, paused: Mapping[str, str]) -> None:
         """Updates the bars. `paused` maps a stage to the reason why it waits."""
         waits = self._waits()
+        # A reason to pause says more than a time.
         notes = {**waits, **paused}
         totals = state.totals()
         planned = totals.get(self._planner)
         total_s = round(planned.done / SECOND_NS) if planned else None
         done_s = {name: round(totals[name].settled / SECOND_NS) if name in totals else 0 for name in self._stages}
         for name, task in self._stages.items():
+            # A finished stage waits for nothing.
             note = "" if done_s[name] == total_s else notes.get(name, "")
             self._bars.update(task, completed=done_s[name], total=total_s, note=note)
         changes = state.changes()
@@ -112,6 +116,7 @@ class LiveProgress:
         damaged = sum(bool(change.damaged_ns) for change in changes)
         hurt = f"{damaged} damaged" if damaged else ""
         self._bars.update(self._assets, completed=final, note=notes.get(self._planner, hurt))
+        # Before the first plan there is no total to compare with.
         if self._lines is not None and total_s is not None:
             stages = ", ".join(f"{name} {seconds}" for name, seconds in done_s.items())
             oldest = "".join(f"; {stage} {words}" for stage, words in waits.items())

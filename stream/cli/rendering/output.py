@@ -30,6 +30,7 @@ class StandardOutput:
     def __init__(self) -> None:
         # If standard output is closed at the start (`>&-`), Python has no `sys.stdout`.
         self._stream: TextIO = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        # A stream that tests or other programs put there may not be a `TextIOWrapper`.
         with suppress(AttributeError, ValueError):
             cast("TextIOWrapper", self._stream).reconfigure(errors="backslashreplace")
 
@@ -80,6 +81,7 @@ def write_file(path: Path, text: str, option: str) -> None:
         # O_NONBLOCK: opening a pipe without a reader then fails and does not wait for ever.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            # Only opening must not block. A reader that is slow may make writing wait.
             os.set_blocking(descriptor, True)
             file.write(text)
     except OSError as error:
@@ -88,6 +90,7 @@ def write_file(path: Path, text: str, option: str) -> None:
 
 def wants_document(arguments: list[str]) -> bool:
     """Whether the options include `--json`."""
+    # Anywhere in the line, because options are not parsed yet.
     return "--json" in arguments
 
 

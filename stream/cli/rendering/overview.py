@@ -47,12 +47,14 @@ def status_on_cluster(shared: Context, cluster: Cluster, tenant: str | None, *, 
 def _folded_progress(broker: "KafkaBroker") -> Progress:
     """Folds all retained records of `progress`."""
     progress, decoder = Progress(), EventDecoder([PROGRESS])
+    # No group: reading must not move what any stage has acknowledged.
     tail = broker.tail(PROGRESS.name, from_start=True)
     try:
         while tail.behind:
             for record in tail.poll(10_000, 1.0):
                 try:
                     progress.apply([decoder.decode(record).data])
+                # Others may write to the topic. That is not ours to judge.
                 except BadEvent:
                     continue
     finally:

@@ -21,6 +21,7 @@ def play_command(hit: Hit, which: Callable[[str], str | None] = shutil.which) ->
     """The command that plays the hit, or None when no known player is installed."""
     uri, start_s = hit.uri, hit.file_range_ns[0] / SECOND_NS
     if "://" not in uri:
+        # A relative name could begin with a dash, and ffplay knows no `--`.
         uri = str(Path(uri).absolute())
     for name, command in PLAYERS.items():
         if which(name):
@@ -32,6 +33,7 @@ def play(hit: Hit) -> str:
     """Start the player, or a browser at a media fragment (W3C Media Fragments `#t=`). Returns what was started."""
     command = play_command(hit)
     if command is not None:
+        # Not waited for: the player lives on when the command ends.
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - fixed programs
         return command[0]
     address = hit.uri if "://" in hit.uri else Path(hit.uri).absolute().as_uri()

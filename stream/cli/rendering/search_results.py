@@ -40,6 +40,7 @@ def result_table(answer: SearchAnswer, query: str) -> Group:
         )
     for rank, hit in enumerate(answer.hits, 1):
         score = "text" if hit.score is None else f"{hit.score:.2f}"
+        # Every text of a hit comes from producers or models.
         table.add_row(
             str(rank),
             shown(hit.name),
@@ -47,6 +48,7 @@ def result_table(answer: SearchAnswer, query: str) -> Group:
             f"[yellow]{score} weak[/]" if hit.weak else score,
             shown(hit.why),
         )
+    # An empty table would look like a defect.
     lines: list[Any] = [table] if answer.hits else [f"Nothing matched {shown(query)!r}."]
     if answer.all_weak:
         lines.append("[yellow]All hits are weak: probably nothing in the footage shows this.[/]")

@@ -10,6 +10,7 @@ def plain_table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> Ta
     """Names to the left, numbers to the right."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in left:
+        # Folded and not cut: a name that is cut off cannot be copied.
         table.add_column(column, overflow="fold")
     for column in right:
         table.add_column(column, justify="right")

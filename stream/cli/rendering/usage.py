@@ -20,6 +20,7 @@ def usage_rows(found: Mapping[UsageKey, Usage]) -> list[dict[str, Any]]:
             "window": utc(key.window_ms),
             "tenant": key.tenant,
             "stage": key.stage,
+            # Kept for scripts from before there were other units.
             "video_s": used.quantity / VIDEO_SECONDS.scale if key.unit == _VIDEO else 0.0,
             "cpu_s": used.cpu_us / 1e6,
             "device_s": used.device_us / 1e6,

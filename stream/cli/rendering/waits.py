@@ -22,6 +22,7 @@ class Waits:
 
     def __call__(self) -> Mapping[str, str]:
         last = self._sight.last
+        # Old times would count on: nothing is better than a wrong number.
         if last is None or self._sight.blind is not None:
             return {}
         ages = {flow.stage: flow.lane("interactive").freshness_lag_s for flow in last.snapshot.stages}
