@@ -25,6 +25,7 @@ from stream.clock import SystemClock
 from stream.events.annotations import Annotations
 from stream.events.asset import ContentRetired
 from stream.events.base import Event
+from stream.runtime.malloc import keep_freed_memory
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "index": lambda directory: LanceSink(directory, SystemClock()),
@@ -83,7 +84,8 @@ class Filling:
     _sink: Sink = field(init=False)
 
     def run(self, marks: Sequence[int]) -> None:
-        """The first commit makes tables and loads libraries; it is not measured."""
+        """In a process as a stage has it. The first commit makes tables and loads libraries; it is not measured."""
+        keep_freed_memory()
         self._sink = SINKS[self.stage](self.directory)
         self._sink.open()
         self._feed(self.stream.batch)
