@@ -174,8 +174,8 @@ class Bundle:
     def _row(self, cell: Frames, moment: MomentRange, view: _Views) -> dict[str, Any]:
         chosen = list(moment.samples)
         tags = self._tags(view.probabilities[chosen].mean(0))
-        vector = unit_rows(view.vectors[chosen].mean(0))
         # The mean of unit vectors is shorter than one, and cosine search expects length 1.
+        vector = unit_rows(view.vectors[chosen].mean(0))
         # The thumbnail is the sample nearest to the moment's mean: it shows what search finds.
         best = chosen[int(np.argmax(view.vectors[chosen] @ vector))]
         row = {

@@ -160,9 +160,9 @@ def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
 
 
 def choose_video(container: av.container.InputContainer, index: int) -> av.VideoStream:
-    # `index` is the plan's. Where no such stream is readable any more, the first readable one serves.
     """The stream that the plan stage chose as the film. The demuxer discards the others."""
     readable = candidates(container)
+    # `index` is the plan's. Where no such stream is readable any more, the first readable one serves.
     chosen = next((stream for stream in readable if stream.index == index), readable[0])
     only(container, [chosen])
     return chosen

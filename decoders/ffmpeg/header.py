@@ -77,8 +77,8 @@ def _of_matroska(data: bytes) -> HeaderFacts:
 
 
 def _incompatible(record: bytes) -> int | None:
-    # Byte 2 has the profile in its upper seven bits, byte 4 the compatibility id in its upper four.
     """The profile of a Dolby Vision configuration record if its base layer is compatible with no other format."""
+    # Byte 2 has the profile in its upper seven bits, byte 4 the compatibility id in its upper four.
     profile, compatible = record[2] >> 1, record[4] >> 4
     return profile if profile == 5 or (profile in _PROFILES_OF_BOTH_KINDS and not compatible) else None
 

@@ -212,7 +212,7 @@ def _scaled(
         ) from None
 
 
-# FFmpeg pads rows for its vector code, so a row in memory is longer than the picture is wide.
 def _plane(plane: av.video.plane.VideoPlane, sample_bytes: int = 1) -> Planes:
+    # FFmpeg pads rows for its vector code, so a row in memory is longer than the picture is wide.
     rows: Planes = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width * sample_bytes]

@@ -75,7 +75,7 @@ class Messages:
         """Whether there is something to read, which may be the end of the connection."""
         self._end.setblocking(False)
         try:
-            # A look without taking: the message stays for `receive`.
+            # Only peeks: the message stays for `receive`.
             self._end.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False

@@ -37,7 +37,7 @@ def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
     output = StandardOutput()
     document = Document(output, wanted=wants_document(arguments))
     try:
-        # Libraries that print, such as loaders of weights, must not break the JSON document.
+        # What libraries print goes through `output` as well: a closed pipe then ends every command alike.
         with redirect_stdout(cast("TextIO", output)):
             code = _run_command(tree(app), arguments, document)
         output.flush()

@@ -109,8 +109,8 @@ def _servers() -> Iterator[tuple[str, dict[str, Any]]]:
 def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) -> dict[str, Any]:
     readers = [stage.name for stage in topology.readers(topic.name)]
     writers = [stage.name for stage in topology.stages if topic.name in stage.targets]
-    writers += ["any stage"] if topic is DEAD_LETTERS else []
     # Any stage can fail on a record, so dead letters have no list of writers.
+    writers += ["any stage"] if topic is DEAD_LETTERS else []
     writers += ["producers"] if topic in topology.entries else []
     config = topic_config(topic.spec(partitions))
     return {

@@ -169,8 +169,8 @@ def _pod(
     container = {
         "name": "rushes",
         "image": rollout.image,
-        "command": ["rushes", "--state", STATE, "--cache", CACHE, *named],
         # `--state` and the like belong to `rushes` itself, so they stand before the command's name.
+        "command": ["rushes", "--state", STATE, "--cache", CACHE, *named],
         "args": [*arguments, *where, *secured],
         "ports": [{"name": "metrics", "containerPort": PORT}],
         "resources": resources,
@@ -250,7 +250,7 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": rollout.deployment}},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [scraping], "ports": [{"port": PORT, "protocol": "TCP"}]}],
-        # DNS and brokers only: a process that was taken over reaches nothing else.
+        # DNS and brokers only. Stages that read footage and the webhook get more below.
         "egress": [{"ports": [*names, *brokers]}],
     }
     yield _object("NetworkPolicy", rollout.deployment, rollout, everyone)

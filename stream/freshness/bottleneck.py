@@ -69,8 +69,8 @@ def _held_back(flow: StageFlow, snapshot: Snapshot) -> bool:
     return not flow.service and any(_wait_s(each) > HELD_BACK_S for each in below)
 
 
-# A stage that finishes nothing is the longest wait of all.
 def _wait_s(flow: StageFlow) -> float:
+    # A stage that finishes nothing is the longest wait of all.
     return flow.waiting / flow.service if flow.service else math.inf
 
 

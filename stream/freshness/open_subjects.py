@@ -57,9 +57,9 @@ class Sizes:
         return (round(unit.part * unit.scale) if size is None else size) / unit.scale
 
     def total(self, bits: int, unit: Unit) -> float:
-        # One product for all usual parts: an asset of a day has thousands of them.
         """The size of these parts, in units."""
         usual = round(unit.part * unit.scale) if self.usual is None else self.usual
+        # One product for all usual parts: an asset of a day has thousands of them.
         total = bits.bit_count() * usual
         for part, size in self.odd.items():
             if bits >> part & 1:
@@ -78,8 +78,8 @@ class MeanPart:
         self.units += units
         self.parts += 1
 
-    # Parts without any quantity say nothing about the size of others.
     def of(self, unit: Unit) -> float:
+        # Parts without any quantity say nothing about the size of others.
         return self.units / self.parts if self.units > 0 else unit.part
 
 

@@ -50,8 +50,8 @@ class ServiceRate:
 
     @property
     def per_replica(self) -> float | None:
-        # Too little time gives any rate: until then the prior counts.
         """None until enough time was observed, or if nothing was done in it."""
+        # Too little time gives any rate: until then the prior counts.
         if self._replica_s < self._enough_s or not self._units:
             return None
         return self._units / self._replica_s

@@ -260,6 +260,6 @@ def progressed(event: Event, report: SegmentProgressed) -> Event:
     return _emit(event, report.asset, report, f"progress/{report.stage}/{report.segment}")
 
 
-# Made of the version, so that a publication that is processed again sends the same events.
 def _emit(event: Event, ref: AssetRef, data: Payload, what: str) -> Event:
+    # Made of the version, so that a publication that is processed again sends the same events.
     return event.derive(data, id=digest(ref.tenant, ref.asset_id, *ref.version, what))

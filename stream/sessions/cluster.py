@@ -59,8 +59,8 @@ class ClusterSession:
             held.callback(self._tail.close)
             self._producer = self._broker.producer(places=True)
             held.callback(self._producer.close)
+            # Only now: if one of them cannot be opened, the others are closed again.
             self._held = held.pop_all()
-        # Only now: if one of them cannot be opened, the others are closed again.
         return self
 
     def __exit__(

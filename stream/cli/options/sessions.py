@@ -40,8 +40,8 @@ class Cluster:
         return None if uri is None else cls(uri, properties, deployment)
 
     def settings(self) -> "KafkaSettings":
-        # librdkafka is imported only by commands that talk to a cluster.
         """The Kafka settings. Raises `Fatal` for an invalid address or properties file."""
+        # librdkafka is imported only by commands that talk to a cluster.
         from stream.broker.kafka.client import KafkaSettings
 
         return KafkaSettings.from_uri(self.uri, self.properties, Names(self.deployment))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from stream.cli.context import UsageProblem
 
-# At most six digits: more would overflow the clock of a store.
+# At most six digits: more could overflow the 64-bit times of the stores.
 _AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 

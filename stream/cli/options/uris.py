@@ -43,8 +43,8 @@ class Targets:
         # A `file` URI escapes every byte.
         self.take(path if is_name(path, MAX_URI_BYTES) else Path(path).as_uri())
 
-    # The target of a link: the policy checks what is really read.
     def allow(self, path: str) -> None:
+        # The target of a link: the policy checks what is really read.
         self.roots[Path(os.path.realpath(path))] = None
 
 
