@@ -36,7 +36,7 @@ from stream.events.base import Event, Payload
 from stream.events.ids import AssetVersion, digest
 
 _log = logging.getLogger(__name__)
-_CADENCE = CadencePolicy(commits=48, growth=0.0, most_commits=48)
+_CADENCE = CadencePolicy(commits=24, growth=0.0, most_commits=24)
 
 
 class LanceSink:

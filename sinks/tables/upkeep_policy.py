@@ -46,8 +46,8 @@ class UpkeepPolicy:
     tail_fragments: int = 16
     joined_rows: int = 8_192
     fragment_rows: int = 32_768
-    growth: float = 0.05
-    least_rows: int = 4_096
+    growth: float = 0.03
+    least_rows: int = 512
     deleted: float = 0.2
     small_fragments: int = 32
 
