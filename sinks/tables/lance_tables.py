@@ -23,7 +23,7 @@ class Caches:
     """How much one opener of a directory keeps of its indexes and of the descriptions of its files."""
 
     index_bytes: int = 64 << 20
-    metadata_bytes: int = 64 << 20
+    metadata_bytes: int = 16 << 20
 
 
 DEFAULT_CACHES = Caches()
