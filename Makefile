@@ -77,6 +77,9 @@ bench-kafka: .venv/.installed assets ## worker, replicas, fairness, backpressure
 bench-autoscale: .venv/.installed ## a simulated day: our scaling rule, KEDA's offset lag, and an oracle
 	$(BIN)/python -m benchmarks.autoscale_simulation
 
+bench-search-speed: .venv/.installed ## how long a search takes over a million moments, and whether it finds what is nearest
+	$(BIN)/python -m benchmarks.search_speed
+
 bench-peers: .venv/.installed assets ## the same footage through a plain script, Daft, Ray Data and rushes
 	$(BIN)/python -m benchmarks.peers.run
 
@@ -98,4 +101,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean
+.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean

@@ -5,6 +5,7 @@ Building a graph takes milliseconds. Exporting one from torch takes seconds and 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ import numpy.typing as npt
 OPSET = 20
 # Pinned: `onnx` may write a newer format than the installed onnxruntime reads.
 IR_VERSION = 10
+
+NOTHING_GIVEN: Mapping[str, npt.NDArray[Any]] = MappingProxyType({})
+_LARGE_BYTES = 1 << 16
 
 Session = Any
 """An `onnxruntime.InferenceSession`, which has no types."""
@@ -25,13 +29,22 @@ class Graph:
     def __init__(self) -> None:
         self._nodes: list[Any] = []
         self._weights: list[Any] = []
+        self._large: dict[str, npt.NDArray[Any]] = {}
 
     def weight(self, array: npt.NDArray[Any]) -> str:
+        """A constant. Large ones are handed to the session as they are: writing them into the graph, and reading them
+        from it, would copy them four times.
+        """
         from onnx import numpy_helper
 
         name = f"weight_{len(self._weights)}"
         # ONNX stores plain arrays, so a transposed view is copied into its order here.
-        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        values = np.ascontiguousarray(array)
+        if values.nbytes >= _LARGE_BYTES:
+            self._large[name] = values
+            self._weights.append(_outside(name, values))
+        else:
+            self._weights.append(numpy_helper.from_array(values, name))
         return name
 
     def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -56,11 +69,21 @@ class Graph:
         # Shapes of outputs are left open: onnxruntime derives them.
         graph = helper.make_graph(self._nodes, "rushes", given, wanted, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        return cpu_session(model.SerializeToString(), threads)
+        return cpu_session(model.SerializeToString(), threads, self._large)
 
 
-def cpu_session(model: Path | bytes, threads: int) -> Session:
-    """A session of onnxruntime on the CPU."""
+def _outside(name: str, values: npt.NDArray[Any]) -> Any:
+    """A tensor whose values the session is given apart."""
+    from onnx import TensorProto, helper
+
+    tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(values.dtype), dims=values.shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="given")
+    return tensor
+
+
+def cpu_session(model: Path | bytes, threads: int, given: Mapping[str, npt.NDArray[Any]] = NOTHING_GIVEN) -> Session:
+    """A session of onnxruntime on the CPU. `given` are the weights that `model` names and does not hold."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -69,5 +92,8 @@ def cpu_session(model: Path | bytes, threads: int) -> Session:
     options.log_severity_level = 3
     # Idle threads sleep and do not spin: decode children share the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if given:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in given.values()]
+        options.add_external_initializers(list(given), values)
     content = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
+from sinks.query.catalogue import LiveAsset
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex, StoredMoment, check_column, similarities
 from sinks.query.rankings import Candidate, SpaceVersion, Vector
@@ -122,12 +124,13 @@ class _Question:
         depth = max(_FEWEST, 4 * wanted) if self._probe.text else wanted + 1
         while True:
             depth = min(depth, DEEPEST)
-            rankings = self._visible(self._rankings(self._version, depth), wanted + 1)
+            rankings, assets = self._visible(self._rankings(self._version, depth), wanted + 1)
             fused = rankings.fused()
             whole = len(fused) >= wanted or not rankings.cut
             if whole or depth >= DEEPEST:
-                rows = list(fused)[offset:wanted]
-                return Matches(self._matches(self._version, rankings, rows), _end(len(fused) > wanted, rankings.cut))
+                page = {row: fused[row] for row in list(fused)[offset:wanted]}
+                end = _end(len(fused) > wanted, rankings.cut)
+                return Matches(self._matches(self._version, rankings, page, assets), end)
             depth *= 4
 
     def _rankings(self, version: SpaceVersion, depth: int) -> Rankings:
@@ -141,30 +144,33 @@ class _Question:
         # A moment is the nearest to itself, so it is always in its own result.
         return found.without(version.numbers([probe.without])) if probe.without else found
 
-    def _visible(self, rankings: Rankings, count: int) -> Rankings:
-        """Without the rows of contents that nobody sees, as far as they stand among the first `count`."""
-        known, contents = set[str](), rankings.contents
+    def _visible(self, rankings: Rankings, count: int) -> tuple[Rankings, Mapping[str, LiveAsset]]:
+        """Without the rows of contents that nobody sees, as far as they stand among the first `count`; and the assets
+        of the others, by content.
+        """
+        assets, known, contents = dict[str, LiveAsset](), set[str](), rankings.contents
         # Again after each removal: rows move up into the first `count` and have not been asked about yet.
-        while asked := {contents[row] for row in list(rankings.fused())[:count]} - known:
+        while asked := {contents[row] for row in islice(rankings.fused(), count)} - known:
             known |= asked
-            hidden = asked - set(self._index.catalogue.shown(asked, self._filters))
-            rankings = rankings.without({row for row, key in contents.items() if key in hidden})
-        return rankings
+            shown = self._index.catalogue.shown(asked, self._filters)
+            assets |= shown
+            if hidden := asked.difference(shown):
+                rankings = rankings.without({row for row, key in contents.items() if key in hidden})
+        return rankings, assets
 
-    def _matches(self, version: SpaceVersion, rankings: Rankings, rows: Sequence[int]) -> tuple[Match, ...]:
-        contents, scores = rankings.contents, rankings.fused()
-        assets = self._index.catalogue.shown({contents[row] for row in rows}, self._filters)
-        moments = self._index.shown(version, {row: contents[row] for row in rows}, assets)
-        near, worded = rankings.places()
-        cosines = self._similarities(version, rankings, rows)
+    def _matches(
+        self, version: SpaceVersion, rankings: Rankings, scores: Mapping[int, float], assets: Mapping[str, LiveAsset]
+    ) -> tuple[Match, ...]:
+        contents, (near, worded) = rankings.contents, rankings.places()
+        moments = self._index.shown(version, {row: contents[row] for row in scores}, assets)
+        cosines = self._similarities(version, rankings, list(scores))
         return tuple(
             Match(
-                moments[row],
+                moment,
                 scores[row],
-                Reason(cosines.get(row), near.get(row), worded.get(row), self._words(moments[row], worded.get(row))),
+                Reason(cosines.get(row), near.get(row), worded.get(row), self._words(moment, worded.get(row))),
             )
-            for row in rows
-            if row in moments
+            for row, moment in moments.items()
         )
 
     def _words(self, moment: StoredMoment, place: int | None) -> tuple[str, ...]:

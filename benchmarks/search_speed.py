@@ -1,0 +1,134 @@
+"""`make bench-search-speed`: how long a search takes over a million moments, and whether it finds what is nearest.
+
+    python -m benchmarks.search_speed [--moments 1000000] [--questions 60] [--directory DIR] [--json FILE]
+
+The index is filled in bulk (`benchmarks.testbed.search_fill`) and kept in DIR, where it is used again.
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import quantiles
+
+import numpy as np
+
+from benchmarks.harness import Report, environment
+from benchmarks.testbed.search_fill import SPACE, TENANTS, Footage
+from sinks.query.filters import Filters, Scope
+from sinks.query.moments import MomentIndex
+from stream.search.retrieval import DEEPEST, Matches, Probe, matches_from
+
+MOMENTS, QUESTIONS, LIMIT = 1_000_000, 60, 10
+_WARM = 5
+_RECALLED = 20
+_FILTERS = {
+    "without a filter": Filters(),
+    "filter that keeps 50 %": Filters(labels={"half": "1"}),
+    "filter that keeps 2 %": Filters(labels={"team": "7"}),
+    "filter that keeps 0.01 %": Filters(labels={"shoot": "17"}),
+    "one tenant, the largest": Filters(tenant="tenant-0000"),
+    "rights to 1,000 tenants": Filters(scopes=tuple(Scope(f"tenant-{number:04d}") for number in range(TENANTS))),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of one kind of question; `cpu_ms` is the mean over all threads."""
+
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: float
+
+
+class Bench:
+    """Asks the index under `directory` and reports."""
+
+    def __init__(self, directory: Path, footage: Footage, questions: int) -> None:
+        self._index = MomentIndex(directory)
+        self._vectors = list(footage.questions(questions))
+        self._words = footage.words(questions)
+        self.report = Report(f"How long does a search take over {footage.moments:,} moments?")
+
+    def run(self) -> None:
+        for name, filters in _FILTERS.items():
+            probes = [Probe(vector) for vector in self._vectors]
+            times = measured([self._asked(probe, filters) for probe in probes])
+            self._told(f"{name}", times, note=f"recall@{LIMIT} {self._recall(filters):.3f}")
+        hybrid = [Probe(vector, text=words) for vector, words in zip(self._vectors, self._words, strict=True)]
+        for name, filters in list(_FILTERS.items())[:3]:
+            self._told(f"with words, {name}", measured([self._asked(probe, filters) for probe in hybrid]))
+        self._deep()
+
+    def _deep(self) -> None:
+        """The last page that there is, and what it takes of memory."""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        deep = [self._asked(Probe(vector), Filters(), DEEPEST - LIMIT) for vector in self._vectors[: 2 * _WARM]]
+        times = measured(deep)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+        self._told(f"page at rank {DEEPEST:,}", times, note=f"ends with {deep[0]().end!r}; +{grown} MiB at most")
+
+    def _asked(self, probe: Probe, filters: Filters, offset: int = 0) -> Callable[[], Matches]:
+        return lambda: matches_from(self._index, SPACE.key, probe, filters, offset=offset, limit=LIMIT)
+
+    def _recall(self, filters: Filters) -> float:
+        """The share of the true nearest that a search answers."""
+        version = self._index.version(SPACE.key)
+        assert version is not None
+        shares = []
+        for vector in self._vectors[:_RECALLED]:
+            wheres = self._index.wheres(version, filters)
+            rows = [item.row for item in version.near(vector, "vector", wheres, LIMIT, exact=True)]
+            true = set(version.take(rows, ["moment_id"])["moment_id"].to_pylist())
+            found = {match.moment.moment_id for match in self._asked(Probe(vector), filters)().items}
+            shares.append(len(true & found) / len(true))
+        return float(np.mean(shares))
+
+    def _told(self, name: str, times: Times, note: str = "") -> None:
+        beside = f"p99 {times.p99_ms:.3g} ms"
+        self.report.add(name, times.p50_ms, "ms p50", limit=beside, note=f"{times.cpu_ms:.3g} ms of CPU; {note}")
+
+
+def measured(questions: Sequence[Callable[[], object]]) -> Times:
+    for ask in questions[:_WARM]:
+        ask()
+    walls, cpu_s = [], 0.0
+    for ask in questions:
+        start, before = time.perf_counter(), time.process_time()
+        ask()
+        walls.append(1000 * (time.perf_counter() - start))
+        cpu_s += time.process_time() - before
+    cuts = quantiles(walls, n=100, method="inclusive")
+    return Times(cuts[49], cuts[98], 1000 * cpu_s / len(questions))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moments", type=int, default=MOMENTS)
+    parser.add_argument("--questions", type=int, default=QUESTIONS)
+    parser.add_argument("--directory", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures here and not to benchmarks/results")
+    wanted = parser.parse_args()
+    footage = Footage(wanted.moments)
+    with tempfile.TemporaryDirectory() as made:
+        directory = wanted.directory or Path(made)
+        if not any(directory.glob("*.lance")):
+            directory.mkdir(parents=True, exist_ok=True)
+            footage.fill(directory)
+            footage.index(directory)
+        bench = Bench(directory, footage, wanted.questions)
+        bench.run()
+    bench.report.show()
+    if wanted.json is not None:
+        figures = [asdict(figure) for figure in bench.report.figures]
+        wanted.json.write_text(json.dumps({"environment": environment(), "figures": figures}, indent=2) + "\n")
+    elif wanted.moments == MOMENTS:
+        print(bench.report.write("search_speed"))
+
+
+if __name__ == "__main__":
+    main()
