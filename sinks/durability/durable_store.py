@@ -74,13 +74,12 @@ class DurableStore:
         with self._lock:
             mark = self._mark.read()
             tables = self._tables()
-            if mark is None and not tables:
-                mark = Mark(self._disk.boot(), {})
-                self._mark.write(mark, self._disk.sync)
             if mark is not None and (self._failed or mark.boot != self._disk.boot()):
                 self._roll_back(tables, mark)
             self._seen = self._synced_before(tables)
             self._marked, self._failed = None, False
+        if mark is None:  # new, or of a release that had none: what is there now is where it begins
+            self.sync()
 
     def recover_failed(self) -> None:
         """As `recover`, where a sync failed: what it was asked for may be lost although it can still be read."""

@@ -122,7 +122,11 @@ def test_a_delta_table_goes_back_with_the_files_of_what_is_taken_back(tmp_path: 
     assert set(files(tmp_path / "delta")) == kept
 
 
-def test_a_store_of_a_release_without_marks_is_kept(tmp_path: Path) -> None:
+def test_a_store_of_a_release_without_marks_begins_with_what_it_holds(tmp_path: Path) -> None:
+    append(tmp_path)
+    synced = Synced()
+    store_of(tmp_path, synced).close()
+    assert set(files(tmp_path / "one.lance")) <= set(synced.paths)
     append(tmp_path)
     store_of(tmp_path, Synced(), boot="after").close()
     assert count(tmp_path) == 1
