@@ -11,6 +11,7 @@ from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.delta.store import DeltaStore
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.store_errors import MIN_FREE_BYTES, guarded
+from sinks.upkeep_thread import UpkeepThread
 from sinks.writer import delta_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import StageError
@@ -36,14 +37,16 @@ class DeltaSink:
         self._directory = directory
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
+        self._tending = UpkeepThread("the Delta table", self._tend)
         self._writer = delta_writer(directory, disk)
         self.store = DeltaStore(directory, self._writer.sync)
 
     def open(self) -> None:
-        """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
+        """Become the writer (see `sinks.writer`), undo what a kill cut off and finish a sweep."""
         self._writer.enter()
         with guarded(self._directory, "the Delta table", writer=True):
             self.store.open()
+            self.store.prepare()
             self.store.sweep(self.store.unswept())
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
@@ -57,33 +60,42 @@ class DeltaSink:
         return ()
 
     def close(self) -> None:
+        self._tending.join()
+        self.store.acknowledge()
         self.store.close()
         self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
         """Compact and vacuum. `purge` also removes every superseded file at once; nobody may be reading."""
+        self._tending.join()
         with guarded(self._directory, "the Delta table", writer=True):
-            self.store.maintain(purge=purge)
+            if purge:
+                self.store.purge()
+            else:
+                self.store.optimize()
             self._cadence.done()
         self._writer.sync()
         return []
 
+    def _tend(self) -> None:
+        with guarded(self._directory, "the Delta table", writer=True):
+            self.store.tend()
+
     def _commit(self, batch: SinkBatch) -> list[Event]:
-        stored = self.store.ledger_entries(batch.names)
+        """Watermarks, moments, the ledger, and last what the batch retires: a kill in between leaves no more said than
+        stored.
+        """
+        self.store.prepare()
+        held = self.store.held({item.header.segment_id for item in batch.annotations})
         retired = self._retire(batch)
-        folded = fold(batch.annotations, {item.cell: item.order for item in stored}, retired)
-        self.store.replace(folded.replace)
-        self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace])
-        due = {
-            item.asset_key
-            for item in stored
-            if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
-        }
-        self.store.sweep({key: retired[key] for key in due})
-        if folded.replace or due:
+        folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
+        self.store.replace(folded.replace, held)
+        self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys())
+        self.store.sweep({key: retired[key] for key, _ in batch.asset_events if key in retired})
+        if folded.replace or batch.asset_events:
             self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
-        if self._cadence.due():
-            self.maintain()
+        if self._cadence.due() and self._tending.start():
+            self._cadence.done()
         return progress(batch, "parquet", folded.void)
 
     def _retire(self, batch: SinkBatch) -> dict[str, Retirement]:

@@ -1,38 +1,50 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from sinks.assets.fold import SpaceCell
-from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
+from sinks.assets.fold import SpaceCell, cell_of
+from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, under_watermark
 from sinks.assets.tombstones import Retirement
+from sinks.delta.followed import Followed
+from sinks.delta.moments import CELL_ORDER, MOMENTS, MomentsTable
+from sinks.delta.old_ledger import OldLedger, OldWatermarks
+from sinks.delta.placement import Span, cells_filter, filter_of, groups
+from sinks.delta.tables import LOG_KEPT, NOT_KEPT, DeltaTables, Shape
 from sinks.filters import one_of, void_rows
+from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
+from sinks.ledger.watermark_table import RETIRED, WatermarkTable
 from sinks.paths import require_usable
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
+from sinks.tables.lance_tables import LanceTables
 from stream.events.annotations import Annotations, Space
+from stream.events.asset import Outcome
+from stream.events.ids import AssetVersion, Order
 
-MOMENTS, SEGMENTS, RETIRED, SPACES = "moments", "segments", "retired", "spaces"
+_SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NOT_KEPT})
+_HELD = (*CELL_ORDER, "tenant", "moment_count", "outcome")
 
-_RETIRED_SCHEMA = pa.schema(
-    [pa.field("asset_key", pa.string(), nullable=False), pa.field("retirement", pa.string(), nullable=False)]
-)
-_SCHEMAS = {MOMENTS: delta_schema(), SEGMENTS: RECEIPT_SCHEMA, RETIRED: _RETIRED_SCHEMA, SPACES: SPACE_SCHEMA}
-_PARTITIONS = {MOMENTS: ["tenant", "day"]}
-_STATISTICS = {
-    MOMENTS: "segment_id,asset_key,content_key,space,start_ns,end_ns",
-    SEGMENTS: "segment_id,asset_key,content_key,space",
-    RETIRED: "asset_key",
-    SPACES: "key",
-}
-"""Statistics live in the log, which outlives rows: no text, uri or label may be among them."""
-_KEEP_HOURS = 1
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the ledger says of a cell: its order, whose it is and how many rows it has."""
+
+    order: Order
+    tenant: str
+    moment_count: int
+
+    @property
+    def span(self) -> Span:
+        return Span.at(self.tenant, self.order.version.append_ms)
 
 
 class DeltaStore:
-    """Every method is one commit per table it touches and may be repeated. Reading what is missing gives nothing.
+    """Every method is one commit per table it touches, or one for each place in it, and may be repeated. Moments go
+    before the ledger; `prepare` undoes what a kill cut off between the two. Reading what is missing gives nothing.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
     Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
@@ -41,176 +53,210 @@ class DeltaStore:
     def __init__(self, directory: Path, before_removal: Callable[[], None] = lambda: None) -> None:
         require_usable(directory, "the Delta table")
         self.directory = directory
-        self._before_removal = before_removal
-        self._tables: dict[str, Any] = {}
+        self._delta = DeltaTables(directory, before_removal=before_removal)
+        self._lance = LanceTables(directory, before_removal=before_removal)
+        self._moments = MomentsTable(self._delta)
+        self._ledger = LedgerTable(self._lance)
+        self._watermarks = WatermarkTable(self._lance)
+        self._old_ledger, self._old_watermarks = OldLedger(self._delta), OldWatermarks(self._delta)
+        self._followed = Followed(directory)
+        self._spaces: set[str] = set()
+        self._number: int | None = None
 
     def open(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
 
+    def prepare(self) -> None:
+        """For the writer, before anything else and after a failure: move what an older release kept elsewhere, and
+        forget cells whose rows the ledger had not followed yet. Their records were not acknowledged and come again.
+        """
+        if self._number is None:
+            moved = self._old_ledger.move(self._lance)
+            number = self._moments.number()
+            if moved or number != self._followed.number():
+                self.erase(self._unfollowed())
+            self._followed.keep(number)
+            self._number = number
+
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
-        return [
-            LedgerEntry.from_row(row) for row in self._select(SEGMENTS, one_of("asset_key", asset_keys)).to_pylist()
-        ]
+        return self._readable_ledger().entries(asset_keys)
 
     def ledger_entries_of(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the receipts of these segments, in any space."""
-        return self._select(SEGMENTS, one_of("segment_id", segment_ids), columns)
+        return self._readable_ledger().of_segments(segment_ids, columns)
+
+    def held(self, segment_ids: Collection[str]) -> dict[SpaceCell, Held]:
+        """What the ledger says of the cells of these segments."""
+        return {
+            SpaceCell(row["segment_id"], row["space"]): Held(
+                Order(AssetVersion(row["version_ms"], row["version_offset"]), row["epoch_ms"], row["revision"]),
+                row["tenant"],
+                row["moment_count"],
+            )
+            for row in self.ledger_entries_of(segment_ids, _HELD).to_pylist()
+        }
 
     def retirements(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """Watermarks by asset; of all assets if none are named."""
-        where = "true" if asset_keys is None else one_of("asset_key", asset_keys)
-        rows = self._select(RETIRED, where).to_pylist()
-        return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+        marks = self._old_watermarks if self._old_watermarks.there() else self._watermarks
+        return marks.marks(asset_keys)
 
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
         marks = self.retirements()
-        return marks and under_watermark(self._select(SEGMENTS, columns=LEDGER_VERSIONS), marks)
+        return marks and under_watermark(self._readable_ledger().cells(LEDGER_VERSIONS), marks)
 
-    def replace(self, batch: Sequence[Annotations]) -> None:
-        """Put whole segments in place of what their cells held, all spaces in one commit."""
+    def replace(self, batch: Sequence[Annotations], held: Mapping[SpaceCell, Held] | None = None) -> None:
+        """Put whole segments in place of what their cells held. `held`: what the ledger says of these cells, where the
+        caller knows already.
+        """
         if not batch:
             return
-        by_space: dict[str, list[Annotations]] = {}
-        for item in batch:
-            by_space.setdefault(item.header.space.key, []).append(item)
-        self.register([items[0].header.space for items in by_space.values()])
-        rows = pa.concat_tables([delta_rows(stored_rows(items)) for items in by_space.values()])
-        self.replace_rows(rows, [SpaceCell(item.header.segment_id, item.header.space.key) for item in batch])
+        self.prepare()
+        if held is None:
+            held = self.held({item.header.segment_id for item in batch})
+        self.register({item.header.space.key: item.header.space for item in batch}.values())
+        number = self._next()
+        changed = [item for item in batch if (known := held.get(_cell(item))) and known.moment_count]
+        for group in groups((held[_cell(item)].span, item) for item in changed):
+            where = f"{filter_of([*group.spans, *map(_span, group.items)])} AND {cells_filter(map(_cell, group.items))}"
+            self._moments.overwrite(_rows(group.items), where, number)
+        there = set(map(_cell, changed))
+        self._moments.append(_rows([item for item in batch if _cell(item) not in there]), number)
 
     def replace_rows(self, rows: pa.Table, cells: Collection[SpaceCell]) -> None:
-        """`delta_schema` rows of `cells` in place of what they held."""
-        self._overwrite(MOMENTS, rows, _cells(cells))
+        """`delta_schema` rows of `cells` in place of what they held, wherever that lies: for maintenance."""
+        self.prepare()
+        self._moments.overwrite(rows, cells_filter(cells), self._next())
 
-    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell] = ()) -> None:  # noqa: ARG002
-        if ledger_entries:
-            self._overwrite(SEGMENTS, receipt_rows(ledger_entries), _cells([item.cell for item in ledger_entries]))
+    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
+        """The ledger follows. `known`: cells that may have an entry by now."""
+        self.prepare()
+        self._ledger.record(ledger_entries, known)
+        self._number = self._moments.number()
 
     def retire(self, retired: Mapping[str, Retirement]) -> None:
         """Remember watermarks, before the sweep they ask for."""
-        if retired:
-            rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(retired.items())]
-            table = pa.Table.from_pylist(rows, schema=_RETIRED_SCHEMA)
-            self._overwrite(RETIRED, table, one_of("asset_key", retired))
+        self._watermarks.put(retired)
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
-        for start in range(0, len(retired), 100):
-            where = " OR ".join(void_rows(key, mark) for key, mark in sorted(retired.items())[start : start + 100])
-            for name in (MOMENTS, SEGMENTS):
-                if (table := self._find(name)) is not None:
-                    table.delete(where)
+        spans: dict[str, Span] = {}
+        for item in self.ledger_entries(retired.keys()) if retired else ():
+            if retired[item.asset_key].voids(item.content_key, item.version):
+                span = Span.at(item.tenant, item.version.append_ms)
+                spans[item.asset_key] = spans.get(item.asset_key, span).joined(span)
+        if not spans:
+            return
+        for group in groups((span, void_rows(key, retired[key])) for key, span in spans.items()):
+            self._moments.delete(f"{filter_of(group.spans)} AND ({' OR '.join(group.items)})")
+        self._ledger.sweep({key: retired[key] for key in spans})
 
     def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Moments of these assets in `space`, as `delta_schema` rows."""
-        return self._select(MOMENTS, f"{one_of('asset_key', asset_keys)} AND {one_of('space', [space])}", columns)
+        return self._moments.rows(f"{one_of('asset_key', asset_keys)} AND {one_of('space', [space])}", columns)
 
     def spaces(self) -> list[Space]:
         """The spaces that were ever stored, by key."""
-        rows = self._select(SPACES).to_pylist()
+        rows = self._delta.select(_SPACES.name, SPACE_SCHEMA).to_pylist()
         return sorted((Space.model_validate_json(row["space"]) for row in rows), key=lambda space: space.key)
 
     def erase(self, cells: Collection[SpaceCell]) -> None:
         """Forget these cells and their rows."""
-        for name in (MOMENTS, SEGMENTS):
-            if cells and (table := self._find(name)) is not None:
-                table.delete(_cells(cells))
+        if cells:
+            self._ledger.erase(cells)
+            self._moments.delete(cells_filter(cells))
 
     def drop_space(self, key: str) -> None:
         """Forget a space with its rows and receipts, the ledger's first."""
-        for name, column in ((SEGMENTS, "space"), (MOMENTS, "space"), (SPACES, "key")):
-            if (table := self._find(name)) is not None:
-                table.delete(one_of(column, [key]))
+        self.prepare()
+        self._ledger.drop_space(key)
+        self._moments.delete(one_of("space", [key]))
+        if self._delta.find(_SPACES.name) is not None:
+            self._delta.commit(_SPACES, lambda table: table.delete(one_of("key", [key])))
+        self._spaces.clear()
 
     def cells(self) -> pa.Table:
         """The whole ledger as `RECEIPT_SCHEMA` rows."""
-        return self._select(SEGMENTS)
+        return self._readable_ledger().cells(RECEIPT_SCHEMA.names)
 
     def count(self) -> int:
-        table = self._find(MOMENTS)
-        return 0 if table is None else int(table.count())
+        return self._moments.count()
 
-    def maintain(self, *, purge: bool = False) -> None:
-        """Compact, then remove superseded files; those of the last hour are kept for readers unless `purge`."""
-        hours = 0 if purge else _KEEP_HOURS
-        for name in _SCHEMAS:
-            if (table := self._find(name)) is not None:
-                table.optimize.compact()
-                table.create_checkpoint()
-                self._before_removal()
-                table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=purge)
-                table.cleanup_metadata()
+    def tend(self) -> None:
+        """Keep the cost of commits and look-ups where it is. May run in a thread beside commits."""
+        self._moments.tidy()
+        for name in (SEGMENTS, RETIRED):
+            self._lance.tend(name)
+
+    def optimize(self) -> None:
+        """Join what is small, drop what is superseded. No commit is on."""
+        self._moments.tidy()
+        for name in (SEGMENTS, RETIRED):
+            self._lance.optimize(name)
+
+    def purge(self) -> None:
+        """Leave no byte of what was deleted. Nobody may be reading."""
+        for shape in (MOMENTS, _SPACES):
+            self._delta.purge(shape)
+        for name in (SEGMENTS, RETIRED):
+            self._lance.purge(name)
 
     def close(self) -> None:
-        self._tables.clear()
+        """Drop handles; the next commit begins with `prepare`."""
+        self._delta.forget()
+        self._lance.forget()
+        self._spaces.clear()
+        self._number = None
+
+    def acknowledge(self) -> None:
+        """All that was recorded is durable: what is read from here on need not be looked for again."""
+        if self._number is not None:
+            self._followed.keep(self._number)
 
     def register(self, spaces: Collection[Space]) -> None:
         """Remember what these spaces are; keys alone stand in rows."""
-        known = {space.key for space in self.spaces()}
-        rows = [{"key": space.key, "space": space.model_dump_json()} for space in spaces if space.key not in known]
-        if rows:
-            table = pa.Table.from_pylist(rows, schema=SPACE_SCHEMA)
-            self._overwrite(SPACES, table, one_of("key", [row["key"] for row in rows]))
-
-    def _find(self, name: str) -> Any | None:
-        from deltalake import DeltaTable
-
-        path = str(self.directory / name)
-        if name not in self._tables:
-            if not DeltaTable.is_deltatable(path):
-                return None
-            self._tables[name] = DeltaTable(path)
-        return self._tables[name]
-
-    def _ensure(self, name: str) -> Any:
-        """The table, created if missing. Nullable columns that one of an older version lacks are added, empty."""
-        from deltalake import DeltaTable, Schema
-
-        if (table := self._find(name)) is not None:
-            known = {field.name for field in table.schema().fields}
-            if added := [field for field in _SCHEMAS[name] if field.nullable and field.name not in known]:
-                table.alter.add_columns(list(Schema.from_arrow(pa.schema(added)).fields))
-            return table
-        self._tables[name] = DeltaTable.create(
-            str(self.directory / name),
-            schema=_SCHEMAS[name],
-            partition_by=_PARTITIONS.get(name),
-            configuration={
-                "delta.dataSkippingStatsColumns": _STATISTICS[name],
-                "delta.deletedFileRetentionDuration": f"interval {_KEEP_HOURS} hours",
-                "delta.logRetentionDuration": "interval 0 hours",
-            },
-        )
-        return self._tables[name]
-
-    def _overwrite(self, name: str, rows: pa.Table, predicate: str) -> None:
         from deltalake import write_deltalake
 
-        write_deltalake(self._ensure(name), rows, mode="overwrite", predicate=predicate)
+        if self._spaces.issuperset(space.key for space in spaces):
+            return
+        self._spaces = {space.key for space in self.spaces()}
+        rows = [{"key": it.key, "space": it.model_dump_json()} for it in spaces if it.key not in self._spaces]
+        if rows:
+            table = pa.Table.from_pylist(rows, schema=SPACE_SCHEMA)
+            self._delta.commit(_SPACES, lambda delta: write_deltalake(delta, table, mode="append"))
+            self._spaces.update(space.key for space in spaces)
 
-    def _select(self, name: str, where: str = "true", columns: Sequence[str] | None = None) -> pa.Table:
-        """Rows that match, in the declared types. Through DataFusion: pyarrow's own scan trips over the statistics of
-        files that a partial overwrite wrote (`string` against `string_view`, deltalake 1.6).
-        """
-        from deltalake import QueryBuilder
+    def _next(self) -> int:
+        """The number of the commits that begin now: those before them are acknowledged."""
+        assert self._number is not None
+        self.acknowledge()
+        return self._number + 1
 
-        names = list(columns or _SCHEMAS[name].names)
-        schema = pa.schema([_SCHEMAS[name].field(column) for column in names])
-        table = self._find(name)
-        if table is None:
-            return schema.empty_table()
-        known = {field.name for field in table.schema().fields}
-        listed = ", ".join(name if name in known else f"NULL AS {name}" for name in names)
-        query = f"SELECT {listed} FROM found WHERE {where}"  # noqa: S608 - names are ours, values are escaped
-        return pa.table(QueryBuilder().register("found", table).execute(query).read_all()).cast(schema)
+    def _unfollowed(self) -> set[SpaceCell]:
+        """Cells whose rows are not those that the ledger tells of."""
+        keys = [*CELL_ORDER, "moment_count"]
+        ledger = self._ledger.cells([*keys, "outcome"])
+        told = ledger.filter(pc.equal(ledger["outcome"], Outcome.DONE.value)).select(keys)
+        strays = self._moments.cells().join(told, keys=keys, join_type="left anti")
+        return {SpaceCell(row["segment_id"], row["space"]) for row in strays.to_pylist()}
+
+    def _readable_ledger(self) -> LedgerTable | OldLedger:
+        return self._old_ledger if self._old_ledger.there() else self._ledger
 
 
-def _cells(cells: Collection[SpaceCell]) -> str:
-    """A filter for exactly these cells."""
-    by_space: dict[str, list[str]] = {}
-    for cell in cells:
-        by_space.setdefault(cell.space, []).append(cell.segment_id)
-    clauses = [
-        f"({one_of('space', [space])} AND {one_of('segment_id', ids)})" for space, ids in sorted(by_space.items())
-    ]
-    return " OR ".join(clauses) or "false"
+def _cell(item: Annotations) -> SpaceCell:
+    return cell_of(item.header)
+
+
+def _span(item: Annotations) -> Span:
+    return Span.at(item.header.asset.tenant, item.header.asset.version.append_ms)
+
+
+def _rows(batch: Sequence[Annotations]) -> pa.Table:
+    """`delta_schema` rows of annotations in any space."""
+    by_space: dict[str, list[Annotations]] = {}
+    for item in batch:
+        by_space.setdefault(item.header.space.key, []).append(item)
+    parts = [delta_rows(stored_rows(items)) for items in by_space.values()]
+    return pa.concat_tables(parts) if parts else delta_schema().empty_table()

@@ -36,6 +36,7 @@ def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
         writing(index_writer(lance_directory), delta_writer(delta_directory)),
     ):
         stores = Stores.open(lance_directory, delta_directory)
+        stores.delta.prepare()
         spaces = {space.key: space for space in [*stores.delta.spaces(), *stores.lance.spaces()]}
         # A few assets at once: rows with vectors of all would not fit in memory.
         for keys in chunks(sorted(report.assets)):

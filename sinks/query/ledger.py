@@ -65,14 +65,19 @@ class DeltaLedger:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._store = DeltaStore(directory)
 
     def writes(
         self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
     ) -> dict[str, Order]:
         """As `LanceLedger.writes`."""
         with guarded(self._directory, "the Delta table"):
-            # Opened at every call: another process writes the table, and an old handle would not see it.
-            rows = DeltaStore(self._directory).ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
+            try:
+                rows = self._store.ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
+            # Closed, because a handle on a table that was replaced would fail again and again.
+            except Exception:
+                self._store.close()
+                raise
         return _writes(rows, space_key, understand_digest, min_revision)
 
 

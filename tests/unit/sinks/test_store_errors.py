@@ -108,7 +108,11 @@ def emptied(path: Path) -> None:
 @pytest.mark.parametrize("harm", [cut_in_half, emptied, Path.unlink])
 @pytest.mark.parametrize(
     ("kind", "files"),
-    [(DeltaSink, "segments/_delta_log/*0.json"), (LanceSink, "segments.lance/data/*")],
+    [
+        (DeltaSink, "moments/_delta_log/*0.json"),
+        (DeltaSink, "segments.lance/data/*"),
+        (LanceSink, "segments.lance/data/*"),
+    ],
 )
 def test_damage_is_said_and_nothing_waits(
     kind: type[DeltaSink | LanceSink], files: str, harm: Callable[[Path], None], tmp_path: Path

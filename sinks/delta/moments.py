@@ -1,0 +1,145 @@
+"""The Delta table of moments. What a commit costs follows from what it changes, not from the size of the table."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sinks.delta.tables import LOG_KEPT, DeltaTables, Shape
+from sinks.schema import VECTORS, delta_schema
+
+TARGET_BYTES = 2 << 20
+"""Size of a file. A replaced cell rewrites the file it lies in, and every commit looks at the list of files: smaller
+ones make the first cheaper, larger ones the second."""
+KEPT = "interval 10 minutes"
+"""How long superseded files and commits stay, for readers that have begun and for commits beside upkeep."""
+_APPLICATION = "rushes"
+
+MOMENTS = Shape(
+    "moments",
+    delta_schema(),
+    ("tenant", "day"),
+    {
+        "delta.dataSkippingStatsColumns": "version_ms",
+        "delta.targetFileSize": str(TARGET_BYTES),
+        "delta.deletedFileRetentionDuration": KEPT,
+        LOG_KEPT: KEPT,
+    },
+)
+"""Statistics live in the log, which outlives rows: no text, uri or label may be among them. Ids would tell nothing:
+they are digests, of which every file holds small and great ones."""
+
+CELL_ORDER = ("segment_id", "space", "version_ms", "version_offset", "epoch_ms", "revision")
+"""Columns that say which cell a row belongs to, and in which order it was made."""
+
+
+class MomentsTable:
+    """Every commit bears `number`, so that whoever opens the table later knows which commit of rows was the last."""
+
+    def __init__(self, tables: DeltaTables) -> None:
+        self._tables = tables
+        self._files = threading.Lock()  # of what rewrites files: Delta lets only appends go on beside it
+
+    def number(self) -> int:
+        """That of the last commit which bore one; 0 if none did."""
+        table = self._tables.find(MOMENTS.name)
+        return (table.transaction_version(_APPLICATION) if table is not None else None) or 0
+
+    def append(self, rows: pa.Table, number: int) -> None:
+        """Rows of cells that have none."""
+        from deltalake import write_deltalake
+
+        if rows.num_rows:
+            options = _options(number)
+            self._tables.commit(MOMENTS, lambda table: write_deltalake(table, rows, mode="append", **options))
+
+    def overwrite(self, rows: pa.Table, where: str, number: int) -> None:
+        """Rows, all of which match `where`, in place of those that match it now."""
+        from deltalake import write_deltalake
+
+        if rows.num_rows == 0:
+            self.delete(where, number)
+            return
+        options = _options(number)
+        with self._files:
+            self._tables.commit(
+                MOMENTS, lambda table: write_deltalake(table, rows, mode="overwrite", predicate=where, **options)
+            )
+
+    def delete(self, where: str, number: int | None = None) -> None:
+        """Delete the rows that match."""
+        if self._tables.find(MOMENTS.name) is not None:
+            with self._files:
+                self._tables.commit(MOMENTS, lambda table: table.delete(where, **_options(number)))
+
+    def rows(self, where: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows that match, or some of their columns, as `delta_schema` has them."""
+        return self._tables.select(MOMENTS.name, delta_schema(), where, columns)
+
+    def cells(self) -> pa.Table:
+        """`CELL_ORDER` of all rows, each once, with the number of such rows as `moment_count`."""
+        fields = [delta_schema().field(name) for name in CELL_ORDER]
+        schema = pa.schema([*fields, pa.field("moment_count", pa.int32(), nullable=False)])
+        if self._tables.find(MOMENTS.name) is None:
+            return schema.empty_table()
+        listed = ", ".join(CELL_ORDER)
+        sql = f"SELECT {listed}, COUNT(*) AS moment_count FROM found GROUP BY {listed}"  # noqa: S608 - names are ours
+        return self._tables.query(MOMENTS.name, sql).cast(schema)
+
+    def count(self) -> int:
+        table = self._tables.find(MOMENTS.name)
+        return 0 if table is None else int(table.count())
+
+    def tidy(self) -> None:
+        """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
+        than the table; then join small ones. May run beside commits: those that replace rows wait for one step of it,
+        which is as long as what came since the last time. What it joins is dropped the next time, when no commit can be
+        reading it any more.
+        """
+        if (table := self._tables.fresh(MOMENTS.name)) is None:
+            return
+        table.create_checkpoint()  # before, as it forgets what is older than `KEPT` and only `table` knows still
+        with self._files:
+            self._drop_superseded()
+        table.cleanup_metadata()
+        with self._files:
+            table = self._tables.fresh(MOMENTS.name)
+            assert table is not None
+            table.optimize.compact(target_size=TARGET_BYTES, **_options(None))
+
+    def _drop_superseded(self) -> None:
+        self._tables.before_removal()
+        table: Any = self._tables.fresh(MOMENTS.name)
+        if self._bytes_on_disk() > 2 * _live_bytes(table):
+            table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+        table.vacuum(dry_run=False, enforce_retention_duration=False, full=True)
+
+    def _bytes_on_disk(self) -> int:
+        return sum(
+            path.stat().st_size for path in (self._tables.directory / MOMENTS.name).glob("tenant=*/**/*.parquet")
+        )
+
+
+def _options(number: int | None) -> dict[str, Any]:
+    """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
+    from deltalake import (
+        ColumnProperties,
+        CommitProperties,
+        PostCommitHookProperties,
+        Transaction,
+        WriterProperties,
+    )
+
+    plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
+    heavy = {**{f"{name}.list.element": plain for name in VECTORS}, "thumbnail": plain}
+    numbered = None if number is None else [Transaction(_APPLICATION, number)]
+    return {
+        "writer_properties": WriterProperties(compression="SNAPPY", column_properties=heavy),
+        "commit_properties": CommitProperties(app_transactions=numbered),
+        "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+    }
+
+
+def _live_bytes(table: Any) -> int:
+    return sum(pa.table(table.get_add_actions())["size_bytes"].to_pylist())

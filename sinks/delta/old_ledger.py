@@ -1,0 +1,89 @@
+"""The ledger and the watermarks as release 0.1 kept them, in Delta tables `segments` and `retired`. Readers answer from
+these until a writer has moved them.
+"""
+
+import shutil
+from collections.abc import Collection, Sequence
+
+import pyarrow as pa
+
+from sinks.assets.ledger_entries import RECEIPT_SCHEMA, LedgerEntry
+from sinks.assets.tombstones import Retirement
+from sinks.delta.tables import DeltaTables
+from sinks.filters import one_of
+from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
+from sinks.ledger.watermark_table import RETIRED, RETIRED_SCHEMA, WatermarkTable
+from sinks.tables.lance_tables import LanceTables
+
+_MOVED = ".moved"
+
+
+class OldLedger:
+    """Answers as `LedgerTable` does."""
+
+    def __init__(self, tables: DeltaTables) -> None:
+        self._tables = tables
+
+    def there(self) -> bool:
+        return self._has(SEGMENTS)
+
+    def entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
+        """What is known of these assets."""
+        rows = self._select(one_of("asset_key", asset_keys))
+        return [LedgerEntry.from_row(row) for row in rows.to_pylist()]
+
+    def of_segments(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
+        """Columns of the entries of these segments, in any space."""
+        return self._select(one_of("segment_id", segment_ids), columns)
+
+    def cells(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The whole ledger, or some of its columns."""
+        return self._select("true", columns)
+
+    def move(self, to: LanceTables) -> bool:
+        """Into tables of `to`; False where nothing is left to move. Cut off anywhere, it begins again: what is moved
+        goes only when it is there whole.
+        """
+        self._clear()
+        left = [name for name in (RETIRED, SEGMENTS) if self._has(name)]
+        for name in left:
+            to.drop(name)
+            if name == RETIRED:
+                WatermarkTable(to).put(OldWatermarks(self._tables).marks())
+            else:
+                LedgerTable(to).put(self.cells())
+            to.optimize(name)
+            self._tables.before_removal()
+            folder = self._tables.directory / name
+            folder.rename(folder.with_suffix(_MOVED))
+        self._clear()
+        return bool(left)
+
+    def _select(self, where: str, columns: Sequence[str] | None = None) -> pa.Table:
+        self._tables.forget()  # its writer may be another process, whose commits an old handle would not see
+        return self._tables.select(SEGMENTS, RECEIPT_SCHEMA, where, columns)
+
+    def _has(self, name: str) -> bool:
+        return (self._tables.directory / name / "_delta_log").is_dir()
+
+    def _clear(self) -> None:
+        for name in (RETIRED, SEGMENTS):
+            shutil.rmtree(self._tables.directory / f"{name}{_MOVED}", ignore_errors=True)
+        self._tables.forget()
+
+
+class OldWatermarks:
+    """Answers as `WatermarkTable` does."""
+
+    def __init__(self, tables: DeltaTables) -> None:
+        self._tables = tables
+
+    def there(self) -> bool:
+        return (self._tables.directory / RETIRED / "_delta_log").is_dir()
+
+    def marks(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
+        """By asset; of all assets if none are named."""
+        where = "true" if asset_keys is None else one_of("asset_key", asset_keys)
+        self._tables.forget()
+        rows = self._tables.select(RETIRED, RETIRED_SCHEMA, where).to_pylist()
+        return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}

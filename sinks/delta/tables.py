@@ -1,0 +1,136 @@
+"""Delta tables of one directory: opened lazily, read through DataFusion, committed to by one writer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+LOG_KEPT = "delta.logRetentionDuration"
+NOT_KEPT = "interval 0 hours"
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a table is created with. `configuration` is also given to tables that an older release made."""
+
+    name: str
+    schema: pa.Schema
+    partitions: tuple[str, ...] = ()
+    configuration: Mapping[str, str] = field(default_factory=dict)
+
+
+class DeltaTables:
+    """Tables under `directory`. Reading what does not exist gives nothing; only writing creates.
+
+    `before_removal` has to be called before files are removed: what takes their place has to be durable.
+    """
+
+    def __init__(self, directory: Path, *, before_removal: Callable[[], None] = lambda: None) -> None:
+        self.directory = directory
+        self.before_removal = before_removal
+        self._open: dict[str, Any] = {}
+        self._ensured: set[str] = set()
+
+    def find(self, name: str) -> Any | None:
+        """The table as this opener knows it, or None. A commit through it brings it up to date."""
+        if name not in self._open:
+            if (table := self.fresh(name)) is None:
+                return None
+            self._open[name] = table
+        return self._open[name]
+
+    def fresh(self, name: str) -> Any | None:
+        """The table at its newest version, for another thread or a reader; None where there is none."""
+        from deltalake import DeltaTable
+
+        path = str(self.directory / name)
+        return DeltaTable(path) if DeltaTable.is_deltatable(path) else None
+
+    def ensure(self, shape: Shape) -> Any:
+        """The table, created if missing. One of an older release gets the nullable columns and settings it lacks."""
+        table = self.find(shape.name)
+        if table is None:
+            table = self._open[shape.name] = self._create(shape)
+        elif shape.name not in self._ensured:
+            _upgrade(table, shape)
+        self._ensured.add(shape.name)
+        return table
+
+    def commit(self, shape: Shape, work: Callable[[Any], Any]) -> None:
+        """Do `work` with the table. Upkeep beside it may have joined files that `work` was about to replace: then the
+        table is read anew and `work` is done again.
+        """
+        from deltalake.exceptions import CommitFailedError
+
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                work(self.ensure(shape))
+                return
+            except CommitFailedError:
+                self._open.pop(shape.name, None)
+                if not left:
+                    raise
+
+    def select(
+        self, name: str, schema: pa.Schema, where: str = "true", columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Rows that match, in the types of `schema`; columns that the table lacks are empty."""
+        names = list(columns or schema.names)
+        wanted = pa.schema([schema.field(column) for column in names])
+        table = self.find(name)
+        if table is None:
+            return wanted.empty_table()
+        known = {column.name for column in table.schema().fields}
+        listed = ", ".join(column if column in known else f"NULL AS {column}" for column in names)
+        return self.query(name, f"SELECT {listed} FROM found WHERE {where}").cast(wanted)  # noqa: S608 - names are ours
+
+    def query(self, name: str, sql: str) -> pa.Table:
+        """The answer of an SQL query over the table `name`, which is there, as `found`. Through DataFusion: the scan of
+        pyarrow trips over statistics of files that a partial overwrite wrote (`string` against `string_view`).
+        """
+        from deltalake import QueryBuilder
+
+        table: Any = self.find(name)
+        return pa.table(QueryBuilder().register("found", table).execute(sql).read_all())
+
+    def purge(self, shape: Shape) -> None:
+        """Leave no file and no commit but those of the newest version. Nobody may be reading or committing."""
+        if (table := self.fresh(shape.name)) is None:
+            return
+        table.optimize.compact()
+        table.alter.set_table_properties({LOG_KEPT: NOT_KEPT})
+        table.create_checkpoint()
+        self.before_removal()
+        table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
+        table.cleanup_metadata()
+        table.alter.set_table_properties({LOG_KEPT: shape.configuration[LOG_KEPT]})
+        self._open.pop(shape.name, None)
+
+    def forget(self) -> None:
+        """Drop handles, so that the next use opens the tables anew."""
+        self._open.clear()
+        self._ensured.clear()
+
+    def _create(self, shape: Shape) -> Any:
+        from deltalake import DeltaTable
+
+        return DeltaTable.create(
+            str(self.directory / shape.name),
+            schema=shape.schema,
+            partition_by=list(shape.partitions) or None,
+            configuration=dict(shape.configuration),
+        )
+
+
+def _upgrade(table: Any, shape: Shape) -> None:
+    from deltalake import Schema
+
+    known = {column.name for column in table.schema().fields}
+    if added := [column for column in shape.schema if column.nullable and column.name not in known]:
+        table.alter.add_columns(list(Schema.from_arrow(pa.schema(added)).fields))
+    held = table.metadata().configuration
+    if changed := {key: value for key, value in shape.configuration.items() if held.get(key) != value}:
+        table.alter.set_table_properties(changed)

@@ -1,0 +1,197 @@
+"""The Delta store: what a kill cut off is found again, an older store is moved, a commit rewrites only what it must."""
+
+import signal
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from sinks.assets.tombstones import asset_key
+from sinks.delta.store import DeltaStore
+from sinks.protocol import Sink
+from sinks.query.ledger import DeltaLedger
+from stream.events.asset import Outcome
+from stream.events.base import Event
+from tests.contract.test_sinks import Row, build, rows_of
+from tests.integration.test_compatibility import ARCHIVE
+from tests.support.annotations import SPACE, annotations, events, key_of, ref, retired, segment_failed
+from tests.support.programs import ROOT, program
+
+CLIPS = [f"clip-{number}" for number in range(4)]
+BATCHES: list[list[Event]] = [
+    events(*(annotations(ref(clip, 1 + number), of=1) for number, clip in enumerate(CLIPS[:2]))),
+    events(*(annotations(ref(clip, 5 + number), of=1) for number, clip in enumerate(CLIPS[2:]))),
+    events(*(annotations(ref(clip, 1 + number), of=1, revision=1, count=3) for number, clip in enumerate(CLIPS[:2]))),
+    events(annotations(ref("clip-1", 8), content="b", of=1)),
+    events(retired(8, key_of("b", "clip-1"), ref("clip-1"))),
+]
+"""Two clips are added, two more, the first two get other rows, and one of them gets another content."""
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Sink]:
+    built = build("delta", tmp_path / "store")
+    yield built
+    built.close()
+
+
+def moments(directory: Path) -> DeltaTable:
+    return DeltaTable(str(directory / "moments"))
+
+
+def held(directory: Path) -> list[tuple[list[Row], list[tuple[str, int, int]]]]:
+    """Rows and ledger of each clip."""
+    sink = build("delta", directory)
+    found = []
+    for clip in CLIPS:
+        entries = sink.store.ledger_entries([asset_key("acme", clip)])
+        found.append((rows_of(sink, clip), sorted((it.segment_id, it.revision, it.moment_count) for it in entries)))
+    sink.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[list[Row], list[tuple[str, int, int]]]]:
+    """What an undisturbed run leaves."""
+    directory = tmp_path_factory.mktemp("calm")
+    sink = build("delta", directory)
+    for batch in BATCHES:
+        list(sink.process(batch))
+    sink.close()
+    return held(directory)
+
+
+def killed(directory: Path, instant: str) -> int:
+    """The number of batches that were durable when the sink was killed at `instant`."""
+    command = program("die_in_delta_sink", directory, instant)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    return len(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("instant", "durable"),
+    [
+        ("moments are appended", 0),
+        ("moments are replaced", 2),
+        ("one place of two is replaced", 2),
+        ("void rows are deleted", 4),
+        ("files are about to be joined", 5),
+    ],
+)
+def test_a_kill_between_two_tables_leaves_nothing_lost_or_doubled(
+    instant: str, durable: int, tmp_path: Path, calm: list[object]
+) -> None:
+    assert killed(tmp_path, instant) == durable
+    sink = build("delta", tmp_path)
+    for batch in BATCHES[durable:]:
+        list(sink.process(batch))
+    sink.close()
+    assert held(tmp_path) == calm
+
+
+def test_rows_that_the_ledger_had_not_followed_are_gone_when_the_sink_opens(tmp_path: Path) -> None:
+    """Or a record that comes again as retired would leave them for ever."""
+    killed(tmp_path, "moments are appended")
+    assert moments(tmp_path).count() == 4
+    build("delta", tmp_path).close()
+    assert moments(tmp_path).count() == 0
+
+
+@pytest.mark.parametrize("instant", ["watermarks are moved", "the ledger is about to go"])
+def test_a_store_of_an_older_release_is_moved_whole_even_after_a_kill(instant: str, tmp_path: Path) -> None:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    directory = tmp_path / "state" / "parquet"
+    before = DeltaStore(directory)
+    cells, marks = before.cells().sort_by("segment_id").to_pylist(), before.retirements()
+    assert (len(cells), len(marks)) == (2, 2)
+    killed(directory, instant)
+    asked = {str(cell["segment_id"]) for cell in cells}
+    (made,) = {(str(cell["space"]), str(cell["understand_digest"])) for cell in cells}
+    assert DeltaLedger(directory).writes(asked, *made).keys() == asked
+    build("delta", directory).close()
+    after = DeltaStore(directory)
+    assert after.cells().sort_by("segment_id").to_pylist() == cells
+    assert after.retirements() == marks
+    assert DeltaLedger(directory).writes(asked, *made).keys() == asked
+    assert {path.name for path in directory.iterdir() if path.is_dir()} == {
+        *("moments", "spaces", "segments.lance", "retired.lance")
+    }
+    assert moments(directory).count() == sum(cell["moment_count"] for cell in cells)
+
+
+def test_a_commit_rewrites_only_the_files_of_the_cells_that_it_changes(sink: Sink, tmp_path: Path) -> None:
+    for number in range(6):
+        list(sink.process(events(annotations(ref(f"clip-{number}", 1 + number), of=1))))
+    before = set(moments(tmp_path / "store").file_uris())
+    assert len(before) == 6
+    list(sink.process(events(annotations(ref("clip-2", 3), of=1, revision=1))))
+    changed = set(moments(tmp_path / "store").file_uris())
+    assert (len(before - changed), len(changed)) == (1, 6)
+    list(sink.process([*events(retired(5, None, ref("clip-4")))]))
+    assert (len(changed - set(moments(tmp_path / "store").file_uris())), rows_of(sink, "clip-4")) == (1, [])
+
+
+def test_an_empty_cell_gets_its_rows_by_an_append(sink: Sink, tmp_path: Path) -> None:
+    list(sink.process(events(annotations(count=0))))
+    list(sink.process(events(annotations(count=2, epoch_ms=9))))
+    assert moments(tmp_path / "store").history(1)[0]["operationParameters"]["mode"] == "Append"
+    assert len(rows_of(sink)) == 2
+
+
+def test_superseded_files_never_take_more_room_than_the_table_once_it_is_tidied(sink: Sink, tmp_path: Path) -> None:
+    for revision in range(12):
+        list(sink.process(events(annotations(revision=revision))))
+    sink.maintain()
+    sink.maintain()
+    files = list((tmp_path / "store" / "moments").glob("tenant=*/**/*.parquet"))
+    assert (len(files), len(rows_of(sink))) == (1, 2)
+
+
+def test_small_files_are_joined_and_nothing_is_lost(sink: Sink, tmp_path: Path) -> None:
+    for number in range(8):
+        list(sink.process(events(annotations(ref(f"clip-{number}", 1 + number), of=1))))
+    sink.maintain()
+    assert len(moments(tmp_path / "store").file_uris()) == 1
+    assert [len(rows_of(sink, f"clip-{number}")) for number in range(8)] == [2] * 8
+
+
+def test_commits_go_on_beside_upkeep(tmp_path: Path) -> None:
+    sink = build("delta", tmp_path)
+    over = threading.Event()
+    failed: list[BaseException] = []
+
+    def tending() -> None:
+        try:
+            while not over.is_set():
+                sink.store.tend()  # type: ignore[attr-defined]  # what the sink's own thread does
+        except Exception as error:  # noqa: BLE001 - looked at below
+            failed.append(error)
+
+    thread = threading.Thread(target=tending)
+    thread.start()
+    try:
+        for number in range(12):
+            clip = ref(f"clip-{number % 4}", 1 + number % 4)
+            list(sink.process(events(*(annotations(clip, cell, revision=number // 4) for cell in range(3)))))
+    finally:
+        over.set()
+        thread.join()
+    sink.close()
+    assert failed == []
+    again = build("delta", tmp_path)
+    assert [(len(rows_of(again, clip)), {row["revision"] for row in rows_of(again, clip)}) for clip in CLIPS] == [
+        (6, {2})
+    ] * 4
+    again.close()
+
+
+def test_failures_are_none_of_its_business(sink: Sink) -> None:
+    list(sink.process(events(segment_failed(), annotations(segment=1))))
+    (entry,) = sink.store.ledger_entries([asset_key("acme", "clip")])
+    assert (entry.outcome, entry.segment, entry.space) == (Outcome.DONE, 1, SPACE.key)

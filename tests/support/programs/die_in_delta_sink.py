@@ -1,0 +1,54 @@
+"""Opens a Delta sink, writes batches of `test_sinks_delta` and kills itself at one instant of its work.
+
+Arguments: directory, instant. Prints the number of each batch that is durable.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deltalake.table import TableOptimizer
+
+from sinks.delta.moments import MomentsTable
+from sinks.ledger.ledger_table import LedgerTable
+from tests.contract.test_sinks import build
+from tests.integration.test_sinks_delta import BATCHES
+
+INSTANTS: dict[str, tuple[Any, str, int]] = {
+    "moments are appended": (LedgerTable, "record", 1),
+    "moments are replaced": (LedgerTable, "record", 3),
+    "one place of two is replaced": (MomentsTable, "overwrite", 2),
+    "void rows are deleted": (LedgerTable, "sweep", 1),
+    "watermarks are moved": (LedgerTable, "put", 1),
+    "the ledger is about to go": (Path, "rename", 2),
+    "files are about to be joined": (TableOptimizer, "compact", 1),
+}
+"""Before which call of what."""
+
+
+def dying(call: Callable[..., Any], times: int) -> Callable[..., Any]:
+    left = iter(range(times - 1))
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+
+    return called
+
+
+def deliver(directory: Path, instant: str) -> None:
+    owner, name, times = INSTANTS[instant]
+    setattr(owner, name, dying(getattr(owner, name), times))
+    sink = build("delta", directory)
+    for number, batch in enumerate(BATCHES):
+        list(sink.process(batch))
+        print(number, flush=True)
+    sink.maintain()
+
+
+if __name__ == "__main__":
+    deliver(Path(sys.argv[1]), sys.argv[2])
