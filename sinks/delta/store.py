@@ -141,16 +141,17 @@ class DeltaStore:
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
-        spans: dict[str, Span] = {}
-        for item in self.ledger_entries(retired.keys()) if retired else ():
-            if retired[item.asset_key].voids(item.content_key, item.version):
-                span = Span.at(item.tenant, item.version.append_ms)
-                spans[item.asset_key] = spans.get(item.asset_key, span).joined(span)
-        if not spans:
+        entries = self.ledger_entries(retired.keys()) if retired else []
+        void = [item for item in entries if retired[item.asset_key].voids(item.content_key, item.version)]
+        if not void:
             return
+        spans: dict[str, Span] = {}
+        for item in void:
+            span = Span.at(item.tenant, item.version.append_ms)
+            spans[item.asset_key] = spans.get(item.asset_key, span).joined(span)
         for group in groups((span, void_rows(key, retired[key])) for key, span in spans.items()):
             self._moments.delete(f"{filter_of(group.spans)} AND ({' OR '.join(group.items)})")
-        self._ledger.sweep({key: retired[key] for key in spans})
+        self._ledger.erase([item.cell for item in void])
 
     def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Moments of these assets in `space`, as `delta_schema` rows."""

@@ -21,7 +21,7 @@ INSTANTS: dict[str, tuple[Any, str, int]] = {
     "moments are appended": (LedgerTable, "record", 1),
     "moments are replaced": (LedgerTable, "record", 3),
     "one place of two is replaced": (MomentsTable, "overwrite", 2),
-    "void rows are deleted": (LedgerTable, "sweep", 1),
+    "void rows are deleted": (LedgerTable, "erase", 5),
     "watermarks are moved": (LedgerTable, "put", 1),
     "the ledger is about to go": (Path, "rename", 2),
     "files are about to be joined": (TableOptimizer, "compact", 1),
