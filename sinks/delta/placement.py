@@ -18,7 +18,7 @@ MOST_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Span:
+class VersionSpan:
     """Rows of a tenant whose versions were published from `first_ms` to `last_ms`."""
 
     tenant: str
@@ -29,9 +29,9 @@ class Span:
     def at(cls, tenant: str, version_ms: int) -> Self:
         return cls(tenant, version_ms, version_ms)
 
-    def joined(self, other: "Span") -> "Span":
+    def joined(self, other: "VersionSpan") -> "VersionSpan":
         """Of one tenant: both, and what lies between them."""
-        return Span(self.tenant, min(self.first_ms, other.first_ms), max(self.last_ms, other.last_ms))
+        return VersionSpan(self.tenant, min(self.first_ms, other.first_ms), max(self.last_ms, other.last_ms))
 
     def filter(self) -> str:
         """By the columns of partitions, and by the one whose statistics tell files apart."""
@@ -42,16 +42,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Group(Generic[Item]):
+class CommitGroup(Generic[Item]):
     """Items that are changed in one commit, and where their rows lie."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[VersionSpan, ...]
     items: tuple[Item, ...]
 
 
-def groups(placed: Iterable[tuple[Span, Item]]) -> list[Group[Item]]:
+def groups(placed: Iterable[tuple[VersionSpan, Item]]) -> list[CommitGroup[Item]]:
     """Items that lie near each other, together; in no more than `MOST_GROUPS`, so that a commit's time is bounded."""
-    near: list[tuple[Span, list[Item]]] = []
+    near: list[tuple[VersionSpan, list[Item]]] = []
     for span, item in sorted(placed, key=lambda each: each[0]):
         if near and _adjoin(near[-1][0], span):
             near[-1] = (near[-1][0].joined(span), [*near[-1][1], item])
@@ -59,12 +59,12 @@ def groups(placed: Iterable[tuple[Span, Item]]) -> list[Group[Item]]:
             near.append((span, [item]))
     size = -(-len(near) // MOST_GROUPS) or 1
     parts = [near[start : start + size] for start in range(0, len(near), size)]
-    return [Group(tuple(span for span, _ in part), tuple(it for _, its in part for it in its)) for part in parts]
+    return [CommitGroup(tuple(span for span, _ in part), tuple(it for _, its in part for it in its)) for part in parts]
 
 
-def filter_of(spans: Iterable[Span]) -> str:
+def filter_of(spans: Iterable[VersionSpan]) -> str:
     """A filter for the rows that lie in any of these."""
-    joined: list[Span] = []
+    joined: list[VersionSpan] = []
     for span in sorted(spans):
         if joined and _adjoin(joined[-1], span):
             joined[-1] = joined[-1].joined(span)
@@ -73,7 +73,7 @@ def filter_of(spans: Iterable[Span]) -> str:
     return "(" + (" OR ".join(span.filter() for span in joined) or "false") + ")"
 
 
-def _adjoin(one: Span, later: Span) -> bool:
+def _adjoin(one: VersionSpan, later: VersionSpan) -> bool:
     return one.tenant == later.tenant and later.first_ms - one.last_ms <= NEAR_MS
 
 

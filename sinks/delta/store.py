@@ -13,8 +13,8 @@ from sinks.assets.tombstones import Retirement
 from sinks.delta.followed import Followed
 from sinks.delta.moments import CELL_ORDER, MOMENTS, MomentsTable
 from sinks.delta.old_ledger import OldLedger, OldWatermarks
-from sinks.delta.placement import Span, cells_filter, filter_of, groups
-from sinks.delta.tables import LOG_KEPT, NOT_KEPT, DeltaTables, Shape
+from sinks.delta.placement import VersionSpan, cells_filter, filter_of, groups
+from sinks.delta.tables import LOG_KEPT, NO_RETENTION, DeltaTables, Shape
 from sinks.filters import one_of, void_rows
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
 from sinks.ledger.watermark_table import RETIRED, WatermarkTable
@@ -25,7 +25,7 @@ from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
 from stream.events.ids import AssetVersion, Order
 
-_SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NOT_KEPT})
+_SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NO_RETENTION})
 _HELD = (*CELL_ORDER, "tenant", "moment_count", "outcome")
 
 
@@ -38,8 +38,8 @@ class Held:
     moment_count: int
 
     @property
-    def span(self) -> Span:
-        return Span.at(self.tenant, self.order.version.append_ms)
+    def span(self) -> VersionSpan:
+        return VersionSpan.at(self.tenant, self.order.version.append_ms)
 
 
 class DeltaStore:
@@ -145,9 +145,9 @@ class DeltaStore:
         void = [item for item in entries if retired[item.asset_key].voids(item.content_key, item.version)]
         if not void:
             return
-        spans: dict[str, Span] = {}
+        spans: dict[str, VersionSpan] = {}
         for item in void:
-            span = Span.at(item.tenant, item.version.append_ms)
+            span = VersionSpan.at(item.tenant, item.version.append_ms)
             spans[item.asset_key] = spans.get(item.asset_key, span).joined(span)
         for group in groups((span, void_rows(key, retired[key])) for key, span in spans.items()):
             self._moments.delete(f"{filter_of(group.spans)} AND ({' OR '.join(group.items)})")
@@ -250,8 +250,8 @@ def _cell(item: Annotations) -> SpaceCell:
     return cell_of(item.header)
 
 
-def _span(item: Annotations) -> Span:
-    return Span.at(item.header.asset.tenant, item.header.asset.version.append_ms)
+def _span(item: Annotations) -> VersionSpan:
+    return VersionSpan.at(item.header.asset.tenant, item.header.asset.version.append_ms)
 
 
 def _rows(batch: Sequence[Annotations]) -> pa.Table:

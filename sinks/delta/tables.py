@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 LOG_KEPT = "delta.logRetentionDuration"
-NOT_KEPT = "interval 0 hours"
+NO_RETENTION = "interval 0 hours"
 _ATTEMPTS = 4
 
 
@@ -101,7 +101,7 @@ class DeltaTables:
         if (table := self.fresh(shape.name)) is None:
             return
         table.optimize.compact()
-        table.alter.set_table_properties({LOG_KEPT: NOT_KEPT})
+        table.alter.set_table_properties({LOG_KEPT: NO_RETENTION})
         table.create_checkpoint()
         self.before_removal()
         table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)

@@ -1,25 +1,34 @@
 """Which rows of the Delta table are changed in one commit, and how a filter names the place where they lie."""
 
-from sinks.delta.placement import MOST_GROUPS, NEAR_MS, Span, filter_of, groups
+from sinks.delta.placement import MOST_GROUPS, NEAR_MS, VersionSpan, filter_of, groups
 
 DAY_MS = 86_400_000
 
 
 def test_what_lies_near_is_changed_together() -> None:
-    found = groups([(Span.at("acme", NEAR_MS), "b"), (Span.at("acme", 0), "a"), (Span.at("acme", 5 * NEAR_MS), "c")])
+    found = groups(
+        [
+            (VersionSpan.at("acme", NEAR_MS), "b"),
+            (VersionSpan.at("acme", 0), "a"),
+            (VersionSpan.at("acme", 5 * NEAR_MS), "c"),
+        ]
+    )
     assert [group.items for group in found] == [("a", "b"), ("c",)]
     assert [group.spans for group in found] == [
-        (Span("acme", 0, NEAR_MS),),
-        (Span("acme", 5 * NEAR_MS, 5 * NEAR_MS),),
+        (VersionSpan("acme", 0, NEAR_MS),),
+        (VersionSpan("acme", 5 * NEAR_MS, 5 * NEAR_MS),),
     ]
 
 
 def test_tenants_lie_apart() -> None:
-    assert [group.items for group in groups([(Span.at("acme", 0), "a"), (Span.at("beta", 0), "b")])] == [("a",), ("b",)]
+    assert [group.items for group in groups([(VersionSpan.at("acme", 0), "a"), (VersionSpan.at("beta", 0), "b")])] == [
+        ("a",),
+        ("b",),
+    ]
 
 
 def test_there_are_no_more_commits_than_a_bound() -> None:
-    placed = [(Span.at("acme", number * DAY_MS), number) for number in range(5 * MOST_GROUPS + 1)]
+    placed = [(VersionSpan.at("acme", number * DAY_MS), number) for number in range(5 * MOST_GROUPS + 1)]
     found = groups(placed)
     assert len(found) <= MOST_GROUPS
     assert [item for group in found for item in group.items] == [number for _, number in placed]
@@ -28,12 +37,14 @@ def test_there_are_no_more_commits_than_a_bound() -> None:
 
 
 def test_a_filter_names_partitions_and_times() -> None:
-    assert Span("o'neil", 1, DAY_MS - 1).filter() == (
+    assert VersionSpan("o'neil", 1, DAY_MS - 1).filter() == (
         "(tenant = 'o''neil' AND day = '1970-01-01' AND version_ms BETWEEN 1 AND 86399999)"
     )
-    assert Span("acme", 1, DAY_MS).filter() == (
+    assert VersionSpan("acme", 1, DAY_MS).filter() == (
         "(tenant = 'acme' AND day BETWEEN '1970-01-01' AND '1970-01-02' AND version_ms BETWEEN 1 AND 86400000)"
     )
-    near, far = Span.at("acme", 1), Span.at("acme", DAY_MS)
-    assert filter_of([far, near, Span.at("acme", 2)]) == f"({Span('acme', 1, 2).filter()} OR {far.filter()})"
+    near, far = VersionSpan.at("acme", 1), VersionSpan.at("acme", DAY_MS)
+    assert (
+        filter_of([far, near, VersionSpan.at("acme", 2)]) == f"({VersionSpan('acme', 1, 2).filter()} OR {far.filter()})"
+    )
     assert filter_of([]) == "(false)"
