@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.assets.tombstones import asset_key
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
@@ -20,6 +19,7 @@ from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetPublished, AssetStatus, ContentRetired
 from stream.events.base import Event
 from stream.events.dead_letter import DEAD_LETTER_SCHEMA, MAX_REPLAYS, REPLAY_HEADER, DeadLetter, replay_of
+from stream.events.ids import asset_key
 
 DEAD_LETTERS_TABLE = "dead_letters"
 

@@ -7,9 +7,8 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from sinks.assets.tombstones import asset_key
 from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, Space, moments_schema
-from stream.events.ids import kept_uri
+from stream.events.ids import asset_key, kept_uri
 
 SEGMENT_FIELDS = [
     pa.field("segment_id", pa.string(), nullable=False),

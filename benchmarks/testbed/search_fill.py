@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sinks.assets.tombstones import asset_key
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.live_rows import index_schema
 from sinks.lance.moments import moments_table
@@ -21,6 +20,7 @@ from sinks.lance.store import ASSETS, SPACES
 from sinks.schema import SPACE_SCHEMA
 from sinks.tables import vector_index
 from stream.events.annotations import Space
+from stream.events.ids import asset_key
 
 DIMENSIONS = 384
 SPACE = Space(name="speed", digest="0123456789abcdef", dimensions=DIMENSIONS, spec="speed")

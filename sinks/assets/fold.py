@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from stream.events.annotations import Annotations, AnnotationsHeader
-from stream.events.ids import Order
+from stream.events.ids import Order, asset_key
 
 
 class SpaceCell(NamedTuple):

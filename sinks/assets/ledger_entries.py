@@ -8,10 +8,10 @@ from typing import Any, Self
 import pyarrow as pa
 
 from sinks.assets.fold import SpaceCell
-from sinks.assets.tombstones import Retirement, asset_key
+from sinks.assets.tombstones import Retirement
 from stream.events.annotations import Annotations
 from stream.events.asset import Outcome, SegmentFailed
-from stream.events.ids import AssetVersion, Order, segment_id
+from stream.events.ids import AssetVersion, Order, asset_key, segment_id
 
 # Columns are only added, and new ones may be null: tables of earlier releases lack them.
 RECEIPT_SCHEMA = pa.schema(

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from sinks.assets.asset_status import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
-from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from stream.events.aim import NO_AIM, Aim
 from stream.events.asset import (
     UNKNOWN_ASSET,
@@ -19,7 +19,7 @@ from stream.events.asset import (
     AssetStatus,
     ContentRetired,
 )
-from stream.events.ids import AssetVersion
+from stream.events.ids import AssetVersion, asset_key
 from stream.events.timecode import SourceTimecode
 
 MAX_ASKED = 20  # bounds what a process of the former roll-out can cause (ADR 0034)

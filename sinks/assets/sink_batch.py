@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sinks.assets.tombstones import asset_key
 from stream.errors import BadEvent
 from stream.events.aim import Aim
 from stream.events.annotations import Annotations, AnnotationsHeader
@@ -19,7 +18,7 @@ from stream.events.asset import (
 )
 from stream.events.base import Event
 from stream.events.grid import SEGMENT_NS
-from stream.events.ids import AssetVersion, digest
+from stream.events.ids import AssetVersion, asset_key, digest
 from stream.events.progress import segment_report
 
 AssetEvent = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired

@@ -1,19 +1,11 @@
 """Which rows of an asset are void for ever (pure): a watermark that only rises."""
 
-from functools import lru_cache
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from stream.events.asset import ContentRetired
-from stream.events.ids import AssetVersion, digest
-
-
-@lru_cache(maxsize=4096)
-def asset_key(tenant: str, asset_id: str) -> str:
-    """Identity of an asset across versions, safe in any filter."""
-    # A digest, because tenant and asset id are any text and would have to be escaped in filters.
-    return digest("asset", tenant, asset_id)
+from stream.events.ids import AssetVersion
 
 
 class Retirement(BaseModel):

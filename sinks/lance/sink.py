@@ -19,7 +19,7 @@ from sinks.assets.lifecycle import (
     settle,
 )
 from sinks.assets.sink_batch import AssetEvent, Lengths, SinkBatch, progress
-from sinks.assets.tombstones import NOTHING_RETIRED, Retirement, asset_key
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.lance.live_rows import newly_shown, shown_of
@@ -33,7 +33,7 @@ from stream.events.aim import NO_AIM
 from stream.events.annotations import AnnotationsHeader
 from stream.events.asset import AssetDeleted, AssetFailed, AssetPlanned, ContentRetired
 from stream.events.base import Event, Payload
-from stream.events.ids import AssetVersion, digest
+from stream.events.ids import AssetVersion, asset_key, digest
 
 _log = logging.getLogger(__name__)
 _CADENCE = CadencePolicy(commits=24, growth=0.0, most_commits=24)

@@ -10,14 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.assets.tombstones import asset_key
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.query.filters import Filters, assets_where
 from sinks.query.snapshots import Snapshots
 from stream.events.asset import AssetStatus
-from stream.events.ids import AssetVersion
+from stream.events.ids import AssetVersion, asset_key
 from stream.events.timecode import SourceTimecode
 
 _LIVE_COLUMNS = tuple(

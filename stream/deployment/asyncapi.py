@@ -7,15 +7,10 @@ from typing import Any
 from stream.broker.kafka.topic_config import topic_config
 from stream.broker.names import Names
 from stream.deployment.payloads import REFERENCE, Schema, payload_schemas
-from stream.events.annotations import Annotations
 from stream.events.asset import (
     AssetChanged,
     AssetDeleted,
-    AssetFailed,
-    AssetPlanned,
     AssetPublished,
-    ContentRetired,
-    SegmentFailed,
     SegmentProgressed,
     SpanPlanned,
 )
@@ -55,17 +50,13 @@ _ATTRIBUTES: Mapping[str, Schema] = {
 }
 _REQUIRED = ("specversion", "id", "source", "type")
 _CONTENT = "content key: tenant, asset, content and decode settings as one digest"
+_ASSET = "asset key: tenant and asset id as one digest"
 _KEYS: Mapping[type, str] = {
     AssetPublished: "asset id; where there is none, the uri without secrets",
     AssetDeleted: "asset id",
     BucketNotification: "the store's own",
     SpanPlanned: f"{_CONTENT}, then / and the first segment",
     Frames: "segment id",
-    Annotations: "segment id",
-    AssetPlanned: _CONTENT,
-    AssetFailed: "asset id",
-    SegmentFailed: _CONTENT,
-    ContentRetired: "asset id",
     SegmentProgressed: "asset id",
     AssetChanged: "asset id",
     DeadLetter: "letter id",
@@ -92,7 +83,11 @@ def document(topology: Topology, *, version: str, partitions: int, names: Names 
         "channels": {topic.name: _channel(topic, topology, partitions, names) for topic in topology.topics},
         "operations": dict(operation for stage in topology.stages for operation in _operations(stage, names)),
         "components": {
-            "messages": dict(message for topic in topology.topics for message in _messages(topic, topology)),
+            "messages": {
+                _component(name, topic, topology): message
+                for topic in topology.topics
+                for name, message in _messages(topic, topology)
+            },
             "schemas": {"CloudEvent": _cloud_event(), "Headers": _headers(), **payload_schemas(payloads)},
             "securitySchemes": {"user": {"type": "scramSha512"}},
         },
@@ -116,7 +111,10 @@ def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) ->
     return {
         "address": names.of(topic.name),
         "description": f"Written by {', '.join(writers)}; read by {', '.join(readers) or 'whoever follows'}.",
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name, _ in _messages(topic, topology)},
+        "messages": {
+            name: {"$ref": f"#/components/messages/{_component(name, topic, topology)}"}
+            for name, _ in _messages(topic, topology)
+        },
         "bindings": {
             "kafka": {
                 "topic": names.of(topic.name),
@@ -136,38 +134,45 @@ def _channel(topic: Topic, topology: Topology, partitions: int, names: Names) ->
 def _messages(topic: Topic, topology: Topology) -> Iterator[tuple[str, dict[str, Any]]]:
     """The messages of a topic. Producers outside may also send one JSON document (CloudEvents structured mode)."""
     for payload in topic.payloads:
-        yield payload.type, _message(payload, foreign=topic.foreign)
+        yield payload.type, _message(payload, topic)
         if topic in topology.entries and not topic.foreign:
-            yield f"{payload.type}.structured", _structured(payload)
+            yield f"{payload.type}.structured", _structured(payload, topic)
 
 
-def _message(payload: type[Payload], *, foreign: bool) -> dict[str, Any]:
+def _component(name: str, topic: Topic, topology: Topology) -> str:
+    """The name of a topic's message among all: an event that topics key differently is a message of each."""
+    keyed = {other.by_asset for other in topology.topics if name in {payload.type for payload in other.payloads}}
+    return f"{name}.{topic.name}" if topic.by_asset and len(keyed) > 1 else name
+
+
+def _message(payload: type[Payload], topic: Topic) -> dict[str, Any]:
     made = {
-        **_described(payload),
+        **_described(payload, topic),
         "contentType": payload.content_type,
         "payload": {"$ref": REFERENCE.format(model=payload.__name__)},
     }
     # Foreign messages have no CloudEvents headers: their form is the store's.
-    if foreign:
+    if topic.foreign:
         return made
     own = {"properties": {"ce_type": {"const": payload.type}, "content-type": {"const": payload.content_type}}}
     return {**made, "headers": {"allOf": [{"$ref": REFERENCE.format(model="Headers")}, own]}}
 
 
-def _structured(payload: type[Payload]) -> dict[str, Any]:
+def _structured(payload: type[Payload], topic: Topic) -> dict[str, Any]:
     data = {"type": {"const": payload.type}, "data": {"$ref": REFERENCE.format(model=payload.__name__)}}
     own = {"required": ["data"], "properties": data}
     return {
-        **_described(payload),
+        **_described(payload, topic),
         "contentType": "application/cloudevents+json",
         "payload": {"allOf": [{"$ref": REFERENCE.format(model="CloudEvent")}, own]},
     }
 
 
-def _described(payload: type[Payload]) -> dict[str, Any]:
+def _described(payload: type[Payload], topic: Topic) -> dict[str, Any]:
     # The first paragraph only: further ones are for readers of the code.
     words = " ".join((inspect.getdoc(payload) or "").split("\n\n")[0].split())
-    key = {"type": "string", "description": _KEYS.get(payload, "subject id")}
+    told = _ASSET if topic.by_asset else _KEYS.get(payload, "subject id")
+    key = {"type": "string", "description": told}
     return {
         "name": payload.type,
         "title": payload.__name__,

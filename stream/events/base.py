@@ -21,7 +21,8 @@ class Payload(Protocol):
     def from_bytes(cls, value: bytes) -> Self:
         """Raises `BadEvent` when the bytes are not a valid payload of this type."""
 
-    def partition_key(self) -> bytes: ...
+    def partition_key(self) -> bytes:
+        """The key of its records, except on topics that give one themselves (`Topic.by_asset`)."""
 
 
 P_co = TypeVar("P_co", bound=Payload, covariant=True, default=Payload)

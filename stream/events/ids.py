@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
@@ -150,6 +151,15 @@ def is_default_asset_id(text: str) -> bool:
     name, mark, rest = text.partition("?")
     short = len(text.encode()) <= MAX_ID_BYTES
     return short and without_secrets(name) == name == canonical(name) and _DIGESTED.fullmatch(mark + rest) is not None
+
+
+@lru_cache(maxsize=4096)
+def asset_key(tenant: str, asset_id: str) -> str:
+    """Identity of an asset across versions, safe in any filter. Records of a topic `by_asset` have it as their key, and
+    its bytes say which shard of a store holds the asset.
+    """
+    # A digest, because tenant and asset id are any text and would have to be escaped in filters.
+    return digest("asset", tenant, asset_id)
 
 
 def content_key(tenant: str, asset_id: str, content_digest: str, settings_digest: str) -> str:

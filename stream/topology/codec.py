@@ -17,7 +17,7 @@ from stream.broker.contract import Record
 from stream.errors import BadEvent, unexpected
 from stream.events.base import Event, Identified, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
-from stream.events.ids import MAX_ID_BYTES, chosen_name, is_name, is_tenant
+from stream.events.ids import MAX_ID_BYTES, asset_key, chosen_name, is_name, is_tenant
 from stream.topology.topics import Topic
 
 
@@ -51,8 +51,8 @@ def is_type(kind: str) -> bool:
     return _TYPE.fullmatch(kind) is not None
 
 
-def encode(event: Event) -> Encoded:
-    """One event as a binary-mode record."""
+def encode(event: Event, topic: Topic | None = None) -> Encoded:
+    """One event as a binary-mode record, with the key that `topic` asks for, by default the payload's own."""
     attributes: dict[str, Any] = {
         "id": event.id,
         "source": event.source,
@@ -68,7 +68,13 @@ def encode(event: Event) -> Encoded:
     }
     message = to_binary(CloudEvent(attributes, event.data.to_bytes()), _FORMAT)
     replay = {REPLAY_HEADER: event.replay_of.encode()} if event.replay_of else {}
-    return Encoded(event.data.partition_key(), message.value, {**message.headers, **replay})
+    return Encoded(_key(event, topic), message.value, {**message.headers, **replay})
+
+
+def _key(event: Event, topic: Topic | None) -> bytes:
+    if topic is not None and topic.by_asset:
+        return asset_key(event.tenant, event.subject).encode()
+    return event.data.partition_key()
 
 
 class EventDecoder:

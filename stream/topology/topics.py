@@ -31,7 +31,8 @@ class Topic:
     has acknowledged it, or, with `by_age`, from its append time, read or not. The records of a `foreign` topic are no
     CloudEvents, but its one payload as others write it. `entry`: outside producers write it. `followed`: it may have no
     reader in the topology, as others follow it outside any group. `failures`: it also carries failures of earlier
-    stages.
+    stages. `by_asset`: records have the key of their asset (`asset_key`) instead of their payload's own, so that one
+    partition holds all of an asset, and whole shards of a store.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Topic:
     entry: bool = False
     followed: bool = False
     failures: bool = False
+    by_asset: bool = False
 
     @property
     def carries_progress(self) -> bool:
@@ -67,8 +69,9 @@ ANNOTATIONS = Topic(
     (Annotations, AssetPlanned, AssetFailed, SegmentFailed, AssetDeleted),
     max_message_bytes=8 * 1024 * 1024,
     failures=True,
+    by_asset=True,
 )
-RETIREMENTS = Topic("retirements", (ContentRetired,))
+RETIREMENTS = Topic("retirements", (ContentRetired,), by_asset=True)
 # Followers read it outside any group that the topology knows, so no acknowledgement can trim it.
 PROGRESS = Topic(
     "progress", (SegmentProgressed, PartProgressed, AssetChanged), kept_ms=WEEK_MS, by_age=True, followed=True

@@ -108,7 +108,7 @@ def replay_record(operator: object, event: Event, topics: Mapping[str, Topic]) -
     instead = operator.replayable(event)
     for topic in topics.values():
         if any(payload.type == instead.type for payload in topic.payloads):
-            return topic.name, encode(instead)
+            return topic.name, encode(instead, topic)
     raise BadEvent(f"no topic carries {instead.type}", code="unknown_type")
 
 

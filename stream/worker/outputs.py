@@ -25,6 +25,7 @@ class Outputs:
         self._stage = stage
         self._producer = producer
         self._routes = routes(stage, topics)
+        self._topics = topics
         self._metrics = metrics
         self._unsettled: list[tuple[Outcome, Sequence[Work], Sequence[Delivery]]] = []
         self._settled: dict[Outcome, list[Work]] = {}  # works without outputs
@@ -45,7 +46,7 @@ class Outputs:
                 f"{', '.join(self._stage.targets) or '(none)'} carries",
                 code="undeclared_output",
             )
-        record = encode(event)
+        record = encode(event, self._topics.get(topic))
         delivery = self._producer.send(topic, record.key, record.value, record.headers)
         self.sent_bytes += delivery.size
         self.unsettled_bytes += delivery.size

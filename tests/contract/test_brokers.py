@@ -10,6 +10,7 @@ from stream.clock import SystemClock
 from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
+from stream.events.murmur2 import partition_of
 from stream.observability.metrics import Metrics
 from stream.topology.codec import encode
 from stream.topology.stage import Stage
@@ -43,6 +44,18 @@ def test_one_key_keeps_to_one_partition_and_append_times_never_go_back(bench: Be
     versions = [(record.append_time_ms, record.offset) for record in records]
     assert versions == sorted(set(versions))
     assert versions[0][0] > 0
+    consumer.close()
+
+
+def test_a_key_lies_in_the_partition_of_its_hash(bench: Bench) -> None:
+    keys = [b"key-%d" % number for number in range(20)]
+    for key in keys:
+        bench.send(bench.many, 1, key=key)
+    consumer = bench.broker.consumer([bench.many], bench.group)
+    records = read(consumer, len(keys))
+    assert {record.key: record.partition for record in records} == {
+        key: partition_of(key, SMALL.partitions) for key in keys
+    }
     consumer.close()
 
 

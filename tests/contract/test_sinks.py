@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
-from sinks.assets.tombstones import asset_key
 from sinks.protocol import Sink
 from sinks.query.catalogue import Catalogue
 from stream.clock import ManualClock
@@ -22,6 +21,7 @@ from stream.errors import BadEvent, Unavailable
 from stream.events.annotations import Space
 from stream.events.asset import AssetDeleted, AssetPublished, Outcome, SegmentProgressed
 from stream.events.base import Event
+from stream.events.ids import asset_key
 from tests.support.annotations import (
     OTHER_SPACE,
     SPACE,

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from sinks.assets.tombstones import asset_key
 from sinks.delta.store import DeltaStore
 from sinks.protocol import Sink
 from sinks.query.ledger import DeltaLedger
 from stream.events.asset import Outcome
 from stream.events.base import Event
+from stream.events.ids import asset_key
 from tests.contract.test_sinks import Row, build, rows_of
 from tests.integration.test_compatibility import ARCHIVE
 from tests.support.annotations import SPACE, annotations, events, key_of, ref, retired, segment_failed

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sinks.assets.tombstones import asset_key
 from sinks.compaction_policy import CadencePolicy
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
@@ -15,6 +14,7 @@ from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload
+from stream.events.ids import asset_key
 from tests.support.annotations import annotations, events, planned, ref, version
 
 DAY_S = 86_400

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from sinks.assets.fold import SpaceCell
-from sinks.assets.tombstones import asset_key
 from sinks.delta.sink import DeltaSink
 from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
@@ -21,6 +20,7 @@ from sinks.query.catalogue import Catalogue
 from sinks.query.moments import MomentIndex
 from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
+from stream.events.ids import asset_key
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
 
 KEY = asset_key("acme", "clip")

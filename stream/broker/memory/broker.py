@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from stream.broker.memory.group import Group
 from stream.broker.memory.log import Cursor, Log
 from stream.clock import Clock
 from stream.errors import BadEvent, Fatal
+from stream.events.murmur2 import partition_of
 
 MAX_UNREAD_RECORDS = 100_000
 """Records that a follower may leave unread."""
@@ -151,7 +151,7 @@ class MemoryBroker:
         return not any(cursor.unacked_records for cursors in groups for cursor in cursors)
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """Append one record, for `MemoryProducer.send`. Its partition is the CRC-32 of the key."""
+        """Append one record, for `MemoryProducer.send`. Its partition is the one that Kafka's clients choose."""
         size = record_size(key, value, headers)
         with self._changed:
             known = self._topic(topic)
@@ -160,7 +160,7 @@ class MemoryBroker:
                     f"a record of {size} bytes is over the {known.spec.max_message_bytes} bytes of topic {topic!r}",
                     code="record_too_large",
                 )
-            partition = zlib.crc32(key) % len(known.logs)
+            partition = partition_of(key, len(known.logs))
             log = known.logs[partition]
             self._append_ms = max(self._append_ms, self._clock.now_ms())
             record = Record(topic, partition, log.end, key, value, dict(headers), self._append_ms)

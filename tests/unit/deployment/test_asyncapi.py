@@ -19,14 +19,14 @@ from stream.cli.app import app
 from stream.deployment.asyncapi import document
 from stream.deployment.payloads import payload_schemas
 from stream.events.arrow import from_ipc
-from stream.events.asset import AssetPublished, AssetStatus, Outcome
+from stream.events.asset import AssetDeleted, AssetPublished, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.notifications import BucketNotification
 from stream.events.progress import PartProgressed, Subject
 from stream.pipelines.reference import whole_topology
 from stream.topology.codec import encode
-from stream.topology.topics import ASSETS, COMPLETIONS
+from stream.topology.topics import ASSETS, COMPLETIONS, TOPICS
 from tests.support.annotations import (
     OTHER_SPACE,
     annotations,
@@ -156,6 +156,17 @@ def test_every_reference_leads_somewhere() -> None:
         for step in reference.removeprefix("#/").split("/"):
             place = place[step]
         assert place
+
+
+def test_a_channel_tells_the_keys_of_its_own_records() -> None:
+    keys = {topic: key_of(topic, AssetDeleted.type) for topic in ("assets", "annotations")}
+    assert keys == {"assets": "asset id", "annotations": "asset key: tenant and asset id as one digest"}
+    assert {key_of("annotations", payload.type) for payload in TOPICS["annotations"].payloads} == {keys["annotations"]}
+
+
+def key_of(topic: str, kind: str) -> str:
+    name = DOCUMENT["channels"][topic]["messages"][kind]["$ref"].rpartition("/")[2]
+    return str(message(name)["bindings"]["kafka"]["key"]["description"])
 
 
 def test_each_topic_is_a_channel_as_the_broker_makes_it() -> None:

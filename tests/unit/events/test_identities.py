@@ -11,9 +11,8 @@ import pytest
 
 from models.bundle import Bundle
 from models.registry import ModelContext, load
-from sinks.assets.tombstones import asset_key
 from stream.events.asset import DecodeSettings
-from stream.events.ids import content_key, default_asset_id, digest, moment_id, segment_id, typed_digest
+from stream.events.ids import asset_key, content_key, default_asset_id, digest, moment_id, segment_id, typed_digest
 
 FULL = "ab448210f5efb8ecc01d0df1e2df7e8f"
 FAST = "1a2c3e9d49dc4e324046e2592113bb3f"

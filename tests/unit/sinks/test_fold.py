@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.assets.fold import SpaceCell, cell_of, fold
-from sinks.assets.tombstones import Retirement, asset_key
+from sinks.assets.tombstones import Retirement
 from stream.events.annotations import Annotations
-from stream.events.ids import AssetVersion, Order
+from stream.events.ids import AssetVersion, Order, asset_key
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, key_of, ref, version
 
 ASSET = asset_key("acme", "clip")

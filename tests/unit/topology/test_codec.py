@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from stream.broker.contract import Record
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc
-from stream.events.asset import AssetPublished
+from stream.events.asset import AssetDeleted, AssetPublished
 from stream.events.base import Event
 from stream.events.dead_letter import REPLAY_HEADER
 from stream.events.frames import FRAMES_SCHEMA
+from stream.events.ids import asset_key
 from stream.topology.codec import EventDecoder, encode
-from stream.topology.topics import TOPICS
+from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS, TOPICS
 
 APPEND_MS = 1_700_000_000_999
 DECODER = EventDecoder(TOPICS.values())
@@ -35,6 +36,14 @@ def structured(**changes: object) -> bytes:
         "data": {"uri": "/a.mp4"},
     }
     return json.dumps(envelope | changes).encode()
+
+
+def test_topics_of_the_sinks_give_every_record_the_key_of_its_asset() -> None:
+    event = Event(data=AssetDeleted(asset_id="a"), tenant="acme", project="p", subject="a", event_time_ms=1)
+    for topic in (ANNOTATIONS, RETIREMENTS):
+        assert encode(event, topic).key == asset_key("acme", "a").encode()
+    assert encode(event, ASSETS) == encode(event)
+    assert encode(event).key == b"a"
 
 
 def test_binary_mode_round_trip() -> None:
