@@ -7,4 +7,4 @@ REGISTRY: dict[str, str] = {
     "lance": "sinks.lance.sink:LanceSink",
     "delta": "sinks.delta.sink:DeltaSink",
 }
-"""Operators over topic `annotations`, built as `Class(directory, clock)`; contract in `sinks.protocol`."""
+"""Operators over topic `annotations`, built as `Class(place, clock)`; contract in `sinks.protocol`."""

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ import pyarrow as pa
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
+from sinks.location import Location, Place
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
 from sinks.writer import dead_letter_writer
@@ -60,16 +60,16 @@ class StoredDeadLetter:
 
 
 class DeadLetterSink:
-    """Single writer of dead letters under the index's `directory`; reads topics `dead-letters` and `retirements`.
+    """Single writer of dead letters under the index's `place`; reads topics `dead-letters` and `retirements`.
 
     A redelivered dead letter keeps its state. Those of a deleted asset are removed, also when they arrive late.
     """
 
-    def __init__(self, directory: Path, clock: Clock | None = None, *, disk: Disk = LOCAL_DISK) -> None:
+    def __init__(self, place: Place, clock: Clock | None = None, *, disk: Disk = LOCAL_DISK) -> None:
         self._clock = clock or SystemClock()
-        self._directory = directory
-        self._writer = dead_letter_writer(directory, disk)
-        self._tables = LanceTables(directory, before_removal=self._writer.sync)
+        self._location = Location.of(place)
+        self._writer = dead_letter_writer(place, disk)
+        self._tables = LanceTables(place, before_removal=self._writer.sync)
         self._commits = 0
 
     def open(self) -> None:
@@ -91,7 +91,7 @@ class DeadLetterSink:
         self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> None:
-        with guarded(self._directory, "the dead-letter store"):
+        with guarded(self._location, "the dead-letter store"):
             if purge:
                 self._tables.purge(DEAD_LETTERS_TABLE)
             else:
@@ -168,9 +168,9 @@ class DeadLetterFilter:
 class DeadLetters:
     """Dead letters for people: list, show, replay, park. Any process may use it."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._tables = LanceTables(directory, before_removal=dead_letter_writer(directory).sync_files)
+    def __init__(self, place: Place) -> None:
+        self._location = Location.of(place)
+        self._tables = LanceTables(place, before_removal=dead_letter_writer(place).sync_files)
 
     def listed(self, wanted: DeadLetterFilter | None = None, limit: int | None = None) -> list[StoredDeadLetter]:
         """Newest first, metadata only."""
@@ -183,7 +183,7 @@ class DeadLetters:
         return [_stored(row) for row in newest.slice(0, limit).to_pylist()]
 
     def count(self, wanted: DeadLetterFilter | None = None) -> int:
-        with guarded(self._directory, "the dead-letter store"):
+        with guarded(self._location, "the dead-letter store"):
             table = self._tables.find(DEAD_LETTERS_TABLE)
             return 0 if table is None else int(table.count_rows((wanted or DeadLetterFilter()).where() or None))
 
@@ -221,17 +221,17 @@ class DeadLetters:
 
     def compact(self) -> None:
         """After many changes. Raises `Unavailable`."""
-        with guarded(self._directory, "the dead-letter store"):
+        with guarded(self._location, "the dead-letter store"):
             self._tables.optimize(DEAD_LETTERS_TABLE)
 
     def _update(self, letter_ids: Collection[str], values: dict[str, str]) -> None:
-        with guarded(self._directory, "the dead-letter store"):
+        with guarded(self._location, "the dead-letter store"):
             table = self._tables.find(DEAD_LETTERS_TABLE)
             if table is not None and letter_ids:
                 table.update(where=one_of("letter_id", letter_ids), values_sql=values)
 
     def _select(self, where: str, columns: Sequence[str]) -> pa.Table | None:
-        with guarded(self._directory, "the dead-letter store"):
+        with guarded(self._location, "the dead-letter store"):
             table = self._tables.find(DEAD_LETTERS_TABLE)
             if table is None:
                 return None

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from sinks.location import Location
 from stream.errors import Fatal, printable
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -25,8 +26,8 @@ def unusable(directory: Path) -> str | None:
     return None
 
 
-def require_usable(directory: Path, store: str) -> None:
+def require_usable(location: Location, store: str) -> None:
     """Raises `Fatal` (code `unusable_path`)."""
-    if (why := unusable(directory)) is not None:
-        where = printable(str(directory))
+    if location.path is not None and (why := unusable(location.path)) is not None:
+        where = printable(str(location))
         raise Fatal(f"{store} cannot lie in {where}: {why}; choose another directory", code="unusable_path")

@@ -8,8 +8,8 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from sinks.location import Location, Place
 from stream.errors import Fatal, StageError, Unavailable
 
 MIN_FREE_BYTES = 64 << 20
@@ -61,7 +61,7 @@ _PANIC = "PanicException"
 
 
 @contextmanager
-def guarded(directory: Path, store: str, *, writer: bool = False) -> Iterator[None]:
+def guarded(place: Place, store: str, *, writer: bool = False) -> Iterator[None]:
     """Raises `Unavailable` (code `store_unavailable`) for what passes by itself or by an operator's hand: the batch
     stays unacknowledged and is written later. Raises `Fatal` (code `store_unusable`) for what lasts: a path that can
     never work, damaged files, tables of another shape. Anything else is a defect and passes through.
@@ -77,19 +77,19 @@ def guarded(directory: Path, store: str, *, writer: bool = False) -> Iterator[No
     except StageError:
         raise
     except Exception as error:
-        _judge(error, directory, store, writer=writer)
+        _judge(error, place, store, writer=writer)
         raise
     except BaseException as error:
         # Interrupts and exits pass. Of all others only a panic is known to come from a store.
         if type(error).__name__ != _PANIC:
             raise
         text = " ".join(str(error).split())[:200]
-        raise Fatal(f"{store} at {directory} cannot be used: its library broke down ({text})", code="store_unusable") \
+        raise Fatal(f"{store} at {place} cannot be used: its library broke down ({text})", code="store_unusable") \
             from error  # fmt: skip
 
 
 @contextmanager
-def guarded_both(lance_directory: Path, delta_directory: Path, *, writer: bool = False) -> Iterator[None]:
+def guarded_both(index: Place, parquet: Place, *, writer: bool = False) -> Iterator[None]:
     """As `guarded`, for what uses the index and the Delta table in turn: the error tells whose it is."""
     try:
         yield
@@ -97,30 +97,30 @@ def guarded_both(lance_directory: Path, delta_directory: Path, *, writer: bool =
         raise
     except BaseException as error:
         # deltalake's Rust errors come from a module `_internal`. Of others the path in the message tells.
-        of_delta = type(error).__module__ == "_internal" or str(delta_directory).strip("/") in str(error)
-        directory, store = (delta_directory, "the Delta table") if of_delta else (lance_directory, "the index")
+        of_delta = type(error).__module__ == "_internal" or str(parquet).strip("/") in str(error)
+        place, store = (parquet, "the Delta table") if of_delta else (index, "the index")
         # Raised again inside, so that one set of rules judges both stores.
-        with guarded(directory, store, writer=writer):
+        with guarded(place, store, writer=writer):
             raise
 
 
-def require_space(directory: Path, min_free_bytes: int) -> None:
+def require_space(place: Place, min_free_bytes: int) -> None:
     """Raises `Unavailable` (code `disk_full`) before a write would leave less than `min_free_bytes` free."""
-    free = shutil.disk_usage(directory).free
+    free = shutil.disk_usage(Location.of(place).directory).free
     # Before the write: a full disk in the middle of a commit leaves files that nobody removes.
     if free < min_free_bytes:
-        message = f"only {free >> 20} MiB are free under {directory}, {min_free_bytes >> 20} MiB are needed: make room"
+        message = f"only {free >> 20} MiB are free under {place}, {min_free_bytes >> 20} MiB are needed: make room"
         raise Unavailable(message, code="disk_full")
 
 
-def _judge(error: Exception, directory: Path, store: str, *, writer: bool) -> None:
+def _judge(error: Exception, place: Place, store: str, *, writer: bool) -> None:
     """Raise what the error means; return where it means nothing but itself."""
     # What lasts comes first: a damaged file on a full disk stays damaged when there is room again.
     if (lasting := _lasting(error, writer=writer)) is not None:
-        raise Fatal(f"{store} at {directory} cannot be used: {lasting}", code="store_unusable") from error
-    why = _passing(error, directory) if isinstance(error, OSError) or _of_a_library(error) else None
+        raise Fatal(f"{store} at {place} cannot be used: {lasting}", code="store_unusable") from error
+    why = _passing(error, place) if isinstance(error, OSError) or _of_a_library(error) else None
     if why is not None:
-        message = f"{store} at {directory} cannot be used: {why}; nothing is lost, writing resumes when that is mended"
+        message = f"{store} at {place} cannot be used: {why}; nothing is lost, writing resumes when that is mended"
         raise Unavailable(message, code="store_unavailable") from error
 
 
@@ -176,19 +176,19 @@ def _number(error: Exception) -> int | None:
     return int(found[-1]) if found else None
 
 
-def _passing(error: Exception, directory: Path) -> str | None:
+def _passing(error: Exception, place: Place) -> str | None:
     """What the system says, else what the disk says when it is asked, else what the store's words admit."""
     number = _number(error)
     if number is not None and number in _PASSING:
         return _PASSING[number]
     # The disk is asked before the words are read: the stores say the same for a full disk and for a defect.
-    return _refusal(directory) or _said(error) or (type(error).__name__ if isinstance(error, OSError) else None)
+    return _refusal(place) or _said(error) or (type(error).__name__ if isinstance(error, OSError) else None)
 
 
-def _refusal(directory: Path) -> str | None:
+def _refusal(place: Place) -> str | None:
     """Why the directory takes no file of 1 MiB; None where it does. The file has no name and leaves nothing."""
     try:
-        with tempfile.TemporaryFile(dir=directory) as probe:
+        with tempfile.TemporaryFile(dir=Location.of(place).directory) as probe:
             probe.write(bytes(_PROBE_BYTES))
             probe.flush()
             # Only fsync makes some file systems admit that there is no room.

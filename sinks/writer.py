@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sinks.durability.durable_store import LOCAL_DISK, Disk, DurableStore
+from sinks.location import Location, Place
 from sinks.store_errors import guarded, require_space
 from stream.errors import Unavailable
 from stream.files import make_folder
@@ -18,11 +18,11 @@ _OF_OTHERS = ("assets.lance", "segments.lance")
 
 
 class Writer:
-    """The right to write one `store` under `directory`. The system takes it back when the process ends, however."""
+    """The right to write one `store` under `place`. The system takes it back when the process ends, however."""
 
     def __init__(
         self,
-        directory: Path,
+        place: Place,
         store: str,
         file_name: str,
         *,
@@ -30,12 +30,13 @@ class Writer:
         disk: Disk,
         alone: bool = True,
     ) -> None:
-        self._directory = directory
+        self._location = Location.of(place)
+        folder = self._location.directory
         self._store = store
         self._disk = disk
         self._alone = alone  # nobody else changes or tidies the tables
-        self._lock = FileLock(directory / f"{file_name}{LOCK_SUFFIX}", thread_local=False)
-        self._durable = DurableStore(directory, f"{file_name}.synced", owned=owned, written_last=_OF_OTHERS, disk=disk)
+        self._lock = FileLock(folder / f"{file_name}{LOCK_SUFFIX}", thread_local=False)
+        self._durable = DurableStore(folder, f"{file_name}.synced", owned=owned, written_last=_OF_OTHERS, disk=disk)
 
     def enter(self) -> None:
         """Make the directory, become its writer and bring back what a power cut tore; again is harmless. Raises
@@ -43,13 +44,13 @@ class Writer:
         """
         if self._lock.is_locked:
             return
-        with guarded(self._directory, self._store):
-            make_folder(self._directory, self._disk.sync)
+        with guarded(self._location, self._store):
+            make_folder(self._location.directory, self._disk.sync)
             try:
                 self._lock.acquire(timeout=0)
             except Timeout:
                 raise Unavailable(
-                    f"{self._store} at {self._directory} has another writer; this one starts when that has ended",
+                    f"{self._store} at {self._location} has another writer; this one starts when that has ended",
                     code="store_locked",
                 ) from None
             self._durable.recover()
@@ -74,7 +75,7 @@ class Writer:
         """
         try:
             with self._guarded():
-                require_space(self._directory, min_free_bytes)
+                require_space(self._location, min_free_bytes)
                 self._durable.recover_failed()
                 yield
                 self._durable.sync()
@@ -88,20 +89,20 @@ class Writer:
         self._lock.release(force=True)
 
     def _guarded(self) -> AbstractContextManager[None]:
-        return guarded(self._directory, self._store, writer=self._alone)
+        return guarded(self._location, self._store, writer=self._alone)
 
 
-def index_writer(directory: Path, disk: Disk = LOCAL_DISK) -> Writer:
-    return Writer(directory, "the index", "index", owned=lambda name: name != _DEAD_LETTERS, disk=disk)
+def index_writer(place: Place, disk: Disk = LOCAL_DISK) -> Writer:
+    return Writer(place, "the index", "index", owned=lambda name: name != _DEAD_LETTERS, disk=disk)
 
 
-def delta_writer(directory: Path, disk: Disk = LOCAL_DISK) -> Writer:
-    return Writer(directory, "the Delta table", "delta", owned=lambda _name: True, disk=disk)
+def delta_writer(place: Place, disk: Disk = LOCAL_DISK) -> Writer:
+    return Writer(place, "the Delta table", "delta", owned=lambda _name: True, disk=disk)
 
 
-def dead_letter_writer(directory: Path, disk: Disk = LOCAL_DISK) -> Writer:
+def dead_letter_writer(place: Place, disk: Disk = LOCAL_DISK) -> Writer:
     return Writer(
-        directory, "the dead-letter store", "letters", owned=lambda name: name == _DEAD_LETTERS, disk=disk, alone=False
+        place, "the dead-letter store", "letters", owned=lambda name: name == _DEAD_LETTERS, disk=disk, alone=False
     )
 
 
@@ -121,7 +122,7 @@ def writing(*writers: Writer) -> Iterator[None]:
             writer.leave()
 
 
-def recover_stores(index: Path, parquet: Path) -> None:
+def recover_stores(index: Place, parquet: Place) -> None:
     """Bring back what a power cut tore, before anybody reads. Nobody may be writing."""
     for writer in (index_writer(index), delta_writer(parquet), dead_letter_writer(index)):
         writer.enter()

@@ -1,6 +1,6 @@
 """How far the ledger has followed the moments: the number of a commit, in a small file beside the tables."""
 
-from pathlib import Path
+from sinks.location import Location
 
 FILE = "ledger-followed"
 
@@ -10,8 +10,8 @@ class Followed:
     too low costs a look at the table; one that is too high would hide what a kill cut off.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / FILE
+    def __init__(self, location: Location) -> None:
+        self._path = location.directory / FILE
         self._kept = -1
 
     def number(self) -> int:

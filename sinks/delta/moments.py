@@ -116,9 +116,8 @@ class MomentsTable:
         table.vacuum(dry_run=False, enforce_retention_duration=False, full=True)
 
     def _bytes_on_disk(self) -> int:
-        return sum(
-            path.stat().st_size for path in (self._tables.directory / MOMENTS.name).glob("tenant=*/**/*.parquet")
-        )
+        folder = self._tables.location.child(MOMENTS.name).directory
+        return sum(path.stat().st_size for path in folder.glob("tenant=*/**/*.parquet"))
 
 
 def _options(number: int | None) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class OldLedger:
                 LedgerTable(to).put(self.cells())
             to.optimize(name)
             self._tables.before_removal()
-            folder = self._tables.directory / name
+            folder = self._tables.location.directory / name
             folder.rename(folder.with_suffix(_MOVED))
         self._clear()
         return bool(left)
@@ -64,11 +64,11 @@ class OldLedger:
         return self._tables.select(SEGMENTS, RECEIPT_SCHEMA, where, columns)
 
     def _has(self, name: str) -> bool:
-        return (self._tables.directory / name / "_delta_log").is_dir()
+        return (self._tables.location.directory / name / "_delta_log").is_dir()
 
     def _clear(self) -> None:
         for name in (RETIRED, SEGMENTS):
-            shutil.rmtree(self._tables.directory / f"{name}{_MOVED}", ignore_errors=True)
+            shutil.rmtree(self._tables.location.directory / f"{name}{_MOVED}", ignore_errors=True)
         self._tables.forget()
 
 
@@ -79,7 +79,7 @@ class OldWatermarks:
         self._tables = tables
 
     def there(self) -> bool:
-        return (self._tables.directory / RETIRED / "_delta_log").is_dir()
+        return (self._tables.location.directory / RETIRED / "_delta_log").is_dir()
 
     def marks(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """By asset; of all assets if none are named."""

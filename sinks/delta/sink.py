@@ -1,7 +1,6 @@
 """The Parquet sink: the same annotations as the index, as a Delta table, by the same fold."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from sinks.assets.fold import fold
 from sinks.assets.ledger_entries import LedgerEntry
@@ -10,6 +9,7 @@ from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.delta.store import DeltaStore
 from sinks.durability.durable_store import LOCAL_DISK, Disk
+from sinks.location import Location, Place
 from sinks.store_errors import MIN_FREE_BYTES, guarded
 from sinks.upkeep_thread import UpkeepThread
 from sinks.writer import delta_writer
@@ -20,13 +20,13 @@ from stream.events.base import Event
 
 
 class DeltaSink:
-    """Single writer of `directory`. Reads topics `annotations` and `retirements` in any interleaving; what is retired
+    """Single writer of `place`. Reads topics `annotations` and `retirements` in any interleaving; what is retired
     stays void however late it arrives. A batch is durable when `process` returns.
     """
 
     def __init__(
         self,
-        directory: Path,
+        place: Place,
         clock: Clock | None = None,
         *,
         min_free_bytes: int = MIN_FREE_BYTES,
@@ -34,17 +34,17 @@ class DeltaSink:
         disk: Disk = LOCAL_DISK,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._directory = directory
+        self._location = Location.of(place)
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
         self._tending = UpkeepThread("the Delta table", self._tend)
-        self._writer = delta_writer(directory, disk)
-        self.store = DeltaStore(directory, self._writer.sync)
+        self._writer = delta_writer(place, disk)
+        self.store = DeltaStore(place, self._writer.sync)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`), undo what a kill cut off and finish a sweep."""
         self._writer.enter()
-        with guarded(self._directory, "the Delta table", writer=True):
+        with guarded(self._location, "the Delta table", writer=True):
             self.store.open()
             self.store.prepare()
             self.store.sweep(self.store.unswept())
@@ -68,7 +68,7 @@ class DeltaSink:
     def maintain(self, *, purge: bool = False) -> list[Event]:
         """Compact and vacuum. `purge` also removes every superseded file at once; nobody may be reading."""
         self._tending.join()
-        with guarded(self._directory, "the Delta table", writer=True):
+        with guarded(self._location, "the Delta table", writer=True):
             if purge:
                 self.store.purge()
             else:
@@ -78,7 +78,7 @@ class DeltaSink:
         return []
 
     def _tend(self) -> None:
-        with guarded(self._directory, "the Delta table", writer=True):
+        with guarded(self._location, "the Delta table", writer=True):
             self.store.tend()
 
     def _commit(self, batch: SinkBatch) -> list[Event]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +17,7 @@ from sinks.delta.tables import LOG_KEPT, NO_RETENTION, DeltaTables, Shape
 from sinks.filters import one_of, void_rows
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
 from sinks.ledger.watermark_table import RETIRED, WatermarkTable
+from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
 from sinks.tables.lance_tables import LanceTables
@@ -47,24 +47,24 @@ class DeltaStore:
     before the ledger; `prepare` undoes what a kill cut off between the two. Reading what is missing gives nothing.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
-    Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
+    Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
     """
 
-    def __init__(self, directory: Path, before_removal: Callable[[], None] = lambda: None) -> None:
-        require_usable(directory, "the Delta table")
-        self.directory = directory
-        self._delta = DeltaTables(directory, before_removal=before_removal)
-        self._lance = LanceTables(directory, before_removal=before_removal)
+    def __init__(self, place: Place, before_removal: Callable[[], None] = lambda: None) -> None:
+        self.location = Location.of(place)
+        require_usable(self.location, "the Delta table")
+        self._delta = DeltaTables(place, before_removal=before_removal)
+        self._lance = LanceTables(place, before_removal=before_removal)
         self._moments = MomentsTable(self._delta)
         self._ledger = LedgerTable(self._lance)
         self._watermarks = WatermarkTable(self._lance)
         self._old_ledger, self._old_watermarks = OldLedger(self._delta), OldWatermarks(self._delta)
-        self._followed = Followed(directory)
+        self._followed = Followed(self.location)
         self._spaces: set[str] = set()
         self._number: int | None = None
 
     def open(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.location.directory.mkdir(parents=True, exist_ok=True)
 
     def prepare(self) -> None:
         """For the writer, before anything else and after a failure: move what an older release kept elsewhere, and

@@ -1,11 +1,12 @@
-"""Delta tables of one directory: opened lazily, read through DataFusion, committed to by one writer."""
+"""Delta tables of one store: opened lazily, read through DataFusion, committed to by one writer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from sinks.location import Location, Place
 
 LOG_KEPT = "delta.logRetentionDuration"
 NO_RETENTION = "interval 0 hours"
@@ -23,13 +24,13 @@ class Shape:
 
 
 class DeltaTables:
-    """Tables under `directory`. Reading what does not exist gives nothing; only writing creates.
+    """Tables under `place`. Reading what does not exist gives nothing; only writing creates.
 
     `before_removal` has to be called before files are removed: what takes their place has to be durable.
     """
 
-    def __init__(self, directory: Path, *, before_removal: Callable[[], None] = lambda: None) -> None:
-        self.directory = directory
+    def __init__(self, place: Place, *, before_removal: Callable[[], None] = lambda: None) -> None:
+        self.location = Location.of(place)
         self.before_removal = before_removal
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
@@ -46,8 +47,8 @@ class DeltaTables:
         """The table at its newest version, for another thread or a reader; None where there is none."""
         from deltalake import DeltaTable
 
-        path = str(self.directory / name)
-        return DeltaTable(path) if DeltaTable.is_deltatable(path) else None
+        uri = self.location.child(name).uri
+        return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
 
     def ensure(self, shape: Shape) -> Any:
         """The table, created if missing. One of an older release gets the nullable columns and settings it lacks."""
@@ -118,7 +119,7 @@ class DeltaTables:
         from deltalake import DeltaTable
 
         return DeltaTable.create(
-            str(self.directory / shape.name),
+            self.location.child(shape.name).uri,
             schema=shape.schema,
             partition_by=list(shape.partitions) or None,
             configuration=dict(shape.configuration),

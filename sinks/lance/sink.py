@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from sinks.assets.asset_status import outcomes_of
 from sinks.assets.fold import Fold, fold
@@ -24,6 +23,7 @@ from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.lance.live_rows import newly_shown, shown_of
 from sinks.lance.store import LanceIndex
+from sinks.location import Location, Place
 from sinks.store_errors import MIN_FREE_BYTES, guarded
 from sinks.upkeep_thread import UpkeepThread
 from sinks.writer import index_writer
@@ -40,13 +40,13 @@ _CADENCE = CadencePolicy(commits=24, growth=0.0, most_commits=24)
 
 
 class LanceSink:
-    """Single writer of `directory`. A batch is durable when `process` returns: moments, then the ledger, then assets,
+    """Single writer of `place`. A batch is durable when `process` returns: moments, then the ledger, then assets,
     so that a kill between two tables leaves less said than stored and redelivery completes it.
     """
 
     def __init__(
         self,
-        directory: Path,
+        place: Place,
         clock: Clock | None = None,
         *,
         min_free_bytes: int = MIN_FREE_BYTES,
@@ -54,20 +54,20 @@ class LanceSink:
         disk: Disk = LOCAL_DISK,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._directory = directory
+        self._location = Location.of(place)
         self._min_free_bytes = min_free_bytes
         self._cadence = Cadence(cadence or _CADENCE, self._clock)
         self._tending = UpkeepThread("the index", self._tend)
-        self._writer = index_writer(directory, disk)
+        self._writer = index_writer(place, disk)
         self._endings: set[str] = set()
         self._unswept: dict[str, Retirement] = {}
         self._aim = NO_AIM
-        self.store = LanceIndex(directory, self._clock, self._writer.sync)
+        self.store = LanceIndex(place, self._clock, self._writer.sync)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
         self._writer.enter()
-        with guarded(self._directory, "the index", writer=True):
+        with guarded(self._location, "the index", writer=True):
             self.store.open()
             self.store.upgrade()
             self.store.sweep(self.store.unswept())
@@ -97,7 +97,7 @@ class LanceSink:
         versions at once; nobody may be reading.
         """
         self._tending.join()
-        with guarded(self._directory, "the index", writer=True):
+        with guarded(self._location, "the index", writer=True):
             outputs = self._expire(None)
             self.store.sweep(self.store.unswept())
             self._unswept.clear()
@@ -110,7 +110,7 @@ class LanceSink:
         return outputs
 
     def _tend(self) -> None:
-        with guarded(self._directory, "the index", writer=True):
+        with guarded(self._location, "the index", writer=True):
             self.store.tend()
 
     def _upkeep(self, told_with: str) -> list[Event]:
@@ -119,7 +119,7 @@ class LanceSink:
         """
         outputs = self._expire(told_with)
         try:
-            with guarded(self._directory, "the index", writer=True):
+            with guarded(self._location, "the index", writer=True):
                 self.store.sweep(self._unswept)
                 self._unswept.clear()
         except Unavailable as error:

@@ -1,7 +1,6 @@
 """The LanceDB store: moments per space, the ledger, assets. Written by one process, read through `sinks.query`."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from sinks.lance.asset_rows import ASSET_SCHEMA, asset_rows
 from sinks.lance.live_rows import NOTHING_SHOWN, LiveNames
 from sinks.lance.moments import MomentTable, moments_table
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
+from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.clock import Clock
@@ -29,15 +29,15 @@ _ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms"
 class LanceIndex:
     """Every method is one commit per table it touches, and may be repeated: redelivery repairs a kill in between."""
 
-    def __init__(self, directory: Path, clock: Clock, before_removal: Callable[[], None] = lambda: None) -> None:
-        self.directory = directory
-        self.tables = LanceTables(directory, before_removal=before_removal)
+    def __init__(self, place: Place, clock: Clock, before_removal: Callable[[], None] = lambda: None) -> None:
+        self.location = Location.of(place)
+        self.tables = LanceTables(place, before_removal=before_removal)
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._spaces: dict[str, Space] = {}
 
     def open(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.location.directory.mkdir(parents=True, exist_ok=True)
         self._spaces = {space.key: space for space in spaces_of(self.tables)}
 
     def upgrade(self) -> None:

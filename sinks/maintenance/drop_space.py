@@ -1,29 +1,27 @@
 """Dropping an embedding space from both stores. No writer of either may be running."""
 
-from pathlib import Path
-
 from sinks.delta.store import DeltaStore
 from sinks.filters import one_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
 from sinks.ledger.ledger_table import SEGMENTS
+from sinks.location import Place
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
 from sinks.writer import delta_writer, index_writer, writing
 
 
-def drop_space(lance_directory: Path, delta_directory: Path, key: str) -> None:
+def drop_space(index: Place, parquet: Place, key: str) -> None:
     """Remove the space's rows and receipts; other spaces stay. Repeating it is harmless.
 
     The ledger goes first: after a kill in between, cells are annotated again rather than believed to be there.
     """
-    index, delta = index_writer(lance_directory), delta_writer(delta_directory)
-    with guarded(lance_directory, "the index", writer=True), writing(index):
+    with guarded(index, "the index", writer=True), writing(index_writer(index)):
         # One store after the other: a kill in between leaves the other untouched, and a repeat finishes it.
-        tables = LanceTables(lance_directory)
+        tables = LanceTables(index)
         tables.delete(SEGMENTS, one_of("space", [key]))
         tables.drop(moments_table(key))
         # Last: a repeat after a kill finds the space by this row.
         tables.delete(SPACES, one_of("key", [key]))
-    with guarded(delta_directory, "the Delta table", writer=True), writing(delta):
-        DeltaStore(delta_directory).drop_space(key)
+    with guarded(parquet, "the Delta table", writer=True), writing(delta_writer(parquet)):
+        DeltaStore(parquet).drop_space(key)

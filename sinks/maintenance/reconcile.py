@@ -1,7 +1,6 @@
 """Decisions of the index that did not reach the other stores, as after a kill in between. Read only."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -10,6 +9,7 @@ from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.dead_letters import DEAD_LETTERS_TABLE
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import ASSETS
+from sinks.location import Place
 from sinks.store_errors import guarded, guarded_both
 from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import ContentRetired
@@ -19,26 +19,26 @@ from stream.events.ids import digest
 _COLUMNS = ("asset_key", "tenant", "asset_id", "project", "retirement", "updated_at_ms")
 
 
-def missing_retirements(lance_directory: Path, delta_directory: Path) -> list[Event]:
+def missing_retirements(index: Place, parquet: Place) -> list[Event]:
     """`ContentRetired` again for each asset whose watermark the Delta table lacks, or which still has dead letters.
 
     Only an embedded broker loses them with its process. A repetition is harmless.
     """
-    with guarded_both(lance_directory, delta_directory):
-        tables = LanceTables(lance_directory)
+    with guarded_both(index, parquet):
+        tables = LanceTables(index)
         rows = tables.select(ASSETS, "retirement IS NOT NULL", _COLUMNS)
         if rows is None or not rows.num_rows:
             return []
-        held = DeltaStore(delta_directory).retirements()
+        held = DeltaStore(parquet).retirements()
         # Asked apart: the dead-letter sink may have missed a deletion that the Delta table has.
         dead_letters = _oldest_dead_letters(tables)
         return [event for row in rows.to_pylist() for event in _missing(row, held, dead_letters)]
 
 
-def newest_version_ms(lance_directory: Path) -> int:
+def newest_version_ms(index: Place) -> int:
     """The highest append time among asset versions the index knows: a later publication must lie above it."""
-    with guarded(lance_directory, "the index"):
-        rows = LanceTables(lance_directory).select(ASSETS, "", ["version_ms"])
+    with guarded(index, "the index"):
+        rows = LanceTables(index).select(ASSETS, "", ["version_ms"])
     found = None if rows is None else pc.max(rows["version_ms"]).as_py()
     # An index without assets knows no time, so any clock is above it.
     return found or 0

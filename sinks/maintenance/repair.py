@@ -1,7 +1,6 @@
 """Rebuild one store from the other where they differ. No writer of either may be running."""
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import AssetState, settle
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.lance.live_rows import shown_of
+from sinks.location import Place
 from sinks.maintenance.verify import Stores, chunks, verify
 from sinks.schema import delta_rows, lance_rows
 from sinks.store_errors import guarded_both
@@ -23,19 +23,19 @@ from stream.events.asset import AssetStatus, Outcome
 Target = Literal["lance", "delta"]
 
 
-def repair(lance_directory: Path, delta_directory: Path, target: Target) -> int:
+def repair(index: Place, parquet: Place, target: Target) -> int:
     """Make `target` equal to the other store; returns the number of cells rewritten. Repeating it is harmless.
 
     Into LanceDB, assets that it has lost come back too, as far as rows tell: an asset's length is that of its rows.
     """
     # Reading needs no lock.
-    report = verify(lance_directory, delta_directory)
+    report = verify(index, parquet)
     cells = {cell for item in report.spaces for cell in item.cells}
     with (
-        guarded_both(lance_directory, delta_directory, writer=True),
-        writing(index_writer(lance_directory), delta_writer(delta_directory)),
+        guarded_both(index, parquet, writer=True),
+        writing(index_writer(index), delta_writer(parquet)),
     ):
-        stores = Stores.open(lance_directory, delta_directory)
+        stores = Stores.open(index, parquet)
         stores.delta.prepare()
         spaces = {space.key: space for space in [*stores.delta.spaces(), *stores.lance.spaces()]}
         # A few assets at once: rows with vectors of all would not fit in memory.

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ from sinks.assets.ledger_entries import LedgerEntry
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import LanceIndex
 from sinks.ledger.ledger_table import SEGMENTS
+from sinks.location import Place
 from sinks.schema import VECTORS, delta_rows, delta_schema
 from sinks.store_errors import guarded_both
 from stream.clock import SystemClock
@@ -58,8 +58,8 @@ class Stores:
     delta: DeltaStore
 
     @classmethod
-    def open(cls, lance_directory: Path, delta_directory: Path) -> "Stores":
-        stores = cls(LanceIndex(lance_directory, SystemClock()), DeltaStore(delta_directory))
+    def open(cls, index: Place, parquet: Place) -> "Stores":
+        stores = cls(LanceIndex(index, SystemClock()), DeltaStore(parquet))
         stores.lance.open()
         stores.delta.open()
         return stores
@@ -76,10 +76,10 @@ class Stores:
         return sorted({space.key for space in [*self.lance.spaces(), *self.delta.spaces()]})
 
 
-def verify(lance_directory: Path, delta_directory: Path) -> Report:
+def verify(index: Place, parquet: Place) -> Report:
     """Compare ids, ranges, tags, orders and everything else exactly, vectors to 1e-6."""
-    with guarded_both(lance_directory, delta_directory):
-        stores = Stores.open(lance_directory, delta_directory)
+    with guarded_both(index, parquet):
+        stores = Stores.open(index, parquet)
         reports = {key: SpaceReport(key) for key in stores.spaces()}
         touched: set[str] = set()
         for keys in portions(stores.assets()):

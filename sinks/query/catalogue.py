@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow as pa
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
+from sinks.location import Place
 from sinks.query.filters import Filters, assets_where
 from sinks.query.snapshots import Snapshots
 from stream.events.asset import AssetStatus
@@ -80,8 +80,8 @@ class IndexFreshness:
 class Catalogue:
     """A fresh view at every call. Nothing here holds all assets at once: they are looked up, or read in pages."""
 
-    def __init__(self, directory: Path, snapshots: Snapshots | None = None) -> None:
-        self._tables = snapshots or Snapshots(directory)
+    def __init__(self, place: Place, snapshots: Snapshots | None = None) -> None:
+        self._tables = snapshots or Snapshots(place)
 
     def assets(self, tenant: str | None = None, asset_ids: Collection[str] = ()) -> list[AssetView]:
         """By tenant and asset id; deleted ones too, which keep a name and a time only."""

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.ledger.ledger_table import SEGMENTS
+from sinks.location import Place
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.snapshots import Snapshots
@@ -30,11 +30,11 @@ class Holding:
     lacking: int = 0
 
 
-def holdings(directory: Path) -> Mapping[str, Holding]:
+def holdings(place: Place) -> Mapping[str, Holding]:
     """By space; nothing for one that holds nothing. The ledger is read in pages of assets."""
-    tables = Snapshots(directory)
+    tables = Snapshots(place)
     found = {space: Holding(epoch) for space, epoch in newest_epochs(tables).items()}
-    for page in Catalogue(directory, tables).pages(Filters()):
+    for page in Catalogue(place, tables).pages(Filters()):
         keys = [it.asset_key for it in page.values()]
         rows = tables.reading(partial(tables.select_in, SEGMENTS, "asset_key", keys, _CELL, _DONE))
         known, whole = _counted(pa.concat_tables(rows), page) if rows else (0, {})

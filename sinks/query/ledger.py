@@ -1,11 +1,11 @@
 """The ledgers' read side: which segments are durable in which store. Any process, a fresh view at every call."""
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from sinks.delta.store import DeltaStore
 from sinks.ledger.ledger_table import SEGMENTS
+from sinks.location import Location, Place
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import Outcome
@@ -18,11 +18,11 @@ _COLUMNS = (
 
 
 class LanceLedger:
-    """Answers from the index under `directory`; nothing is known while it does not exist."""
+    """Answers from the index under `place`; nothing is known while it does not exist."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._tables = LanceTables(directory)
+    def __init__(self, place: Place) -> None:
+        self._location = Location.of(place)
+        self._tables = LanceTables(place)
 
     def done(
         self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
@@ -51,7 +51,7 @@ class LanceLedger:
         return {segment for segment, version in failures.items() if done.get(segment, (-1, -1)) < version}
 
     def _rows(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
-        with guarded(self._directory, "the index"):
+        with guarded(self._location, "the index"):
             try:
                 return self._tables.select_in(SEGMENTS, "segment_id", segment_ids, _COLUMNS)
             # Forgotten, because a handle on a table that was replaced would fail again and again.
@@ -63,15 +63,15 @@ class LanceLedger:
 class DeltaLedger:
     """The same answers from the Delta table's own ledger, which a kill may leave behind the index's, or before it."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._store = DeltaStore(directory)
+    def __init__(self, place: Place) -> None:
+        self._location = Location.of(place)
+        self._store = DeltaStore(place)
 
     def writes(
         self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
     ) -> dict[str, Order]:
         """As `LanceLedger.writes`."""
-        with guarded(self._directory, "the Delta table"):
+        with guarded(self._location, "the Delta table"):
             try:
                 rows = self._store.ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
             # Closed, because a handle on a table that was replaced would fail again and again.

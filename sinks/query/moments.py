@@ -5,7 +5,6 @@ becomes an answer is `stream.search`'s.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from sinks.filters import one_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
+from sinks.location import Place
 from sinks.query.catalogue import Catalogue, LiveAsset
 from sinks.query.filters import LIVE_COLUMNS, Filters, moments_where, rows_where
 from sinks.query.holdings import newest_epochs
@@ -76,11 +76,11 @@ class Span:
 
 
 class MomentIndex:
-    """The moments of the index under `directory`; finds nothing while it does not exist."""
+    """The moments of the index under `place`; finds nothing while it does not exist."""
 
-    def __init__(self, directory: Path) -> None:
-        self._tables = Snapshots(directory)
-        self.catalogue = Catalogue(directory, self._tables)
+    def __init__(self, place: Place) -> None:
+        self._tables = Snapshots(place)
+        self.catalogue = Catalogue(place, self._tables)
 
     def spaces(self) -> list[Space]:
         rows = self.reading(lambda: self._tables.select(SPACES, ""))

@@ -3,14 +3,15 @@ takes ten times as long to load.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from sinks.filters import one_of
+from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.store_errors import guarded
+from sinks.tables import upkeep
 from stream.errors import StageError
 
 T = TypeVar("T")
@@ -21,14 +22,14 @@ _METADATA_CACHE_BYTES = 128 << 20
 
 
 class Snapshots:
-    """Tables under `directory`. Reading what does not exist gives nothing.
+    """Tables under `place`. Reading what does not exist gives nothing.
 
-    Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
+    Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
     """
 
-    def __init__(self, directory: Path) -> None:
-        require_usable(directory, "the index")
-        self._directory = directory
+    def __init__(self, place: Place) -> None:
+        self._location = Location.of(place)
+        require_usable(self._location, "the index")
         self._session: Any = None
         self._open: dict[str, Any] = {}
 
@@ -36,7 +37,7 @@ class Snapshots:
         """`work`, done once more over tables that are opened anew where it fails: a writer that tidies may have
         removed the version that was being read. Raises as `guarded` says.
         """
-        with guarded(self._directory, "the index"):
+        with guarded(self._location, "the index"):
             try:
                 return work()
             except StageError:
@@ -49,10 +50,10 @@ class Snapshots:
         """The table as it is now, or None. It stays so however much is written meanwhile."""
         table = self._open.get(name)
         if table is None:
-            folder = self._directory / f"{name}.lance"
-            if not any((folder / "_versions").glob("*.manifest")):
+            table_at = self._location.child(f"{name}.lance")
+            if not upkeep.exists(table_at):
                 return None  # missing, or cut off while it was made
-            table = self._opened(folder)
+            table = self._opened(table_at)
         elif (version := table.latest_version) != table.version:
             table = table.checkout_version(version)
         self._open[name] = table
@@ -78,14 +79,14 @@ class Snapshots:
             found += [] if rows is None else [rows]
         return found
 
-    def _opened(self, folder: Path) -> Any:
+    def _opened(self, table_at: Location) -> Any:
         import lance
 
         if self._session is None:
             self._session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
                 index_cache_size_bytes=_INDEX_CACHE_BYTES, metadata_cache_size_bytes=_METADATA_CACHE_BYTES
             )
-        return lance.dataset(folder, session=self._session)
+        return lance.dataset(table_at.uri, session=self._session)
 
 
 def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,1 +1,1 @@
-"""LanceDB tables of one directory, whoever's rows they hold: reads, commits and upkeep. Begin with `lance_tables`."""
+"""LanceDB tables of one store, whoever's rows they hold: reads, commits and upkeep. Begin with `lance_tables`."""

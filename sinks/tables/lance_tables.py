@@ -1,16 +1,16 @@
-"""LanceDB tables of one directory: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
+"""LanceDB tables of one store: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
 
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from sinks.filters import one_of
+from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.tables import upkeep
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
@@ -20,7 +20,7 @@ _CHUNK = 5000
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """How much one opener of a directory keeps of its indexes and of the descriptions of its files."""
+    """How much one opener of a store keeps of its indexes and of the descriptions of its files."""
 
     index_bytes: int = 64 << 20
     metadata_bytes: int = 16 << 20
@@ -51,21 +51,21 @@ NO_INDEXES = Indexes()
 
 
 class LanceTables:
-    """Tables under `directory`. Reading what does not exist gives nothing; only writing creates.
+    """Tables under `place`. Reading what does not exist gives nothing; only writing creates.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
-    Raises `Fatal` (`unusable_path`) for a directory in which no table can lie.
+    Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
     """
 
     def __init__(
         self,
-        directory: Path,
+        place: Place,
         caches: Caches = DEFAULT_CACHES,
         *,
         before_removal: Callable[[], None] = lambda: None,
     ) -> None:
-        require_usable(directory, "the index")
-        self.directory = directory
+        self.location = Location.of(place)
+        require_usable(self.location, "the index")
         self._caches = caches
         self._before_removal = before_removal
         self._connection: Any = None
@@ -76,7 +76,7 @@ class LanceTables:
     def find(self, name: str) -> Any | None:
         """The table at its newest version, or None. Reads through it see every commit of any process."""
         if name not in self._open:
-            if not any((self.directory / f"{name}.lance" / "_versions").glob("*.manifest")):
+            if not upkeep.exists(self._at(name)):
                 return None  # missing, or cut off while it was made
             self._open[name] = self._connect().open_table(name)
         return self._open[name]
@@ -169,7 +169,7 @@ class LanceTables:
         read: Sequence[str],
     ) -> None:
         """Add columns of `schema` to an existing table, made from batches of the columns `read`, in one commit."""
-        upkeep.derive(self._path(name), schema, columns, read)
+        upkeep.derive(self._at(name), schema, columns, read)
 
     def drop(self, name: str) -> None:
         """Remove a table with its files; nothing happens where there is none."""
@@ -179,14 +179,14 @@ class LanceTables:
 
     def tend(self, name: str, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
-        if upkeep.exists(self._path(name)):
-            upkeep.tend(self._path(name), self._exclusive[name], policy)
+        if upkeep.exists(self._at(name)):
+            upkeep.tend(self._at(name), self._exclusive[name], policy)
             self._drop_versions(name)
 
     def optimize(self, name: str) -> None:
         """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit is on."""
-        if upkeep.exists(self._path(name)):
-            upkeep.optimize(self._path(name), self._exclusive[name])
+        if upkeep.exists(self._at(name)):
+            upkeep.optimize(self._at(name), self._exclusive[name])
             self._drop_versions(name, unverified=True)
 
     def purge(self, name: str) -> None:
@@ -197,7 +197,7 @@ class LanceTables:
         table = self.find(name)
         if table is None:
             return
-        upkeep.materialize_deletions(self._path(name), self._exclusive[name])
+        upkeep.materialize_deletions(self._at(name), self._exclusive[name])
         worded = [index.columns for index in table.list_indices() if index.index_type == "FTS"]
         for column, config in Indexes(worded=tuple(name for columns in worded for name in columns)).configs():
             table.create_index(column, config=config)
@@ -216,14 +216,16 @@ class LanceTables:
             caches = lancedb.Session(
                 index_cache_size_bytes=self._caches.index_bytes, metadata_cache_size_bytes=self._caches.metadata_bytes
             )
-            self._connection = lancedb.connect(self.directory, read_consistency_interval=timedelta(0), session=caches)
+            self._connection = lancedb.connect(
+                self.location.uri, read_consistency_interval=timedelta(0), session=caches
+            )
         return self._connection
 
     def _drop_versions(
         self, name: str, older_than: timedelta = upkeep.VERSIONS_KEPT, *, unverified: bool = False
     ) -> None:
         self._before_removal()
-        upkeep.drop_versions(self._path(name), older_than=older_than, unverified=unverified)
+        upkeep.drop_versions(self._at(name), older_than=older_than, unverified=unverified)
 
-    def _path(self, name: str) -> Path:
-        return self.directory / f"{name}.lance"
+    def _at(self, name: str) -> Location:
+        return self.location.child(f"{name}.lance")

@@ -8,11 +8,11 @@ joined: they hold `exclusive` of the table, and so does upkeep while it joins, a
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from sinks.location import Location
 from sinks.tables import vector_index
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
 
@@ -24,55 +24,55 @@ _MANY_DELETED = 0.1
 Exclusive = AbstractContextManager[Any]
 
 
-def exists(path: Path) -> bool:
-    return any((path / "_versions").glob("*.manifest"))
+def exists(table_at: Location) -> bool:
+    return any((table_at.directory / "_versions").glob("*.manifest"))
 
 
-def tend(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+def tend(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
     """Do what is due, a small share of what was written since the last time."""
-    work = policy.work(fragments(path))
+    work = policy.work(fragments(table_at))
     for part in work.parts:
         with exclusive:
-            _compact(path, part.fragment_ids, part.target_rows, policy.deleted)
+            _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
     if work.index:
-        _grow_indexes(path)
-    vector_index.tend(_opened(path))
+        _grow_indexes(table_at)
+    vector_index.tend(_opened(table_at))
 
 
-def optimize(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+def optimize(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
     with exclusive:
-        _compact(path, _all(path), policy.fragment_rows, _MANY_DELETED)
-    _grow_indexes(path)
-    vector_index.tend(_opened(path))
+        _compact(table_at, _all(table_at), policy.fragment_rows, _MANY_DELETED)
+    _grow_indexes(table_at)
+    vector_index.tend(_opened(table_at))
 
 
-def materialize_deletions(path: Path, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
     """Rewrite every fragment that has a deleted row, and the indexes over it. The old files stay with old versions."""
     with exclusive:
-        _compact(path, _all(path), policy.fragment_rows, 0.0)
-    _opened(path).optimize.optimize_indices()
+        _compact(table_at, _all(table_at), policy.fragment_rows, 0.0)
+    _opened(table_at).optimize.optimize_indices()
 
 
-def drop_versions(path: Path, *, older_than: timedelta, unverified: bool = False) -> None:
+def drop_versions(table_at: Location, *, older_than: timedelta, unverified: bool = False) -> None:
     """Remove old versions with their files, once what took their place is durable. `unverified`: also what a killed
     process left; nobody else may write.
     """
-    _opened(path).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
+    _opened(table_at).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
 
 
 def derive(
-    path: Path, schema: pa.Schema, columns: Callable[[pa.RecordBatch], pa.RecordBatch], read: Sequence[str]
+    table_at: Location, schema: pa.Schema, columns: Callable[[pa.RecordBatch], pa.RecordBatch], read: Sequence[str]
 ) -> None:
     """Add columns of `schema`, made from batches of the columns `read`, in one commit."""
     import lance
 
-    _opened(path).add_columns(lance.batch_udf(output_schema=schema)(columns), read_columns=list(read))
+    _opened(table_at).add_columns(lance.batch_udf(output_schema=schema)(columns), read_columns=list(read))
 
 
-def fragments(path: Path) -> list[Fragment]:
+def fragments(table_at: Location) -> list[Fragment]:
     """The table's fragments in the order of their rows."""
-    table = _opened(path)
+    table = _opened(table_at)
     by_index: dict[str, set[int]] = {}
     for index in table.describe_indices():
         by_index.setdefault(index.name, set()).update(*(part.fragment_ids for part in index.segments))
@@ -91,20 +91,20 @@ def fragments(path: Path) -> list[Fragment]:
     ]
 
 
-def _grow_indexes(path: Path) -> None:
+def _grow_indexes(table_at: Location) -> None:
     """Bring those up to date that are not of vectors."""
-    table = _opened(path)
+    table = _opened(table_at)
     if names := vector_index.scalar_indexes(table):
         table.optimize.optimize_indices(index_names=names)
 
 
-def _all(path: Path) -> list[int]:
-    return [item.fragment_id for item in _opened(path).get_fragments()]
+def _all(table_at: Location) -> list[int]:
+    return [item.fragment_id for item in _opened(table_at).get_fragments()]
 
 
-def _compact(path: Path, chosen: Collection[int], target_rows: int, deleted: float) -> None:
+def _compact(table_at: Location, chosen: Collection[int], target_rows: int, deleted: float) -> None:
     """Join chosen fragments with chosen neighbours, and rewrite those of which a share `deleted` is gone."""
-    table = _opened(path)
+    table = _opened(table_at)
     others = {item.fragment_id for item in table.get_fragments()}.difference(chosen)
     table.optimize.compact_files(
         target_rows_per_fragment=target_rows,
@@ -113,10 +113,10 @@ def _compact(path: Path, chosen: Collection[int], target_rows: int, deleted: flo
     )
 
 
-def _opened(path: Path) -> Any:
+def _opened(table_at: Location) -> Any:
     import lance
 
     session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
         index_cache_size_bytes=_CACHE_BYTES, metadata_cache_size_bytes=_CACHE_BYTES
     )
-    return lance.dataset(str(path), session=session)
+    return lance.dataset(table_at.uri, session=session)

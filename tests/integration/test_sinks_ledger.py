@@ -41,7 +41,7 @@ def test_what_is_missing_is_nothing(tables: LanceTables) -> None:
     ledger.erase([SpaceCell("0" * 32, SPACE.key)])
     ledger.sweep({KEY: Retirement(deleted=version(1))})
     assert WatermarkTable(tables).marks() == WatermarkTable(tables).marks([KEY]) == {}
-    assert list(tables.directory.iterdir()) == []
+    assert list(tables.location.directory.iterdir()) == []
 
 
 def test_entries_replace_their_cells_and_no_others(tables: LanceTables) -> None:
