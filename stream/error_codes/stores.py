@@ -19,6 +19,16 @@ STORES = (
         "The store can never be used as it is: a path that cannot work, damaged files, or tables of another shape.",
         "Put a backup in its place, or name another state directory and publish the assets again.",
     ),
+    fatal(
+        "shards_differ",
+        "The store is divided into another number of shards.",
+        "Give the number that the store has, or divide it anew with `rushes stores reshard` while nobody writes.",
+    ),
+    fatal(
+        "shards_unreadable",
+        "The file that says how a store is divided into shards cannot be read.",
+        "Put back the file of a backup, or let `rushes verify --repair` make the store anew.",
+    ),
     fatal("unusable_path", "The store cannot lie in this directory.", "Choose another directory."),
     unavailable(
         "state_locked",

@@ -1,0 +1,128 @@
+"""How a store is divided into shards, each of which is a whole store of its own; and which shard holds an asset."""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from filelock import FileLock
+
+from sinks.location import Location, Place
+from stream.errors import Fatal
+from stream.events.ids import asset_key
+from stream.events.murmur2 import partition_of
+from stream.files import make_folder, replace_file
+
+FILE = "shards.json"
+LOCK = "shards.lock"
+MAX_SHARDS = 4096
+_HASH = "murmur2"
+_GENERATION = "generation-"
+_OF_THE_ROOT = frozenset({"dead_letters.lance"})
+"""Tables that lie at the root of an index, however it is divided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A store under `root` in `shards` parts. A store of one shard, as it is made, lies at the root itself, and no file
+    says so. `generation` counts how often the store was divided anew; 0 is how it was made.
+    """
+
+    root: Location
+    shards: int = 1
+    generation: int = 0
+
+    @classmethod
+    def of(cls, place: Place) -> "Layout":
+        """What lies there now; one shard where nothing does. Raises `Fatal` (`shards_unreadable`)."""
+        root = Location.of(place)
+        path = root.directory / FILE
+        try:
+            found = json.loads(path.read_bytes())
+            if found["hash"] != _HASH or not 1 <= int(found["shards"]) <= MAX_SHARDS:
+                raise ValueError(found["hash"])
+            return cls(root, int(found["shards"]), int(found.get("generation", 0)))
+        except (FileNotFoundError, NotADirectoryError):
+            return cls(root)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Fatal(
+                f"{path}, which says how the store is divided, cannot be read ({type(error).__name__}): put back the"
+                " file of a backup, or move the directory away and let `rushes verify --repair` make the store anew",
+                code="shards_unreadable",
+            ) from None
+
+    @property
+    def divided(self) -> bool:
+        """Whether the tables lie in folders of their own instead of at the root."""
+        return self.shards > 1 or self.generation > 0
+
+    @property
+    def places(self) -> tuple[Location, ...]:
+        """Where each shard lies, by its number."""
+        if not self.divided:
+            return (self.root,)
+        under = self.root.child(f"{_GENERATION}{self.generation}") if self.generation else self.root
+        return tuple(under.child(f"shard-{number:04d}") for number in range(self.shards))
+
+    def shard(self, key: str) -> int:
+        """The number of the shard that holds an asset, by its `asset_key`. With as many partitions as shards, or a
+        multiple, a partition of a topic by asset holds assets of one shard.
+        """
+        return 0 if self.shards == 1 else partition_of(key.encode(), self.shards)
+
+    def shard_of(self, tenant: str, asset_id: str) -> int:
+        """As `shard`, for an asset by its names."""
+        return self.shard(asset_key(tenant, asset_id))
+
+    def split(self, keys: Collection[str]) -> dict[int, list[str]]:
+        """These asset keys by the shard that holds them; no shard without any. In the order of shards."""
+        found: dict[int, list[str]] = {}
+        for key in keys:
+            found.setdefault(self.shard(key), []).append(key)
+        return dict(sorted(found.items()))
+
+    def write(self) -> None:
+        """Say on disk that the store is so from here on; whole or not at all. Raises `OSError`."""
+        said: dict[str, object] = {"shards": self.shards, "hash": _HASH}
+        if self.generation:
+            said["generation"] = self.generation
+        replace_file(self.root.directory / FILE, json.dumps(said) + "\n")
+
+
+def claim(place: Place, shards: int, option: str = "--shards") -> Layout:
+    """The layout for a writer who was asked for `shards`: that of the store, which a new store gets. Raises `Fatal`
+    (`shards_differ`) where the store has another number, and `OSError`.
+    """
+    root = Location.of(place)
+    make_folder(root.directory)
+    # Locked: two processes of a new deployment may have been given two numbers.
+    with FileLock(root.directory / LOCK):
+        found = Layout.of(root)
+        if found.shards != shards and (found.divided or any(tables_at(root))):
+            raise differing(found, shards, option)
+        if not found.divided and shards > 1:
+            found = Layout(root, shards)
+            found.write()
+        return found
+
+
+def differing(found: Layout, shards: int, option: str = "--shards") -> Fatal:
+    """The refusal of another number of shards than the store has."""
+    return Fatal(
+        f"the store at {found.root} has {_counted(found.shards)}, and this process was asked for {shards}: say"
+        f" {option} {found.shards}, or divide the store anew with `rushes stores reshard {shards}` while nobody writes",
+        code="shards_differ",
+    )
+
+
+def tables_at(root: Location) -> Iterator[str]:
+    """The names of tables that lie at the root itself and belong to a store of one shard."""
+    folder = root.directory
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name not in _OF_THE_ROOT and (path.suffix == ".lance" or (path / "_delta_log").is_dir()):
+            yield path.name
+
+
+def _counted(shards: int) -> str:
+    return "1 shard" if shards == 1 else f"{shards} shards"
