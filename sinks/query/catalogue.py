@@ -1,7 +1,7 @@
 """The assets as the index holds them: status for people, visibility for search, freshness. Read only."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -15,6 +15,7 @@ from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.location import Place
 from sinks.query.filters import Filters, assets_where
 from sinks.query.snapshots import Snapshots
+from sinks.query.store_reader import StoreReader
 from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion, asset_key
 from stream.events.timecode import SourceTimecode
@@ -80,20 +81,20 @@ class IndexFreshness:
 class Catalogue:
     """A fresh view at every call. Nothing here holds all assets at once: they are looked up, or read in pages."""
 
-    def __init__(self, place: Place, snapshots: Snapshots | None = None) -> None:
-        self._tables = snapshots or Snapshots(place)
+    def __init__(self, place: Place, store: StoreReader | None = None) -> None:
+        self._store = store or StoreReader(place)
 
     def assets(self, tenant: str | None = None, asset_ids: Collection[str] = ()) -> list[AssetView]:
         """By tenant and asset id; deleted ones too, which keep a name and a time only."""
         clauses = [f"tenant = {literal(tenant)}"] if tenant is not None else []
         clauses += [one_of("asset_id", asset_ids)] if asset_ids else []
-        rows = self._tables.reading(lambda: self._tables.select(ASSETS, " AND ".join(clauses)))
+        rows = self._store.reading(lambda: self._store.select(ASSETS, " AND ".join(clauses)))
         views = [] if rows is None else [_view(row) for row in rows.drop_columns(["state"]).to_pylist()]
         return sorted(views, key=lambda item: (item.tenant, item.asset_id))
 
     def shown(self, content_keys: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
         """The assets that show these contents and are asked for, by content; an indexed look-up."""
-        found = self._tables.reading(lambda: self._looked_up(content_keys))
+        found = self._store.reading(lambda: self._looked_up(content_keys))
         return {key: it for key, it in found if filters.allows(it.tenant, it.project, it.asset_id, it.labels)}
 
     def pages(self, filters: Filters, first: int = _PAGE) -> Iterator[dict[str, LiveAsset]]:
@@ -101,9 +102,11 @@ class Catalogue:
         begin with `first` assets and grow.
         """
         where, after, size = assets_where(filters), "", first
-        while page := self._tables.reading(partial(self._page, where + after, size)):
-            yield dict(page)
-            if len(page) < size:
+        while True:
+            page, ended = self._store.reading(partial(self._page, where + after, size))
+            if page:
+                yield dict(page)
+            if ended:
                 return
             last = page[-1][1]
             tenant, name = literal(last.tenant), literal(last.asset_id)
@@ -116,36 +119,63 @@ class Catalogue:
             return None
         if filters.tenant is not None:
             return [asset_key(filters.tenant, name) for name in filters.asset_ids]
-        rows = self._tables.reading(lambda: self._tables.select(ASSETS, assets_where(filters), ["asset_key"]))
+        rows = self._store.reading(lambda: self._store.select(ASSETS, assets_where(filters), ["asset_key"]))
         return [] if rows is None else [str(key) for key in rows["asset_key"].to_pylist()]
 
     def freshness(self) -> IndexFreshness:
-        def read() -> tuple[pa.Table | None, int | None]:
-            pending = self._tables.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
-            return pending, newest_done_ms(self._tables.newest(SEGMENTS))
+        def read() -> tuple[pa.Table | None, list[int | None]]:
+            pending = self._store.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
+            return pending, self._store.each(lambda shard: newest_done_ms(shard.newest(SEGMENTS)))
 
-        pending, newest_ms = self._tables.reading(read)
+        pending, newest = self._store.reading(read)
+        newest_ms = max((time_ms for time_ms in newest if time_ms is not None), default=None)
         times = [] if pending is None else pending["version_ms"].to_pylist()
         return IndexFreshness(newest_ms, min(times, default=None), len(times))
 
     def _looked_up(self, content_keys: Collection[str]) -> list[tuple[str, LiveAsset]]:
-        columns = self._columns()
-        found = self._tables.select_in(ASSETS, "live_content_key", content_keys, columns) if columns else ()
-        return list(chain.from_iterable(map(_live_rows, found)))
+        """Of all shards: a content does not tell which one holds its asset."""
 
-    def _page(self, where: str, size: int) -> list[tuple[str, LiveAsset]]:
-        table, columns = self._tables.newest(ASSETS), self._columns()
-        if table is None:
-            return []
-        return _live_rows(
-            table.scanner(columns=columns, filter=where, order_by=["tenant", "asset_id"], limit=size).to_table()
-        )
+        def find(shard: Snapshots) -> list[pa.Table]:
+            columns = _columns(shard)
+            return shard.select_in(ASSETS, "live_content_key", content_keys, columns) if columns else []
 
-    def _columns(self) -> list[str]:
-        """Those of `LiveAsset` that there are: an older index lacks some. None where there is no table."""
-        table = self._tables.newest(ASSETS)
-        known = set() if table is None else set(table.schema.names)
-        return [name for name in ("tenant", "asset_id", *_LIVE_COLUMNS) if name in known]
+        return list(chain.from_iterable(map(_live_rows, chain.from_iterable(self._store.each(find)))))
+
+    def _page(self, where: str, size: int) -> tuple[list[tuple[str, LiveAsset]], bool]:
+        """The first assets, about `size` of them, and whether these are all."""
+        share = -(-size // self._store.shards)
+        return _merged(self._store.each(partial(_page_of, where=where, size=share)), share)
+
+
+def _page_of(shard: Snapshots, *, where: str, size: int) -> list[tuple[str, LiveAsset]]:
+    table, columns = shard.newest(ASSETS), _columns(shard)
+    if table is None:
+        return []
+    return _live_rows(
+        table.scanner(columns=columns, filter=where, order_by=["tenant", "asset_id"], limit=size).to_table()
+    )
+
+
+def _merged(pages: Sequence[list[tuple[str, LiveAsset]]], size: int) -> tuple[list[tuple[str, LiveAsset]], bool]:
+    """The assets of pages that each hold at most `size`, up to where the first one that is full ends; and whether none
+    is.
+    """
+    full = [_place(page[-1]) for page in pages if len(page) == size]
+    if len(pages) == 1:
+        return pages[0], not full
+    found = sorted(chain.from_iterable(pages), key=_place)
+    return [item for item in found if not full or _place(item) <= min(full)], not full
+
+
+def _place(item: tuple[str, LiveAsset]) -> tuple[str, str]:
+    return item[1].tenant, item[1].asset_id
+
+
+def _columns(shard: Snapshots) -> list[str]:
+    """Those of `LiveAsset` that there are: an older index lacks some. None where there is no table."""
+    table = shard.newest(ASSETS)
+    known = set() if table is None else set(table.schema.names)
+    return [name for name in ("tenant", "asset_id", *_LIVE_COLUMNS) if name in known]
 
 
 def _live_rows(rows: pa.Table) -> list[tuple[str, LiveAsset]]:

@@ -12,7 +12,7 @@ from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Place
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
-from sinks.query.snapshots import Snapshots
+from sinks.query.store_reader import StoreReader
 from stream.events.asset import Outcome
 
 _CELL = ("content_key", "space", "segment")
@@ -32,11 +32,11 @@ class Holding:
 
 def holdings(place: Place) -> Mapping[str, Holding]:
     """By space; nothing for one that holds nothing. The ledger is read in pages of assets."""
-    tables = Snapshots(place)
-    found = {space: Holding(epoch) for space, epoch in newest_epochs(tables).items()}
-    for page in Catalogue(place, tables).pages(Filters()):
+    store = StoreReader(place)
+    found = {space: Holding(epoch) for space, epoch in newest_epochs(store).items()}
+    for page in Catalogue(place, store).pages(Filters()):
         keys = [it.asset_key for it in page.values()]
-        rows = tables.reading(partial(tables.select_in, SEGMENTS, "asset_key", keys, _CELL, _DONE))
+        rows = store.reading(partial(store.select_in, SEGMENTS, "asset_key", keys, _CELL, _DONE))
         known, whole = _counted(pa.concat_tables(rows), page) if rows else (0, {})
         for space, held in found.items():
             here = whole.get(space, 0)
@@ -44,10 +44,10 @@ def holdings(place: Place) -> Mapping[str, Holding]:
     return defaultdict(Holding, found)
 
 
-def newest_epochs(tables: Snapshots, above_ms: int = -1) -> dict[str, int]:
+def newest_epochs(store: StoreReader, above_ms: int = -1) -> dict[str, int]:
     """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
     where = f"{_DONE} AND epoch_ms > {above_ms:d}"
-    rows = tables.reading(lambda: tables.select(SEGMENTS, where, ["space", "epoch_ms"]))
+    rows = store.reading(lambda: store.select(SEGMENTS, where, ["space", "epoch_ms"]))
     if rows is None:
         return {}
     newest = rows.group_by("space").aggregate([("epoch_ms", "max")])

@@ -16,8 +16,10 @@ from sinks.location import Place
 from sinks.query.catalogue import Catalogue, LiveAsset
 from sinks.query.filters import LIVE_COLUMNS, Filters, moments_where, rows_where
 from sinks.query.holdings import newest_epochs
-from sinks.query.rankings import SpaceVersion, Vector
-from sinks.query.snapshots import Snapshots, chunks
+from sinks.query.rankings import Vector
+from sinks.query.sharded_version import Version
+from sinks.query.snapshots import chunks
+from sinks.query.store_reader import StoreReader
 from sinks.schema import VECTORS
 from stream.events.annotations import Space
 from stream.events.timecode import SourceTimecode
@@ -79,28 +81,28 @@ class MomentIndex:
     """The moments of the index under `place`; finds nothing while it does not exist."""
 
     def __init__(self, place: Place) -> None:
-        self._tables = Snapshots(place)
-        self.catalogue = Catalogue(place, self._tables)
+        self._store = StoreReader(place)
+        self.catalogue = Catalogue(place, self._store)
 
     def spaces(self) -> list[Space]:
-        rows = self.reading(lambda: self._tables.select(SPACES, ""))
+        rows = self.reading(lambda: self._store.select(SPACES, ""))
         listed = [] if rows is None else [Space.model_validate_json(text) for text in rows["space"].to_pylist()]
-        return sorted(listed, key=lambda space: space.key)
+        # Each shard tells of it.
+        return sorted({space.key: space for space in listed}.values(), key=lambda space: space.key)
 
     def epochs(self, above_ms: int = -1) -> dict[str, int]:
         """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
-        return newest_epochs(self._tables, above_ms)
+        return newest_epochs(self._store, above_ms)
 
     def reading(self, work: Callable[[], T]) -> T:
-        """`work` on versions that `version` gave, as `Snapshots.reading` does it. Raises `Unavailable` and `Fatal`."""
-        return self._tables.reading(work)
+        """`work` on what `version` gives, as `StoreReader.reading` does it. Raises `Unavailable` and `Fatal`."""
+        return self._store.reading(work)
 
-    def version(self, space_key: str) -> SpaceVersion | None:
+    def version(self, space_key: str) -> Version | None:
         """The space's moments as they are now."""
-        table = self._tables.newest(moments_table(space_key))
-        return None if table is None else SpaceVersion(table)
+        return self._store.version(moments_table(space_key))
 
-    def wheres(self, version: SpaceVersion, filters: Filters) -> list[str]:
+    def wheres(self, version: Version, filters: Filters) -> list[str]:
         """Conditions on rows of `version`, of which one holds for each that may be asked for; whether it is, the
         catalogue knows (`shown`).
         """
@@ -112,7 +114,7 @@ class MomentIndex:
         return [f"{one_of('content_key', page)} AND {where}" for page in pages]
 
     def shown(
-        self, version: SpaceVersion, rows: Mapping[int, str], assets: Mapping[str, LiveAsset]
+        self, version: Version, rows: Mapping[int, str], assets: Mapping[str, LiveAsset]
     ) -> dict[int, StoredMoment]:
         """The moments of these rows, whose contents are given; those of other contents than `assets` shows are left
         out.
@@ -160,7 +162,7 @@ class MomentIndex:
     def thumbnails(self, space_key: str, moment_ids: Collection[str]) -> dict[str, bytes]:
         """JPEG bytes by moment id; ids that are not there are left out."""
         columns, table = ["moment_id", "thumbnail"], moments_table(space_key)
-        parts = self.reading(lambda: self._tables.select_in(table, "moment_id", moment_ids, columns))
+        parts = self.reading(lambda: self._store.select_in(table, "moment_id", moment_ids, columns))
         return {row["moment_id"]: row["thumbnail"] for part in parts for row in part.to_pylist()}
 
     def _of_contents(
@@ -168,11 +170,11 @@ class MomentIndex:
     ) -> Iterator[dict[str, Any]]:
         table, where = moments_table(space_key), " AND ".join(conditions)
         for part in chunks(sorted(contents), _CONTENTS_A_QUERY):
-            for rows in self.reading(partial(self._tables.select_in, table, "content_key", part, columns, where)):
+            for rows in self.reading(partial(self._store.select_in, table, "content_key", part, columns, where)):
                 yield from rows.to_pylist()
 
 
-def similarities(version: SpaceVersion, rows: Sequence[int], vector: Vector, column: str) -> dict[int, float]:
+def similarities(version: Version, rows: Sequence[int], vector: Vector, column: str) -> dict[int, float]:
     """Exact cosine of these rows to `vector`."""
     if not rows:
         return {}

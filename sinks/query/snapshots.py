@@ -2,17 +2,14 @@
 takes ten times as long to load.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from sinks.filters import one_of
-from sinks.location import Location, Place
-from sinks.paths import require_usable
-from sinks.store_errors import guarded
+from sinks.location import Location
 from sinks.tables import upkeep
-from stream.errors import StageError
 
 T = TypeVar("T")
 _CHUNK = 5000
@@ -21,30 +18,34 @@ _INDEX_CACHE_BYTES = 1 << 30
 _METADATA_CACHE_BYTES = 128 << 20
 
 
-class Snapshots:
-    """Tables under `place`. Reading what does not exist gives nothing.
+class SharedCaches:
+    """What is kept in memory of all tables that are opened with it."""
 
-    Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
-    """
-
-    def __init__(self, place: Place) -> None:
-        self._location = Location.of(place)
-        require_usable(self._location, "the index")
+    def __init__(self) -> None:
         self._session: Any = None
+
+    @property
+    def session(self) -> Any:
+        import lance
+
+        if self._session is None:
+            self._session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
+                index_cache_size_bytes=_INDEX_CACHE_BYTES, metadata_cache_size_bytes=_METADATA_CACHE_BYTES
+            )
+        return self._session
+
+
+class Snapshots:
+    """Tables of one directory. Reading what does not exist gives nothing. One thread at a time."""
+
+    def __init__(self, location: Location, caches: SharedCaches) -> None:
+        self._location = location
+        self._caches = caches
         self._open: dict[str, Any] = {}
 
-    def reading(self, work: Callable[[], T]) -> T:
-        """`work`, done once more over tables that are opened anew where it fails: a writer that tidies may have
-        removed the version that was being read. Raises as `guarded` says.
-        """
-        with guarded(self._location, "the index"):
-            try:
-                return work()
-            except StageError:
-                raise
-            except (OSError, ValueError, RuntimeError):
-                self._open.clear()
-                return work()
+    def forget(self) -> None:
+        """Open every table anew when it is read next."""
+        self._open.clear()
 
     def newest(self, name: str) -> Any | None:
         """The table as it is now, or None. It stays so however much is written meanwhile."""
@@ -82,11 +83,7 @@ class Snapshots:
     def _opened(self, table_at: Location) -> Any:
         import lance
 
-        if self._session is None:
-            self._session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
-                index_cache_size_bytes=_INDEX_CACHE_BYTES, metadata_cache_size_bytes=_METADATA_CACHE_BYTES
-            )
-        return lance.dataset(table_at.uri, session=self._session)
+        return lance.dataset(table_at.uri, session=self._caches.session)
 
 
 def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -8,7 +8,8 @@ from typing import Literal
 from sinks.query.catalogue import LiveAsset
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex, StoredMoment, check_column, similarities
-from sinks.query.rankings import Candidate, SpaceVersion, Vector
+from sinks.query.rankings import Candidate, Vector
+from sinks.query.sharded_version import Version
 from stream.search.explanation import Reason
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
@@ -133,7 +134,7 @@ class _Question:
                 return Matches(self._matches(self._version, rankings, page, assets), end)
             depth *= 4
 
-    def _rankings(self, version: SpaceVersion, depth: int) -> Rankings:
+    def _rankings(self, version: Version, depth: int) -> Rankings:
         near, worded, probe = list[Candidate](), list[Candidate](), self._probe
         if probe.vector is not None:
             near = version.near(probe.vector, probe.column, self._wheres, depth)
@@ -159,7 +160,7 @@ class _Question:
         return rankings, assets
 
     def _matches(
-        self, version: SpaceVersion, rankings: Rankings, scores: Mapping[int, float], assets: Mapping[str, LiveAsset]
+        self, version: Version, rankings: Rankings, scores: Mapping[int, float], assets: Mapping[str, LiveAsset]
     ) -> tuple[Match, ...]:
         contents, (near, worded) = rankings.contents, rankings.places()
         moments = self._index.shown(version, {row: contents[row] for row in scores}, assets)
@@ -176,7 +177,7 @@ class _Question:
     def _words(self, moment: StoredMoment, place: int | None) -> tuple[str, ...]:
         return () if place is None else matched_words(self._probe.text or "", moment.text)
 
-    def _similarities(self, version: SpaceVersion, rankings: Rankings, rows: Sequence[int]) -> dict[int, float]:
+    def _similarities(self, version: Version, rankings: Rankings, rows: Sequence[int]) -> dict[int, float]:
         """Of moments that only the words found, it is computed."""
         near = {item.row: 1.0 - item.score for item in rankings.near}
         worded = [row for row in rows if row not in near]

@@ -1,0 +1,118 @@
+"""The index as readers see it: the tables of all its shards. Begin here; `snapshots` holds one shard's."""
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pyarrow as pa
+
+from sinks.layout import Layout
+from sinks.location import Location, Place
+from sinks.paths import require_usable
+from sinks.query.rankings import SpaceVersion
+from sinks.query.sharded_version import ShardedVersion, ShardTable, Version
+from sinks.query.snapshots import SharedCaches, Snapshots
+from sinks.query.text_statistics import TextStatistics
+from sinks.store_errors import guarded
+from stream.errors import StageError
+
+T = TypeVar("T")
+_THREADS = 8
+"""Reading waits for disks and networks, and Lance computes in threads of its own."""
+
+
+class StoreReader:
+    """Tables of the index at `place`. Reading what does not exist gives nothing. One thread at a time.
+
+    Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._location = Location.of(place)
+        require_usable(self._location, "the index")
+        self._depth = 0
+        self._layout: Layout | None = None
+        self._shards: tuple[Snapshots, ...] = ()
+        self._texts: dict[tuple[int, str], TextStatistics] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    def reading(self, work: Callable[[], T]) -> T:
+        """`work`, done once more over tables that are opened anew where it fails, or where the store was divided anew
+        meanwhile: a writer that tidies may have removed the version that was being read. Raises as `guarded` says.
+        """
+        with guarded(self._location, "the index"):
+            # Within another reading it keeps that one's layout: one answer comes from one.
+            if self._depth == 0:
+                self._look()
+            self._depth += 1
+            try:
+                found = work()
+                return work() if self._depth == 1 and self._look() else found
+            except StageError:
+                raise
+            except (OSError, ValueError, RuntimeError):
+                self._forget()
+                self._look()
+                return work()
+            finally:
+                self._depth -= 1
+
+    @property
+    def shards(self) -> int:
+        """How many, as the present reading found it."""
+        return len(self._shards)
+
+    def each(self, work: Callable[[Snapshots], T]) -> list[T]:
+        """What `work` gives for each shard, in their order. Shards are read at the same time."""
+        if len(self._shards) == 1:
+            return [work(self._shards[0])]
+        return list(self._pool().map(work, self._shards))
+
+    def select(self, name: str, where: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """Rows of the newest version that match, shard by shard; None when no shard has the table."""
+        found = [rows for rows in self.each(lambda shard: shard.select(name, where, columns)) if rows is not None]
+        return _joined(found) if found else None
+
+    def select_in(
+        self, name: str, column: str, values: Collection[str], columns: Sequence[str] | None = None, where: str = ""
+    ) -> list[pa.Table]:
+        """Rows whose `column` is one of `values`, which may be many."""
+        found = self.each(lambda shard: shard.select_in(name, column, values, columns, where))
+        return [rows for part in found for rows in part]
+
+    def version(self, name: str) -> Version | None:
+        """The table of a space as it is now. It stays so however much is written meanwhile."""
+        tables = self.each(lambda shard: shard.newest(name))
+        if len(tables) == 1:
+            return None if tables[0] is None else SpaceVersion(tables[0])
+        parts = [
+            ShardTable(number, table, self._texts.setdefault((number, name), TextStatistics()))
+            for number, table in enumerate(tables)
+            if table is not None
+        ]
+        return ShardedVersion(parts, self._pool()) if parts else None
+
+    def _look(self) -> bool:
+        """Follow a store that was made or divided anew since; whether it was."""
+        found = Layout.of(self._location)
+        if found == self._layout:
+            return False
+        caches = SharedCaches()
+        self._layout, self._shards = found, tuple(Snapshots(place, caches) for place in found.places)
+        self._texts.clear()
+        return True
+
+    def _forget(self) -> None:
+        self._texts.clear()
+        for shard in self._shards:
+            shard.forget()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, "shards of the index")
+        return self._threads
+
+
+def _joined(parts: Sequence[pa.Table]) -> pa.Table:
+    """Columns that a part lacks, as one of an older release may, are empty."""
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="default")
