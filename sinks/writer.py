@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from filelock import FileLock, Timeout
 
 from sinks.durability.durable_store import LOCAL_DISK, Disk, DurableStore
+from sinks.layout import Layout, differing
 from sinks.location import Location, Place
 from sinks.store_errors import guarded, require_space
 from stream.errors import Unavailable
@@ -40,7 +41,8 @@ class Writer:
 
     def enter(self) -> None:
         """Make the directory, become its writer and bring back what a power cut tore; again is harmless. Raises
-        `Unavailable` (`store_locked`) while another one is at work, `store_unavailable` where nothing can be written.
+        `Unavailable` (`store_locked`) while another one is at work, `store_unavailable` where nothing can be written;
+        `Fatal` (`shards_differ`) at the root of a store that is divided into shards.
         """
         if self._lock.is_locked:
             return
@@ -53,6 +55,7 @@ class Writer:
                     f"{self._store} at {self._location} has another writer; this one starts when that has ended",
                     code="store_locked",
                 ) from None
+            self._require_whole()
             self._durable.recover()
 
     def sync(self) -> None:
@@ -87,6 +90,12 @@ class Writer:
         """Idempotent."""
         self._durable.close()
         self._lock.release(force=True)
+
+    def _require_whole(self) -> None:
+        # With the lock, as the store may have been divided while this one waited for it.
+        if self._alone and (found := Layout.of(self._location)).divided:
+            self._lock.release()
+            raise differing(found, 1)
 
     def _guarded(self) -> AbstractContextManager[None]:
         return guarded(self._location, self._store, writer=self._alone)
@@ -124,6 +133,7 @@ def writing(*writers: Writer) -> Iterator[None]:
 
 def recover_stores(index: Place, parquet: Place) -> None:
     """Bring back what a power cut tore, before anybody reads. Nobody may be writing."""
-    for writer in (index_writer(index), delta_writer(parquet), dead_letter_writer(index)):
+    writers = [*map(index_writer, Layout.of(index).places), *map(delta_writer, Layout.of(parquet).places)]
+    for writer in (*writers, dead_letter_writer(index)):
         writer.enter()
         writer.leave()

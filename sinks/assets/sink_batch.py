@@ -25,6 +25,21 @@ AssetEvent = AssetPlanned | AssetFailed | AssetDeleted | ContentRetired
 """What is said about a whole asset."""
 
 
+def asset_of(event: Event) -> tuple[str, str]:
+    """(tenant, asset id) of whom the payload tells. Raises `BadEvent` for payloads that no sink reads."""
+    data = event.data
+    match data:
+        case Annotations():
+            return data.header.asset.tenant, data.header.asset.asset_id
+        case SegmentFailed() | AssetPlanned() | AssetFailed():
+            return data.asset.tenant, data.asset.asset_id
+        case AssetDeleted():
+            return event.tenant, data.asset_id
+        case ContentRetired():
+            return data.tenant, data.asset_id
+    raise BadEvent(f"no sink reads {event.type!r}", code="unknown_type")
+
+
 @dataclass(slots=True)
 class SinkBatch:
     """`events`: the last event of each asset, which derived events inherit from. `names`: (tenant, asset id) by key.
@@ -59,34 +74,22 @@ class SinkBatch:
 
     def _take(self, event: Event) -> None:
         data = event.data
+        names = asset_of(event)
+        key = asset_key(*names)
         self.ids.append(event.id)
         match data:
             case Annotations():
                 self.annotations.append(data)
-                self._cell(event, data.header.asset, data.header.segment)
+                self.sources[key, data.header.asset.version, data.header.segment] = event
             case SegmentFailed():
                 self.failures.append(data)
-                self._cell(event, data.asset, data.segment)
-            case AssetPlanned() | AssetFailed():
-                self.asset_events.append((self._asset(event, data.asset.tenant, data.asset.asset_id), data))
-            case AssetDeleted():
-                if data.version is None:
-                    raise BadEvent("a deletion reached a sink without its version", code="invalid_payload")
-                self.asset_events.append((self._asset(event, event.tenant, data.asset_id), data))
-            case ContentRetired():
-                self.asset_events.append((self._asset(event, data.tenant, data.asset_id), data))
-            case _:
-                raise BadEvent(f"no sink reads {event.type!r}", code="unknown_type")
-
-    def _asset(self, event: Event, tenant: str, asset_id: str) -> str:
-        key = asset_key(tenant, asset_id)
+                self.sources[key, data.asset.version, data.segment] = event
+            case AssetDeleted() if data.version is None:
+                raise BadEvent("a deletion reached a sink without its version", code="invalid_payload")
+            case AssetPlanned() | AssetFailed() | AssetDeleted() | ContentRetired():
+                self.asset_events.append((key, data))
         self.events[key] = event
-        self.names[key] = (tenant, asset_id)
-        return key
-
-    def _cell(self, event: Event, asset: AssetRef, segment: int) -> None:
-        key = self._asset(event, asset.tenant, asset.asset_id)
-        self.sources[key, asset.version, segment] = event
+        self.names[key] = names
 
 
 Lengths = Mapping[tuple[str, AssetVersion], tuple[int, int]]

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
-from sinks.protocol import Sink
+from sinks.protocol import Sink, Store
 from sinks.query.catalogue import Catalogue
+from sinks.sharded.sink import ShardedSink
+from sinks.sharded.store import ShardedStore
 from stream.clock import ManualClock
 from stream.errors import BadEvent, Unavailable
 from stream.events.annotations import Space
@@ -41,14 +44,33 @@ Make = Callable[[], Sink]
 Row = dict[str, Any]
 
 
+SHARDED = "sharded "
+SHARDS = 3
+
+
+def made(name: str, directory: Path, **options: Any) -> Sink:
+    """A sink of the registry, or with `sharded` before its name one over several of them."""
+    module, _, attribute = REGISTRY[name.removeprefix(SHARDED)].partition(":")
+    plain: Callable[..., Sink] = getattr(importlib.import_module(module), attribute)
+    clock = ManualClock()
+    if not name.startswith(SHARDED):
+        return plain(directory, clock, **options)
+    make = partial(plain, clock=clock, **options)
+    return ShardedSink(directory, make, shards=SHARDS, name="the store", clock=clock, alone=True)
+
+
 def build(name: str, directory: Path) -> Sink:
-    module, _, attribute = REGISTRY[name].partition(":")
-    sink: Sink = getattr(importlib.import_module(module), attribute)(directory, ManualClock())
+    sink = made(name, directory)
     sink.open()
     return sink
 
 
-@pytest.fixture(params=sorted(REGISTRY))
+def stores_of(sink: Sink) -> Sequence[Store]:
+    """Those that lie in one place each."""
+    return sink.store.shards if isinstance(sink.store, ShardedStore) else [sink.store]
+
+
+@pytest.fixture(params=[*sorted(REGISTRY), *(f"{SHARDED}{name}" for name in sorted(REGISTRY))])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -61,8 +83,11 @@ def sink(name: str, tmp_path: Path) -> Iterator[Sink]:
 
 
 def rows_of(sink: Sink, asset_id: str = "clip", tenant: str = "acme", space: Space = SPACE) -> list[Row]:
-    table: Any = sink.store.rows([asset_key(tenant, asset_id)], space.key)  # type: ignore[attr-defined]  # for tests
-    return [] if table is None else sorted(table.to_pylist(), key=lambda row: str(row["moment_id"]))
+    found: list[Row] = []
+    for store in stores_of(sink):
+        table: Any = store.rows([asset_key(tenant, asset_id)], space.key)  # type: ignore[attr-defined]  # for tests
+        found += [] if table is None else table.to_pylist()
+    return sorted(found, key=lambda row: str(row["moment_id"]))
 
 
 def feed(sink: Sink, batch: Sequence[Event]) -> list[Event]:
@@ -212,7 +237,8 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
 ) -> None:
     feed(sink, events(annotations(), annotations(ref("other"))))
     with monkeypatch.context() as patch:
-        patch.setattr(sink.store, "sweep", lambda _: None)
+        for store in stores_of(sink):
+            patch.setattr(store, "sweep", lambda _: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink)
     sink.close()
@@ -252,9 +278,7 @@ def test_reopening_goes_on_where_it_was(sink: Sink, name: str, tmp_path: Path) -
 
 
 def test_a_full_disk_is_unavailable_and_loses_nothing(name: str, tmp_path: Path) -> None:
-    module, _, attribute = REGISTRY[name].partition(":")
-    kind = getattr(importlib.import_module(module), attribute)
-    full: Sink = kind(tmp_path / "store", ManualClock(), min_free_bytes=1 << 60)
+    full = made(name, tmp_path / "store", min_free_bytes=1 << 60)
     full.open()
     with pytest.raises(Unavailable, match="make room") as caught:
         feed(full, events(annotations()))
