@@ -188,7 +188,7 @@ def test_another_number_of_partitions_stops_nobody_but_who_depends_on_it(
     cluster.broker.ensure([TopicSpec(CHANGELOG, 2)])
     assert shared_partitions(cluster.broker) == 2
     add_partitions(cluster.settings, cluster.name(PROGRESS.name), 3)
-    with pytest.raises(Fatal, match="progress has 3 partitions and the control plane's table 2") as refused:
+    with pytest.raises(Fatal, match="progress has 3 partitions and the control plane's table has 2") as refused:
         shared_partitions(cluster.broker)
     assert f"Delete the topic {cluster.name(CHANGELOG)}" in refused.value.message
 

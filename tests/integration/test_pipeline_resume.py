@@ -55,6 +55,11 @@ def ledger_commits(count: int) -> Callable[[Path], bool]:
     return lambda state: _files(state / "lancedb" / "segments.lance" / "_versions") >= count
 
 
+def watermark_commits(count: int) -> Callable[[Path], bool]:
+    """As `ledger_commits`, of the Delta store's watermarks."""
+    return lambda state: _files(state / "parquet" / "retired.lance" / "_versions") >= count
+
+
 def delta_commits(table: str, count: int) -> Callable[[Path], bool]:
     """A table was made (1) and written to `count` - 1 times."""
     return lambda state: _files(state / "parquet" / table / "_delta_log") >= count
@@ -122,8 +127,8 @@ def test_change_killed_while_it_takes_over_is_completed(tmp_path: Path) -> None:
     expected = ingest(tmp_path / "reference", clip)
     assert expected.code == 0
     stored = _files(state / "lancedb" / "segments.lance" / "_versions")
-    retired = _files(state / "parquet" / "retired" / "_delta_log")
-    for reached in (ledger_commits(stored + 1), delta_commits("retired", retired + 1)):
+    retired = _files(state / "parquet" / "retired.lance" / "_versions")
+    for reached in (ledger_commits(stored + 1), watermark_commits(retired + 1)):
         process = start(state, "ingest", clip, "--light", "--json", "--span", 10)
         arrive(process, partial(reached, state))
         process.send_signal(signal.SIGKILL)
