@@ -95,7 +95,7 @@ class DeadLetterSink:
             if purge:
                 self._tables.purge(DEAD_LETTERS_TABLE)
             else:
-                self._tables.optimize(DEAD_LETTERS_TABLE)
+                self._tables.optimize(DEAD_LETTERS_TABLE, alone=False)
         self._writer.sync()
 
     def _commit(self, events: Sequence[Event]) -> None:
@@ -222,7 +222,7 @@ class DeadLetters:
     def compact(self) -> None:
         """After many changes. Raises `Unavailable`."""
         with guarded(self._location, "the dead-letter store"):
-            self._tables.optimize(DEAD_LETTERS_TABLE)
+            self._tables.optimize(DEAD_LETTERS_TABLE, alone=False)
 
     def _update(self, letter_ids: Collection[str], values: dict[str, str]) -> None:
         with guarded(self._location, "the dead-letter store"):

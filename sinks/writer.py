@@ -55,8 +55,12 @@ class Writer:
                     f"{self._store} at {self._location} has another writer; this one starts when that has ended",
                     code="store_locked",
                 ) from None
-            self._require_whole()
-            self._durable.recover()
+            try:
+                self._require_whole()
+                self._durable.recover()
+            except BaseException:
+                self._lock.release()  # or the next attempt would take the store for recovered
+                raise
 
     def sync(self) -> None:
         """What was committed outlives a power cut when this returns: before files of older versions are deleted, too.
@@ -74,12 +78,14 @@ class Writer:
     @contextmanager
     def committing(self, close: Callable[[], None], min_free_bytes: int = 0) -> Iterator[None]:
         """One commit, durable where the block ends well; in words where it fails (see `guarded`). Whatever fails, the
-        store is closed by `close`, so that the next commit opens it anew.
+        store is closed by `close`, so that the next commit opens it anew; nobody is at its tables after that.
         """
         try:
             with self._guarded():
                 require_space(self._location, min_free_bytes)
-                self._durable.recover_failed()
+                if self._durable.failed:  # of an earlier commit, or of upkeep between two
+                    close()
+                    self._durable.recover()
                 yield
                 self._durable.sync()
         except Exception:
@@ -94,7 +100,6 @@ class Writer:
     def _require_whole(self) -> None:
         # With the lock, as the store may have been divided while this one waited for it.
         if self._alone and (found := Layout.of(self._location)).divided:
-            self._lock.release()
             raise differing(found, 1)
 
     def _guarded(self) -> AbstractContextManager[None]:

@@ -3,12 +3,13 @@ these until a writer has moved them.
 """
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 
+from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import RECEIPT_SCHEMA, LedgerEntry
-from sinks.assets.tombstones import Retirement
+from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.delta.tables import DeltaTables
 from sinks.filters import one_of
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
@@ -16,6 +17,8 @@ from sinks.ledger.watermark_table import RETIRED, RETIRED_SCHEMA, WatermarkTable
 from sinks.tables.lance_tables import LanceTables
 
 _MOVED = ".moved"
+_CELL = ["segment_id", "space"]
+_SAYS = ["version_ms", "version_offset", "epoch_ms", "revision", "outcome", "moment_count"]
 
 
 class OldLedger:
@@ -42,16 +45,16 @@ class OldLedger:
 
     def move(self, to: LanceTables) -> bool:
         """Into tables of `to`; False where nothing is left to move. Cut off anywhere, it begins again: what is moved
-        goes only when it is there whole.
+        goes only when it is there whole. Where an older release wrote to a store that had been moved, both are joined:
+        what it wrote is the newer of the two.
         """
         self._clear()
         left = [name for name in (RETIRED, SEGMENTS) if self._has(name)]
         for name in left:
-            to.drop(name)
             if name == RETIRED:
-                WatermarkTable(to).put(OldWatermarks(self._tables).marks())
+                _join_watermarks(OldWatermarks(self._tables).marks(), WatermarkTable(to))
             else:
-                LedgerTable(to).put(self.cells())
+                _join_cells(self.cells(), LedgerTable(to))
             to.optimize(name)
             self._tables.before_removal()
             folder = self._tables.location.directory / name
@@ -87,3 +90,15 @@ class OldWatermarks:
         self._tables.forget()
         rows = self._tables.select(RETIRED, RETIRED_SCHEMA, where).to_pylist()
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+
+
+def _join_watermarks(old: Mapping[str, Retirement], moved: WatermarkTable) -> None:
+    held = moved.marks()
+    moved.put({key: mark.joined(held.get(key, NOTHING_RETIRED)) for key, mark in old.items()})
+
+
+def _join_cells(old: pa.Table, moved: LedgerTable) -> None:
+    held = moved.cells([*_CELL, *_SAYS])
+    news = old.join(held, [*_CELL, *_SAYS], join_type="left anti")
+    known = news.select(_CELL).join(held.select(_CELL), _CELL, join_type="left semi")
+    moved.put(news.select(old.column_names).cast(old.schema), {SpaceCell(**row) for row in known.to_pylist()})

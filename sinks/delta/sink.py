@@ -52,7 +52,7 @@ class DeltaSink:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
         batch = SinkBatch.of(events)
-        with self._writer.committing(self.store.close, self._min_free_bytes):
+        with self._writer.committing(self._close_store, self._min_free_bytes):
             return self._commit(batch)
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
@@ -76,6 +76,11 @@ class DeltaSink:
             self._cadence.done()
         self._writer.sync()
         return []
+
+    def _close_store(self) -> None:
+        """After upkeep has ended: tables may be taken back now."""
+        self._tending.join()
+        self.store.close()
 
     def _tend(self) -> None:
         with guarded(self._location, "the Delta table", writer=True):

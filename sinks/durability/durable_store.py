@@ -1,10 +1,12 @@
 """A store that outlives a power cut: new files are synced before a batch is acknowledged; a mark says how far."""
 
+import errno
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sinks.durability.delta_files import LOG, DeltaFiles
@@ -81,23 +83,28 @@ class DurableStore:
         if mark is None:  # new, or of a release that had none: what is there now is where it begins
             self.sync()
 
-    def recover_failed(self) -> None:
-        """As `recover`, where a sync failed: what it was asked for may be lost although it can still be read."""
-        if self._failed:
-            self.recover()
+    @property
+    def failed(self) -> bool:
+        """Whether a sync failed: what it was asked for may be lost although it can still be read. `recover` is due,
+        with every table closed.
+        """
+        return self._failed
 
     def sync(self) -> None:
         """What the tables hold now outlives a power cut when this returns: for what is acknowledged, and before files
-        of older versions are deleted. Raises `OSError`.
+        of older versions are deleted. Raises `OSError`, also for what another thread's sync failed at.
         """
         with self._lock:
+            if self._failed:  # Linux says of the next sync that all is well
+                raise OSError(errno.EIO, f"files under {self._directory} were not synced")
+            began_ns = time.monotonic_ns()
             listing = Listing()
             positions = {name: files.look(listing, self._seen) for name, files in self._tables().items()}
             mark = Mark(self._disk.boot(), positions)
             if self._marked is None or self._marked.tables.keys() != positions.keys():
                 listing.unsynced.append(self._directory)
             if listing.unsynced or mark != self._marked:
-                self._make_durable(listing, mark)
+                self._make_durable(listing, mark, began_ns)
             self._seen, self._marked = listing, mark
 
     def sync_files(self) -> None:
@@ -115,10 +122,10 @@ class DurableStore:
         if threads is not None:
             threads.shutdown()
 
-    def _make_durable(self, listing: Listing, mark: Mark) -> None:
+    def _make_durable(self, listing: Listing, mark: Mark, began_ns: int) -> None:
         self._failed = True
         self._sync_all(listing)
-        self._mark.write(mark, self._disk.sync)
+        self._mark.write(replace(mark, took_ns=time.monotonic_ns() - began_ns), self._disk.sync)
         self._failed = False
 
     def _sync_all(self, listing: Listing) -> None:
@@ -135,12 +142,14 @@ class DurableStore:
         return {name: files for name, files in kinds if files is not None}
 
     def _synced_before(self, tables: Mapping[str, TableFiles]) -> Listing:
-        """What lay there when the mark was written, which need not be synced again."""
+        """What lay there when the tables were looked at for the mark, which need not be synced again. What came while
+        others were synced was not looked at.
+        """
         listing = Listing()
-        if (marked_ns := self._mark.changed_ns()) is not None:
+        if (looked_ns := self._mark.looked_ns()) is not None:
             for files in tables.values():
                 files.look(listing, Listing())
-            listing.keep_older(marked_ns - _SLACK_NS)
+            listing.keep_older(looked_ns - _SLACK_NS)
         return listing
 
     def _roll_back(self, tables: Mapping[str, TableFiles], mark: Mark) -> None:

@@ -5,7 +5,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sinks.durability.table_files import Position
@@ -14,10 +14,13 @@ from stream.files import Sync
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`boot` is the run of the machine that wrote it: files that were not synced may be lost or torn in another."""
+    """`boot` is the run of the machine that wrote it: files that were not synced may be lost or torn in another.
+    `took_ns`: from the look at the tables to the writing of the mark.
+    """
 
     boot: str
     tables: Mapping[str, Position]
+    took_ns: int = field(default=0, compare=False)
 
 
 class MarkFile:
@@ -33,10 +36,12 @@ class MarkFile:
         self._serial = serial
         return mark
 
-    def changed_ns(self) -> int | None:
-        """When it was last written, by the file system's time."""
-        times = [path.stat().st_ctime_ns for path in self._paths if path.exists()]
-        return max(times, default=None)
+    def looked_ns(self) -> int | None:
+        """When the tables were looked at for the newest mark, by the file system's time; None where there is none."""
+        mark = self.read()
+        if mark is None or self._serial is None:
+            return None
+        return self._paths[self._serial % 2].stat().st_ctime_ns - mark.took_ns
 
     def write(self, mark: Mark, sync: Sync) -> None:
         """Durable when it returns. Raises `OSError`."""
@@ -44,7 +49,8 @@ class MarkFile:
             self.read()
         serial = (self._serial or 0) + 1
         path = self._paths[serial % 2]
-        told = json.dumps({"serial": serial, "boot": mark.boot, "tables": mark.tables}).encode()
+        said = {"serial": serial, "boot": mark.boot, "tables": mark.tables, "took_ns": mark.took_ns}
+        told = json.dumps(said).encode()
         new = not path.exists()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "wb") as file:
@@ -61,5 +67,5 @@ def _read(path: Path) -> tuple[int, Mark | None]:
         digest, _, told = path.read_bytes().partition(b" ")
         if int(digest, 16) == zlib.crc32(told.rstrip(b"\n")):
             found = json.loads(told)
-            return found["serial"], Mark(found["boot"], found["tables"])
+            return found["serial"], Mark(found["boot"], found["tables"], found.get("took_ns", 0))
     return 0, None

@@ -80,7 +80,7 @@ class LanceSink:
         """
         batch = SinkBatch.of(events)
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
-        with self._writer.committing(self.store.close, self._min_free_bytes):
+        with self._writer.committing(self._close_store, self._min_free_bytes):
             return self._commit(batch)
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the operator's contract
@@ -108,6 +108,11 @@ class LanceSink:
             self._cadence.done()
         self._writer.sync()
         return outputs
+
+    def _close_store(self) -> None:
+        """After upkeep has ended: tables may be taken back now."""
+        self._tending.join()
+        self.store.close()
 
     def _tend(self) -> None:
         with guarded(self._location, "the index", writer=True):

@@ -34,11 +34,10 @@ class LanceIndex:
         self.tables = LanceTables(place, before_removal=before_removal)
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
-        self._spaces: dict[str, Space] = {}
+        self._read_spaces: dict[str, Space] | None = None
 
     def open(self) -> None:
         self.location.directory.mkdir(parents=True, exist_ok=True)
-        self._spaces = {space.key: space for space in spaces_of(self.tables)}
 
     def upgrade(self) -> None:
         """Bring the tables of an older release up to date, for the writer. Cut off in between it begins again."""
@@ -146,7 +145,15 @@ class LanceIndex:
         return [SEGMENTS, ASSETS, *(moments_table(key) for key in list(self._spaces))]
 
     def close(self) -> None:
+        """The next use reads anew what there is: tables may have been taken back."""
         self.tables.forget()
+        self._read_spaces = None
+
+    @property
+    def _spaces(self) -> dict[str, Space]:
+        if self._read_spaces is None:
+            self._read_spaces = {space.key: space for space in spaces_of(self.tables)}
+        return self._read_spaces
 
     def _moments(self, space: Space) -> MomentTable:
         table = MomentTable(self.tables, space)

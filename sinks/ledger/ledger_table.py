@@ -62,9 +62,8 @@ class LedgerTable:
         for cell in cells:
             by_space.setdefault(cell.space, []).append(cell.segment_id)
         for space, segment_ids in sorted(by_space.items()):
-            self._tables.delete(
-                SEGMENTS, f"{one_of('segment_id', segment_ids)} AND {one_of('space', [space])}", known=known
-            )
+            for where in self._tables.clauses("segment_id", segment_ids):
+                self._tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space])}", known=known)
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Forget what these watermarks void."""

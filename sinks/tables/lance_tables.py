@@ -183,11 +183,13 @@ class LanceTables:
             upkeep.tend(self._at(name), self._exclusive[name], policy)
             self._drop_versions(name)
 
-    def optimize(self, name: str) -> None:
-        """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit is on."""
+    def optimize(self, name: str, *, alone: bool = True) -> None:
+        """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit of this
+        process is on; none of any process where we are `alone`, so that what a killed one left goes too.
+        """
         if upkeep.exists(self._at(name)):
             upkeep.optimize(self._at(name), self._exclusive[name])
-            self._drop_versions(name, unverified=True)
+            self._drop_versions(name, unverified=alone)
 
     def purge(self, name: str) -> None:
         """Leave no byte of deleted rows and no old version. Readers that hold one fail: nobody else may be on.

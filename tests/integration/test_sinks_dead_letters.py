@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import lance
+import pyarrow as pa
 import pytest
+from lance.fragment import write_fragments
 
-from sinks.dead_letters import DeadLetterFilter, DeadLetters, DeadLetterSink, DeadLetterState
+from sinks.dead_letters import DEAD_LETTERS_TABLE, DeadLetterFilter, DeadLetters, DeadLetterSink, DeadLetterState
 from sinks.lance.sink import LanceSink
 from stream.clock import ManualClock
 from stream.errors import BadEvent
@@ -211,3 +214,21 @@ def test_retired_content_leaves_letters_alone(sink: DeadLetterSink, dead_letters
 def test_other_events_are_refused(sink: DeadLetterSink) -> None:
     with pytest.raises(BadEvent):
         list(sink.process(events(planned())))
+
+
+def test_tidying_leaves_what_another_process_is_about_to_commit(
+    sink: DeadLetterSink, dead_letters: DeadLetters, tmp_path: Path
+) -> None:
+    """The stage writes letters while a person marks others, and both tidy."""
+    put(sink, LETTER)
+    path = tmp_path / f"{DEAD_LETTERS_TABLE}.lance"
+    table = lance.dataset(path)
+    row = table.to_table().to_pylist()[0] | {"letter_id": "bbbb2222"}
+    before = table.version
+    (written,) = write_fragments(pa.Table.from_pylist([row], schema=table.schema), path, mode="append")
+    dead_letters.compact()
+    sink.maintain()
+    lance.LanceDataset.commit(path, lance.LanceOperation.Append([written]), read_version=before)
+    found = dead_letters.show("bbbb2222")
+    assert found is not None
+    assert found.dead_letter == replace(LETTER, letter_id="bbbb2222")

@@ -15,7 +15,7 @@ from sinks.protocol import Sink
 from sinks.query.ledger import DeltaLedger
 from stream.events.asset import Outcome
 from stream.events.base import Event
-from stream.events.ids import asset_key
+from stream.events.ids import asset_key, segment_id
 from tests.contract.test_sinks import Row, build, rows_of
 from tests.integration.test_compatibility import ARCHIVE
 from tests.support.annotations import SPACE, annotations, events, key_of, ref, retired, segment_failed
@@ -123,6 +123,42 @@ def test_a_store_of_an_older_release_is_moved_whole_even_after_a_kill(instant: s
         *("moments", "spaces", "segments.lance", "retired.lance")
     }
     assert moments(directory).count() == sum(cell["moment_count"] for cell in cells)
+
+
+def test_a_moved_store_that_an_older_release_wrote_to_keeps_both(tmp_path: Path) -> None:
+    """That release knows nothing of the moved ledger, and begins one of its own."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    directory = tmp_path / "state" / "parquet"
+    older = DeltaStore(directory)
+    cells, marks = older.cells().to_pylist(), older.retirements()
+    sink = build("delta", directory)
+    for batch in (BATCHES[0], events(retired(5, None, ref("clip-1")))):
+        list(sink.process(batch))
+    sink.close()
+    mark = asset_key("acme", "clip-1")
+    with tarfile.open(ARCHIVE) as archive:
+        own = [
+            it for it in archive.getmembers() if it.name.startswith(("state/parquet/segments", "state/parquet/retired"))
+        ]
+        archive.extractall(tmp_path, own, filter="data")
+    changed, revision = cells[0]["segment_id"], cells[0]["revision"] + 1
+    for name in ("segments", "moments"):
+        DeltaTable(str(directory / name)).update(
+            new_values={"revision": revision}, predicate=f"segment_id = '{changed}'"
+        )
+    again = build("delta", directory)
+    assert len(rows_of(again, "clip-0")) == 2
+    again.close()
+    after = DeltaStore(directory)
+    assert after.retirements() == {**marks, mark: after.retirements([mark])[mark]}
+    known = [(it["segment_id"], it["revision"]) for it in after.cells().to_pylist()]
+    others = [(it["segment_id"], it["revision"]) for it in cells[1:]]
+    assert sorted(known) == sorted([(changed, revision), (key_segment("clip-0"), 0), *others])
+
+
+def key_segment(clip: str) -> str:
+    return segment_id(key_of("a", clip), 0)
 
 
 def test_a_commit_rewrites_only_the_files_of_the_cells_that_it_changes(sink: Sink, tmp_path: Path) -> None:

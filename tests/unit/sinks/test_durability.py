@@ -2,9 +2,11 @@
 
 import errno
 import os
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,16 +14,21 @@ from deltalake import DeltaTable, write_deltalake
 
 from models.weights import fetch as weights
 from models.weights.fetch import WeightsCache
+from sinks import REGISTRY
+from sinks.delta.sink import DeltaSink
+from sinks.durability import durable_store
 from sinks.durability.durable_store import Disk, DurableStore
 from sinks.durability.mark import Mark, MarkFile
 from sinks.durability.table_files import STAGED
 from sinks.lance.sink import LanceSink
+from sinks.protocol import Sink
+from sinks.query.moments import MomentIndex
 from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.errors import Unavailable
 from stream.files import make_folder
 from tests.contract.test_sinks import rows_of
-from tests.support.annotations import annotations, events, planned
+from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
 from tests.unit.models.test_weights import pin_of
 
 ROWS = pa.table({"tenant": ["a/ä %=:"], "day": ["2023-11-14"], "value": [1]})
@@ -177,6 +184,142 @@ def test_a_batch_whose_sync_failed_is_taken_back_and_comes_again(tmp_path: Path)
     list(sink.process(second))
     assert len(rows_of(sink)) == 2 * len(before)
     sink.close()
+
+
+class FailingDisk:
+    """Its syncs fail while it is `broken`."""
+
+    def __init__(self, boot: str = "same") -> None:
+        self.broken = False
+        self.boot = boot
+
+    def disk(self) -> Disk:
+        return Disk(sync=self._sync, boot=lambda: self.boot)
+
+    def _sync(self, _path: Path) -> None:
+        if self.broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_after_a_sync_that_failed_no_other_says_that_all_is_well(tmp_path: Path) -> None:
+    """As where upkeep's failed while a commit was on, which then asks for the same files again."""
+    failing = FailingDisk()
+    store = DurableStore(tmp_path, "m", owned=lambda _name: True, disk=failing.disk())
+    store.recover()
+    append(tmp_path)
+    failing.broken = True
+    with pytest.raises(OSError, match="error"):
+        store.sync()
+    failing.broken = False
+    with pytest.raises(OSError, match="were not synced"):
+        store.sync()
+    assert store.failed
+    store.recover()
+    assert (store.failed, count(tmp_path)) == (False, None)
+    append(tmp_path)
+    store.sync()
+    assert count(tmp_path) == 1
+    store.close()
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_a_commit_beside_upkeep_that_could_not_sync_is_taken_back_and_comes_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = FailingDisk()
+    sink = opened(name, tmp_path / "store", failing)
+    for number in range(4):
+        list(sink.process(events(planned(ref(f"clip-{number}"), of=1), annotations(ref(f"clip-{number}"), of=1))))
+    store, again = sink.store, events(annotations(ref("clip-0"), of=1, revision=1, count=3))
+    record = store.record
+
+    def beside(*arguments: Any) -> None:
+        failing.broken = True
+        with pytest.raises(Unavailable, match="input/output error"):
+            store.optimize()  # type: ignore[attr-defined]  # what upkeep ends with
+        failing.broken = False
+        record(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "record", beside)
+        with pytest.raises(Unavailable, match="input/output error"):
+            sink.process(again)
+    list(sink.process(again))
+    list(sink.process(events(annotations(ref("clip-1"), of=1, revision=1, count=4))))
+    sink.maintain()
+    sink.close()
+    after = opened(name, tmp_path / "store", FailingDisk())
+    assert [len(rows_of(after, f"clip-{number}")) for number in range(4)] == [3, 4, 2, 2]
+    after.close()
+
+
+def opened(name: str, directory: Path, failing: FailingDisk) -> Sink:
+    sink = SINKS[name](directory, ManualClock(), disk=failing.disk())
+    sink.open()
+    return sink
+
+
+SINKS: dict[str, Callable[..., Sink]] = {"lance": LanceSink, "delta": DeltaSink}
+
+
+def test_a_space_whose_first_batch_was_taken_back_is_known_when_that_comes_again(tmp_path: Path) -> None:
+    failing = FailingDisk()
+    sink = opened("lance", tmp_path, failing)
+    list(sink.process(events(planned(of=1), annotations(of=1))))
+    failing.broken = True
+    with pytest.raises(Unavailable):
+        sink.process(events(annotations(of=1, space=OTHER_SPACE)))
+    failing.broken = False
+    list(sink.process(events(annotations(of=1, space=OTHER_SPACE))))
+    assert MomentIndex(tmp_path).spaces() == [OTHER_SPACE, SPACE]
+    sink.close()
+
+
+def test_a_start_that_could_not_take_back_what_was_not_synced_is_not_a_start(tmp_path: Path) -> None:
+    sink = opened("lance", tmp_path, FailingDisk())
+    list(sink.process(events(planned(of=2), annotations(of=2))))
+    sink.close()
+    append(tmp_path, "torn")
+    failing = FailingDisk("after")
+    failing.broken = True
+    late = LanceSink(tmp_path, ManualClock(), disk=failing.disk())
+    with pytest.raises(Unavailable, match="input/output error"):
+        late.open()
+    assert count(tmp_path, "torn") == 1
+    failing.broken = False
+    late.open()
+    assert count(tmp_path, "torn") is None
+    late.close()
+
+
+def test_what_comes_while_others_are_synced_is_synced_by_the_next_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark is written after it, and does not know of it."""
+    monkeypatch.setattr(durable_store, "_SLACK_NS", 20_000_000)  # of the file system's clock alone
+    store = store_of(tmp_path, Synced())
+    append(tmp_path)
+    store.sync()
+    append(tmp_path)
+    came: set[Path] = set()
+
+    def slow(_path: Path) -> None:
+        if not came:
+            before = set(files(tmp_path))
+            append(tmp_path)
+            came.update(set(files(tmp_path)) - before)
+            threading.Event().wait(0.1)  # a disk as slow as the two seconds that a file system's times may be off
+
+    slowly = DurableStore(tmp_path, "m", owned=lambda _name: True, disk=Disk(sync=slow, boot=lambda: "before"))
+    slowly.recover()
+    slowly.sync()
+    assert len(came) >= 2
+    synced = Synced()
+    next_one = store_of(tmp_path, synced)
+    next_one.sync()
+    assert came <= set(synced.paths)
+    for each in (store, slowly, next_one):
+        each.close()
 
 
 def test_folders_that_are_made_are_named_durably(tmp_path: Path) -> None:
