@@ -23,7 +23,7 @@ from stream.events.annotations import Annotations, Space
 
 ASSETS, SPACES = "assets", "spaces"
 
-_ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms"), grouped=("status",))
+_ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms", "version_ms"), grouped=("status",))
 
 
 class LanceIndex:

@@ -1,6 +1,6 @@
 """Decisions of the index that did not reach the other stores, as after a kill in between. Read only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow.compute as pc
@@ -9,48 +9,70 @@ from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.dead_letters import DEAD_LETTERS_TABLE
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import ASSETS
+from sinks.layout import Layout
 from sinks.location import Place
-from sinks.store_errors import guarded, guarded_both
+from sinks.query.snapshots import SharedCaches, Snapshots
+from sinks.query.store_reader import StoreReader
+from sinks.store_errors import guarded_both
 from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import ContentRetired
 from stream.events.base import Event
 from stream.events.ids import digest
 
 _COLUMNS = ("asset_key", "tenant", "asset_id", "project", "retirement", "updated_at_ms")
+_AT_ONCE = 5_000
 
 
-def missing_retirements(index: Place, parquet: Place) -> list[Event]:
+def missing_retirements(index: Place, parquet: Place) -> Iterator[Event]:
     """`ContentRetired` again for each asset whose watermark the Delta table lacks, or which still has dead letters.
+    Some assets at a time, of one shard after the other: few are held in memory, however many there are.
 
     Only an embedded broker loses them with its process. A repetition is harmless.
     """
     with guarded_both(index, parquet):
-        tables = LanceTables(index)
-        rows = tables.select(ASSETS, "retirement IS NOT NULL", _COLUMNS)
-        if rows is None or not rows.num_rows:
-            return []
-        held = DeltaStore(parquet).retirements()
-        # Asked apart: the dead-letter sink may have missed a deletion that the Delta table has.
-        dead_letters = _oldest_dead_letters(tables)
-        return [event for row in rows.to_pylist() for event in _missing(row, held, dead_letters)]
+        tables, held = LanceTables(index), _Watermarks(parquet)
+        for place in Layout.of(index).places:
+            shard = Snapshots(place, SharedCaches())
+            for batch in shard.batches(ASSETS, "retirement IS NOT NULL", _COLUMNS, _AT_ONCE):
+                rows = batch.to_pylist()
+                marks = held.of([row["asset_key"] for row in rows])
+                # Asked apart: the dead-letter sink may have missed a deletion that the Delta table has.
+                dead_letters = _oldest_dead_letters(tables, [row["asset_key"] for row in rows])
+                for row in rows:
+                    yield from _missing(row, marks, dead_letters)
 
 
-def newest_version_ms(index: Place) -> int:
-    """The highest append time among asset versions the index knows: a later publication must lie above it."""
-    with guarded(index, "the index"):
-        rows = LanceTables(index).select(ASSETS, "", ["version_ms"])
+def newest_version_ms(index: Place, above_ms: int) -> int:
+    """The highest append time above `above_ms` among asset versions that the index knows, which a later publication
+    must lie above; else `above_ms`. An indexed look-up of the few that a clock which was set back has left.
+    """
+    store = StoreReader(index)
+    rows = store.reading(lambda: store.select(ASSETS, f"version_ms > {above_ms:d}", ["version_ms"]))
     found = None if rows is None else pc.max(rows["version_ms"]).as_py()
-    # An index without assets knows no time, so any clock is above it.
-    return found or 0
+    return found or above_ms
 
 
-def _oldest_dead_letters(tables: LanceTables) -> dict[str, int]:
-    """Append time of the oldest dead letter, by asset."""
-    rows = tables.select(DEAD_LETTERS_TABLE, "", ["asset_key", "append_time_ms"])
-    if rows is None:
-        return {}
-    oldest = rows.group_by("asset_key").aggregate([("append_time_ms", "min")]).to_pylist()
-    return {row["asset_key"]: row["append_time_ms_min"] for row in oldest}
+class _Watermarks:
+    """Those of the Delta table, in whichever shard an asset is."""
+
+    def __init__(self, parquet: Place) -> None:
+        self._layout = Layout.of(parquet)
+        self._stores = [DeltaStore(place) for place in self._layout.places]
+
+    def of(self, asset_keys: Sequence[str]) -> dict[str, Retirement]:
+        found: dict[str, Retirement] = {}
+        for shard, keys in self._layout.split(asset_keys).items():
+            found |= self._stores[shard].retirements(keys)
+        return found
+
+
+def _oldest_dead_letters(tables: LanceTables, asset_keys: Sequence[str]) -> dict[str, int]:
+    """Append time of the oldest dead letter of each of these assets that has one."""
+    oldest: dict[str, int] = {}
+    for row in tables.select_in(DEAD_LETTERS_TABLE, "asset_key", asset_keys, ["asset_key", "append_time_ms"]):
+        key, time_ms = row["asset_key"], row["append_time_ms"]
+        oldest[key] = min(time_ms, oldest.get(key, time_ms))
+    return oldest
 
 
 def _missing(

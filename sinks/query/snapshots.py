@@ -80,6 +80,13 @@ class Snapshots:
             found += [] if rows is None else [rows]
         return found
 
+    def batches(self, name: str, where: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Rows of the newest version that match, so many at a time; few are in memory. None without a table."""
+        table = self.newest(name)
+        if table is not None:
+            few = {"batch_size": rows, "batch_readahead": 1, "fragment_readahead": 1}
+            yield from table.scanner(columns=list(columns), filter=where, **few).to_batches()
+
     def _opened(self, table_at: Location) -> Any:
         import lance
 

@@ -74,7 +74,7 @@ class Embedded:
             # Nobody reads the topics later, so records without a reader would only fill memory.
             keep_unclaimed=False,
             # Versions must rise over restarts, even where the clock has been set back.
-            append_floor_ms=newest_version_ms(self._settings.index_dir) + 1,
+            append_floor_ms=newest_version_ms(self._settings.index_dir, self._clock.now_ms() - 1) + 1,
         )
         self.broker.ensure(
             TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in self.topology.topics

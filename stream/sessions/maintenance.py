@@ -1,6 +1,7 @@
 """What a person asks of the stores while no run is on: forgetting assets, leaving no byte of them, dropping a space."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from sinks.dead_letters import DeadLetterSink
 from sinks.delta.sink import DeltaSink
@@ -13,6 +14,8 @@ from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.pipelines.settings import Settings
 from stream.sessions.embedded import state_lock
+
+_EVENTS_AT_ONCE = 1_000
 
 
 def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, str]] = ()) -> None:
@@ -32,13 +35,13 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
                 sink.open()
             # Above everything stored, even where the clock has been set back: otherwise the deletion would count as
             # old.
-            version = AssetVersion(max(clock.now_ms(), newest_version_ms(settings.index_dir) + 1), 0)
+            version = AssetVersion(newest_version_ms(settings.index_dir, clock.now_ms() - 1) + 1, 0)
             index.process([_deletion(tenant, asset_id, version) for tenant, asset_id in deletions])
             index.maintain()
             # After the index: it decides what is retired, and the other stores follow.
-            retired = missing_retirements(settings.index_dir, settings.parquet_dir)
-            for sink in (delta, dead_letters):
-                sink.process(retired)
+            for retired in _parts(missing_retirements(settings.index_dir, settings.parquet_dir)):
+                for sink in (delta, dead_letters):
+                    sink.process(retired)
             for sink in sinks:
                 # Purged at the end: a kill before leaves bytes that nothing shows, and a repeat goes on.
                 sink.maintain(purge=True)
@@ -55,6 +58,13 @@ def drop_space(settings: Settings, key: str) -> None:
     """
     with state_lock(settings.state_dir):
         dropping.drop_space(settings.index_dir, settings.parquet_dir, key)
+
+
+def _parts(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Some events at a time."""
+    rest = iter(events)
+    while part := list(islice(rest, _EVENTS_AT_ONCE)):
+        yield part
 
 
 def _deletion(tenant: str, asset_id: str, version: AssetVersion) -> Event:

@@ -17,7 +17,7 @@ from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event
-from stream.events.ids import segment_id
+from stream.events.ids import asset_key, segment_id
 from tests.support.annotations import (
     OTHER_SPACE,
     SPACE,
@@ -80,8 +80,6 @@ def test_changed_content_shows_when_ready_and_the_old_goes(sink: LanceSink, tmp_
 
 
 def sink_key() -> str:
-    from sinks.assets.tombstones import asset_key
-
     return asset_key("acme", "clip")
 
 

@@ -10,7 +10,7 @@ from stream.broker.contract import Record
 from stream.errors import BadEvent, Fatal, Retryable, Unavailable
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
-from stream.events.ids import AssetVersion, asset_key
+from stream.events.ids import AssetVersion
 from stream.topology.stage import BatchPolicy
 from stream.topology.topics import ANNOTATIONS, ASSETS, FRAMES
 from stream.worker.pace import Pace
@@ -57,22 +57,6 @@ def test_what_has_no_outputs_is_acknowledged_at_once() -> None:
     kit.publish("a", "b", "c")
     kit.worker.step()
     assert kit.pending() == 2
-
-
-def test_outputs_carry_the_position_of_their_source() -> None:
-    kit = Kit(lambda events: [event.derive(event.data, id=str(event.position)) for event in events])
-    kit.publish("a")
-    kit.settle()
-    (output,) = kit.outputs()
-    assert output.id == f"Position(topic='assets', partition=0, offset=0, append_time_ms={kit.clock.now_ms()})"
-
-
-def test_outputs_have_the_keys_that_their_topic_asks_for() -> None:
-    kit = Kit()
-    follower = kit.broker.follow(ANNOTATIONS.name, 10)
-    kit.publish("a", tenant="acme")
-    kit.settle()
-    assert [record.key for record in follower.poll(10, 0)] == [asset_key("acme", "a").encode()]
 
 
 def test_the_operator_opens_before_the_group_is_joined() -> None:

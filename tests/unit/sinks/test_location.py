@@ -1,3 +1,5 @@
+"""What names a store is shown as it was named, and never taken apart."""
+
 from pathlib import Path
 
 from sinks.location import Location
