@@ -38,6 +38,7 @@ ASSET_SCHEMA = pa.schema(
         pa.field("code", pa.string(), nullable=True),
         pa.field("reason", pa.string(), nullable=True),
         pa.field("updated_at_ms", pa.int64(), nullable=False),
+        pa.field("shown_at_ms", pa.int64(), nullable=True),
         pa.field("expires_at_ms", pa.int64(), nullable=True),
         pa.field("retirement", pa.string(), nullable=True),
         pa.field("ended_by", pa.string(), nullable=True),
@@ -46,8 +47,9 @@ ASSET_SCHEMA = pa.schema(
 )
 """Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
 `retirement` its watermark where it has one, `ended_by` the event that the end of its retention was told with,
-`live_timecode` a `SourceTimecode` as text; `missing_ns` and `damaged_ns` are JSON lists of half-open ranges,
-`notes` one of texts."""
+`live_timecode` a `SourceTimecode` as text; `missing_ns` and `damaged_ns` are JSON lists of half-open ranges, `notes`
+one of texts. `shown_at_ms` is `updated_at_ms` where rows of moments say what search shows: a release that does not
+know of that changes the other one alone."""
 
 
 def asset_rows(states: Iterable[tuple[AssetState, Standing]], now_ms: int) -> pa.Table:
@@ -85,6 +87,7 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "code": newest.code,
         "reason": newest.reason,
         "updated_at_ms": now_ms,
+        "shown_at_ms": now_ms,
         "expires_at_ms": expires_at_ms(state),
         "retirement": None if state.retirement == NOTHING_RETIRED else state.retirement.model_dump_json(),
         "ended_by": state.ended_by,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sinks.filters import one_of
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
 from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.events.annotations import Space
@@ -16,6 +17,9 @@ _INDEXES = Indexes(
     listed=("live_labels",),
     worded=("text",),
 )
+
+_FEW_NAMES = 2
+_CONTENTS_AT_ONCE, _MOST_ROWS = 64, 20_000
 
 _HELD = pa.schema([pa.field("segment_id", pa.string()), pa.field("moment_id", pa.string())])
 
@@ -67,13 +71,35 @@ class MomentTable:
         self._tables.append(self.name, fresh)
 
     def show(self, contents: Mapping[str, LiveNames]) -> None:
-        """Let the rows of these contents say how search shows them: one commit for those of the same names."""
+        """Let the rows of these contents say how search shows them: one commit for those of the same names, or where
+        there are many names for some contents.
+        """
+        keys = sorted(contents)
+        if len(set(contents.values())) <= _FEW_NAMES:
+            self._show_by_names(contents)
+            return
+        for start in range(0, len(keys), _CONTENTS_AT_ONCE):
+            self._show_rows({key: contents[key] for key in keys[start : start + _CONTENTS_AT_ONCE]})
+
+    def _show_by_names(self, contents: Mapping[str, LiveNames]) -> None:
         groups: dict[LiveNames, list[str]] = {}
         for key, shown in contents.items():
             groups.setdefault(shown, []).append(key)
         for shown, keys in groups.items():
             for where in self._tables.clauses("content_key", keys):
                 self._tables.update(self.name, where, shown.columns())
+
+    def _show_rows(self, contents: Mapping[str, LiveNames]) -> None:
+        """As whole rows, in one commit: an update for each name costs a thousand rows' work however few it changes."""
+        where = one_of("content_key", contents)
+        table = self._tables.find(self.name)
+        if table is None or table.count_rows(where) > _MOST_ROWS:
+            self._show_by_names(contents)
+            return
+        rows = self._tables.select(self.name, where)
+        if rows is not None and rows.num_rows:
+            stored = rows.drop_columns(LIVE_SCHEMA.names)
+            self._tables.merge(self.name, with_live_columns(stored, contents), "moment_id")
 
     def delete(self, where: str) -> None:
         self._tables.delete(self.name, where)

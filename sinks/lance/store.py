@@ -23,6 +23,8 @@ from stream.events.annotations import Annotations, Space
 
 ASSETS, SPACES = "assets", "spaces"
 
+_UNSAID = "(shown_at_ms IS NULL OR shown_at_ms <> updated_at_ms)"
+_LIVE = ("live_content_key", "live_project", "live_labels")
 _ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms", "version_ms"), grouped=("status",))
 
 
@@ -41,11 +43,13 @@ class LanceIndex:
 
     def upgrade(self) -> None:
         """Bring the tables of an older release up to date, for the writer. Cut off in between it begins again."""
+        told = [table for table in self._tables_of_moments() if not table.lacks_live_columns()]
         for space in self._spaces.values():
             self._moments(space)
         self.ledger.upgrade()
         if self.tables.find(ASSETS) is not None:
             self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
+            self._say_what_shows(told)
 
     def spaces(self) -> list[Space]:
         return [self._spaces[key] for key in sorted(self._spaces)]
@@ -164,15 +168,20 @@ class LanceIndex:
             self._register(space)
         return table
 
+    def _say_what_shows(self, tables: Sequence[MomentTable]) -> None:
+        """Of assets that a release wrote whose rows say nothing of it: after an upgrade, or a return from one."""
+        found = self.tables.select(ASSETS, f"live_content_key IS NOT NULL AND {_UNSAID}", _LIVE)
+        contents = {} if found is None else _names(found.to_pylist())
+        for table in tables:
+            table.show(contents)
+        self.tables.update(ASSETS, _UNSAID, {"shown_at_ms": "updated_at_ms"})
+
     def _shown(self, content_keys: Collection[str] | None = None) -> dict[str, LiveNames]:
         """What search shows, as the asset rows say; of these contents, or of all."""
-        columns = ["live_content_key", "live_project", "live_labels"]
         if content_keys is None:
-            found = self.tables.select(ASSETS, "live_content_key IS NOT NULL", columns)
-            rows = [] if found is None else found.to_pylist()
-        else:
-            rows = self.tables.select_in(ASSETS, "live_content_key", content_keys, columns)
-        return {row["live_content_key"]: LiveNames(row["live_project"], tuple(row["live_labels"])) for row in rows}
+            found = self.tables.select(ASSETS, "live_content_key IS NOT NULL", _LIVE)
+            return {} if found is None else _names(found.to_pylist())
+        return _names(self.tables.select_in(ASSETS, "live_content_key", content_keys, _LIVE))
 
     def _tables_of_moments(self) -> list[MomentTable]:
         return [MomentTable(self.tables, space) for space in self._spaces.values()]
@@ -193,3 +202,8 @@ def spaces_of(tables: LanceTables) -> list[Space]:
 
 def _states(rows: Iterable[Mapping[str, Any]]) -> dict[str, AssetState]:
     return {row["asset_key"]: AssetState.model_validate_json(row["state"]) for row in rows}
+
+
+def _names(rows: Iterable[Mapping[str, Any]]) -> dict[str, LiveNames]:
+    """By content, of asset rows."""
+    return {row["live_content_key"]: LiveNames(row["live_project"], tuple(row["live_labels"])) for row in rows}

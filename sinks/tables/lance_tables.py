@@ -180,8 +180,10 @@ class LanceTables:
     def tend(self, name: str, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
         if upkeep.exists(self._at(name)):
-            upkeep.tend(self._at(name), self._exclusive[name], policy)
-            self._drop_versions(name)
+            try:
+                upkeep.tend(self._at(name), self._exclusive[name], policy)
+            finally:  # or a step that always fails would let the disk fill up with them
+                self._drop_versions(name)
 
     def optimize(self, name: str, *, alone: bool = True) -> None:
         """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit of this

@@ -1,6 +1,7 @@
 """The vector index of a table: when it is built, extended and trained anew (pure), and the thin edge that does it."""
 
 import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 
 SUFFIX = "_idx"
 """What the name of an index adds to its column's."""
+_FEWER = re.compile(r"Reduce num_partitions to <= (\d+)")
+"""What Lance says where k-means finds fewer clusters than it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +128,26 @@ def _tended(table: Any, column: str, policy: VectorIndexPolicy) -> Step:
 
 
 def _build(table: Any, column: str, rows: int, policy: VectorIndexPolicy) -> None:
-    table.create_index(
-        column,
-        "IVF_SQ",
-        name=column + SUFFIX,
-        metric="cosine",
-        num_partitions=partitions(rows),
-        sample_rate=policy.sample_rate,
-        replace=True,
-    )
+    """With fewer partitions where vectors are too much alike, as those of a camera that sees one picture all day."""
+    count = partitions(rows)
+    while True:
+        try:
+            table.create_index(
+                column,
+                "IVF_SQ",
+                name=column + SUFFIX,
+                metric="cosine",
+                num_partitions=count,
+                sample_rate=policy.sample_rate,
+                replace=True,
+            )
+        except RuntimeError as error:
+            found = _FEWER.search(str(error))
+            if found is None or not 0 < int(found[1]) < count:
+                raise
+            count = int(found[1])
+        else:
+            return
 
 
 def recall(table: Any, column: str, sampled: int, depth: int = 10) -> float:

@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import lance
 import pytest
 
 from benchmarks.testbed.waiting import wait_for
 from sinks.lance.live_rows import LIVE_FIELDS
 from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
+from sinks.lance.store import ASSETS
+from sinks.location import Location
 from sinks.tables import upkeep
 from sinks.tables.lance_tables import LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
@@ -95,6 +98,43 @@ def test_the_rows_of_an_older_release_are_brought_up_to_date(sink: LanceSink, tm
     again.close()
 
 
+def test_many_names_at_once_are_one_commit(sink: LanceSink, tmp_path: Path) -> None:
+    """An update for each of them would take seconds in a large store."""
+    clips = [f"clip-{number}" for number in range(6)]
+    feed(sink, events(*(annotations(ref(clip), of=1) for clip in clips)))
+    before = version_in(tmp_path)
+    feed(sink, events(*(planned(ref(clip), of=1, labels={"n": str(at % 5)}) for at, clip in enumerate(clips))))
+    assert version_in(tmp_path) == before + 1
+    assert said(sink) == {key_of("a", clip): (True, "news", (f"n={at % 5}",)) for at, clip in enumerate(clips)}
+    assert [len(rows) for rows in rows_of(sink)] == [12, 6, 6]
+
+
+def test_what_an_older_release_wrote_in_between_shows_when_this_one_is_back(sink: LanceSink, tmp_path: Path) -> None:
+    """That release adds rows that say nothing, and changes names in the assets alone."""
+    feed(sink, events(planned(of=1, labels={"a": "1"}), annotations(of=1)))
+    feed(sink, events(planned(ref("other"), of=1), annotations(ref("other"), of=1)))
+    feed(sink, events(planned(ref("same"), of=1), annotations(ref("same"), of=1)))
+    wanted = said(sink)
+    tables = sink.store.tables
+    tables.update(ASSETS, "asset_id = 'clip'", {"live_project": "'sport'", "updated_at_ms": "7"})
+    tables.update(ASSETS, "asset_id = 'other'", {"updated_at_ms": "8"})
+    unsaid = {"visible": "NULL", "live_project": "NULL", "live_labels": "NULL"}
+    tables.update(TABLE, "asset_id = 'other'", unsaid)
+    sink.close()
+    before = version_in(tmp_path)
+    again = opened(tmp_path)
+    assert said(again) == {**wanted, key_of("a"): (True, "sport", ("a=1",))}
+    again.close()
+    after = version_in(tmp_path)
+    assert after > before
+    opened(tmp_path).close()
+    assert version_in(tmp_path) == after, "once"
+
+
+def version_in(directory: Path) -> int:
+    return lance.dataset(directory / f"{TABLE}.lance").version
+
+
 HASTY = UpkeepPolicy(
     tail_fragments=2, joined_rows=40, fragment_rows=80, growth=0.1, least_rows=1, deleted=0.05, small_fragments=3
 )
@@ -150,7 +190,7 @@ def test_upkeep_beside_commits_loses_and_doubles_nothing(tmp_path: Path, monkeyp
     worker.join()
     sink.store.tables.tend(TABLE, HASTY)
     assert rows_of(sink) == wanted
-    fragments = upkeep.fragments(tmp_path / "store" / f"{TABLE}.lance")
+    fragments = upkeep.fragments(Location.of(tmp_path / "store" / f"{TABLE}.lance"))
     assert len(fragments) < 20, "they were joined, of more than 40"
     assert any(item.covered for item in fragments)
     sink.close()
@@ -175,7 +215,7 @@ def test_an_append_does_not_wait_while_fragments_are_joined(tmp_path: Path, monk
         def __exit__(self, *_: object) -> None:
             order.append("joined")
 
-    upkeep.tend(tmp_path / f"{TABLE}.lance", Held(), HASTY)
+    upkeep.tend(Location.of(tmp_path / f"{TABLE}.lance"), Held(), HASTY)
     assert order[:2] == ["appended", "joined"]
     after = tables.select(TABLE, "")
     assert after is not None

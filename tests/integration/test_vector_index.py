@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 
 from sinks.query.rankings import EXACT_ROWS, SpaceVersion
+from sinks.tables import upkeep, vector_index
+from sinks.tables.lance_tables import LanceTables
 from sinks.tables.vector_index import (
     IndexExtent,
     Step,
@@ -132,3 +134,30 @@ def test_parts_are_joined_trained_anew_and_dropped(folder: Path, tmp_path: Path)
     assert extent_of(table, "vector").parts == 1
     drop(table)
     assert (extent_of(lance.dataset(path), "vector").parts, scalar_indexes(lance.dataset(path))) == (0, ["tenant_idx"])
+
+
+@pytest.mark.parametrize("distinct", [1, 7])
+def test_vectors_that_are_alike_get_an_index_too(distinct: int, tmp_path: Path) -> None:
+    """A camera that sees the same all day: there are fewer clusters than partitions were asked for."""
+    policy = VectorIndexPolicy(from_rows=70_000)
+    seen = np.tile(vectors(distinct, 1), (policy.from_rows // distinct + 1, 1))
+    values = pa.FixedSizeListArray.from_arrays(pa.array(seen.ravel()), SIZE)
+    table = lance.write_dataset(pa.table({"vector": values}), tmp_path / "alike.lance")
+    assert tend(table, policy) == {"vector": Step.BUILD}
+    assert extent_of(table, "vector").indexed == table.count_rows()
+    assert tend(table, policy) == {"vector": Step.REST}
+
+
+def test_old_versions_go_where_a_step_of_upkeep_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = LanceTables(tmp_path)
+    tables.ensure("some", pa.schema([pa.field("name", pa.string())]))
+    dropped: list[str] = []
+
+    def failing(_table: object) -> None:
+        raise RuntimeError("no memory for k-means")
+
+    monkeypatch.setattr(vector_index, "tend", failing)
+    monkeypatch.setattr(upkeep, "drop_versions", lambda at, **_: dropped.append(str(at)))
+    with pytest.raises(RuntimeError, match="no memory"):
+        tables.tend("some")
+    assert dropped == [str(tmp_path / "some.lance")]
