@@ -85,10 +85,7 @@ class MomentIndex:
         self.catalogue = Catalogue(place, self._store)
 
     def spaces(self) -> list[Space]:
-        rows = self.reading(lambda: self._store.select(SPACES, ""))
-        listed = [] if rows is None else [Space.model_validate_json(text) for text in rows["space"].to_pylist()]
-        # Each shard tells of it.
-        return sorted({space.key: space for space in listed}.values(), key=lambda space: space.key)
+        return self.reading(lambda: stored_spaces(self._store))
 
     def epochs(self, above_ms: int = -1) -> dict[str, int]:
         """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
@@ -172,6 +169,13 @@ class MomentIndex:
         for part in chunks(sorted(contents), _CONTENTS_A_QUERY):
             for rows in self.reading(partial(self._store.select_in, table, "content_key", part, columns, where)):
                 yield from rows.to_pylist()
+
+
+def stored_spaces(store: StoreReader) -> list[Space]:
+    """Those that any shard tells of, by their keys."""
+    rows = store.select(SPACES, "")
+    listed = [] if rows is None else [Space.model_validate_json(text) for text in rows["space"].to_pylist()]
+    return sorted({space.key: space for space in listed}.values(), key=lambda space: space.key)
 
 
 def similarities(version: Version, rows: Sequence[int], vector: Vector, column: str) -> dict[int, float]:

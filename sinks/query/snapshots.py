@@ -13,7 +13,7 @@ from sinks.tables import upkeep
 
 T = TypeVar("T")
 _CHUNK = 5000
-_INDEX_CACHE_BYTES = 1 << 30
+INDEX_CACHE_BYTES = 1 << 30
 """Of all tables together. A million moments of 384 dimensions have an index of 400 MB."""
 _METADATA_CACHE_BYTES = 128 << 20
 
@@ -21,7 +21,8 @@ _METADATA_CACHE_BYTES = 128 << 20
 class SharedCaches:
     """What is kept in memory of all tables that are opened with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, index_bytes: int = INDEX_CACHE_BYTES) -> None:
+        self._index_bytes = index_bytes
         self._session: Any = None
 
     @property
@@ -30,7 +31,7 @@ class SharedCaches:
 
         if self._session is None:
             self._session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
-                index_cache_size_bytes=_INDEX_CACHE_BYTES, metadata_cache_size_bytes=_METADATA_CACHE_BYTES
+                index_cache_size_bytes=self._index_bytes, metadata_cache_size_bytes=_METADATA_CACHE_BYTES
             )
         return self._session
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.query.rankings import SpaceVersion
 from sinks.query.sharded_version import ShardedVersion, ShardTable, Version
-from sinks.query.snapshots import SharedCaches, Snapshots
+from sinks.query.snapshots import INDEX_CACHE_BYTES, SharedCaches, Snapshots
 from sinks.query.text_statistics import TextStatistics
 from sinks.store_errors import guarded
 from stream.errors import StageError
@@ -22,12 +22,14 @@ _THREADS = 8
 
 
 class StoreReader:
-    """Tables of the index at `place`. Reading what does not exist gives nothing. One thread at a time.
+    """Tables of the index at `place`. Reading what does not exist gives nothing. One thread at a time. Of indexes it
+    keeps `cache_bytes` in memory.
 
     Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, cache_bytes: int = INDEX_CACHE_BYTES) -> None:
+        self._cache_bytes = cache_bytes
         self._location = Location.of(place)
         require_usable(self._location, "the index")
         self._depth = 0
@@ -80,6 +82,10 @@ class StoreReader:
         found = self.each(lambda shard: shard.select_in(name, column, values, columns, where))
         return [rows for part in found for rows in part]
 
+    def tables(self, name: str) -> list[Any]:
+        """A table as it is now, of each shard that has it."""
+        return [table for table in self.each(lambda shard: shard.newest(name)) if table is not None]
+
     def version(self, name: str) -> Version | None:
         """The table of a space as it is now. It stays so however much is written meanwhile."""
         tables = self.each(lambda shard: shard.newest(name))
@@ -97,7 +103,7 @@ class StoreReader:
         found = Layout.of(self._location)
         if found == self._layout:
             return False
-        caches = SharedCaches()
+        caches = SharedCaches(self._cache_bytes)
         self._layout, self._shards = found, tuple(Snapshots(place, caches) for place in found.places)
         self._texts.clear()
         return True

@@ -224,6 +224,14 @@ def _stores() -> Iterator[Alert]:
 
 
 def _quality() -> Iterator[Alert]:
+    yield Alert(
+        "RushesRecallLow",
+        f"avg by (space, column) ({m.RECALL.name}) < 0.9",
+        "1h",
+        "ticket",
+        "{{ $labels.space }}: searches find {{ $value | humanizePercentage }} of what is nearest",
+        "The vector index was trained on other footage than there is now, or looks into too few of its partitions.",
+    )
     total, count = f"{m.SCORE.name}_sum", f"{m.SCORE.name}_count"
     hour, week = (
         f"sum by (model) (rate({total}[{window}])) / sum by (model) (rate({count}[{window}]))"

@@ -92,6 +92,12 @@ SCORE = Definition(
     (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0),
 )
 ANNOTATED = Definition("rushes_annotated_video_seconds_total", "counter", "Footage that the models have seen.", ())
+RECALL = Definition(
+    "rushes_vector_index_recall_ratio",
+    "gauge",
+    "Share of the 10 nearest moments that a search by the vector index finds, as a mean of the last samples.",
+    ("space", "column"),
+)
 
 WORKER_DEFINITIONS = (
     RECORDS,
@@ -111,6 +117,7 @@ WORKER_DEFINITIONS = (
     STORE_FREE,
     SCORE,
     ANNOTATED,
+    RECALL,
 )
 
 FRESHNESS_LAG = Definition(
@@ -224,6 +231,7 @@ class Metrics:
         self.store_free = _gauge(STORE_FREE, registry)
         self.scores = _histogram(SCORE, registry)
         self.annotated = _counter(ANNOTATED, registry)
+        self.recall = _gauge(RECALL, registry)
 
 
 class StageMetrics:

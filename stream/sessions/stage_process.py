@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from sinks.maintenance.marker import identified
+from sinks.query.recall import RecallSampler
 from stream.broker.contract import Broker
 from stream.clock import Clock
 from stream.events.deployment import StoresClaimed
@@ -18,6 +19,7 @@ from stream.observability.http_endpoints import Answer, all_ready, served
 from stream.observability.labels import labelled
 from stream.observability.metrics import Metrics
 from stream.operators.content_metrics import StoreSizes, watch_scores
+from stream.operators.recall_metric import IndexRecall, Sample
 from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
 from stream.runtime.startup import retried_until_available
@@ -78,6 +80,7 @@ def run_deployed(
     # A stage that is named twice still runs once.
     stages = [topology.stage(name) for name in dict.fromkeys(names)]
     sizes = StoreSizes(metrics, understanding.stores, stages, clock)
+    recall = IndexRecall(metrics, partial(_recall, RecallSampler(settings.index_dir)), clock)
     # A shared broker is asked less often than one in memory: each question is a request.
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     pulse = StagesHealth()
@@ -105,9 +108,16 @@ def run_deployed(
         threads.beside("janitor", janitor.run)
         threads.beside("register", entrance.watch)
         threads.beside("store sizes", sizes.run)
+        # By who has the index open: its files are in this machine's memory.
+        if any(stage.name == "index" for stage in stages):
+            threads.beside("recall", recall.run)
         pulse.begin(threads)
         with threads:
             threads.run(stop)
+
+
+def _recall(sampler: RecallSampler) -> Iterator[Sample]:
+    return ((item.space, item.column, item.share) for item in sampler.samples())
 
 
 class Entrance:

@@ -69,6 +69,10 @@ CASES: dict[str, tuple[Series, Series]] = {
         {BYTES: "0+1000000x1940 1940000000+50000000x60"},
         {BYTES: "0+1000000x2000"},
     ),
+    "RushesRecallLow": (
+        {'rushes_vector_index_recall_ratio{space="s",column="vector",instance="a"}': "0.8x2000"},
+        {'rushes_vector_index_recall_ratio{space="s",column="vector",instance="a"}': "0.95x2000"},
+    ),
     "RushesQualityDrift": (
         {COUNT: "0+10x2000", SUM: "0+8x1900 15200+2x100"},
         {COUNT: "0+10x2000", SUM: "0+8x1900 15200+7x100"},
