@@ -67,8 +67,9 @@ def test_publishing_again_heals_what_was_skipped(
     assert site.skip(topic, group)
     with site.running(*ALL):
         begun = decoded(site)
-        assert [site.ingest(clip) for _ in range(2)] == [{clip.subject: AssetStatus.READY}] * 2
-        site.settle()
+        for _ in range(2):
+            assert site.ingest(clip) == {clip.subject: AssetStatus.READY}
+            site.settle()  # it is ready before the Delta table has it, and plan asks both
         assert decoded(site) - begun == 2, "each cell once more"
         assert set(waiting(site).values()) == {0}
     found = stored_rows(site.settings.state_dir)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -85,9 +86,9 @@ class Site:
         places = [TopicPartition(it.topic, it.partition, end) for it, end in ends.items()]
         tool = AdminClient({"bootstrap.servers": kafka_servers()})
         for group in groups:
-            asked = [ConsumerGroupTopicPartitions(self.names.of(group), places)]
-            for future in tool.alter_consumer_group_offsets(asked).values():
-                future.result(WAIT_S)
+            asked = ConsumerGroupTopicPartitions(self.names.of(group), places)
+            # Refused as long as the group has a member: one that ended while it was joining stays for its session.
+            wait_for(partial(_altered, tool, asked), f"the offsets of {group} are altered", within_s=WAIT_S)
         return skipped
 
     def wait_for_backlog(self, topic: str, group: str, *, stage: str) -> None:
@@ -108,6 +109,11 @@ class Site:
 
     def _members(self, stages: Sequence[str]) -> Mapping[str, int]:
         return self.broker.members(stages)
+
+
+def _altered(tool: AdminClient, asked: ConsumerGroupTopicPartitions) -> bool:
+    done = [future.result(WAIT_S) for future in tool.alter_consumer_group_offsets([asked]).values()]
+    return not any(place.error for group in done for place in group.topic_partitions)
 
 
 class _Run:
