@@ -10,6 +10,7 @@ import pyarrow as pa
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
+from sinks.layout import Layout
 from sinks.location import Location, Place
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
@@ -70,6 +71,7 @@ class DeadLetterSink:
         self._location = Location.of(place)
         self._writer = dead_letter_writer(place, disk)
         self._tables = LanceTables(place, before_removal=self._writer.sync)
+        self._shards: dict[Location, LanceTables] = {}
         self._commits = 0
 
     def open(self) -> None:
@@ -79,7 +81,7 @@ class DeadLetterSink:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields nothing. Raises `Unavailable` while the store cannot be written."""
         # After a failure the tables are forgotten: the next attempt must not continue on a broken handle.
-        with self._writer.committing(self._tables.forget):
+        with self._writer.committing(self._forget_tables):
             self._commit(events)
         return ()
 
@@ -87,7 +89,7 @@ class DeadLetterSink:
         return ()
 
     def close(self) -> None:
-        self._tables.forget()
+        self._forget_tables()
         self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> None:
@@ -97,6 +99,10 @@ class DeadLetterSink:
             else:
                 self._tables.optimize(DEAD_LETTERS_TABLE, alone=False)
         self._writer.sync()
+
+    def _forget_tables(self) -> None:
+        for tables in (self._tables, *self._shards.values()):
+            tables.forget()
 
     def _commit(self, events: Sequence[Event]) -> None:
         dead_letters = {event.data.letter_id: event.data for event in events if isinstance(event.data, DeadLetter)}
@@ -128,8 +134,17 @@ class DeadLetterSink:
         return {row["letter_id"]: row["replays"] for row in rows}
 
     def _deleted(self, keys: Collection[str]) -> set[str]:
-        rows = self._tables.select_in(ASSETS, "asset_key", keys, ["asset_key", "status"])
-        return {row["asset_key"] for row in rows if row["status"] == AssetStatus.DELETED}
+        layout = Layout.of(self._location)
+        found: list[dict[str, Any]] = []
+        for number, mine in layout.split(keys).items():
+            found += self._index(layout.places[number]).select_in(ASSETS, "asset_key", mine, ["asset_key", "status"])
+        return {row["asset_key"] for row in found if row["status"] == AssetStatus.DELETED}
+
+    def _index(self, place: Location) -> LanceTables:
+        """The tables of a shard of the index."""
+        if place == self._location:
+            return self._tables
+        return self._shards.setdefault(place, LanceTables(place))
 
     def _forget(self, item: ContentRetired) -> None:
         key = asset_key(item.tenant, item.asset_id)

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from sinks.maintenance.verify import Stores
+from sinks.maintenance.pairs import Pairs
 from stream.clock import Clock, SystemClock
 from stream.control.progress import Progress
 from stream.events.asset import AssetChanged, AssetDeleted, AssetPublished, Profile
@@ -209,25 +209,28 @@ class StoredRows:
 def stored_rows(state: Path) -> StoredRows:
     """What both stores hold, live or not. No id may stand twice in a store."""
     settings = light_settings(state)
-    stores = Stores.open(settings.index_dir, settings.parquet_dir)
-    keys, lance, delta = stores.assets(), list[Row](), list[Row]()
-    for space in stores.spaces():
-        found = stores.lance.rows(keys, space)
-        lance += [] if found is None else found.to_pylist()
-        delta += stores.delta.rows(keys, space).to_pylist()
+    pairs = Pairs.open(settings.index_dir, settings.parquet_dir)
+    lance, delta = list[Row](), list[Row]()
+    for stores, keys in pairs.of(list(pairs.assets())):
+        for space in pairs.spaces():
+            found = stores.lance.rows(keys, space)
+            lance += [] if found is None else found.to_pylist()
+            delta += stores.delta.rows(keys, space).to_pylist()
     return StoredRows(_by_id(lance), _by_id(delta))
 
 
 def cells_written(state: Path) -> set[tuple[int, Order]]:
     """Cells that both ledgers hold as done by the same write, with the order of that write."""
     settings = light_settings(state)
-    stores = Stores.open(settings.index_dir, settings.parquet_dir)
-    keys = stores.assets()
-    lance, delta = (
-        {(item.segment, item.order) for item in store.ledger_entries(keys) if item.outcome == "done"}
-        for store in (stores.lance, stores.delta)
-    )
-    return lance & delta
+    pairs = Pairs.open(settings.index_dir, settings.parquet_dir)
+    found: set[tuple[int, Order]] = set()
+    for stores, keys in pairs.of(list(pairs.assets())):
+        lance, delta = (
+            {(item.segment, item.order) for item in store.ledger_entries(keys) if item.outcome == "done"}
+            for store in (stores.lance, stores.delta)
+        )
+        found |= lance & delta
+    return found
 
 
 def cells_done(state: Path) -> set[int]:

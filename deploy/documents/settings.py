@@ -46,6 +46,8 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "drain_timeout_s": ("", "How long a worker finishes what is in flight after SIGTERM."),
     "deployment": ("--deployment", "Whose stores lie in the state directory."),
     "min_free_bytes": ("", "The sinks pause before the disk has less."),
+    "index_shards": ("--shards", "Parts of the index with a writer each; fixed when it is made."),
+    "parquet_shards": ("--shards", "The same of the Delta table."),
 }
 """What sets each field of `Settings`, and its meaning. A test compares the names with the fields."""
 

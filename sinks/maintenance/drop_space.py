@@ -4,6 +4,7 @@ from sinks.delta.store import DeltaStore
 from sinks.filters import one_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
+from sinks.layout import Layout
 from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Place
 from sinks.store_errors import guarded
@@ -16,12 +17,16 @@ def drop_space(index: Place, parquet: Place, key: str) -> None:
 
     The ledger goes first: after a kill in between, cells are annotated again rather than believed to be there.
     """
-    with guarded(index, "the index", writer=True), writing(index_writer(index)):
-        # One store after the other: a kill in between leaves the other untouched, and a repeat finishes it.
-        tables = LanceTables(index)
-        tables.delete(SEGMENTS, one_of("space", [key]))
-        tables.drop(moments_table(key))
-        # Last: a repeat after a kill finds the space by this row.
-        tables.delete(SPACES, one_of("key", [key]))
-    with guarded(parquet, "the Delta table", writer=True), writing(delta_writer(parquet)):
-        DeltaStore(parquet).drop_space(key)
+    index_shards, parquet_shards = Layout.of(index).places, Layout.of(parquet).places
+    # One store after the other: a kill in between leaves the other untouched, and a repeat finishes it.
+    with guarded(index, "the index", writer=True), writing(*map(index_writer, index_shards)):
+        shards = [LanceTables(place) for place in index_shards]
+        for tables in shards:
+            tables.delete(SEGMENTS, one_of("space", [key]))
+            tables.drop(moments_table(key))
+        # Last, of all shards: a repeat after a kill finds the space by this row.
+        for tables in shards:
+            tables.delete(SPACES, one_of("key", [key]))
+    with guarded(parquet, "the Delta table", writer=True), writing(*map(delta_writer, parquet_shards)):
+        for place in parquet_shards:
+            DeltaStore(place).drop_space(key)

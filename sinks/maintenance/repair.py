@@ -12,8 +12,10 @@ from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.lifecycle import AssetState, settle
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.lance.live_rows import shown_of
+from sinks.layout import Layout, claim, tables_at
 from sinks.location import Place
-from sinks.maintenance.verify import Stores, chunks, verify
+from sinks.maintenance.pairs import Pairs, Stores
+from sinks.maintenance.verify import chunks, verify
 from sinks.schema import delta_rows, lance_rows
 from sinks.store_errors import guarded_both
 from sinks.writer import delta_writer, index_writer, writing
@@ -28,23 +30,31 @@ def repair(index: Place, parquet: Place, target: Target) -> int:
 
     Into LanceDB, assets that it has lost come back too, as far as rows tell: an asset's length is that of its rows.
     """
+    _as_divided_as(*((index, parquet) if target == "delta" else (parquet, index)))
     # Reading needs no lock.
     report = verify(index, parquet)
     cells = {cell for item in report.spaces for cell in item.cells}
     with (
         guarded_both(index, parquet, writer=True),
-        writing(index_writer(index), delta_writer(parquet)),
+        writing(*map(index_writer, Layout.of(index).places), *map(delta_writer, Layout.of(parquet).places)),
     ):
-        stores = Stores.open(index, parquet)
-        stores.delta.prepare()
-        spaces = {space.key: space for space in [*stores.delta.spaces(), *stores.lance.spaces()]}
-        # A few assets at once: rows with vectors of all would not fit in memory.
-        for keys in chunks(sorted(report.assets)):
-            if target == "delta":
-                _into_delta(stores, keys, cells, spaces)
-            else:
-                _into_lance(stores, keys, cells, spaces)
+        pairs = Pairs.open(index, parquet)
+        for delta in pairs.delta:
+            delta.prepare()
+        spaces = pairs.spaces()
+        into = _into_delta if target == "delta" else _into_lance
+        for stores, assets in pairs.of(sorted(report.assets)):
+            # A few assets at once: rows with vectors of all would not fit in memory.
+            for keys in chunks(assets):
+                into(stores, keys, cells, spaces)
     return len(cells)
+
+
+def _as_divided_as(other: Place, target: Place) -> None:
+    """A store that is made anew gets as many shards as the other has."""
+    found = Layout.of(target)
+    if not found.divided and not any(tables_at(found.root)):
+        claim(target, Layout.of(other).shards)
 
 
 def _into_delta(stores: Stores, keys: Sequence[str], cells: Collection[SpaceCell], spaces: dict[str, Space]) -> None:

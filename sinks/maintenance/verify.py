@@ -9,13 +9,10 @@ import pyarrow.compute as pc
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
-from sinks.delta.store import DeltaStore
-from sinks.lance.store import LanceIndex
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Place
+from sinks.maintenance.pairs import Pairs, Stores
 from sinks.schema import VECTORS, delta_rows, delta_schema
 from sinks.store_errors import guarded_both
-from stream.clock import SystemClock
 from stream.events.asset import Outcome
 from stream.events.ids import Order
 
@@ -50,39 +47,15 @@ class Report:
         return not any(item.cells for item in self.spaces)
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Both stores, opened by a process that is neither's writer (or is the only one running)."""
-
-    lance: LanceIndex
-    delta: DeltaStore
-
-    @classmethod
-    def open(cls, index: Place, parquet: Place) -> "Stores":
-        stores = cls(LanceIndex(index, SystemClock()), DeltaStore(parquet))
-        stores.lance.open()
-        stores.delta.open()
-        return stores
-
-    def assets(self) -> dict[str, int]:
-        """Keys of the assets that either ledger knows, with their moments as both ledgers count them."""
-        columns = ["asset_key", "moment_count"]
-        lance = self.lance.tables.select(SEGMENTS, "", columns)
-        cells = [self.delta.cells().select(columns), *([] if lance is None else [lance])]
-        found = pa.concat_tables(cells).group_by("asset_key").aggregate([("moment_count", "sum")]).sort_by("asset_key")
-        return dict(zip(found["asset_key"].to_pylist(), found["moment_count_sum"].to_pylist(), strict=True))
-
-    def spaces(self) -> list[str]:
-        return sorted({space.key for space in [*self.lance.spaces(), *self.delta.spaces()]})
-
-
 def verify(index: Place, parquet: Place) -> Report:
     """Compare ids, ranges, tags, orders and everything else exactly, vectors to 1e-6."""
     with guarded_both(index, parquet):
-        stores = Stores.open(index, parquet)
-        reports = {key: SpaceReport(key) for key in stores.spaces()}
+        pairs = Pairs.open(index, parquet)
+        reports = {key: SpaceReport(key) for key in pairs.spaces()}
         touched: set[str] = set()
-        for keys in portions(stores.assets()):
+        assets = pairs.assets()
+        parts = pairs.of(list(assets))
+        for stores, keys in ((it, part) for it, mine in parts for part in portions({key: assets[key] for key in mine})):
             lance, delta = _orders(stores.lance.ledger_entries(keys)), _orders(stores.delta.ledger_entries(keys))
             for space, report in reports.items():
                 _compare(report, _lance_rows(stores, keys, space), stores.delta.rows(keys, space))

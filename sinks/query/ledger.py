@@ -6,6 +6,7 @@ from typing import Any
 from sinks.delta.store import DeltaStore
 from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Location, Place
+from sinks.query.all_shards import AllShards
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import Outcome
@@ -18,11 +19,12 @@ _COLUMNS = (
 
 
 class LanceLedger:
-    """Answers from the index under `place`; nothing is known while it does not exist."""
+    """Answers from the index under `place`; nothing is known while it does not exist. Ids of segments do not tell the
+    asset, so all shards are asked.
+    """
 
     def __init__(self, place: Place) -> None:
-        self._location = Location.of(place)
-        self._tables = LanceTables(place)
+        self._shards = AllShards(place, _LanceShard)
 
     def done(
         self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
@@ -51,6 +53,29 @@ class LanceLedger:
         return {segment for segment, version in failures.items() if done.get(segment, (-1, -1)) < version}
 
     def _rows(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
+        return self._shards.ask(lambda shard: shard.rows(segment_ids))
+
+
+class DeltaLedger:
+    """The same answers from the Delta table's own ledger, which a kill may leave behind the index's, or before it."""
+
+    def __init__(self, place: Place) -> None:
+        self._shards = AllShards(place, _DeltaShard)
+
+    def writes(
+        self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
+    ) -> dict[str, Order]:
+        """As `LanceLedger.writes`."""
+        rows = self._shards.ask(lambda shard: shard.rows(segment_ids))
+        return _writes(rows, space_key, understand_digest, min_revision)
+
+
+class _LanceShard:
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._tables = LanceTables(location)
+
+    def rows(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
         with guarded(self._location, "the index"):
             try:
                 return self._tables.select_in(SEGMENTS, "segment_id", segment_ids, _COLUMNS)
@@ -60,25 +85,20 @@ class LanceLedger:
                 raise
 
 
-class DeltaLedger:
-    """The same answers from the Delta table's own ledger, which a kill may leave behind the index's, or before it."""
+class _DeltaShard:
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._store = DeltaStore(location)
 
-    def __init__(self, place: Place) -> None:
-        self._location = Location.of(place)
-        self._store = DeltaStore(place)
-
-    def writes(
-        self, segment_ids: Collection[str], space_key: str, understand_digest: str, *, min_revision: int = 0
-    ) -> dict[str, Order]:
-        """As `LanceLedger.writes`."""
+    def rows(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
         with guarded(self._location, "the Delta table"):
             try:
-                rows = self._store.ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
+                rows: list[dict[str, Any]] = self._store.ledger_entries_of(segment_ids, _COLUMNS).to_pylist()
             # Closed, because a handle on a table that was replaced would fail again and again.
             except Exception:
                 self._store.close()
                 raise
-        return _writes(rows, space_key, understand_digest, min_revision)
+        return rows
 
 
 def _writes(

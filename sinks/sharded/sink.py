@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sinks.assets.sink_batch import asset_of
-from sinks.layout import claim
+from sinks.layout import Layout, claim
 from sinks.location import Location, Place
 from sinks.protocol import Sink
 from sinks.sharded.held import HeldShards
@@ -18,6 +18,22 @@ from stream.events.base import Event
 PATIENCE_S = 5.0
 _LOOK_S = 0.05
 _IDLE_S = 0.1
+
+
+def sink_at(
+    place: Place,
+    make: Callable[[Location], Sink],
+    *,
+    shards: int,
+    name: str,
+    clock: Clock | None = None,
+    alone: bool = False,
+) -> Sink:
+    """The sink of a store: the plain one where it lies at its root in one piece, else a `ShardedSink`."""
+    found = Layout.of(place)
+    if shards == 1 and not found.divided:
+        return make(found.root)
+    return ShardedSink(place, make, shards=shards, name=name, clock=clock, alone=alone)
 
 
 class ShardedSink:

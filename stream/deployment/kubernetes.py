@@ -116,7 +116,7 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
         pod["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": rollout.bucket_secret}}]
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name, rollout)},
-        # A rolling update would start a second writer, which waits for the store's lock.
+        # A rolling update would start a second writer, which waits for the store's lock. Shards are handed over.
         "strategy": {"type": "Recreate" if single else "RollingUpdate"},
         "template": pod,
     }

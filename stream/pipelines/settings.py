@@ -69,6 +69,8 @@ class Settings:
     drain_timeout_s: float = 20.0
     deployment: str = DEFAULT  # the owner of the stores in `state_dir` (ADR 0034)
     min_free_bytes: int = 64 << 20  # the sinks pause before less than this is free on the disk
+    index_shards: int = 1  # parts with a writer each, fixed when the store is made
+    parquet_shards: int = 1
 
     @property
     def index_dir(self) -> Path:

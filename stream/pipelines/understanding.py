@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from decoders.sources.policy import SourcePolicy
     from models.bundle import Bundle
     from models.registry import ModelContext
+    from sinks.location import Location
+    from sinks.protocol import Sink
     from sinks.query.ledger import DeltaLedger, LanceLedger
 
 MIB = 1024 * 1024
@@ -275,17 +277,18 @@ class Understanding:
         # commits.
         batch = BatchPolicy(max_records=64, max_bytes=32 * MIB, max_wait_s=0.05, min_interval_s=0.5, burst=4)
         store = Launch(frozenset({"state"}))
+        index, parquet = self.settings.index_shards, self.settings.parquet_shards
         yield Stage(
             name=INDEX,
             sources=(ANNOTATIONS.name,),
             targets=(PROGRESS.name, RETIREMENTS.name, ASSETS.name),
             operator=self._index_operator,
             batch=batch,
-            max_replicas=1,
+            max_replicas=index,
             role=Role.SINK,
             settles=True,
             scaling=Scaling(prior_rate=200.0),
-            launch=store,
+            launch=_divided(store, INDEX, index),
         )
         yield Stage(
             name=PARQUET,
@@ -293,10 +296,10 @@ class Understanding:
             targets=(PROGRESS.name,),
             operator=self._parquet_operator,
             batch=replace(batch, max_wait_s=0.5, min_interval_s=1.0),  # search does not read this store
-            max_replicas=1,
+            max_replicas=parquet,
             role=Role.SINK,
             scaling=Scaling(prior_rate=200.0),
-            launch=store,
+            launch=_divided(store, PARQUET, parquet),
         )
         yield Stage(
             name=DEAD_LETTERS.name,
@@ -313,12 +316,19 @@ class Understanding:
     def _index_operator(self) -> Operator[Any]:
         from sinks.lance.sink import LanceSink
 
-        return LanceSink(self.settings.index_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
+        make = partial(LanceSink, clock=self._clock, min_free_bytes=self.settings.min_free_bytes)
+        return self._sink(self.settings.index_dir, make, self.settings.index_shards, "the index")
 
     def _parquet_operator(self) -> Operator[Any]:
         from sinks.delta.sink import DeltaSink
 
-        return DeltaSink(self.settings.parquet_dir, self._clock, min_free_bytes=self.settings.min_free_bytes)
+        make = partial(DeltaSink, clock=self._clock, min_free_bytes=self.settings.min_free_bytes)
+        return self._sink(self.settings.parquet_dir, make, self.settings.parquet_shards, "the Delta table")
+
+    def _sink(self, place: Path, make: "Callable[[Location], Sink]", shards: int, name: str) -> Operator[Any]:
+        from sinks.sharded.sink import sink_at
+
+        return sink_at(place, make, shards=shards, name=name, clock=self._clock, alone=self._alone)
 
     def _dead_letter_operator(self) -> Operator[Any]:
         from sinks.dead_letters import DeadLetterSink
@@ -346,6 +356,10 @@ class CurrentLedger:
             for ledger in (self._index, self._delta)
         )
         return found | {name: Outcome.DONE for name, order in index.items() if delta.get(name) == order}
+
+
+def _divided(launch: Launch, stage: str, shards: int) -> Launch:
+    return launch if shards == 1 else replace(launch, observed_with=f"--shards={stage}={shards}")
 
 
 def needing(volume: Volume) -> frozenset[str]:

@@ -26,7 +26,7 @@ from stream.pipelines.understanding import Understanding
 from stream.runtime.threads import StageThreads
 from stream.sessions.session import OnProgress, RawRecord
 from stream.topology.codec import EventDecoder, encode
-from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS
+from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS, Topic
 from stream.worker.pace import Pace
 
 PROGRESS_GROUP = "progress-reducer"
@@ -87,7 +87,7 @@ class Embedded:
         self._decoder = EventDecoder([PROGRESS])
         self._producer = self.broker.producer()
         # What a killed run did not tell the other store. It comes first, before anything new is stored.
-        self._append(RETIREMENTS.name, missing_retirements(self._settings.index_dir, self._settings.parquet_dir))
+        self._append(RETIREMENTS, missing_retirements(self._settings.index_dir, self._settings.parquet_dir))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -95,7 +95,7 @@ class Embedded:
         self._held.close()
 
     def publish(self, events: Iterable[Event]) -> None:
-        self._append(ASSETS.name, events)
+        self._append(ASSETS, events)
 
     def send(self, records: Iterable[RawRecord]) -> None:
         for record in records:
@@ -124,10 +124,10 @@ class Embedded:
         on_progress(self.progress, {})
         return finished
 
-    def _append(self, topic: str, events: Iterable[Event]) -> None:
+    def _append(self, topic: Topic, events: Iterable[Event]) -> None:
         for event in events:
-            record = encode(event)
-            self._producer.send(topic, record.key, record.value, record.headers)
+            record = encode(event, topic)
+            self._producer.send(topic.name, record.key, record.value, record.headers)
         self._producer.flush(10.0)
 
     def _threads(self) -> StageThreads:

@@ -1,13 +1,18 @@
 """What a person asks of the stores while no run is on: forgetting assets, leaving no byte of them, dropping a space."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 
 from sinks.dead_letters import DeadLetterSink
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
+from sinks.layout import Layout
+from sinks.location import Location, Place
 from sinks.maintenance import drop_space as dropping
 from sinks.maintenance.reconcile import missing_retirements, newest_version_ms
+from sinks.protocol import Sink
+from sinks.sharded.sink import sink_at
 from stream.clock import Clock
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
@@ -26,10 +31,10 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
     """
     with state_lock(settings.state_dir):
         # Without a reserve: who deletes may be making room.
-        index = LanceSink(settings.index_dir, clock, min_free_bytes=0)
-        delta = DeltaSink(settings.parquet_dir, clock, min_free_bytes=0)
+        index = _whole(settings.index_dir, partial(LanceSink, clock=clock, min_free_bytes=0), "the index")
+        delta = _whole(settings.parquet_dir, partial(DeltaSink, clock=clock, min_free_bytes=0), "the Delta table")
         dead_letters = DeadLetterSink(settings.index_dir, clock)
-        sinks = (index, delta, dead_letters)
+        sinks: tuple[Sink | DeadLetterSink, ...] = (index, delta, dead_letters)
         try:
             for sink in sinks:
                 sink.open()
@@ -58,6 +63,11 @@ def drop_space(settings: Settings, key: str) -> None:
     """
     with state_lock(settings.state_dir):
         dropping.drop_space(settings.index_dir, settings.parquet_dir, key)
+
+
+def _whole(place: Place, make: Callable[[Location], Sink], name: str) -> Sink:
+    """The sink over all shards that are there."""
+    return sink_at(place, make, shards=Layout.of(place).shards, name=name, alone=True)
 
 
 def _parts(events: Iterable[Event]) -> Iterator[list[Event]]:

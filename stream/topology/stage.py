@@ -101,7 +101,7 @@ class Scaling:
 class Launch:
     """How the stage's processes are started. `volumes`: see `Volume`. `same_models`: the result depends on the models
     of the roll-out, so a process with other models is refused. `arguments`: extra arguments of `rushes run`.
-    `observed_with`: for an optional stage, the option that tells observers of it.
+    `observed_with`: the option that tells observers of an optional stage, or how often it may run.
     """
 
     volumes: frozenset[Volume] = frozenset()

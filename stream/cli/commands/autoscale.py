@@ -27,6 +27,7 @@ from stream.cli.options.observer import (
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.shards import ShardCounts
 from stream.cli.options.workers import (
     Captioner,
     Embedder,
@@ -68,6 +69,7 @@ def autoscale(  # one option per thing a machine decides
     private_network: PrivateNetwork = False,
     span: Span = 120.0,
     light: Light = False,
+    shards: ShardCounts = None,
 ) -> None:
     """Start and stop `rushes run STAGE` until SIGTERM, then drain them all. On Kubernetes KEDA does this."""
     shared: Context = context.obj
@@ -76,7 +78,8 @@ def autoscale(  # one option per thing a machine decides
     options += Partitions.parse(partitions).words()
     options += ["--client-properties", str(client_properties)] if client_properties else []
     worker = WorkerOptions(
-        embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
+        *(embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())),
+        tuple(shards or ()),
     )
     # Checked here as well: a wrong option should end this process and not every worker that it starts.
     require_buckets(worker.scheme, worker.roots.prefixes)
@@ -90,7 +93,7 @@ def autoscale(  # one option per thing a machine decides
     stop = threading.Event()
     cluster = Cluster(broker, client_properties, shared.deployment)
     with (
-        observing(Watched(cluster, deployed(captions=worker.models.captioned), policy)) as sight,
+        observing(Watched(cluster, deployed(captions=worker.models.captioned, shards=shards), policy)) as sight,
         following(sight, interval),
         # Outside the fleet: while that drains, a second signal still ends this process at once.
         stop_on_signals(stop),

@@ -25,6 +25,7 @@ from stream.cli.options.observer import (
     scaling_policy,
 )
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.shards import ShardCounts
 from stream.clock import SystemClock
 
 
@@ -41,6 +42,7 @@ def exporter(  # one option per thing a deployment decides
     prior: Prior = None,
     captions: Captions = False,
     notifications: Notifications = False,
+    shards: ShardCounts = None,
 ) -> None:
     """Observe the topology until SIGTERM. It reads only small records, and works without running workers."""
     from stream.freshness.exporter import run_exporter
@@ -54,7 +56,7 @@ def exporter(  # one option per thing a deployment decides
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    topology = deployed(captions=captions, notifications=notifications)
+    topology = deployed(captions=captions, notifications=notifications, shards=shards)
     stop = threading.Event()
     with (
         observing(Watched(cluster, topology, policy, remembers=True)) as sight,

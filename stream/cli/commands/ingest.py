@@ -17,6 +17,7 @@ from stream.cli.options.chosen_models import remember_models
 from stream.cli.options.left_out import LeftOut
 from stream.cli.options.roots import Roots, remember_roots
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster, opened
+from stream.cli.options.shards import ShardCounts, as_stored
 from stream.cli.options.uris import expand
 from stream.cli.options.workers import (
     Captioner,
@@ -66,6 +67,7 @@ def ingest(  # one option per thing a producer can say
         float, typer.Option(min=0.0, max=DAY_S, help="Where there is no terminal: seconds between progress lines.")
     ] = 10.0,
     device: WhereModelsRun = "auto",
+    shards: ShardCounts = None,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
@@ -77,7 +79,8 @@ def ingest(  # one option per thing a producer can say
         refuse_what_workers_decide(context)
     targets = expand(uris)
     options = WorkerOptions(
-        embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())
+        *(embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())),
+        tuple(shards or ()),
     )
     typed = Roots.typed(targets.roots, targets.uris)
     settings = options.applied(file_settings(shared), typed)
@@ -310,10 +313,12 @@ def parse_lane(name: str) -> Lane:
 
 
 def file_settings(shared: Context) -> Settings:
-    """The settings for commands without run options."""
-    return Settings(
-        state_dir=shared.state_dir,
-        cache_dir=shared.cache_dir,
-        require_sandbox=shared.require_sandbox,
-        deployment=shared.deployment,
+    """The settings for commands without run options. The stores are divided as they are found."""
+    return as_stored(
+        Settings(
+            state_dir=shared.state_dir,
+            cache_dir=shared.cache_dir,
+            require_sandbox=shared.require_sandbox,
+            deployment=shared.deployment,
+        )
     )

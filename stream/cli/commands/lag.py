@@ -31,6 +31,7 @@ from stream.cli.options.observer import (
     scaling_policy,
 )
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.shards import ShardCounts
 from stream.cli.rendering.amounts import amount
 from stream.cli.rendering.durations import duration
 from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
@@ -51,6 +52,7 @@ def lag(
     prior: Prior = None,
     captions: Captions = False,
     notifications: Notifications = False,
+    shards: ShardCounts = None,
     once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
 ) -> None:
@@ -58,7 +60,7 @@ def lag(
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    topology = deployed(captions=captions, notifications=notifications)
+    topology = deployed(captions=captions, notifications=notifications, shards=shards)
     with observing(Watched(cluster, topology, policy)) as sight:
         if json_output:
             shared.print_json(as_json(sight.now()))

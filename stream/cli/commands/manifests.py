@@ -11,6 +11,7 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.options.bounds import LAST_TIME_MS, YEAR_S
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
+from stream.cli.options.shards import ShardCounts
 from stream.cli.options.workers import (
     Captioner,
     Embedder,
@@ -50,6 +51,7 @@ def manifests(  # one option per thing a deployment decides
     span: Span = 120.0,
     scheme: Schemes = None,
     root: RootsOption = None,
+    shards: ShardCounts = None,
     bucket: Annotated[
         list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
     ] = None,
@@ -83,6 +85,7 @@ def manifests(  # one option per thing a deployment decides
         span=span,
         scheme=tuple(scheme or ()),
         root=readable_roots(root, bucket),
+        shards=tuple(shards or ()),
     )
     _require_prefixes(options)
     buckets = tuple(bucket or ())

@@ -13,6 +13,7 @@ from stream.cli.options.bounds import LAST_TIME_MS, MAX_ROWS, YEAR_S
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import ClientProperties, Cluster
+from stream.cli.options.shards import ShardCounts
 from stream.cli.options.workers import (
     Captioner,
     Embedder,
@@ -57,6 +58,7 @@ def run(  # one option per thing a deployment decides
     private_network: PrivateNetwork = False,
     span: Span = 120.0,
     light: Light = False,
+    shards: ShardCounts = None,
     tenant_credit: Annotated[
         float | None,
         typer.Option(
@@ -88,7 +90,9 @@ def run(  # one option per thing a deployment decides
     clock = SystemClock()
     counts = Partitions.parse(partitions)
     options = WorkerOptions(
-        *(embedder, captioner, light, device, private_network, span, tuple(scheme or ())), readable_roots(root, bucket)
+        *(embedder, captioner, light, device, private_network, span, tuple(scheme or ())),
+        readable_roots(root, bucket),
+        tuple(shards or ()),
     )
     settings = replace(
         options.applied(file_settings(shared)),

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import typer
 from stream.cli.context import UsageProblem
 from stream.cli.options.bounds import DAY_S, MAX_REPLICAS, YEAR_S
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.shards import Shards
 from stream.clock import SystemClock
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.pipelines.settings import ModelChoice, Settings
@@ -53,7 +54,7 @@ class Watched:
     remembers: bool = False
 
 
-def deployed(*, captions: bool = False, notifications: bool = False) -> Topology:
+def deployed(*, captions: bool = False, notifications: bool = False, shards: Sequence[str] | None = None) -> Topology:
     """The stages of understanding that a deployment runs. Nothing of them is opened: only their shape is asked."""
     from stream.pipelines.understanding import Understanding
 
@@ -61,7 +62,7 @@ def deployed(*, captions: bool = False, notifications: bool = False) -> Topology
     # Any rule will do: only whether the stage exists is asked.
     rules = ("bucket/",) if notifications else ()
     settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
-    return Understanding(settings, SystemClock(), epoch_ms=0).topology()
+    return Understanding(Shards.parse(shards).applied(settings), SystemClock(), epoch_ms=0).topology()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import typer
 from stream.cli.context import UsageProblem
 from stream.cli.options.bounds import DAY_S
 from stream.cli.options.roots import Roots, checked_schemes, roots_of_buckets
+from stream.cli.options.shards import Shards
 from stream.pipelines.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
 
 Embedder = Annotated[
@@ -43,7 +44,7 @@ RootsOption = Annotated[
 class WorkerOptions:
     """The options that every process of a roll-out must share. Each field is an option of `rushes run` with that name.
 
-    Raises `UsageProblem` for an invalid device, scheme or root.
+    Raises `UsageProblem` for an invalid device, scheme, root or number of shards.
     """
 
     embedder: str | None = None
@@ -54,12 +55,14 @@ class WorkerOptions:
     span: float = 120.0
     scheme: tuple[str, ...] = ()
     root: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # At once, so that a wrong word ends the command before anything starts.
         parse_device(self.device)
         checked_schemes(self.scheme)
         Roots.named(self.root)
+        Shards.parse(self.shards)
 
     @property
     def roots(self) -> Roots:
@@ -75,7 +78,7 @@ class WorkerOptions:
         """The settings of a worker with these options. It may also read `allowed`."""
         roots = self.roots.joined(allowed or Roots())
         return replace(
-            settings,
+            Shards.parse(self.shards).applied(settings),
             # Added to what the settings allow already: options only widen for this process.
             roots=(*settings.roots, *map(Path, roots.folders)),
             prefixes=(*settings.prefixes, *roots.prefixes),

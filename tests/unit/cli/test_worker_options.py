@@ -19,7 +19,8 @@ from stream.pipelines.stages import CAPTION
 from stream.pipelines.understanding import Understanding
 
 GIVEN = WorkerOptions(
-    "hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3",), ("/media", "s3://footage", "gs://a/b")
+    *("hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3",), ("/media", "s3://footage", "gs://a/b")),
+    ("4", "parquet=2"),
 )
 BROKER = ("--broker", "kafka://nowhere.invalid:9092")
 
@@ -47,6 +48,7 @@ def test_a_worker_works_with_what_the_command_line_says(started: list[Settings])
     assert (settings.models.embedder, settings.models.captioner) == ("hf:/models/clip", "hf:/models/blip")
     assert (settings.model_device, settings.allow_private_addresses, settings.max_span_s) == ("cpu", True, 60.0)
     assert settings.schemes == ("file", "http", "https", "s3", "gs")
+    assert (settings.index_shards, settings.parquet_shards) == (4, 2)
     assert (settings.roots, settings.prefixes) == ((Path("/media"),), ("s3://footage", "gs://a/b"))
 
 

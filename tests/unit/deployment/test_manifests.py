@@ -246,6 +246,36 @@ def test_single_writers_are_recreated_and_the_others_are_counted_by_keda() -> No
         assert spec.get("replicas") == (1 if single else None)
 
 
+def test_writers_of_shards_are_rolled_and_counted_by_keda(tmp_path: Path) -> None:
+    wanted = ["manifests", str(tmp_path), "--image", "i", "--broker", "kafka://kafka:9092", "--partitions", "16"]
+    done = CliRunner().invoke(app, [*wanted, "--shards", "4", "--shards", "parquet=1"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    specs = {it["metadata"]["name"]: it["spec"] for it in objects(tmp_path) if it["kind"] == "Deployment"}
+    kinds = {name: specs[f"rushes-{name}"]["strategy"]["type"] for name in ("index", "parquet")}
+    assert kinds == {"index": "RollingUpdate", "parquet": "Recreate"}
+    lines = arguments_by_name(tmp_path)
+    for stage in ("index", "parquet", "plan"):
+        assert pairwise_of(lines[f"rushes-{stage}"], "--shards") == ["4", "parquet=1"]
+    assert "--shards=index=4" in lines["rushes-exporter"]
+    assert not any("parquet" in word for word in lines["rushes-exporter"])
+    scaled = {it["metadata"]["name"]: it["spec"] for it in yaml.safe_load_all((tmp_path / "keda.yaml").read_text())}
+    assert scaled["rushes-index"]["maxReplicaCount"] == 4
+    assert "rushes-parquet" not in scaled
+    (writers,) = (
+        rule
+        for group in yaml.safe_load((tmp_path / "alerts.yaml").read_text())["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "RushesTwoWriters"
+    )
+    assert "parquet" in writers["expr"]
+    assert "index" not in writers["expr"]
+
+
+def pairwise_of(line: Sequence[str], option: str) -> list[str]:
+    """The values of an option that is given more than once."""
+    return [value for name, value in pairwise(line) if name == option]
+
+
 def test_pods_are_locked_down() -> None:
     for deployment in deployments():
         pod, made = deployment["spec"]["template"]["spec"], container(deployment)

@@ -1,0 +1,61 @@
+"""Both stores with all their shards, for who compares or mends them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sinks.delta.store import DeltaStore
+from sinks.lance.store import LanceIndex
+from sinks.layout import Layout
+from sinks.ledger.ledger_table import SEGMENTS
+from sinks.location import Place
+from stream.clock import SystemClock
+from stream.events.annotations import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """A shard of each store, opened by a process that is neither's writer (or is the only one running)."""
+
+    lance: LanceIndex
+    delta: DeltaStore
+
+
+class Pairs:
+    """All shards of both stores. An asset lies in one shard of each; these need not be as many in both."""
+
+    def __init__(self, index: Place, parquet: Place) -> None:
+        self._index, self._parquet = Layout.of(index), Layout.of(parquet)
+        self.lance = [LanceIndex(place, SystemClock()) for place in self._index.places]
+        self.delta = [DeltaStore(place) for place in self._parquet.places]
+
+    @classmethod
+    def open(cls, index: Place, parquet: Place) -> "Pairs":
+        pairs = cls(index, parquet)
+        every: list[LanceIndex | DeltaStore] = [*pairs.lance, *pairs.delta]
+        for store in every:
+            store.open()
+        return pairs
+
+    def of(self, keys: Sequence[str]) -> Iterator[tuple[Stores, list[str]]]:
+        """These assets by the pair of shards that holds them, in their order."""
+        found: dict[tuple[int, int], list[str]] = {}
+        for key in keys:
+            found.setdefault((self._index.shard(key), self._parquet.shard(key)), []).append(key)
+        for (lance, delta), mine in sorted(found.items()):
+            yield Stores(self.lance[lance], self.delta[delta]), mine
+
+    def assets(self) -> dict[str, int]:
+        """Keys of the assets that any ledger knows, with their moments as all ledgers count them."""
+        columns = ["asset_key", "moment_count"]
+        lance = [store.tables.select(SEGMENTS, "", columns) for store in self.lance]
+        cells = [*(store.cells().select(columns) for store in self.delta), *(it for it in lance if it is not None)]
+        found = pa.concat_tables(cells).group_by("asset_key").aggregate([("moment_count", "sum")]).sort_by("asset_key")
+        return dict(zip(found["asset_key"].to_pylist(), found["moment_count_sum"].to_pylist(), strict=True))
+
+    def spaces(self) -> dict[str, Space]:
+        """The spaces of all shards of both stores, by key."""
+        every: list[LanceIndex | DeltaStore] = [*self.delta, *self.lance]
+        found = [space for store in every for space in store.spaces()]
+        return {space.key: space for space in sorted(found, key=lambda space: space.key)}
