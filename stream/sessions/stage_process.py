@@ -21,6 +21,7 @@ from stream.observability.metrics import Metrics
 from stream.operators.content_metrics import StoreSizes, watch_scores
 from stream.operators.recall_metric import IndexRecall, Sample
 from stream.pipelines.settings import Settings
+from stream.pipelines.stages import INDEX
 from stream.pipelines.understanding import Understanding
 from stream.runtime.startup import retried_until_available
 from stream.runtime.threads import StageThreads
@@ -109,7 +110,7 @@ def run_deployed(
         threads.beside("register", entrance.watch)
         threads.beside("store sizes", sizes.run)
         # By who has the index open: its files are in this machine's memory.
-        if any(stage.name == "index" for stage in stages):
+        if any(stage.name == INDEX for stage in stages):
             threads.beside("recall", recall.run)
         pulse.begin(threads)
         with threads:
