@@ -7,11 +7,11 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import TopicSpec
+from stream.broker.kafka.admin_queries import END
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import SETTLING, KafkaSettings, admin, make_client
 from stream.broker.kafka.described import described
 from stream.broker.kafka.offsets import OffsetAdmin
-from stream.broker.kafka.questions import END
 from stream.topology.codec import Encoded
 
 WAIT_S = 60.0

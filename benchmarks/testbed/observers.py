@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.testbed.runs import RUSHES
 from stream.cli.options.observer import Watched as What
-from stream.cli.options.observer import deployed, following, observing
+from stream.cli.options.observer import deployed, observing_in_background, observing
 from stream.cli.options.sessions import Cluster
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.supervised_observer import SupervisedObserver
@@ -24,16 +24,16 @@ class Watched:
     """`port` is the exporter's."""
 
     broker: str
-    sight: SupervisedObserver
+    observer: SupervisedObserver
     port: int
     exporter: "subprocess.Popen[str]"
 
     def sees(self) -> bool:
         """Whether both know how things are."""
-        return self.sight.blind is None and self.sight.last is not None and self._asked("/readyz")[0] == 200
+        return self.observer.blind is None and self.observer.last is not None and self._asked("/readyz")[0] == 200
 
     def says(self) -> str:
-        return f"{self.sight.blind}; exporter: {self._asked('/readyz')[1]}"
+        return f"{self.observer.blind}; exporter: {self._asked('/readyz')[1]}"
 
     def left(self) -> dict[str, float]:
         """Records that the exporter tells of as left, by its labels; of groups that have workers in a roll-out."""
@@ -61,9 +61,9 @@ def watched(servers: str, folder: Path) -> Iterator[Watched]:
         assert exporter.stdout is not None
         (port,) = re.findall(r":(\d+)/metrics", exporter.stdout.readline())
         what = What(Cluster(broker, None), deployed(), ScalingPolicy())
-        with observing(what) as sight, following(sight, INTERVAL_S):
-            yield Watched(broker, sight, int(port), exporter)
-            sight.check()
+        with observing(what) as observer, observing_in_background(observer, INTERVAL_S):
+            yield Watched(broker, observer, int(port), exporter)
+            observer.check()
         assert exporter.poll() is None, "the exporter ended"
     finally:
         exporter.terminate()

@@ -28,24 +28,24 @@ class Exporter(Collector):
     An observation older than `stale_s` is not shown: a number that stands still would hide that nobody observes.
     """
 
-    def __init__(self, sight: SupervisedObserver, clock: Clock, *, stale_s: float = 60.0) -> None:
-        self._sight = sight
+    def __init__(self, observer: SupervisedObserver, clock: Clock, *, stale_s: float = 60.0) -> None:
+        self._observer = observer
         self._clock = clock
         self._stale_s = stale_s
 
     def ready(self) -> Answer:
         """Not ready from the first failed observation on, although the last good one is still shown for a while."""
-        blind = self._sight.blind
+        blind = self._observer.blind
         if blind is not None:
-            return False, f"blind for {self._sight.blind_s():.0f} s: {blind.message}"
-        if self._sight.last is None:
+            return False, f"blind for {self._observer.blind_s():.0f} s: {blind.message}"
+        if self._observer.last is None:
             return False, "has not observed yet"
         return (True, "ok") if self._current() is not None else (False, "the last observation is too old")
 
     def collect(self) -> Iterator[Family]:
-        failures = list(self._sight.failures.items())
+        failures = list(self._observer.failures.items())
         yield _family(metrics.OBSERVATION_FAILURES, [((code,), count) for code, count in failures])
-        yield _family(metrics.BLIND, [((), self._sight.blind_s())])
+        yield _family(metrics.BLIND, [((), self._observer.blind_s())])
         found = self._current()
         if found is not None:
             yield from _of_stages(found.snapshot)
@@ -61,14 +61,14 @@ class Exporter(Collector):
         return []
 
     def _current(self) -> Observation | None:
-        last = self._sight.last
+        last = self._observer.last
         if last is None or self._clock.now_ms() - last.snapshot.at_ms > self._stale_s * 1000:
             return None
         return last
 
 
 def run_exporter(
-    sight: SupervisedObserver,
+    observer: SupervisedObserver,
     stop: threading.Event,
     announce: Callable[[int], None],
     *,
@@ -82,7 +82,7 @@ def run_exporter(
     port.
     """
     # A round that is late by some intervals is normal on a busy cluster.
-    exporter = Exporter(sight, clock, stale_s=max(30.0, 4 * interval_s))
+    exporter = Exporter(observer, clock, stale_s=max(30.0, 4 * interval_s))
     registry = CollectorRegistry()
     registry.register(exporter)
     shown = labelled(registry, deployment)
@@ -90,7 +90,7 @@ def run_exporter(
     with served(shown, healthy=lambda: (True, "ok"), ready=exporter.ready, host=host, port=port) as bound:
         announce(bound)
         while not stop.is_set():
-            sight.observe()
+            observer.observe()
             stop.wait(interval_s)
 
 

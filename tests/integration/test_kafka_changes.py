@@ -54,7 +54,9 @@ class Cluster:
         self.settings = KafkaSettings(node.servers, commit_interval_s=0.1, names=Names(name))
         self.broker = KafkaBroker(self.settings, SystemClock())
         self._watch = KafkaWatch(self.settings, SystemClock(), {it.name: it.sources for it in TOPOLOGY.stages})
-        self.sight = SupervisedObserver(Observer(self._watch, TOPOLOGY, SystemClock(), ScalingPolicy()), SystemClock())
+        self.observer = SupervisedObserver(
+            Observer(self._watch, TOPOLOGY, SystemClock(), ScalingPolicy()), SystemClock()
+        )
 
     def prepare(self) -> None:
         prepare(self.broker, TOPOLOGY, Deployment(0, partitions=2))
@@ -63,7 +65,7 @@ class Cluster:
         return self.settings.names.of(topic)
 
     def plan(self) -> StageFlow:
-        return self.sight.now().snapshot.stage("plan")
+        return self.observer.now().snapshot.stage("plan")
 
     def close(self) -> None:
         self._watch.close()
@@ -137,12 +139,12 @@ def test_records_behind_an_open_transaction_are_told_of_and_are_no_work_yet(clus
     producer = Transactions(cluster.settings, f"{assets}-producer")
     producer.begin(assets, [b"1"])
     delivered(cluster.settings, assets, 0, [b"2", b"3"])
-    found = cluster.sight.now().snapshot
+    found = cluster.observer.now().snapshot
     assert found.undecided == {"assets": 3}
     assert found.stage("plan").offset_lag == {"assets": 0}
     assert cluster.broker.backlog(ASSETS.name, "plan").records == 0
     producer.end(commit=True)
-    found = cluster.sight.now().snapshot
+    found = cluster.observer.now().snapshot
     assert found.undecided == {}
     assert found.stage("plan").offset_lag["assets"] >= 3
 
@@ -262,18 +264,18 @@ def test_a_commit_beyond_the_end_that_names_no_topic_is_void(cluster: Cluster) -
 def test_an_observer_says_that_it_is_blind_and_sees_again_once_the_broker_is_back(
     cluster: Cluster, node: LocalNode
 ) -> None:
-    before = cluster.sight.now()
+    before = cluster.observer.now()
     cluster.broker.members(["plan"])
     node.down()
-    assert not cluster.sight.observe()
-    blind = cluster.sight.blind
+    assert not cluster.observer.observe()
+    blind = cluster.observer.blind
     assert blind is not None
     assert blind.code == "broker_unavailable"
     assert blind.since_ms == before.snapshot.at_ms
-    assert cluster.sight.last is before
+    assert cluster.observer.last is before
     node.up(kafka_jars())
-    wait_for(cluster.sight.observe, "it sees again")
-    assert cluster.sight.blind is None
+    wait_for(cluster.observer.observe, "it sees again")
+    assert cluster.observer.blind is None
     delivered(cluster.settings, cluster.name(ASSETS.name), 0, [b"1"])
     wait_for(lambda: cluster.plan().offset_lag == {"assets": 1}, "it tells what came after")
     assert cluster.broker.members(["plan"]) == {"plan": 0}  # a client from before the outage never answers that again

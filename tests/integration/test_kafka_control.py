@@ -11,9 +11,9 @@ import pytest
 from confluent_kafka.admin import ResourceType
 
 from benchmarks.testbed.runs import rushes
+from stream.broker.kafka.admin_queries import AdminQueries
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.questions import AdminQueries
 from stream.broker.node.local import free_port
 from stream.clock import SystemClock
 from stream.control.app import CHANGELOG, COMPACTION_LAG_MS

@@ -12,11 +12,11 @@ from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Consumer, TopicSpec
 from stream.broker.kafka import broker as broker_module
 from stream.broker.kafka import consumer as consumer_module
+from stream.broker.kafka.admin_queries import AdminQueries
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.consumer import KafkaConsumer
 from stream.broker.kafka.offsets import OffsetAdmin
-from stream.broker.kafka.questions import AdminQueries
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
 from stream.errors import Fatal

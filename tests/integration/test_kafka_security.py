@@ -14,9 +14,9 @@ import pytest
 
 from benchmarks.testbed.runs import rushes
 from stream.broker.contract import TopicSpec
+from stream.broker.kafka.admin_queries import AdminQueries
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.questions import AdminQueries
 from stream.broker.node.local import LocalNode, free_port
 from stream.broker.node.security import Security
 from stream.cli.commands.doctor_cluster import cluster_checks

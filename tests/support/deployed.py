@@ -9,9 +9,9 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from benchmarks.testbed.waiting import wait_for
+from stream.broker.kafka.admin_queries import END, AdminQueries
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
-from stream.broker.kafka.questions import END, AdminQueries
 from stream.broker.names import Names
 from stream.clock import SystemClock
 from stream.events.asset import AssetStatus

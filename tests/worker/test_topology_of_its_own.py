@@ -136,12 +136,12 @@ def test_lag_names_the_stage_and_replicas_follow_its_frames(studio: Studio) -> N
 
 
 def test_the_exporter_tells_work_under_the_name_of_its_unit(studio: Studio) -> None:
-    sight = SupervisedObserver(studio.observer, studio.clock)
+    observer = SupervisedObserver(studio.observer, studio.clock)
     studio.submit("s", (100, 300), priority="batch")
     studio.work("outline")
-    assert sight.observe()
+    assert observer.observe()
     registry = CollectorRegistry()
-    registry.register(Exporter(sight, studio.clock))
+    registry.register(Exporter(observer, studio.clock))
     page = generate_latest(registry).decode()
     assert 'rushes_backlog_frames{stage="draw"} 400.0' in page
     assert 'rushes_waiting_frames{lane="batch",stage="draw"} 400.0' in page

@@ -16,6 +16,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec, ResourceType
 
 from stream.broker.contract import IN_HAND, Backlog, TopicSpec, record_size
+from stream.broker.kafka.admin_queries import END, FIRST, AdminQueries
 from stream.broker.kafka.client import (
     CALL_TIMEOUT_S,
     MAX_RECORD_BYTES,
@@ -31,7 +32,6 @@ from stream.broker.kafka.consumer import KafkaConsumer
 from stream.broker.kafka.described import TopicDescription, described
 from stream.broker.kafka.offsets import OffsetAdmin, member_counts
 from stream.broker.kafka.producer import KafkaProducer, RecordSizes
-from stream.broker.kafka.questions import END, FIRST, AdminQueries
 from stream.broker.kafka.tail import KafkaTail
 from stream.broker.kafka.topic_config import topic_config
 from stream.broker.kafka.topics_now import TopicsNow

@@ -20,8 +20,8 @@ from stream.cli.options.observer import (
     Prior,
     Watched,
     deployed,
-    following,
     observing,
+    observing_in_background,
     scaling_policy,
 )
 from stream.cli.options.partitions import PartitionCounts, Partitions
@@ -93,16 +93,18 @@ def autoscale(  # one option per thing a machine decides
     stop = threading.Event()
     cluster = Cluster(broker, client_properties, shared.deployment)
     with (
-        observing(Watched(cluster, deployed(captions=worker.models.captioned, shards=shards), policy)) as sight,
-        following(sight, interval),
+        observing(Watched(cluster, deployed(captions=worker.models.captioned, shards=shards), policy)) as observer,
+        observing_in_background(observer, interval),
         # Outside the fleet: while that drains, a second signal still ends this process at once.
         stop_on_signals(stop),
         Fleet(command, SystemClock(), max_processes=max_processes) as fleet,
     ):
-        tend(shared, sight, fleet, stop, step_s=min(1.0, interval))
+        scale_until_stopped(shared, observer, fleet, stop, step_s=min(1.0, interval))
 
 
-def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threading.Event, *, step_s: float) -> None:
+def scale_until_stopped(
+    shared: Context, observer: SupervisedObserver, fleet: Fleet, stop: threading.Event, *, step_s: float
+) -> None:
     """Moves the fleet towards the wanted numbers of the last observation, once per `step_s`. A failed observation
     changes nothing: running workers continue. Raises `Fatal` where the cluster refuses the first observation.
     """
@@ -110,11 +112,11 @@ def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threadi
     blind = False
     while not stop.is_set():
         # Only the first observation can be refused: an address or a login that is wrong.
-        sight.check()
-        if (sight.blind is not None) is not blind:
+        observer.check()
+        if (observer.blind is not None) is not blind:
             blind = not blind
-            shared.console.print(_sight(sight), soft_wrap=True)
-        desired = wanted(sight, published)
+            shared.console.print(_sight(observer), soft_wrap=True)
+        desired = wanted(observer, published)
         # Only a change is said and set: each line then means something.
         if desired != published:
             published = desired
@@ -125,15 +127,15 @@ def tend(shared: Context, sight: SupervisedObserver, fleet: Fleet, stop: threadi
         stop.wait(step_s)
 
 
-def wanted(sight: SupervisedObserver, published: Mapping[str, int]) -> Mapping[str, int]:
+def wanted(observer: SupervisedObserver, published: Mapping[str, int]) -> Mapping[str, int]:
     """The replicas that the last observation asks for; while observations fail, the numbers published before."""
-    blind, last = sight.blind, sight.last
+    blind, last = observer.blind, observer.last
     if blind is None:
         return published if last is None else last.desired
     # Before the first worker there are no topics. A plan worker creates them.
     return published or ({PLAN: 1} if blind.code == "unknown_topic" else {})
 
 
-def _sight(sight: SupervisedObserver) -> str:
-    blind = sight.blind
+def _sight(observer: SupervisedObserver) -> str:
+    blind = observer.blind
     return "sees again" if blind is None else f"blind: {blind.message}; workers go on as they are"

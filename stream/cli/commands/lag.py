@@ -26,8 +26,8 @@ from stream.cli.options.observer import (
     Prior,
     Watched,
     deployed,
-    following,
     observing,
+    observing_in_background,
     scaling_policy,
 )
 from stream.cli.options.sessions import Cluster
@@ -61,13 +61,13 @@ def lag(
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
     topology = deployed(captions=captions, notifications=notifications, shards=shards)
-    with observing(Watched(cluster, topology, policy)) as sight:
+    with observing(Watched(cluster, topology, policy)) as observer:
         if json_output:
-            shared.print_json(as_json(sight.now()))
+            shared.print_json(as_json(observer.now()))
         elif once:
-            shared.console.print(view(sight.now(), objective))
+            shared.console.print(view(observer.now(), objective))
         else:
-            _follow(shared, sight, objective, interval)
+            _follow(shared, observer, objective, interval)
 
 
 def view(found: Observation, objective_s: float) -> Group:
@@ -75,18 +75,23 @@ def view(found: Observation, objective_s: float) -> Group:
     return Group(_table(found, objective_s), *_counted(found.snapshot), *_sentences(found.snapshot))
 
 
-def screen(sight: SupervisedObserver, objective_s: float) -> Group:
+def screen(observer: SupervisedObserver, objective_s: float) -> Group:
     """The last observation; while observations fail, also the error and its duration."""
     # The thread may replace both at any time, so each is read once.
-    blind, last = sight.blind, sight.last
+    blind, last = observer.blind, observer.last
     parts: list[RenderableType] = []
     if blind is not None:
         # As text without markup: an error quotes what a broker says.
-        parts.append(Text(f"Blind for {duration(sight.blind_s())}: {blind.message}. Looking again.", style="yellow"))
+        parts.append(
+            Text(
+                f"No observation for {duration(observer.blind_s())}: {blind.message}. The next attempt is due soon.",
+                style="yellow",
+            )
+        )
         parts += [Text("This is how it was before:", style="dim")] if last is not None else []
     if last is not None:
         parts.append(view(last, objective_s))
-    return Group(*parts) if parts else Group(Text("Looking.", style="dim"))
+    return Group(*parts) if parts else Group(Text("The first observation is on its way.", style="dim"))
 
 
 def as_json(found: Observation) -> dict[str, Any]:
@@ -124,17 +129,17 @@ def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _follow(shared: Context, sight: SupervisedObserver, objective_s: float, interval_s: float) -> None:
+def _follow(shared: Context, observer: SupervisedObserver, objective_s: float, interval_s: float) -> None:
     stop = threading.Event()
     with (
-        following(sight, interval_s),
+        observing_in_background(observer, interval_s),
         stop_on_signals(stop),
         # Refreshed by hand, with the data: rich's own thread would draw the same again.
         Live(console=shared.console, auto_refresh=False) as live,
     ):
         while not stop.is_set():
-            sight.check()
-            live.update(screen(sight, objective_s), refresh=True)
+            observer.check()
+            live.update(screen(observer, objective_s), refresh=True)
             stop.wait(min(1.0, interval_s))
 
 

@@ -83,10 +83,10 @@ def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
 
 
 @contextmanager
-def following(sight: "SupervisedObserver", interval_s: float) -> Iterator[None]:
+def observing_in_background(observer: "SupervisedObserver", interval_s: float) -> Iterator[None]:
     """Observes every `interval_s` during the block, in a thread: a broker that is away answers only after a timeout."""
     stop = threading.Event()
-    thread = threading.Thread(target=sight.follow, args=(stop, interval_s), name="sight", daemon=True)
+    thread = threading.Thread(target=observer.follow, args=(stop, interval_s), name="observer", daemon=True)
     thread.start()
     try:
         yield

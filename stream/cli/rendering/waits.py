@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from stream.cli.options.observer import Watched, deployed, following, observing
+from stream.cli.options.observer import Watched, deployed, observing, observing_in_background
 from stream.cli.options.sessions import Cluster
 from stream.cli.rendering.durations import duration
 from stream.freshness.autoscaler import ScalingPolicy
@@ -17,13 +17,13 @@ class Waits:
     Thread-safe.
     """
 
-    def __init__(self, sight: SupervisedObserver) -> None:
-        self._sight = sight
+    def __init__(self, observer: SupervisedObserver) -> None:
+        self._observer = observer
 
     def __call__(self) -> Mapping[str, str]:
-        last = self._sight.last
+        last = self._observer.last
         # Old times would count on: nothing is better than a wrong number.
-        if last is None or self._sight.blind is not None:
+        if last is None or self._observer.blind is not None:
             return {}
         ages = {flow.stage: flow.lane("interactive").freshness_lag_s for flow in last.snapshot.stages}
         return {stage: f"waits {duration(age_s)}" for stage, age_s in ages.items() if age_s}
@@ -32,5 +32,8 @@ class Waits:
 @contextmanager
 def waiting(cluster: Cluster) -> Iterator[Waits]:
     """Observes once per second during the block."""
-    with observing(Watched(cluster, deployed(), ScalingPolicy())) as sight, following(sight, INTERVAL_S):
-        yield Waits(sight)
+    with (
+        observing(Watched(cluster, deployed(), ScalingPolicy())) as observer,
+        observing_in_background(observer, INTERVAL_S),
+    ):
+        yield Waits(observer)

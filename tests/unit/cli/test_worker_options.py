@@ -108,8 +108,8 @@ def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.Monkey
         commands.append(fleet._command("caption"))
 
     monkeypatch.setattr(autoscale, "observing", nobody)
-    monkeypatch.setattr(autoscale, "following", lambda *_: nullcontext())
-    monkeypatch.setattr(autoscale, "tend", ask)
+    monkeypatch.setattr(autoscale, "observing_in_background", lambda *_: nullcontext())
+    monkeypatch.setattr(autoscale, "scale_until_stopped", ask)
     given = ["--state", str(tmp_path), "autoscale", *BROKER, *GIVEN.words()]
     assert CliRunner().invoke(app, given, catch_exceptions=False).exit_code == 0
     assert CAPTION in {stage.name for stage in watched[0].topology.stages}

@@ -45,39 +45,39 @@ def sight_of(*results: Mapping[str, int] | Exception) -> tuple[SupervisedObserve
 
 @pytest.mark.parametrize("error", [AWAY, REFUSED, KeyError("assets"), TimeoutError(), RuntimeError("x")])
 def test_whatever_a_later_look_raises_is_told_and_passes(error: Exception) -> None:
-    sight, _ = sight_of({"decode": 1}, error, error, {"decode": 2})
-    assert sight.observe()
-    seen = sight.last
+    observer, _ = sight_of({"decode": 1}, error, error, {"decode": 2})
+    assert observer.observe()
+    seen = observer.last
     assert seen is not None
-    assert not sight.observe()
-    assert not sight.observe()
-    assert sight.blind is not None
-    assert sight.blind.since_ms == seen.snapshot.at_ms
-    assert sight.last is seen
-    assert sight.blind_s() == 20.0
+    assert not observer.observe()
+    assert not observer.observe()
+    assert observer.blind is not None
+    assert observer.blind.since_ms == seen.snapshot.at_ms
+    assert observer.last is seen
+    assert observer.blind_s() == 20.0
     code = error.code if isinstance(error, StageError) else "unexpected_error"
-    assert sight.failures == {code: 2}
-    assert sight.observe()
-    assert sight.blind_s() == 0.0
+    assert observer.failures == {code: 2}
+    assert observer.observe()
+    assert observer.blind_s() == 0.0
 
 
 def test_a_refused_first_look_is_raised_at_once_also_out_of_a_thread() -> None:
-    sight, _ = sight_of(REFUSED, REFUSED)
+    observer, _ = sight_of(REFUSED, REFUSED)
     with pytest.raises(Fatal, match="refuses us"):
-        sight.observe()
-    sight.follow(threading.Event(), 0.0)
+        observer.observe()
+    observer.follow(threading.Event(), 0.0)
     with pytest.raises(Fatal, match="refuses us"):
-        sight.check()
+        observer.check()
 
 
 def test_a_command_that_looks_once_fails_in_words() -> None:
-    sight, _ = sight_of(KeyError("x"))
+    observer, _ = sight_of(KeyError("x"))
     with pytest.raises(Unavailable, match="unexpected KeyError"):
-        sight.now()
+        observer.now()
 
 
-def served(sight: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool, str], dict[str, float]]:
-    exporter = Exporter(sight, clock, stale_s=60.0)
+def served(observer: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool, str], dict[str, float]]:
+    exporter = Exporter(observer, clock, stale_s=60.0)
     registry = CollectorRegistry()
     registry.register(exporter)
     samples = [sample for family in registry.collect() for sample in family.samples]
@@ -85,31 +85,31 @@ def served(sight: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool, s
 
 
 def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_when() -> None:
-    sight, clock = sight_of({"decode": 1}, AWAY, {"decode": 1})
-    assert served(sight, clock)[0] == (False, "has not observed yet")
-    sight.observe()
-    ready, metrics = served(sight, clock)
+    observer, clock = sight_of({"decode": 1}, AWAY, {"decode": 1})
+    assert served(observer, clock)[0] == (False, "has not observed yet")
+    observer.observe()
+    ready, metrics = served(observer, clock)
     assert ready == (True, "ok")
     assert metrics["rushes_exporter_blind_seconds"] == 0
-    sight.observe()
-    ready, metrics = served(sight, clock)
+    observer.observe()
+    ready, metrics = served(observer, clock)
     assert ready == (False, "blind for 10 s: no answer in time")
     assert metrics["rushes_exporter_blind_seconds"] == 10
     assert metrics["rushes_desired_replicas"] == 1  # for a while, so that one slow answer moves nothing
     clock.advance(60.0)
-    _, metrics = served(sight, clock)
+    _, metrics = served(observer, clock)
     assert metrics["rushes_exporter_blind_seconds"] == 70
     assert "rushes_desired_replicas" not in metrics
-    sight.observe()
-    assert served(sight, clock)[0] == (True, "ok")
+    observer.observe()
+    assert served(observer, clock)[0] == (True, "ok")
 
 
 class RecordingFleet:
     """What a supervisor was asked for."""
 
-    def __init__(self, sight: SupervisedObserver, stop: threading.Event, steps: int) -> None:
+    def __init__(self, observer: SupervisedObserver, stop: threading.Event, steps: int) -> None:
         self.asked: list[Mapping[str, int]] = []
-        self._sight, self._stop, self._steps = sight, stop, steps
+        self._sight, self._stop, self._steps = observer, stop, steps
 
     def want(self, desired: Mapping[str, int]) -> None:
         self.asked.append(dict(desired))
@@ -130,10 +130,10 @@ def shared() -> Context:
 
 def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.CaptureFixture[str]) -> None:
     gone = Unavailable("the cluster has no topic assets", code="unknown_topic")
-    sight, _ = sight_of({"decode": 2}, AWAY, KeyError("p"), REFUSED, gone, {"decode": 1}, {"decode": 1})
+    observer, _ = sight_of({"decode": 2}, AWAY, KeyError("p"), REFUSED, gone, {"decode": 1}, {"decode": 1})
     stop = threading.Event()
-    fleet = RecordingFleet(sight, stop, 7)
-    tend(shared, sight, fleet, stop, step_s=0.0)  # type: ignore[arg-type]
+    fleet = RecordingFleet(observer, stop, 7)
+    tend(shared, observer, fleet, stop, step_s=0.0)  # type: ignore[arg-type]
     assert fleet.asked == [{"decode": 2}, {"decode": 1}]
     said = capsys.readouterr().out
     assert "blind: no answer in time; workers go on as they are" in said
@@ -141,30 +141,30 @@ def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.Captur
 
 
 def test_where_there_are_no_topics_yet_plan_is_started_to_make_them() -> None:
-    sight, _ = sight_of(Unavailable("no topic assets", code="unknown_topic"), AWAY)
-    sight.observe()
-    assert wanted(sight, {}) == {"plan": 1}
-    assert wanted(sight, {"decode": 3}) == {"decode": 3}
-    sight.observe()
-    assert wanted(sight, {}) == {}
+    observer, _ = sight_of(Unavailable("no topic assets", code="unknown_topic"), AWAY)
+    observer.observe()
+    assert wanted(observer, {}) == {"plan": 1}
+    assert wanted(observer, {"decode": 3}) == {"decode": 3}
+    observer.observe()
+    assert wanted(observer, {}) == {}
 
 
 def test_a_screen_shows_what_was_seen_last_and_that_it_is_old() -> None:
-    sight, _ = sight_of({"decode": 1}, AWAY)
-    assert shown(sight) == "Looking."
-    sight.observe()
-    waits = Waits(sight)
+    observer, _ = sight_of({"decode": 1}, AWAY)
+    assert shown(observer) == "The first observation is on its way."
+    observer.observe()
+    waits = Waits(observer)
     assert waits() == {"decode": "waits 7.0s"}
-    assert "Blind" not in shown(sight)
-    sight.observe()
-    text = shown(sight)
-    assert "Blind for 10s: no answer in time. Looking again." in text
+    assert "Blind" not in shown(observer)
+    observer.observe()
+    text = shown(observer)
+    assert "No observation for 10s: no answer in time. The next attempt is due soon." in text
     assert "Bottleneck" in text
     assert waits() == {}
 
 
-def shown(sight: SupervisedObserver) -> str:
+def shown(observer: SupervisedObserver) -> str:
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(screen(sight, 60.0))
+        console.print(screen(observer, 60.0))
     return captured.get().strip()
