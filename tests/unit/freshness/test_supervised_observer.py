@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from stream.cli.commands.autoscale import tend, wanted
+from stream.cli.commands.autoscale import scale_until_stopped, wanted
 from stream.cli.commands.lag import screen
 from stream.cli.context import Context, make_context
 from stream.cli.rendering.waits import Waits
@@ -133,7 +133,7 @@ def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.Captur
     observer, _ = sight_of({"decode": 2}, AWAY, KeyError("p"), REFUSED, gone, {"decode": 1}, {"decode": 1})
     stop = threading.Event()
     fleet = RecordingFleet(observer, stop, 7)
-    tend(shared, observer, fleet, stop, step_s=0.0)  # type: ignore[arg-type]
+    scale_until_stopped(shared, observer, fleet, stop, step_s=0.0)  # type: ignore[arg-type]
     assert fleet.asked == [{"decode": 2}, {"decode": 1}]
     said = capsys.readouterr().out
     assert "blind: no answer in time; workers go on as they are" in said
