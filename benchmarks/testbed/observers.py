@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.testbed.runs import RUSHES
 from stream.cli.options.observer import Watched as What
-from stream.cli.options.observer import deployed, observing_in_background, observing
+from stream.cli.options.observer import deployed, observing, observing_in_background
 from stream.cli.options.sessions import Cluster
 from stream.freshness.autoscaler import ScalingPolicy
 from stream.freshness.supervised_observer import SupervisedObserver
