@@ -38,14 +38,14 @@ class Looks:
         return Observation(Snapshot(self._clock.now_ms(), (flow,)), result, 0.1)
 
 
-def sight_of(*results: Mapping[str, int] | Exception) -> tuple[SupervisedObserver, ManualClock]:
+def observer_of(*results: Mapping[str, int] | Exception) -> tuple[SupervisedObserver, ManualClock]:
     clock = ManualClock()
     return SupervisedObserver(Looks(clock, *results), clock), clock  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("error", [AWAY, REFUSED, KeyError("assets"), TimeoutError(), RuntimeError("x")])
 def test_whatever_a_later_look_raises_is_told_and_passes(error: Exception) -> None:
-    observer, _ = sight_of({"decode": 1}, error, error, {"decode": 2})
+    observer, _ = observer_of({"decode": 1}, error, error, {"decode": 2})
     assert observer.observe()
     seen = observer.last
     assert seen is not None
@@ -62,7 +62,7 @@ def test_whatever_a_later_look_raises_is_told_and_passes(error: Exception) -> No
 
 
 def test_a_refused_first_look_is_raised_at_once_also_out_of_a_thread() -> None:
-    observer, _ = sight_of(REFUSED, REFUSED)
+    observer, _ = observer_of(REFUSED, REFUSED)
     with pytest.raises(Fatal, match="refuses us"):
         observer.observe()
     observer.follow(threading.Event(), 0.0)
@@ -71,7 +71,7 @@ def test_a_refused_first_look_is_raised_at_once_also_out_of_a_thread() -> None:
 
 
 def test_a_command_that_looks_once_fails_in_words() -> None:
-    observer, _ = sight_of(KeyError("x"))
+    observer, _ = observer_of(KeyError("x"))
     with pytest.raises(Unavailable, match="unexpected KeyError"):
         observer.now()
 
@@ -85,7 +85,7 @@ def served(observer: SupervisedObserver, clock: ManualClock) -> tuple[tuple[bool
 
 
 def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_when() -> None:
-    observer, clock = sight_of({"decode": 1}, AWAY, {"decode": 1})
+    observer, clock = observer_of({"decode": 1}, AWAY, {"decode": 1})
     assert served(observer, clock)[0] == (False, "has not observed yet")
     observer.observe()
     ready, metrics = served(observer, clock)
@@ -130,7 +130,7 @@ def shared() -> Context:
 
 def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.CaptureFixture[str]) -> None:
     gone = Unavailable("the cluster has no topic assets", code="unknown_topic")
-    observer, _ = sight_of({"decode": 2}, AWAY, KeyError("p"), REFUSED, gone, {"decode": 1}, {"decode": 1})
+    observer, _ = observer_of({"decode": 2}, AWAY, KeyError("p"), REFUSED, gone, {"decode": 1}, {"decode": 1})
     stop = threading.Event()
     fleet = RecordingFleet(observer, stop, 7)
     scale_until_stopped(shared, observer, fleet, stop, step_s=0.0)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ def test_a_blind_observer_stops_no_worker(shared: Context, capsys: pytest.Captur
 
 
 def test_where_there_are_no_topics_yet_plan_is_started_to_make_them() -> None:
-    observer, _ = sight_of(Unavailable("no topic assets", code="unknown_topic"), AWAY)
+    observer, _ = observer_of(Unavailable("no topic assets", code="unknown_topic"), AWAY)
     observer.observe()
     assert wanted(observer, {}) == {"plan": 1}
     assert wanted(observer, {"decode": 3}) == {"decode": 3}
@@ -150,7 +150,7 @@ def test_where_there_are_no_topics_yet_plan_is_started_to_make_them() -> None:
 
 
 def test_a_screen_shows_what_was_seen_last_and_that_it_is_old() -> None:
-    observer, _ = sight_of({"decode": 1}, AWAY)
+    observer, _ = observer_of({"decode": 1}, AWAY)
     assert shown(observer) == "The first observation is on its way."
     observer.observe()
     waits = Waits(observer)
