@@ -24,12 +24,12 @@ from tests.support.annotations import annotations, asset_deleted, events, planne
 SHARDS = 4
 ASSETS = [f"clip-{number}" for number in range(12)]
 Family = type[LanceSink] | type[DeltaSink]
+FAMILIES: dict[str, Family] = {"lance": LanceSink, "delta": DeltaSink}
 
 
-@pytest.fixture(params=[LanceSink, DeltaSink])
+@pytest.fixture(params=sorted(FAMILIES))
 def family(request: pytest.FixtureRequest) -> Family:
-    kind: Family = request.param
-    return kind
+    return FAMILIES[request.param]
 
 
 def sharded(
