@@ -70,7 +70,7 @@ class DeadLetterSink:
         self._clock = clock or SystemClock()
         self._location = Location.of(place)
         self._writer = dead_letter_writer(place, disk)
-        self._tables = LanceTables(place, before_removal=self._writer.sync)
+        self._tables = LanceTables(place, before_removal=self._writer.sync, epoch=self._writer.epoch)
         self._shards: dict[Location, LanceTables] = {}
         self._commits = 0
 
@@ -81,6 +81,8 @@ class DeadLetterSink:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields nothing. Raises `Unavailable` while the store cannot be written."""
         # After a failure the tables are forgotten: the next attempt must not continue on a broken handle.
+        if self._writer.lost:
+            self.open()
         with self._writer.committing(self._forget_tables):
             self._commit(events)
         return ()
@@ -142,9 +144,9 @@ class DeadLetterSink:
 
     def _index(self, place: Location) -> LanceTables:
         """The tables of a shard of the index."""
-        if place == self._location:
-            return self._tables
-        return self._shards.setdefault(place, LanceTables(place))
+        if place not in self._shards:
+            self._shards[place] = LanceTables(place)  # of another writer, so not fenced by this one
+        return self._shards[place]
 
     def _forget(self, item: ContentRetired) -> None:
         key = asset_key(item.tenant, item.asset_id)

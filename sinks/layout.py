@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from filelock import FileLock
 
 from sinks.location import Location, Place
+from sinks.storage.files import files_at
 from stream.errors import Fatal
 from stream.events.ids import asset_key
 from stream.events.murmur2 import partition_of
@@ -35,18 +36,20 @@ class Layout:
     def of(cls, place: Place) -> "Layout":
         """What lies there now; one shard where nothing does. Raises `Fatal` (`shards_unreadable`)."""
         root = Location.of(place)
-        path = root.directory / FILE
         try:
-            found = json.loads(path.read_bytes())
+            content = files_at(root).read(FILE)
+            if content is None:
+                return cls(root)
+            found = json.loads(content)
             if found["hash"] != _HASH or not 1 <= int(found["shards"]) <= MAX_SHARDS:
                 raise ValueError(found["hash"])
             return cls(root, int(found["shards"]), int(found.get("generation", 0)))
-        except (FileNotFoundError, NotADirectoryError):
-            return cls(root)
         except (OSError, ValueError, KeyError, TypeError) as error:
+            if root.path is None and isinstance(error, OSError):
+                raise  # such as of the network, which passes
             raise Fatal(
-                f"{path}, which says how the store is divided, cannot be read ({type(error).__name__}): put back the"
-                " file of a backup, or move the directory away and let `rushes verify --repair` make the store anew",
+                f"{root.child(FILE)}, which says how the store is divided, cannot be read ({type(error).__name__}): put"
+                " back the file of a backup, or move the store away and let `rushes verify --repair` make it anew",
                 code="shards_unreadable",
             ) from None
 

@@ -106,7 +106,10 @@ def guarded_both(index: Place, parquet: Place, *, writer: bool = False) -> Itera
 
 def require_space(place: Place, min_free_bytes: int) -> None:
     """Raises `Unavailable` (code `disk_full`) before a write would leave less than `min_free_bytes` free."""
-    free = shutil.disk_usage(Location.of(place).directory).free
+    directory = Location.of(place).path
+    if directory is None:
+        return
+    free = shutil.disk_usage(directory).free
     # Before the write: a full disk in the middle of a commit leaves files that nobody removes.
     if free < min_free_bytes:
         message = f"only {free >> 20} MiB are free under {place}, {min_free_bytes >> 20} MiB are needed: make room"
@@ -187,8 +190,11 @@ def _passing(error: Exception, place: Place) -> str | None:
 
 def _refusal(place: Place) -> str | None:
     """Why the directory takes no file of 1 MiB; None where it does. The file has no name and leaves nothing."""
+    directory = Location.of(place).path
+    if directory is None:
+        return None
     try:
-        with tempfile.TemporaryFile(dir=Location.of(place).directory) as probe:
+        with tempfile.TemporaryFile(dir=directory) as probe:
             probe.write(bytes(_PROBE_BYTES))
             probe.flush()
             # Only fsync makes some file systems admit that there is no room.

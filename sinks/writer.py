@@ -1,25 +1,21 @@
-"""One writer per store, enforced by a lock file beside the tables, from `open` to `close`. It commits durably."""
+"""One writer per store, from `open` to `close`. It commits durably."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from filelock import FileLock, Timeout
-
-from sinks.durability.durable_store import LOCAL_DISK, Disk, DurableStore
+from sinks.durability.durable_store import LOCAL_DISK, Disk
+from sinks.holds import DirectoryHold, Hold, LeaseHold
 from sinks.layout import Layout, differing
 from sinks.location import Location, Place
-from sinks.store_errors import guarded, require_space
-from stream.errors import Unavailable
-from stream.files import make_folder
+from sinks.store_errors import guarded
 
-LOCK_SUFFIX = ".lock"
 _DEAD_LETTERS = "dead_letters.lance"
 _OF_OTHERS = ("assets.lance", "segments.lance")
 """Folders of tables that say of the others what these hold, and are written after them."""
 
 
 class Writer:
-    """The right to write one `store` under `place`. The system takes it back when the process ends, however."""
+    """The right to write one `store` under `place`. Held by a lock in a directory, by a lease on an object store."""
 
     def __init__(
         self,
@@ -32,48 +28,44 @@ class Writer:
         alone: bool = True,
     ) -> None:
         self._location = Location.of(place)
-        folder = self._location.directory
         self._store = store
-        self._disk = disk
         self._alone = alone  # nobody else changes or tidies the tables
-        self._lock = FileLock(folder / f"{file_name}{LOCK_SUFFIX}", thread_local=False)
-        self._durable = DurableStore(folder, f"{file_name}.synced", owned=owned, written_last=_OF_OTHERS, disk=disk)
+        self._hold: Hold
+        if self._location.path is None:
+            self._hold = LeaseHold(self._location, store, file_name)
+        else:
+            self._hold = DirectoryHold(
+                self._location, store, file_name, owned=owned, written_last=_OF_OTHERS, disk=disk
+            )
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has become the writer since: then this one has to enter anew."""
+        return self._hold.lost
+
+    def epoch(self) -> int | None:
+        """What the tables are fenced with (see `Hold.epoch`)."""
+        return self._hold.epoch
 
     def enter(self) -> None:
-        """Make the directory, become its writer and bring back what a power cut tore; again is harmless. Raises
-        `Unavailable` (`store_locked`) while another one is at work, `store_unavailable` where nothing can be written;
-        `Fatal` (`shards_differ`) at the root of a store that is divided into shards.
+        """Become the writer, and bring back what a power cut tore; again is harmless. Raises `Unavailable`
+        (`store_locked`) while another one is at work, `store_unavailable` where nothing can be written; `Fatal`
+        (`shards_differ`) at the root of a store that is divided into shards.
         """
-        if self._lock.is_locked:
-            return
         with guarded(self._location, self._store):
-            make_folder(self._location.directory, self._disk.sync)
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise Unavailable(
-                    f"{self._store} at {self._location} has another writer; this one starts when that has ended",
-                    code="store_locked",
-                ) from None
-            try:
-                self._require_whole()
-                self._durable.recover()
-            except BaseException:
-                self._lock.release()  # or the next attempt would take the store for recovered
-                raise
+            self._hold.take(self._require_whole)
 
     def sync(self) -> None:
         """What was committed outlives a power cut when this returns: before files of older versions are deleted, too.
         Raises `Unavailable`.
         """
         with self._guarded():
-            self._durable.sync()
+            self._hold.sync()
 
     def sync_files(self) -> None:
         """As `sync` before a removal, by a process that is not the writer."""
         with self._guarded():
-            self._durable.sync_files()
-        self._durable.close()
+            self._hold.sync_files()
 
     @contextmanager
     def committing(self, close: Callable[[], None], min_free_bytes: int = 0) -> Iterator[None]:
@@ -82,20 +74,18 @@ class Writer:
         """
         try:
             with self._guarded():
-                require_space(self._location, min_free_bytes)
-                if self._durable.failed:  # of an earlier commit, or of upkeep between two
-                    close()
-                    self._durable.recover()
+                self._hold.before_commit(close, min_free_bytes)
                 yield
-                self._durable.sync()
+                self._hold.sync()
         except Exception:
             close()
+            self._hold.after_failure()
             raise
 
     def leave(self) -> None:
         """Idempotent."""
-        self._durable.close()
-        self._lock.release(force=True)
+        with self._guarded():
+            self._hold.release()
 
     def _require_whole(self) -> None:
         # With the lock, as the store may have been divided while this one waited for it.

@@ -1,7 +1,8 @@
 """What tests of several rooms share: fetched weights and the conformance corpus, where there are any."""
 
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
@@ -12,6 +13,7 @@ from benchmarks.testbed.footage import corpus
 from models.registry import ModelContext
 from models.weights.fetch import WeightsCache, pin_named
 from tests.support.markers import needs_marker, running_test_bears
+from tests.support.s3_server import S3Server, s3_server
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -48,6 +50,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def cache_dir() -> Path:
     """Where `rushes weights fetch` puts files: `RUSHES_CACHE`, or the user's cache directory."""
     return Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
+
+
+@pytest.fixture(scope="session")
+def running_s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """An object store, which the environment names."""
+    for name, value in running_s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return running_s3
+
+
+@pytest.fixture
+def s3_prefix(s3: S3Server) -> str:
+    """A URI in a bucket of its own."""
+    bucket = f"stores-{secrets.token_hex(6)}"
+    s3.make_bucket(bucket)
+    return f"s3://{bucket}/tests"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """How far the ledger has followed the moments: the number of a commit, in a small file beside the tables."""
 
 from sinks.location import Location
+from sinks.storage.files import files_at
 
 FILE = "ledger-followed"
 
@@ -11,20 +12,25 @@ class Followed:
     """
 
     def __init__(self, location: Location) -> None:
-        self._path = location.directory / FILE
+        self._location = location
         self._kept = -1
 
     def number(self) -> int:
         """0 where nothing was kept, or nothing that can be read."""
         try:
-            return int(self._path.read_text(encoding="ascii"))
+            return int(files_at(self._location).read(FILE) or b"0")
         except (OSError, ValueError):
             return 0
 
     def keep(self, number: int) -> None:
         """Whole or not at all."""
-        if number != self._kept:
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(f"{number:d}\n", encoding="ascii")
-            fresh.replace(self._path)
-            self._kept = number
+        if number == self._kept:
+            return
+        text, folder = f"{number:d}\n", self._location.path
+        if folder is None:
+            files_at(self._location).write(FILE, text)
+        else:  # not synced: one that is too low does no harm
+            fresh = folder / f"{FILE}.new"
+            fresh.write_text(text, encoding="ascii")
+            fresh.replace(folder / FILE)
+        self._kept = number

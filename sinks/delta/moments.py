@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sinks.delta.tables import LOG_KEPT, DeltaTables, Shape
 from sinks.schema import VECTORS, delta_schema
+from sinks.storage.files import files_at
 
 TARGET_BYTES = 2 << 20
 """Size of a file. A replaced cell rewrites the file it lies in, and every commit looks at the list of files: smaller
@@ -51,7 +52,7 @@ class MomentsTable:
         from deltalake import write_deltalake
 
         if rows.num_rows:
-            options = _options(number)
+            options = self._options(number)
             self._tables.commit(MOMENTS, lambda table: write_deltalake(table, rows, mode="append", **options))
 
     def overwrite(self, rows: pa.Table, where: str, number: int) -> None:
@@ -61,7 +62,7 @@ class MomentsTable:
         if rows.num_rows == 0:
             self.delete(where, number)
             return
-        options = _options(number)
+        options = self._options(number)
         with self._files:
             self._tables.commit(
                 MOMENTS, lambda table: write_deltalake(table, rows, mode="overwrite", predicate=where, **options)
@@ -71,7 +72,7 @@ class MomentsTable:
         """Delete the rows that match."""
         if self._tables.find(MOMENTS.name) is not None:
             with self._files:
-                self._tables.commit(MOMENTS, lambda table: table.delete(where, **_options(number)))
+                self._tables.commit(MOMENTS, lambda table: table.delete(where, **self._options(number)))
 
     def rows(self, where: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows that match, or some of their columns, as `delta_schema` has them."""
@@ -106,7 +107,7 @@ class MomentsTable:
         with self._files:
             table = self._tables.fresh(MOMENTS.name)
             assert table is not None
-            table.optimize.compact(target_size=TARGET_BYTES, **_options(None))
+            table.optimize.compact(target_size=TARGET_BYTES, **self._options(None))
 
     def _drop_superseded(self) -> None:
         self._tables.before_removal()
@@ -116,28 +117,24 @@ class MomentsTable:
         table.vacuum(dry_run=False, enforce_retention_duration=False, full=True)
 
     def _bytes_on_disk(self) -> int:
-        folder = self._tables.location.child(MOMENTS.name).directory
-        return sum(path.stat().st_size for path in folder.glob("tenant=*/**/*.parquet"))
+        files = files_at(self._tables.location)
+        every, of_log = (
+            files.bytes_below(folder, ".parquet") for folder in (MOMENTS.name, f"{MOMENTS.name}/_delta_log")
+        )
+        return every - of_log
 
+    def _options(self, number: int | None) -> dict[str, Any]:
+        """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
+        from deltalake import ColumnProperties, PostCommitHookProperties, WriterProperties
 
-def _options(number: int | None) -> dict[str, Any]:
-    """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
-    from deltalake import (
-        ColumnProperties,
-        CommitProperties,
-        PostCommitHookProperties,
-        Transaction,
-        WriterProperties,
-    )
-
-    plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
-    heavy = {**{f"{name}.list.element": plain for name in VECTORS}, "thumbnail": plain}
-    numbered = None if number is None else [Transaction(_APPLICATION, number)]
-    return {
-        "writer_properties": WriterProperties(compression="SNAPPY", column_properties=heavy),
-        "commit_properties": CommitProperties(app_transactions=numbered),
-        "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
-    }
+        plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
+        heavy = {**{f"{name}.list.element": plain for name in VECTORS}, "thumbnail": plain}
+        numbered = [] if number is None else [(_APPLICATION, number)]
+        return {
+            "writer_properties": WriterProperties(compression="SNAPPY", column_properties=heavy),
+            "commit_properties": self._tables.properties(*numbered),
+            "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+        }
 
 
 def _live_bytes(table: Any) -> int:

@@ -48,6 +48,8 @@ class OldLedger:
         goes only when it is there whole. Where an older release wrote to a store that had been moved, both are joined:
         what it wrote is the newer of the two.
         """
+        if self._tables.location.path is None:
+            return False
         self._clear()
         left = [name for name in (RETIRED, SEGMENTS) if self._has(name)]
         for name in left:
@@ -67,7 +69,7 @@ class OldLedger:
         return self._tables.select(SEGMENTS, RECEIPT_SCHEMA, where, columns)
 
     def _has(self, name: str) -> bool:
-        return (self._tables.location.directory / name / "_delta_log").is_dir()
+        return _has(self._tables, name)
 
     def _clear(self) -> None:
         for name in (RETIRED, SEGMENTS):
@@ -82,7 +84,7 @@ class OldWatermarks:
         self._tables = tables
 
     def there(self) -> bool:
-        return (self._tables.location.directory / RETIRED / "_delta_log").is_dir()
+        return _has(self._tables, RETIRED)
 
     def marks(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """By asset; of all assets if none are named."""
@@ -90,6 +92,12 @@ class OldWatermarks:
         self._tables.forget()
         rows = self._tables.select(RETIRED, RETIRED_SCHEMA, where).to_pylist()
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+
+
+def _has(tables: DeltaTables, name: str) -> bool:
+    """Nothing on an object store, where no older release could write."""
+    path = tables.location.path
+    return path is not None and (path / name / "_delta_log").is_dir()
 
 
 def _join_watermarks(old: Mapping[str, Retirement], moved: WatermarkTable) -> None:

@@ -39,7 +39,7 @@ class DeltaSink:
         self._cadence = Cadence(cadence or CadencePolicy(), self._clock)
         self._tending = UpkeepThread("the Delta table", self._tend)
         self._writer = delta_writer(place, disk)
-        self.store = DeltaStore(place, self._writer.sync)
+        self.store = DeltaStore(place, self._writer.sync, self._writer.epoch)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`), undo what a kill cut off and finish a sweep."""
@@ -52,6 +52,8 @@ class DeltaSink:
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
         batch = SinkBatch.of(events)
+        if self._writer.lost:
+            self.open()
         with self._writer.committing(self._close_store, self._min_free_bytes):
             return self._commit(batch)
 

@@ -20,6 +20,7 @@ from sinks.ledger.watermark_table import RETIRED, WatermarkTable
 from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
+from sinks.storage.files import files_at
 from sinks.tables.lance_tables import LanceTables
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
@@ -47,14 +48,20 @@ class DeltaStore:
     before the ledger; `prepare` undoes what a kill cut off between the two. Reading what is missing gives nothing.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
+    `epoch` fences the tables (see `LanceTables`).
     Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
     """
 
-    def __init__(self, place: Place, before_removal: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        before_removal: Callable[[], None] = lambda: None,
+        epoch: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self.location = Location.of(place)
         require_usable(self.location, "the Delta table")
-        self._delta = DeltaTables(place, before_removal=before_removal)
-        self._lance = LanceTables(place, before_removal=before_removal)
+        self._delta = DeltaTables(place, before_removal=before_removal, epoch=epoch)
+        self._lance = LanceTables(place, before_removal=before_removal, epoch=epoch)
         self._moments = MomentsTable(self._delta)
         self._ledger = LedgerTable(self._lance)
         self._watermarks = WatermarkTable(self._lance)
@@ -64,7 +71,7 @@ class DeltaStore:
         self._number: int | None = None
 
     def open(self) -> None:
-        self.location.directory.mkdir(parents=True, exist_ok=True)
+        files_at(self.location).make()
 
     def prepare(self) -> None:
         """For the writer, before anything else and after a failure: move what an older release kept elsewhere, and
@@ -174,7 +181,9 @@ class DeltaStore:
         self._ledger.drop_space(key)
         self._moments.delete(one_of("space", [key]))
         if self._delta.find(_SPACES.name) is not None:
-            self._delta.commit(_SPACES, lambda table: table.delete(one_of("key", [key])))
+            self._delta.commit(
+                _SPACES, lambda table: table.delete(one_of("key", [key]), commit_properties=self._delta.properties())
+            )
         self._spaces.clear()
 
     def cells(self) -> pa.Table:
@@ -225,7 +234,10 @@ class DeltaStore:
         rows = [{"key": it.key, "space": it.model_dump_json()} for it in spaces if it.key not in self._spaces]
         if rows:
             table = pa.Table.from_pylist(rows, schema=SPACE_SCHEMA)
-            self._delta.commit(_SPACES, lambda delta: write_deltalake(delta, table, mode="append"))
+            self._delta.commit(
+                _SPACES,
+                lambda delta: write_deltalake(delta, table, mode="append", commit_properties=self._delta.properties()),
+            )
             self._spaces.update(space.key for space in spaces)
 
     def _next(self) -> int:

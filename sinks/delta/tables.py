@@ -7,9 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.location import Location, Place
+from sinks.tables.fence import fenced_out
 
 LOG_KEPT = "delta.logRetentionDuration"
 NO_RETENTION = "interval 0 hours"
+_WRITER = "rushes-writer"
 _ATTEMPTS = 4
 
 
@@ -26,12 +28,21 @@ class Shape:
 class DeltaTables:
     """Tables under `place`. Reading what does not exist gives nothing; only writing creates.
 
-    `before_removal` has to be called before files are removed: what takes their place has to be durable.
+    `before_removal` has to be called before files are removed: what takes their place has to be durable. `epoch` is
+    that of the store's writer on an object store: each of its commits bears it, and Delta lets none pass another that
+    came meanwhile. So an empty commit of a new writer fences the table.
     """
 
-    def __init__(self, place: Place, *, before_removal: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        before_removal: Callable[[], None] = lambda: None,
+        epoch: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self.location = Location.of(place)
         self.before_removal = before_removal
+        self._epoch = epoch
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
 
@@ -40,15 +51,26 @@ class DeltaTables:
         if name not in self._open:
             if (table := self.fresh(name)) is None:
                 return None
-            self._open[name] = table
+            self._open[name] = table if (epoch := self._epoch()) is None else self._fenced(name, table, epoch)
         return self._open[name]
 
     def fresh(self, name: str) -> Any | None:
         """The table at its newest version, for another thread or a reader; None where there is none."""
         from deltalake import DeltaTable
 
-        uri = self.location.child(name).uri
-        return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+        table_at = self.location.child(name)
+        options = table_at.options
+        if not DeltaTable.is_deltatable(table_at.uri, storage_options=options):
+            return None
+        return DeltaTable(table_at.uri, storage_options=options)
+
+    def properties(self, *transactions: tuple[str, int]) -> Any:
+        """Those of a commit that bears these numbers of applications."""
+        from deltalake import CommitProperties, Transaction
+
+        epoch = self._epoch()
+        numbers = [*transactions, *([] if epoch is None else [(_WRITER, epoch)])]
+        return CommitProperties(app_transactions=[Transaction(name, number) for name, number in numbers] or None)
 
     def ensure(self, shape: Shape) -> Any:
         """The table, created if missing. One of an older release gets the nullable columns and settings it lacks."""
@@ -56,7 +78,7 @@ class DeltaTables:
         if table is None:
             table = self._open[shape.name] = self._create(shape)
         elif shape.name not in self._ensured:
-            _upgrade(table, shape)
+            self._upgrade(table, shape)
         self._ensured.add(shape.name)
         return table
 
@@ -102,12 +124,12 @@ class DeltaTables:
         if (table := self.fresh(shape.name)) is None:
             return
         table.optimize.compact()
-        table.alter.set_table_properties({LOG_KEPT: NO_RETENTION})
+        table.alter.set_table_properties({LOG_KEPT: NO_RETENTION}, commit_properties=self.properties())
         table.create_checkpoint()
         self.before_removal()
         table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
         table.cleanup_metadata()
-        table.alter.set_table_properties({LOG_KEPT: shape.configuration[LOG_KEPT]})
+        table.alter.set_table_properties({LOG_KEPT: shape.configuration[LOG_KEPT]}, commit_properties=self.properties())
         self._open.pop(shape.name, None)
 
     def forget(self) -> None:
@@ -123,15 +145,27 @@ class DeltaTables:
             schema=shape.schema,
             partition_by=list(shape.partitions) or None,
             configuration=dict(shape.configuration),
+            storage_options=self.location.options,
+            commit_properties=self.properties(),
         )
 
+    def _fenced(self, name: str, table: Any, epoch: int) -> Any:
+        """Let the table be this writer's. Raises `Unavailable` (`store_locked`)."""
+        if (table.transaction_version(_WRITER) or 0) < epoch:
+            table.create_write_transaction([], "append", table.schema(), commit_properties=self.properties())
+            table = self.fresh(name)
+        if table.transaction_version(_WRITER) != epoch:
+            raise fenced_out(self.location)
+        return table
 
-def _upgrade(table: Any, shape: Shape) -> None:
-    from deltalake import Schema
+    def _upgrade(self, table: Any, shape: Shape) -> None:
+        from deltalake import Schema
 
-    known = {column.name for column in table.schema().fields}
-    if added := [column for column in shape.schema if column.nullable and column.name not in known]:
-        table.alter.add_columns(list(Schema.from_arrow(pa.schema(added)).fields))
-    held = table.metadata().configuration
-    if changed := {key: value for key, value in shape.configuration.items() if held.get(key) != value}:
-        table.alter.set_table_properties(changed)
+        known = {column.name for column in table.schema().fields}
+        if added := [column for column in shape.schema if column.nullable and column.name not in known]:
+            table.alter.add_columns(
+                list(Schema.from_arrow(pa.schema(added)).fields), commit_properties=self.properties()
+            )
+        held = table.metadata().configuration
+        if changed := {key: value for key, value in shape.configuration.items() if held.get(key) != value}:
+            table.alter.set_table_properties(changed, commit_properties=self.properties())

@@ -62,7 +62,7 @@ class LanceSink:
         self._endings: set[str] = set()
         self._unswept: dict[str, Retirement] = {}
         self._aim = NO_AIM
-        self.store = LanceIndex(place, self._clock, self._writer.sync)
+        self.store = LanceIndex(place, self._clock, self._writer.sync, self._writer.epoch)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""
@@ -80,6 +80,8 @@ class LanceSink:
         """
         batch = SinkBatch.of(events)
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
+        if self._writer.lost:
+            self.open()
         with self._writer.committing(self._close_store, self._min_free_bytes):
             return self._commit(batch)
 

@@ -17,6 +17,7 @@ from sinks.lance.moments import MomentTable, moments_table
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
 from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
+from sinks.storage.files import files_at
 from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
@@ -31,15 +32,21 @@ _ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms"
 class LanceIndex:
     """Every method is one commit per table it touches, and may be repeated: redelivery repairs a kill in between."""
 
-    def __init__(self, place: Place, clock: Clock, before_removal: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        clock: Clock,
+        before_removal: Callable[[], None] = lambda: None,
+        epoch: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self.location = Location.of(place)
-        self.tables = LanceTables(place, before_removal=before_removal)
+        self.tables = LanceTables(place, before_removal=before_removal, epoch=epoch)
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._read_spaces: dict[str, Space] | None = None
 
     def open(self) -> None:
-        self.location.directory.mkdir(parents=True, exist_ok=True)
+        files_at(self.location).make()
 
     def upgrade(self) -> None:
         """Bring the tables of an older release up to date, for the writer. Cut off in between it begins again."""

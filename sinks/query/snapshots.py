@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sinks.filters import one_of
 from sinks.location import Location
-from sinks.tables import upkeep
+from sinks.storage.files import files_at
 
 T = TypeVar("T")
 _CHUNK = 5000
@@ -37,11 +37,12 @@ class SharedCaches:
 
 
 class Snapshots:
-    """Tables of one directory. Reading what does not exist gives nothing. One thread at a time."""
+    """Tables of one place. Reading what does not exist gives nothing. One thread at a time."""
 
     def __init__(self, location: Location, caches: SharedCaches) -> None:
         self._location = location
         self._caches = caches
+        self._files = files_at(location)
         self._open: dict[str, Any] = {}
 
     def forget(self) -> None:
@@ -53,7 +54,7 @@ class Snapshots:
         table = self._open.get(name)
         if table is None:
             table_at = self._location.child(f"{name}.lance")
-            if not upkeep.exists(table_at):
+            if not self._files.has_table(f"{name}.lance"):
                 return None  # missing, or cut off while it was made
             table = self._opened(table_at)
         elif (version := table.latest_version) != table.version:
@@ -91,7 +92,7 @@ class Snapshots:
     def _opened(self, table_at: Location) -> Any:
         import lance
 
-        return lance.dataset(table_at.uri, session=self._caches.session)
+        return lance.dataset(table_at.uri, session=self._caches.session, storage_options=table_at.options)
 
 
 def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ import pyarrow as pa
 from sinks.filters import one_of
 from sinks.location import Location, Place
 from sinks.paths import require_usable
-from sinks.tables import upkeep
+from sinks.storage.files import Files, files_at
+from sinks.tables import fence, upkeep
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
 
 _CHUNK = 5000
@@ -54,6 +56,7 @@ class LanceTables:
     """Tables under `place`. Reading what does not exist gives nothing; only writing creates.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
+    `epoch` is that of the store's writer on an object store; tables are fenced with it (see `fence`).
     Raises `Fatal` (`unusable_path`) for a place in which no table can lie.
     """
 
@@ -63,11 +66,13 @@ class LanceTables:
         caches: Caches = DEFAULT_CACHES,
         *,
         before_removal: Callable[[], None] = lambda: None,
+        epoch: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.location = Location.of(place)
         require_usable(self.location, "the index")
         self._caches = caches
         self._before_removal = before_removal
+        self._epoch = epoch
         self._connection: Any = None
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
@@ -76,9 +81,11 @@ class LanceTables:
     def find(self, name: str) -> Any | None:
         """The table at its newest version, or None. Reads through it see every commit of any process."""
         if name not in self._open:
-            if not upkeep.exists(self._at(name)):
+            if not self._files.has_table(f"{name}.lance"):
                 return None  # missing, or cut off while it was made
             self._open[name] = self._connect().open_table(name)
+        if (epoch := self._epoch()) is not None:
+            self._fence(name, epoch)
         return self._open[name]
 
     def ensure(self, name: str, schema: pa.Schema, indexes: Indexes = NO_INDEXES) -> Any:
@@ -90,6 +97,7 @@ class LanceTables:
         if table is None:
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
             self._open[name] = table
+            table = self._current(name)
         if name not in self._ensured:
             known = set(table.schema.names)
             if added := [field for field in schema if field.nullable and field.name not in known]:
@@ -136,15 +144,15 @@ class LanceTables:
         In one chunk: LanceDB spends several times as much on a table of many.
         """
         if rows.num_rows:
-            self._open[name].add(rows.combine_chunks())
+            self._current(name).add(rows.combine_chunks())
 
     def merge(self, name: str, rows: pa.Table, on: str) -> None:
         """Update or insert `rows` by an indexed key in one commit; no key is missing in between.
 
         Keys in `rows` must be unique: LanceDB inserts a repeated one twice, or refuses it as ambiguous.
         """
-        builder = self._open[name].merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
         with self._exclusive[name]:
+            builder = self._current(name).merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
             builder.execute(rows.combine_chunks())
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
@@ -152,14 +160,14 @@ class LanceTables:
         table = self.find(name)
         if table is not None and table.count_rows(where):
             with self._exclusive[name]:
-                table.update(where=where, values_sql=dict(columns))
+                self._current(name).update(where=where, values_sql=dict(columns))
 
     def delete(self, name: str, where: str, *, known: bool = False) -> None:
         """Delete the rows that match, in one commit; none where nothing matches. `known`: something does."""
         table = self.find(name)
         if table is not None and (known or table.count_rows(where)):
             with self._exclusive[name]:
-                table.delete(where)
+                self._current(name).delete(where)
 
     def derive(
         self,
@@ -179,7 +187,7 @@ class LanceTables:
 
     def tend(self, name: str, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
-        if upkeep.exists(self._at(name)):
+        if self._files.has_table(f"{name}.lance"):
             try:
                 upkeep.tend(self._at(name), self._exclusive[name], policy)
             finally:  # or a step that always fails would let the disk fill up with them
@@ -189,7 +197,7 @@ class LanceTables:
         """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit of this
         process is on; none of any process where we are `alone`, so that what a killed one left goes too.
         """
-        if upkeep.exists(self._at(name)):
+        if self._files.has_table(f"{name}.lance"):
             upkeep.optimize(self._at(name), self._exclusive[name])
             self._drop_versions(name, unverified=alone)
 
@@ -202,6 +210,7 @@ class LanceTables:
         if table is None:
             return
         upkeep.materialize_deletions(self._at(name), self._exclusive[name])
+        table = self._current(name)
         worded = [index.columns for index in table.list_indices() if index.index_type == "FTS"]
         for column, config in Indexes(worded=tuple(name for columns in worded for name in columns)).configs():
             table.create_index(column, config=config)
@@ -221,7 +230,11 @@ class LanceTables:
                 index_cache_size_bytes=self._caches.index_bytes, metadata_cache_size_bytes=self._caches.metadata_bytes
             )
             self._connection = lancedb.connect(
-                self.location.uri, read_consistency_interval=timedelta(0), session=caches
+                self.location.uri,
+                # A fenced table is brought up to date by hand, so that a commit begins where the fence was looked at.
+                read_consistency_interval=timedelta(0) if self._epoch() is None else None,
+                session=caches,
+                storage_options=self.location.options,
             )
         return self._connection
 
@@ -230,6 +243,26 @@ class LanceTables:
     ) -> None:
         self._before_removal()
         upkeep.drop_versions(self._at(name), older_than=older_than, unverified=unverified)
+
+    def _current(self, name: str) -> Any:
+        """An open table, where a commit may begin."""
+        table = self.find(name)
+        assert table is not None
+        return table
+
+    def _fence(self, name: str, epoch: int) -> None:
+        """Bring the open table up to date, and let it be this writer's. Raises `Unavailable` (`store_locked`)."""
+        table = self._open[name]
+        table.checkout_latest()
+        if fence.epoch_of(table.schema) < epoch:
+            fence.fence(self._at(name), epoch)
+            table.checkout_latest()
+        if fence.epoch_of(table.schema) != epoch:
+            raise fence.fenced_out(self.location)
+
+    @cached_property
+    def _files(self) -> Files:
+        return files_at(self.location)
 
     def _at(self, name: str) -> Location:
         return self.location.child(f"{name}.lance")

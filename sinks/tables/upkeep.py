@@ -24,10 +24,6 @@ _MANY_DELETED = 0.1
 Exclusive = AbstractContextManager[Any]
 
 
-def exists(table_at: Location) -> bool:
-    return any((table_at.directory / "_versions").glob("*.manifest"))
-
-
 def tend(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
     """Do what is due, a small share of what was written since the last time."""
     work = policy.work(fragments(table_at))
@@ -119,4 +115,4 @@ def _opened(table_at: Location) -> Any:
     session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
         index_cache_size_bytes=_CACHE_BYTES, metadata_cache_size_bytes=_CACHE_BYTES
     )
-    return lance.dataset(table_at.uri, session=session)
+    return lance.dataset(table_at.uri, session=session, storage_options=table_at.options)

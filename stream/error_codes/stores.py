@@ -29,7 +29,12 @@ STORES = (
         "The file that says how a store is divided into shards cannot be read.",
         "Put back the file of a backup, or let `rushes verify --repair` make the store anew.",
     ),
-    fatal("unusable_path", "The store cannot lie in this directory.", "Choose another directory."),
+    fatal("unusable_path", "The store cannot lie at this place.", "Choose another directory or URI."),
+    fatal(
+        "store_not_conditional",
+        "The object store replaces objects that it was asked not to replace, so writers could not be told apart.",
+        "Take an object store that supports conditional writes (`If-None-Match`).",
+    ),
     unavailable(
         "state_locked",
         "Another rushes process works on the state directory.",

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
+from sinks.location import Location, Place
 from sinks.protocol import Sink, Store
 from sinks.query.catalogue import Catalogue
 from sinks.sharded.sink import ShardedSink
 from sinks.sharded.store import ShardedStore
+from sinks.storage.objects import Objects
 from stream.clock import ManualClock
 from stream.errors import BadEvent, Unavailable
 from stream.events.annotations import Space
@@ -45,22 +47,24 @@ Row = dict[str, Any]
 
 
 SHARDED = "sharded "
+ON_S3 = "s3 "
 SHARDS = 3
 
 
-def made(name: str, directory: Path, **options: Any) -> Sink:
-    """A sink of the registry, or with `sharded` before its name one over several of them."""
+def made(name: str, place: Place, **options: Any) -> Sink:
+    """A sink of the registry, or with `sharded` before its name one over several of them. `s3` says where it lies."""
+    name = name.removeprefix(ON_S3)
     module, _, attribute = REGISTRY[name.removeprefix(SHARDED)].partition(":")
     plain: Callable[..., Sink] = getattr(importlib.import_module(module), attribute)
     clock = ManualClock()
     if not name.startswith(SHARDED):
-        return plain(directory, clock, **options)
+        return plain(place, clock, **options)
     make = partial(plain, clock=clock, **options)
-    return ShardedSink(directory, make, shards=SHARDS, name="the store", clock=clock, alone=True)
+    return ShardedSink(place, make, shards=SHARDS, name="the store", clock=clock, alone=True)
 
 
-def build(name: str, directory: Path) -> Sink:
-    sink = made(name, directory)
+def build(name: str, place: Place) -> Sink:
+    sink = made(name, place)
     sink.open()
     return sink
 
@@ -70,14 +74,24 @@ def stores_of(sink: Sink) -> Sequence[Store]:
     return sink.store.shards if isinstance(sink.store, ShardedStore) else [sink.store]
 
 
-@pytest.fixture(params=[*sorted(REGISTRY), *(f"{SHARDED}{name}" for name in sorted(REGISTRY))])
+LOCAL = [*sorted(REGISTRY), *(f"{SHARDED}{name}" for name in sorted(REGISTRY))]
+
+
+@pytest.fixture(params=[*LOCAL, *(f"{ON_S3}{name}" for name in sorted(REGISTRY))])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def sink(name: str, tmp_path: Path) -> Iterator[Sink]:
-    built = build(name, tmp_path / "store")
+def place(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    if name.startswith(ON_S3):
+        return Location.of(request.getfixturevalue("s3_prefix")).child("store")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def sink(name: str, place: Place) -> Iterator[Sink]:
+    built = build(name, place)
     yield built
     built.close()
 
@@ -109,6 +123,15 @@ def test_rows_are_stored_whole(sink: Sink) -> None:
     assert (receipt.order, receipt.moment_count) == (item.header.order, 2)
 
 
+def contents(location: Location) -> bytes:
+    """Of every file or object below."""
+    if location.path is not None:
+        return b"".join(path.read_bytes() for path in location.path.rglob("*") if path.is_file())
+    objects = Objects(location)
+    found = [objects.get(name) for name, _ in objects.sizes("")]
+    return b"".join(item.content for item in found if item is not None)
+
+
 TRICKS = (
     "../../x",
     "a' OR '1'='1",
@@ -120,7 +143,7 @@ TRICKS = (
 )
 
 
-def test_names_with_quotes_and_paths_are_only_names(sink: Sink, tmp_path: Path) -> None:
+def test_names_with_quotes_and_paths_are_only_names(sink: Sink, place: Place, tmp_path: Path) -> None:
     """Whoever is called like a query or a folder owns what is theirs, and its deletion takes nothing else."""
     owners = [ref(f"clip {trick}", tenant=trick, project=trick) for trick in TRICKS]
     batch = [annotations(owner, of=1, labels={trick: trick}) for owner, trick in zip(owners, LABELS, strict=True)]
@@ -134,8 +157,8 @@ def test_names_with_quotes_and_paths_are_only_names(sink: Sink, tmp_path: Path) 
     feed(sink, [event(retired(9, None, gone), gone)])
     assert rows_of(sink, gone.asset_id, gone.tenant) == []
     assert all(rows_of(sink, owner.asset_id, owner.tenant) for owner in others)
-    assert {path.name for path in tmp_path.iterdir()} == {"store"}
-    views = Catalogue(tmp_path / "store")
+    assert {path.name for path in tmp_path.iterdir()} <= {"store"}
+    views = Catalogue(place)
     assert views.assets("x' OR '1'='1") == []
     assert views.assets(asset_ids=["x') OR ('1'='1"]) == []
 
@@ -216,7 +239,7 @@ def test_a_deleted_asset_leaves_nothing_and_can_be_published_again(sink: Sink) -
     assert len(rows_of(sink)) == 2
 
 
-def test_no_byte_of_a_deleted_asset_is_left_after_a_purge(sink: Sink, tmp_path: Path) -> None:
+def test_no_byte_of_a_deleted_asset_is_left_after_a_purge(sink: Sink, place: Place) -> None:
     secret = "zebracrossing"
     for number in range(12):
         feed(sink, events(annotations(ref(f"other-{number}"), count=8)))
@@ -226,14 +249,14 @@ def test_no_byte_of_a_deleted_asset_is_left_after_a_purge(sink: Sink, tmp_path: 
     thumbnails = [row["thumbnail"] for row in rows_of(sink, "doomed")]
     feed(sink, [asset_deleted(ref("doomed", 2))])
     sink.maintain(purge=True)
-    left = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
+    left = contents(Location.of(place))
     assert secret.encode() not in left
     assert all(thumbnail not in left for thumbnail in thumbnails)
     assert len(rows_of(sink, "other-3")) == 8
 
 
 def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
-    sink: Sink, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sink: Sink, name: str, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed(sink, events(annotations(), annotations(ref("other"))))
     with monkeypatch.context() as patch:
@@ -242,7 +265,7 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink)
     sink.close()
-    again = build(name, tmp_path / "store")
+    again = build(name, place)
     assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
     assert again.store.ledger_entries([asset_key("acme", "clip")]) == []
     again.close()
@@ -260,36 +283,38 @@ def test_progress_is_told_for_each_segment_with_stable_ids(sink: Sink) -> None:
     assert sorted(item[1:] for item in told(first)) == [(0, "done"), (1, "done"), (2, "failed")]
 
 
-def test_what_was_stored_is_there_for_a_new_process(sink: Sink, name: str, tmp_path: Path) -> None:
+def test_what_was_stored_is_there_for_a_new_process(sink: Sink, name: str, place: Place) -> None:
     feed(sink, events(annotations(count=3), retired(1, key_of("a"))))
     sink.close()
-    command = program("count_stored_rows", name, tmp_path / "store")
+    command = program("count_stored_rows", name, place)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "3", done.stderr
 
 
-def test_reopening_goes_on_where_it_was(sink: Sink, name: str, tmp_path: Path) -> None:
+def test_reopening_goes_on_where_it_was(sink: Sink, name: str, place: Place) -> None:
     feed(sink, events(annotations(revision=3)))
     sink.close()
-    again = build(name, tmp_path / "store")
+    again = build(name, place)
     feed(again, events(annotations(revision=2, count=7), annotations(segment=1)))
     assert sorted((row["segment"], row["revision"]) for row in rows_of(again)) == [(0, 3), (0, 3), (1, 0), (1, 0)]
     again.close()
 
 
-def test_a_full_disk_is_unavailable_and_loses_nothing(name: str, tmp_path: Path) -> None:
-    full = made(name, tmp_path / "store", min_free_bytes=1 << 60)
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_full_disk_is_unavailable_and_loses_nothing(name: str, place: Place) -> None:
+    full = made(name, place, min_free_bytes=1 << 60)
     full.open()
     with pytest.raises(Unavailable, match="make room") as caught:
         feed(full, events(annotations()))
     assert caught.value.code == "disk_full"
     full.close()
-    roomy = build(name, tmp_path / "store")
+    roomy = build(name, place)
     feed(roomy, events(annotations()))
     assert len(rows_of(roomy)) == 2
     roomy.close()
 
 
+@pytest.mark.parametrize("name", LOCAL)
 def test_a_store_that_cannot_be_written_is_unavailable(name: str, tmp_path: Path) -> None:
     blocked = tmp_path / "store"
     blocked.write_text("a file where the directory should be")
@@ -297,14 +322,14 @@ def test_a_store_that_cannot_be_written_is_unavailable(name: str, tmp_path: Path
         build(name, blocked)
 
 
-def test_a_second_writer_is_refused_until_the_first_has_ended(sink: Sink, name: str, tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_until_the_first_has_ended(sink: Sink, name: str, place: Place) -> None:
     feed(sink, events(annotations()))
     with pytest.raises(Unavailable, match="has another writer") as refused:
-        build(name, tmp_path / "store")
+        build(name, place)
     assert refused.value.code == "store_locked"
     feed(sink, events(annotations(segment=1)))
     sink.close()
-    second = build(name, tmp_path / "store")
+    second = build(name, place)
     feed(second, events(annotations(count=3, revision=1), annotations(segment=2)))
     assert [row["revision"] for row in rows_of(second)].count(1) == 3
     assert sorted(row["segment"] for row in rows_of(second)) == [0, 0, 0, 1, 1, 2, 2]

@@ -1,9 +1,8 @@
-"""How many rows a store holds, seen by another process than its writer. Arguments: sink, directory."""
+"""How many rows a store holds, seen by another process than its writer. Arguments: sink, place."""
 
 import sys
-from pathlib import Path
 
 from tests.contract.test_sinks import build, rows_of
 
 if __name__ == "__main__":
-    print(len(rows_of(build(sys.argv[1], Path(sys.argv[2])))))
+    print(len(rows_of(build(sys.argv[1], sys.argv[2]))))

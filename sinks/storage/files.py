@@ -1,0 +1,110 @@
+"""Small files beside the tables of a store, wherever it lies."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from sinks.location import Location
+from sinks.storage.objects import Objects
+from stream.files import make_folder, replace_file
+
+Going = Callable[[], bool]
+
+
+class Files(Protocol):
+    """Files below one place, by names that may hold slashes."""
+
+    def read(self, name: str) -> bytes | None:
+        """None where there is none."""
+
+    def write(self, name: str, content: str) -> None:
+        """Durably; whole or not at all."""
+
+    def has_table(self, name: str) -> bool:
+        """Whether the Lance table in the folder `name` has a version: one that was cut off in the making has none."""
+
+    def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
+        """Of all files whose names end so, as far as the walk came before `going` ended."""
+
+    def empty(self) -> bool:
+        """Whether nothing lies here."""
+
+    def make(self) -> None:
+        """Let the place be there, where places are made."""
+
+
+class DirectoryFiles:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._directory / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, content: str) -> None:
+        make_folder(self._directory)
+        replace_file(self._directory / name, content)
+
+    def has_table(self, name: str) -> bool:
+        return any((self._directory / name / "_versions").glob("*.manifest"))
+
+    def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
+        """What is removed meanwhile counts nothing."""
+        total, folders = 0, [self._directory / folder]
+        while folders and going():
+            # Compaction removes files and folders while they are walked.
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    # Links are not followed: they may lead out of the store, or round in a circle.
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry))
+                    elif entry.name.endswith(suffix):
+                        with suppress(FileNotFoundError):
+                            total += entry.stat(follow_symlinks=False).st_size
+        return total
+
+    def empty(self) -> bool:
+        return not self._directory.is_dir()
+
+    def make(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+
+
+class ObjectFiles:
+    """An object store keeps whole objects, durably, and has no folders."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def read(self, name: str) -> bytes | None:
+        found = self._objects.get(name)
+        return None if found is None else found.content
+
+    def write(self, name: str, content: str) -> None:
+        self._objects.put(name, content.encode())
+
+    def has_table(self, name: str) -> bool:
+        return any(found.endswith(".manifest") for found, _ in self._objects.sizes(f"{name}/_versions"))
+
+    def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
+        total = 0
+        for name, size in self._objects.sizes(folder):
+            if not going():
+                break
+            total += size if name.endswith(suffix) else 0
+        return total
+
+    def empty(self) -> bool:
+        return next(self._objects.sizes(""), None) is None
+
+    def make(self) -> None:
+        """A prefix needs no making."""
+
+
+def files_at(location: Location) -> Files:
+    path = location.path
+    return ObjectFiles(Objects(location)) if path is None else DirectoryFiles(path)

@@ -1,0 +1,106 @@
+"""The objects at a place on an object store, through `obstore`. It reads credentials, region and endpoint from the same
+environment as the stores' libraries.
+"""
+
+import configparser
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sinks.location import Location
+
+_CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=20)
+_RETRIES = 3
+_CHUNK = 1000
+_NO_BUCKET = "NoSuchBucket"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Its content, and the tag by which it is replaced only as it was."""
+
+    content: bytes
+    tag: str
+
+
+class Objects:
+    """Objects below `location`, by names that may hold slashes. Raises what `obstore` does; `guarded` judges it."""
+
+    def __init__(self, location: Location) -> None:
+        import obstore.store
+
+        # The client's options take the place of those in the environment, where this one stands for the others.
+        allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
+        options: dict[str, Any] = {
+            "client_options": {"timeout": _REQUEST, "connect_timeout": _CONNECT, "allow_http": allow_http},
+            "retry_config": {"max_retries": _RETRIES, "retry_timeout": _RETRY},
+            **_profile(location),
+        }
+        self._store: Any = obstore.store.from_url(location.uri, **options)
+
+    def get(self, name: str) -> StoredObject | None:
+        """None where there is none."""
+        import obstore
+
+        try:
+            found = obstore.get(self._store, name)
+            return StoredObject(bytes(found.bytes()), str(found.meta["e_tag"]))
+        except FileNotFoundError as error:
+            if _NO_BUCKET in str(error):
+                raise
+            return None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Whatever was there."""
+        import obstore
+
+        obstore.put(self._store, name, content, use_multipart=False)
+
+    def create(self, name: str, content: bytes) -> str | None:
+        """The tag of the new object; None, and nothing happens, where there is one."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with suppress(AlreadyExistsError):
+            return str(obstore.put(self._store, name, content, mode="create", use_multipart=False)["e_tag"])
+        return None
+
+    def replace(self, name: str, content: bytes, tag: str) -> str | None:
+        """The new tag; None, and nothing happens, where the object is another than `tag` says, or gone."""
+        import obstore
+        from obstore.exceptions import NotFoundError, PreconditionError
+
+        with suppress(PreconditionError, NotFoundError, FileNotFoundError):
+            done = obstore.put(self._store, name, content, mode={"e_tag": tag}, use_multipart=False)
+            return str(done["e_tag"])
+        return None
+
+    def remove(self, name: str) -> None:
+        """It may be gone."""
+        import obstore
+
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, name)
+
+    def sizes(self, under: str) -> Iterator[tuple[str, int]]:
+        """Names and sizes in bytes of all objects below the folder `under`."""
+        import obstore
+
+        for part in obstore.list(self._store, prefix=under or None, chunk_size=_CHUNK):
+            yield from ((str(item["path"]), int(item["size"])) for item in part)
+
+
+def _profile(location: Location) -> dict[str, str]:
+    """Keys of the AWS profile, where the environment has none: the stores' libraries look there too."""
+    if not location.uri.startswith("s3://") or "AWS_ACCESS_KEY_ID" in os.environ:
+        return {}
+    path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws" / "credentials")
+    known = configparser.ConfigParser(interpolation=None)
+    known.read(path)
+    profile = os.environ.get("AWS_PROFILE", "default")
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    return {name: known[profile][name] for name in names if profile in known and name in known[profile]}
