@@ -45,4 +45,4 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
-        """Compact; with `purge` leave no byte of what was deleted. Nobody may be reading then."""
+        """Compact; with `purge` leave no byte of what was deleted. A reader of a file that goes has to begin anew."""

@@ -96,7 +96,7 @@ class LanceSink:
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
         """Sweep what is retired, end retentions, compact. `purge` also removes every byte of deleted rows and all old
-        versions at once; nobody may be reading.
+        versions, for which it waits a little while they are read.
         """
         self._tending.join()
         with guarded(self._location, "the index", writer=True):

@@ -1,5 +1,6 @@
 """The LanceDB store: moments per space, the ledger, assets. Written by one process, read through `sinks.query`."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,11 @@ from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.version_lease import LEASE_S, admit_readers, await_readers
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
+
+_log = logging.getLogger(__name__)
 
 ASSETS, SPACES = "assets", "spaces"
 
@@ -47,6 +51,7 @@ class LanceIndex:
 
     def open(self) -> None:
         files_at(self.location).make()
+        admit_readers(self.location)
 
     def upgrade(self) -> None:
         """Bring the tables of an older release up to date, for the writer. Cut off in between it begins again."""
@@ -148,9 +153,14 @@ class LanceIndex:
             self.tables.optimize(name)
 
     def purge(self) -> None:
-        """Remove every byte of swept rows and old versions. Readers that hold an old version fail: nobody else on."""
-        for name in self._names():
-            self.tables.purge(name)
+        """Remove every byte of swept rows and old versions, when those have gone who read them, or after `LEASE_S`."""
+        names = self._names()
+        for name in names:
+            self.tables.rewrite(name)
+        if not await_readers(self.location, self._clock):
+            _log.info("the index: versions that are still read are removed after %g s", LEASE_S)
+        for name in names:
+            self.tables.drop_old_versions(name)
 
     def _names(self) -> list[str]:
         return [SEGMENTS, ASSETS, *(moments_table(key) for key in list(self._spaces))]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sinks.filters import one_of
 from sinks.location import Location
 from sinks.storage.files import files_at
+from sinks.tables.version_lease import VersionLease
 
 T = TypeVar("T")
 _CHUNK = 5000
@@ -40,10 +41,16 @@ class Snapshots:
     """Tables of one place. Reading what does not exist gives nothing. One thread at a time."""
 
     def __init__(self, location: Location, caches: SharedCaches) -> None:
+        self.lease = VersionLease(location)
         self._location = location
         self._caches = caches
         self._files = files_at(location)
         self._open: dict[str, Any] = {}
+
+    @property
+    def opened(self) -> bool:
+        """Whether a table was found."""
+        return bool(self._open)
 
     def forget(self) -> None:
         """Open every table anew when it is read next."""

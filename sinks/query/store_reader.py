@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -43,21 +44,29 @@ class StoreReader:
         meanwhile: a writer that tidies may have removed the version that was being read. Raises as `guarded` says.
         """
         with guarded(self._location, "the index"):
-            # Within another reading it keeps that one's layout: one answer comes from one.
-            if self._depth == 0:
+            # Within another reading it keeps that one's layout and leases: one answer comes from one.
+            if self._depth:
+                return self._tried(work)
+            if not self._settled:
                 self._look()
-            self._depth += 1
-            try:
-                found = work()
-                return work() if self._depth == 1 and self._look() else found
-            except StageError:
-                raise
-            except (OSError, ValueError, RuntimeError):
-                self._forget()
-                self._look()
-                return work()
-            finally:
-                self._depth -= 1
+            with ExitStack() as leases:
+                for shard in self._shards:
+                    leases.enter_context(shard.lease.held())
+                found = self._tried(work)
+                return self._tried(work) if not self._settled and self._look() else found
+
+    def _tried(self, work: Callable[[], T]) -> T:
+        self._depth += 1
+        try:
+            return work()
+        except StageError:
+            raise
+        except (OSError, ValueError, RuntimeError):
+            self._forget()
+            self._look()
+            return work()
+        finally:
+            self._depth -= 1
 
     @property
     def shards(self) -> int:
@@ -92,11 +101,16 @@ class StoreReader:
         if len(tables) == 1:
             return None if tables[0] is None else SpaceVersion(tables[0])
         parts = [
-            ShardTable(number, table, self._texts.setdefault((number, name), TextStatistics()))
+            ShardTable(number, table, self._texts.setdefault((number, name), TextStatistics(self._location.options)))
             for number, table in enumerate(tables)
             if table is not None
         ]
         return ShardedVersion(parts, self._pool()) if parts else None
+
+    @property
+    def _settled(self) -> bool:
+        """On an object store each look is a request. What was found there is looked for again where reading fails."""
+        return self._location.path is None and any(shard.opened for shard in self._shards)
 
     def _look(self) -> bool:
         """Follow a store that was made or divided anew since; whether it was."""

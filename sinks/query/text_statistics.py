@@ -51,12 +51,14 @@ class _Fragment:
 
 
 class TextStatistics:
-    """Of one table, whatever its version: what never changes is read once. One thread at a time.
+    """Of one table, whatever its version: what never changes is read once. `options` as of `Location`. One thread at a
+    time.
 
     Rows that are newer than the index are cut into terms here, once each; upkeep keeps them few.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        self._options = None if options is None else dict(options)
         self._parts: tuple[str, ...] = ()
         self._totals = (0, 0)
         self._holding: dict[str, int] = {}
@@ -66,7 +68,7 @@ class TextStatistics:
         """Of the rows that the index was made of. It forgets deleted ones when it is made anew."""
         parts = tuple(sorted(str(part.uuid) for part in _segments(table)))
         if parts != self._parts:
-            self._parts, self._totals, self._holding = parts, _totals(table, parts), {}
+            self._parts, self._totals, self._holding = parts, _totals(table, parts, self._options), {}
         if not self._totals[0]:
             return NO_DOCUMENTS
         if len(self._holding) > _TERMS_KEPT:
@@ -102,16 +104,16 @@ def _segments(table: Any) -> list[Any]:
     return [part for index in table.describe_indices() if index.field_names == [COLUMN] for part in index.segments]
 
 
-def _totals(table: Any, parts: Sequence[str]) -> tuple[int, int]:
+def _totals(table: Any, parts: Sequence[str], options: dict[str, str] | None) -> tuple[int, int]:
     """Documents and terms in all parts of the index, as its files say: Lance has no call that tells both."""
     from lance.file import LanceFileReader
 
     documents = terms = 0
     for part in parts:
         folder = f"{table.uri}/_indices/{part}"
-        about = LanceFileReader(f"{folder}/metadata.lance").metadata().schema.metadata
+        about = LanceFileReader(f"{folder}/metadata.lance", options).metadata().schema.metadata
         for number in json.loads(about[b"partitions"]):
-            held = LanceFileReader(f"{folder}/part_{number}_docs.lance").metadata()
+            held = LanceFileReader(f"{folder}/part_{number}_docs.lance", options).metadata()
             documents += held.num_rows
             terms += int(held.schema.metadata[b"total_tokens"])
     return documents, terms

@@ -202,7 +202,12 @@ class LanceTables:
             self._drop_versions(name, unverified=alone)
 
     def purge(self, name: str) -> None:
-        """Leave no byte of deleted rows and no old version. Readers that hold one fail: nobody else may be on.
+        """Leave no byte of deleted rows and no old version. Readers that hold one open the table anew."""
+        self.rewrite(name)
+        self.drop_old_versions(name)
+
+    def rewrite(self, name: str) -> None:
+        """A version without a byte of deleted rows; they lie in old versions alone from here on.
 
         A full-text index keeps words of deleted rows, so it is built anew.
         """
@@ -214,7 +219,11 @@ class LanceTables:
         worded = [index.columns for index in table.list_indices() if index.index_type == "FTS"]
         for column, config in Indexes(worded=tuple(name for columns in worded for name in columns)).configs():
             table.create_index(column, config=config)
-        self._drop_versions(name, timedelta(0), unverified=True)
+
+    def drop_old_versions(self, name: str) -> None:
+        """At once, with what a killed process left: nobody else writes."""
+        if self.find(name) is not None:
+            self._drop_versions(name, timedelta(0), unverified=True)
 
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
