@@ -1,6 +1,7 @@
 """The Parquet sink: the same annotations as the index, as a Delta table, by the same fold."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from sinks.assets.fold import fold
 from sinks.assets.ledger_entries import LedgerEntry
@@ -63,7 +64,8 @@ class DeltaSink:
 
     def close(self) -> None:
         self._tending.join()
-        self.store.acknowledge()
+        with suppress(OSError):  # on a full disk the next start looks at more, and this one ends nevertheless
+            self.store.acknowledge()
         self.store.close()
         self._writer.leave()
 

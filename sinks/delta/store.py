@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +27,7 @@ from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
 from stream.events.ids import AssetVersion, Order
 
+T = TypeVar("T")
 _SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NO_RETENTION})
 _HELD = (*CELL_ORDER, "tenant", "moment_count", "outcome")
 
@@ -86,11 +88,11 @@ class DeltaStore:
             self._number = number
 
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
-        return self._readable_ledger().entries(asset_keys)
+        return self._asked(lambda ledger: ledger.entries(asset_keys))
 
     def ledger_entries_of(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the receipts of these segments, in any space."""
-        return self._readable_ledger().of_segments(segment_ids, columns)
+        return self._asked(lambda ledger: ledger.of_segments(segment_ids, columns))
 
     def held(self, segment_ids: Collection[str]) -> dict[SpaceCell, Held]:
         """What the ledger says of the cells of these segments."""
@@ -111,7 +113,7 @@ class DeltaStore:
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
         marks = self.retirements()
-        return marks and under_watermark(self._readable_ledger().cells(LEDGER_VERSIONS), marks)
+        return marks and under_watermark(self._asked(lambda ledger: ledger.cells(LEDGER_VERSIONS)), marks)
 
     def replace(self, batch: Sequence[Annotations], held: Mapping[SpaceCell, Held] | None = None) -> None:
         """Put whole segments in place of what their cells held. `held`: what the ledger says of these cells, where the
@@ -188,7 +190,7 @@ class DeltaStore:
 
     def cells(self) -> pa.Table:
         """The whole ledger as `RECEIPT_SCHEMA` rows."""
-        return self._readable_ledger().cells(RECEIPT_SCHEMA.names)
+        return self._asked(lambda ledger: ledger.cells(RECEIPT_SCHEMA.names))
 
     def count(self) -> int:
         return self._moments.count()
@@ -220,7 +222,9 @@ class DeltaStore:
         self._number = None
 
     def acknowledge(self) -> None:
-        """All that was recorded is durable: what is read from here on need not be looked for again."""
+        """All that was recorded is durable: what is read from here on need not be looked for again. Raises `OSError`;
+        then the next start looks once more.
+        """
         if self._number is not None:
             self._followed.keep(self._number)
 
@@ -254,8 +258,13 @@ class DeltaStore:
         strays = self._moments.cells().join(told, keys=keys, join_type="left anti")
         return {SpaceCell(row["segment_id"], row["space"]) for row in strays.to_pylist()}
 
-    def _readable_ledger(self) -> LedgerTable | OldLedger:
-        return self._old_ledger if self._old_ledger.there() else self._ledger
+    def _asked(self, ask: Callable[[LedgerTable | OldLedger], T]) -> T:
+        """What the ledger says, wherever it lies: a writer may be moving it."""
+        if self._old_ledger.there():
+            found = ask(self._old_ledger)
+            if self._old_ledger.there():
+                return found
+        return ask(self._ledger)
 
 
 def _cell(item: Annotations) -> SpaceCell:

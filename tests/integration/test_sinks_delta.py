@@ -6,10 +6,12 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
 
+from sinks.delta.old_ledger import OldLedger
 from sinks.delta.store import DeltaStore
 from sinks.protocol import Sink
 from sinks.query.ledger import DeltaLedger
@@ -123,6 +125,36 @@ def test_a_store_of_an_older_release_is_moved_whole_even_after_a_kill(instant: s
         *("moments", "spaces", "segments.lance", "retired.lance")
     }
     assert moments(directory).count() == sum(cell["moment_count"] for cell in cells)
+
+
+def test_a_reader_whom_the_move_overtakes_asks_the_moved_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or plan would take all that an older release has done for undone."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    directory = tmp_path / "state" / "parquet"
+    cells = DeltaStore(directory).cells().to_pylist()
+    (made,) = {(str(cell["space"]), str(cell["understand_digest"])) for cell in cells}
+    asked = {str(cell["segment_id"]) for cell in cells}
+    of_segments = OldLedger.of_segments
+
+    def overtaken(ledger: OldLedger, *arguments: Any) -> Any:
+        build("delta", directory).close()
+        return of_segments(ledger, *arguments)
+
+    monkeypatch.setattr(OldLedger, "of_segments", overtaken)
+    assert DeltaLedger(directory).writes(asked, *made).keys() == asked
+
+
+def test_a_sink_closes_where_nothing_can_be_written(sink: Sink, tmp_path: Path) -> None:
+    list(sink.process(BATCHES[0]))
+    (tmp_path / "store" / "ledger-followed.new").mkdir()  # where a small file is to be written
+    sink.close()
+    (tmp_path / "store" / "ledger-followed.new").rmdir()
+    again = build("delta", tmp_path / "store")
+    assert [len(rows_of(again, clip)) for clip in CLIPS] == [2, 2, 0, 0]
+    again.close()
 
 
 def test_a_moved_store_that_an_older_release_wrote_to_keeps_both(tmp_path: Path) -> None:
