@@ -101,6 +101,8 @@ class LanceSink:
         self._tending.join()
         with guarded(self._location, "the index", writer=True):
             outputs = self._expire(None)
+            while more := self._expire(None):
+                outputs += more
             self.store.sweep(self.store.unswept())
             self._unswept.clear()
             if purge:
@@ -187,7 +189,7 @@ class LanceSink:
         self.store.sweep({key: retired[key] for key in due})
 
     def _expire(self, told_with: str | None) -> list[Event]:
-        """Assets whose `retention_days` are over go the way of deleted ones."""
+        """Assets whose `retention_days` are over go the way of deleted ones, some at a time."""
         over = {key: ended(state, told_with) for key, state in self.store.ended(self._clock.now_ms()).items()}
         if over and told_with is not None:
             self._endings.add(told_with)

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 ASSETS, SPACES = "assets", "spaces"
 
+ENDED_AT_ONCE = 400
+"""After a long pause the retention of a whole day's assets may be over: a commit that ends all takes minutes."""
 _UNSAID = "(shown_at_ms IS NULL OR shown_at_ms <> updated_at_ms)"
 _LIVE = ("live_content_key", "live_project", "live_labels")
 _ASSET_INDEXES = Indexes(keyed=("asset_key", "live_content_key", "expires_at_ms", "version_ms"), grouped=("status",))
@@ -70,8 +72,8 @@ class LanceIndex:
         return _states(self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"]))
 
     def ended(self, now_ms: int) -> dict[str, AssetState]:
-        """States of the assets whose live version's retention ended by `now_ms`."""
-        rows = self.tables.select(ASSETS, f"expires_at_ms <= {now_ms:d}", ["asset_key", "state"])
+        """States of assets whose live version's retention ended by `now_ms`, `ENDED_AT_ONCE` of them at most."""
+        rows = self.tables.select(ASSETS, f"expires_at_ms <= {now_ms:d}", ["asset_key", "state"], ENDED_AT_ONCE)
         return _states([] if rows is None else rows.to_pylist())
 
     def ended_by(self, event_ids: Collection[str]) -> dict[str, AssetState]:

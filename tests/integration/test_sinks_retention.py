@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sinks.compaction_policy import CadencePolicy
+from sinks.lance import store
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSETS
@@ -90,6 +91,18 @@ def test_what_ended_and_was_published_again_since(index: Index) -> None:
     told = [item.data for item in index.sink.process(batch) if isinstance(item.data, AssetChanged)]
     assert [(it.status, it.asset.version) for it in told if it.asset.asset_id == "clip"] == [("deleted", version(1))]
     assert len(index.sink.store.ledger_entries([asset_key("acme", "clip")])) == 1
+
+
+def test_many_that_end_at_once_end_some_at_a_time(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "ENDED_AT_ONCE", 2)
+    clips = [ref(f"clip-{number}") for number in range(6)]
+    batch = events(*(planned(clip, of=1, retention_days=1) for clip in clips), *(annotations(it, of=1) for it in clips))
+    told = [index.feed(batch), index.feed(index.batch())]
+    assert [len(said) for said in told] == [4, 4]
+    told.append([said for item in index.sink.maintain() if (said := deletion(item.data))])
+    assert sorted(asset_id for said in told for _, asset_id in said) == sorted(
+        ["clip", *(f"clip-{at}" for at in range(6))] * 2
+    )
 
 
 def test_a_kill_after_it_was_stored(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
