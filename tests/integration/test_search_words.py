@@ -137,3 +137,17 @@ def test_shards_are_scored_as_one_table_is(tmp_path: Path, threads: ThreadPoolEx
         for query in QUERIES:
             expected = SpaceVersion(one.opened()[0]).worded(query, [where], 500)
             assert_same(expected, four.version(threads).worded(query, [where], 500), (stage, query))
+
+
+@pytest.mark.parametrize("depth", [1, 5, 20, 60])
+def test_the_best_few_of_many_are_those_of_one_table(tmp_path: Path, threads: ThreadPoolExecutor, depth: int) -> None:
+    one, four = Texts(tmp_path / "one", 1), Texts(tmp_path / "four", 4)
+    for texts in (one, four):
+        texts.add(rows(0, 900))
+        texts.index()
+        texts.add(rows(1000, 60))
+    for query in QUERIES:
+        expected = SpaceVersion(one.opened()[0]).worded(query, ["visible = true"], depth)
+        found = four.version(threads).worded(query, ["visible = true"], depth)
+        # Among equal ones any may be the last.
+        assert [item.score for item in found] == pytest.approx([item.score for item in expected], rel=1e-6), query
