@@ -1,6 +1,7 @@
 """`make bench-search-speed`: how long a search takes over a million moments, and whether it finds what is nearest.
 
-    python -m benchmarks.search_speed [--moments 1000000] [--questions 60] [--directory DIR] [--json FILE]
+    python -m benchmarks.search_speed [--moments 1000000] [--questions 60] [--shards 1] [--directory DIR]
+        [--json FILE]
 
 The index is filled in bulk (`benchmarks.testbed.search_fill`) and kept in DIR, where it is used again.
 """
@@ -48,11 +49,12 @@ class Times:
 class Bench:
     """Asks the index under `directory` and reports."""
 
-    def __init__(self, directory: Path, footage: Footage, questions: int) -> None:
+    def __init__(self, directory: Path, footage: Footage, questions: int, shards: int = 1) -> None:
         self._index = MomentIndex(directory)
         self._vectors = list(footage.questions(questions))
         self._words = footage.words(questions)
-        self.report = Report(f"How long does a search take over {footage.moments:,} moments?")
+        where = "" if shards == 1 else f" in {shards} shards"
+        self.report = Report(f"How long does a search take over {footage.moments:,} moments{where}?")
 
     def run(self) -> None:
         for name, filters in _FILTERS.items():
@@ -110,24 +112,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=MOMENTS)
     parser.add_argument("--questions", type=int, default=QUESTIONS)
+    parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--directory", type=Path)
     parser.add_argument("--json", type=Path, help="write the figures here and not to benchmarks/results")
     wanted = parser.parse_args()
     footage = Footage(wanted.moments)
     with tempfile.TemporaryDirectory() as made:
         directory = wanted.directory or Path(made)
-        if not any(directory.glob("*.lance")):
+        if not any(directory.rglob("*.lance")):
             directory.mkdir(parents=True, exist_ok=True)
-            footage.fill(directory)
+            footage.fill(directory, wanted.shards)
             footage.index(directory)
-        bench = Bench(directory, footage, wanted.questions)
+        bench = Bench(directory, footage, wanted.questions, wanted.shards)
         bench.run()
     bench.report.show()
     if wanted.json is not None:
         figures = [asdict(figure) for figure in bench.report.figures]
         wanted.json.write_text(json.dumps({"environment": environment(), "figures": figures}, indent=2) + "\n")
     elif wanted.moments == MOMENTS:
-        print(bench.report.write("search_speed"))
+        print(bench.report.write("search_speed" if wanted.shards == 1 else f"search_speed_{wanted.shards}_shards"))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.live_rows import index_schema
 from sinks.lance.moments import moments_table
 from sinks.lance.store import ASSETS, SPACES
+from sinks.layout import Layout
+from sinks.location import Location
 from sinks.schema import SPACE_SCHEMA
 from sinks.tables import vector_index
 from stream.events.annotations import Space
@@ -59,32 +62,43 @@ class Footage:
         random = np.random.default_rng(98)
         return [" ".join(f"word{number}" for number in _zipf(random, 2) + 20) for _ in range(count)]
 
-    def fill(self, directory: Path) -> None:
-        """Rows of moments, assets and the space, in a directory that has none."""
+    def fill(self, directory: Path, shards: int = 1) -> None:
+        """Rows of moments, assets and the space, in a directory that has none, in so many shards."""
         import lance
 
-        moments = directory / f"{moments_table(SPACE.key)}.lance"
+        layout = Layout(Location.of(directory), shards)
+        if shards > 1:
+            layout.write()
         for first in range(0, self.assets, _ASSETS_A_BLOCK):
             block = _Block(first, min(self.assets, first + _ASSETS_A_BLOCK))
-            lance.write_dataset(block.moments(), moments, mode="append" if first else "create")
-            lance.write_dataset(block.assets(), directory / f"{ASSETS}.lance", mode="append" if first else "create")
+            for name, rows in ((moments_table(SPACE.key), block.moments()), (ASSETS, block.assets())):
+                owners = pa.array([layout.shard(key) for key in rows["asset_key"].to_pylist()])
+                for number, place in enumerate(layout.places):
+                    mine = rows if shards == 1 else rows.filter(pc.equal(owners, number))
+                    lance.write_dataset(mine, place.directory / f"{name}.lance", mode="append" if first else "create")
         row = {"key": SPACE.key, "space": SPACE.model_dump_json()}
-        lance.write_dataset(pa.Table.from_pylist([row], schema=SPACE_SCHEMA), directory / f"{SPACES}.lance")
+        for place in layout.places:
+            lance.write_dataset(pa.Table.from_pylist([row], schema=SPACE_SCHEMA), place.directory / f"{SPACES}.lance")
 
     def index(self, directory: Path) -> None:
-        """The indexes that a sink keeps."""
-        import lance
+        """The indexes that a sink keeps, in every shard."""
+        for place in Layout.of(directory).places:
+            _index(place.directory)
 
-        moments = lance.dataset(directory / f"{moments_table(SPACE.key)}.lance")
-        for column in _BITMAPS:
-            moments.create_scalar_index(column, "BITMAP")
-        for column in _TREES:
-            moments.create_scalar_index(column, "BTREE")
-        moments.create_scalar_index("live_labels", "LABEL_LIST")
-        moments.create_scalar_index("text", "INVERTED")
-        for column in ("asset_key", "live_content_key"):
-            lance.dataset(directory / f"{ASSETS}.lance").create_scalar_index(column, "BTREE")
-        vector_index.tend(moments)
+
+def _index(directory: Path) -> None:
+    import lance
+
+    moments = lance.dataset(directory / f"{moments_table(SPACE.key)}.lance")
+    for column in _BITMAPS:
+        moments.create_scalar_index(column, "BITMAP")
+    for column in _TREES:
+        moments.create_scalar_index(column, "BTREE")
+    moments.create_scalar_index("live_labels", "LABEL_LIST")
+    moments.create_scalar_index("text", "INVERTED")
+    for column in ("asset_key", "live_content_key"):
+        lance.dataset(directory / f"{ASSETS}.lance").create_scalar_index(column, "BTREE")
+    vector_index.tend(moments)
 
 
 class _Block:
