@@ -141,6 +141,7 @@ class _Block:
         rows = list(self._asset_columns())
         filled = [
             {field.name: _EMPTY.get(str(field.type)) for field in ASSET_SCHEMA if not field.nullable}
+            | {"shown_at_ms": _EMPTY["int64"]}
             | row
             | {f"live_{name}": row[name] for name in ("content_key", "project", "uri", "labels")}
             | {"status": "ready", "state": "{}"}

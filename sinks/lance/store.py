@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 ASSETS, SPACES = "assets", "spaces"
 
-ENDED_AT_ONCE = 400
+ENDED_AT_ONCE = 300
 """After a long pause the retention of a whole day's assets may be over: a commit that ends all takes minutes."""
 _UNSAID = "(shown_at_ms IS NULL OR shown_at_ms <> updated_at_ms)"
 _LIVE = ("live_content_key", "live_project", "live_labels")

@@ -4,6 +4,7 @@ from stream.error_codes.entry import bad_request
 
 REQUESTS = (
     bad_request("blank_query", "The words to search for are blank.", "Say what to look for."),
+    bad_request("long_query", "The words to search for are a whole text.", "Ask with fewer words."),
     bad_request("bad_limit", "The request asks for less than one hit.", "Ask for one hit or more."),
     bad_request(
         "empty_time_range",

@@ -12,15 +12,23 @@ counts assets, and the answer's groups hold the hits of each asset.
 """
 
 
+MAX_CHARACTERS = 4_000
+"""Of words. Each word costs a look into the index: a book would take it minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Asks for moments that show or mention this text."""
+    """Asks for moments that show or mention this text. Raises `BadRequest` for a blank or an endless one."""
 
     text: str
 
     def __post_init__(self) -> None:
         if not self.text.strip():
             raise BadRequest("the words are blank: say what to look for", code="blank_query")
+        if len(self.text) > MAX_CHARACTERS:
+            raise BadRequest(
+                f"the words have {len(self.text)} characters: ask with no more than {MAX_CHARACTERS}", code="long_query"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ SPACES = [Space(name=name, digest="0" * 32, dimensions=4, spec=name) for name in
     ("ask", "code"),
     [
         (lambda: Words(" \t"), "blank_query"),
+        (lambda: Words("red " * 1_001), "long_query"),
         (lambda: SearchRequest(Words("red"), limit=0), "bad_limit"),
         (lambda: SearchRequest(Words("red"), Filters(start_ns=3, end_ns=3)), "empty_time_range"),
     ],
