@@ -82,11 +82,12 @@ class Footage:
 
     def index(self, directory: Path) -> None:
         """The indexes that a sink keeps, in every shard."""
-        for place in Layout.of(directory).places:
-            _index(place.directory)
+        layout = Layout.of(directory)
+        for place in layout.places:
+            _index(place.directory, layout.shards)
 
 
-def _index(directory: Path) -> None:
+def _index(directory: Path, shards: int) -> None:
     import lance
 
     moments = lance.dataset(directory / f"{moments_table(SPACE.key)}.lance")
@@ -98,7 +99,7 @@ def _index(directory: Path) -> None:
     moments.create_scalar_index("text", "INVERTED")
     for column in ("asset_key", "live_content_key"):
         lance.dataset(directory / f"{ASSETS}.lance").create_scalar_index(column, "BTREE")
-    vector_index.tend(moments)
+    vector_index.tend(moments, vector_index.policy_of(shards))
 
 
 class _Block:

@@ -41,7 +41,8 @@ _CADENCE = CadencePolicy(commits=24, growth=0.0, most_commits=24)
 
 class LanceSink:
     """Single writer of `place`. A batch is durable when `process` returns: moments, then the ledger, then assets,
-    so that a kill between two tables leaves less said than stored and redelivery completes it.
+    so that a kill between two tables leaves less said than stored and redelivery completes it. `shards`: how many such
+    places the store has.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LanceSink:
         min_free_bytes: int = MIN_FREE_BYTES,
         cadence: CadencePolicy | None = None,
         disk: Disk = LOCAL_DISK,
+        shards: int = 1,
     ) -> None:
         self._clock = clock or SystemClock()
         self._location = Location.of(place)
@@ -62,7 +64,7 @@ class LanceSink:
         self._endings: set[str] = set()
         self._unswept: dict[str, Retirement] = {}
         self._aim = NO_AIM
-        self.store = LanceIndex(place, self._clock, self._writer.sync, self._writer.epoch)
+        self.store = LanceIndex(place, self._clock, self._writer.sync, self._writer.epoch, shards)
 
     def open(self) -> None:
         """Become the writer (see `sinks.writer`) and finish a sweep that was cut off."""

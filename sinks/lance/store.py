@@ -20,6 +20,7 @@ from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.vector_index import policy_of
 from sinks.tables.version_lease import LEASE_S, admit_readers, await_readers
 from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
@@ -44,9 +45,10 @@ class LanceIndex:
         clock: Clock,
         before_removal: Callable[[], None] = lambda: None,
         epoch: Callable[[], int | None] = lambda: None,
+        shards: int = 1,
     ) -> None:
         self.location = Location.of(place)
-        self.tables = LanceTables(place, before_removal=before_removal, epoch=epoch)
+        self.tables = LanceTables(place, before_removal=before_removal, epoch=epoch, vectors=policy_of(shards))
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._read_spaces: dict[str, Space] | None = None

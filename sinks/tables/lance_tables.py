@@ -16,6 +16,8 @@ from sinks.paths import require_usable
 from sinks.storage.files import Files, files_at
 from sinks.tables import fence, upkeep
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
+from sinks.tables.vector_index import DEFAULT_POLICY as DEFAULT_VECTORS
+from sinks.tables.vector_index import VectorIndexPolicy
 
 _CHUNK = 5000
 
@@ -67,7 +69,9 @@ class LanceTables:
         *,
         before_removal: Callable[[], None] = lambda: None,
         epoch: Callable[[], int | None] = lambda: None,
+        vectors: VectorIndexPolicy = DEFAULT_VECTORS,
     ) -> None:
+        self._vectors = vectors
         self.location = Location.of(place)
         require_usable(self.location, "the index")
         self._caches = caches
@@ -189,7 +193,7 @@ class LanceTables:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
         if self._files.has_table(f"{name}.lance"):
             try:
-                upkeep.tend(self._at(name), self._exclusive[name], policy)
+                upkeep.tend(self._at(name), self._exclusive[name], policy, self._vectors)
             finally:  # or a step that always fails would let the disk fill up with them
                 self._drop_versions(name)
 
@@ -198,7 +202,7 @@ class LanceTables:
         process is on; none of any process where we are `alone`, so that what a killed one left goes too.
         """
         if self._files.has_table(f"{name}.lance"):
-            upkeep.optimize(self._at(name), self._exclusive[name])
+            upkeep.optimize(self._at(name), self._exclusive[name], vectors=self._vectors)
             self._drop_versions(name, unverified=alone)
 
     def purge(self, name: str) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from sinks.location import Location
 from sinks.tables import vector_index
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
+from sinks.tables.vector_index import VectorIndexPolicy
 
 VERSIONS_KEPT = timedelta(seconds=60)
 """How long a reader may use a version after another has come."""
@@ -24,7 +25,12 @@ _MANY_DELETED = 0.1
 Exclusive = AbstractContextManager[Any]
 
 
-def tend(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+def tend(
+    table_at: Location,
+    exclusive: Exclusive,
+    policy: UpkeepPolicy = DEFAULT_POLICY,
+    vectors: VectorIndexPolicy = vector_index.DEFAULT_POLICY,
+) -> None:
     """Do what is due, a small share of what was written since the last time."""
     work = policy.work(fragments(table_at))
     for part in work.parts:
@@ -32,15 +38,20 @@ def tend(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAUL
             _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
     if work.index:
         _grow_indexes(table_at)
-    vector_index.tend(_opened(table_at))
+    vector_index.tend(_opened(table_at), vectors)
 
 
-def optimize(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
+def optimize(
+    table_at: Location,
+    exclusive: Exclusive,
+    policy: UpkeepPolicy = DEFAULT_POLICY,
+    vectors: VectorIndexPolicy = vector_index.DEFAULT_POLICY,
+) -> None:
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, _MANY_DELETED)
     _grow_indexes(table_at)
-    vector_index.tend(_opened(table_at))
+    vector_index.tend(_opened(table_at), vectors)
 
 
 def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Any
 
@@ -34,6 +34,16 @@ class VectorIndexPolicy:
 
 
 DEFAULT_POLICY = VectorIndexPolicy()
+_LEAST_ROWS, _LEAST_TAIL = 5_000, 500
+
+
+def policy_of(shards: int) -> VectorIndexPolicy:
+    """For each table of a space that lies in so many: together they compare no more rows one by one than one would."""
+    return replace(
+        DEFAULT_POLICY,
+        from_rows=max(_LEAST_ROWS, DEFAULT_POLICY.from_rows // shards),
+        tail_rows=max(_LEAST_TAIL, DEFAULT_POLICY.tail_rows // shards),
+    )
 
 
 class Step(StrEnum):

@@ -316,8 +316,9 @@ class Understanding:
     def _index_operator(self) -> Operator[Any]:
         from sinks.lance.sink import LanceSink
 
-        make = partial(LanceSink, clock=self._clock, min_free_bytes=self.settings.min_free_bytes)
-        return self._sink(self.settings.index_dir, make, self.settings.index_shards, "the index")
+        shards = self.settings.index_shards
+        make = partial(LanceSink, clock=self._clock, min_free_bytes=self.settings.min_free_bytes, shards=shards)
+        return self._sink(self.settings.index_dir, make, shards, "the index")
 
     def _parquet_operator(self) -> Operator[Any]:
         from sinks.delta.sink import DeltaSink

@@ -31,7 +31,9 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
     """
     with state_lock(settings.state_dir):
         # Without a reserve: who deletes may be making room.
-        index = _whole(settings.index_dir, partial(LanceSink, clock=clock, min_free_bytes=0), "the index")
+        shards = Layout.of(settings.index_dir).shards
+        make = partial(LanceSink, clock=clock, min_free_bytes=0, shards=shards)
+        index = _whole(settings.index_dir, make, "the index")
         delta = _whole(settings.parquet_dir, partial(DeltaSink, clock=clock, min_free_bytes=0), "the Delta table")
         dead_letters = DeadLetterSink(settings.index_dir, clock)
         sinks: tuple[Sink | DeadLetterSink, ...] = (index, delta, dead_letters)

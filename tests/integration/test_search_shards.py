@@ -1,5 +1,6 @@
 """A store in four shards answers what the same rows in one store answer: search, assets, pages, spaces, freshness."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,10 +12,12 @@ import pytest
 
 from sinks.lance.sink import LanceSink
 from sinks.layout import Layout
+from sinks.location import Location, Place
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters, Scope
 from sinks.query.holdings import holdings
 from sinks.query.moments import MomentIndex, Span
+from sinks.storage.files import files_at
 from stream.clock import ManualClock
 from stream.events.base import Event, Payload
 from stream.search.retrieval import Matches, Probe, matches_from
@@ -64,13 +67,12 @@ FILTERS = {
 class Shards:
     """A store of so many shards, each of which has a sink."""
 
-    def __init__(self, root: Path, shards: int) -> None:
-        root.mkdir()
-        self.root = root
-        self._layout = Layout.of(root)
+    def __init__(self, root: Place, shards: int) -> None:
+        self.root = Location.of(root)
+        self._layout = Layout(self.root, shards)
         if shards > 1:
-            self._layout = replace(self._layout, shards=shards)
-            self._layout.write()
+            # As a layout writes it, and on an object store too.
+            files_at(self.root).write("shards.json", json.dumps({"shards": shards, "hash": "murmur2"}))
         self._sinks = [LanceSink(place, ManualClock()) for place in self._layout.places]
         for sink in self._sinks:
             sink.open()
@@ -101,7 +103,7 @@ class Pair:
     def both(self, work: Callable[[Shards], T]) -> tuple[T, T]:
         return work(self.one), work(self.four)
 
-    def same(self, ask: Callable[[Path], T]) -> T:
+    def same(self, ask: Callable[[Place], T]) -> T:
         """What both answer, which is the same."""
         one, four = self.both(lambda store: ask(store.root))
         assert one == four
@@ -192,7 +194,7 @@ def test_moments_and_what_belongs_to_them(pair: Pair) -> None:
     ids = [moment.moment_id for moment in moments]
     assert len(pair.same(lambda root: MomentIndex(root).thumbnails(SPACE.key, ids))) == len(ids)
 
-    def spans(root: Path) -> list[Span]:
+    def spans(root: Place) -> list[Span]:
         found = MomentIndex(root).neighbours(SPACE.key, moments[:30])
         return sorted(found, key=lambda span: (span.content_key, span.start_ns))
 
@@ -208,7 +210,7 @@ def test_assets_are_listed_in_order(pair: Pair) -> None:
 @pytest.mark.parametrize("first", [1, 5, 1000])
 @pytest.mark.parametrize("name", ["none", "tenant", "labels"])
 def test_pages_of_assets_follow_one_another(pair: Pair, first: int, name: str) -> None:
-    def listed(root: Path) -> list[object]:
+    def listed(root: Place) -> list[object]:
         return [item for page in Catalogue(root).pages(FILTERS[name], first) for item in page.items()]
 
     assert len(pair.same(listed)) >= 7
@@ -229,3 +231,16 @@ def test_a_store_that_is_divided_later_is_followed(tmp_path: Path) -> None:
     store.put(next(footage()))
     assert len(index.spaces()) == 2
     store.close()
+
+
+def test_shards_on_an_object_store_answer_the_same(tmp_path: Path, s3_prefix: str) -> None:
+    pair = Pair(Shards(tmp_path / "one", 1), Shards(f"{s3_prefix}/three", 3))
+    told = [item for batch in list(footage())[:6] for item in batch]
+    for batch in (told[: len(told) // 2], told[len(told) // 2 :]):
+        pair.both(partial(Shards.put, batch=batch))
+        for probe in PROBES.values():
+            one, three = pair.both(lambda store, probe=probe: matches_from(MomentIndex(store.root), SPACE.key, probe))  # type: ignore[misc]
+            assert_same(one, three)
+            assert one.items
+        pair.both(Shards.maintain)
+    pair.both(Shards.close)

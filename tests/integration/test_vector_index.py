@@ -12,12 +12,14 @@ from sinks.query.rankings import EXACT_ROWS, SpaceVersion
 from sinks.tables import upkeep, vector_index
 from sinks.tables.lance_tables import LanceTables
 from sinks.tables.vector_index import (
+    DEFAULT_POLICY,
     IndexExtent,
     Step,
     VectorIndexPolicy,
     drop,
     extent_of,
     partitions,
+    policy_of,
     recall,
     scalar_indexes,
     step,
@@ -43,6 +45,13 @@ SIZE = 16
 )
 def test_what_is_due(extent: IndexExtent, due: Step) -> None:
     assert step(extent, POLICY) is due
+
+
+def test_tables_of_shards_have_an_index_early() -> None:
+    """So that a search over all of them compares no more rows one by one."""
+    assert policy_of(1) == DEFAULT_POLICY
+    assert (policy_of(4).from_rows, policy_of(4).tail_rows) == (25_000, 2_500)
+    assert policy_of(1000).from_rows > EXACT_ROWS
 
 
 def test_partitions_are_about_the_root_of_the_rows() -> None:
@@ -153,7 +162,7 @@ def test_old_versions_go_where_a_step_of_upkeep_fails(tmp_path: Path, monkeypatc
     tables.ensure("some", pa.schema([pa.field("name", pa.string())]))
     dropped: list[str] = []
 
-    def failing(_table: object) -> None:
+    def failing(_table: object, _policy: object) -> None:
         raise RuntimeError("no memory for k-means")
 
     monkeypatch.setattr(vector_index, "tend", failing)
@@ -161,3 +170,13 @@ def test_old_versions_go_where_a_step_of_upkeep_fails(tmp_path: Path, monkeypatc
     with pytest.raises(RuntimeError, match="no memory"):
         tables.tend("some")
     assert dropped == [str(tmp_path / "some.lance")]
+
+
+@pytest.mark.parametrize("care", ["tend", "optimize"])
+def test_upkeep_builds_an_index_as_early_as_it_is_told(care: str, tmp_path: Path) -> None:
+    for policy, parts in ((DEFAULT_POLICY, 0), (POLICY, 1)):
+        tables = LanceTables(tmp_path / str(parts), vectors=policy)
+        tables.ensure("some", rows(1, 1).schema)
+        tables.append("some", rows(6_000, 1))
+        getattr(tables, care)("some")
+        assert extent_of(lance.dataset(tmp_path / str(parts) / "some.lance"), "vector").parts == parts
