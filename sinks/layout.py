@@ -1,6 +1,8 @@
 """How a store is divided into shards, each of which is a whole store of its own; and which shard holds an asset."""
 
 import json
+import secrets
+import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -11,13 +13,17 @@ from sinks.storage.files import files_at
 from stream.errors import Fatal
 from stream.events.ids import asset_key
 from stream.events.murmur2 import partition_of
-from stream.files import make_folder, replace_file
+from stream.files import make_folder, replace_file, sync
 
 FILE = "shards.json"
 LOCK = "shards.lock"
 MAX_SHARDS = 4096
 _HASH = "murmur2"
 _GENERATION = "generation-"
+_SHARD = "shard-{:04d}"
+_REMOVED = "removed"
+_BESIDE_TABLES = ("index.synced", "delta.synced", "ledger-followed")
+"""How files begin that lie beside the tables of a shard and tell of them."""
 _OF_THE_ROOT = frozenset({"dead_letters.lance"})
 """Tables that lie at the root of an index, however it is divided."""
 
@@ -39,6 +45,8 @@ class Layout:
         try:
             content = files_at(root).read(FILE)
             if content is None:
+                if root.path is not None and (root.path / _SHARD.format(0)).is_dir():
+                    raise _unreadable(root, "it is missing")
                 return cls(root)
             found = json.loads(content)
             if found["hash"] != _HASH or not 1 <= int(found["shards"]) <= MAX_SHARDS:
@@ -47,11 +55,7 @@ class Layout:
         except (OSError, ValueError, KeyError, TypeError) as error:
             if root.path is None and isinstance(error, OSError):
                 raise  # such as of the network, which passes
-            raise Fatal(
-                f"{root.child(FILE)}, which says how the store is divided, cannot be read ({type(error).__name__}): put"
-                " back the file of a backup, or move the store away and let `rushes verify --repair` make it anew",
-                code="shards_unreadable",
-            ) from None
+            raise _unreadable(root, type(error).__name__) from None
 
     @property
     def divided(self) -> bool:
@@ -64,7 +68,7 @@ class Layout:
         if not self.divided:
             return (self.root,)
         under = self.root.child(f"{_GENERATION}{self.generation}") if self.generation else self.root
-        return tuple(under.child(f"shard-{number:04d}") for number in range(self.shards))
+        return tuple(under.child(_SHARD.format(number)) for number in range(self.shards))
 
     def shard(self, key: str) -> int:
         """The number of the shard that holds an asset, by its `asset_key`. With as many partitions as shards, or a
@@ -108,6 +112,14 @@ def claim(place: Place, shards: int, option: str = "--shards") -> Layout:
         return found
 
 
+def _unreadable(root: Location, why: str) -> Fatal:
+    return Fatal(
+        f"{root.child(FILE)}, which says how the store is divided, cannot be read ({why}): put back the file of a"
+        " backup, or move the store away and let `rushes verify --repair` make it anew",
+        code="shards_unreadable",
+    )
+
+
 def differing(found: Layout, shards: int, option: str = "--shards") -> Fatal:
     """The refusal of another number of shards than the store has."""
     return Fatal(
@@ -125,6 +137,32 @@ def tables_at(root: Location) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
         if path.name not in _OF_THE_ROOT and (path.suffix == ".lance" or (path / "_delta_log").is_dir()):
             yield path.name
+
+
+def clear(layout: Layout) -> None:
+    """Remove what a division left of the store's former shapes, also one that was cut off. The store is `layout`, and
+    nobody writes. On an object store nothing is divided anew. Raises `OSError`.
+    """
+    if layout.root.path is None:
+        return
+    root, gone = layout.root.directory, []
+    if layout.divided:
+        gone += [root / name for name in tables_at(layout.root)]
+        gone += [path for path in root.glob("*") if path.name.startswith(_BESIDE_TABLES)]
+    if layout.divided or any(tables_at(layout.root)):  # or the file that says so may be what is missing
+        current = f"{_GENERATION}{layout.generation}"
+        gone += [path for path in root.glob(f"{_GENERATION}*") if path.name != current]
+    if layout.generation:
+        gone += root.glob("shard-*")
+    removed = root / _REMOVED
+    if gone:
+        # Out of the way first, as a table that is half removed looks like no table.
+        removed.mkdir(exist_ok=True)
+        for path in gone:
+            path.rename(removed / f"{secrets.token_hex(4)}-{path.name}")
+    if removed.is_dir():
+        shutil.rmtree(removed)
+        sync(root)
 
 
 def _counted(shards: int) -> str:

@@ -1,7 +1,7 @@
 """The Delta table of moments. What a commit costs follows from what it changes, not from the size of the table."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -77,6 +77,21 @@ class MomentsTable:
     def rows(self, where: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows that match, or some of their columns, as `delta_schema` has them."""
         return self._tables.select(MOMENTS.name, delta_schema(), where, columns)
+
+    def batches(self) -> Iterator[pa.Table]:
+        """All rows as `delta_schema` has them, some at a time."""
+        from deltalake import QueryBuilder
+
+        table: Any = self._tables.find(MOMENTS.name)
+        if table is None:
+            return
+        known = {column.name for column in table.schema().fields}
+        listed = ", ".join(name if name in known else f"NULL AS {name}" for name in delta_schema().names)
+        reader = pa.RecordBatchReader.from_stream(
+            QueryBuilder().register("found", table).execute(f"SELECT {listed} FROM found")  # noqa: S608 - names are ours
+        )
+        for batch in reader:
+            yield pa.Table.from_batches([batch]).cast(delta_schema())
 
     def cells(self) -> pa.Table:
         """`CELL_ORDER` of all rows, each once, with the number of such rows as `moment_count`."""

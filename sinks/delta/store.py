@@ -1,6 +1,6 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -195,6 +195,27 @@ class DeltaStore:
     def count(self) -> int:
         return self._moments.count()
 
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        return {MOMENTS.name: self.count(), **{name: self._lance.count(name) for name in (SEGMENTS, RETIRED)}}
+
+    def contents(self) -> Iterator[tuple[str, pa.Table]]:
+        """All rows, each with its `asset_key`, some at a time with the name of their table."""
+        yield from ((MOMENTS.name, rows) for rows in self._moments.batches())
+        for name in (SEGMENTS, RETIRED):
+            yield from ((name, rows) for rows in self._lance.batches(name))
+
+    def take_in(self, name: str, rows: pa.Table) -> None:
+        """Rows of a table of another store, as `contents` gives them. Their spaces are registered, and this store has
+        nothing of their assets. It is whole when `prepare` has returned after the last.
+        """
+        if name == MOMENTS.name:
+            self._moments.append(rows, self._moments.number() + 1)
+        elif name == SEGMENTS:
+            self._ledger.put(rows.select(RECEIPT_SCHEMA.names))
+        else:
+            self._watermarks.put({row["asset_key"]: _mark(row) for row in rows.to_pylist()})
+
     def tend(self) -> None:
         """Keep the cost of commits and look-ups where it is. May run in a thread beside commits."""
         self._moments.tidy()
@@ -265,6 +286,10 @@ class DeltaStore:
             if self._old_ledger.there():
                 return found
         return ask(self._ledger)
+
+
+def _mark(row: Mapping[str, str]) -> Retirement:
+    return Retirement.model_validate_json(row["retirement"])
 
 
 def _cell(item: Annotations) -> SpaceCell:

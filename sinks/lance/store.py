@@ -1,14 +1,14 @@
 """The LanceDB store: moments per space, the ledger, assets. Written by one process, read through `sinks.query`."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from sinks.assets.asset_status import Standing
 from sinks.assets.fold import SpaceCell, cell_of
-from sinks.assets.ledger_entries import LedgerEntry
+from sinks.assets.ledger_entries import RECEIPT_SCHEMA, LedgerEntry
 from sinks.assets.lifecycle import AssetState
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of
@@ -146,6 +146,33 @@ class LanceIndex:
         """Forget these cells and their rows."""
         self.tables.delete(moments_table(space_key), one_of("segment_id", segment_ids))
         self.ledger.erase([SpaceCell(segment_id, space_key) for segment_id in segment_ids])
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        return {name: self.tables.count(name) for name in self._names()}
+
+    def contents(self) -> Iterator[tuple[str, pa.Table]]:
+        """All rows, each with its `asset_key`, some at a time with the name of their table."""
+        for name in self._names():
+            yield from ((name, rows) for rows in self.tables.batches(name))
+
+    def register(self, spaces: Iterable[Space]) -> None:
+        """Remember what these spaces are, with a table for each."""
+        for space in spaces:
+            self._moments(space)
+
+    def take_in(self, name: str, rows: pa.Table) -> None:
+        """Rows of a table of another store, as `contents` gives them. Their spaces are registered, and this store has
+        nothing of their assets.
+        """
+        if name == SEGMENTS:
+            self.ledger.put(rows.select(RECEIPT_SCHEMA.names))
+            return
+        if name == ASSETS:
+            self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
+        found = self.tables.find(name)
+        assert found is not None, name
+        self.tables.append(name, rows.select(found.schema.names))
 
     def tend(self) -> None:
         """Upkeep that is due, beside commits and from another thread."""

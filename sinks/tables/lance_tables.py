@@ -135,6 +135,15 @@ class LanceTables:
             found += [] if rows is None else rows.to_pylist()
         return found
 
+    def batches(self, name: str, rows: int = 5_000) -> Iterator[pa.Table]:
+        """All rows of the newest version, some at a time; none where there is no table."""
+        if self._files.has_table(f"{name}.lance"):
+            yield from upkeep.batches(self._at(name), rows)
+
+    def count(self, name: str) -> int:
+        table = self.find(name)
+        return 0 if table is None else int(table.count_rows())
+
     @staticmethod
     def clauses(column: str, values: Collection[str]) -> Iterator[str]:
         """Filters that together say that `column` is one of `values`, none of them too long."""

@@ -5,7 +5,7 @@ Appends may be committed beside it. A deletion, an update or a merge would confl
 joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -23,6 +23,13 @@ _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
 
 Exclusive = AbstractContextManager[Any]
+
+
+def batches(table_at: Location, rows: int) -> Iterator[pa.Table]:
+    """All rows of the newest version, some at a time; few are in memory."""
+    few = {"batch_size": rows, "batch_readahead": 1, "fragment_readahead": 1}
+    for batch in _opened(table_at).scanner(**few).to_batches():
+        yield pa.Table.from_batches([batch])
 
 
 def tend(

@@ -22,6 +22,7 @@ from stream.cli.commands import (
     run,
     search,
     spaces,
+    stores,
     topology,
     verify,
     weights,
@@ -93,6 +94,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(weights.samples_app, name="samples")
 app.add_typer(spaces.app, name="spaces")
+app.add_typer(stores.app, name="stores")
 app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spaces`
 app.add_typer(kafka.app, name="kafka")
 

@@ -29,6 +29,11 @@ STORES = (
         "The file that says how a store is divided into shards cannot be read.",
         "Put back the file of a backup, or let `rushes verify --repair` make the store anew.",
     ),
+    fatal(
+        "copy_differs",
+        "The copy of a store in other shards has not as many rows as the store, which is unchanged.",
+        "Compare the stores with `rushes verify`, repair what differs, and divide the store again.",
+    ),
     fatal("unusable_path", "The store cannot lie at this place.", "Choose another directory or URI."),
     fatal(
         "store_not_conditional",

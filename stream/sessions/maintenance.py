@@ -7,10 +7,12 @@ from itertools import islice
 from sinks.dead_letters import DeadLetterSink
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
-from sinks.layout import Layout
+from sinks.layout import Layout, clear
 from sinks.location import Location, Place
 from sinks.maintenance import drop_space as dropping
+from sinks.maintenance import reshard as resharding
 from sinks.maintenance.reconcile import missing_retirements, newest_version_ms
+from sinks.maintenance.reshard import Told
 from sinks.protocol import Sink
 from sinks.sharded.sink import sink_at
 from stream.clock import Clock
@@ -18,6 +20,7 @@ from stream.events.asset import AssetDeleted
 from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.pipelines.settings import Settings
+from stream.pipelines.stages import INDEX
 from stream.sessions.embedded import state_lock
 
 _EVENTS_AT_ONCE = 1_000
@@ -40,6 +43,8 @@ def compact(settings: Settings, clock: Clock, *, deletions: Iterable[tuple[str, 
         try:
             for sink in sinks:
                 sink.open()
+            for place in settings.stores:
+                clear(Layout.of(place))  # what a division that was cut off has left is of no store
             # Above everything stored, even where the clock has been set back: otherwise the deletion would count as
             # old.
             version = AssetVersion(newest_version_ms(settings.index_dir, clock.now_ms() - 1) + 1, 0)
@@ -65,6 +70,18 @@ def drop_space(settings: Settings, key: str) -> None:
     """
     with state_lock(settings.state_dir):
         dropping.drop_space(settings.index_dir, settings.parquet_dir, key)
+
+
+def reshard(settings: Settings, name: str, shards: int, told: Told) -> bool:
+    """Divide the store that the stage `name` writes; returns whether it had another number of shards. A repeat goes on
+    after a kill.
+
+    Raises `Unavailable` while another process works on the directory or writes a shard.
+    """
+    with state_lock(settings.state_dir):
+        if name == INDEX:
+            return resharding.reshard(settings.index_dir, shards, resharding.INDEX, told)
+        return resharding.reshard(settings.parquet_dir, shards, resharding.PARQUET, told)
 
 
 def _whole(place: Place, make: Callable[[Location], Sink], name: str) -> Sink:

@@ -83,3 +83,12 @@ def test_a_file_that_cannot_be_read_is_refused_with_words(written: str, tmp_path
     with pytest.raises(Fatal, match=FILE) as caught:
         claim(tmp_path, 4)
     assert caught.value.code == "shards_unreadable"
+
+
+def test_a_divided_store_that_lost_its_file_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    claim(tmp_path, 4)
+    (tmp_path / "shard-0000").mkdir()
+    (tmp_path / FILE).unlink()
+    with pytest.raises(Fatal, match="it is missing") as caught:
+        claim(tmp_path, 1)
+    assert caught.value.code == "shards_unreadable"

@@ -1,0 +1,30 @@
+"""How much each shard of a store holds. Read only."""
+
+from dataclasses import dataclass
+
+from sinks.layout import Layout
+from sinks.ledger.ledger_table import SEGMENTS
+from sinks.location import Location, Place
+from sinks.storage.files import files_at
+from sinks.store_errors import guarded
+from sinks.tables.lance_tables import LanceTables
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """`cells`: those that the shard's ledger knows of. `bytes`: on disk, of all versions."""
+
+    place: str
+    cells: int
+    bytes: int
+
+
+def extents(place: Place) -> list[Extent]:
+    """Of each shard, by its number; of a store that is not there, one that is empty."""
+    with guarded(place, "the store"):
+        return [_extent(shard) for shard in Layout.of(place).places]
+
+
+def _extent(shard: Location) -> Extent:
+    size = files_at(shard).bytes_below()
+    return Extent(str(shard), LanceTables(shard).count(SEGMENTS), size)
