@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sinks.query.bm25 import NO_DOCUMENTS, Corpus, Counts, corpus_of, held_by
-from sinks.query.words import counted, terms_of
+from sinks.query.words import counted, terms_of, terms_of_each
 
 COLUMN = "text"
 _TERMS_KEPT = 10_000
@@ -146,8 +146,7 @@ def _read(table: Any, fragment: Any) -> _Fragment:
     read = table.scanner(columns=[COLUMN], fragments=[fragment], with_row_id=True).to_table()
     found: dict[str, dict[int, int]] = {}
     lengths = np.zeros(read.num_rows, np.int64)
-    for place, text in enumerate(read[COLUMN].to_pylist()):
-        terms = terms_of(text)
+    for place, terms in enumerate(terms_of_each(read[COLUMN].to_pylist())):
         lengths[place] = len(terms)
         for term in terms:
             times = found.setdefault(term, {})

@@ -13,6 +13,7 @@ import pytest
 from sinks.query.rankings import Candidate, SpaceVersion
 from sinks.query.sharded_version import ShardedVersion, ShardTable
 from sinks.query.text_statistics import TextStatistics
+from sinks.query.words import asked_terms, terms_of, terms_of_each
 from sinks.tables.lance_tables import Indexes, LanceTables
 
 NAME = "texts"
@@ -151,3 +152,20 @@ def test_the_best_few_of_many_are_those_of_one_table(tmp_path: Path, threads: Th
         found = four.version(threads).worded(query, ["visible = true"], depth)
         # Among equal ones any may be the last.
         assert [item.score for item in found] == pytest.approx([item.score for item in expected], rel=1e-6), query
+
+
+def test_many_texts_are_cut_as_each_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [str(row["text"]) for row in rows(0, 50)] + ["", "the", "", "dog"]
+    assert list(terms_of_each(texts)) == [terms_of(text) for text in texts]
+    monkeypatch.setattr("sinks.query.words._AT_ONCE", 7)
+    assert list(terms_of_each(texts)) == [terms_of(text) for text in texts]
+    assert list(terms_of_each([])) == []
+
+
+def test_a_term_is_found_by_the_word_that_gave_it() -> None:
+    """A term itself may be cut into another one."""
+    assert asked_terms("The Businesses' generously skied; businesses!") == {
+        "busi": (2, "Businesses"),
+        "generous": (1, "generously"),
+        "ski": (1, "skied"),
+    }
