@@ -95,6 +95,7 @@ def test_limits_come_in_order_and_are_where_the_lines_say(even: Sums) -> None:
 
 def test_what_can_be_done_about_a_writer_is_asked_of_the_topology() -> None:
     assert writers_words("decode") == "more writers"
+    assert writers_words("index") == writers_words("parquet") == "divide the store into shards, with a writer each"
     assert writers_words("dead-letters") == "nothing yet: the stage has at most 1 replica"
 
 
