@@ -1,9 +1,9 @@
 """Finds the best moments for an encoded query: fuses the nearest by vector with the best by words."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import Literal, Self
 
 from sinks.query.catalogue import LiveAsset
 from sinks.query.filters import Filters
@@ -17,6 +17,8 @@ DEEPEST = 10_000
 """So many rows of each ranking are looked at, whatever is asked."""
 _FEWEST = 100
 """What each ranking holds at least where two are fused: fusion needs more than the few that are shown."""
+_WIDER = 4
+"""A look that was not deep enough is done again so many times as deep."""
 
 End = Literal["more", "all", "deepest"]
 """Where an answer ends: `more` comes after it, it was `all` that there is, or nobody looks `deepest` than this."""
@@ -53,15 +55,30 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """What one version of the index holds near a vector and under words, best first. `cut`: one of the two goes on."""
+    """What one version of the index holds near a vector and under words, best first. `cut`: one of the two goes on.
+    `windows`: of each row, how often the first depth had to be widened until some ranking held it; `late`: rows that
+    the one and the other ranking held only later than that.
+    """
 
     near: Sequence[Candidate]
     worded: Sequence[Candidate]
     cut: bool
+    windows: Mapping[int, int]
+    late: tuple[Collection[int], Collection[int]]
 
-    def without(self, hidden: Collection[int]) -> "Rankings":
+    @classmethod
+    def of(cls, near: Sequence[Candidate], worded: Sequence[Candidate], depth: int, first: int) -> Self:
+        """Both rankings to `depth`, which began with `first`."""
+        one, other = (
+            {item.row: _window(index, first) for index, item in enumerate(ranking)} for ranking in (near, worded)
+        )
+        windows = {row: min(one.get(row, window), window) for row, window in (one | other).items()}
+        late = tuple({row for row, window in held.items() if window > windows[row]} for held in (one, other))
+        return cls(near, worded, len(near) == depth or len(worded) == depth, windows, (late[0], late[1]))
+
+    def without(self, hidden: Collection[int]) -> Self:
         near = [item for item in self.near if item.row not in hidden]
-        return Rankings(near, [item for item in self.worded if item.row not in hidden], self.cut)
+        return replace(self, near=near, worded=[item for item in self.worded if item.row not in hidden])
 
     @property
     def contents(self) -> dict[int, str]:
@@ -74,9 +91,26 @@ class Rankings:
         return near, places([(item.row, item.score) for item in self.worded])
 
     def fused(self) -> dict[int, float]:
-        """Scores by row, best first; equal ones by content, which is the same in every store."""
-        scores, contents = reciprocal_ranks(self.places()), self.contents
-        return dict(sorted(scores.items(), key=lambda pair: (-pair[1], contents[pair[0]], pair[0])))
+        """Scores by row, best first; equal ones by content, which is the same in every store.
+
+        A deeper look adds rows after those of a shallower one and leaves these as they were, or a later page would
+        repeat some of an earlier one and leave out others. Which of many rows with equal words a look finds, the store
+        alone decides: there it still may.
+        """
+        known = [
+            {row: place for row, place in ranking.items() if row not in late}
+            for ranking, late in zip(self.places(), self.late, strict=True)
+        ]
+        scores, contents, windows = reciprocal_ranks(known), self.contents, self.windows
+        return dict(sorted(scores.items(), key=lambda pair: (windows[pair[0]], -pair[1], contents[pair[0]], pair[0])))
+
+
+def _window(index: int, first: int) -> int:
+    """0 for the first `first` of a ranking, 1 for the rest of the first four times as many, and so on."""
+    window = 0
+    while index >= first * _WIDER**window:
+        window += 1
+    return window
 
 
 def best_matches(
@@ -121,27 +155,29 @@ class _Question:
             return Matches()
         wanted = offset + limit
         # Deeper than the limit where two rankings are fused: the middle of both can win. Else one more row shows an
-        # end.
-        depth = max(_FEWEST, 4 * wanted) if self._probe.text else wanted + 1
+        # end. It begins with the same depth for every page, as it decides who is ahead of whom.
+        first = min(max(_FEWEST, 4 * limit), DEEPEST) if self._probe.text else min(wanted + 1, DEEPEST)
+        depth = first
+        while depth < min(wanted + 1, DEEPEST):
+            depth *= _WIDER
         while True:
             depth = min(depth, DEEPEST)
-            rankings, assets = self._visible(self._rankings(self._version, depth), wanted + 1)
+            rankings, assets = self._visible(self._rankings(self._version, depth, first), wanted + 1)
             fused = rankings.fused()
-            whole = len(fused) >= wanted or not rankings.cut
+            whole = len(fused) > wanted or not rankings.cut
             if whole or depth >= DEEPEST:
                 page = {row: fused[row] for row in list(fused)[offset:wanted]}
                 end = _end(len(fused) > wanted, rankings.cut)
                 return Matches(self._matches(self._version, rankings, page, assets), end)
-            depth *= 4
+            depth *= _WIDER
 
-    def _rankings(self, version: Version, depth: int) -> Rankings:
+    def _rankings(self, version: Version, depth: int, first: int) -> Rankings:
         near, worded, probe = list[Candidate](), list[Candidate](), self._probe
         if probe.vector is not None:
             near = version.near(probe.vector, probe.column, self._wheres, depth)
         if probe.text:
             worded = version.worded(probe.text, self._wheres, depth)
-        cut = len(near) == depth or len(worded) == depth
-        found = Rankings(near, worded, cut)
+        found = Rankings.of(near, worded, depth, first)
         # A moment is the nearest to itself, so it is always in its own result.
         return found.without(version.numbers([probe.without])) if probe.without else found
 

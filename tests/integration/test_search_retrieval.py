@@ -20,7 +20,7 @@ from stream.events.asset import AssetRef
 from stream.search.explanation import Reason
 from stream.search.retrieval import Match, Probe, best_matches, matches_from
 from stream.search.shots import group_into_shots
-from tests.support.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref
+from tests.support.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref, unit
 
 HOSTILE = "o'hara\" OR 1=1; --"
 S = 1_000_000_000
@@ -286,6 +286,21 @@ def test_pages_follow_one_another_and_say_where_they_end(sink: LanceSink, index:
     pages = [matches_from(index, SPACE.key, probe, offset=offset, limit=5) for offset in (0, 5, 10, 15)]
     assert [match for page in pages for match in page.items] == whole
     assert [page.end for page in pages] == ["more", "more", "all", "all"]
+
+
+def test_pages_of_both_arms_repeat_nothing_and_leave_out_nothing(
+    sink: LanceSink, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a deeper look finds comes after what a shallower one found, whatever its score."""
+    monkeypatch.setattr("stream.search.retrieval._FEWEST", 12)
+    for number in range(60):
+        put(sink, ref(f"clip-{number}"), f"dog {'cat ' * (number * 7 % 60)}")
+    probe = Probe(vector=unit(8, "far"), text="dog")
+    pages = [matches_from(index, SPACE.key, probe, offset=offset, limit=3) for offset in range(0, 60, 3)]
+    found = [match.moment.moment_id for page in pages for match in page.items]
+    assert (len(found), len(set(found))) == (60, 60)
+    assert [page.end for page in pages] == [*["more"] * 19, "all"]
+    assert [hit.moment.moment_id for hit in best_matches(index, SPACE.key, probe, limit=3)] == found[:3]
 
 
 def test_nobody_looks_deeper_than_the_deepest(
