@@ -88,7 +88,7 @@ def _writer(one: Sums, stage: str, store: str) -> Limit:
 def writers_words(stage: str) -> str:
     """What can be done about a writer that is busy: whether the topology allows another one."""
     from stream.pipelines.reference import whole_topology
-    from stream.pipelines.understanding import INDEX, PARQUET
+    from stream.pipelines.stages import INDEX, PARQUET
 
     if stage in (INDEX, PARQUET):
         return "divide the store into shards, with a writer each"
