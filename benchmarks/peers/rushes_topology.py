@@ -44,7 +44,7 @@ def main() -> None:
             finished = run.run(threading.Event(), lambda _progress, _paused: None)
         if not finished:
             raise SystemExit("some records were not acknowledged")
-        _export(settings.parquet_dir, Path(job.out))
+        _export(settings.parquet_dir.directory, Path(job.out))
 
 
 def _export(store: Path, out: Path) -> None:

@@ -13,6 +13,14 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "RUSHES_STATE": ("`./state`", "State directory: stores, dead letters, lock. The option `--state` comes first."),
     "RUSHES_CACHE": ("the user's cache directory", "Weights, samples, Kafka's jars. The option `--cache` comes first."),
     "RUSHES_DEPLOYMENT": ("`rushes`", "Name of the deployment. The option `--deployment` comes first."),
+    "RUSHES_INDEX": (
+        "in the state directory",
+        "Where the index lies: a directory, or a place on an object store. The option `--index` comes first.",
+    ),
+    "RUSHES_PARQUET": (
+        "in the state directory",
+        "Where the Delta table lies, as the index. The option `--parquet` comes first.",
+    ),
     "RUSHES_SANDBOX": (
         "`best-effort`",
         "With `required` a worker refuses to decode where a measure of the sandbox does not hold.",
@@ -46,6 +54,8 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "drain_timeout_s": ("", "How long a worker finishes what is in flight after SIGTERM."),
     "deployment": ("--deployment", "Whose stores lie in the state directory."),
     "min_free_bytes": ("", "The sinks pause before the disk has less."),
+    "index": ("--index", "Where the index lies; by default in `state_dir`."),
+    "parquet": ("--parquet", "Where the Delta table lies; by default in `state_dir`."),
     "index_shards": ("--shards", "Parts of the index with a writer each; fixed when it is made."),
     "parquet_shards": ("--shards", "The same of the Delta table."),
 }

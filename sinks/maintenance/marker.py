@@ -3,13 +3,17 @@
 import json
 import uuid
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
 
+from sinks.location import Location, Place
+from sinks.storage.files import files_at
+from sinks.store_errors import guarded
 from stream.errors import Fatal
-from stream.files import make_folder, replace_file
+from stream.files import make_folder
 
 FILE = "rushes-stores.json"
 LOCK = "rushes-stores.lock"
@@ -24,7 +28,7 @@ class Marker:
     cluster: str = ""
 
 
-def identified(state: Path, stores: Sequence[Path], deployment: str, cluster: str = "") -> Marker:
+def identified(state: Path, stores: Sequence[Place], deployment: str, cluster: str = "") -> Marker:
     """What the stores under `state` are, for a writer of this deployment (on this cluster). Those that bear no mark, as
     an older release made them or as they are rebuilt, get that of the others, or a new one.
 
@@ -33,7 +37,7 @@ def identified(state: Path, stores: Sequence[Path], deployment: str, cluster: st
     """
     # Locked: two processes of a new deployment would give the stores two ids.
     with _held(state):
-        found = {folder: mark for folder in (state, *stores) if (mark := marked(folder)) is not None}
+        found = {folder: mark for folder in _places(state, stores) if (mark := marked(folder)) is not None}
         known = next(iter(found.values()), Marker(uuid.uuid4().hex, deployment, cluster))
         # Before anything is written: a wrong mark would make the mix look right.
         _require_one(found)
@@ -53,37 +57,46 @@ def identified(state: Path, stores: Sequence[Path], deployment: str, cluster: st
                 code="other_cluster",
             )
         known = replace(known, cluster=known.cluster or cluster)
-        _mark(known, {folder: found.get(folder) for folder in (state, *stores)})
+        _mark(known, {folder: found.get(folder) for folder in _places(state, stores)})
         return known
 
 
-def adopted(state: Path, stores: Sequence[Path], deployment: str, cluster: str = "") -> Marker:
+def adopted(state: Path, stores: Sequence[Place], deployment: str, cluster: str = "") -> Marker:
     """Let the stores under `state` be those of this deployment, whoever had them. Nobody may be writing."""
     with _held(state):
-        found = {folder: mark for folder in (state, *stores) if (mark := marked(folder)) is not None}
+        found = {folder: mark for folder in _places(state, stores) if (mark := marked(folder)) is not None}
         ids = {mark.stores for mark in found.values()}
         # One id that all share is kept, so that other processes of the deployment still recognise it.
         known = Marker(ids.pop() if len(ids) == 1 else uuid.uuid4().hex, deployment, cluster)
-        _mark(known, {folder: found.get(folder) for folder in (state, *stores)})
+        _mark(known, {folder: found.get(folder) for folder in _places(state, stores)})
         return known
 
 
-def marked(folder: Path) -> Marker | None:
-    """None where there is no mark. Raises `Fatal` (`stores_mark`) for what is none."""
-    path = folder / FILE
+def marked(place: Place) -> Marker | None:
+    """None where there is no mark. Raises `Fatal` (`stores_mark`) for what is none, `Unavailable` where an object store
+    does not answer.
+    """
+    location = Location.of(place)
     try:
-        emitted = json.loads(path.read_bytes())
+        with guarded(location, "the store") if location.path is None else nullcontext():
+            content = files_at(location).read(FILE)
+        if content is None:
+            return None
+        emitted = json.loads(content)
         return Marker(str(emitted["stores"]), str(emitted["deployment"]), str(emitted.get("cluster") or ""))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Fatal(
-            f"{path} cannot be read ({type(error).__name__}): remove it, or put it right with `rushes adopt`",
+            f"{location.child(FILE)} cannot be read ({type(error).__name__}): remove it, or put it right with"
+            " `rushes adopt`",
             code="stores_mark",
         ) from None
 
 
-def _require_one(found: dict[Path, Marker]) -> None:
+def _places(state: Path, stores: Sequence[Place]) -> list[Location]:
+    return [Location.of(place) for place in (state, *stores)]
+
+
+def _require_one(found: dict[Location, Marker]) -> None:
     if len({mark.stores for mark in found.values()}) > 1:
         which = "; ".join(f"{folder} is of {mark.deployment!r} ({mark.stores[:8]})" for folder, mark in found.items())
         raise Fatal(
@@ -101,18 +114,18 @@ def _held(state: Path) -> FileLock:
     return FileLock(state / LOCK)
 
 
-def _mark(mark: Marker, held: dict[Path, Marker | None]) -> None:
+def _mark(mark: Marker, held: dict[Location, Marker | None]) -> None:
     for folder, before in held.items():
         # Only what differs is written, so that a start on a full disk works.
         if before != mark:
             try:
-                make_folder(folder)
-                replace_file(folder / FILE, json.dumps(asdict(mark)) + "\n")
+                with guarded(folder, "the store") if folder.path is None else nullcontext():
+                    files_at(folder).write(FILE, json.dumps(asdict(mark)) + "\n")
             except OSError as error:
                 raise _unwritable(folder, error) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> Fatal:
+def _unwritable(folder: Place, error: OSError) -> Fatal:
     return Fatal(
         f"{folder} cannot be written ({error.strerror}): make room, or choose another with --state",
         code="state_unwritable",

@@ -1,6 +1,7 @@
 """Small files beside the tables of a store, wherever it lies."""
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,9 @@ class Files(Protocol):
 
     def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
         """Of all files whose names end so, as far as the walk came before `going` ended."""
+
+    def free_bytes(self) -> int | None:
+        """Of the disk under it, which need not hold the place yet; None where no disk can be full."""
 
     def empty(self) -> bool:
         """Whether nothing lies here."""
@@ -67,6 +71,12 @@ class DirectoryFiles:
                             total += entry.stat(follow_symlinks=False).st_size
         return total
 
+    def free_bytes(self) -> int | None:
+        found = self._directory
+        while not found.exists():
+            found = found.parent
+        return shutil.disk_usage(found).free
+
     def empty(self) -> bool:
         return not self._directory.is_dir()
 
@@ -97,6 +107,9 @@ class ObjectFiles:
                 break
             total += size if name.endswith(suffix) else 0
         return total
+
+    def free_bytes(self) -> int | None:
+        return None
 
     def empty(self) -> bool:
         return next(self._objects.sizes(""), None) is None

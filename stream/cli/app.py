@@ -64,11 +64,22 @@ def options(
             help="Which of the deployments on a cluster, and whose stores. [env RUSHES_DEPLOYMENT; default rushes]",
         ),
     ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where the index lies: a directory, or s3://, gs:// or az://. [env RUSHES_INDEX; default in --state]",
+        ),
+    ] = None,
+    parquet: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="Where the Delta table lies. [env RUSHES_PARQUET; default in --state]"),
+    ] = None,
 ) -> None:
     """Footage in, searchable moments out, seconds after upload."""
     # `execute` has made the document already: errors in options are to be JSON as well.
     document = context.obj if isinstance(context.obj, Document) else None
-    context.obj = make_context(state, cache, deployment, document)
+    context.obj = make_context(state, cache, deployment, document, index=index, parquet=parquet)
 
 
 app.command("demo", cls=DeploymentCommand)(demo.demo)

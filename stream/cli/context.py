@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from sinks.location import Location
 from sinks.paths import unusable
 from stream.broker.names import DEFAULT, Names
 from stream.cli.rendering.output import Document, StandardOutput, UsageProblem
@@ -60,6 +61,8 @@ class Context:
 
     state: NamedDirectory
     cache: NamedDirectory
+    index: Location | None
+    parquet: Location | None
     deployment: str
     console: Console
     errors: Console
@@ -84,6 +87,8 @@ class Context:
     def words(self) -> list[str]:
         """The same context as options for another `rushes` process."""
         named = ["--deployment", self.deployment] if self.deployment != DEFAULT else []
+        stores = (("--index", self.index), ("--parquet", self.parquet))
+        named += [word for option, place in stores if place is not None for word in (option, place.uri)]
         return ["--state", str(self.state_dir), "--cache", str(self.cache_dir), *named]
 
     def print_json(self, value: Any) -> None:
@@ -103,9 +108,13 @@ def make_context(
     deployment: str | None = None,
     document: Document | None = None,
     environment: Mapping[str, str] = os.environ,
+    *,
+    index: str | None = None,
+    parquet: str | None = None,
 ) -> Context:
-    """The context from options, else from `RUSHES_STATE`, `RUSHES_CACHE` and `RUSHES_DEPLOYMENT`, else the defaults:
-    ./state, the user's cache directory and `rushes`. `RUSHES_SANDBOX` is `required` or `best-effort` (default).
+    """The context from options, else from `RUSHES_STATE`, `RUSHES_CACHE`, `RUSHES_DEPLOYMENT`, `RUSHES_INDEX` and
+    `RUSHES_PARQUET`, else the defaults: ./state with both stores, the user's cache directory and `rushes`.
+    `RUSHES_SANDBOX` is `required` or `best-effort` (default).
     """
     output = StandardOutput()
     document = document or Document(output, wanted=False)
@@ -113,6 +122,8 @@ def make_context(
     return Context(
         state=_place("--state", state, "RUSHES_STATE", "state", environment),
         cache=_place("--cache", cache, "RUSHES_CACHE", platformdirs.user_cache_dir("rushes"), environment),
+        index=_store("--index", index, "RUSHES_INDEX", environment),
+        parquet=_store("--parquet", parquet, "RUSHES_PARQUET", environment),
         deployment=checked(deployment or environment.get("RUSHES_DEPLOYMENT") or DEFAULT),
         # With `--json`, text for people moves to standard error: scripts read standard output.
         console=errors if document.wanted else Console(file=output, highlight=False),  # type: ignore[arg-type]
@@ -132,6 +143,22 @@ def _place(
     if variable in environment:
         return NamedDirectory(environment[variable], variable)
     return NamedDirectory(default, f"{option} (by default)")
+
+
+def _store(option: str, given: str | None, variable: str, environment: Mapping[str, str]) -> Location | None:
+    """Where a store lies; None where nothing names a place."""
+    text, named_by = (given, option) if given is not None else (environment.get(variable), variable)
+    if text is None:
+        return None
+    if "://" in text:
+        try:
+            return Location.of(text)
+        except Fatal as error:
+            raise UsageProblem(f"{named_by}: {error.message}") from None
+    path = NamedDirectory(text, named_by).path()
+    if (why := unusable(path)) is not None:
+        raise UsageProblem(f"{named_by} {printable(str(path))}: {why}; name another directory")
+    return Location.of(path)
 
 
 def _sandbox_required(word: str) -> bool:

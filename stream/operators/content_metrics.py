@@ -1,13 +1,12 @@
 """Metrics of what is stored and of what the models say. They hold numbers, never content."""
 
-import os
-import shutil
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from typing import Protocol
 
 from stream.clock import Clock
+from stream.errors import StageError
 from stream.events.annotations import Annotations
 from stream.events.grid import SECOND_NS
 from stream.observability.metrics import Metrics
@@ -28,6 +27,16 @@ def watch_scores(metrics: Metrics, annotations: Annotations) -> None:
             moderator.observe(score)
 
 
+class Measured(Protocol):
+    """A store, as `sinks.store_size.StoreSize` measures it."""
+
+    def stored_bytes(self, going: Callable[[], bool]) -> int:
+        """As far as it came before `going` ended. Raises `StageError`."""
+
+    def free_bytes(self) -> int | None:
+        """None where there is no disk that could be full. Raises `StageError`."""
+
+
 class StoreSizes:
     """Measures the stores that `stages` write, from beside the workers: no scrape walks a disk.
 
@@ -37,7 +46,7 @@ class StoreSizes:
     def __init__(
         self,
         metrics: Metrics,
-        stores: Mapping[str, Path],
+        stores: Mapping[str, Measured],
         stages: Iterable[Stage],
         clock: Clock,
         *,
@@ -56,33 +65,13 @@ class StoreSizes:
     def step(self, stop: threading.Event) -> float:
         """Measure once; how many seconds to rest."""
         began_s = self._clock.monotonic_s()
-        for name, directory in self._stores.items():
-            self._metrics.store_free.labels(name).set(free_bytes(directory))
-            found = stored_bytes(directory, stop)
-            # A walk that was cut off has counted too little, and a dashboard would show a drop.
-            if not stop.is_set():
-                self._metrics.store_bytes.labels(name).set(found)
+        for name, store in self._stores.items():
+            # The sink says what is wrong with its store; the figures stay as they were.
+            with suppress(StageError):
+                if (free := store.free_bytes()) is not None:
+                    self._metrics.store_free.labels(name).set(free)
+                found = store.stored_bytes(lambda: not stop.is_set())
+                # A walk that was cut off has counted too little, and a dashboard would show a drop.
+                if not stop.is_set():
+                    self._metrics.store_bytes.labels(name).set(found)
         return max(self._interval_s, 19 * (self._clock.monotonic_s() - began_s))
-
-
-def stored_bytes(directory: Path, stop: threading.Event) -> int:
-    """Bytes of all files below, as far as the walk came before `stop`; what is removed meanwhile counts nothing."""
-    total, folders = 0, [directory]
-    while folders and not stop.is_set():
-        # Compaction removes files and folders while they are walked.
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                # Links are not followed: they may lead out of the store, or round in a circle.
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry))
-                    continue
-                with suppress(FileNotFoundError):
-                    total += entry.stat(follow_symlinks=False).st_size
-    return total
-
-
-def free_bytes(directory: Path) -> int:
-    """Of the disk under `directory`, which need not exist yet."""
-    while not directory.exists():
-        directory = directory.parent
-    return shutil.disk_usage(directory).free

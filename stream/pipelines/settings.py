@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from sinks.location import Location
 from stream.broker.names import DEFAULT
 
 DEFAULT_SCHEMES = ("file", "http", "https")
@@ -69,19 +70,21 @@ class Settings:
     drain_timeout_s: float = 20.0
     deployment: str = DEFAULT  # the owner of the stores in `state_dir` (ADR 0034)
     min_free_bytes: int = 64 << 20  # the sinks pause before less than this is free on the disk
+    index: Location | None = None  # where the index lies; None: under `state_dir`
+    parquet: Location | None = None
     index_shards: int = 1  # parts with a writer each, fixed when the store is made
     parquet_shards: int = 1
 
     @property
-    def index_dir(self) -> Path:
-        return self.state_dir / "lancedb"
+    def index_dir(self) -> Location:
+        return self.index or Location.of(self.state_dir / "lancedb")
 
     @property
-    def parquet_dir(self) -> Path:
-        return self.state_dir / "parquet"
+    def parquet_dir(self) -> Location:
+        return self.parquet or Location.of(self.state_dir / "parquet")
 
     @property
-    def stores(self) -> tuple[Path, Path]:
+    def stores(self) -> tuple[Location, Location]:
         return self.index_dir, self.parquet_dir
 
     @property

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sinks.location import Location
     from sinks.protocol import Sink
     from sinks.query.ledger import DeltaLedger, LanceLedger
+    from sinks.store_size import StoreSize
 
 MIB = 1024 * 1024
 TENANTS_AT_ONCE = 4
@@ -111,9 +112,12 @@ class Understanding:
         return Aim(space=self.bundle.embedder.space.key, understand=self.bundle.digest, epoch_ms=self._epoch_ms)
 
     @property
-    def stores(self) -> dict[str, Path]:
+    def stores(self) -> "dict[str, StoreSize]":
         """The stores by the stage that writes them."""
-        return {INDEX: self.settings.index_dir, PARQUET: self.settings.parquet_dir}
+        from sinks.store_size import StoreSize
+
+        index, parquet = self.settings.stores
+        return {INDEX: StoreSize(index, "the index"), PARQUET: StoreSize(parquet, "the Delta table")}
 
     def close(self) -> None:
         """Stops the decode children."""
@@ -326,7 +330,7 @@ class Understanding:
         make = partial(DeltaSink, clock=self._clock, min_free_bytes=self.settings.min_free_bytes)
         return self._sink(self.settings.parquet_dir, make, self.settings.parquet_shards, "the Delta table")
 
-    def _sink(self, place: Path, make: "Callable[[Location], Sink]", shards: int, name: str) -> Operator[Any]:
+    def _sink(self, place: "Location", make: "Callable[[Location], Sink]", shards: int, name: str) -> Operator[Any]:
         from sinks.sharded.sink import sink_at
 
         return sink_at(place, make, shards=shards, name=name, clock=self._clock, alone=self._alone)

@@ -120,7 +120,7 @@ def test_from_a_published_file_to_its_rows(tmp_path: Path) -> None:
         "assets": "walkthrough.assets",
         "completions": "walkthrough.completions",
         PAGE_URI: clip.as_uri(),
-        "state/parquet/moments": str(site.settings.parquet_dir / "moments"),
+        "state/parquet/moments": site.settings.parquet_dir.child("moments").uri,
     }
     site.broker.ensure(topics(lambda _: 1))
     with (

@@ -119,7 +119,7 @@ def test_a_letter_keeps_what_a_replay_needs(tmp_path: Path) -> None:
     settings = light_settings(tmp_path / "state")
     event = published(f"{clip.as_uri()}?sig={CANARY}")
     run_events(settings, [event])
-    (row,) = lancedb.connect(settings.index_dir).open_table("dead_letters").to_arrow().to_pylist()
+    (row,) = lancedb.connect(settings.index_dir.uri).open_table("dead_letters").to_arrow().to_pylist()
     assert row["value"] == encode(event).value
     assert CANARY in row["value"].decode()
     assert CANARY not in row["message"] + row["asset_id"]

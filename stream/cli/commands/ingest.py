@@ -320,5 +320,7 @@ def file_settings(shared: Context) -> Settings:
             cache_dir=shared.cache_dir,
             require_sandbox=shared.require_sandbox,
             deployment=shared.deployment,
+            index=shared.index,
+            parquet=shared.parquet,
         )
     )

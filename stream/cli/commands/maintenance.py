@@ -154,6 +154,7 @@ def _local(typed: str) -> str | None:
 
 def _size(shared: Context) -> int:
     """Bytes of both stores. Other folders of the state directory, such as a local Kafka, do not count."""
-    settings = file_settings(shared)
-    stores = (settings.index_dir, settings.parquet_dir)
-    return sum(path.stat().st_size for store in stores for path in store.rglob("*") if path.is_file())
+    from sinks.store_size import StoreSize
+
+    index, parquet = file_settings(shared).stores
+    return StoreSize(index, "the index").stored_bytes() + StoreSize(parquet, "the Delta table").stored_bytes()

@@ -17,11 +17,12 @@ def verify(
 ) -> None:
     """Compare both stores row by row. The exit code is 1 if they differ."""
     from sinks.maintenance.verify import verify as compare
+    from sinks.storage.files import files_at
 
     shared: Context = context.obj
     settings = file_settings(shared)
-    if not settings.index_dir.is_dir() and not settings.parquet_dir.is_dir():
-        raise UsageProblem(f"there is no store under {shared.state_dir}: name the --state of an ingest")
+    if all(files_at(place).empty() for place in settings.stores):
+        raise UsageProblem(f"there is no store at {settings.index_dir}: name the --state or --index of an ingest")
     # Repaired first, so that the report and the exit code tell of the state afterwards.
     if repair is not None:
         _repair(shared, repair)

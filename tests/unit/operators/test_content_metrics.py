@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from sinks.store_size import StoreSize
 from stream.clock import ManualClock
 from stream.observability.metrics import Metrics
 from stream.operators.content_metrics import StoreSizes, watch_scores
@@ -32,7 +33,8 @@ def test_scores_and_footage_of_a_cell_are_counted() -> None:
 def test_only_the_stores_of_stages_that_run_are_measured_and_not_by_a_scrape(tmp_path: Path) -> None:
     registry, clock, stop = CollectorRegistry(), ManualClock(), threading.Event()
     stores = {"index": tmp_path / "lancedb", "parquet": tmp_path / "parquet"}
-    sizes = StoreSizes(Metrics(registry), stores, [reference_topology().stage("index")], clock)
+    measured = {name: StoreSize(place, name) for name, place in stores.items()}
+    sizes = StoreSizes(Metrics(registry), measured, [reference_topology().stage("index")], clock)
 
     def reported(store: str) -> float | None:
         return registry.get_sample_value("rushes_store_bytes", {"store": store})
@@ -56,7 +58,9 @@ def test_a_walk_that_takes_long_is_rare_and_ends_with_its_process(tmp_path: Path
     registry, stop = CollectorRegistry(), threading.Event()
     (tmp_path / "file").write_bytes(b"12345")
     clock = Slow()
-    sizes = StoreSizes(Metrics(registry), {"index": tmp_path}, [reference_topology().stage("index")], clock)
+    sizes = StoreSizes(
+        Metrics(registry), {"index": StoreSize(tmp_path, "index")}, [reference_topology().stage("index")], clock
+    )
     assert sizes.step(stop) == 19 * Slow.walk_s
     stop.set()
     (tmp_path / "file").write_bytes(b"1234567")
