@@ -3,20 +3,17 @@
 import json
 import secrets
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-
-from filelock import FileLock
 
 from sinks.location import Location, Place
 from sinks.storage.files import files_at
 from stream.errors import Fatal
 from stream.events.ids import asset_key
 from stream.events.murmur2 import partition_of
-from stream.files import make_folder, replace_file, sync
+from stream.files import sync
 
 FILE = "shards.json"
-LOCK = "shards.lock"
 MAX_SHARDS = 4096
 _HASH = "murmur2"
 _GENERATION = "generation-"
@@ -53,8 +50,6 @@ class Layout:
                 raise ValueError(found["hash"])
             return cls(root, int(found["shards"]), int(found.get("generation", 0)))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            if root.path is None and isinstance(error, OSError):
-                raise  # such as of the network, which passes
             raise _unreadable(root, type(error).__name__) from None
 
     @property
@@ -88,11 +83,18 @@ class Layout:
         return dict(sorted(found.items()))
 
     def write(self) -> None:
-        """Say on disk that the store is so from here on; whole or not at all. Raises `OSError`."""
+        """Say in the store that it is so from here on; whole or not at all. Raises `OSError`."""
+        files_at(self.root).write(FILE, self._said())
+
+    def create(self) -> bool:
+        """As `write`, where nothing says how the store is divided; False where something does."""
+        return files_at(self.root).create(FILE, self._said())
+
+    def _said(self) -> str:
         said: dict[str, object] = {"shards": self.shards, "hash": _HASH}
         if self.generation:
             said["generation"] = self.generation
-        replace_file(self.root.directory / FILE, json.dumps(said) + "\n")
+        return json.dumps(said) + "\n"
 
 
 def claim(place: Place, shards: int, option: str = "--shards") -> Layout:
@@ -100,16 +102,15 @@ def claim(place: Place, shards: int, option: str = "--shards") -> Layout:
     (`shards_differ`) where the store has another number, and `OSError`.
     """
     root = Location.of(place)
-    make_folder(root.directory)
-    # Locked: two processes of a new deployment may have been given two numbers.
-    with FileLock(root.directory / LOCK):
+    files_at(root).make()
+    found = Layout.of(root)
+    # Two processes of a new deployment may have been given two numbers: one of them creates the file.
+    if not found.divided and shards > 1 and not any(tables_at(root)):
+        Layout(root, shards).create()
         found = Layout.of(root)
-        if found.shards != shards and (found.divided or any(tables_at(root))):
-            raise differing(found, shards, option)
-        if not found.divided and shards > 1:
-            found = Layout(root, shards)
-            found.write()
-        return found
+    if found.shards != shards and (found.divided or any(tables_at(root))):
+        raise differing(found, shards, option)
+    return found
 
 
 def _unreadable(root: Location, why: str) -> Fatal:
@@ -129,14 +130,9 @@ def differing(found: Layout, shards: int, option: str = "--shards") -> Fatal:
     )
 
 
-def tables_at(root: Location) -> Iterator[str]:
+def tables_at(root: Location) -> list[str]:
     """The names of tables that lie at the root itself and belong to a store of one shard."""
-    folder = root.directory
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name not in _OF_THE_ROOT and (path.suffix == ".lance" or (path / "_delta_log").is_dir()):
-            yield path.name
+    return [name for name in files_at(root).tables() if name not in _OF_THE_ROOT]
 
 
 def clear(layout: Layout) -> None:

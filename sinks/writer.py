@@ -110,6 +110,11 @@ def dead_letter_writer(place: Place, disk: Disk = LOCAL_DISK) -> Writer:
     )
 
 
+def epoch_of(writer: Writer | None) -> Callable[[], int | None]:
+    """What fences the tables of a writer; of nobody, nothing."""
+    return (lambda: None) if writer is None else writer.epoch
+
+
 @contextmanager
 def writing(*writers: Writer) -> Iterator[None]:
     """Be the writer of all these stores for the block. What it wrote is durable where it ends well."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from sinks.location import Location, Place
+from sinks.storage.files import Files, files_at
 from sinks.tables.fence import fenced_out
 
 LOG_KEPT = "delta.logRetentionDuration"
@@ -58,11 +60,15 @@ class DeltaTables:
         """The table at its newest version, for another thread or a reader; None where there is none."""
         from deltalake import DeltaTable
 
-        table_at = self.location.child(name)
-        options = table_at.options
-        if not DeltaTable.is_deltatable(table_at.uri, storage_options=options):
+        # Not by `is_deltatable`, which lets no other thread run while an object store takes its time.
+        if not self._files.has_delta_table(name):
             return None
-        return DeltaTable(table_at.uri, storage_options=options)
+        table_at = self.location.child(name)
+        return DeltaTable(table_at.uri, storage_options=table_at.options)
+
+    @cached_property
+    def _files(self) -> Files:
+        return files_at(self.location)
 
     def properties(self, *transactions: tuple[str, int]) -> Any:
         """Those of a commit that bears these numbers of applications."""

@@ -19,14 +19,16 @@ def drop_space(index: Place, parquet: Place, key: str) -> None:
     """
     index_shards, parquet_shards = Layout.of(index).places, Layout.of(parquet).places
     # One store after the other: a kill in between leaves the other untouched, and a repeat finishes it.
-    with guarded(index, "the index", writer=True), writing(*map(index_writer, index_shards)):
-        shards = [LanceTables(place) for place in index_shards]
+    of_index = {place: index_writer(place) for place in index_shards}
+    with guarded(index, "the index", writer=True), writing(*of_index.values()):
+        shards = [LanceTables(place, epoch=writer.epoch) for place, writer in of_index.items()]
         for tables in shards:
             tables.delete(SEGMENTS, one_of("space", [key]))
             tables.drop(moments_table(key))
         # Last, of all shards: a repeat after a kill finds the space by this row.
         for tables in shards:
             tables.delete(SPACES, one_of("key", [key]))
-    with guarded(parquet, "the Delta table", writer=True), writing(*map(delta_writer, parquet_shards)):
-        for place in parquet_shards:
-            DeltaStore(place).drop_space(key)
+    of_parquet = {place: delta_writer(place) for place in parquet_shards}
+    with guarded(parquet, "the Delta table", writer=True), writing(*of_parquet.values()):
+        for place, writer in of_parquet.items():
+            DeltaStore(place, epoch=writer.epoch).drop_space(key)

@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from filelock import FileLock
 
 from sinks.location import Location, Place
 from sinks.storage.files import files_at
-from sinks.store_errors import guarded
 from stream.errors import Fatal
 from stream.files import make_folder
 
@@ -78,8 +76,7 @@ def marked(place: Place) -> Marker | None:
     """
     location = Location.of(place)
     try:
-        with guarded(location, "the store") if location.path is None else nullcontext():
-            content = files_at(location).read(FILE)
+        content = files_at(location).read(FILE)
         if content is None:
             return None
         emitted = json.loads(content)
@@ -119,8 +116,7 @@ def _mark(mark: Marker, held: dict[Location, Marker | None]) -> None:
         # Only what differs is written, so that a start on a full disk works.
         if before != mark:
             try:
-                with guarded(folder, "the store") if folder.path is None else nullcontext():
-                    files_at(folder).write(FILE, json.dumps(asdict(mark)) + "\n")
+                files_at(folder).write(FILE, json.dumps(asdict(mark)) + "\n")
             except OSError as error:
                 raise _unwritable(folder, error) from None
 

@@ -1,6 +1,6 @@
 """Both stores with all their shards, for who compares or mends them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -9,9 +9,13 @@ from sinks.delta.store import DeltaStore
 from sinks.lance.store import LanceIndex
 from sinks.layout import Layout
 from sinks.ledger.ledger_table import SEGMENTS
-from sinks.location import Place
+from sinks.location import Location, Place
+from sinks.writer import Writer, epoch_of
 from stream.clock import SystemClock
 from stream.events.annotations import Space
+
+Writers = tuple[Mapping[Location, Writer], Mapping[Location, Writer]]
+"""Of the index and of the Delta table, by the place of the shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +29,18 @@ class Stores:
 class Pairs:
     """All shards of both stores. An asset lies in one shard of each; these need not be as many in both."""
 
-    def __init__(self, index: Place, parquet: Place) -> None:
+    def __init__(self, index: Place, parquet: Place, writers: Writers | None = None) -> None:
         self._index, self._parquet = Layout.of(index), Layout.of(parquet)
-        self.lance = [LanceIndex(place, SystemClock()) for place in self._index.places]
-        self.delta = [DeltaStore(place) for place in self._parquet.places]
+        index_writers, parquet_writers = writers or ({}, {})
+        self.lance = [
+            LanceIndex(place, SystemClock(), epoch=epoch_of(index_writers.get(place))) for place in self._index.places
+        ]
+        self.delta = [DeltaStore(place, epoch=epoch_of(parquet_writers.get(place))) for place in self._parquet.places]
 
     @classmethod
-    def open(cls, index: Place, parquet: Place) -> "Pairs":
-        pairs = cls(index, parquet)
+    def open(cls, index: Place, parquet: Place, writers: Writers | None = None) -> "Pairs":
+        """`writers`: where the caller writes to them."""
+        pairs = cls(index, parquet, writers)
         every: list[LanceIndex | DeltaStore] = [*pairs.lance, *pairs.delta]
         for store in every:
             store.open()

@@ -34,11 +34,10 @@ def repair(index: Place, parquet: Place, target: Target) -> int:
     # Reading needs no lock.
     report = verify(index, parquet)
     cells = {cell for item in report.spaces for cell in item.cells}
-    with (
-        guarded_both(index, parquet, writer=True),
-        writing(*map(index_writer, Layout.of(index).places), *map(delta_writer, Layout.of(parquet).places)),
-    ):
-        pairs = Pairs.open(index, parquet)
+    of_index = {place: index_writer(place) for place in Layout.of(index).places}
+    of_parquet = {place: delta_writer(place) for place in Layout.of(parquet).places}
+    with guarded_both(index, parquet, writer=True), writing(*of_index.values(), *of_parquet.values()):
+        pairs = Pairs.open(index, parquet, (of_index, of_parquet))
         for delta in pairs.delta:
             delta.prepare()
         spaces = pairs.spaces()

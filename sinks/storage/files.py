@@ -7,11 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from filelock import FileLock
+
 from sinks.location import Location
 from sinks.storage.objects import Objects
 from stream.files import make_folder, replace_file
 
 Going = Callable[[], bool]
+_LANCE, _DELTA_LOG = ".lance", "_delta_log"
 
 
 class Files(Protocol):
@@ -23,8 +26,17 @@ class Files(Protocol):
     def write(self, name: str, content: str) -> None:
         """Durably; whole or not at all."""
 
+    def create(self, name: str, content: str) -> bool:
+        """As `write`; False, and nothing happens, where there is one."""
+
+    def tables(self) -> list[str]:
+        """The folders directly here that hold a table of Lance or of Delta, sorted."""
+
     def has_table(self, name: str) -> bool:
         """Whether the Lance table in the folder `name` has a version: one that was cut off in the making has none."""
+
+    def has_delta_table(self, name: str) -> bool:
+        """Whether there is the log of a Delta table in the folder `name`."""
 
     def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
         """Of all files whose names end so, as far as the walk came before `going` ended."""
@@ -53,8 +65,26 @@ class DirectoryFiles:
         make_folder(self._directory)
         replace_file(self._directory / name, content)
 
+    def create(self, name: str, content: str) -> bool:
+        make_folder(self._directory)
+        # Locked: nothing replaces a file on the condition that there is none, whole or not at all.
+        with FileLock(self._directory / f"{name.removesuffix('.json')}.lock"):
+            if (self._directory / name).exists():
+                return False
+            replace_file(self._directory / name, content)
+            return True
+
+    def tables(self) -> list[str]:
+        if not self._directory.is_dir():
+            return []
+        found = self._directory.iterdir()
+        return sorted(path.name for path in found if path.suffix == _LANCE or (path / _DELTA_LOG).is_dir())
+
     def has_table(self, name: str) -> bool:
         return any((self._directory / name / "_versions").glob("*.manifest"))
+
+    def has_delta_table(self, name: str) -> bool:
+        return any((self._directory / name / _DELTA_LOG).glob("*.json"))
 
     def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
         """What is removed meanwhile counts nothing."""
@@ -97,8 +127,21 @@ class ObjectFiles:
     def write(self, name: str, content: str) -> None:
         self._objects.put(name, content.encode())
 
+    def create(self, name: str, content: str) -> bool:
+        return self._objects.create(name, content.encode()) is not None
+
+    def tables(self) -> list[str]:
+        folders = self._objects.folders()
+        return sorted(name for name in folders if name.endswith(_LANCE) or self._has_any(f"{name}/{_DELTA_LOG}"))
+
     def has_table(self, name: str) -> bool:
         return any(found.endswith(".manifest") for found, _ in self._objects.sizes(f"{name}/_versions"))
+
+    def has_delta_table(self, name: str) -> bool:
+        return any(found.endswith(".json") for found, _ in self._objects.sizes(f"{name}/{_DELTA_LOG}"))
+
+    def _has_any(self, folder: str) -> bool:
+        return next(self._objects.sizes(folder), None) is not None
 
     def bytes_below(self, folder: str = "", suffix: str = "", going: Going = lambda: True) -> int:
         total = 0
@@ -112,7 +155,7 @@ class ObjectFiles:
         return None
 
     def empty(self) -> bool:
-        return next(self._objects.sizes(""), None) is None
+        return not self._has_any("")
 
     def make(self) -> None:
         """A prefix needs no making."""

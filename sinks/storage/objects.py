@@ -5,18 +5,19 @@ environment as the stores' libraries.
 import configparser
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sinks.location import Location
+from sinks.storage.troubles import trouble
+from stream.errors import Unavailable
 
 _CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=20)
 _RETRIES = 3
 _CHUNK = 1000
-_NO_BUCKET = "NoSuchBucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class StoredObject:
 
 
 class Objects:
-    """Objects below `location`, by names that may hold slashes. Raises what `obstore` does; `guarded` judges it."""
+    """Objects below `location`, by names that may hold slashes. Raises `Unavailable` (`store_unavailable`)."""
 
     def __init__(self, location: Location) -> None:
         import obstore.store
@@ -40,58 +41,81 @@ class Objects:
             "retry_config": {"max_retries": _RETRIES, "retry_timeout": _RETRY},
             **_profile(location),
         }
-        self._store: Any = obstore.store.from_url(location.uri, **options)
+        self._location = location
+        with self._asking():
+            self._store: Any = obstore.store.from_url(location.uri, **options)
 
     def get(self, name: str) -> StoredObject | None:
         """None where there is none."""
         import obstore
 
-        try:
+        with self._asking():
             found = obstore.get(self._store, name)
             return StoredObject(bytes(found.bytes()), str(found.meta["e_tag"]))
-        except FileNotFoundError as error:
-            if _NO_BUCKET in str(error):
-                raise
-            return None
+        return None
 
     def put(self, name: str, content: bytes) -> None:
         """Whatever was there."""
         import obstore
 
-        obstore.put(self._store, name, content, use_multipart=False)
+        with self._asking():
+            obstore.put(self._store, name, content, use_multipart=False)
 
     def create(self, name: str, content: bytes) -> str | None:
         """The tag of the new object; None, and nothing happens, where there is one."""
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
-        with suppress(AlreadyExistsError):
-            return str(obstore.put(self._store, name, content, mode="create", use_multipart=False)["e_tag"])
-        return None
+        return self._put_if(name, content, "create")
 
     def replace(self, name: str, content: bytes, tag: str) -> str | None:
         """The new tag; None, and nothing happens, where the object is another than `tag` says, or gone."""
-        import obstore
-        from obstore.exceptions import NotFoundError, PreconditionError
-
-        with suppress(PreconditionError, NotFoundError, FileNotFoundError):
-            done = obstore.put(self._store, name, content, mode={"e_tag": tag}, use_multipart=False)
-            return str(done["e_tag"])
-        return None
+        return self._put_if(name, content, {"e_tag": tag})
 
     def remove(self, name: str) -> None:
         """It may be gone."""
         import obstore
 
-        with suppress(FileNotFoundError):
+        with self._asking():
             obstore.delete(self._store, name)
+
+    def folders(self) -> list[str]:
+        """Names directly here under which there is more."""
+        import obstore
+
+        with self._asking():
+            return [str(name).rstrip("/") for name in obstore.list_with_delimiter(self._store)["common_prefixes"]]
+        return []
 
     def sizes(self, under: str) -> Iterator[tuple[str, int]]:
         """Names and sizes in bytes of all objects below the folder `under`."""
         import obstore
 
-        for part in obstore.list(self._store, prefix=under or None, chunk_size=_CHUNK):
-            yield from ((str(item["path"]), int(item["size"])) for item in part)
+        with self._asking():
+            for part in obstore.list(self._store, prefix=under or None, chunk_size=_CHUNK):
+                yield from ((str(item["path"]), int(item["size"])) for item in part)
+
+    def _put_if(self, name: str, content: bytes, mode: Any) -> str | None:
+        import obstore
+
+        with self._asking():
+            return str(obstore.put(self._store, name, content, mode=mode, use_multipart=False)["e_tag"])
+        return None
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """The block ends early where an object is not there, or is there although it should not be."""
+        from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
+
+        try:
+            yield
+        except (AlreadyExistsError, PreconditionError):
+            return
+        except (BaseError, OSError, ValueError) as error:
+            why = trouble(str(error))
+            if why is None and isinstance(error, NotFoundError | FileNotFoundError):
+                return
+            message = f"the store at {self._location} cannot be used: {why or type(error).__name__}"
+            raise Unavailable(
+                f"{message}; nothing is lost, writing resumes when that is mended", code="store_unavailable"
+            ) from error
 
 
 def _profile(location: Location) -> dict[str, str]:

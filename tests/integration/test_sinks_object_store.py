@@ -1,0 +1,108 @@
+"""An object store in trouble: it is told in words, the stage pauses, and nothing is lost or doubled."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sinks.location import Location
+from sinks.query.catalogue import Catalogue
+from sinks.query.ledger import DeltaLedger, LanceLedger
+from stream.errors import Unavailable
+from tests.contract.test_sinks import build, made, rows_of
+from tests.support.annotations import annotations, events, planned
+from tests.support.s3_proxy import LOST, PASS, S3Proxy, Treatment, s3_proxy
+from tests.support.s3_server import S3Server
+
+FIRST = events(planned(of=4), annotations(count=2, of=4))
+SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revision=1, of=4))
+
+TROUBLES = {
+    "another key": (Treatment("InvalidAccessKeyId", 403), "does not accept the credentials"),
+    "another secret": (Treatment("SignatureDoesNotMatch", 403), "does not accept the credentials"),
+    "no rights": (Treatment("AccessDenied", 403), "denies access"),
+    "no rights to write": (Treatment("AccessDenied", 403, "PUT"), "denies access"),
+    "bucket gone": (Treatment("NoSuchBucket", 404), "bucket does not exist"),
+    "too many requests": (Treatment("SlowDown", 503), "overloaded .it answers 503"),
+    "broken": (Treatment("InternalError", 500), "it answers 500"),
+}
+
+
+@pytest.fixture
+def proxy(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
+    with s3_proxy(s3.endpoint) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+        yield running
+
+
+def written(place: Location, name: str) -> list[tuple[int, int]]:
+    sink = build(name, place)
+    found = sorted((row["segment"], row["revision"]) for row in rows_of(sink))
+    sink.close()
+    return found
+
+
+@pytest.mark.parametrize("trouble", list(TROUBLES))
+@pytest.mark.parametrize("name", ["lance", "delta"])
+def test_a_batch_that_met_trouble_comes_again_and_is_there_once(
+    name: str, trouble: str, proxy: S3Proxy, s3_prefix: str
+) -> None:
+    treatment, words = TROUBLES[trouble]
+    place = Location.of(s3_prefix).child("store")
+    sink = build(name, place)
+    list(sink.process(FIRST))
+    proxy.treat(treatment)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=words) as caught:
+            list(sink.process(SECOND))
+        assert caught.value.code == "store_unavailable"
+    proxy.treat(Treatment(PASS))
+    list(sink.process(SECOND))
+    sink.close()
+    assert written(place, name) == [(0, 1)] * 4 + [(1, 0)] * 3
+
+
+@pytest.mark.parametrize("name", ["lance", "delta"])
+def test_a_commit_whose_answer_is_lost_is_there_once(name: str, proxy: S3Proxy, s3_prefix: str) -> None:
+    place = Location.of(s3_prefix).child("store")
+    sink = build(name, place)
+    list(sink.process(FIRST))
+    proxy.treat(Treatment(LOST, method="PUT", part="moments"))
+    with pytest.raises(Unavailable):
+        list(sink.process(SECOND))
+    proxy.treat(Treatment(PASS))
+    list(sink.process(SECOND))
+    sink.close()
+    assert written(place, name) == [(0, 1)] * 4 + [(1, 0)] * 3
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "assets": lambda place: Catalogue(place).assets(),
+    "the ledger of the index": lambda place: LanceLedger(place).done(["cell"], "space", "digest"),
+    "the ledger of the Delta table": lambda place: DeltaLedger(place).writes(["cell"], "space", "digest"),
+}
+
+
+@pytest.mark.parametrize("reader", list(READERS))
+@pytest.mark.parametrize("trouble", ["another key", "bucket gone", "broken"])
+def test_readers_tell_of_trouble_too(reader: str, trouble: str, proxy: S3Proxy, s3_prefix: str) -> None:
+    treatment, words = TROUBLES[trouble]
+    proxy.treat(treatment)
+    with pytest.raises(Unavailable, match=words):
+        READERS[reader](s3_prefix)
+
+
+@pytest.mark.parametrize("name", ["lance", "delta"])
+def test_a_bucket_that_is_missing_and_a_server_that_is_down_are_told(
+    name: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Unavailable, match="bucket does not exist: make it"):
+        build(name, Location.of("s3://there-is-no-such-bucket/store"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(Unavailable, match="cannot be reached: see the network, and its address"):
+        made(name, Location.of("s3://stores/store")).open()
+
+
+def test_plain_http_has_to_be_allowed(s3_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    with pytest.raises(Unavailable, match="AWS_ALLOW_HTTP=true"):
+        build("lance", Location.of(s3_prefix))

@@ -1,0 +1,64 @@
+"""Opens a sink on an object store, stops itself once in the midst of a batch, and goes on when it is let.
+
+Arguments: sink, place, where it stops. Prints what became of the batch, once for each attempt.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import deltalake
+from lancedb.table import LanceTable
+
+from sinks.delta.moments import MomentsTable
+from sinks.tables.lance_tables import LanceTables
+from stream.clock import SystemClock
+from stream.errors import StageError
+from tests.contract.test_sinks import build
+from tests.support.annotations import annotations, events, planned
+
+FIRST = events(planned(of=4), annotations(count=2, of=4))
+SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revision=1, of=4))
+PLACES: dict[str, tuple[Any, str]] = {
+    "in a commit to the index": (LanceTable, "add"),
+    "before a commit to the index": (LanceTables, "append"),
+    "in a commit to the Delta table": (deltalake, "write_deltalake"),
+    "before a commit to the Delta table": (MomentsTable, "append"),
+}
+"""Before which call."""
+ATTEMPTS = 40
+
+
+def stopping(call: Callable[..., Any]) -> Callable[..., Any]:
+    stopped: list[bool] = []
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        if not stopped:
+            stopped.append(True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return call(*arguments, **options)
+
+    return called
+
+
+def work(name: str, place: str, where: str) -> None:
+    sink = build(name, place)
+    list(sink.process(FIRST))
+    owner, call = PLACES[where]
+    setattr(owner, call, stopping(getattr(owner, call)))
+    for _ in range(ATTEMPTS):
+        try:
+            list(sink.process(SECOND))
+        except StageError as error:
+            print(error.code, flush=True)
+            SystemClock().sleep(0.25)
+        else:
+            print("written", flush=True)
+            break
+    sink.close()
+
+
+if __name__ == "__main__":
+    work(sys.argv[1], sys.argv[2], sys.argv[3])
