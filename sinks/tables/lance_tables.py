@@ -169,11 +169,18 @@ class LanceTables:
             builder.execute(rows.combine_chunks())
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
-        """Set columns, as SQL, of the rows that match, in one commit; none where nothing matches."""
-        table = self.find(name)
-        if table is not None and table.count_rows(where):
-            with self._exclusive[name]:
-                self._current(name).update(where=where, values_sql=dict(columns))
+        """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
+        if self.find(name) is None:
+            return
+        # Found by their numbers first: an update reads every column of rows that no index covers yet. Upkeep would
+        # move the rows in between.
+        with self._exclusive[name]:
+            current = self._current(name)
+            rows = current.search().where(where).select(["_rowid"]).with_row_id(True).to_arrow()
+            numbers = rows["_rowid"].to_pylist()
+            for start in range(0, len(numbers), _CHUNK):
+                listed = ", ".join(map(str, numbers[start : start + _CHUNK]))
+                current.update(where=f"_rowid IN ({listed})", values_sql=dict(columns))
 
     def delete(self, name: str, where: str, *, known: bool = False) -> None:
         """Delete the rows that match, in one commit; none where nothing matches. `known`: something does."""

@@ -5,7 +5,7 @@ Appends may be committed beside it. A deletion, an update or a merge would confl
 joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def tend(
         with exclusive:
             _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
     if work.index:
-        _grow_indexes(table_at)
+        _grow_indexes(table_at, policy.index_parts)
     vector_index.tend(_opened(table_at), vectors)
 
 
@@ -57,7 +57,7 @@ def optimize(
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, _MANY_DELETED)
-    _grow_indexes(table_at)
+    _grow_indexes(table_at, 1)
     vector_index.tend(_opened(table_at), vectors)
 
 
@@ -65,6 +65,7 @@ def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: Upke
     """Rewrite every fragment that has a deleted row, and the indexes over it. The old files stay with old versions."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, 0.0)
+    _grow_indexes(table_at, 1)
     _opened(table_at).optimize.optimize_indices()
 
 
@@ -87,29 +88,38 @@ def derive(
 def fragments(table_at: Location) -> list[Fragment]:
     """The table's fragments in the order of their rows."""
     table = _opened(table_at)
-    by_index: dict[str, set[int]] = {}
-    for index in table.describe_indices():
-        by_index.setdefault(index.name, set()).update(*(part.fragment_ids for part in index.segments))
-    covers = [
-        by_index[name] for name in vector_index.scalar_indexes(table)
-    ]  # those of vectors grow at a pace of their own
+    indexes = {index.name: index.segments for index in table.describe_indices()}
+    covered = {name: _fragments_of(parts) for name, parts in indexes.items()}
+    # Indexes of vectors grow at a pace of their own.
+    scalar = vector_index.scalar_indexes(table)
+    largest = [_fragments_of([max(indexes[name], key=lambda part: part.size_bytes or 0)]) for name in scalar]
     return [
         Fragment(
             fragment_id=item.fragment_id,
             rows=item.physical_rows,
             deleted=item.num_deletions,
-            indexed=any(item.fragment_id in cover for cover in by_index.values()),
-            covered=all(item.fragment_id in cover for cover in covers),
+            indexed=any(item.fragment_id in cover for cover in covered.values()),
+            covered=all(item.fragment_id in covered[name] for name in scalar),
+            joined=all(item.fragment_id in cover for cover in largest),
         )
         for item in table.get_fragments()
     ]
 
 
-def _grow_indexes(table_at: Location) -> None:
-    """Bring those up to date that are not of vectors."""
+def _fragments_of(parts: Iterable[Any]) -> set[int]:
+    """Numbers of the fragments that these parts of an index cover."""
+    return {number for part in parts for number in part.fragment_ids}
+
+
+def _grow_indexes(table_at: Location, most_parts: int) -> None:
+    """Bring those up to date that are not of vectors: what is new becomes a part of its own, which costs the same at
+    any size, and `most_parts` of them are joined, which costs as much as the whole index.
+    """
     table = _opened(table_at)
-    if names := vector_index.scalar_indexes(table):
-        table.optimize.optimize_indices(index_names=names)
+    parts = {index.name: len(index.segments) for index in table.describe_indices()}
+    for name in vector_index.scalar_indexes(table):
+        joined = parts[name] if parts[name] >= most_parts else 0
+        table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=joined)
 
 
 def _all(table_at: Location) -> list[int]:

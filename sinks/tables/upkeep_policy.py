@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """`indexed`: some index covers it, so that whoever rewrites it rewrites indexes; `covered`: every index does."""
+    """`indexed`: some index covers it, so that whoever rewrites it rewrites indexes; `covered`: every index does;
+    `joined`: each of them in its largest part. Only fragments that lie in the same parts can be joined.
+    """
 
     fragment_id: int
     rows: int
     deleted: int = 0
     indexed: bool = False
     covered: bool = False
+    joined: bool = False
 
     @property
     def live(self) -> int:
@@ -39,15 +42,17 @@ class DueUpkeep:
 class UpkeepPolicy:
     """New fragments (the tail) are joined up to `joined_rows` as soon as there are `tail_fragments` small ones. When
     the tail is a share `growth` of what indexes cover, and at least `least_rows`, it is joined up to `fragment_rows`
-    and the indexes take it in. What they cover is rewritten only where a share `deleted` of it is gone, or where
-    `small_fragments` of less than half of `fragment_rows` have come together.
+    and becomes a part of its own in each index; `index_parts` of these are joined. What indexes cover is rewritten only
+    where a share `deleted` of it is gone, or where `small_fragments` of less than half of `fragment_rows` have come
+    together. The tail is short, as a look-up, an update and a merge read all of it.
     """
 
     tail_fragments: int = 16
     joined_rows: int = 8_192
     fragment_rows: int = 32_768
-    growth: float = 0.03
+    growth: float = 0.004
     least_rows: int = 512
+    index_parts: int = 8
     deleted: float = 0.2
     small_fragments: int = 32
 
@@ -61,7 +66,7 @@ class UpkeepPolicy:
         return DueUpkeep((*old, *tail), index)
 
     def _worn(self, fragments: Sequence[Fragment]) -> list[Joining]:
-        small = [item for item in fragments if item.live < self.fragment_rows / 2]
+        small = [item for item in fragments if item.joined and item.live < self.fragment_rows / 2]
         join_small = len(small) >= self.small_fragments
         chosen = [self._is_worn(item) or (join_small and item in small) for item in fragments]
         return self._parts(fragments, chosen, self.fragment_rows)

@@ -8,7 +8,7 @@ POLICY = UpkeepPolicy(
 
 
 def old(number: int, rows: int = 40, deleted: int = 0) -> Fragment:
-    return Fragment(number, rows, deleted, indexed=True, covered=True)
+    return Fragment(number, rows, deleted, indexed=True, covered=True, joined=True)
 
 
 def new(number: int, rows: int = 4, deleted: int = 0) -> Fragment:
@@ -35,6 +35,8 @@ def test_a_tail_that_is_a_share_of_the_table_is_joined_whole_and_indexed() -> No
 def test_what_indexes_cover_is_left_alone_until_much_of_it_is_gone() -> None:
     assert POLICY.work([old(0, 40, 7), old(1)]) == DueUpkeep((), index=False)
     assert POLICY.work([old(0), old(1, 40, 8), old(2)]) == DueUpkeep((Joining((1,), 40),), index=False)
+    apart = [Fragment(number, 9, 0, indexed=True, covered=True) for number in range(5)]
+    assert POLICY.work(apart) == DueUpkeep((), index=False), "their parts of the indexes are not joined yet"
     assert POLICY.work([old(0, 9), old(1, 9), old(2)]) == DueUpkeep((), index=False)
     assert POLICY.work([old(0, 9), old(1, 9), old(2), old(3, 9)]) == DueUpkeep((Joining((0, 1), 40),), index=False)
 
