@@ -75,7 +75,7 @@ class ShardedVersion:
             found = part.version.near(vector, column, wheres, depth, exact=exact)
             return [replace(item, row=part.numbered(item.row)) for item in found]
 
-        return sorted(_all(self._each(nearest)), key=lambda item: item.score)[:depth]
+        return sorted(_all(self._each(nearest)), key=lambda item: (item.score, item.row))[:depth]
 
     def worded(self, text: str, wheres: Sequence[str], depth: int) -> list[Candidate]:
         """The `depth` best by BM25 with the statistics of all shards, the best first.
@@ -94,7 +94,8 @@ class ShardedVersion:
         whole = joined(indexed)
         best = _best_newer(zip(parts, newer, strict=True), times, joined([whole, *(rows.corpus for rows in newer)]))
         best += self._best_indexed(text, wheres, depth, times, dict(zip(self._parts, indexed, strict=True)))
-        return self._with_contents(sorted(best, key=lambda item: -item.score)[:depth])
+        # Equal ones in an order that a deeper look has too.
+        return self._with_contents(sorted(best, key=lambda item: (-item.score, item.row))[:depth])
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """In the order of `rows`."""

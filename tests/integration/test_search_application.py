@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,7 @@ from models.registry import ModelContext
 from sinks.lance.sink import LanceSink
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
+from sinks.sharded.sink import sink_at
 from stream.clock import ManualClock
 from stream.errors import BadMedia, BadRequest
 from stream.events.annotations import Annotations
@@ -35,10 +37,11 @@ RED = tuple(np.tile((1.0, 0.0, 0.0), SPACE.dimensions // 3) / np.sqrt(SPACE.dime
 class Desk:
     """A state directory with an index that a test fills, and the application over it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shards: int = 1) -> None:
         self.clock = ManualClock()
         self.settings = Settings(state_dir=folder, cache_dir=folder / "cache")
-        self.sink = LanceSink(self.settings.index_dir, self.clock)
+        make = partial(LanceSink, clock=self.clock)
+        self.sink = sink_at(self.settings.index_dir, make, shards=shards, name="the index", alone=True)
         self.sink.open()
         self.search = Search(self.settings, self.clock)
 
@@ -58,9 +61,9 @@ class Desk:
         self.sink.close()
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    built = Desk(tmp_path)
+@pytest.fixture(params=[1, 3], ids=["one shard", "three shards"])
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    built = Desk(tmp_path, request.param)
     yield built
     built.close()
 
