@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sinks.lance.sink import LanceSink
 from sinks.location import Location
+from sinks.protocol import Sink
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
+from sinks.sharded.sink import sink_at
 from sinks.tables.version_lease import LEASE_S, VersionLease, await_readers
 from stream.clock import ManualClock, SystemClock
 from stream.search.retrieval import Probe, best_matches
@@ -20,19 +23,20 @@ PROBE = Probe([1.0, *[0.0] * 7], text="dog")
 KEPT = [f"kept-{number}" for number in range(8)]
 
 
-def put(sink: LanceSink, *names: str) -> None:
+def put(sink: Sink, *names: str) -> None:
     for name in names:
         asset = ref(name)
         list(sink.process(events(planned(asset, of=1), annotations(asset, of=1, count=3, words=["dog", "cat"]))))
 
 
-def opened(root: Path, clock: ManualClock | None = None) -> LanceSink:
-    sink = LanceSink(root, clock or SystemClock())
+def opened(root: Path, clock: ManualClock | None = None, shards: int = 1) -> Sink:
+    make = partial(LanceSink, clock=clock or SystemClock(), shards=shards)
+    sink = sink_at(root, make, shards=shards, name="the index", alone=True)
     sink.open()
     return sink
 
 
-def forget(sink: LanceSink, name: str) -> None:
+def forget(sink: Sink, name: str) -> None:
     list(sink.process([asset_deleted(ref(name, 2))]))
     sink.maintain(purge=True)
 
@@ -64,13 +68,14 @@ class Reader(threading.Thread):
                 self.answers += 1
 
 
-def test_readers_go_on_while_the_store_is_purged_again_and_again(tmp_path: Path) -> None:
-    sink = opened(tmp_path)
+@pytest.mark.parametrize("shards", [1, 3])
+def test_readers_go_on_while_the_store_is_purged_again_and_again(tmp_path: Path, shards: int) -> None:
+    sink = opened(tmp_path, shards=shards)
     put(sink, *KEPT)
     readers = [Reader(tmp_path) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for number in range(6):
+    for number in range(4):
         put(sink, f"gone-{number}")
         forget(sink, f"gone-{number}")
     for reader in readers:
