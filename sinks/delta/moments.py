@@ -16,6 +16,8 @@ ones make the first cheaper, larger ones the second."""
 KEPT = "interval 10 minutes"
 """How long superseded files and commits stay, for readers that have begun and for commits beside upkeep."""
 _APPLICATION = "rushes"
+_MOST_ON_DISK = 1.5
+"""Bytes of all files by those of the newest version. Files as Arrow holds them are a fifth smaller."""
 
 MOMENTS = Shape(
     "moments",
@@ -108,8 +110,8 @@ class MomentsTable:
         return 0 if table is None else int(table.count())
 
     def tidy(self) -> None:
-        """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
-        than the table; then join small ones. May run beside commits: those that replace rows wait for one step of it,
+        """Drop superseded files that no reader of the last minutes can be using, all of them where they take more
+        room than half of the table; then join small ones. May run beside commits: those that replace rows wait for one step of it,
         which is as long as what came since the last time. What it joins is dropped the next time, when no commit can be
         reading it any more.
         """
@@ -127,7 +129,7 @@ class MomentsTable:
     def _drop_superseded(self) -> None:
         self._tables.before_removal()
         table: Any = self._tables.fresh(MOMENTS.name)
-        if self._bytes_on_disk() > 2 * _live_bytes(table):
+        if self._bytes_on_disk() > _MOST_ON_DISK * _live_bytes(table):
             table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
         table.vacuum(dry_run=False, enforce_retention_duration=False, full=True)
 
