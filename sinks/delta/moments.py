@@ -110,10 +110,10 @@ class MomentsTable:
         return 0 if table is None else int(table.count())
 
     def tidy(self) -> None:
-        """Drop superseded files that no reader of the last minutes can be using, all of them where they take more
-        room than half of the table; then join small ones. May run beside commits: those that replace rows wait for one step of it,
-        which is as long as what came since the last time. What it joins is dropped the next time, when no commit can be
-        reading it any more.
+        """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
+        than half of the table; then join small ones. May run beside commits: those that replace rows wait for one step
+        of it, which is as long as what came since the last time. What it joins is dropped the next time, when no commit
+        can be reading it any more.
         """
         if (table := self._tables.fresh(MOMENTS.name)) is None:
             return
