@@ -62,10 +62,15 @@ class HeldShards:
             self._open(number, place)
         except Unavailable as error:
             if ask and error.code == "store_locked":
-                self._asked_s.setdefault(number, self._clock.monotonic_s())
-                self._requests.ask(number)
+                self._ask(number)
             raise
         self._forget_request(number)
+
+    def lose(self, number: int) -> None:
+        """Another process has taken it, which on an object store happens when a lease has ended. Ask for it."""
+        held = self._held.pop(number)
+        _close(held.sink)
+        self._ask(number)
 
     def wanted_again(self, number: int) -> None:
         """A batch waits for this shard still, so the request for it stands."""
@@ -119,6 +124,10 @@ class HeldShards:
             sink.close()
             raise
         self._held[number] = _Held(sink, self._clock.monotonic_s())
+
+    def _ask(self, number: int) -> None:
+        self._asked_s.setdefault(number, self._clock.monotonic_s())
+        self._requests.ask(number)
 
     def _is_leaving(self, number: int) -> bool:
         thread = self._leaving.get(number)

@@ -1,14 +1,12 @@
-"""Which processes wait for which shard of a store: a small file for each of them, which its holder looks for."""
+"""Which processes wait for which shard of a store: a mark for each of them, which its holder looks for."""
 
-import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from sinks.location import Location
+from sinks.sharded.marks import marks_at
 from stream.clock import Clock
 
 FOLDER = "wanted"
@@ -30,28 +28,20 @@ class Requests:
     """
 
     def __init__(self, root: Location, clock: Clock) -> None:
-        self._folder = root.directory / FOLDER
+        self._marks = marks_at(root.child(FOLDER), clock)
         self._clock = clock
         self._who = secrets.token_hex(8)
-        self._asked: dict[int, Path] = {}
+        self._asked: dict[int, str] = {}
 
     def ask(self, shard: int) -> None:
         """Ask for a shard, or renew the request. Raises `OSError`."""
-        path = self._asked.get(shard)
-        if path is None:
-            self._folder.mkdir(exist_ok=True)
-            path = self._folder / f"{shard:04d}-{self._clock.now_ms():015d}-{self._who}"
-            self._asked[shard] = path
-        path.touch()
-        # By the clock that judges it, not by that of the file system.
-        now_s = self._clock.now_ms() / 1000
-        os.utime(path, (now_s, now_s))
+        name = self._asked.setdefault(shard, f"{shard:04d}-{self._clock.now_ms():015d}-{self._who}")
+        self._marks.renew(name)
 
     def withdraw(self, shard: int) -> None:
         """Idempotent."""
-        if (path := self._asked.pop(shard, None)) is not None:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        if (name := self._asked.pop(shard, None)) is not None:
+            self._marks.remove(name)
 
     def others(self) -> dict[int, Request]:
         """By shard, the oldest request of another process."""
@@ -64,25 +54,18 @@ class Requests:
     def first(self, shard: int) -> bool:
         """Whether no other process asked for the shard before this one did."""
         other = self.others().get(shard)
-        path = self._asked.get(shard)
-        mine = _parsed(path.name) if path is not None else None
+        mine = _parsed(self._asked.get(shard, ""))
         return other is None or (mine is not None and mine[1] < other)
 
     def _valid(self) -> Iterator[tuple[int, Request]]:
         """Removes what is void."""
-        try:
-            paths = list(self._folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for path in paths:
-            if (parsed := _parsed(path.name)) is None:
+        for name, renewed_ms in self._marks.renewed_ms().items():
+            if (parsed := _parsed(name)) is None:
                 continue
-            # Withdrawn since the listing, it counts no longer.
-            with suppress(FileNotFoundError):
-                if self._clock.now_ms() / 1000 - path.stat().st_mtime <= EXPIRY_S:
-                    yield parsed
-                else:
-                    path.unlink(missing_ok=True)
+            if self._clock.now_ms() - renewed_ms <= 1000 * EXPIRY_S:
+                yield parsed
+            else:
+                self._marks.remove(name)
 
 
 def _parsed(name: str) -> tuple[int, Request] | None:

@@ -1,5 +1,6 @@
 """A sink over the shards of a store. Any number of processes share them: a shard goes to whose batch needs it."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ from stream.clock import Clock, SystemClock
 from stream.errors import StageError, Unavailable
 from stream.events.base import Event
 
+_log = logging.getLogger(__name__)
 PATIENCE_S = 5.0
-_LOOK_S = 0.05
+_LOOK_S, _LOOK_FAR_S = 0.05, 0.5
 _IDLE_S = 0.1
 
 
@@ -99,7 +101,7 @@ class ShardedSink:
         outputs: list[Event] = []
         with self._working(parts) as (shards, locked):
             for number in shards:
-                outputs += self._opened.work(number).process(parts[number])
+                outputs += self._written(number, parts[number])
         if locked is not None:
             raise locked
         return outputs
@@ -139,6 +141,14 @@ class ShardedSink:
             parts.setdefault(layout.shard_of(*asset_of(event)), []).append(event)
         return parts
 
+    def _written(self, number: int, part: Sequence[Event]) -> Iterable[Event]:
+        try:
+            return self._opened.work(number).process(part)
+        except Unavailable as error:
+            if error.code == "store_locked" and not self._alone:
+                self._opened.lose(number)
+            raise
+
     @contextmanager
     def _working(self, wanted: Iterable[int]) -> Iterator[tuple[list[int], Unavailable | None]]:
         """Hold these shards for a block: those that could be had, and the error of the last that could not."""
@@ -154,13 +164,15 @@ class ShardedSink:
                 locked = error or locked
             yield shards, locked
             if not self._alone:
-                self._opened.hand_over()
+                with guarded(self._root, self._name):
+                    self._opened.hand_over()
 
     def _taken(self, number: int, working: Sequence[int], deadline_s: float) -> Unavailable | None:
         """Take a shard, waiting for it until `deadline_s`. Meanwhile others may have what this batch does not hold."""
         while True:
             try:
-                self._opened.take(number, ask=not self._alone)
+                with guarded(self._root, self._name):
+                    self._opened.take(number, ask=not self._alone)
             except Unavailable as error:
                 self._opened.wanted_again(number)
                 if self._alone or error.code != "store_locked":
@@ -169,8 +181,9 @@ class ShardedSink:
                     return error
             else:
                 return None
-            self._opened.hand_over(working)
-            self._clock.sleep(_LOOK_S)
+            with guarded(self._root, self._name):
+                self._opened.hand_over(working)
+            self._clock.sleep(_LOOK_S if self._root.path is not None else _LOOK_FAR_S)
 
     def _look(self) -> None:
         """Between batches: give up what others ask for, and take what this process has asked for."""
@@ -180,7 +193,7 @@ class ShardedSink:
                 try:
                     self._opened.hand_over()
                     self._opened.take_asked()
-                except (StageError, OSError):
-                    continue  # the next batch meets it too, and tells
+                except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; the next batch meets it
+                    _log.debug("shards of %s: %s", self._name, error)
                 finally:
                     self._lock.release()

@@ -11,7 +11,7 @@ import pytest
 from sinks.delta.sink import DeltaSink
 from sinks.lance.sink import LanceSink
 from sinks.layout import Layout
-from sinks.location import Location
+from sinks.location import Location, Place
 from sinks.protocol import Sink
 from sinks.sharded.sink import ShardedSink
 from stream.clock import Clock, ManualClock, SystemClock
@@ -60,7 +60,7 @@ def of_shard(number: int) -> list[str]:
     return [name for name in names if layout.shard_of("acme", name) == number][:3]
 
 
-def ledgers(family: Family, root: Path) -> list[set[tuple[str, int, int]]]:
+def ledgers(family: Family, root: Place) -> list[set[tuple[str, int, int]]]:
     """(asset id, segment, revision) of each shard's ledger, read by nobody's writer."""
     layout = Layout.of(root)
     keys = [asset_key("acme", name) for name in ASSETS]
