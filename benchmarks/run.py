@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 SCRIPTS = ("worker_overhead", "decode_figures", "bundle_cost", "topology_cost", "searchable")
-KAFKA_SCRIPTS = ("kafka_worker", "kafka_replicas", "fairness", "backpressure", "kafka_topology")
+KAFKA_SCRIPTS = ("kafka_worker", "kafka_replicas", "shards", "fairness", "backpressure", "kafka_topology")
 
 
 def main() -> int:
