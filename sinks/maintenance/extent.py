@@ -11,7 +11,7 @@ from sinks.tables.lance_tables import LanceTables
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class ShardExtent:
     """`cells`: those that the shard's ledger knows of. `bytes`: on disk, of all versions."""
 
     place: str
@@ -19,12 +19,12 @@ class Extent:
     bytes: int
 
 
-def extents(place: Place) -> list[Extent]:
+def extents(place: Place) -> list[ShardExtent]:
     """Of each shard, by its number; of a store that is not there, one that is empty."""
     with guarded(place, "the store"):
         return [_extent(shard) for shard in Layout.of(place).places]
 
 
-def _extent(shard: Location) -> Extent:
+def _extent(shard: Location) -> ShardExtent:
     size = files_at(shard).bytes_below()
-    return Extent(str(shard), LanceTables(shard).count(SEGMENTS), size)
+    return ShardExtent(str(shard), LanceTables(shard).count(SEGMENTS), size)
