@@ -131,9 +131,14 @@ def writing(*writers: Writer) -> Iterator[None]:
             writer.leave()
 
 
+def all_writers(index: Place, parquet: Place) -> list[Writer]:
+    """Of every shard of both stores, and of dead letters. Raises `Fatal` (`shards_unreadable`)."""
+    shards = [*map(index_writer, Layout.of(index).places), *map(delta_writer, Layout.of(parquet).places)]
+    return [*shards, dead_letter_writer(index)]
+
+
 def recover_stores(index: Place, parquet: Place) -> None:
     """Bring back what a power cut tore, before anybody reads. Nobody may be writing."""
-    writers = [*map(index_writer, Layout.of(index).places), *map(delta_writer, Layout.of(parquet).places)]
-    for writer in (*writers, dead_letter_writer(index)):
+    for writer in all_writers(index, parquet):
         writer.enter()
         writer.leave()

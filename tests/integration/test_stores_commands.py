@@ -66,3 +66,11 @@ def test_what_cannot_be_divided_is_refused_with_words(state: Path) -> None:
         rushes(state, "stores", "reshard", "2")
     with opened(FAMILIES["delta"](state / "parquet")), pytest.raises(Unavailable, match="another writer"):
         rushes(state, "stores", "reshard", "2", "--parquet")
+
+
+def test_divided_stores_are_adopted_when_no_shard_has_a_writer(state: Path) -> None:
+    rushes(state, "stores", "reshard", "2")
+    kept = FAMILIES["delta"](Layout.of(state / "parquet").places[1])
+    with opened(kept), pytest.raises(Unavailable, match="another writer"):
+        rushes(state, "--deployment", "night", "adopt")
+    assert "'night'" in rushes(state, "--deployment", "night", "adopt")

@@ -39,11 +39,10 @@ def adopt(context: typer.Context, broker: BrokerUri = None, client_properties: C
 def adopt_locally(settings: Settings, cluster: str = "") -> str:
     """Adopts the stores and returns their id. Raises `Unavailable` while a process writes to them."""
     from sinks.maintenance.marker import adopted
-    from sinks.writer import dead_letter_writer, delta_writer, index_writer, writing
+    from sinks.writer import all_writers, writing
 
-    index, parquet = settings.stores
-    # All three locks: a writer that is still running would write under the new owner.
-    with writing(index_writer(index), delta_writer(parquet), dead_letter_writer(index)):
+    # All locks: a writer that is still running would write under the new owner.
+    with writing(*all_writers(*settings.stores)):
         return adopted(settings.state_dir, settings.stores, settings.deployment, cluster).stores
 
 
