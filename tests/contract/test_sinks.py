@@ -1,14 +1,11 @@
 """What every sink promises: the same events in any order and partition leave the same rows."""
 
-import importlib
 import itertools
 import json
 import random
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,14 +13,10 @@ from hypothesis import strategies as st
 
 from sinks import REGISTRY
 from sinks.location import Location, Place
-from sinks.protocol import Sink, Store
+from sinks.protocol import Sink
 from sinks.query.catalogue import Catalogue
-from sinks.sharded.sink import ShardedSink
-from sinks.sharded.store import ShardedStore
 from sinks.storage.objects import Objects
-from stream.clock import ManualClock
 from stream.errors import BadEvent, Unavailable
-from stream.events.annotations import Space
 from stream.events.asset import AssetDeleted, AssetPublished, Outcome, SegmentProgressed
 from stream.events.base import Event
 from stream.events.ids import asset_key
@@ -41,37 +34,9 @@ from tests.support.annotations import (
     segment_failed,
 )
 from tests.support.programs import ROOT, program
+from tests.support.sinks import ON_S3, SHARDED, build, feed, made, rows_of, stores_of
 
 Make = Callable[[], Sink]
-Row = dict[str, Any]
-
-
-SHARDED = "sharded "
-ON_S3 = "s3 "
-SHARDS = 3
-
-
-def made(name: str, place: Place, **options: Any) -> Sink:
-    """A sink of the registry, or with `sharded` before its name one over several of them. `s3` says where it lies."""
-    name = name.removeprefix(ON_S3)
-    module, _, attribute = REGISTRY[name.removeprefix(SHARDED)].partition(":")
-    plain: Callable[..., Sink] = getattr(importlib.import_module(module), attribute)
-    clock = ManualClock()
-    if not name.startswith(SHARDED):
-        return plain(place, clock, **options)
-    make = partial(plain, clock=clock, **options)
-    return ShardedSink(place, make, shards=SHARDS, name="the store", clock=clock, alone=True)
-
-
-def build(name: str, place: Place) -> Sink:
-    sink = made(name, place)
-    sink.open()
-    return sink
-
-
-def stores_of(sink: Sink) -> Sequence[Store]:
-    """Those that lie in one place each."""
-    return sink.store.shards if isinstance(sink.store, ShardedStore) else [sink.store]
 
 
 LOCAL = [*sorted(REGISTRY), *(f"{SHARDED}{name}" for name in sorted(REGISTRY))]
@@ -94,18 +59,6 @@ def sink(name: str, place: Place) -> Iterator[Sink]:
     built = build(name, place)
     yield built
     built.close()
-
-
-def rows_of(sink: Sink, asset_id: str = "clip", tenant: str = "acme", space: Space = SPACE) -> list[Row]:
-    found: list[Row] = []
-    for store in stores_of(sink):
-        table: Any = store.rows([asset_key(tenant, asset_id)], space.key)  # type: ignore[attr-defined]  # for tests
-        found += [] if table is None else table.to_pylist()
-    return sorted(found, key=lambda row: str(row["moment_id"]))
-
-
-def feed(sink: Sink, batch: Sequence[Event]) -> list[Event]:
-    return list(sink.process(batch))
 
 
 def test_rows_are_stored_whole(sink: Sink) -> None:

@@ -18,10 +18,10 @@ from sinks.query.ledger import DeltaLedger
 from stream.events.asset import Outcome
 from stream.events.base import Event
 from stream.events.ids import asset_key, segment_id
-from tests.contract.test_sinks import Row, build, rows_of
 from tests.integration.test_compatibility import ARCHIVE
 from tests.support.annotations import SPACE, annotations, events, key_of, ref, retired, segment_failed
 from tests.support.programs import ROOT, program
+from tests.support.sinks import Row, build, rows_of
 
 CLIPS = [f"clip-{number}" for number in range(4)]
 BATCHES: list[list[Event]] = [

@@ -15,8 +15,8 @@ from sinks import REGISTRY
 from sinks.lance.moments import moments_table
 from sinks.protocol import Sink
 from stream.events.base import Event
-from tests.contract.test_sinks import build, rows_of
 from tests.support.annotations import SPACE, annotations, asset_deleted, events, key_of, planned, ref
+from tests.support.sinks import build, rows_of
 
 CELLS, MOMENTS, ERASURES = 2, 12, 4
 TABLE = f"{moments_table(SPACE.key)}.lance"

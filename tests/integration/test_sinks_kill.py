@@ -9,9 +9,9 @@ import pytest
 
 from sinks import REGISTRY
 from stream.events.base import Event
-from tests.contract.test_sinks import Row, build, rows_of
 from tests.support.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
 from tests.support.programs import ROOT, program
+from tests.support.sinks import Row, build, rows_of
 
 BATCHES: list[list[Event]] = [
     *(

@@ -14,12 +14,12 @@ from sinks.storage.lease import Lease
 from sinks.storage.objects import Objects
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
-from tests.contract.test_sinks import build, rows_of
 from tests.support.annotations import annotations, events
 from tests.support.programs import ROOT, program
 from tests.support.programs.stop_in_sink import PLACES, SECOND
 from tests.support.s3_proxy import UNCONDITIONAL, Treatment, s3_proxy
 from tests.support.s3_server import S3Server
+from tests.support.sinks import build, rows_of
 
 LEASES = {"lance": "index.lease", "delta": "delta.lease"}
 

@@ -8,10 +8,10 @@ from sinks.location import Location
 from sinks.query.catalogue import Catalogue
 from sinks.query.ledger import DeltaLedger, LanceLedger
 from stream.errors import Unavailable
-from tests.contract.test_sinks import build, made, rows_of
 from tests.support.annotations import annotations, events, planned
 from tests.support.s3_proxy import LOST, PASS, S3Proxy, Treatment, s3_proxy
 from tests.support.s3_server import S3Server
+from tests.support.sinks import build, made, rows_of
 
 FIRST = events(planned(of=4), annotations(count=2, of=4))
 SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revision=1, of=4))

@@ -13,9 +13,9 @@ from sinks.durability.durable_store import Disk
 from sinks.protocol import Sink
 from stream.clock import ManualClock
 from stream.events.base import Event
-from tests.contract.test_sinks import Row, rows_of
 from tests.support.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
 from tests.support.power_cut import ForgetfulDisk, Unsynced
+from tests.support.sinks import Row, rows_of
 
 BATCHES: list[list[Event]] = [
     events(planned(of=2), annotations(of=2)),

@@ -15,9 +15,9 @@ from sinks.protocol import Sink
 from stream.clock import ManualClock
 from stream.errors import Unavailable
 from stream.events.base import Event
-from tests.contract.test_sinks import Row, build, feed, rows_of
 from tests.integration.test_sinks_dead_letters import LETTER
 from tests.support.annotations import annotations, asset_deleted, events, planned, ref
+from tests.support.sinks import Row, build, feed, rows_of
 
 TURNS = 10
 # Enough for some of a batch's files and not for all, so that it breaks off in another place each time.

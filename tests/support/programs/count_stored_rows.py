@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.contract.test_sinks import build, rows_of
+from tests.support.sinks import build, rows_of
 
 if __name__ == "__main__":
     print(len(rows_of(build(sys.argv[1], sys.argv[2]))))

@@ -6,8 +6,8 @@ Arguments: sink, directory, the first batch.
 import sys
 from pathlib import Path
 
-from tests.contract.test_sinks import build
 from tests.integration.test_sinks_kill import BATCHES
+from tests.support.sinks import build
 
 
 def deliver(name: str, directory: Path, first: int) -> None:

@@ -14,8 +14,8 @@ from deltalake.table import TableOptimizer
 
 from sinks.delta.moments import MomentsTable
 from sinks.ledger.ledger_table import LedgerTable
-from tests.contract.test_sinks import build
 from tests.integration.test_sinks_delta import BATCHES
+from tests.support.sinks import build
 
 INSTANTS: dict[str, tuple[Any, str, int]] = {
     "moments are appended": (LedgerTable, "record", 1),

@@ -12,12 +12,12 @@ from typing import Any
 import deltalake
 from lancedb.table import LanceTable
 
+from benchmarks.testbed.waiting import wait_for
 from sinks.delta.moments import MomentsTable
 from sinks.tables.lance_tables import LanceTables
-from stream.clock import SystemClock
 from stream.errors import StageError
-from tests.contract.test_sinks import build
 from tests.support.annotations import annotations, events, planned
+from tests.support.sinks import build
 
 FIRST = events(planned(of=4), annotations(count=2, of=4))
 SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revision=1, of=4))
@@ -28,7 +28,6 @@ PLACES: dict[str, tuple[Any, str]] = {
     "before a commit to the Delta table": (MomentsTable, "append"),
 }
 """Before which call."""
-ATTEMPTS = 40
 
 
 def stopping(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,15 +47,17 @@ def work(name: str, place: str, where: str) -> None:
     list(sink.process(FIRST))
     owner, call = PLACES[where]
     setattr(owner, call, stopping(getattr(owner, call)))
-    for _ in range(ATTEMPTS):
+
+    def written() -> bool:
         try:
             list(sink.process(SECOND))
         except StageError as error:
             print(error.code, flush=True)
-            SystemClock().sleep(0.25)
-        else:
-            print("written", flush=True)
-            break
+            return False
+        print("written", flush=True)
+        return True
+
+    wait_for(written, "the batch is written", every_s=0.25)
     sink.close()
 
 

@@ -27,8 +27,8 @@ from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.errors import Unavailable
 from stream.files import make_folder
-from tests.contract.test_sinks import rows_of
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref
+from tests.support.sinks import rows_of
 from tests.unit.models.test_weights import pin_of
 
 ROWS = pa.table({"tenant": ["a/ä %=:"], "day": ["2023-11-14"], "value": [1]})
