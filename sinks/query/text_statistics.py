@@ -1,7 +1,7 @@
 """What a table's texts are like: of the rows that its full-text index covers, and of those that are newer."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,16 +59,17 @@ class TextStatistics:
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         self._options = None if options is None else dict(options)
-        self._parts: tuple[str, ...] = ()
+        self._parts: dict[str, tuple[int, int]] = {}
         self._totals = (0, 0)
         self._holding: dict[str, int] = {}
         self._fragments: dict[tuple[str, ...], _Fragment] = {}
 
     def indexed(self, table: Any, asked: Asked) -> Corpus:
         """Of the rows that the index was made of. It forgets deleted ones when it is made anew."""
-        parts = tuple(sorted(str(part.uuid) for part in _segments(table)))
-        if parts != self._parts:
-            self._parts, self._totals, self._holding = parts, _totals(table, parts, self._options), {}
+        parts = {str(part.uuid) for part in _segments(table)}
+        if parts != self._parts.keys():
+            self._parts = {part: self._parts.get(part) or _totals(table, part, self._options) for part in parts}
+            self._totals, self._holding = _summed(self._parts.values()), {}
         if not self._totals[0]:
             return NO_DOCUMENTS
         if len(self._holding) > _TERMS_KEPT:
@@ -104,19 +105,23 @@ def _segments(table: Any) -> list[Any]:
     return [part for index in table.describe_indices() if index.field_names == [COLUMN] for part in index.segments]
 
 
-def _totals(table: Any, parts: Sequence[str], options: dict[str, str] | None) -> tuple[int, int]:
-    """Documents and terms in all parts of the index, as its files say: Lance has no call that tells both."""
+def _totals(table: Any, part: str, options: dict[str, str] | None) -> tuple[int, int]:
+    """Documents and terms in one part of the index, as its files say: Lance has no call that tells both."""
     from lance.file import LanceFileReader
 
     documents = terms = 0
-    for part in parts:
-        folder = f"{table.uri}/_indices/{part}"
-        about = LanceFileReader(f"{folder}/metadata.lance", options).metadata().schema.metadata
-        for number in json.loads(about[b"partitions"]):
-            held = LanceFileReader(f"{folder}/part_{number}_docs.lance", options).metadata()
-            documents += held.num_rows
-            terms += int(held.schema.metadata[b"total_tokens"])
+    folder = f"{table.uri}/_indices/{part}"
+    about = LanceFileReader(f"{folder}/metadata.lance", options).metadata().schema.metadata
+    for number in json.loads(about[b"partitions"]):
+        held = LanceFileReader(f"{folder}/part_{number}_docs.lance", options).metadata()
+        documents += held.num_rows
+        terms += int(held.schema.metadata[b"total_tokens"])
     return documents, terms
+
+
+def _summed(totals: Collection[tuple[int, int]]) -> tuple[int, int]:
+    documents, terms = zip(*totals, strict=True) if totals else ((), ())
+    return sum(documents), sum(terms)
 
 
 def _held(table: Any, term: str, word: str, totals: tuple[int, int]) -> int:

@@ -45,9 +45,10 @@ class Indexes:
     worded: tuple[str, ...] = ()
 
     def configs(self) -> Iterator[tuple[str, Any]]:
-        from lancedb.index import FTS, Bitmap, BTree, LabelList
+        """Of the scalar ones."""
+        from lancedb.index import Bitmap, BTree, LabelList
 
-        kinds = ((self.keyed, BTree), (self.grouped, Bitmap), (self.listed, LabelList), (self.worded, FTS))
+        kinds = ((self.keyed, BTree), (self.grouped, Bitmap), (self.listed, LabelList))
         yield from ((column, kind()) for columns, kind in kinds for column in columns)
 
 
@@ -110,7 +111,10 @@ class LanceTables:
             for column, config in indexes.configs():
                 if column not in have:
                     table.create_index(column, config=config)
+            for column in set(indexes.worded) - have:
+                upkeep.index_words(self._at(name), column)
             self._ensured.add(name)
+            table = self._current(name)
         return table
 
     def select(
@@ -236,9 +240,10 @@ class LanceTables:
             return
         upkeep.materialize_deletions(self._at(name), self._exclusive[name])
         table = self._current(name)
-        worded = [index.columns for index in table.list_indices() if index.index_type == "FTS"]
-        for column, config in Indexes(worded=tuple(name for columns in worded for name in columns)).configs():
-            table.create_index(column, config=config)
+        for index in table.list_indices():
+            if index.index_type == "FTS":
+                for column in index.columns:
+                    upkeep.index_words(self._at(name), column)
 
     def drop_old_versions(self, name: str) -> None:
         """At once, with what a killed process left: nobody else writes."""

@@ -69,6 +69,13 @@ def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: Upke
     _opened(table_at).optimize.optimize_indices()
 
 
+def index_words(table_at: Location, column: str) -> None:
+    """Build the full-text index of a column, anew where there is one. Not by `lancedb`, whose release of Lance may take
+    other words for such as say nothing: upkeep extends the index, and readers cut their questions, by this one.
+    """
+    _opened(table_at).create_scalar_index(column, "INVERTED", name=f"{column}_idx", replace=True)
+
+
 def drop_versions(table_at: Location, *, older_than: timedelta, unverified: bool = False) -> None:
     """Remove old versions with their files, once what took their place is durable. `unverified`: also what a killed
     process left; nobody else may write.

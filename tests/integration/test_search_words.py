@@ -64,6 +64,10 @@ class Texts:
         for table in self.tables:
             table.delete(NAME, where)
 
+    def purge(self) -> None:
+        for table in self.tables:
+            table.purge(NAME)
+
     def opened(self) -> list[Any]:
         return [lance.dataset(self._root / str(number) / f"{NAME}.lance") for number in range(len(self.tables))]
 
@@ -118,6 +122,14 @@ def stages(texts: Texts) -> Iterator[str]:
     yield "the index has two parts"
     texts.add(rows(3000, 10))
     yield "and some are newer than these"
+    texts.delete("content_key >= '02000' AND content_key < '03000'")
+    yield "a whole fragment is deleted"
+    for number in range(3):
+        texts.add(rows(4000 + 100 * number, 20))
+        texts.index()
+    yield "the index has many parts"
+    texts.purge()
+    yield "all is written anew"
 
 
 @pytest.mark.parametrize("where", ["true", "visible = true"])
