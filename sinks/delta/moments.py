@@ -109,29 +109,29 @@ class MomentsTable:
         table = self._tables.find(MOMENTS.name)
         return 0 if table is None else int(table.count())
 
-    def tidy(self) -> None:
+    def tidy(self, *, strays: bool) -> None:
         """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
         than half of the table; then join small ones. May run beside commits: those that replace rows wait for one step
         of it, which is as long as what came since the last time. What it joins is dropped the next time, when no commit
-        can be reading it any more.
+        can be reading it any more. `strays`: also files that no commit knows, as a killed writer leaves them.
         """
         if (table := self._tables.fresh(MOMENTS.name)) is None:
             return
         table.create_checkpoint()  # before, as it forgets what is older than `KEPT` and only `table` knows still
         with self._files:
-            self._drop_superseded()
+            self._drop_superseded(strays=strays)
         table.cleanup_metadata()
         with self._files:
             table = self._tables.fresh(MOMENTS.name)
             assert table is not None
             table.optimize.compact(target_size=TARGET_BYTES, **self._options(None))
 
-    def _drop_superseded(self) -> None:
+    def _drop_superseded(self, *, strays: bool) -> None:
         self._tables.before_removal()
         table: Any = self._tables.fresh(MOMENTS.name)
         if self._bytes_on_disk() > _MOST_ON_DISK * _live_bytes(table):
             table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-        table.vacuum(dry_run=False, enforce_retention_duration=False, full=True)
+        table.vacuum(dry_run=False, enforce_retention_duration=False, full=strays)
 
     def _bytes_on_disk(self) -> int:
         files = files_at(self._tables.location)

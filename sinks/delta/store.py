@@ -218,13 +218,14 @@ class DeltaStore:
 
     def tend(self) -> None:
         """Keep the cost of commits and look-ups where it is. May run in a thread beside commits."""
-        self._moments.tidy()
+        # A writer that was stopped for long knows no commit of its successor, whose new files are no strays.
+        self._moments.tidy(strays=self.location.path is not None)
         for name in (SEGMENTS, RETIRED):
             self._lance.tend(name)
 
     def optimize(self) -> None:
         """Join what is small, drop what is superseded. No commit is on."""
-        self._moments.tidy()
+        self._moments.tidy(strays=True)
         for name in (SEGMENTS, RETIRED):
             self._lance.optimize(name)
 

@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from sinks.delta.old_ledger import OldLedger
 from sinks.delta.store import DeltaStore
+from sinks.location import Location, Place
 from sinks.protocol import Sink
 from sinks.query.ledger import DeltaLedger
 from stream.events.asset import Outcome
@@ -20,6 +21,7 @@ from stream.events.base import Event
 from stream.events.ids import asset_key, segment_id
 from tests.integration.test_compatibility import ARCHIVE
 from tests.support.annotations import SPACE, annotations, events, key_of, ref, retired, segment_failed
+from tests.support.leases import end_lease
 from tests.support.programs import ROOT, program
 from tests.support.sinks import Row, build, rows_of
 
@@ -45,9 +47,9 @@ def moments(directory: Path) -> DeltaTable:
     return DeltaTable(str(directory / "moments"))
 
 
-def held(directory: Path) -> list[tuple[list[Row], list[tuple[str, int, int]]]]:
+def held(place: Place) -> list[tuple[list[Row], list[tuple[str, int, int]]]]:
     """Rows and ledger of each clip."""
-    sink = build("delta", directory)
+    sink = build("delta", place)
     found = []
     for clip in CLIPS:
         entries = sink.store.ledger_entries([asset_key("acme", clip)])
@@ -67,33 +69,46 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[list[Row], list
     return held(directory)
 
 
-def killed(directory: Path, instant: str) -> int:
+def killed(place: Place, instant: str) -> int:
     """The number of batches that were durable when the sink was killed at `instant`."""
-    command = program("die_in_delta_sink", directory, instant)
+    command = program("die_in_delta_sink", place, instant)
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == -signal.SIGKILL
     return len(done.stdout.split())
 
 
-@pytest.mark.parametrize(
-    ("instant", "durable"),
-    [
-        ("moments are appended", 0),
-        ("moments are replaced", 2),
-        ("one place of two is replaced", 2),
-        ("void rows are deleted", 4),
-        ("files are about to be joined", 5),
-    ],
-)
+BETWEEN_TABLES = [
+    ("moments are appended", 0),
+    ("moments are replaced", 2),
+    ("one place of two is replaced", 2),
+    ("void rows are deleted", 4),
+    ("files are about to be joined", 5),
+]
+
+
+@pytest.mark.parametrize(("instant", "durable"), BETWEEN_TABLES)
 def test_a_kill_between_two_tables_leaves_nothing_lost_or_doubled(
     instant: str, durable: int, tmp_path: Path, calm: list[object]
 ) -> None:
     assert killed(tmp_path, instant) == durable
-    sink = build("delta", tmp_path)
+    assert finished(tmp_path, durable) == calm
+
+
+@pytest.mark.parametrize(("instant", "durable"), BETWEEN_TABLES)
+def test_on_an_object_store_neither(instant: str, durable: int, s3_prefix: str, calm: list[object]) -> None:
+    place = Location.of(s3_prefix)
+    assert killed(place, instant) == durable
+    end_lease(place, "delta")
+    assert finished(place, durable) == calm
+
+
+def finished(place: Place, durable: int) -> list[tuple[list[Row], list[tuple[str, int, int]]]]:
+    """What is held when the batches that were not durable have come again."""
+    sink = build("delta", place)
     for batch in BATCHES[durable:]:
         list(sink.process(batch))
     sink.close()
-    assert held(tmp_path) == calm
+    return held(place)
 
 
 def test_rows_that_the_ledger_had_not_followed_are_gone_when_the_sink_opens(tmp_path: Path) -> None:

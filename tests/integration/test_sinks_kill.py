@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from sinks import REGISTRY
+from sinks.location import Location, Place
 from stream.events.base import Event
 from tests.support.annotations import annotations, asset_deleted, events, key_of, planned, ref, retired
+from tests.support.leases import end_lease
 from tests.support.programs import ROOT, program
 from tests.support.sinks import Row, build, rows_of
 
@@ -28,8 +30,8 @@ BATCHES: list[list[Event]] = [
 ]
 
 
-def held(name: str, directory: Path) -> list[list[Row]]:
-    sink = build(name, directory)
+def held(name: str, place: Place) -> list[list[Row]]:
+    sink = build(name, place)
     rows = [rows_of(sink, f"clip-{number}") for number in range(6)]
     sink.close()
     return rows
@@ -37,18 +39,28 @@ def held(name: str, directory: Path) -> list[list[Row]]:
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_kills_at_random_instants_leave_the_same_rows(name: str, tmp_path: Path) -> None:
-    calm = build(name, tmp_path / "calm")
+    _kill_at_random_instants(name, Location.of(tmp_path), most_delay_s=0.05)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_on_an_object_store_kills_leave_the_same_rows(name: str, s3_prefix: str) -> None:
+    _kill_at_random_instants(name, Location.of(s3_prefix), most_delay_s=0.6)
+
+
+def _kill_at_random_instants(name: str, under: Location, most_delay_s: float) -> None:
+    store, undisturbed = under.child("store"), under.child("calm")
+    calm = build(name, undisturbed)
     for batch in BATCHES:
         list(calm.process(batch))
     calm.close()
     chance = random.Random(7)
     first = kills = 0
     while first < len(BATCHES):
-        command = program("deliver_to_sink", name, tmp_path / "store", first)
+        command = program("deliver_to_sink", name, store.uri, first)
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             wanted = chance.randint(0, 3)
-            timer = chance.uniform(0.0, 0.05)
+            timer = chance.uniform(0.0, most_delay_s)
             for line in process.stdout:
                 first = int(line) + 1
                 wanted -= 1
@@ -58,9 +70,11 @@ def test_kills_at_random_instants_leave_the_same_rows(name: str, tmp_path: Path)
             rest = process.stdout.read()
             first = max([first, *(int(line) + 1 for line in rest.split())])
         assert process.returncode in (0, -signal.SIGKILL)
+        if store.path is None:
+            end_lease(store, name)
         kills += process.returncode == -signal.SIGKILL
     assert kills > 0
-    assert held(name, tmp_path / "store") == held(name, tmp_path / "calm")
+    assert held(name, store) == held(name, undisturbed)
 
 
 def with_delay(process: "subprocess.Popen[str]", delay_s: float) -> None:

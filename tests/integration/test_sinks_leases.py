@@ -1,6 +1,5 @@
 """Two writers of a store on an object store: one waits, and the other does no harm once its lease has ended."""
 
-import json
 import os
 import signal
 import subprocess
@@ -15,21 +14,12 @@ from sinks.storage.objects import Objects
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
 from tests.support.annotations import annotations, events
+from tests.support.leases import end_lease
 from tests.support.programs import ROOT, program
 from tests.support.programs.stop_in_sink import PLACES, SECOND
 from tests.support.s3_proxy import UNCONDITIONAL, Treatment, s3_proxy
 from tests.support.s3_server import S3Server
 from tests.support.sinks import build, rows_of
-
-LEASES = {"lance": "index.lease", "delta": "delta.lease"}
-
-
-def end_lease(place: Location, name: str) -> None:
-    """As if its holder had been silent for long."""
-    objects = Objects(place)
-    found = objects.get(LEASES[name])
-    assert found is not None
-    objects.put(LEASES[name], json.dumps(json.loads(found.content) | {"until_ms": 0}).encode())
 
 
 @contextmanager

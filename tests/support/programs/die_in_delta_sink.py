@@ -1,6 +1,6 @@
 """Opens a Delta sink, writes batches of `test_sinks_delta` and kills itself at one instant of its work.
 
-Arguments: directory, instant. Prints the number of each batch that is durable.
+Arguments: place, instant. Prints the number of each batch that is durable.
 """
 
 import os
@@ -40,10 +40,10 @@ def dying(call: Callable[..., Any], times: int) -> Callable[..., Any]:
     return called
 
 
-def deliver(directory: Path, instant: str) -> None:
+def deliver(place: str, instant: str) -> None:
     owner, name, times = INSTANTS[instant]
     setattr(owner, name, dying(getattr(owner, name), times))
-    sink = build("delta", directory)
+    sink = build("delta", place)
     for number, batch in enumerate(BATCHES):
         list(sink.process(batch))
         print(number, flush=True)
@@ -51,4 +51,4 @@ def deliver(directory: Path, instant: str) -> None:
 
 
 if __name__ == "__main__":
-    deliver(Path(sys.argv[1]), sys.argv[2])
+    deliver(sys.argv[1], sys.argv[2])
