@@ -46,7 +46,8 @@ class Rollout:
     `client.properties`. `epoch_ms` is the roll-out's time. The keys of the Secret `bucket_secret` are the environment
     of stages that read objects. Every `rushes run` gets the same `options`: they decide results, and also the topology
     and therefore which records are trimmed. `private_sources`: footage may be on servers with private addresses.
-    Objects have names from `deployment`, so that several deployments can share a namespace.
+    Objects have names from `deployment`, so that several deployments can share a namespace. `index` and `parquet` are
+    the places of stores on object storage, for which the keys of the Secret `store_secret` are the environment.
     """
 
     image: str
@@ -62,6 +63,20 @@ class Rollout:
     options: tuple[str, ...] = ()
     private_sources: bool = False
     deployment: str = DEFAULT
+    index: str | None = None
+    parquet: str | None = None
+    store_secret: str | None = None
+
+    @property
+    def in_buckets(self) -> bool:
+        """Whether no store lies on a volume."""
+        return self.index is not None and self.parquet is not None
+
+    @property
+    def stores(self) -> list[str]:
+        """The options of `rushes` that say where they lie."""
+        places = (("--index", self.index), ("--parquet", self.parquet))
+        return [word for option, place in places if place is not None for word in (option, place)]
 
     def partitions_of(self, topic: str) -> int:
         return self.topic_partitions.get(topic, self.partitions)
@@ -84,7 +99,8 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     # No process asks the cluster's API, so none gets a token.
     yield {**account, "automountServiceAccountToken": False}
     for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
-        yield _claim(name, mode, rollout)
+        if name != "state" or not rollout.in_buckets:
+            yield _claim(name, mode, rollout)
     yield from _network(topology, rollout)
     for stage in topology.stages:
         yield _deployment(stage, rollout)
@@ -112,8 +128,10 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if "cache" in volumes else []
     arguments += stage.launch.arguments
     pod = _pod("worker", stage.name, rollout, arguments, _resources(stage), volumes)
-    if rollout.bucket_secret and "media" in volumes:  # in the environment: every listing shows arguments
-        pod["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": rollout.bucket_secret}}]
+    # In the environment: every listing shows arguments.
+    wanted = {rollout.bucket_secret: "media" in volumes, rollout.store_secret: "state" in volumes}
+    if secrets := [{"secretRef": {"name": name}} for name, needed in wanted.items() if name and needed]:
+        pod["spec"]["containers"][0]["envFrom"] = secrets
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name, rollout)},
         # A rolling update would start a second writer, which waits for the store's lock. Shards are handed over.
@@ -170,7 +188,7 @@ def _pod(
         "name": "rushes",
         "image": rollout.image,
         # `--state` and the like belong to `rushes` itself, so they stand before the command's name.
-        "command": ["rushes", "--state", STATE, "--cache", CACHE, *named],
+        "command": ["rushes", "--state", STATE, "--cache", CACHE, *rollout.stores, *named],
         "args": [*arguments, *where, *secured],
         "ports": [{"name": "metrics", "containerPort": PORT}],
         "resources": resources,
@@ -210,7 +228,11 @@ def _volumes(name: str, rollout: Rollout, needed: Collection[Volume]) -> tuple[l
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the pod alone
     for volume, (path, read_only) in _WHERE.items():
-        if volume in needed:
+        if volume == "state" and volume in needed and rollout.in_buckets:
+            # Small files of the pod itself: the stores lie elsewhere.
+            volumes.append({"name": volume, "emptyDir": {"sizeLimit": "1Gi"}})
+            mounts.append({"name": volume, "mountPath": path})
+        elif volume in needed:
             claim = {"claimName": f"{rollout.deployment}-{volume}", "readOnly": read_only}
             volumes.append({"name": volume, "persistentVolumeClaim": claim})
             mounts.append({"name": volume, "mountPath": path, "readOnly": read_only})
@@ -240,8 +262,8 @@ def _mebibytes(size_bytes: int) -> str:
 
 
 def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
-    """Network policies. Inbound: scrapes. Outbound: DNS and brokers; for stages that read footage also HTTP(S), for the
-    webhook its port.
+    """Network policies. Inbound: scrapes. Outbound: DNS and brokers; for stages that read footage or open stores in
+    buckets also HTTP(S), for the webhook its port.
     """
     scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
@@ -256,6 +278,9 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     yield _object("NetworkPolicy", rollout.deployment, rollout, everyone)
     if reading := [stage.name for stage in topology.stages if "media" in stage.launch.volumes]:
         yield _outward("reading", reading, (80, 443), rollout, private=rollout.private_sources)
+    if rollout.stores:
+        storing = [stage.name for stage in topology.stages if "state" in stage.launch.volumes]
+        yield _outward("storing", storing, (80, 443), rollout, private=rollout.private_sources)
     if rollout.webhook:
         yield _outward(CALLING, (CONTROL,), (rollout.webhook.port,), rollout)
 

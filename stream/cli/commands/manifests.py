@@ -26,6 +26,7 @@ from stream.cli.rendering.output import write_file
 from stream.cli.rendering.sanitize import shown
 
 if TYPE_CHECKING:
+    from sinks.location import Location
     from stream.deployment.kubernetes import Webhook
 
 
@@ -57,6 +58,9 @@ def manifests(  # one option per thing a deployment decides
     ] = None,
     bucket_secret: Annotated[
         str | None, typer.Option(help="Secret whose keys are the environment of plan and decode: AWS_ACCESS_KEY_ID, …")
+    ] = None,
+    store_secret: Annotated[
+        str | None, typer.Option(help="Secret whose keys are the environment of stages that open stores in buckets.")
     ] = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
     webhook_secret: Annotated[
@@ -116,7 +120,12 @@ def manifests(  # one option per thing a deployment decides
         options=tuple(options.words()),
         private_sources=private_network,
         deployment=shared.deployment,
+        index=_in_a_bucket("--index", shared.index),
+        parquet=_in_a_bucket("--parquet", shared.parquet),
+        store_secret=store_secret,
     )
+    if store_secret is not None and not rollout.stores:
+        raise UsageProblem("--store-secret without stores in buckets: say `rushes --index s3://… manifests`")
     # Only now: everything is checked before the first file is written.
     _make(directory)
     _write(directory / "kubernetes.yaml", *objects(topology, rollout))
@@ -139,6 +148,13 @@ def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
             f"{given} without {lacking}: control signs what it posts and does not start otherwise; give them together"
         )
     return Webhook(url, port_of(url), secret_name)
+
+
+def _in_a_bucket(option: str, place: "Location | None") -> str | None:
+    """The place of a store, as pods are told it. Raises `UsageProblem` for a directory, which no pod sees."""
+    if place is not None and place.path is not None:
+        raise UsageProblem(f"{option} {place} is a directory of this machine: name a place such as s3://bucket/prefix")
+    return None if place is None else place.uri
 
 
 def _require_prefixes(options: WorkerOptions) -> None:

@@ -179,6 +179,31 @@ def test_pods_that_read_a_bucket_may_and_can(written: Path) -> None:
     assert reading == {"rushes-plan", "rushes-decode"}
 
 
+def test_stores_in_buckets_need_no_volume_and_can_be_reached(tmp_path: Path) -> None:
+    places = ["--index", "s3://stores/index", "--parquet", "s3://stores/parquet"]
+    command = [*places, "manifests", str(tmp_path), *OPTIONS, "--store-secret", "stores"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    documents = objects(tmp_path)
+    for document in documents:
+        kubernetes_validate.validate(document, "1.29", strict=True)
+    claims = {it["metadata"]["name"] for it in documents if it["kind"] == "PersistentVolumeClaim"}
+    assert "rushes-state" not in claims
+    index = next(it for it in documents if it["metadata"]["name"] == "rushes-index" and it["kind"] == "Deployment")
+    command = container(index)["command"]
+    assert [command[at + 1] for at, word in enumerate(command) if word in ("--index", "--parquet")] == places[1::2]
+    assert {"secretRef": {"name": "stores"}} in environment(index)
+    storing = next(it for it in documents if it["metadata"]["name"] == "rushes-storing")
+    assert set(selected(storing["spec"])) == {"plan", "index", "parquet", "dead-letters"}
+
+
+def test_a_store_in_a_directory_of_this_machine_is_refused_for_pods(tmp_path: Path) -> None:
+    wanted = ["--index", str(tmp_path), "manifests", str(tmp_path / "out"), *OPTIONS]
+    with pytest.raises(UsageProblem, match="is a directory of this machine"):
+        CliRunner().invoke(app, wanted, catch_exceptions=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_a_bucket_no_store_is_allowed(tmp_path: Path) -> None:
     wanted = ["manifests", str(tmp_path), "--image", "i", "--broker", "kafka://kafka:9092"]
     assert CliRunner().invoke(app, wanted, catch_exceptions=False).exit_code == 0
