@@ -17,8 +17,9 @@ from sinks.tables import vector_index
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
 from sinks.tables.vector_index import VectorIndexPolicy
 
-VERSIONS_KEPT = timedelta(seconds=60)
-"""How long a reader may use a version after another has come."""
+VERSIONS_KEPT = timedelta(seconds=15)
+"""How long a reader may use a version after another has come; then it opens the table anew. Every look for the newest
+version lists them all, so many versions slow commits down."""
 _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
 
