@@ -125,7 +125,8 @@ def _require_values(arguments: Sequence[str]) -> None:
     """Raises `UsageProblem` for an empty value: it comes from an unset variable of a script and is never intended."""
     for at, argument in enumerate(arguments):
         # An option in front makes the message precise: an empty text alone is hard to find in a script.
-        before = arguments[at - 1] if at and arguments[at - 1].startswith("-") else None
+        option = arguments[at - 1] if at else ""
+        before = option if option.startswith("-") and option != "--" else None
         if argument == "":
             raise UsageProblem(f"{f'the value after {before}' if before else 'an argument'} is empty: {_EMPTY_ADVICE}")
         if argument.startswith("--") and argument.find("=") == len(argument) - 1:

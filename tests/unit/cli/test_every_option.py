@@ -158,7 +158,7 @@ def test_no_value_of_any_option_ends_in_a_traceback(words: tuple[str, ...], room
                 assert ended.code != CANNOT_RUN or document["error"]["message"] in ended.err, told
             if is_numeric(parameter):
                 assert ended.code == CANNOT_RUN, told
-                assert parameter.opts[-1] in ended.err, told
+                assert parameter.opts[-1] in ended.err or "an argument is empty" in ended.err, told
 
 
 @pytest.mark.parametrize("words", sorted(COMMANDS), ids=" ".join)
