@@ -6,11 +6,14 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from benchmarks.testbed.cluster_changes import Transactions, add_partitions, delivered, make_again, set_offset
 from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Record, TopicSpec
 from stream.broker.kafka import topics_now
+from stream.broker.kafka.admin_queries import AdminQueries
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.consumer import KafkaConsumer
@@ -284,3 +287,17 @@ def test_an_observer_says_that_it_is_blind_and_sees_again_once_the_broker_is_bac
 def test_an_order_of_versions_needs_no_partition() -> None:
     """Events of one asset on both sides of an increase: the later append time wins, whatever the offsets are."""
     assert AssetVersion(2000, 0) > AssetVersion(1000, 99)
+
+
+@pytest.mark.parametrize("code", [KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH])
+def test_a_query_is_asked_again_while_a_node_lags_behind_its_controller(cluster: Cluster, code: int) -> None:
+    answers = iter([KafkaException(KafkaError(code)), None])
+
+    def ask(client: AdminClient) -> bool:
+        if (failure := next(answers)) is not None:
+            raise failure
+        return bool(client.list_topics(timeout=10).brokers)
+
+    queries = AdminQueries(cluster.settings, SystemClock())
+    assert queries.with_retries("asking", ask)
+    queries.close()

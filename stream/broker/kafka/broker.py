@@ -212,15 +212,7 @@ class KafkaBroker:
             )
             for spec in specs
         ]
-        client = self._ask.client()
-        for name, future in client.create_topics(fresh).items():
-            try:
-                future.result(CALL_TIMEOUT_S)
-            except TimeoutError:
-                raise as_stage_error(_TIMED_OUT, f"creating topic {name}") from None
-            except KafkaException as failure:
-                if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise as_stage_error(failure.args[0], f"creating topic {name}") from None
+        self._ask.with_retries(f"creating topics {', '.join(spec.name for spec in specs)}", partial(_created, fresh))
         for spec in specs:
             self._ask.with_retries(
                 f"waiting for topic {spec.name}",
@@ -361,3 +353,13 @@ class KafkaBroker:
             raise as_stage_error(error or KafkaError(-1), f"reading the oldest record of {topic}-{partition}")
         record = record_of(message, self._settings)
         return record.append_time_ms, record_size(record.key, record.value, record.headers)
+
+
+def _created(topics: list[NewTopic], client: AdminClient) -> None:
+    """A topic that exists is left as it is, so a second attempt is harmless."""
+    for future in client.create_topics(topics).values():
+        try:
+            future.result(CALL_TIMEOUT_S)
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise

@@ -27,12 +27,23 @@ SETTLING = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.PREFERRED_LEADER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        # The node has not yet applied what the controller decided: the client already knows the newer leader.
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.LISTENER_NOT_FOUND,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.NOT_COORDINATOR,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
     }
 )
-"""Errors of a cluster that pass in a moment: a topic was just created, or a leader has just moved."""
+"""Errors of a cluster that pass in a moment: a topic was just created, or a leader has just moved. They are those that
+Kafka's protocol guide calls retriable, without those of producers and of nodes that do not answer.
+"""
 # An own value of these would break acknowledgement: an automatic commit loses records that are still in work.
 _OURS = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "partition.assignment.strategy")
 
