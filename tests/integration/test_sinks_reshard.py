@@ -105,11 +105,18 @@ def test_a_store_that_holds_nothing_can_be_divided(name: str, tmp_path: Path) ->
 INSTANTS = ("the copy has begun", "some is copied", "all is copied", "the new store counts", "some of the old is gone")
 
 
+CHANGES = [*zip(INSTANTS, (1, 3, 1, 3, 1), (3, 2, 3, 2, 3), strict=True), (INSTANTS[-1], 3, 2)]
+
+
+# Files are copied and put in place alike for both stores.
 @pytest.mark.parametrize(
-    ("instant", "before", "after"),
-    [*zip(INSTANTS, (1, 3, 1, 3, 1), (3, 2, 3, 2, 3), strict=True), (INSTANTS[-1], 3, 2)],
+    ("name", "instant", "before", "after"),
+    [
+        pytest.param(name, *change, marks=pytest.mark.long if (at + kind) % 2 else ())
+        for kind, name in enumerate(sorted(KINDS))
+        for at, change in enumerate(CHANGES)
+    ],
 )
-@pytest.mark.parametrize("name", sorted(KINDS))
 def test_a_kill_leaves_one_store_whole_and_a_repeat_finishes(
     name: str, instant: str, before: int, after: int, roots: dict[str, Path]
 ) -> None:
