@@ -125,6 +125,7 @@ class MomentsTable:
             table = self._tables.fresh(MOMENTS.name)
             assert table is not None
             table.optimize.compact(target_size=TARGET_BYTES, **self._options(None))
+        self._tables.renew(MOMENTS.name)
 
     def _drop_superseded(self, *, strays: bool) -> None:
         self._tables.before_removal()

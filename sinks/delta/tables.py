@@ -50,11 +50,18 @@ class DeltaTables:
 
     def find(self, name: str) -> Any | None:
         """The table as this opener knows it, or None. A commit through it brings it up to date."""
-        if name not in self._open:
-            if (table := self.fresh(name)) is None:
-                return None
-            self._open[name] = table if (epoch := self._epoch()) is None else self._fenced(name, table, epoch)
-        return self._open[name]
+        table = self._open.get(name)
+        if table is None and (table := self.fresh(name)) is not None:
+            if (epoch := self._epoch()) is not None:
+                table = self._fenced(name, table, epoch)
+            self._open[name] = table
+        return table
+
+    def renew(self, name: str) -> None:
+        """Open the table anew at its next use, after a checkpoint: a handle keeps all commits that came since the one
+        it was opened at, and every further commit through it reads them. For any thread.
+        """
+        self._open.pop(name, None)
 
     def fresh(self, name: str) -> Any | None:
         """The table at its newest version, for another thread or a reader; None where there is none."""
