@@ -67,7 +67,7 @@ class MomentTable:
                 self._tables.merge(self.name, again, "moment_id")
             gone = held.filter(pc.invert(pc.is_in(held["moment_id"], again["moment_id"])))["moment_id"].to_pylist()
             for where in self._tables.clauses("moment_id", gone):
-                self._tables.delete(self.name, where, known=True)
+                self._tables.delete(self.name, where)
         self._tables.append(self.name, fresh)
 
     def show(self, contents: Mapping[str, LiveNames]) -> None:

@@ -53,17 +53,17 @@ class LedgerTable:
     def put(self, rows: pa.Table, replaced: Collection[SpaceCell] = ()) -> None:
         """`RECEIPT_SCHEMA` rows, after the entries of the cells `replaced` are gone."""
         self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, _INDEXES)
-        self.erase(replaced, known=True)
+        self.erase(replaced)
         self._tables.append(SEGMENTS, rows)
 
-    def erase(self, cells: Collection[SpaceCell], *, known: bool = False) -> None:
-        """Forget these cells. `known`: there is an entry of each."""
+    def erase(self, cells: Collection[SpaceCell]) -> None:
+        """Forget these cells."""
         by_space: dict[str, list[str]] = {}
         for cell in cells:
             by_space.setdefault(cell.space, []).append(cell.segment_id)
         for space, segment_ids in sorted(by_space.items()):
             for where in self._tables.clauses("segment_id", segment_ids):
-                self._tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space])}", known=known)
+                self._tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space])}")
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Forget what these watermarks void."""
@@ -116,10 +116,13 @@ def newest_done_ms(table: Any | None) -> int | None:
 def void_clauses(retired: Mapping[str, Retirement]) -> list[str]:
     """Filters for the rows that watermarks void, some assets in each."""
     items = sorted(retired.items())
-    return [
-        " OR ".join(void_rows(key, mark) for key, mark in items[start : start + _MARKS_AT_ONCE])
-        for start in range(0, len(items), _MARKS_AT_ONCE)
-    ]
+    return [_void_clause(items[start : start + _MARKS_AT_ONCE]) for start in range(0, len(items), _MARKS_AT_ONCE)]
+
+
+def _void_clause(items: Sequence[tuple[str, Retirement]]) -> str:
+    # Lance uses no index for one side of an OR that needs more than an index; the list of assets is found by one.
+    listed = one_of("asset_key", [key for key, _ in items])
+    return f"{listed} AND ({' OR '.join(void_rows(key, mark) for key, mark in items)})"
 
 
 def _schema(columns: Sequence[str]) -> pa.Schema:

@@ -174,24 +174,19 @@ class LanceTables:
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
-        if self.find(name) is None:
-            return
         # Found by their numbers first: an update reads every column of rows that no index covers yet. Upkeep would
         # move the rows in between.
         with self._exclusive[name]:
-            current = self._current(name)
-            rows = current.search().where(where).select(["_rowid"]).with_row_id(True).to_arrow()
-            numbers = rows["_rowid"].to_pylist()
+            numbers = self._numbers(name, where)
             for start in range(0, len(numbers), _CHUNK):
-                listed = ", ".join(map(str, numbers[start : start + _CHUNK]))
-                current.update(where=f"_rowid IN ({listed})", values_sql=dict(columns))
+                self._current(name).update(where=_numbered(numbers[start : start + _CHUNK]), values_sql=dict(columns))
 
-    def delete(self, name: str, where: str, *, known: bool = False) -> None:
-        """Delete the rows that match, in one commit; none where nothing matches. `known`: something does."""
-        table = self.find(name)
-        if table is not None and (known or table.count_rows(where)):
-            with self._exclusive[name]:
-                self._current(name).delete(where)
+    def delete(self, name: str, where: str) -> None:
+        """Delete the rows that match, in one commit; none where nothing matches."""
+        with self._exclusive[name]:  # by their numbers, as an update
+            numbers = self._numbers(name, where)
+            if numbers:
+                self._current(name).delete(_numbered(numbers) if len(numbers) <= _CHUNK else where)
 
     def derive(
         self,
@@ -284,6 +279,15 @@ class LanceTables:
         assert table is not None
         return table
 
+    def _numbers(self, name: str, where: str) -> list[int]:
+        """Of the rows that match, as they are until upkeep moves rows."""
+        table = self.find(name)
+        if table is None:
+            return []
+        rows = table.search().where(where).select(["_rowid"]).with_row_id(True).to_arrow()
+        numbers: list[int] = rows["_rowid"].to_pylist()
+        return numbers
+
     def _fence(self, name: str, epoch: int) -> None:
         """Bring the open table up to date, and let it be this writer's. Raises `Unavailable` (`store_locked`)."""
         table = self._open[name]
@@ -300,3 +304,7 @@ class LanceTables:
 
     def _at(self, name: str) -> Location:
         return self.location.child(f"{name}.lance")
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    return f"_rowid IN ({', '.join(map(str, numbers))})"

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import lance
 import pytest
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
+from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
 from sinks.ledger.watermark_table import WatermarkTable
 from sinks.tables.lance_tables import LanceTables
 from stream.events.ids import asset_key
@@ -94,3 +95,25 @@ def test_watermarks_are_replaced_by_asset(tables: LanceTables) -> None:
     table.put({"b": two})
     assert table.marks() == {"a": one, "b": two}
     assert table.marks(["b", "c"]) == {"b": two}
+
+
+def test_what_watermarks_void_is_found_by_an_index_and_nothing_else_goes(tables: LanceTables) -> None:
+    ledger = LedgerTable(tables)
+    assets = [f"clip-{number}" for number in range(6)]
+    ledger.record([entry(segment, asset_id=asset_id) for asset_id in assets for segment in range(2)], ())
+    keys = [asset_key("acme", asset_id) for asset_id in assets]
+    marks = {
+        keys[0]: Retirement(deleted=version(2)),
+        keys[1]: Retirement(up_to=version(2), keep=key_of("b")),
+        keys[2]: Retirement(up_to=version(2), keep=key_of("a", "clip-2")),
+        keys[3]: Retirement(deleted=version(0)),
+    }
+    tables.optimize(SEGMENTS)  # an index that covers nothing is not asked
+    (clause,) = void_clauses(marks)
+    table = lance.dataset(tables.location.child(f"{SEGMENTS}.lance").uri)
+    plan = table.scanner(columns=["segment"], filter=clause).explain_plan(verbose=True)
+    assert "ScalarIndexQuery" in plan
+    assert "@asset_key_idx" in plan
+    ledger.sweep(marks)
+    assert sorted({item.asset_key for item in ledger.entries(keys)}) == sorted(keys[2:])
+    assert len(ledger.entries(keys)) == 8
