@@ -24,7 +24,7 @@ class DeltaFiles:
         """Folders of partitions, of which there may be many, are not listed: the new commits name the new files."""
         log = self.folder / LOG
         fresh = listing.look(log, before)
-        names = listing.names.get(log, frozenset())
+        names = listing.names(log)
         added = {path for name in fresh if _COMMIT.fullmatch(name) for path in self._added(log / name)}
         listing.unsynced += sorted(added | {folder for path in added for folder in self._folders(path)})
         if fresh:

@@ -1,6 +1,6 @@
 """A Lance table on disk: a manifest for each version, and files that never change once they have their name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -9,7 +9,8 @@ from sinks.durability.table_files import Listing, Position
 
 _MANIFEST = ".manifest"
 _NEWEST_FIRST = (1 << 64) - 1
-"""Manifests of today are named by this less their version, in 20 digits, so that the newest is listed first."""
+_DIGITS = 20
+"""In names of today's manifests, which say `_NEWEST_FIRST` less the version, so that the newest sorts first."""
 _HINT = "latest_version_hint.json"
 
 
@@ -21,9 +22,8 @@ class LanceFiles:
         """Manifests first: what they name was there before them, and is found after them."""
         versions = self.folder / "_versions"
         listing.look(versions, before)
-        newest = max(_versions(listing.names.get(versions, ())), default=0)
         listing.look_below(self.folder, before)
-        return {"version": newest}
+        return {"version": _newest(listing.names(versions))}
 
     def roll_back(self, position: Position | None) -> Iterator[Path]:
         """A table whose version of then is gone stays as it is."""
@@ -42,13 +42,16 @@ class LanceFiles:
         yield folder
 
 
-def _versions(names: Iterable[str]) -> Iterator[int]:
-    return (_version(name) for name in names if name.endswith(_MANIFEST))
+def _newest(names: Collection[str]) -> int:
+    """0 where there is none."""
+    first = min(names, default="")
+    newest = _version(first) if len(first) == _DIGITS + len(_MANIFEST) else 0
+    return newest or max(map(_version, names), default=0)
 
 
 def _version(name: str) -> int:
     """0 for what is no version of the table itself."""
     digits = name.removesuffix(_MANIFEST)
-    if not digits.isdecimal():
+    if digits == name or not digits.isdecimal():
         return 0
-    return _NEWEST_FIRST - int(digits) if len(digits) == 20 else int(digits)
+    return _NEWEST_FIRST - int(digits) if len(digits) == _DIGITS else int(digits)
