@@ -18,7 +18,9 @@ from pathlib import Path
 import psutil
 
 from benchmarks.testbed.store_stream import MOMENTS_A_CELL, Batch, Kind, StoreStream
+from benchmarks.testbed.sync_meter import SyncMeter
 from sinks.delta.sink import DeltaSink
+from sinks.durability.durable_store import Disk
 from sinks.lance.sink import LanceSink
 from sinks.protocol import Sink
 from stream.clock import SystemClock
@@ -27,9 +29,9 @@ from stream.events.asset import ContentRetired
 from stream.events.base import Event
 from stream.runtime.malloc import keep_freed_memory
 
-SINKS: dict[str, Callable[[Path], Sink]] = {
-    "index": lambda directory: LanceSink(directory, SystemClock()),
-    "parquet": lambda directory: DeltaSink(directory, SystemClock()),
+SINKS: dict[str, Callable[[Path, Disk], Sink]] = {
+    "index": lambda directory, disk: LanceSink(directory, SystemClock(), disk=disk),
+    "parquet": lambda directory, disk: DeltaSink(directory, SystemClock(), disk=disk),
 }
 PROBE_CELLS = {Kind.NEW: 240, Kind.REPLACED: 240, Kind.DELETED: 120}
 """How much of each kind is done alone at a mark, to tell what it costs."""
@@ -40,11 +42,12 @@ class Mark:
     """A sink at so many cells. CPU is the sink's own, its upkeep included, over the second half of the way to the mark,
     as are cells a second; of a kind it is CPU-s per 1,000 cells written, or taken away. Commits and memory are those
     since the mark before. On a busy machine a commit waits for a core: its CPU, with that of upkeep beside it, tells
-    what it would take at most.
+    what it would take at most. `sync_cpu_s_per_1000` is the part of the CPU that makes commits durable.
     """
 
     cells: int
     cpu_s_per_1000: float
+    sync_cpu_s_per_1000: float
     cells_per_s: float
     cpu_s_per_1000_by_kind: dict[str, float]
     longest_commit_s: float
@@ -62,9 +65,15 @@ class _Spent:
     cells: int
     cpu_s: float
     wall_s: float
+    sync_cpu_s: float
 
     def since(self, before: "_Spent") -> "_Spent":
-        return _Spent(self.cells - before.cells, self.cpu_s - before.cpu_s, self.wall_s - before.wall_s)
+        return _Spent(
+            self.cells - before.cells,
+            self.cpu_s - before.cpu_s,
+            self.wall_s - before.wall_s,
+            self.sync_cpu_s - before.sync_cpu_s,
+        )
 
 
 @dataclass(slots=True)
@@ -81,13 +90,17 @@ class Filling:
     _commits_s: list[float] = field(default_factory=list)
     _commits_cpu_s: list[float] = field(default_factory=list)
     _retired: list[ContentRetired] = field(default_factory=list)
+    _syncs: SyncMeter = field(default_factory=SyncMeter)
     _sink: Sink = field(init=False)
 
     def run(self, marks: Sequence[int]) -> None:
         """In a process as a stage has it. The first commit makes tables and loads libraries; it is not measured."""
         keep_freed_memory()
-        self._sink = SINKS[self.stage](self.directory)
-        self._sink.open()
+        with self._syncs.attached():
+            self._filled(marks)
+
+    def _filled(self, marks: Sequence[int]) -> None:
+        self._open()
         self._feed(self.stream.batch)
         for mark in marks:
             _forget_peak()
@@ -110,12 +123,12 @@ class Filling:
         peak, disk = _peak_bytes(), bytes_under(self.directory)
         live = self._live_moments()
         before = self._now()
-        self._sink = SINKS[self.stage](self.directory)
-        self._sink.open()
+        self._open()
         opened = self._now().since(before)
         return Mark(
             cells=mark,
             cpu_s_per_1000=1000 * spent.cpu_s / spent.cells,
+            sync_cpu_s_per_1000=1000 * spent.sync_cpu_s / spent.cells,
             cells_per_s=spent.cells / spent.wall_s,
             cpu_s_per_1000_by_kind={kind.value: self._cost_of(kind) for kind in Kind},
             longest_commit_s=commits_s[-1],
@@ -127,6 +140,10 @@ class Filling:
             opened_s=opened.wall_s,
             opened_cpu_s=opened.cpu_s,
         )
+
+    def _open(self) -> None:
+        self._sink = SINKS[self.stage](self.directory, self._syncs.disk)
+        self._sink.open()
 
     def _second_half(self, mark: int) -> "_Spent":
         at = min(bisect_left(self._spent, mark // 2, key=lambda item: item.cells), len(self._spent) - 2)
@@ -186,7 +203,7 @@ class Filling:
             self._made_s += time.thread_time() - start_s
 
     def _now(self) -> "_Spent":
-        return _Spent(self.cells, time.process_time() - self._made_s, time.monotonic())
+        return _Spent(self.cells, time.process_time() - self._made_s, time.monotonic(), self._syncs.cpu_s)
 
 
 def require_said(expected: Sequence[ContentRetired], outputs: Sequence[Event]) -> None:

@@ -86,6 +86,7 @@ def test_a_sink_is_filled_and_measured(stage: str, tmp_path: Path) -> None:
     assert set(mark) == set(Mark.__dataclass_fields__)
     assert mark["live_moments"] > 60 * MOMENTS_A_CELL * 0.8
     assert set(mark["cpu_s_per_1000_by_kind"]) == set(Kind)
+    assert 0 < mark["sync_cpu_s_per_1000"] < mark["cpu_s_per_1000"]
     assert list(lines[-1]) == ["tended_bytes"]
 
 
