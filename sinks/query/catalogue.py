@@ -95,7 +95,8 @@ class Catalogue:
     def shown(self, content_keys: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
         """The assets that show these contents and are asked for, by content; an indexed look-up."""
         found = self._store.reading(lambda: self._looked_up(content_keys))
-        return {key: it for key, it in found if filters.allows(it.tenant, it.project, it.asset_id, it.labels)}
+        allows = filters.allowing()
+        return {key: it for key, it in found if allows(it.tenant, it.project, it.asset_id, it.labels)}
 
     def pages(self, filters: Filters, first: int = _PAGE) -> Iterator[dict[str, LiveAsset]]:
         """All assets that show something and are asked for, by content, in the order of tenant and asset id. Pages

@@ -1,6 +1,6 @@
 """What a question is narrowed to, as values and as conditions on rows that scalar indexes answer (pure)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sinks.filters import literal, one_of
@@ -45,15 +45,20 @@ class Filters:
         scoped = self.scopes is not None and any(scope.project is not None for scope in self.scopes)
         return self.project is not None or bool(self.labels) or scoped
 
-    def allows(self, tenant: str, project: str, asset_id: str, labels: Collection[str]) -> bool:
-        """Whether an asset that shows under these names is asked for."""
-        return (
-            (self.tenant is None or self.tenant == tenant)
-            and (self.project is None or self.project == project)
-            and (not self.asset_ids or asset_id in self.asset_ids)
-            and set(self.wanted_labels) <= set(labels)
-            and (self.scopes is None or not {Scope(tenant), Scope(tenant, project)}.isdisjoint(self.scopes))
-        )
+    def allowing(self) -> Callable[[str, str, str, Collection[str]], bool]:
+        """Whether an asset that shows under a tenant, project, asset id and labels is asked for."""
+        labels, scopes = set(self.wanted_labels), None if self.scopes is None else frozenset(self.scopes)
+
+        def allows(tenant: str, project: str, asset_id: str, held: Collection[str]) -> bool:
+            return (
+                (self.tenant is None or self.tenant == tenant)
+                and (self.project is None or self.project == project)
+                and (not self.asset_ids or asset_id in self.asset_ids)
+                and labels <= set(held)
+                and (scopes is None or not scopes.isdisjoint((Scope(tenant), Scope(tenant, project))))
+            )
+
+        return allows
 
 
 def assets_where(filters: Filters) -> str:

@@ -14,9 +14,9 @@ from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
 from sinks.location import Place
 from sinks.query.catalogue import Catalogue, LiveAsset
-from sinks.query.filters import LIVE_COLUMNS, Filters, moments_where, rows_where
+from sinks.query.filters import EVERYTHING, LIVE_COLUMNS, Filters, moments_where, rows_where
 from sinks.query.holdings import newest_epochs
-from sinks.query.rankings import Vector
+from sinks.query.rankings import EXACT_ROWS, Vector
 from sinks.query.sharded_version import Version
 from sinks.query.snapshots import chunks
 from sinks.query.store_reader import StoreReader
@@ -25,12 +25,19 @@ from stream.events.annotations import Space
 from stream.events.timecode import SourceTimecode
 
 T = TypeVar("T")
+U = TypeVar("U")
 _CONTENTS_A_QUERY = 5000
 _FIRST_ASSETS = 64
 _SPAN = ("content_key", "kind", "start_ns", "end_ns", "starts_at_cut", "ends_at_cut", "shot_method")
 _COLUMNS = (
     *("moment_id", *_SPAN, "tags", "moderation_nsfw", "caption", "caption_method", "text", "damaged"),
 )  # each costs a read of its own: no more than is shown
+_FOUND_COLUMNS = tuple(name for name in _COLUMNS if name != "content_key")
+_NEARLY_ALL = 0.98
+"""Where filters keep such a share of the rows, the assets of what is found narrow it: that costs less."""
+
+StoredRow = Mapping[str, Any]
+"""The columns of a row that a `StoredMoment` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,10 @@ class MomentIndex:
         """The space's moments as they are now."""
         return self._store.version(moments_table(space_key))
 
+    def both(self, one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
+        """Two pieces of one `reading` at the same time, as `StoreReader.both` does it."""
+        return self._store.both(one, other)
+
     def wheres(self, version: Version, filters: Filters) -> list[str]:
         """Conditions on rows of `version`, of which one holds for each that may be asked for; whether it is, the
         catalogue knows (`shown`).
@@ -106,21 +117,25 @@ class MomentIndex:
         columns = version.columns
         where = moments_where(filters, self.catalogue.asset_keys(filters), columns)
         if set(LIVE_COLUMNS) <= set(columns) or not filters.by_asset_state:
-            return [where]
+            return [self._cheapest(version, where, filters)]
         pages = self.catalogue.pages(filters)  # of an older release: its rows do not follow what is published
         return [f"{one_of('content_key', page)} AND {where}" for page in pages]
 
-    def shown(
-        self, version: Version, rows: Mapping[int, str], assets: Mapping[str, LiveAsset]
-    ) -> dict[int, StoredMoment]:
-        """The moments of these rows, whose contents are given; those of other contents than `assets` shows are left
-        out.
-        """
-        wanted = [row for row, key in rows.items() if key in assets]
-        if not wanted:
+    def stored(self, version: Version, rows: Mapping[int, str]) -> dict[int, StoredRow]:
+        """What these rows hold, whose contents are given."""
+        if not rows:
             return {}
-        found = version.take(wanted, _COLUMNS).to_pylist()
-        return {number: _moment(row, assets) for number, row in zip(wanted, found, strict=True)}
+        found = version.take(list(rows), _FOUND_COLUMNS).to_pylist()
+        return {number: row | {"content_key": key} for (number, key), row in zip(rows.items(), found, strict=True)}
+
+    @staticmethod
+    def _cheapest(version: Version, where: str, filters: Filters) -> str:
+        """`where`, or what the moment alone decides of it."""
+        total = version.rows
+        # Of few rows the asset would hide too large a part of an answer.
+        if total <= EXACT_ROWS or version.kept(where) < _NEARLY_ALL * total:
+            return where
+        return " AND ".join(rows_where(filters)) or EVERYTHING
 
     def vector_of(self, space_key: str, moment_id: str, column: str, filters: Filters) -> list[float] | None:
         """The stored vector of a moment; None where `filters` hide it or there is none. `column` is one of `VECTORS`,
@@ -145,7 +160,7 @@ class MomentIndex:
         filters, found = filters or Filters(), list[StoredMoment]()
         for page in self.catalogue.pages(filters, _CONTENTS_A_QUERY if limit is None else _FIRST_ASSETS):
             rows = self._of_contents(space_key, page, _COLUMNS, rows_where(filters))
-            moments = [_moment(row, page) for row in rows]
+            moments = [moment_of(row, page) for row in rows]
             found += sorted(moments, key=lambda it: (it.tenant, it.asset_id, it.kind, it.start_ns))
             if limit is not None and len(found) >= limit:
                 break
@@ -193,10 +208,11 @@ def check_column(column: str) -> None:
         raise ValueError(f"unknown vector column {column!r}")
 
 
-def _moment(row: dict[str, Any], assets: Mapping[str, LiveAsset]) -> StoredMoment:
+def moment_of(row: StoredRow, assets: Mapping[str, LiveAsset]) -> StoredMoment:
+    """The moment with the names of its asset, which is one of `assets`, by content."""
     asset = assets[row["content_key"]]
     return StoredMoment(
-        **(row | {"tags": tuple((tag["label"], tag["score"]) for tag in row["tags"])}),
+        **(dict(row) | {"tags": tuple((tag["label"], tag["score"]) for tag in row["tags"])}),
         tenant=asset.tenant,
         project=asset.project,
         asset_id=asset.asset_id,

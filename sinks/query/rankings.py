@@ -10,17 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sinks.filters import one_of
-from sinks.query.filters import EVERYTHING, VISIBLE
+from sinks.query.filters import EVERYTHING
+from sinks.query.kept_rows import KeptRows
 
 Vector = Sequence[float] | npt.NDArray[np.float32]
 
 EXACT_ROWS = 4_000
 """Filters that keep no more rows are answered by comparing every one of them, which is also quicker."""
 LEAST_PROBES = 20
-_PROBES_KEPT = 8
-"""Probes divided by the share of rows that filters keep: the fewer are kept, the farther apart they lie."""
-_REFINED = 4
-_MOST_REFINED = 1_000
+_REFINED, _LEAST_REFINED, _MOST_REFINED = 2, 20, 100
+"""So many times the rows that are asked for are compared by their whole vectors: each costs a read of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,9 @@ class SpaceVersion:
     them, and none satisfies two, is in the ranking.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, kept: KeptRows | None = None) -> None:
         self._table = table
+        self._kept = kept or KeptRows()
 
     @property
     def columns(self) -> Sequence[str]:
@@ -74,16 +74,23 @@ class SpaceVersion:
         ).to_table()
         return [int(row) for row in found["_rowid"].to_pylist()]
 
+    def kept(self, where: str) -> int:
+        """About how many rows satisfy `where`."""
+        return self._table.count_rows() if where == EVERYTHING else self._kept.of(self._table, where)
+
+    @property
+    def rows(self) -> int:
+        return int(self._table.count_rows())
+
     def select(self, where: str, columns: Sequence[str]) -> pa.Table:
         return self._table.scanner(columns=list(columns), filter=where).to_table()
 
     def _effort(self, where: str, depth: int, *, exact: bool) -> dict[str, object]:
         """How a vector index is searched: more widely the fewer rows `where` keeps, not at all for few."""
         total = self._table.count_rows()
-        kept = total if where in (VISIBLE, EVERYTHING) else self._table.count_rows(where)
-        if exact or kept <= EXACT_ROWS:
+        if exact or total <= EXACT_ROWS or (kept := self.kept(where)) <= EXACT_ROWS:
             return {"use_index": False}
-        return {"minimum_nprobes": probes(kept / total), "refine_factor": max(1, min(_REFINED, _MOST_REFINED // depth))}
+        return {"minimum_nprobes": probes(kept / total), "refine_factor": refined(depth)}
 
     def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Candidate]:
         scanner = self._table.scanner(
@@ -100,5 +107,12 @@ class SpaceVersion:
 
 
 def probes(kept: float) -> int:
-    """Partitions that are looked into at least, where filters keep this share of the rows (pure)."""
-    return max(LEAST_PROBES, math.ceil(_PROBES_KEPT / kept))
+    """Partitions that are looked into at least, where filters keep this share of the rows (pure). The nearest of fewer
+    rows lie farther apart, but most of them still in the partitions that are nearest.
+    """
+    return max(LEAST_PROBES, math.ceil(LEAST_PROBES / math.sqrt(kept)))
+
+
+def refined(depth: int) -> int:
+    """How many times `depth` rows are compared by their whole vectors, where the index holds shorter ones (pure)."""
+    return max(1, math.ceil(_LEAST_REFINED / depth), min(_REFINED, _MOST_REFINED // depth))

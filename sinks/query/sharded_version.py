@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sinks.query.bm25 import Corpus, joined, most_gained, scores
 from sinks.query.filters import EVERYTHING
+from sinks.query.kept_rows import KeptRows
 from sinks.query.rankings import Candidate, SpaceVersion, Vector
 from sinks.query.text_statistics import COLUMN, NewerRows, TextStatistics, has_index
 from sinks.query.words import asked_terms, counted
@@ -24,15 +25,16 @@ _SAME = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ShardTable:
-    """The table of one shard in one version, and what is known of its texts."""
+    """The table of one shard in one version, and what is known of its texts and its conditions."""
 
     shard: int
     table: Any
     texts: TextStatistics
+    kept: KeptRows = field(default_factory=KeptRows)
 
     @property
     def version(self) -> SpaceVersion:
-        return SpaceVersion(self.table)
+        return SpaceVersion(self.table, self.kept)
 
     def numbered(self, row: int) -> int:
         """The number of a row among those of all shards."""
@@ -115,6 +117,14 @@ class ShardedVersion:
     def numbers(self, moment_ids: Collection[str], where: str = EVERYTHING) -> list[int]:
         """As `SpaceVersion.numbers`."""
         return _all(self._each(lambda part: [part.numbered(row) for row in part.version.numbers(moment_ids, where)]))
+
+    def kept(self, where: str) -> int:
+        """As `SpaceVersion.kept`."""
+        return sum(self._each(lambda part: part.version.kept(where)))
+
+    @property
+    def rows(self) -> int:
+        return sum(part.version.rows for part in self._parts.values())
 
     def select(self, where: str, columns: Sequence[str]) -> pa.Table:
         return pa.concat_tables(self._each(lambda part: part.version.select(where, columns)))

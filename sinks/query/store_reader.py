@@ -1,7 +1,7 @@
 """The index as readers see it: the tables of all its shards. Begin here; `snapshots` holds one shard's."""
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 from sinks.layout import Layout
 from sinks.location import Location, Place
 from sinks.paths import require_usable
+from sinks.query.kept_rows import KeptRows
 from sinks.query.rankings import SpaceVersion
 from sinks.query.sharded_version import ShardedVersion, ShardTable, Version
 from sinks.query.snapshots import INDEX_CACHE_BYTES, SharedCaches, Snapshots
@@ -18,6 +19,7 @@ from sinks.store_errors import guarded
 from stream.errors import StageError
 
 T = TypeVar("T")
+U = TypeVar("U")
 _THREADS = 8
 """Reading waits for disks and networks, and Lance computes in threads of its own."""
 
@@ -37,6 +39,7 @@ class StoreReader:
         self._layout: Layout | None = None
         self._shards: tuple[Snapshots, ...] = ()
         self._texts: dict[tuple[int, str], TextStatistics] = {}
+        self._kept: dict[tuple[int, str], KeptRows] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     def reading(self, work: Callable[[], T]) -> T:
@@ -79,6 +82,15 @@ class StoreReader:
             return [work(self._shards[0])]
         return list(self._pool().map(work, self._shards))
 
+    def both(self, one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
+        """Both at the same time, `other` in a thread of its own: it reads versions that `one` does not open."""
+        begun = self._pool().submit(other)
+        try:
+            first = one()
+        finally:
+            wait([begun])
+        return first, begun.result()
+
     def select(self, name: str, where: str, columns: Sequence[str] | None = None) -> pa.Table | None:
         """Rows of the newest version that match, shard by shard; None when no shard has the table."""
         found = [rows for rows in self.each(lambda shard: shard.select(name, where, columns)) if rows is not None]
@@ -99,13 +111,19 @@ class StoreReader:
         """The table of a space as it is now. It stays so however much is written meanwhile."""
         tables = self.each(lambda shard: shard.newest(name))
         if len(tables) == 1:
-            return None if tables[0] is None else SpaceVersion(tables[0])
+            return None if tables[0] is None else SpaceVersion(tables[0], self._kept_of(0, name))
         parts = [
-            ShardTable(number, table, self._texts.setdefault((number, name), TextStatistics(self._location.options)))
+            ShardTable(number, table, self._texts_of(number, name), self._kept_of(number, name))
             for number, table in enumerate(tables)
             if table is not None
         ]
         return ShardedVersion(parts, self._pool()) if parts else None
+
+    def _texts_of(self, shard: int, name: str) -> TextStatistics:
+        return self._texts.setdefault((shard, name), TextStatistics(self._location.options))
+
+    def _kept_of(self, shard: int, name: str) -> KeptRows:
+        return self._kept.setdefault((shard, name), KeptRows())
 
     @property
     def _settled(self) -> bool:
@@ -120,10 +138,12 @@ class StoreReader:
         caches = SharedCaches(self._cache_bytes)
         self._layout, self._shards = found, tuple(Snapshots(place, caches) for place in found.places)
         self._texts.clear()
+        self._kept.clear()
         return True
 
     def _forget(self) -> None:
         self._texts.clear()
+        self._kept.clear()
         for shard in self._shards:
             shard.forget()
 

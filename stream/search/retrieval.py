@@ -1,13 +1,13 @@
 """Finds the best moments for an encoded query: fuses the nearest by vector with the best by words."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, Self
 
 from sinks.query.catalogue import LiveAsset
 from sinks.query.filters import Filters
-from sinks.query.moments import MomentIndex, StoredMoment, check_column, similarities
+from sinks.query.moments import MomentIndex, StoredMoment, StoredRow, check_column, moment_of, similarities
 from sinks.query.rankings import Candidate, Vector
 from sinks.query.sharded_version import Version
 from stream.search.explanation import Reason
@@ -162,45 +162,58 @@ class _Question:
             depth *= _WIDER
         while True:
             depth = min(depth, DEEPEST)
-            rankings, assets = self._visible(self._rankings(self._version, depth, first), wanted + 1)
-            fused = rankings.fused()
-            whole = len(fused) > wanted or not rankings.cut
-            if whole or depth >= DEEPEST:
-                page = {row: fused[row] for row in list(fused)[offset:wanted]}
-                end = _end(len(fused) > wanted, rankings.cut)
-                return Matches(self._matches(self._version, rankings, page, assets), end)
+            found = self._found(self._version, self._rankings(self._version, depth, first), offset, wanted)
+            more = len(found.fused) > wanted
+            if more or not found.rankings.cut or depth >= DEEPEST:
+                return Matches(self._matches(self._version, found, offset, wanted), _end(more, found.rankings.cut))
             depth *= _WIDER
 
     def _rankings(self, version: Version, depth: int, first: int) -> Rankings:
-        near, worded, probe = list[Candidate](), list[Candidate](), self._probe
-        if probe.vector is not None:
-            near = version.near(probe.vector, probe.column, self._wheres, depth)
-        if probe.text:
-            worded = version.worded(probe.text, self._wheres, depth)
+        near, worded = self._index.both(lambda: self._near(version, depth), lambda: self._worded(version, depth))
         found = Rankings.of(near, worded, depth, first)
         # A moment is the nearest to itself, so it is always in its own result.
-        return found.without(version.numbers([probe.without])) if probe.without else found
+        return found.without(version.numbers([self._probe.without])) if self._probe.without else found
 
-    def _visible(self, rankings: Rankings, count: int) -> tuple[Rankings, Mapping[str, LiveAsset]]:
+    def _near(self, version: Version, depth: int) -> list[Candidate]:
+        probe = self._probe
+        return [] if probe.vector is None else version.near(probe.vector, probe.column, self._wheres, depth)
+
+    def _worded(self, version: Version, depth: int) -> list[Candidate]:
+        return version.worded(self._probe.text, self._wheres, depth) if self._probe.text else []
+
+    def _found(self, version: Version, rankings: Rankings, offset: int, wanted: int) -> "_Found":
+        """What is visible of `rankings`. Rows of the page are read meanwhile, as nearly all of them are."""
+        fused, contents = rankings.fused(), rankings.contents
+        page = {row: contents[row] for row in islice(fused, offset, wanted)}
+        found, rows = self._index.both(
+            lambda: self._visible(rankings, fused, wanted + 1), lambda: self._index.stored(version, page)
+        )
+        return replace(found, rows=rows)
+
+    def _visible(self, rankings: Rankings, fused: Mapping[int, float], count: int) -> "_Found":
         """Without the rows of contents that nobody sees, as far as they stand among the first `count`; and the assets
         of the others, by content.
         """
         assets, known, contents = dict[str, LiveAsset](), set[str](), rankings.contents
         # Again after each removal: rows move up into the first `count` and have not been asked about yet.
-        while asked := {contents[row] for row in islice(rankings.fused(), count)} - known:
+        while asked := {contents[row] for row in islice(fused, count)} - known:
             known |= asked
             shown = self._index.catalogue.shown(asked, self._filters)
             assets |= shown
             if hidden := asked.difference(shown):
                 rankings = rankings.without({row for row, key in contents.items() if key in hidden})
-        return rankings, assets
+                fused = rankings.fused()
+        return _Found(rankings, fused, assets)
 
-    def _matches(
-        self, version: Version, rankings: Rankings, scores: Mapping[int, float], assets: Mapping[str, LiveAsset]
-    ) -> tuple[Match, ...]:
+    def _matches(self, version: Version, found: "_Found", offset: int, wanted: int) -> tuple[Match, ...]:
+        rankings, scores = found.rankings, {row: found.fused[row] for row in islice(found.fused, offset, wanted)}
         contents, (near, worded) = rankings.contents, rankings.places()
-        moments = self._index.shown(version, {row: contents[row] for row in scores}, assets)
+        rows = {
+            **found.rows,
+            **self._index.stored(version, {row: contents[row] for row in scores if row not in found.rows}),
+        }
         cosines = self._similarities(version, rankings, list(scores))
+        moments = {row: moment_of(rows[row], found.assets) for row in scores}
         return tuple(
             Match(
                 moment,
@@ -220,6 +233,16 @@ class _Question:
         if self._probe.vector is None:
             return near
         return near | similarities(version, worded, self._probe.vector, self._probe.column)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The visible part of rankings, fused; the assets of its first rows by content, and rows that were read."""
+
+    rankings: Rankings
+    fused: Mapping[int, float]
+    assets: Mapping[str, LiveAsset]
+    rows: Mapping[int, StoredRow] = field(default_factory=dict)
 
 
 def _end(more: bool, cut: bool) -> End:

@@ -56,7 +56,6 @@ def test_an_index_that_finds_little_has_a_low_share(tmp_path: Path, monkeypatch:
     table.create_index("vector", "IVF_SQ", metric="cosine", num_partitions=64, sample_rate=4)
     # One partition of many is too few to find what is nearest.
     monkeypatch.setattr("sinks.query.rankings.LEAST_PROBES", 1)
-    monkeypatch.setattr("sinks.query.rankings._PROBES_KEPT", 1)
     vectors = table.take(list(range(0, ROWS, 500)), columns=["vector"])["vector"].to_pylist()
     assert np.mean([recall_of(lance.dataset(table.uri), "vector", vector) for vector in vectors]) < 0.9
 

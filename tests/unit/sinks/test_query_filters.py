@@ -3,7 +3,8 @@
 import pytest
 
 from sinks.query.filters import LIVE_COLUMNS, Filters, Scope, assets_where, moments_where
-from sinks.query.rankings import LEAST_PROBES, probes
+from sinks.query.kept_rows import KeptRows
+from sinks.query.rankings import LEAST_PROBES, probes, refined
 
 TOLD = ["moment_id", *LIVE_COLUMNS]
 
@@ -56,7 +57,7 @@ def test_a_thousand_rights_are_few_conditions() -> None:
     ],
 )
 def test_the_asset_decides(filters: Filters, *, allowed: bool) -> None:
-    assert filters.allows("a", "p", "x", ["team=red"]) == allowed
+    assert filters.allowing()("a", "p", "x", ["team=red"]) == allowed
 
 
 def test_older_rows_cannot_tell_what_a_publication_changes() -> None:
@@ -66,4 +67,37 @@ def test_older_rows_cannot_tell_what_a_publication_changes() -> None:
 
 
 def test_the_fewer_rows_are_kept_the_more_partitions_are_looked_into() -> None:
-    assert [probes(kept) for kept in (1.0, 0.5, 0.02, 0.005)] == [LEAST_PROBES, LEAST_PROBES, 400, 1600]
+    assert [probes(kept) for kept in (1.0, 0.5, 0.02, 0.005)] == [LEAST_PROBES, 29, 142, 283]
+
+
+def test_few_rows_are_compared_by_their_whole_vectors() -> None:
+    assert [depth * refined(depth) for depth in (1, 11, 50, 101, 10_000)] == [20, 22, 100, 101, 10_000]
+
+
+class CountedTable:
+    """A table of so many rows, which counts how often it is counted."""
+
+    def __init__(self, rows: int) -> None:
+        self.version, self.rows, self.counted = 1, rows, 0
+
+    def count_rows(self, where: str) -> int:
+        self.counted += 1
+        return self.rows
+
+
+def test_a_count_stands_for_its_version_and_a_few_times_for_a_later_one() -> None:
+    table, kept = CountedTable(7), KeptRows()
+    assert [kept.of(table, "a") for _ in range(100)] == [7] * 100
+    assert table.counted == 1
+    table.version, table.rows = 2, 8
+    found = [kept.of(table, "a") for _ in range(100)]
+    assert found == sorted(found)
+    assert 50 < found.count(8) < 100
+    assert table.counted == 2
+
+
+def test_counts_of_few_conditions_are_kept() -> None:
+    table, kept = CountedTable(7), KeptRows()
+    for number in range(1_000):
+        assert (kept.of(table, "often"), kept.of(table, f"once {number}")) == (7, 7)
+    assert table.counted == 1_001
