@@ -5,7 +5,7 @@ Appends may be committed beside it. A deletion, an update or a merge would confl
 joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sinks.location import Location
 from sinks.tables import vector_index
-from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
+from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, Joining, UpkeepPolicy
 from sinks.tables.vector_index import VectorIndexPolicy
 
 VERSIONS_KEPT = timedelta(seconds=15)
@@ -41,11 +41,9 @@ def tend(
 ) -> None:
     """Do what is due, a small share of what was written since the last time."""
     work = policy.work(fragments(table_at))
-    for part in work.parts:
-        with exclusive:
-            _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
+    _join(table_at, exclusive, work.parts, policy)
     if work.index:
-        _grow_indexes(table_at, policy.index_parts)
+        _grow_indexes(table_at, exclusive, policy)
     vector_index.tend(_opened(table_at), vectors)
 
 
@@ -58,7 +56,7 @@ def optimize(
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, _MANY_DELETED)
-    _grow_indexes(table_at, 1)
+    _make_whole(table_at)
     vector_index.tend(_opened(table_at), vectors)
 
 
@@ -66,7 +64,7 @@ def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: Upke
     """Rewrite every fragment that has a deleted row, and the indexes over it. The old files stay with old versions."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, 0.0)
-    _grow_indexes(table_at, 1)
+    _make_whole(table_at)
     _opened(table_at).optimize.optimize_indices()
 
 
@@ -119,15 +117,47 @@ def _fragments_of(parts: Iterable[Any]) -> set[int]:
     return {number for part in parts for number in part.fragment_ids}
 
 
-def _grow_indexes(table_at: Location, most_parts: int) -> None:
+def _grow_indexes(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy) -> None:
     """Bring those up to date that are not of vectors: what is new becomes a part of its own, which costs the same at
-    any size, and `most_parts` of them are joined, which costs as much as the whole index.
+    any size.
     """
+    joined = {name: policy.new_parts(rows) for name, rows in _parts(table_at).items()}
+    _optimize_indexes(table_at, joined)
+    full = {name for name, count in joined.items() if count}
+    if full:
+        # Before these parts are joined with the largest: whoever rewrites a fragment rewrites all of the part.
+        _join(table_at, exclusive, policy.lately_covered(fragments(table_at)), policy)
+        rows = {name: found for name, found in _parts(table_at).items() if name in full}
+        _optimize_indexes(table_at, {name: len(found) for name, found in rows.items() if policy.joins_whole(found)})
+
+
+def _make_whole(table_at: Location) -> None:
+    """Bring those indexes up to date, each in one part."""
+    _optimize_indexes(table_at, {name: len(rows) for name, rows in _parts(table_at).items()})
+
+
+def _optimize_indexes(table_at: Location, joined: Mapping[str, int]) -> None:
+    """`joined`: how many of its newest parts become one with what is new, by index."""
     table = _opened(table_at)
-    parts = {index.name: len(index.segments) for index in table.describe_indices()}
-    for name in vector_index.scalar_indexes(table):
-        joined = parts[name] if parts[name] >= most_parts else 0
-        table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=joined)
+    for name, count in joined.items():
+        table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=count)
+
+
+def _parts(table_at: Location) -> dict[str, list[int]]:
+    """Rows of the parts of each index that is not of vectors, the oldest first."""
+    table = _opened(table_at)
+    rows = {item.fragment_id: item.physical_rows for item in table.get_fragments()}
+    indexes = {index.name: index.segments for index in table.describe_indices()}
+    return {
+        name: [sum(rows.get(number, 0) for number in part.fragment_ids) for part in indexes[name]]
+        for name in vector_index.scalar_indexes(table)
+    }
+
+
+def _join(table_at: Location, exclusive: Exclusive, parts: Iterable[Joining], policy: UpkeepPolicy) -> None:
+    for part in parts:
+        with exclusive:
+            _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
 
 
 def _all(table_at: Location) -> list[int]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """`indexed`: some index covers it, so that whoever rewrites it rewrites indexes; `covered`: every index does;
-    `joined`: each of them in its largest part. Only fragments that lie in the same parts can be joined.
+    """`indexed`: some index covers it, so that whoever rewrites it rewrites the parts of indexes that cover it;
+    `covered`: every index does; `joined`: each of them in its largest part. Only fragments that lie in the same parts
+    can be joined.
     """
 
     fragment_id: int
@@ -42,9 +43,11 @@ class DueUpkeep:
 class UpkeepPolicy:
     """New fragments (the tail) are joined up to `joined_rows` as soon as there are `tail_fragments` small ones. When
     the tail is a share `growth` of what indexes cover, and at least `least_rows`, it is joined up to `fragment_rows`
-    and becomes a part of its own in each index; `index_parts` of these are joined. What indexes cover is rewritten only
-    where a share `deleted` of it is gone, or where `small_fragments` of less than half of `fragment_rows` have come
-    together. The tail is short, as a look-up, an update and a merge read all of it.
+    and becomes a part of its own in each index. Where an index has `index_parts`, those newer than the largest are
+    joined, and so are the small fragments that they cover: those of less than half of `joined_rows`. With the largest
+    part they are joined once they are a share `index_share` of it. What the largest covers is rewritten only where a
+    share `deleted` of it is gone, or where `small_fragments` have come together: it costs as much as the whole index.
+    The tail is short, as a look-up, an update and a merge read all of it.
     """
 
     tail_fragments: int = 16
@@ -53,6 +56,7 @@ class UpkeepPolicy:
     growth: float = 0.004
     least_rows: int = 512
     index_parts: int = 8
+    index_share: float = 0.25
     deleted: float = 0.2
     small_fragments: int = 32
 
@@ -65,8 +69,26 @@ class UpkeepPolicy:
         tail = self._tail([item for item in fragments if not item.indexed], whole=index)
         return DueUpkeep((*old, *tail), index)
 
+    def new_parts(self, rows: Sequence[int]) -> int:
+        """How many of the parts of an index, of so many rows each from the oldest on, become one with the tail: those
+        after the largest.
+        """
+        if len(rows) < self.index_parts:
+            return 0
+        return len(rows) - 1 - rows.index(max(rows)) or len(rows)
+
+    def joins_whole(self, rows: Sequence[int]) -> bool:
+        """Whether the parts of an index, of so many rows each, become one."""
+        largest = max(rows, default=0)
+        return len(rows) > 1 and sum(rows) - largest >= self.index_share * largest
+
+    def lately_covered(self, fragments: Sequence[Fragment]) -> list[Joining]:
+        """The small fragments that lie in the new parts of indexes, which were joined."""
+        chosen = [item.covered and not item.joined and self._is_small(item) for item in fragments]
+        return self._parts(fragments, chosen, self.joined_rows)
+
     def _worn(self, fragments: Sequence[Fragment]) -> list[Joining]:
-        small = [item for item in fragments if item.joined and item.live < self.fragment_rows / 2]
+        small = [item for item in fragments if item.joined and self._is_small(item)]
         join_small = len(small) >= self.small_fragments
         chosen = [self._is_worn(item) or (join_small and item in small) for item in fragments]
         return self._parts(fragments, chosen, self.fragment_rows)
@@ -82,6 +104,9 @@ class UpkeepPolicy:
 
     def _is_worn(self, item: Fragment) -> bool:
         return item.deleted > 0 and item.deleted >= self.deleted * item.rows
+
+    def _is_small(self, item: Fragment) -> bool:
+        return item.live < self.joined_rows / 2
 
     def _parts(self, fragments: Sequence[Fragment], chosen: Sequence[bool], target_rows: int) -> list[Joining]:
         """Runs of chosen neighbours, cut where they have rows enough. One alone is worth it only where it is worn."""

@@ -37,8 +37,28 @@ def test_what_indexes_cover_is_left_alone_until_much_of_it_is_gone() -> None:
     assert POLICY.work([old(0), old(1, 40, 8), old(2)]) == DueUpkeep((Joining((1,), 40),), index=False)
     apart = [Fragment(number, 9, 0, indexed=True, covered=True) for number in range(5)]
     assert POLICY.work(apart) == DueUpkeep((), index=False), "their parts of the indexes are not joined yet"
-    assert POLICY.work([old(0, 9), old(1, 9), old(2)]) == DueUpkeep((), index=False)
-    assert POLICY.work([old(0, 9), old(1, 9), old(2), old(3, 9)]) == DueUpkeep((Joining((0, 1), 40),), index=False)
+    assert POLICY.work([old(0, 4), old(1, 4), old(2)]) == DueUpkeep((), index=False)
+    assert POLICY.work([old(0, 5), old(1, 5), old(2), old(3, 5)]) == DueUpkeep((), index=False), "not small"
+    assert POLICY.work([old(0, 4), old(1, 4), old(2), old(3, 4)]) == DueUpkeep((Joining((0, 1), 40),), index=False)
+
+
+def test_new_parts_of_indexes_are_joined_with_each_other_and_seldom_with_the_largest() -> None:
+    assert POLICY.new_parts([]) == POLICY.new_parts([100, 9, 9, 9, 9, 9, 9]) == 0
+    assert POLICY.new_parts([100, 9, 9, 9, 9, 9, 9, 9]) == 7
+    assert POLICY.new_parts([0, 100, 30, 9, 9, 9, 9, 9]) == 6, "the oldest is of an empty table"
+    assert POLICY.new_parts([0, 9, 9, 9, 9, 9, 9, 100]) == 8
+    assert not POLICY.joins_whole([])
+    assert not POLICY.joins_whole([100])
+    assert not POLICY.joins_whole([100, 14, 10])
+    assert POLICY.joins_whole([100, 15, 10])
+
+
+def test_small_fragments_are_joined_while_they_lie_in_new_parts_of_indexes() -> None:
+    def lately(number: int, rows: int) -> Fragment:
+        return Fragment(number, rows, 0, indexed=True, covered=True)
+
+    fragments = [old(0, 4), *(lately(number, 4) for number in range(1, 6)), lately(6, 5), lately(7, 4), new(8), new(9)]
+    assert POLICY.lately_covered(fragments) == [Joining((1, 2, 3), 10), Joining((4, 5), 10)]
 
 
 def test_a_fragment_that_only_some_indexes_cover_counts_as_new_rows_and_as_indexed() -> None:
