@@ -1,5 +1,7 @@
 """Indexes of a table grow by parts, which are joined now and then: answers are the same all along."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lance
@@ -67,3 +69,41 @@ def test_an_update_changes_what_matches_and_nothing_else(tmp_path: Path) -> None
     changed = {row["number"]: row["group"] for row in found.to_pylist() if row["group"] not in "ab"}
     assert changed == {3: "c", 33: "c"}
     assert sorted(found["number"].to_pylist()) == list(range(2 * BATCH))
+
+
+def test_commits_beside_upkeep_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    tables = LanceTables(tmp_path)
+    tables.ensure("t", SCHEMA, INDEXES)
+    tables.append("t", rows(0))
+    policy = UpkeepPolicy(tail_fragments=2, joined_rows=64, growth=0.0, least_rows=1, index_parts=3, deleted=0.05)
+    ended = threading.Event()
+
+    def upkeep() -> int:
+        rounds = 0
+        while not ended.is_set():
+            tables.tend("t", policy)
+            rounds += 1
+        return rounds
+
+    expected = {it["number"]: it["group"] for it in rows(0).to_pylist()}
+    with ThreadPoolExecutor(1) as threads:
+        beside = threads.submit(upkeep)
+        try:
+            for first in range(BATCH, 12 * BATCH, BATCH):
+                tables.append("t", rows(first))
+                expected.update((it["number"], it["group"]) for it in rows(first).to_pylist())
+                tables.delete("t", f"number % 10 = 3 AND number IN ({first + 3}, {first + 13}, {first - 7}, 5)")
+                tables.update("t", f"number IN ({first + 1}, {first - 29})", {"group": "'c'"})
+                tables.merge("t", rows(first - 10), "number")
+                for number in (first + 3, first + 13, first - 7):
+                    expected.pop(number, None)
+                expected.update({first + 1: "c", first - 29: "c"})
+                expected.update((it["number"], it["group"]) for it in rows(first - 10).to_pylist())
+        finally:
+            ended.set()
+        assert beside.result() > 1
+    found = tables.select("t", "")
+    assert found is not None
+    assert sorted(zip(found["number"].to_pylist(), found["group"].to_pylist(), strict=True)) == sorted(expected.items())
+    tables.optimize("t")
+    assert tables.count("t") == len(expected)
