@@ -13,7 +13,7 @@ from stream.errors import Fatal
 SCHEMES = ("s3", "gs", "az")
 """Of object stores. They are what LanceDB and deltalake both take."""
 
-_CLIENT = {"timeout": "30s", "connect_timeout": "5s"}
+_CLIENT = {"timeout": "10s", "connect_timeout": "5s"}
 _OF_LANCE = {"client_max_retries": "3", "client_retry_timeout": "20", "download_retry_count": "2"}
 _OF_DELTA = {"max_retries": "3", "retry_timeout": "20s"}
 _NAME = re.compile(r"[A-Za-z0-9._=/ -]+")

@@ -15,7 +15,7 @@ from sinks.location import Location
 from sinks.storage.troubles import trouble
 from stream.errors import Unavailable
 
-_CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=20)
+_CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=10), timedelta(seconds=20)
 _RETRIES = 3
 _CHUNK = 1000
 

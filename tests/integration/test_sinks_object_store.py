@@ -9,7 +9,7 @@ from sinks.query.catalogue import Catalogue
 from sinks.query.ledger import DeltaLedger, LanceLedger
 from stream.errors import Unavailable
 from tests.support.annotations import annotations, events, planned
-from tests.support.s3_proxy import LOST, PASS, S3Proxy, Treatment, s3_proxy
+from tests.support.s3_proxy import HANG, LOST, PASS, S3Proxy, Treatment, s3_proxy
 from tests.support.s3_server import S3Server
 from tests.support.sinks import build, made, rows_of
 
@@ -86,6 +86,22 @@ def test_a_commit_whose_answer_is_lost_is_there_once(name: str, proxy: S3Proxy, 
     proxy.treat(Treatment(LOST, method="PUT", part="moments"))
     with pytest.raises(Unavailable):
         list(sink.process(SECOND))
+    proxy.treat(Treatment(PASS))
+    list(sink.process(SECOND))
+    sink.close()
+    assert written(place, name) == [(0, 1)] * 4 + [(1, 0)] * 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["lance", "delta"])
+def test_a_store_that_does_not_answer_is_not_waited_for_without_end(name: str, proxy: S3Proxy, s3_prefix: str) -> None:
+    place = Location.of(s3_prefix).child("store")
+    sink = build(name, place)
+    list(sink.process(FIRST))
+    proxy.treat(Treatment(HANG))
+    with pytest.raises(Unavailable, match="did not answer in time|cannot be reached") as caught:
+        list(sink.process(SECOND))
+    assert caught.value.code == "store_unavailable"
     proxy.treat(Treatment(PASS))
     list(sink.process(SECOND))
     sink.close()
