@@ -99,7 +99,7 @@ def test_a_store_that_does_not_answer_is_not_waited_for_without_end(name: str, p
     sink = build(name, place)
     list(sink.process(FIRST))
     proxy.treat(Treatment(HANG))
-    with pytest.raises(Unavailable, match="did not answer in time|cannot be reached") as caught:
+    with pytest.raises(Unavailable, match=r"did not answer in time|cannot be reached") as caught:
         list(sink.process(SECOND))
     assert caught.value.code == "store_unavailable"
     proxy.treat(Treatment(PASS))
