@@ -21,6 +21,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
         "in the state directory",
         "Where the Delta table lies, as the index. The option `--parquet` comes first.",
     ),
+    "RUSHES_AUDIT": (
+        "none",
+        "The directory of the audit trail; its key lies beside it. The option `--audit` comes first.",
+    ),
     "RUSHES_SANDBOX": (
         "`best-effort`",
         "With `required` a worker refuses to decode where a measure of the sandbox does not hold.",

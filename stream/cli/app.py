@@ -9,6 +9,7 @@ import typer
 from stream.cli.commands import (
     adopt,
     assets,
+    audit,
     autoscale,
     control,
     dead_letters,
@@ -75,11 +76,20 @@ def options(
         str | None,
         typer.Option(metavar="PLACE", help="Where the Delta table lies. [env RUSHES_PARQUET; default in --state]"),
     ] = None,
+    audit_to: Annotated[
+        str | None,
+        typer.Option(
+            "--audit",
+            metavar="PATH",
+            help="Audit trail: every access is written there first. `rushes audit init` makes it."
+            " [env RUSHES_AUDIT; default none]",
+        ),
+    ] = None,
 ) -> None:
     """Footage in, searchable moments out, seconds after upload."""
     # `execute` has made the document already: errors in options are to be JSON as well.
     document = context.obj if isinstance(context.obj, Document) else None
-    context.obj = make_context(state, cache, deployment, document, index=index, parquet=parquet)
+    context.obj = make_context(state, cache, deployment, document, index=index, parquet=parquet, audit=audit_to)
 
 
 app.command("demo", cls=DeploymentCommand)(demo.demo)
@@ -107,6 +117,7 @@ app.add_typer(weights.samples_app, name="samples")
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(stores.app, name="stores")
 app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spaces`
+app.add_typer(audit.app, name="audit")
 app.add_typer(kafka.app, name="kafka")
 
 

@@ -68,6 +68,7 @@ class Context:
     errors: Console
     document: Document
     output: StandardOutput
+    audit: NamedDirectory | None = None
     require_sandbox: bool = False
 
     @property
@@ -84,11 +85,19 @@ class Context:
         """The cache directory. Raises `UsageProblem` where there cannot be one."""
         return self.cache.path()
 
+    @property
+    def audit_key(self) -> Path:
+        """What signs the audit trail: beside its directory, so that who may write the one need not have the other."""
+        assert self.audit is not None
+        path = self.audit.path()
+        return path.with_name(f"{path.name}.key")
+
     def words(self) -> list[str]:
         """The same context as options for another `rushes` process."""
         named = ["--deployment", self.deployment] if self.deployment != DEFAULT else []
         stores = (("--index", self.index), ("--parquet", self.parquet))
         named += [word for option, place in stores if place is not None for word in (option, place.uri)]
+        named += [] if self.audit is None else ["--audit", str(self.audit.path())]
         return ["--state", str(self.state_dir), "--cache", str(self.cache_dir), *named]
 
     def print_json(self, value: Any) -> None:
@@ -111,9 +120,11 @@ def make_context(
     *,
     index: str | None = None,
     parquet: str | None = None,
+    audit: str | None = None,
 ) -> Context:
-    """The context from options, else from `RUSHES_STATE`, `RUSHES_CACHE`, `RUSHES_DEPLOYMENT`, `RUSHES_INDEX` and
-    `RUSHES_PARQUET`, else the defaults: ./state with both stores, the user's cache directory and `rushes`.
+    """The context from options, else from `RUSHES_STATE`, `RUSHES_CACHE`, `RUSHES_DEPLOYMENT`, `RUSHES_INDEX`,
+    `RUSHES_PARQUET` and `RUSHES_AUDIT`, else the defaults: ./state with both stores, the user's cache directory,
+    `rushes`, and no audit trail.
     `RUSHES_SANDBOX` is `required` or `best-effort` (default).
     """
     output = StandardOutput()
@@ -130,6 +141,7 @@ def make_context(
         errors=errors,
         document=document,
         output=output,
+        audit=_audit(audit, environment),
         require_sandbox=_sandbox_required(environment.get("RUSHES_SANDBOX") or "best-effort"),
     )
 
@@ -143,6 +155,12 @@ def _place(
     if variable in environment:
         return NamedDirectory(environment[variable], variable)
     return NamedDirectory(default, f"{option} (by default)")
+
+
+def _audit(given: str | None, environment: Mapping[str, str]) -> NamedDirectory | None:
+    if given is None and "RUSHES_AUDIT" not in environment:
+        return None
+    return _place("--audit", given, "RUSHES_AUDIT", "", environment)
 
 
 def _store(option: str, given: str | None, variable: str, environment: Mapping[str, str]) -> Location | None:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from stream.cli.context import UsageProblem, explain
+from stream.cli.context import Context, UsageProblem, explain
 from stream.cli.rendering.output import Document, OutputClosed, StandardOutput, wants_document
 from stream.errors import StageError, printable, unexpected
 
@@ -56,8 +56,9 @@ def tree(app: typer.Typer) -> Any:
     repeatable arguments name files, which may have any bytes.
     """
     root: Any = get_command(app)
-    for leaf in leaves(root).values():
+    for path, leaf in leaves(root).items():
         leaf.callback = partial(_require_text, leaf, leaf.callback)
+        leaf.invoke = partial(_audited, path, leaf.invoke)
     return root
 
 
@@ -80,6 +81,17 @@ def _require_text(leaf: Any, callback: Callable[..., Any], **values: Any) -> Any
                 name = parameter.opts[-1]
                 raise UsageProblem(f"{name} {printable(text[:100])!r} is not UTF-8 text")
     return callback(**values)
+
+
+def _audited(path: tuple[str, ...], invoke: Callable[[Any], Any], context: Any) -> Any:
+    shared = context.obj
+    if not isinstance(shared, Context) or shared.audit is None:
+        return invoke(context)
+    # Imported only for a trail: it loads a library of cryptography.
+    from stream.cli.auditing import audited
+
+    with audited(path, shared, context.params):
+        return invoke(context)
 
 
 def _is_text(value: str) -> bool:

@@ -1,0 +1,83 @@
+"""The files of a trail: each begins with where the chain and the tree stood, so that a start reads the newest alone."""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from stream.audit.entry import Head
+from stream.audit.merkle import DIGEST_BYTES, Tree
+
+CHECKPOINTS = "checkpoints.txt"
+LOCK = "writer.lock"
+_SUFFIX = ".jsonl"
+_FEWEST_IN_A_FILE = 16  # of the longest events, in a file of 1 MiB
+MOST_LINE_BYTES = 64 << 10
+"""Of one event with what ties it to the chain."""
+
+
+@dataclass(slots=True)
+class Beginning:
+    """Where a file begins: what was written before it, in chain `chain_uid`."""
+
+    chain_uid: str
+    head: Head
+    tree: Tree
+
+    def line(self) -> bytes:
+        subtrees = [digest.hex() for digest in self.tree.subtrees]
+        told = {"chain_uid": self.chain_uid, "head": asdict(self.head), "subtrees": subtrees, "size": self.tree.size}
+        return json.dumps(told, sort_keys=True).encode()
+
+    @classmethod
+    def read(cls, line: bytes) -> "Beginning":
+        """Raises `ValueError` for a line that says no such thing."""
+        try:
+            told: Any = json.loads(line)
+            tree = Tree(told["size"], [bytes.fromhex(digest) for digest in told["subtrees"]])
+            found = cls(told["chain_uid"], Head(**told["head"]), tree)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError("its first line does not say where it begins") from error
+        lengths = {len(digest) for digest in tree.subtrees} - {DIGEST_BYTES}
+        if lengths or tree.size.bit_count() != len(tree.subtrees) or found.line() != line:
+            raise ValueError("its first line does not say where it begins")
+        return found
+
+
+def file_name(first: int) -> str:
+    """Of the file whose first event has this number."""
+    return f"{first:020d}{_SUFFIX}"
+
+
+def event_files(directory: Path) -> list[Path]:
+    """In the order of their events. Raises `OSError`."""
+    return sorted(path for path in directory.iterdir() if path.suffix == _SUFFIX and path.stem.isdecimal())
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Each with its end of line; the last may lack it, and one that is too long comes in parts. Raises `OSError`."""
+    with path.open("rb") as file:
+        while line := file.readline(MOST_LINE_BYTES):
+            yield line
+
+
+def notes_of(path: Path) -> list[bytes]:
+    """The whole checkpoints of a file: each has an empty line within and one after it. Raises `OSError`."""
+    if not path.exists():
+        return []
+    parts = path.read_bytes().split(b"\n\n")[:-1]
+    return [body + b"\n\n" + signed + b"\n" for body, signed in zip(parts[::2], parts[1::2], strict=False)]
+
+
+def newest_events(directory: Path, most: int) -> list[dict[str, Any]]:
+    """Up to `most` events, oldest first. What cannot be read is left out. Raises `OSError`."""
+    found: deque[dict[str, Any]] = deque(maxlen=most)
+    for path in event_files(directory)[-1 - most // _FEWEST_IN_A_FILE :] if directory.is_dir() else ():
+        for line in islice(lines_of(path), 1, None):
+            with suppress(ValueError):
+                found.append(json.loads(line))
+    return list(found)

@@ -1,0 +1,100 @@
+"""Accesses into a trail: that one was let in before anything is read, and what came of it afterwards."""
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import uuid4
+
+from stream.audit.ocsf import ADMITTED, AccessOutcome, AccessStatus, AccessSubject, Activity, Actor, AuditEvent, Origin
+from stream.clock import Clock
+from stream.errors import StageError
+
+_INTERRUPTED, _DEFECT = "interrupted", "unexpected_error"
+
+
+@dataclass(slots=True)
+class Access:
+    """One that was let in. `count`: of what it gives out, as far as it is known when it ends."""
+
+    count: int | None = None
+
+
+class Trail(Protocol):
+    """Where events go."""
+
+    def append(self, event: Mapping[str, Any]) -> object:
+        """Returns once the event is on disk. Raises `Unavailable` (`audit_unavailable`)."""
+
+
+def code_of(error: BaseException) -> str:
+    """The code of an outcome: never a text, which may hold what was asked for."""
+    if isinstance(error, StageError):
+        return error.code
+    return _DEFECT if isinstance(error, Exception) else _INTERRUPTED
+
+
+class Recorder:
+    """As thread-safe as its trail. `new_uid`: ids that are never made again. `code_of`: what ended an access."""
+
+    def __init__(
+        self,
+        trail: Trail,
+        clock: Clock,
+        version: str,
+        *,
+        new_uid: Callable[[], str] = lambda: str(uuid4()),
+        code_of: Callable[[BaseException], str] = code_of,
+    ) -> None:
+        self._code_of = code_of
+        self._trail = trail
+        self._clock = clock
+        self._version = version
+        self._new_uid = new_uid
+
+    @contextmanager
+    def access(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin) -> Iterator[Access]:
+        """The block runs once its admission is on disk. Raises `Unavailable` (`audit_unavailable`) before the block
+        where that fails, and after it where the outcome cannot be written: then the answer is not given.
+        """
+        admission = self._new_uid()
+        self._write(activity, subject, actor, origin, ADMITTED, admission, admission)
+        began_s = self._clock.monotonic_s()
+        access, code = Access(), None
+        try:
+            yield access
+        except BaseException as error:
+            code = self._code_of(error)
+            raise
+        finally:
+            status = AccessStatus.SUCCEEDED if code is None else AccessStatus.FAILED
+            took_ms = round((self._clock.monotonic_s() - began_s) * 1000)
+            outcome = AccessOutcome(status, code, access.count, took_ms)
+            self._write(activity, subject, actor, origin, outcome, self._new_uid(), admission)
+
+    def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> None:
+        """One that was not let in. Raises `Unavailable` (`audit_unavailable`)."""
+        uid = self._new_uid()
+        self._write(activity, subject, actor, origin, AccessOutcome(AccessStatus.DENIED, code), uid, uid)
+
+    def _write(
+        self,
+        activity: Activity,
+        subject: AccessSubject,
+        actor: Actor,
+        origin: Origin,
+        outcome: AccessOutcome,
+        uid: str,
+        correlation: str,
+    ) -> None:
+        event = AuditEvent(activity, subject, actor, origin, outcome, uid, self._clock.now_ms(), correlation)
+        self._trail.append(event.as_ocsf(self._version))
+
+
+def query_digest(secret: bytes, tenant: str | None, text: str) -> str:
+    """HMAC-SHA-256 in hexadecimal, with a key of the tenant's own: short queries cannot be guessed, and the same query
+    of two tenants does not look the same. Case and blanks do not count.
+    """
+    key = hmac.digest(secret, b"query digests of " + (tenant or "").encode(), "sha256")
+    return hmac.digest(key, " ".join(text.casefold().split()).encode(), "sha256").hex()

@@ -1,0 +1,125 @@
+"""Which commands are accesses to footage or to what is known of it, and their way into the audit trail.
+
+With `--audit` such a command first writes that it was admitted, and last how it ended. It does not run where that
+cannot be written.
+"""
+
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stream.audit.checkpoint import SigningKey
+from stream.audit.journal import Journal
+from stream.audit.keys import read_key, secret_of
+from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
+from stream.audit.recorder import Recorder, code_of, query_digest
+from stream.audit.shared_journal import SharedJournal
+from stream.cli.context import Context, UsageProblem
+from stream.clock import SystemClock
+
+Values = Mapping[str, Any]
+"""The parameters of a command by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """`named`: parameters that say what it is about; they are kept as digests, as paths and uris are nobody's to read.
+    `query`: parameters that are what is searched for.
+    """
+
+    activity: Callable[[Values], Activity]
+    named: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+def _always(activity: Activity) -> Callable[[Values], Activity]:
+    return lambda _: activity
+
+
+def _of_search(values: Values) -> Activity:
+    if values.get("open_hit") is not None:
+        return Activity.PLAYED
+    if values.get("export") is not None or values.get("html") is not None or values.get("json_output"):
+        return Activity.EXPORTED
+    return Activity.SEARCHED
+
+
+AUDITED: Mapping[tuple[str, ...], Audited] = {
+    ("search",): Audited(_of_search, query=("words", "image")),
+    ("moments",): Audited(_always(Activity.VIEWED)),
+    ("status",): Audited(_always(Activity.LISTED)),
+    ("ingest",): Audited(_always(Activity.PUBLISHED), named=("uris",)),
+    ("delete",): Audited(_always(Activity.DELETED), named=("assets",)),
+    ("dead-letters", "list"): Audited(_always(Activity.LISTED)),
+    ("dead-letters", "show"): Audited(_always(Activity.VIEWED), named=("letter_id",)),
+    ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
+}
+"""By the words of the command. A test asks of each new command that it is here or among those that are not."""
+
+UNAUDITED_GROUPS = frozenset({"audit", "weights", "samples", "spaces", "models", "stores", "kafka"})
+UNAUDITED = frozenset(
+    {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "lag", "manifests", "progress", "run"}
+    | {"topology", "usage", "verify"}
+)
+"""They show or change no footage, captions, names or dead letters of a tenant, but how the deployment works."""
+
+
+@contextmanager
+def audited(path: tuple[str, ...], context: Context, values: Values) -> Iterator[None]:
+    """The block is one access, if the command is one and there is a trail."""
+    rule = AUDITED.get(path)
+    if rule is None or context.audit is None:
+        yield
+        return
+    key = read_key(context.audit_key)
+    subject = _subject(path, rule, key, values)
+    trail = SharedJournal(Journal(context.audit.path(), key))
+    recorder = Recorder(trail, SystemClock(), version("rushes"), code_of=_code_of)
+    with recorder.access(rule.activity(values), subject, operating_system_user(), Origin(hostname=_hostname())):
+        yield
+
+
+def operating_system_user() -> Actor:
+    """Who runs this process, as the system says."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # in a container
+        name = str(uid)
+    return Actor(f"os:{name}", ActorKind.SYSTEM if uid == 0 else ActorKind.PERSON)
+
+
+def _code_of(error: BaseException) -> str:
+    """As the command line reports it."""
+    if isinstance(error, UsageProblem):
+        return "usage"
+    return "failed" if isinstance(error, typer.Exit) else code_of(error)
+
+
+def _subject(path: tuple[str, ...], rule: Audited, key: SigningKey, values: Values) -> AccessSubject:
+    tenant = values.get("tenant")
+    secret = secret_of(key)
+
+    def digests(names: tuple[str, ...]) -> list[str]:
+        given = [values.get(name) for name in names]
+        listed = [text for each in given for text in (each if isinstance(each, list) else [each]) if text is not None]
+        return [query_digest(secret, tenant, _text(each)) for each in listed]
+
+    query = digests(rule.query)
+    return AccessSubject(" ".join(path), tenant, tuple(digests(rule.named)), query[0] if query else None)
+
+
+def _text(value: object) -> str:
+    return os.fsencode(value).decode("utf-8", "replace") if isinstance(value, Path) else str(value)
+
+
+def _hostname() -> str:
+    return socket.gethostname()

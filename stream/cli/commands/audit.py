@@ -1,0 +1,153 @@
+"""`rushes audit`: make a trail, prove that nothing in it was changed, read it."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.rendering.sanitize import shown
+from stream.files import read_small
+
+app = typer.Typer(help="The audit trail: make one, prove that nothing was changed, read it.", no_args_is_help=True)
+MAX_ROWS = 1_000
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="Whose trail it is, such as example.com/audit.")] = "rushes/audit",
+) -> None:
+    """Make the key of a trail, and print what it is verified with: give that line to who audits, now."""
+    from stream.audit.checkpoint import is_name
+    from stream.audit.keys import make_key
+
+    shared: Context = context.obj
+    _directory(shared)
+    if not is_name(name):
+        raise UsageProblem(f"--name {name!r}: printable characters without blanks and +")
+    try:
+        key = make_key(shared.audit_key, name)
+    except FileExistsError:
+        raise UsageProblem(f"{shared.audit_key} exists: the trail has been made") from None
+    shared.errors.print(f"The key is {shared.audit_key}. Who verifies the trail needs this line:", soft_wrap=True)
+    shared.write(f"{key.verifier}\n")
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    key: Annotated[
+        str | None, typer.Option(help="The line that `rushes audit init` printed, or a file with it.")
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="A checkpoint that was kept elsewhere; repeatable."),
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Find events that were changed, removed, put elsewhere or cut off. Exit code 1 where something was found.
+
+    A trail that was written anew as a whole is found only with a checkpoint that was kept elsewhere.
+    """
+    from stream.audit.verification import verify as verified
+
+    shared: Context = context.obj
+    directory = _directory(shared)
+    if not directory.is_dir():
+        raise UsageProblem(f"{directory} does not exist: there is no trail to verify")
+    known = [(path, _read(Path(path))) for path in checkpoint or ()]
+    found = verified(directory, _verifier(shared, key), known)
+    if json_output:
+        shared.print_json(asdict(found) | {"root": found.root.hex(), "holds": found.holds})
+    else:
+        for item in found.findings:
+            shared.console.print(f"[red]{shown(item.file)}:{item.line}[/] {shown(item.text)}", soft_wrap=True)
+        since = f" from event {found.first} on" if found.first else ""
+        if found.holds:
+            shared.console.print(
+                f"{found.events} events{since}, {found.checkpoints} checkpoints: nothing was changed.", style="green"
+            )
+            if not known:
+                shared.console.print(
+                    "Without --checkpoint this does not show a trail that was written anew with its key.", style="dim"
+                )
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def checkpoint(context: typer.Context) -> None:
+    """Print the newest checkpoint. Keep it where who writes the trail cannot change it."""
+    from stream.audit.files import CHECKPOINTS, notes_of
+
+    shared: Context = context.obj
+    notes = notes_of(_directory(shared) / CHECKPOINTS)
+    if not notes:
+        raise UsageProblem(f"{_directory(shared)} has no checkpoint yet: it comes with the first access")
+    shared.write(notes[-1].decode())
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    last: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="How many events at most.")] = 50,
+    json_output: Annotated[bool, typer.Option("--json", help="The events as they are, in OCSF.")] = False,
+) -> None:
+    """Show the newest events, oldest first. It verifies nothing."""
+    from stream.audit.files import newest_events
+
+    shared: Context = context.obj
+    events = newest_events(_directory(shared), last)
+    if json_output:
+        shared.print_json(events)
+        return
+    table = Table(title="Audit trail", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("event", "time (UTC)", "who", "from", "what", "tenant", "result"):
+        table.add_column(column, justify="right" if column == "event" else "left", overflow="fold")
+    for event in events:
+        table.add_row(*_row(event))
+    shared.console.print(table if events else "There is no event yet.")
+
+
+def _row(event: dict[str, Any]) -> list[str]:
+    at = datetime.fromtimestamp(event["time"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    origin = event["src_endpoint"]
+    result = " ".join(filter(None, [event["status"], event.get("status_code")]))
+    cells = [
+        str(event["metadata"]["sequence"]),
+        at,
+        event["actor"]["user"]["uid"],
+        origin.get("ip") or origin.get("hostname") or "",
+        event["message"],
+        event["metadata"].get("tenant_uid", ""),
+        result,
+    ]
+    return [shown(cell) for cell in cells]
+
+
+def _directory(shared: Context) -> Path:
+    if shared.audit is None:
+        raise UsageProblem("say which trail: `rushes --audit PATH audit …`, or set RUSHES_AUDIT")
+    return shared.audit.path()
+
+
+def _verifier(shared: Context, given: str | None) -> Any:
+    from stream.audit.checkpoint import VerifierKey
+    from stream.audit.keys import read_key
+
+    if given is None:
+        return read_key(shared.audit_key).verifier
+    path = Path(given)
+    return VerifierKey.parse(_read(path).decode("utf-8", "replace") if path.is_file() else given)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_small(path)
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}") from None

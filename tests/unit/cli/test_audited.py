@@ -1,0 +1,160 @@
+"""The command line with an audit trail: every access is in it, and nothing of what may not be there."""
+
+import io
+import json
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import light_settings, published, run_events
+from stream.cli.app import app
+from stream.cli.auditing import AUDITED, UNAUDITED, UNAUDITED_GROUPS
+from stream.cli.execution import CANNOT_RUN, execute, leaves, tree
+
+
+class Desk:
+    """Somebody at a command line, with a trail."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.trail = root / "audit"
+        self.code = 0
+        self.err = io.StringIO()
+        self.key = ""
+
+    def call(self, *words: str) -> str:
+        """What it prints on standard output."""
+        out = io.StringIO()
+        self.err = io.StringIO()
+        common = ["--state", f"{self.root}/state", "--cache", f"{self.root}/cache", "--audit", str(self.trail)]
+        with redirect_stdout(out), redirect_stderr(self.err):
+            self.code = execute(app, [*common, *words])
+        return out.getvalue()
+
+    def events(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.call("audit", "show", "--json", "--last", "1000"))
+        return found
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    made = Desk(tmp_path)
+    made.key = made.call("audit", "init", "--name", "example.com/audit")
+    assert made.code == 0, made.err
+    return made
+
+
+def told(events: Sequence[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
+    return [(event["message"], event["status"], event.get("status_code")) for event in events]
+
+
+def test_every_command_is_audited_or_known_not_to_be() -> None:
+    known = {(name,) for name in UNAUDITED} | AUDITED.keys()
+    others = {path for path in leaves(tree(app)) if path[0] not in UNAUDITED_GROUPS}
+    assert others == known
+
+
+def test_accesses_are_written_with_how_they_ended(desk: Desk) -> None:
+    clip = write_clip(desk.root / "clip.mp4", seconds=3, fps=5, scenes=[3.0])
+    run_events(light_settings(desk.root / "state", clip.path), [published(clip.path)])
+    desk.call("search", "a red bus", "--tenant", "default")
+    desk.call("search", "a red bus", "--json")
+    desk.call("moments")
+    desk.call("status", "--json")
+    desk.call("dead-letters", "list")
+    desk.call("dead-letters", "show", "nothing")
+    assert desk.code == CANNOT_RUN
+    desk.call("delete", str(clip.path))
+    assert desk.code == 0, desk.err.getvalue()
+    desk.call("lag", "--broker", "nowhere")
+    assert told(desk.events()) == [
+        ("search: searched", "Admitted", None),
+        ("search: searched", "Success", None),
+        ("search: exported", "Admitted", None),
+        ("search: exported", "Success", None),
+        ("moments: viewed", "Admitted", None),
+        ("moments: viewed", "Success", None),
+        ("status: listed", "Admitted", None),
+        ("status: listed", "Success", None),
+        ("dead-letters list: listed", "Admitted", None),
+        ("dead-letters list: listed", "Success", None),
+        ("dead-letters show: viewed", "Admitted", None),
+        ("dead-letters show: viewed", "Failure", "usage"),
+        ("delete: deleted", "Admitted", None),
+        ("delete: deleted", "Success", None),
+    ]
+    first = desk.events()[0]
+    assert first["actor"]["user"]["uid"].startswith("os:")
+    assert first["src_endpoint"]["hostname"]
+    assert (first["metadata"]["tenant_uid"], first["metadata"]["sequence"]) == ("default", 0)
+
+
+def test_no_query_and_no_path_is_in_the_trail(desk: Desk) -> None:
+    desk.call("search", "a secret yellow submarine")
+    desk.call("ingest", "/missing/hidden.mp4", "--light")
+    text = b"".join(path.read_bytes() for path in desk.trail.iterdir())
+    assert len(desk.events()) == 4
+    for word in (b"submarine", b"yellow", b"hidden", b"missing"):
+        assert word not in text
+    one, other = (event["query_info"]["uid"] for event in desk.events()[:2])
+    assert one == other
+
+
+def test_what_cannot_be_written_does_not_happen(desk: Desk) -> None:
+    desk.trail.rmdir() if desk.trail.is_dir() else None
+    desk.trail.write_text("no directory")
+    printed = desk.call("status", "--json")
+    assert desk.code == CANNOT_RUN
+    assert "--audit" in desk.err.getvalue()
+    assert "error" in json.loads(printed)
+
+
+def test_a_trail_without_its_key_says_how_to_make_one(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.call("status")
+    assert desk.code == CANNOT_RUN
+    assert "rushes audit init" in desk.err.getvalue()
+    assert not desk.trail.exists()
+
+
+def test_an_auditor_proves_it_and_finds_what_was_changed(desk: Desk) -> None:
+    desk.call("status")
+    kept = desk.root / "kept.txt"
+    kept.write_text(desk.call("audit", "checkpoint"))
+    desk.call("moments")
+    printed = desk.call("audit", "verify", "--key", desk.key, "--checkpoint", str(kept))
+    assert desk.code == 0, desk.err.getvalue()
+    assert "4 events, 5 checkpoints: nothing was changed." in printed
+    (path,) = desk.trail.glob("*.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], *lines[2:]]))
+    report = json.loads(desk.call("audit", "verify", "--key", desk.key, "--json"))
+    assert desk.code == 1
+    assert not report["holds"]
+    assert report["findings"][0] == {
+        "file": path.name,
+        "line": 2,
+        "text": "event 1 stands where event 0 has to be",
+    }
+
+
+def test_what_is_wrong_is_said(desk: Desk) -> None:
+    for words, named in (
+        (("audit", "verify"), "does not exist"),
+        (("audit", "checkpoint"), "no checkpoint yet"),
+        (("audit", "init"), "the trail has been made"),
+        (("audit", "init", "--name", "a b"), "--name"),
+    ):
+        desk.call(*words)
+        assert desk.code == CANNOT_RUN
+        assert named in desk.err.getvalue()
+    desk.call("status")
+    desk.call("audit", "verify", "--key", "nonsense")
+    assert "name+id+key" in desk.err.getvalue()
+    (desk.root / "audit.key").chmod(0o644)
+    desk.call("status")
+    assert "chmod 600" in desk.err.getvalue()
