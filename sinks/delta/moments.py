@@ -5,7 +5,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sinks.delta.data_files import (
+    PARTITIONS,
+    DataFile,
+    DataFiles,
+    by_partition,
+    columns_of,
+    exchange,
+    files_of,
+    rows_in,
+    with_columns,
+)
+from sinks.delta.joining import joins
+from sinks.delta.removal import DECIDING, Removal
 from sinks.delta.tables import LOG_KEPT, DeltaTables, Shape
 from sinks.schema import VECTORS, delta_schema
 from sinks.storage.files import files_at
@@ -22,7 +36,7 @@ _MOST_ON_DISK = 1.5
 MOMENTS = Shape(
     "moments",
     delta_schema(),
-    ("tenant", "day"),
+    PARTITIONS,
     {
         "delta.dataSkippingStatsColumns": "version_ms",
         "delta.targetFileSize": str(TARGET_BYTES),
@@ -42,20 +56,21 @@ class MomentsTable:
 
     def __init__(self, tables: DeltaTables) -> None:
         self._tables = tables
-        self._files = threading.Lock()  # of what rewrites files: Delta lets only appends go on beside it
+        self._data = DataFiles(tables.location.child(MOMENTS.name), TARGET_BYTES)
+        self._files = threading.Lock()  # of what takes files away: Delta lets only appends go on beside it
 
     def number(self) -> int:
         """That of the last commit which bore one; 0 if none did."""
         table = self._tables.find(MOMENTS.name)
         return (table.transaction_version(_APPLICATION) if table is not None else None) or 0
 
-    def append(self, rows: pa.Table, number: int) -> None:
-        """Rows of cells that have none."""
-        from deltalake import write_deltalake
-
-        if rows.num_rows:
-            options = self._options(number)
-            self._tables.commit(MOMENTS, lambda table: write_deltalake(table, rows, mode="append", **options))
+    def change(self, added: pa.Table, removal: Removal, number: int | None = None) -> None:
+        """Rows of cells that have none by then, in place of those that go; in one commit, none where nothing changes.
+        Rows that go do so by whole files: their other rows are written anew.
+        """
+        if added.num_rows or (removal.times and self._tables.find(MOMENTS.name) is not None):
+            with self._files:
+                self._tables.commit(MOMENTS, lambda table: self._change(table, added, removal, number))
 
     def overwrite(self, rows: pa.Table, where: str, number: int) -> None:
         """Rows, all of which match `where`, in place of those that match it now."""
@@ -111,28 +126,67 @@ class MomentsTable:
 
     def tidy(self, *, strays: bool) -> None:
         """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
-        than half of the table; then join small ones. May run beside commits: those that replace rows wait for one step
-        of it, which is as long as what came since the last time. What it joins is dropped the next time, when no commit
-        can be reading it any more. `strays`: also files that no commit knows, as a killed writer leaves them.
+        than half of the table; then join small ones. May run beside commits, which wait while files are dropped and for
+        the commit of what is joined, not while it is joined. That is dropped the next time, when no commit can be
+        reading it any more. `strays`: also files that no commit knows, as a killed writer leaves them.
         """
         if (table := self._tables.fresh(MOMENTS.name)) is None:
             return
         table.create_checkpoint()  # before, as it forgets what is older than `KEPT` and only `table` knows still
-        with self._files:
-            self._drop_superseded(strays=strays)
+        self._drop_superseded(strays=strays)
         table.cleanup_metadata()
+        self._join()
+
+    def _change(self, table: Any, added: pa.Table, removal: Removal, number: int | None) -> None:
+        schema = columns_of(table)
+        deciding = pa.schema([schema.field(name) for name in DECIDING])
+        gone: list[DataFile] = []
+        come: list[DataFile] = []
+        for file in files_of(table, removal.times):
+            content = self._data.content(file)
+            goes = removal.mask(rows_in(content, deciding))
+            if pc.any(goes).as_py():
+                gone.append(file)
+                come += self._data.write(rows_in(content, schema).filter(pc.invert(goes)), file.partition)
+        for partition, rows in by_partition(added):
+            come += self._data.write(with_columns(rows, schema), partition)
+        if gone or come:
+            exchange(table, gone, come, changed=True, **self._committed(number))
+
+    def _join(self) -> None:
+        """Files are read and written beside commits; only then the table is exclusive, for one commit."""
+        table = self._tables.fresh(MOMENTS.name)
+        schema = columns_of(table)
+        made = [(run, self._joined(run, schema)) for run in joins(files_of(table), TARGET_BYTES)]
+        if not made:
+            return
         with self._files:
             table = self._tables.fresh(MOMENTS.name)
-            assert table is not None
-            table.optimize.compact(target_size=TARGET_BYTES, **self._options(None))
-        self._tables.renew(MOMENTS.name)
+            there = {file.path for file in files_of(table)}
+            whole = [(run, files) for run, files in made if there.issuperset(old.path for old in run)]
+            gone = [old for run, _ in whole for old in run]
+            if gone:
+                exchange(
+                    table, gone, [file for _, files in whole for file in files], changed=False, **self._committed(None)
+                )
+            self._tables.renew(MOMENTS.name)
+        for run, files in made:
+            if not there.issuperset(old.path for old in run):  # a commit beside it has rewritten one of them
+                self._data.discard(files)
+
+    def _joined(self, run: Sequence[DataFile], schema: pa.Schema) -> list[DataFile]:
+        rows = pa.concat_tables([rows_in(self._data.content(file), schema) for file in run])
+        return self._data.write(rows, run[0].partition)
 
     def _drop_superseded(self, *, strays: bool) -> None:
-        self._tables.before_removal()
-        table: Any = self._tables.fresh(MOMENTS.name)
-        if self._bytes_on_disk() > _MOST_ON_DISK * _live_bytes(table):
-            table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-        table.vacuum(dry_run=False, enforce_retention_duration=False, full=strays)
+        known = self._tables.fresh(MOMENTS.name)
+        every = self._bytes_on_disk() > _MOST_ON_DISK * _live_bytes(known)
+        with self._files:  # a vacuum is a commit too, and nothing may be superseded by what is not durable yet
+            self._tables.before_removal()
+            table: Any = self._tables.fresh(MOMENTS.name)
+            if every:
+                table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+            table.vacuum(dry_run=False, enforce_retention_duration=False, full=strays)
 
     def _bytes_on_disk(self) -> int:
         files = files_at(self._tables.location)
@@ -142,18 +196,24 @@ class MomentsTable:
         return every - of_log
 
     def _options(self, number: int | None) -> dict[str, Any]:
-        """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
-        from deltalake import ColumnProperties, PostCommitHookProperties, WriterProperties
+        """How a commit and its files are written."""
+        from deltalake import ColumnProperties, WriterProperties
 
         plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
         heavy = {**{f"{name}.list.element": plain for name in VECTORS}, "thumbnail": plain}
+        properties = WriterProperties(compression="SNAPPY", column_properties=heavy)
+        return {"writer_properties": properties, **self._committed(number)}
+
+    def _committed(self, number: int | None) -> dict[str, Any]:
+        """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
+        from deltalake import PostCommitHookProperties
+
         numbered = [] if number is None else [(_APPLICATION, number)]
         return {
-            "writer_properties": WriterProperties(compression="SNAPPY", column_properties=heavy),
             "commit_properties": self._tables.properties(*numbered),
             "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
         }
 
 
 def _live_bytes(table: Any) -> int:
-    return sum(pa.table(table.get_add_actions())["size_bytes"].to_pylist())
+    return sum(file.size_bytes for file in files_of(table))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from sinks.assets.fold import fold
+from sinks.assets.fold import cell_of, fold
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.sink_batch import SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
@@ -91,16 +91,17 @@ class DeltaSink:
             self.store.tend()
 
     def _commit(self, batch: SinkBatch) -> list[Event]:
-        """Watermarks, moments, the ledger, and last what the batch retires: a kill in between leaves no more said than
-        stored.
+        """Watermarks, moments, the ledger, and last its entries of what the batch retires: a kill in between leaves no
+        more said than stored.
         """
         self.store.prepare()
         held = self.store.held({item.header.segment_id for item in batch.annotations})
         retired = self._retire(batch)
         folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
-        self.store.replace(folded.replace, held)
+        void = self.store.void({key: retired[key] for key, _ in batch.asset_events if key in retired})
+        self.store.replace(folded.replace, held, void)
         self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys())
-        self.store.sweep({key: retired[key] for key, _ in batch.asset_events if key in retired})
+        self.store.forget(void, {cell_of(item.header) for item in folded.replace})
         if folded.replace or batch.asset_events:
             self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
         if self._cadence.due() and self._tending.start():

@@ -1,7 +1,7 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pyarrow as pa
@@ -13,9 +13,10 @@ from sinks.assets.tombstones import Retirement
 from sinks.delta.followed import Followed
 from sinks.delta.moments import CELL_ORDER, MOMENTS, MomentsTable
 from sinks.delta.old_ledger import OldLedger, OldWatermarks
-from sinks.delta.placement import VersionSpan, cells_filter, filter_of, groups
+from sinks.delta.placement import VersionTime, cells_filter
+from sinks.delta.removal import NOTHING_REMOVED, Removal
 from sinks.delta.tables import LOG_KEPT, NO_RETENTION, DeltaTables, Shape
-from sinks.filters import one_of, void_rows
+from sinks.filters import one_of
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
 from sinks.ledger.watermark_table import RETIRED, WatermarkTable
 from sinks.location import Location, Place
@@ -41,12 +42,28 @@ class Held:
     moment_count: int
 
     @property
-    def span(self) -> VersionSpan:
-        return VersionSpan.at(self.tenant, self.order.version.append_ms)
+    def time(self) -> VersionTime:
+        return VersionTime(self.tenant, self.order.version.append_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Entries of the ledger that watermarks of their assets void."""
+
+    entries: tuple[LedgerEntry, ...] = ()
+    retired: Mapping[str, Retirement] = field(default_factory=dict)
+
+    @property
+    def times(self) -> Iterator[VersionTime]:
+        """Where their rows lie."""
+        return (VersionTime(item.tenant, item.version.append_ms) for item in self.entries)
+
+
+NOTHING_VOID = Void()
 
 
 class DeltaStore:
-    """Every method is one commit per table it touches, or one for each place in it, and may be repeated. Moments go
+    """Every method is one commit per table it touches, and may be repeated. Moments go
     before the ledger; `prepare` undoes what a kill cut off between the two. Reading what is missing gives nothing.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
@@ -115,23 +132,25 @@ class DeltaStore:
         marks = self.retirements()
         return marks and under_watermark(self._asked(lambda ledger: ledger.cells(LEDGER_VERSIONS)), marks)
 
-    def replace(self, batch: Sequence[Annotations], held: Mapping[SpaceCell, Held] | None = None) -> None:
-        """Put whole segments in place of what their cells held. `held`: what the ledger says of these cells, where the
-        caller knows already.
+    def replace(
+        self,
+        batch: Sequence[Annotations],
+        held: Mapping[SpaceCell, Held] | None = None,
+        void: Void = NOTHING_VOID,
+    ) -> None:
+        """Put whole segments in place of what their cells held, and drop the rows of what is void; in one commit.
+        `held`: what the ledger says of these cells, where the caller knows already.
         """
-        if not batch:
+        if not batch and not void.entries:
             return
         self.prepare()
         if held is None:
             held = self.held({item.header.segment_id for item in batch})
         self.register({item.header.space.key: item.header.space for item in batch}.values())
-        number = self._next()
-        changed = [item for item in batch if (known := held.get(_cell(item))) and known.moment_count]
-        for group in groups((held[_cell(item)].span, item) for item in changed):
-            where = f"{filter_of([*group.spans, *map(_span, group.items)])} AND {cells_filter(map(_cell, group.items))}"
-            self._moments.overwrite(_rows(group.items), where, number)
-        there = set(map(_cell, changed))
-        self._moments.append(_rows([item for item in batch if _cell(item) not in there]), number)
+        changed = {cell: known for cell in map(_cell, batch) if (known := held.get(cell)) and known.moment_count}
+        times = (*(known.time for known in changed.values()), *void.times)
+        removal = Removal(times, changed.keys(), void.retired)
+        self._moments.change(_rows(batch), removal, self._next() if batch else None)
 
     def replace_rows(self, rows: pa.Table, cells: Collection[SpaceCell]) -> None:
         """`delta_schema` rows of `cells` in place of what they held, wherever that lies: for maintenance."""
@@ -148,19 +167,22 @@ class DeltaStore:
         """Remember watermarks, before the sweep they ask for."""
         self._watermarks.put(retired)
 
-    def sweep(self, retired: Mapping[str, Retirement]) -> None:
-        """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
+    def void(self, retired: Mapping[str, Retirement]) -> Void:
+        """What of these assets is void. The ledger's entries go last: they are the evidence that a sweep is due."""
         entries = self.ledger_entries(retired.keys()) if retired else []
         void = [item for item in entries if retired[item.asset_key].voids(item.content_key, item.version)]
-        if not void:
-            return
-        spans: dict[str, VersionSpan] = {}
-        for item in void:
-            span = VersionSpan.at(item.tenant, item.version.append_ms)
-            spans[item.asset_key] = spans.get(item.asset_key, span).joined(span)
-        for group in groups((span, void_rows(key, retired[key])) for key, span in spans.items()):
-            self._moments.delete(f"{filter_of(group.spans)} AND ({' OR '.join(group.items)})")
-        self._ledger.erase([item.cell for item in void])
+        return Void(tuple(void), {item.asset_key: retired[item.asset_key] for item in void})
+
+    def forget(self, void: Void, but: Collection[SpaceCell] = ()) -> None:
+        """Let the ledger follow what `replace` dropped. `but`: cells that hold other rows now."""
+        if void.entries:
+            self._ledger.erase([item.cell for item in void.entries if item.cell not in but])
+
+    def sweep(self, retired: Mapping[str, Retirement]) -> None:
+        """Delete void rows of these assets."""
+        void = self.void(retired)
+        self.replace((), void=void)
+        self.forget(void)
 
     def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Moments of these assets in `space`, as `delta_schema` rows."""
@@ -210,7 +232,7 @@ class DeltaStore:
         nothing of their assets. It is whole when `prepare` has returned after the last.
         """
         if name == MOMENTS.name:
-            self._moments.append(rows, self._moments.number() + 1)
+            self._moments.change(rows, NOTHING_REMOVED, self._moments.number() + 1)
         elif name == SEGMENTS:
             self._ledger.put(rows.select(RECEIPT_SCHEMA.names))
         else:
@@ -295,10 +317,6 @@ def _mark(row: Mapping[str, str]) -> Retirement:
 
 def _cell(item: Annotations) -> SpaceCell:
     return cell_of(item.header)
-
-
-def _span(item: Annotations) -> VersionSpan:
-    return VersionSpan.at(item.header.asset.tenant, item.header.asset.version.append_ms)
 
 
 def _rows(batch: Sequence[Annotations]) -> pa.Table:

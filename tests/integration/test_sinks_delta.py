@@ -80,7 +80,7 @@ def killed(place: Place, instant: str) -> int:
 BETWEEN_TABLES = [
     ("moments are appended", 0),
     ("moments are replaced", 2),
-    ("one place of two is replaced", 2),
+    ("files are written that no commit names", 2),
     ("void rows are deleted", 4),
     ("files are about to be joined", 5),
 ]
@@ -242,6 +242,19 @@ def test_small_files_are_joined_and_nothing_is_lost(sink: Sink, tmp_path: Path) 
     sink.maintain()
     assert len(moments(tmp_path / "store").file_uris()) == 1
     assert [len(rows_of(sink, f"clip-{number}")) for number in range(8)] == [2] * 8
+
+
+def test_a_tenant_of_any_name_has_its_rows_replaced_and_joined(sink: Sink, tmp_path: Path) -> None:
+    odd = "o'neil %2F söhne=1"
+    for number in range(4):
+        list(sink.process(events(annotations(ref(f"clip-{number}", 1 + number, tenant=odd), of=1))))
+    list(sink.process(events(annotations(ref("clip-1", 2, tenant=odd), of=1, revision=1, count=3))))
+    assert [len(rows_of(sink, f"clip-{number}", odd)) for number in range(4)] == [2, 3, 2, 2]
+    sink.maintain()
+    table = moments(tmp_path / "store")
+    assert (len(table.file_uris()), table.count()) == (1, 9)
+    list(sink.process(events(retired(5, None, ref("clip-3", 4, tenant=odd)))))
+    assert moments(tmp_path / "store").count() == 7
 
 
 def test_commits_go_on_beside_upkeep(tmp_path: Path) -> None:

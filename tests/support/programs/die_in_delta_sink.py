@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deltalake.table import TableOptimizer
+from deltalake import DeltaTable
 
-from sinks.delta.moments import MomentsTable
 from sinks.ledger.ledger_table import LedgerTable
 from tests.integration.test_sinks_delta import BATCHES
 from tests.support.sinks import build
@@ -20,11 +19,11 @@ from tests.support.sinks import build
 INSTANTS: dict[str, tuple[Any, str, int]] = {
     "moments are appended": (LedgerTable, "record", 1),
     "moments are replaced": (LedgerTable, "record", 3),
-    "one place of two is replaced": (MomentsTable, "overwrite", 2),
+    "files are written that no commit names": (DeltaTable, "create_write_transaction", 3),
     "void rows are deleted": (LedgerTable, "erase", 5),
     "watermarks are moved": (LedgerTable, "put", 1),
     "the ledger is about to go": (Path, "rename", 2),
-    "files are about to be joined": (TableOptimizer, "compact", 1),
+    "files are about to be joined": (DeltaTable, "create_write_transaction", 6),
 }
 """Before which call of what."""
 

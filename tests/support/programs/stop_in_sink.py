@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import deltalake
+from deltalake import DeltaTable
 from lancedb.table import LanceTable
 
 from benchmarks.testbed.waiting import wait_for
@@ -24,8 +24,8 @@ SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revi
 PLACES: dict[str, tuple[Any, str]] = {
     "in a commit to the index": (LanceTable, "add"),
     "before a commit to the index": (LanceTables, "append"),
-    "in a commit to the Delta table": (deltalake, "write_deltalake"),
-    "before a commit to the Delta table": (MomentsTable, "append"),
+    "in a commit to the Delta table": (DeltaTable, "create_write_transaction"),
+    "before a commit to the Delta table": (MomentsTable, "change"),
 }
 """Before which call."""
 

@@ -1,0 +1,217 @@
+"""Files of rows of the Delta table: what the log says of each, and how they are read, written and exchanged. By the
+functions of `deltalake` that plan nothing: its DELETE and OPTIMIZE cost several times what they read and write.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sinks.delta.placement import VersionTime
+from sinks.location import Location
+from sinks.schema import VECTORS
+from sinks.storage.objects import Objects
+from stream.clock import SystemClock
+
+PARTITIONS = ("tenant", "day")
+_TIME = "version_ms"
+_HEAVY = ("thumbnail", *VECTORS)
+_MOST_MS = (1 << 63) - 1
+
+
+class Partition(NamedTuple):
+    """Its rows lie in a folder of their own."""
+
+    tenant: str
+    day: str
+
+    @property
+    def folder(self) -> str:
+        """As Hive names it."""
+        return "/".join(f"{name}={quote(value, safe='')}" for name, value in zip(PARTITIONS, self, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file that the log names, with the times of the versions in it. `path` is as it lies below the table."""
+
+    path: str
+    size_bytes: int
+    rows: int
+    tenant: str
+    day: str
+    first_ms: int
+    last_ms: int
+
+    @property
+    def partition(self) -> Partition:
+        return Partition(self.tenant, self.day)
+
+
+def files_of(table: Any, times: Iterable[VersionTime] | None = None) -> list[DataFile]:
+    """All files of a Delta table, or those that may hold rows of `times`. One without statistics may hold any."""
+    listed = pa.table(table.get_add_actions(flatten=True))
+    if listed.num_rows == 0:
+        return []
+    columns = [
+        listed["path"].cast(pa.string()),
+        listed["size_bytes"].cast(pa.int64()),
+        _known(listed, "num_records", 0),
+        *(listed[f"partition.{name}"].cast(pa.string()) for name in PARTITIONS),
+        _known(listed, f"min.{_TIME}", 0),
+        _known(listed, f"max.{_TIME}", _MOST_MS),
+    ]
+    files = pa.table(columns, names=["path", "size_bytes", "rows", *PARTITIONS, "first_ms", "last_ms"])
+    if times is not None:
+        files = files.filter(_any([_holds(files, time) for time in set(times)], files.num_rows))
+    return [DataFile(**{**row, "path": unquote(row["path"])}) for row in files.to_pylist()]
+
+
+class DataFiles:
+    """Files below the table at `table_at`; new ones of about `target_bytes`."""
+
+    def __init__(self, table_at: Location, target_bytes: int) -> None:
+        self._table_at = table_at
+        self._target_bytes = target_bytes
+        self._folder = table_at.path
+
+    def content(self, file: DataFile) -> bytes:
+        """All bytes: one request to an object store. Raises `FileNotFoundError`."""
+        if self._folder is not None:
+            return (self._folder / file.path).read_bytes()
+        if (found := self._objects.get(file.path)) is None:
+            raise FileNotFoundError(f"{self._table_at}/{file.path}")
+        return found.content
+
+    def write(self, rows: pa.Table, partition: Partition) -> list[DataFile]:
+        """New files of these rows, which no commit names yet; none where there is no row."""
+        parts = max(1, rows.nbytes // self._target_bytes)
+        size = -(-rows.num_rows // parts) or 1
+        return [self._write(rows.slice(start, size), partition) for start in range(0, rows.num_rows, size)]
+
+    def discard(self, files: Iterable[DataFile]) -> None:
+        """Remove files that no commit names."""
+        for file in files:
+            if self._folder is not None:
+                (self._folder / file.path).unlink()
+            else:
+                self._objects.remove(file.path)
+
+    def _write(self, rows: pa.Table, partition: Partition) -> DataFile:
+        content = _parquet(rows)
+        path = f"{partition.folder}/part-{uuid.uuid4()}-c000.snappy.parquet"
+        if self._folder is not None:
+            (self._folder / partition.folder).mkdir(parents=True, exist_ok=True)
+            (self._folder / path).write_bytes(content)
+        else:
+            self._objects.put(path, content.to_pybytes())
+        times = pc.min_max(rows[_TIME]).as_py()
+        return DataFile(path, content.size, rows.num_rows, *partition, times["min"], times["max"])
+
+    @cached_property
+    def _objects(self) -> Objects:
+        return Objects(self._table_at)
+
+
+def columns_of(table: Any) -> pa.Schema:
+    """What the files of a Delta table hold: its columns but those that name partitions."""
+    return pa.schema([field for field in pa.schema(table.schema().to_arrow()) if field.name not in PARTITIONS])
+
+
+def rows_in(content: bytes, schema: pa.Schema) -> pa.Table:
+    """Rows of a file with the columns of `schema`; one that an older file lacks is empty."""
+    found = pq.ParquetFile(pa.BufferReader(content))
+    known = set(found.schema_arrow.names)
+    return with_columns(found.read(columns=[name for name in schema.names if name in known], use_threads=False), schema)
+
+
+def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of `schema` in its types; one that is missing is empty."""
+    known = set(rows.schema.names)
+    columns = [
+        rows[field.name].cast(field.type) if field.name in known else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def by_partition(rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
+    """Rows as `delta_schema` has them, of one partition after another."""
+    for place in rows.select(PARTITIONS).group_by(list(PARTITIONS)).aggregate([]).to_pylist():
+        partition = Partition(place["tenant"], place["day"])
+        lies = pc.and_(pc.equal(rows["tenant"], partition.tenant), pc.equal(rows["day"], partition.day))
+        yield partition, rows.filter(lies)
+
+
+def exchange(table: Any, gone: Sequence[DataFile], come: Sequence[DataFile], *, changed: bool, **options: Any) -> None:
+    """Put files in place of others in one commit. `changed`: other rows than before. Raises `CommitFailedError` where
+    one of them is gone already. `table` is at this commit then.
+    """
+    from deltalake.transaction import AddAction, RemoveAction
+
+    now_ms = SystemClock().now_ms()
+    removed = [RemoveAction(file.path, changed, now_ms, file.size_bytes, _partition(file)) for file in gone]
+    added = [
+        AddAction(file.path, file.size_bytes, _partition(file), now_ms, changed, _statistics(file)) for file in come
+    ]
+    table.create_write_transaction(
+        [*removed, *added], "append", table.schema(), partition_by=list(PARTITIONS), **options
+    )
+    table.update_incremental()  # which the other does not do
+
+
+def _known(listed: pa.Table, name: str, missing: int) -> pa.ChunkedArray:
+    """Numbers of the log; those that it does not tell are `missing`."""
+    if name not in listed.schema.names:
+        return pa.chunked_array([pa.array([missing] * listed.num_rows, pa.int64())])
+    return pc.fill_null(listed[name].cast(pa.int64()), missing)
+
+
+def _holds(files: pa.Table, time: VersionTime) -> pa.ChunkedArray:
+    first, last = (pc.less_equal(files["first_ms"], time.append_ms), pc.greater_equal(files["last_ms"], time.append_ms))
+    return pc.and_(pc.equal(files["tenant"], time.tenant), pc.and_(first, last))
+
+
+def _any(masks: Sequence[pa.ChunkedArray], rows: int) -> Any:
+    found: Any = pa.array([False] * rows, pa.bool_())
+    for mask in masks:
+        found = pc.or_(found, mask)
+    return found
+
+
+def _parquet(rows: pa.Table) -> pa.Buffer:
+    """As commits of `deltalake` write it: nothing is made of what never repeats."""
+    light = [field for field in rows.schema if field.name not in _HEAVY]
+    words = [field.name for field in light if pa.types.is_string(field.type)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        rows,
+        sink,
+        compression="snappy",
+        use_dictionary=[*words, "labels.list.element", "tags.list.element.label"],
+        write_statistics=[field.name for field in light],
+    )
+    return sink.getvalue()
+
+
+def _partition(file: DataFile) -> dict[str, str | None]:
+    return {"tenant": file.tenant, "day": file.day}
+
+
+def _statistics(file: DataFile) -> str:
+    """No text, uri or label may be among them (see `MOMENTS`)."""
+    return json.dumps(
+        {
+            "numRecords": file.rows,
+            "minValues": {_TIME: file.first_ms},
+            "maxValues": {_TIME: file.last_ms},
+            "nullCount": {_TIME: 0},
+        }
+    )

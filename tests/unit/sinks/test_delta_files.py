@@ -1,0 +1,71 @@
+"""Which files of the Delta table are joined, and which rows of a file go with a commit."""
+
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.assets.fold import SpaceCell
+from sinks.assets.tombstones import Retirement
+from sinks.delta.data_files import DataFile, Partition
+from sinks.delta.joining import joins
+from sinks.delta.removal import NOTHING_REMOVED, Removal
+from stream.events.ids import AssetVersion
+
+
+def file(first_ms: int, size_bytes: int = 10, tenant: str = "acme", day: str = "1970-01-01") -> DataFile:
+    return DataFile(f"{tenant}-{day}-{first_ms}", size_bytes, 1, tenant, day, first_ms, first_ms)
+
+
+def row(asset: str = "a", content: str = "c", version: tuple[int, int] = (5, 0), cell: str = "s") -> dict[str, Any]:
+    order = {"version_ms": version[0], "version_offset": version[1]}
+    return {"segment_id": cell, "space": "one", "asset_key": asset, "content_key": content, **order}
+
+
+def test_small_neighbours_in_time_are_joined_up_to_the_target() -> None:
+    found = joins([file(4), file(1, 40), file(3, 40), file(2), file(6), file(5)], target_bytes=80)
+    assert [[item.first_ms for item in run] for run in found] == [[4, 5, 6]]
+    assert joins([file(number, 39) for number in range(5)], 80) == [
+        [file(0, 39), file(1, 39), file(2, 39)],
+        [file(3, 39), file(4, 39)],
+    ]
+
+
+def test_a_large_file_between_small_ones_keeps_them_apart() -> None:
+    assert joins([file(1), file(2, 100), file(3)], 80) == []
+
+
+def test_files_of_two_partitions_are_never_joined() -> None:
+    assert joins([file(1), file(2, tenant="beta"), file(3, day="1970-01-02")], 80) == []
+
+
+def test_rows_of_a_removed_cell_go_in_its_space_only() -> None:
+    rows = pa.Table.from_pylist([row(cell="s"), row(cell="t"), row(cell="u")])
+    removal = Removal(cells=(SpaceCell("s", "one"), SpaceCell("u", "two")))
+    assert removal.mask(rows).to_pylist() == [True, False, False]
+    assert NOTHING_REMOVED.mask(rows).to_pylist() == [False] * 3
+
+
+VERSIONS = st.builds(AssetVersion, st.integers(0, 2), st.integers(0, 2))
+MARKS = st.builds(
+    Retirement, deleted=st.none() | VERSIONS, up_to=st.none() | VERSIONS, keep=st.none() | st.sampled_from("cd")
+)
+
+
+@given(st.dictionaries(st.sampled_from("ab"), MARKS))
+def test_watermarks_void_the_rows_that_they_void_in_the_ledger(retired: dict[str, Retirement]) -> None:
+    versions = [AssetVersion(ms, offset) for ms in range(3) for offset in range(3)]
+    rows = [row(asset, content, version) for asset in "abe" for content in "cd" for version in versions]
+    expected = [
+        (mark := retired.get(item["asset_key"])) is not None
+        and mark.voids(item["content_key"], AssetVersion(item["version_ms"], item["version_offset"]))
+        for item in rows
+    ]
+    goes = Removal(retired=retired).mask(pa.Table.from_pylist(rows))
+    assert goes.to_pylist() == expected
+
+
+def test_a_folder_of_any_tenant_is_one_folder() -> None:
+    assert Partition("acme", "1970-01-01").folder == "tenant=acme/day=1970-01-01"
+    assert Partition("../o'ne il", "1970-01-01").folder == "tenant=..%2Fo%27ne%20il/day=1970-01-01"
