@@ -25,6 +25,8 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
         "none",
         "The directory of the audit trail; its key lies beside it. The option `--audit` comes first.",
     ),
+    "RUSHES_SPLUNK_TOKEN": ("", "The token of the HTTP event collector that `rushes audit export` delivers to."),
+    "RUSHES_SIEM_AUTHORIZATION": ("", "The `Authorization` header of what `rushes audit export` posts over HTTPS."),
     "RUSHES_SANDBOX": (
         "`best-effort`",
         "With `required` a worker refuses to decode where a measure of the sandbox does not hold.",

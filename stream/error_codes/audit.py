@@ -18,6 +18,21 @@ AUDIT = (
         "The file of the audit trail's key is missing, holds no key, or can be read by others.",
         "Make a trail with `rushes audit init`, and leave the file to its owner alone (`chmod 600`).",
     ),
+    unavailable(
+        "siem_unavailable",
+        "A target of audit events did not take them, or did not say so.",
+        "Mend what the message names; the events are sent again by themselves, and other targets go on meanwhile.",
+    ),
+    fatal(
+        "audit_gap",
+        "Files of the audit trail were removed before a target had their events.",
+        "Put the files back, or begin another trail.",
+    ),
+    fatal(
+        "invalid_siem_target",
+        "A target of audit events cannot be used.",
+        "Name one as `rushes audit export --help` says, and give secrets by the environment.",
+    ),
     bad_request(
         "invalid_verifier_key",
         "A text is no key to verify an audit trail with.",

@@ -1,5 +1,7 @@
 """`rushes audit`: make a trail, prove that nothing in it was changed, read it."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.rendering.sanitize import shown
 from stream.files import read_small
@@ -90,6 +93,55 @@ def checkpoint(context: typer.Context) -> None:
     if not notes:
         raise UsageProblem(f"{_directory(shared)} has no checkpoint yet: it comes with the first access")
     shared.write(notes[-1].decode())
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            help="ndjson:PATH, parquet:PATH, syslog+tls://HOST:PORT, splunk+https://HOST:PORT or https://HOST/PATH."
+        ),
+    ],
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as events come, until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3_600.0, help="Seconds between two looks for new events.")
+    ] = 1.0,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+) -> None:
+    """Deliver the trail to what a SIEM reads, each event at least once. Each target has a place of its own and is tried
+    again while it is away. Without --follow it ends with exit code 1 where a target did not take everything.
+
+    Secrets come from the environment: RUSHES_SPLUNK_TOKEN for Splunk, RUSHES_SIEM_AUTHORIZATION for https.
+    """
+    from sinks.siem.target import target_at
+    from stream.sessions.audit_export import AuditExport
+    from stream.sessions.audit_feed import AuditFeed
+
+    shared: Context = context.obj
+    directory = _directory(shared)
+    named = {name: target_at(name) for name in dict.fromkeys(targets)}
+    feeds = [AuditFeed(AuditExport(directory, name, target)) for name, target in named.items()]
+    stop = threading.Event()
+    try:
+        with stop_on_signals(stop), ThreadPoolExecutor(len(feeds), "audit export") as threads:
+            for feed in feeds:
+                threads.submit(feed.run, stop, interval if follow else None)
+    finally:
+        for target in named.values():
+            target.close()
+    ends = [feed.end() for feed in feeds]
+    if json_output:
+        shared.print_json([asdict(end) for end in ends])
+    else:
+        for end in ends:
+            trouble = f": {shown(end.trouble)}" if end.trouble else ""
+            style = "red" if end.trouble or end.waiting else "green"
+            line = f"{shown(end.target)} has {end.delivered} more events, {end.waiting} wait{trouble}"
+            shared.console.print(line, style=style, soft_wrap=True)
+    if any(end.trouble or (end.waiting and not follow) for end in ends):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -26,6 +26,10 @@ class Desk:
         self.err = io.StringIO()
         self.key = ""
 
+    @property
+    def key_file(self) -> Path:
+        return self.root / "audit.key"
+
     def call(self, *words: str) -> str:
         """What it prints on standard output."""
         out = io.StringIO()
@@ -142,6 +146,20 @@ def test_an_auditor_proves_it_and_finds_what_was_changed(desk: Desk) -> None:
     }
 
 
+def test_a_siem_gets_the_trail(desk: Desk) -> None:
+    desk.call("status")
+    feed = desk.root / "feed"
+    printed = desk.call("audit", "export", f"ndjson:{feed}", f"ndjson:{desk.key_file}/x", "--json")
+    assert desk.code == 1
+    taken, away = json.loads(printed)
+    assert (taken["delivered"], taken["waiting"], taken["trouble"]) == (2, 0, "")
+    assert (away["delivered"], away["waiting"]) == (0, 2)
+    assert "cannot be written" in away["trouble"]
+    assert len([line for path in feed.rglob("*.ndjson") for line in path.read_text().splitlines()]) == 2
+    assert "has 0 more events, 0 wait" in desk.call("audit", "export", f"ndjson:{feed}")
+    assert desk.code == 0
+
+
 def test_what_is_wrong_is_said(desk: Desk) -> None:
     for words, named in (
         (("audit", "verify"), "does not exist"),
@@ -155,6 +173,6 @@ def test_what_is_wrong_is_said(desk: Desk) -> None:
     desk.call("status")
     desk.call("audit", "verify", "--key", "nonsense")
     assert "name+id+key" in desk.err.getvalue()
-    (desk.root / "audit.key").chmod(0o644)
+    desk.key_file.chmod(0o644)
     desk.call("status")
     assert "chmod 600" in desk.err.getvalue()

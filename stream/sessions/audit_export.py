@@ -1,0 +1,123 @@
+"""Audit events to SIEM targets, at least once: each target has a place of its own, kept beside the trail."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sinks.siem.target import AuditDelivery, Target
+from stream.audit.entry import Entry, read
+from stream.audit.files import CHECKPOINTS, Beginning, event_files, lines_of, notes_of
+from stream.errors import Fatal
+from stream.files import make_folder, replace_file
+
+PLACES = "exports"
+MOST_EVENTS = 500
+"""In one delivery: some hundred KiB."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlace:
+    """How far a target has come: `sequence` is of the newest event that it has; -1 before the first."""
+
+    chain_uid: str = ""
+    sequence: int = -1
+
+
+class AuditExport:
+    """One target of the trail in `directory`. `name` is what its place is kept under. Events are delivered in their
+    order; a target that takes nothing keeps its own place and blocks no other.
+    """
+
+    def __init__(self, directory: Path, name: str, target: Target, most_events: int = MOST_EVENTS) -> None:
+        self._directory = directory
+        self._name = name
+        self._target = target
+        self._most_events = most_events
+        self._path = directory / PLACES / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+        self._place = self._kept()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def place(self) -> ExportPlace:
+        return self._place
+
+    def step(self) -> int:
+        """Deliver what comes next; the number of events, 0 where there is none.
+
+        Raises `Unavailable` (`siem_unavailable`) where the target did not take it: it comes again. Raises `Fatal`
+        (`audit_gap`) where events were removed before this target had them, and (`audit_damaged`) where one is not what
+        was written.
+        """
+        entries = self._entries()
+        if not entries:
+            return 0
+        first, last = entries[0].head.sequence, entries[-1].head.sequence
+        chain_uid = entries[0].chain_uid
+        if first != self._place.sequence + 1 and self._place.chain_uid == chain_uid:
+            raise Fatal(
+                f"events {self._place.sequence + 1} to {first - 1} of the audit trail were removed before"
+                f" {self._name} had them: put their files back, or begin anew with another trail",
+                code="audit_gap",
+            )
+        notes = notes_of(self._directory / CHECKPOINTS)
+        self._target.deliver(
+            AuditDelivery(chain_uid, first, last, [item.line for item in entries], notes[-1] if notes else None)
+        )
+        self._keep(ExportPlace(chain_uid, last))
+        return len(entries)
+
+    def waiting(self) -> int:
+        """How many events the target does not have yet."""
+        return sum(1 for _ in self._next())
+
+    def _entries(self) -> list[Entry]:
+        try:
+            return list(islice(self._next(), self._most_events))
+        except ValueError as error:
+            raise Fatal(
+                f"the audit trail in {self._directory} cannot be delivered: {error}. `rushes audit verify` says where",
+                code="audit_damaged",
+            ) from None
+
+    def _next(self) -> Iterator[Entry]:
+        """The events after the place; all of them, where the trail is another one than before."""
+        files = event_files(self._directory) if self._directory.is_dir() else []
+        after = -1
+        if files and _beginning(files[0]).chain_uid == self._place.chain_uid:
+            after = self._place.sequence
+        # A file is named by its first event: only the last that begins before the next one can hold it.
+        begun = [path for path in files if int(path.stem) <= after + 1]
+        for path in [*begun[-1:], *files[len(begun) :]]:
+            for line in islice(lines_of(path), 1, None):
+                if not line.endswith(b"\n"):
+                    return  # being written
+                if (item := read(line[:-1])).head.sequence > after:
+                    yield item
+
+    def _kept(self) -> ExportPlace:
+        try:
+            said = json.loads(self._path.read_text())
+            return ExportPlace(str(said["chain_uid"]), int(said["sequence"]))
+        except FileNotFoundError:
+            return ExportPlace()
+        except (ValueError, KeyError, TypeError):
+            _log.warning("%s cannot be read: %s gets every event again", self._path, self._name)
+            return ExportPlace()
+
+    def _keep(self, place: ExportPlace) -> None:
+        make_folder(self._path.parent)
+        said = {"target": self._name, "chain_uid": place.chain_uid, "sequence": place.sequence}
+        replace_file(self._path, json.dumps(said))
+        self._place = place
+
+
+def _beginning(path: Path) -> Beginning:
+    return Beginning.read(next(lines_of(path), b"").removesuffix(b"\n"))

@@ -1,0 +1,68 @@
+"""One SIEM target, followed: what it does not take is tried again, with backoff and without limit."""
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+
+from stream.errors import StageError, Unavailable
+from stream.sessions.audit_export import AuditExport
+from stream.topology.stage import RetryPolicy
+from stream.worker.retries import backoff_s
+
+_log = logging.getLogger(__name__)
+_RETRIES = RetryPolicy(max_attempts=1_000_000, base_delay_s=1.0, max_delay_s=60.0)
+_TRIES_ONCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnd:
+    """`trouble`: why a target did not take everything."""
+
+    target: str
+    delivered: int
+    waiting: int
+    trouble: str
+
+
+class AuditFeed:
+    """A target that is away blocks only itself. Nothing is left out: an event that a target refuses is tried again."""
+
+    def __init__(self, export: AuditExport) -> None:
+        self._export = export
+        self._delivered = 0
+        self._trouble = ""
+
+    def run(self, stop: threading.Event, interval_s: float | None) -> None:
+        """Until `stop`, looking every `interval_s`; or once, if that is None: until nothing waits, or the target has
+        refused three times in a row.
+        """
+        attempt = 0
+        while not stop.is_set():
+            try:
+                delivered = self._export.step()
+            except Unavailable as error:
+                attempt += 1
+                self._trouble = error.message
+                if interval_s is None and attempt >= _TRIES_ONCE:
+                    return
+                _log.warning("audit export: %s (%s)", error.message, error.code)
+                stop.wait(backoff_s(_RETRIES, attempt, random.Random()))
+                continue
+            except (StageError, OSError) as error:
+                self._trouble = str(error)
+                return
+            attempt, self._trouble = 0, ""
+            self._delivered += delivered
+            if not delivered:
+                if interval_s is None:
+                    return
+                stop.wait(interval_s)
+
+    def end(self) -> FeedEnd:
+        """How far it came."""
+        try:
+            waiting = self._export.waiting()
+        except ValueError:  # a damaged trail, of which `trouble` tells
+            waiting = 0
+        return FeedEnd(self._export.name, self._delivered, waiting, self._trouble)
