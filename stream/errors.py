@@ -8,8 +8,7 @@ from pathlib import Path
 class StageError(Exception):
     """An error with a stable machine `code` and a message that a person can act on, free of media content. The message
     is valid UTF-8, like events and tables: other bytes, as in names of files, are shown as `?`. `segments` names the
-    cells of the asset that the error is about; empty means every cell of the record. `segments` names the cells of the
-    asset the error is about; empty means every cell of the record.
+    cells of the asset that the error is about; empty means every cell of the record.
     """
 
     def __init__(self, message: str, *, code: str, segments: Iterable[int] = ()) -> None:
