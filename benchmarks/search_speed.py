@@ -1,9 +1,10 @@
 """`make bench-search-speed`: how long a search takes over a million moments, and whether it finds what is nearest.
 
-    python -m benchmarks.search_speed [--moments 1000000] [--questions 60] [--shards 1] [--directory DIR]
-        [--json FILE]
+    python -m benchmarks.search_speed [--moments 1000000] [--questions 60] [--beside 1000] [--shards 1]
+        [--directory DIR] [--json FILE]
 
-The index is filled in bulk (`benchmarks.testbed.search_fill`) and kept in DIR, where it is used again.
+The index is filled in bulk (`benchmarks.testbed.search_fill`) and kept in DIR, where it is used again. In the end a
+copy is searched while the index sink fills it with other footage at full speed (of one shard only).
 """
 
 import argparse
@@ -19,12 +20,14 @@ from statistics import quantiles
 import numpy as np
 
 from benchmarks.harness import Report, environment
-from benchmarks.testbed.search_fill import SPACE, TENANTS, Footage
-from sinks.query.filters import Filters, Scope
+from benchmarks.testbed.search_beside import Ingest, Rate, copied, ingesting
+from benchmarks.testbed.search_fill import TENANTS, Footage
+from benchmarks.testbed.store_stream import SPACE
+from sinks.query.filters import Filters, Scope, moments_where
 from sinks.query.moments import MomentIndex
 from stream.search.retrieval import DEEPEST, Matches, Probe, matches_from
 
-MOMENTS, QUESTIONS, LIMIT = 1_000_000, 60, 10
+MOMENTS, QUESTIONS, BESIDE, LIMIT = 1_000_000, 60, 1_000, 10
 _WARM = 5
 _RECALLED = 20
 _FILTERS = {
@@ -46,10 +49,14 @@ class Times:
     cpu_ms: float
 
 
+_Asked = Sequence[Callable[[], object]]
+
+
 class Bench:
     """Asks the index under `directory` and reports."""
 
     def __init__(self, directory: Path, footage: Footage, questions: int, shards: int = 1) -> None:
+        self._directory, self._footage = directory, footage
         self._index = MomentIndex(directory)
         self._vectors = list(footage.questions(questions))
         self._words = footage.words(questions)
@@ -74,6 +81,31 @@ class Bench:
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
         self._told(f"page at rank {DEEPEST:,}", times, note=f"ends with {deep[0]().end!r}; +{grown} MiB at most")
 
+    def beside(self, questions: int) -> None:
+        """So many questions of some kinds, alone and then while the sink fills the store that is asked."""
+        vectors, words = self._footage.questions(questions), self._footage.words(questions)
+        plain, hybrid = list(map(Probe, vectors)), list(map(Probe, vectors, ["vector"] * questions, words))
+        kinds = {
+            "without a filter": (plain, Filters()),
+            "filter that keeps 2 %": (plain, _FILTERS["filter that keeps 2 %"]),
+            "with words, without a filter": (hybrid, Filters()),
+        }
+        asked = {name: [self._asked(probe, filters) for probe in probes] for name, (probes, filters) in kinds.items()}
+        alone = {name: measured(same) for name, same in asked.items()}
+        with ingesting(self._directory) as ingest:
+            for name, same in asked.items():
+                self._compared(name, alone[name], same, ingest)
+
+    def _compared(self, name: str, alone: Times, questions: _Asked, ingest: Ingest) -> None:
+        rate = Rate(ingest)
+        times, cells_per_s = measured(questions), rate.cells_per_s
+        about = f"beside ingest, {name}"
+        note = f"{times.cpu_ms:.3g} ms of CPU, alone {alone.cpu_ms:.3g}; {cells_per_s:.3g} cells/s written"
+        self.report.add(about, times.p50_ms, "ms p50", limit=f"alone {alone.p50_ms:.3g} ms", note=note)
+        ratio = times.p99_ms / alone.p99_ms
+        note = f"{ratio:.2f}x (at most 2x)"
+        self.report.add(f"{about}: p99", times.p99_ms, "ms p99", limit=f"alone {alone.p99_ms:.3g} ms", note=note)
+
     def _asked(self, probe: Probe, filters: Filters, offset: int = 0) -> Callable[[], Matches]:
         return lambda: matches_from(self._index, SPACE.key, probe, filters, offset=offset, limit=LIMIT)
 
@@ -83,8 +115,8 @@ class Bench:
         assert version is not None
         shares = []
         for vector in self._vectors[:_RECALLED]:
-            wheres = self._index.wheres(version, filters)
-            rows = [item.row for item in version.near(vector, "vector", wheres, LIMIT, exact=True)]
+            where = moments_where(filters, None, version.columns)
+            rows = [item.row for item in version.near(vector, "vector", [where], LIMIT, exact=True)]
             true = set(version.take(rows, ["moment_id"])["moment_id"].to_pylist())
             found = {match.moment.moment_id for match in self._asked(Probe(vector), filters)().items}
             shares.append(len(true & found) / len(true))
@@ -112,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=MOMENTS)
     parser.add_argument("--questions", type=int, default=QUESTIONS)
+    parser.add_argument("--beside", type=int, default=BESIDE, help="so many questions of a kind beside ingest; 0: none")
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--directory", type=Path)
     parser.add_argument("--json", type=Path, help="write the figures here and not to benchmarks/results")
@@ -125,6 +158,11 @@ def main() -> None:
             footage.index(directory)
         bench = Bench(directory, footage, wanted.questions, wanted.shards)
         bench.run()
+        if wanted.beside and wanted.shards == 1:
+            with copied(directory) as copy:
+                beside = Bench(copy, footage, wanted.questions)
+                beside.beside(wanted.beside)
+                bench.report.figures += beside.report.figures
     bench.report.show()
     if wanted.json is not None:
         figures = [asdict(figure) for figure in bench.report.figures]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.testbed.store_stream import DIMENSIONS, SPACE
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.live_rows import index_schema
 from sinks.lance.moments import moments_table
@@ -22,11 +23,8 @@ from sinks.layout import Layout
 from sinks.location import Location
 from sinks.schema import SPACE_SCHEMA
 from sinks.tables import vector_index
-from stream.events.annotations import Space
 from stream.events.ids import asset_key
 
-DIMENSIONS = 384
-SPACE = Space(name="speed", digest="0123456789abcdef", dimensions=DIMENSIONS, spec="speed")
 TENANTS, TEAMS, SHOOTS = 1_000, 50, 10_000
 """Teams keep 2 % of the moments each, shoots 0.01 %."""
 _THEMES, _TOPICS, _VOCABULARY = 50, 1_000, 20_000

@@ -5,7 +5,8 @@ from pathlib import Path
 import lance
 import pytest
 
-from benchmarks.testbed.search_fill import SPACE, Footage
+from benchmarks.testbed.search_fill import Footage
+from benchmarks.testbed.store_stream import SPACE
 from sinks.filters import one_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import ASSETS
