@@ -198,7 +198,7 @@ def similarities(version: Version, rows: Sequence[int], vector: Vector, column: 
     if not rows:
         return {}
     stored = version.take(rows, [column])[column].combine_chunks()
-    values = stored.values.to_numpy().reshape(len(rows), -1) @ np.asarray(vector, np.float32)
+    values = np.einsum("rd,d->r", stored.values.to_numpy().reshape(len(rows), -1), np.asarray(vector, np.float32))
     return {row: float(value) for row, value in zip(rows, values, strict=True)}
 
 

@@ -1,7 +1,7 @@
 """One version of a space's moments: the nearest to a vector, the best for words, and rows by their number in it."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sinks.filters import one_of
+from sinks.query.coverage import filters_whole
 from sinks.query.filters import EVERYTHING
-from sinks.query.kept_rows import KeptRows
+from sinks.query.remembered import Remembered
 
 Vector = Sequence[float] | npt.NDArray[np.float32]
 
@@ -36,9 +37,9 @@ class SpaceVersion:
     them, and none satisfies two, is in the ranking.
     """
 
-    def __init__(self, table: Any, kept: KeptRows | None = None) -> None:
+    def __init__(self, table: Any, remembered: Remembered | None = None) -> None:
         self._table = table
-        self._kept = kept or KeptRows()
+        self._remembered = remembered or Remembered()
 
     @property
     def columns(self) -> Sequence[str]:
@@ -51,10 +52,7 @@ class SpaceVersion:
         of them, unless `exact`. Rows that are newer than the index are always compared.
         """
         nearest = {"column": column, "q": np.asarray(vector, np.float32), "k": depth, "metric": "cosine"}
-        found = [
-            self._ranked("_distance", where, depth, nearest={**nearest, **self._effort(where, depth, exact=exact)})
-            for where in wheres
-        ]
+        found = [self._nearest(nearest, where, depth, exact=exact) for where in wheres]
         return sorted((item for part in found for item in part), key=lambda item: item.score)[:depth]
 
     def worded(self, text: str, wheres: Sequence[str], depth: int) -> list[Candidate]:
@@ -76,7 +74,7 @@ class SpaceVersion:
 
     def kept(self, where: str) -> int:
         """About how many rows satisfy `where`."""
-        return self._table.count_rows() if where == EVERYTHING else self._kept.of(self._table, where)
+        return self._table.count_rows() if where == EVERYTHING else self._remembered.kept.of(self._table, where)
 
     @property
     def rows(self) -> int:
@@ -85,17 +83,24 @@ class SpaceVersion:
     def select(self, where: str, columns: Sequence[str]) -> pa.Table:
         return self._table.scanner(columns=list(columns), filter=where).to_table()
 
-    def _effort(self, where: str, depth: int, *, exact: bool) -> dict[str, object]:
-        """How a vector index is searched: more widely the fewer rows `where` keeps, not at all for few."""
+    def _nearest(self, nearest: Mapping[str, Any], where: str, depth: int, *, exact: bool) -> list[Candidate]:
+        """A vector index is searched more widely the fewer rows `where` keeps, not at all for few."""
         total = self._table.count_rows()
         if exact or total <= EXACT_ROWS or (kept := self.kept(where)) <= EXACT_ROWS:
-            return {"use_index": False}
-        return {"minimum_nprobes": probes(kept / total), "refine_factor": refined(depth)}
+            return self._ranked("_distance", where, depth, nearest={**nearest, "use_index": False})
+        effort = {"minimum_nprobes": probes(kept / total), "refine_factor": refined(depth)}
+        column = nearest["column"]
+        newer = self._remembered.newer.of(self._table, column)
+        if newer is None or (where != EVERYTHING and not filters_whole(self._table, column)):
+            return self._ranked("_distance", where, depth, nearest={**nearest, **effort})
+        # Lance would read the vectors of the newer rows for each question.
+        indexed = self._ranked("_distance", where, depth, nearest={**nearest, **effort}, fast_search=True)
+        return indexed + [Candidate(*item) for item in newer.nearest(self._table, nearest["q"], _filter(where), depth)]
 
     def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Candidate]:
         scanner = self._table.scanner(
             columns=["content_key", score],
-            filter=None if where == EVERYTHING else where,
+            filter=_filter(where),
             prefilter=True,
             limit=depth,
             with_row_id=True,
@@ -104,6 +109,10 @@ class SpaceVersion:
         rows = scanner.to_table()
         columns = (rows["_rowid"].to_pylist(), rows["content_key"].to_pylist(), rows[score].to_pylist())
         return [Candidate(row, key, float(value)) for row, key, value in zip(*columns, strict=True)]
+
+
+def _filter(where: str) -> str | None:
+    return None if where == EVERYTHING else where
 
 
 def probes(kept: float) -> int:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from sinks.query.bm25 import Corpus, joined, most_gained, scores
+from sinks.query.coverage import filters_whole
 from sinks.query.filters import EVERYTHING
-from sinks.query.kept_rows import KeptRows
 from sinks.query.rankings import Candidate, SpaceVersion, Vector
+from sinks.query.remembered import Remembered
 from sinks.query.text_statistics import COLUMN, NewerRows, TextStatistics, has_index
 from sinks.query.words import asked_terms, counted
 
@@ -25,16 +26,16 @@ _SAME = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ShardTable:
-    """The table of one shard in one version, and what is known of its texts and its conditions."""
+    """The table of one shard in one version, and what is known of its texts and its rows."""
 
     shard: int
     table: Any
     texts: TextStatistics
-    kept: KeptRows = field(default_factory=KeptRows)
+    remembered: Remembered = field(default_factory=Remembered)
 
     @property
     def version(self) -> SpaceVersion:
-        return SpaceVersion(self.table, self.kept)
+        return SpaceVersion(self.table, self.remembered)
 
     def numbered(self, row: int) -> int:
         """The number of a row among those of all shards."""
@@ -182,6 +183,7 @@ def _indexed(
     if not has_index(part.table):
         return _Found((), 0.0)
     query, found, last = {"query": text, "columns": [COLUMN]}, list[Candidate](), 0.0
+    whole = filters_whole(part.table, COLUMN)
     for where in wheres:
         rows = part.table.scanner(
             columns=["content_key", COLUMN, "_score"],
@@ -191,6 +193,7 @@ def _indexed(
             with_row_id=True,
             # Rows that are newer are scored here: Lance would count a shard's alone.
             fast_search=True,
+            use_scalar_index=whole,
             full_text_query=query,
         ).to_table()
         counts, lengths = counted(rows[COLUMN].to_pylist(), list(asked))

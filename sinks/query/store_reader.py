@@ -10,8 +10,8 @@ import pyarrow as pa
 from sinks.layout import Layout
 from sinks.location import Location, Place
 from sinks.paths import require_usable
-from sinks.query.kept_rows import KeptRows
 from sinks.query.rankings import SpaceVersion
+from sinks.query.remembered import Remembered
 from sinks.query.sharded_version import ShardedVersion, ShardTable, Version
 from sinks.query.snapshots import INDEX_CACHE_BYTES, SharedCaches, Snapshots
 from sinks.query.text_statistics import TextStatistics
@@ -39,7 +39,7 @@ class StoreReader:
         self._layout: Layout | None = None
         self._shards: tuple[Snapshots, ...] = ()
         self._texts: dict[tuple[int, str], TextStatistics] = {}
-        self._kept: dict[tuple[int, str], KeptRows] = {}
+        self._remembered: dict[tuple[int, str], Remembered] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     def reading(self, work: Callable[[], T]) -> T:
@@ -111,9 +111,9 @@ class StoreReader:
         """The table of a space as it is now. It stays so however much is written meanwhile."""
         tables = self.each(lambda shard: shard.newest(name))
         if len(tables) == 1:
-            return None if tables[0] is None else SpaceVersion(tables[0], self._kept_of(0, name))
+            return None if tables[0] is None else SpaceVersion(tables[0], self._remembered_of(0, name))
         parts = [
-            ShardTable(number, table, self._texts_of(number, name), self._kept_of(number, name))
+            ShardTable(number, table, self._texts_of(number, name), self._remembered_of(number, name))
             for number, table in enumerate(tables)
             if table is not None
         ]
@@ -122,8 +122,8 @@ class StoreReader:
     def _texts_of(self, shard: int, name: str) -> TextStatistics:
         return self._texts.setdefault((shard, name), TextStatistics(self._location.options))
 
-    def _kept_of(self, shard: int, name: str) -> KeptRows:
-        return self._kept.setdefault((shard, name), KeptRows())
+    def _remembered_of(self, shard: int, name: str) -> Remembered:
+        return self._remembered.setdefault((shard, name), Remembered())
 
     @property
     def _settled(self) -> bool:
@@ -138,12 +138,12 @@ class StoreReader:
         caches = SharedCaches(self._cache_bytes)
         self._layout, self._shards = found, tuple(Snapshots(place, caches) for place in found.places)
         self._texts.clear()
-        self._kept.clear()
+        self._remembered.clear()
         return True
 
     def _forget(self) -> None:
         self._texts.clear()
-        self._kept.clear()
+        self._remembered.clear()
         for shard in self._shards:
             shard.forget()
 

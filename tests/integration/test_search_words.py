@@ -166,6 +166,21 @@ def test_the_best_few_of_many_are_those_of_one_table(tmp_path: Path, threads: Th
         assert [item.score for item in found] == pytest.approx([item.score for item in expected], rel=1e-6), query
 
 
+def test_rows_that_the_index_of_a_condition_lacks_yet_are_found(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    one, two = Texts(tmp_path / "one", 1), Texts(tmp_path / "two", 2)
+    for texts in (one, two):
+        texts.add(rows(0, 120))
+        for table in texts.opened():
+            table.create_scalar_index("visible", "BITMAP")
+        texts.index()
+        texts.add(rows(1000, 40))
+        for table in texts.opened():
+            table.optimize.optimize_indices(index_names=["text_idx"], num_indices_to_merge=0)
+    for query in QUERIES:
+        expected = SpaceVersion(one.opened()[0]).worded(query, ["visible = true"], 500)
+        assert_same(expected, two.version(threads).worded(query, ["visible = true"], 500), query)
+
+
 def test_many_texts_are_cut_as_each_is(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [str(row["text"]) for row in rows(0, 50)] + ["", "the", "", "dog"]
     assert list(terms_of_each(texts)) == [terms_of(text) for text in texts]

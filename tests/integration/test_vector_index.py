@@ -1,5 +1,6 @@
 """The vector index: when it is due (pure), and that nothing is lost while it is built, extended, joined and dropped."""
 
+import shutil
 from pathlib import Path
 
 import lance
@@ -8,7 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
+from sinks.query.newer_vectors import NewerVectors
 from sinks.query.rankings import EXACT_ROWS, SpaceVersion
+from sinks.query.remembered import Remembered
 from sinks.tables import upkeep, vector_index
 from sinks.tables.lance_tables import LanceTables
 from sinks.tables.vector_index import (
@@ -115,6 +118,50 @@ def test_rows_newer_than_the_index_are_found(folder: Path) -> None:
         best = SpaceVersion(table).near(vector, "vector", ["true"], 1)[0]
         assert best.content_key == f"4-{number}"
         assert best.score == pytest.approx(0.0, abs=1e-5)
+
+
+def test_newer_rows_are_read_once_and_follow_each_version(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "copy.lance"
+    shutil.copytree(folder, path)
+    table, remembered = lance.dataset(path), Remembered()
+
+    def names(where: str = "true") -> list[str]:
+        """The 20 nearest to rows that no index covers."""
+        version = SpaceVersion(table, remembered)
+        near = [version.near(vector, "vector", [where], 20) for vector in vectors(100, 4)[:20]]
+        true = [version.near(vector, "vector", [where], 20, exact=True) for vector in vectors(100, 4)[:20]]
+        shares = [
+            len({item.row for item in a} & {item.row for item in b}) / 20 for a, b in zip(near, true, strict=True)
+        ]
+        assert np.mean(shares) >= 0.95
+        assert all([item.score for item in each] == sorted(item.score for item in each) for each in near)
+        return [item.content_key for each in near for item in each]
+
+    assert {"4-1", "4-2", "4-3"} <= set(names())
+    table.delete("moment_id IN ('4-2')")
+    assert "4-2" not in names()
+    table.update({"tenant": "'other'"}, where="moment_id = '4-3'")
+    assert "4-3" in names()
+    found = set(names("tenant = 'many'"))
+    assert {"4-1", "4-4"} <= found
+    assert not {"4-0", "4-3"} & found
+    table = lance.write_dataset(rows(50, 4), path, mode="append")
+    version = SpaceVersion(table, remembered)
+    assert [item.content_key for item in version.near(vectors(50, 4)[1], "vector", ["true"], 1)] == ["4-1"]
+    table.optimize.optimize_indices(index_names=["vector_idx"], num_indices_to_merge=0)
+    table = lance.dataset(path)
+    assert "4-1" in names()
+    newer = remembered.newer.of(table, "vector")
+    assert newer is not None
+    assert not newer.kept
+
+
+def test_newer_rows_that_are_too_many_to_keep_are_left_to_lance(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinks.query.newer_vectors._MOST_BYTES", 100 * SIZE * 4 - 1)
+    table = lance.dataset(folder)
+    assert NewerVectors().of(table, "vector") is None
+    best = SpaceVersion(table).near(vectors(100, 4)[3], "vector", ["true"], 1)[0]
+    assert best.content_key == "4-3"
 
 
 def test_filters_that_keep_few_rows_are_answered_exactly(folder: Path) -> None:
