@@ -27,7 +27,7 @@ from stream.clock import SystemClock
 from stream.events.annotations import Annotations
 from stream.events.asset import ContentRetired
 from stream.events.base import Event
-from stream.runtime.malloc import keep_freed_memory
+from stream.runtime.malloc import keep_freed_memory, share_heaps
 
 SINKS: dict[str, Callable[[Path, Disk], Sink]] = {
     "index": lambda directory, disk: LanceSink(directory, SystemClock(), disk=disk),
@@ -96,6 +96,7 @@ class Filling:
     def run(self, marks: Sequence[int]) -> None:
         """In a process as a stage has it. The first commit makes tables and loads libraries; it is not measured."""
         keep_freed_memory()
+        share_heaps()
         with self._syncs.attached():
             self._filled(marks)
 

@@ -12,8 +12,8 @@ from stream.clock import Clock
 from stream.errors import Fatal
 from stream.observability.metrics import Metrics
 from stream.observability.status import WorkerState
-from stream.runtime.malloc import keep_freed_memory
-from stream.topology.stage import Stage
+from stream.runtime.malloc import keep_freed_memory, share_heaps
+from stream.topology.stage import Role, Stage
 from stream.topology.topics import TOPICS, Topic
 from stream.worker.backpressure import Readers
 from stream.worker.pace import DEFAULT_PACE, Pace
@@ -42,8 +42,11 @@ class StageThreads:
         pace: Pace = DEFAULT_PACE,
         grace_s: float = 5.0,
     ) -> None:
+        stages = tuple(stages)
         # Before any record is read, because it holds for the memory of the whole process.
         keep_freed_memory()
+        if any(stage.role is Role.SINK for stage in stages):
+            share_heaps()
         self._clock = clock
         self._patience_s = pace.drain_s + grace_s
         self._stop = threading.Event()
