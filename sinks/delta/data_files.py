@@ -187,18 +187,30 @@ def _any(masks: Sequence[pa.ChunkedArray], rows: int) -> Any:
 
 
 def _parquet(rows: pa.Table) -> pa.Buffer:
-    """As commits of `deltalake` write it: nothing is made of what never repeats."""
-    light = [field for field in rows.schema if field.name not in _HEAVY]
-    words = [field.name for field in light if pa.types.is_string(field.type)]
+    """What never repeats is neither looked up nor compressed, which takes time and saves nothing."""
+    light = {path: leaf for field in rows.schema if field.name not in _HEAVY for path, leaf in _leaves(field)}
+    heavy = (path for field in rows.schema if field.name in _HEAVY for path, _ in _leaves(field))
     sink = pa.BufferOutputStream()
     pq.write_table(
         rows,
         sink,
-        compression="snappy",
-        use_dictionary=[*words, "labels.list.element", "tags.list.element.label"],
-        write_statistics=[field.name for field in light],
+        compression={**dict.fromkeys(light, "snappy"), **dict.fromkeys(heavy, "none")},
+        use_dictionary=[path for path, leaf in light.items() if pa.types.is_string(leaf)],
+        write_statistics=list(light),
     )
     return sink.getvalue()
+
+
+def _leaves(field: pa.Field, above: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    """Columns of Parquet that hold a field, by path, with their types."""
+    path = f"{above}{field.name}"
+    if pa.types.is_struct(field.type):
+        for number in range(field.type.num_fields):
+            yield from _leaves(field.type.field(number), f"{path}.")
+    elif pa.types.is_list(field.type):
+        yield from _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
+    else:
+        yield path, field.type
 
 
 def _partition(file: DataFile) -> dict[str, str | None]:

@@ -136,7 +136,6 @@ class DeltaTables:
         """Leave no file and no commit but those of the newest version. Nobody may be reading or committing."""
         if (table := self.fresh(shape.name)) is None:
             return
-        table.optimize.compact()
         table.alter.set_table_properties({LOG_KEPT: NO_RETENTION}, commit_properties=self.properties())
         table.create_checkpoint()
         self.before_removal()
