@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks.testbed.store_stream import MOMENTS_A_CELL, Batch, Kind, StoreStream
 from benchmarks.testbed.sync_meter import SyncMeter
+from benchmarks.testbed.yardstick import Yardstick
 from sinks.delta.sink import DeltaSink
 from sinks.durability.durable_store import Disk
 from sinks.lance.sink import LanceSink
@@ -33,6 +34,7 @@ SINKS: dict[str, Callable[[Path, Disk], Sink]] = {
     "index": lambda directory, disk: LanceSink(directory, SystemClock(), disk=disk),
     "parquet": lambda directory, disk: DeltaSink(directory, SystemClock(), disk=disk),
 }
+_COMMITS_A_LOOK = 8
 PROBE_CELLS = {Kind.NEW: 240, Kind.REPLACED: 240, Kind.DELETED: 120}
 """How much of each kind is done alone at a mark, to tell what it costs."""
 
@@ -43,11 +45,13 @@ class Mark:
     as are cells a second; of a kind it is CPU-s per 1,000 cells written, or taken away. Commits and memory are those
     since the mark before. On a busy machine a commit waits for a core: its CPU, with that of upkeep beside it, tells
     what it would take at most. `sync_cpu_s_per_1000` is the part of the CPU that makes commits durable.
+    `yardstick_s` is the CPU that a fixed piece of work took meanwhile.
     """
 
     cells: int
     cpu_s_per_1000: float
     sync_cpu_s_per_1000: float
+    yardstick_s: float
     cells_per_s: float
     cpu_s_per_1000_by_kind: dict[str, float]
     longest_commit_s: float
@@ -91,6 +95,7 @@ class Filling:
     _commits_cpu_s: list[float] = field(default_factory=list)
     _retired: list[ContentRetired] = field(default_factory=list)
     _syncs: SyncMeter = field(default_factory=SyncMeter)
+    _yardstick: Yardstick = field(default_factory=Yardstick)
     _sink: Sink = field(init=False)
 
     def run(self, marks: Sequence[int]) -> None:
@@ -130,6 +135,7 @@ class Filling:
             cells=mark,
             cpu_s_per_1000=1000 * spent.cpu_s / spent.cells,
             sync_cpu_s_per_1000=1000 * spent.sync_cpu_s / spent.cells,
+            yardstick_s=self._yardstick.median_s(mark // 2),
             cells_per_s=spent.cells / spent.wall_s,
             cpu_s_per_1000_by_kind={kind.value: self._cost_of(kind) for kind in Kind},
             longest_commit_s=commits_s[-1],
@@ -191,6 +197,8 @@ class Filling:
             self._retired = batch.retired
             self.cells += batch.cells
             self.tell({"cells": self.cells})
+            if len(self._commits_s) % _COMMITS_A_LOOK == 0:
+                self._yardstick.look(self.cells)
         self._spent.append(self._now())
         return batch
 
