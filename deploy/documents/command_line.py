@@ -1,6 +1,7 @@
 """The command line as a reference page, from the command tree that is run."""
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from typing import Any
 
 from deploy.documents.markdown import code, fenced, table
@@ -80,6 +81,10 @@ def _value(parameter: Any) -> str:
 
 def _kind(annotation: Any) -> str:
     words = {"str": "text", "int": "number", "float": "number", "list[str]": "text, repeatable", "Path": "path"}
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "name"
+    if (inner := getattr(annotation, "__args__", ())) and isinstance(inner[0], type) and issubclass(inner[0], Enum):
+        return "name, repeatable"
     name = getattr(annotation, "__name__", "") if not getattr(annotation, "__args__", None) else str(annotation)
     return words[name]
 

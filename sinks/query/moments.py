@@ -142,15 +142,27 @@ class MomentIndex:
         else `ValueError`.
         """
         check_column(column)
+        row = self._permitted_row(space_key, moment_id, ["content_key", column], filters)
+        return None if row is None else list(row[column])
 
-        def read() -> list[float] | None:
+    def thumbnail_of(self, space_key: str, moment_id: str, filters: Filters) -> bytes | None:
+        """The JPEG of a moment; None where `filters` hide it or there is none."""
+        row = self._permitted_row(space_key, moment_id, ["content_key", "thumbnail"], filters)
+        return None if row is None else bytes(row["thumbnail"])
+
+    def _permitted_row(
+        self, space_key: str, moment_id: str, columns: Sequence[str], filters: Filters
+    ) -> dict[str, Any] | None:
+        """`columns`, of which one is `content_key`, of a moment that `filters` allow."""
+
+        def read() -> dict[str, Any] | None:
             version = self.version(space_key)
             if version is None:
                 return None
             rows = [row for where in self.wheres(version, filters) for row in version.numbers([moment_id], where)]
-            for row in version.take(rows, ["content_key", column]).to_pylist() if rows else ():
+            for row in version.take(rows, columns).to_pylist() if rows else ():
                 if self.catalogue.shown([row["content_key"]], filters):
-                    return list(row[column])
+                    return dict(row)
             return None
 
         return self.reading(read)

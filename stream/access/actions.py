@@ -29,7 +29,7 @@ MEANINGS: Mapping[Action, str] = {
 }
 
 
-class Role(StrEnum):
+class AccessRole(StrEnum):
     """What somebody is in a project, or in all of a tenant's."""
 
     VIEWER = "viewer"
@@ -43,12 +43,12 @@ _VIEWER = frozenset({Action.SEARCH, Action.PLAY})
 _EDITOR = _VIEWER | {Action.EXPORT, Action.PUBLISH}
 _OPERATOR = frozenset({Action.SEARCH, Action.PUBLISH, Action.REPLAY, Action.DELETE})
 
-ROLES: Mapping[Role, frozenset[Action]] = {
-    Role.VIEWER: _VIEWER,
-    Role.EDITOR: _EDITOR,
-    Role.OPERATOR: _OPERATOR,
+ROLES: Mapping[AccessRole, frozenset[Action]] = {
+    AccessRole.VIEWER: _VIEWER,
+    AccessRole.EDITOR: _EDITOR,
+    AccessRole.OPERATOR: _OPERATOR,
     # Who checks the others does not see footage: an auditor needs another role for that.
-    Role.AUDITOR: frozenset({Action.READ_AUDIT}),
-    Role.ADMIN: frozenset(Action) - {Action.READ_AUDIT},
+    AccessRole.AUDITOR: frozenset({Action.READ_AUDIT}),
+    AccessRole.ADMIN: frozenset(Action) - {Action.READ_AUDIT},
 }
 """An administrator does not read the trail of what administrators do, unless somebody makes them an auditor too."""

@@ -7,9 +7,9 @@ I?", "what may I see?" and "why?" are answered from the same rules.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stream.access.actions import ROLES, Action, Role
+from stream.access.actions import ROLES, AccessRole, Action
 from stream.access.records import ApiKey, Grant
-from stream.access.register import Register
+from stream.access.register import AccessRegister
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Restriction:
 
     tenant: str
     project: str | None = None
-    roles: tuple[Role, ...] | None = None
+    roles: tuple[AccessRole, ...] | None = None
     source: str = "key"
 
     @classmethod
@@ -27,7 +27,7 @@ class Restriction:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class AccessReason:
     """One rule that speaks for or against. `where`: a tenant and a project, or all of the tenant's."""
 
     allows: bool
@@ -44,7 +44,7 @@ class Access:
     def __init__(
         self,
         principal: str,
-        register: Register,
+        register: AccessRegister,
         now_ms: int,
         restriction: Restriction | None = None,
         *,
@@ -73,15 +73,17 @@ class Access:
         scopes = self.scopes(action)
         return scopes is None or not scopes.isdisjoint({(tenant, project), (tenant, None)})
 
-    def reasons(self, action: Action, tenant: str, project: str) -> list[Reason]:
+    def reasons(self, action: Action, tenant: str, project: str) -> list[AccessReason]:
         """Every rule that bears on the question; none is a reason by itself: nobody has given anything."""
         if self.everything:
             return [
-                Reason(True, (tenant, None), "the only administrator of this machine: nobody has been given a role")
+                AccessReason(
+                    True, (tenant, None), "the only administrator of this machine: nobody has been given a role"
+                )
             ]
         return list(self._reasons(action, tenant, project))
 
-    def _reasons(self, action: Action, tenant: str, project: str) -> Iterator[Reason]:
+    def _reasons(self, action: Action, tenant: str, project: str) -> Iterator[AccessReason]:
         for grants, runs in ((self._grants, True), (self._over, False)):
             for grant, via in grants:
                 if grant.tenant != tenant or grant.project not in (None, project) or action not in ROLES[grant.role]:
@@ -89,12 +91,14 @@ class Access:
                 through = f" through team {via}" if via else ""
                 where = (grant.tenant, grant.project)
                 if not runs:
-                    yield Reason(False, where, f"was {grant.role}{through}, which is over")
+                    yield AccessReason(False, where, f"was {grant.role}{through}, which is over")
                 elif not self._admits(grant, action, tenant, project):
                     assert self._restriction is not None
-                    yield Reason(False, where, f"is {grant.role}{through}, but {self._restriction.source} has less")
+                    yield AccessReason(
+                        False, where, f"is {grant.role}{through}, but {self._restriction.source} has less"
+                    )
                 else:
-                    yield Reason(True, where, f"is {grant.role}{through}, given by {grant.given_by}")
+                    yield AccessReason(True, where, f"is {grant.role}{through}, given by {grant.given_by}")
 
     def _admits(self, grant: Grant, action: Action, tenant: str, project: str) -> bool:
         scope = self._scope(grant, action)

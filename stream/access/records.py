@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from stream.access.actions import Role
+from stream.access.actions import AccessRole
 from stream.errors import BadRequest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
@@ -41,7 +41,7 @@ class Grant(_Record):
     kind: Literal["grant"] = "grant"
     tenant: Name
     project: Name | None = None
-    role: Role
+    role: AccessRole
     holder: PrincipalId
     until_ms: int | None = None
     given_by: PrincipalId
@@ -62,7 +62,7 @@ class ApiKey(_Record):
     tenant: Name
     owner: Name
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    roles: tuple[Role, ...] | None = None
+    roles: tuple[AccessRole, ...] | None = None
     project: Name | None = None
     until_ms: int
     made_by: PrincipalId

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from stream.access.records import ApiKey, Grant, Team, team
 
 
-class Register:
+class AccessRegister:
     """Records by key; the order of different keys does not matter. Not thread-safe. `revision` grows with each change,
     so that what was decided by an older one can be told.
     """

@@ -28,6 +28,7 @@ class Activity(Enum):
     PUBLISHED = (_API, 1, "published")
     REPLAYED = (_API, 3, "replayed")
     DELETED = (_API, 4, "deleted")
+    RIGHTS_CHANGED = (_API, 3, "changed rights")
 
     def __init__(self, class_uid: int, activity_id: int, label: str) -> None:
         self.class_uid = class_uid
@@ -55,6 +56,7 @@ class AccessStatus(Enum):
 class ActorKind(IntEnum):
     """OCSF's numbers for kinds of users."""
 
+    UNKNOWN = 0
     PERSON = 1
     ADMINISTRATOR = 2
     SYSTEM = 3

@@ -15,7 +15,7 @@ _INTERRUPTED, _DEFECT = "interrupted", "unexpected_error"
 
 
 @dataclass(slots=True)
-class Access:
+class AuditedAccess:
     """One that was let in. `count`: of what it gives out, as far as it is known when it ends."""
 
     count: int | None = None
@@ -54,14 +54,16 @@ class Recorder:
         self._new_uid = new_uid
 
     @contextmanager
-    def access(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin) -> Iterator[Access]:
+    def access(
+        self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin
+    ) -> Iterator[AuditedAccess]:
         """The block runs once its admission is on disk. Raises `Unavailable` (`audit_unavailable`) before the block
         where that fails, and after it where the outcome cannot be written: then the answer is not given.
         """
         admission = self._new_uid()
         self._write(activity, subject, actor, origin, ADMITTED, admission, admission)
         began_s = self._clock.monotonic_s()
-        access, code = Access(), None
+        access, code = AuditedAccess(), None
         try:
             yield access
         except BaseException as error:

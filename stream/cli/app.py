@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stream.cli.commands import (
+    access,
     adopt,
     assets,
     audit,
@@ -22,6 +23,7 @@ from stream.cli.commands import (
     manifests,
     run,
     search,
+    serve,
     spaces,
     stores,
     topology,
@@ -102,6 +104,7 @@ app.command("control", cls=DeploymentCommand)(control.control)
 app.command("usage", cls=DeploymentCommand)(control.usage)
 app.command("progress", cls=DeploymentCommand)(control.progress)
 app.command("search")(search.search)
+app.command("serve")(serve.serve)
 app.command("status", cls=DeploymentCommand)(assets.status)
 app.command("moments")(assets.moments)
 app.command("delete", cls=DeploymentCommand)(upkeep.delete)
@@ -118,6 +121,7 @@ app.add_typer(spaces.app, name="spaces")
 app.add_typer(stores.app, name="stores")
 app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spaces`
 app.add_typer(audit.app, name="audit")
+app.add_typer(access.app, name="access")
 app.add_typer(kafka.app, name="kafka")
 
 

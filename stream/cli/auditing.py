@@ -32,12 +32,13 @@ Values = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Audited:
     """`named`: parameters that say what it is about; they are kept as digests, as paths and uris are nobody's to read.
-    `query`: parameters that are what is searched for.
+    `query`: parameters that are what is searched for. `plain`: parameters that are kept as they are, such as roles.
     """
 
     activity: Callable[[Values], Activity]
     named: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
 
 
 def _always(activity: Activity) -> Callable[[Values], Activity]:
@@ -60,6 +61,14 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("delete",): Audited(_always(Activity.DELETED), named=("assets",)),
     ("dead-letters", "list"): Audited(_always(Activity.LISTED)),
     ("dead-letters", "show"): Audited(_always(Activity.VIEWED), named=("letter_id",)),
+    ("access", "give"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("role", "holder", "project")),
+    ("access", "take"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("role", "holder", "project")),
+    ("access", "team"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("name",)),
+    ("access", "key"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("owner", "project")),
+    ("access", "revoke"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("key_id",)),
+    ("access", "list"): Audited(_always(Activity.LISTED)),
+    ("access", "explain"): Audited(_always(Activity.VIEWED), plain=("holder", "action", "project")),
+    ("access", "roles"): Audited(_always(Activity.LISTED)),
     ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
 }
 """By the words of the command. A test asks of each new command that it is here or among those that are not."""
@@ -67,7 +76,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
 UNAUDITED_GROUPS = frozenset({"audit", "weights", "samples", "spaces", "models", "stores", "kafka"})
 UNAUDITED = frozenset(
     {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "lag", "manifests", "progress", "run"}
-    | {"topology", "usage", "verify"}
+    | {"serve", "topology", "usage", "verify"}
 )
 """They show or change no footage, captions, names or dead letters of a tenant, but how the deployment works."""
 
@@ -114,7 +123,8 @@ def _subject(path: tuple[str, ...], rule: Audited, key: SigningKey, values: Valu
         return [query_digest(secret, tenant, _text(each)) for each in listed]
 
     query = digests(rule.query)
-    return AccessSubject(" ".join(path), tenant, tuple(digests(rule.named)), query[0] if query else None)
+    plain = [str(each) for name in rule.plain if (each := values.get(name)) is not None]
+    return AccessSubject(" ".join(path), tenant, (*digests(rule.named), *plain), query[0] if query else None)
 
 
 def _text(value: object) -> str:

@@ -18,6 +18,7 @@ class ErrorKind(StrEnum):
     UNEXPECTED = "StageError"
     STATUS = "status"
     USAGE = "usage"
+    RESPONSE = "response"
 
 
 EFFECTS = {
@@ -31,6 +32,7 @@ EFFECTS = {
     ErrorKind.UNEXPECTED: "A defect. The record that fails alone becomes a dead letter; a command ends with 3.",
     ErrorKind.STATUS: "No fault of a record: the status of an asset, in a completion.",
     ErrorKind.USAGE: "A command was refused or cut off. It appears only in the output of `--json`.",
+    ErrorKind.RESPONSE: "A request to the service was refused. It appears only in its answer and in the audit trail.",
 }
 
 
@@ -61,3 +63,4 @@ unavailable = _rows_of(ErrorKind.UNAVAILABLE)
 fatal = _rows_of(ErrorKind.FATAL)
 status = _rows_of(ErrorKind.STATUS)
 usage = _rows_of(ErrorKind.USAGE)
+response = _rows_of(ErrorKind.RESPONSE)

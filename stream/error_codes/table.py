@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from stream.error_codes.access import ACCESS
 from stream.error_codes.audit import AUDIT
 from stream.error_codes.brokers import BROKERS
 from stream.error_codes.entry import EFFECTS, ErrorCode
@@ -20,6 +21,7 @@ GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Stores and disk": STORES,
     "Search requests": REQUESTS,
     "Audit": AUDIT,
+    "Access and the service": ACCESS,
     "Models, processes and commands": PROCESSES,
 }
 ERROR_CODES: Mapping[str, ErrorCode] = {row.code: row for rows in GROUPS.values() for row in rows}

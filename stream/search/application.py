@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from sinks.query.catalogue import AssetView
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
 from stream.clock import Clock
@@ -27,7 +28,11 @@ _DEEPEST = 10_000
 
 
 class Search:
-    """Answers requests from the stores of `settings`. Keeps models open until it is closed. One thread at a time."""
+    """Answers requests from the stores of `settings`. Keeps models open until it is closed. One thread at a time.
+
+    The rights of who asks are the `scopes` of the filters: every read of moments keeps to them, so that the store never
+    gives out a row that the caller may not see.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
@@ -60,6 +65,14 @@ class Search:
         explanation = self._explanation(chosen.space, found, below) if request.explain else None
         return SearchAnswer(chosen.space, hits, freshness, explanation, chosen.choice_unreadable)
 
+    def thumbnail(self, space: str, moment_id: str, filters: Filters) -> bytes | None:
+        """The JPEG of a moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""
+        return self._index.thumbnail_of(self._spaces.chosen(space).space.key, moment_id, filters)
+
+    def assets(self, tenant: str) -> list[AssetView]:
+        """The status of a tenant's assets, by asset id; deleted ones too."""
+        return self._index.catalogue.assets(tenant)
+
     def _probe(self, space: Space, request: SearchRequest) -> Probe:
         query = request.query
         if isinstance(query, Words):
@@ -68,7 +81,8 @@ class Search:
         if not isinstance(query, MomentRef):
             return Probe(self._encoder.encode(space, query), column)
         # With rights here too: an id of another tenant's moment must not become a query.
-        vector = self._index.vector_of(space.key, query.moment_id, column, _permitted(Filters()))
+        rights = Filters(scopes=request.filters.scopes)
+        vector = self._index.vector_of(space.key, query.moment_id, column, rights)
         if vector is None:
             raise BadRequest(
                 f"space {space.key} has no moment {query.moment_id!r}: take the id from another answer",
@@ -94,7 +108,7 @@ class Search:
             depth = min(depth * 4, _DEEPEST)
 
     def _matches(self, space: Space, probe: Probe, request: SearchRequest, limit: int) -> list[Match]:
-        return best_matches(self._index, space.key, probe, _permitted(request.filters), limit=limit)
+        return best_matches(self._index, space.key, probe, request.filters, limit=limit)
 
     def _joined(self, space: Space, matches: Sequence[Match]) -> list[ShotHit[Match]]:
         return group_into_shots(matches, self._index.neighbours(space.key, [match.moment for match in matches]))
@@ -118,14 +132,6 @@ class Search:
         reasons = tuple(each.hits[0].reason for each in found)
         # Only on request: it reads the ledger again.
         return Explanation(reasons, below, self._spaces.holdings()[space.key].lacking)
-
-
-def _permitted(filters: Filters) -> Filters:
-    """The filters with the caller's rights; every read of moments uses them. Rights (`Access`) belong here: they narrow
-    the filters, so that the store never returns a row that the caller may not see. Today everybody who can read the
-    stores may read all of them.
-    """
-    return filters
 
 
 def _alone(match: Match) -> ShotHit[Match]:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.access.actions import MEANINGS, ROLES, Action, Role
+from stream.access.actions import MEANINGS, ROLES, AccessRole, Action
 from stream.access.decision import Access, Restriction
 from stream.access.records import Grant, Team, parsed, team
-from stream.access.register import Register
+from stream.access.register import AccessRegister
 from stream.errors import BadRequest
 
 ANA, BOT = "person:idp|ana", "service:acme/bot"
@@ -18,7 +18,7 @@ TENANTS, PROJECTS = ("acme", "globex"), ("red", "blue")
 
 
 def grant(
-    role: Role, holder: str = ANA, tenant: str = "acme", project: str | None = None, until: int | None = None
+    role: AccessRole, holder: str = ANA, tenant: str = "acme", project: str | None = None, until: int | None = None
 ) -> Grant:
     return Grant(
         tenant=tenant,
@@ -32,18 +32,18 @@ def grant(
 
 
 def access(*records: Grant | Team, principal: str = ANA, restriction: Restriction | None = None) -> Access:
-    return Access(principal, Register(records), NOW, restriction)
+    return Access(principal, AccessRegister(records), NOW, restriction)
 
 
 def test_nobody_may_do_anything_until_it_is_given() -> None:
-    nobody = access(grant(Role.ADMIN, BOT))
+    nobody = access(grant(AccessRole.ADMIN, BOT))
     assert all(nobody.scopes(action) == frozenset() for action in Action)
     assert not any(nobody.may(action, "acme", "red") for action in Action)
     assert nobody.reasons(Action.SEARCH, "acme", "red") == []
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_a_role_holds_in_its_project_alone(role: Role) -> None:
+@pytest.mark.parametrize("role", list(AccessRole))
+def test_a_role_holds_in_its_project_alone(role: AccessRole) -> None:
     held = access(grant(role, project="red"))
     for action in Action:
         assert held.may(action, "acme", "red") == (action in ROLES[role])
@@ -52,15 +52,15 @@ def test_a_role_holds_in_its_project_alone(role: Role) -> None:
 
 
 def test_a_role_in_the_tenant_holds_in_all_its_projects() -> None:
-    held = access(grant(Role.VIEWER), grant(Role.EDITOR, project="red"))
+    held = access(grant(AccessRole.VIEWER), grant(AccessRole.EDITOR, project="red"))
     assert held.scopes(Action.SEARCH) == {("acme", None)}
     assert held.scopes(Action.EXPORT) == {("acme", "red")}
     assert held.may(Action.SEARCH, "acme", "a project that is made tomorrow")
 
 
 def test_a_role_ends() -> None:
-    assert access(grant(Role.VIEWER, until=NOW + 1)).may(Action.SEARCH, "acme", "red")
-    over = access(grant(Role.VIEWER, until=NOW))
+    assert access(grant(AccessRole.VIEWER, until=NOW + 1)).may(Action.SEARCH, "acme", "red")
+    over = access(grant(AccessRole.VIEWER, until=NOW))
     assert not over.may(Action.SEARCH, "acme", "red")
     (reason,) = over.reasons(Action.SEARCH, "acme", "red")
     assert (reason.allows, reason.text) == (False, "was viewer, which is over")
@@ -69,7 +69,7 @@ def test_a_role_ends() -> None:
 def test_a_team_gives_its_roles_to_its_members_in_its_tenant() -> None:
     red = Team(tenant="acme", name="cutters", members=(ANA,))
     same_name = Team(tenant="globex", name="cutters", members=(BOT,))
-    records = (red, same_name, grant(Role.VIEWER, team("cutters")))
+    records = (red, same_name, grant(AccessRole.VIEWER, team("cutters")))
     assert access(*records).may(Action.SEARCH, "acme", "red")
     assert access(*records).reasons(Action.SEARCH, "acme", "red")[0].text == (
         "is viewer through team cutters, given by person:idp|boss"
@@ -79,7 +79,9 @@ def test_a_team_gives_its_roles_to_its_members_in_its_tenant() -> None:
 
 
 def test_nobody_is_a_team() -> None:
-    assert not access(grant(Role.ADMIN, team("cutters")), principal=team("cutters")).may(Action.SEARCH, "acme", "red")
+    assert not access(grant(AccessRole.ADMIN, team("cutters")), principal=team("cutters")).may(
+        Action.SEARCH, "acme", "red"
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,14 +90,14 @@ def test_nobody_is_a_team() -> None:
         (Restriction("acme"), True, True, False),
         (Restriction("acme", project="red"), True, True, False),
         (Restriction("acme", project="blue"), False, False, False),
-        (Restriction("acme", roles=(Role.VIEWER,)), True, False, False),
-        (Restriction("acme", roles=(Role.ADMIN,)), True, True, False),
+        (Restriction("acme", roles=(AccessRole.VIEWER,)), True, False, False),
+        (Restriction("acme", roles=(AccessRole.ADMIN,)), True, True, False),
         (Restriction("acme", roles=()), False, False, False),
         (Restriction("globex"), False, False, True),
     ],
 )
 def test_a_restriction_takes_away(restriction: Restriction, search: bool, export: bool, elsewhere: bool) -> None:
-    held = access(grant(Role.EDITOR), grant(Role.VIEWER, tenant="globex"), restriction=restriction)
+    held = access(grant(AccessRole.EDITOR), grant(AccessRole.VIEWER, tenant="globex"), restriction=restriction)
     assert held.may(Action.SEARCH, "acme", "red") == search
     assert held.may(Action.EXPORT, "acme", "red") == export
     assert held.may(Action.SEARCH, "globex", "red") == elsewhere
@@ -103,13 +105,13 @@ def test_a_restriction_takes_away(restriction: Restriction, search: bool, export
 
 
 def test_an_auditor_sees_no_footage_and_an_administrator_no_trail() -> None:
-    assert ROLES[Role.AUDITOR] == {Action.READ_AUDIT}
-    assert Action.READ_AUDIT not in ROLES[Role.ADMIN]
+    assert ROLES[AccessRole.AUDITOR] == {Action.READ_AUDIT}
+    assert Action.READ_AUDIT not in ROLES[AccessRole.ADMIN]
     assert set(MEANINGS) == set(Action) == frozenset().union(*ROLES.values())
 
 
 def test_the_only_administrator_of_a_machine_may_do_everything() -> None:
-    local = Access("local:admin", Register(), NOW, everything=True)
+    local = Access("local:admin", AccessRegister(), NOW, everything=True)
     assert local.scopes(Action.DELETE) is None
     assert local.may(Action.MANAGE, "acme", "red")
     assert local.reasons(Action.MANAGE, "acme", "red")[0].allows
@@ -118,7 +120,7 @@ def test_the_only_administrator_of_a_machine_may_do_everything() -> None:
 projects = st.sampled_from([None, *PROJECTS])
 grants = st.builds(
     grant,
-    role=st.sampled_from(Role),
+    role=st.sampled_from(AccessRole),
     holder=st.sampled_from([ANA, BOT, team("cutters")]),
     tenant=st.sampled_from(TENANTS),
     project=projects,
@@ -134,7 +136,7 @@ restrictions = st.none() | st.builds(
     Restriction,
     st.sampled_from(TENANTS),
     projects,
-    st.none() | st.lists(st.sampled_from(Role), unique=True).map(tuple),
+    st.none() | st.lists(st.sampled_from(AccessRole), unique=True).map(tuple),
 )
 
 
@@ -142,7 +144,7 @@ restrictions = st.none() | st.builds(
 def test_three_questions_have_one_answer(
     given_roles: Sequence[Grant], groups: Sequence[Team], restriction: Restriction | None
 ) -> None:
-    register = Register([*given_roles, *groups])
+    register = AccessRegister([*given_roles, *groups])
     free = Access(ANA, register, NOW)
     held = Access(ANA, register, NOW, restriction)
     for action in Action:
@@ -163,7 +165,7 @@ def test_the_order_of_records_does_not_matter_and_what_is_taken_is_gone(
     records = {record.key: record for record in [*given_roles, *groups]}
     shuffled = list(records.values())
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = Register(records.values()), Register(shuffled)
+    one, other = AccessRegister(records.values()), AccessRegister(shuffled)
     assert list(one.grants_of(ANA)) == list(other.grants_of(ANA))
     for key in records:
         other.put(key, None)
@@ -172,7 +174,7 @@ def test_the_order_of_records_does_not_matter_and_what_is_taken_is_gone(
 
 
 def test_records_are_read_as_they_are_written() -> None:
-    for record in (grant(Role.VIEWER, project="red"), Team(tenant="acme", name="cutters", members=(ANA,))):
+    for record in (grant(AccessRole.VIEWER, project="red"), Team(tenant="acme", name="cutters", members=(ANA,))):
         assert parsed(record.model_dump_json().encode()) == record
 
 

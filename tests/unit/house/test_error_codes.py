@@ -33,7 +33,7 @@ def test_a_row_names_the_kinds_of_its_code() -> None:
         made.setdefault(use.code, set()).update({use.kind} if use.kind else set())
     told = {code: {str(kind) for kind in row.kinds} for code, row in ERROR_CODES.items()}
     assert {code: (kinds, told[code]) for code, kinds in made.items() if kinds - told[code]} == {}
-    own = {ErrorKind.STATUS, ErrorKind.USAGE}
+    own = {ErrorKind.STATUS, ErrorKind.USAGE, ErrorKind.RESPONSE}
     assert {code for code, row in ERROR_CODES.items() if not made[code] and not own & set(row.kinds)} == {
         "decoder_out_of_memory"  # a child process names its error by a word
     }
@@ -108,4 +108,4 @@ def test_the_documents_that_name_a_kind_agree_with_the_classes() -> None:
     classes = {
         node.name for node in ast.parse((ROOT / "stream/errors.py").read_text()).body if isinstance(node, ast.ClassDef)
     }
-    assert classes == {str(kind) for kind in ErrorKind} - {"status", "usage"}
+    assert classes == {str(kind) for kind in ErrorKind} - {"status", "usage", "response"}

@@ -1,0 +1,229 @@
+"""`rushes access`: who has which role where, and keys for programs."""
+
+from secrets import token_hex
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from stream.access.actions import MEANINGS, ROLES, AccessRole, Action
+from stream.access.api_keys import digest_of, new_key
+from stream.access.decision import Access
+from stream.access.records import ApiKey, Grant, Team, service_account
+from stream.access.register_file import RegisterFile
+from stream.cli.auditing import operating_system_user
+from stream.cli.context import Context, UsageProblem
+from stream.cli.rendering.sanitize import shown
+from stream.clock import SystemClock
+
+app = typer.Typer(help="Who may do what with whose footage, and keys for programs.", no_args_is_help=True)
+_DAY_MS = 86_400_000
+MOST_DAYS = 3_650
+
+TenantOption = Annotated[str, typer.Option(help="Whose footage it is.")]
+ProjectOption = Annotated[str | None, typer.Option(help="Only in this project. Without: in all of the tenant's.")]
+Holder = Annotated[
+    str,
+    typer.Argument(help="service:TENANT/NAME for a program, team:NAME for a team of the tenant."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
+
+
+@app.command()
+def give(
+    context: typer.Context,
+    role: Annotated[AccessRole, typer.Argument(help="The role; `rushes access roles` explains them.")],
+    holder: Holder,
+    tenant: TenantOption = "default",
+    project: ProjectOption = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=MOST_DAYS, help="How long. Without: until it is taken.")
+    ] = None,
+) -> None:
+    """Give somebody a role. From the first one on, every request to the service needs a key."""
+    now_ms = SystemClock().now_ms()
+    grant = _checked(
+        Grant,
+        tenant=tenant,
+        project=project,
+        role=role,
+        holder=holder,
+        until_ms=None if days is None else now_ms + days * _DAY_MS,
+        given_by=operating_system_user().uid,
+        given_at_ms=now_ms,
+    )
+    _register(context).put(grant)
+    _say(context, f"{holder} is {role} {_where(tenant, project)}.")
+
+
+@app.command()
+def take(
+    context: typer.Context,
+    role: Annotated[AccessRole, typer.Argument(help="The role.")],
+    holder: Holder,
+    tenant: TenantOption = "default",
+    project: ProjectOption = None,
+) -> None:
+    """Take a role away; what was given elsewhere stays."""
+    sought = _checked(Grant, tenant=tenant, project=project, role=role, holder=holder, given_by="none", given_at_ms=0)
+    if not _register(context).take(sought.key):
+        raise UsageProblem(f"{holder} is not {role} {_where(tenant, project)}: `rushes access list` shows who is")
+    _say(context, f"{holder} is no longer {role} {_where(tenant, project)}.")
+
+
+@app.command()
+def team(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The team.")],
+    member: Annotated[list[str] | None, typer.Option(help="Who is in it, all of them; repeatable.")] = None,
+    tenant: TenantOption = "default",
+) -> None:
+    """Say who is in a team. Without --member it is empty, and its roles reach nobody."""
+    _register(context).put(_checked(Team, tenant=tenant, name=name, members=tuple(dict.fromkeys(member or ()))))
+    _say(context, f"team {name} of {tenant} has {len(member or ())} members.")
+
+
+@app.command()
+def key(
+    context: typer.Context,
+    owner: Annotated[str, typer.Argument(help="Name of the program, as in service:TENANT/NAME.")],
+    tenant: TenantOption = "default",
+    project: ProjectOption = None,
+    role: Annotated[list[AccessRole] | None, typer.Option(help="Only what this role may; repeatable.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How long it is valid.")] = 90,
+) -> None:
+    """Make a key for a program and print it, once: nothing can show it again. It can do what the program's roles allow,
+    less what --project and --role leave out.
+    """
+    register, now_ms, secret = _register(context), SystemClock().now_ms(), new_key()
+    made = _checked(
+        ApiKey,
+        key_id=f"k{token_hex(6)}",
+        tenant=tenant,
+        owner=owner,
+        digest=digest_of(secret, register.pepper()),
+        roles=tuple(role) if role else None,
+        project=project,
+        until_ms=now_ms + days * _DAY_MS,
+        made_by=operating_system_user().uid,
+        made_at_ms=now_ms,
+    )
+    register.put(made)
+    shared: Context = context.obj
+    shared.errors.print(f"key {made.key_id} of {made.principal}, valid for {days} days; it is shown only now:")
+    shared.write(f"{secret}\n")
+
+
+@app.command()
+def revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
+    """End a key at once."""
+    if not _register(context).take(f"key/{key_id}"):
+        raise UsageProblem(f"there is no key {shown(key_id)}: `rushes access list` shows them")
+    _say(context, f"key {key_id} is revoked.")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    tenant: Annotated[str | None, typer.Option(help="Only of this tenant.")] = None,
+    json_output: AsJson = False,
+) -> None:
+    """Show roles, teams and keys; of keys never the secret."""
+    shared: Context = context.obj
+    records = _register(context).register().records(tenant)
+    if json_output:
+        shared.print_json([_document(record) for record in records])
+        return
+    table = Table(title="Access", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("kind", "tenant", "project", "who", "what", "until (UTC)"):
+        table.add_column(column, overflow="fold")
+    for record in records:
+        table.add_row(*map(shown, _row(record)))
+    shared.console.print(table if records else "Nobody has been given a role.")
+
+
+@app.command()
+def roles(context: typer.Context) -> None:
+    """Explain the roles."""
+    shared: Context = context.obj
+    table = Table(title="Roles", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("role")
+    table.add_column("may", overflow="fold")
+    for role, actions in ROLES.items():
+        table.add_row(role, "; ".join(MEANINGS[action] for action in Action if action in actions))
+    shared.console.print(table)
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    holder: Annotated[str, typer.Argument(help="service:TENANT/NAME, or another principal.")],
+    action: Annotated[Action, typer.Argument(help="What they want to do.")],
+    project: Annotated[str, typer.Option(help="In which project.")] = "default",
+    tenant: TenantOption = "default",
+    json_output: AsJson = False,
+) -> None:
+    """Say whether somebody may do something, and by which rules. Exit code 1 where they may not."""
+    shared: Context = context.obj
+    access = Access(holder, _register(context).register(), SystemClock().now_ms())
+    allowed, reasons = access.may(action, tenant, project), access.reasons(action, tenant, project)
+    if json_output:
+        listed = [{"allows": item.allows, "text": item.text, "project": item.where[1]} for item in reasons]
+        shared.print_json({"allowed": allowed, "reasons": listed})
+    else:
+        style, word = ("green", "may") if allowed else ("red", "may not")
+        shared.console.print(f"{shown(holder)} {word} {action} in {shown(tenant)}/{shown(project)}", style=style)
+        for item in reasons:
+            shared.console.print(f"  {shown(item.text)} ({_where(*item.where)})")
+        if not reasons:
+            shared.console.print("  no role of theirs reaches there")
+    if not allowed:
+        raise typer.Exit(1)
+
+
+def _register(context: typer.Context) -> RegisterFile:
+    shared: Context = context.obj
+    return RegisterFile(shared.state_dir)
+
+
+def _say(context: typer.Context, text: str) -> None:
+    shared: Context = context.obj
+    shared.console.print(shown(text), soft_wrap=True)
+
+
+def _where(tenant: str, project: str | None) -> str:
+    return f"in {shown(tenant)}/{shown(project)}" if project else f"in all projects of {shown(tenant)}"
+
+
+def _checked(kind: Any, **values: Any) -> Any:
+    """A record of what was typed. Raises `UsageProblem`."""
+    from pydantic import ValidationError
+
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        where = error.errors()[0]["loc"][0]
+        raise UsageProblem(f"{where} {values[str(where)]!r}: letters, digits and . _ @ + -, at most 128") from None
+
+
+def _row(record: Team | Grant | ApiKey) -> list[str]:
+    match record:
+        case Grant():
+            return ["role", record.tenant, record.project or "*", record.holder, record.role, _until(record.until_ms)]
+        case Team():
+            return ["team", record.tenant, "", record.name, ", ".join(record.members) or "nobody", ""]
+        case ApiKey():
+            what = ", ".join(record.roles) if record.roles else "all that its program may"
+            who = f"{record.key_id} of {service_account(record.tenant, record.owner)}"
+            return ["key", record.tenant, record.project or "*", who, what, _until(record.until_ms)]
+
+
+def _until(until_ms: int | None) -> str:
+    from datetime import UTC, datetime
+
+    return "" if until_ms is None else datetime.fromtimestamp(until_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _document(record: Team | Grant | ApiKey) -> dict[str, Any]:
+    return record.model_dump(mode="json", exclude={"digest"})

@@ -1,0 +1,42 @@
+"""`rushes serve`: search over HTTP."""
+
+import threading
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from stream.cli.commands.ingest import file_settings, stop_on_signals
+from stream.cli.context import Context, UsageProblem
+from stream.clock import SystemClock
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 chooses a free one.")] = 8080,
+    searchers: Annotated[int, typer.Option(min=1, max=64, help="Searches at one time; each holds a model.")] = 2,
+) -> None:
+    """Answer searches over HTTP: `/v1/search`, thumbnails and the status of assets; `/openapi.json` has all of it.
+
+    Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
+    machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
+    TLS is a proxy's work: at another address than the loopback put one before it.
+    """
+    from stream.access.register_file import RegisterFile
+    from stream.service.caller import is_loopback
+    from stream.service.server import AUDIT, ServiceOptions, composed, listening
+    from stream.service.server import serve as answer
+
+    shared: Context = context.obj
+    state = shared.state_dir
+    if not is_loopback(host) and not RegisterFile(state).register().records():
+        raise UsageProblem(
+            f"--host {host}: others reach this address, and nobody has been given a role: `rushes access give` first"
+        )
+    options = ServiceOptions(shared.audit.path() if shared.audit else state / AUDIT, host, port, searchers)
+    with listening(options) as at, composed(file_settings(shared), options, SystemClock(), version("rushes")) as app:
+        stop = threading.Event()
+        shared.errors.print(f"rushes answers at http://{host}:{at.getsockname()[1]}/v1/search?q=…", soft_wrap=True)
+        with stop_on_signals(stop):
+            answer(app, at, stop)

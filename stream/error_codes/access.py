@@ -1,0 +1,31 @@
+"""Codes of who may do what, and of requests to the service."""
+
+from stream.error_codes.entry import bad_request, fatal, response
+
+ACCESS = (
+    response(
+        "unauthenticated_request",
+        "The request has no key that is valid now.",
+        "Send `Authorization: Bearer rsk_…` with a key that has not ended; `rushes access key` makes one.",
+    ),
+    response(
+        "forbidden",
+        "The caller has no role that may do this.",
+        "Ask an administrator of the tenant for a role; `GET /v1/me/decision` says which rules there are.",
+    ),
+    response("no_such_thing", "There is no such thing, or nothing that the caller may know of.", "Check the address."),
+    response("invalid_request", "The request is not one that this address takes.", "See `/openapi.json`."),
+    response("bad_label", "A label to filter by is not `k=v`.", "Write the label's name, `=` and its value."),
+    bad_request(
+        "invalid_access_record",
+        "A name, a role or a holder of a role is not valid.",
+        "Names are letters, digits and . _ @ + -; `rushes access --help` shows the forms.",
+    ),
+    response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
+    fatal(
+        "access_unreadable",
+        "The register of who may do what cannot be read, so nobody may do anything.",
+        "Correct the file that the message names, or put it back from a backup.",
+    ),
+    fatal("cannot_listen", "The service cannot listen at the address.", "Choose another `--port` or `--host`."),
+)

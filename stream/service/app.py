@@ -1,0 +1,157 @@
+"""The application: routes, errors as problem details, headers of every answer, health and metrics."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stream.clock import Clock
+from stream.errors import StageError, unexpected
+from stream.service.problems import Problem, absent, problem_of, response_of
+from stream.service.routes import Service, router
+
+_log = logging.getLogger(__name__)
+_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class ServiceMetrics:
+    """Of requests, by route and status: never by tenant or by what was asked."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "rushes_service_requests", "Requests that were answered.", ["route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "rushes_service_request_seconds",
+            "How long an answer took.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+
+
+def application(service: Service, clock: Clock, version: str) -> FastAPI:
+    """The service as an ASGI application."""
+    app = FastAPI(
+        title="rushes",
+        version=version,
+        description="Search over footage: time-coded moments, thumbnails, status.",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    metrics = ServiceMetrics()
+    app.include_router(router(service))
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(StageError, _stage_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/metrics", include_in_schema=False)
+    def exposed() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(CountedRequests, metrics=metrics, clock=clock)
+    app.add_middleware(WithHeaders)
+    return app
+
+
+class WithHeaders:
+    """Headers that no answer goes without. What is not said to be kept is kept by nobody. A defect is an answer too,
+    which tells nothing of it; the log has its type and its place.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            if message["type"] == "http.response.start":
+                headers = list(message["headers"])
+                known = {name.lower() for name, _ in headers}
+                headers += _HEADERS
+                if b"cache-control" not in known:
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, with_headers)
+        except Exception as error:
+            found = unexpected(error)
+            _log.error("%s", found.message)
+            if begun or scope["type"] != "http":
+                raise
+            await response_of(problem_of(found))(scope, receive, with_headers)
+
+
+class CountedRequests:
+    """Counts answers by the pattern of their route."""
+
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, clock: Clock) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s, status = self._clock.monotonic_s(), 500
+
+        async def counting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counting)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(self._clock.monotonic_s() - began_s)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return response_of(error)
+
+
+async def _stage_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, StageError)
+    return response_of(problem_of(error))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # Where and what kind, without what was sent.
+    said = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+    return response_of(Problem(422, said, code="invalid_request"))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return response_of(absent())
+    return response_of(Problem(error.status_code, "This address takes no such request.", code="invalid_request"))

@@ -1,0 +1,171 @@
+"""What the API answers, field by field. A route returns one of these and nothing else."""
+
+from typing import Annotated, Self
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sinks.query.catalogue import AssetView
+from stream.events.grid import SECOND_NS
+from stream.search.answer import SearchAnswer
+from stream.search.hit import Hit
+from stream.search.request import Grouping
+
+MOST_HITS = 200
+MOST_LABELS = 20
+_Name = Annotated[str | None, Field(min_length=1, max_length=200)]
+_Seconds = Annotated[float | None, Field(ge=0, le=1e9)]
+
+
+class SearchIn(BaseModel):
+    """What is asked: `q` or `like`, and what the answer is narrowed to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str | None = Field(None, max_length=4_000, description="What to look for, in words.", examples=["a red bus"])
+    like: _Name = Field(None, description="Id of a moment to find similar ones of.")
+    tenant: _Name = None
+    project: _Name = None
+    label: list[str] = Field([], max_length=MOST_LABELS, description="`k=v` that the asset must carry; repeatable.")
+    kind: _Name = Field(None, examples=["visual"])
+    since: _Seconds = Field(None, alias="from", description="Only moments that end after this second.")
+    until: _Seconds = Field(None, alias="to", description="Only moments that begin before this second.")
+    limit: int = Field(20, ge=1, le=MOST_HITS)
+    group: Grouping = Field("shot", description="What a hit is; with `asset`, `limit` counts assets.")
+    space: _Name = None
+
+
+class TagOut(BaseModel):
+    label: str
+    score: float = Field(description="Probability, 0 to 1.")
+
+
+class HitOut(BaseModel):
+    """A moment, or the moments of one shot. Times are seconds from the asset's first picture."""
+
+    tenant: str
+    project: str
+    asset_id: str
+    start_s: float
+    end_s: float
+    start: str = Field(description="As a time code of milliseconds.", examples=["00:00:12.040"])
+    end: str
+    score: float | None = Field(description="Similarity in the space; none for a hit by words alone.")
+    weak: bool = Field(description="Below what the space was calibrated to: the footage probably shows something else.")
+    why: str
+    caption: str
+    caption_method: str
+    tags: list[TagOut]
+    labels: list[str]
+    moderation_nsfw: float | None
+    moment_ids: list[str]
+    thumbnail: str = Field(description="Path of the JPEG of the best moment.")
+
+    @classmethod
+    def of(cls, hit: Hit, space: str) -> Self:
+        return cls(
+            tenant=hit.tenant,
+            project=hit.project,
+            asset_id=hit.asset_id,
+            start_s=hit.start_ns / SECOND_NS,
+            end_s=hit.end_ns / SECOND_NS,
+            start=hit.start_timecode,
+            end=hit.end_timecode,
+            score=hit.score,
+            weak=hit.weak,
+            why=hit.why,
+            caption=hit.caption,
+            caption_method=hit.caption_method,
+            tags=[TagOut(label=label, score=round(score, 4)) for label, score in hit.tags],
+            labels=list(hit.labels),
+            moderation_nsfw=hit.moderation_nsfw,
+            moment_ids=list(hit.moment_ids),
+            thumbnail=f"/v1/moments/{quote(hit.moment_ids[0], safe='')}/thumbnail?{urlencode({'space': space})}",
+        )
+
+
+class AnswerOut(BaseModel):
+    """Hits, best first."""
+
+    space: str = Field(description="The embedder that was asked, with the digest of its weights.")
+    hits: list[HitOut]
+    all_weak: bool = Field(description="There are hits and all are weak: nothing shows this, as it seems.")
+
+    @classmethod
+    def of(cls, answer: SearchAnswer) -> Self:
+        key = answer.space.key
+        return cls(space=key, hits=[HitOut.of(hit, key) for hit in answer.hits], all_weak=answer.all_weak)
+
+
+class AssetOut(BaseModel):
+    """The status of an asset's newest version."""
+
+    tenant: str
+    project: str
+    asset_id: str
+    status: str = Field(examples=["ready"])
+    segments: int
+    segments_done: int
+    duration_s: float
+    missing_s: list[tuple[float, float]] = Field(description="Ranges that could not be worked on.")
+    code: str | None
+    labels: list[str]
+    searchable: bool
+
+    @classmethod
+    def of(cls, view: AssetView) -> Self:
+        return cls(
+            tenant=view.tenant,
+            project=view.project,
+            asset_id=view.asset_id,
+            status=view.status,
+            segments=view.segment_count,
+            segments_done=view.segments_done,
+            duration_s=view.duration_ns / SECOND_NS,
+            missing_s=[(start / SECOND_NS, end / SECOND_NS) for start, end in view.missing_ns],
+            code=view.code,
+            labels=list(view.labels),
+            searchable=view.live_content_key is not None,
+        )
+
+
+class AssetsOut(BaseModel):
+    assets: list[AssetOut]
+
+
+class ScopeOut(BaseModel):
+    tenant: str
+    project: str | None = Field(description="None: all projects of the tenant.")
+
+
+class MeOut(BaseModel):
+    """Who the service takes the caller for, and where they may do what. `everywhere` stands for all of it."""
+
+    principal: str
+    everywhere: bool
+    actions: dict[str, list[ScopeOut]]
+
+
+class ReasonOut(BaseModel):
+    allows: bool
+    tenant: str
+    project: str | None
+    text: str
+
+
+class DecisionOut(BaseModel):
+    """Whether the caller may do something in a project, with every rule that bears on it."""
+
+    allowed: bool
+    reasons: list[ReasonOut]
+
+
+class ProblemOut(BaseModel):
+    """Problem details of RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    advice: str | None = None

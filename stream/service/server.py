@@ -1,0 +1,133 @@
+"""A service at work: its parts, its socket, and its end."""
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from stream.access.register_file import RegisterFile
+from stream.audit.journal import Journal
+from stream.audit.keys import make_key, read_key, secret_of
+from stream.audit.recorder import Recorder
+from stream.clock import Clock
+from stream.errors import Fatal, Unavailable
+from stream.pipelines.settings import Settings
+from stream.search.application import Search
+from stream.service.app import application
+from stream.service.caller import Callers, is_loopback
+from stream.service.problems import code_of
+from stream.service.routes import Service
+from stream.service.searchers import Searchers
+
+AUDIT = "audit-service"
+KEY = "rushes/service"
+_CHECKPOINT_S, _LOOK_S = 60.0, 0.5
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """`audit`: the directory of the service's own trail; `searchers`: searches at one time."""
+
+    audit: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    searchers: int = 2
+
+
+@contextmanager
+def composed(settings: Settings, options: ServiceOptions, clock: Clock, version: str) -> Iterator[FastAPI]:
+    """The application with its trail open. Raises `Unavailable` (`audit_unavailable`) where that cannot be written."""
+    key_file = options.audit.with_name(f"{options.audit.name}.key")
+    key = read_key(key_file) if key_file.exists() else make_key(key_file, KEY)
+    journal = Journal(options.audit, key)
+    searchers = Searchers(lambda: Search(settings, clock), options.searchers)
+    local = is_loopback(options.host)
+    hosts = frozenset({options.host.strip("[]"), "localhost", "127.0.0.1", "::1"})
+    callers = Callers(RegisterFile(settings.state_dir), clock, open_to_local=local, hosts=hosts)
+    with ExitStack() as ends:
+        journal.open()
+        ends.callback(journal.close)
+        ends.enter_context(_checkpoints(journal))
+        ends.callback(searchers.close)
+        recorder = Recorder(journal, clock, version, code_of=code_of)
+        yield application(Service(searchers, callers, recorder, secret_of(key)), clock, version)
+
+
+def listening(options: ServiceOptions) -> socket.socket:
+    """A socket at the address. Raises `Fatal` (`cannot_listen`)."""
+    try:
+        return socket.create_server((options.host, options.port), family=_family(options.host), backlog=512)
+    except OSError as error:
+        raise Fatal(
+            f"the service cannot listen at {options.host}:{options.port}: {error.strerror}", code="cannot_listen"
+        ) from None
+
+
+def serve(app: FastAPI, at: socket.socket, stop: threading.Event) -> None:
+    """Answer until `stop`, then finish what is under way."""
+    server = server_of(app)
+    # In a thread: in the main one Uvicorn takes signals for itself, and ends the process by them before our own parts
+    # are closed.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [at]}, name="http")
+    thread.start()
+    try:
+        while thread.is_alive() and not stop.wait(_LOOK_S):
+            pass
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """It answers from when it is run until its `should_exit` is set."""
+    # Uvicorn's own log would show addresses with what was asked, and the texts of defects.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=20,
+            limit_concurrency=512,
+            h11_max_incomplete_event_size=32 << 10,
+        )
+    )
+
+
+@contextmanager
+def _checkpoints(journal: Journal) -> Iterator[None]:
+    """One a minute, and one at the end."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(_CHECKPOINT_S):
+            _checkpoint(journal)
+
+    thread = threading.Thread(target=run, name="audit checkpoints", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        _checkpoint(journal)
+
+
+def _checkpoint(journal: Journal) -> None:
+    try:
+        journal.checkpoint()
+    except Unavailable as error:  # requests say so too
+        _log.warning("%s (%s)", error.message, error.code)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
