@@ -31,6 +31,9 @@ demo: announce .venv/.installed ## from a fresh clone to a search result, in one
 demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
 	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
 
+serve: .venv/.installed ## a search API over the demo's data, on this machine alone
+	@$(RUSHES) --state $(STATE) serve
+
 assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema and clients of the examples
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
@@ -101,4 +104,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean
+.PHONY: help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean
