@@ -74,11 +74,15 @@ class Callers:
             raise forbidden("This service answers its own machine alone.")
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an IP address as such, or the name of the loopback."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches who listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)

@@ -8,12 +8,13 @@ import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
+from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="IP address to listen at, or localhost.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 chooses a free one.")] = 8080,
     searchers: Annotated[int, typer.Option(min=1, max=64, help="Searches at one time; each holds a model.")] = 2,
 ) -> None:
@@ -24,12 +25,14 @@ def serve(
     TLS is a proxy's work: at another address than the loopback put one before it.
     """
     from stream.access.register_file import RegisterFile
-    from stream.service.caller import is_loopback
+    from stream.service.caller import is_address, is_loopback
     from stream.service.server import AUDIT, ServiceOptions, composed, listening
     from stream.service.server import serve as answer
 
     shared: Context = context.obj
     state = shared.state_dir
+    if not is_address(host):
+        raise UsageProblem(f"--host {shown(host)!r}: an IP address of this machine, or localhost")
     if not is_loopback(host) and not RegisterFile(state).register().records():
         raise UsageProblem(
             f"--host {host}: others reach this address, and nobody has been given a role: `rushes access give` first"

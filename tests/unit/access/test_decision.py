@@ -53,8 +53,8 @@ def test_a_role_holds_in_its_project_alone(role: AccessRole) -> None:
 
 def test_a_role_in_the_tenant_holds_in_all_its_projects() -> None:
     held = access(grant(AccessRole.VIEWER), grant(AccessRole.EDITOR, project="red"))
-    assert held.scopes(Action.SEARCH) == {("acme", None)}
-    assert held.scopes(Action.EXPORT) == {("acme", "red")}
+    assert held.scopes(Action.SEARCH) == frozenset({("acme", None)})
+    assert held.scopes(Action.EXPORT) == frozenset({("acme", "red")})
     assert held.may(Action.SEARCH, "acme", "a project that is made tomorrow")
 
 
@@ -162,7 +162,8 @@ def test_three_questions_have_one_answer(
 def test_the_order_of_records_does_not_matter_and_what_is_taken_is_gone(
     given_roles: Sequence[Grant], groups: Sequence[Team], chance: object
 ) -> None:
-    records = {record.key: record for record in [*given_roles, *groups]}
+    records: dict[str, Grant | Team] = {grant.key: grant for grant in given_roles}
+    records |= {group.key: group for group in groups}
     shuffled = list(records.values())
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     one, other = AccessRegister(records.values()), AccessRegister(shuffled)

@@ -101,10 +101,11 @@ def desk(stores: Path, tmp_path: Path) -> Iterator[Desk]:
 def opened(stores: Path, own: Path, host: str = "127.0.0.1") -> Iterator[Desk]:
     """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback."""
     clock = ManualClock(NOW_MS)
-    places = {"index": Location.of(stores / "lancedb"), "parquet": Location.of(stores / "parquet")}
+    index, parquet = Location.of(stores / "lancedb"), Location.of(stores / "parquet")
+    settings = replace(light_settings(own), index=index, parquet=parquet)
     options = ServiceOptions(own / "audit", host)
     local = listening(replace(options, host="127.0.0.1", port=0))
-    with local as at, composed(replace(light_settings(own), **places), options, clock, "0.1.0") as app:
+    with local as at, composed(settings, options, clock, "0.1.0") as app:
         stop = threading.Event()
         thread = threading.Thread(target=serve, args=(app, at, stop))
         thread.start()
