@@ -45,9 +45,10 @@ class UpkeepPolicy:
     the tail is a share `growth` of what indexes cover, and at least `least_rows`, it is joined up to `fragment_rows`
     and becomes a part of its own in each index. Where an index has `index_parts`, those newer than the largest are
     joined, and so are the small fragments that they cover: those of less than half of `joined_rows`. With the largest
-    part they are joined once they are a share `index_share` of it. What the largest covers is rewritten only where a
-    share `deleted` of it is gone, or where `small_fragments` have come together: it costs as much as the whole index.
-    The tail is short, as a look-up, an update and a merge read all of it.
+    part they are joined once they are a share `index_share` of it. A fragment is rewritten where a share `deleted` of
+    it is gone. What the largest part covers is rewritten only where `deleted_joined` is, or where `small_fragments`
+    have come together: it costs as much as the whole index. The tail is short, as a look-up, an update and a merge read
+    all of it.
     """
 
     tail_fragments: int = 16
@@ -58,6 +59,7 @@ class UpkeepPolicy:
     index_parts: int = 8
     index_share: float = 0.25
     deleted: float = 0.2
+    deleted_joined: float = 0.5
     small_fragments: int = 32
 
     def work(self, fragments: Sequence[Fragment]) -> DueUpkeep:
@@ -103,7 +105,8 @@ class UpkeepPolicy:
         return self._parts(fragments, worn, self.joined_rows)
 
     def _is_worn(self, item: Fragment) -> bool:
-        return item.deleted > 0 and item.deleted >= self.deleted * item.rows
+        share = self.deleted_joined if item.joined else self.deleted
+        return item.deleted > 0 and item.deleted >= share * item.rows
 
     def _is_small(self, item: Fragment) -> bool:
         return item.live < self.joined_rows / 2

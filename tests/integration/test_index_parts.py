@@ -75,7 +75,9 @@ def test_commits_beside_upkeep_lose_nothing_and_double_nothing(tmp_path: Path) -
     tables = LanceTables(tmp_path)
     tables.ensure("t", SCHEMA, INDEXES)
     tables.append("t", rows(0))
-    policy = UpkeepPolicy(tail_fragments=2, joined_rows=64, growth=0.0, least_rows=1, index_parts=3, deleted=0.05)
+    policy = UpkeepPolicy(
+        tail_fragments=2, joined_rows=64, growth=0.0, least_rows=1, index_parts=3, deleted=0.05, deleted_joined=0.05
+    )
     ended = threading.Event()
 
     def upkeep() -> int:

@@ -136,7 +136,14 @@ def version_in(directory: Path) -> int:
 
 
 HASTY = UpkeepPolicy(
-    tail_fragments=2, joined_rows=40, fragment_rows=80, growth=0.1, least_rows=1, deleted=0.05, small_fragments=3
+    tail_fragments=2,
+    joined_rows=40,
+    fragment_rows=80,
+    growth=0.1,
+    least_rows=1,
+    deleted=0.05,
+    deleted_joined=0.05,
+    small_fragments=3,
 )
 
 

@@ -3,7 +3,14 @@
 from sinks.tables.upkeep_policy import DueUpkeep, Fragment, Joining, UpkeepPolicy
 
 POLICY = UpkeepPolicy(
-    tail_fragments=3, joined_rows=10, fragment_rows=40, growth=0.5, least_rows=20, deleted=0.2, small_fragments=3
+    tail_fragments=3,
+    joined_rows=10,
+    fragment_rows=40,
+    growth=0.5,
+    least_rows=20,
+    deleted=0.1,
+    deleted_joined=0.2,
+    small_fragments=3,
 )
 
 
@@ -40,6 +47,13 @@ def test_what_indexes_cover_is_left_alone_until_much_of_it_is_gone() -> None:
     assert POLICY.work([old(0, 4), old(1, 4), old(2)]) == DueUpkeep((), index=False)
     assert POLICY.work([old(0, 5), old(1, 5), old(2), old(3, 5)]) == DueUpkeep((), index=False), "not small"
     assert POLICY.work([old(0, 4), old(1, 4), old(2), old(3, 4)]) == DueUpkeep((Joining((0, 1), 40),), index=False)
+
+
+def test_what_the_largest_part_does_not_cover_is_rewritten_sooner() -> None:
+    assert POLICY.work([old(0), new(1, 12, 2)]) == DueUpkeep((Joining((1,), 10),), index=False)
+    assert POLICY.work([old(0), new(1, 12, 1)]) == DueUpkeep((), index=False)
+    lately = Fragment(1, 40, 4, indexed=True, covered=True)
+    assert POLICY.work([old(0, 40, 4), lately]) == DueUpkeep((Joining((1,), 40),), index=False)
 
 
 def test_new_parts_of_indexes_are_joined_with_each_other_and_seldom_with_the_largest() -> None:
