@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
+from sinks.delta.store import DeltaStore
 from sinks.location import Location, Place
 from sinks.protocol import Sink
 from sinks.query.catalogue import Catalogue
@@ -214,9 +215,31 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
     feed(sink, events(annotations(), annotations(ref("other"))))
     with monkeypatch.context() as patch:
         for store in stores_of(sink):
-            patch.setattr(store, "sweep", lambda _: None)
+            if isinstance(store, DeltaStore):  # rows and entries go with the batch
+                nothing = store.void({})
+                patch.setattr(store, "void", lambda _, nothing=nothing: nothing)
+            else:
+                patch.setattr(store, "sweep", lambda _: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink)
+    sink.close()
+    again = build(name, place)
+    assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
+    assert again.store.ledger_entries([asset_key("acme", "clip")]) == []
+    again.close()
+
+
+def test_a_kill_between_rows_and_ledger_leaves_no_entry_of_what_is_gone(
+    sink: Sink, name: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(sink, events(annotations(), annotations(ref("other"))))
+    deltas = [store for store in stores_of(sink) if isinstance(store, DeltaStore)]
+    with monkeypatch.context() as patch:
+        for store in deltas:
+            patch.setattr(store, "forget", lambda *_: None)
+        feed(sink, [asset_deleted(ref(number=2))])
+    assert rows_of(sink) == []
+    assert bool(sink.store.ledger_entries([asset_key("acme", "clip")])) == bool(deltas)
     sink.close()
     again = build(name, place)
     assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
