@@ -99,6 +99,7 @@ class DeadLetterSink:
             if purge:
                 self._tables.purge(DEAD_LETTERS_TABLE)
             else:
+                # Other processes mark letters meanwhile: a file that no commit knows may be theirs.
                 self._tables.optimize(DEAD_LETTERS_TABLE, alone=False)
         self._writer.sync()
 
@@ -260,6 +261,7 @@ class DeadLetters:
 def _row(dead_letter: DeadLetter, known: Mapping[str, int]) -> dict[str, Any]:
     names = [field.name for field in DEAD_LETTER_SCHEMA]
     headers = [{"name": name, "value": value} for name, value in dead_letter.headers.items()]
+    # The count goes on in the letter that a replayed record leads to, or it would never be parked.
     replays = known.get(replay_of(dead_letter.headers), 0)
     return {name: getattr(dead_letter, name) for name in names} | {
         "headers": headers,

@@ -66,6 +66,7 @@ class DirectoryHold:
         self._location = location
         self._store = store
         self._disk = disk
+        # For all threads: a shard is handed over by another thread than took it.
         self._lock = FileLock(folder / f"{file_name}.lock", thread_local=False)
         self._durable = DurableStore(folder, f"{file_name}.synced", owned=owned, written_last=written_last, disk=disk)
 

@@ -42,6 +42,7 @@ class Layout:
         try:
             content = files_at(root).read(FILE)
             if content is None:
+                # Else a store whose file is lost would look empty, and another would begin at its root.
                 if root.path is not None and (root.path / _SHARD.format(0)).is_dir():
                     raise _unreadable(root, "it is missing")
                 return cls(root)

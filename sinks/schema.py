@@ -62,6 +62,7 @@ def stored_rows(batch: Sequence[Annotations]) -> pa.Table:
     schema = stored_schema(space)
     moments = pa.concat_tables([item.rows for item in batch]).cast(moments_schema(space))
     owner = pa.array([index for index, item in enumerate(batch) for _ in range(item.rows.num_rows)], pa.int64())
+    # Once for each segment, as all its moments share it.
     headers = pa.Table.from_pylist([_shared(item.header) for item in batch], pa.schema(SEGMENT_FIELDS)).take(owner)
     return pa.table([*moments.columns, *headers.columns], schema=schema)
 
@@ -103,6 +104,7 @@ def _shared(header: AnnotationsHeader) -> dict[str, object]:
         "tenant": asset.tenant,
         "project": asset.project,
         "asset_id": asset.asset_id,
+        # Without its query, which may be a secret.
         "uri": kept_uri(header.uri),
         "labels": labels_of(header.labels),
         "segment": header.segment,

@@ -160,6 +160,7 @@ def worst_failures(failures: Iterable[LedgerEntry], stored: Mapping[SpaceCell, L
         held = newest.get(item.cell) or stored.get(item.cell)
         if held is None or _failure_rank(item) > _failure_rank(held):
             newest[item.cell] = item
+    # Sorted, so that the same batch gives the same commit in any order.
     return [newest[cell] for cell in sorted(newest)]
 
 

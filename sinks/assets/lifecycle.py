@@ -387,7 +387,7 @@ def _published(state: AssetState, attempt: Attempt) -> AssetPublished:
         labels=attempt.labels,
         priority=attempt.priority,
         retention_days=attempt.retention_days,
-        replan=True,
+        replan=True,  # plan then asks the stores alone, not its memory (ADR 0003)
     )
 
 

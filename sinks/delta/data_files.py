@@ -71,6 +71,7 @@ def files_of(table: Any, times: Iterable[VersionTime] | None = None) -> list[Dat
     files = pa.table(columns, names=["path", "size_bytes", "rows", *PARTITIONS, "first_ms", "last_ms"])
     if times is not None:
         files = files.filter(_any([_holds(files, time) for time in set(times)], files.num_rows))
+    # The log holds paths as URIs; on disk they are as written.
     return [DataFile(**{**row, "path": unquote(row["path"])}) for row in files.to_pylist()]
 
 
@@ -93,6 +94,7 @@ class DataFiles:
     def write(self, rows: pa.Table, partition: Partition) -> list[DataFile]:
         """New files of these rows, which no commit names yet; none where there is no row."""
         parts = max(1, rows.nbytes // self._target_bytes)
+        # Never 0, which `range` refuses, also where there is no row.
         size = -(-rows.num_rows // parts) or 1
         return [self._write(rows.slice(start, size), partition) for start in range(0, rows.num_rows, size)]
 
@@ -106,9 +108,11 @@ class DataFiles:
 
     def _write(self, rows: pa.Table, partition: Partition) -> DataFile:
         content = _parquet(rows)
+        # Never a name that was there before: what a commit names does not change, and is synced once.
         path = f"{partition.folder}/part-{uuid.uuid4()}-c000.snappy.parquet"
         if self._folder is not None:
             (self._folder / partition.folder).mkdir(parents=True, exist_ok=True)
+            # Not synced here: the writer syncs all files of a commit at once (ADR 0042).
             (self._folder / path).write_bytes(content)
         else:
             self._objects.put(path, content.to_pybytes())
@@ -175,6 +179,7 @@ def _known(listed: pa.Table, name: str, missing: int) -> pa.ChunkedArray:
 
 
 def _holds(files: pa.Table, time: VersionTime) -> pa.ChunkedArray:
+    # Only times rule a file out: ids are digests, of which every file holds small and great ones.
     first, last = (pc.less_equal(files["first_ms"], time.append_ms), pc.greater_equal(files["last_ms"], time.append_ms))
     return pc.and_(pc.equal(files["tenant"], time.tenant), pc.and_(first, last))
 

@@ -20,6 +20,7 @@ class Followed:
         try:
             return int(files_at(self._location).read(FILE) or b"0")
         except (OSError, ValueError):
+            # At worst too low, which costs one scan of the table.
             return 0
 
     def keep(self, number: int) -> None:

@@ -12,6 +12,7 @@ def joins(files: Iterable[DataFile], target_bytes: int) -> list[list[DataFile]]:
     """
     found: list[list[DataFile]] = []
     ordered = sorted(files, key=lambda file: (file.tenant, file.day, file.first_ms, file.path))
+    # A partition is a folder of its own, so no file holds rows of two.
     for _, neighbours in groupby(ordered, key=lambda file: (file.tenant, file.day)):
         run: list[DataFile] = []
         for file in neighbours:
@@ -22,4 +23,5 @@ def joins(files: Iterable[DataFile], target_bytes: int) -> list[list[DataFile]]:
             if small:
                 run.append(file)
         found.append(run)
+    # One alone would be rewritten as it is.
     return [run for run in found if len(run) > 1]

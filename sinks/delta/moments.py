@@ -144,6 +144,7 @@ class MomentsTable:
         come: list[DataFile] = []
         for file in files_of(table, removal.times):
             content = self._data.content(file)
+            # Narrow columns first: vectors and thumbnails are read only where a row goes.
             goes = removal.mask(rows_in(content, deciding))
             if pc.any(goes).as_py():
                 gone.append(file)
@@ -162,6 +163,7 @@ class MomentsTable:
             return
         with self._files:
             table = self._tables.fresh(MOMENTS.name)
+            # A commit fails as a whole where one of its files is gone already, so runs with such a file are left out.
             there = {file.path for file in files_of(table)}
             whole = [(run, files) for run, files in made if there.issuperset(old.path for old in run)]
             gone = [old for run, _ in whole for old in run]
@@ -169,6 +171,7 @@ class MomentsTable:
                 exchange(
                     table, gone, [file for _, files in whole for file in files], changed=False, **self._committed(None)
                 )
+            # The handle of the writer knows all commits since it was opened, and each further one would read them.
             self._tables.renew(MOMENTS.name)
         for run, files in made:
             if not there.issuperset(old.path for old in run):  # a commit beside it has rewritten one of them
@@ -185,11 +188,13 @@ class MomentsTable:
             self._tables.before_removal()
             table: Any = self._tables.fresh(MOMENTS.name)
             if every:
+                # Also what readers use, or it would take more room than half of the table: they query again.
                 table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
             table.vacuum(dry_run=False, enforce_retention_duration=False, full=strays)
 
     def _bytes_on_disk(self) -> int:
         files = files_at(self._tables.location)
+        # Checkpoints of the log are Parquet files too.
         every, of_log = (
             files.bytes_below(folder, ".parquet") for folder in (MOMENTS.name, f"{MOMENTS.name}/_delta_log")
         )
@@ -199,6 +204,7 @@ class MomentsTable:
         """How a commit and its files are written."""
         from deltalake import ColumnProperties, WriterProperties
 
+        # Vectors and thumbnails never repeat: a dictionary of them takes time and saves nothing.
         plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
         heavy = {**{f"{name}.list.element": plain for name in VECTORS}, "thumbnail": plain}
         properties = WriterProperties(compression="SNAPPY", column_properties=heavy)

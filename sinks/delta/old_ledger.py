@@ -58,8 +58,10 @@ class OldLedger:
             else:
                 _join_cells(self.cells(), LedgerTable(to))
             to.optimize(name)
+            # Durable before its source goes: until then a power cut may take what was moved.
             self._tables.before_removal()
             folder = self._tables.location.directory / name
+            # Out of the way first, as a table that is half removed looks like no table.
             folder.rename(folder.with_suffix(_MOVED))
         self._clear()
         return bool(left)
@@ -89,6 +91,7 @@ class OldWatermarks:
     def marks(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """By asset; of all assets if none are named."""
         where = "true" if asset_keys is None else one_of("asset_key", asset_keys)
+        # Its writer may be another process, as with the ledger.
         self._tables.forget()
         rows = self._tables.select(RETIRED, RETIRED_SCHEMA, where).to_pylist()
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}

@@ -44,6 +44,7 @@ def _void(rows: pa.Table, mark: Retirement) -> Any:
     if mark.deleted is not None:
         void = pc.or_(void, _up_to(rows, mark.deleted))
     if mark.up_to is not None:
+        # Not null: in Arrow a comparison with null is neither true nor false.
         other = pc.not_equal(rows["content_key"], mark.keep or "")
         void = pc.or_(void, pc.and_(_up_to(rows, mark.up_to), other))
     return void

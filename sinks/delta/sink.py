@@ -99,11 +99,13 @@ class DeltaSink:
         retired = self._retire(batch)
         folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
         void = self.store.void({key: retired[key] for key, _ in batch.asset_events if key in retired})
+        # What goes and what comes in one commit: each commit costs a look at the list of all files.
         self.store.replace(folded.replace, held, void)
         self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys())
         self.store.forget(void, {cell_of(item.header) for item in folded.replace})
         if folded.replace or batch.asset_events:
             self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
+        # Where a run is on still, it stays due.
         if self._cadence.due() and self._tending.start():
             self._cadence.done()
         return progress(batch, "parquet", folded.void)
@@ -115,6 +117,7 @@ class DeltaSink:
         for key, asset_event in batch.asset_events:
             if (mark := _mark(asset_event)) is not None:
                 raised[key] = raised.get(key, NOTHING_RETIRED).joined(mark)
+        # Only what is new: a redelivery makes no commit.
         self.store.retire({key: mark for key, mark in raised.items() if mark != held.get(key)})
         return raised
 

@@ -99,6 +99,7 @@ class DeltaStore:
         if self._number is None:
             moved = self._old_ledger.move(self._lance)
             number = self._moments.number()
+            # A kill may have fallen between the moments and the ledger: one scan finds such rows (ADR 0041).
             if moved or number != self._followed.number():
                 self.erase(self._unfollowed())
             self._followed.keep(number)
@@ -146,6 +147,7 @@ class DeltaStore:
         self.prepare()
         if held is None:
             held = self.held({item.header.segment_id for item in batch})
+        # Before the rows, in which only the keys of spaces stand.
         self.register({item.header.space.key: item.header.space for item in batch}.values())
         changed = {cell: known for cell in map(_cell, batch) if (known := held.get(cell)) and known.moment_count}
         times = (*(known.time for known in changed.values()), *void.times)
@@ -196,6 +198,7 @@ class DeltaStore:
     def erase(self, cells: Collection[SpaceCell]) -> None:
         """Forget these cells and their rows."""
         if cells:
+            # The ledger first: after a kill in between, cells are made again rather than believed to be there.
             self._ledger.erase(cells)
             self._moments.delete(cells_filter(cells))
 
@@ -247,6 +250,7 @@ class DeltaStore:
 
     def optimize(self) -> None:
         """Join what is small, drop what is superseded. No commit is on."""
+        # Nobody commits, so what no commit knows is a killed writer's.
         self._moments.tidy(strays=True)
         for name in (SEGMENTS, RETIRED):
             self._lance.optimize(name)
@@ -262,6 +266,7 @@ class DeltaStore:
         """Drop handles; the next commit begins with `prepare`."""
         self._delta.forget()
         self._lance.forget()
+        # The commit of a space may be taken back after a failed sync: what is remembered of it is void.
         self._spaces.clear()
         self._number = None
 
@@ -306,6 +311,7 @@ class DeltaStore:
         """What the ledger says, wherever it lies: a writer may be moving it."""
         if self._old_ledger.there():
             found = ask(self._old_ledger)
+            # A writer may have moved the ledger while it was read: then only the new one has all of it.
             if self._old_ledger.there():
                 return found
         return ask(self._ledger)

@@ -52,6 +52,7 @@ class DeltaTables:
         """The table as this opener knows it, or None. A commit through it brings it up to date."""
         table = self._open.get(name)
         if table is None and (table := self.fresh(name)) is not None:
+            # Before it is first read: what an earlier writer commits after that fails (ADR 0044).
             if (epoch := self._epoch()) is not None:
                 table = self._fenced(name, table, epoch)
             self._open[name] = table
@@ -136,7 +137,9 @@ class DeltaTables:
         """Leave no file and no commit but those of the newest version. Nobody may be reading or committing."""
         if (table := self.fresh(shape.name)) is None:
             return
+        # The log is cut by the retention that the table itself states.
         table.alter.set_table_properties({LOG_KEPT: NO_RETENTION}, commit_properties=self.properties())
+        # Before the commits go: the newest version is read from it.
         table.create_checkpoint()
         self.before_removal()
         table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
@@ -163,6 +166,7 @@ class DeltaTables:
 
     def _fenced(self, name: str, table: Any, epoch: int) -> Any:
         """Let the table be this writer's. Raises `Unavailable` (`store_locked`)."""
+        # An empty commit is enough: Delta lets none pass another of the same application.
         if (table.transaction_version(_WRITER) or 0) < epoch:
             table.create_write_transaction([], "append", table.schema(), commit_properties=self.properties())
             table = self.fresh(name)

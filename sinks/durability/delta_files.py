@@ -28,6 +28,7 @@ class DeltaFiles:
         added = {path for name in fresh if _COMMIT.fullmatch(name) for path in self._added(log / name)}
         listing.unsynced += sorted(added | {folder for path in added for folder in self._folders(path)})
         if fresh:
+            # The hint keeps its name when it changes, so no listing shows it as new.
             listing.unsynced += [log / _HINT, self.folder]
         return {"version": _newest(_COMMIT, names), "checkpoint": _newest(_CHECKPOINT, names)}
 
@@ -38,13 +39,16 @@ class DeltaFiles:
             yield self.folder.parent
             return
         log = self.folder / LOG
+        # The newest first, so that a kill in between leaves a log without a gap.
         for path in sorted(log.iterdir(), reverse=True):
             if _number(_COMMIT, path.name) > position["version"]:
+                # Before the commit, as it alone names them.
                 for file in self._added(path):
                     file.unlink(missing_ok=True)
                 path.unlink()
             elif _number(_CHECKPOINT, path.name) > position["checkpoint"]:
                 path.unlink()
+        # It may name a checkpoint that is gone. Readers do without it.
         (log / _HINT).unlink(missing_ok=True)
         yield log
 

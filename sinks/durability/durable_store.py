@@ -76,9 +76,11 @@ class DurableStore:
         with self._lock:
             mark = self._mark.read()
             tables = self._tables()
+            # A killed process alone takes nothing back: what it wrote is in the system's memory still (ADR 0042).
             if mark is not None and (self._failed or mark.boot != self._disk.boot()):
                 self._roll_back(tables, mark)
             self._seen = self._synced_before(tables)
+            # Only now: where taking back has failed, it is due still.
             self._marked, self._failed = None, False
         if mark is None:  # new, or of a release that had none: what is there now is where it begins
             self.sync()
@@ -101,6 +103,7 @@ class DurableStore:
             listing = Listing()
             positions = {name: files.look(listing, self._seen) for name, files in self._tables().items()}
             mark = Mark(self._disk.boot(), positions)
+            # The name of a new table is durable only with the folder it is in.
             if self._marked is None or self._marked.tables.keys() != positions.keys():
                 listing.unsynced.append(self._directory)
             if listing.unsynced or mark != self._marked:
@@ -112,6 +115,7 @@ class DurableStore:
         with self._lock:
             listing = Listing()
             for files in self._tables().values():
+                # Against nothing: what another process has synced is not known here.
                 files.look(listing, Listing())
             self._sync_all(listing)
 
@@ -123,18 +127,22 @@ class DurableStore:
             threads.shutdown()
 
     def _make_durable(self, listing: Listing, mark: Mark, began_ns: int) -> None:
+        # Until all of it is done: an error in between must not pass for a sync.
         self._failed = True
         self._sync_all(listing)
+        # After every file: the mark is the one commit of all tables.
         self._mark.write(replace(mark, took_ns=time.monotonic_ns() - began_ns), self._disk.sync)
         self._failed = False
 
     def _sync_all(self, listing: Listing) -> None:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sync")
+        # Read to the end, as only that raises what a thread met.
         list(self._threads.map(self._disk.sync, dict.fromkeys(listing.unsynced)))
 
     def _tables(self) -> dict[str, TableFiles]:
         """By folder; in the order in which they are looked at."""
+        # Those that rely on others come first: what they name is then found in the others.
         late = {name: place for place, name in enumerate(self._written_last)}
         found = [path.name for path in self._directory.iterdir() if self._owned(path.name)]
         ordered = sorted(found, key=lambda name: (late.get(name, len(late)), name))

@@ -33,11 +33,14 @@ class LanceFiles:
             return
         folder = self.folder / "_versions"
         found = {_version(path.name): path for path in folder.glob(f"*{_MANIFEST}")}
+        # Without that version, taking back the newer ones would leave none.
         if position["version"] not in found:
             return
+        # The newest first, so that a kill in between leaves whole versions up to one.
         for version, path in sorted(found.items(), reverse=True):
             if version > position["version"]:
                 path.unlink()
+        # It may name a version that is gone.
         (folder / _HINT).unlink(missing_ok=True)
         yield folder
 

@@ -55,14 +55,17 @@ class MarkFile:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(b"%08x %s\n" % (zlib.crc32(told), told))
+            # What it held before may be longer.
             file.truncate()
         sync(path)
         if new:
+            # A new name is durable only with its folder.
             sync(path.parent)
         self._serial = serial
 
 
 def _read(path: Path) -> tuple[int, Mark | None]:
+    # One that a power cut tore counts as none: the other one holds.
     with suppress(OSError, ValueError, KeyError):
         digest, _, told = path.read_bytes().partition(b" ")
         if int(digest, 16) == zlib.crc32(told.rstrip(b"\n")):

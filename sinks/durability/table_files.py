@@ -53,6 +53,7 @@ class Listing:
                 return frozenset()
             since_ns = known.since_ns if changed_ns == known.changed_ns else time.monotonic_ns()
             listed = frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, of thousands
+        # Upkeep may have removed it while others were listed.
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()
         staged = {name for name in listed - known.names if any(sign in name for sign in STAGED)}
@@ -83,6 +84,7 @@ class Listing:
         for folder, found in self.folders.items():
             names = frozenset(name for name in found.names if _older(folder / name, than_ns))
             below = {name: path for name, path in found.below.items() if name in names}
+            # Not settled, so that the next look lists it.
             self.folders[folder] = Folder(names, below, changed_ns=-1, since_ns=0, settled=False)
 
 

@@ -89,6 +89,7 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "updated_at_ms": now_ms,
         "shown_at_ms": now_ms,
         "expires_at_ms": expires_at_ms(state),
+        # Null where there is none, so that looks for watermarks pass over these rows.
         "retirement": None if state.retirement == NOTHING_RETIRED else state.retirement.model_dump_json(),
         "ended_by": state.ended_by,
         "state": state.model_dump_json(),

@@ -56,6 +56,7 @@ def shown_of(states: Iterable[AssetState]) -> dict[str, LiveNames]:
 
 def live_columns(content_keys: pa.ChunkedArray, shown: Mapping[str, LiveNames]) -> pa.Table:
     """`LIVE_SCHEMA` rows for rows of these contents."""
+    # Once for each content: a batch has many rows and few contents.
     contents = content_keys.combine_chunks().dictionary_encode()
     said = [shown.get(key) for key in contents.dictionary.to_pylist()]
     rows = {
@@ -75,6 +76,7 @@ def with_live_columns(rows: pa.Table, shown: Mapping[str, LiveNames]) -> pa.Tabl
 def live_batch(batch: pa.RecordBatch, shown: Mapping[str, LiveNames]) -> pa.RecordBatch:
     """As `live_columns`, for a batch of rows of an older release."""
     said = live_columns(pa.chunked_array([batch["content_key"]]), shown).combine_chunks().to_batches()
+    # A table without rows may have no batch.
     return said[0] if said else LIVE_SCHEMA.empty_table().to_batches()[0]
 
 

@@ -59,12 +59,14 @@ class MomentTable:
         """
         self.ensure()
         fresh = with_live_columns(rows, shown)
+        # Asked of the rows, not of the ledger: a kill may have come between the two.
         held = self._held(segment_ids)
         if held.num_rows:
             known = pc.is_in(fresh["segment_id"], held["segment_id"])
             again, fresh = fresh.filter(known), fresh.filter(pc.invert(known))
             if again.num_rows:
                 self._tables.merge(self.name, again, "moment_id")
+            # After the merge, so that no cell is without rows that it had.
             gone = held.filter(pc.invert(pc.is_in(held["moment_id"], again["moment_id"])))["moment_id"].to_pylist()
             for where in self._tables.clauses("moment_id", gone):
                 self._tables.delete(self.name, where)

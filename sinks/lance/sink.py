@@ -81,6 +81,7 @@ class LanceSink:
         Raises `Unavailable` while the store cannot be written.
         """
         batch = SinkBatch.of(events)
+        # Records of a former roll-out may come after those of the latest.
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
         if self._writer.lost:
             self.open()
@@ -103,6 +104,7 @@ class LanceSink:
         self._tending.join()
         with guarded(self._location, "the index", writer=True):
             outputs = self._expire(None)
+            # Some at a time: one commit that ends a whole day's assets takes minutes.
             while more := self._expire(None):
                 outputs += more
             self.store.sweep(self.store.unswept())
@@ -135,6 +137,7 @@ class LanceSink:
                 self._unswept.clear()
         except Unavailable as error:
             _log.warning("index: a sweep is put off, %s (%s)", error.message, error.code)
+            # The next use must not go on with a broken handle.
             self.store.close()
         self._tending.start()
         self._cadence.done()
@@ -157,8 +160,10 @@ class LanceSink:
         shown = shown_of(item.state for item in settled.values())
         self.store.replace(folded.replace, shown)
         self.store.record(written, {item.cell for item in stored})
+        # Before the asset rows: what rows say may be true too early, never false for too long.
         self.store.show(newly_shown(shown_of(before.values()), shown, _with_rows(stored)))
         self.store.save((item.state, item.newest) for item in settled.values())
+        # After the asset rows, which hold the watermarks: a sweep that is cut off is found by these at the next start.
         self._sweep(held.values(), {key: item.state.retirement for key, item in settled.items()})
         outputs = [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
         outputs += self._expired_with(batch)
@@ -195,6 +200,7 @@ class LanceSink:
         over = {key: ended(state, told_with) for key, state in self.store.ended(self._clock.now_ms()).items()}
         if over and told_with is not None:
             self._endings.add(told_with)
+        # Stored before it is announced: no record causes it, so only this lets it be announced again (ADR 0013).
         self.store.save((item.state, item.newest) for item in over.values())
         self._unswept.update((key, item.state.retirement) for key, item in over.items())
         return self._endings_told(over)

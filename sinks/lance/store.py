@@ -59,6 +59,7 @@ class LanceIndex:
 
     def upgrade(self) -> None:
         """Bring the tables of an older release up to date, for the writer. Cut off in between it begins again."""
+        # Before the others get the columns: these are filled at once and need no second look.
         told = [table for table in self._tables_of_moments() if not table.lacks_live_columns()]
         for space in self._spaces.values():
             self._moments(space)
@@ -188,12 +189,14 @@ class LanceIndex:
         names = self._names()
         for name in names:
             self.tables.rewrite(name)
+        # After all tables are rewritten, so that readers are waited for once.
         if not await_readers(self.location, self._clock):
             _log.info("the index: versions that are still read are removed after %g s", LEASE_S)
         for name in names:
             self.tables.drop_old_versions(name)
 
     def _names(self) -> list[str]:
+        # A copy of the keys: a commit may add a space while upkeep lists them in its thread.
         return [SEGMENTS, ASSETS, *(moments_table(key) for key in list(self._spaces))]
 
     def close(self) -> None:
@@ -212,6 +215,7 @@ class LanceIndex:
         if table.lacks_live_columns():
             table.add_live_columns(self._shown())
         table.ensure()
+        # After its table: a space that is listed has one.
         if space.key not in self._spaces:
             self._register(space)
         return table
@@ -222,6 +226,7 @@ class LanceIndex:
         contents = {} if found is None else _names(found.to_pylist())
         for table in tables:
             table.show(contents)
+        # Last: after a kill before it, the next start does all of this again.
         self.tables.update(ASSETS, _UNSAID, {"shown_at_ms": "updated_at_ms"})
 
     def _shown(self, content_keys: Collection[str] | None = None) -> dict[str, LiveNames]:

@@ -53,6 +53,7 @@ class LedgerTable:
     def put(self, rows: pa.Table, replaced: Collection[SpaceCell] = ()) -> None:
         """`RECEIPT_SCHEMA` rows, after the entries of the cells `replaced` are gone."""
         self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, _INDEXES)
+        # Before the new ones come, which are of the same cells and would go too.
         self.erase(replaced)
         self._tables.append(SEGMENTS, rows)
 
@@ -61,6 +62,7 @@ class LedgerTable:
         by_space: dict[str, list[str]] = {}
         for cell in cells:
             by_space.setdefault(cell.space, []).append(cell.segment_id)
+        # Space by space: the same segment may lie in others, where it stays.
         for space, segment_ids in sorted(by_space.items()):
             for where in self._tables.clauses("segment_id", segment_ids):
                 self._tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space])}")

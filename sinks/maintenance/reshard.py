@@ -69,6 +69,7 @@ def reshard(place: Place, shards: int, kind: Kind[S], told: Told = lambda _done,
     with guarded(root, kind.name, writer=True):
         found = Layout.of(root)
         with writing(*map(kind.writer, found.places)):
+            # With the locks: somebody may have divided it before they were taken.
             if Layout.of(root) != found:
                 raise Unavailable(f"{kind.name} at {root} is being divided anew; try again later", code="store_locked")
             clear(found)
@@ -76,6 +77,7 @@ def reshard(place: Place, shards: int, kind: Kind[S], told: Told = lambda _done,
                 return False
             target = Layout(root, shards, found.generation + 1)
             _copy(found, target, kind, told)
+            # The switch: a kill before it leaves the old store whole, one after it the new store.
             target.write()
         # Without the locks, which lie among what goes: who opens a shard looks at the layout afterwards.
         clear(target)
@@ -103,6 +105,7 @@ def _copy(found: Layout, target: Layout, kind: Kind[S], told: Told) -> None:
                 done += rows.num_rows
                 told(done, total)
         for shard in new:
+            # A shard of the Delta table that took rows in is whole only after this.
             kind.upgrade(shard)
             shard.optimize()
         _require_all(_sum(shard.counts() for shard in old), _sum(shard.counts() for shard in new), target, kind)

@@ -64,6 +64,7 @@ def scores(asked: Mapping[str, int], corpus: Corpus, counts: Counts, lengths: Co
 
 def saturation(counts: Counts, lengths: Counts, mean_length: float) -> Numbers:
     """What each count is worth, before its term's weight."""
+    # The mean is 0 where no text has a term.
     norms = K1 * (1 - B + B * lengths / max(mean_length, 1e-9))
     return (K1 + 1) * counts / (counts + norms[:, np.newaxis])
 

@@ -112,6 +112,7 @@ class Catalogue:
             last = page[-1][1]
             tenant, name = literal(last.tenant), literal(last.asset_id)
             after = f" AND (tenant > {tenant} OR (tenant = {tenant} AND asset_id > {name}))"
+            # Small at first, as who asked for a few stops there.
             size = min(4 * size, _PAGE)
 
     def asset_keys(self, filters: Filters) -> list[str] | None:
@@ -165,6 +166,7 @@ def _merged(pages: Sequence[list[tuple[str, LiveAsset]]], size: int) -> tuple[li
     if len(pages) == 1:
         return pages[0], not full
     found = sorted(chain.from_iterable(pages), key=_place)
+    # Behind the end of a full page its shard may have more, which come before those of others.
     return [item for item in found if not full or _place(item) <= min(full)], not full
 
 

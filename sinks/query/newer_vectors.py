@@ -43,6 +43,7 @@ class NewerVectorRows:
         rows = np.concatenate([item.rows for item in self.kept])
         if where is not None:
             distances = np.where(np.isin(rows, self._matching(table, where)), distances, np.inf)
+        # Stable, so that equal distances have one order.
         best = np.argsort(distances, kind="stable")[:depth]
         best = best[np.isfinite(distances[best])]
         contents = pa.chunked_array([item.contents for item in self.kept]).take(pa.array(best)).to_pylist()
@@ -91,6 +92,7 @@ def _read(table: Any, column: str, fragments: Sequence[Any]) -> dict[int, _Vecto
     found = scanner.to_table().combine_chunks()
     rows = found["_rowid"].to_numpy()
     vectors = found[column].combine_chunks().values.to_numpy().reshape(len(rows), -1)
+    # A vector of zeros has a length of 0.
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-30))
     contents = pa.concat_arrays(found["content_key"].chunks or [pa.array([], pa.string())])
     owners = rows >> np.uint64(32)

@@ -91,6 +91,7 @@ class SpaceVersion:
         effort = {"minimum_nprobes": probes(kept / total), "refine_factor": refined(depth)}
         column = nearest["column"]
         newer = self._remembered.newer.of(self._table, column)
+        # There `fast_search` would leave out rows that an index of the condition lacks.
         if newer is None or (where != EVERYTHING and not filters_whole(self._table, column)):
             return self._ranked("_distance", where, depth, nearest={**nearest, **effort})
         # Lance would read the vectors of the newer rows for each question.
@@ -101,6 +102,7 @@ class SpaceVersion:
         scanner = self._table.scanner(
             columns=["content_key", score],
             filter=_filter(where),
+            # Else conditions apply to the nearest of all rows, and may leave too few of them.
             prefilter=True,
             limit=depth,
             with_row_id=True,

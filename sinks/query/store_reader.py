@@ -65,6 +65,7 @@ class StoreReader:
         except StageError:
             raise
         except (OSError, ValueError, RuntimeError):
+            # Lance raises these for a version that a writer has removed, and says so in words alone.
             self._forget()
             self._look()
             return work()
@@ -88,6 +89,7 @@ class StoreReader:
         try:
             first = one()
         finally:
+            # After an error too: the tables are opened anew after it, and the thread reads the old ones.
             wait([begun])
         return first, begun.result()
 
@@ -137,6 +139,7 @@ class StoreReader:
             return False
         caches = SharedCaches(self._cache_bytes)
         self._layout, self._shards = found, tuple(Snapshots(place, caches) for place in found.places)
+        # Kept by the number of a shard, which is another shard now.
         self._texts.clear()
         self._remembered.clear()
         return True

@@ -69,6 +69,7 @@ class TextStatistics:
         parts = {str(part.uuid) for part in _segments(table)}
         if parts != self._parts.keys():
             self._parts = {part: self._parts.get(part) or _totals(table, part, self._options) for part in parts}
+            # How many rows hold a term was counted over other parts.
             self._totals, self._holding = _summed(self._parts.values()), {}
         if not self._totals[0]:
             return NO_DOCUMENTS

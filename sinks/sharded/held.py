@@ -64,6 +64,7 @@ class HeldShards:
             if ask and error.code == "store_locked":
                 self._ask(number)
             raise
+        # A request that stood on would keep others from the shard for 30 s.
         self._forget_request(number)
 
     def lose(self, number: int) -> None:
@@ -79,6 +80,7 @@ class HeldShards:
 
     def take_asked(self) -> None:
         """Take what was asked for and is free by now; forget requests that no batch has renewed."""
+        # A copy, as requests are forgotten on the way.
         for number, asked_s in list(self._asked_s.items()):
             if self._clock.monotonic_s() - asked_s > _ASKING_S:
                 self._forget_request(number)
@@ -121,6 +123,7 @@ class HeldShards:
             if (found := Layout.of(self.layout.root)) != self.layout:
                 raise differing(found, self.layout.shards)
         except BaseException:
+            # Or its lock would stay with this process.
             sink.close()
             raise
         self._held[number] = _Held(sink, self._clock.monotonic_s())

@@ -88,6 +88,7 @@ class ObjectMarks:
                 if stored is not None and stored.content.isdigit():
                     found[name] = int(stored.content)
             self._found, self._looked_s = found, now_s
+        # A copy, as void marks are removed while it is gone through.
         return dict(self._found)
 
 

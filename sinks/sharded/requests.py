@@ -48,6 +48,7 @@ class Requests:
         found: dict[int, Request] = {}
         for shard, request in self._valid():
             if request.who != self._who:
+                # Who asked first is served first (ADR 0043).
                 found[shard] = min(request, found.get(shard, request))
         return found
 

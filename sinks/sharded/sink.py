@@ -183,6 +183,7 @@ class ShardedSink:
                 return None
             with guarded(self._root, self._name):
                 self._opened.hand_over(working)
+            # Less often on an object store, where each look is a request that costs money.
             self._clock.sleep(_LOOK_S if self._root.path is not None else _LOOK_FAR_S)
 
     def _look(self) -> None:

@@ -59,6 +59,7 @@ class ParquetFiles(NdjsonFiles):
         rows = [{**event, "unmapped": json.dumps(event.get("unmapped", {}), sort_keys=True)} for event in events]
         fresh = path.with_name(f".{path.name}.new")
         pq.write_table(pa.Table.from_pylist(rows), fresh, compression="zstd")
+        # Before it gets its name: after a power cut a name may stand for an empty file.
         sync(fresh)
         fresh.replace(path)
         sync(path.parent)

@@ -100,5 +100,6 @@ def _answered(ask: Callable[[], httpx.Response], url: str) -> httpx.Response:
 
 
 def _refused(url: str, why: str) -> Unavailable:
+    # Scheme and host alone: the rest may hold a secret.
     shown = httpx.URL(url)
     return Unavailable(f"{shown.scheme}://{shown.host} did not take audit events: {why}", code="siem_unavailable")

@@ -102,6 +102,7 @@ class DirectoryFiles:
         return total
 
     def free_bytes(self) -> int | None:
+        # Not there before the first start: its disk is that of a folder above.
         found = self._directory
         while not found.exists():
             found = found.parent

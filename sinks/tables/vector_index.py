@@ -129,10 +129,12 @@ def _tended(table: Any, column: str, policy: VectorIndexPolicy) -> Step:
     due = step(extent, policy)
     name = column + SUFFIX
     if due is Step.EXTEND:
+        # A part of its own (0 are joined with it) costs the same at any size.
         table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=0)
     elif due is Step.JOIN:
         table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=extent.parts - 1)
         table.checkout_latest()
+        # Asked only here, as it reads every vector.
         if recall(table, column, policy.sampled) < policy.least_recall:
             due = Step.BUILD
     if due is Step.BUILD:
@@ -157,6 +159,7 @@ def _build(table: Any, column: str, rows: int, policy: VectorIndexPolicy) -> Non
             )
         except RuntimeError as error:
             found = _FEWER.search(str(error))
+            # Fewer at every turn, so that this ends.
             if found is None or not 0 < int(found[1]) < count:
                 raise
             count = int(found[1])
@@ -188,6 +191,7 @@ def _nearest(table: Any, column: str, questions: Matrix, depth: int) -> list[set
     best = np.full((len(questions), depth), -np.inf, np.float32)
     rows = np.full((len(questions), depth), -1, np.int64)
     questions = questions / _lengths(questions)[:, np.newaxis]
+    # Few rows at a time, in one pass for all questions: this takes less than half of the memory.
     few = {"batch_size": _COMPARED_AT_ONCE, "batch_readahead": 1, "fragment_readahead": 1}
     for batch in table.scanner(columns=[column], filter=f"{column} IS NOT NULL", with_row_id=True, **few).to_batches():
         vectors = _matrix(batch[column])
@@ -206,4 +210,5 @@ def _matrix(vectors: Any) -> Matrix:
 
 def _lengths(vectors: Matrix) -> Matrix:
     lengths: Matrix = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    # Vectors are divided by it, and one may be all zeros.
     return np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -36,6 +36,7 @@ class VersionLease:
     def held(self) -> Iterator[None]:
         """While one question is answered: later ones begin with versions of their own."""
         with ExitStack() as held:
+            # Who gets no lease reads all the same: where a version goes, the tables are opened anew.
             with suppress(OSError):
                 if self._path is not None:
                     # Opened each time: a writer that waits for readers puts another file in its place.
