@@ -10,6 +10,7 @@ import zlib
 
 PREFIX = "rsk_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Six digits of base 62 hold any CRC-32.
 _SECRET, _CHECKSUM = 32, 6
 LENGTH = len(PREFIX) + _SECRET + _CHECKSUM
 LEAST_PEPPER_BYTES = 32
@@ -37,6 +38,7 @@ def digest_of(key: str, pepper: bytes) -> str:
 
 
 def _checksum(body: str) -> str:
+    # A CRC is enough: it recognises keys and protects nothing.
     number, digits = zlib.crc32(body.encode()), ""
     for _ in range(_CHECKSUM):
         number, digit = divmod(number, len(_ALPHABET))

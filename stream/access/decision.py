@@ -54,6 +54,7 @@ class Access:
         self.everything = everything
         self._restriction = restriction
         self._grants = [(grant, via) for grant, via in register.grants_of(principal) if _runs(grant, now_ms)]
+        # For `reasons` alone: a role that is over gives nothing, but explains a refusal.
         self._over = [(grant, via) for grant, via in register.grants_of(principal) if not _runs(grant, now_ms)]
 
     def scopes(self, action: Action) -> frozenset[tuple[str, str | None]] | None:
@@ -65,6 +66,7 @@ class Access:
         found = {
             scope for grant, _ in self._grants if action in ROLES[grant.role] and (scope := self._scope(grant, action))
         }
+        # The store filters by these scopes: one within another would only lengthen the filter.
         whole = {tenant for tenant, project in found if project is None}
         return frozenset((tenant, project) for tenant, project in found if project is None or tenant not in whole)
 
@@ -113,6 +115,7 @@ class Access:
             return None
         if held.project is not None and grant.project not in (None, held.project):
             return None
+        # The narrower of the two: no key can do more than its program.
         return grant.tenant, held.project or grant.project
 
 

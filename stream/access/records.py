@@ -49,6 +49,7 @@ class Grant(_Record):
 
     @property
     def key(self) -> str:
+        # `*` is no valid name: no project can be taken for all of them.
         return f"grant/{self.tenant}/{self.project or '*'}/{self.role}/{self.holder}"
 
 

@@ -23,6 +23,7 @@ class AccessRegister:
     def put(self, key: str, record: Team | Grant | ApiKey | None) -> None:
         """In place of what has this key; None takes it away."""
         old = self._records.pop(key, None)
+        # First, or members that a team lost would keep its roles.
         if old is not None:
             self._unlink(old)
         if record is not None:
@@ -32,6 +33,7 @@ class AccessRegister:
 
     def grants_of(self, principal: str) -> Iterator[tuple[Grant, str | None]]:
         """Every grant that reaches a principal, with the name of the team through which it does, if through one."""
+        # `get`, as indexing a defaultdict would add an entry for every stranger.
         for key in sorted(self._by_holder.get((None, principal), ())):
             yield self._grant(key), None
         for key in sorted(self._teams_of.get(principal, ())):

@@ -30,6 +30,7 @@ class RegisterFile:
 
     def register(self) -> AccessRegister:
         """As it is now. Raises `Fatal` (`access_unreadable`): a register that cannot be read gives nobody anything."""
+        # Before the file is read: a change in between shows at the next look.
         stamp = self._stamp()
         if stamp != self._seen:
             self._register = AccessRegister(self._records())
@@ -50,6 +51,7 @@ class RegisterFile:
         path = self._directory / PEPPER
         try:
             with self._locked():
+                # Under the lock: two processes that start together must not make two peppers.
                 if not path.exists():
                     _write_secret(path, secrets.token_bytes(LEAST_PEPPER_BYTES))
                 found = read_small(path, most_bytes=4_096)
@@ -63,6 +65,7 @@ class RegisterFile:
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Team | Grant | ApiKey]]:
         with self._locked():
+            # Read under the lock: what this process read before may be old.
             records = {record.key: record for record in self._records()}
             yield records
             listed = [records[key].model_dump(mode="json") for key in sorted(records)]
@@ -80,6 +83,8 @@ class RegisterFile:
             if not isinstance(listed, list):
                 raise _unreadable(self._path, "it is no list of records")
             return [parsed(json.dumps(item).encode()) for item in listed]
+        # No other fault may look like an empty register, which opens a local service to everybody on
+        # its machine.
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -99,6 +104,7 @@ class RegisterFile:
 
 
 def _write_secret(path: Path, secret: bytes) -> None:
+    # With its rights from the first moment, so that nobody else can open it in between.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)

@@ -16,8 +16,10 @@ from stream.audit.merkle import DIGEST_BYTES
 from stream.errors import BadRequest
 
 MOST_BYTES = 16 << 10
+# The number that C2SP `signed-note` gives to Ed25519: other tools look for it.
 _ED25519 = b"\x01"
 _SIGNATURE_BYTES, _KEY_ID_BYTES = 64, 4
+# Without leading zeros: a size has one spelling, so what is read is what would be written.
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _NAME = re.compile(r"[!-*,-~]{1,200}")
 """Of a key and a log: printable, without space and `+`."""
@@ -69,6 +71,7 @@ class VerifierKey:
         raw = _decoded(encoded)
         if raw is not None and len(raw) == 1 + DIGEST_BYTES and raw[:1] == _ED25519 and _NAME.fullmatch(name):
             key = cls(name, raw[1:])
+            # The id is a digest of name and key, so a line that was copied wrongly is refused.
             if key_id == key.key_id.hex():
                 return key
         raise BadRequest("no key of an audit log: it is name+id+key in one line", code="invalid_verifier_key")
@@ -78,6 +81,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
+        # As C2SP `signed-note` defines it, so that other tools find the signature of this key.
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:_KEY_ID_BYTES]
 
     def opened(self, note: bytes) -> Checkpoint:
@@ -86,6 +90,7 @@ class VerifierKey:
         """
         checkpoint, signatures = _parsed(note)
         body = checkpoint.body()
+        # Others may sign the same note. What they signed is not for this key to judge.
         for name, signature in signatures:
             if name == self.name and signature[:_KEY_ID_BYTES] == self.key_id:
                 try:
@@ -97,6 +102,7 @@ class VerifierKey:
 
 
 def _parsed(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+    # First: a note from elsewhere may be of any length.
     if len(note) > MOST_BYTES:
         raise _invalid(f"it is longer than {MOST_BYTES >> 10} KiB")
     try:
@@ -137,6 +143,7 @@ def _decoded(text: str) -> bytes | None:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+    # The unused bits of the last character may be anything: the same bytes have several texts.
     return data if _base64(data) == text else None
 
 

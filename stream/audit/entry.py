@@ -48,6 +48,7 @@ def sealed(event: Mapping[str, Any], chain_uid: str, before: Head) -> Entry:
     metadata = {**event["metadata"], "sequence": before.sequence + 1}
     unmapped = {**event.get("unmapped", {}), "record_integrity": {"attestation_list": [attestation]}}
     whole: dict[str, Any] = {**event, "metadata": metadata, "unmapped": unmapped}
+    # Computed before it is put in, as it cannot cover itself.
     fingerprint = _fingerprint(whole)
     attestation["fingerprint"] = _SHA256 | {"value": fingerprint}
     head = Head(before.sequence + 1, metadata["uid"], event["type_uid"], fingerprint)
@@ -67,6 +68,7 @@ def read(line: bytes) -> Entry:
         chain_uid = attestation["chain_uid"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("it is no event of an audit trail") from error
+    # JSON has many spellings of one event, and the tree is over bytes: only one spelling may count.
     if _canonical(event) != line:
         raise ValueError("it is not written as it was")
     del attestation["fingerprint"]

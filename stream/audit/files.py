@@ -31,6 +31,7 @@ class Beginning:
     def line(self) -> bytes:
         subtrees = [digest.hex() for digest in self.tree.subtrees]
         told = {"chain_uid": self.chain_uid, "head": asdict(self.head), "subtrees": subtrees, "size": self.tree.size}
+        # Sorted: `read` compares the line byte by byte.
         return json.dumps(told, sort_keys=True).encode()
 
     @classmethod
@@ -50,6 +51,7 @@ class Beginning:
 
 def file_name(first: int) -> str:
     """Of the file whose first event has this number."""
+    # Zeros in front make the order of names the order of events.
     return f"{first:020d}{_SUFFIX}"
 
 
@@ -61,6 +63,7 @@ def event_files(directory: Path) -> list[Path]:
 def lines_of(path: Path) -> Iterator[bytes]:
     """Each with its end of line; the last may lack it, and one that is too long comes in parts. Raises `OSError`."""
     with path.open("rb") as file:
+        # With a limit: a damaged file may be one endless line.
         while line := file.readline(MOST_LINE_BYTES):
             yield line
 
@@ -69,6 +72,7 @@ def notes_of(path: Path) -> list[bytes]:
     """The whole checkpoints of a file: each has an empty line within and one after it. Raises `OSError`."""
     if not path.exists():
         return []
+    # A kill may have cut off what follows the last empty line.
     parts = path.read_bytes().split(b"\n\n")[:-1]
     return [body + b"\n\n" + signed + b"\n" for body, signed in zip(parts[::2], parts[1::2], strict=False)]
 
@@ -78,6 +82,7 @@ def newest_events(directory: Path, most: int) -> list[dict[str, Any]]:
     found: deque[dict[str, Any]] = deque(maxlen=most)
     for path in event_files(directory)[-1 - most // _FEWEST_IN_A_FILE :] if directory.is_dir() else ():
         for line in islice(lines_of(path), 1, None):
+            # This only shows events. `rushes audit verify` is what finds damage.
             with suppress(ValueError):
                 found.append(json.loads(line))
     return list(found)

@@ -74,8 +74,10 @@ class Journal:
             else:
                 self._begin(Beginning(self._new_chain(), Head(), Tree()))
             kept = self._directory / CHECKPOINTS
+            # The next note must not follow half a note that a kill left.
             if kept.exists():
                 self._cut(kept, sum(len(note) + 1 for note in notes_of(kept)))
+        # Before `OSError`, of which filelock's `Timeout` is a subclass.
         except Timeout:
             raise Unavailable(
                 f"another process writes the audit trail in {self._directory}: give each process one of its own",
@@ -120,6 +122,7 @@ class Journal:
         (`audit_unavailable`).
         """
         with self._writing:
+            # While nobody writes, so that size and root are of one tree.
             note = self._key.sign(Checkpoint(self._key.name, self._tree.size, self._tree.root()))
             path = self._directory / CHECKPOINTS
             try:
@@ -127,6 +130,7 @@ class Journal:
                 with path.open("ab") as file:
                     file.write(note + b"\n")
                 self._sync(path)
+                # The name of a new file is durable only when its directory is synced.
                 if new:
                     self._sync(self._directory)
             except OSError as error:
@@ -136,6 +140,7 @@ class Journal:
     def _add(self, event: Mapping[str, Any]) -> "_Added":
         with self._adding:
             added = _Added(entry.sealed(event, self._chain_uid, self._newest))
+            # Readers take lines up to this length: a longer one would look cut off to them.
             if len(added.entry.line) >= MOST_LINE_BYTES:
                 raise ValueError(f"an audit event of {len(added.entry.line)} bytes: the most is {MOST_LINE_BYTES}")
             self._waiting.append(added)
@@ -147,6 +152,7 @@ class Journal:
         with self._adding:
             batch, self._waiting = self._waiting, []
         try:
+            # A write that failed may have left part of a line, which the next event must not follow.
             if self._broken:
                 self._cut(self._path, self._length)
                 self._broken = False
@@ -161,6 +167,7 @@ class Journal:
                 added.refused = error
             return
         for added in batch:
+            # Only after the sync: a checkpoint must not cover what is not on disk.
             self._tree.append(added.entry.line)
             self._durable = added.entry.head
             added.written = True
@@ -168,16 +175,19 @@ class Journal:
     def _put(self, lines: bytes) -> None:
         if self._length > self._file_bytes:
             self._begin(Beginning(self._chain_uid, self._durable, self._tree))
+        # Without a buffer, so that a short write shows here.
         with self._path.open("ab", buffering=0) as file:
             if file.write(lines) != len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._sync(self._path)
+        # After the sync: the next write cuts off what lies beyond this length.
         self._length += len(lines)
 
     def _begin(self, beginning: Beginning) -> None:
         """A new file."""
         path = self._directory / file_name(beginning.head.sequence + 1)
         line = beginning.line() + b"\n"
+        # Written anew, as an attempt that failed may have left a part.
         path.write_bytes(line)
         self._sync(path)
         self._sync(self._directory)
@@ -200,6 +210,7 @@ class Journal:
         self._path, self._chain_uid = path, beginning.chain_uid
         self._durable, self._tree, self._length = beginning.head, beginning.tree, len(first)
         for line in lines:
+            # Its `append` did not return before the kill, so nothing was admitted by it.
             if not line.endswith(b"\n"):
                 break
             self._follow(entry.read(line[:-1]))

@@ -25,6 +25,7 @@ def read_key(path: Path) -> SigningKey:
         raise _invalid(path, "there is none; `rushes audit init` makes it") from None
     except OSError as error:
         raise _invalid(path, error.strerror or "it cannot be read") from None
+    # Who has the key can write a new trail, and only a checkpoint kept elsewhere shows it.
     if mode & 0o077:
         raise _invalid(path, "others may read it: `chmod 600` it, and make another if they have")
     if len(words) == 3 and words[0] == _HEAD:
@@ -41,6 +42,8 @@ def make_key(path: Path, name: str) -> SigningKey:
     """A new key in a new file. Raises `FileExistsError` where there is a file, and other `OSError`s."""
     make_folder(path.parent)
     raw = secrets.token_bytes(_KEY_BYTES)
+    # With its rights from the first moment, so that nobody else can open it in between; O_EXCL
+    # never replaces a key, as only the old one verifies what it signed.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{_HEAD} {name} {base64.b64encode(raw).decode()}\n")
@@ -56,4 +59,5 @@ def _invalid(path: Path, why: str) -> Fatal:
 
 def secret_of(key: SigningKey) -> bytes:
     """32 bytes for digests that only who has the key can make."""
+    # Separated by a label: the key that signs is used for nothing else itself.
     return hmac.digest(key.key.private_bytes_raw(), b"digests", "sha256")

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+# RFC 9162 gives leaves and nodes different prefixes: otherwise a node could be shown as a leaf.
 _LEAF, _NODE = b"\x00", b"\x01"
 DIGEST_BYTES = 32
 MOST_PROOF = 64
@@ -105,6 +106,7 @@ def continues(size: int, root: bytes, new_size: int, new_root: bytes, proof: Seq
         return False
     if size == new_size:
         return not proof and root == new_root
+    # RFC 9162: where the old size is a power of two, its root is a node of the new tree and left out of the proof.
     path = [root, *proof] if size & (size - 1) == 0 else list(proof)
     if not path:
         return False

@@ -43,6 +43,7 @@ class Activity(Enum):
 class AccessStatus(Enum):
     """Of one event. An access that is let in has two: that it was, before anything is read, and what came of it."""
 
+    # 99 is OCSF's `Other`: it has no status for what has not ended yet.
     ADMITTED = (99, "Admitted")
     SUCCEEDED = (1, "Success")
     FAILED = (2, "Failure")
@@ -85,6 +86,7 @@ class Origin:
 
     def as_ocsf(self) -> dict[str, Any]:
         known = {"hostname": self.hostname, "ip": self.ip}
+        # OCSF wants at least one attribute of an endpoint.
         return {key: value for key, value in known.items() if value} or {"name": "unknown"}
 
 
@@ -145,6 +147,7 @@ class AuditEvent:
                 "correlation_uid": self.correlation,
                 "log_name": "audit",
                 **({"tenant_uid": self.subject.tenant} if self.subject.tenant else {}),
+                # OCSF has `action` and `disposition` in this profile alone.
                 **({"profiles": ["security_control"]} if denied else {}),
             },
             "actor": self.actor.as_ocsf(),
@@ -170,6 +173,7 @@ class AuditEvent:
         match self.activity.class_uid:
             case 6005:
                 digest = subject.query
+                # OCSF requires `query_string`: the digest stands where the words would.
                 query = {"query_info": {"uid": digest, "query_string": f"hmac-sha256:{digest}"}} if digest else {}
                 return {
                     "type_id": _TABLE,

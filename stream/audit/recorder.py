@@ -61,11 +61,13 @@ class Recorder:
         where that fails, and after it where the outcome cannot be written: then the answer is not given.
         """
         admission = self._new_uid()
+        # Before the block: a kill within it leaves an admission without an outcome, which can be seen.
         self._write(activity, subject, actor, origin, ADMITTED, admission, admission)
         began_s = self._clock.monotonic_s()
         access, code = AuditedAccess(), None
         try:
             yield access
+        # Also where it is no `Exception`: an interrupted access may have given something out.
         except BaseException as error:
             code = self._code_of(error)
             raise
@@ -77,6 +79,7 @@ class Recorder:
 
     def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> None:
         """One that was not let in. Raises `Unavailable` (`audit_unavailable`)."""
+        # It correlates with itself, as there is no admission.
         uid = self._new_uid()
         self._write(activity, subject, actor, origin, AccessOutcome(AccessStatus.DENIED, code), uid, uid)
 

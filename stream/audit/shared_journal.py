@@ -17,6 +17,7 @@ class SharedJournal:
 
     def append(self, event: Mapping[str, Any]) -> Head:
         """As `Journal.append`. Waits for other processes for 10 s."""
+        # Opened for each event, as other processes may have continued the chain meanwhile.
         self._journal.open(wait_s=_WAIT_S)
         try:
             head = self._journal.append(event)

@@ -24,6 +24,7 @@ from stream.audit.files import CHECKPOINTS, Beginning, event_files, lines_of, no
 from stream.audit.merkle import Tree
 from stream.errors import BadRequest
 
+# With one for each line, memory would grow with the events.
 MOST_FINDINGS = 100
 
 
@@ -111,9 +112,11 @@ class _Reader:
             self._say(str(error))
             return
         if self._at is None:
+            # Old files may be removed, oldest first: a trail may begin with any event.
             self.found.first = beginning.head.sequence + 1
         elif beginning != self._at:
             self._say("the file before does not end where this one begins")
+        # From here on by its own word: a gap between files is one finding, not one for each event.
         self._at = beginning
         self._roots(beginning.tree)
         for number, line in zip(count(2), lines, strict=False):
@@ -129,10 +132,12 @@ class _Reader:
             item = entry.read(line[:-1])
         except ValueError as error:
             self._say(str(error))
+            # The number goes on, so that later events are still judged by theirs.
             self._at.head = Head(before.sequence + 1)
         else:
             self._follows(item, before)
             self._at.head = item.head
+        # A line that cannot be read is a leaf, too: without it no later checkpoint would fit.
         self._at.tree.append(line.removesuffix(b"\n"))
         self.found.events += 1
         self._roots(self._at.tree)

@@ -90,6 +90,7 @@ def audited(path: tuple[str, ...], context: Context, values: Values) -> Iterator
         return
     key = read_key(context.audit_key)
     subject = _subject(path, rule, key, values)
+    # Processes of a command line are short and many: they take turns at one trail (ADR 0045).
     trail = SharedJournal(Journal(context.audit.path(), key))
     recorder = Recorder(trail, SystemClock(), version("rushes"), code_of=_code_of)
     with recorder.access(rule.activity(values), subject, operating_system_user(), Origin(hostname=_hostname())):
@@ -98,6 +99,7 @@ def audited(path: tuple[str, ...], context: Context, values: Values) -> Iterator
 
 def operating_system_user() -> Actor:
     """Who runs this process, as the system says."""
+    # Not from the environment, in which anybody can be named.
     uid = os.getuid()
     try:
         name = pwd.getpwuid(uid).pw_name
@@ -128,6 +130,7 @@ def _subject(path: tuple[str, ...], rule: Audited, key: SigningKey, values: Valu
 
 
 def _text(value: object) -> str:
+    # A path may hold bytes that are no UTF-8, which a digest could not take as text.
     return os.fsencode(value).decode("utf-8", "replace") if isinstance(value, Path) else str(value)
 
 

@@ -119,6 +119,7 @@ class Annotations:
     def to_bytes(self) -> bytes:
         schema = moments_schema(self.header.space)
         rows = self.rows.cast(schema).combine_chunks().to_batches()
+        # Arrow gives no batch for no rows, but a payload without rows counts: its segment is done.
         batch = rows[0] if rows else pa.RecordBatch.from_pylist([], schema=schema)
         return to_ipc(batch, {b"header": self.header.model_dump_json().encode()})
 
@@ -129,6 +130,7 @@ class Annotations:
             header = AnnotationsHeader.model_validate_json(metadata[b"header"])
         except (KeyError, ValueError) as error:
             raise BadEvent(f"invalid Annotations payload: {type(error).__name__}", code="invalid_payload") from None
+        # After the header, as only its space says how long vectors are.
         if not rows.schema.equals(moments_schema(header.space), check_metadata=False):
             raise BadEvent("invalid Annotations payload: unexpected schema", code="invalid_payload")
         return cls(header=header, rows=rows.replace_schema_metadata(None))

@@ -31,6 +31,7 @@ MAX_LABEL_BYTES = 16 * 1024
 
 
 def _short(name: str) -> str:
+    # In bytes: the length that pydantic checks counts characters.
     if not is_name(name, 200):
         raise PydanticCustomError("name", "not a text of 1 to 200 bytes without control characters")
     return name
@@ -45,6 +46,7 @@ def _folder(name: str) -> str:
 def _identifying(asset_id: str) -> str:
     if not is_name(asset_id, MAX_ID_BYTES):
         raise PydanticCustomError("asset_id", f"not a text of 1 to {MAX_ID_BYTES} bytes without control characters")
+    # Ids are stored and shown everywhere: a signed URL as an id must not take its secret there.
     return chosen_name(asset_id)
 
 
@@ -136,6 +138,7 @@ class AssetPublished(Json):
         try:
             found = _Naming.model_validate_json(value)
         except ValidationError:
+            # In doubt nobody's: a guess would fail an asset of somebody else (ADR 0036).
             return None
         return _named(found.asset_id, found.uri)
 

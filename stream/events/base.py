@@ -85,4 +85,5 @@ class Event(Generic[P_co]):
     def derive(self, data: Q, *, id: str) -> "Event[Q]":  # noqa: A002 - the CloudEvents attribute name
         """An event caused by this one: same tenant, project, subject, event time and trace; `id` deterministic."""
         this: Event[Any] = self
+        # It was not read from a topic, so it has no version of its own.
         return replace(this, data=data, id=id, position=None)

@@ -16,6 +16,7 @@ so that a new dead letter continues the count in the store of dead letters (ADR 
 as anybody may write headers: a forged one only gives a count of the store to the forger's own records. A Kafka header
 and no CloudEvents attribute, as a replayed record may be no CloudEvent.
 """
+# Anybody may write headers: only what can be an id is looked up.
 _LETTER_ID = re.compile(rb"[0-9A-Za-z]{1,64}")
 MAX_REPLAYS = 3
 """A record that fails after this many replays is parked: it is replayed only by its id or on request (ADR 0024)."""

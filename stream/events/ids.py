@@ -14,6 +14,7 @@ from stream.events.spelling import canonical
 
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 """C0 and C1 control characters, for a character class: no name, id or uri holds one."""
+# Lone surrogates too: JSON may hold them, but no store can, as they have no UTF-8.
 _NAME = re.compile(f"[^{CONTROL}\ud800-\udfff]*")
 
 _DIGESTED = re.compile(r"(\?[0-9a-f]{16}|\?[0-9a-f]{0,16}~[0-9a-f]{32})?")
@@ -29,6 +30,7 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 def is_name(text: str, max_bytes: int) -> bool:
     """Whether a text is UTF-8 of at most so many bytes and free of control characters."""
+    # The cheap check first: a huge text is neither scanned nor encoded.
     return len(text) <= max_bytes and bool(_NAME.fullmatch(text)) and len(text.encode()) <= max_bytes
 
 

@@ -20,6 +20,7 @@ _HAPPENED: tuple[tuple[str, Happened], ...] = (
     ("ObjectRemoved:", "removed"),
     ("LifecycleExpiration:", "removed"),
 )
+# Others write this JSON, in any shape and depth: all of these can come of reading it as ours.
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 _EVENT_BRIDGE: Mapping[str, Happened] = {"Object Created": "created", "Object Deleted": "removed"}
 
@@ -108,6 +109,7 @@ def _no_notification(error: Exception) -> BadEvent:
 
 def _changes(document: Mapping[str, Any]) -> Iterator[ObjectChange | Exception | None]:
     """What each position reports: a change, an error, or None for an event that changes no content."""
+    # S3 sends it when notifications are set up; it has no records.
     if document.get("Event") == "s3:TestEvent":
         return
     if "detail-type" in document:
@@ -117,16 +119,19 @@ def _changes(document: Mapping[str, Any]) -> Iterator[ObjectChange | Exception |
         try:
             yield _change_in(record)
         except _MALFORMED as error:
+            # Not raised: each change stands alone (ADR 0036).
             yield error
 
 
 def _change_in(record: Mapping[str, Any]) -> ObjectChange | None:
+    # MinIO writes the prefix, S3 does not.
     name = str(record["eventName"]).removeprefix("s3:")
     for prefix, happened in _HAPPENED:
         if name.startswith(prefix):
             return _change(
                 happened,
                 str(record["s3"]["bucket"]["name"]),
+                # Keys are encoded as in forms. One that does not decode names no object.
                 unquote_plus(str(record["s3"]["object"]["key"]), errors="strict"),
                 {**record["s3"]["object"], "time": record.get("eventTime")},
             )

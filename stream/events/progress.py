@@ -109,6 +109,7 @@ class PartReport(NamedTuple):
     @property
     def possible(self) -> bool:
         """Whether a part with this number can exist."""
+        # Whoever publishes chooses the numbers (ADR 0036): a fold must not grow by what they claim.
         return 0 <= self.part < self.parts <= MAX_PARTS
 
 
@@ -122,6 +123,7 @@ class SubjectEnded:
 
 def progress_of(payload: Payload) -> PartReport | None:
     """The report that an event holds; None for an event of another kind."""
+    # Segments keep their own event on the wire, as others read that topic (ADR 0040).
     if isinstance(payload, SegmentProgressed):
         subject, project = subject_of(payload.asset), payload.asset.project
         part, parts, quantity, unit = payload.segment, payload.segment_count, payload.video_ns, "video_ns"

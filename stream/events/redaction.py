@@ -62,6 +62,7 @@ def stripped(uri: str) -> str:
         return uri
     scheme, _, rest = re.split("[?#]", uri, maxsplit=1)[0].partition("://")
     host, slash, path = rest.partition("/")
+    # The last `@` ends the user: a password may hold others.
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
@@ -75,6 +76,7 @@ def identifying_query(uri: str) -> str | None:
     signing = {name for name in names if _SIGNING.fullmatch(name)}
     for family in _SIGNED_BY:
         key = {"awsaccesskeyid", "googleaccessid", "ossaccesskeyid", "key-pair-id"} & family or {"sig", "sv"}
+        # Names such as `expires` sign only beside the key of their family: alone they may tell objects apart.
         if key <= names:
             signing |= family
     if not signing & names:

@@ -9,6 +9,7 @@ from stream.events.ids import clip_name, without_secrets
 from stream.events.timecode import SourceTimecode
 from stream.search.explanation import Reason
 
+# Code that only shows a hit must not load a store.
 if TYPE_CHECKING:
     from sinks.query.moments import StoredMoment
 

@@ -16,6 +16,7 @@ from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes import Service, router
 
 _log = logging.getLogger(__name__)
+# An answer is data: browsers must not run it, frame it, guess another type for it, or pass its address on.
 _HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -68,6 +69,7 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.add_middleware(CountedRequests, metrics=metrics, clock=clock)
+    # What is added last is outermost: no other part can answer without these headers.
     app.add_middleware(WithHeaders)
     return app
 
@@ -100,6 +102,7 @@ class WithHeaders:
         except Exception as error:
             found = unexpected(error)
             _log.error("%s", found.message)
+            # A status that was sent cannot be taken back.
             if begun or scope["type"] != "http":
                 raise
             await response_of(problem_of(found))(scope, receive, with_headers)
@@ -117,6 +120,7 @@ class CountedRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # 500 until an answer begins, as a defect may come before it.
         began_s, status = self._clock.monotonic_s(), 500
 
         async def counting(message: Message) -> None:
@@ -128,6 +132,7 @@ class CountedRequests:
         try:
             await self._app(scope, receive, counting)
         finally:
+            # The pattern, not the path: ids would show what was asked, and each would be one more time series.
             route = getattr(scope.get("route"), "path", "unknown")
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(self._clock.monotonic_s() - began_s)
@@ -152,6 +157,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    # The same text as for what the caller may not know, so that the two look alike.
     if error.status_code == 404:
         return response_of(absent())
     return response_of(Problem(error.status_code, "This address takes no such request.", code="invalid_request"))

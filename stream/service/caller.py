@@ -47,6 +47,7 @@ class Callers:
             return Caller(access, Actor(LOCAL_ADMIN, ActorKind.ADMINISTRATOR))
         key = self._key(authorization)
         now_ms = self._clock.now_ms()
+        # By its digest, as nothing else of a key is kept.
         found = register.key_with(digest_of(key, self._secret()))
         # An unknown key and one that has ended look alike: neither tells whether it ever was one.
         if found is None or now_ms >= found.until_ms:
@@ -69,6 +70,7 @@ class Callers:
 
     def _refuse_other_sites(self, headers: Mapping[str, str]) -> None:
         """A page of another site can make a browser of this machine ask here, also under a name that leads here."""
+        # DNS rebinding: a foreign name may lead to this address, but the browser still sends that name.
         host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
         if host.strip("[]") not in self._hosts or headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             raise forbidden("This service answers its own machine alone.")
@@ -79,6 +81,7 @@ def is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
+        # No other name: it may lead elsewhere when it is resolved again.
         return host == "localhost"
     return True
 

@@ -25,6 +25,7 @@ class Problem(Exception):
 
 
 def unauthenticated(detail: str) -> Problem:
+    # RFC 9110 requires the header with every 401.
     return Problem(401, detail, code="unauthenticated_request", headers={"www-authenticate": 'Bearer realm="rushes"'})
 
 
@@ -61,6 +62,7 @@ def response_of(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         "code": problem.code,
     }
+    # Advice on a fault of the service is for its operator, not for who asked.
     if row is not None and problem.status < 500:
         body["advice"] = row.advice
     return JSONResponse(body, problem.status, dict(problem.headers), MEDIA_TYPE)

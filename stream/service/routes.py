@@ -69,6 +69,7 @@ def _add_search(routes: APIRouter, service: Service) -> None:
         if (words is None or not words.strip()) == (like is None):
             raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
         query = MomentRef(like) if like is not None else Words(words or "")
+        # The trail holds a keyed digest only: words of a query are not kept.
         digest = query_digest(service.secret, asked.tenant, words if like is None and words else f"like {like}")
         subject = AccessSubject("search", asked.tenant, query=digest)
         with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
@@ -79,6 +80,7 @@ def _add_search(routes: APIRouter, service: Service) -> None:
                 kind=asked.kind,
                 start_ns=_ns(asked.since),
                 end_ns=_ns(asked.until),
+                # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
                 scopes=_scopes(caller, Action.SEARCH),
             )
             with service.searchers.one() as application:
@@ -93,12 +95,14 @@ def _add_search(routes: APIRouter, service: Service) -> None:
     )
     def thumbnail(request: Request, moment_id: str, space: Annotated[str, Query(max_length=200)]) -> Response:
         """The picture of a moment. It never changes: its address names what is in it."""
+        # Cut, as the length of an event is limited and that of a path is not.
         subject = AccessSubject("thumbnail", resources=(moment_id[:200],))
         with service.access(request, Action.SEARCH, Activity.PREVIEWED, subject) as (caller, _):
             filters = Filters(scopes=_scopes(caller, Action.SEARCH))
             with service.searchers.one() as application:
                 found = application.thumbnail(space, moment_id, filters)
             if found is None:
+                # An id of somebody else gets the answer of an id that never was.
                 raise absent()
             # Not for caches that others share: they know nothing of rights.
             lasting = {"cache-control": f"private, max-age={_YEAR_S}, immutable", "vary": "Authorization"}

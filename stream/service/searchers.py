@@ -16,6 +16,7 @@ class Searchers:
     def __init__(self, make: Callable[[], Search], count: int, wait_s: float = WAIT_S) -> None:
         self._make = make
         self._wait_s = wait_s
+        # Last in, first out: a model that is loaded is used before another one is.
         self._free: queue.LifoQueue[Search | None] = queue.LifoQueue()
         for _ in range(count):
             self._free.put(None)
@@ -32,6 +33,7 @@ class Searchers:
                 found = self._make()
             yield found
         finally:
+            # Also where making one failed: its place is free for the next request.
             self._free.put(found)
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ class ServiceOptions:
 @contextmanager
 def composed(settings: Settings, options: ServiceOptions, clock: Clock, version: str) -> Iterator[FastAPI]:
     """The application with its trail open. Raises `Unavailable` (`audit_unavailable`) where that cannot be written."""
+    # Beside the directory (ADR 0045): a copy of the trail is no copy of its key.
     key_file = options.audit.with_name(f"{options.audit.name}.key")
     key = read_key(key_file) if key_file.exists() else make_key(key_file, KEY)
     journal = Journal(options.audit, key)
@@ -52,6 +53,7 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
     hosts = frozenset({options.host.strip("[]"), "localhost", "127.0.0.1", "::1"})
     callers = Callers(RegisterFile(settings.state_dir), clock, open_to_local=local, hosts=hosts)
     with ExitStack() as ends:
+        # Ended in reverse: searches, then the last checkpoint, then the lock of the trail.
         journal.open()
         ends.callback(journal.close)
         ends.enter_context(_checkpoints(journal))

@@ -38,6 +38,7 @@ class AuditExport:
         self._name = name
         self._target = target
         self._most_events = most_events
+        # A digest, as the name of a target is a uri and cannot name a file.
         self._path = directory / PLACES / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
         self._place = self._kept()
 
@@ -71,6 +72,7 @@ class AuditExport:
         self._target.deliver(
             AuditDelivery(chain_uid, first, last, [item.line for item in entries], notes[-1] if notes else None)
         )
+        # After the delivery: a kill in between repeats events and loses none.
         self._keep(ExportPlace(chain_uid, last))
         return len(entries)
 
@@ -109,6 +111,7 @@ class AuditExport:
         except FileNotFoundError:
             return ExportPlace()
         except (ValueError, KeyError, TypeError):
+            # At least once is the promise: receivers drop what they have by `metadata.uid`.
             _log.warning("%s cannot be read: %s gets every event again", self._path, self._name)
             return ExportPlace()
 

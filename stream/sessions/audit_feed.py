@@ -11,6 +11,7 @@ from stream.topology.stage import RetryPolicy
 from stream.worker.retries import backoff_s
 
 _log = logging.getLogger(__name__)
+# In effect without limit: what a target refuses waits and is not left out.
 _RETRIES = RetryPolicy(max_attempts=1_000_000, base_delay_s=1.0, max_delay_s=60.0)
 _TRIES_ONCE = 3
 
@@ -49,6 +50,7 @@ class AuditFeed:
                 _log.warning("audit export: %s (%s)", error.message, error.code)
                 stop.wait(backoff_s(_RETRIES, attempt, random.Random()))
                 continue
+            # A gap or a damaged trail does not pass by itself.
             except (StageError, OSError) as error:
                 self._trouble = str(error)
                 return

@@ -41,6 +41,7 @@ class AdmissionPolicy:
     record_cost: float = 1.0
     settled_by: tuple[str, ...] = ()
     lease_s: float = 600.0
+    # Below the 22,800 offsets that the bitmap of a commit holds (ADR 0021).
     read_ahead_records: int = 16_384
     read_ahead_bytes: int = 32 << 20
     way: tuple[Hop, ...] = ()

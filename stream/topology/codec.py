@@ -162,6 +162,7 @@ def _from_others(record: Record, payload: type[Payload]) -> Event:
     data = payload.from_bytes(record.value)
     return Event(
         data=data,
+        # Object stores know nothing of tenants: rules name the owner later (ADR 0022).
         tenant="default",
         project="default",
         subject=data.partition_key()[:MAX_ID_BYTES].decode(errors="ignore"),

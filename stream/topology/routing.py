@@ -17,6 +17,7 @@ def routes(stage: Stage, topics: Mapping[str, Topic]) -> dict[str, str]:
         if target not in topics:
             raise ValueError(f"stage {stage.name!r}: unknown target topic {target!r}")
         for payload in topics[target].payloads:
+            # An event names no topic: its type alone has to decide.
             if found.setdefault(payload.type, target) != target:
                 raise ValueError(
                     f"stage {stage.name!r}: {payload.type} is carried by both {found[payload.type]!r} and {target!r}"

@@ -61,6 +61,7 @@ PROGRESS_PAYLOADS = frozenset[type[Payload]]({SegmentProgressed, PartProgressed}
 
 # Small, and owned by producers: for a week a lost index can be rebuilt from them (ADR 0017).
 ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS, entry=True)
+# Object stores write JSON of their own, which is no CloudEvent (ADR 0022).
 NOTIFICATIONS = Topic("notifications", (BucketNotification,), foreign=True, entry=True)
 SPANS = Topic("spans", (SpanPlanned,))
 FRAMES = Topic("frames", (Frames,), max_message_bytes=8 * 1024 * 1024)
@@ -78,6 +79,7 @@ PROGRESS = Topic(
 )
 # The final status of each asset version, sent by the control plane; webhooks and producers read it.
 COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS, by_age=True)
+# Larger than the others: a letter holds the whole record that failed.
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 # The owner of the stores and the present roll-out. Every process reads it before it works, in no group; kept for ever.

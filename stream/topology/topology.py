@@ -176,6 +176,7 @@ class Topology:
 def _worker_problems(stage: Stage) -> Iterator[str]:
     if stage.concurrency < 1 or (stage.max_replicas is not None and stage.max_replicas < 1):
         yield "has no worker"
+    # Each member of a group writes, also within one process.
     if stage.max_replicas == 1 and stage.concurrency != 1:
         yield f"is a single writer (max_replicas 1) but has concurrency {stage.concurrency}"
 

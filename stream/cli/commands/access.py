@@ -66,6 +66,7 @@ def take(
     project: ProjectOption = None,
 ) -> None:
     """Take a role away; what was given elsewhere stays."""
+    # The key of a grant leaves out who gave it and when, so any values find it.
     sought = _checked(Grant, tenant=tenant, project=project, role=role, holder=holder, given_by="none", given_at_ms=0)
     if not _register(context).take(sought.key):
         raise UsageProblem(f"{holder} is not {role} {_where(tenant, project)}: `rushes access list` shows who is")
@@ -99,6 +100,7 @@ def key(
     register, now_ms, secret = _register(context), SystemClock().now_ms(), new_key()
     made = _checked(
         ApiKey,
+        # Not made from the secret, as lists and the audit trail show it.
         key_id=f"k{token_hex(6)}",
         tenant=tenant,
         owner=owner,
@@ -111,6 +113,7 @@ def key(
     )
     register.put(made)
     shared: Context = context.obj
+    # The words on stderr, so that a script gets the key alone.
     shared.errors.print(f"key {made.key_id} of {made.principal}, valid for {days} days; it is shown only now:")
     shared.write(f"{secret}\n")
 

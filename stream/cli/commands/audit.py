@@ -36,6 +36,7 @@ def init(
     try:
         key = make_key(shared.audit_key, name)
     except FileExistsError:
+        # Never made anew: only the old key verifies what it signed.
         raise UsageProblem(f"{shared.audit_key} exists: the trail has been made") from None
     shared.errors.print(f"The key is {shared.audit_key}. Who verifies the trail needs this line:", soft_wrap=True)
     shared.write(f"{key.verifier}\n")
@@ -121,10 +122,12 @@ def export(
 
     shared: Context = context.obj
     directory = _directory(shared)
+    # Each once: two feeds of one target would share its place.
     named = {name: target_at(name) for name in dict.fromkeys(targets)}
     feeds = [AuditFeed(AuditExport(directory, name, target)) for name, target in named.items()]
     stop = threading.Event()
     try:
+        # A thread for each, as a target that is away may block only itself.
         with stop_on_signals(stop), ThreadPoolExecutor(len(feeds), "audit export") as threads:
             for feed in feeds:
                 threads.submit(feed.run, stop, interval if follow else None)
@@ -140,6 +143,7 @@ def export(
             style = "red" if end.trouble or end.waiting else "green"
             line = f"{shown(end.target)} has {end.delivered} more events, {end.waiting} wait{trouble}"
             shared.console.print(line, style=style, soft_wrap=True)
+    # With --follow events may come after the last look: that some wait is no failure.
     if any(end.trouble or (end.waiting and not follow) for end in ends):
         raise typer.Exit(1)
 

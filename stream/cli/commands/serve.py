@@ -33,6 +33,7 @@ def serve(
     state = shared.state_dir
     if not is_address(host):
         raise UsageProblem(f"--host {shown(host)!r}: an IP address of this machine, or localhost")
+    # Without roles everybody who reaches the service would be its administrator.
     if not is_loopback(host) and not RegisterFile(state).register().records():
         raise UsageProblem(
             f"--host {host}: others reach this address, and nobody has been given a role: `rushes access give` first"
