@@ -3,8 +3,7 @@
 They hold metadata alone: ids, numbers and codes, never words of a query, captions, addresses of footage or credentials.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
@@ -127,7 +126,6 @@ class AuditEvent:
     uid: str
     time_ms: int
     correlation: str
-    unmapped: Mapping[str, Any] = field(default_factory=dict)
 
     def as_ocsf(self, product_version: str) -> dict[str, Any]:
         """An event that the schema of its class accepts."""
@@ -165,7 +163,7 @@ class AuditEvent:
             event["count"] = self.outcome.count
         if self.outcome.duration_ms is not None:
             event["duration"] = self.outcome.duration_ms
-        unmapped = {**self.unmapped, **self._resources()}
+        unmapped = self._resources()
         return event | ({"unmapped": unmapped} if unmapped else {})
 
     def _subject(self) -> dict[str, Any]:

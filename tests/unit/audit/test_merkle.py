@@ -1,18 +1,6 @@
-"""The tree against known roots of RFC 9162's predecessor, and proofs that hold for nothing else."""
+"""The tree against known roots of RFC 9162's predecessor."""
 
-import itertools
-
-import pytest
-
-from stream.audit.merkle import (
-    Tree,
-    consistency_proof,
-    continues,
-    includes,
-    inclusion_proof,
-    leaf_digest,
-    root_of,
-)
+from stream.audit.merkle import Tree
 
 ENTRIES = [
     bytes.fromhex(text)
@@ -39,7 +27,6 @@ ROOTS = [
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
 """Those that implementations of certificate transparency share, by the number of entries."""
-MANY = [leaf_digest(bytes([number])) for number in range(20)]
 
 
 def test_roots_are_those_of_the_standard() -> None:
@@ -49,43 +36,3 @@ def test_roots_are_those_of_the_standard() -> None:
         tree.append(entry)
         found.append(tree.root().hex())
     assert found == ROOTS
-    assert [root_of(list(map(leaf_digest, ENTRIES[:size]))).hex() for size in range(9)] == ROOTS
-
-
-@pytest.mark.parametrize("size", range(1, 21))
-def test_an_entry_is_shown_where_it_is_and_nowhere_else(size: int) -> None:
-    leaves, root = MANY[:size], root_of(MANY[:size])
-    for index in range(size):
-        proof = inclusion_proof(leaves, index)
-        assert includes(bytes([index]), index, size, root, proof)
-        assert not includes(bytes([index + 1]), index, size, root, proof)
-        assert not includes(bytes([index]), index, size, leaf_digest(b"another root"), proof)
-        assert not includes(bytes([index]), index, size, root, [*proof, root])
-        assert not any(includes(bytes([index]), other, size, root, proof) for other in range(size) if other != index)
-        assert not any(
-            includes(bytes([index]), index, size, root, [*proof[:at], leaf_digest(b"x"), *proof[at + 1 :]])
-            for at in range(len(proof))
-        )
-
-
-def test_a_tree_is_shown_to_be_the_beginning_of_another() -> None:
-    for size, new_size in itertools.combinations_with_replacement(range(1, 21), 2):
-        proof = consistency_proof(MANY[:new_size], size)
-        old, new = root_of(MANY[:size]), root_of(MANY[:new_size])
-        assert continues(size, old, new_size, new, proof)
-        changed = root_of([leaf_digest(b"changed"), *MANY[1:size]])
-        assert not continues(size, changed, new_size, new, proof)
-        assert not continues(size, old, new_size, root_of([*MANY[: new_size - 1], leaf_digest(b"changed")]), proof)
-        assert not continues(size, old, new_size, new, [*proof, old])
-        assert size == new_size or not continues(size, old, new_size, new, proof[:-1])
-
-
-def test_what_is_not_there_has_no_proof() -> None:
-    with pytest.raises(IndexError):
-        inclusion_proof(MANY, 20)
-    for size in (0, 21):
-        with pytest.raises(IndexError):
-            consistency_proof(MANY, size)
-    assert not includes(b"", 1, 1, root_of(MANY[:1]), [])
-    assert not continues(0, root_of([]), 2, root_of(MANY[:2]), [])
-    assert not includes(bytes([0]), 0, 20, root_of(MANY), [MANY[0]] * 65)
