@@ -34,10 +34,10 @@ class Service:
 
     @contextmanager
     def access(
-        self, request: Request, action: Action, activity: Activity, subject: AccessSubject, project: str | None = None
+        self, request: Request, action: Action, activity: Activity, subject: AccessSubject
     ) -> Iterator[tuple[Caller, AuditedAccess]]:
-        """The block is one access of a caller who may do `action` somewhere, or in `project` of the subject's tenant if
-        that is named. Both the admission and a denial are on disk before anything is answered. Raises `Problem`.
+        """The block is one access of a caller who may do `action` somewhere; where, the block has to keep to. Both the
+        admission and a denial are on disk before anything is answered. Raises `Problem`.
         """
         origin = Origin(ip=request.client.host if request.client else None)
         try:
@@ -45,9 +45,9 @@ class Service:
         except Problem as problem:
             self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
             raise
-        if not _may(caller, action, subject.tenant if project is not None else None, project):
+        if caller.access.scopes(action) == frozenset():
             self.recorder.denied(activity, subject, caller.actor, origin, "forbidden")
-            raise _denied(caller, subject.tenant if project is not None else None)
+            raise forbidden("The caller has no role that may do this: an administrator can give one.")
         with self.recorder.access(activity, subject, caller.actor, origin) as access:
             yield caller, access
 
@@ -154,20 +154,6 @@ def _add_access(routes: APIRouter, service: Service) -> None:
             for item in access.reasons(action, tenant, project)
         ]
         return schemas.DecisionOut(allowed=access.may(action, tenant, project), reasons=reasons)
-
-
-def _may(caller: Caller, action: Action, tenant: str | None, project: str | None) -> bool:
-    if tenant is not None and project is not None:
-        return caller.access.may(action, tenant, project)
-    return caller.access.scopes(action) != frozenset()
-
-
-def _denied(caller: Caller, tenant: str | None) -> Problem:
-    """Too little right within a tenant of one's own is told; of another's tenant nothing is."""
-    everywhere = [scope for action in Action for scope in caller.access.scopes(action) or ()]
-    if tenant is not None and all(own != tenant for own, _ in everywhere):
-        return absent()
-    return forbidden("The caller has no role that may do this: an administrator can give one.")
 
 
 def _scopes(caller: Caller, action: Action) -> tuple[Scope, ...] | None:
