@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
 from stream.service.problems import Problem, absent, problem_of, response_of
-from stream.service.routes import Service, router
+from stream.service.routes import router
+from stream.service.service import Service
 
 _log = logging.getLogger(__name__)
 # An answer is data: browsers must not run it, frame it, guess another type for it, or pass its address on.
 _HEADERS = (
+    (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
@@ -75,7 +77,7 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
 
 
 class WithHeaders:
-    """Headers that no answer goes without. What is not said to be kept is kept by nobody. A defect is an answer too,
+    """Headers that no answer goes without, unless its route says another value. A defect is an answer too,
     which tells nothing of it; the log has its type and its place.
     """
 
@@ -91,9 +93,8 @@ class WithHeaders:
             if message["type"] == "http.response.start":
                 headers = list(message["headers"])
                 known = {name.lower() for name, _ in headers}
-                headers += _HEADERS
-                if b"cache-control" not in known:
-                    headers.append((b"cache-control", b"no-store"))
+                # A page says more exactly what it may load, and what may be kept says how long.
+                headers += [header for header in _HEADERS if header[0] not in known]
                 message = {**message, "headers": headers}
             await send(message)
 

@@ -1,55 +1,19 @@
 """The routes of version 1: each says which action it is, and answers within one audited access."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from sinks.query.filters import Filters, Scope
+from sinks.query.filters import Filters
 from stream.access.actions import Action
-from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
-from stream.audit.recorder import AuditedAccess, Recorder, query_digest
-from stream.events.grid import SECOND_NS
-from stream.search.request import MomentRef, SearchRequest, Words
+from stream.audit.ocsf import AccessSubject, Activity
 from stream.service import schemas
-from stream.service.caller import Caller, Callers
-from stream.service.problems import Problem, absent, forbidden
-from stream.service.searchers import Searchers
+from stream.service.problems import absent
+from stream.service.searching import answered, listed, scopes_of
+from stream.service.service import Service
 
 _YEAR_S = 365 * 86_400
-NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 Name = Annotated[str | None, Query(min_length=1, max_length=200)]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What routes work with. `secret` keys the digests of queries."""
-
-    searchers: Searchers
-    callers: Callers
-    recorder: Recorder
-    secret: bytes
-
-    @contextmanager
-    def access(
-        self, request: Request, action: Action, activity: Activity, subject: AccessSubject
-    ) -> Iterator[tuple[Caller, AuditedAccess]]:
-        """The block is one access of a caller who may do `action` somewhere; where, the block has to keep to. Both the
-        admission and a denial are on disk before anything is answered. Raises `Problem`.
-        """
-        origin = Origin(ip=request.client.host if request.client else None)
-        try:
-            caller = self.callers.of(request.headers)
-        except Problem as problem:
-            self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
-            raise
-        if caller.access.scopes(action) == frozenset():
-            self.recorder.denied(activity, subject, caller.actor, origin, "forbidden")
-            raise forbidden("The caller has no role that may do this: an administrator can give one.")
-        with self.recorder.access(activity, subject, caller.actor, origin) as access:
-            yield caller, access
 
 
 def router(service: Service) -> APIRouter:
@@ -65,28 +29,7 @@ def _add_search(routes: APIRouter, service: Service) -> None:
     @routes.get("/search", responses={400: {"model": schemas.ProblemOut}})
     def search(request: Request, asked: Annotated[schemas.SearchIn, Query()]) -> schemas.AnswerOut:
         """Moments that show or mention what is asked for, best first, of what the caller may see."""
-        words, like = asked.q, asked.like
-        if (words is None or not words.strip()) == (like is None):
-            raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
-        query = MomentRef(like) if like is not None else Words(words or "")
-        # The trail holds a keyed digest only: words of a query are not kept.
-        digest = query_digest(service.secret, asked.tenant, words if like is None and words else f"like {like}")
-        subject = AccessSubject("search", asked.tenant, query=digest)
-        with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
-            filters = Filters(
-                tenant=asked.tenant,
-                project=asked.project,
-                labels=_labels(asked.label),
-                kind=asked.kind,
-                start_ns=_ns(asked.since),
-                end_ns=_ns(asked.until),
-                # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
-                scopes=_scopes(caller, Action.SEARCH),
-            )
-            with service.searchers.one() as application:
-                answer = application.answer(SearchRequest(query, filters, asked.space, asked.limit, asked.group))
-            access.count = len(answer.hits)
-            return schemas.AnswerOut.of(answer)
+        return answered(service, request, asked)
 
     @routes.get(
         "/moments/{moment_id}/thumbnail",
@@ -98,7 +41,7 @@ def _add_search(routes: APIRouter, service: Service) -> None:
         # Cut, as the length of an event is limited and that of a path is not.
         subject = AccessSubject("thumbnail", resources=(moment_id[:200],))
         with service.access(request, Action.SEARCH, Activity.PREVIEWED, subject) as (caller, _):
-            filters = Filters(scopes=_scopes(caller, Action.SEARCH))
+            filters = Filters(scopes=scopes_of(caller, Action.SEARCH))
             with service.searchers.one() as application:
                 found = application.thumbnail(space, moment_id, filters)
             if found is None:
@@ -134,7 +77,7 @@ def _add_access(routes: APIRouter, service: Service) -> None:
         """Who the caller is, and where they may do what."""
         access = service.callers.of(request.headers).access
         actions = {
-            action.value: [schemas.ScopeOut(tenant=tenant, project=name) for tenant, name in _listed(scopes)]
+            action.value: [schemas.ScopeOut(tenant=tenant, project=name) for tenant, name in listed(scopes)]
             for action in Action
             if (scopes := access.scopes(action)) is not None
         }
@@ -154,26 +97,3 @@ def _add_access(routes: APIRouter, service: Service) -> None:
             for item in access.reasons(action, tenant, project)
         ]
         return schemas.DecisionOut(allowed=access.may(action, tenant, project), reasons=reasons)
-
-
-def _scopes(caller: Caller, action: Action) -> tuple[Scope, ...] | None:
-    scopes = caller.access.scopes(action)
-    return None if scopes is None else tuple(Scope(tenant, project) for tenant, project in _listed(scopes))
-
-
-def _ns(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * SECOND_NS)
-
-
-def _listed(scopes: Iterable[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    return sorted(scopes, key=lambda scope: (scope[0], scope[1] or ""))
-
-
-def _labels(given: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key or len(text) > 200:
-            raise Problem(400, f"A label is `k=v` of at most 200 characters, not {text[:50]!r}.", code="bad_label")
-        found[key] = value
-    return found

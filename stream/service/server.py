@@ -22,8 +22,8 @@ from stream.search.application import Search
 from stream.service.app import application
 from stream.service.caller import Callers, is_loopback
 from stream.service.problems import code_of
-from stream.service.routes import Service
 from stream.service.searchers import Searchers
+from stream.service.service import Service
 
 AUDIT = "audit-service"
 KEY = "rushes/service"

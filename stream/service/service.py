@@ -1,0 +1,45 @@
+"""What routes work with, and the one way in: an access that is checked against the caller's rights and audited."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from stream.access.actions import Action
+from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
+from stream.audit.recorder import AuditedAccess, Recorder
+from stream.service.caller import Caller, Callers
+from stream.service.problems import Problem, forbidden
+from stream.service.searchers import Searchers
+
+NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What routes work with. `secret` keys the digests of queries."""
+
+    searchers: Searchers
+    callers: Callers
+    recorder: Recorder
+    secret: bytes
+
+    @contextmanager
+    def access(
+        self, request: Request, action: Action, activity: Activity, subject: AccessSubject
+    ) -> Iterator[tuple[Caller, AuditedAccess]]:
+        """The block is one access of a caller who may do `action` somewhere; where, the block has to keep to. Both the
+        admission and a denial are on disk before anything is answered. Raises `Problem`.
+        """
+        origin = Origin(ip=request.client.host if request.client else None)
+        try:
+            caller = self.callers.of(request.headers)
+        except Problem as problem:
+            self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
+            raise
+        if caller.access.scopes(action) == frozenset():
+            self.recorder.denied(activity, subject, caller.actor, origin, "forbidden")
+            raise forbidden("The caller has no role that may do this: an administrator can give one.")
+        with self.recorder.access(activity, subject, caller.actor, origin) as access:
+            yield caller, access
