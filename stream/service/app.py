@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
 from stream.service.problems import Problem, absent, problem_of, response_of
-from stream.service.routes import router
+from stream.service.routes.all_routes import router
 from stream.service.service import Service
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from stream.events.grid import SECOND_NS
 from stream.search.request import MomentRef, SearchRequest, Words
 from stream.service.caller import Caller
 from stream.service.problems import Problem
-from stream.service.schemas import AnswerOut, SearchIn
+from stream.service.schemas.search import AnswerOut, SearchIn
 from stream.service.service import Service
 
 

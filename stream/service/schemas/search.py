@@ -1,11 +1,10 @@
-"""What the API answers, field by field. A route returns one of these and nothing else."""
+"""What the API takes and answers as search."""
 
 from typing import Annotated, Self
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sinks.query.catalogue import AssetView
 from stream.events.grid import SECOND_NS
 from stream.search.answer import SearchAnswer
 from stream.search.hit import Hit
@@ -95,77 +94,3 @@ class AnswerOut(BaseModel):
     def of(cls, answer: SearchAnswer) -> Self:
         key = answer.space.key
         return cls(space=key, hits=[HitOut.of(hit, key) for hit in answer.hits], all_weak=answer.all_weak)
-
-
-class AssetOut(BaseModel):
-    """The status of an asset's newest version."""
-
-    tenant: str
-    project: str
-    asset_id: str
-    status: str = Field(examples=["ready"])
-    segments: int
-    segments_done: int
-    duration_s: float
-    missing_s: list[tuple[float, float]] = Field(description="Ranges that could not be worked on.")
-    code: str | None
-    labels: list[str]
-    searchable: bool
-
-    @classmethod
-    def of(cls, view: AssetView) -> Self:
-        return cls(
-            tenant=view.tenant,
-            project=view.project,
-            asset_id=view.asset_id,
-            status=view.status,
-            segments=view.segment_count,
-            segments_done=view.segments_done,
-            duration_s=view.duration_ns / SECOND_NS,
-            missing_s=[(start / SECOND_NS, end / SECOND_NS) for start, end in view.missing_ns],
-            code=view.code,
-            labels=list(view.labels),
-            searchable=view.live_content_key is not None,
-        )
-
-
-class AssetsOut(BaseModel):
-    assets: list[AssetOut]
-
-
-class ScopeOut(BaseModel):
-    tenant: str
-    project: str | None = Field(description="None: all projects of the tenant.")
-
-
-class MeOut(BaseModel):
-    """Who the service takes the caller for, and where they may do what. `everywhere` stands for all of it."""
-
-    principal: str
-    everywhere: bool
-    actions: dict[str, list[ScopeOut]]
-
-
-class ReasonOut(BaseModel):
-    allows: bool
-    tenant: str
-    project: str | None
-    text: str
-
-
-class DecisionOut(BaseModel):
-    """Whether the caller may do something in a project, with every rule that bears on it."""
-
-    allowed: bool
-    reasons: list[ReasonOut]
-
-
-class ProblemOut(BaseModel):
-    """Problem details of RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    advice: str | None = None
