@@ -4,7 +4,7 @@ Grants are united: each adds. A restriction, such as that of a key, is intersect
 I?", "what may I see?" and "why?" are answered from the same rules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stream.access.actions import ROLES, AccessRole, Action
@@ -36,7 +36,8 @@ class AccessReason:
 
 
 class Access:
-    """What `principal` may do by `register` at `now_ms`; it does not follow what changes later.
+    """What `principal` may do by `register` at `now_ms`; it does not follow what changes later. `groups`: holders of
+    roles that the principal is among.
 
     `everything` is the administrator of a deployment of one machine that nobody has set up: all of every tenant.
     """
@@ -48,14 +49,16 @@ class Access:
         now_ms: int,
         restriction: Restriction | None = None,
         *,
+        groups: Iterable[str] = (),
         everything: bool = False,
     ) -> None:
         self.principal = principal
         self.everything = everything
         self._restriction = restriction
-        self._grants = [(grant, via) for grant, via in register.grants_of(principal) if _runs(grant, now_ms)]
+        held = [found for holder in (principal, *groups) for found in register.grants_of(holder)]
+        self._grants = [(grant, via) for grant, via in held if _runs(grant, now_ms)]
         # For `reasons` alone: a role that is over gives nothing, but explains a refusal.
-        self._over = [(grant, via) for grant, via in register.grants_of(principal) if not _runs(grant, now_ms)]
+        self._over = [(grant, via) for grant, via in held if not _runs(grant, now_ms)]
 
     def scopes(self, action: Action) -> frozenset[tuple[str, str | None]] | None:
         """Where it may be done: tenants with a project, or with None for all of the tenant's. None is everywhere, and

@@ -8,8 +8,8 @@ from enum import Enum, IntEnum
 from typing import Any
 
 VERSION = "1.8.0"
-_APPLICATION, _INFORMATIONAL = 6, 1
-_DATASTORE, _FILE_HOSTING, _API = 6005, 6006, 6003
+_INFORMATIONAL = 1
+_DATASTORE, _FILE_HOSTING, _API, _AUTHENTICATION = 6005, 6006, 6003, 3002
 _REGULAR_FILE, _TABLE, _VECTOR = 1, 3, 7
 
 
@@ -28,6 +28,9 @@ class Activity(Enum):
     REPLAYED = (_API, 3, "replayed")
     DELETED = (_API, 4, "deleted")
     RIGHTS_CHANGED = (_API, 3, "changed rights")
+    SIGNED_IN = (_AUTHENTICATION, 1, "signed in")
+    SIGNED_OUT = (_AUTHENTICATION, 2, "signed out")
+    FORGED = (_AUTHENTICATION, 99, "sent by another site")
 
     def __init__(self, class_uid: int, activity_id: int, label: str) -> None:
         self.class_uid = class_uid
@@ -132,7 +135,8 @@ class AuditEvent:
         denied = self.outcome.status is AccessStatus.DENIED
         product = {"name": "rushes", "uid": "rushes", "version": product_version}
         event: dict[str, Any] = {
-            "category_uid": _APPLICATION,
+            # The thousands of a class are its category.
+            "category_uid": self.activity.class_uid // 1_000,
             "class_uid": self.activity.class_uid,
             "activity_id": self.activity.activity_id,
             "type_uid": self.activity.type_uid,
@@ -182,6 +186,10 @@ class AuditEvent:
             case 6006:
                 name = subject.resources[0] if subject.resources else subject.operation
                 return {"file": {"name": name, "uid": name, "type_id": _REGULAR_FILE}}
+            case 3002:
+                user = self.actor.as_ocsf()
+                # OCSF's `user` is whose authentication it is; here nobody signs in for another.
+                return {"service": {"name": "rushes"}} | {key: user[key] for key in ("user", "session") if key in user}
             case _:
                 named = [{"uid": uid, "type": "asset"} for uid in subject.resources]
                 return {"api": {"operation": subject.operation}, **({"resources": named} if named else {})}

@@ -1,17 +1,28 @@
 """Codes of who may do what, and of requests to the service."""
 
-from stream.error_codes.entry import bad_request, fatal, response
+from stream.error_codes.entry import bad_request, fatal, response, unavailable
 
 ACCESS = (
     response(
         "unauthenticated_request",
-        "The request has no key that is valid now.",
-        "Send `Authorization: Bearer rsk_…` with a key that has not ended; `rushes access key` makes one.",
+        "The request has no key and no session that is valid now.",
+        "Send `Authorization: Bearer rsk_…` with a key that has not ended, which `rushes access key` makes, or sign in"
+        " at `/sign-in`.",
     ),
     response(
         "forbidden",
         "The caller has no role that may do this.",
         "Ask an administrator of the tenant for a role; `GET /v1/me/decision` says which rules there are.",
+    ),
+    response(
+        "forged_request",
+        "A request that changes something came from another site, or without what only the service's own pages know.",
+        "Load the page again. Programs send a key and no cookie. A service behind a proxy needs `--public-url`.",
+    ),
+    unavailable(
+        "sessions_unavailable",
+        "The file with the sessions of browsers cannot be used.",
+        "Give the disk room, or remove `sessions.db` in the state directory; then everybody signs in again.",
     ),
     response("no_such_thing", "There is no such thing, or nothing that the caller may know of.", "Check the address."),
     response("invalid_request", "The request is not one that this address takes.", "See `/openapi.json`."),

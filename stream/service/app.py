@@ -12,9 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
+from stream.service.browsers import OwnRequests
 from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes.all_routes import router
 from stream.service.service import Service
+from stream.service.sign_in import sign_in_router
 
 _log = logging.getLogger(__name__)
 # An answer is data: browsers must not run it, frame it, guess another type for it, or pass its address on.
@@ -57,6 +59,7 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
     )
     metrics = ServiceMetrics()
     app.include_router(router(service))
+    app.include_router(sign_in_router(service))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(StageError, _stage_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -70,6 +73,7 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
     def exposed() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    app.add_middleware(OwnRequests, browsers=service.browsers, refused=service.forged)
     app.add_middleware(CountedRequests, metrics=metrics, clock=clock)
     # What is added last is outermost: no other part can answer without these headers.
     app.add_middleware(WithHeaders)

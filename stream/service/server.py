@@ -17,9 +17,12 @@ from stream.audit.keys import make_key, read_key, secret_of
 from stream.audit.recorder import Recorder
 from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
+from stream.identity.browser_origins import BrowserOrigin
+from stream.identity.browser_sessions import FILE, BrowserSessions
 from stream.pipelines.settings import Settings
 from stream.search.application import Search
 from stream.service.app import application
+from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
 from stream.service.problems import code_of
 from stream.service.searchers import Searchers
@@ -33,12 +36,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """`audit`: the directory of the service's own trail; `searchers`: searches at one time."""
+    """`audit`: the directory of the service's own trail; `searchers`: searches at one time; `public_url`: the origin
+    at which browsers find the service, where that is another than its own.
+    """
 
     audit: Path
     host: str = "127.0.0.1"
     port: int = 8080
     searchers: int = 2
+    public_url: str | None = None
 
 
 @contextmanager
@@ -49,17 +55,21 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
     key = read_key(key_file) if key_file.exists() else make_key(key_file, KEY)
     journal = Journal(options.audit, key)
     searchers = Searchers(lambda: Search(settings, clock), options.searchers)
-    local = is_loopback(options.host)
+    # Behind a proxy others reach the loopback too.
+    local = is_loopback(options.host) and options.public_url is None
     hosts = frozenset({options.host.strip("[]"), "localhost", "127.0.0.1", "::1"})
-    callers = Callers(RegisterFile(settings.state_dir), clock, open_to_local=local, hosts=hosts)
+    sessions = BrowserSessions(settings.state_dir / FILE, clock)
+    browsers = Browsers(BrowserOrigin(options.public_url, hosts), sessions)
+    callers = Callers(RegisterFile(settings.state_dir), clock, browsers, open_to_local=local)
     with ExitStack() as ends:
+        ends.callback(sessions.close)
         # Ended in reverse: searches, then the last checkpoint, then the lock of the trail.
         journal.open()
         ends.callback(journal.close)
         ends.enter_context(_checkpoints(journal))
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
-        yield application(Service(searchers, callers, recorder, secret_of(key)), clock, version)
+        yield application(Service(searchers, callers, browsers, recorder, secret_of(key)), clock, version)
 
 
 def listening(options: ServiceOptions) -> socket.socket:

@@ -9,6 +9,7 @@ from fastapi import Request
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import AuditedAccess, Recorder
+from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.problems import Problem, forbidden
 from stream.service.searchers import Searchers
@@ -22,6 +23,7 @@ class Service:
 
     searchers: Searchers
     callers: Callers
+    browsers: Browsers
     recorder: Recorder
     secret: bytes
 
@@ -32,7 +34,7 @@ class Service:
         """The block is one access of a caller who may do `action` somewhere; where, the block has to keep to. Both the
         admission and a denial are on disk before anything is answered. Raises `Problem`.
         """
-        origin = Origin(ip=request.client.host if request.client else None)
+        origin = origin_of(request)
         try:
             caller = self.callers.of(request.headers)
         except Problem as problem:
@@ -43,3 +45,13 @@ class Service:
             raise forbidden("The caller has no role that may do this: an administrator can give one.")
         with self.recorder.access(activity, subject, caller.actor, origin) as access:
             yield caller, access
+
+    def forged(self, request: Request) -> None:
+        """Write to the trail that a request was refused as another site's work."""
+        subject = AccessSubject("request")
+        self.recorder.denied(Activity.FORGED, subject, NOBODY, origin_of(request), "forged_request")
+
+
+def origin_of(request: Request) -> Origin:
+    """From where a request comes, for the trail."""
+    return Origin(ip=request.client.host if request.client else None)

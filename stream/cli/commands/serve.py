@@ -17,6 +17,10 @@ def serve(
     host: Annotated[str, typer.Option(help="IP address to listen at, or localhost.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 chooses a free one.")] = 8080,
     searchers: Annotated[int, typer.Option(min=1, max=64, help="Searches at one time; each holds a model.")] = 2,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="Where browsers find the service, as https://search.example.com; they sign in there alone."),
+    ] = None,
 ) -> None:
     """Answer searches over HTTP: `/v1/search`, thumbnails and the status of assets; `/openapi.json` has all of it.
 
@@ -25,6 +29,7 @@ def serve(
     TLS is a proxy's work: at another address than the loopback put one before it.
     """
     from stream.access.register_file import RegisterFile
+    from stream.identity.browser_origins import public_origin
     from stream.service.caller import is_address, is_loopback
     from stream.service.server import AUDIT, ServiceOptions, composed, listening
     from stream.service.server import serve as answer
@@ -33,12 +38,19 @@ def serve(
     state = shared.state_dir
     if not is_address(host):
         raise UsageProblem(f"--host {shown(host)!r}: an IP address of this machine, or localhost")
-    # Without roles everybody who reaches the service would be its administrator.
-    if not is_loopback(host) and not RegisterFile(state).register().records():
+    public = None if public_url is None else public_origin(public_url)
+    if public_url is not None and public is None:
         raise UsageProblem(
-            f"--host {host}: others reach this address, and nobody has been given a role: `rushes access give` first"
+            f"--public-url {shown(public_url)!r}: https://HOST or https://HOST:PORT, nothing after it; http for this"
+            " machine alone"
         )
-    options = ServiceOptions(shared.audit.path() if shared.audit else state / AUDIT, host, port, searchers)
+    # Without roles everybody who reaches the service would be its administrator.
+    if (public is not None or not is_loopback(host)) and not RegisterFile(state).register().records():
+        raise UsageProblem(
+            f"{'--public-url' if public else f'--host {host}'}: others reach this address, and nobody has been given a"
+            " role: `rushes access give` first"
+        )
+    options = ServiceOptions(shared.audit.path() if shared.audit else state / AUDIT, host, port, searchers, public)
     with listening(options) as at, composed(file_settings(shared), options, SystemClock(), version("rushes")) as app:
         stop = threading.Event()
         shared.errors.print(f"rushes answers at http://{host}:{at.getsockname()[1]}/v1/search?q=…", soft_wrap=True)

@@ -1,87 +1,22 @@
 """The service over a store of two tenants: who gets what, what is written of it, and what strangers are told."""
 
-import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from benchmarks.testbed.clips import write_clip
-from benchmarks.testbed.runs import light_settings, published, run_events
-from sinks.location import Location
 from stream.access.actions import AccessRole
-from stream.access.api_keys import digest_of, new_key
-from stream.access.records import ApiKey, Grant
-from stream.access.register_file import RegisterFile
+from stream.access.api_keys import new_key
 from stream.audit.files import CHECKPOINTS, event_files
 from stream.audit.keys import read_key
 from stream.audit.verification import verify
-from stream.clock import ManualClock
-from stream.service.server import ServiceOptions, composed, listening, serve
-
-NOW_MS = 1_800_000_000_000
-TENANTS = ("acme", "globex")
-
-
-@dataclass
-class Desk:
-    """A service, its register, and keys by name."""
-
-    client: httpx.Client
-    register: RegisterFile
-    trail: Path
-    keys: dict[str, str]
-
-    def get(self, path: str, key: str | None = "viewer", **query: Any) -> Any:
-        headers = {} if key is None else {"authorization": f"Bearer {self.keys.get(key, key)}"}
-        return self.client.get(path, params=query or None, headers=headers)
-
-    def events(self) -> list[dict[str, Any]]:
-        lines = [line for path in event_files(self.trail) for line in path.read_bytes().splitlines()[1:]]
-        return [json.loads(line) for line in lines]
-
-    def give(
-        self, name: str, role: AccessRole, tenant: str = "acme", project: str | None = None, days: int = 1
-    ) -> None:
-        """A program of this name with one role, and a key for it."""
-        owner = name.replace(" ", "-")
-        self.register.put(
-            Grant(
-                tenant=tenant,
-                project=project,
-                role=role,
-                holder=f"service:{tenant}/{owner}",
-                given_by="os:root",
-                given_at_ms=NOW_MS,
-            )
-        )
-        self.keys[name] = new_key()
-        self.register.put(
-            ApiKey(
-                key_id=owner,
-                tenant=tenant,
-                owner=owner,
-                digest=digest_of(self.keys[name], self.register.pepper()),
-                until_ms=NOW_MS + days * 86_400_000,
-                made_by="os:root",
-                made_at_ms=NOW_MS,
-            )
-        )
+from tests.support.service_desk import TENANTS, Desk, opened, two_tenants
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of each tenant."""
-    root = tmp_path_factory.mktemp("service")
-    for tenant in TENANTS:
-        clip = write_clip(root / f"{tenant}.mp4", seconds=3, fps=5, scenes=[3.0])
-        run_events(light_settings(root / "state", root), [published(clip.path, tenant=tenant)])
-    return root / "state"
+    return two_tenants(tmp_path_factory.mktemp("service"))
 
 
 @pytest.fixture
@@ -95,24 +30,6 @@ def desk(stores: Path, tmp_path: Path) -> Iterator[Desk]:
         found.give("revoked", AccessRole.VIEWER)
         found.register.take("key/revoked")
         yield found
-
-
-@contextmanager
-def opened(stores: Path, own: Path, host: str = "127.0.0.1") -> Iterator[Desk]:
-    """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback."""
-    clock = ManualClock(NOW_MS)
-    index, parquet = Location.of(stores / "lancedb"), Location.of(stores / "parquet")
-    settings = replace(light_settings(own), index=index, parquet=parquet)
-    options = ServiceOptions(own / "audit", host)
-    local = listening(replace(options, host="127.0.0.1", port=0))
-    with local as at, composed(settings, options, clock, "0.1.0") as app:
-        stop = threading.Event()
-        thread = threading.Thread(target=serve, args=(app, at, stop))
-        thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{at.getsockname()[1]}", timeout=60) as client:
-            yield Desk(client, RegisterFile(own), options.audit, {})
-        stop.set()
-        thread.join(60)
 
 
 QUERIES = {
