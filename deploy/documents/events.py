@@ -36,7 +36,9 @@ def topics() -> str:
     """Who writes and reads each topic, and how long it keeps its records."""
     topology = whole_topology()
     channels = document(topology, version="", partitions=1)["channels"]
-    rows = [(f"[`{it.name}`](#{it.name})", channels[it.name]["description"], _kept(it)) for it in topology.topics]
+    rows = [
+        (f"[`{it.name}`](#{_anchor(it.name)})", channels[it.name]["description"], _kept(it)) for it in topology.topics
+    ]
     return table(("topic", "written and read by", "a record is kept"), rows)
 
 

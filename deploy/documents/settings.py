@@ -64,6 +64,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "parquet": ("--parquet", "Where the Delta table lies; by default in `state_dir`."),
     "index_shards": ("--shards", "Parts of the index with a writer each; fixed when it is made."),
     "parquet_shards": ("--shards", "The same of the Delta table."),
+    "audit": ("--audit", "The directory of the audit trail."),
 }
 """What sets each field of `Settings`, and its meaning. A test compares the names with the fields."""
 

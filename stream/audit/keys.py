@@ -16,6 +16,11 @@ _HEAD = "rushes-audit-key"
 _KEY_BYTES = 32
 
 
+def key_beside(trail: Path) -> Path:
+    """The key of a trail: beside its directory, so that who may write the one need not have the other."""
+    return trail.with_name(f"{trail.name}.key")
+
+
 def read_key(path: Path) -> SigningKey:
     """Raises `Fatal` (`invalid_audit_key`) for a file that holds none or that others may read."""
     try:

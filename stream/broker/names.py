@@ -24,6 +24,9 @@ class Names:
     deployment: str = DEFAULT
 
     def __post_init__(self) -> None:
+        # Its topic `assets.spans` would be that of a tenant `spans` of the default deployment.
+        if self.deployment == "assets":
+            raise Fatal("a deployment cannot be named 'assets': choose another name", code="invalid_deployment")
         if not _NAME.fullmatch(self.deployment):
             raise Fatal(
                 f"a deployment's name is 1 to {MAX_NAME} characters of a-z and 0-9, with single hyphens between them;"

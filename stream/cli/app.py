@@ -26,6 +26,7 @@ from stream.cli.commands import (
     serve,
     spaces,
     stores,
+    tenants,
     topology,
     verify,
     weights,
@@ -122,6 +123,7 @@ app.add_typer(stores.app, name="stores")
 app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spaces`
 app.add_typer(audit.app, name="audit")
 app.add_typer(access.app, name="access")
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(kafka.app, name="kafka")
 
 

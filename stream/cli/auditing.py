@@ -69,6 +69,10 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("access", "list"): Audited(_always(Activity.LISTED)),
     ("access", "explain"): Audited(_always(Activity.VIEWED), plain=("holder", "action", "project")),
     ("access", "roles"): Audited(_always(Activity.LISTED)),
+    ("tenants", "add"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("project", "region")),
+    ("tenants", "remove"): Audited(_always(Activity.RIGHTS_CHANGED)),
+    ("tenants", "list"): Audited(_always(Activity.LISTED)),
+    ("tenants", "show"): Audited(_always(Activity.VIEWED)),
     ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
 }
 """By the words of the command. A test asks of each new command that it is here or among those that are not."""
@@ -125,8 +129,12 @@ def _subject(path: tuple[str, ...], rule: Audited, key: SigningKey, values: Valu
         return [query_digest(secret, tenant, _text(each)) for each in listed]
 
     query = digests(rule.query)
-    plain = [str(each) for name in rule.plain if (each := values.get(name)) is not None]
+    plain = [text for name in rule.plain for text in _texts(values.get(name))]
     return AccessSubject(" ".join(path), tenant, (*digests(rule.named), *plain), query[0] if query else None)
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
 
 
 def _text(value: object) -> str:

@@ -87,10 +87,11 @@ class Context:
 
     @property
     def audit_key(self) -> Path:
-        """What signs the audit trail: beside its directory, so that who may write the one need not have the other."""
+        """What signs the audit trail."""
+        from stream.audit.keys import key_beside
+
         assert self.audit is not None
-        path = self.audit.path()
-        return path.with_name(f"{path.name}.key")
+        return key_beside(self.audit.path())
 
     def words(self) -> list[str]:
         """The same context as options for another `rushes` process."""

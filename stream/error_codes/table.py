@@ -12,11 +12,13 @@ from stream.error_codes.processes import PROCESSES
 from stream.error_codes.requests import REQUESTS
 from stream.error_codes.sources import SOURCES
 from stream.error_codes.stores import STORES
+from stream.error_codes.tenants import TENANTS
 
 GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Events and assets": EVENTS,
     "Reading the source": SOURCES,
     "Footage and decoding": FOOTAGE,
+    "Tenants": TENANTS,
     "Kafka and deployments": BROKERS,
     "Stores and disk": STORES,
     "Search requests": REQUESTS,

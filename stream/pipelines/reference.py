@@ -16,7 +16,9 @@ def whole_topology() -> Topology:
     settings = WebhookSettings(
         "https://receiver.invalid/", secret=b"not a real secret"
     )  # only the stage's shape is read
-    return Topology((*reference_topology().stages, control, webhook_stage(settings, SystemClock())))
+    understanding = reference_topology(gated=True)
+    stages = (*understanding.stages, control, webhook_stage(settings, SystemClock()))
+    return Topology(stages, topics=understanding.known)
 
 
 def _no_worker() -> Operator:

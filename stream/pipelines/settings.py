@@ -74,6 +74,7 @@ class Settings:
     parquet: Location | None = None
     index_shards: int = 1  # parts with a writer each, fixed when the store is made
     parquet_shards: int = 1
+    audit: Path | None = None  # the directory of the audit trail; its key lies beside it
 
     @property
     def index_dir(self) -> Location:

@@ -16,10 +16,12 @@ from stream.operators.decode import DecodeOperator
 from stream.operators.notifications import BucketRule, NotificationOperator
 from stream.operators.plan import PlanOperator
 from stream.operators.understand import UnderstandOperator, held_device_usage, process_usage
+from stream.pipelines.gate import gate_stage
 from stream.pipelines.settings import ModelChoice, Settings
 from stream.pipelines.stages import CAPTION, DECODE, INDEX, PARQUET, PLAN, UNDERSTAND
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, Role, Scaling, Stage, Volume
+from stream.topology.tenants import ANY_TENANT, Tenants
 from stream.topology.topics import (
     ANNOTATIONS,
     ASSETS,
@@ -29,6 +31,7 @@ from stream.topology.topics import (
     PROGRESS,
     RETIREMENTS,
     SPANS,
+    TOPICS,
 )
 from stream.topology.topology import Topology
 
@@ -62,9 +65,13 @@ class Understanding:
         epoch_ms: int,
         watch: Callable[[Annotations], None] | None = None,
         alone: bool = False,
+        tenants: Tenants | None = None,
     ) -> None:
-        """`watch` gets the annotations of each cell. `alone`: no other process works for this deployment."""
+        """`watch` gets the annotations of each cell. `alone`: no other process works for this deployment. `tenants`:
+        those with a topic of their own, as they are at any time.
+        """
         self._alone = alone
+        self.tenants = Tenants() if tenants is None else tenants
         self._watch = watch
         self.settings = settings
         self._clock = clock
@@ -124,11 +131,14 @@ class Understanding:
         if "pool" in self.__dict__:
             self.pool.close()
 
-    def topology(self) -> Topology:
-        """The stages, checked. It loads nothing."""
+    def topology(self, *, gated: bool = False) -> Topology:
+        """The stages, checked. It loads nothing. `gated`: with the gate, if a tenant has a topic now."""
+        topics = self.tenants.topics() if gated else {}
+        gate = (gate_stage(topics, self.settings),) if topics else ()
         notified = (self._notifications(),) if self.settings.bucket_rules else ()
         caption = (self._caption(),) if self.settings.models.captioned else ()
-        return Topology((*notified, self._plan(), self._decode(), self._understand(), *caption, *self._sinks()))
+        work = (self._plan(), self._decode(), self._understand(), *caption, *self._sinks())
+        return Topology((*notified, *gate, *work), topics={**TOPICS, **topics})
 
     def _policy(self) -> "SourcePolicy":
         from decoders.sources.policy import SourcePolicy
@@ -372,8 +382,9 @@ def needing(volume: Volume) -> frozenset[str]:
     return frozenset(stage.name for stage in reference_topology().stages if volume in stage.launch.volumes)
 
 
-def reference_topology() -> Topology:
-    """The topology for documents, with every optional stage. It cannot be run: its settings name no folder."""
+def reference_topology(*, gated: bool = False) -> Topology:
+    """The topology for documents, with every optional stage. It cannot be run: its settings name no folder.
+    `gated`: with the gate too, which reads the topic of any one tenant."""
     settings = Settings(
         state_dir=Path(),
         cache_dir=Path(),
@@ -381,4 +392,4 @@ def reference_topology() -> Topology:
         model_device="cpu",
         bucket_rules=("bucket/",),
     )
-    return Understanding(settings, SystemClock(), epoch_ms=0).topology()
+    return Understanding(settings, SystemClock(), epoch_ms=0, tenants=ANY_TENANT).topology(gated=gated)

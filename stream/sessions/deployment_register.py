@@ -12,7 +12,7 @@ from stream.events.aim import Aim
 from stream.events.base import Event, Payload
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.topology.codec import EventDecoder, encode
-from stream.topology.topics import DEPLOYMENTS
+from stream.topology.topics import DEPLOYMENTS, Topic
 
 WATCH_S = 0.5
 # The topic has one small record for each roll-out: this reads all of it.
@@ -128,16 +128,16 @@ class Register:
             self._said = self._said.received(payload)
 
 
-def announce(broker: Broker, words: Iterable[Payload], now_ms: int) -> None:
+def announce(broker: Broker, words: Iterable[Payload], now_ms: int, *, topic: Topic = DEPLOYMENTS) -> None:
     """Durable when it returns. Raises `Unavailable`."""
     producer = broker.producer()
     try:
         sent = []
         for data in words:
-            record = encode(Event(data, "default", "default", "deployment", now_ms, source="rushes"))
-            sent.append(producer.send(DEPLOYMENTS.name, record.key, record.value, record.headers))
+            record = encode(Event(data, "default", "default", topic.name.rstrip("s"), now_ms, source="rushes"))
+            sent.append(producer.send(topic.name, record.key, record.value, record.headers))
         producer.flush(_FLUSH_S)
         if refused := next((error for delivery in sent if (error := delivery.error()) is not None), None):
-            raise Unavailable(f"{DEPLOYMENTS.name} takes nothing: {refused}", code="broker_unavailable")
+            raise Unavailable(f"{topic.name} takes nothing: {refused}", code="broker_unavailable")
     finally:
         producer.close()

@@ -25,7 +25,10 @@ from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
 from stream.runtime.threads import StageThreads
 from stream.sessions.session import OnProgress, RawRecord
+from stream.sessions.tenant_register import read_tenants
 from stream.topology.codec import EventDecoder, encode
+from stream.topology.ownership import TENANT_TOPICS
+from stream.topology.tenants import Tenants
 from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS, Topic
 from stream.worker.pace import Pace
 
@@ -36,8 +39,8 @@ LOCK_FILE = "rushes.lock"
 class Embedded:
     """A session that runs all stages itself, over `settings.state_dir`, which it holds alone.
 
-    Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written or
-    belongs to another deployment.
+    Raises `Unavailable` when another process holds the directory, `Fatal` when it cannot be written, belongs to another
+    deployment, or has a register of tenants that cannot be read. Tenants count as they are when the session begins.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -45,7 +48,8 @@ class Embedded:
         self._clock = clock
         self._held = ExitStack()
         self._epoch_ms = clock.now_ms()
-        self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms, alone=True)
+        self._tenants = Tenants()
+        self.understanding = Understanding(settings, clock, epoch_ms=self._epoch_ms, alone=True, tenants=self._tenants)
         self.progress = Progress()
         self.searchable_s: dict[tuple[str, str], float] = {}  # nobody but this process published: it is the run's time
         self._usage = UsageJournal(settings.usage_file)
@@ -61,13 +65,15 @@ class Embedded:
             # Under the lock, because the first one writes the mark.
             identified(self._settings.state_dir, self._settings.stores, self._settings.deployment)
             recover_stores(*self._settings.stores)
+            for tenant in read_tenants(self._settings.state_dir):
+                self._tenants.received(tenant)
             held.callback(self.understanding.close)
             self._assemble(held)
             self._held = held.pop_all()
         return self
 
     def _assemble(self, held: ExitStack) -> None:
-        self.topology = self.understanding.topology()
+        self.topology = self.understanding.topology(gated=True)
         self.broker = MemoryBroker(
             self._clock,
             partitions=max(2, self._settings.decode_children),
@@ -95,7 +101,15 @@ class Embedded:
         self._held.close()
 
     def publish(self, events: Iterable[Event]) -> None:
-        self._append(ASSETS, events)
+        topics = self._tenants.topics()
+        # Each tenant's through its own topic, where it has one: its limits hold here too.
+        sent = [(topics.get(TENANT_TOPICS + event.tenant, ASSETS), event) for event in events]
+        # All before the first is sent: whoever typed them is told at once, instead of by dead letters.
+        for topic, event in sent:
+            if topic.owner is not None:
+                topic.owner.project(event.project)
+        for topic, event in sent:
+            self._append(topic, [event])
 
     def send(self, records: Iterable[RawRecord]) -> None:
         for record in records:
@@ -137,6 +151,7 @@ class Embedded:
             clock=self._clock,
             metrics=Metrics(CollectorRegistry()),
             readers=self.topology.groups(),
+            topics=self.topology.known,
             pace=Pace(poll_timeout_s=0.1, drain_s=self._settings.drain_timeout_s),
         )
 

@@ -46,7 +46,9 @@ class Session(Protocol):
     ) -> None: ...
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Append producer events to the `assets` topic. Raises `Unavailable` if they are not durable."""
+        """Append producer events to the `assets` topic, or to that of their tenant. Raises `Unavailable` if they are
+        not durable, and `BadEvent` for one that its tenant may not publish; then none is sent.
+        """
 
     def send(self, records: Iterable[RawRecord]) -> None:
         """Append records as they are."""

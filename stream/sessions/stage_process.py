@@ -21,13 +21,15 @@ from stream.observability.metrics import Metrics
 from stream.operators.content_metrics import StoreSizes, watch_scores
 from stream.operators.recall_metric import IndexRecall, Sample
 from stream.pipelines.settings import Settings
-from stream.pipelines.stages import INDEX
+from stream.pipelines.stages import GATE, INDEX
 from stream.pipelines.understanding import Understanding
 from stream.runtime.startup import retried_until_available
 from stream.runtime.threads import StageThreads
 from stream.sessions.deployment_register import DeploymentMember, Register
+from stream.sessions.gate_process import GateProcess
+from stream.sessions.tenant_register import TenantRegister
 from stream.topology.stage import Stage
-from stream.topology.topics import DEPLOYMENTS
+from stream.topology.topics import DEPLOYMENTS, TENANTS
 from stream.topology.topology import Topology
 from stream.worker.pace import Pace
 from stream.worker.topic_retention import TopicRetention
@@ -56,7 +58,8 @@ def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
     What is not kept by age is kept until it is acknowledged, when the `TopicRetention` deletes it.
     """
     # Topics before groups: a group cannot be declared on a topic that does not exist.
-    broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in (*topology.topics, DEPLOYMENTS))
+    topics = (*topology.topics, DEPLOYMENTS, TENANTS)
+    broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in topics)
     for stage in topology.stages:
         for topic in stage.sources:
             broker.declare(topic, stage.name)
@@ -78,8 +81,8 @@ def run_deployed(
     metrics = Metrics(registry)
     understanding = Understanding(settings, clock, epoch_ms=deployment.epoch_ms, watch=partial(watch_scores, metrics))
     topology = understanding.topology()
-    # A stage that is named twice still runs once.
-    stages = [topology.stage(name) for name in dict.fromkeys(names)]
+    # A stage that is named twice still runs once. The gate's topics are known only later.
+    stages = [topology.stage(name) for name in dict.fromkeys(names) if name != GATE]
     sizes = StoreSizes(metrics, understanding.stores, stages, clock)
     recall = IndexRecall(metrics, partial(_recall, RecallSampler(settings.index_dir)), clock)
     # A shared broker is asked less often than one in memory: each question is a request.
@@ -95,6 +98,7 @@ def run_deployed(
         if not retried_until_available(partial(entrance.enter, topology), stop, pulse.wait):
             return
         pulse.wait("starting")
+        gate = GateProcess(understanding, broker, deployment.partitions_of, clock=clock, metrics=metrics, pace=pace)
         # Only topics that are read here: others are trimmed by their own readers (ADR 0017).
         read = {source for stage in stages for source in stage.sources}
         janitor = TopicRetention(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
@@ -108,11 +112,14 @@ def run_deployed(
         )
         threads.beside("janitor", janitor.run)
         threads.beside("register", entrance.watch)
+        if GATE in names:
+            threads.beside("tenants", entrance.watch_tenants)
+            threads.beside(GATE, gate.run)
         threads.beside("store sizes", sizes.run)
         # By who has the index open: its files are in this machine's memory.
         if any(stage.name == INDEX for stage in stages):
             threads.beside("recall", recall.run)
-        pulse.begin(threads)
+        pulse.begin(threads, gate)
         with threads:
             threads.run(stop)
 
@@ -138,6 +145,7 @@ class Entrance:
         self._deployment = deployment
         self._clock = clock
         self._register: Register | None = None
+        self._tenants: TenantRegister | None = None
 
     def enter(self, topology: Topology) -> None:
         """May be tried again. Raises `Fatal` where it does not belong."""
@@ -146,15 +154,23 @@ class Entrance:
         self.close()
         self._register = Register(self._broker, self._member())
         self._register.enter(self._clock.now_ms())
+        self._tenants = TenantRegister(self._broker, self._understanding.tenants)
+        self._tenants.read()
 
     def watch(self, stop: threading.Event) -> None:
         assert self._register is not None, "entered before"
         self._register.watch(stop)
 
+    def watch_tenants(self, stop: threading.Event) -> None:
+        assert self._tenants is not None, "entered before"
+        self._tenants.watch(stop)
+
     def close(self) -> None:
-        register, self._register = self._register, None
-        if register is not None:
-            register.close()
+        held = (self._register, self._tenants)
+        self._register = self._tenants = None
+        for each in held:
+            if each is not None:
+                each.close()
 
     def _member(self) -> DeploymentMember:
         settings = self._understanding.settings
@@ -177,13 +193,14 @@ class StagesHealth:
 
     def __init__(self) -> None:
         self._threads: StageThreads | None = None
+        self._gate: GateProcess | None = None
         self._waits = "starting"
 
     def wait(self, words: str) -> None:
         self._waits = words
 
-    def begin(self, threads: StageThreads) -> None:
-        self._threads = threads
+    def begin(self, threads: StageThreads, gate: GateProcess | None = None) -> None:
+        self._threads, self._gate = threads, gate
 
     def healthy(self) -> Answer:
         # No wait: a probe asks, and must be answered at once.
@@ -193,4 +210,4 @@ class StagesHealth:
     def ready(self) -> Answer:
         if self._threads is None:
             return False, self._waits
-        return all_ready(self._threads.states())
+        return all_ready([*self._threads.states(), *(self._gate.states() if self._gate is not None else ())])

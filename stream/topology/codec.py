@@ -18,6 +18,7 @@ from stream.errors import BadEvent, unexpected
 from stream.events.base import Event, Identified, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
 from stream.events.ids import MAX_ID_BYTES, asset_key, chosen_name, is_name, is_tenant
+from stream.topology.ownership import Ownership, owner_of
 from stream.topology.topics import Topic
 
 
@@ -87,6 +88,7 @@ class EventDecoder:
         }
         self._identified = {it for topic in known for it in topic.payloads if issubclass(it, Identified)}
         self._foreign = {topic.name: topic.payloads[0] for topic in known if topic.foreign}
+        self._owners = {topic.name: topic.owner for topic in known if topic.owner is not None}
 
     def decode(self, record: Record) -> Event:
         """Raises only `BadEvent`: for a record that is no CloudEvent, has an unknown type or an invalid payload."""
@@ -111,12 +113,14 @@ class EventDecoder:
         if payload is None:
             shown = repr(kind) if is_type(kind) else "(not shown)"
             raise BadEvent(f"unknown event type {shown} on topic {record.topic!r}", code="unknown_type")
+        # Before the payload: a record that claims to be another's is refused as that, whatever else is wrong with it.
+        tenant, project, region = _owner(attributes, self._owners.get(record.topic))
         data = payload.from_bytes(_data_bytes(envelope))
         return Event(
             data=data,
-            tenant=_tenant(attributes),
-            project=_attribute(attributes, "project", 200) or "default",
-            region=_attribute(attributes, "region", 200) or "local",
+            tenant=tenant,
+            project=project,
+            region=region,
             subject=self._subject(data, attributes),
             event_time_ms=_event_time_ms(attributes, record),
             id=_attribute(attributes, "id", MAX_ID_BYTES),
@@ -153,7 +157,8 @@ def enveloped(record: Record) -> Envelope | None:
         envelope = _envelope(record)
         attributes = envelope.get_attributes()
         project = _attribute(attributes, "project", 200) or "default"
-        return Envelope(str(attributes.get("type", "")), _tenant(attributes), project, _data_bytes(envelope))
+        tenant = owner_of(record.topic) or _tenant(attributes)
+        return Envelope(str(attributes.get("type", "")), tenant, project, _data_bytes(envelope))
     except Exception:  # noqa: BLE001 - as in `EventDecoder.decode`
         return None
 
@@ -230,6 +235,15 @@ def _attribute(attributes: Mapping[str, Any], key: str, max_bytes: int) -> str:
             code="invalid_attribute",
         )
     return value
+
+
+def _owner(attributes: Mapping[str, Any], owner: Ownership | None) -> tuple[str, str, str]:
+    """Tenant, project and region: what the record says, as far as the topic's owner lets it."""
+    project, region = (_attribute(attributes, name, 200) for name in ("project", "region"))
+    if owner is None:
+        return _tenant(attributes), project or "default", region or "local"
+    tenant = owner.require(_attribute(attributes, "tenant", 200))
+    return tenant, owner.project(project) or "default", owner.region(region) or "local"
 
 
 def _tenant(attributes: Mapping[str, Any]) -> str:

@@ -121,7 +121,8 @@ class Stage:
     time.
 
     Its work is counted in `unit`. It reports progress if one of its targets carries progress (see `Topology.reports`).
-    With `settles`, its report ends the work of a part.
+    With `settles`, its report ends the work of a part. `in_order`: where the broker refuses an output, what followed it
+    is sent again too, so that the outputs of a partition's records never change their order.
     """
 
     name: str
@@ -139,5 +140,6 @@ class Stage:
     role: Role = Role.WORK
     unit: Unit = VIDEO_SECONDS
     settles: bool = False
+    in_order: bool = False
     scaling: Scaling = field(default_factory=Scaling)
     launch: Launch = field(default_factory=Launch)

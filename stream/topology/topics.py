@@ -21,6 +21,8 @@ from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
 from stream.events.notifications import BucketNotification
 from stream.events.progress import PartProgressed
+from stream.events.tenants import TenantRegistered, TenantRemoved
+from stream.topology.ownership import Ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Topic:
     CloudEvents, but its one payload as others write it. `entry`: outside producers write it. `followed`: it may have no
     reader in the topology, as others follow it outside any group. `failures`: it also carries failures of earlier
     stages. `by_asset`: records have the key of their asset (`asset_key`) instead of their payload's own, so that one
-    partition holds all of an asset, and whole shards of a store.
+    partition holds all of an asset, and whole shards of a store. `owner`: whose all its records are, whatever they say.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Topic:
     followed: bool = False
     failures: bool = False
     by_asset: bool = False
+    owner: Ownership | None = None
 
     @property
     def carries_progress(self) -> bool:
@@ -84,6 +87,8 @@ DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 *
 
 # The owner of the stores and the present roll-out. Every process reads it before it works, in no group; kept for ever.
 DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))
+# The register of tenants with a topic of their own. Followed in no group; kept for ever, as it is history too.
+TENANTS = Topic("tenants", (TenantRegistered, TenantRemoved))
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic

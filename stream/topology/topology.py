@@ -84,6 +84,11 @@ class Topology:
     def of_role(self, *roles: Role) -> tuple[Stage, ...]:
         return tuple(stage for stage in self.stages if stage.role in roles)
 
+    @property
+    def known(self) -> Mapping[str, Topic]:
+        """All topics that its stages may name."""
+        return self._known
+
     def topic(self, name: str) -> Topic:
         return self._known[name]
 
@@ -193,7 +198,7 @@ def _row(stage: Stage) -> tuple[str, ...]:
 
 
 def _topic_id(name: str) -> str:
-    return "topic_" + name.replace("-", "_")
+    return "topic_" + name.replace("-", "_").replace(".", "_")
 
 
 def _stage_id(name: str) -> str:

@@ -11,6 +11,7 @@ from stream.events.base import Event
 from stream.events.dead_letter import DeadLetter
 from stream.events.ids import CONTROL, default_asset_id, digest, is_name, is_tenant
 from stream.topology.codec import Encoded, encode, is_type
+from stream.topology.ownership import owner_of
 from stream.topology.topics import Topic
 
 MAX_MESSAGE_CHARS = 2000  # the column is for people; an error of a library may quote a whole payload
@@ -42,13 +43,16 @@ class Identity:
 
 
 def identity(record: Record, event: Event | None) -> Identity:
-    """From the event, else from the record's headers or key, else from its position."""
+    """From the event, else from the record's headers or key, else from its position. The record of a tenant's topic is
+    that tenant's.
+    """
     place = f"unreadable:{record.topic}-{record.partition}-{record.offset}"
     if event is not None:
         return Identity(event.tenant, event.project, event.subject or _id(record.key) or place)
     headers = record.headers
     return Identity(
-        tenant if is_tenant(tenant := _text(headers.get("ce_tenant"))) else "default",
+        # A refused claim must not put a letter, with the record in it, before the tenant that was named.
+        owner_of(record.topic) or (tenant if is_tenant(tenant := _text(headers.get("ce_tenant"))) else "default"),
         project if is_name(project := _text(headers.get("ce_project")) or "default", 200) else "default",
         _id(headers.get("ce_subject")) or _id(record.key) or place,
     )

@@ -82,7 +82,7 @@ class Outputs:
 
     def flush(self, timeout_s: float) -> tuple[Mapping[Outcome, Sequence[Work]], list[Work]]:
         """Wait until outputs are durable. Returns the works to acknowledge, by outcome, and those to do again because
-        the broker refused one of their outputs.
+        the broker refused one of their outputs, or, in order, one before them.
 
         Raises `Unavailable` when the broker does not answer in time; everything is kept then.
         """
@@ -95,10 +95,10 @@ class Outputs:
         again: list[Work] = []
         for outcome, works, deliveries in self._unsettled:
             # A `flush` that returns is no proof by itself: refusals arrive in the report of each delivery.
-            for delivery in deliveries:
-                if not delivery.done() or delivery.error() is not None:
-                    again += works
-                    break
+            refused_one = any(not delivery.done() or delivery.error() is not None for delivery in deliveries)
+            # In order: what came after a refused output would otherwise stay before it.
+            if refused_one or (again and self._stage.in_order):
+                again += works
             else:
                 settled.setdefault(outcome, []).extend(works)
         self._unsettled.clear()

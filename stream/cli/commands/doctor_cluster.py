@@ -77,7 +77,9 @@ def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> I
 
     # What this deployment needs. Optional stages have topics of their own.
     needed = {topic.name for topic in Understanding(file_settings(shared), SystemClock(), epoch_ms=0).topology().topics}
-    specs = [topic.spec(partitions.of(topic.name)) for topic in whole_topology().topics]
+    # Those of tenants are as many as there are tenants, and the gate makes them itself.
+    common = [topic for topic in whole_topology().topics if topic.owner is None]
+    specs = [topic.spec(partitions.of(topic.name)) for topic in common]
     counts = broker.partition_counts(spec.name for spec in specs)
     for name, differing in broker.differences(specs).items():
         if differing is None:

@@ -322,5 +322,6 @@ def file_settings(shared: Context) -> Settings:
             deployment=shared.deployment,
             index=shared.index,
             parquet=shared.parquet,
+            audit=None if shared.audit is None else shared.audit.path(),
         )
     )

@@ -56,6 +56,7 @@ def manifests(  # one option per thing a deployment decides
     bucket: Annotated[
         list[str] | None, typer.Option(help="Run the notifications stage with this rule; may be repeated.")
     ] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Run the gate, for tenants with a topic of their own.")] = False,
     bucket_secret: Annotated[
         str | None, typer.Option(help="Secret whose keys are the environment of plan and decode: AWS_ACCESS_KEY_ID, …")
     ] = None,
@@ -77,6 +78,7 @@ def manifests(  # one option per thing a deployment decides
     from stream.operators.notifications import BucketRule
     from stream.pipelines.settings import Settings
     from stream.pipelines.understanding import Understanding
+    from stream.topology.tenants import ANY_TENANT
 
     shared: Context = context.obj
     counts = Partitions.parse(partitions)
@@ -105,7 +107,7 @@ def manifests(  # one option per thing a deployment decides
         bucket_rules=buckets,
         model_device="cuda" if gpu else "cpu",
     )
-    topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms).topology()
+    topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms, tenants=ANY_TENANT).topology(gated=gate)
     rollout = Rollout(
         image,
         _servers(broker),

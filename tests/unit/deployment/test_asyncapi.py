@@ -177,7 +177,8 @@ def test_each_topic_is_a_channel_as_the_broker_makes_it() -> None:
         assert {k: v[0] if isinstance(v, list) else str(v) for k, v in told.items()} == topic_config(topic.spec(8))
         assert {payload.type for payload in topic.payloads} <= channel["messages"].keys()
     assert (
-        DOCUMENT["channels"][ASSETS.name]["description"] == "Written by notifications, index, producers; read by plan."
+        DOCUMENT["channels"][ASSETS.name]["description"]
+        == "Written by notifications, gate, index, producers; read by plan."
     )
 
 

@@ -1,0 +1,26 @@
+"""Codes of tenants with topics of their own: what their records may claim."""
+
+from stream.error_codes.entry import bad_event, fatal
+
+TENANTS = (
+    bad_event(
+        "tenant_not_yours",
+        "The record says that it belongs to another tenant than the one whose topic it was sent to.",
+        "Leave the attribute `tenant` out, or send the record to that tenant's topic. With `--audit` it is on record.",
+    ),
+    bad_event(
+        "project_not_allowed",
+        "The record names a project that its tenant's topic does not take.",
+        "Use one of the projects that the message names, or leave the attribute `project` out.",
+    ),
+    bad_event(
+        "region_not_allowed",
+        "The record names a region that its tenant's topic does not take.",
+        "Use one of the regions that the message names, or leave the attribute `region` out.",
+    ),
+    fatal(
+        "tenants_unreadable",
+        "The register of tenants cannot be read, so nobody knows what a tenant may publish.",
+        "Restore the file that the message names, or remove it and add the tenants again with `rushes tenants add`.",
+    ),
+)

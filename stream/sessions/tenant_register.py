@@ -1,0 +1,83 @@
+"""The register of tenants: a file of the state directory, or the topic `tenants` of a cluster."""
+
+import json
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from stream.broker.contract import Broker, Record
+from stream.errors import BadEvent, Fatal, Unavailable
+from stream.events.tenants import TenantRegistered
+from stream.files import read_small, replace_file
+from stream.topology.codec import EventDecoder
+from stream.topology.tenants import Tenants
+from stream.topology.topics import TENANTS
+
+TENANTS_FILE = "tenants.json"
+WATCH_S = 0.5
+# The topic has one small record for each change: this reads all of it.
+_ALL = 1_000_000
+_PATIENCE = 30
+_LIST = TypeAdapter(list[TenantRegistered])
+
+
+def read_tenants(state_dir: Path) -> list[TenantRegistered]:
+    """None where there is no file. Raises `Fatal` (`tenants_unreadable`): without its limits no tenant may publish."""
+    path = state_dir / TENANTS_FILE
+    try:
+        return _LIST.validate_json(read_small(path, most_bytes=16 << 20))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no list of tenants"
+        if isinstance(error, ValidationError):
+            why = f"{'.'.join(map(str, error.errors()[0]['loc']))} is not valid"
+        raise Fatal(
+            f"the register of tenants {path} cannot be read ({why}): restore it, or remove it and add the tenants"
+            " again with `rushes tenants add`",
+            code="tenants_unreadable",
+        ) from None
+
+
+def write_tenants(state_dir: Path, tenants: Iterable[TenantRegistered]) -> None:
+    """Whole or not at all. The caller holds the state lock. Raises `Fatal` (`state_unwritable`)."""
+    listed = [each.model_dump(mode="json") for each in sorted(tenants, key=lambda each: each.tenant)]
+    try:
+        replace_file(state_dir / TENANTS_FILE, json.dumps(listed, indent=1) + "\n")
+    except OSError as error:
+        raise Fatal(f"{state_dir} cannot be written ({error.strerror}): make room", code="state_unwritable") from None
+
+
+class TenantRegister:
+    """Keeps `tenants` as the topic says, which exists. `close` it."""
+
+    def __init__(self, broker: Broker, tenants: Tenants) -> None:
+        self._tenants = tenants
+        self._decoder = EventDecoder([TENANTS])
+        self._follower = broker.follow(TENANTS.name, _ALL)
+
+    def read(self) -> None:
+        """To the end of the topic. Raises `Unavailable`."""
+        for _ in range(_PATIENCE):
+            if not self._follower.behind:
+                return
+            self._receive(self._follower.poll(1000, 1.0))
+        raise Unavailable(f"{TENANTS.name} cannot be read to its end", code="broker_unavailable")
+
+    def watch(self, stop: threading.Event) -> None:
+        while not stop.wait(WATCH_S):
+            # Does not wait for records, so that `stop` is seen at once.
+            self._receive(self._follower.poll(1000, 0.0))
+
+    def close(self) -> None:
+        self._follower.close()
+
+    def _receive(self, records: Iterable[Record]) -> None:
+        for record in records:
+            try:
+                self._tenants.received(self._decoder.decode(record).data)
+            # Another release may write what this one does not know.
+            except BadEvent:
+                continue

@@ -1,0 +1,113 @@
+"""The register of tenants: a file, or a topic that a running gate follows."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from benchmarks.testbed.runs import light_settings
+from benchmarks.testbed.waiting import wait_for
+from stream.broker.contract import Broker
+from stream.broker.memory.broker import MemoryBroker
+from stream.clock import SystemClock
+from stream.errors import Fatal, Unavailable
+from stream.events.asset import AssetDeleted
+from stream.events.base import Event
+from stream.events.tenants import TenantRegistered
+from stream.sessions.embedded import state_lock
+from stream.sessions.stage_process import Deployment, run_deployed
+from stream.sessions.tenant_changes import ClusterTenants, LocalTenants
+from stream.topology.codec import encode
+from stream.topology.tenants import tenant_topic
+from stream.topology.topics import ASSETS, TENANTS
+
+ACME, UMBRELLA = (TenantRegistered(tenant=name, projects=("news",)) for name in ("acme", "umbrella"))
+
+
+def on(broker: Broker) -> ClusterTenants:
+    return ClusterTenants(lambda: nullcontext(broker), SystemClock(), lambda _: 1)
+
+
+def test_the_file_holds_what_was_said_last(tmp_path: Path) -> None:
+    local = LocalTenants(tmp_path)
+    local.add(ACME)
+    local.add(UMBRELLA)
+    local.add(changed := ACME.model_copy(update={"regions": ("eu",)}))
+    assert dict(LocalTenants(tmp_path).tenants().now) == {"acme": changed, "umbrella": UMBRELLA}
+    local.remove("umbrella")
+    assert list(local.tenants().now) == ["acme"]
+    with state_lock(tmp_path), pytest.raises(Unavailable):
+        local.remove("acme")
+
+
+@pytest.mark.parametrize("text", ["", "{}", '[{"tenant": "a b"}]', '[{"projects": []}]'])
+def test_a_file_that_cannot_be_read_is_no_empty_register(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tenants.json").write_text(text)
+    with pytest.raises(Fatal) as refused:
+        LocalTenants(tmp_path).tenants()
+    assert refused.value.code == "tenants_unreadable"
+
+
+def test_the_topic_holds_what_was_said_last() -> None:
+    broker = MemoryBroker(SystemClock())
+    for tenant in (ACME, UMBRELLA, ACME.model_copy(update={"regions": ("eu",)})):
+        on(broker).add(tenant)
+    broker.producer().send(TENANTS.name, b"x", b"no event", {})
+    on(broker).remove("umbrella")
+    assert [each.regions for each in on(broker).tenants().now.values()] == [("eu",)]
+
+
+@contextmanager
+def gate(tmp_path: Path, broker: MemoryBroker) -> Iterator[None]:
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run_deployed(light_settings(tmp_path), ["gate"], broker, Deployment(0, 1), stop, clock=SystemClock())
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30.0)
+    assert not errors
+    assert not thread.is_alive()
+
+
+def test_a_running_gate_takes_up_a_new_tenant_and_leaves_one_that_is_removed(tmp_path: Path) -> None:
+    broker = MemoryBroker(SystemClock())
+    broker.ensure([ASSETS.spec(1)])
+
+    def publish(tenant: TenantRegistered, name: str) -> None:
+        sent = encode(Event(AssetDeleted(asset_id=name), tenant.tenant, "news", name, 1))
+        broker.producer().send(tenant_topic(tenant).name, sent.key, sent.value, sent.headers)
+
+    def published() -> int:
+        return broker.kept(ASSETS.name).records
+
+    def left(tenant: TenantRegistered) -> int:
+        return broker.backlog(tenant_topic(tenant).name, "gate").records
+
+    on(broker).add(ACME)
+    with gate(tmp_path, broker):
+        publish(ACME, "a")
+        wait_for(lambda: published() == 1, "what waited is sent on")
+        on(broker).add(UMBRELLA)
+        publish(UMBRELLA, "b")
+        wait_for(lambda: published() == 2, "the new tenant's too")
+        on(broker).remove("acme")
+        publish(UMBRELLA, "c")
+        wait_for(lambda: published() == 3, "the gate works again")
+    publish(ACME, "d")
+    # Another run of the gate begins where the first has ended.
+    with gate(tmp_path, broker):
+        publish(UMBRELLA, "e")
+        wait_for(lambda: published() == 4, "what came meanwhile")
+    assert (left(ACME), left(UMBRELLA)) == (1, 0)
