@@ -86,8 +86,8 @@ bench-search-speed: .venv/.installed ## how long a search takes over a million m
 bench-peers: .venv/.installed assets ## the same footage through a plain script, Daft, Ray Data and rushes
 	$(BIN)/python -m benchmarks.peers.run
 
-eval: .venv/.installed assets ## search quality per space over the corpus (RUSHES_CORPUS)
-	$(BIN)/python -m benchmarks.evaluate_search
+bench-relevance: .venv/.installed assets ## does search find what was asked for, and say so where nothing is there
+	$(BIN)/python -m benchmarks.relevance
 
 docs: .venv/.installed ## regenerate the diagram and tables inside the documents
 	$(BIN)/python -m deploy.generate_docs

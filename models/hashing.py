@@ -81,7 +81,7 @@ class HashingEmbedder(_Light):
     """Image vector: mean colours of a 4x4 grid. Text vector: the colours of its words, repeated over the grid."""
 
     role = "embedding"
-    weak_below = None
+    calibration = None
 
     @property
     def space(self) -> Space:

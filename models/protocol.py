@@ -57,6 +57,16 @@ class Moderator(Model, Protocol):
         """[n] probabilities in 0..1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Cosine scores that mean something in a space: a hit below `weak_below` most likely shows something else, and one
+    from `strong_from` on most likely what was asked for.
+    """
+
+    weak_below: float
+    strong_from: float
+
+
 class Embedder(Model, Protocol):
     """An embedding space with its query towers. Vectors are L2-normalised float32."""
 
@@ -74,8 +84,8 @@ class Embedder(Model, Protocol):
         """[n, space.dimensions], for queries."""
 
     @property
-    def weak_below(self) -> float | None:
-        """Calibrated cosine score of a text query below which a hit is weak; None where it is not calibrated."""
+    def calibration(self) -> Calibration | None:
+        """Of the scores of text queries; None where it is not calibrated."""
 
 
 class Captioner(Model, Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.device.device import limit_threads, ready_device
 from models.pictures.geometry import unit_rows
-from models.protocol import Floats, Image, Predictions
+from models.protocol import Calibration, Floats, Image, Predictions
 from models.registry import ModelContext
 from models.weights.hugging_face import (
     checkpoint_config,
@@ -35,7 +35,7 @@ class HuggingFaceTwoTower:
     more than bfloat16 against float32). In both cases a result does not depend on other items.
     """
 
-    weak_below: float | None = None
+    calibration: Calibration | None = None
 
     def __init__(self, context: ModelContext) -> None:
         self._directory: Path = checkpoint_dir(context.argument)

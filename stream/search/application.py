@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from models.protocol import Calibration
 from sinks.query.catalogue import AssetView
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
@@ -60,9 +61,9 @@ class Search:
         freshness = freshness_now(self._index.catalogue, self._clock)
         found = self._found(chosen.space, self._probe(chosen.space, request), request)
         # Only words are calibrated: scores of picture queries have another range.
-        below = self._encoder.embedder(chosen.space).weak_below if isinstance(request.query, Words) else None
-        hits = self._hits(chosen.space, found, below)
-        explanation = self._explanation(chosen.space, found, below) if request.explain else None
+        calibration = self._encoder.embedder(chosen.space).calibration if isinstance(request.query, Words) else None
+        hits = self._hits(chosen.space, found, calibration)
+        explanation = self._explanation(chosen.space, found, calibration) if request.explain else None
         return SearchAnswer(chosen.space, hits, freshness, explanation, chosen.choice_unreadable)
 
     def thumbnail(self, space: str, moment_id: str, filters: Filters) -> bytes | None:
@@ -113,7 +114,7 @@ class Search:
     def _joined(self, space: Space, matches: Sequence[Match]) -> list[ShotHit[Match]]:
         return group_into_shots(matches, self._index.neighbours(space.key, [match.moment for match in matches]))
 
-    def _hits(self, space: Space, found: Sequence[ShotHit[Match]], below: float | None) -> tuple[Hit, ...]:
+    def _hits(self, space: Space, found: Sequence[ShotHit[Match]], calibration: Calibration | None) -> tuple[Hit, ...]:
         first = [each.hits[0].moment.moment_id for each in found]
         # Thumbnails only of the hits that are returned: the search itself reads none.
         thumbnails = self._index.thumbnails(space.key, first)
@@ -122,16 +123,18 @@ class Search:
                 [match.moment for match in each.hits],
                 (each.shot.start_ns, each.shot.end_ns),
                 each.hits[0].reason,
-                weak=each.hits[0].reason.is_weak(below),
+                strength=each.hits[0].reason.strength(calibration),
                 thumbnail=thumbnails.get(name, b""),
             )
             for name, each in zip(first, found, strict=True)
         )
 
-    def _explanation(self, space: Space, found: Sequence[ShotHit[Match]], below: float | None) -> Explanation:
+    def _explanation(
+        self, space: Space, found: Sequence[ShotHit[Match]], calibration: Calibration | None
+    ) -> Explanation:
         reasons = tuple(each.hits[0].reason for each in found)
         # Only on request: it reads the ledger again.
-        return Explanation(reasons, below, self._spaces.holdings()[space.key].lacking)
+        return Explanation(reasons, calibration, self._spaces.holdings()[space.key].lacking)
 
 
 def _alone(match: Match) -> ShotHit[Match]:

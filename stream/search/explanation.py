@@ -1,18 +1,27 @@
-"""Why a moment was found, and whether the hit is weak (pure)."""
+"""Why a moment was found, and how much that says (pure)."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from models.protocol import Calibration
+
+Strength = Literal["strong", "fair", "weak", "unrated"]
+"""How likely a hit shows what was asked for; `unrated` in a space that is not calibrated."""
+_MOST_WORDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a moment matches: `similarity` is its cosine in the space. `vector_place` and `text_place` are its places
-    from 1 in the two rankings (None where it is not in one). `words` are the query's words that its text has.
+    from 1 in the two rankings (None where it is not in one). `words` are the query's words that its text has, and
+    `coverage` is the share of its words that say something.
     """
 
     similarity: float | None = None
     vector_place: int | None = None
     text_place: int | None = None
     words: tuple[str, ...] = ()
+    coverage: float = 0.0
 
     def __str__(self) -> str:
         """One line for people."""
@@ -26,21 +35,25 @@ class Reason:
             parts.append(f"text has {words}, place {self.text_place}")
         return "; ".join(parts)
 
-    def is_weak(self, below: float | None) -> bool:
-        """Whether no word matched and the similarity is below the space's calibrated score (None: never weak)."""
-        # A word that matched is evidence of its own, whatever the similarity says.
-        if below is None or self.text_place is not None:
-            return False
-        return self.similarity is None or self.similarity < below
+    def strength(self, calibration: Calibration | None) -> Strength:
+        """By the similarity, and by whether the text has most of the words: that is evidence of its own."""
+        if calibration is None:
+            return "unrated"
+        # One of many words says little: "a storm in the mountains" is not answered by a mountain bike.
+        worded = self.text_place is not None and self.coverage >= _MOST_WORDS
+        similarity = -1.0 if self.similarity is None else self.similarity
+        if similarity >= calibration.strong_from or (worded and similarity >= calibration.weak_below):
+            return "strong"
+        return "fair" if worded or similarity >= calibration.weak_below else "weak"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Explains an answer. `reasons` are those of each hit's best moment, in the order of the hits. A hit is weak below
-    the score `weak_below` (None: not calibrated). `lacking_assets` counts assets that are not completely in the space,
+    """Explains an answer. `reasons` are those of each hit's best moment, in the order of the hits. `calibration` rates
+    them (None: not calibrated). `lacking_assets` counts assets that are not completely in the space,
     so that this answer could not find them.
     """
 
     reasons: tuple[Reason, ...]
-    weak_below: float | None
+    calibration: Calibration | None
     lacking_assets: int

@@ -12,7 +12,7 @@ from stream.search.hit import Hit
 
 CSV_COLUMNS = (
     *("rank", "uri", "start", "end", "start_s", "end_s", "file_start_s", "file_end_s", "source_start", "source_end"),
-    *("score", "weak", "why", "caption", "tags", "labels"),
+    *("score", "strength", "weak", "why", "caption", "tags", "labels"),
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from stream.events.grid import SECOND_NS, timecode
 from stream.events.ids import clip_name, without_secrets
 from stream.events.timecode import SourceTimecode
-from stream.search.explanation import Reason
+from stream.search.explanation import Reason, Strength
 
 # Code that only shows a hit must not load a store.
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Hit:
     """A time-coded result: one moment, or the consecutive moments of one shot.
 
-    `score` is the cosine similarity in the space (None for a pure full-text hit). `weak`: it is below the space's
-    calibrated score. `why` says in words what matched. `start_ns` and `end_ns` are asset time, which starts at the
+    `score` is the cosine similarity in the space (None for a pure full-text hit). `strength` is how much
+    that says. `why` says in words what matched. `start_ns` and `end_ns` are asset time, which starts at the
     first picture. Players and editors use the file's own time, which is `file_offset_ns` later.
     """
 
@@ -30,7 +30,7 @@ class Hit:
     start_ns: int
     end_ns: int
     score: float | None
-    weak: bool
+    strength: Strength
     why: str
     caption: str
     caption_method: str
@@ -49,7 +49,7 @@ class Hit:
         range_ns: tuple[int, int],
         reason: Reason,
         *,
-        weak: bool,
+        strength: Strength,
         thumbnail: bytes,
     ) -> Self:
         """A hit from moments of one shot, best first. The best one gives caption, tags and score."""
@@ -62,7 +62,7 @@ class Hit:
             start_ns=range_ns[0],
             end_ns=range_ns[1],
             score=reason.similarity,
-            weak=weak,
+            strength=strength,
             why=str(reason),
             caption=best.caption,
             caption_method=best.caption_method,
@@ -74,6 +74,11 @@ class Hit:
             moment_ids=tuple(moment.moment_id for moment in moments),
             thumbnail=thumbnail,
         )
+
+    @property
+    def weak(self) -> bool:
+        """Whether it most likely shows something else."""
+        return self.strength == "weak"
 
     @property
     def name(self) -> str:
@@ -127,6 +132,7 @@ class Hit:
             "source_start": self.source_range[0],
             "source_end": self.source_range[1],
             "score": self.score,
+            "strength": self.strength,
             "weak": self.weak,
             "why": self.why,
             "caption": self.caption,

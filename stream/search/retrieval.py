@@ -10,6 +10,7 @@ from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex, StoredMoment, StoredRow, check_column, moment_of, similarities
 from sinks.query.rankings import Candidate, Vector
 from sinks.query.sharded_version import Version
+from sinks.query.words import terms_of
 from stream.search.explanation import Reason
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
@@ -147,6 +148,7 @@ class _Question:
         self._probe = probe
         self._filters = filters
         self._version = index.version(space_key)
+        self._asked = set(terms_of(probe.text)) if probe.text else set[str]()
         self._wheres = index.wheres(self._version, filters) if self._version is not None else []
 
     def answered(self, offset: int, limit: int) -> Matches:
@@ -218,13 +220,16 @@ class _Question:
             Match(
                 moment,
                 scores[row],
-                Reason(cosines.get(row), near.get(row), worded.get(row), self._words(moment, worded.get(row))),
+                self._reason(moment, cosines.get(row), near.get(row), worded.get(row)),
             )
             for row, moment in moments.items()
         )
 
-    def _words(self, moment: StoredMoment, place: int | None) -> tuple[str, ...]:
-        return () if place is None else matched_words(self._probe.text or "", moment.text)
+    def _reason(self, moment: StoredMoment, cosine: float | None, near: int | None, worded: int | None) -> Reason:
+        if worded is None:
+            return Reason(cosine, near)
+        held = len(self._asked.intersection(terms_of(moment.text))) / max(1, len(self._asked))
+        return Reason(cosine, near, worded, matched_words(self._probe.text or "", moment.text), held)
 
     def _similarities(self, version: Version, rankings: Rankings, rows: Sequence[int]) -> dict[int, float]:
         """Of moments that only the words found, it is computed."""

@@ -243,7 +243,8 @@ def test_vectors_are_of_the_space_and_normalised(name: str, opened: Callable[[st
         assert vectors.shape == (5, dimensions)
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
-    assert case.model.weak_below is None or -1 < case.model.weak_below < 1
+    rated = case.model.calibration
+    assert rated is None or -1 < rated.weak_below <= rated.strong_from < 1
 
 
 @pytest.mark.parametrize("name", OF["embedder"])

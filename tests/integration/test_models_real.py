@@ -135,8 +135,8 @@ def test_pictures_lie_near_words_for_what_is_in_them(conse: Embedder, tagger: Ta
     nothing = [np.zeros((8, 8, 3), np.uint8)] * len(things)
     scores = conse.embed_text(words) @ conse.embed(nothing, certain(tagger.labels, *things)).T
     assert scores.argmax(1).tolist() == [0, 1, 2, 3]
-    assert conse.weak_below is not None
-    assert np.diag(scores)[:3].min() > conse.weak_below
+    assert conse.calibration is not None
+    assert np.diag(scores)[:3].min() > conse.calibration.weak_below
 
 
 def test_another_taggers_predictions_are_refused(conse: Embedder) -> None:

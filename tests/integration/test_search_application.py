@@ -27,7 +27,7 @@ from stream.search.explanation import Reason
 from stream.search.request import Grouping, MomentRef, PictureFile, SearchRequest, Words
 from stream.search.spaces import Spaces
 from tests.support.annotations import annotations, asset_deleted, events, planned, ref
-from tests.support.calibrated_space import WEAK_BELOW, CalibratedSpace
+from tests.support.calibrated_space import CALIBRATION, CalibratedSpace
 
 S = 1_000_000_000
 SPACE = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
@@ -189,10 +189,10 @@ def test_an_explanation_is_given_where_it_is_asked_for(desk: Desk) -> None:
     assert desk.search.answer(SearchRequest(Words("red"), space=SPACE.key)).explanation is None
     told = desk.search.answer(SearchRequest(Words("red"), space=SPACE.key, explain=True)).explanation
     assert told is not None
-    assert (told.weak_below, told.lacking_assets) == (WEAK_BELOW, 1)
+    assert (told.calibration, told.lacking_assets) == (CALIBRATION, 1)
     (reason,) = told.reasons
     assert reason.similarity == pytest.approx(1.0, abs=1e-5)
-    assert replace(reason, similarity=None) == Reason(None, 1, 1, ("red",))
+    assert replace(reason, similarity=None) == Reason(None, 1, 1, ("red",), 1.0)
 
 
 def test_the_space_is_the_named_one_else_the_chosen_one_else_the_newest(desk: Desk) -> None:

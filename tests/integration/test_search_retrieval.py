@@ -85,7 +85,7 @@ def test_words_are_found_at_once_and_after_compaction(sink: LanceSink, index: Mo
     put(sink, ref("cats"), "a cat sleeps")
     for _ in range(2):
         (hit,) = best_matches(index, SPACE.key, Probe(text="dog"))
-        assert (hit.moment.asset_id, hit.reason) == ("dogs", Reason(text_place=1, words=("dog",)))
+        assert (hit.moment.asset_id, hit.reason) == ("dogs", Reason(text_place=1, words=("dog",), coverage=1.0))
         assert str(hit.reason) == "text has dog, place 1"
         sink.maintain()
     put(sink, ref("late"), "a dog barks")

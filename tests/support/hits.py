@@ -14,7 +14,7 @@ HIT = Hit(
     start_ns=61 * SECOND_NS + SECOND_NS // 2,
     end_ns=63 * SECOND_NS,
     score=0.31,
-    weak=True,
+    strength="weak",
     why="=SUM(A1) like <script>alert(1)</script>",
     caption="bus",
     caption_method="template",

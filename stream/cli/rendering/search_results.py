@@ -12,6 +12,7 @@ from stream.cli.rendering.output import as_json
 from stream.cli.rendering.sanitize import shown
 from stream.events.annotations import Space
 from stream.search.answer import SearchAnswer
+from stream.search.explanation import Strength
 from stream.search.exports import to_csv, to_edl, to_rows
 from stream.search.freshness import AnswerFreshness
 from stream.search.hit import Hit
@@ -45,7 +46,7 @@ def result_table(answer: SearchAnswer, query: str) -> Group:
             str(rank),
             shown(hit.name),
             *_shown_range(hit),
-            f"[yellow]{score} weak[/]" if hit.weak else score,
+            _rated(score, hit.strength),
             shown(hit.why),
         )
     # An empty table would look like a defect.
@@ -55,6 +56,13 @@ def result_table(answer: SearchAnswer, query: str) -> Group:
     if note := space_note(answer.space):
         lines.append(f"[dim]{note}[/]")
     return Group(*lines)
+
+
+def _rated(score: str, strength: Strength) -> str:
+    if strength == "unrated":
+        return score
+    colour = {"strong": "green", "fair": "default", "weak": "yellow"}[strength]
+    return f"[{colour}]{score} {strength}[/]"
 
 
 def space_note(space: Space) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stream.events.grid import SECOND_NS
 from stream.search.answer import SearchAnswer
+from stream.search.explanation import Strength
 from stream.search.hit import Hit
 from stream.search.request import Grouping
 
@@ -50,7 +51,8 @@ class HitOut(BaseModel):
     start: str = Field(description="As a time code of milliseconds.", examples=["00:00:12.040"])
     end: str
     score: float | None = Field(description="Similarity in the space; none for a hit by words alone.")
-    weak: bool = Field(description="Below what the space was calibrated to: the footage probably shows something else.")
+    strength: Strength = Field(description="How likely it shows what was asked for; unrated without a calibration.")
+    weak: bool = Field(description="Its strength is weak: the footage probably shows something else.")
     why: str
     caption: str
     caption_method: str
@@ -71,6 +73,7 @@ class HitOut(BaseModel):
             start=hit.start_timecode,
             end=hit.end_timecode,
             score=hit.score,
+            strength=hit.strength,
             weak=hit.weak,
             why=hit.why,
             caption=hit.caption,

@@ -73,7 +73,7 @@ def printed(*what: RenderableType) -> str:
 
 def test_nothing_a_producer_names_reaches_the_terminal_or_the_page_alive() -> None:
     hit = replace(
-        HIT, uri=SIGNED, why=ATTACK, caption=ATTACK, tags=((ATTACK, 0.5),), labels=(f"k={ATTACK}",), weak=False
+        HIT, uri=SIGNED, why=ATTACK, caption=ATTACK, tags=((ATTACK, 0.5),), labels=(f"k={ATTACK}",), strength="fair"
     )
     asset = AssetRef(tenant="t", project="p", asset_id="a", version=AssetVersion(1, 1))
     change = AssetChanged(asset=asset, uri=SIGNED, status=AssetStatus.FAILED, reason=ATTACK)

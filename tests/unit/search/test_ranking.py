@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.search.explanation import Reason
+from models.protocol import Calibration
+from stream.search.explanation import Reason, Strength
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
 
@@ -38,14 +39,20 @@ def test_a_reason_names_each_ranking() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "below", "weak"),
+    ("reason", "strength"),
     [
-        (Reason(0.21, 1), 0.22, True),
-        (Reason(0.22, 1), 0.22, False),
-        (Reason(0.01, 9, 1, ("dog",)), 0.22, False),
-        (Reason(), 0.22, True),
-        (Reason(0.01, 1), None, False),
+        (Reason(0.21, 1), "weak"),
+        (Reason(0.22, 1), "fair"),
+        (Reason(0.30, 1), "strong"),
+        (Reason(0.22, 1, 1, ("dog",), 0.5), "strong"),
+        (Reason(0.01, 9, 1, ("dog",), 0.5), "fair"),
+        (Reason(0.01, 9, 1, ("dog",), 0.4), "weak"),
+        (Reason(text_place=1, words=("dog",), coverage=1.0), "fair"),
+        (Reason(), "weak"),
     ],
 )
-def test_weak_is_below_the_calibrated_score_and_without_a_word(reason: Reason, below: float | None, weak: bool) -> None:
-    assert reason.is_weak(below) is weak
+def test_strength_comes_from_the_calibrated_scores_and_from_most_of_the_words(
+    reason: Reason, strength: Strength
+) -> None:
+    assert reason.strength(Calibration(weak_below=0.22, strong_from=0.30)) == strength
+    assert reason.strength(None) == "unrated"

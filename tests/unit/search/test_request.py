@@ -51,7 +51,7 @@ def test_groups_come_in_the_order_of_their_best_hits() -> None:
 
 def test_an_answer_is_weak_when_each_of_its_hits_is() -> None:
     assert answer_of(HIT, HIT).all_weak
-    assert not answer_of(HIT, replace(HIT, weak=False)).all_weak
+    assert not answer_of(HIT, replace(HIT, strength="fair")).all_weak
     assert not answer_of().all_weak
 
 
