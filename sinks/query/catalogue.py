@@ -1,7 +1,7 @@
 """The assets as the index holds them: status for people, visibility for search, freshness. Read only."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.filters import literal, one_of
+from sinks.filters import literal
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.location import Place
-from sinks.query.filters import Filters, assets_where
+from sinks.query.filters import Filters, Scope, assets_where, status_where
 from sinks.query.snapshots import Snapshots
 from sinks.query.store_reader import StoreReader
 from stream.events.asset import AssetStatus
@@ -84,12 +84,16 @@ class Catalogue:
     def __init__(self, place: Place, store: StoreReader | None = None) -> None:
         self._store = store or StoreReader(place)
 
-    def assets(self, tenant: str | None = None, asset_ids: Collection[str] = ()) -> list[AssetView]:
-        """By tenant and asset id; deleted ones too, which keep a name and a time only."""
-        clauses = [f"tenant = {literal(tenant)}"] if tenant is not None else []
-        clauses += [one_of("asset_id", asset_ids)] if asset_ids else []
-        rows = self._store.reading(lambda: self._store.select(ASSETS, " AND ".join(clauses)))
-        views = [] if rows is None else [_view(row) for row in rows.drop_columns(["state"]).to_pylist()]
+    def assets(
+        self,
+        tenant: str | None = None,
+        asset_ids: Collection[str] = (),
+        scopes: Sequence[Scope] | None = None,
+    ) -> list[AssetView]:
+        """By tenant and asset id, within `scopes`; deleted ones too, which keep a name and a time only."""
+        where = status_where(tenant, asset_ids, scopes)
+        rows = self._store.reading(lambda: self._store.select(ASSETS, where))
+        views = [] if rows is None else [asset_view(row) for row in rows.drop_columns(["state"]).to_pylist()]
         return sorted(views, key=lambda item: (item.tenant, item.asset_id))
 
     def shown(self, content_keys: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
@@ -197,7 +201,8 @@ def _live(row: dict[str, Any]) -> LiveAsset:
     )
 
 
-def _view(row: dict[str, Any]) -> AssetView:
+def asset_view(row: Mapping[str, Any]) -> AssetView:
+    """Of a row of the table of assets."""
     live = row["live_version_ms"]
     return AssetView(
         tenant=row["tenant"],

@@ -61,6 +61,14 @@ class Filters:
         return allows
 
 
+def status_where(tenant: str | None, asset_ids: Collection[str], scopes: Sequence[Scope] | None) -> str:
+    """On rows of assets, by their newest version, whether they show something or not."""
+    clauses = [f"tenant = {literal(tenant)}"] if tenant is not None else []
+    clauses += [one_of("asset_id", asset_ids)] if asset_ids else []
+    clauses += [_scoped(scopes, "project")] if scopes is not None else []
+    return " AND ".join(clauses)
+
+
 def assets_where(filters: Filters) -> str:
     """On rows of assets: those that show something and are asked for."""
     clauses = ["live_content_key IS NOT NULL", *_names(filters, "live_project", "live_labels")]

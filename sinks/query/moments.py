@@ -13,8 +13,9 @@ from sinks.filters import one_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
 from sinks.location import Place
+from sinks.query.asset_detail import AssetDetail, asset_detail
 from sinks.query.catalogue import Catalogue, LiveAsset
-from sinks.query.filters import EVERYTHING, LIVE_COLUMNS, Filters, moments_where, rows_where
+from sinks.query.filters import EVERYTHING, LIVE_COLUMNS, Filters, Scope, moments_where, rows_where
 from sinks.query.holdings import newest_epochs
 from sinks.query.rankings import EXACT_ROWS, Vector
 from sinks.query.sharded_version import Version
@@ -32,6 +33,7 @@ _SPAN = ("content_key", "kind", "start_ns", "end_ns", "starts_at_cut", "ends_at_
 _COLUMNS = (
     *("moment_id", *_SPAN, "tags", "moderation_nsfw", "caption", "caption_method", "text", "damaged"),
 )  # each costs a read of its own: no more than is shown
+_MADE_BY = ("segment", "epoch_ms", "version_ms", "models")
 _FOUND_COLUMNS = tuple(name for name in _COLUMNS if name != "content_key")
 _NEARLY_ALL = 0.98
 """Where filters keep such a share of the rows, the assets of what is found narrow it: that costs less."""
@@ -84,12 +86,27 @@ class Span:
     shot_method: str
 
 
+@dataclass(frozen=True, slots=True)
+class MomentDetail:
+    """A moment and what made it: its cell, the roll-out, the version of the asset, and the models as JSON."""
+
+    moment: StoredMoment
+    segment: int
+    epoch_ms: int
+    version_ms: int
+    models: str
+
+
 class MomentIndex:
     """The moments of the index under `place`; finds nothing while it does not exist."""
 
     def __init__(self, place: Place) -> None:
         self._store = StoreReader(place)
         self.catalogue = Catalogue(place, self._store)
+
+    def asset(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> AssetDetail | None:
+        """Its newest version, whether it shows something or not; None where there is no such asset within `scopes`."""
+        return asset_detail(self._store, tenant, asset_id, scopes)
 
     def spaces(self) -> list[Space]:
         return self.reading(lambda: stored_spaces(self._store))
@@ -144,6 +161,17 @@ class MomentIndex:
         check_column(column)
         row = self._permitted_row(space_key, moment_id, ["content_key", column], filters)
         return None if row is None else list(row[column])
+
+    def moment(self, space_key: str, moment_id: str, filters: Filters) -> MomentDetail | None:
+        """A moment with what made it; None where `filters` hide it or there is none."""
+        columns = (*_COLUMNS, *_MADE_BY)
+        row = self._permitted_row(space_key, moment_id, columns, filters)
+        if row is None:
+            return None
+        made = {name: row.pop(name) for name in _MADE_BY}
+        # Asked again, as a row alone does not say who shows it; it may have gone meanwhile.
+        shown = self.catalogue.shown([row["content_key"]], filters)
+        return None if not shown else MomentDetail(moment_of(row, shown), **made)
 
     def thumbnail_of(self, space_key: str, moment_id: str, filters: Filters) -> bytes | None:
         """The JPEG of a moment; None where `filters` hide it or there is none."""

@@ -26,6 +26,11 @@ ACCESS = (
     ),
     response("no_such_thing", "There is no such thing, or nothing that the caller may know of.", "Check the address."),
     response("invalid_request", "The request is not one that this address takes.", "See `/openapi.json`."),
+    response(
+        "range_not_satisfiable",
+        "The range that is asked for lies behind the end of the footage.",
+        "Ask for bytes that there are; `HEAD` tells how many.",
+    ),
     response("bad_label", "A label to filter by is not `k=v`.", "Write the label's name, `=` and its value."),
     bad_request(
         "invalid_access_record",

@@ -37,6 +37,11 @@ SOURCES = (
         "The host has an address that is private, loopback, link-local or reserved.",
         "Publish a public address, or allow private ones with `--private-network`.",
     ),
+    bad_media(
+        "address_not_kept",
+        "The query of the uri, which may be a secret, is not kept, so the footage cannot be found again.",
+        "Publish the footage under an address without a query.",
+    ),
     bad_media("too_many_redirects", "The server redirects again and again.", "Publish the final URL."),
     bad_media(
         "range_not_supported",

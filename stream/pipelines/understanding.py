@@ -37,7 +37,6 @@ from stream.topology.topology import Topology
 
 if TYPE_CHECKING:
     from decoders.sandbox.pool import DecodePool
-    from decoders.sources.policy import SourcePolicy
     from models.bundle import Bundle
     from models.registry import ModelContext
     from sinks.location import Location
@@ -81,12 +80,13 @@ class Understanding:
     def pool(self) -> "DecodePool":
         """The pool of decode children, started on first use."""
         from decoders.sandbox.pool import ChildLimits, DecodePool
+        from stream.pipelines.source_policy import source_policy
 
         limit_s = self.settings.decode_limit_s
         limits = ChildLimits(self.settings.decode_memory_bytes, wall_s=limit_s, cpu_s=limit_s)
         return DecodePool(
             children=self.settings.decode_children,
-            policy=self._policy(),
+            policy=source_policy(self.settings),
             limits=limits,
             require_sandbox=self.settings.require_sandbox,
         )
@@ -139,18 +139,6 @@ class Understanding:
         caption = (self._caption(),) if self.settings.models.captioned else ()
         work = (self._plan(), self._decode(), self._understand(), *caption, *self._sinks())
         return Topology((*notified, *gate, *work), topics={**TOPICS, **topics})
-
-    def _policy(self) -> "SourcePolicy":
-        from decoders.sources.policy import SourcePolicy
-
-        return SourcePolicy(
-            schemes=self.settings.schemes,
-            roots=frozenset(map(str, self.settings.roots)),
-            prefixes=frozenset(self.settings.prefixes),
-            allow_private_addresses=self.settings.allow_private_addresses,
-            read_timeout_s=self.settings.source_silence_s,
-            request_timeout_s=self.settings.source_request_s,
-        )
 
     def _model_context(self) -> "ModelContext":
         from models.registry import ModelContext

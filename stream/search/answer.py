@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stream.events.annotations import Space
 from stream.search.explanation import Explanation
 from stream.search.freshness import AnswerFreshness
 from stream.search.hit import Hit
+
+# Code that only shows an answer must not load a store.
+if TYPE_CHECKING:
+    from sinks.query.facets import FacetCounts
+    from sinks.query.moments import MomentDetail, StoredMoment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,30 @@ class SearchAnswer:
     def groups(self) -> tuple[AssetHits, ...]:
         """The hits by asset. The asset with the best hit comes first."""
         return by_asset(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMoment:
+    """A moment of the space with this key."""
+
+    space: str
+    detail: "MomentDetail"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMoments:
+    """Moments of the space with this key."""
+
+    space: str
+    moments: "tuple[StoredMoment, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFacets:
+    """Counts over moments of the space with this key."""
+
+    space: str
+    counts: "FacetCounts"
 
 
 def by_asset(hits: Iterable[Hit]) -> tuple[AssetHits, ...]:

@@ -5,14 +5,16 @@ from types import TracebackType
 from typing import Self
 
 from models.protocol import Calibration
-from sinks.query.catalogue import AssetView
-from sinks.query.filters import Filters
+from sinks.query.asset_detail import AssetDetail
+from sinks.query.catalogue import AssetView, LiveAsset
+from sinks.query.facets import all_facets, counted
+from sinks.query.filters import Filters, Scope
 from sinks.query.moments import MomentIndex
 from stream.clock import Clock
 from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.pipelines.settings import Settings
-from stream.search.answer import SearchAnswer
+from stream.search.answer import FoundFacets, FoundMoment, FoundMoments, SearchAnswer
 from stream.search.encoding import QueryEncoder, image_column
 from stream.search.explanation import Explanation
 from stream.search.freshness import freshness_now
@@ -70,9 +72,40 @@ class Search:
         """The JPEG of a moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""
         return self._index.thumbnail_of(self._spaces.chosen(space).space.key, moment_id, filters)
 
-    def assets(self, tenant: str) -> list[AssetView]:
-        """The status of a tenant's assets, by asset id; deleted ones too."""
-        return self._index.catalogue.assets(tenant)
+    def assets(self, tenant: str, scopes: Sequence[Scope] | None) -> list[AssetView]:
+        """The status of a tenant's assets within `scopes`, by asset id; deleted ones too."""
+        return self._index.catalogue.assets(tenant, scopes=scopes)
+
+    def asset(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> AssetDetail | None:
+        """How far an asset is; None where there is none within `scopes`."""
+        return self._index.asset(tenant, asset_id, scopes)
+
+    def live(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> LiveAsset | None:
+        """What search shows an asset as; None where it shows nothing within `scopes`."""
+        filters = Filters(tenant=tenant, asset_ids=(asset_id,), scopes=None if scopes is None else tuple(scopes))
+        return next((asset for page in self._index.catalogue.pages(filters) for asset in page.values()), None)
+
+    def moment(self, space: str | None, moment_id: str, filters: Filters) -> FoundMoment | None:
+        """A moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""
+        key = self._spaces.chosen(space).space.key
+        found = self._index.moment(key, moment_id, filters)
+        return None if found is None else FoundMoment(key, found)
+
+    def moments(self, space: str | None, filters: Filters, limit: int) -> FoundMoments:
+        """At most `limit` moments as they lie in time, by asset. Raises as `answer` does."""
+        key = self._spaces.chosen(space).space.key
+        return FoundMoments(key, tuple(self._index.moments(key, filters, limit)))
+
+    def facets(self, space: str | None, filters: Filters) -> FoundFacets:
+        """Of everything that `filters` keep. Raises as `answer` does."""
+        key = self._spaces.chosen(space).space.key
+        return FoundFacets(key, all_facets(self._index, key, filters))
+
+    def facets_of(self, request: SearchRequest) -> FoundFacets:
+        """Of the best `request.limit` moments for a query. Raises as `answer` does."""
+        space = self._spaces.chosen(request.space).space
+        matches = self._matches(space, self._probe(space, request), request, request.limit)
+        return FoundFacets(space.key, counted(match.moment for match in matches))
 
     def _probe(self, space: Space, request: SearchRequest) -> Probe:
         query = request.query

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
 from stream.service.browsers import OwnRequests
+from stream.service.path_segments import WholeSegments
 from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes.all_routes import router
 from stream.service.service import Service
@@ -74,6 +75,7 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.add_middleware(OwnRequests, browsers=service.browsers, refused=service.forged)
+    app.add_middleware(WholeSegments)
     app.add_middleware(CountedRequests, metrics=metrics, clock=clock)
     # What is added last is outermost: no other part can answer without these headers.
     app.add_middleware(WithHeaders)

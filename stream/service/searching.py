@@ -12,34 +12,70 @@ from stream.events.grid import SECOND_NS
 from stream.search.request import MomentRef, SearchRequest, Words
 from stream.service.caller import Caller
 from stream.service.problems import Problem
-from stream.service.schemas.search import AnswerOut, SearchIn
+from stream.service.schemas.facets import FacetsOut
+from stream.service.schemas.search import AnswerOut, FacetsIn, SearchIn
 from stream.service.service import Service
+
+FACETS_OF = 1_000
+"""Of the moments that a query finds, so many are counted."""
 
 
 def answered(service: Service, request: Request, asked: SearchIn) -> AnswerOut:
     """What the caller may see of the answer. Raises `Problem`, and as `Search.answer` does."""
-    words, like = asked.q, asked.like
-    if (words is None or not words.strip()) == (like is None):
+    query = query_of(asked)
+    if query is None:
         raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
-    query = MomentRef(like) if like is not None else Words(words or "")
-    # The trail holds a keyed digest only: words of a query are not kept.
-    digest = query_digest(service.secret, asked.tenant, words if like is None and words else f"like {like}")
-    subject = AccessSubject("search", asked.tenant, query=digest)
-    with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
-        filters = Filters(
-            tenant=asked.tenant,
-            project=asked.project,
-            labels=_labels(asked.label),
-            kind=asked.kind,
-            start_ns=_ns(asked.since),
-            end_ns=_ns(asked.until),
-            # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
-            scopes=scopes_of(caller, Action.SEARCH),
-        )
+    with service.access(request, Action.SEARCH, Activity.SEARCHED, _subject(service, asked)) as (caller, access):
+        filters = filters_of(caller, asked)
         with service.searchers.one() as application:
             answer = application.answer(SearchRequest(query, filters, asked.space, asked.limit, asked.group))
         access.count = len(answer.hits)
         return AnswerOut.of(answer)
+
+
+def counted(service: Service, request: Request, asked: FacetsIn) -> FacetsOut:
+    """What the caller may see, counted. Raises `Problem`, and as `Search.facets` does."""
+    query = query_of(asked)
+    with service.access(request, Action.SEARCH, Activity.SEARCHED, _subject(service, asked)) as (caller, access):
+        filters = filters_of(caller, asked)
+        with service.searchers.one() as application:
+            if query is None:
+                found = application.facets(asked.space, filters)
+            else:
+                found = application.facets_of(SearchRequest(query, filters, asked.space, FACETS_OF, "moment"))
+        access.count = found.counts.moments
+        return FacetsOut.of(found, None if query is None else FACETS_OF)
+
+
+def query_of(asked: FacetsIn) -> Words | MomentRef | None:
+    """Raises `Problem` (`blank_query`) for words beside a moment, and for blank words."""
+    if asked.q is None and asked.like is None:
+        return None
+    if (asked.q is None or not asked.q.strip()) == (asked.like is None):
+        raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
+    return MomentRef(asked.like) if asked.like is not None else Words(asked.q or "")
+
+
+def filters_of(caller: Caller, asked: FacetsIn) -> Filters:
+    """What is asked for, of what the caller may see."""
+    return Filters(
+        tenant=asked.tenant,
+        project=asked.project,
+        labels=_labels(asked.label),
+        kind=asked.kind,
+        start_ns=_ns(asked.since),
+        end_ns=_ns(asked.until),
+        # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
+        scopes=scopes_of(caller, Action.SEARCH),
+    )
+
+
+def _subject(service: Service, asked: FacetsIn) -> AccessSubject:
+    if asked.q is None and asked.like is None:
+        return AccessSubject("facets", asked.tenant)
+    # The trail holds a keyed digest only: words of a query are not kept.
+    text = asked.q if asked.like is None and asked.q else f"like {asked.like}"
+    return AccessSubject("search", asked.tenant, query=query_digest(service.secret, asked.tenant, text))
 
 
 def scopes_of(caller: Caller, action: Action) -> tuple[Scope, ...] | None:

@@ -20,10 +20,12 @@ from stream.errors import Fatal, Unavailable
 from stream.identity.browser_origins import BrowserOrigin
 from stream.identity.browser_sessions import FILE, BrowserSessions
 from stream.pipelines.settings import Settings
+from stream.pipelines.source_policy import source_policy
 from stream.search.application import Search
 from stream.service.app import application
 from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
+from stream.service.footages import Footages
 from stream.service.problems import code_of
 from stream.service.searchers import Searchers
 from stream.service.service import Service
@@ -69,7 +71,8 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
         ends.enter_context(_checkpoints(journal))
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
-        yield application(Service(searchers, callers, browsers, recorder, secret_of(key)), clock, version)
+        footages = Footages(source_policy(settings))
+        yield application(Service(searchers, callers, browsers, recorder, secret_of(key), footages), clock, version)
 
 
 def listening(options: ServiceOptions) -> socket.socket:

@@ -11,6 +11,7 @@ from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import AuditedAccess, Recorder
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
+from stream.service.footages import Footages
 from stream.service.problems import Problem, forbidden
 from stream.service.searchers import Searchers
 
@@ -26,6 +27,7 @@ class Service:
     browsers: Browsers
     recorder: Recorder
     secret: bytes
+    footages: Footages
 
     @contextmanager
     def access(

@@ -39,6 +39,11 @@ class Desk:
         headers = {} if key is None else {"authorization": f"Bearer {self.keys.get(key, key)}"}
         return self.client.get(path, params=query or None, headers=headers)
 
+    def ask(self, method: str, path: str, key: str | None = "viewer", **rest: Any) -> httpx.Response:
+        """Any request, with what `httpx` takes in `rest`."""
+        headers = {} if key is None else {"authorization": f"Bearer {self.keys.get(key, key)}"}
+        return self.client.request(method, path, headers=headers | rest.pop("headers", {}), **rest)
+
     def events(self) -> list[dict[str, Any]]:
         lines = [line for path in event_files(self.trail) for line in path.read_bytes().splitlines()[1:]]
         return [json.loads(line) for line in lines]
@@ -85,7 +90,7 @@ def opened(stores: Path, own: Path, host: str = "127.0.0.1", **options: Any) -> 
     """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback."""
     clock = ManualClock(NOW_MS)
     index, parquet = Location.of(stores / "lancedb"), Location.of(stores / "parquet")
-    settings = replace(light_settings(own), index=index, parquet=parquet)
+    settings = replace(light_settings(own, stores.parent), index=index, parquet=parquet)
     chosen = ServiceOptions(own / "audit", host, **options)
     local = listening(replace(chosen, host="127.0.0.1", port=0))
     with local as at, composed(settings, chosen, clock, "0.1.0") as app:

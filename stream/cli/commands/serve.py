@@ -8,6 +8,8 @@ import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.roots import remembered_roots, require_buckets
+from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 
@@ -21,11 +23,15 @@ def serve(
         str | None,
         typer.Option(help="Where browsers find the service, as https://search.example.com; they sign in there alone."),
     ] = None,
+    private_network: PrivateNetwork = False,
+    scheme: Schemes = None,
+    root: RootsOption = None,
 ) -> None:
     """Answer searches over HTTP: `/v1/search`, thumbnails and the status of assets; `/openapi.json` has all of it.
 
     Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
     machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
+    Footage is played from where it lies: what was ingested with this state directory, and what --root allows.
     TLS is a proxy's work: at another address than the loopback put one before it.
     """
     from stream.access.register_file import RegisterFile
@@ -51,7 +57,10 @@ def serve(
             " role: `rushes access give` first"
         )
     options = ServiceOptions(shared.audit.path() if shared.audit else state / AUDIT, host, port, searchers, public)
-    with listening(options) as at, composed(file_settings(shared), options, SystemClock(), version("rushes")) as app:
+    reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
+    settings = reading.applied(file_settings(shared), remembered_roots(state))
+    require_buckets(reading.scheme, settings.prefixes)
+    with listening(options) as at, composed(settings, options, SystemClock(), version("rushes")) as app:
         stop = threading.Event()
         shared.errors.print(f"rushes answers at http://{host}:{at.getsockname()[1]}/v1/search?q=…", soft_wrap=True)
         with stop_on_signals(stop):

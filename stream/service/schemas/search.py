@@ -1,7 +1,6 @@
 """What the API takes and answers as search."""
 
 from typing import Annotated, Self
-from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +9,7 @@ from stream.search.answer import SearchAnswer
 from stream.search.explanation import Strength
 from stream.search.hit import Hit
 from stream.search.request import Grouping
+from stream.service.schemas.moments import TagOut, thumbnail_path
 
 MOST_HITS = 200
 MOST_LABELS = 20
@@ -17,8 +17,8 @@ _Name = Annotated[str | None, Field(min_length=1, max_length=200)]
 _Seconds = Annotated[float | None, Field(ge=0, le=1e9)]
 
 
-class SearchIn(BaseModel):
-    """What is asked: `q` or `like`, and what the answer is narrowed to."""
+class FacetsIn(BaseModel):
+    """What is looked at: all that the filters keep, or what a query finds among it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,14 +30,14 @@ class SearchIn(BaseModel):
     kind: _Name = Field(None, examples=["visual"])
     since: _Seconds = Field(None, alias="from", description="Only moments that end after this second.")
     until: _Seconds = Field(None, alias="to", description="Only moments that begin before this second.")
-    limit: int = Field(20, ge=1, le=MOST_HITS)
-    group: Grouping = Field("shot", description="What a hit is; with `asset`, `limit` counts assets.")
     space: _Name = None
 
 
-class TagOut(BaseModel):
-    label: str
-    score: float = Field(description="Probability, 0 to 1.")
+class SearchIn(FacetsIn):
+    """What is asked: `q` or `like`, and what the answer is narrowed to."""
+
+    limit: int = Field(20, ge=1, le=MOST_HITS)
+    group: Grouping = Field("shot", description="What a hit is; with `asset`, `limit` counts assets.")
 
 
 class HitOut(BaseModel):
@@ -78,11 +78,11 @@ class HitOut(BaseModel):
             why=hit.why,
             caption=hit.caption,
             caption_method=hit.caption_method,
-            tags=[TagOut(label=label, score=round(score, 4)) for label, score in hit.tags],
+            tags=TagOut.listed(hit.tags),
             labels=list(hit.labels),
             moderation_nsfw=hit.moderation_nsfw,
             moment_ids=list(hit.moment_ids),
-            thumbnail=f"/v1/moments/{quote(hit.moment_ids[0], safe='')}/thumbnail?{urlencode({'space': space})}",
+            thumbnail=thumbnail_path(hit.moment_ids[0], space),
         )
 
 

@@ -1,0 +1,52 @@
+"""Original footage that is open for callers: so many at one time, and what is told where it cannot be read."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from decoders.sources.policy import SourcePolicy
+from sinks.query.catalogue import LiveAsset
+from stream.error_codes.table import ERROR_CODES
+from stream.errors import BadMedia, StageError, Superseded
+from stream.search.footage import Footage
+from stream.service.problems import Problem, busy, problem_of
+
+AT_ONCE = 64
+
+
+class Footages:
+    """Thread-safe. What may be read is up to `policy`."""
+
+    def __init__(self, policy: SourcePolicy, at_once: int = AT_ONCE) -> None:
+        self._policy = policy
+        self._places = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def opened(self, asset: LiveAsset) -> Iterator[Footage]:
+        """Raises `Problem` where the footage cannot be opened, and 503 (`busy`) where too much is open."""
+        if not self._places.acquire(blocking=False):
+            raise busy()
+        try:
+            with self._open(asset) as footage:
+                yield footage
+        finally:
+            self._places.release()
+
+    def _open(self, asset: LiveAsset) -> Footage:
+        try:
+            return Footage(asset, self._policy)
+        except StageError as error:
+            raise footage_problem(error) from None
+
+
+def footage_problem(error: StageError) -> Problem:
+    """In words that name no place: who sees an asset need not know where its footage lies."""
+    if not isinstance(error, BadMedia | Superseded):
+        return Problem(503, _said(error), code=error.code, headers={"retry-after": "5"})
+    # It was there once: 404 would say that there is no such asset.
+    return Problem(410 if error.code == "not_found" else 409, _said(error), code=error.code)
+
+
+def _said(error: StageError) -> str:
+    row = ERROR_CODES.get(error.code)
+    return f"The footage cannot be read. {row.meaning if row else problem_of(error).detail}"

@@ -1,0 +1,43 @@
+"""Every route of the service with a request that it takes: tests of what holds for all of them go by this table."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream.access.actions import Action
+
+METHODS = frozenset({"get", "head", "post", "put", "patch", "delete"})
+IN_PATHS = {"tenant": "acme", "asset_id": "x", "moment_id": "x"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request; `rest` as `httpx` takes it. `action`: what a caller needs a role for, if that matters."""
+
+    action: Action | None = Action.SEARCH
+    rest: Mapping[str, Any] = field(default_factory=dict)
+
+
+ROUTES: Mapping[tuple[str, str], Asked] = {
+    ("get", "/v1/search"): Asked(rest={"params": {"q": "red"}}),
+    ("get", "/v1/facets"): Asked(),
+    ("get", "/v1/assets"): Asked(rest={"params": {"tenant": "acme"}}),
+    ("get", "/v1/assets/{tenant}/{asset_id}"): Asked(),
+    ("get", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),
+    ("head", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),
+    ("get", "/v1/moments/{moment_id}"): Asked(),
+    ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
+    ("get", "/v1/me"): Asked(None),
+    ("get", "/v1/me/decision"): Asked(None, {"params": {"action": "search", "tenant": "acme", "project": "default"}}),
+}
+
+
+def routes_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Methods and paths of an OpenAPI document."""
+    for path, operations in document["paths"].items():
+        yield from ((method, path) for method in operations if method in METHODS)
+
+
+def filled(path: str) -> str:
+    """The path with something that nobody has in its places."""
+    return path.format(**IN_PATHS)
