@@ -4,7 +4,7 @@ functions of `deltalake` that plan nothing: its DELETE and OPTIMIZE cost several
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sinks.delta.placement import VersionTime
+from sinks.delta.commit_log import Action
 from sinks.location import Location
 from sinks.schema import VECTORS
 from sinks.storage.objects import Objects
@@ -24,6 +24,7 @@ PARTITIONS = ("tenant", "day")
 _TIME = "version_ms"
 _HEAVY = ("thumbnail", *VECTORS)
 _MOST_MS = (1 << 63) - 1
+_KNOWN_OF_REMOVED = {"extendedFileMetadata": True}  # its size and partition are told
 
 
 class Partition(NamedTuple):
@@ -40,9 +41,9 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One file that the log names, with the times of the versions in it. `path` is as it lies below the table."""
+    """One file that the log names as `uri`, with the times of the versions in it."""
 
-    path: str
+    uri: str
     size_bytes: int
     rows: int
     tenant: str
@@ -51,12 +52,17 @@ class DataFile:
     last_ms: int
 
     @property
+    def path(self) -> str:
+        """As it lies below the table."""
+        return unquote(self.uri)
+
+    @property
     def partition(self) -> Partition:
         return Partition(self.tenant, self.day)
 
 
-def files_of(table: Any, times: Iterable[VersionTime] | None = None) -> list[DataFile]:
-    """All files of a Delta table, or those that may hold rows of `times`. One without statistics may hold any."""
+def files_of(table: Any) -> list[DataFile]:
+    """All files of a Delta table. Of one without statistics any time is possible."""
     listed = pa.table(table.get_add_actions(flatten=True))
     if listed.num_rows == 0:
         return []
@@ -68,11 +74,7 @@ def files_of(table: Any, times: Iterable[VersionTime] | None = None) -> list[Dat
         _known(listed, f"min.{_TIME}", 0),
         _known(listed, f"max.{_TIME}", _MOST_MS),
     ]
-    files = pa.table(columns, names=["path", "size_bytes", "rows", *PARTITIONS, "first_ms", "last_ms"])
-    if times is not None:
-        files = files.filter(_any([_holds(files, time) for time in set(times)], files.num_rows))
-    # The log holds paths as URIs; on disk they are as written.
-    return [DataFile(**{**row, "path": unquote(row["path"])}) for row in files.to_pylist()]
+    return [DataFile(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
 
 
 class DataFiles:
@@ -98,13 +100,13 @@ class DataFiles:
         size = -(-rows.num_rows // parts) or 1
         return [self._write(rows.slice(start, size), partition) for start in range(0, rows.num_rows, size)]
 
-    def discard(self, files: Iterable[DataFile]) -> None:
-        """Remove files that no commit names."""
-        for file in files:
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files that nobody needs. They may be gone."""
+        for path in paths:
             if self._folder is not None:
-                (self._folder / file.path).unlink()
+                (self._folder / path).unlink(missing_ok=True)
             else:
-                self._objects.remove(file.path)
+                self._objects.remove(path)
 
     def _write(self, rows: pa.Table, partition: Partition) -> DataFile:
         content = _parquet(rows)
@@ -117,7 +119,7 @@ class DataFiles:
         else:
             self._objects.put(path, content.to_pybytes())
         times = pc.min_max(rows[_TIME]).as_py()
-        return DataFile(path, content.size, rows.num_rows, *partition, times["min"], times["max"])
+        return DataFile(quote(path, safe="/="), content.size, rows.num_rows, *partition, times["min"], times["max"])
 
     @cached_property
     def _objects(self) -> Objects:
@@ -154,21 +156,12 @@ def by_partition(rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
         yield partition, rows.filter(lies)
 
 
-def exchange(table: Any, gone: Sequence[DataFile], come: Sequence[DataFile], *, changed: bool, **options: Any) -> None:
-    """Put files in place of others in one commit. `changed`: other rows than before. Raises `CommitFailedError` where
-    one of them is gone already. `table` is at this commit then.
-    """
-    from deltalake.transaction import AddAction, RemoveAction
-
+def exchanged(gone: Iterable[DataFile], come: Iterable[DataFile], *, changed: bool) -> list[Action]:
+    """What a commit says that puts files in place of others. `changed`: other rows than before."""
     now_ms = SystemClock().now_ms()
-    removed = [RemoveAction(file.path, changed, now_ms, file.size_bytes, _partition(file)) for file in gone]
-    added = [
-        AddAction(file.path, file.size_bytes, _partition(file), now_ms, changed, _statistics(file)) for file in come
-    ]
-    table.create_write_transaction(
-        [*removed, *added], "append", table.schema(), partition_by=list(PARTITIONS), **options
-    )
-    table.update_incremental()  # which the other does not do
+    removed = [{"remove": {**_told(file, changed), "deletionTimestamp": now_ms, **_KNOWN_OF_REMOVED}} for file in gone]
+    added = [{"add": {**_told(file, changed), "modificationTime": now_ms, "stats": _statistics(file)}} for file in come]
+    return [*removed, *added]
 
 
 def _known(listed: pa.Table, name: str, missing: int) -> pa.ChunkedArray:
@@ -176,19 +169,6 @@ def _known(listed: pa.Table, name: str, missing: int) -> pa.ChunkedArray:
     if name not in listed.schema.names:
         return pa.chunked_array([pa.array([missing] * listed.num_rows, pa.int64())])
     return pc.fill_null(listed[name].cast(pa.int64()), missing)
-
-
-def _holds(files: pa.Table, time: VersionTime) -> pa.ChunkedArray:
-    # Only times rule a file out: ids are digests, of which every file holds small and great ones.
-    first, last = (pc.less_equal(files["first_ms"], time.append_ms), pc.greater_equal(files["last_ms"], time.append_ms))
-    return pc.and_(pc.equal(files["tenant"], time.tenant), pc.and_(first, last))
-
-
-def _any(masks: Sequence[pa.ChunkedArray], rows: int) -> Any:
-    found: Any = pa.array([False] * rows, pa.bool_())
-    for mask in masks:
-        found = pc.or_(found, mask)
-    return found
 
 
 def _parquet(rows: pa.Table) -> pa.Buffer:
@@ -218,8 +198,9 @@ def _leaves(field: pa.Field, above: str = "") -> Iterator[tuple[str, pa.DataType
         yield path, field.type
 
 
-def _partition(file: DataFile) -> dict[str, str | None]:
-    return {"tenant": file.tenant, "day": file.day}
+def _told(file: DataFile, changed: bool) -> dict[str, object]:
+    partition = {"tenant": file.tenant, "day": file.day}
+    return {"path": file.uri, "partitionValues": partition, "size": file.size_bytes, "dataChange": changed}
 
 
 def _statistics(file: DataFile) -> str:

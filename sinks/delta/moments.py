@@ -1,24 +1,26 @@
 """The Delta table of moments. What a commit costs follows from what it changes, not from the size of the table."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sinks.delta.commit_log import CommitLog, Number, require_plain
 from sinks.delta.data_files import (
     PARTITIONS,
     DataFile,
     DataFiles,
     by_partition,
-    columns_of,
-    exchange,
+    exchanged,
     files_of,
     rows_in,
     with_columns,
 )
 from sinks.delta.joining import joins
+from sinks.delta.known_files import KnownFiles
 from sinks.delta.removal import DECIDING, Removal
 from sinks.delta.tables import LOG_KEPT, DeltaTables, Shape
 from sinks.schema import VECTORS, delta_schema
@@ -30,6 +32,7 @@ ones make the first cheaper, larger ones the second."""
 KEPT = "interval 10 minutes"
 """How long superseded files and commits stay, for readers that have begun and for commits beside upkeep."""
 _APPLICATION = "rushes"
+_ATTEMPTS = 4
 _MOST_ON_DISK = 1.5
 """Bytes of all files by those of the newest version. Files as Arrow holds them are a fifth smaller."""
 
@@ -50,17 +53,25 @@ they are digests, of which every file holds small and great ones."""
 CELL_ORDER = ("segment_id", "space", "version_ms", "version_offset", "epoch_ms", "revision")
 """Columns that say which cell a row belongs to, and in which order it was made."""
 
+Exchange = tuple[list[DataFile], list[DataFile]]
+"""Files that go, and files that come in their place."""
+
 
 class MomentsTable:
     """Every commit bears `number`, so that whoever opens the table later knows which commit of rows was the last."""
 
     def __init__(self, tables: DeltaTables) -> None:
         self._tables = tables
-        self._data = DataFiles(tables.location.child(MOMENTS.name), TARGET_BYTES)
-        self._files = threading.Lock()  # of what takes files away: Delta lets only appends go on beside it
+        self._at = tables.location.child(MOMENTS.name)
+        self._data = DataFiles(self._at, TARGET_BYTES)
+        self._log = CommitLog(self._at)
+        self._changes = threading.Lock()  # commits, one after another, and what is known of the table
+        self._known: KnownFiles | None = None
 
     def number(self) -> int:
         """That of the last commit which bore one; 0 if none did."""
+        if (known := self._known) is not None:
+            return known.number
         table = self._tables.find(MOMENTS.name)
         return (table.transaction_version(_APPLICATION) if table is not None else None) or 0
 
@@ -68,9 +79,13 @@ class MomentsTable:
         """Rows of cells that have none by then, in place of those that go; in one commit, none where nothing changes.
         Rows that go do so by whole files: their other rows are written anew.
         """
-        if added.num_rows or (removal.times and self._tables.find(MOMENTS.name) is not None):
-            with self._files:
-                self._tables.commit(MOMENTS, lambda table: self._change(table, added, removal, number))
+        if added.num_rows or (removal.times and self._is_there()):
+            with self._changes:
+                self._commit(lambda known: self._changed(known, added, removal), number)
+
+    def forget(self) -> None:
+        """What is known of the table may be wrong: read it anew."""
+        self._known = None
 
     def overwrite(self, rows: pa.Table, where: str, number: int) -> None:
         """Rows, all of which match `where`, in place of those that match it now."""
@@ -80,7 +95,7 @@ class MomentsTable:
             self.delete(where, number)
             return
         options = self._options(number)
-        with self._files:
+        with self._beside_others():
             self._tables.commit(
                 MOMENTS, lambda table: write_deltalake(table, rows, mode="overwrite", predicate=where, **options)
             )
@@ -88,7 +103,7 @@ class MomentsTable:
     def delete(self, where: str, number: int | None = None) -> None:
         """Delete the rows that match."""
         if self._tables.find(MOMENTS.name) is not None:
-            with self._files:
+            with self._beside_others():
                 self._tables.commit(MOMENTS, lambda table: table.delete(where, **self._options(number)))
 
     def rows(self, where: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -126,9 +141,9 @@ class MomentsTable:
 
     def tidy(self, *, strays: bool) -> None:
         """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
-        than half of the table; then join small ones. May run beside commits, which wait while files are dropped and for
-        the commit of what is joined, not while it is joined. That is dropped the next time, when no commit can be
-        reading it any more. `strays`: also files that no commit knows, as a killed writer leaves them.
+        than half of the table; then join small ones. May run beside commits, which wait for the commit of what is
+        joined alone. What that supersedes goes the next time. `strays`: also files that no commit knows, as a killed
+        writer leaves them.
         """
         if (table := self._tables.fresh(MOMENTS.name)) is None:
             return
@@ -137,12 +152,53 @@ class MomentsTable:
         table.cleanup_metadata()
         self._join()
 
-    def _change(self, table: Any, added: pa.Table, removal: Removal, number: int | None) -> None:
-        schema = columns_of(table)
+    def _is_there(self) -> bool:
+        return self._known is not None or self._tables.find(MOMENTS.name) is not None
+
+    def _commit(
+        self, change: Callable[[KnownFiles], Exchange], number: int | None = None, *, changed: bool = True
+    ) -> None:
+        """Exchange the files that `change` names. Where another has committed meanwhile, the table is read anew and
+        `change` is asked again. Raises `CommitFailedError` where that goes on.
+        """
+        from deltalake.exceptions import CommitFailedError
+
+        numbers = self._tables.numbers(*([] if number is None else [Number(_APPLICATION, number)]))
+        for _ in range(_ATTEMPTS):
+            known = self._known = self._known or self._read()
+            gone, come = change(known)
+            if not gone and not come:
+                return
+            if self._log.add(known.version + 1, exchanged(gone, come, changed=changed), numbers):
+                known.changed(gone, come, number)
+                self._tables.renew(MOMENTS.name)
+                return
+            self._known = None
+            self._tables.renew(MOMENTS.name)
+        raise CommitFailedError(f"{self._at}: others commit to this table")
+
+    def _read(self) -> KnownFiles:
+        table = self._tables.ensure(MOMENTS)
+        require_plain(table, self._at)
+        return KnownFiles.of(table, _APPLICATION)
+
+    @contextmanager
+    def _beside_others(self) -> Iterator[None]:
+        """For a commit by `deltalake` itself."""
+        with self._changes:
+            try:
+                yield
+            finally:
+                self._known = None
+                self._tables.renew(MOMENTS.name)
+
+    def _changed(self, known: KnownFiles, added: pa.Table, removal: Removal) -> Exchange:
+        """Files that go, and those with the rows that stay and come."""
+        schema = known.schema
         deciding = pa.schema([schema.field(name) for name in DECIDING])
         gone: list[DataFile] = []
         come: list[DataFile] = []
-        for file in files_of(table, removal.times):
+        for file in known.holding(removal.times):
             content = self._data.content(file)
             # Narrow columns first: vectors and thumbnails are read only where a row goes.
             goes = removal.mask(rows_in(content, deciding))
@@ -151,46 +207,43 @@ class MomentsTable:
                 come += self._data.write(rows_in(content, schema).filter(pc.invert(goes)), file.partition)
         for partition, rows in by_partition(added):
             come += self._data.write(with_columns(rows, schema), partition)
-        if gone or come:
-            exchange(table, gone, come, changed=True, **self._committed(number))
+        return gone, come
 
     def _join(self) -> None:
-        """Files are read and written beside commits; only then the table is exclusive, for one commit."""
-        table = self._tables.fresh(MOMENTS.name)
-        schema = columns_of(table)
-        made = [(run, self._joined(run, schema)) for run in joins(files_of(table), TARGET_BYTES)]
-        if not made:
-            return
-        with self._files:
-            table = self._tables.fresh(MOMENTS.name)
-            # A commit fails as a whole where one of its files is gone already, so runs with such a file are left out.
-            there = {file.path for file in files_of(table)}
-            whole = [(run, files) for run, files in made if there.issuperset(old.path for old in run)]
-            gone = [old for run, _ in whole for old in run]
-            if gone:
-                exchange(
-                    table, gone, [file for _, files in whole for file in files], changed=False, **self._committed(None)
-                )
-            # The handle of the writer knows all commits since it was opened, and each further one would read them.
-            self._tables.renew(MOMENTS.name)
-        for run, files in made:
-            if not there.issuperset(old.path for old in run):  # a commit beside it has rewritten one of them
-                self._data.discard(files)
+        """Files are read and written beside commits, which wait only for that of what is joined."""
+        with self._changes:
+            known = self._known = self._known or self._read()
+            schema, runs = known.schema, joins(known, TARGET_BYTES)
+        made = [(run, self._joined(run, schema)) for run in runs]
+        late: list[DataFile] = []
+
+        def whole(known: KnownFiles) -> Exchange:
+            # A commit beside it may have rewritten one of the files: then the run is left as it is.
+            late[:] = [file for run, files in made if not known.has(run) for file in files]
+            there = [(run, files) for run, files in made if known.has(run)]
+            return [file for run, _ in there for file in run], [file for _, files in there for file in files]
+
+        with self._changes:
+            self._commit(whole, changed=False)
+        self._data.remove(file.path for file in late)
 
     def _joined(self, run: Sequence[DataFile], schema: pa.Schema) -> list[DataFile]:
         rows = pa.concat_tables([rows_in(self._data.content(file), schema) for file in run])
         return self._data.write(rows, run[0].partition)
 
     def _drop_superseded(self, *, strays: bool) -> None:
-        known = self._tables.fresh(MOMENTS.name)
-        every = self._bytes_on_disk() > _MOST_ON_DISK * _live_bytes(known)
-        with self._files:  # a vacuum is a commit too, and nothing may be superseded by what is not durable yet
-            self._tables.before_removal()
+        options = {"dry_run": True, "enforce_retention_duration": False}
+        # No commit is on: its files are named by nobody yet, and would be strays where it takes long.
+        with self._changes:
             table: Any = self._tables.fresh(MOMENTS.name)
-            if every:
-                # Also what readers use, or it would take more room than half of the table: they query again.
-                table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-            table.vacuum(dry_run=False, enforce_retention_duration=False, full=strays)
+            gone = set(table.vacuum(full=strays, **options))
+        if self._bytes_on_disk() > _MOST_ON_DISK * sum(file.size_bytes for file in files_of(table)):
+            # Also what readers use, or it would take more room than half of the table: they query again.
+            gone |= set(table.vacuum(retention_hours=0, **options))
+        # Nothing may be superseded by what is not durable yet.
+        self._tables.before_removal()
+        # Commits go on meanwhile: none of them reads what is superseded.
+        self._data.remove(gone)
 
     def _bytes_on_disk(self) -> int:
         files = files_at(self._tables.location)
@@ -214,12 +267,8 @@ class MomentsTable:
         """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
         from deltalake import PostCommitHookProperties
 
-        numbered = [] if number is None else [(_APPLICATION, number)]
+        numbered = [] if number is None else [Number(_APPLICATION, number)]
         return {
             "commit_properties": self._tables.properties(*numbered),
             "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
         }
-
-
-def _live_bytes(table: Any) -> int:
-    return sum(file.size_bytes for file in files_of(table))

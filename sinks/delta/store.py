@@ -265,6 +265,7 @@ class DeltaStore:
     def close(self) -> None:
         """Drop handles; the next commit begins with `prepare`."""
         self._delta.forget()
+        self._moments.forget()
         self._lance.forget()
         # The commit of a space may be taken back after a failed sync: what is remembered of it is void.
         self._spaces.clear()

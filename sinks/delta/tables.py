@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sinks.delta.commit_log import Number
 from sinks.location import Location, Place
 from sinks.storage.files import Files, files_at
 from sinks.tables.fence import fenced_out
@@ -59,9 +60,7 @@ class DeltaTables:
         return table
 
     def renew(self, name: str) -> None:
-        """Open the table anew at its next use, after a checkpoint: a handle keeps all commits that came since the one
-        it was opened at, and every further commit through it reads them. For any thread.
-        """
+        """Open the table anew at its next use: others have committed to it than this handle. For any thread."""
         self._open.pop(name, None)
 
     def fresh(self, name: str) -> Any | None:
@@ -78,13 +77,17 @@ class DeltaTables:
     def _files(self) -> Files:
         return files_at(self.location)
 
-    def properties(self, *transactions: tuple[str, int]) -> Any:
-        """Those of a commit that bears these numbers of applications."""
+    def properties(self, *numbers: Number) -> Any:
+        """Those of a commit that bears these numbers."""
         from deltalake import CommitProperties, Transaction
 
+        borne = [Transaction(item.application, item.number) for item in self.numbers(*numbers)]
+        return CommitProperties(app_transactions=borne or None)
+
+    def numbers(self, *numbers: Number) -> list[Number]:
+        """These, with that of the writer: every commit bears it."""
         epoch = self._epoch()
-        numbers = [*transactions, *([] if epoch is None else [(_WRITER, epoch)])]
-        return CommitProperties(app_transactions=[Transaction(name, number) for name, number in numbers] or None)
+        return [*numbers, *([] if epoch is None else [Number(_WRITER, epoch)])]
 
     def ensure(self, shape: Shape) -> Any:
         """The table, created if missing. One of an older release gets the nullable columns and settings it lacks."""

@@ -34,6 +34,11 @@ STORES = (
         "The copy of a store in other shards has not as many rows as the store, which is unchanged.",
         "Compare the stores with `rushes verify`, repair what differs, and divide the store again.",
     ),
+    fatal(
+        "table_features",
+        "Another tool gave the Delta table features that this release does not know how to keep.",
+        "Put a backup in its place, or let `rushes verify --repair` make the table anew.",
+    ),
     fatal("unusable_path", "The store cannot lie at this place.", "Choose another directory or URI."),
     fatal(
         "store_not_conditional",

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, TableFeatures
 
 from sinks.delta.old_ledger import OldLedger
 from sinks.delta.store import DeltaStore
 from sinks.location import Location, Place
 from sinks.protocol import Sink
 from sinks.query.ledger import DeltaLedger
+from stream.errors import Fatal
 from stream.events.asset import Outcome
 from stream.events.base import Event
 from stream.events.ids import asset_key, segment_id
@@ -255,6 +256,25 @@ def test_a_tenant_of_any_name_has_its_rows_replaced_and_joined(sink: Sink, tmp_p
     assert (len(table.file_uris()), table.count()) == (1, 9)
     list(sink.process(events(retired(5, None, ref("clip-3", 4, tenant=odd)))))
     assert moments(tmp_path / "store").count() == 7
+
+
+def test_a_commit_of_another_tool_is_noticed_and_kept(sink: Sink, tmp_path: Path) -> None:
+    for number in range(4):
+        list(sink.process(events(annotations(ref(f"clip-{number}", 1 + number), of=1))))
+    moments(tmp_path / "store").optimize.compact()
+    moments(tmp_path / "store").delete("asset_id = 'clip-3'")
+    list(sink.process(events(annotations(ref("clip-0", 1), of=1, revision=1, count=3))))
+    assert [len(rows_of(sink, f"clip-{number}")) for number in range(4)] == [3, 2, 2, 0]
+    assert len(moments(tmp_path / "store").file_uris()) == 2
+
+
+def test_a_table_that_was_given_features_is_left_alone(sink: Sink, tmp_path: Path) -> None:
+    list(sink.process(BATCHES[0]))
+    table = moments(tmp_path / "store")
+    table.alter.add_feature(TableFeatures.ChangeDataFeed, allow_protocol_versions_increase=True)
+    with pytest.raises(Fatal, match="was given features by another tool") as caught:
+        list(sink.process(BATCHES[1]))
+    assert (caught.value.code, moments(tmp_path / "store").version()) == ("table_features", table.version())
 
 
 def test_commits_go_on_beside_upkeep(tmp_path: Path) -> None:

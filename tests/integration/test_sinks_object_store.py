@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from sinks.delta.commit_log import CommitLog
 from sinks.location import Location
 from sinks.query.catalogue import Catalogue
 from sinks.query.ledger import DeltaLedger, LanceLedger
+from sinks.storage.objects import Objects
 from stream.errors import Unavailable
 from tests.support.annotations import annotations, events, planned
 from tests.support.s3_proxy import HANG, LOST, PASS, S3Proxy, Treatment, s3_proxy
@@ -78,18 +80,32 @@ def test_a_batch_that_met_trouble_comes_again_and_is_there_once(
     assert written(place, name) == [(0, 1)] * 4 + [(1, 0)] * 3
 
 
-@pytest.mark.parametrize("name", ["lance", "delta"])
-def test_a_commit_whose_answer_is_lost_is_there_once(name: str, proxy: S3Proxy, s3_prefix: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "part"), [("lance", "moments"), ("delta", "moments"), ("delta", "moments/_delta_log")]
+)
+def test_a_commit_whose_answer_is_lost_is_there_once(name: str, part: str, proxy: S3Proxy, s3_prefix: str) -> None:
     place = Location.of(s3_prefix).child("store")
     sink = build(name, place)
     list(sink.process(FIRST))
-    proxy.treat(Treatment(LOST, method="PUT", part="moments"))
+    proxy.treat(Treatment(LOST, method="PUT", part=part))
     with pytest.raises(Unavailable):
         list(sink.process(SECOND))
     proxy.treat(Treatment(PASS))
     list(sink.process(SECOND))
     sink.close()
     assert written(place, name) == [(0, 1)] * 4 + [(1, 0)] * 3
+
+
+def test_a_commit_that_was_asked_for_twice_is_known_again(s3_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's client asks again after an answer was lost, and hears that there is one."""
+    log = CommitLog(Location.of(s3_prefix))
+    create = Objects.create
+
+    def created_unheard(objects: Objects, name: str, content: bytes) -> None:
+        create(objects, name, content)
+
+    monkeypatch.setattr(Objects, "create", created_unheard)
+    assert (log.add(1, []), log.add(1, []), log.add(2, [])) == (True, False, True)
 
 
 @pytest.mark.long

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
-
+from sinks.delta.commit_log import CommitLog
 from sinks.ledger.ledger_table import LedgerTable
 from tests.integration.test_sinks_delta import BATCHES
 from tests.support.sinks import build
@@ -19,11 +18,11 @@ from tests.support.sinks import build
 INSTANTS: dict[str, tuple[Any, str, int]] = {
     "moments are appended": (LedgerTable, "record", 1),
     "moments are replaced": (LedgerTable, "record", 3),
-    "files are written that no commit names": (DeltaTable, "create_write_transaction", 3),
+    "files are written that no commit names": (CommitLog, "add", 3),
     "void rows are deleted": (LedgerTable, "erase", 5),
     "watermarks are moved": (LedgerTable, "put", 1),
     "the ledger is about to go": (Path, "rename", 2),
-    "files are about to be joined": (DeltaTable, "create_write_transaction", 6),
+    "files are about to be joined": (CommitLog, "add", 6),
 }
 """Before which call of what."""
 

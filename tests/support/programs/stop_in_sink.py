@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from deltalake import DeltaTable
 from lancedb.table import LanceTable
 
 from benchmarks.testbed.waiting import wait_for
+from sinks.delta.commit_log import CommitLog
 from sinks.delta.moments import MomentsTable
 from sinks.tables.lance_tables import LanceTables
 from stream.errors import StageError
@@ -24,7 +24,7 @@ SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revi
 PLACES: dict[str, tuple[Any, str]] = {
     "in a commit to the index": (LanceTable, "add"),
     "before a commit to the index": (LanceTables, "append"),
-    "in a commit to the Delta table": (DeltaTable, "create_write_transaction"),
+    "in a commit to the Delta table": (CommitLog, "add"),
     "before a commit to the Delta table": (MomentsTable, "change"),
 }
 """Before which call."""

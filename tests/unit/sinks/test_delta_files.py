@@ -1,5 +1,6 @@
-"""Which files of the Delta table are joined, and which rows of a file go with a commit."""
+"""Which files of the Delta table are joined, what is known of them, and which rows of a file go with a commit."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -8,9 +9,13 @@ from hypothesis import strategies as st
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.tombstones import Retirement
+from sinks.delta.commit_log import LOG, CommitLog, Number
 from sinks.delta.data_files import DataFile, Partition
 from sinks.delta.joining import joins
+from sinks.delta.known_files import KnownFiles
+from sinks.delta.placement import VersionTime
 from sinks.delta.removal import NOTHING_REMOVED, Removal
+from sinks.location import Location
 from stream.events.ids import AssetVersion
 
 
@@ -38,6 +43,40 @@ def test_a_large_file_between_small_ones_keeps_them_apart() -> None:
 
 def test_files_of_two_partitions_are_never_joined() -> None:
     assert joins([file(1), file(2, tenant="beta"), file(3, day="1970-01-02")], 80) == []
+
+
+SPANS = st.tuples(st.sampled_from("ab"), st.integers(0, 2 * 86_400_000), st.integers(0, 9)).map(
+    lambda span: DataFile(
+        f"{span}", 1, 1, span[0], "1970-01-01", min(span[1], 86_399_999), min(span[1] + span[2], 86_399_999)
+    )
+)
+
+
+@given(st.lists(SPANS, unique=True), st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 86_399_999))))
+def test_files_that_may_hold_a_time_are_those_whose_span_holds_it(
+    files: list[DataFile], asked: list[tuple[str, int]]
+) -> None:
+    times = [VersionTime(*item) for item in [*asked, *((file.tenant, file.last_ms) for file in files[:3])]]
+    known = KnownFiles(0, 0, pa.schema([]))
+    known.changed([], files, 7)
+    known.changed(files[:1], [], None)
+    expected = [
+        file
+        for file in files[1:]
+        if any(time.tenant == file.tenant and file.first_ms <= time.append_ms <= file.last_ms for time in times)
+    ]
+    assert sorted(file.path for file in known.holding(times)) == sorted(file.path for file in expected)
+    assert (known.version, known.number, known.has(files[1:]), known.has(files)) == (2, 7, True, not files)
+    assert set(known) == set(files[1:])
+
+
+def test_a_commit_never_takes_the_place_of_another(tmp_path: Path) -> None:
+    (tmp_path / LOG).mkdir()
+    log = CommitLog(Location.of(tmp_path))
+    assert log.add(3, [], [Number("rushes", 1)])
+    before = (tmp_path / LOG / f"{3:020d}.json").read_bytes()
+    assert not log.add(3, [], [Number("rushes", 2)])
+    assert [path.read_bytes() for path in (tmp_path / LOG).iterdir()] == [before]
 
 
 def test_rows_of_a_removed_cell_go_in_its_space_only() -> None:

@@ -1,0 +1,92 @@
+"""Adds commits to the log of a Delta table: only actions for files and numbers of applications, and no look at what the
+table holds. By the Delta protocol; `deltalake` reads the list of all files twice at each commit.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sinks.location import Location
+from sinks.storage.objects import Objects
+from stream.clock import SystemClock
+from stream.errors import Fatal
+
+LOG = "_delta_log"
+_ENGINE = "rushes"
+_READER, _WRITER = 1, 2
+"""Versions of the protocol that ask of a commit no more than this writer does."""
+
+Action = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The last number of an application, as the table is to remember it."""
+
+    application: str
+    number: int
+
+
+class CommitLog:
+    """The log of the table at `table_at`. For one writer at a time; others are noticed and never overwritten."""
+
+    def __init__(self, table_at: Location) -> None:
+        self._table_at = table_at
+        self._folder = table_at.path
+
+    def add(self, version: int, actions: Sequence[Action], numbers: Iterable[Number] = ()) -> bool:
+        """Make these the commit `version`, whole or not at all. False, and nothing happens, where there is another
+        commit of that version. Raises `OSError`, `Unavailable`.
+        """
+        told = {"timestamp": SystemClock().now_ms(), "operation": "WRITE", "operationParameters": {"mode": "Append"}}
+        # The engine and a name of its own: by it a commit is known again after an answer was lost.
+        lines: list[Action] = [{"commitInfo": {**told, "engineInfo": _ENGINE, "txnId": str(uuid.uuid4())}}, *actions]
+        lines += [{"txn": {"appId": item.application, "version": item.number}} for item in numbers]
+        content = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+        name = f"{version:020d}.json"
+        return self._add_object(name, content) if self._folder is None else self._add_file(name, content)
+
+    def _add_file(self, name: str, content: bytes) -> bool:
+        assert self._folder is not None
+        log = self._folder / LOG
+        # Not synced: the writer syncs all files of a batch at once (ADR 0042), and takes no `.tmp` for a commit.
+        staged = log / f"_commit_{uuid.uuid4()}.json.tmp"
+        staged.write_bytes(content)
+        try:
+            # A link, as a rename replaces what is there.
+            os.link(staged, log / name)
+        except FileExistsError:
+            return False
+        finally:
+            staged.unlink()
+        return True
+
+    def _add_object(self, name: str, content: bytes) -> bool:
+        if self._objects.create(f"{LOG}/{name}", content) is not None:
+            return True
+        # A request that was sent again after its answer was lost finds its own object there.
+        found = self._objects.get(f"{LOG}/{name}")
+        return found is not None and found.content == content
+
+    @cached_property
+    def _objects(self) -> Objects:
+        return Objects(self._table_at)
+
+
+def require_plain(table: Any, table_at: Location) -> None:
+    """Raises `Fatal` (`table_features`) where the protocol of a Delta table asks more of a writer than this one does:
+    what it wrote could break what another tool promised.
+    """
+    asked = table.protocol()
+    if asked.min_reader_version > _READER or asked.min_writer_version > _WRITER:
+        raise Fatal(
+            f"the Delta table at {table_at} was given features by another tool (its protocol asks for reader version"
+            f" {asked.min_reader_version} and writer version {asked.min_writer_version}; this release writes"
+            f" {_READER} and {_WRITER}): restore the table from a backup, or move the store away and let"
+            " `rushes verify --repair` make it anew",
+            code="table_features",
+        )
