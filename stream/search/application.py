@@ -1,6 +1,6 @@
 """Search as one application, for the command line, the evaluation and a service."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -95,6 +95,10 @@ class Search:
         """At most `limit` moments as they lie in time, by asset. Raises as `answer` does."""
         key = self._spaces.chosen(space).space.key
         return FoundMoments(key, tuple(self._index.moments(key, filters, limit)))
+
+    def thumbnails(self, space_key: str, moment_ids: Collection[str]) -> dict[str, bytes]:
+        """JPEGs of moments that an answer held, by their ids; what is gone by now is left out."""
+        return self._index.thumbnails(space_key, moment_ids)
 
     def facets(self, space: str | None, filters: Filters) -> FoundFacets:
         """Of everything that `filters` keep. Raises as `answer` does."""

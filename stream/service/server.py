@@ -29,6 +29,7 @@ from stream.service.footages import Footages
 from stream.service.problems import code_of
 from stream.service.searchers import Searchers
 from stream.service.service import Service
+from stream.service.sprites import Sprites
 
 AUDIT = "audit-service"
 KEY = "rushes/service"
@@ -72,7 +73,8 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
         footages = Footages(source_policy(settings))
-        yield application(Service(searchers, callers, browsers, recorder, secret_of(key), footages), clock, version)
+        service = Service(searchers, callers, browsers, recorder, secret_of(key), footages, Sprites())
+        yield application(service, clock, version)
 
 
 def listening(options: ServiceOptions) -> socket.socket:

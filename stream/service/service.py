@@ -14,6 +14,7 @@ from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
 from stream.service.problems import Problem, forbidden
 from stream.service.searchers import Searchers
+from stream.service.sprites import Sprites
 
 NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
@@ -28,6 +29,7 @@ class Service:
     recorder: Recorder
     secret: bytes
     footages: Footages
+    sprites: Sprites
 
     @contextmanager
     def access(

@@ -25,6 +25,8 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("get", "/v1/assets/{tenant}/{asset_id}"): Asked(),
     ("get", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),
     ("head", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),
+    ("get", "/v1/assets/{tenant}/{asset_id}/sprite.jpg"): Asked(),
+    ("get", "/v1/assets/{tenant}/{asset_id}/sprite.vtt"): Asked(),
     ("get", "/v1/moments/{moment_id}"): Asked(),
     ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
     ("get", "/v1/me"): Asked(None),

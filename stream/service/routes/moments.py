@@ -13,7 +13,8 @@ from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import scopes_of
 from stream.service.service import Service
 
-_YEAR_S = 365 * 86_400
+LASTING = f"private, max-age={365 * 86_400}, immutable"
+"""Not for caches that others share: they know nothing of rights."""
 _MomentId = Annotated[str, Path(max_length=200)]
 
 
@@ -50,6 +51,4 @@ def add(routes: APIRouter, service: Service) -> None:
             if found is None:
                 # An id of somebody else gets the answer of an id that never was.
                 raise absent()
-            # Not for caches that others share: they know nothing of rights.
-            lasting = {"cache-control": f"private, max-age={_YEAR_S}, immutable", "vary": "Authorization"}
-            return Response(found, media_type="image/jpeg", headers=lasting)
+            return Response(found, media_type="image/jpeg", headers={"cache-control": LASTING, "vary": "Authorization"})

@@ -98,6 +98,7 @@ class AssetDetailOut(BaseModel):
     asset: AssetOut
     stages: list[StageOut]
     media: str | None = Field(description="Path of the footage; none while search shows nothing of it.")
+    sprite: str | None = Field(description="Path of the WebVTT of its thumbnails; none as above.")
     space: str | None = Field(description="Where the lanes come from; none while there is nothing.")
     shots: list[ShotOut]
     moments: list[MomentOut] = Field(description="In the order of time, each with caption, tags and moderation.")
@@ -114,6 +115,7 @@ class AssetDetailOut(BaseModel):
             asset=asset,
             stages=_stages(detail),
             media=None if live is None else f"{asset.path}/media",
+            sprite=None if live is None else f"{asset.path}/sprite.vtt",
             space=space or None,
             shots=_shots(lanes, live),
             moments=[MomentOut.of(moment, space) for moment in lanes.moments],

@@ -9,7 +9,7 @@ from stream.search.answer import SearchAnswer
 from stream.search.explanation import Strength
 from stream.search.hit import Hit
 from stream.search.request import Grouping
-from stream.service.schemas.moments import TagOut, thumbnail_path
+from stream.service.schemas.moments import TagOut, asset_path, thumbnail_path
 
 MOST_HITS = 200
 MOST_LABELS = 20
@@ -46,10 +46,15 @@ class HitOut(BaseModel):
     tenant: str
     project: str
     asset_id: str
+    asset: str = Field(description="Path of the asset; `/media` after it is that of the footage.")
     start_s: float
     end_s: float
     start: str = Field(description="As a time code of milliseconds.", examples=["00:00:12.040"])
     end: str
+    file_start_s: float = Field(description="As players count.")
+    file_end_s: float
+    source_start: str | None = Field(description="By the source's own time code, where it has one.")
+    source_end: str | None
     score: float | None = Field(description="Similarity in the space; none for a hit by words alone.")
     strength: Strength = Field(description="How likely it shows what was asked for; unrated without a calibration.")
     weak: bool = Field(description="Its strength is weak: the footage probably shows something else.")
@@ -68,10 +73,15 @@ class HitOut(BaseModel):
             tenant=hit.tenant,
             project=hit.project,
             asset_id=hit.asset_id,
+            asset=asset_path(hit.tenant, hit.asset_id),
             start_s=hit.start_ns / SECOND_NS,
             end_s=hit.end_ns / SECOND_NS,
             start=hit.start_timecode,
             end=hit.end_timecode,
+            file_start_s=hit.file_range_ns[0] / SECOND_NS,
+            file_end_s=hit.file_range_ns[1] / SECOND_NS,
+            source_start=hit.source_range[0],
+            source_end=hit.source_range[1],
             score=hit.score,
             strength=hit.strength,
             weak=hit.weak,

@@ -1,12 +1,14 @@
 """One asset, its moments and its footage over the service: what is told, to whom, and what is written of it."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from PIL import Image
 
 from stream.access.actions import AccessRole
 from stream.errors import Superseded
@@ -103,6 +105,32 @@ def test_what_is_anothers_looks_as_if_it_were_not_there(desk: Desk, asset: dict[
             one, other = desk.get(theirs, key), desk.get(nobodys, key)
             assert one.status_code == other.status_code == 404, (theirs, key)
             assert one.content == other.content
+
+
+def test_thumbnails_come_in_one_picture_with_their_times(desk: Desk, asset: dict[str, Any]) -> None:
+    shown = desk.get(asset["path"]).json()
+    times = desk.get(shown["sprite"])
+    assert (times.headers["content-type"], times.headers["cache-control"]) == (
+        "text/vtt; charset=utf-8",
+        "private, no-cache",
+    )
+    header, *cues = times.text.strip().split("\n\n")
+    assert header == "WEBVTT"
+    ranges = [cue.splitlines()[0].split(" --> ") for cue in cues]
+    assert [start for start, _ in ranges] == [moment["times"]["start"] for moment in shown["moments"]]
+    assert ranges[-1][1] == shown["moments"][-1]["times"]["end"]
+    address = cues[0].splitlines()[1]
+    picture = desk.get(address.partition("#")[0])
+    assert picture.headers["cache-control"] == "private, max-age=31536000, immutable"
+    with Image.open(BytesIO(picture.content)) as sheet:
+        assert sheet.size == (160 * len(cues), 90)
+    assert address.endswith("#xywh=0,0,160,90")
+    etag = picture.headers["etag"]
+    assert desk.ask("get", shown["sprite"], headers={"if-none-match": etag}).status_code == 304
+    # An address that does not name what is in it may lead to something else later.
+    plain = desk.get(f"{asset['path']}/sprite.jpg", v="other")
+    assert (plain.content, plain.headers["cache-control"]) == (picture.content, "private, no-cache")
+    assert desk.get(f"{asset['path']}/sprite.jpg", "stranger").status_code == 404
 
 
 def test_footage_is_given_in_ranges(desk: Desk, asset: dict[str, Any], clip: bytes) -> None:
