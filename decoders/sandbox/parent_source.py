@@ -37,18 +37,17 @@ class SourceServer:
     it, and the pool limits how long it waits for the child.
     """
 
-    def __init__(self, end: socket.socket, policy: SourcePolicy) -> None:
+    def __init__(self, end: socket.socket) -> None:
         """The thread closes `end` and every source that it opened."""
         self._messages = Messages(end, MAX_REQUEST_BYTES)
-        self._policy = policy
-        self._uri = ""
-        self._opened: tuple[str, SourceVersion, Source] | None = None
+        self._asked: tuple[str, SourcePolicy] = "", SourcePolicy()
+        self._opened: tuple[tuple[str, SourcePolicy], SourceVersion, Source] | None = None
         self._thread = threading.Thread(target=self._run, name="rushes-source", daemon=True)
         self._thread.start()
 
-    def serve(self, uri: str) -> None:
-        """Sets the URI for the child's next "open" request."""
-        self._uri = uri
+    def serve(self, uri: str, policy: SourcePolicy) -> None:
+        """Sets the URI for the child's next "open" request, and what it may name."""
+        self._asked = uri, policy
 
     def close(self) -> None:
         """Ends the service; idempotent. Storage that hangs blocks only the thread, not this call."""
@@ -82,21 +81,22 @@ class SourceServer:
 
     def _open(self) -> None:
         """Opens the source. It stays open over consecutive requests for the same, unchanged source."""
-        uri = self._uri
+        uri, policy = asked = self._asked
         if self._opened is not None:
-            opened_uri, version, source = self._opened
+            opened, version, source = self._opened
             # The file is asked again: a child must not decode an old version from an open descriptor.
-            if opened_uri == uri and _is_still(source, version):
+            # So is the policy: what one tenant may read stays open for no other.
+            if opened == asked and _is_still(source, version):
                 self._send({"same": True})
                 return
             self._forget()
-        source = open_source(uri, self._policy)
+        source = open_source(uri, policy)
         try:
             version = source.version
         except BaseException:
             source.close()
             raise
-        self._opened = (uri, version, source)
+        self._opened = (asked, version, source)
         local = isinstance(source, FileSource)
         self._send({"same": False, "local": local} | _version(version))
         if isinstance(source, FileSource):
@@ -114,7 +114,7 @@ class SourceServer:
             raise
         except Exception as error:  # noqa: BLE001 - an error of a store's library fails only this request
             raise Retryable(
-                f"{describe(self._uri)}: reading failed ({type(error).__name__})", code="read_failed"
+                f"{describe(self._asked[0])}: reading failed ({type(error).__name__})", code="read_failed"
             ) from None
         self._send({"size": len(data)}, data)
 

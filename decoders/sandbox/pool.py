@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -55,7 +55,8 @@ class _Seat:
 
 
 class DecodePool:
-    """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one.
+    """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one. `policy`: what
+    may be read; `policy_of`: by whose it is.
 
     Raises the decoder's errors; `Retryable` `decoder_died` or `decoder_hung`, and `BadMedia` `decoder_out_of_memory` or
     `too_slow`, when a child ended; `Unavailable` `decoder_start` when no child starts; and `Fatal` `sandbox_required`
@@ -67,12 +68,14 @@ class DecodePool:
         *,
         children: int = 2,
         policy: SourcePolicy | None = None,
+        policy_of: Callable[[str], SourcePolicy] | None = None,
         limits: ChildLimits | None = None,
         decoder: str = REGISTRY["pyav"],
         require_sandbox: bool = False,
     ) -> None:
         self._limits = limits or ChildLimits()
-        self._policy = policy or SourcePolicy()
+        everyone = policy or SourcePolicy()
+        self._policy_of = policy_of or (lambda _tenant: everyone)
         self._setup = {"decoder": decoder, "memory_bytes": self._limits.memory_bytes}
         self._require_sandbox = require_sandbox
         self._held: dict[str, bool] = {}
@@ -116,7 +119,7 @@ class DecodePool:
         `Fatal` (`sandbox_required`).
         """
         for _ in self._seats:
-            with self._child("", ()):
+            with self._child("", "", ()):
                 pass
 
     def close(self) -> None:
@@ -131,9 +134,9 @@ class DecodePool:
                 seat.child.close()
         self._starter.shutdown()
 
-    def inspect(self, uri: str) -> Inspection:
-        """What the plan stage must know about a source; see `decoders.protocol.Inspection`."""
-        with self._child(uri, ()) as child:
+    def inspect(self, uri: str, tenant: str = "default") -> Inspection:
+        """What the plan stage must know about a source of the tenant; see `decoders.protocol.Inspection`."""
+        with self._child(uri, tenant, ()) as child:
             child.allow_cpu(self._limits.cpu_s)
             child.send({"do": "inspect"})
             child.busy = True
@@ -163,7 +166,7 @@ class DecodePool:
         waiting = list(range(span.first_segment, span.end_segment))
         run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)
         limits = self._limits
-        with self._child(span.uri, waiting) as child:
+        with self._child(span.uri, span.asset.tenant, waiting) as child:
             child.allow_cpu(_AHEAD * limits.cpu_s + run_in_s)
             child.send({"do": "decode", "span": span.model_dump(mode="json")})
             child.busy = True
@@ -196,12 +199,12 @@ class DecodePool:
                 raise ChildDied(NONSENSE)
 
     @contextmanager
-    def _child(self, uri: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
+    def _child(self, uri: str, tenant: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
         """A free child, started and idle. If it ends, the error names the URI and the cells that are still missing."""
         seat = self._take(uri)
         try:
             child = self._idle_child(seat)
-            child.serve(uri)
+            child.serve(uri, self._policy_of(tenant))
             with _reported_in_words(child, waiting):
                 yield child
         finally:
@@ -260,7 +263,7 @@ class DecodePool:
             if self._closed:
                 raise _pool_closed()
             try:
-                seat.child = self._starter.submit(ChildProcess, self._setup, self._policy).result()
+                seat.child = self._starter.submit(ChildProcess, self._setup).result()
             except OSError as error:
                 raise Unavailable(
                     f"no decode process can be started ({error.strerror or type(error).__name__}): this machine or "

@@ -68,7 +68,7 @@ class ChildProcess:
     Raises `OSError` where the system has no process, memory or descriptor for it; then also nothing stays behind.
     """
 
-    def __init__(self, setup: dict[str, Any], policy: SourcePolicy) -> None:
+    def __init__(self, setup: dict[str, Any]) -> None:
         with contextlib.ExitStack() as opened, contextlib.ExitStack() as passed:
             slab_fd = anonymous_memory(SLOTS * SLOT_BYTES)
             opened.callback(os.close, slab_fd)
@@ -87,7 +87,7 @@ class ChildProcess:
             passed.callback(os.close, lifeline_read)
             self._process = _spawn((theirs.fileno(), asked.fileno(), lifeline_read, slab_fd))
             given.pop_all()  # the server closes it
-            self._sources = SourceServer(source, policy)
+            self._sources = SourceServer(source)
             self._opened = opened.pop_all()
         self._clock = SystemClock()
         self.ready = False
@@ -110,10 +110,10 @@ class ChildProcess:
     def worn_out(self) -> bool:
         return self.cpu_s() > WORN_OUT_CPU_S
 
-    def serve(self, uri: str) -> None:
-        """Sets the source of its next request."""
+    def serve(self, uri: str, policy: SourcePolicy) -> None:
+        """Sets the source of its next request, and what it may name."""
         self.last_uri = uri
-        self._sources.serve(uri)
+        self._sources.serve(uri, policy)
 
     def cpu_s(self) -> float:
         """CPU seconds that the child has used, as the kernel counts them; 0 when it is gone."""

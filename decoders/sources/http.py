@@ -10,6 +10,7 @@ import httpcore
 import httpx
 
 from decoders.sources.blocks import BlockReader, BlockSource
+from decoders.sources.limits import is_under_url
 from decoders.sources.policy import SourcePolicy
 from decoders.sources.uris import describe, split_uri
 from stream.errors import BadMedia, Retryable, StageError, Superseded
@@ -78,6 +79,17 @@ class HttpSource(BlockSource):
             uri = urljoin(uri, answer.headers.get("location", ""))
         raise BadMedia(f"{describe(self._uri)}: too many redirects; publish the final URL", code="too_many_redirects")
 
+    def _check_place(self, url: httpx.URL) -> None:
+        """By the parts that the request is made of, so that nobody reads another host or path in the URL."""
+        path = url.raw_path.partition(b"?")[0].decode("ascii")
+        urls = self._policy.urls
+        if urls is not None and not is_under_url(url.scheme, url.host, url.port, path, urls):
+            raise BadMedia(
+                f"{describe(self._uri)}: not under the URLs that this tenant may publish, or redirected to another"
+                " place; publish one of them, or have its place allowed (`rushes tenants add --source`)",
+                code="source_not_allowed",
+            )
+
     def _request(self, uri: str, start: int, end: int) -> _Answer:
         parts = split_uri(uri)
         if parts.scheme not in {"http", "https"} or parts.scheme not in self._policy.schemes or not parts.hostname:
@@ -85,6 +97,7 @@ class HttpSource(BlockSource):
                 f"{describe(self._uri)}: redirects to a scheme that is not allowed", code="scheme_not_allowed"
             )
         url = _parsed(uri)
+        self._check_place(url)
         limits = {"connect": self._policy.connect_timeout_s, "read": self._policy.read_timeout_s}
         headers: dict[bytes | str, bytes | str] = {
             b"Host": url.netloc,

@@ -81,10 +81,11 @@ def _problem(path: str) -> str | None:
     # Stores keep `a//b`, while gateways and clients often join it to `a/b`.
     if "" in key:
         return "a part of its path is empty"
-    return "a part of its path is relative" if any(map(_is_relative, key)) else None
+    return "a part of its path is relative" if any(map(is_relative, key)) else None
 
 
-def _is_relative(part: str) -> bool:
+def is_relative(part: str) -> bool:
+    """Whether a part of a path is `.` or `..`, or holds one, for somebody who decodes it."""
     decoded = part
     for _ in range(4):  # client, gateway and store may each decode once more
         decoded = unquote(decoded)

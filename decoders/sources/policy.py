@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from decoders.sources.limits import SourceLimits, within
 from stream.net.connect import ConnectionPolicy
 
 
@@ -16,12 +17,23 @@ class SourcePolicy(ConnectionPolicy):
     are real paths, resolved once when the policy is made (`with_roots`): a link that replaces one later gives no new
     access. `schemes` other than `file`, `http` and `https` are fsspec protocols (`s3`, …). `prefixes` limit those as
     roots limit paths: `s3://bucket/prefix`, in the form of `object_names.prefix_of`. Use sets where there are many.
-    Addresses that are not public (`stream.net.addresses`) are refused unless `allow_private_addresses`.
+    Addresses that are not public (`stream.net.addresses`) are refused unless `allow_private_addresses`. `urls` limit
+    http and https, redirects too (`limits.is_under_url`); None limits nothing.
     """
 
     schemes: tuple[str, ...] = ("file", "http", "https")
     roots: Collection[str] = ()
     prefixes: Collection[str] = ()
+    urls: Collection[str] | None = None
+
+    def limited_to(self, limits: SourceLimits) -> "SourcePolicy":
+        """What lies within this policy and within the limits as well."""
+        return replace(
+            self,
+            roots=within(limits.folders, self.roots),
+            prefixes=within(limits.prefixes, self.prefixes),
+            urls=limits.urls,
+        )
 
     def with_roots(self, *roots: str | Path) -> "SourcePolicy":
         """The same policy with more roots, such as paths that a person typed. They are resolved

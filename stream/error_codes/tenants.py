@@ -1,6 +1,6 @@
 """Codes of tenants with topics of their own: what their records may claim."""
 
-from stream.error_codes.entry import bad_event, fatal
+from stream.error_codes.entry import bad_event, bad_media, fatal
 
 TENANTS = (
     bad_event(
@@ -17,6 +17,11 @@ TENANTS = (
         "region_not_allowed",
         "The record names a region that its tenant's topic does not take.",
         "Use one of the regions that the message names, or leave the attribute `region` out.",
+    ),
+    bad_media(
+        "source_not_allowed",
+        "The URL is not under those that the tenant may publish, or redirects to another place.",
+        "Publish footage from an allowed place, or have this one allowed with `rushes tenants add --source`.",
     ),
     fatal(
         "tenants_unreadable",

@@ -44,7 +44,8 @@ class Inspected(Protocol):
 
 
 class Inspector(Protocol):
-    def inspect(self, uri: str) -> Inspected: ...
+    def inspect(self, uri: str, tenant: str) -> Inspected:
+        """Raises `BadMedia` for what the tenant may not name."""
 
 
 class Ledger(Protocol):
@@ -131,7 +132,7 @@ class PlanOperator:
         return unreadable_asset(record, error, stage="plan")
 
     def _plan(self, event: Event, ref: AssetRef, data: AssetPublished) -> Iterable[Event]:
-        found = self._inspector.inspect(data.uri)
+        found = self._inspector.inspect(data.uri, event.tenant)
         # The size is the publisher's word about a finished file. Another one means that it is still being written.
         if data.size_bytes is not None and data.size_bytes != found.source.size_bytes:
             raise Superseded(

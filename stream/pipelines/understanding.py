@@ -80,13 +80,13 @@ class Understanding:
     def pool(self) -> "DecodePool":
         """The pool of decode children, started on first use."""
         from decoders.sandbox.pool import ChildLimits, DecodePool
-        from stream.pipelines.source_policy import source_policy
+        from stream.pipelines.source_policies import SourcePolicies
 
         limit_s = self.settings.decode_limit_s
         limits = ChildLimits(self.settings.decode_memory_bytes, wall_s=limit_s, cpu_s=limit_s)
         return DecodePool(
             children=self.settings.decode_children,
-            policy=source_policy(self.settings),
+            policy_of=SourcePolicies(self.settings, self.tenants),
             limits=limits,
             require_sandbox=self.settings.require_sandbox,
         )

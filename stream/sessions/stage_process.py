@@ -112,8 +112,10 @@ def run_deployed(
         )
         threads.beside("janitor", janitor.run)
         threads.beside("register", entrance.watch)
-        if GATE in names:
+        # Stages that read footage need to know what a tenant may name, the gate which tenants there are.
+        if GATE in names or any("media" in stage.launch.volumes for stage in stages):
             threads.beside("tenants", entrance.watch_tenants)
+        if GATE in names:
             threads.beside(GATE, gate.run)
         threads.beside("store sizes", sizes.run)
         # By who has the index open: its files are in this machine's memory.

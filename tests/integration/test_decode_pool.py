@@ -289,3 +289,18 @@ def test_a_warm_pool_has_all_its_children_up(tmp_path: Path) -> None:
     with DecodePool(children=3, policy=SourcePolicy(roots=(str(tmp_path),))) as pool:
         pool.warm()
         assert pool.ready == len(pool.pids) == 3
+
+
+def test_what_one_tenant_has_open_stays_open_for_no_other(clip: Path, found: Inspection) -> None:
+    policies = {"default": SourcePolicy(roots=(str(clip.parent),)), "other": SourcePolicy(roots=("/nowhere",))}
+    span = span_of(found, clip)
+    stranger = span.model_copy(update={"asset": span.asset.model_copy(update={"tenant": "other"})})
+    owner = span.asset.tenant
+    with DecodePool(children=1, policy_of=lambda tenant: policies["default" if tenant == owner else tenant]) as pool:
+        assert pool.inspect(str(clip), owner) == found
+        with pytest.raises(BadMedia) as refused:
+            pool.inspect(str(clip), "other")
+        assert refused.value.code == "not_found"
+        assert list(pool.decode(span))
+        with pytest.raises(BadMedia):
+            list(pool.decode(stranger))

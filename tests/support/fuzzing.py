@@ -125,7 +125,7 @@ def _decoded(pool: DecodePool, path: Path) -> tuple[str, str]:
 class _Inspector:
     """Sees the same three cells behind every uri."""
 
-    def inspect(self, uri: str) -> Inspection:
+    def inspect(self, uri: str, tenant: str) -> Inspection:
         return Inspection(SourceVersion(size_bytes=1000, tag="v1"), "c1", media(3), (0,))
 
 

@@ -39,7 +39,7 @@ class Found:
 class ByName:
     """Every uri is ten seconds of content of its own. As a ledger: nothing is durable."""
 
-    def inspect(self, uri: str) -> Found:
+    def inspect(self, uri: str, tenant: str) -> Found:
         return Found(uri)
 
     def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:

@@ -1,5 +1,6 @@
 """`rushes tenants`: which tenants publish through a topic of their own, and what their records may claim."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,14 @@ from pydantic import ValidationError
 from rich import box
 from rich.table import Table
 
+from decoders.sources.limits import SourceLimits
+from decoders.sources.uris import local_path
 from stream.cli.context import Context, DeploymentCommand, UsageProblem
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
+from stream.errors import BadMedia
 from stream.events.tenants import TenantRegistered
 from stream.topology.tenants import Tenants, tenant_topic
 
@@ -36,6 +40,13 @@ def add(
     region: Annotated[
         list[str] | None, typer.Option(help="As --project, for the region that records name; repeatable.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where its footage may lie: a real folder, s3://BUCKET/PREFIX or https://HOST/FOLDER/; repeatable."
+            " Without: wherever workers may read."
+        ),
+    ] = None,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
@@ -47,7 +58,10 @@ def add(
     """
     try:
         added = TenantRegistered(
-            tenant=tenant, projects=tuple(dict.fromkeys(project or ())), regions=tuple(dict.fromkeys(region or ()))
+            tenant=tenant,
+            projects=tuple(dict.fromkeys(project or ())),
+            regions=tuple(dict.fromkeys(region or ())),
+            sources=_sources(source or (), here=broker is None),
         )
     except ValidationError as error:
         fault = error.errors()[0]
@@ -84,10 +98,10 @@ def list_(
         shared.print_json([each.model_dump(mode="json") for each in found])
         return
     table = Table(title="Tenants", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("tenant", "topic", "projects", "regions"):
+    for column in ("tenant", "topic", "projects", "regions", "sources"):
         table.add_column(column, overflow="fold")
     for each in found:
-        table.add_row(*map(shown, (each.tenant, tenant_topic(each).name, _any(each.projects), _any(each.regions))))
+        table.add_row(*map(shown, (each.tenant, *(value for _, value in _told(each)))))
     shared.console.print(table if found else "No tenant has a topic of its own.")
 
 
@@ -105,11 +119,7 @@ def show(
     if json_output:
         shared.print_json(found.model_dump(mode="json"))
         return
-    for name, value in (
-        ("topic", tenant_topic(found).name),
-        ("projects", _any(found.projects)),
-        ("regions", _any(found.regions)),
-    ):
+    for name, value in _told(found):
         shared.console.print(f"{name}: {shown(value)}", soft_wrap=True)
 
 
@@ -130,11 +140,37 @@ def _changes(
     return ClusterTenants(lambda: cluster.connected(clock), clock, counts.of)
 
 
+def _sources(words: Sequence[str], *, here: bool) -> tuple[str, ...]:
+    """As the register keeps them. Folders of this machine are resolved now and never again (ADR 0036); those of workers
+    cannot be, so only their real paths are of use. Raises `UsageProblem`.
+    """
+    found = []
+    for word in words:
+        if "://" in word and not word.lower().startswith("file://"):
+            found.append(word)
+            continue
+        try:
+            path = str(local_path(word))
+        except BadMedia as error:
+            raise UsageProblem(f"--source {shown(word)}: {error.message}") from None
+        found.append(os.path.realpath(path) if here else path)
+    try:
+        SourceLimits.of(found)
+    except ValueError as error:
+        raise UsageProblem(f"--source {shown(str(error))}") from None
+    return tuple(dict.fromkeys(found))
+
+
 def _known(tenants: Tenants, name: str) -> TenantRegistered:
     found = tenants.now.get(name)
     if found is None:
         raise UsageProblem(f"no tenant {shown(name)} has a topic of its own: `rushes tenants list` shows them")
     return found
+
+
+def _told(tenant: TenantRegistered) -> list[tuple[str, str]]:
+    limits = (("projects", tenant.projects), ("regions", tenant.regions), ("sources", tenant.sources))
+    return [("topic", tenant_topic(tenant).name), *((name, _any(values)) for name, values in limits)]
 
 
 def _any(names: Sequence[str]) -> str:

@@ -55,3 +55,18 @@ def test_the_manifests_of_a_deployment_with_tenants_have_one_gate(tmp_path: Path
     objects = list(yaml.safe_load_all((tmp_path / "kubernetes.yaml").read_text()))
     (gate,) = (it["spec"] for it in objects if (it["kind"], it["metadata"]["name"]) == ("Deployment", "rushes-gate"))
     assert (gate["replicas"], gate["strategy"]["type"]) == (1, "Recreate")
+
+
+def test_a_tenant_with_sources_publishes_no_file_of_another(tmp_path: Path) -> None:
+    state, mine, other = tmp_path / "state", tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        folder.mkdir()
+        write_clip(folder / f"{folder.name}.mp4", seconds=2, fps=5, size=(64, 48))
+    (mine / "link.mp4").symlink_to(other / "other.mp4")
+    assert call(state, "add", "acme", "--source", str(mine))[0] == 0
+    assert str(mine) in call(state, "show", "acme")[1]
+    done = ingest(state, mine / "mine.mp4", mine / "link.mp4", other / "other.mp4", "--tenant", "acme")
+    told = {Path(it["asset_id"]).name: (it["status"], it["code"]) for it in done.document["assets"]}
+    refused = ("failed", "not_found")
+    assert told == {"mine.mp4": ("ready", None), "link.mp4": refused, "other.mp4": refused}
+    assert call(state, "add", "acme", "--source", "s3://")[0] == CANNOT_RUN

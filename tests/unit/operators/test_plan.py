@@ -44,7 +44,7 @@ class Shelf:
 
     found: Found = field(default_factory=Found)
 
-    def inspect(self, uri: str) -> Found:
+    def inspect(self, uri: str, tenant: str) -> Found:
         return self.found
 
 

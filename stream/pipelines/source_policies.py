@@ -1,0 +1,45 @@
+"""What the footage of each tenant may be named: what the settings allow, within the tenant's own sources."""
+
+import logging
+from functools import cached_property
+
+from decoders.sources.limits import SourceLimits
+from decoders.sources.policy import SourcePolicy
+from stream.events.tenants import TenantRegistered
+from stream.pipelines.settings import Settings
+from stream.pipelines.source_policy import source_policy
+from stream.topology.tenants import Tenants
+
+_log = logging.getLogger(__name__)
+
+
+class SourcePolicies:
+    """By tenant, as they are registered at the time. Thread-safe."""
+
+    def __init__(self, settings: Settings, tenants: Tenants) -> None:
+        self._settings = settings
+        self._tenants = tenants
+        self._made: dict[str, tuple[TenantRegistered, SourcePolicy]] = {}
+
+    def __call__(self, tenant: str) -> SourcePolicy:
+        registered = self._tenants.now.get(tenant)
+        if registered is None or not registered.sources:
+            return self.everyone
+        known = self._made.get(tenant)
+        # Made again only after a change: a large deployment has thousands of roots.
+        if known is None or known[0] != registered:
+            self._made[tenant] = known = registered, self.everyone.limited_to(_limits(registered))
+        return known[1]
+
+    @cached_property
+    def everyone(self) -> SourcePolicy:
+        return source_policy(self._settings)
+
+
+def _limits(tenant: TenantRegistered) -> SourceLimits:
+    try:
+        return SourceLimits.of(tenant.sources)
+    except ValueError:
+        # Written by another release, or by hand: what cannot be understood allows nothing.
+        _log.warning("the sources of tenant %s cannot be used: nothing of it is read", tenant.tenant)
+        return SourceLimits()
