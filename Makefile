@@ -31,15 +31,16 @@ demo: announce .venv/.installed ## from a fresh clone to a search result, in one
 demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
 	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
 
-serve: .venv/.installed ## a search API over the demo's data, on this machine alone
+serve: .venv/.installed ## a page and an API to search in, over the demo's data, on this machine alone
 	@$(RUSHES) --state $(STATE) serve
 
-assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema and clients of the examples
+assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema, a browser and clients of the examples
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
 	-@$(BIN)/python -m deploy.promtool
 	-@$(BIN)/python -m deploy.asyncapi_schema
+	-@$(BIN)/python -m deploy.browser
 	-@$(BIN)/python -m deploy.example_clients
 
 test: announce .venv/.installed assets ## the tests, but for the long ones

@@ -31,6 +31,11 @@ ACCESS = (
         "The range that is asked for lies behind the end of the footage.",
         "Ask for bytes that there are; `HEAD` tells how many.",
     ),
+    response(
+        "bad_filter",
+        "A filter in the search box cannot be understood.",
+        "Write it as `tenant:acme`, `label:show=pilot`, `from:1:30`, each once but for labels; or remove its chip.",
+    ),
     response("bad_label", "A label to filter by is not `k=v`.", "Write the label's name, `=` and its value."),
     bad_request(
         "invalid_access_record",

@@ -1,6 +1,8 @@
 """The application: routes, errors as problem details, headers of every answer, health and metrics."""
 
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
 from stream.service.browsers import OwnRequests
+from stream.service.page.routes import Pages, page_router, wants_page
 from stream.service.path_segments import WholeSegments
 from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes.all_routes import router
@@ -28,6 +31,7 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+_NO_SUCH = "This address takes no such request."
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -61,10 +65,12 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
     metrics = ServiceMetrics()
     app.include_router(router(service))
     app.include_router(sign_in_router(service))
+    pages = Pages(service)
+    app.include_router(page_router(service, pages))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(StageError, _stage_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, _http(pages))
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> PlainTextResponse:
@@ -162,9 +168,13 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return response_of(Problem(422, said, code="invalid_request"))
 
 
-async def _http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    # The same text as for what the caller may not know, so that the two look alike.
-    if error.status_code == 404:
-        return response_of(absent())
-    return response_of(Problem(error.status_code, "This address takes no such request.", code="invalid_request"))
+def _http(pages: Pages) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+    """Addresses that are not there, and those that take no such request: a page for people, data for programs."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        # The same text as for what the caller may not know, so that the two look alike.
+        problem = absent() if error.status_code == 404 else Problem(error.status_code, _NO_SUCH, code="invalid_request")
+        return pages.error(request, problem) if wants_page(request) else response_of(problem)
+
+    return answer

@@ -53,7 +53,8 @@ def problem_of(error: StageError) -> Problem:
     return Problem(500, meaning, code=error.code)
 
 
-def response_of(problem: Problem) -> JSONResponse:
+def body_of(problem: Problem) -> dict[str, Any]:
+    """What is told of it."""
     row = ERROR_CODES.get(problem.code)
     body: dict[str, Any] = {
         "type": f"urn:rushes:error:{problem.code}",
@@ -65,7 +66,11 @@ def response_of(problem: Problem) -> JSONResponse:
     # Advice on a fault of the service is for its operator, not for who asked.
     if row is not None and problem.status < 500:
         body["advice"] = row.advice
-    return JSONResponse(body, problem.status, dict(problem.headers), MEDIA_TYPE)
+    return body
+
+
+def response_of(problem: Problem) -> JSONResponse:
+    return JSONResponse(body_of(problem), problem.status, dict(problem.headers), MEDIA_TYPE)
 
 
 def code_of(error: BaseException) -> str:

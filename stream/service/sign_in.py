@@ -13,11 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind
-from stream.errors import printable
 from stream.identity.browser_origins import has_token, local_path
 from stream.identity.browser_sessions import SignedIn, uid_of
 from stream.service.browsers import COOKIE, SIGN_IN, SIGN_OUT
 from stream.service.caller import Caller
+from stream.service.page.templates import shown
 from stream.service.problems import Problem
 from stream.service.service import NOBODY, Service, origin_of
 
@@ -123,7 +123,7 @@ def _template() -> tuple[Template, str]:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=select_autoescape(["html", "j2"]),
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        finalize=shown,
         trim_blocks=True,
     )
     return environment.get_template("sign_in.html.j2"), (_FOLDER / "sign_in.css").read_text()

@@ -97,7 +97,10 @@ def opened(stores: Path, own: Path, host: str = "127.0.0.1", **options: Any) -> 
         stop = threading.Event()
         thread = threading.Thread(target=serve, args=(app, at, stop))
         thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{at.getsockname()[1]}", timeout=60) as client:
-            yield Desk(client, RegisterFile(own), chosen.audit, {}, clock)
-        stop.set()
-        thread.join(60)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{at.getsockname()[1]}", timeout=60) as client:
+                yield Desk(client, RegisterFile(own), chosen.audit, {}, clock)
+        finally:
+            # Also after a failed test: the thread would keep the run from ending.
+            stop.set()
+            thread.join(60)

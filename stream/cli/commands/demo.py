@@ -79,8 +79,10 @@ def demo(
         "rushes ingest PATH_TO_A_VIDEO_OR_FOLDER",
         'rushes search "words" --html contact-sheet.html',
         "rushes status",
+        "rushes serve",
     ):
         console.print(f"  .venv/bin/{command}", soft_wrap=True)
+    console.print("The last one opens a page to search in: http://127.0.0.1:8080/")
 
 
 def _cluster(shared: Context, settings: Settings, clock: Clock) -> AbstractContextManager[Cluster]:

@@ -1,4 +1,4 @@
-"""`rushes serve`: search over HTTP."""
+"""`rushes serve`: search over HTTP, for people and for programs."""
 
 import threading
 from importlib.metadata import version
@@ -27,7 +27,8 @@ def serve(
     scheme: Schemes = None,
     root: RootsOption = None,
 ) -> None:
-    """Answer searches over HTTP: `/v1/search`, thumbnails and the status of assets; `/openapi.json` has all of it.
+    """Answer searches over HTTP: a page for people at `/`, and for programs `/v1/search`, thumbnails and the status of
+    assets; `/openapi.json` has all of it.
 
     Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
     machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
@@ -62,6 +63,7 @@ def serve(
     require_buckets(reading.scheme, settings.prefixes)
     with listening(options) as at, composed(settings, options, SystemClock(), version("rushes")) as app:
         stop = threading.Event()
-        shared.errors.print(f"rushes answers at http://{host}:{at.getsockname()[1]}/v1/search?q=…", soft_wrap=True)
+        place = f"http://{host}:{at.getsockname()[1]}/"
+        shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
         with stop_on_signals(stop):
             answer(app, at, stop)

@@ -5,23 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stream.errors import printable
 from stream.search.hit import Hit
 
 
 def contact_sheet(hits: Sequence[Hit], *, query: str, space: str, note: str) -> str:
     """HTML text. All values are escaped and printable, because labels and names come from producers."""
     # Jinja is imported only for a page.
-    from jinja2 import Environment, FileSystemLoader, select_autoescape
+    from stream.service.page.templates import environment
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        # The template's name ends with `.j2`, which the usual list does not have.
-        autoescape=select_autoescape(["html", "j2"]),
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
-        trim_blocks=True,
-    )
-    template = environment.get_template("contact_sheet.html.j2")
+    template = environment(Path(__file__).parent).get_template("contact_sheet.html.j2")
     return template.render(query=query, space=space, note=note, cards=[_card(hit) for hit in hits])
 
 

@@ -1,0 +1,81 @@
+"""What stands in the search box: words, and filter tokens such as `tenant:acme` among them (pure)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stream.service.problems import Problem
+
+KEYS = {
+    "tenant": "whose footage it is",
+    "project": "what it belongs to",
+    "label": "a label of the asset, as label:show=pilot",
+    "kind": "the kind of moment, as kind:visual",
+    "from": "moments that end after this time, as from:90 or from:1:30",
+    "to": "moments that begin before this time",
+}
+"""What can be filtered by, and what it means."""
+
+_MANY = frozenset({"label"})
+_TIMES = frozenset({"from", "to"})
+_TOKEN = re.compile(rf'(?<!\S)(?P<key>{"|".join(KEYS)}):(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))(?!\S)')
+_TIME = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class FilterToken:
+    """One filter, as it is written in the box."""
+
+    key: str
+    value: str
+
+    def __str__(self) -> str:
+        quoted = not self.value or any(char.isspace() for char in self.value)
+        return f'{self.key}:"{self.value}"' if quoted else f"{self.key}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class BoxText:
+    """What was typed, taken apart. What is no token is words."""
+
+    words: str
+    tokens: tuple[FilterToken, ...] = ()
+
+    @classmethod
+    def of(cls, text: str) -> "BoxText":
+        tokens = tuple(
+            FilterToken(found["key"], found["plain"] if found["quoted"] is None else found["quoted"])
+            for found in _TOKEN.finditer(text)
+        )
+        return cls(" ".join(_TOKEN.sub(" ", text).split()), tokens)
+
+    def __str__(self) -> str:
+        return " ".join([*([self.words] if self.words else []), *map(str, self.tokens)])
+
+    def without(self, index: int) -> "BoxText":
+        """Without one token, by its place."""
+        return BoxText(self.words, self.tokens[:index] + self.tokens[index + 1 :])
+
+    def filters(self) -> dict[str, Any]:
+        """As parameters of `/v1/search`. Raises `Problem` (`bad_filter`)."""
+        found: dict[str, Any] = {}
+        for key in dict.fromkeys(token.key for token in self.tokens):
+            values = [token.value for token in self.tokens if token.key == key]
+            found[key] = values if key in _MANY else _single(key, values)
+        return found
+
+
+def _single(key: str, values: Sequence[str]) -> str | float:
+    if len(values) > 1:
+        raise Problem(400, f"`{key}:` stands there {len(values)} times: leave one.", code="bad_filter")
+    return _seconds(key, values[0]) if key in _TIMES else values[0]
+
+
+def _seconds(key: str, text: str) -> float:
+    """Of seconds, `m:ss` or `h:mm:ss`, each with a fraction."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise Problem(400, f"`{key}:` takes seconds or a time such as 1:30 or 01:02:03.5.", code="bad_filter")
+    hours, minutes, seconds = found.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)

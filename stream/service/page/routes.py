@@ -1,0 +1,117 @@
+"""The addresses of the page. Each answers from what the API answers from, so rights and audit are the same."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment
+from pydantic import ValidationError
+from starlette.responses import HTMLResponse, Response
+
+from stream.errors import StageError
+from stream.service.browsers import SIGN_IN
+from stream.service.page.box import KEYS
+from stream.service.page.errors import page_route
+from stream.service.page.files import MEDIA_TYPES, PageFiles
+from stream.service.page.state import MOST_CHARACTERS, SearchState
+from stream.service.page.templates import environment
+from stream.service.page.views import AnswerView, chips
+from stream.service.problems import Problem, absent, body_of
+from stream.service.schemas.search import SearchIn
+from stream.service.searching import answered
+from stream.service.service import Service
+
+_HERE = Path(__file__).parent
+_YEAR_S = 365 * 86_400
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+"""Nothing comes from elsewhere, nothing inline runs, and no text becomes markup in the browser."""
+
+
+class Pages:
+    """Renders templates with what every page has."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._environment: Environment = environment(_HERE / "templates")
+        self.files = PageFiles.of(_HERE / "static")
+
+    def page(self, name: str, request: Request, status: int = 200, **values: Any) -> HTMLResponse:
+        """A template. `values` may have a `caller`; else nobody is shown as signed in."""
+        template = self._environment.get_template(f"{name}.html.j2")
+        sign_in = f"{SIGN_IN}?{urlencode({'next': _own_address(request)})}"
+        shared = {"file": self.files.url, "keys": KEYS, "sign_in": sign_in}
+        blank: dict[str, Any] = {"caller": None, "state": SearchState(), "chips": []}
+        html = template.render({**shared, **blank, **values})
+        return HTMLResponse(html, status, {"content-security-policy": POLICY})
+
+    def caller(self, request: Request) -> str | None:
+        """Who is signed in, as a name."""
+        try:
+            return self._service.callers.of(request.headers).access.principal
+        except (Problem, StageError):
+            return None
+
+    def error(self, request: Request, problem: Problem) -> Response:
+        """The problem in words, with the box as it was asked."""
+        state = SearchState(q=request.query_params.get("q", "")[:MOST_CHARACTERS])
+        response = self.page(
+            "error",
+            request,
+            problem.status,
+            problem=body_of(problem),
+            phrase=HTTPStatus(problem.status).phrase,
+            again=_own_address(request),
+            state=state,
+            chips=chips(state),
+            caller=self.caller(request),
+        )
+        response.headers.update(problem.headers)
+        return response
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser goes there for a person, at an address that is not the API's."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
+def page_router(service: Service, pages: Pages) -> APIRouter:
+    """All addresses of the page over `service`."""
+    routes = APIRouter(route_class=page_route(pages.error), include_in_schema=False)
+
+    @routes.get("/")
+    def search(request: Request) -> Response:
+        """The search page in the state that its address says."""
+        caller = service.callers.of(request.headers).access.principal
+        state = SearchState.of(request.query_params)
+        answer = AnswerView.of(answered(service, request, _asked(state)), state) if state.asks else None
+        return pages.page("search", request, caller=caller, state=state, chips=chips(state), answer=answer)
+
+    @routes.get("/static/{version}/{name}")
+    def static(version: str, name: str) -> Response:
+        """A file of the page. Its address names what is in it, and it is nobody's secret."""
+        data = pages.files.files.get(name)
+        if data is None or version != pages.files.version:
+            raise absent()
+        headers = {"cache-control": f"public, max-age={_YEAR_S}, immutable"}
+        return Response(data, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+
+    return routes
+
+
+def _asked(state: SearchState) -> SearchIn:
+    """As the API takes it. Raises `Problem` (`bad_filter`)."""
+    try:
+        return SearchIn.model_validate(state.asked())
+    except ValidationError as error:
+        # Where and what kind, without what was sent.
+        said = "; ".join(f"`{item['loc'][0]}`: {item['msg']}" for item in error.errors()[:5])
+        raise Problem(400, said, code="bad_filter") from None
+
+
+def _own_address(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -1,0 +1,88 @@
+"""What templates show of an answer of the API (pure)."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from stream.events.ids import clip_name
+from stream.service.page.state import FEWEST_HITS, SearchState
+from stream.service.schemas.search import MOST_HITS, AnswerOut, HitOut
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter in force, and the address without it."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class HitCard:
+    """A hit; `place` counts from 1."""
+
+    hit: HitOut
+    place: int
+    like_url: str
+
+    @property
+    def seconds(self) -> float:
+        return self.hit.end_s - self.hit.start_s
+
+    @property
+    def name(self) -> str:
+        return f"{self.asset} at {self.hit.start}"
+
+    @property
+    def asset(self) -> str:
+        """The last part of its id, which may be a path."""
+        return clip_name(self.hit.asset_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """The answer to a state. `more_url`: where there may be more hits, the address of a longer list."""
+
+    cards: tuple[HitCard, ...]
+    space: str
+    all_weak: bool
+    more_url: str | None
+
+    @classmethod
+    def of(cls, answer: AnswerOut, state: SearchState) -> Self:
+        cards = tuple(HitCard(hit, place, _like_url(hit, state)) for place, hit in enumerate(answer.hits, 1))
+        longer = min(state.limit * 2, MOST_HITS)
+        full = len(cards) >= state.limit and longer > state.limit
+        return cls(cards, answer.space, answer.all_weak, state.url(limit=longer) if full else None)
+
+    @property
+    def summary(self) -> str:
+        """One line, which a screen reader says too."""
+        if not self.cards:
+            return "Nothing matched"
+        count = f"{len(self.cards)} {'hit' if len(self.cards) == 1 else 'hits'}"
+        if self.all_weak:
+            return f"{count}, all weak"
+        named = [(word, sum(card.hit.strength == word for card in self.cards)) for word in ("strong", "fair")]
+        rated = ", ".join(f"{number} {word}" for word, number in named if number)
+        return f"{count}: {rated}" if rated else count
+
+    @property
+    def rated(self) -> bool:
+        """Whether strength means anything for such a query."""
+        return any(card.hit.strength != "unrated" for card in self.cards)
+
+
+def chips(state: SearchState) -> list[Chip]:
+    """What narrows the state down."""
+    box = state.box
+    like = [Chip("like a moment", state.url(like=None))] if state.like is not None else []
+    return like + [
+        Chip(f"{token.key}: {token.value}", state.url(q=str(box.without(index))))
+        for index, token in enumerate(box.tokens)
+    ]
+
+
+def _like_url(hit: HitOut, state: SearchState) -> str:
+    # Filters stay; the words give way.
+    filters = " ".join(map(str, state.box.tokens))
+    return state.url(q=filters, like=hit.moment_ids[0], limit=FEWEST_HITS)

@@ -1,0 +1,216 @@
+"""The page in a real Chromium: each of its states, in light and dark and on a phone, without barriers."""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import light_settings, published, run_events
+from stream.access.actions import AccessRole
+from stream.pipelines.settings import ModelChoice
+from tests.support.browser import DESKTOP, PHONE, Visit, chromium, visit
+from tests.support.calibrated_space import SPEC
+from tests.support.service_desk import opened
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e"
+STATES = {
+    "empty": "/",
+    "results": "/?q=red+kind:visual",
+    "table": "/?q=red&view=table",
+    "weak": "/?q=blue+tenant:globex",
+    "none": "/?q=red+tenant:nobody",
+    "error": "/?q=red+from:soon",
+    "absent": "/nowhere",
+}
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stores of a calibrated space: a clip of many shots, and one with a name that would like to be markup."""
+    root = tmp_path_factory.mktemp("page")
+    settings = light_settings(root / "state", root, models=replace(ModelChoice.light(), embedder=SPEC))
+    clips = [write_clip(root / name, seconds=12, fps=5, scenes=8) for name in ("shots.mp4", "other.mp4")]
+    names = (None, HOSTILE)
+    events = [
+        published(clip.path, asset_id=name, tenant="acme", labels={"show": "pilot"})
+        for clip, name in zip(clips, names, strict=True)
+    ]
+    run_events(settings, [*events, published(_red(root / "red.mp4"), tenant="globex")])
+    return settings.state_dir
+
+
+def _red(path: Path) -> Path:
+    """Ten pictures of nothing but red."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        picture = np.zeros((90, 160, 3), np.uint8)
+        picture[..., 0] = 255
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def address(stores: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a service that nobody has set up: whoever is on this machine is its administrator."""
+    with opened(stores, tmp_path_factory.mktemp("own")) as desk:
+        yield str(desk.client.base_url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Browser, address: str) -> Iterator[Visit]:
+    with visit(browser, address) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_without_barriers_in_every_look(tab: Visit, tmp_path: Path, name: str) -> None:
+    page = tab.go(STATES[name])
+    for look, size, scheme in (("light", DESKTOP, "light"), ("dark", DESKTOP, "dark"), ("phone", PHONE, "dark")):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.screenshot(path=tmp_path / f"{name}-{look}.png")
+        assert tab.barriers() == []
+        # Nothing but a table is wider than a phone.
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_every_hit_says_where_and_how_strong(tab: Visit) -> None:
+    page = tab.go("/?q=red")
+    first = page.locator(".hit").first
+    expect(first.locator(".strength")).to_have_text("strong")
+    expect(first.locator(".code")).to_have_text(re.compile(r"\d\d:\d\d:\d\d\.\d{3}"))
+    assert first.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    page = tab.go("/?q=blue+tenant:globex")
+    expect(page.get_by_text("Nothing shows this, as it seems.")).to_be_visible()
+    assert page.locator(".hit .strength").all_inner_texts() == ["weak"]
+    page = tab.go("/?q=red")
+    page.get_by_role("link", name="More like this").first.click()
+    expect(page.locator(".chips")).to_have_text("like a moment")
+    # Likeness is not calibrated.
+    assert page.locator(".hit").count() > 0
+    assert page.locator(".hit .strength").count() == 0
+
+
+def test_results_come_as_one_types_and_back_leads_back(tab: Visit) -> None:
+    page = tab.go("/")
+    box = page.get_by_role("searchbox")
+    box.press_sequentially("red")
+    expect(page.locator(".hit").first).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text(page.locator("#summary").inner_text())
+    box.press_sequentially(" tenant:nobody")
+    expect(page.get_by_role("heading", name="Nothing matched")).to_be_visible()
+    assert box.evaluate("box => box === document.activeElement")
+    page.get_by_role("link", name="Remove tenant: nobody").click()
+    expect(page.locator(".hit").first).to_be_visible()
+    assert box.input_value() == "red"
+    page.get_by_role("link", name="table").click()
+    expect(page.get_by_role("table")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == "view-table"
+    for _ in range(2):
+        page.go_back()
+    expect(page.get_by_role("heading", name="Nothing matched")).to_be_visible()
+    assert box.input_value() == "red tenant:nobody"
+    page.go_back()
+    expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
+
+
+def test_keys_lead_through_hits_until_they_are_switched_off(tab: Visit) -> None:
+    page = tab.go("/?q=red")
+    focused = "[...document.querySelectorAll('.hit')].indexOf(document.activeElement.closest('.hit'))"
+    places = []
+    for key in ("j", "j", "k", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+        places.append(page.evaluate(focused))
+    columns = places.pop() - 1
+    assert (places, columns > 1) == ([0, 1, 0, 1], True)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    assert tab.barriers() == []
+    page.get_by_label("Single keys work").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    for key in ("?", "/", "v"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.reload()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") != "q"
+
+
+def test_waiting_and_no_answer_are_seen(tab: Visit, tmp_path: Path) -> None:
+    page = tab.go("/")
+    held = threading.Event()
+    page.route("**/?q=red", lambda route: held.set())
+    page.get_by_role("searchbox").fill("red")
+    expect(page.locator("#content[aria-busy=true]")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Searching")
+    page.screenshot(path=tmp_path / "loading.png")
+    assert held.is_set()
+    page.unroute_all()
+    tab.context.set_offline(True)
+    page.get_by_role("searchbox").fill("red green")
+    expect(page.get_by_role("heading", name="No answer")).to_be_visible()
+    page.screenshot(path=tmp_path / "offline.png")
+    assert tab.barriers() == []
+    tab.context.set_offline(False)
+    # It tries again by itself.
+    expect(page.locator(".hit").first).to_be_visible()
+    tab.complaints = [text for text in tab.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_search_works_without_a_script(browser: Browser, address: str) -> None:
+    with visit(browser, address, script=False) as tab:
+        page = tab.go("/")
+        page.get_by_role("searchbox").fill("red label:show=pilot")
+        page.get_by_role("button", name="Search").click()
+        expect(page.locator(".hit").first).to_be_visible()
+        page.get_by_role("link", name="table").click()
+        expect(page.get_by_role("table")).to_be_visible()
+        assert page.get_by_role("searchbox").input_value() == "red label:show=pilot"
+
+
+def test_names_of_strangers_are_text(tab: Visit) -> None:
+    page = tab.go("/?q=red")
+    shown = page.locator(".asset", has_text="onerror").first
+    expect(shown).to_have_text("<img src=x onerror=alert(1)>?")
+    assert page.locator("img[src=x]").count() == 0
+    typed = "<script>alert(1)</script>"
+    page = tab.go(f"/?q={typed}")
+    assert page.get_by_role("searchbox").input_value() == typed
+
+
+def test_who_may_not_search_is_told_so(browser: Browser, stores: Path, tmp_path: Path) -> None:
+    with opened(stores, tmp_path / "own") as desk:
+        desk.give("auditor", AccessRole.AUDITOR)
+        desk.give("viewer", AccessRole.VIEWER)
+        with visit(browser, str(desk.client.base_url)) as tab:
+            page = tab.go("/?q=red&view=table")
+            page.screenshot(path=tmp_path / "nobody.png")
+            expect(page.get_by_text("401 Unauthorized")).to_be_visible()
+            assert tab.barriers() == []
+            for name, shown in (("auditor", page.get_by_text("403 Forbidden")), ("viewer", page.get_by_role("table"))):
+                page.get_by_role("link", name="Sign in").first.click()
+                page.get_by_label("Key").fill(desk.keys[name])
+                page.get_by_role("button", name="Sign in").click()
+                expect(shown).to_be_visible()
+                page.screenshot(path=tmp_path / f"{name}.png")
+                assert tab.barriers() == []
+                page.get_by_role("link", name=f"service:acme/{name}").click()
+                page.get_by_role("button", name="Sign out").click()
+                tab.go("/?q=red&view=table")

@@ -1,0 +1,98 @@
+"""What stands in the box and in the address of the page, and what the page answers by HTTP."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.testbed.runs import light_settings
+from stream.audit.files import event_files
+from stream.clock import ManualClock
+from stream.service.page.box import BoxText, FilterToken
+from stream.service.page.routes import POLICY
+from stream.service.page.state import SearchState
+from stream.service.problems import Problem
+from stream.service.server import ServiceOptions, composed
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "filters"),
+    [
+        ("a red bus", "a red bus", {}),
+        ("tenant:acme  a bus label:k=v label:x=y", "a bus", {"tenant": "acme", "label": ["k=v", "x=y"]}),
+        ('bus project:"the night shift" from:1:30', "bus", {"project": "the night shift", "from": 90.0}),
+        ("to:01:02:03.5 from:7", "", {"to": 3723.5, "from": 7.0}),
+        # What only looks like a filter is words.
+        ("at 12:30 http://x other:tenant:acme tenant: bus", "at 12:30 http://x other:tenant:acme tenant: bus", {}),
+    ],
+)
+def test_filters_stand_among_words(text: str, words: str, filters: dict[str, Any]) -> None:
+    box = BoxText.of(text)
+    assert (box.words, box.filters()) == (words, filters)
+
+
+@pytest.mark.parametrize("text", ["from:soon", "to:1:2:3:4", "tenant:a tenant:b"])
+def test_a_filter_that_cannot_be_understood_is_named(text: str) -> None:
+    with pytest.raises(Problem, match=text.partition(":")[0]) as caught:
+        BoxText.of(text).filters()
+    assert (caught.value.status, caught.value.code) == (400, "bad_filter")
+
+
+@given(st.lists(st.text("ab :=", min_size=1).map(lambda value: FilterToken("tenant", value)), max_size=3))
+def test_a_token_reads_as_it_is_written(tokens: list[FilterToken]) -> None:
+    box = BoxText("bus", tuple(tokens))
+    assert BoxText.of(str(box)) == box
+    if tokens:
+        assert BoxText.of(str(box.without(0))).tokens == tuple(tokens[1:])
+
+
+def test_an_address_is_the_state() -> None:
+    state = SearchState(q="a & b tenant:acme", view="table", limit=48)
+    url = httpx.URL(state.url())
+    assert SearchState.of(url.params) == state
+    assert SearchState.of({"view": "x", "group": "y", "limit": "many"}) == SearchState()
+    assert SearchState.of({"limit": "999999"}).limit == 200
+    assert SearchState().url() == "/"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[FastAPI]:
+    options = ServiceOptions(tmp_path / "audit", port=0)
+    with composed(light_settings(tmp_path), options, ManualClock(), "0.1.0") as found:
+        yield found
+
+
+@pytest.mark.anyio
+async def test_a_page_loads_its_own_files_alone(app: FastAPI, tmp_path: Path) -> None:
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        start = await client.get("/")
+        files = re.findall(r'(?:src|href)="(/static/[^"]+)"', start.text)
+        assert len(files) == 3
+        for path in files:
+            answer = await client.get(path)
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+            assert (await client.get(path.replace("/static/", "/static/0"))).status_code == 404
+        assert " style=" not in start.text
+        assert "<script>" not in start.text
+        # A store without footage is a page too, and it is audited like any search.
+        failed = await client.get("/", params={"q": "a secret submarine"}, headers={"accept": "text/html"})
+        gone = await client.get("/nowhere", headers={"accept": "text/html"})
+        assert [
+            (answer.status_code, answer.headers["content-security-policy"]) for answer in (start, failed, gone)
+        ] == [
+            (200, POLICY),
+            (400, POLICY),
+            (404, POLICY),
+        ]
+        assert "The index holds nothing yet." in failed.text
+        assert (await client.get("/nowhere")).headers["content-type"] == "application/problem+json"
+    text = b"".join(path.read_bytes() for path in event_files(tmp_path / "audit"))
+    assert b"empty_index" in text
+    assert b"submarine" not in text
