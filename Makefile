@@ -87,6 +87,9 @@ bench-search-speed: .venv/.installed ## how long a search takes over a million m
 bench-peers: .venv/.installed assets ## the same footage through a plain script, Daft, Ray Data and rushes
 	$(BIN)/python -m benchmarks.peers.run
 
+bench-service: .venv/.installed ## what HTTP, rights and audit add to a search, and 200 people searching at once
+	$(BIN)/python -m benchmarks.service_speed
+
 bench-relevance: .venv/.installed assets ## does search find what was asked for, and say so where nothing is there
 	$(BIN)/python -m benchmarks.relevance
 

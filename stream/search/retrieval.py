@@ -158,9 +158,11 @@ class _Question:
         wanted = offset + limit
         # Deeper than the limit where two rankings are fused: the middle of both can win. Else one more row shows an
         # end. It begins with the same depth for every page, as it decides who is ahead of whom.
-        first = min(max(_FEWEST, 4 * limit), DEEPEST) if self._probe.text else min(wanted + 1, DEEPEST)
+        # The moment that is left out is one more.
+        needed = wanted + 1 + (self._probe.without is not None)
+        first = min(max(_FEWEST, 4 * limit), DEEPEST) if self._probe.text else min(needed, DEEPEST)
         depth = first
-        while depth < min(wanted + 1, DEEPEST):
+        while depth < min(needed, DEEPEST):
             depth *= _WIDER
         while True:
             depth = min(depth, DEEPEST)

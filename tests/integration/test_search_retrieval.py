@@ -1,6 +1,6 @@
 """The best moments of a real index: filters, hybrid ranking, freshness of what was just written, hostile names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lancedb
@@ -14,6 +14,7 @@ from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSETS
 from sinks.query.filters import LIVE_COLUMNS, Filters, Scope
 from sinks.query.moments import MomentIndex, StoredMoment
+from sinks.query.rankings import Candidate, SpaceVersion, Vector
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef
@@ -320,3 +321,21 @@ def test_a_reader_goes_on_where_the_version_it_read_is_gone(sink: LanceSink, ind
     put(sink, ref("second"), "dog")
     sink.maintain(purge=True)
     assert sorted(ids(best_matches(index, SPACE.key, Probe(text="dog")))) == ["first", "second"]
+
+
+def test_more_like_a_moment_is_one_look_as_the_moment_itself_is_expected_in_it(
+    sink: LanceSink, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = annotations(of=1, count=20)
+    list(sink.process(events(planned(of=1), item)))
+    depths, near = [], SpaceVersion.near
+
+    def counted(self: SpaceVersion, vector: Vector, column: str, wheres: Sequence[str], depth: int) -> list[Candidate]:
+        depths.append(depth)
+        return near(self, vector, column, wheres, depth)
+
+    monkeypatch.setattr(SpaceVersion, "near", counted)
+    itself = item.rows["moment_id"][3].as_py()
+    found = matches_from(index, SPACE.key, Probe(vector_of(item, 3), without=itself), limit=5)
+    assert (len(found.items), found.end, depths) == (5, "more", [7])
+    assert itself not in [match.moment.moment_id for match in found.items]
