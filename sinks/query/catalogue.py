@@ -21,7 +21,7 @@ from stream.events.ids import AssetVersion, asset_key
 from stream.events.timecode import SourceTimecode
 
 _LIVE_COLUMNS = tuple(
-    f"live_{name}" for name in ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns")
+    f"live_{name}" for name in ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns", "version_ms")
 )
 _PAGE = 5000
 
@@ -52,7 +52,9 @@ class AssetView:
 
 @dataclass(frozen=True, slots=True)
 class LiveAsset:
-    """What search shows of an asset: its live version's names. Asset time and `file_offset_ns` make the file's time."""
+    """What search shows of an asset: its live version's names, and when that was published. Asset time and
+    `file_offset_ns` make the file's time.
+    """
 
     tenant: str
     project: str
@@ -61,6 +63,7 @@ class LiveAsset:
     labels: tuple[str, ...]
     timecode: SourceTimecode | None = None
     file_offset_ns: int = 0
+    published_ms: int = 0
 
     @property
     def asset_key(self) -> str:
@@ -198,6 +201,7 @@ def _live(row: dict[str, Any]) -> LiveAsset:
         labels=tuple(row["live_labels"]),
         timecode=SourceTimecode.parse(row.get("live_timecode") or ""),
         file_offset_ns=row.get("live_file_offset_ns") or 0,
+        published_ms=row["live_version_ms"],
     )
 
 

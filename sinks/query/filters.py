@@ -1,5 +1,6 @@
 """What a question is narrowed to, as values and as conditions on rows that scalar indexes answer (pure)."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -7,6 +8,9 @@ from sinks.filters import literal, one_of
 
 LIVE_COLUMNS = ("visible", "live_project", "live_labels")
 """What a row of moments says of the asset that shows it. Rows of an older release do not say it."""
+
+MOST_TAGS = 8
+"""That a moment has."""
 
 VISIBLE, EVERYTHING = "visible = true", "true"
 
@@ -21,8 +25,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """All given conditions hold. `labels` must all be on the asset. [start_ns, end_ns) overlaps the moment's range.
-    `scopes` are what may be read at all; None is everything, none at all is nothing.
+    """All given conditions hold. `labels` must all be on the asset, `tags` on the moment. [start_ns, end_ns) overlaps
+    the moment's range. Its score of moderation is `nsfw_from` or more and less than `nsfw_below`. `model` is the name
+    or the digest of one that made it. `scopes` are what may be read at all; None is everything, none at all is nothing.
     """
 
     tenant: str | None = None
@@ -33,6 +38,10 @@ class Filters:
     start_ns: int | None = None
     end_ns: int | None = None
     scopes: tuple[Scope, ...] | None = None
+    tags: tuple[str, ...] = ()
+    nsfw_from: float | None = None
+    nsfw_below: float | None = None
+    model: str | None = None
 
     @property
     def wanted_labels(self) -> tuple[str, ...]:
@@ -97,7 +106,26 @@ def rows_where(filters: Filters) -> list[str]:
         clauses.append(f"start_ns < {filters.end_ns:d}")
     if filters.start_ns is not None:
         clauses.append(f"end_ns > {filters.start_ns:d}")
+    clauses += [_tagged(tag) for tag in filters.tags]
+    if filters.nsfw_from is not None:
+        clauses.append(f"moderation_nsfw >= {filters.nsfw_from:.17f}")
+    if filters.nsfw_below is not None:
+        clauses.append(f"moderation_nsfw < {filters.nsfw_below:.17f}")
+    if filters.model is not None:
+        clauses.append(_made_with(filters.model))
     return clauses
+
+
+def _tagged(label: str) -> str:
+    # The dialect has no condition on all elements of a list of structures.
+    places = (f"tags[{number}].label = {literal(label)}" for number in range(1, MOST_TAGS + 1))
+    return f"({' OR '.join(places)})"
+
+
+def _made_with(model: str) -> str:
+    """In the JSON of a row, as `sinks.schema` writes it."""
+    keys = (f'"{key}": {json.dumps(model)},' for key in ("digest", "name"))
+    return f"({' OR '.join(f'contains(models, {literal(text)})' for text in keys)})"
 
 
 def _names(filters: Filters, project: str, labels: str) -> list[str]:

@@ -71,6 +71,7 @@ class StoredMoment:
     damaged: bool
     timecode: SourceTimecode | None = None
     file_offset_ns: int = 0
+    published_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +261,5 @@ def moment_of(row: StoredRow, assets: Mapping[str, LiveAsset]) -> StoredMoment:
         labels=asset.labels,
         timecode=asset.timecode,
         file_offset_ns=asset.file_offset_ns,
+        published_ms=asset.published_ms,
     )

@@ -36,6 +36,9 @@ ACCESS = (
         "A filter in the search box cannot be understood.",
         "Write it as `tenant:acme`, `label:show=pilot`, `from:1:30`, each once but for labels; or remove its chip.",
     ),
+    response("not_a_picture", "The body is said to be no picture.", "Send the file of a picture, with its media type."),
+    response("large_request", "The body is larger than the address takes.", "Send less; the answer says how much."),
+    response("slow_request", "The body did not come in time.", "Send it at once, over a better connection."),
     response("bad_label", "A label to filter by is not `k=v`.", "Write the label's name, `=` and its value."),
     bad_request(
         "invalid_access_record",

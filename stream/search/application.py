@@ -1,6 +1,7 @@
 """Search as one application, for the command line, the evaluation and a service."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,8 @@ from stream.search.spaces import Spaces
 
 _MOMENTS_A_SHOT = 5
 """One shot may hold many hits, so the search goes this many times deeper than the limit before it joins them."""
+BY_TIME_OF = 1_000
+"""So many of the best moments are sorted by time."""
 _DEEPEST = 10_000
 """The most moments that are retrieved to find hits of enough assets."""
 
@@ -129,21 +132,33 @@ class Search:
         return Probe(vector, column, without=query.moment_id)
 
     def _found(self, space: Space, probe: Probe, request: SearchRequest) -> list[ShotHit[Match]]:
-        """The moments of each hit, best first."""
-        if request.group == "moment":
-            return [_alone(match) for match in self._matches(space, probe, request, request.limit)]
-        depth = request.limit * _MOMENTS_A_SHOT
-        # Joined first, then cut: the limit counts shots and not moments.
-        if request.group == "shot":
-            return self._joined(space, self._matches(space, probe, request, depth))[: request.limit]
+        """The moments of each hit, as the request sorts them. Deeper where too few are left of what was found."""
+        depth = _first_depth(request)
+        # Fewer shots than asked may be found of many moments; only whoever narrows them waits for more.
+        deepens = request.group == "asset" or request.by_shot_length
         while True:
             matches = self._matches(space, probe, request, depth)
-            assets = list(dict.fromkeys(_asset(match) for match in matches))[: request.limit]
+            hits = self._grouped(space, matches, request)
+            if request.sort == "time":
+                hits = sorted(hits, key=_when)
+            cut = first_of(hits, request)
             # Fewer than asked means that the index has no more. The upper bound keeps a request from reading
             # everything.
-            if len(assets) == request.limit or len(matches) < depth or depth >= _DEEPEST:
-                return [hit for hit in self._joined(space, matches) if _asset(hit.hits[0]) in assets]
+            if not deepens or cut.full or len(matches) < depth or depth >= _DEEPEST:
+                return cut.hits
             depth = min(depth * 4, _DEEPEST)
+
+    def _grouped(self, space: Space, matches: Sequence[Match], request: SearchRequest) -> list[ShotHit[Match]]:
+        if request.group == "moment" and not request.by_shot_length:
+            return [_alone(match) for match in matches]
+        # Joined before they are cut: the limit counts shots and not moments.
+        joined = [
+            hit for hit in self._joined(space, matches) if request.takes_shot(hit.shot.end_ns - hit.shot.start_ns)
+        ]
+        if request.group != "moment":
+            return joined
+        kept = {match.moment.moment_id for hit in joined for match in hit.hits}
+        return [_alone(match) for match in matches if match.moment.moment_id in kept]
 
     def _matches(self, space: Space, probe: Probe, request: SearchRequest, limit: int) -> list[Match]:
         return best_matches(self._index, space.key, probe, request.filters, limit=limit)
@@ -172,6 +187,34 @@ class Search:
         reasons = tuple(each.hits[0].reason for each in found)
         # Only on request: it reads the ledger again.
         return Explanation(reasons, calibration, self._spaces.holdings()[space.key].lacking)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The first hits of many. `full`: there are as many as the request asks for."""
+
+    hits: list[ShotHit[Match]]
+    full: bool
+
+
+def first_of(hits: Sequence[ShotHit[Match]], request: SearchRequest) -> Cut:
+    """As many hits as the request asks for, or the hits of as many assets."""
+    if request.group != "asset":
+        return Cut(list(hits[: request.limit]), len(hits) >= request.limit)
+    assets = list(dict.fromkeys(_asset(hit.hits[0]) for hit in hits))[: request.limit]
+    return Cut([hit for hit in hits if _asset(hit.hits[0]) in assets], len(assets) == request.limit)
+
+
+def _first_depth(request: SearchRequest) -> int:
+    """How many moments are looked at first."""
+    if request.sort == "time":
+        return max(BY_TIME_OF, request.limit)
+    return request.limit * (1 if request.group == "moment" else _MOMENTS_A_SHOT)
+
+
+def _when(hit: ShotHit[Match]) -> tuple[int, str, str, int]:
+    best = hit.hits[0].moment
+    return -best.published_ms, best.tenant, best.asset_id, hit.shot.start_ns
 
 
 def _alone(match: Match) -> ShotHit[Match]:

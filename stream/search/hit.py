@@ -40,6 +40,7 @@ class Hit:
     file_offset_ns: int = 0
     moderation_nsfw: float | None = None
     moment_ids: tuple[str, ...] = ()
+    published_ms: int = 0
     thumbnail: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -72,6 +73,7 @@ class Hit:
             file_offset_ns=best.file_offset_ns,
             moderation_nsfw=best.moderation_nsfw,
             moment_ids=tuple(moment.moment_id for moment in moments),
+            published_ms=best.published_ms,
             thumbnail=thumbnail,
         )
 

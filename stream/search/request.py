@@ -12,6 +12,11 @@ counts assets, and the answer's groups hold the hits of each asset.
 """
 
 
+Sort = Literal["relevance", "time"]
+"""`relevance`: the best first. `time`: of the best thousand moments those of the newest publication first, and within
+an asset as they lie in it.
+"""
+
 MAX_CHARACTERS = 4_000
 """Of words. Each word costs a look into the index: a book would take it minutes."""
 
@@ -51,7 +56,8 @@ Query = Words | PictureFile | MomentRef
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """`space` is a key or the beginning of one; None is the space that search uses. `explain` asks for
-    `SearchAnswer.explanation`, which reads the ledger again. Raises `BadRequest` for impossible values.
+    `SearchAnswer.explanation`, which reads the ledger again. Hits lie in shots of `least_shot_ns` to `most_shot_ns`.
+    Raises `BadRequest` for impossible values.
     """
 
     query: Query
@@ -60,6 +66,9 @@ class SearchRequest:
     limit: int = 10
     group: Grouping = "shot"
     explain: bool = False
+    sort: Sort = "relevance"
+    least_shot_ns: int | None = None
+    most_shot_ns: int | None = None
 
     def __post_init__(self) -> None:
         if self.limit < 1:
@@ -70,3 +79,12 @@ class SearchRequest:
                 f"the range from {start_ns} ns does not lie before {end_ns} ns: nothing can be between them",
                 code="empty_time_range",
             )
+
+    @property
+    def by_shot_length(self) -> bool:
+        return self.least_shot_ns is not None or self.most_shot_ns is not None
+
+    def takes_shot(self, length_ns: int) -> bool:
+        """Whether a hit may lie in a shot of this length."""
+        least, most = self.least_shot_ns or 0, self.most_shot_ns
+        return length_ns >= least and (most is None or length_ns <= most)

@@ -1,6 +1,7 @@
 """A search as one audited access: what the API answers as JSON and the page shows."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 
 from fastapi import Request
 
@@ -9,7 +10,7 @@ from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import query_digest
 from stream.events.grid import SECOND_NS
-from stream.search.request import MomentRef, SearchRequest, Words
+from stream.search.request import MomentRef, PictureFile, SearchRequest, Words
 from stream.service.caller import Caller
 from stream.service.problems import Problem
 from stream.service.schemas.facets import FacetsOut
@@ -20,15 +21,27 @@ FACETS_OF = 1_000
 """Of the moments that a query finds, so many are counted."""
 
 
-def answered(service: Service, request: Request, asked: SearchIn) -> AnswerOut:
-    """What the caller may see of the answer. Raises `Problem`, and as `Search.answer` does."""
-    query = query_of(asked)
+def answered(service: Service, request: Request, asked: SearchIn, picture: bytes | None = None) -> AnswerOut:
+    """What the caller may see of the answer; `picture` is the file of one to find similar moments of. Raises `Problem`,
+    and as `Search.answer` does.
+    """
+    query = query_of(asked) if picture is None else PictureFile(picture)
     if query is None:
         raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
-    with service.access(request, Action.SEARCH, Activity.SEARCHED, _subject(service, asked)) as (caller, access):
-        filters = filters_of(caller, asked)
+    subject = _subject(service, asked, picture)
+    with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
+        wanted = SearchRequest(
+            query,
+            filters_of(caller, asked),
+            asked.space,
+            asked.limit,
+            asked.group,
+            sort=asked.sort,
+            least_shot_ns=_ns(asked.shot_from),
+            most_shot_ns=_ns(asked.shot_to),
+        )
         with service.searchers.one() as application:
-            answer = application.answer(SearchRequest(query, filters, asked.space, asked.limit, asked.group))
+            answer = application.answer(wanted)
         access.count = len(answer.hits)
         return AnswerOut.of(answer)
 
@@ -65,16 +78,23 @@ def filters_of(caller: Caller, asked: FacetsIn) -> Filters:
         kind=asked.kind,
         start_ns=_ns(asked.since),
         end_ns=_ns(asked.until),
+        tags=tuple(asked.tag),
+        nsfw_from=asked.nsfw_from,
+        nsfw_below=asked.nsfw_below,
+        model=asked.model,
         # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
         scopes=scopes_of(caller, Action.SEARCH),
     )
 
 
-def _subject(service: Service, asked: FacetsIn) -> AccessSubject:
-    if asked.q is None and asked.like is None:
+def _subject(service: Service, asked: FacetsIn, picture: bytes | None = None) -> AccessSubject:
+    if picture is not None:
+        text = f"picture {sha256(picture).hexdigest()}"
+    elif asked.q is not None or asked.like is not None:
+        text = asked.q if asked.like is None and asked.q else f"like {asked.like}"
+    else:
         return AccessSubject("facets", asked.tenant)
     # The trail holds a keyed digest only: words of a query are not kept.
-    text = asked.q if asked.like is None and asked.q else f"like {asked.like}"
     return AccessSubject("search", asked.tenant, query=query_digest(service.secret, asked.tenant, text))
 
 

@@ -20,6 +20,7 @@ class Asked:
 
 ROUTES: Mapping[tuple[str, str], Asked] = {
     ("get", "/v1/search"): Asked(rest={"params": {"q": "red"}}),
+    ("post", "/v1/search"): Asked(rest={"content": b"x", "headers": {"content-type": "image/png"}}),
     ("get", "/v1/facets"): Asked(),
     ("get", "/v1/assets"): Asked(rest={"params": {"tenant": "acme"}}),
     ("get", "/v1/assets/{tenant}/{asset_id}"): Asked(),

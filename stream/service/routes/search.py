@@ -1,12 +1,13 @@
 """Search, and what the moments are like that it can find."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
+from stream.service.bodies import picture_body
 from stream.service.schemas.facets import FacetsOut
 from stream.service.schemas.problems import ProblemOut
-from stream.service.schemas.search import AnswerOut, FacetsIn, SearchIn
+from stream.service.schemas.search import AnswerOut, FacetsIn, PictureSearchIn, SearchIn
 from stream.service.searching import answered, counted
 from stream.service.service import Service
 
@@ -16,6 +17,21 @@ def add(routes: APIRouter, service: Service) -> None:
     def search(request: Request, asked: Annotated[SearchIn, Query()]) -> AnswerOut:
         """Moments that show or mention what is asked for, best first, of what the caller may see."""
         return answered(service, request, asked)
+
+    said: dict[int | str, dict[str, Any]] = {code: {"model": ProblemOut} for code in (400, 408, 413, 415)}
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    body = {"required": True, "content": dict.fromkeys(("image/jpeg", "image/png", "image/webp"), binary)}
+
+    @routes.post("/search", responses=said, openapi_extra={"requestBody": body})
+    def search_by_picture(
+        request: Request,
+        asked: Annotated[PictureSearchIn, Query()],
+        picture: Annotated[bytes, Depends(picture_body(service))],
+    ) -> AnswerOut:
+        """Moments that look like the picture that is the body, as its file: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or
+        PPM, of at most 20 MiB and 100 million pixels.
+        """
+        return answered(service, request, SearchIn.model_validate(asked.model_dump(by_alias=True)), picture)
 
     @routes.get("/facets", responses={400: {"model": ProblemOut}})
     def facets(request: Request, asked: Annotated[FacetsIn, Query()]) -> FacetsOut:

@@ -8,36 +8,54 @@ from stream.events.grid import SECOND_NS
 from stream.search.answer import SearchAnswer
 from stream.search.explanation import Strength
 from stream.search.hit import Hit
-from stream.search.request import Grouping
+from stream.search.request import Grouping, Sort
 from stream.service.schemas.moments import TagOut, asset_path, thumbnail_path
 
 MOST_HITS = 200
 MOST_LABELS = 20
 _Name = Annotated[str | None, Field(min_length=1, max_length=200)]
+_Word = Annotated[str, Field(min_length=1, max_length=200)]
+_Share = Annotated[float | None, Field(ge=0, le=1)]
 _Seconds = Annotated[float | None, Field(ge=0, le=1e9)]
 
 
-class FacetsIn(BaseModel):
-    """What is looked at: all that the filters keep, or what a query finds among it."""
+class NarrowedIn(BaseModel):
+    """What is looked at: all that the filters keep."""
 
     model_config = ConfigDict(extra="forbid")
 
-    q: str | None = Field(None, max_length=4_000, description="What to look for, in words.", examples=["a red bus"])
-    like: _Name = Field(None, description="Id of a moment to find similar ones of.")
     tenant: _Name = None
     project: _Name = None
     label: list[str] = Field([], max_length=MOST_LABELS, description="`k=v` that the asset must carry; repeatable.")
     kind: _Name = Field(None, examples=["visual"])
     since: _Seconds = Field(None, alias="from", description="Only moments that end after this second.")
     until: _Seconds = Field(None, alias="to", description="Only moments that begin before this second.")
+    tag: list[_Word] = Field([], max_length=MOST_LABELS, description="Tag that the moment must have; repeatable.")
+    nsfw_from: _Share = Field(None, description="Only moments with this score of moderation or more.")
+    nsfw_below: _Share = Field(None, description="Only moments with a lower score of moderation.")
+    model: _Name = Field(None, description="Only moments that a model of this name or digest made.")
     space: _Name = None
 
 
-class SearchIn(FacetsIn):
-    """What is asked: `q` or `like`, and what the answer is narrowed to."""
+class FacetsIn(NarrowedIn):
+    """What is looked at: all that the filters keep, or what a query finds among it."""
 
+    q: str | None = Field(None, max_length=4_000, description="What to look for, in words.", examples=["a red bus"])
+    like: _Name = Field(None, description="Id of a moment to find similar ones of.")
+
+
+class PictureSearchIn(NarrowedIn):
+    """What the answer is narrowed to, and how it is sorted and grouped."""
+
+    shot_from: _Seconds = Field(None, description="Only hits in shots of so many seconds or more.")
+    shot_to: _Seconds = Field(None, description="Only hits in shots of no more seconds.")
+    sort: Sort = Field("relevance", description="`time`: the best thousand moments, the newest publication first.")
     limit: int = Field(20, ge=1, le=MOST_HITS)
     group: Grouping = Field("shot", description="What a hit is; with `asset`, `limit` counts assets.")
+
+
+class SearchIn(PictureSearchIn, FacetsIn):
+    """What is asked: `q` or `like`, and what the answer is narrowed to."""
 
 
 class HitOut(BaseModel):
@@ -65,6 +83,7 @@ class HitOut(BaseModel):
     labels: list[str]
     moderation_nsfw: float | None
     moment_ids: list[str]
+    published_at_ms: int
     thumbnail: str = Field(description="Path of the JPEG of the best moment.")
 
     @classmethod
@@ -92,6 +111,7 @@ class HitOut(BaseModel):
             labels=list(hit.labels),
             moderation_nsfw=hit.moderation_nsfw,
             moment_ids=list(hit.moment_ids),
+            published_at_ms=hit.published_ms,
             thumbnail=thumbnail_path(hit.moment_ids[0], space),
         )
 

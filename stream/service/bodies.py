@@ -1,0 +1,52 @@
+"""Bodies of requests that are no JSON: of bounded size, within a bounded time."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import Request
+
+from stream.service.problems import Problem
+from stream.service.service import Service
+
+MOST_PICTURE_BYTES = 20 << 20
+_WITHIN_S = 30.0
+
+
+def picture_body(service: Service) -> Callable[[Request], Coroutine[Any, Any, bytes]]:
+    """A dependency that gives the picture which is the body. Raises `Problem` (413, 415, 408)."""
+
+    async def picture(request: Request) -> bytes:
+        # Nobody's bytes are taken in before it is known who sends them. Who that is the route says, and audits.
+        try:
+            await run_sync(service.callers.of, request.headers)
+        except Problem:
+            return b""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not kind.startswith("image/"):
+            raise Problem(415, "Send the picture as the body, with its type: `image/jpeg`.", code="not_a_picture")
+        return await _bounded(request, MOST_PICTURE_BYTES)
+
+    return picture
+
+
+async def _bounded(request: Request, most_bytes: int) -> bytes:
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated[:18]) > most_bytes:
+        raise _too_large(most_bytes)
+    body = bytearray()
+    try:
+        with anyio.fail_after(_WITHIN_S):
+            async for part in request.stream():
+                body += part
+                # Also what states no length, or another one.
+                if len(body) > most_bytes:
+                    raise _too_large(most_bytes)
+    except TimeoutError:
+        raise Problem(408, f"The body did not come within {_WITHIN_S:g} seconds.", code="slow_request") from None
+    return bytes(body)
+
+
+def _too_large(most_bytes: int) -> Problem:
+    return Problem(413, f"The body has more than {most_bytes >> 20} MiB: send a smaller picture.", code="large_request")

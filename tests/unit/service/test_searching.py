@@ -1,0 +1,119 @@
+"""Searches that are narrowed, sorted and asked with pictures, over the service."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from benchmarks.testbed.clips import write_clip
+from benchmarks.testbed.runs import light_settings, published, run_events
+from models.bundle import MAX_TAGS
+from sinks.query.filters import MOST_TAGS
+from stream.access.actions import AccessRole
+from tests.support.service_desk import Desk, opened
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Two assets of one tenant, the one with several shots, and one of another. Nothing here changes them."""
+    root = tmp_path_factory.mktemp("searching")
+    clips = [
+        published(write_clip(root / "long.mp4", seconds=24, fps=5, scenes=[8.0, 12.0, 17.0]).path, tenant="acme"),
+        published(write_clip(root / "short.mp4", seconds=3, fps=5, scenes=[3.0]).path, tenant="acme"),
+        published(write_clip(root / "theirs.mp4", seconds=3, fps=5, scenes=[3.0]).path, tenant="globex"),
+    ]
+    for clip in clips:
+        run_events(light_settings(root / "state", root), [clip])
+    with opened(root / "state", tmp_path_factory.mktemp("own")) as found:
+        found.give("viewer", AccessRole.VIEWER)
+        found.give("stranger", AccessRole.ADMIN, "globex")
+        found.give("auditor", AccessRole.AUDITOR)
+        yield found
+
+
+def hits(desk: Desk, key: str = "viewer", **asked: Any) -> list[dict[str, Any]]:
+    answer = desk.get("/v1/search", key, **({"q": "red", "group": "moment", "limit": 200} | asked))
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["hits"]
+    return found
+
+
+def ids(found: list[dict[str, Any]]) -> list[str]:
+    return [hit["moment_ids"][0] for hit in found]
+
+
+def test_filters_leave_the_order_of_what_remains(desk: Desk) -> None:
+    everything = hits(desk)
+    tag = everything[-1]["tags"][-1]["label"]
+    middle = sorted(hit["moderation_nsfw"] for hit in everything)[len(everything) // 2]
+    for asked, kept in (
+        ({"tag": tag}, lambda hit: tag in {item["label"] for item in hit["tags"]}),
+        ({"tag": ["green", "blue"]}, lambda hit: {"green", "blue"} <= {item["label"] for item in hit["tags"]}),
+        ({"nsfw_below": middle}, lambda hit: hit["moderation_nsfw"] < middle),
+        ({"nsfw_from": middle}, lambda hit: hit["moderation_nsfw"] >= middle),
+        ({"model": "hashing"}, lambda _: True),
+        ({"model": "hash"}, lambda _: False),
+        ({"tag": "' OR true --"}, lambda _: False),
+        ({"model": '" OR true --'}, lambda _: False),
+    ):
+        assert ids(hits(desk, **asked)) == ids([hit for hit in everything if kept(hit)]), asked
+    assert MOST_TAGS == MAX_TAGS
+
+
+def test_hits_lie_in_shots_of_the_length_that_is_asked_for(desk: Desk) -> None:
+    shots = hits(desk, group="shot")
+    lengths = sorted(hit["end_s"] - hit["start_s"] for hit in shots)
+    assert lengths[0] < lengths[-1]
+    middle = lengths[len(lengths) // 2]
+    for asked in ({"shot_from": middle}, {"shot_to": middle - 0.01}):
+        found = [hit["end_s"] - hit["start_s"] for hit in hits(desk, group="shot", **asked)]
+        assert sorted(found) == [length for length in lengths if (length >= middle) == ("shot_from" in asked)]
+    # The length is that of the shot, also where a hit is a moment of it.
+    longest = hits(desk, shot_from=lengths[-1])
+    assert {hit["end_s"] - hit["start_s"] < lengths[-1] for hit in longest} in ({True}, {False})
+    assert set(ids(longest)) < set(ids(hits(desk)))
+
+
+def test_hits_are_sorted_by_time(desk: Desk) -> None:
+    found = hits(desk, sort="time")
+    assert sorted(ids(found)) == sorted(ids(hits(desk)))
+    when = [(-hit["published_at_ms"], hit["asset_id"], hit["start_s"]) for hit in found]
+    assert when == sorted(when)
+    assert Path(found[0]["asset_id"]).name == "short.mp4"
+    assert ids(hits(desk, sort="time", limit=2)) == ids(found)[:2]
+
+
+def picture(desk: Desk, data: bytes, kind: str = "image/jpeg", key: str | None = "viewer", **asked: Any) -> Any:
+    return desk.ask("post", "/v1/search", key, content=data, headers={"content-type": kind}, params=asked)
+
+
+def test_a_picture_is_a_query(desk: Desk) -> None:
+    hit = hits(desk)[0]
+    shown = desk.get(hit["thumbnail"]).content
+    answer = picture(desk, shown, group="moment", limit=200).json()
+    assert answer["hits"][0]["moment_ids"] == hit["moment_ids"]
+    assert sorted(ids(answer["hits"])) == sorted(ids(hits(desk)))
+    theirs = picture(desk, shown, key="stranger").json()["hits"]
+    assert {found["tenant"] for found in theirs} == {"globex"}
+    event = desk.events()[-1]
+    assert (event["message"], len(event["query_info"]["uid"])) == ("search: searched", 64)
+
+
+def test_what_is_no_picture_is_refused_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert picture(desk, b"x", "text/html").json()["code"] == "not_a_picture"
+    for data in (b"", b"GIF89a", b"%!PS-Adobe-3.0 EPSF", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
+        answer = picture(desk, data)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_picture"), data
+    large = BytesIO()
+    Image.new("1", (10_001, 10_000)).save(large, "PNG")
+    assert "100 million pixels" in picture(desk, large.getvalue()).json()["detail"]
+    monkeypatch.setattr("stream.service.bodies.MOST_PICTURE_BYTES", 1_000)
+    for body in (b"x" * 1_001, iter([b"x" * 600] * 2)):
+        answer = desk.ask("post", "/v1/search", content=body, headers={"content-type": "image/png"})
+        assert (answer.status_code, answer.json()["code"]) == (413, "large_request")
+    # Who has no key has nothing read.
+    assert picture(desk, b"x" * 1_001, key=None).status_code == 401
+    assert picture(desk, b"x", "text/html", key="auditor").status_code in {403, 415}
