@@ -140,12 +140,15 @@ def rows_in(content: bytes, schema: pa.Schema) -> pa.Table:
 
 def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of `schema` in its types; one that is missing is empty."""
-    known = set(rows.schema.names)
-    columns = [
-        rows[field.name].cast(field.type) if field.name in known else pa.nulls(rows.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    return pa.table([_column(rows, field) for field in schema], schema=schema)
+
+
+def _column(rows: pa.Table, field: pa.Field) -> Any:
+    at = rows.schema.get_field_index(field.name)
+    if at < 0:
+        return pa.nulls(rows.num_rows, field.type)
+    # A cast takes as long where the type is the same.
+    return rows[at] if rows.schema.field(at).type == field.type else rows[at].cast(field.type)
 
 
 def by_partition(rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:

@@ -179,10 +179,24 @@ def _compact(table_at: Location, chosen: Collection[int], target_rows: int, dele
     )
 
 
+def session(index_bytes: int, metadata_bytes: int) -> Any:
+    """What openers of tables keep of indexes and descriptions of files together."""
+    import lance
+
+    return lance.Session(  # type: ignore[attr-defined]  # its types do not export it
+        index_cache_size_bytes=index_bytes, metadata_cache_size_bytes=metadata_bytes
+    )
+
+
+def at_version(table_at: Location, version: int, shared: Any) -> Any:
+    """The table as it was at `version`."""
+    import lance
+
+    return lance.dataset(table_at.uri, version=version, session=shared, storage_options=table_at.options)
+
+
 def _opened(table_at: Location) -> Any:
     import lance
 
-    session = lance.Session(  # type: ignore[attr-defined]  # its types do not export it
-        index_cache_size_bytes=_CACHE_BYTES, metadata_cache_size_bytes=_CACHE_BYTES
-    )
-    return lance.dataset(table_at.uri, session=session, storage_options=table_at.options)
+    shared = session(_CACHE_BYTES, _CACHE_BYTES)
+    return lance.dataset(table_at.uri, session=shared, storage_options=table_at.options)

@@ -169,6 +169,7 @@ def content_key(tenant: str, asset_id: str, content_digest: str, settings_digest
     return digest("content", tenant, asset_id, content_digest, settings_digest)
 
 
+@lru_cache(maxsize=4096)
 def segment_id(key: str, segment: int) -> str:
     """Identity of cell `segment` of the content `key` (see `content_key`)."""
     return digest("segment", key, segment)
