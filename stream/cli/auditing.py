@@ -69,7 +69,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("access", "list"): Audited(_always(Activity.LISTED)),
     ("access", "explain"): Audited(_always(Activity.VIEWED), plain=("holder", "action", "project")),
     ("access", "roles"): Audited(_always(Activity.LISTED)),
-    ("tenants", "add"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("project", "region")),
+    ("tenants", "add"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("principal", "project", "region")),
     ("tenants", "remove"): Audited(_always(Activity.RIGHTS_CHANGED)),
     ("tenants", "list"): Audited(_always(Activity.LISTED)),
     ("tenants", "show"): Audited(_always(Activity.VIEWED)),

@@ -24,6 +24,11 @@ TENANTS = (
         "Publish footage from an allowed place, or have this one allowed with `rushes tenants add --source`.",
     ),
     fatal(
+        "no_authorizer",
+        "The cluster has no authorizer, so it cannot be said who may write a topic.",
+        "Set `authorizer.class.name` on its brokers, or add the tenant without `--principal`.",
+    ),
+    fatal(
         "tenants_unreadable",
         "The register of tenants cannot be read, so nobody knows what a tenant may publish.",
         "Restore the file that the message names, or remove it and add the tenants again with `rushes tenants add`.",

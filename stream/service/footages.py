@@ -1,7 +1,7 @@
 """Original footage that is open for callers: so many at one time, and what is told where it cannot be read."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from decoders.sources.policy import SourcePolicy
@@ -15,10 +15,10 @@ AT_ONCE = 64
 
 
 class Footages:
-    """Thread-safe. What may be read is up to `policy`."""
+    """Thread-safe. What may be read is up to `policy_of` the asset's tenant."""
 
-    def __init__(self, policy: SourcePolicy, at_once: int = AT_ONCE) -> None:
-        self._policy = policy
+    def __init__(self, policy_of: Callable[[str], SourcePolicy], at_once: int = AT_ONCE) -> None:
+        self._policy_of = policy_of
         self._places = threading.BoundedSemaphore(at_once)
 
     @contextmanager
@@ -34,7 +34,7 @@ class Footages:
 
     def _open(self, asset: LiveAsset) -> Footage:
         try:
-            return Footage(asset, self._policy)
+            return Footage(asset, self._policy_of(asset.tenant))
         except StageError as error:
             raise footage_problem(error) from None
 

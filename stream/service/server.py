@@ -20,7 +20,7 @@ from stream.errors import Fatal, Unavailable
 from stream.identity.browser_origins import BrowserOrigin
 from stream.identity.browser_sessions import FILE, BrowserSessions
 from stream.pipelines.settings import Settings
-from stream.pipelines.source_policy import source_policy
+from stream.pipelines.source_policies import SourcePolicies
 from stream.search.application import Search
 from stream.service.app import application
 from stream.service.browsers import Browsers
@@ -30,6 +30,8 @@ from stream.service.problems import code_of
 from stream.service.searchers import Searchers
 from stream.service.service import Service
 from stream.service.sprites import Sprites
+from stream.sessions.tenant_register import read_tenants
+from stream.topology.tenants import Tenants
 
 AUDIT = "audit-service"
 KEY = "rushes/service"
@@ -72,7 +74,9 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
         ends.enter_context(_checkpoints(journal))
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
-        footages = Footages(source_policy(settings))
+        # A link that took a file's place since must lead nobody into another tenant's footage.
+        tenants = Tenants(read_tenants(settings.state_dir))
+        footages = Footages(SourcePolicies(settings, tenants))
         service = Service(searchers, callers, browsers, recorder, secret_of(key), footages, Sprites())
         yield application(service, clock, version)
 

@@ -94,7 +94,12 @@ def server_secrets(directory: Path, security: Security) -> dict[str, object]:
         "sasl.enabled.mechanisms": MECHANISM,
         f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": login,
     }
-    return {**stores, **(sasl if security == "sasl" else {})}
+    # Users that are made later may do nothing until somebody allows it (`rushes tenants add --principal`).
+    rights = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:{USER};User:CN=localhost",
+    }
+    return {**stores, **({**sasl, **rights} if security == "sasl" else {})}
 
 
 def scram_user(directory: Path) -> str:

@@ -21,7 +21,7 @@ from stream.events.tenants import TenantRegistered
 from stream.topology.tenants import Tenants, tenant_topic
 
 if TYPE_CHECKING:
-    from stream.sessions.tenant_changes import TenantChanges
+    from stream.sessions.tenant_changes import TenantChanges, TopicRights
 
 app = typer.Typer(help="Tenants with a topic of their own, which no other producer may write.", no_args_is_help=True)
 
@@ -47,6 +47,13 @@ def add(
             " Without: wherever workers may read."
         ),
     ] = None,
+    principal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="User:NAME who alone may write the topic, as the cluster's authorizer knows it; repeatable. Without:"
+            " who may write stays as it is."
+        ),
+    ] = None,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
@@ -66,7 +73,12 @@ def add(
     except ValidationError as error:
         fault = error.errors()[0]
         raise UsageProblem(f"{fault['loc'][0]}: {fault['msg']}") from None
-    _changes(context, broker, client_properties, partitions).add(added)
+    producers = tuple(dict.fromkeys(principal or ()))
+    if producers and broker is None:
+        raise UsageProblem("--principal needs --broker: only a cluster knows users")
+    if wrong := [each for each in producers if not each.startswith("User:") or each in {"User:", "User:*"}]:
+        raise UsageProblem(f"--principal {shown(wrong[0])}: write User:NAME, one user each")
+    _changes(context, broker, client_properties, partitions).add(added, producers)
     shared: Context = context.obj
     shared.console.print(f"tenant {tenant} publishes through {tenant_topic(added).name}.", soft_wrap=True)
 
@@ -115,11 +127,13 @@ def show(
 ) -> None:
     """Show what the records of a tenant may claim."""
     shared: Context = context.obj
-    found = _known(_changes(context, broker, client_properties).tenants(), tenant)
+    changes = _changes(context, broker, client_properties)
+    found = _known(changes.tenants(), tenant)
+    producers = sorted(changes.producers(found))
     if json_output:
-        shared.print_json(found.model_dump(mode="json"))
+        shared.print_json(found.model_dump(mode="json") | {"producers": producers})
         return
-    for name, value in _told(found):
+    for name, value in (*_told(found), ("producers", ", ".join(producers) or "whoever the cluster lets")):
         shared.console.print(f"{name}: {shown(value)}", soft_wrap=True)
 
 
@@ -137,7 +151,13 @@ def _changes(
     if cluster is None:
         return LocalTenants(shared.state_dir)
     clock = SystemClock()
-    return ClusterTenants(lambda: cluster.connected(clock), clock, counts.of)
+
+    def rights() -> "TopicRights":
+        from stream.broker.kafka.rights import ProducerRights
+
+        return ProducerRights(cluster.settings(), clock)
+
+    return ClusterTenants(lambda: cluster.connected(clock), clock, counts.of, rights)
 
 
 def _sources(words: Sequence[str], *, here: bool) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def test_tenants_are_added_changed_shown_and_removed(tmp_path: Path) -> None:
     code, out, _ = call(tmp_path, "add", "acme", "--project", "news", "--project", "sport", "--region", "eu")
     assert (code, "assets.acme" in out) == (0, True)
     (listed,) = json.loads(call(tmp_path, "list", "--json")[1])
-    assert listed == json.loads(call(tmp_path, "show", "acme", "--json")[1])
+    assert listed | {"producers": []} == json.loads(call(tmp_path, "show", "acme", "--json")[1])
     assert (listed["projects"], listed["regions"]) == (["news", "sport"], ["eu"])
     assert "news, sport" in call(tmp_path, "show", "acme")[1]
     assert "assets.acme" in call(tmp_path, "list")[1]
@@ -35,6 +35,7 @@ def test_tenants_are_added_changed_shown_and_removed(tmp_path: Path) -> None:
     assert call(tmp_path, "remove", "acme")[0] == 0
     code, _, err = call(tmp_path, "remove", "acme")
     assert (code, "tenants list" in err) == (CANNOT_RUN, True)
+    assert call(tmp_path, "add", "acme", "--principal", "User:acme")[0] == CANNOT_RUN
     code, _, err = call(tmp_path, "add", "a.b")
     assert (code, "tenant" in err) == (CANNOT_RUN, True)
 

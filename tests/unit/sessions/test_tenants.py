@@ -1,7 +1,7 @@
 """The register of tenants: a file, or a topic that a running gate follows."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -26,8 +26,21 @@ from stream.topology.topics import ASSETS, TENANTS
 ACME, UMBRELLA = (TenantRegistered(tenant=name, projects=("news",)) for name in ("acme", "umbrella"))
 
 
+class NoAuthorizer:
+    """A cluster where everybody may write every topic."""
+
+    def producers(self, topic: str) -> set[str]:
+        raise Fatal("this cluster has no authorizer", code="no_authorizer")
+
+    def allow_only(self, topic: str, principals: Collection[str]) -> None:
+        self.producers(topic)
+
+    def close(self) -> None:
+        pass
+
+
 def on(broker: Broker) -> ClusterTenants:
-    return ClusterTenants(lambda: nullcontext(broker), SystemClock(), lambda _: 1)
+    return ClusterTenants(lambda: nullcontext(broker), SystemClock(), lambda _: 1, NoAuthorizer)
 
 
 def test_the_file_holds_what_was_said_last(tmp_path: Path) -> None:
@@ -56,6 +69,10 @@ def test_the_topic_holds_what_was_said_last() -> None:
         on(broker).add(tenant)
     broker.producer().send(TENANTS.name, b"x", b"no event", {})
     on(broker).remove("umbrella")
+    with pytest.raises(Fatal, match="no authorizer"):
+        on(broker).add(UMBRELLA, ["User:umbrella"])
+    on(broker).remove("umbrella")
+    assert on(broker).producers(ACME) == set()
     assert [each.regions for each in on(broker).tenants().now.values()] == [("eu",)]
 
 
