@@ -27,6 +27,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     ),
     "RUSHES_SPLUNK_TOKEN": ("", "The token of the HTTP event collector that `rushes audit export` delivers to."),
     "RUSHES_SIEM_AUTHORIZATION": ("", "The `Authorization` header of what `rushes audit export` posts over HTTPS."),
+    "RUSHES_OIDC_ISSUER": ("", "Who signs people in to `rushes serve`. The option `--oidc-issuer` comes first."),
+    "RUSHES_OIDC_CLIENT_ID": ("", "The service's name at that provider. The option `--oidc-client-id` comes first."),
+    "RUSHES_OIDC_CLIENT_SECRET": ("", "The secret of that client. The option `--oidc-client-secret-file` comes first."),
+    "RUSHES_OIDC_GROUPS_CLAIM": ("", "The claim with people's groups. The option `--oidc-groups-claim` comes first."),
     "RUSHES_SANDBOX": (
         "`best-effort`",
         "With `required` a worker refuses to decode where a measure of the sandbox does not hold.",

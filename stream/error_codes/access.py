@@ -19,6 +19,16 @@ ACCESS = (
         "A request that changes something came from another site, or without what only the service's own pages know.",
         "Load the page again. Programs send a key and no cookie. A service behind a proxy needs `--public-url`.",
     ),
+    response(
+        "sign_in_refused",
+        "The identity provider did not sign the person in, or what it sent does not hold.",
+        "Try again. The service's log says which fact did not hold.",
+    ),
+    unavailable(
+        "identity_provider_unavailable",
+        "The identity provider cannot be reached, or does not describe itself as it must.",
+        "Sign in later, or with a key. Check `--oidc-issuer` and that the service reaches it.",
+    ),
     unavailable(
         "sessions_unavailable",
         "The file with the sessions of browsers cannot be used.",

@@ -24,11 +24,12 @@ MOST_MS = 12 * 3_600_000
 # Of each look-up only the first in a minute is written.
 _SEEN_MS = 60_000
 _SECRET_BYTES, _MOST_SECRET = 32, 100
-_TABLE = """
+_TABLES = """
+CREATE TABLE IF NOT EXISTS used (digest BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sessions (
   digest BLOB PRIMARY KEY, principal TEXT NOT NULL, name TEXT, groups TEXT NOT NULL, key_digest TEXT,
   seen_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL
-) WITHOUT ROWID
+) WITHOUT ROWID;
 """
 
 
@@ -72,7 +73,7 @@ class BrowserSessions:
             self._file.execute("PRAGMA journal_mode=WAL")
             # A sign-out must outlive a power cut.
             self._file.execute("PRAGMA synchronous=FULL")
-            self._file.execute(_TABLE)
+            self._file.executescript(_TABLES)
 
     def begin(self, who: SignedIn, *, replaces: str | None = None, until_ms: int | None = None) -> str:
         """The secret of a new session, which ends at `until_ms` at the latest; `replaces`: that of the browser's old
@@ -88,6 +89,12 @@ class BrowserSessions:
             file.execute("DELETE FROM sessions WHERE until_ms <= ? OR seen_ms <= ?", (now_ms, now_ms - IDLE_MS))
             file.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return secret
+
+    def first_use(self, text: str, until_ms: int) -> bool:
+        """Whether nobody has used this text before; it is remembered until then."""
+        with self._changing() as file:
+            file.execute("DELETE FROM used WHERE until_ms <= ?", (self._clock.now_ms(),))
+            return file.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (_digest(text), until_ms)).rowcount == 1
 
     def find(self, secret: str) -> BrowserSession | None:
         """The session, if it has not ended. This counts as using it."""

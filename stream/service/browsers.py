@@ -11,18 +11,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stream.errors import StageError
 from stream.identity.browser_origins import CSRF_HEADER, SAFE_METHODS, BrowserOrigin, has_token
 from stream.identity.browser_sessions import BrowserSession, BrowserSessions
+from stream.identity.oidc_provider import OidcProvider
 from stream.service.problems import Problem, problem_of, response_of
 
 COOKIE = "rushes"
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+TO_PROVIDER, FROM_PROVIDER = "/sign-in/provider", "/sign-in/callback"
 # Forms without script: where they come from is checked here, and their routes check the token in the form.
 _FORMS = frozenset({SIGN_IN, SIGN_OUT})
 
 
 @dataclass(frozen=True, slots=True)
 class Browsers:
+    """`provider`: of people's identities, if there is one. `contact`: whom to ask for a role, as people are told."""
+
     origin: BrowserOrigin
     sessions: BrowserSessions
+    provider: OidcProvider | None = None
+    contact: str | None = None
 
     def secret_of(self, headers: Mapping[str, str]) -> str | None:
         return self.origin.read_cookie(COOKIE, headers)

@@ -62,7 +62,7 @@ class Callers:
     def key_of(self, secret: str) -> ApiKey:
         """The record of a key. Raises `Problem`: 401 for one that is not valid now."""
         # By its digest, as nothing else of a key is kept.
-        found = self._registers.register().key_with(digest_of(secret, self._secret())) if is_key(secret) else None
+        found = self._registers.register().key_with(digest_of(secret, self.pepper())) if is_key(secret) else None
         # An unknown key and one that has ended look alike: neither tells whether it ever was one.
         if found is None or self._clock.now_ms() >= found.until_ms:
             raise unauthenticated("The key is not valid.")
@@ -86,7 +86,11 @@ class Callers:
             raise unauthenticated("The session has ended: sign in at `/sign-in`.")
         return self._of_key(key, session)
 
-    def _secret(self) -> bytes:
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    def pepper(self) -> bytes:
+        """What secrets of the service are digested with. Raises `Fatal` (`access_unreadable`)."""
         if self._pepper is None:
             self._pepper = self._registers.pepper()
         return self._pepper

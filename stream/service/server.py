@@ -19,6 +19,7 @@ from stream.clock import Clock
 from stream.errors import Fatal, Unavailable
 from stream.identity.browser_origins import BrowserOrigin
 from stream.identity.browser_sessions import FILE, BrowserSessions
+from stream.identity.oidc_provider import OidcProvider, OidcSettings
 from stream.pipelines.settings import Settings
 from stream.pipelines.source_policies import SourcePolicies
 from stream.search.application import Search
@@ -42,7 +43,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
     """`audit`: the directory of the service's own trail; `searchers`: searches at one time; `public_url`: the origin
-    at which browsers find the service, where that is another than its own.
+    at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
+    they ask for a role.
     """
 
     audit: Path
@@ -50,6 +52,8 @@ class ServiceOptions:
     port: int = 8080
     searchers: int = 2
     public_url: str | None = None
+    oidc: OidcSettings | None = None
+    contact: str | None = None
 
 
 @contextmanager
@@ -64,10 +68,13 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
     local = is_loopback(options.host) and options.public_url is None
     hosts = frozenset({options.host.strip("[]"), "localhost", "127.0.0.1", "::1"})
     sessions = BrowserSessions(settings.state_dir / FILE, clock)
-    browsers = Browsers(BrowserOrigin(options.public_url, hosts), sessions)
+    provider = None if options.oidc is None else OidcProvider(options.oidc, clock)
+    browsers = Browsers(BrowserOrigin(options.public_url, hosts), sessions, provider, options.contact)
     callers = Callers(RegisterFile(settings.state_dir), clock, browsers, open_to_local=local)
     with ExitStack() as ends:
         ends.callback(sessions.close)
+        if provider is not None:
+            ends.callback(provider.close)
         # Ended in reverse: searches, then the last checkpoint, then the lock of the trail.
         journal.open()
         ends.callback(journal.close)

@@ -1,28 +1,21 @@
 """Signing in and out by forms that need no script."""
 
-import base64
-import hashlib
-from functools import cache
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request, Response
-from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import RedirectResponse
 
-from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind
 from stream.identity.browser_origins import has_token, local_path
 from stream.identity.browser_sessions import SignedIn, uid_of
 from stream.service.browsers import COOKIE, SIGN_IN, SIGN_OUT
-from stream.service.caller import Caller
-from stream.service.page.templates import shown
 from stream.service.problems import Problem
+from stream.service.provider_sign_in import add_provider_routes
 from stream.service.service import NOBODY, Service, origin_of
+from stream.service.sign_in_page import account_page, form_page
 
 _MOST_FORM_BYTES = 8_192
-_FOLDER = Path(__file__).parent
 
 
 async def form_of(request: Request) -> dict[str, str]:
@@ -47,15 +40,17 @@ Form = Annotated[dict[str, str], Depends(form_of)]
 def sign_in_router(service: Service) -> APIRouter:
     """`/sign-in` and `/sign-out`."""
     routes = APIRouter(include_in_schema=False)
+    if (provider := service.browsers.provider) is not None:
+        add_provider_routes(routes, service, provider)
 
     @routes.get(SIGN_IN)
-    def form(request: Request, next: str = "") -> Response:  # noqa: A002 - the name in the address
+    def form(request: Request, next: str = "", over: bool = False) -> Response:  # noqa: A002 - names in the address
         """The form, or who is signed in."""
         try:
             caller = service.callers.of(request.headers)
         except Problem:
-            return _page(next=local_path(next, SIGN_IN))
-        return _page(caller=caller, has_role=_has_role(caller), token=caller.session.token if caller.session else None)
+            return form_page(service.browsers, local_path(next, SIGN_IN), over=over)
+        return account_page(service.browsers, caller)
 
     @routes.post(SIGN_IN)
     def sign_in(request: Request, fields: Form) -> Response:
@@ -66,7 +61,7 @@ def sign_in_router(service: Service) -> APIRouter:
             key = service.callers.key_of(fields.get("key", "").strip())
         except Problem as problem:
             service.recorder.denied(Activity.SIGNED_IN, subject, NOBODY, origin, problem.code)
-            return _page(401, refused=problem.detail, next=target)
+            return form_page(service.browsers, target, 401, refused=problem.detail)
         actor, browsers = Actor(key.principal, ActorKind.SERVICE, session=key.key_id), service.browsers
         with service.recorder.access(Activity.SIGNED_IN, subject, actor, origin):
             secret = browsers.sessions.begin(
@@ -88,7 +83,7 @@ def sign_in_router(service: Service) -> APIRouter:
             actor = Actor(session.who.principal, _kind(session.who), session=uid_of(secret))
             with service.recorder.access(Activity.SIGNED_OUT, AccessSubject("sign-out"), actor, origin_of(request)):
                 browsers.sessions.end(secret)
-        return _sent_on(SIGN_IN, browsers.origin.set_cookie(COOKIE, "", max_age_s=0))
+        return _sent_on(f"{SIGN_IN}?over=true", browsers.origin.set_cookie(COOKIE, "", max_age_s=0))
 
     return routes
 
@@ -97,33 +92,6 @@ def _kind(who: SignedIn) -> ActorKind:
     return ActorKind.PERSON if who.key_digest is None else ActorKind.SERVICE
 
 
-def _has_role(caller: Caller) -> bool:
-    return any(caller.access.scopes(action) != frozenset() for action in Action)
-
-
 def _sent_on(path: str, cookie: str) -> Response:
     # 303: the browser asks for the page with GET, and a reload sends no form again.
     return RedirectResponse(path, 303, {"set-cookie": cookie})
-
-
-def _page(status: int = 200, **values: Any) -> Response:
-    template, style = _template()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'"
-    headers = {
-        "content-security-policy": f"{policy}; base-uri 'none'",
-        # `no-referrer` would make browsers send `Origin: null` with our own forms.
-        "referrer-policy": "same-origin",
-    }
-    return HTMLResponse(template.render(style=style, **values), status, headers)
-
-
-@cache
-def _template() -> tuple[Template, str]:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=select_autoescape(["html", "j2"]),
-        finalize=shown,
-        trim_blocks=True,
-    )
-    return environment.get_template("sign_in.html.j2"), (_FOLDER / "sign_in.css").read_text()

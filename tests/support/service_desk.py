@@ -86,9 +86,9 @@ def two_tenants(root: Path) -> Path:
 
 
 @contextmanager
-def opened(stores: Path, own: Path, host: str = "127.0.0.1", **options: Any) -> Iterator[Desk]:
+def opened(stores: Path, own: Path, host: str = "127.0.0.1", now_ms: int = NOW_MS, **options: Any) -> Iterator[Desk]:
     """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback."""
-    clock = ManualClock(NOW_MS)
+    clock = ManualClock(now_ms)
     index, parquet = Location.of(stores / "lancedb"), Location.of(stores / "parquet")
     settings = replace(light_settings(own, stores.parent), index=index, parquet=parquet)
     chosen = ServiceOptions(own / "audit", host, **options)

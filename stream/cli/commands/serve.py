@@ -2,12 +2,14 @@
 
 import threading
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.identity_provider import provider_settings
 from stream.cli.options.roots import remembered_roots, require_buckets
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
@@ -23,6 +25,26 @@ def serve(
         str | None,
         typer.Option(help="Where browsers find the service, as https://search.example.com; they sign in there alone."),
     ] = None,
+    oidc_issuer: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RUSHES_OIDC_ISSUER",
+            help="Who signs people in: the issuer of a provider of OpenID Connect. Needs --public-url.",
+        ),
+    ] = None,
+    oidc_client_id: Annotated[
+        str | None,
+        typer.Option(envvar="RUSHES_OIDC_CLIENT_ID", help="The service's name at the provider."),
+    ] = None,
+    oidc_client_secret_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the client's secret. Or RUSHES_OIDC_CLIENT_SECRET; a public client has none."),
+    ] = None,
+    oidc_groups_claim: Annotated[
+        str | None,
+        typer.Option(envvar="RUSHES_OIDC_GROUPS_CLAIM", help="The claim with people's groups, which can hold roles."),
+    ] = None,
+    contact: Annotated[str | None, typer.Option(help="Whom people ask for a role, as they are told.")] = None,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
     root: RootsOption = None,
@@ -51,13 +73,16 @@ def serve(
             f"--public-url {shown(public_url)!r}: https://HOST or https://HOST:PORT, nothing after it; http for this"
             " machine alone"
         )
-    # Without roles everybody who reaches the service would be its administrator.
-    if (public is not None or not is_loopback(host)) and not RegisterFile(state).register().records():
+    oidc = provider_settings(public, oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_groups_claim)
+    # With a provider people can sign in before anybody has a role, and read by which name to give them one.
+    others = oidc is None and (public is not None or not is_loopback(host))
+    if others and not RegisterFile(state).register().records():
         raise UsageProblem(
             f"{'--public-url' if public else f'--host {host}'}: others reach this address, and nobody has been given a"
             " role: `rushes access give` first"
         )
-    options = ServiceOptions(shared.audit.path() if shared.audit else state / AUDIT, host, port, searchers, public)
+    trail = shared.audit.path() if shared.audit else state / AUDIT
+    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact)
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)

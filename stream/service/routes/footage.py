@@ -136,5 +136,5 @@ def _headers(footage: Footage, asset_id: str, *, download: bool) -> dict[str, st
         "content-disposition": "inline" if shown else f"attachment; filename*=UTF-8''{name}",
         # Asked for again each time: rights end, and footage changes.
         "cache-control": "private, no-cache",
-        "vary": "Authorization",
+        "vary": "Authorization, Cookie",
     }

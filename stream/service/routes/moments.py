@@ -51,4 +51,6 @@ def add(routes: APIRouter, service: Service) -> None:
             if found is None:
                 # An id of somebody else gets the answer of an id that never was.
                 raise absent()
-            return Response(found, media_type="image/jpeg", headers={"cache-control": LASTING, "vary": "Authorization"})
+            return Response(
+                found, media_type="image/jpeg", headers={"cache-control": LASTING, "vary": "Authorization, Cookie"}
+            )

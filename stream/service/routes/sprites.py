@@ -83,7 +83,7 @@ def _answer(request: Request, body: bytes, media_type: str, digest: str, *, last
     headers = {
         "etag": f'"{digest}"',
         "cache-control": LASTING if lasting else "private, no-cache",
-        "vary": "Authorization",
+        "vary": "Authorization, Cookie",
     }
     if is_named(request.headers.get("if-none-match"), headers["etag"], weak=True):
         return Response(status_code=304, headers=headers)

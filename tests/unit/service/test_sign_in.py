@@ -75,7 +75,7 @@ def test_signing_in_and_out(desk: Desk) -> None:
     assert (refused.status_code, refused.json()["code"]) == (403, "forged_request")
     assert principal(desk, cookie)
     gone = desk.client.post("/sign-out", data={"token": token(desk, cookie)}, headers=cookie | OURS)
-    assert (gone.status_code, gone.headers["location"]) == (303, "/sign-in")
+    assert (gone.status_code, gone.headers["location"]) == (303, "/sign-in?over=true")
     assert "Max-Age=0" in gone.headers["set-cookie"]
     assert desk.client.get("/v1/me", headers=cookie).status_code == 401
 
