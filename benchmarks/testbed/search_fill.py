@@ -5,6 +5,7 @@ Vectors are clustered as footage is: themes hold topics, topics hold assets, an 
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from sinks.lance.store import ASSETS, SPACES
 from sinks.layout import Layout
 from sinks.location import Location
 from sinks.schema import SPACE_SCHEMA
-from sinks.tables import vector_index
+from sinks.tables import upkeep
+from sinks.tables.vector_index import policy_of
 from stream.events.ids import asset_key
 
 TENANTS, TEAMS, SHOOTS = 1_000, 50, 10_000
@@ -88,16 +90,18 @@ class Footage:
 def _index(directory: Path, shards: int) -> None:
     import lance
 
-    moments = lance.dataset(directory / f"{moments_table(SPACE.key)}.lance")
+    at = directory / f"{moments_table(SPACE.key)}.lance"
+    moments = lance.dataset(at)
+    # Empty: upkeep fills them, part by part.
     for column in _BITMAPS:
-        moments.create_scalar_index(column, "BITMAP")
+        moments.create_scalar_index(column, "BITMAP", train=False)
     for column in _TREES:
-        moments.create_scalar_index(column, "BTREE")
-    moments.create_scalar_index("live_labels", "LABEL_LIST")
-    moments.create_scalar_index("text", "INVERTED")
+        moments.create_scalar_index(column, "BTREE", train=False)
+    moments.create_scalar_index("live_labels", "LABEL_LIST", train=False)
+    moments.create_scalar_index("text", "INVERTED", train=False)
+    upkeep.optimize(Location.of(at), nullcontext(), vectors=policy_of(shards))
     for column in ("asset_key", "live_content_key"):
         lance.dataset(directory / f"{ASSETS}.lance").create_scalar_index(column, "BTREE")
-    vector_index.tend(moments, vector_index.policy_of(shards))
 
 
 class _Block:

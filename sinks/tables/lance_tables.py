@@ -230,19 +230,9 @@ class LanceTables:
         self.drop_old_versions(name)
 
     def rewrite(self, name: str) -> None:
-        """A version without a byte of deleted rows; they lie in old versions alone from here on.
-
-        A full-text index keeps words of deleted rows, so it is built anew.
-        """
-        table = self.find(name)
-        if table is None:
-            return
-        upkeep.materialize_deletions(self._at(name), self._exclusive[name])
-        table = self._current(name)
-        for index in table.list_indices():
-            if index.index_type == "FTS":
-                for column in index.columns:
-                    upkeep.index_words(self._at(name), column)
+        """A version without a byte of deleted rows; they lie in old versions alone from here on."""
+        if self.find(name) is not None:
+            upkeep.materialize_deletions(self._at(name), self._exclusive[name])
 
     def drop_old_versions(self, name: str) -> None:
         """At once, with what a killed process left: nobody else writes."""

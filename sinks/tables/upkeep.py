@@ -5,15 +5,16 @@ Appends may be committed beside it. A deletion, an update or a merge would confl
 joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from sinks.location import Location
-from sinks.tables import vector_index
+from sinks.tables import index_parts, vector_index
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, Joining, UpkeepPolicy
 from sinks.tables.vector_index import VectorIndexPolicy
 
@@ -40,11 +41,11 @@ def tend(
     vectors: VectorIndexPolicy = vector_index.DEFAULT_POLICY,
 ) -> None:
     """Do what is due, a small share of what was written since the last time."""
-    work = policy.work(fragments(table_at))
-    _join(table_at, exclusive, work.parts, policy)
-    if work.index:
+    found = fragments(table_at)
+    _join(table_at, exclusive, policy.joinings(found), policy)
+    if policy.index_due(found):
         _grow_indexes(table_at, exclusive, policy)
-    # Last: Lance does not join fragments that lie in different vector indexes.
+    # Last: what is joined before need not be rewritten.
     vector_index.tend(_opened(table_at), vectors)
 
 
@@ -57,17 +58,18 @@ def optimize(
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, _MANY_DELETED)
-    _make_whole(table_at)
+    _grow_indexes(table_at, exclusive, replace(policy, least_rows=1))
     vector_index.tend(_opened(table_at), vectors)
 
 
 def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
-    """Rewrite every fragment that has a deleted row, and the indexes over it. The old files stay with old versions."""
+    """Rewrite every fragment that has a deleted row, and all parts of indexes. The old files stay with old versions."""
     with exclusive:
         _compact(table_at, _all(table_at), policy.fragment_rows, 0.0)
-    _make_whole(table_at)
-    # Those of vectors too: a deleted vector stays in its index until that is rewritten.
-    _opened(table_at).optimize.optimize_indices()
+    # Anew, not rewritten: words of deleted rows would stay, and so would their vectors.
+    table = _opened(table_at)
+    index_parts.rebuild(table, policy.whole(index_parts.fragments_of(table)))
+    vector_index.rebuild(table)
 
 
 def index_words(table_at: Location, column: str) -> None:
@@ -95,65 +97,15 @@ def derive(
 
 def fragments(table_at: Location) -> list[Fragment]:
     """The table's fragments in the order of their rows."""
-    table = _opened(table_at)
-    indexes = {index.name: index.segments for index in table.describe_indices()}
-    covered = {name: _fragments_of(parts) for name, parts in indexes.items()}
-    # Indexes of vectors grow at a pace of their own.
-    scalar = vector_index.scalar_indexes(table)
-    largest = [_fragments_of([max(indexes[name], key=lambda part: part.size_bytes or 0)]) for name in scalar]
-    return [
-        Fragment(
-            fragment_id=item.fragment_id,
-            rows=item.physical_rows,
-            deleted=item.num_deletions,
-            indexed=any(item.fragment_id in cover for cover in covered.values()),
-            covered=all(item.fragment_id in covered[name] for name in scalar),
-            joined=all(item.fragment_id in cover for cover in largest),
-        )
-        for item in table.get_fragments()
-    ]
-
-
-def _fragments_of(parts: Iterable[Any]) -> set[int]:
-    """Numbers of the fragments that these parts of an index cover."""
-    return {number for part in parts for number in part.fragment_ids}
+    return index_parts.fragments_of(_opened(table_at))
 
 
 def _grow_indexes(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy) -> None:
-    """Bring those up to date that are not of vectors: what is new becomes a part of its own, which costs the same at
-    any size.
-    """
-    joined = {name: policy.new_parts(rows) for name, rows in _parts(table_at).items()}
-    _optimize_indexes(table_at, joined)
-    full = {name for name, count in joined.items() if count}
-    if full:
-        # Before these parts are joined with the largest: whoever rewrites a fragment rewrites all of the part.
-        _join(table_at, exclusive, policy.lately_covered(fragments(table_at)), policy)
-        rows = {name: found for name, found in _parts(table_at).items() if name in full}
-        _optimize_indexes(table_at, {name: len(found) for name, found in rows.items() if policy.joins_whole(found)})
-
-
-def _make_whole(table_at: Location) -> None:
-    """Bring those indexes up to date, each in one part."""
-    _optimize_indexes(table_at, {name: len(rows) for name, rows in _parts(table_at).items()})
-
-
-def _optimize_indexes(table_at: Location, joined: Mapping[str, int]) -> None:
-    """`joined`: how many of its newest parts become one with what is new, by index."""
-    table = _opened(table_at)
-    for name, count in joined.items():
-        table.optimize.optimize_indices(index_names=[name], num_indices_to_merge=count)
-
-
-def _parts(table_at: Location) -> dict[str, list[int]]:
-    """Rows of the parts of each index that is not of vectors, the oldest first."""
-    table = _opened(table_at)
-    rows = {item.fragment_id: item.physical_rows for item in table.get_fragments()}
-    indexes = {index.name: index.segments for index in table.describe_indices()}
-    return {
-        name: [sum(rows.get(number, 0) for number in part.fragment_ids) for part in indexes[name]]
-        for name in vector_index.scalar_indexes(table)
-    }
+    """Bring those up to date that are not of vectors, by parts within bounds: this costs the same at any size."""
+    if groups := policy.new_parts(fragments(table_at)):
+        index_parts.build(_opened(table_at), groups)
+        # Those that have come together in a part, while it is small.
+        _join(table_at, exclusive, policy.joinings(fragments(table_at)), policy)
 
 
 def _join(table_at: Location, exclusive: Exclusive, parts: Iterable[Joining], policy: UpkeepPolicy) -> None:

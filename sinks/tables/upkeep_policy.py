@@ -1,132 +1,177 @@
-"""Which fragments of a table are joined and when its indexes grow (pure): so that upkeep of a row costs the same at any
-size of the table.
+"""Which fragments of a table are joined and which of them share parts of indexes (pure): so that upkeep of a row costs
+the same at any size of the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """`indexed`: some index covers it, so that whoever rewrites it rewrites the parts of indexes that cover it;
-    `covered`: every index does; `joined`: each of them in its largest part. Only fragments that lie in the same parts
-    can be joined.
+    """`part`: which fragments lie in the same parts of indexes, by any number; None where no index covers it.
+    `covered`: every index that is not of vectors does. Whoever rewrites a fragment rewrites the parts that cover it,
+    and only fragments of the same parts can be joined.
     """
 
     fragment_id: int
     rows: int
     deleted: int = 0
-    indexed: bool = False
+    part: int | None = None
     covered: bool = False
-    joined: bool = False
 
     @property
     def live(self) -> int:
         return self.rows - self.deleted
 
 
+_Parts = list[list[Fragment]]
+
+
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """Neighbours to be joined at once, into fragments of about `target_rows`; or one that has lost too many rows."""
+    """What is rewritten at once: neighbours become fragments of about `target_rows`, worn ones lose deleted rows."""
 
     fragment_ids: tuple[int, ...]
     target_rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class DueUpkeep:
-    parts: tuple[Joining, ...]
-    index: bool
-
-
-@dataclass(frozen=True, slots=True)
 class UpkeepPolicy:
-    """New fragments (the tail) are joined up to `joined_rows` as soon as there are `tail_fragments` small ones. When
-    the tail is a share `growth` of what indexes cover, and at least `least_rows`, it is joined up to `fragment_rows`
-    and becomes a part of its own in each index. Where an index has `index_parts`, those newer than the largest are
-    joined, and so are the small fragments that they cover: those of less than half of `joined_rows`. With the largest
-    part they are joined once they are a share `index_share` of it. A fragment is rewritten where a share `deleted` of
-    it is gone. What the largest part covers is rewritten only where `deleted_joined` is, or where `small_fragments`
-    have come together: it costs as much as the whole index. The tail is short, as a look-up, an update and a merge read
-    all of it.
+    """New fragments (the tail) are joined up to `joined_rows` as soon as there are `tail_fragments` small ones. With
+    `least_rows` they are joined up to `fragment_rows` and become a part of their own in each index. The tail is short,
+    as a look-up, an update and a merge read all of it.
+
+    Parts are of sizes, each `most_parts` times the one below: from 0, from `middle_rows`, and so on up to large ones,
+    from half of `part_rows` on. Parts of a size become one when there are `most_parts`, or when they make one well
+    above it. Large ones are not joined: a row is indexed a few times however large the table is, and what is built or
+    rewritten at once stays within bounds. A fragment is rewritten where a share `deleted` of it is gone, and
+    `small_fragments` neighbours that are small are joined.
     """
 
     tail_fragments: int = 16
     joined_rows: int = 8_192
-    fragment_rows: int = 32_768
-    growth: float = 0.004
+    fragment_rows: int = 16_384
     least_rows: int = 512
-    index_parts: int = 8
-    index_share: float = 0.25
-    deleted: float = 0.2
-    deleted_joined: float = 0.5
-    small_fragments: int = 32
+    middle_rows: int = 8_192
+    part_rows: int = 262_144
+    most_parts: int = 4
+    deleted: float = 0.3
+    small_fragments: int = 4
 
-    def work(self, fragments: Sequence[Fragment]) -> DueUpkeep:
-        """What is due."""
-        uncovered = sum(item.live for item in fragments if not item.covered)
-        covered = sum(item.live for item in fragments if item.covered)
-        index = uncovered >= max(self.least_rows, self.growth * covered)
-        # Apart from the tail: only fragments in the same parts of indexes can be joined.
-        old = self._worn([item for item in fragments if item.indexed])
-        tail = self._tail([item for item in fragments if not item.indexed], whole=index)
-        return DueUpkeep((*old, *tail), index)
+    def joinings(self, fragments: Sequence[Fragment]) -> list[Joining]:
+        """What is to be rewritten, before parts are built."""
+        old = self._old([item for item in fragments if item.part is not None])
+        return [*old, *self._tail([item for item in fragments if item.part is None], whole=self.index_due(fragments))]
 
-    def new_parts(self, rows: Sequence[int]) -> int:
-        """How many of the parts of an index, of so many rows each from the oldest on, become one with the tail: those
-        after the largest.
+    def index_due(self, fragments: Iterable[Fragment]) -> bool:
+        return sum(item.live for item in fragments if not item.covered) >= self.least_rows
+
+    def new_parts(self, fragments: Sequence[Fragment]) -> list[tuple[int, ...]]:
+        """Fragments that become one part of each index, in place of the parts that cover them now. `fragments` are in
+        the order of their rows.
         """
-        if len(rows) < self.index_parts:
-            return 0
-        # Without the largest, as joining that one rewrites the whole index.
-        return len(rows) - 1 - rows.index(max(rows)) or len(rows)
+        held = parts_of(fragments)
+        tail = [part for part in held if not all(item.covered for item in part)]
+        standing = [part for part in held if part not in tail]
+        new = self._filled(tail)
+        for size in pairwise(self._sizes()):
+            new, standing = self._joined(new, standing, size)
+        return [tuple(item.fragment_id for item in part) for part in new]
 
-    def joins_whole(self, rows: Sequence[int]) -> bool:
-        """Whether the parts of an index, of so many rows each, become one."""
-        largest = max(rows, default=0)
-        return len(rows) > 1 and sum(rows) - largest >= self.index_share * largest
+    def _sizes(self) -> list[float]:
+        """Of parts, from the smallest to large ones."""
+        sizes: list[float] = [0, self.middle_rows]
+        while sizes[-1] < self.part_rows / 2:
+            sizes.append(min(self.most_parts * sizes[-1], self.part_rows / 2))
+        return sizes
 
-    def lately_covered(self, fragments: Sequence[Fragment]) -> list[Joining]:
-        """The small fragments that lie in the new parts of indexes, which were joined."""
-        chosen = [item.covered and not item.joined and self._is_small(item) for item in fragments]
-        return self._parts(fragments, chosen, self.joined_rows)
+    def whole(self, fragments: Sequence[Fragment]) -> list[tuple[int, ...]]:
+        """All fragments, in parts within bounds whatever lay together before, and few."""
+        return [tuple(item.fragment_id for item in part) for part in self._filled([[item] for item in fragments])]
 
-    def _worn(self, fragments: Sequence[Fragment]) -> list[Joining]:
-        small = [item for item in fragments if item.joined and self._is_small(item)]
-        # Not sooner: rewriting what the largest part covers costs as much as the whole index.
-        join_small = len(small) >= self.small_fragments
-        chosen = [self._is_worn(item) or (join_small and item in small) for item in fragments]
-        return self._parts(fragments, chosen, self.fragment_rows)
+    def _joined(self, new: _Parts, standing: _Parts, size: tuple[float, float]) -> tuple[_Parts, _Parts]:
+        """New and standing parts, after those of such a size became one where they are many."""
+        least, above = size
+        few = [part for part in (*standing, *new) if least <= _live(part) < above]
+        if len(few) < 2 or (len(few) < self.most_parts and sum(map(_live, few)) < 2 * above):
+            return new, standing
+        one = [item for part in few for item in part]
+        rest, left = ([part for part in parts if part not in few] for parts in (new, standing))
+        return [*rest, one], left
+
+    def _filled(self, parts: _Parts) -> _Parts:
+        """Parts in their order, as many together as make `part_rows`."""
+        made: _Parts = []
+        for part in parts:
+            if not made or _live(made[-1]) >= self.part_rows:
+                made.append([])
+            made[-1] = [*made[-1], *part]
+        return made
+
+    def _old(self, fragments: Sequence[Fragment]) -> list[Joining]:
+        """Part by part: all that is rewritten at once of one part costs one rewrite of that part."""
+        found: dict[int | None, list[list[Fragment]]] = {}
+        for part, some in groupby(fragments, key=lambda item: item.part):
+            neighbours = list(some)
+            small = [self._is_small(item) for item in neighbours]
+            for run in self._runs(neighbours, small, self.fragment_rows):
+                if len(run) >= self.small_fragments or any(map(self._is_worn, run)):
+                    found.setdefault(part, []).append(run)
+            worn = [self._is_worn(item) and not self._is_small(item) for item in neighbours]
+            found.setdefault(part, []).extend(self._runs(neighbours, worn, 1))
+        return [joining for runs in found.values() for joining in self._at_once(runs)]
+
+    def _at_once(self, runs: Sequence[Sequence[Fragment]]) -> list[Joining]:
+        """Of one part. Within bounds, as commits that change rows wait for it."""
+        chosen: list[list[Fragment]] = []
+        for run in runs:
+            if not chosen or sum(item.live for item in chosen[-1]) >= 2 * self.fragment_rows:
+                chosen.append([])
+            chosen[-1].extend(run)
+        return [Joining(tuple(item.fragment_id for item in some), self.fragment_rows) for some in chosen]
 
     def _tail(self, fragments: Sequence[Fragment], *, whole: bool) -> list[Joining]:
-        if whole:
-            return self._parts(fragments, [True] * len(fragments), self.fragment_rows)
         small = [item.live < self.joined_rows for item in fragments]
-        if sum(small) >= self.tail_fragments:
-            return self._parts(fragments, small, self.joined_rows)
-        worn = [self._is_worn(item) for item in fragments]
-        return self._parts(fragments, worn, self.joined_rows)
+        if whole:
+            runs, target = self._runs(fragments, [True] * len(fragments), self.fragment_rows), self.fragment_rows
+        elif sum(small) >= self.tail_fragments:
+            runs, target = self._runs(fragments, small, self.joined_rows), self.joined_rows
+        else:
+            runs, target = self._runs(fragments, [self._is_worn(item) for item in fragments], 1), self.joined_rows
+        # One alone is worth it only where it is worn.
+        chosen = [run for run in runs if len(run) > 1 or any(map(self._is_worn, run))]
+        return [Joining(tuple(item.fragment_id for item in run), target) for run in chosen]
 
     def _is_worn(self, item: Fragment) -> bool:
-        share = self.deleted_joined if item.joined else self.deleted
-        return item.deleted > 0 and item.deleted >= share * item.rows
+        return item.deleted > 0 and item.deleted >= self.deleted * item.rows
 
     def _is_small(self, item: Fragment) -> bool:
-        return item.live < self.joined_rows / 2
+        return item.live < self.fragment_rows / 2
 
-    def _parts(self, fragments: Sequence[Fragment], chosen: Sequence[bool], target_rows: int) -> list[Joining]:
-        """Runs of chosen neighbours, cut where they have rows enough. One alone is worth it only where it is worn."""
+    @staticmethod
+    def _runs(fragments: Sequence[Fragment], chosen: Sequence[bool], rows: int) -> list[list[Fragment]]:
+        """Runs of chosen neighbours, cut where they have rows enough."""
         runs: list[list[Fragment]] = [[]]
         for item, wanted in zip(fragments, chosen, strict=True):
-            if not wanted or sum(held.live for held in runs[-1]) >= target_rows:
+            if not wanted or sum(held.live for held in runs[-1]) >= rows:
                 runs.append([])
             if wanted:
                 runs[-1].append(item)
-        return [
-            Joining(tuple(item.fragment_id for item in run), target_rows)
-            for run in runs
-            if len(run) > 1 or any(self._is_worn(item) for item in run)
-        ]
+        return [run for run in runs if run]
+
+
+def parts_of(fragments: Iterable[Fragment]) -> _Parts:
+    """By the parts of indexes that they lie in; one that no index covers is alone. In the order of their rows."""
+    found: dict[tuple[str, int], list[Fragment]] = {}
+    for item in fragments:
+        key = ("fragment", item.fragment_id) if item.part is None else ("part", item.part)
+        found.setdefault(key, []).append(item)
+    return list(found.values())
+
+
+def _live(part: Iterable[Fragment]) -> int:
+    return sum(item.live for item in part)
 
 
 DEFAULT_POLICY = UpkeepPolicy()

@@ -18,7 +18,7 @@ from stream.events.annotations import Space
 
 TOY = Space(name="toy", digest="0123456789abcdef", dimensions=16, spec="toy")
 ROWS = EXACT_ROWS + 1_000
-POLICY = VectorIndexPolicy(from_rows=EXACT_ROWS, tail_rows=500, most_parts=2)
+POLICY = VectorIndexPolicy(from_rows=EXACT_ROWS, part_rows=1_000)
 
 
 def fill(folder: Path, seed: int) -> Path:

@@ -139,10 +139,11 @@ HASTY = UpkeepPolicy(
     tail_fragments=2,
     joined_rows=40,
     fragment_rows=80,
-    growth=0.1,
     least_rows=1,
+    middle_rows=20,
+    part_rows=200,
+    most_parts=3,
     deleted=0.05,
-    deleted_joined=0.05,
     small_fragments=3,
 )
 

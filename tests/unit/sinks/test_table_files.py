@@ -145,7 +145,7 @@ def test_what_upkeep_makes_beside_commits_is_synced_and_what_it_removes_is_no_er
     def upkeep() -> None:
         beside = LanceTables(tmp_path, before_removal=store.sync)
         while not stopped.is_set():
-            beside.tend("one", UpkeepPolicy(tail_fragments=2, least_rows=100, index_parts=2))
+            beside.tend("one", UpkeepPolicy(tail_fragments=2, least_rows=100, most_parts=2))
 
     thread = threading.Thread(target=upkeep)
     thread.start()
