@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import av
 import numpy as np
@@ -28,6 +29,8 @@ STATES = {
     "none": "/?q=red+tenant:nobody",
     "error": "/?q=red+from:soon",
     "absent": "/nowhere",
+    "asset": "/assets/acme/shots?t=6",
+    "failed asset": "/assets/acme/broken",
 }
 
 
@@ -36,13 +39,16 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stores of a calibrated space: a clip of many shots, and one with a name that would like to be markup."""
     root = tmp_path_factory.mktemp("page")
     settings = light_settings(root / "state", root, models=replace(ModelChoice.light(), embedder=SPEC))
-    clips = [write_clip(root / name, seconds=12, fps=5, scenes=8) for name in ("shots.mp4", "other.mp4")]
-    names = (None, HOSTILE)
+    clips = [write_clip(root / f"{name}.mp4", seconds=12, fps=5, scenes=8) for name in ("shots", "other", "gone")]
+    names = ("shots", HOSTILE, "gone")
     events = [
         published(clip.path, asset_id=name, tenant="acme", labels={"show": "pilot"})
         for clip, name in zip(clips, names, strict=True)
     ]
+    (root / "broken.mp4").write_bytes(b"no video")
+    events.append(published(root / "broken.mp4", asset_id="broken", tenant="acme"))
     run_events(settings, [*events, published(_red(root / "red.mp4"), tenant="globex")])
+    (root / "gone.mp4").unlink()
     return settings.state_dir
 
 
@@ -172,6 +178,42 @@ def test_waiting_and_no_answer_are_seen(tab: Visit, tmp_path: Path) -> None:
     # It tries again by itself.
     expect(page.locator(".hit").first).to_be_visible()
     tab.complaints = [text for text in tab.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_the_player_opens_at_the_moment_and_follows_lanes_and_table(browser: Browser, address: str) -> None:
+    for script in (False, True):
+        with visit(browser, address, script=script) as tab:
+            page = tab.go("/?q=red+label:show=pilot")
+            hit = page.locator(".hit", has_text="shots").first
+            begins_s = float(parse_qs(urlsplit(hit.locator(".open").get_attribute("href") or "").query)["t"][0])
+            hit.locator(".open").click()
+            video = page.locator("video")
+            expect(video).to_have_js_property("readyState", 4)
+            assert video.evaluate("video => video.currentTime") == pytest.approx(begins_s, abs=0.01)
+    with visit(browser, address) as tab:
+        page = tab.go("/assets/acme/shots")
+        video = page.locator("video")
+        expect(video).to_have_js_property("readyState", 4)
+        row = page.locator("tr[data-start]").nth(3)
+        row.locator(".open").click()
+        expect(row).to_have_attribute("aria-current", "time")
+        assert video.evaluate("video => video.currentTime") == float(row.get_attribute("data-start") or "nan")
+        box = page.locator("#lanes").bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
+        page.wait_for_function("Math.abs(document.querySelector('video').currentTime - 6) < 0.1")
+        expect(page.locator("#playhead")).to_have_attribute("x1", re.compile(r"^(49|50)"))
+
+
+def test_footage_that_does_not_play_is_explained(browser: Browser, address: str) -> None:
+    with visit(browser, address) as tab:
+        tab.page.route("**/media*", lambda route: route.fulfill(body=b"no video", content_type="video/mp4"))
+        page = tab.go("/assets/acme/shots")
+        expect(page.get_by_role("alert")).to_contain_text("does not know its container or its codec")
+        assert tab.barriers() == []
+        tab.page.unroute_all()
+        page = tab.go("/assets/acme/gone")
+        expect(page.get_by_role("alert")).to_contain_text("The footage cannot be read.")
 
 
 def test_search_works_without_a_script(browser: Browser, address: str) -> None:

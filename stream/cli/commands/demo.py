@@ -12,6 +12,7 @@ from stream.cli.commands.ingest import file_settings, ingesting, published, repo
 from stream.cli.commands.spaces import chosen_space
 from stream.cli.commands.weights import fetch
 from stream.cli.context import Context
+from stream.cli.options.roots import Roots, remember_roots
 from stream.cli.options.sessions import Cluster
 from stream.cli.options.uris import roots_of
 from stream.cli.rendering.search_results import freshness_line, result_table
@@ -60,6 +61,9 @@ def demo(
         run = held.enter_context(
             ingesting(shared, settings, clock, len(events), quiet=False, line_every_s=2.0, cluster=cluster, waits=waits)
         )
+        if cluster is None:
+            # Else a service could find the clips and not play them.
+            remember_roots(shared.state_dir, Roots(tuple(map(str, settings.roots))))
         report(shared, run, finished=run(events), json_output=False)
 
     console.rule("3  what is in the footage", align="left")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
@@ -40,6 +41,9 @@ def _problem(error: Exception) -> Problem:
         return error
     if isinstance(error, StageError):
         return problem_of(error)
+    if isinstance(error, RequestValidationError):
+        said = "; ".join(f"`{item['loc'][-1]}`: {item['msg']}" for item in error.errors()[:5])
+        return Problem(422, said, code="invalid_request")
     found = unexpected(error)
     _log.error("%s", found.message)
     return problem_of(found)

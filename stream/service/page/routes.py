@@ -2,29 +2,35 @@
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from jinja2 import Environment
 from pydantic import ValidationError
 from starlette.responses import HTMLResponse, Response
 
+from stream.access.actions import Action
 from stream.errors import StageError
 from stream.service.browsers import SIGN_IN
+from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
 from stream.service.page.box import KEYS
 from stream.service.page.errors import page_route
 from stream.service.page.files import MEDIA_TYPES, PageFiles
 from stream.service.page.state import MOST_CHARACTERS, SearchState
 from stream.service.page.templates import environment
 from stream.service.page.views import AnswerView, chips
+from stream.service.path_segments import AssetName, TenantName
 from stream.service.problems import Problem, absent, body_of
 from stream.service.schemas.search import SearchIn
 from stream.service.searching import answered
 from stream.service.service import Service
+from stream.service.viewing import viewed_asset
 
 _HERE = Path(__file__).parent
 _YEAR_S = 365 * 86_400
+_Second = Annotated[float, Query(ge=0, le=1e9)]
+_Since = Annotated[float | None, Query(ge=0, le=1e9, alias="from")]
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -90,6 +96,16 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
         state = SearchState.of(request.query_params)
         answer = AnswerView.of(answered(service, request, _asked(state)), state) if state.asks else None
         return pages.page("search", request, caller=caller, state=state, chips=chips(state), answer=answer)
+
+    @routes.get("/assets/{tenant}/{asset_id}")
+    def asset(
+        request: Request, tenant: TenantName, asset_id: AssetName, t: _Second = 0.0, since: _Since = None
+    ) -> Response:
+        """An asset with its player, which opens at second `t`, and its lanes."""
+        caller = service.callers.of(request.headers).access
+        detail = viewed_asset(service, request, tenant, asset_id, space=None, since=since, limit=MOST_MOMENTS)
+        playable = caller.may(Action.PLAY, tenant, detail.asset.project)
+        return pages.page("asset", request, caller=caller.principal, view=AssetPage.of(detail, t, playable=playable))
 
     @routes.get("/static/{version}/{name}")
     def static(version: str, name: str) -> Response:

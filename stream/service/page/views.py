@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from stream.events.ids import clip_name
+from stream.service.page.asset_view import asset_url
 from stream.service.page.state import FEWEST_HITS, SearchState
 from stream.service.schemas.search import MOST_HITS, AnswerOut, HitOut
 
@@ -31,6 +32,11 @@ class HitCard:
     @property
     def name(self) -> str:
         return f"{self.asset} at {self.hit.start}"
+
+    @property
+    def url(self) -> str:
+        """Where it plays."""
+        return asset_url(self.hit.tenant, self.hit.asset_id, self.hit.start_s)
 
     @property
     def asset(self) -> str:

@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 from benchmarks.testbed.runs import light_settings
 from stream.audit.files import event_files
 from stream.clock import ManualClock
+from stream.events.grid import SECOND_NS
 from stream.service.page.box import BoxText, FilterToken
 from stream.service.page.routes import POLICY
 from stream.service.page.state import SearchState
+from stream.service.page.timeline import Timeline
 from stream.service.problems import Problem
+from stream.service.schemas.assets import AssetDetailOut, AssetOut, ShotOut, TagRangeOut
+from stream.service.schemas.moments import MomentOut, TimesOut
 from stream.service.server import ServiceOptions, composed
 
 
@@ -96,3 +100,76 @@ async def test_a_page_loads_its_own_files_alone(app: FastAPI, tmp_path: Path) ->
     text = b"".join(path.read_bytes() for path in event_files(tmp_path / "audit"))
     assert b"empty_index" in text
     assert b"submarine" not in text
+
+
+def times(start_s: float, end_s: float) -> TimesOut:
+    return TimesOut.between(round(start_s * SECOND_NS), round(end_s * SECOND_NS), None, 0)
+
+
+def moment(start_s: float, nsfw: float | None) -> MomentOut:
+    """Of fifty seconds."""
+    return MomentOut(
+        moment_id=str(start_s),
+        times=times(start_s, start_s + 50),
+        kind="visual",
+        starts_at_cut=True,
+        ends_at_cut=True,
+        shot_method="hashing",
+        caption="",
+        caption_method="template",
+        tags=[],
+        moderation_nsfw=nsfw,
+        damaged=False,
+        thumbnail="",
+    )
+
+
+def detail(*moments: MomentOut, tags: int = 0) -> AssetDetailOut:
+    """An asset of a hundred seconds, whose tag N holds for N seconds."""
+    asset = AssetOut(
+        tenant="acme",
+        project="default",
+        asset_id="x",
+        path="",
+        status="ready",
+        segments=10,
+        segments_done=10,
+        duration_s=100,
+        missing_s=[(99.99, 100)],
+        damaged_s=[],
+        notes=[],
+        code=None,
+        reason=None,
+        labels=[],
+        searchable=True,
+        updated_at_ms=0,
+    )
+    held = [
+        TagRangeOut(label=f"tag {number}", kind="visual", start_s=0, end_s=number, score=0.5)
+        for number in range(1, tags + 1)
+    ]
+    return AssetDetailOut(
+        asset=asset,
+        stages=[],
+        media=None,
+        sprite=None,
+        space=None,
+        shots=[ShotOut(kind="visual", times=it.times) for it in moments],
+        moments=list(moments),
+        tags=held,
+        complete=True,
+    )
+
+
+def test_lanes_cover_the_time_of_an_asset() -> None:
+    timeline = Timeline.of(detail(moment(0, 1.0), moment(50, None), tags=10))
+    assert timeline is not None
+    lanes = {lane.name: lane.bars for lane in timeline.lanes}
+    # Eight tags: those that hold longest.
+    assert list(lanes) == ["shots", "tag 10", *(f"tag {number}" for number in range(3, 10)), "moderation", "missing"]
+    assert [(bar.x, bar.width) for bar in lanes["shots"]] == [(0, 50), (50, 50)]
+    assert [(bar.x, bar.width, bar.level) for bar in lanes["moderation"]] == [(0, 50, 4)]
+    # What is short can be seen, and lies within.
+    assert [(bar.x, bar.width) for bar in lanes["missing"]] == [(99.8, 0.2)]
+    assert timeline.marks[-1] == (100, "1:40")
+    assert Timeline.of(detail()) is None

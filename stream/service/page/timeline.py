@@ -1,0 +1,99 @@
+"""What lies beneath the player: lanes over the time of an asset as shapes, in per cent of its length (pure)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from stream.service.schemas.assets import AssetDetailOut, TagRangeOut
+
+WIDTH = 100
+_TAGS_SHOWN = 8
+_LEAST = 0.2
+"""So that a moment of a long asset can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """From `x`. `level`: 0 to 4, how much of what the lane shows."""
+
+    x: float
+    width: float
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    name: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Lanes from above, and marks of time as (x, text)."""
+
+    lanes: tuple[Lane, ...]
+    marks: tuple[tuple[float, str], ...]
+    duration_s: float
+
+    @classmethod
+    def of(cls, detail: AssetDetailOut) -> Self | None:
+        """None where there is no time to show, or nothing in it."""
+        duration_s = detail.asset.duration_s
+        if duration_s <= 0 or not detail.moments:
+            return None
+        scale = WIDTH / duration_s
+
+        def bar(start_s: float, end_s: float, level: int, text: str) -> Bar:
+            width = max(_LEAST, (end_s - start_s) * scale)
+            return Bar(round(max(0.0, min(start_s * scale, WIDTH - width)), 3), round(width, 3), level, text)
+
+        shots = [
+            bar(shot.times.start_s, shot.times.end_s, number % 2 + 1, f"shot from {shot.times.start}")
+            for number, shot in enumerate(detail.shots)
+        ]
+        rated = [
+            bar(
+                moment.times.start_s,
+                moment.times.end_s,
+                _level(moment.moderation_nsfw),
+                f"{moment.moderation_nsfw:.2f}",
+            )
+            for moment in detail.moments
+            if moment.moderation_nsfw is not None
+        ]
+        lanes = [Lane("shots", tuple(shots))]
+        lanes += [
+            Lane(label, tuple(bar(item.start_s, item.end_s, _level(item.score), label) for item in ranges))
+            for label, ranges in _most_shown(detail.tags)
+        ]
+        lanes += [Lane("moderation", tuple(rated))] if rated else []
+        lost = [bar(start, end, 4, "missing") for start, end in detail.asset.missing_s]
+        lost += [bar(start, end, 2, "damaged") for start, end in detail.asset.damaged_s]
+        lanes += [Lane("missing", tuple(lost))] if lost else []
+        return cls(tuple(lanes), _marks(duration_s), duration_s)
+
+
+def _most_shown(tags: Iterable[TagRangeOut]) -> list[tuple[str, Sequence[TagRangeOut]]]:
+    """Those that hold longest, by name."""
+    by_label: dict[str, list[TagRangeOut]] = {}
+    for item in tags:
+        by_label.setdefault(item.label, []).append(item)
+    longest = sorted(by_label.items(), key=lambda pair: (-sum(it.end_s - it.start_s for it in pair[1]), pair[0]))
+    return sorted(longest[:_TAGS_SHOWN])
+
+
+def _level(share: float | None) -> int:
+    return min(4, int((share or 0) * 5))
+
+
+def _marks(duration_s: float) -> tuple[tuple[float, str], ...]:
+    """At most ten, at round times."""
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400)
+    step = next((it for it in steps if duration_s / it <= 10), 86_400)
+    return tuple((round(at / duration_s * WIDTH, 3), _clock(at)) for at in range(0, int(duration_s) + 1, step))
+
+
+def _clock(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

@@ -1,0 +1,50 @@
+"""One asset and the list of them, each as one audited access: what the API answers as JSON and the page shows."""
+
+from fastapi import Request
+
+from sinks.query.filters import Filters
+from stream.access.actions import Action
+from stream.audit.ocsf import AccessSubject, Activity
+from stream.events.grid import SECOND_NS
+from stream.service.problems import absent
+from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
+from stream.service.searching import scopes_of
+from stream.service.service import Service
+
+
+def listed_assets(service: Service, request: Request, tenant: str, project: str | None) -> AssetsOut:
+    """The status of a tenant's assets, of the projects that the caller may see. Raises `Problem`."""
+    subject = AccessSubject("assets", tenant)
+    with service.access(request, Action.SEARCH, Activity.LISTED, subject) as (caller, access):
+        with service.searchers.one() as application:
+            views = application.assets(tenant, scopes_of(caller, Action.SEARCH))
+        seen = [view for view in views if project in (None, view.project)]
+        access.count = len(seen)
+        return AssetsOut(assets=[AssetOut.of(view) for view in seen])
+
+
+def viewed_asset(
+    service: Service,
+    request: Request,
+    tenant: str,
+    asset_id: str,
+    *,
+    space: str | None,
+    since: float | None,
+    limit: int,
+) -> AssetDetailOut:
+    """An asset with at most `limit` moments that end after `since` (s). Raises `Problem`."""
+    subject = AccessSubject("asset", tenant, (asset_id,))
+    with service.access(request, Action.SEARCH, Activity.VIEWED, subject) as (caller, access):
+        scopes = scopes_of(caller, Action.SEARCH)
+        with service.searchers.one() as application:
+            detail = application.asset(tenant, asset_id, scopes)
+            if detail is None:
+                raise absent()
+            live = application.live(tenant, asset_id, scopes)
+            start_ns = None if since is None else round(since * SECOND_NS)
+            filters = Filters(tenant=tenant, asset_ids=(asset_id,), start_ns=start_ns, scopes=scopes)
+            # One more than asked tells whether there are more.
+            found = application.moments(space, filters, limit + 1) if live else None
+        access.count = len(found.moments[:limit]) if found else 0
+        return AssetDetailOut.of(detail, live, found, limit)
