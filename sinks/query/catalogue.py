@@ -24,6 +24,7 @@ _LIVE_COLUMNS = tuple(
     f"live_{name}" for name in ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns", "version_ms")
 )
 _PAGE = 5000
+UNDER_WAY = AssetStatus.PLANNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,25 @@ class IndexFreshness:
     newest_commit_ms: int | None
     oldest_pending_ms: int | None
     pending_assets: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAsset:
+    """An asset that is under way, and how far it is."""
+
+    tenant: str
+    asset_id: str
+    published_ms: int
+    segments_done: int
+    segment_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAssets:
+    """The oldest that are under way, the oldest first, of `count`."""
+
+    assets: tuple[PendingAsset, ...]
+    count: int
 
 
 class Catalogue:
@@ -140,6 +160,22 @@ class Catalogue:
         newest_ms = max((time_ms for time_ms in newest if time_ms is not None), default=None)
         times = [] if pending is None else pending["version_ms"].to_pylist()
         return IndexFreshness(newest_ms, min(times, default=None), len(times))
+
+    def pending(self, filters: Filters, limit: int = 100) -> PendingAssets:
+        """What is under way of the tenant, project and scopes that `filters` name."""
+        scoped = status_where(filters.tenant, (), filters.scopes)
+        clauses = [f"status = {literal(UNDER_WAY)}", *([scoped] if scoped else [])]
+        clauses += [f"project = {literal(filters.project)}"] if filters.project is not None else []
+        columns = ["tenant", "asset_id", "version_ms", "segments_done", "segment_count"]
+        found = self._store.reading(lambda: self._store.select(ASSETS, " AND ".join(clauses), columns))
+        if found is None:
+            return PendingAssets((), 0)
+        oldest = found.sort_by([("version_ms", "ascending"), ("asset_id", "ascending")]).slice(0, limit)
+        assets = [
+            PendingAsset(row["tenant"], row["asset_id"], row["version_ms"], row["segments_done"], row["segment_count"])
+            for row in oldest.to_pylist()
+        ]
+        return PendingAssets(tuple(assets), found.num_rows)
 
     def _looked_up(self, content_keys: Collection[str]) -> list[tuple[str, LiveAsset]]:
         """Of all shards: a content does not tell which one holds its asset."""

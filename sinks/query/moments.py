@@ -11,7 +11,7 @@ import numpy as np
 
 from sinks.filters import one_of
 from sinks.lance.moments import moments_table
-from sinks.lance.store import SPACES
+from sinks.lance.store import ASSETS, SPACES
 from sinks.location import Place
 from sinks.query.asset_detail import AssetDetail, asset_detail
 from sinks.query.catalogue import Catalogue, LiveAsset
@@ -162,6 +162,24 @@ class MomentIndex:
         check_column(column)
         row = self._permitted_row(space_key, moment_id, ["content_key", column], filters)
         return None if row is None else list(row[column])
+
+    def state(self, space_key: str) -> str:
+        """A text that changes with every commit to the space's moments or to the catalogue."""
+        return self._store.state((moments_table(space_key), ASSETS))
+
+    def of_ids(self, space_key: str, moment_ids: Collection[str], filters: Filters) -> dict[str, StoredMoment]:
+        """These moments by their ids, without those that `filters` hide or that are gone."""
+
+        def read() -> dict[str, StoredMoment]:
+            version = self.version(space_key)
+            if version is None or not moment_ids:
+                return {}
+            numbers = [row for where in self.wheres(version, filters) for row in version.numbers(moment_ids, where)]
+            rows = version.take(numbers, _COLUMNS).to_pylist() if numbers else []
+            shown = self.catalogue.shown({row["content_key"] for row in rows}, filters)
+            return {row["moment_id"]: moment_of(row, shown) for row in rows if row["content_key"] in shown}
+
+        return self.reading(read)
 
     def moment(self, space_key: str, moment_id: str, filters: Filters) -> MomentDetail | None:
         """A moment with what made it; None where `filters` hide it or there is none."""

@@ -109,6 +109,15 @@ class StoreReader:
         """A table as it is now, of each shard that has it."""
         return [table for table in self.each(lambda shard: shard.newest(name)) if table is not None]
 
+    def state(self, names: Sequence[str]) -> str:
+        """A text that changes with every commit to one of these tables."""
+
+        def versions(shard: Snapshots) -> str:
+            found = [shard.newest(name) for name in names]
+            return ",".join("-" if table is None else str(table.version) for table in found)
+
+        return self.reading(lambda: ";".join(self.each(versions)))
+
     def version(self, name: str) -> Version | None:
         """The table of a space as it is now. It stays so however much is written meanwhile."""
         tables = self.each(lambda shard: shard.newest(name))

@@ -46,6 +46,15 @@ ACCESS = (
         "A filter in the search box cannot be understood.",
         "Write it as `tenant:acme`, `label:show=pilot`, `from:1:30`, each once but for labels; or remove its chip.",
     ),
+    response(
+        "bad_cursor", "The cursor is not one of this service, or not sent alone.", "Send `next` as it was answered."
+    ),
+    response("cursor_gone", "The answer that the cursor leads into is not kept any more.", "Search again."),
+    response(
+        "not_fresh_enough",
+        "Something that was published before the time that was asked for is not searchable yet.",
+        "Ask again later, or without `as_fresh_as`; the answer says what is under way.",
+    ),
     response("not_a_picture", "The body is said to be no picture.", "Send the file of a picture, with its media type."),
     response("large_request", "The body is larger than the address takes.", "Send less; the answer says how much."),
     response("slow_request", "The body did not come in time.", "Send it at once, over a better connection."),

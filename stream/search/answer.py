@@ -13,6 +13,8 @@ from stream.search.hit import Hit
 if TYPE_CHECKING:
     from sinks.query.facets import FacetCounts
     from sinks.query.moments import MomentDetail, StoredMoment
+    from stream.search.hit_list import ListedHit
+    from stream.search.request import SearchRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class AssetHits:
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
     """Hits from `space`, best first. `choice_unreadable`: the saved choice of a space cannot be read, so the default
-    was used. `explanation` is set only if the request asks for one.
+    was used. `explanation` is set only if the request asks for one. `more`: there may be more than the limit lets
+    through; `listed` are the hits for a list of all, and `again` is the request for it.
     """
 
     space: Space
@@ -36,6 +39,9 @@ class SearchAnswer:
     freshness: AnswerFreshness
     explanation: Explanation | None = None
     choice_unreadable: bool = False
+    more: bool = False
+    listed: "tuple[ListedHit, ...]" = ()
+    again: "SearchRequest | None" = None
 
     @property
     def all_weak(self) -> bool:

@@ -1,9 +1,11 @@
 """Search as one application, for the command line, the evaluation and a service."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
+
+import numpy as np
 
 from models.protocol import Calibration
 from sinks.query.asset_detail import AssetDetail
@@ -16,11 +18,13 @@ from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.pipelines.settings import Settings
 from stream.search.answer import FoundFacets, FoundMoment, FoundMoments, SearchAnswer
+from stream.search.cut import Cut, first_of
 from stream.search.encoding import QueryEncoder, image_column
 from stream.search.explanation import Explanation
-from stream.search.freshness import freshness_now
+from stream.search.freshness import SearchableUpTo, freshness_now, searchable_up_to
 from stream.search.hit import Hit
-from stream.search.request import MomentRef, SearchRequest, Words
+from stream.search.hit_list import HitList, HitPage, ListedHit, hit_list
+from stream.search.request import MomentRef, PictureFile, PictureVector, SearchRequest, Words
 from stream.search.retrieval import Match, Probe, best_matches
 from stream.search.shots import Shot, ShotHit, group_into_shots
 from stream.search.spaces import Spaces
@@ -64,12 +68,58 @@ class Search:
         chosen = self._spaces.chosen(request.space)
         # Before the index is searched: the answer is then never older than it says.
         freshness = freshness_now(self._index.catalogue, self._clock)
-        found = self._found(chosen.space, self._probe(chosen.space, request), request)
-        # Only words are calibrated: scores of picture queries have another range.
-        calibration = self._encoder.embedder(chosen.space).calibration if isinstance(request.query, Words) else None
-        hits = self._hits(chosen.space, found, calibration)
-        explanation = self._explanation(chosen.space, found, calibration) if request.explain else None
-        return SearchAnswer(chosen.space, hits, freshness, explanation, chosen.choice_unreadable)
+        probe = self._probe(chosen.space, request)
+        found = self._found(chosen.space, probe, request)
+        calibration = self._calibration(chosen.space, request)
+        listed = tuple(map(ListedHit.of, found.hits))
+        hits = self._hits(chosen.space, found.hits, calibration, thumbnails=request.thumbnails)
+        explanation = self._explanation(chosen.space, found.hits, calibration) if request.explain else None
+        return SearchAnswer(
+            chosen.space,
+            hits,
+            freshness,
+            explanation,
+            chosen.choice_unreadable,
+            found.more,
+            listed,
+            _again(request, chosen.space, probe),
+        )
+
+    def listed(self, request: SearchRequest, first: Sequence[ListedHit]) -> HitList:
+        """All hits of a request, as far as anybody looks, after those that were answered `first`."""
+        space = self._spaces.chosen(request.space).space
+        depth = BY_TIME_OF if request.sort == "time" else _DEEPEST
+        matches = self._matches(space, self._probe(space, request), request, depth)
+        hits = self._sorted(self._grouped(space, matches, request), request)
+        return hit_list(request, first, map(ListedHit.of, hits), "deepest" if len(matches) >= depth else "all")
+
+    def page(self, request: SearchRequest, hits: Sequence[ListedHit]) -> HitPage:
+        """These hits of a list, by what the filters of its request allow now."""
+        space = self._spaces.chosen(request.space).space
+        moments = self._index.of_ids(space.key, [hit.moment_ids[0] for hit in hits], request.filters)
+        calibration = self._calibration(space, request)
+        return HitPage(
+            space.key,
+            tuple(
+                replace(
+                    Hit.of([best], hit.range_ns, hit.reason, strength=hit.reason.strength(calibration), thumbnail=b""),
+                    moment_ids=hit.moment_ids,
+                )
+                for hit in hits
+                if (best := moments.get(hit.moment_ids[0])) is not None
+            ),
+        )
+
+    def state(self, space: str | None) -> tuple[str, str]:
+        """The key of the space that would be asked, and a text that changes with what is stored in it and in the
+        catalogue. Raises as `answer` does.
+        """
+        key = self._spaces.chosen(space).space.key
+        return key, self._index.state(key)
+
+    def searchable(self, filters: Filters) -> SearchableUpTo:
+        """Up to when everything of the tenant, project and scopes that the filters name is searchable."""
+        return searchable_up_to(self._index.catalogue, filters, self._clock)
 
     def thumbnail(self, space: str, moment_id: str, filters: Filters) -> bytes | None:
         """The JPEG of a moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""
@@ -119,6 +169,8 @@ class Search:
         if isinstance(query, Words):
             return Probe(self._encoder.encode(space, query), text=query.text)
         column = image_column(space)
+        if isinstance(query, PictureVector):
+            return Probe(np.array(query.vector, np.float32), column)
         if not isinstance(query, MomentRef):
             return Probe(self._encoder.encode(space, query), column)
         # With rights here too: an id of another tenant's moment must not become a query.
@@ -131,21 +183,18 @@ class Search:
             )
         return Probe(vector, column, without=query.moment_id)
 
-    def _found(self, space: Space, probe: Probe, request: SearchRequest) -> list[ShotHit[Match]]:
+    def _found(self, space: Space, probe: Probe, request: SearchRequest) -> Cut:
         """The moments of each hit, as the request sorts them. Deeper where too few are left of what was found."""
         depth = _first_depth(request)
         # Fewer shots than asked may be found of many moments; only whoever narrows them waits for more.
         deepens = request.group == "asset" or request.by_shot_length
         while True:
             matches = self._matches(space, probe, request, depth)
-            hits = self._grouped(space, matches, request)
-            if request.sort == "time":
-                hits = sorted(hits, key=_when)
-            cut = first_of(hits, request)
+            cut = first_of(self._sorted(self._grouped(space, matches, request), request), request)
             # Fewer than asked means that the index has no more. The upper bound keeps a request from reading
             # everything.
             if not deepens or cut.full or len(matches) < depth or depth >= _DEEPEST:
-                return cut.hits
+                return replace(cut, more=cut.more or len(matches) >= depth)
             depth = min(depth * 4, _DEEPEST)
 
     def _grouped(self, space: Space, matches: Sequence[Match], request: SearchRequest) -> list[ShotHit[Match]]:
@@ -160,23 +209,33 @@ class Search:
         kept = {match.moment.moment_id for hit in joined for match in hit.hits}
         return [_alone(match) for match in matches if match.moment.moment_id in kept]
 
+    @staticmethod
+    def _sorted(hits: list[ShotHit[Match]], request: SearchRequest) -> list[ShotHit[Match]]:
+        return sorted(hits, key=_when) if request.sort == "time" else hits
+
+    def _calibration(self, space: Space, request: SearchRequest) -> Calibration | None:
+        """Only words are calibrated: scores of picture queries have another range."""
+        return self._encoder.embedder(space).calibration if isinstance(request.query, Words) else None
+
     def _matches(self, space: Space, probe: Probe, request: SearchRequest, limit: int) -> list[Match]:
         return best_matches(self._index, space.key, probe, request.filters, limit=limit)
 
     def _joined(self, space: Space, matches: Sequence[Match]) -> list[ShotHit[Match]]:
         return group_into_shots(matches, self._index.neighbours(space.key, [match.moment for match in matches]))
 
-    def _hits(self, space: Space, found: Sequence[ShotHit[Match]], calibration: Calibration | None) -> tuple[Hit, ...]:
+    def _hits(
+        self, space: Space, found: Sequence[ShotHit[Match]], calibration: Calibration | None, *, thumbnails: bool
+    ) -> tuple[Hit, ...]:
         first = [each.hits[0].moment.moment_id for each in found]
         # Thumbnails only of the hits that are returned: the search itself reads none.
-        thumbnails = self._index.thumbnails(space.key, first)
+        pictures = self._index.thumbnails(space.key, first) if thumbnails else {}
         return tuple(
             Hit.of(
                 [match.moment for match in each.hits],
                 (each.shot.start_ns, each.shot.end_ns),
                 each.hits[0].reason,
                 strength=each.hits[0].reason.strength(calibration),
-                thumbnail=thumbnails.get(name, b""),
+                thumbnail=pictures.get(name, b""),
             )
             for name, each in zip(first, found, strict=True)
         )
@@ -189,20 +248,12 @@ class Search:
         return Explanation(reasons, calibration, self._spaces.holdings()[space.key].lacking)
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The first hits of many. `full`: there are as many as the request asks for."""
-
-    hits: list[ShotHit[Match]]
-    full: bool
-
-
-def first_of(hits: Sequence[ShotHit[Match]], request: SearchRequest) -> Cut:
-    """As many hits as the request asks for, or the hits of as many assets."""
-    if request.group != "asset":
-        return Cut(list(hits[: request.limit]), len(hits) >= request.limit)
-    assets = list(dict.fromkeys(_asset(hit.hits[0]) for hit in hits))[: request.limit]
-    return Cut([hit for hit in hits if _asset(hit.hits[0]) in assets], len(assets) == request.limit)
+def _again(request: SearchRequest, space: Space, probe: Probe) -> SearchRequest:
+    """The request in its space, with a picture as its vector: what is kept of it must be small."""
+    if not isinstance(request.query, PictureFile):
+        return replace(request, space=space.key)
+    assert probe.vector is not None
+    return replace(request, space=space.key, query=PictureVector(tuple(map(float, probe.vector))))
 
 
 def _first_depth(request: SearchRequest) -> int:
@@ -220,7 +271,3 @@ def _when(hit: ShotHit[Match]) -> tuple[int, str, str, int]:
 def _alone(match: Match) -> ShotHit[Match]:
     moment = match.moment
     return ShotHit(Shot(moment.content_key, moment.kind, moment.start_ns, moment.end_ns), (match,))
-
-
-def _asset(match: Match) -> tuple[str, str]:
-    return match.moment.tenant, match.moment.asset_id

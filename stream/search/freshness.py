@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from stream.clock import Clock
 
 if TYPE_CHECKING:  # code that only shows an answer must not load a store
-    from sinks.query.catalogue import Catalogue
+    from sinks.query.catalogue import Catalogue, PendingAssets
+    from sinks.query.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,30 @@ class AnswerFreshness:
     newest_age_s: float | None
     oldest_pending_s: float | None
     pending_assets: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchableUpTo:
+    """At `now_ms` everything that was published before `up_to_ms` is searchable, of what the index has been told of;
+    `pending` is what is not.
+    """
+
+    now_ms: int
+    up_to_ms: int
+    pending: "PendingAssets"
+
+    @property
+    def age_s(self) -> float:
+        return max(0, self.now_ms - self.up_to_ms) / 1000
+
+
+def searchable_up_to(catalogue: "Catalogue", filters: "Filters", clock: Clock) -> SearchableUpTo:
+    """For the tenant, project and scopes of `filters`, by `clock`."""
+    # Before the store is read: what is published meanwhile is later than what is claimed.
+    now_ms = clock.now_ms()
+    pending = catalogue.pending(filters)
+    oldest_ms = pending.assets[0].published_ms if pending.assets else now_ms
+    return SearchableUpTo(now_ms, min(now_ms, oldest_ms), pending)
 
 
 def freshness_now(catalogue: "Catalogue", clock: Clock) -> AnswerFreshness:

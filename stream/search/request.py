@@ -44,19 +44,27 @@ class PictureFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureVector:
+    """Asks for the same as a picture that was encoded already, in the space that the request names."""
+
+    vector: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MomentRef:
     """Asks for moments that look like a moment of the index. The hits do not include that moment."""
 
     moment_id: str
 
 
-Query = Words | PictureFile | MomentRef
+Query = Words | PictureFile | PictureVector | MomentRef
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """`space` is a key or the beginning of one; None is the space that search uses. `explain` asks for
-    `SearchAnswer.explanation`, which reads the ledger again. Hits lie in shots of `least_shot_ns` to `most_shot_ns`.
+    `SearchAnswer.explanation`, which reads the ledger again. Hits lie in shots of `least_shot_ns` to `most_shot_ns`,
+    and have their pictures with `thumbnails`.
     Raises `BadRequest` for impossible values.
     """
 
@@ -69,6 +77,7 @@ class SearchRequest:
     sort: Sort = "relevance"
     least_shot_ns: int | None = None
     most_shot_ns: int | None = None
+    thumbnails: bool = True
 
     def __post_init__(self) -> None:
         if self.limit < 1:

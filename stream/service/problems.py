@@ -14,10 +14,21 @@ _RETRY_S = 5
 
 
 class Problem(Exception):
-    """One that a route raises. `detail` is for who asked, so nothing that they may not know is in it."""
+    """One that a route raises. `detail` is for who asked, so nothing that they may not know is in it. `extra` are
+    more members of the answer.
+    """
 
-    def __init__(self, status: int, detail: str, *, code: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail)
+        self.extra = extra or {}
         self.status = status
         self.code = code
         self.detail = detail
@@ -66,7 +77,7 @@ def body_of(problem: Problem) -> dict[str, Any]:
     # Advice on a fault of the service is for its operator, not for who asked.
     if row is not None and problem.status < 500:
         body["advice"] = row.advice
-    return body
+    return body | dict(problem.extra)
 
 
 def response_of(problem: Problem) -> JSONResponse:

@@ -1,7 +1,9 @@
 """A search as one audited access: what the API answers as JSON and the page shows."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from uuid import uuid4
 
 from fastapi import Request
 
@@ -10,40 +12,126 @@ from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import query_digest
 from stream.events.grid import SECOND_NS
-from stream.search.request import MomentRef, PictureFile, SearchRequest, Words
+from stream.events.ids import typed_digest
+from stream.search.application import Search
+from stream.search.request import MomentRef, PictureFile, Query, SearchRequest, Words
 from stream.service.caller import Caller
 from stream.service.problems import Problem
+from stream.service.ranges import is_named
+from stream.service.result_lists import KeptList, cursor_to, place_of
 from stream.service.schemas.facets import FacetsOut
-from stream.service.schemas.search import AnswerOut, FacetsIn, SearchIn
+from stream.service.schemas.search import AnswerOut, FacetsIn, FreshnessOut, SearchIn
 from stream.service.service import Service
 
 FACETS_OF = 1_000
 """Of the moments that a query finds, so many are counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class TaggedAnswer:
+    """`out` is None where the caller has what `etag` names; without an `etag` nothing is to be kept."""
+
+    out: AnswerOut | None
+    etag: str | None = None
+
+
 def answered(service: Service, request: Request, asked: SearchIn, picture: bytes | None = None) -> AnswerOut:
     """What the caller may see of the answer; `picture` is the file of one to find similar moments of. Raises `Problem`,
     and as `Search.answer` does.
     """
+    found = tagged(service, request, asked, picture, known=None).out
+    assert found is not None
+    return found
+
+
+def tagged(
+    service: Service, request: Request, asked: SearchIn, picture: bytes | None = None, *, known: str | None
+) -> TaggedAnswer:
+    """As `answered`; `known` is what the caller says to have (`If-None-Match`)."""
+    if asked.cursor is not None:
+        return TaggedAnswer(_next_page(service, request, asked))
     query = query_of(asked) if picture is None else PictureFile(picture)
     if query is None:
         raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
     subject = _subject(service, asked, picture)
     with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
-        wanted = SearchRequest(
-            query,
-            filters_of(caller, asked),
-            asked.space,
-            asked.limit,
-            asked.group,
-            sort=asked.sort,
-            least_shot_ns=_ns(asked.shot_from),
-            most_shot_ns=_ns(asked.shot_to),
-        )
+        wanted = _request(query, asked, filters_of(caller, asked))
         with service.searchers.one() as application:
+            lasting = picture is None and asked.as_fresh_as is None
+            # Before anything is encoded or searched.
+            etag = _etag(application.state(asked.space), caller, asked) if lasting else None
+            if etag is not None and is_named(known, etag, weak=True):
+                return TaggedAnswer(None, etag)
+            freshness = _proof(application, wanted.filters, asked.as_fresh_as)
             answer = application.answer(wanted)
         access.count = len(answer.hits)
-        return AnswerOut.of(answer)
+        cursor = None
+        if answer.more and answer.again is not None:
+            key = typed_digest("list", etag or uuid4().hex)
+            service.lists.put(key, KeptList(caller.access.principal, answer.again, answer.listed, subject.query))
+            cursor = cursor_to(service.secret, key, asked.limit)
+        return TaggedAnswer(AnswerOut.of(answer, cursor, freshness), etag)
+
+
+def _next_page(service: Service, request: Request, asked: SearchIn) -> AnswerOut:
+    if asked.model_fields_set - {"cursor", "limit"}:
+        raise Problem(400, "A cursor holds the whole question: send it alone, or with `limit`.", code="bad_cursor")
+    key, offset = place_of(service.secret, asked.cursor or "")
+    subject = service.lists.subject(key)
+    with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
+        kept = service.lists.get(key, caller.access.principal)
+        # The rights of now: those of the first page may have ended.
+        filters = replace(kept.request.filters, scopes=scopes_of(caller, Action.SEARCH))
+        wanted = replace(kept.request, filters=filters)
+        with service.searchers.one() as application:
+            found = kept.whole
+            if found is None:
+                found = application.listed(wanted, kept.first)
+                service.lists.whole(key, kept, found)
+            page = application.page(wanted, found.page(offset, asked.limit))
+        access.count = len(page.hits)
+        ended = offset + asked.limit >= len(found.units)
+        cursor = None if ended else cursor_to(service.secret, key, offset + asked.limit)
+        return AnswerOut.of_page(page, cursor, found.end if ended else "more")
+
+
+def _request(query: Query, asked: SearchIn, filters: Filters) -> SearchRequest:
+    return SearchRequest(
+        query,
+        filters,
+        asked.space,
+        asked.limit,
+        asked.group,
+        sort=asked.sort,
+        least_shot_ns=_ns(asked.shot_from),
+        most_shot_ns=_ns(asked.shot_to),
+        # The answer holds addresses of pictures.
+        thumbnails=False,
+    )
+
+
+def _etag(state: tuple[str, str], caller: Caller, asked: SearchIn) -> str:
+    """Strong: of what is stored, of who asks and may see what, and of the question."""
+    rights = scopes_of(caller, Action.SEARCH)
+    named = None if rights is None else tuple((scope.tenant, scope.project) for scope in rights)
+    return f'"{typed_digest("search", 1, *state, caller.access.principal, named, asked.model_dump_json())}"'
+
+
+def _proof(application: Search, filters: Filters, as_fresh_as_s: float | None) -> FreshnessOut | None:
+    """Looked up before the search, so that the answer is never older. Raises `Problem` (412)."""
+    if as_fresh_as_s is None:
+        return None
+    found = application.searchable(filters)
+    proof = FreshnessOut.of(found)
+    if found.age_s > as_fresh_as_s:
+        raise Problem(
+            412,
+            f"Not everything that was published {as_fresh_as_s:g} seconds ago or before is searchable.",
+            code="not_fresh_enough",
+            headers={"retry-after": "2"},
+            extra={"freshness": proof.model_dump()},
+        )
+    return proof
 
 
 def counted(service: Service, request: Request, asked: FacetsIn) -> FacetsOut:

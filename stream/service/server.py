@@ -28,6 +28,7 @@ from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
 from stream.service.footages import Footages
 from stream.service.problems import code_of
+from stream.service.result_lists import ResultLists
 from stream.service.searchers import Searchers
 from stream.service.service import Service
 from stream.service.sprites import Sprites
@@ -84,7 +85,7 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
         # A link that took a file's place since must lead nobody into another tenant's footage.
         tenants = Tenants(read_tenants(settings.state_dir))
         footages = Footages(SourcePolicies(settings, tenants))
-        service = Service(searchers, callers, browsers, recorder, secret_of(key), footages, Sprites())
+        service = Service(searchers, callers, browsers, recorder, secret_of(key), footages, Sprites(), ResultLists())
         yield application(service, clock, version)
 
 

@@ -13,6 +13,7 @@ from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
 from stream.service.problems import Problem, forbidden
+from stream.service.result_lists import ResultLists
 from stream.service.searchers import Searchers
 from stream.service.sprites import Sprites
 
@@ -30,6 +31,7 @@ class Service:
     secret: bytes
     footages: Footages
     sprites: Sprites
+    lists: ResultLists
 
     @contextmanager
     def access(

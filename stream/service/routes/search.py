@@ -2,21 +2,30 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from stream.service.bodies import picture_body
 from stream.service.schemas.facets import FacetsOut
 from stream.service.schemas.problems import ProblemOut
 from stream.service.schemas.search import AnswerOut, FacetsIn, PictureSearchIn, SearchIn
-from stream.service.searching import answered, counted
+from stream.service.searching import answered, counted, tagged
 from stream.service.service import Service
 
 
 def add(routes: APIRouter, service: Service) -> None:
-    @routes.get("/search", responses={400: {"model": ProblemOut}})
-    def search(request: Request, asked: Annotated[SearchIn, Query()]) -> AnswerOut:
-        """Moments that show or mention what is asked for, best first, of what the caller may see."""
-        return answered(service, request, asked)
+    refused: dict[int | str, dict[str, Any]] = {code: {"model": ProblemOut} for code in (400, 410, 412)}
+
+    @routes.get("/search", response_model=AnswerOut, responses=refused)
+    def search(request: Request, asked: Annotated[SearchIn, Query()]) -> Response:
+        """Moments that show or mention what is asked for, best first, of what the caller may see. `next` is a cursor to
+        the rest of up to ten thousand moments. `ETag` stays while nothing is stored and no right changes.
+        """
+        found = tagged(service, request, asked, known=request.headers.get("if-none-match"))
+        headers = {"etag": found.etag, "cache-control": "private, no-cache"} if found.etag else {}
+        headers["vary"] = "Authorization"
+        if found.out is None:
+            return Response(status_code=304, headers=headers)
+        return Response(found.out.model_dump_json(), media_type="application/json", headers=headers)
 
     said: dict[int | str, dict[str, Any]] = {code: {"model": ProblemOut} for code in (400, 408, 413, 415)}
     binary = {"schema": {"type": "string", "format": "binary"}}

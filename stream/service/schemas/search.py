@@ -7,8 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from stream.events.grid import SECOND_NS
 from stream.search.answer import SearchAnswer
 from stream.search.explanation import Strength
+from stream.search.freshness import SearchableUpTo
 from stream.search.hit import Hit
+from stream.search.hit_list import HitPage
 from stream.search.request import Grouping, Sort
+from stream.search.retrieval import End
 from stream.service.schemas.moments import TagOut, asset_path, thumbnail_path
 
 MOST_HITS = 200
@@ -52,10 +55,15 @@ class PictureSearchIn(NarrowedIn):
     sort: Sort = Field("relevance", description="`time`: the best thousand moments, the newest publication first.")
     limit: int = Field(20, ge=1, le=MOST_HITS)
     group: Grouping = Field("shot", description="What a hit is; with `asset`, `limit` counts assets.")
+    as_fresh_as: _Seconds = Field(
+        None, description="412 unless all that was published so many seconds ago, or before, is searchable."
+    )
 
 
 class SearchIn(PictureSearchIn, FacetsIn):
-    """What is asked: `q` or `like`, and what the answer is narrowed to."""
+    """What is asked: `q` or `like`, and what the answer is narrowed to. Or a `cursor` that an answer held."""
+
+    cursor: str | None = Field(None, max_length=400, description="`next` of an answer; with `limit` at most.")
 
 
 class HitOut(BaseModel):
@@ -116,14 +124,71 @@ class HitOut(BaseModel):
         )
 
 
+class PendingOut(BaseModel):
+    """An asset that is under way."""
+
+    tenant: str
+    asset_id: str
+    asset: str = Field(description="Path of the asset.")
+    published_at_ms: int
+    segments_done: int
+    segments: int
+
+
+class FreshnessOut(BaseModel):
+    """The proof: of the tenant, the project and the rights that were asked with, everything published before
+    `searchable_up_to_ms` is searchable. It counts what the index has been told of, so an event that no worker has read
+    yet is not among it.
+    """
+
+    searchable_up_to_ms: int
+    as_of_ms: int
+    pending: list[PendingOut] = Field(description="What is not searchable yet, the oldest first, a hundred at most.")
+    pending_assets: int
+
+    @classmethod
+    def of(cls, found: SearchableUpTo) -> Self:
+        return cls(
+            searchable_up_to_ms=found.up_to_ms,
+            as_of_ms=found.now_ms,
+            pending=[
+                PendingOut(
+                    tenant=item.tenant,
+                    asset_id=item.asset_id,
+                    asset=asset_path(item.tenant, item.asset_id),
+                    published_at_ms=item.published_ms,
+                    segments_done=item.segments_done,
+                    segments=item.segment_count,
+                )
+                for item in found.pending.assets
+            ],
+            pending_assets=found.pending.count,
+        )
+
+
 class AnswerOut(BaseModel):
-    """Hits, best first."""
+    """Hits, best first, or as `sort` says."""
 
     space: str = Field(description="The embedder that was asked, with the digest of its weights.")
     hits: list[HitOut]
     all_weak: bool = Field(description="There are hits and all are weak: nothing shows this, as it seems.")
+    next: str | None = Field(None, description="Cursor to what comes after this page; none where it ends.")
+    end: End = Field("all", description="`more` comes, this is `all`, or nobody looks `deepest` than ten thousand.")
+    freshness: FreshnessOut | None = Field(None, description="Where `as_fresh_as` asked for it.")
 
     @classmethod
-    def of(cls, answer: SearchAnswer) -> Self:
+    def of(cls, answer: SearchAnswer, cursor: str | None = None, freshness: FreshnessOut | None = None) -> Self:
         key = answer.space.key
-        return cls(space=key, hits=[HitOut.of(hit, key) for hit in answer.hits], all_weak=answer.all_weak)
+        return cls(
+            space=key,
+            hits=[HitOut.of(hit, key) for hit in answer.hits],
+            all_weak=answer.all_weak,
+            next=cursor,
+            end="all" if cursor is None else "more",
+            freshness=freshness,
+        )
+
+    @classmethod
+    def of_page(cls, page: HitPage, cursor: str | None, end: End) -> Self:
+        hits = [HitOut.of(hit, page.space) for hit in page.hits]
+        return cls(space=page.space, hits=hits, all_weak=page.all_weak, next=cursor, end=end)

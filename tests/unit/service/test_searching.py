@@ -117,3 +117,93 @@ def test_what_is_no_picture_is_refused_in_words(desk: Desk, monkeypatch: pytest.
     # Who has no key has nothing read.
     assert picture(desk, b"x" * 1_001, key=None).status_code == 401
     assert picture(desk, b"x", "text/html", key="auditor").status_code in {403, 415}
+
+
+@pytest.mark.parametrize("group", ["moment", "shot", "asset"])
+def test_pages_are_the_whole_answer(desk: Desk, group: str) -> None:
+    found, cursor, pages = list[str](), None, 0
+    while True:
+        asked: dict[str, Any] = {"cursor": cursor, "limit": 1} if cursor else {"q": "red", "group": group, "limit": 1}
+        page = desk.get("/v1/search", **asked).json()
+        assert page["end"] == ("more" if page["next"] else "all")
+        assert len({hit["asset_id"] for hit in page["hits"]}) == 1
+        found += ids(page["hits"])
+        pages += 1
+        if (cursor := page["next"]) is None:
+            break
+    everything = hits(desk, group=group)
+    assert sorted(found) == sorted(ids(everything))
+    assert found[0] == ids(everything)[0]
+    assert pages == len({hit["asset_id"] for hit in everything} if group == "asset" else everything)
+
+
+def test_a_picture_has_pages_too(desk: Desk) -> None:
+    shown = desk.get(hits(desk)[0]["thumbnail"]).content
+    first = picture(desk, shown, group="moment", limit=2).json()
+    rest = desk.get("/v1/search", cursor=first["next"], limit=200).json()
+    assert ids(first["hits"] + rest["hits"]) == ids(picture(desk, shown, group="moment", limit=200).json()["hits"])
+
+
+def test_a_cursor_is_of_this_service_and_of_its_caller(desk: Desk) -> None:
+    cursor = desk.get("/v1/search", q="red", limit=1).json()["next"]
+    for changed in (cursor[:-2] + "AA", "A" * len(cursor), "é", "", cursor[:20]):
+        answer = desk.get("/v1/search", cursor=changed)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor"), changed
+    assert desk.get("/v1/search", cursor=cursor, q="red").json()["code"] == "bad_cursor"
+    assert desk.get("/v1/search", "stranger", cursor=cursor).json()["code"] == "cursor_gone"
+    assert desk.get("/v1/search", None, cursor=cursor).status_code == 401
+    one, other = desk.get("/v1/search", cursor=cursor), desk.get("/v1/search", cursor=cursor)
+    assert one.json()["hits"] == other.json()["hits"]
+    digests = [event["query_info"]["uid"] for event in desk.events()[-2:]]
+    desk.get("/v1/search", q="red")
+    assert set(digests) == {desk.events()[-1]["query_info"]["uid"]}
+
+
+def test_a_page_keeps_to_the_rights_of_now(desk: Desk) -> None:
+    desk.give("guest", AccessRole.VIEWER)
+    desk.give("guest", AccessRole.VIEWER, project="another")
+    cursor = desk.get("/v1/search", "guest", q="red", limit=1).json()["next"]
+    desk.register.take("grant/acme/*/viewer/service:acme/guest")
+    page = desk.get("/v1/search", "guest", cursor=cursor)
+    assert (page.status_code, page.json()["hits"]) == (200, [])
+
+
+def test_an_answer_that_the_caller_has_is_not_made_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tagged(key: str = "viewer", etag: str = "", **asked: Any) -> Any:
+        return desk.ask("get", "/v1/search", key, params={"q": "red"} | asked, headers={"if-none-match": etag})
+
+    first = tagged()
+    etag = first.headers["etag"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    assert tagged().content == first.content
+    # Another question and other rights have other answers.
+    assert tagged(etag=etag, q="green").status_code == 200
+    assert tagged("stranger", etag).status_code == 200
+    monkeypatch.setattr("stream.search.encoding.QueryEncoder.encode", None)
+    same = tagged(etag=etag)
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+    assert desk.events()[-1]["status"] == "Success"
+
+
+def test_freshness_is_proved_or_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = desk.get("/v1/search", q="red", as_fresh_as=0)
+    now_ms = desk.clock.now_ms()
+    assert fresh.json()["freshness"] == {
+        "searchable_up_to_ms": now_ms,
+        "as_of_ms": now_ms,
+        "pending": [],
+        "pending_assets": 0,
+    }
+    assert "etag" not in fresh.headers
+    published = sorted({hit["published_at_ms"] for hit in hits(desk)})
+    # What is ready stands for what is under way, so that one store does for all tests.
+    monkeypatch.setattr("sinks.query.catalogue.UNDER_WAY", "ready")
+    late = desk.get("/v1/search", q="red", as_fresh_as=1)
+    assert (late.status_code, late.json()["code"]) == (412, "not_fresh_enough")
+    proof = late.json()["freshness"]
+    assert (proof["searchable_up_to_ms"], proof["pending_assets"]) == (published[0], 2)
+    assert [item["published_at_ms"] for item in proof["pending"]] == published
+    theirs = desk.get("/v1/search", "stranger", q="red", as_fresh_as=1)
+    assert theirs.json()["freshness"]["pending_assets"] == 1
+    enough = (now_ms - published[0]) / 1000 + 1
+    assert desk.get("/v1/search", q="red", as_fresh_as=enough).json()["freshness"] == proof

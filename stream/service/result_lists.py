@@ -1,0 +1,96 @@
+"""Long answers that are read page by page: lists of ids in memory, and signed cursors into them."""
+
+import base64
+import binascii
+import hmac
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from stream.audit.ocsf import AccessSubject
+from stream.search.hit_list import HitList, ListedHit
+from stream.search.request import SearchRequest
+from stream.service.problems import Problem
+
+MOST_HITS_KEPT = 200_000
+_MAC_BYTES = 16
+_PURPOSE = b"cursor of a search "
+
+
+@dataclass(frozen=True, slots=True)
+class KeptList:
+    """What was answered `first` to `request`, and `whole` once somebody asked for more. Only `principal` reads on."""
+
+    principal: str
+    request: SearchRequest
+    first: tuple[ListedHit, ...]
+    query_digest: str | None
+    whole: HitList | None = None
+
+    @property
+    def hits(self) -> int:
+        return len(self.first) if self.whole is None else sum(map(len, self.whole.units))
+
+
+class ResultLists:
+    """Thread-safe. So many hits are kept in all; the list that was used least recently goes first."""
+
+    def __init__(self, most_hits: int = MOST_HITS_KEPT) -> None:
+        self._most_hits = most_hits
+        self._lists: OrderedDict[str, KeptList] = OrderedDict()
+        self._hits = 0
+        self._lock = threading.Lock()
+
+    def put(self, key: str, kept: KeptList) -> None:
+        with self._lock:
+            self._hits -= self._lists.pop(key).hits if key in self._lists else 0
+            self._lists[key] = kept
+            self._hits += kept.hits
+            # The newest stays, however long it is.
+            while self._hits > self._most_hits and len(self._lists) > 1:
+                self._hits -= self._lists.popitem(last=False)[1].hits
+
+    def get(self, key: str, principal: str) -> KeptList:
+        """Raises `Problem` (410): it went, or it never was the caller's; the two look alike."""
+        with self._lock:
+            kept = self._lists.get(key)
+            if kept is None or kept.principal != principal:
+                raise Problem(410, "The answer that the cursor leads into is not kept any more.", code="cursor_gone")
+            self._lists.move_to_end(key)
+            return kept
+
+    def subject(self, key: str) -> AccessSubject:
+        """What it is audited as to read on, whoever asks."""
+        with self._lock:
+            kept = self._lists.get(key)
+        if kept is None:
+            return AccessSubject("search")
+        return AccessSubject("search", kept.request.filters.tenant, query=kept.query_digest)
+
+    def whole(self, key: str, kept: KeptList, found: HitList) -> None:
+        """All hits of a list that was kept."""
+        self.put(key, replace(kept, whole=found))
+
+
+def cursor_to(secret: bytes, key: str, offset: int) -> str:
+    """A place in a list, for nobody else to make or to change."""
+    place = json.dumps([key, offset]).encode()
+    return base64.urlsafe_b64encode(_mac(secret, place) + place).rstrip(b"=").decode()
+
+
+def place_of(secret: bytes, cursor: str) -> tuple[str, int]:
+    """The list and the offset. Raises `Problem` (400) for what is none of our cursors."""
+    try:
+        whole = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except (binascii.Error, UnicodeEncodeError):
+        whole = b""
+    mac, place = whole[:_MAC_BYTES], whole[_MAC_BYTES:]
+    if not hmac.compare_digest(mac, _mac(secret, place)):
+        raise Problem(400, "The cursor is not one of this service.", code="bad_cursor")
+    key, offset = json.loads(place)
+    return str(key), int(offset)
+
+
+def _mac(secret: bytes, place: bytes) -> bytes:
+    return hmac.digest(secret, _PURPOSE + place, "sha256")[:_MAC_BYTES]
