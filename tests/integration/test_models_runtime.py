@@ -101,6 +101,7 @@ def test_tags_are_those_of_timm(scenes: list[Image], model_context: ModelContext
     np.testing.assert_allclose(ours.features, features, rtol=0, atol=1e-4)
 
 
+@pytest.mark.long
 def test_half_precision_changes_no_tag(scenes: list[Image], model_context: ModelContext) -> None:
     """What an accelerator runs, on the CPU: padded batches, convolutions in float16."""
     network = network_of(stored(model_context.cache, "efficientnet-lite0"))

@@ -21,7 +21,7 @@ from stream.events.grid import SECOND_NS
 from stream.pipelines.settings import ModelChoice
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.corpus
 @pytest.mark.timeout(900)
 def test_spans_are_invisible_with_real_weights(
