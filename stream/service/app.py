@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.clock import Clock
@@ -21,6 +22,9 @@ from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes.all_routes import router
 from stream.service.service import Service
 from stream.service.sign_in import sign_in_router
+
+if TYPE_CHECKING:
+    from stream.service.agents import Agents
 
 _log = logging.getLogger(__name__)
 # An answer is data: browsers must not run it, frame it, guess another type for it, or pass its address on.
@@ -52,8 +56,9 @@ class ServiceMetrics:
         )
 
 
-def application(service: Service, clock: Clock, version: str) -> FastAPI:
-    """The service as an ASGI application."""
+def application(service: Service, clock: Clock, version: str, *, agents: bool = False) -> FastAPI:
+    """The service as an ASGI application. `agents`: with tools for them, which need the extra `mcp`."""
+    tools = _tools(service, version) if agents else None
     app = FastAPI(
         title="rushes",
         version=version,
@@ -61,7 +66,10 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        lifespan=tools.lifespan if tools else None,
     )
+    if tools:
+        app.router.routes.append(Route(tools.path, tools.endpoint(), include_in_schema=False))
     metrics = ServiceMetrics()
     app.include_router(router(service))
     app.include_router(sign_in_router(service))
@@ -86,6 +94,13 @@ def application(service: Service, clock: Clock, version: str) -> FastAPI:
     # What is added last is outermost: no other part can answer without these headers.
     app.add_middleware(WithHeaders)
     return app
+
+
+def _tools(service: Service, version: str) -> "Agents":
+    # Of an extra that most installations lack.
+    from stream.service.agents import Agents
+
+    return Agents(service, version)
 
 
 class WithHeaders:

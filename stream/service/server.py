@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class ServiceOptions:
     """`audit`: the directory of the service's own trail; `searchers`: searches at one time; `public_url`: the origin
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
-    they ask for a role.
+    they ask for a role; `agents`: with tools for agents at `/mcp`.
     """
 
     audit: Path
@@ -55,6 +55,7 @@ class ServiceOptions:
     public_url: str | None = None
     oidc: OidcSettings | None = None
     contact: str | None = None
+    agents: bool = False
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
         tenants = Tenants(read_tenants(settings.state_dir))
         footages = Footages(SourcePolicies(settings, tenants))
         service = Service(searchers, callers, browsers, recorder, secret_of(key), footages, Sprites(), ResultLists())
-        yield application(service, clock, version)
+        yield application(service, clock, version, agents=options.agents)
 
 
 def listening(options: ServiceOptions) -> socket.socket:

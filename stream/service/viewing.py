@@ -1,4 +1,4 @@
-"""One asset and the list of them, each as one audited access: what the API answers as JSON and the page shows."""
+"""Assets and moments, each as one audited access: what the API answers as JSON, the page shows and agents get."""
 
 from fastapi import Request
 
@@ -8,6 +8,7 @@ from stream.audit.ocsf import AccessSubject, Activity
 from stream.events.grid import SECOND_NS
 from stream.service.problems import absent
 from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
+from stream.service.schemas.moments import MomentDetailOut
 from stream.service.searching import scopes_of
 from stream.service.service import Service
 
@@ -48,3 +49,16 @@ def viewed_asset(
             found = application.moments(space, filters, limit + 1) if live else None
         access.count = len(found.moments[:limit]) if found else 0
         return AssetDetailOut.of(detail, live, found, limit)
+
+
+def viewed_moment(service: Service, request: Request, moment_id: str, space: str | None) -> MomentDetailOut:
+    """Raises `Problem`: also for a moment that the caller may not see, which looks like one that never was."""
+    subject = AccessSubject("moment", resources=(moment_id,))
+    with service.access(request, Action.SEARCH, Activity.VIEWED, subject) as (caller, access):
+        filters = Filters(scopes=scopes_of(caller, Action.SEARCH))
+        with service.searchers.one() as application:
+            found = application.moment(space, moment_id, filters)
+        if found is None:
+            raise absent()
+        access.count = 1
+        return MomentDetailOut.of(found.detail, found.space)

@@ -2,6 +2,7 @@
 
 import threading
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,10 @@ def serve(
         typer.Option(envvar="RUSHES_OIDC_GROUPS_CLAIM", help="The claim with people's groups, which can hold roles."),
     ] = None,
     contact: Annotated[str | None, typer.Option(help="Whom people ask for a role, as they are told.")] = None,
+    agents: Annotated[
+        bool,
+        typer.Option("--agents", help="Answer agents too, by MCP at /mcp; needs the extra `mcp`."),
+    ] = False,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
     root: RootsOption = None,
@@ -81,8 +86,10 @@ def serve(
             f"{'--public-url' if public else f'--host {host}'}: others reach this address, and nobody has been given a"
             " role: `rushes access give` first"
         )
+    if agents and find_spec("mcp") is None:
+        raise UsageProblem("--agents: the package `mcp` is not installed; install rushes with the extra `mcp`")
     trail = shared.audit.path() if shared.audit else state / AUDIT
-    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact)
+    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact, agents)
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)

@@ -12,6 +12,7 @@ from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import scopes_of
 from stream.service.service import Service
+from stream.service.viewing import viewed_moment
 
 LASTING = f"private, max-age={365 * 86_400}, immutable"
 """Not for caches that others share: they know nothing of rights."""
@@ -26,15 +27,7 @@ def add(routes: APIRouter, service: Service) -> None:
         space: Annotated[str | None, Query(max_length=200, description="Of the answer that named it.")] = None,
     ) -> MomentDetailOut:
         """A moment with its times, its asset, and the models that made it."""
-        subject = AccessSubject("moment", resources=(moment_id,))
-        with service.access(request, Action.SEARCH, Activity.VIEWED, subject) as (caller, access):
-            filters = Filters(scopes=scopes_of(caller, Action.SEARCH))
-            with service.searchers.one() as application:
-                found = application.moment(space, moment_id, filters)
-            if found is None:
-                raise absent()
-            access.count = 1
-            return MomentDetailOut.of(found.detail, found.space)
+        return viewed_moment(service, request, moment_id, space)
 
     @routes.get(
         "/moments/{moment_id}/thumbnail",
