@@ -95,10 +95,11 @@ class DeltaSink:
         more said than stored.
         """
         self.store.prepare()
-        held = self.store.held({item.header.segment_id for item in batch.annotations})
+        told = [key for key, _ in batch.asset_events]
+        held = self.store.held({item.header.segment_id for item in batch.annotations}, told)
         retired = self._retire(batch)
         folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
-        void = self.store.void({key: retired[key] for key, _ in batch.asset_events if key in retired})
+        void = self.store.void({key: retired[key] for key in told if key in retired}, held)
         # What goes and what comes in one commit: each commit costs a look at the list of all files.
         self.store.replace(folded.replace, held, void)
         self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys())

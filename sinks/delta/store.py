@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,16 +30,24 @@ from stream.events.ids import AssetVersion, Order
 
 T = TypeVar("T")
 _SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NO_RETENTION})
-_HELD = (*CELL_ORDER, "tenant", "moment_count", "outcome")
+_HELD = (*CELL_ORDER, "tenant", "moment_count", "asset_key", "content_key")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the ledger says of a cell: its order, whose it is and how many rows it has."""
+    """What the ledger says of a cell: its order, what it belongs to and how many rows it has."""
 
     order: Order
     tenant: str
     moment_count: int
+    asset_key: str
+    content_key: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Held":
+        """A row of the columns `_HELD`."""
+        order = Order(AssetVersion(row["version_ms"], row["version_offset"]), row["epoch_ms"], row["revision"])
+        return cls(order, row["tenant"], row["moment_count"], row["asset_key"], row["content_key"])
 
     @property
     def time(self) -> VersionTime:
@@ -48,15 +56,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Entries of the ledger that watermarks of their assets void."""
+    """Cells that watermarks of their assets void."""
 
-    entries: tuple[LedgerEntry, ...] = ()
+    cells: Mapping[SpaceCell, Held] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
 
     @property
     def times(self) -> Iterator[VersionTime]:
         """Where their rows lie."""
-        return (VersionTime(item.tenant, item.version.append_ms) for item in self.entries)
+        return (item.time for item in self.cells.values())
 
 
 NOTHING_VOID = Void()
@@ -112,16 +120,11 @@ class DeltaStore:
         """Columns of the receipts of these segments, in any space."""
         return self._asked(lambda ledger: ledger.of_segments(segment_ids, columns))
 
-    def held(self, segment_ids: Collection[str]) -> dict[SpaceCell, Held]:
-        """What the ledger says of the cells of these segments."""
-        return {
-            SpaceCell(row["segment_id"], row["space"]): Held(
-                Order(AssetVersion(row["version_ms"], row["version_offset"]), row["epoch_ms"], row["revision"]),
-                row["tenant"],
-                row["moment_count"],
-            )
-            for row in self.ledger_entries_of(segment_ids, _HELD).to_pylist()
-        }
+    def held(self, segment_ids: Collection[str], asset_keys: Collection[str] = ()) -> dict[SpaceCell, Held]:
+        """What the ledger says of the cells of these segments and of these assets: in one look-up."""
+        self.prepare()
+        found = self._ledger.known(segment_ids, asset_keys, _HELD)
+        return {SpaceCell(row["segment_id"], row["space"]): Held.of(row) for row in found.to_pylist()}
 
     def retirements(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """Watermarks by asset; of all assets if none are named."""
@@ -142,7 +145,7 @@ class DeltaStore:
         """Put whole segments in place of what their cells held, and drop the rows of what is void; in one commit.
         `held`: what the ledger says of these cells, where the caller knows already.
         """
-        if not batch and not void.entries:
+        if not batch and not void.cells:
             return
         self.prepare()
         if held is None:
@@ -169,20 +172,25 @@ class DeltaStore:
         """Remember watermarks, before the sweep they ask for."""
         self._watermarks.put(retired)
 
-    def void(self, retired: Mapping[str, Retirement]) -> Void:
-        """What of these assets is void. The ledger's entries go last: they are the evidence that a sweep is due."""
-        entries = self.ledger_entries(retired.keys()) if retired else []
-        void = [item for item in entries if retired[item.asset_key].voids(item.content_key, item.version)]
-        return Void(tuple(void), {item.asset_key: retired[item.asset_key] for item in void})
+    def void(self, retired: Mapping[str, Retirement], held: Mapping[SpaceCell, Held]) -> Void:
+        """What of these assets is void. `held` is what the ledger says of them, whose entries go last: they are the
+        evidence that a sweep is due.
+        """
+        void = {
+            cell: item
+            for cell, item in held.items()
+            if (mark := retired.get(item.asset_key)) and mark.voids(item.content_key, item.order.version)
+        }
+        return Void(void, {item.asset_key: retired[item.asset_key] for item in void.values()})
 
     def forget(self, void: Void, but: Collection[SpaceCell] = ()) -> None:
         """Let the ledger follow what `replace` dropped. `but`: cells that hold other rows now."""
-        if void.entries:
-            self._ledger.erase([item.cell for item in void.entries if item.cell not in but])
+        if void.cells:
+            self._ledger.erase([cell for cell in void.cells if cell not in but])
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets."""
-        void = self.void(retired)
+        void = self.void(retired, self.held((), retired.keys()))
         self.replace((), void=void)
         self.forget(void)
 

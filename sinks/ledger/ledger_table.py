@@ -18,6 +18,8 @@ _INDEXES = Indexes(keyed=("segment_id", "asset_key"))
 _ENTRY = tuple(name for name in RECEIPT_SCHEMA.names if name != "stage_digests")
 _MARKS_AT_ONCE = 100
 _LAST_ROWS = 256
+_TOGETHER = 1_000
+"""Values of two columns that one look-up takes."""
 
 
 class LedgerTable:
@@ -40,6 +42,15 @@ class LedgerTable:
     def of_segments(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the entries of these segments, in any space."""
         return self._by("segment_id", segment_ids, columns)
+
+    def known(self, segment_ids: Collection[str], asset_keys: Collection[str], columns: Sequence[str]) -> pa.Table:
+        """Columns of the entries of these segments, and of all entries of these assets; each once."""
+        if max(len(segment_ids), len(asset_keys)) > _TOGETHER:
+            found = self._by("segment_id", segment_ids, columns), self._by("asset_key", asset_keys, columns)
+            return pa.concat_tables(found).group_by(list(columns)).aggregate([])
+        asked = (("segment_id", segment_ids), ("asset_key", asset_keys))
+        where = " OR ".join(one_of(column, sorted(values)) for column, values in asked if values)
+        return self._rows(where, columns) if where else _schema(columns).empty_table()
 
     def record(self, entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
         """Put entries, unique by cell, in place of what was known. `known`: cells that may have an entry by now, as a

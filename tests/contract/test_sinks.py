@@ -216,8 +216,8 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
     with monkeypatch.context() as patch:
         for store in stores_of(sink):
             if isinstance(store, DeltaStore):  # rows and entries go with the batch
-                nothing = store.void({})
-                patch.setattr(store, "void", lambda _, nothing=nothing: nothing)
+                nothing = store.void({}, {})
+                patch.setattr(store, "void", lambda *_, nothing=nothing: nothing)
             else:
                 patch.setattr(store, "sweep", lambda _: None)
         feed(sink, [asset_deleted(ref(number=2))])

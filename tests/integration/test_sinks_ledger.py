@@ -45,6 +45,19 @@ def test_what_is_missing_is_nothing(tables: LanceTables) -> None:
     assert list(tables.location.directory.iterdir()) == []
 
 
+@pytest.mark.parametrize("others", [0, 2_000])
+def test_segments_and_assets_are_looked_up_together(tables: LanceTables, others: int) -> None:
+    ledger = LedgerTable(tables)
+    ledger.record([entry(0), entry(1), entry(0, asset_id="else"), entry(1, asset_id="else")], ())
+    asked = [entry(1).segment_id, entry(0, asset_id="else").segment_id, *(f"{number:032x}" for number in range(others))]
+    columns = ["segment", "asset_key"]
+    found = ledger.known(asked, [KEY], columns)
+    assert found.schema.names == columns
+    other = asset_key("acme", "else")
+    assert sorted(map(tuple, (row.values() for row in found.to_pylist()))) == sorted([(0, KEY), (1, KEY), (0, other)])
+    assert ledger.known([], [], columns).num_rows == 0
+
+
 def test_entries_replace_their_cells_and_no_others(tables: LanceTables) -> None:
     ledger = LedgerTable(tables)
     first = [entry(0), entry(1), entry(0, other=True), LedgerEntry.failed(segment_failed(segment=0), 7)]
