@@ -11,7 +11,14 @@ from urllib.parse import urlsplit
 
 from stream.errors import Fatal
 
-SCHEMES = ("ndjson:PATH", "parquet:PATH", "syslog+tls://HOST:PORT", "splunk+https://HOST:PORT", "https://HOST/PATH")
+SCHEMES = (
+    "ndjson:PATH",
+    "parquet:PATH",
+    "kafka://HOST:PORT",
+    "syslog+tls://HOST:PORT",
+    "splunk+https://HOST:PORT",
+    "https://HOST/PATH",
+)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def alerts(topology: Topology, *, objective_s: float = 60.0) -> tuple[Alert, ...
         _failing(topology),
         _watching(),
         _stores(),
+        _audit(),
         _quality(),
         _writers(topology),
     )
@@ -220,6 +221,17 @@ def _stores() -> Iterator[Alert]:
         "ticket",
         "{{ $labels.store }} grew by {{ $value | humanize1024 }}B in an hour",
         "Four times more than per hour of the day before, and more than 1 GiB.",
+    )
+
+
+def _audit() -> Iterator[Alert]:
+    yield Alert(
+        "RushesAuditBehind",
+        f"max by (target) ({m.AUDIT_LAG.name}) > 300",
+        "5m",
+        "page",
+        "{{ $labels.target }}: audit events wait {{ $value | humanizeDuration }}",
+        "The target takes no audit events, or stopped at a gap: what happens now is not seen there.",
     )
 
 

@@ -15,6 +15,7 @@ THEMES: tuple[tuple[str, tuple[Definition, ...]], ...] = (
     ("Failures", (m.DEAD_LETTERS_WRITTEN, m.DEAD_LETTERS, m.RETRIES, m.OUTAGES)),
 )
 """The first rows. Rows for stages and for all other metrics follow."""
+_ONE_PROCESS = m.EXPORTER_DEFINITIONS + m.AUDIT_DEFINITIONS
 _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
 
 
@@ -65,7 +66,7 @@ def query(it: Definition) -> str:
     if it.name.endswith("_timestamp_seconds"):
         return f"max{by} ({it.name}) * 1000"  # Grafana's dates are milliseconds
     # Exporters all see the same cluster, so their values are not summed; values of workers are.
-    return f"max{by} ({it.name})" if it in m.EXPORTER_DEFINITIONS or it not in m.DEFINITIONS else f"sum{by} ({it.name})"
+    return f"max{by} ({it.name})" if it in _ONE_PROCESS or it not in m.DEFINITIONS else f"sum{by} ({it.name})"
 
 
 def _panels(units: Sequence[Unit]) -> Iterator[dict[str, Any]]:

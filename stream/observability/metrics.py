@@ -1,5 +1,6 @@
 """Every metric, defined once. Docs and dashboards derive from `DEFINITIONS`; the worker is the main caller."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -204,7 +205,31 @@ EXPORTER_DEFINITIONS = (
     OBSERVATION_FAILURES,
 )
 
-DEFINITIONS = WORKER_DEFINITIONS + EXPORTER_DEFINITIONS
+AUDIT_LAG = Definition(
+    "rushes_audit_delivery_lag_seconds",
+    "gauge",
+    "Age of the oldest event of the audit trail that the target does not have; 0 for none.",
+    ("target",),
+)
+AUDIT_DELIVERED = Definition(
+    "rushes_audit_delivered_events_total", "counter", "Events of the audit trail that the target took.", ("target",)
+)
+AUDIT_DEFINITIONS = (AUDIT_LAG, AUDIT_DELIVERED)
+
+DEFINITIONS = WORKER_DEFINITIONS + EXPORTER_DEFINITIONS + AUDIT_DEFINITIONS
+
+
+class AuditMetrics:
+    """The families of the delivery of audit events."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = _gauge(AUDIT_LAG, registry)
+        self._delivered = _counter(AUDIT_DELIVERED, registry)
+
+    def watch(self, target: str, lag_s: Callable[[], float]) -> Counter:
+        """Asks at each scrape, so that the lag of a target that hangs grows too. Returns what counts its events."""
+        self._lag.labels(target).set_function(lag_s)
+        return self._delivered.labels(target)
 
 
 class Metrics:

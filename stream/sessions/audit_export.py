@@ -30,7 +30,8 @@ class ExportPlace:
 
 class AuditExport:
     """One target of the trail in `directory`. `name` is what its place is kept under. Events are delivered in their
-    order; a target that takes nothing keeps its own place and blocks no other.
+    order; a target that takes nothing keeps its own place and blocks no other. `waiting_since_ms`: the time of the
+    oldest event that it was seen not to have; None for none.
     """
 
     def __init__(self, directory: Path, name: str, target: Target, most_events: int = MOST_EVENTS) -> None:
@@ -41,6 +42,7 @@ class AuditExport:
         # A digest, as the name of a target is a uri and cannot name a file.
         self._path = directory / PLACES / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
         self._place = self._kept()
+        self.waiting_since_ms: int | None = None
 
     @property
     def name(self) -> str:
@@ -59,7 +61,10 @@ class AuditExport:
         """
         entries = self._entries()
         if not entries:
+            self.waiting_since_ms = None
             return 0
+        if self.waiting_since_ms is None:
+            self.waiting_since_ms = int(json.loads(entries[0].line)["time"])
         first, last = entries[0].head.sequence, entries[-1].head.sequence
         chain_uid = entries[0].chain_uid
         if first != self._place.sequence + 1 and self._place.chain_uid == chain_uid:
@@ -74,6 +79,7 @@ class AuditExport:
         )
         # After the delivery: a kill in between repeats events and loses none.
         self._keep(ExportPlace(chain_uid, last))
+        self.waiting_since_ms = None
         return len(entries)
 
     def waiting(self) -> int:

@@ -1,10 +1,13 @@
 """One SIEM target, followed: what it does not take is tried again, with backoff and without limit."""
 
 import logging
+import math
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.audit.recorder import code_of
 from stream.errors import StageError, Unavailable
 from stream.sessions.audit_export import AuditExport
 from stream.topology.stage import RetryPolicy
@@ -29,10 +32,13 @@ class FeedEnd:
 class AuditFeed:
     """A target that is away blocks only itself. Nothing is left out: an event that a target refuses is tried again."""
 
-    def __init__(self, export: AuditExport) -> None:
+    def __init__(self, export: AuditExport, taken: Callable[[int], None] = lambda _events: None) -> None:
+        """`taken` gets the number of events of each delivery."""
         self._export = export
+        self._taken = taken
         self._delivered = 0
         self._trouble = ""
+        self._stopped = False
 
     def run(self, stop: threading.Event, interval_s: float | None) -> None:
         """Until `stop`, looking every `interval_s`; or once, if that is None: until nothing waits, or the target has
@@ -52,14 +58,25 @@ class AuditFeed:
                 continue
             # A gap or a damaged trail does not pass by itself.
             except (StageError, OSError) as error:
-                self._trouble = str(error)
+                self._trouble, self._stopped = str(error), True
+                _log.error("audit export: a target gets nothing more: %s", code_of(error))
                 return
             attempt, self._trouble = 0, ""
             self._delivered += delivered
+            self._taken(delivered)
             if not delivered:
                 if interval_s is None:
                     return
                 stop.wait(interval_s)
+
+    def lag_s(self, now_ms: int) -> float:
+        """Age of the oldest event that the target was seen not to have. It grows while the target is away; once the
+        feed has stopped with an error it is infinite where no such event is known.
+        """
+        since_ms = self._export.waiting_since_ms
+        if since_ms is None:
+            return math.inf if self._stopped else 0.0
+        return max(0, now_ms - since_ms) / 1000
 
     def end(self) -> FeedEnd:
         """How far it came."""

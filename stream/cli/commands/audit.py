@@ -1,9 +1,11 @@
 """`rushes audit`: make a trail, prove that nothing in it was changed, read it."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +15,11 @@ from rich.table import Table
 
 from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.sessions import ClientProperties, Cluster
 from stream.cli.rendering.sanitize import shown
+from stream.clock import SystemClock
 from stream.files import read_small
+from stream.sessions.audit_topic import KEPT_DAYS
 
 app = typer.Typer(help="The audit trail: make one, prove that nothing was changed, read it.", no_args_is_help=True)
 MAX_ROWS = 1_000
@@ -52,11 +57,16 @@ def verify(
         list[str] | None,
         typer.Option(metavar="PATH", help="A checkpoint that was kept elsewhere; repeatable."),
     ] = None,
+    broker: Annotated[
+        str | None, typer.Option(help="kafka://host:port[,host:port…]: also by the checkpoints on its topic `audit`.")
+    ] = None,
+    client_properties: ClientProperties = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Find events that were changed, removed, put elsewhere or cut off. Exit code 1 where something was found.
 
-    A trail that was written anew as a whole is found only with a checkpoint that was kept elsewhere.
+    A trail that was written anew as a whole is found only with a checkpoint that was kept elsewhere. With --broker all
+    count that this key signed and that the topic `audit` has.
     """
     from stream.audit.verification import verify as verified
 
@@ -64,8 +74,11 @@ def verify(
     directory = _directory(shared)
     if not directory.is_dir():
         raise UsageProblem(f"{directory} does not exist: there is no trail to verify")
+    verifier = _verifier(shared, key)
     known = [(path, _read(Path(path))) for path in checkpoint or ()]
-    found = verified(directory, _verifier(shared, key), known)
+    if broker is not None:
+        known += _anchored(Cluster(broker, client_properties, shared.deployment), verifier)
+    found = verified(directory, verifier, known)
     if json_output:
         shared.print_json(asdict(found) | {"root": found.root.hex(), "holds": found.holds})
     else:
@@ -78,7 +91,8 @@ def verify(
             )
             if not known:
                 shared.console.print(
-                    "Without --checkpoint this does not show a trail that was written anew with its key.", style="dim"
+                    "Without --checkpoint or --broker this does not show a trail that was written anew with its key.",
+                    style="dim",
                 )
     if not found.holds:
         raise typer.Exit(1)
@@ -102,39 +116,49 @@ def export(
     targets: Annotated[
         list[str],
         typer.Argument(
-            help="ndjson:PATH, parquet:PATH, syslog+tls://HOST:PORT, splunk+https://HOST:PORT or https://HOST/PATH."
+            help="ndjson:PATH, parquet:PATH, kafka://HOST:PORT, syslog+tls://HOST:PORT, splunk+https://HOST:PORT or"
+            " https://HOST/PATH."
         ),
     ],
     follow: Annotated[bool, typer.Option("--follow", help="Go on as events come, until Ctrl-C.")] = False,
     interval: Annotated[
         float, typer.Option(min=0.1, max=3_600.0, help="Seconds between two looks for new events.")
     ] = 1.0,
+    client_properties: ClientProperties = None,
+    keep_days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="How long the topic `audit` keeps an event, where it is made.")
+    ] = KEPT_DAYS,
+    host: Annotated[
+        str, typer.Option(help="With --port: where /metrics, /healthz and /readyz are served.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve metrics there while it runs; 0 takes a free one.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
 ) -> None:
     """Deliver the trail to what a SIEM reads, each event at least once. Each target has a place of its own and is tried
     again while it is away. Without --follow it ends with exit code 1 where a target did not take everything.
 
-    Secrets come from the environment: RUSHES_SPLUNK_TOKEN for Splunk, RUSHES_SIEM_AUTHORIZATION for https.
+    With kafka:// events and checkpoints go to the topic `audit` of the deployment, to which a SIEM subscribes. Other
+    secrets come from the environment: RUSHES_SPLUNK_TOKEN for Splunk, RUSHES_SIEM_AUTHORIZATION for https.
     """
-    from sinks.siem.target import target_at
-    from stream.sessions.audit_export import AuditExport
-    from stream.sessions.audit_feed import AuditFeed
+    from prometheus_client import CollectorRegistry
+
+    from stream.observability.metrics import AuditMetrics
+    from stream.sessions.audit_delivery import AuditFeeds
 
     shared: Context = context.obj
-    directory = _directory(shared)
-    # Each once: two feeds of one target would share its place.
-    named = {name: target_at(name) for name in dict.fromkeys(targets)}
-    feeds = [AuditFeed(AuditExport(directory, name, target)) for name, target in named.items()]
-    stop = threading.Event()
-    try:
-        # A thread for each, as a target that is away may block only itself.
-        with stop_on_signals(stop), ThreadPoolExecutor(len(feeds), "audit export") as threads:
-            for feed in feeds:
-                threads.submit(feed.run, stop, interval if follow else None)
-    finally:
-        for target in named.values():
-            target.close()
-    ends = [feed.end() for feed in feeds]
+    directory, registry, stop = _directory(shared), CollectorRegistry(), threading.Event()
+    with ExitStack() as held:
+        kafka = partial(Cluster, properties=client_properties, deployment=shared.deployment)
+        # Each once: two feeds of one target would share its place.
+        named = {name: held.enter_context(_target(name, kafka, keep_days)) for name in dict.fromkeys(targets)}
+        feeds = AuditFeeds(directory, named, SystemClock(), AuditMetrics(registry))
+        if port is not None:
+            _serve_metrics(shared, held, registry, (host, port))
+        held.enter_context(stop_on_signals(stop))
+        feeds.run(stop, interval if follow else None)
+    ends = feeds.ends()
     if json_output:
         shared.print_json([asdict(end) for end in ends])
     else:
@@ -170,6 +194,33 @@ def show(
     shared.console.print(table if events else "There is no event yet.")
 
 
+@contextmanager
+def _target(uri: str, kafka: Callable[[str], Cluster], keep_days: int) -> Iterator[Any]:
+    from sinks.siem.target import target_at
+    from stream.sessions.audit_topic import AuditTopic, audit_topic
+
+    if uri.startswith("kafka://"):
+        with (
+            kafka(uri).connected(SystemClock()) as broker,
+            closing(AuditTopic(broker, audit_topic(1, keep_days))) as it,
+        ):
+            yield it
+        return
+    with closing(target_at(uri)) as target:
+        yield target
+
+
+def _serve_metrics(shared: Context, held: ExitStack, registry: Any, at: tuple[str, int]) -> None:
+    from stream.observability.http_endpoints import served
+    from stream.observability.labels import labelled
+
+    # A target that is away is told of by the lag: a restart would not bring it back.
+    shown_metrics = labelled(registry, shared.deployment)
+    well = (True, "ok")
+    bound = held.enter_context(served(shown_metrics, healthy=lambda: well, ready=lambda: well, host=at[0], port=at[1]))
+    shared.errors.print(f"Metrics are at http://{at[0]}:{bound}/metrics.", soft_wrap=True)
+
+
 def _row(event: dict[str, Any]) -> list[str]:
     at = datetime.fromtimestamp(event["time"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     origin = event["src_endpoint"]
@@ -200,6 +251,20 @@ def _verifier(shared: Context, given: str | None) -> Any:
         return read_key(shared.audit_key).verifier
     path = Path(given)
     return VerifierKey.parse(_read(path).decode("utf-8", "replace") if path.is_file() else given)
+
+
+def _anchored(cluster: Cluster, verifier: Any) -> list[tuple[str, bytes]]:
+    from stream.errors import BadRequest
+    from stream.sessions.audit_topic import anchored
+
+    found = []
+    with cluster.connected(SystemClock()) as broker:
+        for place, note in anchored(broker):
+            # Other trails have keys of their own; anybody may have written what nobody signed.
+            with suppress(BadRequest):
+                verifier.opened(note)
+                found.append((place, note))
+    return found
 
 
 def _read(path: Path) -> bytes:

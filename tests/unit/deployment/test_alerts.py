@@ -73,6 +73,10 @@ CASES: dict[str, tuple[Series, Series]] = {
         {'rushes_vector_index_recall_ratio{space="s",column="vector",instance="a"}': "0.8x2000"},
         {'rushes_vector_index_recall_ratio{space="s",column="vector",instance="a"}': "0.95x2000"},
     ),
+    "RushesAuditBehind": (
+        {'rushes_audit_delivery_lag_seconds{target="splunk+https://siem"}': "0+60x2000"},
+        {'rushes_audit_delivery_lag_seconds{target="splunk+https://siem"}': "60x2000"},
+    ),
     "RushesQualityDrift": (
         {COUNT: "0+10x2000", SUM: "0+8x1900 15200+2x100"},
         {COUNT: "0+10x2000", SUM: "0+8x1900 15200+7x100"},

@@ -9,70 +9,19 @@ from typing import Any
 
 import pyarrow.dataset as ds
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sinks.siem.file_targets import NdjsonFiles, ParquetFiles
 from sinks.siem.http_targets import SplunkTarget
 from sinks.siem.syslog_target import SyslogTarget
-from sinks.siem.target import AuditDelivery, Target, target_at
-from stream.audit.checkpoint import SigningKey
+from sinks.siem.target import Target, target_at
 from stream.audit.files import event_files
-from stream.audit.journal import Journal
-from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
-from stream.audit.recorder import Recorder
+from stream.audit.ocsf import Activity
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
 from stream.sessions.audit_export import AuditExport
 from stream.sessions.audit_feed import AuditFeed
+from tests.support.audit_trails import KEY, KeptTarget, Trail
 from tests.support.siem_receivers import SplunkReceiver, http_receiver, syslog_receiver
-
-KEY = SigningKey("example.com/audit", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
-ANA, HOST = Actor("ana", ActorKind.PERSON), Origin(ip="192.0.2.7")
-
-
-class Trail:
-    """Accesses of two tenants, a day apart."""
-
-    def __init__(self, directory: Path, file_bytes: int = 1 << 20) -> None:
-        self.directory = directory
-        self.clock = ManualClock(1_700_000_000_000)
-        self._journal = Journal(directory, KEY, file_bytes=file_bytes)
-
-    def add(self, *accesses: tuple[Activity, str | None]) -> None:
-        """Two events each."""
-        self._journal.open()
-        recorder = Recorder(self._journal, self.clock, "0.1.0")
-        for activity, tenant in accesses:
-            with recorder.access(activity, AccessSubject("search", tenant), ANA, HOST):
-                self.clock.advance(1)
-        self._journal.checkpoint()
-        self._journal.close()
-
-    def uids(self) -> list[str]:
-        lines = [line for path in event_files(self.directory) for line in path.read_bytes().splitlines()[1:]]
-        return [json.loads(line)["metadata"]["uid"] for line in lines]
-
-
-class Kept:
-    """A target in memory. `refusing`: how many deliveries it refuses, which it may have taken nevertheless."""
-
-    def __init__(self, refusing: int = 0, *, takes: bool = False) -> None:
-        self.refusing = refusing
-        self._takes = takes
-        self.deliveries: list[AuditDelivery] = []
-
-    def deliver(self, delivery: AuditDelivery) -> None:
-        if self.refusing == 0 or self._takes:
-            self.deliveries.append(delivery)
-        if self.refusing:
-            self.refusing -= 1
-            raise Unavailable("it is away", code="siem_unavailable")
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def uids(self) -> list[str]:
-        return [event["metadata"]["uid"] for delivery in self.deliveries for event in delivery.events]
 
 
 @pytest.fixture
@@ -90,7 +39,7 @@ def delivered(trail: Trail, target: Target, name: str = "target", most: int = 50
 
 
 def test_each_target_has_a_place_of_its_own(trail: Trail) -> None:
-    first, second = Kept(), Kept()
+    first, second = KeptTarget(), KeptTarget()
     assert delivered(trail, first, "first", most=4) == 18
     trail.add((Activity.SEARCHED, "acme"))
     assert delivered(trail, first, "first") == 2
@@ -103,7 +52,7 @@ def test_each_target_has_a_place_of_its_own(trail: Trail) -> None:
 
 @pytest.mark.parametrize("takes", [False, True])
 def test_what_is_not_taken_comes_again(trail: Trail, takes: bool) -> None:
-    target = Kept(1, takes=takes)
+    target = KeptTarget(1, takes=takes)
     with pytest.raises(Unavailable):
         delivered(trail, target, most=7)
     assert delivered(trail, target, most=7) == 18
@@ -112,21 +61,21 @@ def test_what_is_not_taken_comes_again(trail: Trail, takes: bool) -> None:
 
 
 def test_events_that_were_removed_too_soon_are_told_of(trail: Trail) -> None:
-    assert AuditExport(trail.directory, "target", Kept(), 2).step() == 2
+    assert AuditExport(trail.directory, "target", KeptTarget(), 2).step() == 2
     for path in event_files(trail.directory)[:2]:
         path.unlink()
     with pytest.raises(Fatal, match=r"events 2 to .* were removed before target had them") as caught:
-        delivered(trail, Kept())
+        delivered(trail, KeptTarget())
     assert caught.value.code == "audit_gap"
 
 
 def test_another_trail_is_delivered_from_its_beginning(trail: Trail, tmp_path: Path) -> None:
-    delivered(trail, Kept())
+    delivered(trail, KeptTarget())
     for path in [*event_files(trail.directory), *trail.directory.glob("checkpoints.txt")]:
         path.unlink()
     again = Trail(trail.directory, file_bytes=4_000)
     again.add(*[(Activity.VIEWED, "acme")] * 12)
-    target = Kept()
+    target = KeptTarget()
     assert delivered(again, target) == 24
     assert target.uids() == again.uids()
 
@@ -134,17 +83,17 @@ def test_another_trail_is_delivered_from_its_beginning(trail: Trail, tmp_path: P
 def test_a_damaged_event_is_not_delivered(trail: Trail) -> None:
     path = event_files(trail.directory)[0]
     path.write_bytes(path.read_bytes().replace(b"acme", b"evil", 1))
-    target = Kept()
+    target = KeptTarget()
     with pytest.raises(Fatal) as caught:
         delivered(trail, target)
     assert (caught.value.code, target.uids()) == ("audit_damaged", [])
 
 
 def test_a_feed_tries_again_and_ends(trail: Trail) -> None:
-    feed = AuditFeed(AuditExport(trail.directory, "away", Kept(1_000)))
+    feed = AuditFeed(AuditExport(trail.directory, "away", KeptTarget(1_000)))
     feed.run(threading.Event(), None)
     assert (feed.end().delivered, feed.end().waiting, feed.end().trouble) == (0, 18, "it is away")
-    feed = AuditFeed(AuditExport(trail.directory, "late", Kept(1)))
+    feed = AuditFeed(AuditExport(trail.directory, "late", KeptTarget(1)))
     feed.run(threading.Event(), None)
     assert (feed.end().delivered, feed.end().waiting, feed.end().trouble) == (18, 0, "")
 
