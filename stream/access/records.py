@@ -13,7 +13,10 @@ from stream.errors import BadRequest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
-PrincipalId: TypeAlias = Annotated[str, StringConstraints(min_length=4, max_length=512)]
+# No control characters: names are shown in lists and lie in the audit trail.
+PrincipalId: TypeAlias = Annotated[
+    str, StringConstraints(min_length=4, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+]
 
 
 class _Record(BaseModel):

@@ -31,12 +31,14 @@ class AccessRegister:
             self._link(record)
         self.revision += 1
 
-    def grants_of(self, principal: str) -> Iterator[tuple[Grant, str | None]]:
-        """Every grant that reaches a principal, with the name of the team through which it does, if through one."""
+    def grants_of(self, holder: str, tenant: str | None = None) -> Iterator[tuple[Grant, str | None]]:
+        """Every grant that reaches a principal, with the name of the team through which it does, if through one; with
+        `tenant`: every grant of a team of this tenant.
+        """
         # `get`, as indexing a defaultdict would add an entry for every stranger.
-        for key in sorted(self._by_holder.get((None, principal), ())):
+        for key in sorted(self._by_holder.get((tenant, holder), ())):
             yield self._grant(key), None
-        for key in sorted(self._teams_of.get(principal, ())):
+        for key in sorted(self._teams_of.get(holder, ())):
             group = self._records[key]
             assert isinstance(group, Team)
             for held in sorted(self._by_holder.get((group.tenant, team(group.name)), ())):

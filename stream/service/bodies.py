@@ -1,17 +1,20 @@
 """Bodies of requests that are no JSON: of bounded size, within a bounded time."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 
 from stream.service.problems import Problem
 from stream.service.service import Service
 
 MOST_PICTURE_BYTES = 20 << 20
+_MOST_JSON_BYTES = 1 << 20
 _WITHIN_S = 30.0
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def picture_body(service: Service) -> Callable[[Request], Coroutine[Any, Any, bytes]]:
@@ -29,6 +32,34 @@ def picture_body(service: Service) -> Callable[[Request], Coroutine[Any, Any, by
         return await _bounded(request, MOST_PICTURE_BYTES)
 
     return picture
+
+
+def json_body(service: Service, kind: type[Model]) -> Callable[[Request], Coroutine[Any, Any, Model | None]]:
+    """A dependency that gives the JSON document which is the body. None: nobody's that may send one, as the route will
+    find too. Raises `Problem` (413, 415, 408, 422).
+    """
+
+    async def document(request: Request) -> Model | None:
+        try:
+            await run_sync(service.callers.of, request.headers)
+        except Problem:
+            return None
+        # Another site's form could not send this type without asking first.
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Problem(415, "Send a JSON document, with the type `application/json`.", code="invalid_request")
+        try:
+            return kind.model_validate_json(await _bounded(request, _MOST_JSON_BYTES))
+        except ValidationError as error:
+            # Where and what kind, without what was sent.
+            said = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+            raise Problem(422, said, code="invalid_request") from None
+
+    return document
+
+
+def documented(kind: type[BaseModel]) -> dict[str, Any]:
+    """The body of such a route for OpenAPI, which cannot see it."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}
 
 
 async def _bounded(request: Request, most_bytes: int) -> bytes:
@@ -49,4 +80,4 @@ async def _bounded(request: Request, most_bytes: int) -> bytes:
 
 
 def _too_large(most_bytes: int) -> Problem:
-    return Problem(413, f"The body has more than {most_bytes >> 20} MiB: send a smaller picture.", code="large_request")
+    return Problem(413, f"The body has more than {most_bytes >> 20} MiB: send less.", code="large_request")

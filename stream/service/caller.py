@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stream.access.api_keys import digest_of, is_key
 from stream.access.decision import Access, Restriction
 from stream.access.records import ApiKey
-from stream.access.register_file import RegisterFile
+from stream.access.store import AccessStore
 from stream.audit.ocsf import Actor, ActorKind
 from stream.clock import Clock
 from stream.identity.browser_origins import host_of
@@ -35,8 +35,8 @@ class Callers:
     it is the administrator of the machine. With the first record everybody needs a key.
     """
 
-    def __init__(self, registers: RegisterFile, clock: Clock, browsers: Browsers, *, open_to_local: bool) -> None:
-        self._registers = registers
+    def __init__(self, registers: AccessStore, clock: Clock, browsers: Browsers, *, open_to_local: bool) -> None:
+        self.registers = registers
         self._clock = clock
         self._browsers = browsers
         self._open_to_local = open_to_local
@@ -52,7 +52,7 @@ class Callers:
             return self._of_key(self.key_of(_bearer(authorization)))
         if (session := self._browsers.session_of(headers)) is not None:
             return self._of_session(session, headers)
-        register = self._registers.register()
+        register = self.registers.register()
         if self._open_to_local and not register.records():
             self._refuse_other_sites(headers)
             access = Access(LOCAL_ADMIN, register, self._clock.now_ms(), everything=True)
@@ -62,21 +62,21 @@ class Callers:
     def key_of(self, secret: str) -> ApiKey:
         """The record of a key. Raises `Problem`: 401 for one that is not valid now."""
         # By its digest, as nothing else of a key is kept.
-        found = self._registers.register().key_with(digest_of(secret, self.pepper())) if is_key(secret) else None
+        found = self.registers.register().key_with(digest_of(secret, self.pepper())) if is_key(secret) else None
         # An unknown key and one that has ended look alike: neither tells whether it ever was one.
         if found is None or self._clock.now_ms() >= found.until_ms:
             raise unauthenticated("The key is not valid.")
         return found
 
     def _of_key(self, key: ApiKey, session: BrowserSession | None = None) -> Caller:
-        access = Access(key.principal, self._registers.register(), self._clock.now_ms(), Restriction.of(key))
+        access = Access(key.principal, self.registers.register(), self._clock.now_ms(), Restriction.of(key))
         named = key.key_id if session is None else session.uid
         return Caller(access, Actor(key.principal, ActorKind.SERVICE, session=named), session)
 
     def _of_session(self, session: BrowserSession, headers: Mapping[str, str]) -> Caller:
         if not self._browsers.origin.may_read(headers):
             raise forbidden("Another site made the browser ask.")
-        who, register, now_ms = session.who, self._registers.register(), self._clock.now_ms()
+        who, register, now_ms = session.who, self.registers.register(), self._clock.now_ms()
         if who.key_digest is None:
             access = Access(who.principal, register, now_ms, groups=who.groups)
             return Caller(access, Actor(who.principal, ActorKind.PERSON, session=session.uid), session)
@@ -92,7 +92,7 @@ class Callers:
     def pepper(self) -> bytes:
         """What secrets of the service are digested with. Raises `Fatal` (`access_unreadable`)."""
         if self._pepper is None:
-            self._pepper = self._registers.pepper()
+            self._pepper = self.registers.pepper()
         return self._pepper
 
     def _refuse_other_sites(self, headers: Mapping[str, str]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from stream.access.actions import Action
 
 METHODS = frozenset({"get", "head", "post", "put", "patch", "delete"})
-IN_PATHS = {"tenant": "acme", "asset_id": "x", "moment_id": "x"}
+IN_PATHS = {"tenant": "acme", "asset_id": "x", "moment_id": "x", "name": "cutters", "key_id": "x"}
+HELD = {"role": "viewer", "holder": "service:acme/x"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("get", "/v1/assets/{tenant}/{asset_id}/sprite.vtt"): Asked(),
     ("get", "/v1/moments/{moment_id}"): Asked(),
     ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
+    ("get", "/v1/access/{tenant}"): Asked(Action.MANAGE),
+    ("get", "/v1/access/{tenant}/explain"): Asked(
+        Action.MANAGE, {"params": {"holder": "service:acme/x", "action": "search", "project": "default"}}
+    ),
+    ("post", "/v1/access/{tenant}/grants"): Asked(Action.MANAGE, {"json": HELD}),
+    ("delete", "/v1/access/{tenant}/grants"): Asked(Action.MANAGE, {"params": HELD}),
+    ("put", "/v1/access/{tenant}/teams/{name}"): Asked(Action.MANAGE, {"json": {"members": []}}),
+    ("delete", "/v1/access/{tenant}/teams/{name}"): Asked(Action.MANAGE),
+    ("post", "/v1/access/{tenant}/keys"): Asked(Action.MANAGE, {"json": {"owner": "newsroom"}}),
+    ("delete", "/v1/access/{tenant}/keys/{key_id}"): Asked(Action.MANAGE),
     ("get", "/v1/me"): Asked(None),
     ("get", "/v1/me/decision"): Asked(None, {"params": {"action": "search", "tenant": "acme", "project": "default"}}),
 }

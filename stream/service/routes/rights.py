@@ -31,8 +31,5 @@ def add(routes: APIRouter, service: Service) -> None:
     ) -> DecisionOut:
         """Why the caller may do something in a project, or may not. It tells nothing of whether the project exists."""
         access = service.callers.of(request.headers).access
-        reasons = [
-            ReasonOut(allows=item.allows, tenant=item.where[0], project=item.where[1], text=item.text)
-            for item in access.reasons(action, tenant, project)
-        ]
+        reasons = [ReasonOut.of(reason) for reason in access.reasons(action, tenant, project)]
         return DecisionOut(allowed=access.may(action, tenant, project), reasons=reasons)

@@ -1,6 +1,10 @@
 """What the API says of rights."""
 
+from typing import Self
+
 from pydantic import BaseModel, Field
+
+from stream.access.decision import AccessReason
 
 
 class ScopeOut(BaseModel):
@@ -21,6 +25,10 @@ class ReasonOut(BaseModel):
     tenant: str
     project: str | None
     text: str
+
+    @classmethod
+    def of(cls, reason: AccessReason) -> Self:
+        return cls(allows=reason.allows, tenant=reason.where[0], project=reason.where[1], text=reason.text)
 
 
 class DecisionOut(BaseModel):

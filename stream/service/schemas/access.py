@@ -1,0 +1,92 @@
+"""What the API takes and says of teams, roles and keys."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stream.access.actions import AccessRole
+from stream.access.records import ApiKey, Grant, Name, PrincipalId, Team
+
+MOST_DAYS = 3_650
+_HOLDER = "A principal, as `oidc:ISSUER#SUBJECT` or `service:TENANT/NAME`, or `team:NAME` of the tenant."
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class GrantIn(_In):
+    """A role for somebody."""
+
+    role: AccessRole
+    holder: PrincipalId = Field(description=_HOLDER, examples=["team:cutters"])
+    project: Name | None = Field(None, description="Without: all projects of the tenant.")
+    days: int | None = Field(None, ge=1, le=MOST_DAYS, description="How long. Without: until it is taken.")
+
+
+class TeamIn(_In):
+    """Who is in a team, all of them."""
+
+    members: list[PrincipalId] = Field(max_length=1_000)
+
+
+class KeyIn(_In):
+    """A key for a program, which can do what the program may, less what is left out here."""
+
+    owner: Name = Field(description="Name of the program, as in `service:TENANT/NAME`.", examples=["newsroom"])
+    project: Name | None = Field(None, description="Only in this project.")
+    roles: list[AccessRole] | None = Field(None, min_length=1, max_length=5, description="Only what these may.")
+    days: int = Field(90, ge=1, le=MOST_DAYS)
+
+
+class GrantOut(BaseModel):
+    tenant: str
+    project: str | None = Field(description="None: all projects of the tenant.")
+    role: AccessRole
+    holder: str
+    until_ms: int | None
+    given_by: str
+    given_at_ms: int
+
+    @classmethod
+    def of(cls, grant: Grant) -> Self:
+        return cls.model_validate(grant.model_dump())
+
+
+class TeamOut(BaseModel):
+    tenant: str
+    name: str
+    members: list[str]
+
+    @classmethod
+    def of(cls, group: Team) -> Self:
+        return cls.model_validate(group.model_dump())
+
+
+class KeyOut(BaseModel):
+    """A key without its secret, which is kept nowhere."""
+
+    key_id: str
+    tenant: str
+    owner: str
+    project: str | None
+    roles: list[AccessRole] | None
+    until_ms: int
+    made_by: str
+    made_at_ms: int
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        return cls.model_validate(key.model_dump())
+
+
+class NewKeyOut(KeyOut):
+    key: str = Field(description="The secret. It is shown only now.")
+
+
+class AccessOut(BaseModel):
+    """What the caller administers of a tenant. Teams are seen by who administers all of it."""
+
+    grants: list[GrantOut]
+    teams: list[TeamOut]
+    keys: list[KeyOut]
