@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -16,9 +16,12 @@ _INTERRUPTED, _DEFECT = "interrupted", "unexpected_error"
 
 @dataclass(slots=True)
 class AuditedAccess:
-    """One that was let in. `count`: of what it gives out, as far as it is known when it ends."""
+    """One that was let in. `count`: of what it gives out, as far as it is known when it ends; `resources`: ids of what
+    that was, where the admission could not know them yet.
+    """
 
     count: int | None = None
+    resources: tuple[str, ...] = ()
 
 
 class Trail(Protocol):
@@ -75,6 +78,8 @@ class Recorder:
             status = AccessStatus.SUCCEEDED if code is None else AccessStatus.FAILED
             took_ms = round((self._clock.monotonic_s() - began_s) * 1000)
             outcome = AccessOutcome(status, code, access.count, took_ms)
+            if access.resources:
+                subject = replace(subject, resources=access.resources)
             self._write(activity, subject, actor, origin, outcome, self._new_uid(), admission)
 
     def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> None:

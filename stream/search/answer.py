@@ -71,6 +71,14 @@ class FoundMoments:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Moments that somebody chose, as hits. `unknown`: ids of which there is no moment within the filters."""
+
+    hits: tuple[Hit, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FoundFacets:
     """Counts over moments of the space with this key."""
 

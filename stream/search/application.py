@@ -17,14 +17,14 @@ from stream.clock import Clock
 from stream.errors import BadRequest
 from stream.events.annotations import Space
 from stream.pipelines.settings import Settings
-from stream.search.answer import FoundFacets, FoundMoment, FoundMoments, SearchAnswer
+from stream.search.answer import FoundFacets, FoundMoment, FoundMoments, SearchAnswer, Selection
 from stream.search.cut import Cut, first_of
 from stream.search.encoding import QueryEncoder, image_column
-from stream.search.explanation import Explanation
+from stream.search.explanation import Explanation, Reason
 from stream.search.freshness import SearchableUpTo, freshness_now, searchable_up_to
 from stream.search.hit import Hit
 from stream.search.hit_list import HitList, HitPage, ListedHit, hit_list
-from stream.search.request import MomentRef, PictureFile, PictureVector, SearchRequest, Words
+from stream.search.request import Grouping, MomentRef, PictureFile, PictureVector, SearchRequest, Words
 from stream.search.retrieval import Match, Probe, best_matches
 from stream.search.shots import Shot, ShotHit, group_into_shots
 from stream.search.spaces import Spaces
@@ -109,6 +109,20 @@ class Search:
                 if (best := moments.get(hit.moment_ids[0])) is not None
             ),
         )
+
+    def selection(self, space: str | None, moment_ids: Sequence[str], filters: Filters, group: Grouping) -> Selection:
+        """These moments as hits, in the order of their ids; each names the shot that it lies in unless `group` says
+        `moment`. Raises as `answer` does.
+        """
+        key = self._spaces.chosen(space).space.key
+        found = self._index.of_ids(key, moment_ids, filters)
+        names = list(dict.fromkeys(moment_ids))
+        # Not a score: it keeps the order.
+        chosen = [Match(found[name], -number, Reason()) for number, name in enumerate(names) if name in found]
+        space_found = self._spaces.chosen(key).space
+        request = SearchRequest(MomentRef(""), filters, group=group)
+        hits = self._hits(space_found, self._grouped(space_found, chosen, request), None, thumbnails=False)
+        return Selection(hits, tuple(name for name in names if name not in found))
 
     def state(self, space: str | None) -> tuple[str, str]:
         """The key of the space that would be asked, and a text that changes with what is stored in it and in the

@@ -1,10 +1,14 @@
-"""Exports hits for other tools: CSV, a CMX 3600 EDL, and rows for JSON."""
+"""Exports hits for other tools: CSV, JSON lines, Parquet, a CMX 3600 EDL."""
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stream.errors import printable
 from stream.events.timecode import SourceTimecode
@@ -14,6 +18,17 @@ CSV_COLUMNS = (
     *("rank", "uri", "start", "end", "start_s", "end_s", "file_start_s", "file_end_s", "source_start", "source_end"),
     *("score", "strength", "weak", "why", "caption", "tags", "labels"),
 )
+
+
+_TAG = pa.struct([pa.field("label", pa.string()), pa.field("score", pa.float64())])
+_TYPES = {
+    "rank": pa.int64(),
+    "weak": pa.bool_(),
+    "tags": pa.list_(_TAG),
+    "labels": pa.list_(pa.string()),
+    **dict.fromkeys(("start_s", "end_s", "file_start_s", "file_end_s", "score"), pa.float64()),
+}
+_PARQUET = pa.schema([pa.field(name, _TYPES.get(name, pa.string())) for name in CSV_COLUMNS])
 
 
 def to_csv(hits: Sequence[Hit]) -> str:
@@ -63,6 +78,20 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
 def to_rows(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """`Hit.as_json` of each."""
     return [hit.as_json() for hit in hits]
+
+
+def to_json_lines(hits: Sequence[Hit]) -> str:
+    """One JSON object a line, as `to_rows` has them, without characters that end a line for some readers."""
+    return "".join(json.dumps(row) + "\n" for row in to_rows(hits))
+
+
+def to_parquet(hits: Sequence[Hit]) -> bytes:
+    """A Parquet file with the columns of `to_csv`, typed, tags and labels as lists."""
+    rows = [hit.as_json() | {"rank": rank} for rank, hit in enumerate(hits, 1)]
+    table = pa.Table.from_pylist([{name: row[name] for name in CSV_COLUMNS} for row in rows], schema=_PARQUET)
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
 
 
 def _one_line(text: str) -> str:

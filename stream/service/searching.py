@@ -19,8 +19,9 @@ from stream.service.caller import Caller
 from stream.service.problems import Problem
 from stream.service.ranges import is_named
 from stream.service.result_lists import KeptList, cursor_to, place_of
+from stream.service.schemas.exports import ExportIn, ExportSearchIn
 from stream.service.schemas.facets import FacetsOut
-from stream.service.schemas.search import AnswerOut, FacetsIn, FreshnessOut, SearchIn
+from stream.service.schemas.search import AnswerOut, FacetsIn, FreshnessOut, NarrowedIn, PictureSearchIn, SearchIn
 from stream.service.service import Service
 
 FACETS_OF = 1_000
@@ -52,7 +53,7 @@ def tagged(
         return TaggedAnswer(_next_page(service, request, asked))
     query = query_of(asked) if picture is None else PictureFile(picture)
     if query is None:
-        raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
+        raise _blank()
     subject = _subject(service, asked, picture)
     with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
         wanted = _request(query, asked, filters_of(caller, asked))
@@ -95,7 +96,7 @@ def _next_page(service: Service, request: Request, asked: SearchIn) -> AnswerOut
         return AnswerOut.of_page(page, cursor, found.end if ended else "more")
 
 
-def _request(query: Query, asked: SearchIn, filters: Filters) -> SearchRequest:
+def _request(query: Query, asked: PictureSearchIn, filters: Filters) -> SearchRequest:
     return SearchRequest(
         query,
         filters,
@@ -134,6 +135,22 @@ def _proof(application: Search, filters: Filters, as_fresh_as_s: float | None) -
     return proof
 
 
+def export_request(asked: ExportSearchIn, rights: Filters) -> SearchRequest:
+    """A search whose hits are taken out, within `rights`. Raises `Problem` (`blank_query`)."""
+    query = query_of(asked)
+    if query is None:
+        raise _blank()
+    return _request(query, asked, replace(narrowed(asked), scopes=rights.scopes))
+
+
+def export_subject(service: Service, asked: ExportIn) -> AccessSubject:
+    """What an export is audited as."""
+    search = asked.search
+    if search is None:
+        return AccessSubject("export")
+    return replace(_subject(service, search), operation="export")
+
+
 def counted(service: Service, request: Request, asked: FacetsIn) -> FacetsOut:
     """What the caller may see, counted. Raises `Problem`, and as `Search.facets` does."""
     query = query_of(asked)
@@ -153,12 +170,18 @@ def query_of(asked: FacetsIn) -> Words | MomentRef | None:
     if asked.q is None and asked.like is None:
         return None
     if (asked.q is None or not asked.q.strip()) == (asked.like is None):
-        raise Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
+        raise _blank()
     return MomentRef(asked.like) if asked.like is not None else Words(asked.q or "")
 
 
-def filters_of(caller: Caller, asked: FacetsIn) -> Filters:
+def filters_of(caller: Caller, asked: NarrowedIn) -> Filters:
     """What is asked for, of what the caller may see."""
+    # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
+    return replace(narrowed(asked), scopes=scopes_of(caller, Action.SEARCH))
+
+
+def narrowed(asked: NarrowedIn) -> Filters:
+    """What is asked for, whoever asks. Raises `Problem` (`bad_label`)."""
     return Filters(
         tenant=asked.tenant,
         project=asked.project,
@@ -170,9 +193,11 @@ def filters_of(caller: Caller, asked: FacetsIn) -> Filters:
         nsfw_from=asked.nsfw_from,
         nsfw_below=asked.nsfw_below,
         model=asked.model,
-        # The store itself leaves rows out: dropping them afterwards leaks by counts and time (ADR 0046).
-        scopes=scopes_of(caller, Action.SEARCH),
     )
+
+
+def _blank() -> Problem:
+    return Problem(400, "Say what to look for: `q` in words, or `like` a moment.", code="blank_query")
 
 
 def _subject(service: Service, asked: FacetsIn, picture: bytes | None = None) -> AccessSubject:

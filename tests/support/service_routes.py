@@ -23,6 +23,7 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("get", "/v1/search"): Asked(rest={"params": {"q": "red"}}),
     ("post", "/v1/search"): Asked(rest={"content": b"x", "headers": {"content-type": "image/png"}}),
     ("get", "/v1/facets"): Asked(),
+    ("post", "/v1/exports"): Asked(Action.EXPORT, {"json": {"format": "csv", "search": {"q": "red"}}}),
     ("get", "/v1/assets"): Asked(rest={"params": {"tenant": "acme"}}),
     ("get", "/v1/assets/{tenant}/{asset_id}"): Asked(),
     ("get", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),

@@ -2,13 +2,15 @@
 
 from fastapi import APIRouter
 
-from stream.service.routes import access, assets, footage, moments, rights, search, sprites
+from stream.service.routes import access, assets, exports, footage, moments, rights, search, sprites
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
+
+_NOUNS = (search, exports, moments, assets, footage, sprites, rights, access)
 
 
 def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1", responses={code: {"model": ProblemOut} for code in (401, 403, 503)})
-    for noun in (search, moments, assets, footage, sprites, rights, access):
+    for noun in _NOUNS:
         noun.add(routes, service)
     return routes

@@ -2,11 +2,15 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
+
+import pyarrow.parquet as pq
 
 from stream.events.grid import SECOND_NS
 from stream.events.timecode import SourceTimecode
-from stream.search.exports import to_csv, to_edl, to_rows
+from stream.search.exports import to_csv, to_edl, to_json_lines, to_parquet, to_rows
+from stream.search.timeline_export import to_otio
 from tests.support.hits import HIT
 
 
@@ -54,3 +58,25 @@ def test_rows_are_whole() -> None:
     (row,) = to_rows([HIT])
     assert (row["start_s"], row["weak"], row["tags"]) == (61.5, True, [{"label": "school bus", "score": 0.82}])
     assert (row["moment_ids"], row["labels"]) == ([], ["show=news"])
+
+
+def test_a_timeline_has_the_source_times_of_each_hit() -> None:
+    code = SourceTimecode.parse("01:00:58;00@30000/1001")
+    assert code is not None
+    timeline = json.loads(to_otio([HIT, replace(HIT, source_timecode=code)], 25))
+    assert timeline["OTIO_SCHEMA"] == "Timeline.1"
+    plain, tape = timeline["tracks"]["children"][0]["children"]
+    assert plain["source_range"]["start_time"] == {"OTIO_SCHEMA": "RationalTime.1", "rate": 25.0, "value": 1537.0}
+    assert plain["source_range"]["duration"]["value"] == 38.0
+    assert tape["source_range"]["start_time"]["rate"] == 30_000 / 1_001
+    assert tape["source_range"]["start_time"]["value"] == code.at(HIT.start_ns)
+    assert tape["metadata"]["rushes"]["asset_id"] == "a"
+
+
+def test_lines_and_tables_hold_what_a_script_needs() -> None:
+    (line,) = to_json_lines([HIT]).splitlines()
+    assert json.loads(line) == to_rows([HIT])[0]
+    table = pq.read_table(io.BytesIO(to_parquet([HIT, replace(HIT, score=None, tags=())])))
+    assert table["score"].to_pylist() == [0.31, None]
+    assert table["labels"].to_pylist() == [["show=news"], ["show=news"]]
+    assert pq.read_table(io.BytesIO(to_parquet([]))).num_rows == 0

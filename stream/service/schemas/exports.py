@@ -1,0 +1,41 @@
+"""What the API takes for exports."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stream.search.request import Grouping
+from stream.service.schemas.search import FacetsIn, PictureSearchIn
+
+MOST_EXPORTED = 10_000
+Format = Literal["csv", "jsonl", "parquet", "edl", "otio"]
+_MomentId = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ExportSearchIn(PictureSearchIn, FacetsIn):
+    """A search whose hits are exported."""
+
+    limit: int = Field(200, ge=1, le=MOST_EXPORTED)
+    as_fresh_as: None = None
+
+
+class ExportIn(BaseModel):
+    """What to export: the moments of a selection, in their order, or the hits of a search."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"format": "edl", "fps": 25, "search": {"q": "a red bus", "limit": 50}}]},
+    )
+
+    format: Format
+    fps: int = Field(25, ge=1, le=120, description="Frame rate of the record side of an edit list.")
+    moment_ids: list[_MomentId] = Field([], max_length=MOST_EXPORTED)
+    space: str | None = Field(None, max_length=200, description="Of the answer that named the moments.")
+    group: Grouping = Field("shot", description="Of moments: whether each stands for the shot that it lies in.")
+    search: ExportSearchIn | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.moment_ids) == (self.search is not None):
+            raise ValueError("say what to export: moment_ids, or a search")
+        return self
