@@ -42,6 +42,7 @@ assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool,
 	-@$(BIN)/python -m deploy.asyncapi_schema
 	-@$(BIN)/python -m deploy.browser
 	-@$(BIN)/python -m deploy.example_clients
+	-@$(BIN)/python -m deploy.service_client
 
 test: announce .venv/.installed assets ## the tests, but for the long ones
 	$(BIN)/pytest

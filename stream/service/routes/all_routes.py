@@ -10,7 +10,14 @@ _NOUNS = (search, exports, moments, assets, footage, sprites, rights, access)
 
 
 def router(service: Service) -> APIRouter:
-    routes = APIRouter(prefix="/v1", responses={code: {"model": ProblemOut} for code in (401, 403, 503)})
+    routes = APIRouter(
+        prefix="/v1",
+        responses={code: {"model": ProblemOut} for code in (401, 403, 503)},
+        # Clients are made of these names, and addresses may change.
+        generate_unique_id_function=lambda route: route.name,
+    )
     for noun in _NOUNS:
-        noun.add(routes, service)
+        one = APIRouter(tags=[noun.__name__.rpartition(".")[2]])
+        noun.add(one, service)
+        routes.include_router(one)
     return routes
