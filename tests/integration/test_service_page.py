@@ -1,5 +1,6 @@
 """The page in a real Chromium: each of its states, in light and dark and on a phone, without barriers."""
 
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import av
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, expect
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
@@ -134,6 +136,47 @@ def test_results_come_as_one_types_and_back_leads_back(tab: Visit) -> None:
     assert box.input_value() == "red tenant:nobody"
     page.go_back()
     expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
+
+
+def test_counts_narrow_down_and_widen_again(tab: Visit) -> None:
+    page = tab.go("/?q=red")
+    counts = page.get_by_role("complementary", name="Narrow down")
+    tenant = counts.get_by_role("link", name=re.compile(r"^globex"))
+    tenant.click()
+    expect(page.locator(".chips")).to_have_text("tenant: globex")
+    expect(page.locator(".hit")).to_have_count(1)
+    expect(tenant).to_have_attribute("aria-current", "true")
+    assert tab.barriers() == []
+    tenant.click()
+    expect(page.locator(".chips")).to_have_count(0)
+    page.get_by_role("link", name="rushes").click()
+    page.get_by_role("link", name=re.compile(r"^blue")).click()
+    expect(page.get_by_role("searchbox")).to_have_value("blue")
+    expect(page.locator(".hit").first).to_be_visible()
+
+
+def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2_000, 1_000), (250, 5, 5)).save(buffer, "png")
+    file: FilePayload = {"name": "red.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    with opened(stores, tmp_path / "own") as desk:
+        desk.give("stranger", AccessRole.VIEWER, "globex")
+        with visit(browser, str(desk.client.base_url)) as tab:
+            page = tab.go("/sign-in?next=/")
+            page.get_by_label("Key").fill(desk.keys["stranger"])
+            page.get_by_role("button", name="Sign in").click()
+            chooser = page.get_by_label("Search by a picture")
+            expect(chooser).to_be_visible()
+            chooser.set_input_files(file)
+            expect(page.locator(".chips")).to_have_text("like a picture")
+            expect(page.locator(".asset")).to_have_text("red.mp4")
+            page.screenshot(path=tmp_path / "picture.png")
+            assert tab.barriers() == []
+            chooser.set_input_files({**file, "buffer": b"no picture"})
+            expect(page.get_by_text("400 Bad Request")).to_be_visible()
+            page.go_back()
+            page.go_back()
+            expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
 
 
 def test_keys_lead_through_hits_until_they_are_switched_off(tab: Visit) -> None:

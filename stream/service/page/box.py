@@ -11,14 +11,20 @@ KEYS = {
     "tenant": "whose footage it is",
     "project": "what it belongs to",
     "label": "a label of the asset, as label:show=pilot",
+    "tag": "a tag of the moment, as tag:bicycle; several must all be there",
     "kind": "the kind of moment, as kind:visual",
     "from": "moments that end after this time, as from:90 or from:1:30",
     "to": "moments that begin before this time",
+    "shot-from": "hits in shots of so many seconds or more",
+    "shot-to": "hits in shots of no more seconds",
+    "nsfw-from": "moments with this score of moderation or more, 0 to 1",
+    "nsfw-below": "moments with a lower score of moderation",
+    "model": "moments that a model of this name or digest made",
 }
 """What can be filtered by, and what it means."""
 
-_MANY = frozenset({"label"})
-_TIMES = frozenset({"from", "to"})
+_MANY = frozenset({"label", "tag"})
+_TIMES = frozenset({"from", "to", "shot-from", "shot-to"})
 _TOKEN = re.compile(rf'(?<!\S)(?P<key>{"|".join(KEYS)}):(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))(?!\S)')
 _TIME = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)")
 
@@ -57,12 +63,20 @@ class BoxText:
         """Without one token, by its place."""
         return BoxText(self.words, self.tokens[:index] + self.tokens[index + 1 :])
 
+    def toggled(self, token: FilterToken) -> "BoxText":
+        """Without the token where it has it, else with it."""
+        if token in self.tokens:
+            return self.without(self.tokens.index(token))
+        # One of a kind gives way to another; what cannot be together would find nothing.
+        kept = tuple(held for held in self.tokens if held.key != token.key or held.key in _MANY)
+        return BoxText(self.words, (*kept, token))
+
     def filters(self) -> dict[str, Any]:
         """As parameters of `/v1/search`. Raises `Problem` (`bad_filter`)."""
         found: dict[str, Any] = {}
         for key in dict.fromkeys(token.key for token in self.tokens):
             values = [token.value for token in self.tokens if token.key == key]
-            found[key] = values if key in _MANY else _single(key, values)
+            found[key.replace("-", "_")] = values if key in _MANY else _single(key, values)
         return found
 
 

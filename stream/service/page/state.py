@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 from urllib.parse import urlencode
 
-from stream.search.request import MAX_CHARACTERS, Grouping
+from stream.search.request import MAX_CHARACTERS, Grouping, Sort
 from stream.service.page.box import BoxText
 from stream.service.problems import Problem
 from stream.service.schemas.search import MOST_HITS
@@ -23,6 +23,7 @@ class SearchState:
     like: str | None = None
     view: View = "grid"
     group: Grouping = "shot"
+    sort: Sort = "relevance"
     limit: int = FEWEST_HITS
 
     @classmethod
@@ -31,12 +32,13 @@ class SearchState:
         q = given.get("q", "")
         if len(q) > MOST_CHARACTERS:
             raise Problem(400, f"The text has more than {MOST_CHARACTERS} characters.", code="long_query")
-        view, group, limit = given.get("view"), given.get("group"), given.get("limit", "")
+        view, group, sort, limit = (given.get(name, "") for name in ("view", "group", "sort", "limit"))
         return cls(
             q=q,
             like=given.get("like") or None,
             view=view if view in get_args(View) else "grid",
             group=group if group in get_args(Grouping) else "shot",
+            sort=sort if sort in get_args(Sort) else "relevance",
             limit=max(1, min(int(limit), MOST_HITS)) if limit.isascii() and limit.isdecimal() else FEWEST_HITS,
         )
 
@@ -49,15 +51,19 @@ class SearchState:
         """Whether there is anything to look for."""
         return self.like is not None or bool(self.box.words)
 
+    def narrowed(self) -> dict[str, Any]:
+        """Query and filters as parameters of `/v1/facets`. Raises `Problem` (`bad_filter`)."""
+        words = {"q": self.box.words} if self.box.words else {}
+        return {**self.box.filters(), **({"like": self.like} if self.like is not None else words)}
+
     def asked(self) -> dict[str, Any]:
         """As parameters of `/v1/search`. Raises `Problem` (`bad_filter`)."""
-        query = {"like": self.like} if self.like is not None else {"q": self.box.words}
-        return {**self.box.filters(), **query, "limit": self.limit, "group": self.group}
+        return {**self.narrowed(), "limit": self.limit, "group": self.group, "sort": self.sort}
 
-    def url(self, **changes: Any) -> str:
+    def url(self, path: str = "/", **changes: Any) -> str:
         """The address of this state with `changes`."""
         changed = replace(self, **changes)
         plain = SearchState()
-        parameters = {name: getattr(changed, name) for name in ("q", "like", "view", "group", "limit")}
+        parameters = {name: getattr(changed, name) for name in ("q", "like", "view", "group", "sort", "limit")}
         said = {name: value for name, value in parameters.items() if value != getattr(plain, name)}
-        return f"/?{urlencode(said)}" if said else "/"
+        return f"{path}?{urlencode(said)}" if said else path

@@ -32,6 +32,7 @@ from stream.service.server import ServiceOptions, composed
         ("tenant:acme  a bus label:k=v label:x=y", "a bus", {"tenant": "acme", "label": ["k=v", "x=y"]}),
         ('bus project:"the night shift" from:1:30', "bus", {"project": "the night shift", "from": 90.0}),
         ("to:01:02:03.5 from:7", "", {"to": 3723.5, "from": 7.0}),
+        ("tag:bus tag:car nsfw-below:0.5", "", {"tag": ["bus", "car"], "nsfw_below": "0.5"}),
         # What only looks like a filter is words.
         ("at 12:30 http://x other:tenant:acme tenant: bus", "at 12:30 http://x other:tenant:acme tenant: bus", {}),
     ],
@@ -54,6 +55,13 @@ def test_a_token_reads_as_it_is_written(tokens: list[FilterToken]) -> None:
     assert BoxText.of(str(box)) == box
     if tokens:
         assert BoxText.of(str(box.without(0))).tokens == tuple(tokens[1:])
+
+
+def test_a_filter_is_put_in_and_taken_out() -> None:
+    box = BoxText.of("bus tenant:acme tag:red")
+    assert str(box.toggled(FilterToken("tag", "red"))) == "bus tenant:acme"
+    assert str(box.toggled(FilterToken("tag", "big"))) == "bus tenant:acme tag:red tag:big"
+    assert str(box.toggled(FilterToken("tenant", "globex"))) == "bus tag:red tenant:globex"
 
 
 def test_an_address_is_the_state() -> None:

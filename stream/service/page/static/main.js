@@ -1,8 +1,12 @@
 // Where the page comes alive. Without it everything works by plain links and one form.
+import { startCounts } from "./counts.js";
 import { startKeys } from "./keys.js";
+import { startPicture } from "./picture.js";
 import { startPlayer } from "./player.js";
 import { startSearch } from "./search.js";
 
 startSearch(document);
 startPlayer(document);
+startCounts(document);
+startPicture(document);
 startKeys(document, window.localStorage);

@@ -10,16 +10,21 @@ let underWay = null;
 /** Ask for the page of `url` and put its content in place of this one.
  * @param {Document} page
  * @param {string} url
+ * @param {Blob | null} picture What to search by, if not by the address.
  * @returns {Promise<Ending>}
  */
-export function show(page, url) {
+export function show(page, url, picture = null) {
   underWay?.abort();
   const content = page.querySelector("#content");
   content.setAttribute("aria-busy", "true");
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     underWay = request;
-    request.open("GET", url);
+    request.open(picture ? "POST" : "GET", url);
+    const token = page.querySelector("meta[name=csrf-token]")?.getAttribute("content");
+    if (picture && token) {
+      request.setRequestHeader("x-csrf-token", token);
+    }
     // The browser parses it without running any of it; text never becomes markup here (Trusted Types).
     request.responseType = "document";
     const end = (/** @type {Ending} */ ending) => {
@@ -43,7 +48,7 @@ export function show(page, url) {
       end("offline");
     };
     request.onabort = () => end("replaced");
-    request.send();
+    request.send(picture);
   });
 }
 
@@ -54,6 +59,7 @@ function replace(page, other, found) {
   const inside = content.contains(focused);
   page.title = other.title;
   content.replaceChildren(...[...found.childNodes].map((node) => page.adoptNode(node)));
+  page.dispatchEvent(new CustomEvent("shown"));
   say(page, content.querySelector("#summary, #failed-title")?.textContent ?? "");
   if (inside) {
     // What had the focus is gone: its successor has it, or else the content.

@@ -73,7 +73,7 @@ function address(form, page) {
   if (text) {
     kept.set("q", text);
   }
-  for (const name of ["view", "group"]) {
+  for (const name of ["view", "group", "sort"]) {
     if (said.has(name)) {
       kept.set(name, said.get(name));
     }
