@@ -1,6 +1,6 @@
 """Bodies of requests that are no JSON: of bounded size, within a bounded time."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import anyio
@@ -59,7 +59,21 @@ def json_body(service: Service, kind: type[Model]) -> Callable[[Request], Corout
 
 def documented(kind: type[BaseModel]) -> dict[str, Any]:
     """The body of such a route for OpenAPI, which cannot see it."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}
+    schema = kind.model_json_schema()
+    # In place: references of such a schema mean another place within the whole document.
+    whole = _inlined(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole}}}}
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(part, list):
+        return [_inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        beside = {key: value for key, value in part.items() if key != "$ref"}
+        return _inlined({**definitions[part["$ref"].rpartition("/")[2]], **beside}, definitions)
+    return {key: _inlined(value, definitions) for key, value in part.items()}
 
 
 async def _bounded(request: Request, most_bytes: int) -> bytes:

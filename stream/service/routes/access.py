@@ -24,7 +24,7 @@ _MORE = "The caller may hand on no more than they may do themselves there."
 
 
 def add(routes: APIRouter, service: Service) -> None:
-    nested = APIRouter(prefix="/access/{tenant}", responses={404: {"model": ProblemOut}}, tags=["access"])
+    nested = APIRouter(prefix="/access/{tenant}", responses={404: {"model": ProblemOut}})
     _add_reading(nested, service)
     _add_grants(nested, service)
     _add_teams(nested, service)
