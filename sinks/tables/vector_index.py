@@ -1,20 +1,20 @@
 """The vector index of a table: which of its parts are built (pure), and the thin edge that builds them."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from sinks.tables.index_parts import fragments_of, vector_columns
 from sinks.tables.upkeep_policy import Fragment, parts_of
 
 SUFFIX = "_idx"
 """What the name of an index adds to its column's."""
-_FEWER = re.compile(r"Reduce num_partitions to <= (\d+)")
-"""What Lance says where k-means finds fewer clusters than it was asked for."""
-_NO_VECTOR = "with 0 vectors"
-"""And where no row has a vector, as in a column that a space does not use."""
+Matrix = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,9 @@ class VectorIndexPolicy:
 DEFAULT_POLICY = VectorIndexPolicy()
 _LEAST_ROWS, _LEAST_PART = 5_000, 500
 _A_PARTITION, _MOST = 256, 512
+_ROUNDS, _COMPARED_AT_ONCE = 10, 4_096
+_RANGE_SAMPLE = 4
+"""Of which Lance finds the range of values: 256 times as many vectors."""
 
 
 def policy_of(shards: int) -> VectorIndexPolicy:
@@ -129,26 +132,56 @@ def _build(table: Any, column: str, parts: Sequence[Sequence[Fragment]], policy:
 
 
 def _part(table: Any, column: str, part: Sequence[Fragment], policy: VectorIndexPolicy) -> Any | None:
-    """With fewer partitions where vectors are too much alike, as those of a camera that sees one picture all day."""
-    count = partitions(sum(item.live for item in part))
-    while True:
-        try:
-            return table.create_index_uncommitted(
-                column,
-                "IVF_SQ",
-                name=column + SUFFIX,
-                metric="cosine",
-                num_partitions=count,
-                sample_rate=policy.sample_rate,
-                fragment_ids=_ids(part),
-                # Or Lance refuses a name that is there. Nothing is replaced before the commit, and then these parts.
-                replace=True,
-            )
-        except RuntimeError as error:
-            if _NO_VECTOR in str(error):
-                return None
-            found = _FEWER.search(str(error))
-            # Fewer at every turn, so that this ends.
-            if found is None or not 0 < int(found[1]) < count:
-                raise
-            count = int(found[1])
+    centres = _centres(_sample(table, column, part, policy), partitions(sum(item.live for item in part)))
+    if not len(centres):
+        return None  # a column that these rows do not use
+    return table.create_index_uncommitted(
+        column,
+        "IVF_SQ",
+        name=column + SUFFIX,
+        metric="cosine",
+        num_partitions=len(centres),
+        ivf_centroids=pa.FixedSizeListArray.from_arrays(pa.array(centres.ravel()), centres.shape[1]),
+        sample_rate=_RANGE_SAMPLE,
+        fragment_ids=_ids(part),
+        # Or Lance refuses a name that is there. Nothing is replaced before the commit, and then these parts.
+        replace=True,
+    )
+
+
+def _sample(table: Any, column: str, part: Sequence[Fragment], policy: VectorIndexPolicy) -> Matrix:
+    """Unit vectors of rows that lie evenly in the part. Lance's own training takes three times as long where rows are
+    deleted.
+    """
+    rows = sum(item.live for item in part)
+    every = max(1, rows // (policy.sample_rate * partitions(rows)))
+    width = table.schema.field(column).type.list_size
+    found = [np.zeros((0, width), np.float32)]
+    for number in _ids(part):
+        fragment = table.get_fragment(number)
+        taken = fragment.take(list(range(0, fragment.count_rows(), every)), columns=[column])[column]
+        vectors = taken.combine_chunks().drop_null()
+        found.append(vectors.flatten().to_numpy().reshape(-1, width).astype(np.float32))
+    return _unit(np.concatenate(found))
+
+
+def _centres(vectors: Matrix, count: int) -> Matrix:
+    """At most `count` centres of clusters of unit vectors by k-means on the sphere, the same for the same vectors."""
+    first = np.random.default_rng(0).choice(len(vectors), min(count, len(vectors)), replace=False)
+    centres = np.unique(vectors[first], axis=0)
+    for _ in range(_ROUNDS if len(centres) else 0):
+        # Few at a time, or memory holds the likeness of all pairs.
+        some = (vectors[at : at + _COMPARED_AT_ONCE] for at in range(0, len(vectors), _COMPARED_AT_ONCE))
+        nearest = np.concatenate([np.argmax(few @ centres.T, axis=1) for few in some])
+        order = np.argsort(nearest, kind="stable")
+        # A centre that is nearest to none stays where it is.
+        met, starts = np.unique(nearest[order], return_index=True)
+        centres[met] = _unit(np.add.reduceat(vectors[order], starts))
+    return centres
+
+
+def _unit(vectors: Matrix) -> Matrix:
+    """One may be all zeros, and stays so."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    made: Matrix = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return made
