@@ -73,6 +73,10 @@ class Access:
         whole = {tenant for tenant, project in found if project is None}
         return frozenset((tenant, project) for tenant, project in found if project is None or tenant not in whole)
 
+    def tenants(self) -> frozenset[str]:
+        """Of which anything may be done now; none where everything may be."""
+        return frozenset(tenant for action in Action for tenant, _ in self.scopes(action) or ())
+
     def may(self, action: Action, tenant: str, project: str) -> bool:
         """Whether it may be done there."""
         scopes = self.scopes(action)

@@ -64,6 +64,11 @@ ACCESS = (
         "A name, a role or a holder of a role is not valid.",
         "Names are letters, digits and . _ @ + -; `rushes access --help` shows the forms.",
     ),
+    response(
+        "too_many_requests",
+        "The caller, or the callers of its tenant together, sent too many requests in a short time.",
+        "Wait as many seconds as `Retry-After` says; an operator sets the limit with `--rate`.",
+    ),
     response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
     fatal(
         "access_unreadable",

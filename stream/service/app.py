@@ -84,6 +84,11 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> PlainTextResponse:
+        trouble = service.readiness.trouble()
+        return PlainTextResponse("ready\n") if trouble is None else PlainTextResponse(f"{trouble}\n", 503)
+
     @app.get("/metrics", include_in_schema=False)
     def exposed() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

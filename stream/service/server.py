@@ -27,7 +27,9 @@ from stream.service.app import application
 from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
 from stream.service.footages import Footages
+from stream.service.limits import RequestLimits
 from stream.service.problems import code_of
+from stream.service.readiness import Readiness
 from stream.service.result_lists import ResultLists
 from stream.service.searchers import Searchers
 from stream.service.service import Service
@@ -45,7 +47,7 @@ _log = logging.getLogger(__name__)
 class ServiceOptions:
     """`audit`: the directory of the service's own trail; `searchers`: searches at one time; `public_url`: the origin
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
-    they ask for a role; `agents`: with tools for agents at `/mcp`.
+    they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller.
     """
 
     audit: Path
@@ -56,6 +58,7 @@ class ServiceOptions:
     oidc: OidcSettings | None = None
     contact: str | None = None
     agents: bool = False
+    rate: float = 100.0
 
 
 @contextmanager
@@ -86,7 +89,18 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
         # A link that took a file's place since must lead nobody into another tenant's footage.
         tenants = Tenants(read_tenants(settings.state_dir))
         footages = Footages(SourcePolicies(settings, tenants))
-        service = Service(searchers, callers, browsers, recorder, secret_of(key), footages, Sprites(), ResultLists())
+        service = Service(
+            searchers,
+            callers,
+            browsers,
+            recorder,
+            secret_of(key),
+            footages,
+            Sprites(),
+            ResultLists(),
+            RequestLimits(clock, options.rate),
+            Readiness(settings.index_dir, options.audit, clock),
+        )
         yield application(service, clock, version, agents=options.agents)
 
 

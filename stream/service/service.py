@@ -12,7 +12,9 @@ from stream.audit.recorder import AuditedAccess, Recorder
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
+from stream.service.limits import RequestLimits
 from stream.service.problems import Problem, forbidden
+from stream.service.readiness import Readiness
 from stream.service.result_lists import ResultLists
 from stream.service.searchers import Searchers
 from stream.service.sprites import Sprites
@@ -32,6 +34,8 @@ class Service:
     footages: Footages
     sprites: Sprites
     lists: ResultLists
+    limits: RequestLimits
+    readiness: Readiness
 
     @contextmanager
     def access(
@@ -46,6 +50,12 @@ class Service:
         except Problem as problem:
             self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
             raise
+        refusal = self.limits.refusal(caller)
+        if refusal is not None:
+            # One event for a row of refusals: who floods the service must not flood the trail.
+            if refusal.first:
+                self.recorder.denied(activity, subject, caller.actor, origin, "too_many_requests")
+            raise refusal.problem()
         if caller.access.scopes(action) == frozenset():
             self.recorder.denied(activity, subject, caller.actor, origin, "forbidden")
             raise forbidden("The caller has no role that may do this: an administrator can give one.")

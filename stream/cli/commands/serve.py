@@ -50,6 +50,12 @@ def serve(
         bool,
         typer.Option("--agents", help="Answer agents too, by MCP at /mcp; needs the extra `mcp`."),
     ] = False,
+    rate: Annotated[
+        float,
+        typer.Option(
+            min=1.0, max=1e6, help="Requests a second of one caller; of a tenant's together, 4 times as many."
+        ),
+    ] = 100.0,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
     root: RootsOption = None,
@@ -89,7 +95,7 @@ def serve(
     if agents and find_spec("mcp") is None:
         raise UsageProblem("--agents: the package `mcp` is not installed; install rushes with the extra `mcp`")
     trail = shared.audit.path() if shared.audit else state / AUDIT
-    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact, agents)
+    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact, agents, rate)
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)
