@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
@@ -20,7 +20,7 @@ from stream.access.actions import AccessRole
 from stream.pipelines.settings import ModelChoice
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium, visit
 from tests.support.calibrated_space import SPEC
-from tests.support.service_desk import opened
+from tests.support.service_desk import Desk, opened
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 STATES = {
@@ -162,9 +162,7 @@ def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_
     with opened(stores, tmp_path / "own") as desk:
         desk.give("stranger", AccessRole.VIEWER, "globex")
         with visit(browser, str(desk.client.base_url)) as tab:
-            page = tab.go("/sign-in?next=/")
-            page.get_by_label("Key").fill(desk.keys["stranger"])
-            page.get_by_role("button", name="Sign in").click()
+            page = signed_in(tab, desk, "stranger", "/")
             chooser = page.get_by_label("Search by a picture")
             expect(chooser).to_be_visible()
             chooser.set_input_files(file)
@@ -177,6 +175,48 @@ def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_
             page.go_back()
             page.go_back()
             expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
+
+
+def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_path: Path) -> None:
+    with opened(stores, tmp_path / "own") as desk:
+        desk.give("editor", AccessRole.EDITOR)
+        desk.give("viewer", AccessRole.VIEWER)
+        base = str(desk.client.base_url)
+        with visit(browser, base) as tab:
+            page = signed_in(tab, desk, "editor", "/?q=red")
+            page.keyboard.press("j")
+            page.keyboard.press("x")
+            page.get_by_role("link", name="table").click()
+            # It is the same hit in another state of the page.
+            expect(page.get_by_role("checkbox").first).to_be_checked()
+            page.get_by_role("checkbox").nth(2).check()
+            bar = page.get_by_role("region", name="Selection")
+            expect(bar).to_contain_text("2 selected")
+            page.screenshot(path=tmp_path / "selection.png")
+            assert tab.barriers() == []
+            bar.get_by_label("as").select_option("edl")
+            with page.expect_download() as download:
+                bar.get_by_role("button", name="Export").click()
+            lines = Path(download.value.path()).read_text().splitlines()
+            assert sum(line.startswith("* FROM CLIP NAME") for line in lines) == 2
+            desk.register.take("grant/acme/*/editor/service:acme/editor")
+            bar.get_by_role("button", name="Export").click()
+            expect(bar.get_by_role("alert")).to_contain_text("no role that may do this")
+            bar.get_by_role("button", name="Clear").click()
+            expect(bar).to_be_hidden()
+        with visit(browser, base) as tab:
+            page = signed_in(tab, desk, "viewer", "/?q=red")
+            expect(page.locator(".hit").first).to_be_visible()
+            assert page.locator("#selection, .pick").count() == 0
+
+
+def signed_in(tab: Visit, desk: Desk, name: str, path: str) -> Page:
+    """At a page, with the key of this name."""
+    page = tab.go(f"/sign-in?{urlencode({'next': path})}")
+    page.get_by_label("Key").fill(desk.keys[name])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(tab.base + path)
+    return page
 
 
 def test_keys_lead_through_hits_until_they_are_switched_off(tab: Visit) -> None:

@@ -63,6 +63,7 @@ class Pages:
             "keys": KEYS,
             "sign_in": sign_in,
             "caller": caller.access.principal if caller else None,
+            "exports": caller is not None and caller.access.scopes(Action.EXPORT) != frozenset(),
             "token": caller.session.token if caller and caller.session else None,
         }
         blank: dict[str, Any] = {"state": SearchState(), "chips": []}

@@ -42,6 +42,8 @@ function actOf(page, key, help) {
       return () => help.showModal();
     case "m":
       return at < 0 ? null : () => /** @type {HTMLElement} */ (hits[at].querySelector(".like")).click();
+    case "x":
+      return at < 0 ? null : click(hits[at].querySelector(".pick input"));
     case "v":
       return click(page.querySelector("#view-grid[href]:not([aria-current]), #view-table:not([aria-current])"));
     default:
@@ -81,5 +83,5 @@ function click(element) {
  * @param {Element | null} element
  */
 function writes(element) {
-  return element !== null && (element.matches("input, textarea, select") || /** @type {HTMLElement} */ (element).isContentEditable);
+  return element !== null && (element.matches("input:not([type=checkbox]), textarea, select") || /** @type {HTMLElement} */ (element).isContentEditable);
 }

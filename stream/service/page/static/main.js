@@ -4,9 +4,11 @@ import { startKeys } from "./keys.js";
 import { startPicture } from "./picture.js";
 import { startPlayer } from "./player.js";
 import { startSearch } from "./search.js";
+import { startSelection } from "./selection.js";
 
 startSearch(document);
 startPlayer(document);
 startCounts(document);
 startPicture(document);
+startSelection(document, window.sessionStorage);
 startKeys(document, window.localStorage);
