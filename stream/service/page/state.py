@@ -1,6 +1,6 @@
 """The state of the search page, which is its address: back, a bookmark and a colleague get the same page (pure)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 from urllib.parse import urlencode
 
@@ -17,7 +17,9 @@ MOST_CHARACTERS = MAX_CHARACTERS + 4_000
 
 @dataclass(frozen=True, slots=True)
 class SearchState:
-    """`q`: the text of the box; `like`: the id of a moment to find similar ones of, in place of words."""
+    """`q`: the text of the box; `like`: the id of a moment to find similar ones of, in place of words. `cursor`: to a
+    later page of the answer, which begins after so many hits.
+    """
 
     q: str = ""
     like: str | None = None
@@ -25,6 +27,8 @@ class SearchState:
     group: Grouping = "shot"
     sort: Sort = "relevance"
     limit: int = FEWEST_HITS
+    cursor: str | None = None
+    after: int = 0
 
     @classmethod
     def of(cls, given: Any) -> Self:
@@ -39,7 +43,9 @@ class SearchState:
             view=view if view in get_args(View) else "grid",
             group=group if group in get_args(Grouping) else "shot",
             sort=sort if sort in get_args(Sort) else "relevance",
-            limit=max(1, min(int(limit), MOST_HITS)) if limit.isascii() and limit.isdecimal() else FEWEST_HITS,
+            limit=max(1, min(_number(limit, FEWEST_HITS), MOST_HITS)),
+            cursor=given.get("cursor") or None,
+            after=_number(given.get("after", ""), 0),
         )
 
     @property
@@ -58,12 +64,19 @@ class SearchState:
 
     def asked(self) -> dict[str, Any]:
         """As parameters of `/v1/search`. Raises `Problem` (`bad_filter`)."""
+        # A cursor holds the whole question.
+        if self.cursor is not None:
+            return {"cursor": self.cursor, "limit": self.limit}
         return {**self.narrowed(), "limit": self.limit, "group": self.group, "sort": self.sort}
 
     def url(self, path: str = "/", **changes: Any) -> str:
-        """The address of this state with `changes`."""
-        changed = replace(self, **changes)
+        """The address of this state with `changes`, at its first page unless they say another."""
+        changed = replace(self, **{"cursor": None, "after": 0, **changes})
         plain = SearchState()
-        parameters = {name: getattr(changed, name) for name in ("q", "like", "view", "group", "sort", "limit")}
+        parameters = {field.name: getattr(changed, field.name) for field in fields(changed)}
         said = {name: value for name, value in parameters.items() if value != getattr(plain, name)}
         return f"{path}?{urlencode(said)}" if said else path
+
+
+def _number(text: str, otherwise: int) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise

@@ -6,7 +6,9 @@ from typing import Self
 from stream.events.ids import clip_name
 from stream.service.page.asset_view import asset_url
 from stream.service.page.state import FEWEST_HITS, SearchState
-from stream.service.schemas.search import MOST_HITS, AnswerOut, HitOut
+from stream.service.schemas.search import AnswerOut, HitOut
+
+_PAGE = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class HitCard:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """The answer to a state. `more_url`: where there may be more hits, the address of a longer list."""
+    """The answer to a state. `more_url`: of the hits that come next, if there are any."""
 
     cards: tuple[HitCard, ...]
     space: str
@@ -55,10 +57,12 @@ class AnswerView:
 
     @classmethod
     def of(cls, answer: AnswerOut, state: SearchState) -> Self:
-        cards = tuple(HitCard(hit, place, _like_url(hit, state)) for place, hit in enumerate(answer.hits, 1))
-        longer = min(state.limit * 2, MOST_HITS)
-        full = len(cards) >= state.limit and longer > state.limit
-        return cls(cards, answer.space, answer.all_weak, state.url(limit=longer) if full else None)
+        cards = tuple(
+            HitCard(hit, place, _like_url(hit, state)) for place, hit in enumerate(answer.hits, state.after + 1)
+        )
+        after = state.after + len(cards)
+        more = None if answer.next is None else state.url(cursor=answer.next, after=after, limit=_PAGE)
+        return cls(cards, answer.space, answer.all_weak, more)
 
     @property
     def summary(self) -> str:

@@ -5,10 +5,12 @@ import { startPicture } from "./picture.js";
 import { startPlayer } from "./player.js";
 import { startSearch } from "./search.js";
 import { startSelection } from "./selection.js";
+import { startWindow } from "./window.js";
 
 startSearch(document);
 startPlayer(document);
 startCounts(document);
 startPicture(document);
+startWindow(document);
 startSelection(document, window.sessionStorage);
 startKeys(document, window.localStorage);

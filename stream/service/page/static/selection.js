@@ -13,7 +13,9 @@ export function startSelection(page, storage) {
     return;
   }
   const form = /** @type {HTMLFormElement} */ (bar.querySelector("form"));
-  page.addEventListener("shown", () => draw(page, bar, read(storage)));
+  for (const change of ["shown", "drawn"]) {
+    page.addEventListener(change, () => draw(page, bar, read(storage)));
+  }
   page.addEventListener("change", (event) => {
     const box = /** @type {Element} */ (event.target);
     if (box instanceof HTMLInputElement && box.matches(".pick input")) {
