@@ -59,6 +59,9 @@ lint: .venv/.installed ## ruff, mypy --strict and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit-dependencies: .venv/.installed ## what is known of the pinned dependencies' vulnerabilities (asks pypi.org)
+	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip -r constraints.txt
+
 ci: lint test ## what the gate runs
 
 bench: .venv/.installed assets ## print and write the figures under benchmarks/results
@@ -109,4 +112,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean

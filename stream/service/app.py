@@ -15,7 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
+from stream.service.bounded_requests import BoundedBodies
 from stream.service.browsers import OwnRequests
+from stream.service.described import DescribedApplication
 from stream.service.page.routes import Pages, page_router, wants_page
 from stream.service.path_segments import WholeSegments
 from stream.service.problems import Problem, absent, problem_of, response_of
@@ -59,7 +61,7 @@ class ServiceMetrics:
 def application(service: Service, clock: Clock, version: str, *, agents: bool = False) -> FastAPI:
     """The service as an ASGI application. `agents`: with tools for them, which need the extra `mcp`."""
     tools = _tools(service, version) if agents else None
-    app = FastAPI(
+    app = DescribedApplication(
         title="rushes",
         version=version,
         description="Search over footage: time-coded moments, thumbnails, status.",
@@ -95,6 +97,7 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
 
     app.add_middleware(OwnRequests, browsers=service.browsers, refused=service.forged)
     app.add_middleware(WholeSegments)
+    app.add_middleware(BoundedBodies)
     app.add_middleware(CountedRequests, metrics=metrics, clock=clock)
     # What is added last is outermost: no other part can answer without these headers.
     app.add_middleware(WithHeaders)

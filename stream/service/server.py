@@ -24,6 +24,7 @@ from stream.pipelines.settings import Settings
 from stream.pipelines.source_policies import SourcePolicies
 from stream.search.application import Search
 from stream.service.app import application
+from stream.service.bounded_requests import BoundedHeads
 from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
 from stream.service.footages import Footages
@@ -143,6 +144,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
             timeout_graceful_shutdown=20,
             limit_concurrency=512,
             h11_max_incomplete_event_size=32 << 10,
+            http=BoundedHeads,
         )
     )
 

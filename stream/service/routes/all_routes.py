@@ -12,7 +12,7 @@ _NOUNS = (search, exports, moments, assets, footage, sprites, rights, access)
 def router(service: Service) -> APIRouter:
     routes = APIRouter(
         prefix="/v1",
-        responses={code: {"model": ProblemOut} for code in (401, 403, 429, 503)},
+        responses={code: {"model": ProblemOut} for code in (400, 401, 403, 422, 429, 503)},
         # Clients are made of these names, and addresses may change.
         generate_unique_id_function=lambda route: route.name,
     )

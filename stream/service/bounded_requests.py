@@ -1,0 +1,101 @@
+"""What a client may take of time and memory before it is known who it is: heads and small bodies, bounded."""
+
+import asyncio
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stream.service.problems import Problem, response_of
+
+HEAD_WITHIN_S = 20.0
+BODY_WITHIN_S = 30.0
+MOST_BODY_BYTES = 256 << 10
+"""Of everything but pictures, which have bounds of their own (`bodies`)."""
+
+
+class BoundedHeads(H11Protocol):
+    """A connection on which no whole head of a request comes within `HEAD_WITHIN_S` is closed. Uvicorn itself waits for
+    ever, and a few hundred such connections would be all that it takes.
+    """
+
+    _due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as Uvicorn's own
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        # The next request of a connection that is kept open.
+        if self._due is None and self._between:
+            self._wait()
+        super().data_received(data)
+        if not self._between:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    @property
+    def _between(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait(self) -> None:
+        self._due = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+
+
+class BoundedBodies:
+    """Takes a body in before the application sees the request, so that no route can forget to bound it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"} or _is_picture(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            with anyio.fail_after(BODY_WITHIN_S):
+                body = await _whole(receive)
+        except TimeoutError:
+            slow = Problem(408, f"The body did not come within {BODY_WITHIN_S:g} seconds.", code="slow_request")
+            await response_of(slow)(scope, receive, send)
+            return
+        if body is None:
+            large = Problem(413, f"The body has more than {MOST_BODY_BYTES >> 10} KiB.", code="large_request")
+            await response_of(large)(scope, receive, send)
+            return
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, again, send)
+
+
+def _is_picture(scope: Scope) -> bool:
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    return any(kind.strip().lower().startswith(b"image/") for kind in kinds)
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body; None where it is too long. What came until a client went away counts as all."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
