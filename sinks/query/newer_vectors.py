@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sinks.query.coverage import covered_by_index
+from sinks.query.newer_matches import FragmentKey, NewerMatches, fragment_key
 
 Vectors = npt.NDArray[np.float32]
 _MOST_BYTES = 128 << 20
 """Of the vectors that are kept. Upkeep gives newer rows a part of the index long before."""
 
-_FragmentKey = tuple[str, tuple[str, ...], int]
+_Key = tuple[str, FragmentKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class NewerVectorRows:
 
     fragments: Sequence[Any]
     kept: Sequence[_VectorFragment]
+    matches: NewerMatches
 
     def nearest(self, table: Any, vector: Vectors, where: str | None, depth: int) -> list[tuple[int, str, float]]:
         """Row, content and 1 - cosine of the `depth` nearest to `vector` that satisfy `where`, the nearest first."""
@@ -42,23 +44,20 @@ class NewerVectorRows:
         distances = 1 - np.concatenate([np.einsum("rd,d->r", item.vectors, unit) for item in self.kept])
         rows = np.concatenate([item.rows for item in self.kept])
         if where is not None:
-            distances = np.where(np.isin(rows, self._matching(table, where)), distances, np.inf)
+            distances = np.where(np.isin(rows, self.matches.of(table, self.fragments, where)), distances, np.inf)
         # Stable, so that equal distances have one order.
         best = np.argsort(distances, kind="stable")[:depth]
         best = best[np.isfinite(distances[best])]
         contents = pa.chunked_array([item.contents for item in self.kept]).take(pa.array(best)).to_pylist()
         return list(zip(rows[best].tolist(), contents, distances[best].tolist(), strict=True))
 
-    def _matching(self, table: Any, where: str) -> npt.NDArray[np.uint64]:
-        scanner = table.scanner(columns=[], filter=where, fragments=list(self.fragments), with_row_id=True)
-        return np.asarray(scanner.to_table()["_rowid"].to_numpy())
-
 
 class NewerVectors:
     """Of one table, whatever its version: what never changes is kept. One thread at a time."""
 
     def __init__(self) -> None:
-        self._kept: dict[_FragmentKey, _VectorFragment] = {}
+        self._kept: dict[_Key, _VectorFragment] = {}
+        self._matches = NewerMatches()
 
     def of(self, table: Any, column: str) -> NewerVectorRows | None:
         """The rows that the index of `column` does not cover. None without an index, and where there are too many to
@@ -71,33 +70,40 @@ class NewerVectors:
         width = table.schema.field(column).type.list_size * 4
         if width * sum(item.physical_rows for item in newer) > _MOST_BYTES:
             return None
-        keys = [_key(column, item) for item in newer]
+        keys = [(column, fragment_key(item)) for item in newer]
         lacking = [item for key, item in zip(keys, newer, strict=True) if key not in self._kept]
         read = _read(table, column, lacking) if lacking else {}
         # Of what the index covers since, and of this column's fragments that were joined, nothing is kept.
         others = {key: item for key, item in self._kept.items() if key[0] != column}
         mine = {key: self._kept.get(key) or read[item.fragment_id] for key, item in zip(keys, newer, strict=True)}
         self._kept = others | mine
-        return NewerVectorRows(newer, list(mine.values()))
-
-
-def _key(column: str, fragment: Any) -> _FragmentKey:
-    """Of the fragment's live rows: they only become fewer."""
-    return column, tuple(file.path for file in fragment.metadata.files), fragment.num_deletions
+        return NewerVectorRows(newer, list(mine.values()), self._matches)
 
 
 def _read(table: Any, column: str, fragments: Sequence[Any]) -> dict[int, _VectorFragment]:
-    """By the fragment's number, which is the upper half of a row's."""
-    scanner = table.scanner(columns=["content_key", column], fragments=list(fragments), with_row_id=True)
-    found = scanner.to_table().combine_chunks()
+    """By the fragment's number, which is the upper half of a row's. Upkeep joins thousands of rows at a time, which the
+    next question reads: as few copies as can be.
+    """
+    few = {"fragments": list(fragments), "scan_in_order": True}
+    scanner = table.scanner(columns=["content_key", column], with_row_id=True, **few)
+    found = scanner.to_table()
     rows = found["_rowid"].to_numpy()
-    vectors = found[column].combine_chunks().values.to_numpy().reshape(len(rows), -1)
+    # `flatten`, as a slice of a chunk knows its place and `values` does not.
+    values = [chunk.flatten().to_numpy() for chunk in found[column].chunks]
+    width = table.schema.field(column).type.list_size
+    vectors = np.concatenate([np.zeros(0, np.float32), *values]).reshape(len(rows), width)
+    lengths = np.sqrt(np.einsum("rd,rd->r", vectors, vectors))
     # A vector of zeros has a length of 0.
-    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-30))
+    vectors /= np.maximum(lengths, np.float32(1e-30))[:, np.newaxis]
     contents = pa.concat_arrays(found["content_key"].chunks or [pa.array([], pa.string())])
-    owners = rows >> np.uint64(32)
     return {
-        item.fragment_id: _VectorFragment(rows[at], contents.take(pa.array(at)), units[at])
+        item.fragment_id: _VectorFragment(rows[at], contents[at], vectors[at])
         for item in fragments
-        for at in [np.flatnonzero(owners == item.fragment_id)]
+        for at in [_place(rows, item.fragment_id)]
     }
+
+
+def _place(rows: npt.NDArray[np.uint64], fragment: int) -> slice:
+    """Where the rows of a fragment lie among rows of some, which are scanned one after another."""
+    at = np.flatnonzero(rows >> np.uint64(32) == fragment)
+    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)

@@ -3,6 +3,7 @@
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from sinks.location import Location
+from sinks.query.newer_matches import NewerMatches
 from sinks.query.newer_vectors import NewerVectors
 from sinks.query.rankings import EXACT_ROWS, SpaceVersion
 from sinks.query.remembered import Remembered
@@ -161,6 +163,41 @@ def test_newer_rows_are_read_once_and_follow_each_version(folder: Path, tmp_path
     newer = remembered.newer.of(table, "vector")
     assert newer is not None
     assert not newer.kept
+
+
+class CountingTable:
+    """A table that counts how often it is scanned."""
+
+    def __init__(self, table: Any) -> None:
+        self.table, self.scans = table, 0
+
+    def scanner(self, **options: Any) -> Any:
+        self.scans += 1
+        return self.table.scanner(**options)
+
+
+@pytest.mark.parametrize("most_bytes", [1 << 20, 0])
+def test_a_condition_is_asked_once_of_each_fragment(
+    most_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.query.newer_matches._MOST_BYTES", most_bytes)
+    for seed in range(3):
+        lance.write_dataset(rows(40, seed), tmp_path / "table", mode="append")
+    table, matches, scans = lance.dataset(tmp_path / "table"), NewerMatches(), []
+
+    def asked(where: str) -> None:
+        counting = CountingTable(table)
+        found = matches.of(counting, table.get_fragments(), where)
+        true = table.scanner(columns=[], filter=where, with_row_id=True).to_table()["_rowid"].to_pylist()
+        assert found.tolist() == true
+        scans.append(counting.scans)
+
+    for where in ("moment_id > '1'", "moment_id > '1'", "moment_id > '2'", "moment_id > '1'"):
+        asked(where)
+    table.delete("moment_id IN ('1-2', '1-3')")
+    asked("moment_id > '1'")
+    asked("moment_id > '1'")
+    assert scans == ([1, 0, 1, 0, 1, 0] if most_bytes else [1] * 6)
 
 
 def test_newer_rows_that_are_too_many_to_keep_are_left_to_lance(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
