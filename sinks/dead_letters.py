@@ -160,7 +160,9 @@ class DeadLetterSink:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """All given conditions hold. The failure lies in [`since_ms`, `until_ms`); `states` empty means any."""
+    """All given conditions hold. The failure lies in [`since_ms`, `until_ms`); `states` empty means any. `tenants` are
+    those that may be read at all; None is everybody's, none at all is nobody's.
+    """
 
     stage: str | None = None
     code: str | None = None
@@ -169,9 +171,12 @@ class DeadLetterFilter:
     since_ms: int | None = None
     until_ms: int | None = None
     states: tuple[DeadLetterState, ...] = (DeadLetterState.OPEN,)
+    letter_id: str | None = None
+    tenants: tuple[str, ...] | None = None
 
     def where(self) -> str:
         equal = {"stage": self.stage, "code": self.code, "tenant": self.tenant, "asset_id": self.asset_id}
+        equal |= {"letter_id": self.letter_id}
         clauses = [f"{column} = {literal(value)}" for column, value in equal.items() if value is not None]
         if self.since_ms is not None:
             clauses.append(f"failed_at_ms >= {self.since_ms:d}")
@@ -179,6 +184,8 @@ class DeadLetterFilter:
             clauses.append(f"failed_at_ms < {self.until_ms:d}")
         if self.states:
             clauses.append(one_of("state", (state.value for state in self.states)))
+        if self.tenants is not None:
+            clauses.append(one_of("tenant", self.tenants))
         # An empty text means no condition.
         return " AND ".join(clauses)
 

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from models.protocol import Calibration
+from sinks.dead_letters import DeadLetterFilter, DeadLetters, StoredDeadLetter
 from sinks.query.asset_detail import AssetDetail
 from sinks.query.catalogue import AssetView, LiveAsset
 from sinks.query.facets import all_facets, counted
@@ -46,6 +47,7 @@ class Search:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
+        self._index_dir = settings.index_dir
         self._index = MomentIndex(settings.index_dir)
         self._spaces = Spaces(settings, self._index)
         self._encoder = QueryEncoder(settings.cache_dir)
@@ -123,6 +125,10 @@ class Search:
         request = SearchRequest(MomentRef(""), filters, group=group)
         hits = self._hits(space_found, self._grouped(space_found, chosen, request), None, thumbnails=False)
         return Selection(hits, tuple(name for name in names if name not in found))
+
+    def dead_letters(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
+        """The newest, metadata only. Raises `Unavailable` where their store cannot be read."""
+        return DeadLetters(self._index_dir).listed(wanted, limit)
 
     def state(self, space: str | None) -> tuple[str, str]:
         """The key of the space that would be asked, and a text that changes with what is stored in it and in the

@@ -1,6 +1,6 @@
 """An answer of bytes that are read while they are sent, slowly too, and that ends with its audit event."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 from anyio.to_thread import run_sync
@@ -24,7 +24,7 @@ class ByteStream(Response):
         status: int,
         headers: Mapping[str, str],
         first: bytes,
-        next_piece: Callable[[], bytes],
+        next_piece: Callable[[], Awaitable[bytes]],
         close: Callable[[int, BaseException | None], None],
     ) -> None:
         super().__init__(None, status)
@@ -66,7 +66,7 @@ class ByteStream(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             self._sent += len(piece)
             patience.deadline = float("inf")
-            piece = await run_sync(self._next_piece)
+            piece = await self._next_piece()
         self._whole = True
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from stream.access.actions import Action
 
 METHODS = frozenset({"get", "head", "post", "put", "patch", "delete"})
-IN_PATHS = {"tenant": "acme", "asset_id": "x", "moment_id": "x", "name": "cutters", "key_id": "x"}
+IN_PATHS = {"tenant": "acme", "asset_id": "x", "moment_id": "x", "name": "cutters", "key_id": "x", "letter_id": "x"}
 HELD = {"role": "viewer", "holder": "service:acme/x"}
 
 
@@ -30,6 +30,9 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("head", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),
     ("get", "/v1/assets/{tenant}/{asset_id}/sprite.jpg"): Asked(),
     ("get", "/v1/assets/{tenant}/{asset_id}/sprite.vtt"): Asked(),
+    ("get", "/v1/assets/{tenant}/{asset_id}/events"): Asked(),
+    ("get", "/v1/dead-letters"): Asked(Action.REPLAY),
+    ("get", "/v1/dead-letters/{letter_id}"): Asked(Action.REPLAY),
     ("get", "/v1/moments/{moment_id}"): Asked(),
     ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
     ("get", "/v1/access/{tenant}"): Asked(Action.MANAGE),

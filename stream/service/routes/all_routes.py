@@ -2,11 +2,22 @@
 
 from fastapi import APIRouter
 
-from stream.service.routes import access, assets, exports, footage, moments, rights, search, sprites
+from stream.service.routes import (
+    access,
+    assets,
+    dead_letters,
+    exports,
+    footage,
+    moments,
+    progress,
+    rights,
+    search,
+    sprites,
+)
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
 
-_NOUNS = (search, exports, moments, assets, footage, sprites, rights, access)
+_NOUNS = (search, exports, moments, assets, footage, sprites, progress, dead_letters, rights, access)
 
 
 def router(service: Service) -> APIRouter:

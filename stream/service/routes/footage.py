@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 from urllib.parse import quote
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
 from decoders.formats.media_types import OTHER
@@ -73,11 +74,14 @@ def _answer(service: Service, request: Request, tenant: str, asset_id: str, *, d
         first = _first(read)
         kept = ends.pop_all()
 
+    async def read_on() -> bytes:
+        return await run_sync(read)
+
     def close(sent: int, error: BaseException | None) -> None:
         access.count = sent
         kept.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
-    return ByteStream(200 if wanted is None else 206, headers, first, read, close)
+    return ByteStream(200 if wanted is None else 206, headers, first, read_on, close)
 
 
 def _range(request: Request, size: int, etag: str) -> ByteRange | None:

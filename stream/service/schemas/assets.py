@@ -77,6 +77,17 @@ class StageOut(BaseModel):
     missing_s: list[Seconds] = []
 
 
+class ProgressOut(BaseModel):
+    """How far an asset is."""
+
+    asset: AssetOut
+    stages: list[StageOut]
+
+    @classmethod
+    def of(cls, detail: AssetDetail) -> Self:
+        return cls(asset=AssetOut.of(detail.view), stages=_stages(detail))
+
+
 class ShotOut(BaseModel):
     kind: str
     times: TimesOut
