@@ -71,6 +71,11 @@ ACCESS = (
     ),
     response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
     fatal(
+        "other_pepper",
+        "The secret that keys are digested with is not that of the deployment's other processes.",
+        "Copy `access.pepper` from the state directory of a process that made a key.",
+    ),
+    fatal(
         "access_unreadable",
         "The register of who may do what cannot be read, so nobody may do anything.",
         "Correct the file that the message names, or put it back from a backup.",

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from stream.access.register_file import RegisterFile
+from stream.access.store import AccessStore
 from stream.audit.journal import Journal
 from stream.audit.keys import make_key, read_key, secret_of
 from stream.audit.recorder import Recorder
@@ -63,8 +64,12 @@ class ServiceOptions:
 
 
 @contextmanager
-def composed(settings: Settings, options: ServiceOptions, clock: Clock, version: str) -> Iterator[FastAPI]:
-    """The application with its trail open. Raises `Unavailable` (`audit_unavailable`) where that cannot be written."""
+def composed(
+    settings: Settings, options: ServiceOptions, clock: Clock, version: str, registers: AccessStore | None = None
+) -> Iterator[FastAPI]:
+    """The application with its trail open. `registers`: who may do what; by default the file of the state directory.
+    Raises `Unavailable` (`audit_unavailable`) where the trail cannot be written.
+    """
     # Beside the directory (ADR 0045): a copy of the trail is no copy of its key.
     key_file = options.audit.with_name(f"{options.audit.name}.key")
     key = read_key(key_file) if key_file.exists() else make_key(key_file, KEY)
@@ -76,7 +81,7 @@ def composed(settings: Settings, options: ServiceOptions, clock: Clock, version:
     sessions = BrowserSessions(settings.state_dir / FILE, clock)
     provider = None if options.oidc is None else OidcProvider(options.oidc, clock)
     browsers = Browsers(BrowserOrigin(options.public_url, hosts), sessions, provider, options.contact)
-    callers = Callers(RegisterFile(settings.state_dir), clock, browsers, open_to_local=local)
+    callers = Callers(registers or RegisterFile(settings.state_dir), clock, browsers, open_to_local=local)
     with ExitStack() as ends:
         ends.callback(sessions.close)
         if provider is not None:

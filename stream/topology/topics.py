@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stream.broker.contract import TopicSpec
+from stream.events.access import AccessRecorded, AccessTaken, PepperNamed
 from stream.events.annotations import Annotations
 from stream.events.asset import (
     AssetChanged,
@@ -89,6 +90,8 @@ DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 *
 DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))
 # The register of tenants with a topic of their own. Followed in no group; kept for ever, as it is history too.
 TENANTS = Topic("tenants", (TenantRegistered, TenantRemoved))
+# Who may do what. Followed in no group; kept for ever, as it is history too.
+ACCESS = Topic("access", (AccessRecorded, AccessTaken, PepperNamed))
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic

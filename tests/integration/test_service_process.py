@@ -1,22 +1,19 @@
 """`rushes serve` as a process: it answers, keeps its trail through kills, and ends when it is asked to."""
 
 import os
-import re
 import signal
-import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from benchmarks.testbed.clips import write_clip
-from benchmarks.testbed.runs import RUSHES, light_settings, published, run_events, rushes
+from benchmarks.testbed.runs import light_settings, published, run_events, rushes
 from stream.audit.keys import read_key
 from stream.audit.verification import verify
+from tests.support.service_process import serving
 
 
 @pytest.fixture(scope="module")
@@ -25,22 +22,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clip = write_clip(root / "clip.mp4", seconds=3, fps=5, scenes=[3.0])
     run_events(light_settings(root / "state", root), [published(clip.path)])
     return root / "state"
-
-
-@contextmanager
-def serving(state: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A service at a free port, with its address."""
-    command = [str(RUSHES), "--state", str(state), "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        said = process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert found, said + process.stderr.read()
-        yield process, found[0]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def answered(address: str, count: int) -> list[str]:

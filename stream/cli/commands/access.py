@@ -1,5 +1,7 @@
 """`rushes access`: who has which role where, and keys for programs."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Any
 
@@ -11,9 +13,11 @@ from stream.access.actions import MEANINGS, ROLES, AccessRole, Action
 from stream.access.api_keys import digest_of, new_key
 from stream.access.decision import Access
 from stream.access.records import ApiKey, Grant, Team, service_account
-from stream.access.register_file import RegisterFile
+from stream.access.store import AccessStore
 from stream.cli.auditing import operating_system_user
-from stream.cli.context import Context, UsageProblem
+from stream.cli.context import Context, DeploymentCommand, UsageProblem
+from stream.cli.options.access_store import AccessBroker, access_store
+from stream.cli.options.sessions import ClientProperties
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 
@@ -30,7 +34,7 @@ Holder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 
 
-@app.command()
+@app.command(cls=DeploymentCommand)
 def give(
     context: typer.Context,
     role: Annotated[AccessRole, typer.Argument(help="The role; `rushes access roles` explains them.")],
@@ -40,6 +44,8 @@ def give(
     days: Annotated[
         int | None, typer.Option(min=1, max=MOST_DAYS, help="How long. Without: until it is taken.")
     ] = None,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
 ) -> None:
     """Give somebody a role. From the first one on, every request to the service needs a key."""
     now_ms = SystemClock().now_ms()
@@ -53,39 +59,48 @@ def give(
         given_by=operating_system_user().uid,
         given_at_ms=now_ms,
     )
-    _register(context).put(grant)
+    with _store(context, broker, client_properties) as register:
+        register.put(grant)
     _say(context, f"{holder} is {role} {_where(tenant, project)}.")
 
 
-@app.command()
+@app.command(cls=DeploymentCommand)
 def take(
     context: typer.Context,
     role: Annotated[AccessRole, typer.Argument(help="The role.")],
     holder: Holder,
     tenant: TenantOption = "default",
     project: ProjectOption = None,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
 ) -> None:
     """Take a role away; what was given elsewhere stays."""
     # The key of a grant leaves out who gave it and when, so any values find it.
     sought = _checked(Grant, tenant=tenant, project=project, role=role, holder=holder, given_by="none", given_at_ms=0)
-    if not _register(context).take(sought.key):
+    with _store(context, broker, client_properties) as register:
+        found = register.take(sought.key)
+    if not found:
         raise UsageProblem(f"{holder} is not {role} {_where(tenant, project)}: `rushes access list` shows who is")
     _say(context, f"{holder} is no longer {role} {_where(tenant, project)}.")
 
 
-@app.command()
+@app.command(cls=DeploymentCommand)
 def team(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The team.")],
     member: Annotated[list[str] | None, typer.Option(help="Who is in it, all of them; repeatable.")] = None,
     tenant: TenantOption = "default",
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
 ) -> None:
     """Say who is in a team. Without --member it is empty, and its roles reach nobody."""
-    _register(context).put(_checked(Team, tenant=tenant, name=name, members=tuple(dict.fromkeys(member or ()))))
+    filled = _checked(Team, tenant=tenant, name=name, members=tuple(dict.fromkeys(member or ())))
+    with _store(context, broker, client_properties) as register:
+        register.put(filled)
     _say(context, f"team {name} of {tenant} has {len(member or ())} members.")
 
 
-@app.command()
+@app.command(cls=DeploymentCommand)
 def key(
     context: typer.Context,
     owner: Annotated[str, typer.Argument(help="Name of the program, as in service:TENANT/NAME.")],
@@ -93,48 +108,61 @@ def key(
     project: ProjectOption = None,
     role: Annotated[list[AccessRole] | None, typer.Option(help="Only what this role may; repeatable.")] = None,
     days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How long it is valid.")] = 90,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
 ) -> None:
     """Make a key for a program and print it, once: nothing can show it again. It can do what the program's roles allow,
     less what --project and --role leave out.
     """
-    register, now_ms, secret = _register(context), SystemClock().now_ms(), new_key()
-    made = _checked(
-        ApiKey,
-        # Not made from the secret, as lists and the audit trail show it.
-        key_id=f"k{token_hex(6)}",
-        tenant=tenant,
-        owner=owner,
-        digest=digest_of(secret, register.pepper()),
-        roles=tuple(role) if role else None,
-        project=project,
-        until_ms=now_ms + days * _DAY_MS,
-        made_by=operating_system_user().uid,
-        made_at_ms=now_ms,
-    )
-    register.put(made)
+    now_ms, secret = SystemClock().now_ms(), new_key()
+    with _store(context, broker, client_properties) as register:
+        made = _checked(
+            ApiKey,
+            # Not made from the secret, as lists and the audit trail show it.
+            key_id=f"k{token_hex(6)}",
+            tenant=tenant,
+            owner=owner,
+            digest=digest_of(secret, register.pepper()),
+            roles=tuple(role) if role else None,
+            project=project,
+            until_ms=now_ms + days * _DAY_MS,
+            made_by=operating_system_user().uid,
+            made_at_ms=now_ms,
+        )
+        register.put(made)
     shared: Context = context.obj
     # The words on stderr, so that a script gets the key alone.
     shared.errors.print(f"key {made.key_id} of {made.principal}, valid for {days} days; it is shown only now:")
     shared.write(f"{secret}\n")
 
 
-@app.command()
-def revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
+@app.command(cls=DeploymentCommand)
+def revoke(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")],
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
+) -> None:
     """End a key at once."""
-    if not _register(context).take(f"key/{key_id}"):
+    with _store(context, broker, client_properties) as register:
+        found = register.take(f"key/{key_id}")
+    if not found:
         raise UsageProblem(f"there is no key {shown(key_id)}: `rushes access list` shows them")
     _say(context, f"key {key_id} is revoked.")
 
 
-@app.command("list")
+@app.command("list", cls=DeploymentCommand)
 def list_(
     context: typer.Context,
     tenant: Annotated[str | None, typer.Option(help="Only of this tenant.")] = None,
     json_output: AsJson = False,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
 ) -> None:
     """Show roles, teams and keys; of keys never the secret."""
     shared: Context = context.obj
-    records = _register(context).register().records(tenant)
+    with _store(context, broker, client_properties) as register:
+        records = register.register().records(tenant)
     if json_output:
         shared.print_json([_document(record) for record in records])
         return
@@ -158,7 +186,7 @@ def roles(context: typer.Context) -> None:
     shared.console.print(table)
 
 
-@app.command()
+@app.command(cls=DeploymentCommand)
 def explain(
     context: typer.Context,
     holder: Annotated[str, typer.Argument(help="service:TENANT/NAME, or another principal.")],
@@ -166,10 +194,13 @@ def explain(
     project: Annotated[str, typer.Option(help="In which project.")] = "default",
     tenant: TenantOption = "default",
     json_output: AsJson = False,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
 ) -> None:
     """Say whether somebody may do something, and by which rules. Exit code 1 where they may not."""
     shared: Context = context.obj
-    access = Access(holder, _register(context).register(), SystemClock().now_ms())
+    with _store(context, broker, client_properties) as register:
+        access = Access(holder, register.register(), SystemClock().now_ms())
     allowed, reasons = access.may(action, tenant, project), access.reasons(action, tenant, project)
     if json_output:
         listed = [{"allows": item.allows, "text": item.text, "project": item.where[1]} for item in reasons]
@@ -185,9 +216,11 @@ def explain(
         raise typer.Exit(1)
 
 
-def _register(context: typer.Context) -> RegisterFile:
+def _store(
+    context: typer.Context, broker: str | None, client_properties: Path | None
+) -> AbstractContextManager[AccessStore]:
     shared: Context = context.obj
-    return RegisterFile(shared.state_dir)
+    return access_store(shared, broker, client_properties)
 
 
 def _say(context: typer.Context, text: str) -> None:

@@ -10,8 +10,10 @@ import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.access_store import AccessBroker, access_store
 from stream.cli.options.identity_provider import provider_settings
 from stream.cli.options.roots import remembered_roots, require_buckets
+from stream.cli.options.sessions import ClientProperties
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
@@ -56,6 +58,8 @@ def serve(
             min=1.0, max=1e6, help="Requests a second of one caller; of a tenant's together, 4 times as many."
         ),
     ] = 100.0,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
     root: RootsOption = None,
@@ -66,9 +70,9 @@ def serve(
     Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
     machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
     Footage is played from where it lies: what was ingested with this state directory, and what --root allows.
+    With --broker roles and keys are those of the deployment on the cluster, and not of the state directory.
     TLS is a proxy's work: at another address than the loopback put one before it.
     """
-    from stream.access.register_file import RegisterFile
     from stream.identity.browser_origins import public_origin
     from stream.service.caller import is_address, is_loopback
     from stream.service.server import AUDIT, ServiceOptions, composed, listening
@@ -85,13 +89,6 @@ def serve(
             " machine alone"
         )
     oidc = provider_settings(public, oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_groups_claim)
-    # With a provider people can sign in before anybody has a role, and read by which name to give them one.
-    others = oidc is None and (public is not None or not is_loopback(host))
-    if others and not RegisterFile(state).register().records():
-        raise UsageProblem(
-            f"{'--public-url' if public else f'--host {host}'}: others reach this address, and nobody has been given a"
-            " role: `rushes access give` first"
-        )
     if agents and find_spec("mcp") is None:
         raise UsageProblem("--agents: the package `mcp` is not installed; install rushes with the extra `mcp`")
     trail = shared.audit.path() if shared.audit else state / AUDIT
@@ -99,9 +96,22 @@ def serve(
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)
-    with listening(options) as at, composed(settings, options, SystemClock(), version("rushes")) as app:
-        stop = threading.Event()
-        place = f"http://{host}:{at.getsockname()[1]}/"
-        shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
-        with stop_on_signals(stop):
-            answer(app, at, stop)
+    with access_store(shared, broker, client_properties) as registers:
+        # Now, and not with the first key: a service that knows no key should not start.
+        registers.pepper()
+        # With a provider people can sign in before anybody has a role, and read by which name to give them one.
+        others = oidc is None and (public is not None or not is_loopback(host))
+        if others and not registers.register().records():
+            option = "--public-url" if public else f"--host {host}"
+            raise UsageProblem(
+                f"{option}: others reach this address, and nobody has been given a role: `rushes access give` first"
+            )
+        with (
+            listening(options) as at,
+            composed(settings, options, SystemClock(), version("rushes"), registers) as app,
+        ):
+            stop = threading.Event()
+            place = f"http://{host}:{at.getsockname()[1]}/"
+            shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
+            with stop_on_signals(stop):
+                answer(app, at, stop)

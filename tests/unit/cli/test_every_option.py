@@ -122,6 +122,9 @@ def needed(parameters: Sequence[Any], but: Any) -> list[str]:
 def command_line(words: tuple[str, ...], leaf: Any, parameter: Any, value: str) -> list[str]:
     option = parameter.param_type_name == "option"
     asked = ["red"] if words == ("search",) and parameter.name not in ("words", "image") else []
+    # An address that no machine has: the options are read, and nothing is served.
+    if words == ("serve",) and parameter.name != "host":
+        asked = ["--host", "192.0.2.1"]
     as_json = ["--json"] if any("--json" in each.opts for each in leaf.params) else []
     given = [f"{parameter.opts[-1]}={value}"] if option else ["--", value]
     return [*words, *as_json, *needed(leaf.params, parameter), *asked, *given]
