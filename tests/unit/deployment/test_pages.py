@@ -32,10 +32,10 @@ from stream.topology.topics import ASSETS, DEPLOYMENTS, TOPICS
 from tests.support.pages import ROOT, Page, page, pages
 
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
-OTHERS = {"cd", "curl", "jq", "kill", "kubectl", "make", "pip", "pre-commit", "pytest"}
+OTHERS = {"cd", "curl", "jq", "kill", "kubectl", "make", "pip", "pre-commit", "pytest", "python"}
 """What pages may also run; every reader knows it."""
 EXAMPLES = "docs/examples/README.md"
-OF_EXAMPLES = {"apt-get", "mvn", "node", "npm", "python", "sh"}
+OF_EXAMPLES = {"apt-get", "mvn", "node", "npm", "sh"}
 """Run by `tests/integration/test_kafka_examples.py`."""
 PAGES = pages()
 JSON_PAYLOADS = [
