@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
-from stream.events.asset import AssetStatus, Outcome, Priority, Profile
+from stream.events.asset import AssetStatus, Outcome, Priority, Profile, SourceVersion
 from stream.events.grid import segment_range, timecode
 from stream.events.ids import LEFT_OUT, AssetVersion, kept_uri
 
@@ -26,8 +26,8 @@ class Attempt(BaseModel):
     `announced` is the last status that the producer received, `superseded` the number of cells whose source had
     changed by then. `replanned`: a new publication was requested. `overtaken`: it was requested because of a later
     roll-out. `space` is where plan wants the cells, for roll-out `epoch_ms`; it is empty where an older release planned
-    the version, and then any space counts. The uri is stored without secrets. A `lost` version waits for cells that
-    only the complete uri could bring.
+    the version, and then any space counts. `source` are the bytes that were planned; None where an older release did
+    it. The uri is stored without secrets. A `lost` version waits for cells that only the complete uri could bring.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +55,7 @@ class Attempt(BaseModel):
     space: str = ""
     epoch_ms: int = 0
     overtaken: bool = False
+    source: SourceVersion | None = None
 
     @property
     def has_whole_uri(self) -> bool:

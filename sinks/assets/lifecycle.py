@@ -94,6 +94,7 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         retention_days=event.retention_days,
         space=event.aim.space,
         epoch_ms=event.aim.epoch_ms,
+        source=event.source,
     )
     return state.joined(attempt)
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 from sinks.assets.lifecycle import AssetState
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS
-from sinks.query.catalogue import AssetView, asset_view
+from sinks.query.catalogue import AssetView, LiveAsset, asset_view
 from sinks.query.filters import Scope, status_where
 from sinks.query.store_reader import StoreReader
-from stream.events.asset import Outcome
+from stream.events.asset import Outcome, SourceVersion
 from stream.events.ids import AssetVersion
 
 _CELL = (
@@ -50,6 +50,20 @@ def asset_detail(store: StoreReader, tenant: str, asset_id: str, scopes: Sequenc
             return None
         row = rows.to_pylist()[0]
         return _detail(store, row["asset_key"], asset_view(row), AssetState.model_validate_json(row["state"]))
+
+    return store.reading(read)
+
+
+def live_source(store: StoreReader, asset: LiveAsset) -> SourceVersion | None:
+    """The bytes that the version which search shows was made of; None where an older release made it."""
+
+    def read() -> SourceVersion | None:
+        rows = store.select(ASSETS, status_where(asset.tenant, (asset.asset_id,), None), ["state"])
+        if rows is None or not rows.num_rows:
+            return None
+        state = AssetState.model_validate_json(rows["state"][0].as_py())
+        shown = state.attempt(state.live)
+        return None if shown is None else shown.source
 
     return store.reading(read)
 

@@ -13,7 +13,7 @@ from sinks.filters import one_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import ASSETS, SPACES
 from sinks.location import Place
-from sinks.query.asset_detail import AssetDetail, asset_detail
+from sinks.query.asset_detail import AssetDetail, asset_detail, live_source
 from sinks.query.catalogue import Catalogue, LiveAsset
 from sinks.query.filters import EVERYTHING, LIVE_COLUMNS, Filters, Scope, moments_where, rows_where
 from sinks.query.holdings import newest_epochs
@@ -23,6 +23,7 @@ from sinks.query.snapshots import chunks
 from sinks.query.store_reader import StoreReader
 from sinks.schema import VECTORS
 from stream.events.annotations import Space
+from stream.events.asset import SourceVersion
 from stream.events.timecode import SourceTimecode
 
 T = TypeVar("T")
@@ -108,6 +109,10 @@ class MomentIndex:
     def asset(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> AssetDetail | None:
         """Its newest version, whether it shows something or not; None where there is no such asset within `scopes`."""
         return asset_detail(self._store, tenant, asset_id, scopes)
+
+    def live_source(self, asset: LiveAsset) -> SourceVersion | None:
+        """The bytes that an asset's live version was made of; None where an older release made it."""
+        return live_source(self._store, asset)
 
     def spaces(self) -> list[Space]:
         return self.reading(lambda: stored_spaces(self._store))

@@ -199,6 +199,7 @@ class AssetPlanned(Json):
     priority: Priority = "interactive"
     retention_days: int | None = None
     aim: Aim = NO_AIM
+    source: SourceVersion | None = None  # None from an older release
 
     @property
     def content_key(self) -> str:

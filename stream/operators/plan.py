@@ -151,6 +151,7 @@ class PlanOperator:
             priority=data.priority,
             retention_days=data.retention_days,
             aim=self._aim,
+            source=found.source,
         )
         # The index asks for a replan because it knows better than this memory what is lost.
         if data.replan:

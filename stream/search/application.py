@@ -17,6 +17,7 @@ from sinks.query.moments import MomentIndex
 from stream.clock import Clock
 from stream.errors import BadRequest
 from stream.events.annotations import Space
+from stream.events.asset import SourceVersion
 from stream.pipelines.settings import Settings
 from stream.search.answer import FoundFacets, FoundMoment, FoundMoments, SearchAnswer, Selection
 from stream.search.cut import Cut, first_of
@@ -157,6 +158,10 @@ class Search:
         """What search shows an asset as; None where it shows nothing within `scopes`."""
         filters = Filters(tenant=tenant, asset_ids=(asset_id,), scopes=None if scopes is None else tuple(scopes))
         return next((asset for page in self._index.catalogue.pages(filters) for asset in page.values()), None)
+
+    def footage_source(self, asset: LiveAsset) -> SourceVersion | None:
+        """The bytes that what is shown of the asset was made of; None where that is not known."""
+        return self._index.live_source(asset)
 
     def moment(self, space: str | None, moment_id: str, filters: Filters) -> FoundMoment | None:
         """A moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""

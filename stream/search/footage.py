@@ -1,5 +1,6 @@
 """The original footage of an asset, by byte range, through the readers that also feed the decoders."""
 
+import re
 from types import TracebackType
 from typing import Self
 
@@ -10,8 +11,11 @@ from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from sinks.query.catalogue import LiveAsset
 from stream.errors import BadMedia, Superseded
+from stream.events.asset import SourceVersion
 from stream.events.ids import LEFT_OUT, typed_digest
 
+# The tags of `FileSource`: the number of the file, and when it was changed.
+_FILE = re.compile("[0-9a-f]+-[0-9a-f]+")
 _CHANGED = "the footage is not what it was: publish it again"
 
 
@@ -19,10 +23,10 @@ class Footage:
     """An open source. `tag` names its bytes: equal for equal bytes of one asset, another where they changed.
 
     Raises as `open_source` does, `BadMedia` (`address_not_kept`) where the store keeps only a part of the address, and
-    `Superseded` (`source_changed`) where the bytes change while they are read.
+    `Superseded` (`source_changed`) where the bytes are not those of `planned`, or change while they are read.
     """
 
-    def __init__(self, asset: LiveAsset, policy: SourcePolicy) -> None:
+    def __init__(self, asset: LiveAsset, policy: SourcePolicy, planned: SourceVersion | None = None) -> None:
         # What is left of such an address may name another object.
         if "://" in asset.uri and asset.uri.endswith(LEFT_OUT):
             raise BadMedia(
@@ -33,6 +37,9 @@ class Footage:
         self._source: Source = open_source(asset.uri, policy)
         try:
             self._version = self._source.version
+            # Its moments would lie at times of other footage.
+            if planned is not None and not _are_same(planned, self._version):
+                raise Superseded(_CHANGED, code="source_changed")
             self.size_bytes = self._version.size_bytes
             self.media_type = media_type(self._source.read(SNIFF_BYTES))
         except BaseException:
@@ -63,3 +70,11 @@ class Footage:
 
     def close(self) -> None:
         self._source.close()
+
+
+def _are_same(one: SourceVersion, other: SourceVersion) -> bool:
+    """Of a file another machine may see another number; size and time of change are the same on both."""
+    times = [
+        version.tag.rpartition("-")[2] if _FILE.fullmatch(version.tag) else version.tag for version in (one, other)
+    ]
+    return one.size_bytes == other.size_bytes and times[0] == times[1]

@@ -8,6 +8,7 @@ from decoders.sources.policy import SourcePolicy
 from sinks.query.catalogue import LiveAsset
 from stream.error_codes.table import ERROR_CODES
 from stream.errors import BadMedia, StageError, Superseded
+from stream.events.asset import SourceVersion
 from stream.search.footage import Footage
 from stream.service.problems import Problem, busy, problem_of
 
@@ -22,19 +23,19 @@ class Footages:
         self._places = threading.BoundedSemaphore(at_once)
 
     @contextmanager
-    def opened(self, asset: LiveAsset) -> Iterator[Footage]:
+    def opened(self, asset: LiveAsset, planned: SourceVersion | None) -> Iterator[Footage]:
         """Raises `Problem` where the footage cannot be opened, and 503 (`busy`) where too much is open."""
         if not self._places.acquire(blocking=False):
             raise busy()
         try:
-            with self._open(asset) as footage:
+            with self._open(asset, planned) as footage:
                 yield footage
         finally:
             self._places.release()
 
-    def _open(self, asset: LiveAsset) -> Footage:
+    def _open(self, asset: LiveAsset, planned: SourceVersion | None) -> Footage:
         try:
-            return Footage(asset, self._policy_of(asset.tenant))
+            return Footage(asset, self._policy_of(asset.tenant), planned)
         except StageError as error:
             raise footage_problem(error) from None
 

@@ -55,9 +55,10 @@ def _answer(service: Service, request: Request, tenant: str, asset_id: str, *, d
         scopes = scopes_of(caller, Action.PLAY)
         with service.searchers.one() as application:
             asset = application.live(tenant, asset_id, scopes)
+            planned = None if asset is None else application.footage_source(asset)
         if asset is None:
             raise absent()
-        footage = ends.enter_context(service.footages.opened(asset))
+        footage = ends.enter_context(service.footages.opened(asset, planned))
         headers = _headers(footage, asset_id, download=download)
         etag = headers["etag"]
         if is_named(request.headers.get("if-none-match"), etag, weak=True):

@@ -197,15 +197,21 @@ def test_footage_that_is_gone_is_told_in_words(desk: Desk) -> None:
         assert str(path.parent) not in gone.text
         path.write_bytes(b"")
         assert desk.get(f"{asset['path']}/media", "stranger").json()["code"] == "empty"
+        path.write_bytes(held[::-1])
+        changed = desk.get(f"{asset['path']}/media", "stranger")
+        assert (changed.status_code, changed.json()["code"]) == (409, "source_changed")
         path.unlink()
         path.symlink_to("/etc/hostname")
         assert desk.get(f"{asset['path']}/media", "stranger").json()["code"] == "not_found"
-        # What is no footage is nothing that a browser would show.
-        path.unlink()
-        path.write_bytes(b"<html><script>alert(1)</script></html>")
-        page = desk.get(f"{asset['path']}/media", "stranger")
-        assert page.headers["content-type"] == "application/octet-stream"
-        assert page.headers["content-disposition"].startswith("attachment")
     finally:
         path.unlink()
         path.write_bytes(held)
+
+
+def test_what_is_no_footage_is_nothing_that_a_browser_shows(
+    desk: Desk, asset: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.search.footage.SNIFF_BYTES", 0)
+    page = desk.get(f"{asset['path']}/media")
+    assert page.headers["content-type"] == "application/octet-stream"
+    assert page.headers["content-disposition"].startswith("attachment")
