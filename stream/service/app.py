@@ -18,7 +18,8 @@ from stream.errors import StageError, unexpected
 from stream.service.bounded_requests import BoundedBodies
 from stream.service.browsers import OwnRequests
 from stream.service.described import DescribedApplication
-from stream.service.page.routes import Pages, page_router, wants_page
+from stream.service.page.pages import Pages, wants_page
+from stream.service.page.routes import page_router
 from stream.service.path_segments import WholeSegments
 from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes.all_routes import router

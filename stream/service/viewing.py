@@ -9,6 +9,7 @@ from stream.events.grid import SECOND_NS
 from stream.service.problems import absent
 from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
 from stream.service.schemas.moments import MomentDetailOut
+from stream.service.schemas.search import FreshnessOut
 from stream.service.searching import scopes_of
 from stream.service.service import Service
 
@@ -22,6 +23,15 @@ def listed_assets(service: Service, request: Request, tenant: str, project: str 
         seen = [view for view in views if project in (None, view.project)]
         access.count = len(seen)
         return AssetsOut(assets=[AssetOut.of(view) for view in seen])
+
+
+def proven_fresh(service: Service, request: Request, tenant: str) -> FreshnessOut:
+    """Up to which publication everything of a tenant that the caller may see is searchable. Raises `Problem`."""
+    subject = AccessSubject("freshness", tenant)
+    with service.access(request, Action.SEARCH, Activity.LISTED, subject) as (caller, _):
+        filters = Filters(tenant=tenant, scopes=scopes_of(caller, Action.SEARCH))
+        with service.searchers.one() as application:
+            return FreshnessOut.of(application.searchable(filters))
 
 
 def viewed_asset(

@@ -5,7 +5,6 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -17,15 +16,10 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
-from models.registry import ModelContext
-from sinks.lance.sink import LanceSink
-from sinks.sharded.sink import sink_at
 from stream.access.actions import AccessRole
-from stream.clock import ManualClock
 from stream.pipelines.settings import ModelChoice
-from tests.support.annotations import annotations, events, planned, ref
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium, visit
-from tests.support.calibrated_space import SPEC, CalibratedSpace
+from tests.support.calibrated_space import SPEC
 from tests.support.service_desk import Desk, opened
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
@@ -38,6 +32,7 @@ STATES = {
     "error": "/?q=red+from:soon",
     "absent": "/nowhere",
     "asset": "/assets/acme/shots?t=6",
+    "assets": "/assets?tenant=acme",
     "failed asset": "/assets/acme/broken",
 }
 
@@ -214,51 +209,6 @@ def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_
             page = signed_in(tab, desk, "viewer", "/?q=red")
             expect(page.locator(".hit").first).to_be_visible()
             assert page.locator("#selection, .pick").count() == 0
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stores with an asset of 400 moments that say "red"."""
-    state = tmp_path_factory.mktemp("many") / "state"
-    settings = light_settings(state)
-    space = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
-    sink = sink_at(settings.index_dir, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
-    sink.open()
-    long, words = ref("long", tenant="acme"), ("red",) * 10
-    cells = [annotations(long, number, of=40, count=10, words=words, space=space) for number in range(40)]
-    list(sink.process(events(planned(long, of=40), *cells)))
-    sink.close()
-    return state
-
-
-def test_a_long_answer_comes_as_one_scrolls_and_leaves_the_document_small(
-    browser: Browser, many: Path, tmp_path: Path
-) -> None:
-    with opened(many, tmp_path / "own") as desk, visit(browser, str(desk.client.base_url)) as tab:
-        page = tab.go("/?q=red&group=moment")
-        first = page.locator(".hit .open").first.get_attribute("href")
-        # To the end of what there is, which grows as one comes near it.
-        page.wait_for_function("""() => {
-            scrollTo(0, document.body.scrollHeight);
-            return document.querySelector("#summary").textContent === "400 hits";
-        }""")
-        page.keyboard.press("End")
-        expect(page.locator(".hit[aria-posinset='400']")).to_be_visible()
-        assert page.locator(".hit").count() < 100
-        assert page.locator(".hit[aria-posinset='400']").get_attribute("aria-setsize") == "400"
-        assert tab.barriers() == []
-        page.screenshot(path=tmp_path / "end.png")
-        page.keyboard.press("Home")
-        expect(page.locator(".hit[aria-posinset='1'] .open")).to_have_attribute("href", str(first))
-        page.locator(".hit .open").first.focus()
-        for _ in range(90):
-            page.keyboard.press("j")
-        assert page.evaluate("document.activeElement.closest('.hit').getAttribute('aria-posinset')") == "91"
-    with opened(many, tmp_path / "other") as desk, visit(browser, str(desk.client.base_url), script=False) as tab:
-        page = tab.go("/?q=red&group=moment")
-        page.get_by_role("link", name="More hits").click()
-        expect(page.locator("#summary")).to_have_text("96 hits: 96 fair")
-        expect(page.locator("ol.grid")).to_have_attribute("start", "25")
 
 
 def signed_in(tab: Visit, desk: Desk, name: str, path: str) -> Page:

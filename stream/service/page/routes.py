@@ -2,107 +2,48 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
-from jinja2 import Environment
 from pydantic import ValidationError
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from stream.access.actions import Action
-from stream.errors import StageError
 from stream.service.bodies import picture_body
-from stream.service.browsers import SIGN_IN
-from stream.service.caller import Caller
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
-from stream.service.page.box import KEYS
+from stream.service.page.assets_view import AssetTable
 from stream.service.page.errors import page_route
 from stream.service.page.facet_view import FacetsView
-from stream.service.page.files import MEDIA_TYPES, PageFiles
-from stream.service.page.state import MOST_CHARACTERS, SearchState
-from stream.service.page.templates import environment
+from stream.service.page.files import MEDIA_TYPES
+from stream.service.page.freshness_view import FreshnessLine
+from stream.service.page.pages import Pages
+from stream.service.page.state import SearchState
 from stream.service.page.views import AnswerView, Chip, chips
 from stream.service.path_segments import AssetName, TenantName
-from stream.service.problems import Problem, absent, body_of
+from stream.service.problems import Problem, absent
 from stream.service.schemas.search import FacetsIn, SearchIn
 from stream.service.searching import answered, counted
 from stream.service.service import Service
-from stream.service.viewing import viewed_asset
+from stream.service.viewing import listed_assets, proven_fresh, viewed_asset
 
-_HERE = Path(__file__).parent
 _YEAR_S = 365 * 86_400
+_Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
 _Second = Annotated[float, Query(ge=0, le=1e9)]
 _Since = Annotated[float | None, Query(ge=0, le=1e9, alias="from")]
 Asked = TypeVar("Asked", SearchIn, FacetsIn)
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-)
-"""Nothing comes from elsewhere, nothing inline runs, and no text becomes markup in the browser."""
-
-
-class Pages:
-    """Renders templates with what every page has."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._environment: Environment = environment(_HERE / "templates")
-        self.files = PageFiles.of(_HERE / "static")
-
-    def page(
-        self, name: str, request: Request, caller: Caller | None, *, status: int = 200, **values: Any
-    ) -> HTMLResponse:
-        """A template with `values`, for a caller; None for nobody who is signed in."""
-        template = self._environment.get_template(f"{name}.html.j2")
-        sign_in = f"{SIGN_IN}?{urlencode({'next': _own_address(request)})}"
-        shared = {
-            "file": self.files.url,
-            "keys": KEYS,
-            "sign_in": sign_in,
-            "caller": caller.access.principal if caller else None,
-            "exports": caller is not None and caller.access.scopes(Action.EXPORT) != frozenset(),
-            "token": caller.session.token if caller and caller.session else None,
-        }
-        blank: dict[str, Any] = {"state": SearchState(), "chips": []}
-        html = template.render({**shared, **blank, **values})
-        return HTMLResponse(html, status, {"content-security-policy": POLICY})
-
-    def _caller(self, request: Request) -> Caller | None:
-        try:
-            return self._service.callers.of(request.headers)
-        except (Problem, StageError):
-            return None
-
-    def error(self, request: Request, problem: Problem) -> Response:
-        """The problem in words, with the box as it was asked."""
-        state = SearchState(q=request.query_params.get("q", "")[:MOST_CHARACTERS])
-        response = self.page(
-            "error",
-            request,
-            self._caller(request),
-            status=problem.status,
-            problem=body_of(problem),
-            phrase=HTTPStatus(problem.status).phrase,
-            again=_own_address(request),
-            state=state,
-            chips=chips(state),
-        )
-        response.headers.update(problem.headers)
-        return response
-
-
-def wants_page(request: Request) -> bool:
-    """Whether a browser goes there for a person, at an address that is not the API's."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
 
 
 def page_router(service: Service, pages: Pages) -> APIRouter:
     """All addresses of the page over `service`."""
     routes = APIRouter(route_class=page_route(pages.error), include_in_schema=False)
+    _add_search(routes, service, pages)
+    _add_assets(routes, service, pages)
+    _add_files(routes, pages)
+    return routes
 
+
+def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
     @routes.get("/")
     def search(request: Request) -> Response:
         """The search page in the state that its address says."""
@@ -132,6 +73,25 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
         view = FacetsView.of(found, state)
         return pages.page("facets", request, caller, state=state, chips=chips(state), facets=view)
 
+
+def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
+    @routes.get("/assets")
+    def assets(request: Request, tenant: _Tenant = None) -> Response:
+        """The assets of a tenant with their status; without one, which tenants there are."""
+        caller = service.callers.of(request.headers)
+        scopes = caller.access.scopes(Action.SEARCH)
+        # Who may see everything learns of tenants from what there is.
+        named = None if scopes is None else {name for name, _ in scopes}
+        if named is None:
+            named = {item.value for item in counted(service, request, FacetsIn.model_validate({})).tenants}
+        names = sorted(named)
+        chosen = tenant or (names[0] if len(names) == 1 else None)
+        values: dict[str, Any] = {"tenants": names, "tenant": chosen}
+        if chosen is not None:
+            values["fresh"] = FreshnessLine.of(proven_fresh(service, request, chosen))
+            values["table"] = AssetTable.of(listed_assets(service, request, chosen, None).assets)
+        return pages.page("assets", request, caller, **values)
+
     @routes.get("/assets/{tenant}/{asset_id}")
     def asset(
         request: Request, tenant: TenantName, asset_id: AssetName, t: _Second = 0.0, since: _Since = None
@@ -142,6 +102,8 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
         playable = caller.access.may(Action.PLAY, tenant, detail.asset.project)
         return pages.page("asset", request, caller, view=AssetPage.of(detail, t, playable=playable))
 
+
+def _add_files(routes: APIRouter, pages: Pages) -> None:
     @routes.get("/static/{version}/{name}")
     def static(version: str, name: str) -> Response:
         """A file of the page. Its address names what is in it, and it is nobody's secret."""
@@ -150,8 +112,6 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
             raise absent()
         headers = {"cache-control": f"public, max-age={_YEAR_S}, immutable"}
         return Response(data, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
-
-    return routes
 
 
 def _validated(model: type[Asked], parameters: Mapping[str, Any]) -> Asked:
@@ -162,7 +122,3 @@ def _validated(model: type[Asked], parameters: Mapping[str, Any]) -> Asked:
         # Where and what kind, without what was sent.
         said = "; ".join(f"`{item['loc'][0]}`: {item['msg']}" for item in error.errors()[:5])
         raise Problem(400, said, code="bad_filter") from None
-
-
-def _own_address(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

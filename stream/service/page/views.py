@@ -5,6 +5,7 @@ from typing import Self
 
 from stream.events.ids import clip_name
 from stream.service.page.asset_view import asset_url
+from stream.service.page.freshness_view import FreshnessLine
 from stream.service.page.state import FEWEST_HITS, SearchState
 from stream.service.schemas.search import AnswerOut, HitOut
 
@@ -54,6 +55,7 @@ class AnswerView:
     space: str
     all_weak: bool
     more_url: str | None
+    fresh: FreshnessLine | None = None
 
     @classmethod
     def of(cls, answer: AnswerOut, state: SearchState) -> Self:
@@ -62,7 +64,8 @@ class AnswerView:
         )
         after = state.after + len(cards)
         more = None if answer.next is None else state.url(cursor=answer.next, after=after, limit=_PAGE)
-        return cls(cards, answer.space, answer.all_weak, more)
+        fresh = FreshnessLine.of(answer.freshness) if answer.freshness else None
+        return cls(cards, answer.space, answer.all_weak, more, fresh)
 
     @property
     def summary(self) -> str:

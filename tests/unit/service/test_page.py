@@ -16,7 +16,7 @@ from stream.audit.files import event_files
 from stream.clock import ManualClock
 from stream.events.grid import SECOND_NS
 from stream.service.page.box import BoxText, FilterToken
-from stream.service.page.routes import POLICY
+from stream.service.page.pages import POLICY
 from stream.service.page.state import SearchState
 from stream.service.page.timeline import Timeline
 from stream.service.problems import Problem
