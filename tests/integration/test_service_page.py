@@ -178,6 +178,25 @@ def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_
             expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
 
 
+def test_moving_over_a_picture_shows_the_rest_of_its_asset(tab: Visit) -> None:
+    page = tab.page
+    page.emulate_media(reduced_motion="no-preference")
+    tab.go("/?q=red+label:show=pilot")
+    picture = page.locator(".hit .open").first
+    box = picture.bounding_box()
+    assert box is not None
+    shown = []
+    for share in (0.05, 0.95):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+        tile = picture.locator(".scrub > span")
+        expect(tile).to_be_visible()
+        expect(tile).to_have_css("background-image", re.compile(r"sprite\.jpg"))
+        shown.append(tile.evaluate("tile => tile.style.backgroundPosition"))
+    assert shown[0] != shown[1]
+    page.mouse.move(0, 0)
+    expect(picture.locator(".scrub")).to_have_count(0)
+
+
 def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_path: Path) -> None:
     with opened(stores, tmp_path / "own") as desk:
         desk.give("editor", AccessRole.EDITOR)
