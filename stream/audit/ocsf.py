@@ -19,6 +19,8 @@ class Activity(Enum):
     SEARCHED = (_DATASTORE, 4, "searched")
     VIEWED = (_DATASTORE, 1, "viewed")
     LISTED = (_DATASTORE, 8, "listed")
+    SAVED = (_DATASTORE, 5, "saved")
+    REMOVED = (_DATASTORE, 7, "removed")
     PREVIEWED = (_FILE_HOSTING, 9, "previewed")
     PLAYED = (_FILE_HOSTING, 14, "played")
     DOWNLOADED = (_FILE_HOSTING, 2, "downloaded")

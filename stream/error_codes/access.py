@@ -49,6 +49,12 @@ ACCESS = (
     response(
         "bad_cursor", "The cursor is not one of this service, or not sent alone.", "Send `next` as it was answered."
     ),
+    response("too_many_saved_searches", "The caller keeps as many searches as one may.", "Remove one first."),
+    unavailable(
+        "saved_searches_unreadable",
+        "The file of saved searches cannot be read or written.",
+        "Correct the file that the message names, or remove it.",
+    ),
     response("cursor_gone", "The answer that the cursor leads into is not kept any more.", "Search again."),
     response(
         "not_fresh_enough",

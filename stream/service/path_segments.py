@@ -27,9 +27,10 @@ class WholeSegments:
         await self._app(scope, receive, send)
 
 
-def _whole(segment: str) -> str:
+def whole(segment: str) -> str:
+    """A segment of a path as it was meant."""
     return segment.replace(_SLASH, "/")
 
 
-TenantName = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(_whole)]
-AssetName = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_whole)]
+TenantName = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(whole)]
+AssetName = Annotated[str, Path(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(whole)]

@@ -33,6 +33,7 @@ from stream.service.limits import RequestLimits
 from stream.service.problems import code_of
 from stream.service.readiness import Readiness
 from stream.service.result_lists import ResultLists
+from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.service import Service
 from stream.service.sprites import Sprites
@@ -106,6 +107,7 @@ def composed(
             ResultLists(),
             RequestLimits(clock, options.rate),
             Readiness(settings.index_dir, options.audit, clock),
+            SavedSearches(settings.state_dir),
         )
         yield application(service, clock, version, agents=options.agents)
 

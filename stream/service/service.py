@@ -16,6 +16,7 @@ from stream.service.limits import RequestLimits
 from stream.service.problems import Problem, forbidden
 from stream.service.readiness import Readiness
 from stream.service.result_lists import ResultLists
+from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.sprites import Sprites
 
@@ -36,6 +37,7 @@ class Service:
     lists: ResultLists
     limits: RequestLimits
     readiness: Readiness
+    saved: SavedSearches
 
     @contextmanager
     def access(

@@ -11,13 +11,14 @@ from stream.service.routes import (
     moments,
     progress,
     rights,
+    saved_searches,
     search,
     sprites,
 )
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
 
-_NOUNS = (search, exports, moments, assets, footage, sprites, progress, dead_letters, rights, access)
+_NOUNS = (search, saved_searches, exports, moments, assets, footage, sprites, progress, dead_letters, rights, access)
 
 
 def router(service: Service) -> APIRouter:

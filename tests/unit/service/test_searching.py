@@ -1,5 +1,6 @@
 """Searches that are narrowed, sorted and asked with pictures, over the service."""
 
+import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -207,3 +208,24 @@ def test_freshness_is_proved_or_refused(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert theirs.json()["freshness"]["pending_assets"] == 1
     enough = (now_ms - published[0]) / 1000 + 1
     assert desk.get("/v1/search", q="red", as_fresh_as=enough).json()["freshness"] == proof
+
+
+def test_saved_searches_are_their_callers_own(desk: Desk) -> None:
+    search = {"q": "a red bus", "tag": ["green"], "from": 3.0, "group": "asset"}
+    path = "/v1/saved-searches/news%2Fbuses"
+    assert desk.ask("put", path, json={"q": "first"}).status_code == 200
+    assert desk.ask("put", path, json=search).json()["name"] == "news/buses"
+    (saved,) = desk.get("/v1/saved-searches").json()["saved_searches"]
+    assert saved["name"] == "news/buses"
+    assert {key: saved["search"][key] for key in search} == search
+    assert b"red bus" not in b"".join(json.dumps(event).encode() for event in desk.events())
+    assert b"buses" not in b"".join(json.dumps(event).encode() for event in desk.events())
+    assert desk.get("/v1/saved-searches", "stranger").json()["saved_searches"] == []
+    assert desk.ask("delete", path, "stranger").status_code == 404
+    for wrong in ({"q": "red", "cursor": "x"}, {"q": "red", "limit": 0}, {"q": "red", "tenant": ""}):
+        assert desk.ask("put", path, json=wrong).status_code == 422
+    for number in range(99):
+        desk.ask("put", f"/v1/saved-searches/{number}", json={"q": "red"})
+    assert desk.ask("put", "/v1/saved-searches/one-more", json={"q": "red"}).json()["code"] == "too_many_saved_searches"
+    assert desk.ask("delete", path).status_code == 204
+    assert len(desk.get("/v1/saved-searches").json()["saved_searches"]) == 99
