@@ -25,6 +25,7 @@ from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.routes.all_routes import router
 from stream.service.service import Service
 from stream.service.sign_in import sign_in_router
+from stream.service.sign_in_page import SignInPages
 
 if TYPE_CHECKING:
     from stream.service.agents import Agents
@@ -75,8 +76,8 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
         app.router.routes.append(Route(tools.path, tools.endpoint(), include_in_schema=False))
     metrics = ServiceMetrics()
     app.include_router(router(service))
-    app.include_router(sign_in_router(service))
     pages = Pages(service)
+    app.include_router(sign_in_router(service, SignInPages(pages, service.browsers)))
     app.include_router(page_router(service, pages))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(StageError, _stage_error)

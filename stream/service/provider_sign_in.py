@@ -15,7 +15,7 @@ from stream.identity.sign_in_flow import FLOW_S, SignInFlow
 from stream.service.browsers import COOKIE, FROM_PROVIDER, SIGN_IN, TO_PROVIDER
 from stream.service.problems import Problem
 from stream.service.service import NOBODY, Service, origin_of
-from stream.service.sign_in_page import form_page
+from stream.service.sign_in_page import SignInPages
 
 _log = logging.getLogger(__name__)
 _FLOW_COOKIE = "rushes-sign-in"
@@ -23,17 +23,17 @@ _SUBJECT = AccessSubject("sign-in")
 Text = Annotated[str, Query(max_length=8_192)]
 
 
-def add_provider_routes(routes: APIRouter, service: Service, provider: OidcProvider) -> None:
+def add_provider_routes(routes: APIRouter, service: Service, provider: OidcProvider, shown: SignInPages) -> None:
     browsers, callers = service.browsers, service.callers
 
     @routes.get(TO_PROVIDER)
-    def to_provider(next: Text = "") -> Response:  # noqa: A002 - the name in the address
+    def to_provider(request: Request, next: Text = "") -> Response:  # noqa: A002 - the name in the address
         """Send the browser to the provider."""
         flow = SignInFlow.begin(callers.now_ms(), local_path(next, SIGN_IN))
         try:
             address = provider.authorization_url(flow)
         except Unavailable as away:
-            return _not_now(service, away)
+            return _not_now(shown, request, away)
         kept = browsers.origin.set_cookie(_FLOW_COOKIE, flow.sealed(callers.pepper()), max_age_s=FLOW_S)
         return Response(status_code=303, headers={"location": address, "set-cookie": kept})
 
@@ -47,9 +47,9 @@ def add_provider_routes(routes: APIRouter, service: Service, provider: OidcProvi
             _log.warning("a sign-in was refused: %s", refused)
             problem = Problem(401, "The sign-in was not completed. Try again.", code="sign_in_refused")
             service.recorder.denied(Activity.SIGNED_IN, _SUBJECT, NOBODY, origin_of(request), problem.code)
-            return _done(service, form_page(browsers, SIGN_IN, problem.status, refused=problem.detail))
+            return _done(service, shown.form(request, SIGN_IN, problem.status, refused=problem.detail))
         except Unavailable as away:
-            return _not_now(service, away)
+            return _not_now(shown, request, away)
         actor = Actor(who.principal, ActorKind.PERSON)
         with service.recorder.access(Activity.SIGNED_IN, _SUBJECT, actor, origin_of(request)):
             secret = browsers.sessions.begin(who, replaces=browsers.secret_of(request.headers))
@@ -84,10 +84,10 @@ def _who(service: Service, provider: OidcProvider, flow: SignInFlow, code: str, 
     return who
 
 
-def _not_now(service: Service, away: Unavailable) -> Response:
+def _not_now(shown: SignInPages, request: Request, away: Unavailable) -> Response:
     """A person reads this, not a program."""
     _log.warning("%s (%s)", away.message, away.code)
-    return form_page(service.browsers, SIGN_IN, 503, refused="Nobody can sign in there now. Try again later.")
+    return shown.form(request, SIGN_IN, 503, refused="Nobody can sign in there now. Try again later.")
 
 
 def _done(service: Service, answer: Response) -> Response:

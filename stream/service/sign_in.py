@@ -13,7 +13,7 @@ from stream.service.browsers import COOKIE, SIGN_IN, SIGN_OUT
 from stream.service.problems import Problem
 from stream.service.provider_sign_in import add_provider_routes
 from stream.service.service import NOBODY, Service, origin_of
-from stream.service.sign_in_page import account_page, form_page
+from stream.service.sign_in_page import SignInPages
 
 _MOST_FORM_BYTES = 8_192
 
@@ -37,11 +37,11 @@ async def form_of(request: Request) -> dict[str, str]:
 Form = Annotated[dict[str, str], Depends(form_of)]
 
 
-def sign_in_router(service: Service) -> APIRouter:
+def sign_in_router(service: Service, shown: SignInPages) -> APIRouter:
     """`/sign-in` and `/sign-out`."""
     routes = APIRouter(include_in_schema=False)
     if (provider := service.browsers.provider) is not None:
-        add_provider_routes(routes, service, provider)
+        add_provider_routes(routes, service, provider, shown)
 
     @routes.get(SIGN_IN)
     def form(request: Request, next: str = "", over: bool = False) -> Response:  # noqa: A002 - names in the address
@@ -49,8 +49,8 @@ def sign_in_router(service: Service) -> APIRouter:
         try:
             caller = service.callers.of(request.headers)
         except Problem:
-            return form_page(service.browsers, local_path(next, SIGN_IN), over=over)
-        return account_page(service.browsers, caller)
+            return shown.form(request, local_path(next, SIGN_IN), over=over)
+        return shown.account(request, caller)
 
     @routes.post(SIGN_IN)
     def sign_in(request: Request, fields: Form) -> Response:
@@ -61,7 +61,7 @@ def sign_in_router(service: Service) -> APIRouter:
             key = service.callers.key_of(fields.get("key", "").strip())
         except Problem as problem:
             service.recorder.denied(Activity.SIGNED_IN, subject, NOBODY, origin, problem.code)
-            return form_page(service.browsers, target, 401, refused=problem.detail)
+            return shown.form(request, target, 401, refused=problem.detail)
         actor, browsers = Actor(key.principal, ActorKind.SERVICE, session=key.key_id), service.browsers
         with service.recorder.access(Activity.SIGNED_IN, subject, actor, origin):
             secret = browsers.sessions.begin(
