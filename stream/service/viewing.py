@@ -1,13 +1,18 @@
 """Assets and moments, each as one audited access: what the API answers as JSON, the page shows and agents get."""
 
+from dataclasses import replace
+
 from fastapi import Request
 
+from sinks.dead_letters import DeadLetterFilter
 from sinks.query.filters import Filters
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.events.grid import SECOND_NS
+from stream.service.caller import Caller
 from stream.service.problems import absent
 from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
+from stream.service.schemas.dead_letters import DeadLetterOut, DeadLettersOut
 from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.search import FreshnessOut
 from stream.service.searching import scopes_of
@@ -72,3 +77,21 @@ def viewed_moment(service: Service, request: Request, moment_id: str, space: str
             raise absent()
         access.count = 1
         return MomentDetailOut.of(found.detail, found.space)
+
+
+def listed_dead_letters(service: Service, request: Request, wanted: DeadLetterFilter, limit: int) -> DeadLettersOut:
+    """At most `limit` dead letters of tenants whose every project the caller may replay. Raises `Problem`."""
+    subject = AccessSubject("dead letters", wanted.tenant)
+    with service.access(request, Action.REPLAY, Activity.LISTED, subject) as (caller, access):
+        with service.searchers.one() as application:
+            # One more than asked tells whether there are more.
+            found = application.dead_letters(replace(wanted, tenants=whole_tenants(caller)), limit + 1)
+        access.count = len(found[:limit])
+        shown = [DeadLetterOut.of(item) for item in found[:limit]]
+        return DeadLettersOut(dead_letters=shown, complete=len(found) <= limit)
+
+
+def whole_tenants(caller: Caller) -> tuple[str, ...] | None:
+    """Of which the caller may replay all projects; None is everybody. Dead letters do not say their project."""
+    scopes = caller.access.scopes(Action.REPLAY)
+    return None if scopes is None else tuple(sorted(tenant for tenant, project in scopes if project is None))

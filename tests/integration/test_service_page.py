@@ -33,6 +33,7 @@ STATES = {
     "absent": "/nowhere",
     "asset": "/assets/acme/shots?t=6",
     "assets": "/assets?tenant=acme",
+    "dead letters": "/dead-letters",
     "failed asset": "/assets/acme/broken",
 }
 
@@ -228,6 +229,9 @@ def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_
             page = signed_in(tab, desk, "viewer", "/?q=red")
             expect(page.locator(".hit").first).to_be_visible()
             assert page.locator("#selection, .pick").count() == 0
+            assert page.get_by_role("link", name="Dead letters").count() == 0
+            tab.go("/dead-letters")
+            expect(page.get_by_text("403 Forbidden")).to_be_visible()
 
 
 def signed_in(tab: Visit, desk: Desk, name: str, path: str) -> Page:

@@ -20,6 +20,7 @@ from stream.service.page.templates import environment
 from stream.service.page.views import chips
 from stream.service.problems import Problem, body_of
 from stream.service.service import Service
+from stream.service.viewing import whole_tenants
 
 _HERE = Path(__file__).parent
 POLICY = (
@@ -49,6 +50,7 @@ class Pages:
             "sign_in": sign_in,
             "caller": caller.access.principal if caller else None,
             "exports": caller is not None and caller.access.scopes(Action.EXPORT) != frozenset(),
+            "replays": caller is not None and bool(whole_tenants(caller) or caller.access.everything),
             "token": caller.session.token if caller and caller.session else None,
         }
         blank: dict[str, Any] = {"state": SearchState(), "chips": []}

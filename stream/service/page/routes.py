@@ -9,14 +9,16 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
+from stream.events.ids import clip_name
 from stream.service.bodies import picture_body
-from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
+from stream.service.page.asset_view import MOST_MOMENTS, AssetPage, asset_url
 from stream.service.page.assets_view import AssetTable
 from stream.service.page.errors import page_route
 from stream.service.page.facet_view import FacetsView
 from stream.service.page.files import MEDIA_TYPES
-from stream.service.page.freshness_view import FreshnessLine
+from stream.service.page.freshness_view import FreshnessLine, utc
 from stream.service.page.pages import Pages
 from stream.service.page.state import SearchState
 from stream.service.page.views import AnswerView, Chip, chips
@@ -25,9 +27,10 @@ from stream.service.problems import Problem, absent
 from stream.service.schemas.search import FacetsIn, SearchIn
 from stream.service.searching import answered, counted
 from stream.service.service import Service
-from stream.service.viewing import listed_assets, proven_fresh, viewed_asset
+from stream.service.viewing import listed_assets, listed_dead_letters, proven_fresh, viewed_asset
 
 _YEAR_S = 365 * 86_400
+_MOST_LETTERS = 500
 _Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
 _Second = Annotated[float, Query(ge=0, le=1e9)]
 _Since = Annotated[float | None, Query(ge=0, le=1e9, alias="from")]
@@ -39,6 +42,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     routes = APIRouter(route_class=page_route(pages.error), include_in_schema=False)
     _add_search(routes, service, pages)
     _add_assets(routes, service, pages)
+    _add_dead_letters(routes, service, pages)
     _add_files(routes, pages)
     return routes
 
@@ -101,6 +105,17 @@ def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
         detail = viewed_asset(service, request, tenant, asset_id, space=None, since=since, limit=MOST_MOMENTS)
         playable = caller.access.may(Action.PLAY, tenant, detail.asset.project)
         return pages.page("asset", request, caller, view=AssetPage.of(detail, t, playable=playable))
+
+
+def _add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None:
+    @routes.get("/dead-letters")
+    def dead_letters(request: Request, state: DeadLetterState = DeadLetterState.OPEN) -> Response:
+        """Dead letters in one state, with what to do about each."""
+        caller = service.callers.of(request.headers)
+        found = listed_dead_letters(service, request, DeadLetterFilter(states=(state,)), _MOST_LETTERS)
+        states = [item.value for item in DeadLetterState]
+        shown: dict[str, Any] = {"asset_url": asset_url, "clip_name": clip_name, "utc": utc}
+        return pages.page("dead_letters", request, caller, found=found, states=states, chosen=state.value, **shown)
 
 
 def _add_files(routes: APIRouter, pages: Pages) -> None:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query, Request
 from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
-from stream.service.caller import Caller
 from stream.service.problems import absent
 from stream.service.routes.assets import Name
 from stream.service.schemas.dead_letters import DeadLetterOut, DeadLettersOut
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
+from stream.service.viewing import listed_dead_letters, whole_tenants
 
 _Time = Annotated[int | None, Query(ge=0, description="In milliseconds since 1970.")]
 _EVERY_STATE = tuple(DeadLetterState)
@@ -33,38 +33,19 @@ def add(routes: APIRouter, service: Service) -> None:
         """Dead letters by when they failed, without their content. They do not say their project, so they are shown to
         operators of the whole tenant. `rushes dead-letters replay` sends them again.
         """
-        subject = AccessSubject("dead letters", tenant)
-        with service.access(request, Action.REPLAY, Activity.LISTED, subject) as (caller, access):
-            wanted = DeadLetterFilter(
-                stage=stage,
-                code=code,
-                tenant=tenant,
-                since_ms=since_ms,
-                until_ms=until_ms,
-                states=(state,),
-                tenants=_tenants(caller),
-            )
-            with service.searchers.one() as application:
-                # One more than asked tells whether there are more.
-                found = application.dead_letters(wanted, limit + 1)
-            access.count = len(found[:limit])
-            shown = [DeadLetterOut.of(item) for item in found[:limit]]
-            return DeadLettersOut(dead_letters=shown, complete=len(found) <= limit)
+        wanted = DeadLetterFilter(
+            stage=stage, code=code, tenant=tenant, since_ms=since_ms, until_ms=until_ms, states=(state,)
+        )
+        return listed_dead_letters(service, request, wanted, limit)
 
     @routes.get("/dead-letters/{letter_id}", responses={404: {"model": ProblemOut}})
     def dead_letter(request: Request, letter_id: Annotated[str, Path(max_length=200)]) -> DeadLetterOut:
         """One dead letter by its whole id, and what to do about it."""
         subject = AccessSubject("dead letter", resources=(letter_id,))
         with service.access(request, Action.REPLAY, Activity.VIEWED, subject) as (caller, _):
-            wanted = DeadLetterFilter(letter_id=letter_id, states=_EVERY_STATE, tenants=_tenants(caller))
+            wanted = DeadLetterFilter(letter_id=letter_id, states=_EVERY_STATE, tenants=whole_tenants(caller))
             with service.searchers.one() as application:
                 found = application.dead_letters(wanted, 1)
             if not found:
                 raise absent()
             return DeadLetterOut.of(found[0])
-
-
-def _tenants(caller: Caller) -> tuple[str, ...] | None:
-    """Of which the caller may see all projects; None is everybody."""
-    scopes = caller.access.scopes(Action.REPLAY)
-    return None if scopes is None else tuple(sorted(tenant for tenant, project in scopes if project is None))

@@ -65,6 +65,7 @@ OTHERWISE_MEANT = {
     ("stream/search/exports.py", "caption"): "a field of a hit",
     ("stream/search/hit.py", "caption"): "a field of a hit",
     ("stream/search/timeline_export.py", "caption"): "a field of a hit",
+    ("stream/service/page/routes.py", "dead-letters"): "an address",
     ("stream/service/routes/dead_letters.py", "dead-letters"): "an address",
     ("stream/service/routes/exports.py", "parquet"): "a format of files",
     ("stream/service/schemas/exports.py", "parquet"): "a format of files",

@@ -91,13 +91,9 @@ class HitWindow {
       return;
     }
     this.shown = shown;
-    const focused = this.page.activeElement;
     grid.style.paddingTop = `${first * this.row}px`;
     grid.style.paddingBottom = `${Math.max(0, rows - last) * this.row}px`;
-    grid.replaceChildren(...this.hits.slice(first * this.columns, last * this.columns));
-    if (focused !== this.page.activeElement && focused?.isConnected) {
-      /** @type {HTMLElement} */ (focused).focus({ preventScroll: true });
-    }
+    fill(grid, this.hits.slice(first * this.columns, last * this.columns));
     this.page.dispatchEvent(new CustomEvent("drawn"));
   }
 
@@ -146,5 +142,25 @@ class HitWindow {
     summary.textContent = `${this.hits.length} hits${next ? " so far" : ""}`;
     this.page.dispatchEvent(new CustomEvent("drawn"));
     this.look();
+  }
+}
+
+/** Make these the children of the grid. What stays is not touched: it keeps the focus, and its picture.
+ * @param {HTMLElement} grid @param {HTMLElement[]} hits
+ */
+function fill(grid, hits) {
+  const staying = new Set(hits);
+  for (const hit of [...grid.children]) {
+    if (!staying.has(/** @type {HTMLElement} */ (hit))) {
+      hit.remove();
+    }
+  }
+  let next = grid.firstElementChild;
+  for (const hit of hits) {
+    if (hit === next) {
+      next = next.nextElementSibling;
+    } else {
+      grid.insertBefore(hit, next);
+    }
   }
 }
