@@ -171,9 +171,17 @@ class CountedRequests:
             await self._app(scope, receive, counting)
         finally:
             # The pattern, not the path: ids would show what was asked, and each would be one more time series.
-            route = getattr(scope.get("route"), "path", "unknown")
+            route = _pattern(scope)
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(self._clock.monotonic_s() - began_s)
+
+
+def _pattern(scope: Scope) -> str:
+    """The pattern of the route that answered, with the prefixes of all routers around it."""
+    # FastAPI leaves them out of `route`, and has them beside it.
+    whole = scope.get("fastapi", {}).get("effective_route_context", scope.get("route"))
+    found: str = getattr(whole, "path", "unknown")
+    return found
 
 
 async def _problem(_: Request, error: Exception) -> Response:
