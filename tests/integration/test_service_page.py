@@ -237,7 +237,7 @@ def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_
 def signed_in(tab: Visit, desk: Desk, name: str, path: str) -> Page:
     """At a page, with the key of this name."""
     page = tab.go(f"/sign-in?{urlencode({'next': path})}")
-    page.get_by_label("Key").fill(desk.keys[name])
+    page.get_by_label("Key", exact=True).fill(desk.keys[name])
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(tab.base + path)
     return page
@@ -355,7 +355,7 @@ def test_who_may_not_search_is_told_so(browser: Browser, stores: Path, tmp_path:
             assert tab.barriers() == []
             for name, shown in (("auditor", page.get_by_text("403 Forbidden")), ("viewer", page.get_by_role("table"))):
                 page.get_by_role("link", name="Sign in").first.click()
-                page.get_by_label("Key").fill(desk.keys[name])
+                page.get_by_label("Key", exact=True).fill(desk.keys[name])
                 page.get_by_role("button", name="Sign in").click()
                 expect(shown).to_be_visible()
                 page.screenshot(path=tmp_path / f"{name}.png")
