@@ -37,13 +37,15 @@ def make_folder(path: Path, sync_with: Sync = sync) -> None:
         sync_with(path.parent)
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str, *, mode: int = 0o666) -> None:
     """Durably replace the content of `path` with `text`. After a crash or on a full disk the old file is still whole.
-    Raises `OSError`; leaves no temporary file behind then.
+    The file has `mode` less what the process masks. Raises `OSError`; leaves no temporary file behind then.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        with fresh.open("x", encoding="utf-8") as file:
+        # With its mode from the start: whoever opened it before a change of mode could go on reading.
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             # Before the rename: otherwise a crash could leave the new name with no content.

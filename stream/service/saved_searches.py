@@ -53,7 +53,9 @@ class SavedSearches:
             with FileLock(self._directory / f"{FILE}.lock"):
                 everybody = self._read()
                 yield everybody
-                replace_file(self._path, json.dumps({name: mine for name, mine in everybody.items() if mine}))
+                # Of its owner alone: searches hold words of people.
+                kept = json.dumps({name: mine for name, mine in everybody.items() if mine})
+                replace_file(self._path, kept, mode=0o600)
         except OSError as error:
             raise _unreadable(self._path, error.strerror or "an error of the disk") from None
 

@@ -24,11 +24,9 @@ def add(routes: APIRouter, service: Service) -> None:
         """The caller's own, by name."""
         subject = AccessSubject("saved searches")
         with service.access(request, Action.SEARCH, Activity.LISTED, subject) as (caller, access):
-            mine = sorted(service.saved.of(caller.access.principal).items())
+            mine = service.saved.of(caller.access.principal)
             access.count = len(mine)
-            return SavedSearchesOut(
-                saved_searches=[SavedSearchOut(name=name, search=SavedSearchIn(**search)) for name, search in mine]
-            )
+            return SavedSearchesOut.of(mine)
 
     @routes.put(_PATH, responses={409: {"model": ProblemOut}})
     def save_search(request: Request, name: _Name, search: SavedSearchIn) -> SavedSearchOut:

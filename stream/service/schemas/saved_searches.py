@@ -1,6 +1,9 @@
 """What the API takes and says of saved searches."""
 
-from pydantic import BaseModel
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, ValidationError
 
 from stream.service.schemas.search import FacetsIn, PictureSearchIn
 
@@ -16,3 +19,15 @@ class SavedSearchOut(BaseModel):
 
 class SavedSearchesOut(BaseModel):
     saved_searches: list[SavedSearchOut]
+    unreadable: list[str] = Field(description="Names of what another release saved and this one cannot read.")
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Mapping[str, Any]]) -> Self:
+        """In the order of names."""
+        found, unreadable = [], []
+        for name, search in sorted(saved.items()):
+            try:
+                found.append(SavedSearchOut(name=name, search=SavedSearchIn.model_validate(search)))
+            except ValidationError:
+                unreadable.append(name)
+        return cls(saved_searches=found, unreadable=unreadable)

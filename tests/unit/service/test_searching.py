@@ -229,3 +229,14 @@ def test_saved_searches_are_their_callers_own(desk: Desk) -> None:
     assert desk.ask("put", "/v1/saved-searches/one-more", json={"q": "red"}).json()["code"] == "too_many_saved_searches"
     assert desk.ask("delete", path).status_code == 204
     assert len(desk.get("/v1/saved-searches").json()["saved_searches"]) == 99
+
+
+def test_a_saved_search_that_this_release_does_not_know_keeps_no_other_away(desk: Desk) -> None:
+    for name in ("first", "second"):
+        assert desk.ask("put", f"/v1/saved-searches/{name}", "stranger", json={"q": "red"}).status_code == 200
+    file = desk.trail.parent / "saved-searches.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text(file.read_text().replace('"second": {', '"second": {"of_later": 1, ', 1))
+    kept = desk.get("/v1/saved-searches", "stranger").json()
+    assert [item["name"] for item in kept["saved_searches"]] == ["first"]
+    assert kept["unreadable"] == ["second"]
