@@ -50,19 +50,27 @@ class CommitLog:
         name = f"{version:020d}.json"
         return self._add_object(name, content) if self._folder is None else self._add_file(name, content)
 
+    def has(self, version: int) -> bool:
+        """Whether the commit is there still. Where it was cleaned up, newer ones may be gone too: then a version that
+        is not there is none that can be added.
+        """
+        name = f"{LOG}/{version:020d}.json"
+        return self._objects.get(name) is not None if self._folder is None else (self._folder / name).exists()
+
     def _add_file(self, name: str, content: bytes) -> bool:
         assert self._folder is not None
         log = self._folder / LOG
         # Not synced: the writer syncs all files of a batch at once (ADR 0042), and takes no `.tmp` for a commit.
         staged = log / f"_commit_{uuid.uuid4()}.json.tmp"
-        staged.write_bytes(content)
         try:
+            staged.write_bytes(content)
             # A link, as a rename replaces what is there.
             os.link(staged, log / name)
         except FileExistsError:
             return False
         finally:
-            staged.unlink()
+            # On a full disk there may be a part of it, or nothing.
+            staged.unlink(missing_ok=True)
         return True
 
     def _add_object(self, name: str, content: bytes) -> bool:

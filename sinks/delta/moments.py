@@ -164,6 +164,8 @@ class MomentsTable:
         from deltalake.exceptions import CommitFailedError
 
         numbers = self._tables.numbers(*([] if number is None else [Number(_APPLICATION, number)]))
+        if self._known is not None and not self._log.has(self._known.version):
+            self._read_anew()
         for _ in range(_ATTEMPTS):
             known = self._known = self._known or self._read()
             gone, come = change(known)
@@ -173,8 +175,7 @@ class MomentsTable:
                 known.changed(gone, come, number)
                 self._tables.renew(MOMENTS.name)
                 return
-            self._known = None
-            self._tables.renew(MOMENTS.name)
+            self._read_anew()
         raise CommitFailedError(f"{self._at}: others commit to this table")
 
     def _read(self) -> KnownFiles:
@@ -189,8 +190,11 @@ class MomentsTable:
             try:
                 yield
             finally:
-                self._known = None
-                self._tables.renew(MOMENTS.name)
+                self._read_anew()
+
+    def _read_anew(self) -> None:
+        self._known = None
+        self._tables.renew(MOMENTS.name)
 
     def _changed(self, known: KnownFiles, added: pa.Table, removal: Removal) -> Exchange:
         """Files that go, and those with the rows that stay and come."""

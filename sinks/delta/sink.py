@@ -54,6 +54,8 @@ class DeltaSink:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
         batch = SinkBatch.of(events)
         if self._writer.lost:
+            # What is known of the tables is from before the other writer.
+            self._close_store()
             self.open()
         with self._writer.committing(self._close_store, self._min_free_bytes):
             return self._commit(batch)

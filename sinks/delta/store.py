@@ -267,6 +267,7 @@ class DeltaStore:
         """Leave no byte of what was deleted. Nobody may be reading."""
         for shape in (MOMENTS, _SPACES):
             self._delta.purge(shape)
+        self._moments.forget()
         for name in (SEGMENTS, RETIRED):
             self._lance.purge(name)
 

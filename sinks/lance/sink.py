@@ -84,6 +84,8 @@ class LanceSink:
         # Records of a former roll-out may come after those of the latest.
         self._aim = max([self._aim, *batch.aims], key=lambda aim: aim.epoch_ms)
         if self._writer.lost:
+            # What is known of the tables is from before the other writer.
+            self._close_store()
             self.open()
         with self._writer.committing(self._close_store, self._min_free_bytes):
             return self._commit(batch)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Rows = npt.NDArray[np.uint64]
 _MOST_BYTES = 16 << 20
+_ENTRY_BYTES = 1 << 10
+"""What one answer takes beside its rows, of which most have none: names of files, a digest, an array."""
 _FRAGMENT_BITS = np.uint64(32)
 """A row's number begins with that of its fragment."""
 
@@ -38,14 +40,18 @@ class NewerMatches:
         found = []
         for key, item in zip(keys, fragments, strict=True):
             rows = self._kept.pop(key, None)
-            self._bytes -= 0 if rows is None else rows.nbytes
+            self._bytes -= 0 if rows is None else _size(rows)
             found.append(read[item.fragment_id] if rows is None else rows)
             # Last again, so that what was not asked for the longest goes first.
             self._kept[key] = found[-1]
-            self._bytes += found[-1].nbytes
+            self._bytes += _size(found[-1])
         while self._bytes > _MOST_BYTES:
-            self._bytes -= self._kept.pop(next(iter(self._kept))).nbytes
+            self._bytes -= _size(self._kept.pop(next(iter(self._kept))))
         return np.concatenate([np.zeros(0, np.uint64), *found])
+
+
+def _size(rows: Rows) -> int:
+    return rows.nbytes + _ENTRY_BYTES
 
 
 def _matching(table: Any, fragments: Sequence[Any], where: str) -> dict[int, Rows]:

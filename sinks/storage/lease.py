@@ -44,6 +44,7 @@ class Lease:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._objects: Objects | None = None
         self._held: _Held | None = None
+        self._epoch: int | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._renewing: threading.Thread | None = None
@@ -52,9 +53,10 @@ class Lease:
 
     @property
     def epoch(self) -> int | None:
-        """None while it is not held."""
-        held = self._held
-        return None if held is None else held.epoch
+        """Of who holds it here, also once that is lost: what this one commits then has to fail at the fence of another.
+        None before it is taken and after it is given back.
+        """
+        return self._epoch
 
     def take(self) -> None:
         """Hold it from here on; again is harmless. Raises `Unavailable` (`store_locked`) while another's runs, `Fatal`
@@ -64,6 +66,7 @@ class Lease:
             if self._held is None:
                 self._require_conditional()
                 self._held = self._taken()
+                self._epoch = self._held.epoch
                 self.lost = False
         if self._renewing is None:
             self._stop.clear()
@@ -86,7 +89,7 @@ class Lease:
             self._renewing.join()
             self._renewing = None
         with self._lock:
-            held, self._held = self._held, None
+            held, self._held, self._epoch = self._held, None, None
             if held is not None:
                 # It stays with its epoch, above which the next one begins.
                 self._write(_Held(held.epoch, held.tag, "", 0))

@@ -162,7 +162,9 @@ def _sample(table: Any, column: str, part: Sequence[Fragment], policy: VectorInd
         taken = fragment.take(list(range(0, fragment.count_rows(), every)), columns=[column])[column]
         vectors = taken.combine_chunks().drop_null()
         found.append(vectors.flatten().to_numpy().reshape(-1, width).astype(np.float32))
-    return _unit(np.concatenate(found))
+    every_one = np.concatenate(found)
+    # To one that is no number all others would be the nearest, and no cluster would be found.
+    return _unit(every_one[np.isfinite(every_one).all(axis=1)])
 
 
 def _centres(vectors: Matrix, count: int) -> Matrix:

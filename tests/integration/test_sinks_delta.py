@@ -1,5 +1,6 @@
 """The Delta store: what a kill cut off is found again, an older store is moved, a commit rewrites only what it must."""
 
+import os
 import signal
 import subprocess
 import tarfile
@@ -266,6 +267,19 @@ def test_a_commit_of_another_tool_is_noticed_and_kept(sink: Sink, tmp_path: Path
     list(sink.process(events(annotations(ref("clip-0", 1), of=1, revision=1, count=3))))
     assert [len(rows_of(sink, f"clip-{number}")) for number in range(4)] == [3, 2, 2, 0]
     assert len(moments(tmp_path / "store").file_uris()) == 2
+
+
+def test_a_commit_is_added_where_those_of_another_tool_were_cleaned_up(sink: Sink, tmp_path: Path) -> None:
+    for number in range(3):
+        list(sink.process(events(annotations(ref(f"clip-{number}", 1 + number), of=1))))
+    for number in range(2):
+        moments(tmp_path / "store").delete(f"asset_id = 'clip-{number}'")
+    moments(tmp_path / "store").create_checkpoint()
+    for path in (tmp_path / "store" / "moments" / "_delta_log").iterdir():
+        os.utime(path, (0, 0))
+    moments(tmp_path / "store").cleanup_metadata()
+    list(sink.process(events(annotations(ref("clip-3", 4), of=1))))
+    assert [len(rows_of(sink, f"clip-{number}")) for number in range(4)] == [0, 0, 2, 2]
 
 
 def test_a_table_that_was_given_features_is_left_alone(sink: Sink, tmp_path: Path) -> None:

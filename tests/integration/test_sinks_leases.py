@@ -8,10 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from sinks.delta.store import DeltaStore
+from sinks.lance.store import LanceIndex
 from sinks.location import Location
 from sinks.storage.lease import Lease
 from sinks.storage.objects import Objects
-from stream.clock import ManualClock
+from sinks.writer import Writer, delta_writer, index_writer
+from stream.clock import ManualClock, SystemClock
 from stream.errors import Fatal, Unavailable
 from tests.support.annotations import annotations, events
 from tests.support.leases import end_lease
@@ -65,6 +68,35 @@ def test_what_a_stopped_writer_had_begun_fails_when_it_goes_on(where: str, s3_pr
     last = build(name, place)
     assert sorted((row["segment"], row["revision"]) for row in rows_of(last)) == [*wanted, (2, 0)]
     last.close()
+
+
+@pytest.mark.parametrize("name", ["delta", "lance"])
+def test_who_has_heard_of_the_loss_of_its_lease_commits_nothing(name: str, s3_prefix: str) -> None:
+    """As its renewal may tell it in the middle of a batch."""
+    place = Location.of(s3_prefix).child("store")
+
+    def entered() -> tuple[Writer, DeltaStore | LanceIndex]:
+        writer = delta_writer(place) if name == "delta" else index_writer(place)
+        writer.enter()
+        if name == "delta":
+            return writer, DeltaStore(place, writer.sync, writer.epoch)
+        return writer, LanceIndex(place, SystemClock(), writer.sync, writer.epoch)
+
+    first, store = entered()
+    store.replace([annotations(of=4)])
+    end_lease(place, name)
+    second, successor = entered()
+    successor.replace([annotations(segment=1, of=4)])
+    with pytest.raises(Unavailable, match="has another writer"):
+        first.sync()
+    store.close()
+    with pytest.raises(Unavailable, match="has another writer"):
+        store.replace([annotations(segment=2, of=4)])
+    successor.close()
+    segments = [rows["segment"] for _, rows in successor.contents() if "start_ns" in rows.schema.names]
+    assert {1} <= {number for some in segments for number in some.to_pylist()} <= {0, 1}
+    for writer in (first, second):
+        writer.leave()
 
 
 def test_a_lease_is_renewed_given_back_and_taken_when_it_has_ended(s3_prefix: str) -> None:

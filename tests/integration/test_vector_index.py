@@ -176,6 +176,15 @@ class CountingTable:
         return self.table.scanner(**options)
 
 
+def test_answers_without_a_row_are_kept_within_bounds_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinks.query.newer_matches._MOST_BYTES", 16 << 10)
+    table = lance.write_dataset(rows(40, 1), tmp_path / "table")
+    counting, matches = CountingTable(table), NewerMatches()
+    for where in [*(f"moment_id = 'none-{number}'" for number in range(30)), "moment_id = 'none-0'"]:
+        assert not len(matches.of(counting, table.get_fragments(), where))
+    assert counting.scans == 31
+
+
 @pytest.mark.parametrize("most_bytes", [1 << 20, 0])
 def test_a_condition_is_asked_once_of_each_fragment(
     most_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -298,3 +307,27 @@ def test_upkeep_builds_an_index_as_early_as_it_is_told(care: str, tmp_path: Path
         tables.append("some", rows(6_000, 1))
         getattr(tables, care)("some")
         assert extent_of(lance.dataset(tmp_path / str(parts) / "some.lance"), "vector").parts == parts
+
+
+def test_a_vector_that_is_no_number_does_not_spoil_a_part(tmp_path: Path) -> None:
+    found = []
+    for spoiled in (None, np.inf, np.nan):
+        values = vectors(6_000, 1)
+        if spoiled is not None:
+            values[0, 3] = spoiled
+        column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), SIZE)
+        table = lance.write_dataset(rows(6_000, 1).set_column(3, "vector", column), tmp_path / str(spoiled))
+        table.create_scalar_index("tenant", "BITMAP")
+        assert tend(table, POLICY) == {"vector": 1}
+        near = {"column": "vector", "k": 10, "nprobes": 2, "metric": "cosine"}
+        shares = []
+        for vector in vectors(60, 9):
+            some, true = (
+                table.scanner(columns=["moment_id", "_distance"], nearest={**near, "q": vector, "use_index": use})
+                .to_table()["moment_id"]
+                .to_pylist()
+                for use in (True, False)
+            )
+            shares.append(len({*some} & {*true}) / 10)
+        found.append(np.mean(shares))
+    assert min(found) > found[0] - 0.05
