@@ -18,6 +18,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import Field, ValidationError
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stream.errors import StageError
@@ -50,7 +51,9 @@ class Agents:
         # It logs what a tool was asked for, and the texts of defects.
         logging.getLogger("mcp").setLevel(logging.CRITICAL)
         self._service = service
-        self._server = MCPServer("rushes", instructions=_INSTRUCTIONS, version=version, log_level="CRITICAL")
+        self._server = MCPServer(
+            "rushes", instructions=_INSTRUCTIONS, version=version, log_level="CRITICAL", subscriptions=False
+        )
         for tool in (self.search_moments, self.get_moment, self.list_facets, self.asset_status):
             self._server.add_tool(tool, annotations=_READ_ONLY)
         # Who may ask under which name is decided for all requests alike (`Callers`).
@@ -134,6 +137,11 @@ class _Known:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # With GET a client would hold a stream that nothing is ever sent on, without an event in the trail and without
+        # an end when its key ends.
+        if scope["method"] != "POST":
+            await Response(status_code=405, headers={"allow": "POST"})(scope, receive, send)
+            return
         try:
             await run_sync(self._service.callers.of, Request(scope).headers)
         except Problem as problem:

@@ -18,18 +18,20 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def picture_body(service: Service) -> Callable[[Request], Coroutine[Any, Any, bytes]]:
-    """A dependency that gives the picture which is the body. Raises `Problem` (413, 415, 408)."""
+    """A dependency that gives the picture which is the body. Raises `Problem` (413, 415, 408, 503)."""
 
     async def picture(request: Request) -> bytes:
         # Nobody's bytes are taken in before it is known who sends them. Who that is the route says, and audits.
         try:
-            await run_sync(service.callers.of, request.headers)
+            caller = await run_sync(service.callers.of, request.headers)
         except Problem:
             return b""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/"):
             raise Problem(415, "Send the picture as the body, with its type: `image/jpeg`.", code="not_a_picture")
-        return await _bounded(request, MOST_PICTURE_BYTES)
+        # In memory while it comes, which a slow client can draw out.
+        with service.uploads.one(caller.access.principal):
+            return await _bounded(request, MOST_PICTURE_BYTES)
 
     return picture
 

@@ -10,16 +10,20 @@ from stream.service.problems import Problem, response_of
 
 HEAD_WITHIN_S = 20.0
 BODY_WITHIN_S = 30.0
+TAKEN_WITHIN_S, LEAST_TAKEN_BYTES = 30.0, 32 << 10
 MOST_BODY_BYTES = 256 << 10
 """Of everything but pictures, which have bounds of their own (`bodies`)."""
+TAKE_PICTURES = frozenset({"/", "/v1/search"})
 
 
 class BoundedHeads(H11Protocol):
     """A connection on which no whole head of a request comes within `HEAD_WITHIN_S` is closed. Uvicorn itself waits for
-    ever, and a few hundred such connections would be all that it takes.
+    ever, and a few hundred such connections would be all that it takes. So is one whose client takes less than
+    `LEAST_TAKEN_BYTES` of an answer in `TAKEN_WITHIN_S`, while the answer lies in memory.
     """
 
     _due: asyncio.TimerHandle | None = None
+    _slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as Uvicorn's own
         super().connection_made(transport)
@@ -33,7 +37,16 @@ class BoundedHeads(H11Protocol):
         if not self._between:
             self._stop_waiting()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_less(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._stop_expecting()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting()
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -44,6 +57,21 @@ class BoundedHeads(H11Protocol):
 
     def _wait(self) -> None:
         self._due = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
+
+    def _expect_less(self, than: int) -> None:
+        self._slow = self.loop.call_later(TAKEN_WITHIN_S, self._look, than)
+
+    def _look(self, before: int) -> None:
+        now = self.transport.get_write_buffer_size()
+        if before - now < LEAST_TAKEN_BYTES:
+            self.transport.abort()
+        else:
+            self._expect_less(now)
+
+    def _stop_expecting(self) -> None:
+        slow, self._slow = self._slow, None
+        if slow is not None:
+            slow.cancel()
 
     def _stop_waiting(self) -> None:
         due, self._due = self._due, None
@@ -85,6 +113,9 @@ class BoundedBodies:
 
 
 def _is_picture(scope: Scope) -> bool:
+    # Whatever a client says of its body: other routes read it before they know who sends it.
+    if scope["path"] not in TAKE_PICTURES:
+        return False
     kinds = [value for name, value in scope["headers"] if name == b"content-type"]
     return any(kind.strip().lower().startswith(b"image/") for kind in kinds)
 

@@ -53,10 +53,10 @@ class Browsers:
 
 class OwnRequests:
     """Refuses forged requests before any route sees them, so that no new route can forget to. `refused` writes one to
-    the audit trail.
+    the audit trail, and says what to answer.
     """
 
-    def __init__(self, app: ASGIApp, browsers: Browsers, refused: Callable[[Request], None]) -> None:
+    def __init__(self, app: ASGIApp, browsers: Browsers, refused: Callable[[Request, Problem], Problem]) -> None:
         self._app = app
         self._browsers = browsers
         self._refused = refused
@@ -68,7 +68,7 @@ class OwnRequests:
         problem = Problem(403, "This did not come from a page of this service.", code="forged_request")
         try:
             # The trail waits for the disk, and the event loop must not.
-            await run_in_threadpool(self._refused, Request(scope))
+            problem = await run_in_threadpool(self._refused, Request(scope), problem)
         except StageError as error:
             problem = problem_of(error)
         await response_of(problem)(scope, receive, send)

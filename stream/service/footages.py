@@ -1,6 +1,5 @@
 """Original footage that is open for callers: so many at one time, and what is told where it cannot be read."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,28 +9,26 @@ from stream.error_codes.table import ERROR_CODES
 from stream.errors import BadMedia, StageError, Superseded
 from stream.events.asset import SourceVersion
 from stream.search.footage import Footage
-from stream.service.problems import Problem, busy, problem_of
+from stream.service.places import Places
+from stream.service.problems import Problem, problem_of
 
 AT_ONCE = 64
+SHARE = 32
+"""Of one tenant: who takes its bytes slowly must not keep other tenants from theirs."""
 
 
 class Footages:
     """Thread-safe. What may be read is up to `policy_of` the asset's tenant."""
 
-    def __init__(self, policy_of: Callable[[str], SourcePolicy], at_once: int = AT_ONCE) -> None:
+    def __init__(self, policy_of: Callable[[str], SourcePolicy], at_once: int = AT_ONCE, share: int = SHARE) -> None:
         self._policy_of = policy_of
-        self._places = threading.BoundedSemaphore(at_once)
+        self._places = Places(at_once, share)
 
     @contextmanager
     def opened(self, asset: LiveAsset, planned: SourceVersion | None) -> Iterator[Footage]:
         """Raises `Problem` where the footage cannot be opened, and 503 (`busy`) where too much is open."""
-        if not self._places.acquire(blocking=False):
-            raise busy()
-        try:
-            with self._open(asset, planned) as footage:
-                yield footage
-        finally:
-            self._places.release()
+        with self._places.one(asset.tenant), self._open(asset, planned) as footage:
+            yield footage
 
     def _open(self, asset: LiveAsset, planned: SourceVersion | None) -> Footage:
         try:

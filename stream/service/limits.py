@@ -1,5 +1,6 @@
 """How many requests one caller, and all callers of one tenant, may send: token buckets in this process."""
 
+import ipaddress
 import math
 import threading
 from collections import OrderedDict
@@ -74,6 +75,13 @@ class RequestLimits:
     def __init__(self, clock: Clock, per_s: float) -> None:
         self._callers = TokenBuckets(clock, per_s, per_s * BURST_S)
         self._tenants = TokenBuckets(clock, per_s * TENANT_SHARE, per_s * TENANT_SHARE * BURST_S)
+        self._strangers = TokenBuckets(clock, per_s, per_s * BURST_S)
+
+    def of_strangers(self, ip: str | None) -> Refusal | None:
+        """None where another request that says nothing valid of who sends it may be looked at, by where it comes from.
+        Each of them is an event of the trail, which would fill the disk and so stop the service.
+        """
+        return self._strangers.take(_network(ip))
 
     def refusal(self, caller: Caller) -> Refusal | None:
         """None where the request is let in."""
@@ -85,3 +93,11 @@ class RequestLimits:
         if refused is not None or len(tenants) != 1:
             return refused
         return self._tenants.take(next(iter(tenants)))
+
+
+def _network(ip: str | None) -> str:
+    """One client has all addresses of an IPv6 network of 64 bits."""
+    if ip is None:
+        return ""
+    address = ipaddress.ip_address(ip)
+    return ip if address.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))

@@ -14,7 +14,7 @@ from stream.identity.oidc_provider import OidcProvider, SignInRefused
 from stream.identity.sign_in_flow import FLOW_S, SignInFlow
 from stream.service.browsers import COOKIE, FROM_PROVIDER, SIGN_IN, TO_PROVIDER
 from stream.service.problems import Problem
-from stream.service.service import NOBODY, Service, origin_of
+from stream.service.service import Service, origin_of
 from stream.service.sign_in_page import SignInPages
 
 _log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ def add_provider_routes(routes: APIRouter, service: Service, provider: OidcProvi
         except SignInRefused as refused:
             _log.warning("a sign-in was refused: %s", refused)
             problem = Problem(401, "The sign-in was not completed. Try again.", code="sign_in_refused")
-            service.recorder.denied(Activity.SIGNED_IN, _SUBJECT, NOBODY, origin_of(request), problem.code)
-            return _done(service, shown.form(request, SIGN_IN, problem.status, refused=problem.detail))
+            told = service.turned_away(Activity.SIGNED_IN, _SUBJECT, origin_of(request), problem)
+            return _done(service, shown.form(request, SIGN_IN, told.status, refused=told.detail))
         except Unavailable as away:
             return _not_now(shown, request, away)
         actor = Actor(who.principal, ActorKind.PERSON)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from stream.access.register_file import RegisterFile
 from stream.access.store import AccessStore
@@ -30,6 +31,7 @@ from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
 from stream.service.footages import Footages
 from stream.service.limits import RequestLimits
+from stream.service.places import Places
 from stream.service.problems import code_of
 from stream.service.readiness import Readiness
 from stream.service.result_lists import ResultLists
@@ -43,6 +45,8 @@ from stream.topology.tenants import Tenants
 AUDIT = "audit-service"
 KEY = "rushes/service"
 _CHECKPOINT_S, _LOOK_S = 60.0, 0.5
+# Of 20 MiB each.
+_UPLOADS, _UPLOADS_OF_ONE = 32, 8
 _log = logging.getLogger(__name__)
 
 
@@ -108,6 +112,7 @@ def composed(
             RequestLimits(clock, options.rate),
             Readiness(settings.index_dir, options.audit, clock),
             SavedSearches(settings.state_dir),
+            Places(_UPLOADS, _UPLOADS_OF_ONE),
         )
         yield application(service, clock, version, agents=options.agents)
 
@@ -122,9 +127,9 @@ def listening(options: ServiceOptions) -> socket.socket:
         ) from None
 
 
-def serve(app: FastAPI, at: socket.socket, stop: threading.Event) -> None:
-    """Answer until `stop`, then finish what is under way."""
-    server = server_of(app)
+def serve(app: ASGIApp, at: socket.socket, stop: threading.Event, *, proxied: bool = False) -> None:
+    """Answer until `stop`, then finish what is under way. `proxied`: a proxy of this machine says who asked it."""
+    server = server_of(app, proxied=proxied)
     # In a thread: in the main one Uvicorn takes signals for itself, and ends the process by them before our own parts
     # are closed.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [at]}, name="http")
@@ -137,8 +142,8 @@ def serve(app: FastAPI, at: socket.socket, stop: threading.Event) -> None:
         thread.join()
 
 
-def server_of(app: FastAPI) -> uvicorn.Server:
-    """It answers from when it is run until its `should_exit` is set."""
+def server_of(app: ASGIApp, *, proxied: bool = False) -> uvicorn.Server:
+    """It answers from when it is run until its `should_exit` is set. `proxied`: as for `serve`."""
     # Uvicorn's own log would show addresses with what was asked, and the texts of defects.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Server(
@@ -147,6 +152,8 @@ def server_of(app: FastAPI) -> uvicorn.Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            # Without a proxy whoever is on this machine could choose the address that the trail says they came from.
+            proxy_headers=proxied,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=20,
             limit_concurrency=512,

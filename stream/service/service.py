@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from fastapi import Request
 
@@ -13,6 +14,7 @@ from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
 from stream.service.limits import RequestLimits
+from stream.service.places import Places
 from stream.service.problems import Problem, forbidden
 from stream.service.readiness import Readiness
 from stream.service.result_lists import ResultLists
@@ -25,7 +27,7 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What routes work with. `secret` keys the digests of queries."""
+    """What routes work with. `secret` keys the digests of queries; `uploads`: places of pictures on their way in."""
 
     searchers: Searchers
     callers: Callers
@@ -38,6 +40,7 @@ class Service:
     limits: RequestLimits
     readiness: Readiness
     saved: SavedSearches
+    uploads: Places
 
     @contextmanager
     def access(
@@ -50,8 +53,7 @@ class Service:
         try:
             caller = self.callers.of(request.headers)
         except Problem as problem:
-            self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
-            raise
+            raise self.turned_away(activity, subject, origin, problem) from None
         refusal = self.limits.refusal(caller)
         if refusal is not None:
             # One event for a row of refusals: who floods the service must not flood the trail.
@@ -64,12 +66,28 @@ class Service:
         with self.recorder.access(activity, subject, caller.actor, origin) as access:
             yield caller, access
 
-    def forged(self, request: Request) -> None:
-        """Write to the trail that a request was refused as another site's work."""
-        subject = AccessSubject("request")
-        self.recorder.denied(Activity.FORGED, subject, NOBODY, origin_of(request), "forged_request")
+    def forged(self, request: Request, problem: Problem) -> Problem:
+        """What who sent another site's work is told, once it is in the trail."""
+        return self.turned_away(Activity.FORGED, AccessSubject("request"), origin_of(request), problem)
+
+    def turned_away(self, activity: Activity, subject: AccessSubject, origin: Origin, problem: Problem) -> Problem:
+        """What somebody of whom nothing is known is told, once it is in the trail: `problem`, or too many requests. Of
+        a row of those the trail has the first.
+        """
+        refusal = self.limits.of_strangers(origin.ip)
+        if refusal is not None:
+            problem = refusal.problem()
+        if refusal is None or refusal.first:
+            self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
+        return problem
 
 
 def origin_of(request: Request) -> Origin:
     """From where a request comes, for the trail."""
-    return Origin(ip=request.client.host if request.client else None)
+    try:
+        ip = ip_address(request.client.host if request.client else "")
+    # A proxy hands on what its client says, which may be any text.
+    except ValueError:
+        return Origin()
+    # Without the zone of an IPv6 address, which may be any text too.
+    return Origin(ip=str(ip_address(ip.packed)))

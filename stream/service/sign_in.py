@@ -12,7 +12,7 @@ from stream.identity.browser_sessions import SignedIn, uid_of
 from stream.service.browsers import COOKIE, SIGN_IN, SIGN_OUT
 from stream.service.problems import Problem
 from stream.service.provider_sign_in import add_provider_routes
-from stream.service.service import NOBODY, Service, origin_of
+from stream.service.service import Service, origin_of
 from stream.service.sign_in_page import SignInPages
 
 _MOST_FORM_BYTES = 8_192
@@ -60,8 +60,8 @@ def sign_in_router(service: Service, shown: SignInPages) -> APIRouter:
         try:
             key = service.callers.key_of(fields.get("key", "").strip())
         except Problem as problem:
-            service.recorder.denied(Activity.SIGNED_IN, subject, NOBODY, origin, problem.code)
-            return shown.form(request, target, 401, refused=problem.detail)
+            told = service.turned_away(Activity.SIGNED_IN, subject, origin, problem)
+            return shown.form(request, target, told.status, refused=told.detail)
         actor, browsers = Actor(key.principal, ActorKind.SERVICE, session=key.key_id), service.browsers
         with service.recorder.access(Activity.SIGNED_IN, subject, actor, origin):
             secret = browsers.sessions.begin(

@@ -95,7 +95,8 @@ def opened(stores: Path, own: Path, host: str = "127.0.0.1", now_ms: int = NOW_M
     local = listening(replace(chosen, host="127.0.0.1", port=0))
     with local as at, composed(settings, chosen, clock, "0.1.0") as app:
         stop = threading.Event()
-        thread = threading.Thread(target=serve, args=(app, at, stop))
+        proxied = {"proxied": chosen.public_url is not None}
+        thread = threading.Thread(target=serve, args=(app, at, stop), kwargs=proxied)
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{at.getsockname()[1]}", timeout=60) as client:

@@ -114,4 +114,4 @@ def serve(
             place = f"http://{host}:{at.getsockname()[1]}/"
             shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
             with stop_on_signals(stop):
-                answer(app, at, stop)
+                answer(app, at, stop, proxied=public is not None)

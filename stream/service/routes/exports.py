@@ -1,7 +1,9 @@
 """Selections and answers as files for other tools."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -19,8 +21,8 @@ from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import export_request, export_subject, scopes_of
 from stream.service.service import Service
 
-_RESOURCES = 200
-"""An event of the trail names so many assets at most."""
+_RESOURCES, _RESOURCES_CHARACTERS = 200, 32 << 10
+"""An event of the trail names so many assets at most, as it has a bound itself; ids may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,16 @@ def add(routes: APIRouter, service: Service) -> None:
             kind = FORMATS[asked.format]
             body = kind.make(hits, asked.fps)
             access.count = len(hits)
-            access.resources = tuple(dict.fromkeys(hit.asset_id for hit in hits))[:_RESOURCES]
+            access.resources = _named(hits)
             name = f"attachment; filename=rushes.{asked.format}"
             return Response(body, media_type=kind.media_type, headers={"content-disposition": name})
+
+
+def _named(hits: Sequence[Hit]) -> tuple[str, ...]:
+    names = list(dict.fromkeys(hit.asset_id for hit in hits))[:_RESOURCES]
+    # No shorter than they are in the event.
+    ends = accumulate(len(json.dumps(name)) for name in names)
+    return tuple(name for name, end in zip(names, ends, strict=True) if end <= _RESOURCES_CHARACTERS)
 
 
 def _hits(application: Search, asked: ExportIn, rights: Filters) -> Sequence[Hit]:

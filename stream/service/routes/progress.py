@@ -1,6 +1,5 @@
 """How far an asset is, told as it changes: server-sent events."""
 
-import threading
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -13,7 +12,8 @@ from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.service.byte_stream import ByteStream
 from stream.service.path_segments import AssetName, TenantName
-from stream.service.problems import Problem, absent, busy
+from stream.service.places import Places
+from stream.service.problems import Problem, absent
 from stream.service.schemas.assets import ProgressOut
 from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import scopes_of
@@ -24,12 +24,13 @@ _LOOKS = 600
 """After so many the stream ends, and who still listens asks again."""
 _SIGN_OF_LIFE = 15
 """So many looks without news are told of, as proxies end connections that are silent."""
-_AT_ONCE = 128
+_AT_ONCE, _SHARE = 128, 64
+"""Streams in all, and of the assets of one tenant."""
 _LastEventId = Annotated[str | None, Header(max_length=100, description="Of the last event that was received.")]
 
 
 def add(routes: APIRouter, service: Service) -> None:
-    places = threading.BoundedSemaphore(_AT_ONCE)
+    places = Places(_AT_ONCE, _SHARE)
     stream = {
         "description": "Events `progress`, and `end` once the asset is final.",
         "content": {"text/event-stream": {}},
@@ -59,9 +60,7 @@ def add(routes: APIRouter, service: Service) -> None:
                 raise absent()
             if _id(found) == last_event_id and found.view.status.final:
                 return Response(status_code=204)
-            if not places.acquire(blocking=False):
-                raise busy()
-            ends.callback(places.release)
+            ends.enter_context(places.one(tenant))
             told = _Told(look, found)
             first = _beginning() + (b"" if _id(found) == last_event_id else _event(found))
             kept = ends.pop_all()

@@ -1,0 +1,126 @@
+"""Who sends or takes what they should not: others are answered all the same, and the trail stays small and true."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stream.access.actions import AccessRole
+from stream.clock import ManualClock
+from stream.service import bounded_requests
+from stream.service.limits import RequestLimits
+from stream.service.places import Places
+from stream.service.problems import Problem
+from stream.service.server import server_of
+from tests.support.service_desk import Desk, opened
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with opened(tmp_path / "state", tmp_path, rate=1.0, agents=True) as found:
+        found.give("viewer", AccessRole.VIEWER)
+        yield found
+
+
+@pytest.mark.parametrize("path", ["/v1/exports", "/v1/access/acme/grants", "/mcp", "/sign-in"])
+def test_a_body_that_calls_itself_a_picture_is_bounded_where_none_is_taken(desk: Desk, path: str) -> None:
+    body = b"x" * (bounded_requests.MOST_BODY_BYTES + 1)
+    assert desk.client.post(path, content=body, headers={"content-type": "image/png"}).status_code == 413
+
+
+def test_agents_cannot_hold_streams(desk: Desk) -> None:
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28"}
+    assert desk.ask("GET", "/mcp", headers=headers).status_code == 405
+    told = "io.modelcontextprotocol/"
+    meta = {f"{told}protocolVersion": "2026-07-28", f"{told}clientInfo": {"name": "a", "version": "1"}}
+    asked = {"notifications": {"toolsListChanged": True}, "_meta": meta | {f"{told}clientCapabilities": {}}}
+    listen = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": asked}
+    answer = desk.ask("POST", "/mcp", headers=headers | {"mcp-method": "subscriptions/listen"}, json=listen)
+    # A stream would never end, and this call with it.
+    assert "error" in answer.text
+
+
+def test_strangers_cannot_fill_the_trail(desk: Desk) -> None:
+    statuses = [desk.get("/v1/search", None, q="x").status_code for _ in range(14)]
+    assert statuses == [401] * 10 + [429] * 4
+    form = {"origin": str(desk.client.base_url).rstrip("/"), "sec-fetch-site": "same-origin"}
+    for path, headers in (("/sign-in", form), ("/sign-in", {})):
+        assert desk.ask("POST", path, None, data={"key": "rsk_no"}, headers=headers).status_code == 429
+    codes = [event["status_code"] for event in desk.events()]
+    assert codes == ["unauthenticated_request"] * 10 + ["too_many_requests"]
+    # Who has a key shares nothing with them.
+    assert desk.get("/v1/assets", tenant="acme").status_code == 200
+
+
+def test_strangers_are_limited_by_their_network() -> None:
+    limits = RequestLimits(ManualClock(), 0.1)
+    addresses = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2", None)
+    refused = [address for address in addresses if limits.of_strangers(address) is not None]
+    assert refused == ["2001:db8::2"]
+
+
+def test_the_trail_says_the_address_that_a_request_came_from(desk: Desk, tmp_path: Path) -> None:
+    def seen(at: Desk, forwarded: str) -> object:
+        at.ask("GET", "/v1/search?q=x", None, headers={"x-forwarded-for": forwarded})
+        return at.events()[-1].get("src_endpoint")
+
+    # Nobody said that there is a proxy.
+    assert seen(desk, "192.0.2.1") == {"ip": "127.0.0.1"}
+    with opened(tmp_path / "state", tmp_path / "other", public_url="https://search.example.com") as proxied:
+        assert seen(proxied, "192.0.2.1") == {"ip": "192.0.2.1"}
+        assert "blue" not in str([seen(proxied, text) for text in ("a blue car", "fe80::1%blue")])
+
+
+def test_nobody_holds_all_places() -> None:
+    places = Places(3, 2)
+    with ExitStack() as held:
+        for holder in ("a", "a", "b"):
+            held.enter_context(places.one(holder))
+        for holder in ("a", "c"):
+            with pytest.raises(Problem) as busy, places.one(holder):
+                pass
+            assert busy.value.status == 503
+    with places.one("c"), places.one("a"), pytest.raises(Problem), places.one("a"), places.one("a"):
+        pass
+
+
+@contextmanager
+def answering(app: ASGIApp) -> Iterator[socket.socket]:
+    """A connection to a server of `app`."""
+    server = server_of(app)
+    with socket.create_server(("127.0.0.1", 0)) as at:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [at]})
+        thread.start()
+        try:
+            with socket.socket() as client:
+                # Small, so that little of an answer is on its way.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(at.getsockname())
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(60)
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_who_does_not_take_an_answer_is_disconnected(monkeypatch: pytest.MonkeyPatch, more: bool) -> None:
+    monkeypatch.setattr(bounded_requests, "TAKEN_WITHIN_S", 0.2)
+    gone = threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(32 << 20), "more_body": more})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    with answering(app) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+        assert gone.wait(30)
