@@ -13,7 +13,7 @@ from stream.files import make_folder, read_small, replace_file
 from stream.service.problems import Problem
 
 FILE = "saved-searches.json"
-MOST_OF_ONE = 100
+MOST_OF_ONE, MOST_BYTES_OF_ONE = 100, 256 << 10
 _MOST_BYTES = 64 << 20
 Saved = dict[str, dict[str, Any]]
 
@@ -23,7 +23,8 @@ class SavedSearches:
     (`saved_searches_unreadable`).
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._directory = directory
         self._path = directory / FILE
 
@@ -36,10 +37,11 @@ class SavedSearches:
         with self._changing() as everybody:
             mine = everybody.setdefault(principal, {})
             if name not in mine and len(mine) >= MOST_OF_ONE:
-                raise Problem(
-                    409, f"There are {MOST_OF_ONE} saved searches: remove one first.", code="too_many_saved_searches"
-                )
+                raise _too_many(f"There are {MOST_OF_ONE} saved searches")
             mine[name] = dict(search)
+            # Everybody's are one file.
+            if len(json.dumps(mine)) > MOST_BYTES_OF_ONE:
+                raise _too_many(f"Your saved searches have more than {MOST_BYTES_OF_ONE >> 10} KiB")
 
     def remove(self, principal: str, name: str) -> bool:
         """Whether there was one."""
@@ -53,15 +55,18 @@ class SavedSearches:
             with FileLock(self._directory / f"{FILE}.lock"):
                 everybody = self._read()
                 yield everybody
+                # A longer file would be read by nobody any more.
+                text = json.dumps({name: mine for name, mine in everybody.items() if mine})
+                if len(text) > self._most_bytes:
+                    raise _too_many("The service keeps as many saved searches as it can")
                 # Of its owner alone: searches hold words of people.
-                kept = json.dumps({name: mine for name, mine in everybody.items() if mine})
-                replace_file(self._path, kept, mode=0o600)
+                replace_file(self._path, text, mode=0o600)
         except OSError as error:
             raise _unreadable(self._path, error.strerror or "an error of the disk") from None
 
     def _read(self) -> dict[str, Saved]:
         try:
-            found = json.loads(read_small(self._path, most_bytes=_MOST_BYTES))
+            found = json.loads(read_small(self._path, most_bytes=self._most_bytes))
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -71,6 +76,10 @@ class SavedSearches:
         if not isinstance(found, dict):
             raise _unreadable(self._path, "it is no map of callers")
         return found
+
+
+def _too_many(why: str) -> Problem:
+    return Problem(409, f"{why}: remove one first.", code="too_many_saved_searches")
 
 
 def _unreadable(path: Path, why: str) -> Unavailable:

@@ -15,6 +15,7 @@ from stream.service import bounded_requests
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem
+from stream.service.saved_searches import SavedSearches
 from stream.service.server import server_of
 from tests.support.service_desk import Desk, opened
 
@@ -124,3 +125,24 @@ def test_who_does_not_take_an_answer_is_disconnected(monkeypatch: pytest.MonkeyP
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
         assert gone.wait(30)
+
+
+def test_nobody_fills_the_file_of_saved_searches_for_others(tmp_path: Path) -> None:
+    saved = SavedSearches(tmp_path, most_bytes=1 << 20)
+    saved.put("a person", "mine", {"q": "red"})
+    # Each character has six in the file.
+    long = {"q": "\N{GREEK SMALL LETTER ALPHA}" * 20_000}
+    refused = 0
+    for caller in range(8):
+        for name in "abc":
+            try:
+                saved.put(f"caller {caller}", name, long)
+            except Problem as problem:
+                assert problem.code == "too_many_saved_searches"
+                refused += 1
+    assert len(saved.of("caller 0")) == 2
+    assert refused > 8
+    assert saved.of("a person") == {"mine": {"q": "red"}}
+    assert saved.remove("a person", "mine")
+    assert saved.remove("caller 0", "a")
+    saved.put("a person", "again", long)
