@@ -1,22 +1,30 @@
 """What the footage of each tenant may be named: what the settings allow, within the tenant's own sources."""
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Protocol
 
 from decoders.sources.limits import SourceLimits
 from decoders.sources.policy import SourcePolicy
 from stream.events.tenants import TenantRegistered
 from stream.pipelines.settings import Settings
 from stream.pipelines.source_policy import source_policy
-from stream.topology.tenants import Tenants
 
 _log = logging.getLogger(__name__)
+
+
+class KnownTenants(Protocol):
+    """The tenants that are registered, as far as a process knows them."""
+
+    @property
+    def now(self) -> Mapping[str, TenantRegistered]: ...
 
 
 class SourcePolicies:
     """By tenant, as they are registered at the time. Thread-safe."""
 
-    def __init__(self, settings: Settings, tenants: Tenants) -> None:
+    def __init__(self, settings: Settings, tenants: KnownTenants) -> None:
         self._settings = settings
         self._tenants = tenants
         self._made: dict[str, tuple[TenantRegistered, SourcePolicy]] = {}

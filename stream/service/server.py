@@ -23,7 +23,7 @@ from stream.identity.browser_origins import BrowserOrigin
 from stream.identity.browser_sessions import FILE, BrowserSessions
 from stream.identity.oidc_provider import OidcProvider, OidcSettings
 from stream.pipelines.settings import Settings
-from stream.pipelines.source_policies import SourcePolicies
+from stream.pipelines.source_policies import KnownTenants, SourcePolicies
 from stream.search.application import Search
 from stream.service.app import application
 from stream.service.bounded_requests import BoundedHeads
@@ -39,8 +39,7 @@ from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.service import Service
 from stream.service.sprites import Sprites
-from stream.sessions.tenant_register import read_tenants
-from stream.topology.tenants import Tenants
+from stream.sessions.tenant_register import TenantsFile
 
 AUDIT = "audit-service"
 KEY = "rushes/service"
@@ -70,10 +69,16 @@ class ServiceOptions:
 
 @contextmanager
 def composed(
-    settings: Settings, options: ServiceOptions, clock: Clock, version: str, registers: AccessStore | None = None
+    settings: Settings,
+    options: ServiceOptions,
+    clock: Clock,
+    version: str,
+    registers: AccessStore | None = None,
+    tenants: KnownTenants | None = None,
 ) -> Iterator[FastAPI]:
-    """The application with its trail open. `registers`: who may do what; by default the file of the state directory.
-    Raises `Unavailable` (`audit_unavailable`) where the trail cannot be written.
+    """The application with its trail open. `registers`: who may do what; `tenants`: where their footage lies; both are
+    files of the state directory by default. Raises `Unavailable` (`audit_unavailable`) where the trail cannot be
+    written.
     """
     # Beside the directory (ADR 0045): a copy of the trail is no copy of its key.
     key_file = options.audit.with_name(f"{options.audit.name}.key")
@@ -98,8 +103,7 @@ def composed(
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
         # A link that took a file's place since must lead nobody into another tenant's footage.
-        tenants = Tenants(read_tenants(settings.state_dir))
-        footages = Footages(SourcePolicies(settings, tenants))
+        footages = Footages(SourcePolicies(settings, tenants or TenantsFile(settings.state_dir)))
         service = Service(
             searchers,
             callers,

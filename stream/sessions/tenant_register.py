@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -50,6 +50,31 @@ def write_tenants(state_dir: Path, tenants: Iterable[TenantRegistered]) -> None:
         raise Fatal(f"{state_dir} cannot be written ({error.strerror}): make room", code="state_unwritable") from None
 
 
+class TenantsFile:
+    """As the file of the state directory says at each look. Thread-safe."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._read: tuple[tuple[int, int, int] | None, Mapping[str, TenantRegistered]] = (None, {})
+
+    @property
+    def now(self) -> Mapping[str, TenantRegistered]:
+        """Raises `Fatal` (`tenants_unreadable`)."""
+        # Before the file is read: a change in between shows at the next look.
+        stamp = self._stamp()
+        if stamp != self._read[0]:
+            self._read = stamp, Tenants(read_tenants(self._state_dir)).now
+        return self._read[1]
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = (self._state_dir / TENANTS_FILE).stat()
+        except OSError:
+            # That it is there and cannot be read shows where it is read.
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 class TenantRegister:
     """Keeps `tenants` as the topic says, which exists. `close` it."""
 
@@ -81,3 +106,33 @@ class TenantRegister:
             # Another release may write what this one does not know.
             except BadEvent:
                 continue
+
+
+class TenantsTopic:
+    """As the topic of a deployment on a cluster says; a change is known within a second or two. Thread-safe. Raises
+    `Unavailable` where the topic cannot be read. `close` it.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        # Or a cluster without a tenant would have nothing to follow.
+        broker.ensure([TENANTS.spec(1)])
+        self._known = Tenants()
+        self._register = TenantRegister(broker, self._known)
+        self._register.read()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._register.watch, args=(self._stop,), name="tenants", daemon=True)
+        self._thread.start()
+
+    @property
+    def now(self) -> Mapping[str, TenantRegistered]:
+        """Raises `Unavailable` once changes do not come any more: sources that were taken away would live on here."""
+        if not self._thread.is_alive():
+            raise Unavailable(
+                f"{TENANTS.name} is not read any more: start the process again", code="broker_unavailable"
+            )
+        return self._known.now
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._register.close()

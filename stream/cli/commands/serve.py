@@ -10,7 +10,7 @@ import typer
 
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.access_store import AccessBroker, access_store
+from stream.cli.options.access_store import AccessBroker, access_store, known_tenants
 from stream.cli.options.identity_provider import provider_settings
 from stream.cli.options.roots import remembered_roots, require_buckets
 from stream.cli.options.sessions import ClientProperties
@@ -70,7 +70,7 @@ def serve(
     Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
     machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
     Footage is played from where it lies: what was ingested with this state directory, and what --root allows.
-    With --broker roles and keys are those of the deployment on the cluster, and not of the state directory.
+    With --broker roles, keys and tenants are those of the deployment on the cluster, and not of the state directory.
     TLS is a proxy's work: at another address than the loopback put one before it.
     """
     from stream.identity.browser_origins import public_origin
@@ -108,7 +108,8 @@ def serve(
             )
         with (
             listening(options) as at,
-            composed(settings, options, SystemClock(), version("rushes"), registers) as app,
+            known_tenants(shared, broker, client_properties) as tenants,
+            composed(settings, options, SystemClock(), version("rushes"), registers, tenants) as app,
         ):
             stop = threading.Event()
             place = f"http://{host}:{at.getsockname()[1]}/"

@@ -1,4 +1,4 @@
-"""Where a command finds the register of access: in the state directory, or on a cluster."""
+"""Where a command finds the registers of access and of tenants: in the state directory, or on a cluster."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +12,7 @@ from stream.access.store import AccessStore
 from stream.cli.context import Context
 from stream.cli.options.sessions import Cluster
 from stream.clock import SystemClock
+from stream.pipelines.source_policies import KnownTenants
 
 AccessBroker = Annotated[
     str | None,
@@ -30,4 +31,17 @@ def access_store(context: Context, broker: str | None, client_properties: Path |
 
     clock = SystemClock()
     with cluster.connected(clock) as there, closing(RegisterTopic(there, clock, context.state_dir)) as found:
+        yield found
+
+
+@contextmanager
+def known_tenants(context: Context, broker: str | None, client_properties: Path | None) -> Iterator[KnownTenants]:
+    """For the block."""
+    from stream.sessions.tenant_register import TenantsFile, TenantsTopic
+
+    cluster = Cluster.named(broker, client_properties, context.deployment)
+    if cluster is None:
+        yield TenantsFile(context.state_dir)
+        return
+    with cluster.connected(SystemClock()) as there, closing(TenantsTopic(there)) as found:
         yield found

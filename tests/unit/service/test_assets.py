@@ -12,6 +12,8 @@ from PIL import Image
 
 from stream.access.actions import AccessRole
 from stream.errors import Superseded
+from stream.events.tenants import TenantRegistered
+from stream.sessions.tenant_register import TENANTS_FILE, write_tenants
 from tests.support.service_desk import Desk, opened, two_tenants
 
 
@@ -215,3 +217,15 @@ def test_what_is_no_footage_is_nothing_that_a_browser_shows(
     page = desk.get(f"{asset['path']}/media")
     assert page.headers["content-type"] == "application/octet-stream"
     assert page.headers["content-disposition"].startswith("attachment")
+
+
+def test_footage_is_played_within_what_its_tenant_may_name_now(asset: dict[str, Any], tmp_path: Path) -> None:
+    stores = Path(asset["asset_id"]).parent / "state"
+    with opened(stores, tmp_path) as desk:
+        desk.give("viewer", AccessRole.VIEWER)
+        assert desk.get(f"{asset['path']}/media").status_code == 200
+        for sources, status in ((str(tmp_path),), 410), ((str(stores.parent),), 200):
+            write_tenants(tmp_path, [TenantRegistered(tenant="acme", sources=sources)])
+            assert desk.get(f"{asset['path']}/media").status_code == status
+        (tmp_path / TENANTS_FILE).write_text("no list")
+        assert desk.get(f"{asset['path']}/media").status_code == 503

@@ -19,6 +19,7 @@ from stream.events.tenants import TenantRegistered
 from stream.sessions.embedded import state_lock
 from stream.sessions.stage_process import Deployment, run_deployed
 from stream.sessions.tenant_changes import ClusterTenants, LocalTenants
+from stream.sessions.tenant_register import TenantsTopic
 from stream.topology.codec import encode
 from stream.topology.tenants import tenant_topic
 from stream.topology.topics import ASSETS, TENANTS
@@ -128,3 +129,19 @@ def test_a_running_gate_takes_up_a_new_tenant_and_leaves_one_that_is_removed(tmp
         publish(UMBRELLA, "e")
         wait_for(lambda: published() == 4, "what came meanwhile")
     assert (left(ACME), left(UMBRELLA)) == (1, 0)
+
+
+def test_a_process_that_plays_footage_follows_the_topic() -> None:
+    broker = MemoryBroker(SystemClock())
+    followed = TenantsTopic(broker)
+    try:
+        assert dict(followed.now) == {}
+        on(broker).add(ACME)
+        wait_for(lambda: dict(followed.now) == {"acme": ACME}, "the tenant is known")
+        on(broker).remove("acme")
+        wait_for(lambda: dict(followed.now) == {}, "the tenant is gone")
+    finally:
+        followed.close()
+    # What is not followed any more may be old.
+    with pytest.raises(Unavailable):
+        assert followed.now
