@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -15,6 +15,7 @@ from stream.audit.merkle import DIGEST_BYTES, Tree
 CHECKPOINTS = "checkpoints.txt"
 LOCK = "writer.lock"
 _SUFFIX = ".jsonl"
+_NOTE_BYTES = 16 << 10  # of some checkpoints
 _FEWEST_IN_A_FILE = 16  # of the longest events, in a file of 1 MiB
 MOST_LINE_BYTES = 64 << 10
 """Of one event with what ties it to the chain."""
@@ -77,6 +78,20 @@ def notes_of(path: Path) -> list[bytes]:
     return [body + b"\n\n" + signed + b"\n" for body, signed in zip(parts[::2], parts[1::2], strict=False)]
 
 
+def newest_note(path: Path) -> bytes | None:
+    """The last whole checkpoint of a file, however long that is. Raises `OSError`."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _NOTE_BYTES))
+        parts = file.read().split(b"\n\n")[:-1]
+    # From its end, as a kill may have cut off what follows; signatures begin with a dash.
+    for at in range(len(parts) - 1, 0, -1):
+        if parts[at].startswith("—".encode()):
+            return parts[at - 1] + b"\n\n" + parts[at] + b"\n"
+    return None
+
+
 def newest_events(directory: Path, most: int) -> list[dict[str, Any]]:
     """Up to `most` events, oldest first. What cannot be read is left out. Raises `OSError`."""
     found: deque[dict[str, Any]] = deque(maxlen=most)
@@ -86,3 +101,21 @@ def newest_events(directory: Path, most: int) -> list[dict[str, Any]]:
             with suppress(ValueError):
                 found.append(json.loads(line))
     return list(found)
+
+
+def latest_events(
+    directory: Path, wanted: Callable[[dict[str, Any]], bool], most: int, files: int
+) -> list[dict[str, Any]]:
+    """Up to `most` wanted events of the newest `files`, the newest first. What cannot be read is left out. Raises
+    `OSError`.
+    """
+    found: list[dict[str, Any]] = []
+    for path in reversed(event_files(directory)[-files:]):
+        for line in reversed(list(islice(lines_of(path), 1, None))):
+            with suppress(ValueError):
+                event = json.loads(line)
+                if wanted(event):
+                    found.append(event)
+            if len(found) == most:
+                return found
+    return found

@@ -117,6 +117,7 @@ def composed(
             Readiness(settings.index_dir, options.audit, clock),
             SavedSearches(settings.state_dir),
             Places(_UPLOADS, _UPLOADS_OF_ONE),
+            options.audit,
         )
         yield application(service, clock, version, agents=options.agents)
 

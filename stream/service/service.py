@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 
 from fastapi import Request
 
@@ -27,7 +28,9 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What routes work with. `secret` keys the digests of queries; `uploads`: places of pictures on their way in."""
+    """What routes work with. `secret` keys the digests of queries; `uploads`: places of pictures on their way in;
+    `trail`: the directory of the audit trail.
+    """
 
     searchers: Searchers
     callers: Callers
@@ -41,6 +44,7 @@ class Service:
     readiness: Readiness
     saved: SavedSearches
     uploads: Places
+    trail: Path
 
     @contextmanager
     def access(

@@ -48,6 +48,7 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("delete", "/v1/access/{tenant}/teams/{name}"): Asked(Action.MANAGE),
     ("post", "/v1/access/{tenant}/keys"): Asked(Action.MANAGE, {"json": {"owner": "newsroom"}}),
     ("delete", "/v1/access/{tenant}/keys/{key_id}"): Asked(Action.MANAGE),
+    ("get", "/v1/audit/events"): Asked(Action.READ_AUDIT),
     ("get", "/v1/me"): Asked(None),
     ("get", "/v1/me/decision"): Asked(None, {"params": {"action": "search", "tenant": "acme", "project": "default"}}),
 }

@@ -50,6 +50,7 @@ class Pages:
             "sign_in": sign_in,
             "caller": caller.access.principal if caller else None,
             "exports": caller is not None and caller.access.scopes(Action.EXPORT) != frozenset(),
+            "audits": caller is not None and caller.access.scopes(Action.READ_AUDIT) != frozenset(),
             "replays": caller is not None and bool(whole_tenants(caller) or caller.access.everything),
             "token": caller.session.token if caller and caller.session else None,
         }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
 from stream.events.ids import clip_name
+from stream.service.audit_reading import read_trail
 from stream.service.bodies import picture_body
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage, asset_url
 from stream.service.page.assets_view import AssetTable
@@ -24,6 +25,7 @@ from stream.service.page.state import SearchState
 from stream.service.page.views import AnswerView, Chip, chips
 from stream.service.path_segments import AssetName, TenantName
 from stream.service.problems import Problem, absent
+from stream.service.schemas.audit import EventStatus
 from stream.service.schemas.search import FacetsIn, SearchIn
 from stream.service.searching import answered, counted
 from stream.service.service import Service
@@ -31,6 +33,7 @@ from stream.service.viewing import listed_assets, listed_dead_letters, proven_fr
 
 _YEAR_S = 365 * 86_400
 _MOST_LETTERS = 500
+_MOST_EVENTS = 200
 _Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
 _Second = Annotated[float, Query(ge=0, le=1e9)]
 _Since = Annotated[float | None, Query(ge=0, le=1e9, alias="from")]
@@ -43,6 +46,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     _add_search(routes, service, pages)
     _add_assets(routes, service, pages)
     _add_dead_letters(routes, service, pages)
+    _add_audit(routes, service, pages)
     _add_files(routes, pages)
     return routes
 
@@ -116,6 +120,16 @@ def _add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None
         states = [item.value for item in DeadLetterState]
         shown: dict[str, Any] = {"asset_url": asset_url, "clip_name": clip_name, "utc": utc}
         return pages.page("dead_letters", request, caller, found=found, states=states, chosen=state.value, **shown)
+
+
+def _add_audit(routes: APIRouter, service: Service, pages: Pages) -> None:
+    @routes.get("/audit")
+    def audit(request: Request, status: EventStatus | None = None, actor: _Tenant = None) -> Response:
+        """The newest events of the trail, for its auditors."""
+        caller = service.callers.of(request.headers)
+        found = read_trail(service, request, status=status, actor=actor, limit=_MOST_EVENTS)
+        shown: dict[str, Any] = {"found": found, "statuses": get_args(EventStatus), "chosen": status, "actor": actor}
+        return pages.page("audit", request, caller, utc=utc, **shown)
 
 
 def _add_files(routes: APIRouter, pages: Pages) -> None:

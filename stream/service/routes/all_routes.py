@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from stream.service.routes import (
     access,
     assets,
+    audit,
     dead_letters,
     exports,
     footage,
@@ -18,7 +19,20 @@ from stream.service.routes import (
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
 
-_NOUNS = (search, saved_searches, exports, moments, assets, footage, sprites, progress, dead_letters, rights, access)
+_NOUNS = (
+    search,
+    saved_searches,
+    exports,
+    moments,
+    assets,
+    footage,
+    sprites,
+    progress,
+    dead_letters,
+    rights,
+    access,
+    audit,
+)
 
 
 def router(service: Service) -> APIRouter:

@@ -25,7 +25,9 @@ def claims(**other: Any) -> Claims:
 
 
 @pytest.mark.parametrize(
-    ("key", "algorithm"), [(RSA, "RS256"), (EC, "ES256"), (OKP, "EdDSA"), (OKP, "Ed25519")], ids=str
+    ("key", "algorithm"),
+    [(RSA, "RS256"), (EC, "ES256"), (OKP, "EdDSA"), (OKP, "Ed25519")],
+    ids=["RS256", "ES256", "EdDSA", "Ed25519"],
 )
 @pytest.mark.parametrize("named", [True, False], ids=["kid", "no kid"])
 def test_a_good_token_says_who_it_is(key: Key, algorithm: str, named: bool) -> None:
