@@ -19,7 +19,7 @@ class AuditEventOut(BaseModel):
     session: str | None = Field(description="Of a sign-in, or the id of a key.")
     origin: str | None = Field(description="From which address or host.")
     status: str = Field(examples=["Success"])
-    code: str | None = Field(description="Of an error.")
+    code: str | None
     count: int | None = Field(description="How much was given out.")
     duration_ms: int | None
     tenant: str | None
