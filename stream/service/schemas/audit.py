@@ -19,7 +19,7 @@ class AuditEventOut(BaseModel):
     session: str | None = Field(description="Of a sign-in, or the id of a key.")
     origin: str | None = Field(description="From which address or host.")
     status: str = Field(examples=["Success"])
-    code: str | None
+    status_code: str | None = Field(description="Of an error.")
     count: int | None = Field(description="How much was given out.")
     duration_ms: int | None
     tenant: str | None
@@ -36,7 +36,7 @@ class AuditEventOut(BaseModel):
             session=actor.get("session", {}).get("uid"),
             origin=origin.get("ip") or origin.get("hostname"),
             status=event["status"],
-            code=event.get("status_code"),
+            status_code=event.get("status_code"),
             count=event.get("count"),
             duration_ms=event.get("duration"),
             tenant=metadata.get("tenant_uid"),

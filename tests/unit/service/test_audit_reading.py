@@ -39,7 +39,7 @@ def test_an_auditor_sees_the_newest_accesses_of_their_tenant_alone(desk: Desk) -
 def test_events_are_narrowed_by_outcome_and_by_who(desk: Desk) -> None:
     desk.get("/v1/audit/events", "acme viewer")
     denied = desk.get("/v1/audit/events", "acme auditor", status="Denied").json()["events"]
-    assert {(event["actor"], event["code"]) for event in denied} == {("service:acme/acme-viewer", "forbidden")}
+    assert {(event["actor"], event["status_code"]) for event in denied} == {("service:acme/acme-viewer", "forbidden")}
     own = desk.get("/v1/audit/events", "acme auditor", actor="service:acme/acme-auditor", limit=3).json()["events"]
     assert len(own) == 3
     assert {event["actor"] for event in own} == {"service:acme/acme-auditor"}
