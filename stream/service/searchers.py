@@ -22,10 +22,10 @@ class Searchers:
             self._free.put(None)
 
     @contextmanager
-    def one(self) -> Iterator[Search]:
-        """Raises `Problem` (503, `busy`) where none is free in time."""
+    def one(self, wait_s: float | None = None) -> Iterator[Search]:
+        """Raises `Problem` (503, `busy`) where none is free in time, which `wait_s` may cut."""
         try:
-            found = self._free.get(timeout=self._wait_s)
+            found = self._free.get(timeout=self._wait_s if wait_s is None else wait_s)
         except queue.Empty:
             raise busy() from None
         try:

@@ -55,7 +55,7 @@ def add(routes: APIRouter, service: Service) -> None:
         with ExitStack() as ends:
             _, access = ends.enter_context(service.access(request, Action.SEARCH, Activity.VIEWED, subject))
             look = _Look(service, request, tenant, asset_id)
-            found = look()
+            found = look(None)
             if found is None:
                 raise absent()
             if _id(found) == last_event_id and found.view.status.final:
@@ -74,19 +74,21 @@ def add(routes: APIRouter, service: Service) -> None:
 
 
 class _Look:
-    """How far the asset is, by the rights of now; None where it is gone or the rights are."""
+    """How far the asset is, by the rights of now; None where it is gone or the rights are. Raises `Problem` (`busy`)
+    where nobody can look within `wait_s`.
+    """
 
     def __init__(self, service: Service, request: Request, tenant: str, asset_id: str) -> None:
         self._service = service
         self._headers = request.headers
         self._asset = tenant, asset_id
 
-    def __call__(self) -> AssetDetail | None:
+    def __call__(self, wait_s: float | None) -> AssetDetail | None:
         try:
             caller = self._service.callers.of(self._headers)
         except Problem:
             return None
-        with self._service.searchers.one() as application:
+        with self._service.searchers.one(wait_s) as application:
             return application.asset(*self._asset, scopes_of(caller, Action.SEARCH))
 
 
@@ -106,7 +108,11 @@ class _Told:
             await anyio.sleep(_LOOK_S)
             self._looks += 1
             quiet += 1
-            found = await run_sync(self._look)
+            try:
+                # Streams wait for nobody: they would hold the threads that other requests need.
+                found = await run_sync(self._look, 0.0)
+            except Problem:
+                found = self._last
             if found is None:
                 break
             if _id(found) != _id(self._last):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from sinks.query.asset_detail import AssetDetail
 from stream.access.actions import AccessRole
 from stream.events.asset import AssetStatus
 from stream.search.application import Search
+from stream.service.problems import busy
+from stream.service.searchers import Searchers
 from tests.support.service_desk import Desk, opened
 
 
@@ -100,3 +103,28 @@ def test_progress_is_told_as_it_changes(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert [event["event"] for event in found] == ["progress", "progress", "end"]
     assert len({event["id"] for event in found}) == 3
     assert desk.events()[-1]["count"] == 3
+
+
+def test_progress_goes_on_where_all_searchers_are_busy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asset = asset_named(desk, "clip.mp4")
+    real, one, waits = Search.asset, Searchers.one, list[float | None]()
+
+    def asset_at(self: Search, *named: Any) -> AssetDetail | None:
+        found = real(self, *named)
+        assert found is not None
+        status = AssetStatus.READY if len(waits) > 2 else AssetStatus.PLANNED
+        return replace(found, view=replace(found.view, status=status))
+
+    def busy_once(self: Searchers, wait_s: float | None = None) -> AbstractContextManager[Search]:
+        waits.append(wait_s)
+        if len(waits) == 2:
+            raise busy()
+        return one(self, wait_s)
+
+    monkeypatch.setattr(Search, "asset", asset_at)
+    monkeypatch.setattr(Searchers, "one", busy_once)
+    monkeypatch.setattr("stream.service.routes.progress._LOOK_S", 0.01)
+    found = events_of(desk.get(f"{asset['path']}/events").text)
+    assert [event["event"] for event in found] == ["progress", "end"]
+    # Only who begins waits for one.
+    assert waits == [None, 0.0, 0.0]
