@@ -1,7 +1,7 @@
 """Selections and answers as files for other tools."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -58,13 +58,14 @@ def add(routes: APIRouter, service: Service) -> None:
             kind = FORMATS[asked.format]
             body = kind.make(hits, asked.fps)
             access.count = len(hits)
-            access.resources = _named(hits)
+            access.resources = audited_names(hit.asset_id for hit in hits)
             name = f"attachment; filename=rushes.{asked.format}"
             return Response(body, media_type=kind.media_type, headers={"content-disposition": name})
 
 
-def _named(hits: Sequence[Hit]) -> tuple[str, ...]:
-    names = list(dict.fromkeys(hit.asset_id for hit in hits))[:_RESOURCES]
+def audited_names(asset_ids: Iterable[str]) -> tuple[str, ...]:
+    """Those of the assets that an event of the trail has room for."""
+    names = list(dict.fromkeys(asset_ids))[:_RESOURCES]
     # No shorter than they are in the event.
     ends = accumulate(len(json.dumps(name)) for name in names)
     return tuple(name for name, end in zip(names, ends, strict=True) if end <= _RESOURCES_CHARACTERS)

@@ -10,11 +10,17 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stream.access.actions import AccessRole
+from stream.audit.journal import Journal
+from stream.audit.keys import make_key
+from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
+from stream.audit.recorder import Recorder
 from stream.clock import ManualClock
+from stream.events.ids import MAX_ID_BYTES
 from stream.service import bounded_requests
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem
+from stream.service.routes.exports import audited_names
 from stream.service.saved_searches import SavedSearches
 from stream.service.server import server_of
 from tests.support.service_desk import Desk, opened
@@ -146,3 +152,21 @@ def test_nobody_fills_the_file_of_saved_searches_for_others(tmp_path: Path) -> N
     assert saved.remove("a person", "mine")
     assert saved.remove("caller 0", "a")
     saved.put("a person", "again", long)
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{GREEK SMALL LETTER ALPHA}", "\N{GRINNING FACE}"])
+def test_an_export_of_assets_with_long_ids_has_its_event(tmp_path: Path, letter: str) -> None:
+    size = MAX_ID_BYTES // len(letter.encode()) - 3
+    names = audited_names(f"{number:03}" + letter * size for number in range(200))
+    assert names
+    assert len(audited_names(map(str, range(300)))) == 200
+    key = tmp_path / "key"
+    journal = Journal(tmp_path / "trail", make_key(key, "rushes/service"))
+    journal.open()
+    try:
+        recorder = Recorder(journal, ManualClock(), "0.1.0")
+        subject, actor = AccessSubject("export", "acme"), Actor("somebody", ActorKind.PERSON)
+        with recorder.access(Activity.EXPORTED, subject, actor, Origin(ip="127.0.0.1")) as access:
+            access.resources = names
+    finally:
+        journal.close()
