@@ -12,7 +12,7 @@ class AuditEventOut(BaseModel):
     it, with the same `correlation`.
     """
 
-    sequence: int = Field(description="Its number in the trail, from 0; a gap is a loss.")
+    sequence: int = Field(description="Its number in the trail, from 0.")
     time_ms: int
     what: str = Field(examples=["search: searched"])
     actor: str = Field(examples=["service:acme/newsroom"])
