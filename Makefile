@@ -112,4 +112,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale eval docs capacity docs-site docs-serve clean
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service docs capacity docs-site docs-serve clean
