@@ -147,7 +147,7 @@ class _Block:
             | {"shown_at_ms": _EMPTY["int64"]}
             | row
             | {f"live_{name}": row[name] for name in ("content_key", "project", "uri", "labels")}
-            | {"status": "ready", "state": "{}"}
+            | {"status": "ready", "state": "{}", "live_version_ms": 0}
             for row in rows
         ]
         return pa.Table.from_pylist(filled, schema=ASSET_SCHEMA)

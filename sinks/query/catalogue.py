@@ -237,7 +237,7 @@ def _live(row: dict[str, Any]) -> LiveAsset:
         labels=tuple(row["live_labels"]),
         timecode=SourceTimecode.parse(row.get("live_timecode") or ""),
         file_offset_ns=row.get("live_file_offset_ns") or 0,
-        published_ms=row["live_version_ms"],
+        published_ms=row.get("live_version_ms") or 0,
     )
 
 
