@@ -1,7 +1,6 @@
 """The files of a trail: each begins with where the chain and the tree stood, so that a start reads the newest alone."""
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -94,13 +93,9 @@ def newest_note(path: Path) -> bytes | None:
 
 def newest_events(directory: Path, most: int) -> list[dict[str, Any]]:
     """Up to `most` events, oldest first. What cannot be read is left out. Raises `OSError`."""
-    found: deque[dict[str, Any]] = deque(maxlen=most)
-    for path in event_files(directory)[-1 - most // _FEWEST_IN_A_FILE :] if directory.is_dir() else ():
-        for line in islice(lines_of(path), 1, None):
-            # This only shows events. `rushes audit verify` is what finds damage.
-            with suppress(ValueError):
-                found.append(json.loads(line))
-    return list(found)
+    if not directory.is_dir():
+        return []
+    return latest_events(directory, lambda _: True, most, 1 + most // _FEWEST_IN_A_FILE)[::-1]
 
 
 def latest_events(
@@ -112,6 +107,7 @@ def latest_events(
     found: list[dict[str, Any]] = []
     for path in reversed(event_files(directory)[-files:]):
         for line in reversed(list(islice(lines_of(path), 1, None))):
+            # This only shows events. `rushes audit verify` is what finds damage.
             with suppress(ValueError):
                 event = json.loads(line)
                 if wanted(event):

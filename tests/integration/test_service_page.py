@@ -34,6 +34,7 @@ STATES = {
     "asset": "/assets/acme/shots?t=6",
     "assets": "/assets?tenant=acme",
     "dead letters": "/dead-letters",
+    "audit": "/audit",
     "failed asset": "/assets/acme/broken",
 }
 

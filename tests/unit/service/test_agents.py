@@ -89,6 +89,7 @@ def test_nobody_without_a_key_gets_to_know_the_tools_and_nobody_without_a_role_u
         answer = desk.ask("post", "/mcp", key, json=listing, headers=accepted)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert (desk.events()[-1]["status"], desk.events()[-1]["status_code"]) == ("Denied", "unauthenticated_request")
     refused = called(desk, "auditor", "search_moments", q="red")
     assert refused.is_error
     assert "forbidden" in refused.content[0].text
