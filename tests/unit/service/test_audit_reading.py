@@ -1,5 +1,6 @@
 """The trail over HTTP: auditors see what happened to their tenants and to nobody else's."""
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +74,18 @@ def test_the_newest_checkpoint_is_the_last_whole_one(desk: Desk, tmp_path: Path)
     assert newest_note(file) == notes_of(file)[-1]
     file.write_bytes(notes + b"rushes/service\n9000\nroot\n\n\xe2\x80\x94 rushes/serv")
     assert newest_note(file) == notes_of(file)[-1]
+
+
+def test_the_checkpoint_on_the_page_is_whole_to_the_byte(tmp_path: Path) -> None:
+    for folder in ("stores", "own"):
+        (tmp_path / folder).mkdir()
+    with opened(tmp_path / "stores", tmp_path / "own") as first:
+        first.give("auditor", AccessRole.AUDITOR)
+        keys = first.keys
+    # The end of a service makes a checkpoint.
+    with opened(tmp_path / "stores", tmp_path / "own") as second:
+        second.keys = keys
+        told = second.get("/v1/audit/events", "auditor").json()["checkpoint"]
+        page = second.ask("get", "/audit", "auditor", headers={"accept": "text/html"}).text
+        shown = page.partition('aria-label="Checkpoint">')[2].partition("</pre>")[0]
+        assert (html.unescape(shown), told.count("\n")) == (told, 5)
