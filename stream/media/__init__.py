@@ -1,0 +1,6 @@
+"""Media operators: each turns settings and input files into output files, for one stage of a job. What belongs here is
+the work on pictures and sound itself; who runs it, when and how often is `stream.jobs`. Begin with `protocol.py`.
+"""
+
+REGISTRY: dict[str, str] = {}
+"""Name of an operator in templates to `module:Class`. One line makes an operator known to jobs, documents and tests."""
