@@ -1,40 +1,17 @@
 """Signing in and out by forms that need no script."""
 
-from typing import Annotated
-from urllib.parse import parse_qsl
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind
 from stream.identity.browser_origins import has_token, local_path
 from stream.identity.browser_sessions import SignedIn, uid_of
 from stream.service.browsers import COOKIE, SIGN_IN, SIGN_OUT
+from stream.service.forms import Form, forged
 from stream.service.problems import Problem
 from stream.service.provider_sign_in import add_provider_routes
 from stream.service.service import Service, origin_of
 from stream.service.sign_in_page import SignInPages
-
-_MOST_FORM_BYTES = 8_192
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form. Raises `Problem` for one that is too long or has another type."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise Problem(415, "Send the form of the page.", code="invalid_request")
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MOST_FORM_BYTES:
-            raise Problem(413, f"A form has at most {_MOST_FORM_BYTES} bytes.", code="invalid_request")
-    try:
-        return dict(parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=20)) if body else {}
-    except ValueError:
-        raise Problem(400, "This is no form.", code="invalid_request") from None
-
-
-Form = Annotated[dict[str, str], Depends(form_of)]
 
 
 def sign_in_router(service: Service, shown: SignInPages) -> APIRouter:
@@ -79,7 +56,7 @@ def sign_in_router(service: Service, shown: SignInPages) -> APIRouter:
         session = browsers.session_of(request.headers)
         if secret is not None and session is not None:
             if not has_token(secret, fields.get("token")):
-                raise Problem(403, "This did not come from a page of this service.", code="forged_request")
+                raise forged()
             actor = Actor(session.who.principal, _kind(session.who), session=uid_of(secret))
             with service.recorder.access(Activity.SIGNED_OUT, AccessSubject("sign-out"), actor, origin_of(request)):
                 browsers.sessions.end(secret)

@@ -254,7 +254,7 @@ def test_keys_lead_through_hits_until_they_are_switched_off(tab: Visit) -> None:
     columns = places.pop() - 1
     assert (places, columns > 1) == ([0, 1, 0, 1], True)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Shortcuts")).to_be_visible()
     assert tab.barriers() == []
     page.get_by_label("Single keys work").uncheck()
     page.keyboard.press("Escape")

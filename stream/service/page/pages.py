@@ -13,6 +13,7 @@ from stream.access.actions import Action
 from stream.errors import StageError
 from stream.service.browsers import SIGN_IN
 from stream.service.caller import Caller
+from stream.service.page.access_view import HolderName
 from stream.service.page.box import KEYS
 from stream.service.page.files import PageFiles
 from stream.service.page.state import MOST_CHARACTERS, SearchState
@@ -49,8 +50,10 @@ class Pages:
             "keys": KEYS,
             "sign_in": sign_in,
             "caller": caller.access.principal if caller else None,
+            "caller_name": HolderName.of(caller.access.principal).name if caller else None,
             "exports": caller is not None and caller.access.scopes(Action.EXPORT) != frozenset(),
             "audits": caller is not None and caller.access.scopes(Action.READ_AUDIT) != frozenset(),
+            "manages": caller is not None and caller.access.scopes(Action.MANAGE) != frozenset(),
             "replays": caller is not None and bool(whole_tenants(caller) or caller.access.everything),
             "token": caller.session.token if caller and caller.session else None,
         }

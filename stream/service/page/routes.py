@@ -14,6 +14,7 @@ from stream.access.actions import Action
 from stream.events.ids import clip_name
 from stream.service.audit_reading import read_trail
 from stream.service.bodies import picture_body
+from stream.service.page.access_routes import add_access
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage, asset_url
 from stream.service.page.assets_view import AssetTable
 from stream.service.page.errors import page_route
@@ -47,6 +48,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     _add_assets(routes, service, pages)
     _add_dead_letters(routes, service, pages)
     _add_audit(routes, service, pages)
+    add_access(routes, service, pages)
     _add_files(routes, pages)
     return routes
 

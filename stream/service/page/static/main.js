@@ -1,4 +1,5 @@
 // Where the page comes alive. Without it everything works by plain links and one form.
+import { startCopy } from "./copy.js";
 import { startCounts } from "./counts.js";
 import { startKeys } from "./keys.js";
 import { startPicture } from "./picture.js";
@@ -11,6 +12,7 @@ import { startWindow } from "./window.js";
 startSearch(document);
 startPlayer(document);
 startCounts(document);
+startCopy(document);
 startPicture(document);
 startScrub(document);
 startWindow(document);

@@ -1,0 +1,165 @@
+"""Roles, teams and keys of a tenant, each change as one audited access: what the API answers and the page shows."""
+
+from dataclasses import dataclass
+from secrets import token_hex
+
+from fastapi import Request
+
+from stream.access.actions import AccessRole, Action
+from stream.access.api_keys import digest_of, new_key
+from stream.access.delegation import manages, may_fill, may_hand_on, may_make, may_manage, visible
+from stream.access.records import ApiKey, Grant, Team
+from stream.audit.ocsf import AccessSubject, Activity, ActorKind
+from stream.service.caller import Caller
+from stream.service.problems import absent, forbidden
+from stream.service.schemas.access import AccessOut, GrantIn, GrantOut, KeyIn, KeyOut, NewKeyOut, TeamIn, TeamOut
+from stream.service.service import Service
+
+_DAY_MS = 86_400_000
+_MORE = "The caller may hand on no more than they may do themselves there."
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRole:
+    """Which role is meant: what a grant is found by."""
+
+    role: AccessRole
+    holder: str
+    project: str | None = None
+
+
+def administered(service: Service, request: Request, tenant: str) -> AccessOut:
+    """The tenant's roles, teams and keys, as far as the caller administers them. Raises `Problem`."""
+    subject = AccessSubject("access list", tenant)
+    with service.access(request, Action.MANAGE, Activity.LISTED, subject) as (caller, access):
+        require_manager(caller, tenant)
+        records = visible(caller.access, service.callers.registers.register().records(tenant))
+        access.count = len(records)
+        return AccessOut(
+            grants=[GrantOut.of(record) for record in records if isinstance(record, Grant)],
+            teams=[TeamOut.of(record) for record in records if isinstance(record, Team)],
+            keys=[KeyOut.of(record) for record in records if isinstance(record, ApiKey)],
+        )
+
+
+def give_role(service: Service, request: Request, tenant: str, given: GrantIn | None) -> GrantOut:
+    """Who has the role already has it with the new end. `given` is None where nobody asks. Raises `Problem`."""
+    named = () if given is None else _named(given.role, given.holder, given.project)
+    subject = AccessSubject("access give", tenant, named)
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        assert given is not None
+        require_manager(caller, tenant)
+        now_ms = service.callers.now_ms()
+        grant = Grant(
+            tenant=tenant,
+            project=given.project,
+            role=given.role,
+            holder=given.holder,
+            until_ms=None if given.days is None else now_ms + given.days * _DAY_MS,
+            given_by=caller.access.principal,
+            given_at_ms=now_ms,
+        )
+        _require_theirs(may_hand_on(caller.access, grant))
+        service.callers.registers.put(grant)
+        return GrantOut.of(grant)
+
+
+def take_role(service: Service, request: Request, tenant: str, held: HeldRole) -> None:
+    """It is gone with the next request of who had it. Raises `Problem`."""
+    subject = AccessSubject("access take", tenant, _named(held.role, held.holder, held.project))
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        require_manager(caller, tenant)
+        # The key of a grant leaves out who gave it and when.
+        sought = Grant(
+            tenant=tenant, project=held.project, role=held.role, holder=held.holder, given_by="none", given_at_ms=0
+        )
+        _require_theirs(may_hand_on(caller.access, sought))
+        # The last administrator would be gone, and with the last role a service of one machine is open to it.
+        if held.holder == caller.access.principal:
+            raise forbidden("Nobody takes a role from themself: another administrator can.")
+        if not service.callers.registers.take(sought.key):
+            raise absent()
+
+
+def fill_team(service: Service, request: Request, tenant: str, name: str, given: TeamIn | None) -> TeamOut:
+    """Who is in it, all of them. One without members stays, and its roles reach nobody. Raises `Problem`."""
+    subject = AccessSubject("access team", tenant, (name,))
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        assert given is not None
+        require_manager(caller, tenant)
+        group = Team(tenant=tenant, name=name, members=tuple(dict.fromkeys(given.members)))
+        _require_theirs(may_fill(caller.access, group, service.callers.registers.register()))
+        service.callers.registers.put(group)
+        return TeamOut.of(group)
+
+
+def remove_team(service: Service, request: Request, tenant: str, name: str) -> None:
+    """Roles that were given to it reach nobody, until there is a team of this name again. Raises `Problem`."""
+    subject = AccessSubject("access team", tenant, (name,))
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        require_manager(caller, tenant)
+        group = Team(tenant=tenant, name=name)
+        _require_theirs(may_fill(caller.access, group, service.callers.registers.register()))
+        if not service.callers.registers.take(group.key):
+            raise absent()
+
+
+def make_key(service: Service, request: Request, tenant: str, given: KeyIn | None) -> NewKeyOut:
+    """With its secret, which is kept nowhere; a key itself makes no keys. Raises `Problem`."""
+    subject = AccessSubject("access key", tenant, () if given is None else _named(given.owner, given.project))
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        assert given is not None
+        require_manager(caller, tenant)
+        # Or who got hold of one key for a moment could make others that outlive it.
+        if not makes_keys(caller):
+            raise forbidden("A key makes no keys: a person who administers the tenant can.")
+        registers = service.callers.registers
+        secret, now_ms = new_key(), service.callers.now_ms()
+        key = ApiKey(
+            # Not made from the secret, as lists and the audit trail show it.
+            key_id=f"k{token_hex(6)}",
+            tenant=tenant,
+            owner=given.owner,
+            digest=digest_of(secret, registers.pepper()),
+            roles=None if given.roles is None else tuple(given.roles),
+            project=given.project,
+            until_ms=now_ms + given.days * _DAY_MS,
+            made_by=caller.access.principal,
+            made_at_ms=now_ms,
+        )
+        _require_theirs(may_make(caller.access, key, registers.register(), now_ms))
+        registers.put(key)
+        return NewKeyOut(key=secret, **KeyOut.of(key).model_dump())
+
+
+def revoke_key(service: Service, request: Request, tenant: str, key_id: str) -> None:
+    """The key ends, and the sessions that began with it, at once. Raises `Problem`."""
+    subject = AccessSubject("access revoke", tenant, (key_id,))
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        require_manager(caller, tenant)
+        found = service.callers.registers.register().get(f"key/{key_id}")
+        # Ids of keys are of all tenants: another's is as absent as one that never was.
+        if not isinstance(found, ApiKey) or found.tenant != tenant:
+            raise absent()
+        _require_theirs(may_manage(caller.access, tenant, found.project))
+        service.callers.registers.take(found.key)
+
+
+def makes_keys(caller: Caller) -> bool:
+    """Whether they are anybody but a program."""
+    return caller.actor.kind is not ActorKind.SERVICE
+
+
+def require_manager(caller: Caller, tenant: str) -> None:
+    """A tenant of which the caller administers nothing looks like one that is not there. Raises `Problem`."""
+    if not manages(caller.access, tenant):
+        raise absent()
+
+
+def _require_theirs(allowed: bool) -> None:
+    if not allowed:
+        raise forbidden(_MORE)
+
+
+def _named(*values: str | None) -> tuple[str, ...]:
+    return tuple(value for value in values if value is not None)
