@@ -99,6 +99,15 @@ class MomentDetail:
     models: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShownThumbnail:
+    """A JPEG, and the asset that shows it."""
+
+    jpeg: bytes
+    tenant: str
+    asset_id: str
+
+
 class MomentIndex:
     """The moments of the index under `place`; finds nothing while it does not exist."""
 
@@ -197,24 +206,33 @@ class MomentIndex:
         shown = self.catalogue.shown([row["content_key"]], filters)
         return None if not shown else MomentDetail(moment_of(row, shown), **made)
 
-    def thumbnail_of(self, space_key: str, moment_id: str, filters: Filters) -> bytes | None:
+    def thumbnail_of(self, space_key: str, moment_id: str, filters: Filters) -> ShownThumbnail | None:
         """The JPEG of a moment; None where `filters` hide it or there is none."""
-        row = self._permitted_row(space_key, moment_id, ["content_key", "thumbnail"], filters)
-        return None if row is None else bytes(row["thumbnail"])
+        found = self._permitted(space_key, moment_id, ["content_key", "thumbnail"], filters)
+        return (
+            None if found is None else ShownThumbnail(bytes(found[0]["thumbnail"]), found[1].tenant, found[1].asset_id)
+        )
 
     def _permitted_row(
         self, space_key: str, moment_id: str, columns: Sequence[str], filters: Filters
     ) -> dict[str, Any] | None:
-        """`columns`, of which one is `content_key`, of a moment that `filters` allow."""
+        found = self._permitted(space_key, moment_id, columns, filters)
+        return None if found is None else found[0]
 
-        def read() -> dict[str, Any] | None:
+    def _permitted(
+        self, space_key: str, moment_id: str, columns: Sequence[str], filters: Filters
+    ) -> tuple[dict[str, Any], LiveAsset] | None:
+        """`columns`, of which one is `content_key`, of a moment that `filters` allow, and the asset that shows it."""
+
+        def read() -> tuple[dict[str, Any], LiveAsset] | None:
             version = self.version(space_key)
             if version is None:
                 return None
             rows = [row for where in self.wheres(version, filters) for row in version.numbers([moment_id], where)]
             for row in version.take(rows, columns).to_pylist() if rows else ():
-                if self.catalogue.shown([row["content_key"]], filters):
-                    return dict(row)
+                shown = self.catalogue.shown([row["content_key"]], filters)
+                if shown:
+                    return dict(row), shown[row["content_key"]]
             return None
 
         return self.reading(read)

@@ -74,7 +74,11 @@ class VerifierKey:
             # The id is a digest of name and key, so a line that was copied wrongly is refused.
             if key_id == key.key_id.hex():
                 return key
-        raise BadRequest("no key of an audit log: it is name+id+key in one line", code="invalid_verifier_key")
+        raise BadRequest(
+            "no key of an audit log, and no file with one: it is name+id+key in one line, which `rushes audit key`"
+            " prints",
+            code="invalid_verifier_key",
+        )
 
     def __str__(self) -> str:
         return f"{self.name}+{self.key_id.hex()}+{_base64(_ED25519 + self.public)}"

@@ -15,7 +15,6 @@ CHECKPOINTS = "checkpoints.txt"
 LOCK = "writer.lock"
 _SUFFIX = ".jsonl"
 _NOTE_BYTES = 16 << 10  # of some checkpoints
-_FEWEST_IN_A_FILE = 16  # of the longest events, in a file of 1 MiB
 MOST_LINE_BYTES = 64 << 10
 """Of one event with what ties it to the chain."""
 
@@ -89,13 +88,6 @@ def newest_note(path: Path) -> bytes | None:
         if parts[at].startswith("—".encode()):
             return parts[at - 1] + b"\n\n" + parts[at] + b"\n"
     return None
-
-
-def newest_events(directory: Path, most: int) -> list[dict[str, Any]]:
-    """Up to `most` events, oldest first. What cannot be read is left out. Raises `OSError`."""
-    if not directory.is_dir():
-        return []
-    return latest_events(directory, lambda _: True, most, 1 + most // _FEWEST_IN_A_FILE)[::-1]
 
 
 def latest_events(

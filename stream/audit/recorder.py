@@ -17,11 +17,12 @@ _INTERRUPTED, _DEFECT = "interrupted", "unexpected_error"
 @dataclass(slots=True)
 class AuditedAccess:
     """One that was let in. `count`: of what it gives out, as far as it is known when it ends; `resources`: ids of what
-    that was, where the admission could not know them yet.
+    that was, and `tenant` whose, where the admission could not know them yet.
     """
 
     count: int | None = None
     resources: tuple[str, ...] = ()
+    tenant: str | None = None
 
 
 class Trail(Protocol):
@@ -80,6 +81,8 @@ class Recorder:
             outcome = AccessOutcome(status, code, access.count, took_ms)
             if access.resources:
                 subject = replace(subject, resources=access.resources)
+            if access.tenant is not None:
+                subject = replace(subject, tenant=access.tenant)
             self._write(activity, subject, actor, origin, outcome, self._new_uid(), admission)
 
     def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> None:
@@ -100,6 +103,13 @@ class Recorder:
     ) -> None:
         event = AuditEvent(activity, subject, actor, origin, outcome, uid, self._clock.now_ms(), correlation)
         self._trail.append(event.as_ocsf(self._version))
+
+
+def asset_name(secret: bytes, tenant: str, asset_id: str) -> str:
+    """As the trail names an asset: its id, or a digest as that of a query where the id may be a path or a uri, as it is
+    where a producer gave none.
+    """
+    return query_digest(secret, tenant, asset_id) if "/" in asset_id or "\\" in asset_id else asset_id
 
 
 def query_digest(secret: bytes, tenant: str | None, text: str) -> str:

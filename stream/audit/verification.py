@@ -40,12 +40,14 @@ class Finding:
 @dataclass(slots=True)
 class Verified:
     """What was looked at. `events`: how many there are; `first`: the number of the first; `checkpoints`: how many of
-    the given and the kept ones hold; `size` and `root`: of the tree at the end.
+    the given and the kept ones hold; `signed`: up to how many events of the whole trail the newest of them goes; `size`
+    and `root`: of the tree at the end.
     """
 
     events: int = 0
     first: int = 0
     checkpoints: int = 0
+    signed: int = 0
     size: int = 0
     root: bytes = b""
     findings: list[Finding] = field(default_factory=list)
@@ -160,6 +162,7 @@ class _Reader:
         for place, checkpoint in self._due.pop(tree.size, ()):
             if checkpoint.root == tree.root():
                 self.found.checkpoints += 1
+                self.found.signed = tree.size
             else:
                 self._say(f"the first {tree.size} events are not those that it was signed over", place)
 

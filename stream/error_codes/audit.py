@@ -36,7 +36,7 @@ AUDIT = (
     bad_request(
         "invalid_verifier_key",
         "A text is no key to verify an audit trail with.",
-        "Give the line that `rushes audit init` printed, or a file with it.",
+        "Give the line that `rushes audit key` prints, or a file with it.",
     ),
     bad_request(
         "invalid_checkpoint",

@@ -13,7 +13,7 @@ from sinks.query.asset_detail import AssetDetail
 from sinks.query.catalogue import AssetView, LiveAsset
 from sinks.query.facets import all_facets, counted
 from sinks.query.filters import Filters, Scope
-from sinks.query.moments import MomentIndex
+from sinks.query.moments import MomentIndex, ShownThumbnail
 from stream.clock import Clock
 from stream.errors import BadRequest
 from stream.events.annotations import Space
@@ -142,7 +142,7 @@ class Search:
         """Up to when everything of the tenant, project and scopes that the filters name is searchable."""
         return searchable_up_to(self._index.catalogue, filters, self._clock)
 
-    def thumbnail(self, space: str, moment_id: str, filters: Filters) -> bytes | None:
+    def thumbnail(self, space: str, moment_id: str, filters: Filters) -> ShownThumbnail | None:
         """The JPEG of a moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""
         return self._index.thumbnail_of(self._spaces.chosen(space).space.key, moment_id, filters)
 

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
-from stream.audit.recorder import AuditedAccess, Recorder
+from stream.audit.recorder import AuditedAccess, Recorder, asset_name
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
@@ -69,6 +69,10 @@ class Service:
             raise forbidden("The caller has no role that may do this: an administrator can give one.")
         with self.recorder.access(activity, subject, caller.actor, origin) as access:
             yield caller, access
+
+    def asset_name(self, tenant: str, asset_id: str) -> str:
+        """As the trail names an asset."""
+        return asset_name(self.secret, tenant, asset_id)
 
     def forged(self, request: Request, problem: Problem) -> Problem:
         """What who sent another site's work is told, once it is in the trail."""

@@ -8,6 +8,7 @@ from sinks.dead_letters import DeadLetterFilter
 from sinks.query.filters import Filters
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
+from stream.audit.recorder import AuditedAccess
 from stream.events.grid import SECOND_NS
 from stream.service.caller import Caller
 from stream.service.problems import absent
@@ -50,7 +51,7 @@ def viewed_asset(
     limit: int,
 ) -> AssetDetailOut:
     """An asset with at most `limit` moments that end after `since` (s). Raises `Problem`."""
-    subject = AccessSubject("asset", tenant, (asset_id,))
+    subject = AccessSubject("asset", tenant, (service.asset_name(tenant, asset_id),))
     with service.access(request, Action.SEARCH, Activity.VIEWED, subject) as (caller, access):
         scopes = scopes_of(caller, Action.SEARCH)
         with service.searchers.one() as application:
@@ -75,8 +76,15 @@ def viewed_moment(service: Service, request: Request, moment_id: str, space: str
             found = application.moment(space, moment_id, filters)
         if found is None:
             raise absent()
+        shows_moment(service, access, found.detail.moment.tenant, found.detail.moment.asset_id, moment_id)
         access.count = 1
         return MomentDetailOut.of(found.detail, found.space)
+
+
+def shows_moment(service: Service, access: AuditedAccess, tenant: str, asset_id: str, moment_id: str) -> None:
+    """Let the outcome say of which asset a moment is: who asks for one need not know, and its id says nothing."""
+    access.tenant = tenant
+    access.resources = (moment_id, service.asset_name(tenant, asset_id))
 
 
 def listed_dead_letters(service: Service, request: Request, wanted: DeadLetterFilter, limit: int) -> DeadLettersOut:

@@ -4,22 +4,24 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.sessions import ClientProperties, Cluster
+from stream.cli.options.times import moment_ms
+from stream.cli.rendering.audit_events import events_table
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.files import read_small
 from stream.sessions.audit_topic import KEPT_DAYS
+
+if TYPE_CHECKING:
+    from stream.audit.verification import Verified
 
 app = typer.Typer(help="The audit trail: make one, prove that nothing was changed, read it.", no_args_is_help=True)
 MAX_ROWS = 1_000
@@ -42,7 +44,9 @@ def init(
         key = make_key(shared.audit_key, name)
     except FileExistsError:
         # Never made anew: only the old key verifies what it signed.
-        raise UsageProblem(f"{shared.audit_key} exists: the trail has been made") from None
+        raise UsageProblem(
+            f"{shared.audit_key} exists: the trail has been made; `rushes audit key` prints what it is verified with"
+        ) from None
     shared.errors.print(f"The key is {shared.audit_key}. Who verifies the trail needs this line:", soft_wrap=True)
     shared.write(f"{key.verifier}\n")
 
@@ -50,9 +54,7 @@ def init(
 @app.command()
 def verify(
     context: typer.Context,
-    key: Annotated[
-        str | None, typer.Option(help="The line that `rushes audit init` printed, or a file with it.")
-    ] = None,
+    key: Annotated[str | None, typer.Option(help="The line that `rushes audit key` prints, or a file with it.")] = None,
     checkpoint: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH", help="A checkpoint that was kept elsewhere; repeatable."),
@@ -83,19 +85,33 @@ def verify(
         shared.print_json(asdict(found) | {"root": found.root.hex(), "holds": found.holds})
     else:
         for item in found.findings:
-            shared.console.print(f"[red]{shown(item.file)}:{item.line}[/] {shown(item.text)}", soft_wrap=True)
-        since = f" from event {found.first} on" if found.first else ""
+            place = f"{shown(item.file)}:{item.line}" if item.line else shown(item.file)
+            shared.console.print(f"[red]{place}[/] {shown(item.text)}", soft_wrap=True)
         if found.holds:
-            shared.console.print(
-                f"{found.events} events{since}, {found.checkpoints} checkpoints: nothing was changed.", style="green"
-            )
-            if not known:
-                shared.console.print(
-                    "Without --checkpoint or --broker this does not show a trail that was written anew with its key.",
-                    style="dim",
-                )
+            _say_what_holds(shared, found, compared=bool(known))
     if not found.holds:
         raise typer.Exit(1)
+
+
+def _say_what_holds(shared: Context, found: "Verified", *, compared: bool) -> None:
+    since = f" from event {found.first} on" if found.first else ""
+    shared.console.print(
+        f"{found.events} events{since}, {found.checkpoints} checkpoints: nothing was changed.", style="green"
+    )
+    # No green word may stand for what nothing here proves.
+    if young := found.size - found.signed:
+        shared.console.print(
+            f"No checkpoint covers the newest {young} yet: that some of them are missing would not show.",
+            style="dim",
+            soft_wrap=True,
+        )
+    if not compared:
+        shared.console.print(
+            "Without a checkpoint that was kept elsewhere (--checkpoint, or --broker) two things do not show: an end"
+            " that was cut off with its checkpoints, and a trail that was written anew with its key.",
+            style="dim",
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -173,25 +189,57 @@ def export(
 
 
 @app.command()
+def key(context: typer.Context) -> None:
+    """Print the line that a trail is verified with, also that of a service: `rushes --audit STATE/audit-service audit
+    key`. It is no secret.
+    """
+    from stream.audit.keys import read_key
+
+    shared: Context = context.obj
+    _directory(shared)
+    shared.write(f"{read_key(shared.audit_key).verifier}\n")
+
+
+@app.command()
 def show(
     context: typer.Context,
+    about: Annotated[
+        str | None,
+        typer.Option(help="Only of this asset, moment, dead letter, key or holder of a role, or of these words."),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only of this tenant's footage and rights.")] = None,
+    who: Annotated[str | None, typer.Option(help="Only what they did, such as service:acme/newsroom.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From then on (UTC): 2026-01-31, 2026-01-31T08:30, or 7d for seven days ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Before then, written as --since is.")] = None,
     last: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="How many events at most.")] = 50,
     json_output: Annotated[bool, typer.Option("--json", help="The events as they are, in OCSF.")] = False,
 ) -> None:
-    """Show the newest events, oldest first. It verifies nothing."""
-    from stream.audit.files import newest_events
+    """Show the newest events, oldest first. It verifies nothing.
+
+    The trail has words, and names with a slash, as digests only: with --about its key finds those of the same text.
+    """
+    from stream.audit.files import event_files, latest_events
+    from stream.audit.keys import read_key, secret_of
+    from stream.audit.wanted import WantedEvents
 
     shared: Context = context.obj
-    events = newest_events(_directory(shared), last)
+    directory, now_ms = _directory(shared), SystemClock().now_ms()
+    # Only where something is looked for: who reads a trail need not have its key.
+    secret = secret_of(read_key(shared.audit_key)) if about is not None else b""
+    bounds = [None if text is None else moment_ms(text, now_ms) for text in (since, until)]
+    wanted = WantedEvents(secret, about, tenant, who, *bounds)
+    files = len(event_files(directory)) if directory.is_dir() else 0
+    # One more than asked tells whether there are more.
+    found = latest_events(directory, wanted, last + 1, files) if files else []
+    events = found[last - 1 :: -1] if len(found) > last else found[::-1]
     if json_output:
         shared.print_json(events)
         return
-    table = Table(title="Audit trail", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("event", "time (UTC)", "who", "from", "what", "tenant", "result"):
-        table.add_column(column, justify="right" if column == "event" else "left", overflow="fold")
-    for event in events:
-        table.add_row(*_row(event))
-    shared.console.print(table if events else "There is no event yet.")
+    shared.console.print(events_table(events) if events else "There is no such event.")
+    if len(found) > last:
+        shared.errors.print(f"These are the newest {last}; --last shows more.")
 
 
 @contextmanager
@@ -219,22 +267,6 @@ def _serve_metrics(shared: Context, held: ExitStack, registry: Any, at: tuple[st
     well = (True, "ok")
     bound = held.enter_context(served(shown_metrics, healthy=lambda: well, ready=lambda: well, host=at[0], port=at[1]))
     shared.errors.print(f"Metrics are at http://{at[0]}:{bound}/metrics.", soft_wrap=True)
-
-
-def _row(event: dict[str, Any]) -> list[str]:
-    at = datetime.fromtimestamp(event["time"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    origin = event["src_endpoint"]
-    result = " ".join(filter(None, [event["status"], event.get("status_code")]))
-    cells = [
-        str(event["metadata"]["sequence"]),
-        at,
-        event["actor"]["user"]["uid"],
-        origin.get("ip") or origin.get("hostname") or "",
-        event["message"],
-        event["metadata"].get("tenant_uid", ""),
-        result,
-    ]
-    return [shown(cell) for cell in cells]
 
 
 def _directory(shared: Context) -> Path:

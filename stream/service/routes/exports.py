@@ -58,7 +58,10 @@ def add(routes: APIRouter, service: Service) -> None:
             kind = FORMATS[asked.format]
             body = kind.make(hits, asked.fps)
             access.count = len(hits)
-            access.resources = audited_names(hit.asset_id for hit in hits)
+            access.resources = audited_names(service.asset_name(hit.tenant, hit.asset_id) for hit in hits)
+            tenants = {hit.tenant for hit in hits}
+            # An event has one tenant: of several none is named, as none of them may learn of the others.
+            access.tenant = tenants.pop() if len(tenants) == 1 else None
             name = f"attachment; filename=rushes.{asked.format}"
             return Response(body, media_type=kind.media_type, headers={"content-disposition": name})
 

@@ -49,7 +49,7 @@ def add(routes: APIRouter, service: Service) -> None:
 
 def _answer(service: Service, request: Request, tenant: str, asset_id: str, *, download: bool) -> Response:
     activity = Activity.DOWNLOADED if download else Activity.PLAYED
-    subject = AccessSubject("media", tenant, (asset_id,))
+    subject = AccessSubject("media", tenant, (service.asset_name(tenant, asset_id),))
     with ExitStack() as ends:
         caller, access = ends.enter_context(service.access(request, Action.PLAY, activity, subject))
         scopes = scopes_of(caller, Action.PLAY)

@@ -12,7 +12,7 @@ from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import scopes_of
 from stream.service.service import Service
-from stream.service.viewing import viewed_moment
+from stream.service.viewing import shows_moment, viewed_moment
 
 LASTING = f"private, max-age={365 * 86_400}, immutable"
 """Not for caches that others share: they know nothing of rights."""
@@ -37,13 +37,13 @@ def add(routes: APIRouter, service: Service) -> None:
     def thumbnail(request: Request, moment_id: _MomentId, space: Annotated[str, Query(max_length=200)]) -> Response:
         """The picture of a moment. It never changes: its address names what is in it."""
         subject = AccessSubject("thumbnail", resources=(moment_id,))
-        with service.access(request, Action.SEARCH, Activity.PREVIEWED, subject) as (caller, _):
+        with service.access(request, Action.SEARCH, Activity.PREVIEWED, subject) as (caller, access):
             filters = Filters(scopes=scopes_of(caller, Action.SEARCH))
             with service.searchers.one() as application:
                 found = application.thumbnail(space, moment_id, filters)
             if found is None:
                 # An id of somebody else gets the answer of an id that never was.
                 raise absent()
-            return Response(
-                found, media_type="image/jpeg", headers={"cache-control": LASTING, "vary": "Authorization, Cookie"}
-            )
+            shows_moment(service, access, found.tenant, found.asset_id, moment_id)
+            headers = {"cache-control": LASTING, "vary": "Authorization, Cookie"}
+            return Response(found.jpeg, media_type="image/jpeg", headers=headers)

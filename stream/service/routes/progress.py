@@ -51,7 +51,7 @@ def add(routes: APIRouter, service: Service) -> None:
         """Status and stages of an asset as they change, until it is final, for ten minutes at most. `Last-Event-ID`
         goes on where another connection ended.
         """
-        subject = AccessSubject("progress", tenant, (asset_id,))
+        subject = AccessSubject("progress", tenant, (service.asset_name(tenant, asset_id),))
         with ExitStack() as ends:
             _, access = ends.enter_context(service.access(request, Action.SEARCH, Activity.VIEWED, subject))
             look = _Look(service, request, tenant, asset_id)

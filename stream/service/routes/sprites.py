@@ -64,7 +64,7 @@ def add(routes: APIRouter, service: Service) -> None:
 
 @contextmanager
 def _shown(service: Service, request: Request, tenant: str, asset_id: str, space: str | None) -> Iterator[_Shown]:
-    subject = AccessSubject("sprite", tenant, (asset_id,))
+    subject = AccessSubject("sprite", tenant, (service.asset_name(tenant, asset_id),))
     with service.access(request, Action.SEARCH, Activity.PREVIEWED, subject) as (caller, access):
         filters = Filters(tenant=tenant, asset_ids=(asset_id,), scopes=scopes_of(caller, Action.SEARCH))
         with service.searchers.one() as application:

@@ -133,6 +133,8 @@ def test_an_auditor_proves_it_and_finds_what_was_changed(desk: Desk) -> None:
     printed = desk.call("audit", "verify", "--key", desk.key, "--checkpoint", str(kept))
     assert desk.code == 0, desk.err.getvalue()
     assert "4 events, 5 checkpoints: nothing was changed." in printed
+    assert "cut off" not in printed
+    assert "cut off" in desk.call("audit", "verify", "--key", desk.call("audit", "key"))
     (path,) = desk.trail.glob("*.jsonl")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], *lines[2:]]))
@@ -144,6 +146,27 @@ def test_an_auditor_proves_it_and_finds_what_was_changed(desk: Desk) -> None:
         "line": 2,
         "text": "event 1 stands where event 0 has to be",
     }
+
+
+def test_the_trail_says_who_did_what_with_an_asset(desk: Desk) -> None:
+    asset = "/footage/launch day.mov"
+    desk.call("delete", asset, "--tenant", "acme")
+    desk.call("access", "give", "viewer", "service:acme/newsroom", "--tenant", "acme")
+    desk.call("search", "a red bus", "--tenant", "acme")
+
+    def found(*words: str) -> list[str]:
+        return [event["message"] for event in json.loads(desk.call("audit", "show", "--json", *words))]
+
+    assert found("--about", asset) == ["delete: deleted"] * 2
+    assert found("--about", asset, "--tenant", "globex") == []
+    assert found("--about", "service:acme/newsroom") == ["access give: changed rights"] * 2
+    assert found("--about", "A  red bus", "--since", "1h") == ["search: searched"] * 2
+    assert found("--about", "a red bus", "--until", "1h") == []
+    assert found("--who", "service:acme/newsroom") == []
+    assert found("--last", "1") == ["search: searched"]
+    assert "newest 1" not in desk.err.getvalue()  # of a document nothing more is said
+    assert "newest 2" in (desk.call("audit", "show", "--last", "2"), desk.err.getvalue())[1]
+    assert desk.code == 0
 
 
 def test_a_siem_gets_the_trail(desk: Desk) -> None:

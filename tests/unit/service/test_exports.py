@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from stream.access.actions import AccessRole
+from stream.audit.keys import read_key, secret_of
+from stream.audit.recorder import asset_name
 from tests.support.service_desk import Desk, opened, two_tenants
 
 
@@ -94,4 +96,6 @@ def test_only_what_the_caller_may_take_out_is_exported(desk: Desk, hits: list[di
     export(desk, format="csv", moment_ids=[theirs])
     admitted, ended = desk.events()[-2:]
     assert (admitted["status"], ended["message"], ended["count"]) == ("Admitted", "export: exported", 1)
-    assert [item["uid"] for item in ended["resources"]] == [hits[0]["asset_id"]]
+    named = asset_name(secret_of(read_key(desk.trail.with_name("audit.key"))), "acme", hits[0]["asset_id"])
+    assert [item["uid"] for item in ended["resources"]] == [named]
+    assert ended["metadata"]["tenant_uid"] == "acme"

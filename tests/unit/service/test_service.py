@@ -8,8 +8,9 @@ import pytest
 from stream.access.actions import AccessRole, Action
 from stream.access.api_keys import new_key
 from stream.audit.files import CHECKPOINTS, event_files
-from stream.audit.keys import read_key
+from stream.audit.keys import read_key, secret_of
 from stream.audit.verification import verify
+from stream.audit.wanted import WantedEvents
 from tests.support.service_desk import TENANTS, Desk, opened, two_tenants
 from tests.support.service_routes import ROUTES, filled, routes_of
 
@@ -136,6 +137,26 @@ def test_every_request_is_in_the_trail_with_its_end(desk: Desk) -> None:
     text = b"".join(path.read_bytes() for path in event_files(desk.trail))
     assert b"submarine" not in text
     assert all(key.encode() not in text for key in desk.keys.values())
+
+
+def test_the_trail_says_of_which_asset_and_whose_a_moment_is(desk: Desk) -> None:
+    hit = desk.get("/v1/search", q="red", group="moment").json()["hits"][0]
+    desk.get(hit["thumbnail"])
+    desk.get(f"/v1/moments/{hit['moment_ids'][0]}")
+    desk.get(hit["asset"])
+    assert "/" in hit["asset_id"]  # a path, as its producer gave no id
+    named = [each for each in desk.events() if WantedEvents(read_secret(desk), about=hit["asset_id"])(each)]
+    assert [(each["message"], each["status"], each["metadata"]["tenant_uid"]) for each in named] == [
+        ("thumbnail: previewed", "Success", "acme"),
+        ("moment: viewed", "Success", "acme"),
+        ("asset: viewed", "Admitted", "acme"),
+        ("asset: viewed", "Success", "acme"),
+    ]
+    assert ".mp4" not in str(desk.events())
+
+
+def read_secret(desk: Desk) -> bytes:
+    return secret_of(read_key(desk.trail.with_name("audit.key")))
 
 
 def test_the_trail_ends_with_a_checkpoint(stores: Path, tmp_path: Path) -> None:
