@@ -120,10 +120,11 @@ def test_every_hit_says_where_and_how_strong(tab: Visit) -> None:
 
 def test_results_come_as_one_types_and_back_leads_back(tab: Visit) -> None:
     page = tab.go("/")
-    box = page.get_by_role("searchbox")
+    box = page.get_by_label("Search footage")
     box.press_sequentially("red")
     expect(page.locator(".hit").first).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text(page.locator("#summary").inner_text())
+    said = "document.querySelector('#status').textContent === document.querySelector('#summary')?.textContent"
+    page.wait_for_function(said)
     box.press_sequentially(" tenant:nobody")
     expect(page.get_by_role("heading", name="Nothing matched")).to_be_visible()
     assert box.evaluate("box => box === document.activeElement")
@@ -141,6 +142,36 @@ def test_results_come_as_one_types_and_back_leads_back(tab: Visit) -> None:
     expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
 
 
+def test_filters_are_completed_by_keys_alone(tab: Visit, tmp_path: Path) -> None:
+    page = tab.go("/?view=table")
+    box = page.get_by_role("combobox", name="Search footage")
+    box.press_sequentially("red te")
+    offered = page.get_by_role("listbox", name="Filters").get_by_role("option")
+    expect(offered).to_have_text(["tenant: whose footage it is"])
+    box.press("ArrowDown")
+    expect(offered).to_have_attribute("aria-selected", "true")
+    assert box.get_attribute("aria-activedescendant") == offered.get_attribute("id")
+    box.press("Enter")
+    expect(box).to_have_value("red tenant:")
+    expect(offered.locator("code")).to_have_text(["tenant:acme", "tenant:globex"])
+    expect(page.locator("#status")).to_have_text("2 suggestions")
+    page.screenshot(path=tmp_path / "completion.png")
+    assert tab.barriers() == []
+    # Up from nothing is the last.
+    box.press("ArrowUp")
+    box.press("Enter")
+    expect(box).to_have_value("red tenant:globex ")
+    expect(page.locator(".chips")).to_have_text("tenant: globex")
+    expect(page).to_have_url(re.compile(r"/\?q=red\+tenant%3Aglobex&view=table$"))
+    box.press_sequentially("tag:")
+    # Of what the other filters leave.
+    expect(offered.locator("code")).to_have_text(["tag:red"])
+    box.press_sequentially("r")
+    box.press("Escape")
+    expect(offered).to_have_count(0)
+    expect(box).to_have_value("red tenant:globex tag:r")
+
+
 def test_counts_narrow_down_and_widen_again(tab: Visit) -> None:
     page = tab.go("/?q=red")
     counts = page.get_by_role("complementary", name="Narrow down")
@@ -154,7 +185,7 @@ def test_counts_narrow_down_and_widen_again(tab: Visit) -> None:
     expect(page.locator(".chips")).to_have_count(0)
     page.get_by_role("link", name="rushes").click()
     page.get_by_role("link", name=re.compile(r"^blue")).click()
-    expect(page.get_by_role("searchbox")).to_have_value("blue")
+    expect(page.get_by_label("Search footage")).to_have_value("blue")
     expect(page.locator(".hit").first).to_be_visible()
 
 
@@ -271,14 +302,14 @@ def test_waiting_and_no_answer_are_seen(tab: Visit, tmp_path: Path) -> None:
     page = tab.go("/")
     held = threading.Event()
     page.route("**/?q=red", lambda route: held.set())
-    page.get_by_role("searchbox").fill("red")
+    page.get_by_label("Search footage").fill("red")
     expect(page.locator("#content[aria-busy=true]")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("Searching")
     page.screenshot(path=tmp_path / "loading.png")
     assert held.is_set()
     page.unroute_all()
     tab.context.set_offline(True)
-    page.get_by_role("searchbox").fill("red green")
+    page.get_by_label("Search footage").fill("red green")
     expect(page.get_by_role("heading", name="No answer")).to_be_visible()
     page.screenshot(path=tmp_path / "offline.png")
     assert tab.barriers() == []
@@ -327,12 +358,12 @@ def test_footage_that_does_not_play_is_explained(browser: Browser, address: str)
 def test_search_works_without_a_script(browser: Browser, address: str) -> None:
     with visit(browser, address, script=False) as tab:
         page = tab.go("/")
-        page.get_by_role("searchbox").fill("red label:show=pilot")
+        page.get_by_label("Search footage").fill("red label:show=pilot")
         page.get_by_role("button", name="Search").click()
         expect(page.locator(".hit").first).to_be_visible()
         page.get_by_role("link", name="table").click()
         expect(page.get_by_role("table")).to_be_visible()
-        assert page.get_by_role("searchbox").input_value() == "red label:show=pilot"
+        assert page.get_by_label("Search footage").input_value() == "red label:show=pilot"
 
 
 def test_names_of_strangers_are_text(tab: Visit) -> None:
@@ -342,7 +373,7 @@ def test_names_of_strangers_are_text(tab: Visit) -> None:
     assert page.locator("img[src=x]").count() == 0
     typed = "<script>alert(1)</script>"
     page = tab.go(f"/?q={typed}")
-    assert page.get_by_role("searchbox").input_value() == typed
+    assert page.get_by_label("Search footage").input_value() == typed
 
 
 def test_who_may_not_search_is_told_so(browser: Browser, stores: Path, tmp_path: Path) -> None:

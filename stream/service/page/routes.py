@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
@@ -17,6 +17,7 @@ from stream.service.bodies import picture_body
 from stream.service.page.access_routes import add_access
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage, asset_url
 from stream.service.page.assets_view import AssetTable
+from stream.service.page.completion import completions
 from stream.service.page.errors import page_route
 from stream.service.page.facet_view import FacetsView
 from stream.service.page.files import MEDIA_TYPES
@@ -82,6 +83,13 @@ def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
         found = counted(service, request, _validated(FacetsIn, state.narrowed()))
         view = FacetsView.of(found, state)
         return pages.page("facets", request, caller, state=state, chips=chips(state), facets=view)
+
+    @routes.get("/completions")
+    def completed(request: Request, key: Annotated[str, Query(max_length=20)]) -> Response:
+        """What filter `key` can be completed to, within the other filters of the box that the address says."""
+        box = SearchState.of(request.query_params).box
+        asked = {name: value for name, value in box.filters().items() if name in FacetsIn.model_fields}
+        return JSONResponse(completions(key, counted(service, request, _validated(FacetsIn, asked))))
 
 
 def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:

@@ -1,4 +1,5 @@
 // Where the page comes alive. Without it everything works by plain links and one form.
+import { startCompletion } from "./complete.js";
 import { startCopy } from "./copy.js";
 import { startCounts } from "./counts.js";
 import { startKeys } from "./keys.js";
@@ -9,6 +10,7 @@ import { startSearch } from "./search.js";
 import { startSelection } from "./selection.js";
 import { startWindow } from "./window.js";
 
+startCompletion(document);
 startSearch(document);
 startPlayer(document);
 startCounts(document);

@@ -1,4 +1,5 @@
 // Results as one types, and links between states of the search page without a reload. Every state has its address.
+import { unfinished } from "./complete.js";
 import { say, show } from "./navigate.js";
 
 const PAUSE_MS = 250;
@@ -11,10 +12,12 @@ export function startSearch(page) {
   let timer = 0;
   // While one types, states replace each other: back leads to what was before, not through every letter.
   let typing = false;
+  let asked = box.value;
 
   /** @param {string} url @param {boolean} replacing */
   async function go(url, replacing) {
     view.clearTimeout(timer);
+    asked = box.value;
     if (replacing) {
       view.history.replaceState(null, "", url);
     } else if (url !== view.location.pathname + view.location.search) {
@@ -28,6 +31,9 @@ export function startSearch(page) {
   }
 
   function typed() {
+    if (unfinished(box)) {
+      return;
+    }
     go(address(form, page), typing);
     typing = true;
   }
@@ -36,6 +42,7 @@ export function startSearch(page) {
     view.clearTimeout(timer);
     timer = view.setTimeout(typed, PAUSE_MS);
   });
+  box.addEventListener("settled", () => box.value !== asked && typed());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     go(address(form, page), typing);
