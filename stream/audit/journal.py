@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,13 +153,13 @@ class Journal:
         with self._adding:
             batch, self._waiting = self._waiting, []
         try:
-            # A write that failed may have left part of a line, which the next event must not follow.
-            if self._broken:
-                self._cut(self._path, self._length)
-                self._broken = False
+            self._mend()
             self._put(b"".join(added.entry.line + b"\n" for added in batch))
         except OSError as error:
             self._broken = True
+            # Now, as readers take a whole line for an event; where that fails, before the next write.
+            with suppress(OSError):
+                self._mend()
             with self._adding:
                 # What was added meanwhile stands behind what is not there.
                 batch, self._waiting = batch + self._waiting, []
@@ -171,6 +172,12 @@ class Journal:
             self._tree.append(added.entry.line)
             self._durable = added.entry.head
             added.written = True
+
+    def _mend(self) -> None:
+        """Take back what a write that failed has left: the next event must not follow it."""
+        if self._broken:
+            self._cut(self._path, self._length)
+            self._broken = False
 
     def _put(self, lines: bytes) -> None:
         if self._length > self._file_bytes:

@@ -16,10 +16,11 @@ _INTERRUPTED, _DEFECT = "interrupted", "unexpected_error"
 
 @dataclass(slots=True)
 class AuditedAccess:
-    """One that was let in. `count`: of what it gives out, as far as it is known when it ends; `resources`: ids of what
-    that was, and `tenant` whose, where the admission could not know them yet.
+    """One that was let in. `uid`: of its admission. `count`: of what it gives out, as far as it is known when it ends;
+    `resources`: ids of what that was, and `tenant` whose, where the admission could not know them yet.
     """
 
+    uid: str
     count: int | None = None
     resources: tuple[str, ...] = ()
     tenant: str | None = None
@@ -68,7 +69,7 @@ class Recorder:
         # Before the block: a kill within it leaves an admission without an outcome, which can be seen.
         self._write(activity, subject, actor, origin, ADMITTED, admission, admission)
         began_s = self._clock.monotonic_s()
-        access, code = AuditedAccess(), None
+        access, code = AuditedAccess(admission), None
         try:
             yield access
         # Also where it is no `Exception`: an interrupted access may have given something out.
@@ -85,11 +86,12 @@ class Recorder:
                 subject = replace(subject, tenant=access.tenant)
             self._write(activity, subject, actor, origin, outcome, self._new_uid(), admission)
 
-    def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> None:
-        """One that was not let in. Raises `Unavailable` (`audit_unavailable`)."""
+    def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> str:
+        """The `uid` of one that was not let in. Raises `Unavailable` (`audit_unavailable`)."""
         # It correlates with itself, as there is no admission.
         uid = self._new_uid()
         self._write(activity, subject, actor, origin, AccessOutcome(AccessStatus.DENIED, code), uid, uid)
+        return uid
 
     def _write(
         self,

@@ -9,6 +9,8 @@ These facts are looked at, and each that does not hold is a finding with its pla
 5. So it is with the checkpoints that the auditor has from elsewhere: they show an end that was cut off, and a trail
    that was written anew by who has the key.
 
+A last line without its end is no finding: a writer is at it, or was killed at it, and nothing was answered by it.
+
 The caller still has to know that `key` is that of the service, and to keep checkpoints where the service cannot write.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 from stream.audit import entry
 from stream.audit.checkpoint import Checkpoint, VerifierKey
 from stream.audit.entry import Head
-from stream.audit.files import CHECKPOINTS, Beginning, event_files, lines_of, notes_of
+from stream.audit.files import CHECKPOINTS, MOST_LINE_BYTES, Beginning, event_files, lines_of, notes_of
 from stream.audit.merkle import Tree
 from stream.errors import BadRequest
 
@@ -41,7 +43,7 @@ class Finding:
 class Verified:
     """What was looked at. `events`: how many there are; `first`: the number of the first; `checkpoints`: how many of
     the given and the kept ones hold; `signed`: up to how many events of the whole trail the newest of them goes; `size`
-    and `root`: of the tree at the end.
+    and `root`: of the tree at the end; `unfinished`: behind it lies a part of a line.
     """
 
     events: int = 0
@@ -50,6 +52,7 @@ class Verified:
     signed: int = 0
     size: int = 0
     root: bytes = b""
+    unfinished: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -78,7 +81,7 @@ class _Reader:
         files = event_files(self._directory)
         self._expect(known)
         for path in files:
-            self._file(path)
+            self._file(path, newest=path == files[-1])
         if self._at is None:
             self._place = _Place(str(self._directory))
             self._say("there is no event")
@@ -105,11 +108,15 @@ class _Reader:
                 continue
             self._due.setdefault(checkpoint.size, []).append((self._place, checkpoint))
 
-    def _file(self, path: Path) -> None:
+    def _file(self, path: Path, *, newest: bool) -> None:
         lines = lines_of(path)
         self._place = _Place(path.name, 1)
+        first = next(lines, b"")
+        if newest and _is_part(first):
+            self.found.unfinished = True
+            return
         try:
-            beginning = Beginning.read(next(lines, b"").removesuffix(b"\n"))
+            beginning = Beginning.read(first.removesuffix(b"\n"))
         except ValueError as error:
             self._say(str(error))
             return
@@ -123,7 +130,11 @@ class _Reader:
         self._roots(beginning.tree)
         for number, line in zip(count(2), lines, strict=False):
             self._place = _Place(path.name, number)
-            self._line(line)
+            # Its writer, when it starts again, cuts it off.
+            if newest and _is_part(line):
+                self.found.unfinished = True
+            else:
+                self._line(line)
 
     def _line(self, line: bytes) -> None:
         assert self._at is not None
@@ -177,6 +188,11 @@ def verify(directory: Path, key: VerifierKey, known: Sequence[tuple[str, bytes]]
     `MOST_FINDINGS` findings. Memory grows with the checkpoints, not with the events.
     """
     return _Reader(directory, key).run(known)
+
+
+def _is_part(line: bytes) -> bool:
+    """Whether the file ends within this line. One that is too long comes in parts, too."""
+    return len(line) < MOST_LINE_BYTES and not line.endswith(b"\n")
 
 
 def _kept(path: Path) -> Iterator[tuple[str, int, bytes]]:

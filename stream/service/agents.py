@@ -29,7 +29,7 @@ from stream.service.schemas.facets import FacetsOut
 from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.search import AnswerOut, FacetsIn, SearchIn
 from stream.service.searching import answered, counted
-from stream.service.service import Service, origin_of
+from stream.service.service import Service
 from stream.service.viewing import viewed_asset, viewed_moment
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ class _Known:
         try:
             self._service.callers.of(request.headers)
         except Problem as problem:
-            return self._service.turned_away(Activity.LISTED, _TOOLS, origin_of(request), problem)
+            return self._service.turned_away(request, Activity.LISTED, _TOOLS, problem)
         return None
 
 

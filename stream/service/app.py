@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.clock import Clock
 from stream.errors import StageError, unexpected
+from stream.service import request_ids
 from stream.service.bounded_requests import BoundedBodies
 from stream.service.browsers import OwnRequests
 from stream.service.described import DescribedApplication
@@ -123,6 +124,7 @@ class WithHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
+        request_ids.begin(scope)
 
         async def with_headers(message: Message) -> None:
             nonlocal begun
@@ -132,6 +134,7 @@ class WithHeaders:
                 known = {name.lower() for name, _ in headers}
                 # A page says more exactly what it may load, and what may be kept says how long.
                 headers += [header for header in _HEADERS if header[0] not in known]
+                headers += request_ids.headers(scope)
                 message = {**message, "headers": headers}
             await send(message)
 

@@ -15,8 +15,8 @@ _TAKEN_WITHIN_S = 30.0
 
 class ByteStream(Response):
     """`headers` by their names in lower case. `first` was read already; `next_piece` reads on, and its empty answer is
-    the end. `close` is called once, in every case, with the number of bytes that were sent and with what cut the answer
-    off; the answer ends after it.
+    the end. `close` is called once, in every case, with the number of bytes that are given out and with what cut the
+    answer off; the answer ends after it.
     """
 
     def __init__(
@@ -33,6 +33,9 @@ class ByteStream(Response):
         self._first = first
         self._next_piece = next_piece
         self._close = close
+        # With the last of so many bytes the caller has the whole answer, whatever comes after them.
+        self._holds_last = "content-length" in headers
+        self._held = b""
         self._sent = 0
         self._whole = False
 
@@ -52,19 +55,22 @@ class ByteStream(Response):
                 raise
         finally:
             with anyio.CancelScope(shield=True):
-                await run_sync(self._close, self._sent, error)
+                given = self._sent + len(self._held) if self._whole else self._sent
+                await run_sync(self._close, given, error)
         # Last, so that no whole answer lacks its audit event.
         if self._whole:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send({"type": "http.response.body", "body": self._held, "more_body": False})
 
     async def _send_all(self, send: Send, patience: anyio.CancelScope) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         piece = self._first
         while piece:
+            ready, held = (self._held, piece) if self._holds_last else (piece, b"")
             # The time counts from each piece anew.
             patience.deadline = anyio.current_time() + _TAKEN_WITHIN_S
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            self._sent += len(piece)
+            await send({"type": "http.response.body", "body": ready, "more_body": True})
+            self._sent += len(ready)
+            self._held = held
             patience.deadline = float("inf")
             piece = await self._next_piece()
         self._whole = True

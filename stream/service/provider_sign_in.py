@@ -14,7 +14,7 @@ from stream.identity.oidc_provider import OidcProvider, SignInRefused
 from stream.identity.sign_in_flow import FLOW_S, SignInFlow
 from stream.service.browsers import COOKIE, FROM_PROVIDER, SIGN_IN, TO_PROVIDER
 from stream.service.problems import Problem
-from stream.service.service import Service, origin_of
+from stream.service.service import Service
 from stream.service.sign_in_page import SignInPages
 
 _log = logging.getLogger(__name__)
@@ -46,12 +46,12 @@ def add_provider_routes(routes: APIRouter, service: Service, provider: OidcProvi
         except SignInRefused as refused:
             _log.warning("a sign-in was refused: %s", refused)
             problem = Problem(401, "The sign-in was not completed. Try again.", code="sign_in_refused")
-            told = service.turned_away(Activity.SIGNED_IN, _SUBJECT, origin_of(request), problem)
+            told = service.turned_away(request, Activity.SIGNED_IN, _SUBJECT, problem)
             return _done(service, shown.form(request, SIGN_IN, told.status, refused=told.detail))
         except Unavailable as away:
             return _not_now(shown, request, away)
         actor = Actor(who.principal, ActorKind.PERSON)
-        with service.recorder.access(Activity.SIGNED_IN, _SUBJECT, actor, origin_of(request)):
+        with service.audited(request, Activity.SIGNED_IN, _SUBJECT, actor):
             secret = browsers.sessions.begin(who, replaces=browsers.secret_of(request.headers))
         answer = Response(status_code=303, headers={"location": flow.after})
         answer.headers.append("set-cookie", browsers.origin.set_cookie(COOKIE, secret))

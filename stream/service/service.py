@@ -11,6 +11,7 @@ from fastapi import Request
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import AuditedAccess, Recorder, asset_name
+from stream.service import request_ids
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
@@ -53,41 +54,53 @@ class Service:
         """The block is one access of a caller who may do `action` somewhere; where, the block has to keep to. Both the
         admission and a denial are on disk before anything is answered. Raises `Problem`.
         """
-        origin = origin_of(request)
         try:
             caller = self.callers.of(request.headers)
         except Problem as problem:
-            raise self.turned_away(activity, subject, origin, problem) from None
+            raise self.turned_away(request, activity, subject, problem) from None
         refusal = self.limits.refusal(caller)
         if refusal is not None:
             # One event for a row of refusals: who floods the service must not flood the trail.
             if refusal.first:
-                self.recorder.denied(activity, subject, caller.actor, origin, "too_many_requests")
+                self._denied(request, activity, subject, caller.actor, "too_many_requests")
             raise refusal.problem()
         if caller.access.scopes(action) == frozenset():
-            self.recorder.denied(activity, subject, caller.actor, origin, "forbidden")
+            self._denied(request, activity, subject, caller.actor, "forbidden")
             raise forbidden("The caller has no role that may do this: an administrator can give one.")
-        with self.recorder.access(activity, subject, caller.actor, origin) as access:
+        with self.audited(request, activity, subject, caller.actor) as access:
             yield caller, access
 
     def asset_name(self, tenant: str, asset_id: str) -> str:
         """As the trail names an asset."""
         return asset_name(self.secret, tenant, asset_id)
 
+    @contextmanager
+    def audited(
+        self, request: Request, activity: Activity, subject: AccessSubject, actor: Actor
+    ) -> Iterator[AuditedAccess]:
+        """The block is one access of `actor`, whose rights the caller has looked at; the answer carries its id."""
+        with self.recorder.access(activity, subject, actor, origin_of(request)) as access:
+            request_ids.note(request.scope, access.uid)
+            yield access
+
     def forged(self, request: Request, problem: Problem) -> Problem:
         """What who sent another site's work is told, once it is in the trail."""
-        return self.turned_away(Activity.FORGED, AccessSubject("request"), origin_of(request), problem)
+        return self.turned_away(request, Activity.FORGED, AccessSubject("request"), problem)
 
-    def turned_away(self, activity: Activity, subject: AccessSubject, origin: Origin, problem: Problem) -> Problem:
+    def turned_away(self, request: Request, activity: Activity, subject: AccessSubject, problem: Problem) -> Problem:
         """What somebody of whom nothing is known is told, once it is in the trail: `problem`, or too many requests. Of
         a row of those the trail has the first.
         """
-        refusal = self.limits.of_strangers(origin.ip)
+        refusal = self.limits.of_strangers(origin_of(request).ip)
         if refusal is not None:
             problem = refusal.problem()
         if refusal is None or refusal.first:
-            self.recorder.denied(activity, subject, NOBODY, origin, problem.code)
+            self._denied(request, activity, subject, NOBODY, problem.code)
         return problem
+
+    def _denied(self, request: Request, activity: Activity, subject: AccessSubject, actor: Actor, code: str) -> None:
+        uid = self.recorder.denied(activity, subject, actor, origin_of(request), code)
+        request_ids.note(request.scope, uid)
 
 
 def origin_of(request: Request) -> Origin:

@@ -10,7 +10,7 @@ from stream.service.browsers import COOKIE, SIGN_IN, SIGN_OUT
 from stream.service.forms import Form, forged
 from stream.service.problems import Problem
 from stream.service.provider_sign_in import add_provider_routes
-from stream.service.service import Service, origin_of
+from stream.service.service import Service
 from stream.service.sign_in_page import SignInPages
 
 
@@ -32,15 +32,15 @@ def sign_in_router(service: Service, shown: SignInPages) -> APIRouter:
     @routes.post(SIGN_IN)
     def sign_in(request: Request, fields: Form) -> Response:
         """A new session for who has a key. The key comes in the body alone: addresses are kept in too many places."""
-        origin, subject = origin_of(request), AccessSubject("sign-in")
+        subject = AccessSubject("sign-in")
         target = local_path(fields.get("next"), SIGN_IN)
         try:
             key = service.callers.key_of(fields.get("key", "").strip())
         except Problem as problem:
-            told = service.turned_away(Activity.SIGNED_IN, subject, origin, problem)
+            told = service.turned_away(request, Activity.SIGNED_IN, subject, problem)
             return shown.form(request, target, told.status, refused=told.detail)
         actor, browsers = Actor(key.principal, ActorKind.SERVICE, session=key.key_id), service.browsers
-        with service.recorder.access(Activity.SIGNED_IN, subject, actor, origin):
+        with service.audited(request, Activity.SIGNED_IN, subject, actor):
             secret = browsers.sessions.begin(
                 SignedIn(key.principal, key_digest=key.digest),
                 replaces=browsers.secret_of(request.headers),
@@ -58,7 +58,7 @@ def sign_in_router(service: Service, shown: SignInPages) -> APIRouter:
             if not has_token(secret, fields.get("token")):
                 raise forged()
             actor = Actor(session.who.principal, _kind(session.who), session=uid_of(secret))
-            with service.recorder.access(Activity.SIGNED_OUT, AccessSubject("sign-out"), actor, origin_of(request)):
+            with service.audited(request, Activity.SIGNED_OUT, AccessSubject("sign-out"), actor):
                 browsers.sessions.end(secret)
         return _sent_on(f"{SIGN_IN}?over=true", browsers.origin.set_cookie(COOKIE, "", max_age_s=0))
 

@@ -87,6 +87,8 @@ def verify(
         for item in found.findings:
             place = f"{shown(item.file)}:{item.line}" if item.line else shown(item.file)
             shared.console.print(f"[red]{place}[/] {shown(item.text)}", soft_wrap=True)
+        if found.unfinished:
+            shared.console.print("The last line is half written: its writer was killed, or is writing.", style="dim")
         if found.holds:
             _say_what_holds(shared, found, compared=bool(known))
     if not found.holds:

@@ -67,6 +67,8 @@ def test_what_a_kill_left_half_written_goes(tmp_path: Path) -> None:
         for name, text in ((path.name, half), (CHECKPOINTS, note[:-5])):
             with (tmp_path / name).open("ab") as file:
                 file.write(text)
+        found = checked(tmp_path, note)
+        assert (found.findings, found.unfinished) == ([], True)
         written(tmp_path, 2)
         assert said(tmp_path, note) == []
     assert checked(tmp_path).events == 5
@@ -76,6 +78,7 @@ def test_a_file_that_a_kill_left_without_a_beginning_is_made_again(tmp_path: Pat
     note = written(tmp_path, *range(9), file_bytes=2_000)
     path = event_files(tmp_path)[-1]
     path.with_name(f"{9:020d}.jsonl").write_bytes(path.read_bytes()[:20])
+    assert (checked(tmp_path, note).findings, checked(tmp_path).unfinished) == ([], True)
     written(tmp_path, 9, file_bytes=2_000)
     assert said(tmp_path, note) == []
     assert checked(tmp_path).events == 10
@@ -107,6 +110,7 @@ def test_an_end_that_makes_no_sense_is_kept_as_evidence(tmp_path: Path) -> None:
         (lambda lines: [*lines[:3], lines[2], *lines[3:]], "event 1 stands where event 2 has to be"),
         (lambda lines: [*lines[:3], lines[3].replace(b'{"', b'{ "', 1), *lines[4:]], "not written as it was"),
         (lambda lines: [*lines[:3], b"{}\n", *lines[4:]], "no event of an audit trail"),
+        (lambda lines: [*lines[:-1], lines[-1][:-1]], "the end is missing"),
         (lambda lines: [b"{}\n", *lines[1:]], "does not say where it begins"),
     ],
 )
@@ -174,6 +178,8 @@ def test_nothing_is_said_to_be_written_that_is_not_on_disk(tmp_path: Path) -> No
         with pytest.raises(Unavailable, match="No space left") as caught:
             journal.append(event(number))
         assert caught.value.code == "audit_unavailable"
+        # Nobody who reads the trail meanwhile takes it for an event.
+        assert checked(tmp_path).events == 1
     full.clear()
     assert journal.append(event(3)).sequence == 1
     journal.checkpoint()
