@@ -17,6 +17,18 @@ Name: TypeAlias = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 PrincipalId: TypeAlias = Annotated[
     str, StringConstraints(min_length=4, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
+_PERSON = r"oidc(-group)?:[^#\s\x00-\x1f\x7f-\x9f]+#[^\x00-\x1f\x7f-\x9f]+"
+_PROGRAM, _TEAM = f"service:{NAME.pattern}/{NAME.pattern}", f"team:{NAME.pattern}"
+MEMBER_FORMS = (
+    "service:TENANT/NAME for a program, oidc:ISSUER#SUBJECT for a person, oidc-group:ISSUER#GROUP for a group of the"
+    " provider"
+)
+HOLDER_FORMS = f"{MEMBER_FORMS}, team:NAME for a team of the tenant"
+# Records themselves take any principal: one that is in a register already has to be read, and taken away.
+NewMember: TypeAlias = Annotated[str, StringConstraints(max_length=512, pattern=f"^({_PROGRAM}|{_PERSON})$")]
+"""Who can be put into a team: whom the service knows by what they send."""
+NewHolder: TypeAlias = Annotated[str, StringConstraints(max_length=512, pattern=f"^({_PROGRAM}|{_TEAM}|{_PERSON})$")]
+"""Who can be given a role."""
 
 
 class _Record(BaseModel):

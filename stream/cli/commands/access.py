@@ -12,11 +12,12 @@ from rich.table import Table
 from stream.access.actions import MEANINGS, ROLES, AccessRole, Action
 from stream.access.api_keys import digest_of, new_key
 from stream.access.decision import Access
-from stream.access.records import ApiKey, Grant, Team, service_account
+from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, NewHolder, NewMember, Team, service_account
+from stream.access.register import AccessRegister
 from stream.access.store import AccessStore
 from stream.cli.auditing import operating_system_user
 from stream.cli.context import Context, DeploymentCommand, UsageProblem
-from stream.cli.options.access_store import AccessBroker, access_store
+from stream.cli.options.access_store import AccessBroker, access_store, register_place
 from stream.cli.options.sessions import ClientProperties
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
@@ -24,12 +25,13 @@ from stream.clock import SystemClock
 app = typer.Typer(help="Who may do what with whose footage, and keys for programs.", no_args_is_help=True)
 _DAY_MS = 86_400_000
 MOST_DAYS = 3_650
+_TEAM = "team:"
 
 TenantOption = Annotated[str, typer.Option(help="Whose footage it is.")]
 ProjectOption = Annotated[str | None, typer.Option(help="Only in this project. Without: in all of the tenant's.")]
 Holder = Annotated[
     str,
-    typer.Argument(help="service:TENANT/NAME for a program, team:NAME for a team of the tenant."),
+    typer.Argument(help=f"{HOLDER_FORMS}."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 
@@ -48,6 +50,7 @@ def give(
     client_properties: ClientProperties = None,
 ) -> None:
     """Give somebody a role. From the first one on, every request to the service needs a key."""
+    _require_form(NewHolder, holder, f"write {HOLDER_FORMS}")
     now_ms = SystemClock().now_ms()
     grant = _checked(
         Grant,
@@ -61,7 +64,10 @@ def give(
     )
     with _store(context, broker, client_properties) as register:
         register.put(grant)
+        reaches = _reaches(register.register(), grant)
     _say(context, f"{holder} is {role} {_where(tenant, project)}.")
+    if not reaches:
+        _hint(context, f"{holder} of {tenant} has no members yet: `rushes access team` says who is in it.")
 
 
 @app.command(cls=DeploymentCommand)
@@ -80,7 +86,10 @@ def take(
     with _store(context, broker, client_properties) as register:
         found = register.take(sought.key)
     if not found:
-        raise UsageProblem(f"{holder} is not {role} {_where(tenant, project)}: `rushes access list` shows who is")
+        raise UsageProblem(
+            f"{holder} is not {role} {_where(tenant, project)} {register_place(context.obj, broker)}: `rushes access"
+            " list` shows who is"
+        )
     _say(context, f"{holder} is no longer {role} {_where(tenant, project)}.")
 
 
@@ -88,12 +97,17 @@ def take(
 def team(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The team.")],
-    member: Annotated[list[str] | None, typer.Option(help="Who is in it, all of them; repeatable.")] = None,
+    member: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Who is in it, all of them; repeatable: {MEMBER_FORMS}."),
+    ] = None,
     tenant: TenantOption = "default",
     broker: AccessBroker = None,
     client_properties: ClientProperties = None,
 ) -> None:
     """Say who is in a team. Without --member it is empty, and its roles reach nobody."""
+    for each in member or ():
+        _require_form(NewMember, each, f"write {MEMBER_FORMS}")
     filled = _checked(Team, tenant=tenant, name=name, members=tuple(dict.fromkeys(member or ())))
     with _store(context, broker, client_properties) as register:
         register.put(filled)
@@ -147,7 +161,9 @@ def revoke(
     with _store(context, broker, client_properties) as register:
         found = register.take(f"key/{key_id}")
     if not found:
-        raise UsageProblem(f"there is no key {shown(key_id)}: `rushes access list` shows them")
+        raise UsageProblem(
+            f"there is no key {shown(key_id)} {register_place(context.obj, broker)}: `rushes access list` shows them"
+        )
     _say(context, f"key {key_id} is revoked.")
 
 
@@ -228,6 +244,11 @@ def _say(context: typer.Context, text: str) -> None:
     shared.console.print(shown(text), soft_wrap=True)
 
 
+def _hint(context: typer.Context, text: str) -> None:
+    shared: Context = context.obj
+    shared.errors.print(shown(text), soft_wrap=True)
+
+
 def _where(tenant: str, project: str | None) -> str:
     return f"in {shown(tenant)}/{shown(project)}" if project else f"in all projects of {shown(tenant)}"
 
@@ -241,6 +262,22 @@ def _checked(kind: Any, **values: Any) -> Any:
     except ValidationError as error:
         where = error.errors()[0]["loc"][0]
         raise UsageProblem(f"{where} {values[str(where)]!r}: letters, digits and . _ @ + -, at most 128") from None
+
+
+def _reaches(register: AccessRegister, grant: Grant) -> bool:
+    """Whether it is given to anybody: a team may have no members, or not be there."""
+    group = register.get(f"team/{grant.tenant}/{grant.holder.removeprefix(_TEAM)}")
+    return not grant.holder.startswith(_TEAM) or (isinstance(group, Team) and bool(group.members))
+
+
+def _require_form(form: Any, text: str, what_to_do: str) -> None:
+    """Raises `UsageProblem`: nobody has a role by a name that no caller has."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(form).validate_python(text)
+    except ValidationError:
+        raise UsageProblem(f"{shown(text)!r} is nobody who can be given a role: {what_to_do}") from None
 
 
 def _row(record: Team | Grant | ApiKey) -> list[str]:

@@ -5,10 +5,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from stream.access.actions import AccessRole
-from stream.access.records import ApiKey, Grant, Name, PrincipalId, Team
+from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, Name, NewHolder, NewMember, Team
 
 MOST_DAYS = 3_650
-_HOLDER = "A principal, as `oidc:ISSUER#SUBJECT` or `service:TENANT/NAME`, or `team:NAME` of the tenant."
 
 
 class _In(BaseModel):
@@ -19,7 +18,7 @@ class GrantIn(_In):
     """A role for somebody."""
 
     role: AccessRole
-    holder: PrincipalId = Field(description=_HOLDER, examples=["team:cutters"])
+    holder: NewHolder = Field(description=f"{HOLDER_FORMS}.", examples=["team:cutters"])
     project: Name | None = Field(None, description="Without: all projects of the tenant.")
     days: int | None = Field(None, ge=1, le=MOST_DAYS, description="How long. Without: until it is taken.")
 
@@ -27,7 +26,7 @@ class GrantIn(_In):
 class TeamIn(_In):
     """Who is in a team, all of them."""
 
-    members: list[PrincipalId] = Field(max_length=1_000)
+    members: list[NewMember] = Field(max_length=1_000, description=f"Each is {MEMBER_FORMS}.")
 
 
 class KeyIn(_In):

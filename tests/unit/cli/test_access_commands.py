@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sinks.maintenance.marker import identified
 from stream.access.api_keys import is_key
 from stream.cli.app import app
 from stream.cli.execution import CANNOT_RUN, execute
@@ -69,7 +70,8 @@ def test_a_key_is_shown_once_and_never_kept(admin: Admin) -> None:
     ("words", "named"),
     [
         (("give", "god", "service:a/b"), "god"),
-        (("give", "viewer", "x"), "holder"),
+        (("give", "viewer", "anna"), "oidc:ISSUER#SUBJECT"),
+        (("team", "x", "--member", "team:y"), "service:TENANT/NAME"),
         (("give", "viewer", "service:a/b", "--tenant", "a/b"), "tenant"),
         (("give", "viewer", "service:a/b", "--project", "*"), "project"),
         (("give", "viewer", "service:a/b", "--days", "0"), "--days"),
@@ -94,3 +96,19 @@ def test_a_register_that_cannot_be_read_gives_nobody_anything(admin: Admin) -> N
         admin.call("list")
         assert admin.code == CANNOT_RUN
         assert "access_unreadable" in admin.err
+
+
+def test_who_is_not_reached_is_told(admin: Admin) -> None:
+    admin.call("give", "viewer", "team:cutters", "--tenant", "acme")
+    assert "team:cutters of acme has no members yet" in admin.err
+    admin.call("team", "cutters", "--tenant", "acme", "--member", "oidc:https://idp.example.com#248 289")
+    admin.call("give", "editor", "team:cutters", "--tenant", "acme")
+    assert (admin.code, admin.err) == (0, "")
+
+
+def test_who_forgets_the_cluster_is_told_where_the_roles_are(admin: Admin) -> None:
+    identified(admin.root / "state", (), "rushes", "a cluster")
+    admin.call("revoke", "k0123456789ab")
+    assert admin.code == CANNOT_RUN
+    assert "need --broker" in admin.err
+    assert f"in {admin.root}/state" in admin.err
