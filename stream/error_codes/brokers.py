@@ -26,7 +26,8 @@ BROKERS = (
     fatal(
         "broker_refused",
         "The broker refuses this client for good, for example for a missing right.",
-        "Give the client the rights that the message names, and start again.",
+        "Give the user the right that the message names, and start again. Who may only write a topic of their own"
+        " learns from the service what became of their assets.",
     ),
     fatal(
         "unauthenticated",

@@ -15,8 +15,9 @@ SOURCES = (
     ),
     bad_media(
         "not_found",
-        "There is nothing at this uri, or it lies outside the allowed roots.",
-        "Check the uri; allow its folder or prefix with `--root`; then replay the dead letter.",
+        "There is nothing at this uri, or it lies outside what may be read.",
+        "Check the uri; allow its folder or prefix with `--root` of the workers or the service, and as a `--source` of"
+        " the tenant where it has some; then replay the dead letter.",
     ),
     bad_media(
         "permission_denied",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from benchmarks.testbed.runs import light_settings
 from benchmarks.testbed.waiting import wait_for
@@ -17,7 +16,7 @@ from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.producer import KafkaProducer
 from stream.broker.node.local import LocalNode, free_port
 from stream.cli.app import app
-from stream.cli.execution import execute
+from stream.cli.execution import CANNOT_RUN, execute
 from stream.clock import SystemClock
 from stream.errors import Fatal
 from stream.events.asset import AssetDeleted
@@ -38,9 +37,7 @@ class Secured:
     file: Path
 
     def user(self, name: str) -> KafkaSettings:
-        return KafkaSettings(
-            self.servers, {**self.properties, "sasl.username": name, "sasl.password": f"{name}-secret"}
-        )
+        return KafkaSettings.from_uri(f"kafka://{self.servers}", self.file.with_name(f"{name}.properties"))
 
     def tenants(self, state: Path, *words: str) -> str:
         place = ("--broker", f"kafka://{self.servers}", "--client-properties", self.file)
@@ -50,19 +47,22 @@ class Secured:
         return out.getvalue()
 
 
+def made(node: Path, user: str) -> int:
+    """The exit code of `rushes kafka user`."""
+    with redirect_stdout(io.StringIO()):
+        return execute(app, ["kafka", "user", user, "--dir", str(node)])
+
+
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     node = LocalNode(tmp_path_factory.mktemp("tenants"), CLOCK, port=free_port(), security="sasl")
     servers, file = up(node), node.status().client_properties
     assert file is not None
     settings = KafkaSettings.from_uri(f"kafka://{servers}", file)
-    client = AdminClient(settings.common())
     for name in ("acme", "ac"):
-        secret = UserScramCredentialUpsertion(
-            name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), f"{name}-secret".encode()
-        )
-        for future in client.alter_user_scram_credentials([secret]).values():
-            future.result(10.0)
+        assert made(node.directory, name) == 0
+        assert file.with_name(f"{name}.properties").stat().st_mode & 0o077 == 0
+    assert made(node.directory, "rushes") == CANNOT_RUN
     yield Secured(servers, settings.properties, file)
     node.down()
 

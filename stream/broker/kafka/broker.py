@@ -72,9 +72,8 @@ class KafkaBroker:
             if differing := found[spec.name]:
                 raise Fatal(f"topic {spec.name!r}: {'; '.join(differing)}; nothing was altered", code="topic_mismatch")
             if (there := counts.get(spec.name, spec.partitions)) != spec.partitions:
-                _log.warning(
-                    "topic %s has %d partitions, not %d: it is used as it is", spec.name, there, spec.partitions
-                )
+                # Whoever runs the cluster chose it: `rushes kafka topics` and `rushes doctor` say so, once.
+                _log.info("topic %s has %d partitions, not %d: it is used as it is", spec.name, there, spec.partitions)
             self._limits[spec.name] = spec.max_message_bytes
             if spec.retention_ms is not None:
                 self._by_age.add(spec.name)

@@ -210,20 +210,26 @@ pairs with a hole beside its exception. Only a call from C is checked for that: 
 def as_stage_error(error: KafkaError, doing: str) -> StageError:
     """`Fatal` where waiting cannot help, else `Unavailable`."""
     text = f"{doing}: {error.str()}"
+    if error.code() in _NO_RIGHT:
+        text += "; the user of --client-properties lacks that right (docs/security/hardening.md says who needs which)"
     if error.fatal() or error.code() in _HOPELESS:
         return Fatal(text, code="broker_refused")
     return Unavailable(text, code="broker_unavailable")
 
 
-_HOPELESS = frozenset(
+_NO_RIGHT = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+_HOPELESS = _NO_RIGHT | frozenset(
     {
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's names for its own codes
         KafkaError._SSL,  # noqa: SLF001
         KafkaError._INVALID_ARG,  # noqa: SLF001
         KafkaError._FATAL,  # noqa: SLF001 - the answer to every call of a client that has failed for good
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.SASL_AUTHENTICATION_FAILED,
         KafkaError.UNSUPPORTED_VERSION,
         KafkaError.INCONSISTENT_GROUP_PROTOCOL,

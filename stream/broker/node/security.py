@@ -109,6 +109,14 @@ def scram_user(directory: Path) -> str:
     return f"{MECHANISM}=[name={USER},password={password}]"
 
 
+def properties_of(directory: Path, user: str, password: str) -> str:
+    """Client properties of another user than the node's own."""
+    own = {"sasl.username": user, "sasl.password": password}
+    lines = (directory / "client.properties").read_text().splitlines()
+    named = [(name, own.get(name, value)) for name, _, value in (line.partition("=") for line in lines)]
+    return "".join(f"{name}={value}\n" for name, value in named)
+
+
 def write_private(path: Path, text: str) -> None:
     """Written anew. Only its owner can read it, from the first byte on."""
     path.unlink(missing_ok=True)

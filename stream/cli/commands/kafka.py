@@ -1,14 +1,16 @@
 """`rushes kafka`: a single-node Kafka on this machine, for trials and tests."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream.cli.commands.ingest import file_settings
-from stream.cli.context import Context, DeploymentCommand
+from stream.cli.context import Context, DeploymentCommand, UsageProblem
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import ClientProperties, Cluster
+from stream.cli.rendering.sanitize import shown
 
 if TYPE_CHECKING:
     from stream.broker.node.local import NodeStatus
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="A local Kafka broker (one node, loopback only).", no_args_is_help=True)
 
+# `client`, as the properties of the node's own user lie beside.
+_USER = re.compile(r"(?!client$|server$|log4j2$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Directory = Annotated[Path | None, typer.Option("--dir", help="Its data, log and process id. [default STATE/kafka]")]
 
 
@@ -68,6 +72,44 @@ def down(context: typer.Context, directory: Directory = None) -> None:
     shared.console.print("Kafka is stopped." if ran else f"No Kafka of {node.directory} was running.")
 
 
+@app.command()
+def user(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The user: letters, digits, . _ and -.")],
+    directory: Directory = None,
+) -> None:
+    """Make a user of this machine's node, or give one a new password. It may do nothing until `rushes tenants add
+    --principal User:NAME` or an access control list says what.
+
+    It writes a file with the settings that its client needs, and prints where. Needs a node that was made with --sasl.
+    """
+    from secrets import token_urlsafe
+
+    from stream.broker.kafka.client import KafkaSettings
+    from stream.broker.kafka.users import set_password
+    from stream.broker.node.local import LocalNode
+    from stream.broker.node.security import USER, properties_of, security_of, write_private
+    from stream.clock import SystemClock
+
+    shared: Context = context.obj
+    node = LocalNode(_directory(shared, directory), SystemClock())
+    if _USER.fullmatch(name) is None or name == USER:
+        raise UsageProblem(f"user {shown(name)!r}: letters, digits, . _ and -, at most 64; {USER} is the node's own")
+    if security_of(node.directory) != "sasl":
+        raise UsageProblem(f"the node of {node.directory} knows no users: make one with `rushes kafka up --sasl`")
+    found = node.status()
+    if found.pid is None:
+        raise UsageProblem(f"no Kafka of {node.directory} is running: `rushes kafka up` starts it")
+    file, password = node.directory / f"{name}.properties", token_urlsafe(32)
+    set_password(
+        KafkaSettings.from_uri(f"kafka://{found.servers}", found.client_properties), SystemClock(), name, password
+    )
+    # Only once the node takes it: a file that does not work would take the place of one that does.
+    write_private(file, properties_of(node.directory, name, password))
+    shared.errors.print(f"User:{name} logs in with --client-properties:", soft_wrap=True)
+    shared.write(f"{file}\n")
+
+
 @app.command(cls=DeploymentCommand)
 def topics(
     context: typer.Context,
@@ -87,6 +129,10 @@ def topics(
     topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
     with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
         prepare(cluster, topology, Deployment(0, counts.default, topic_partitions=counts.topics))
+        there = cluster.partition_counts(topic.name for topic in topology.topics)
+    for name, count in there.items():
+        if count != counts.of(name):
+            shared.console.print(f"topic {name} has {count} partitions, not {counts.of(name)}: it is used as it is")
     shared.console.print(f"{len(topology.topics)} topics are correct.")
 
 

@@ -58,7 +58,8 @@ def add(
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
 ) -> None:
-    """Give a tenant a topic of its own, or new limits. Its records are its own, whatever they say.
+    """Give a tenant a topic of its own, or new limits in place of all that it had. Its records are its own, whatever
+    they say.
 
     With --broker it makes the topic `assets.TENANT`, which `rushes run gate` reads. Without, the limits count for
     `rushes ingest --tenant TENANT` with this state directory.
@@ -78,9 +79,16 @@ def add(
         raise UsageProblem("--principal needs --broker: only a cluster knows users")
     if wrong := [each for each in producers if not each.startswith("User:") or each in {"User:", "User:*"}]:
         raise UsageProblem(f"--principal {shown(wrong[0])}: write User:NAME, one user each")
-    _changes(context, broker, client_properties, partitions).add(added, producers)
+    changes = _changes(context, broker, client_properties, partitions)
+    before = changes.tenants().now.get(tenant)
+    changes.add(added, producers)
     shared: Context = context.obj
     shared.console.print(f"tenant {tenant} publishes through {tenant_topic(added).name}.", soft_wrap=True)
+    # A limit that the command leaves out is lifted: who meant another one has to see it.
+    was = dict(_told(added if before is None else before))
+    for name, value in _told(added)[1:]:
+        changed = "" if value == was[name] else f" (before: {shown(was[name])})"
+        shared.console.print(f"  {name}: {shown(value)}{changed}", soft_wrap=True)
 
 
 @app.command(cls=DeploymentCommand)

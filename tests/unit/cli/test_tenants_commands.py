@@ -30,7 +30,9 @@ def test_tenants_are_added_changed_shown_and_removed(tmp_path: Path) -> None:
     assert (listed["projects"], listed["regions"]) == (["news", "sport"], ["eu"])
     assert "news, sport" in call(tmp_path, "show", "acme")[1]
     assert "assets.acme" in call(tmp_path, "list")[1]
-    call(tmp_path, "add", "acme")
+    changed = call(tmp_path, "add", "acme", "--region", "eu")[1]
+    assert "projects: any (before: news, sport)" in changed
+    assert "regions: eu\n" in changed
     assert "projects: any" in call(tmp_path, "show", "acme")[1]
     assert call(tmp_path, "remove", "acme")[0] == 0
     code, _, err = call(tmp_path, "remove", "acme")
