@@ -8,6 +8,7 @@ from stream.error_codes.brokers import BROKERS
 from stream.error_codes.entry import EFFECTS, ErrorCode
 from stream.error_codes.events import EVENTS
 from stream.error_codes.footage import FOOTAGE
+from stream.error_codes.media import MEDIA
 from stream.error_codes.processes import PROCESSES
 from stream.error_codes.requests import REQUESTS
 from stream.error_codes.sources import SOURCES
@@ -24,6 +25,7 @@ GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Search requests": REQUESTS,
     "Audit": AUDIT,
     "Access and the service": ACCESS,
+    "Media operators": MEDIA,
     "Models, processes and commands": PROCESSES,
 }
 ERROR_CODES: Mapping[str, ErrorCode] = {row.code: row for rows in GROUPS.values() for row in rows}

@@ -2,5 +2,7 @@
 the work on pictures and sound itself; who runs it, when and how often is `stream.jobs`. Begin with `protocol.py`.
 """
 
-REGISTRY: dict[str, str] = {}
+REGISTRY: dict[str, str] = {
+    "transcode": "stream.media.transcode.operator:Transcode",
+}
 """Name of an operator in templates to `module:Class`. One line makes an operator known to jobs, documents and tests."""

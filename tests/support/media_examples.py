@@ -1,0 +1,86 @@
+"""For each media operator of the registry: small work on inputs that it makes for itself, for the contract suite."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from stream.media.protocol import MediaOperator, Settings, Task
+from tests.support.numbered_clips import SIZE, numbered_frames
+
+RATE = Fraction(25)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """`make` writes the inputs into a folder. `parts`: the number of parts that the work has; 0 where it is done as a
+    whole. `broken`: the input that hostile files replace, if the operator opens it.
+    """
+
+    settings: Settings
+    make: Callable[[Path], Mapping[str, Path]]
+    parts: int
+    broken: str = ""
+
+
+def film_with_sound(folder: Path, *, seconds: float = 11.0, beep_s: float = 2.0) -> Mapping[str, Path]:
+    """Numbered pictures with a GOP that fits no part; a quiet tone with a loud beep of 0.2 s."""
+    path = folder / "source.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=RATE, options={"g": "37", "bf": "2", "preset": "ultrafast"})
+        assert isinstance(video, av.VideoStream)
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        video.codec_context.thread_count = 1
+        audio = container.add_stream("aac", rate=48_000, layout="stereo")
+        assert isinstance(audio, av.AudioStream)
+        for frame in [*numbered_frames(range(round(seconds * RATE)), 1 / RATE, "yuv420p", 0), None]:
+            container.mux(video.encode(frame))
+        for sound in [*tone(seconds, beep_s), None]:
+            container.mux(audio.encode(sound))
+    return {"source": path}
+
+
+def tone(seconds: float, beep_s: float, *, quiet: float = 0.02, loud: float = 0.5) -> list[av.AudioFrame]:
+    """1 kHz in stereo at 48 kHz."""
+    times = np.arange(round(seconds * 48_000)) / 48_000
+    level = np.where((times >= beep_s) & (times < beep_s + 0.2), loud, quiet)
+    wave = (level * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
+    frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+    return [frame]
+
+
+def work(operator: MediaOperator, settings: Settings, inputs: Mapping[str, Path], folder: Path) -> Task:
+    """A task of the whole in fresh folders."""
+    checked = operator.check(settings, sorted(inputs))
+    for name in ("out", "scratch"):
+        (folder / name).mkdir(parents=True)
+    return Task(settings=checked, inputs=inputs, folder=folder / "out", scratch=folder / "scratch")
+
+
+def made(operator: MediaOperator, task: Task, *, backwards: bool = False) -> dict[str, bytes]:
+    """The outputs, by parts where there are some, each in a folder of its own, in either order."""
+    parts = list(operator.divide(task))
+    if not parts:
+        operator.render(task)
+    else:
+        folders = [task.folder.parent / f"part-{number}" for number in range(len(parts))]
+        order = list(zip(parts, folders, strict=True))
+        for part, folder in reversed(order) if backwards else order:
+            folder.mkdir()
+            operator.render(replace(task, folder=folder, part=part))
+        operator.join(task, folders)
+    return {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "transcode": Example(
+        settings={"profile": "h264_web", "sound": {"loudness": {"target_lufs": -23}}},
+        make=film_with_sound,
+        parts=3,
+        broken="source",
+    ),
+}
