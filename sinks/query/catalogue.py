@@ -1,20 +1,22 @@
 """The assets as the index holds them: status for people, visibility for search, freshness. Read only."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
-from sinks.filters import literal
+from sinks.filters import literal, one_of
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.location import Place
 from sinks.query.filters import Filters, Scope, assets_where, status_where
-from sinks.query.snapshots import Snapshots
+from sinks.query.living_rows import LivingRows
+from sinks.query.snapshots import Snapshots, chunks
 from sinks.query.store_reader import StoreReader
 from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion, asset_key
@@ -106,6 +108,7 @@ class Catalogue:
 
     def __init__(self, place: Place, store: StoreReader | None = None) -> None:
         self._store = store or StoreReader(place)
+        self._kept = WeakKeyDictionary[Snapshots, LivingRows[LiveAsset]]()
 
     def assets(
         self,
@@ -120,10 +123,12 @@ class Catalogue:
         return sorted(views, key=lambda item: (item.tenant, item.asset_id))
 
     def shown(self, content_keys: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
-        """The assets that show these contents and are asked for, by content; an indexed look-up."""
+        """The assets that show these contents and are asked for, by content; an indexed look-up of those that are not
+        known yet.
+        """
         found = self._store.reading(lambda: self._looked_up(content_keys))
         allows = filters.allowing()
-        return {key: it for key, it in found if allows(it.tenant, it.project, it.asset_id, it.labels)}
+        return {key: it for key, it in found.items() if allows(it.tenant, it.project, it.asset_id, it.labels)}
 
     def pages(self, filters: Filters, first: int = _PAGE) -> Iterator[dict[str, LiveAsset]]:
         """All assets that show something and are asked for, by content, in the order of tenant and asset id. Pages
@@ -177,14 +182,26 @@ class Catalogue:
         ]
         return PendingAssets(tuple(assets), found.num_rows)
 
-    def _looked_up(self, content_keys: Collection[str]) -> list[tuple[str, LiveAsset]]:
+    def _looked_up(self, content_keys: Collection[str]) -> dict[str, LiveAsset]:
         """Of all shards: a content does not tell which one holds its asset."""
+        found = dict(chain.from_iterable(self._store.each(partial(self._known, content_keys=content_keys))))
+        if lacking := set(content_keys).difference(found):
+            found.update(chain.from_iterable(self._store.each(partial(self._read, content_keys=lacking))))
+        return found
 
-        def find(shard: Snapshots) -> list[pa.Table]:
-            columns = _columns(shard)
-            return shard.select_in(ASSETS, "live_content_key", content_keys, columns) if columns else []
+    def _known(self, shard: Snapshots, content_keys: Collection[str]) -> Iterable[tuple[str, LiveAsset]]:
+        table = shard.newest(ASSETS)
+        return [] if table is None else self._kept_of(shard).kept(table, content_keys).items()
 
-        return list(chain.from_iterable(map(_live_rows, chain.from_iterable(self._store.each(find)))))
+    def _read(self, shard: Snapshots, content_keys: Collection[str]) -> Iterable[tuple[str, LiveAsset]]:
+        table = shard.newest(ASSETS)
+        return (
+            [] if table is None else self._kept_of(shard).read(table, content_keys, partial(_assets_of, table)).items()
+        )
+
+    def _kept_of(self, shard: Snapshots) -> LivingRows[LiveAsset]:
+        # A store that is divided anew has other shards.
+        return self._kept.setdefault(shard, LivingRows())
 
     def _page(self, where: str, size: int) -> tuple[list[tuple[str, LiveAsset]], bool]:
         """The first assets, about `size` of them, and whether these are all."""
@@ -193,12 +210,11 @@ class Catalogue:
 
 
 def _page_of(shard: Snapshots, *, where: str, size: int) -> list[tuple[str, LiveAsset]]:
-    table, columns = shard.newest(ASSETS), _columns(shard)
+    table = shard.newest(ASSETS)
     if table is None:
         return []
-    return _live_rows(
-        table.scanner(columns=columns, filter=where, order_by=["tenant", "asset_id"], limit=size).to_table()
-    )
+    order = ["tenant", "asset_id"]
+    return _live_rows(table.scanner(columns=_columns(table), filter=where, order_by=order, limit=size).to_table())
 
 
 def _merged(pages: Sequence[list[tuple[str, LiveAsset]]], size: int) -> tuple[list[tuple[str, LiveAsset]], bool]:
@@ -217,10 +233,18 @@ def _place(item: tuple[str, LiveAsset]) -> tuple[str, str]:
     return item[1].tenant, item[1].asset_id
 
 
-def _columns(shard: Snapshots) -> list[str]:
-    """Those of `LiveAsset` that there are: an older index lacks some. None where there is no table."""
-    table = shard.newest(ASSETS)
-    known = set() if table is None else set(table.schema.names)
+def _assets_of(table: Any, content_keys: Collection[str]) -> Iterator[tuple[str, int, LiveAsset]]:
+    """With the numbers of their rows."""
+    for part in chunks(sorted(content_keys), _PAGE):
+        where = one_of("live_content_key", part)
+        rows = table.scanner(columns=_columns(table), filter=where, with_row_id=True).to_table()
+        numbers = rows["_rowid"].to_pylist()
+        yield from ((key, number, asset) for number, (key, asset) in zip(numbers, _live_rows(rows), strict=True))
+
+
+def _columns(table: Any) -> list[str]:
+    """Those of `LiveAsset` that there are: an older index lacks some."""
+    known = set(table.schema.names)
     return [name for name in ("tenant", "asset_id", *_LIVE_COLUMNS) if name in known]
 
 

@@ -21,3 +21,18 @@ def filters_whole(table: Any, column: str) -> bool:
     here = {item.fragment_id for item in table.get_fragments()} & (covered_by_index(table, column) or set())
     others = {name for index in table.describe_indices() for name in index.field_names}
     return all(here <= (covered_by_index(table, name) or set()) for name in others.difference(_NO_FILTERS))
+
+
+class FiltersWhole:
+    """What `filters_whole` says of one table, asked once of each version. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._known: dict[str, bool] = {}
+
+    def of(self, table: Any, column: str) -> bool:
+        if self._version != table.version:
+            self._version, self._known = table.version, {}
+        if column not in self._known:
+            self._known[column] = filters_whole(table, column)
+        return self._known[column]

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sinks.filters import one_of
-from sinks.query.coverage import filters_whole
 from sinks.query.filters import EVERYTHING
 from sinks.query.remembered import Remembered
 
@@ -21,6 +20,8 @@ EXACT_ROWS = 4_000
 LEAST_PROBES = 20
 _REFINED, _LEAST_REFINED, _MOST_REFINED = 2, 20, 100
 """So many times the rows that are asked for are compared by their whole vectors: each costs a read of its own."""
+_READ_AT_ONCE = 256
+"""More whole vectors Lance compares, in less memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +89,60 @@ class SpaceVersion:
         total = self._table.count_rows()
         if exact or total <= EXACT_ROWS or (kept := self.kept(where)) <= EXACT_ROWS:
             return self._ranked("_distance", where, depth, nearest={**nearest, "use_index": False})
-        effort = {"minimum_nprobes": probes(kept / total), "refine_factor": refined(depth)}
+        wide = {**nearest, "minimum_nprobes": probes(kept / total)}
         column = nearest["column"]
         newer = self._remembered.newer.of(self._table, column)
         # There `fast_search` would leave out rows that an index of the condition lacks.
-        if newer is None or (where != EVERYTHING and not filters_whole(self._table, column)):
-            return self._ranked("_distance", where, depth, nearest={**nearest, **effort})
+        if newer is None or (where != EVERYTHING and not self._remembered.whole.of(self._table, column)):
+            return self._compared(wide, where, depth)
         # Lance would read the vectors of the newer rows for each question.
-        indexed = self._ranked("_distance", where, depth, nearest={**nearest, **effort}, fast_search=True)
+        indexed = self._compared(wide, where, depth, fast_search=True)
         return indexed + [Candidate(*item) for item in newer.nearest(self._table, nearest["q"], _filter(where), depth)]
 
+    def _compared(self, nearest: Mapping[str, Any], where: str, depth: int, **search: object) -> list[Candidate]:
+        """More than `depth` of the nearest by the index, of which those stay that are the nearest by whole vectors."""
+        count = depth * refined(depth)
+        if count > _READ_AT_ONCE:
+            refine = {**nearest, "refine_factor": refined(depth)}
+            return self._ranked("_distance", where, depth, nearest=refine, **search)
+        # Lance would read vectors and contents one after the other.
+        columns = ["content_key", nearest["column"], "_distance"]
+        rows = self._scanned(columns, where, count, nearest={**nearest, "k": count}, **search)
+        distances = cosine_distances(rows[nearest["column"]], nearest["q"])
+        numbers, keys = rows["_rowid"].to_numpy(), rows["content_key"].to_pylist()
+        # By number where they are equally near, as Lance does it. A vector that is no number is near to nothing.
+        best = [at for at in np.lexsort((numbers, distances)) if np.isfinite(distances[at])][:depth]
+        return [Candidate(int(numbers[at]), keys[at], float(distances[at])) for at in best]
+
     def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Candidate]:
+        rows = self._scanned(["content_key", score], where, depth, **search)
+        columns = (rows["_rowid"].to_pylist(), rows["content_key"].to_pylist(), rows[score].to_pylist())
+        return [Candidate(row, key, float(value)) for row, key, value in zip(*columns, strict=True)]
+
+    def _scanned(self, columns: Sequence[str], where: str, count: int, **search: object) -> pa.Table:
         scanner = self._table.scanner(
-            columns=["content_key", score],
+            columns=list(columns),
             filter=_filter(where),
             # Else conditions apply to the nearest of all rows, and may leave too few of them.
             prefilter=True,
-            limit=depth,
+            limit=count,
             with_row_id=True,
             **search,
         )
-        rows = scanner.to_table()
-        columns = (rows["_rowid"].to_pylist(), rows["content_key"].to_pylist(), rows[score].to_pylist())
-        return [Candidate(row, key, float(value)) for row, key, value in zip(*columns, strict=True)]
+        return scanner.to_table()
+
+
+def cosine_distances(column: pa.ChunkedArray, vector: Vector) -> npt.NDArray[np.float32]:
+    """1 - cosine of each vector of a column to `vector`."""
+    asked = np.asarray(vector, np.float32)
+    # `flatten`, as a slice of a chunk knows its place and `values` does not.
+    stored = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    rows = np.concatenate([np.zeros(0, np.float32), *stored]).reshape(len(column), len(asked))
+    # A vector of zeros has a length of 0.
+    lengths = np.maximum(np.linalg.norm(rows, axis=1) * np.linalg.norm(asked), np.float32(1e-30))
+    # Not `@`: BLAS wakes its threads for it, which on busy cores takes ten times as long as the sum.
+    found: npt.NDArray[np.float32] = 1 - np.einsum("rd,d->r", rows, asked) / lengths
+    return found
 
 
 def _filter(where: str) -> str | None:
@@ -119,9 +151,10 @@ def _filter(where: str) -> str | None:
 
 def probes(kept: float) -> int:
     """Partitions that are looked into at least, where filters keep this share of the rows (pure). The nearest of fewer
-    rows lie farther apart, but most of them still in the partitions that are nearest.
+    rows lie farther apart, but most of them still in the partitions that are nearest: so many find the same share of
+    them, whatever is kept.
     """
-    return max(LEAST_PROBES, math.ceil(LEAST_PROBES / math.sqrt(kept)))
+    return max(LEAST_PROBES, math.ceil(LEAST_PROBES / math.sqrt(math.sqrt(kept))))
 
 
 def refined(depth: int) -> int:

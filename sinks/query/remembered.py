@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from sinks.query.coverage import FiltersWhole
 from sinks.query.kept_rows import KeptRows
 from sinks.query.newer_vectors import NewerVectors
 
@@ -12,3 +13,4 @@ class Remembered:
 
     kept: KeptRows = field(default_factory=KeptRows)
     newer: NewerVectors = field(default_factory=NewerVectors)
+    whole: FiltersWhole = field(default_factory=FiltersWhole)
