@@ -172,6 +172,7 @@ class DeadLetterFilter:
     until_ms: int | None = None
     states: tuple[DeadLetterState, ...] = (DeadLetterState.OPEN,)
     letter_id: str | None = None
+    letter_ids: tuple[str, ...] | None = None
     tenants: tuple[str, ...] | None = None
 
     def where(self) -> str:
@@ -184,6 +185,8 @@ class DeadLetterFilter:
             clauses.append(f"failed_at_ms < {self.until_ms:d}")
         if self.states:
             clauses.append(one_of("state", (state.value for state in self.states)))
+        if self.letter_ids is not None:
+            clauses.append(one_of("letter_id", self.letter_ids))
         if self.tenants is not None:
             clauses.append(one_of("tenant", self.tenants))
         # An empty text means no condition.
@@ -197,15 +200,17 @@ class DeadLetters:
         self._location = Location.of(place)
         self._tables = LanceTables(place, before_removal=dead_letter_writer(place).sync_files)
 
-    def listed(self, wanted: DeadLetterFilter | None = None, limit: int | None = None) -> list[StoredDeadLetter]:
-        """Newest first, metadata only."""
+    def listed(
+        self, wanted: DeadLetterFilter | None = None, limit: int | None = None, *, oldest: bool = False
+    ) -> list[StoredDeadLetter]:
+        """Newest first, or the oldest, by when they failed; metadata only."""
         # Metadata only: contents may be megabytes each, and a list shows none of them.
         columns = [name for name in _SCHEMA.names if name not in ("key", "value", "headers")]
         rows = self._select((wanted or DeadLetterFilter()).where(), columns)
         if rows is None:
             return []
-        newest = rows.sort_by([("failed_at_ms", "descending"), ("letter_id", "ascending")])
-        return [_stored(row) for row in newest.slice(0, limit).to_pylist()]
+        found = rows.sort_by([("failed_at_ms", "ascending" if oldest else "descending"), ("letter_id", "ascending")])
+        return [_stored(row) for row in found.slice(0, limit).to_pylist()]
 
     def count(self, wanted: DeadLetterFilter | None = None) -> int:
         with guarded(self._location, "the dead-letter store"):

@@ -18,6 +18,7 @@ from stream.cli.commands import (
     doctor,
     exporter,
     ingest,
+    jobs,
     kafka,
     lag,
     manifests,
@@ -104,6 +105,7 @@ app.command("autoscale", cls=DeploymentCommand)(autoscale.autoscale)
 app.command("control", cls=DeploymentCommand)(control.control)
 app.command("usage", cls=DeploymentCommand)(control.usage)
 app.command("progress", cls=DeploymentCommand)(control.progress)
+app.command("jobs", cls=DeploymentCommand, hidden=True)(jobs.jobs)
 app.command("search")(search.search)
 app.command("serve", cls=DeploymentCommand)(serve.serve)
 app.command("status", cls=DeploymentCommand)(assets.status)

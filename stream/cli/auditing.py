@@ -79,8 +79,8 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
 
 UNAUDITED_GROUPS = frozenset({"audit", "weights", "samples", "spaces", "models", "stores", "kafka"})
 UNAUDITED = frozenset(
-    {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "lag", "manifests", "progress", "run"}
-    | {"serve", "topology", "usage", "verify"}
+    {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "jobs", "lag", "manifests", "progress"}
+    | {"run", "serve", "topology", "usage", "verify"}
 )
 """They show or change no footage, captions, names or dead letters of a tenant, but how the deployment works."""
 

@@ -75,6 +75,15 @@ ACCESS = (
         "The caller, or the callers of its tenant together, sent too many requests in a short time.",
         "Wait as many seconds as `Retry-After` says; an operator sets the limit with `--rate`.",
     ),
+    response(
+        "already_replayed", "The dead letter was replayed.", "If its record failed again, it has a new dead letter."
+    ),
+    response(
+        "no_workers",
+        "The service has nobody to process records.",
+        "An operator starts it with `rushes serve`, or with `--broker` over a cluster.",
+    ),
+    unavailable("too_many_jobs", "Too much waits to be processed already.", "Ask again later."),
     response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
     fatal(
         "other_pepper",

@@ -127,9 +127,9 @@ class Search:
         hits = self._hits(space_found, self._grouped(space_found, chosen, request), None, thumbnails=False)
         return Selection(hits, tuple(name for name in names if name not in found))
 
-    def dead_letters(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
-        """The newest, metadata only. Raises `Unavailable` where their store cannot be read."""
-        return DeadLetters(self._index_dir).listed(wanted, limit)
+    def dead_letters(self, wanted: DeadLetterFilter, limit: int, *, oldest: bool = False) -> list[StoredDeadLetter]:
+        """The newest or the oldest first, metadata only. Raises `Unavailable` where their store cannot be read."""
+        return DeadLetters(self._index_dir).listed(wanted, limit, oldest=oldest)
 
     def state(self, space: str | None) -> tuple[str, str]:
         """The key of the space that would be asked, and a text that changes with what is stored in it and in the

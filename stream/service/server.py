@@ -39,6 +39,7 @@ from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.service import Service
 from stream.service.sprites import Sprites
+from stream.sessions.jobs import Jobs
 from stream.sessions.tenant_register import TenantsFile
 
 AUDIT = "audit-service"
@@ -75,10 +76,11 @@ def composed(
     version: str,
     registers: AccessStore | None = None,
     tenants: KnownTenants | None = None,
+    jobs: Jobs | None = None,
 ) -> Iterator[FastAPI]:
     """The application with its trail open. `registers`: who may do what; `tenants`: where their footage lies; both are
-    files of the state directory by default. Raises `Unavailable` (`audit_unavailable`) where the trail cannot be
-    written.
+    files of the state directory by default. `jobs`: who processes records, or nobody. Raises `Unavailable`
+    (`audit_unavailable`) where the trail cannot be written.
     """
     # Beside the directory (ADR 0045): a copy of the trail is no copy of its key.
     key_file = options.audit.with_name(f"{options.audit.name}.key")
@@ -118,6 +120,7 @@ def composed(
             SavedSearches(settings.state_dir),
             Places(_UPLOADS, _UPLOADS_OF_ONE),
             options.audit,
+            jobs,
         )
         yield application(service, clock, version, agents=options.agents)
 

@@ -23,6 +23,7 @@ from stream.service.result_lists import ResultLists
 from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.sprites import Sprites
+from stream.sessions.jobs import Jobs
 
 NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
@@ -30,7 +31,7 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 @dataclass(frozen=True, slots=True)
 class Service:
     """What routes work with. `secret` keys the digests of queries; `uploads`: places of pictures on their way in;
-    `trail`: the directory of the audit trail.
+    `trail`: the directory of the audit trail; `jobs`: who processes records, if anybody does.
     """
 
     searchers: Searchers
@@ -46,6 +47,11 @@ class Service:
     saved: SavedSearches
     uploads: Places
     trail: Path
+    jobs: Jobs | None = None
+
+    def replaying(self) -> frozenset[str]:
+        """Ids of dead letters that are being processed again, or wait for it."""
+        return frozenset() if self.jobs is None else self.jobs.replaying()
 
     @contextmanager
     def access(

@@ -95,7 +95,8 @@ def listed_dead_letters(service: Service, request: Request, wanted: DeadLetterFi
             # One more than asked tells whether there are more.
             found = application.dead_letters(replace(wanted, tenants=whole_tenants(caller)), limit + 1)
         access.count = len(found[:limit])
-        shown = [DeadLetterOut.of(item) for item in found[:limit]]
+        replaying = service.replaying()
+        shown = [DeadLetterOut.of(item, replaying) for item in found[:limit]]
         return DeadLettersOut(dead_letters=shown, complete=len(found) <= limit)
 
 

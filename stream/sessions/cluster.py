@@ -8,21 +8,19 @@ from typing import Self
 
 from stream.broker.contract import Record
 from stream.broker.kafka.broker import KafkaBroker
-from stream.broker.kafka.producer import KafkaDelivery
 from stream.clock import Clock
 from stream.control.completion import Awaited
 from stream.control.progress import Progress
-from stream.errors import BadEvent, StageError, Unavailable
+from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.base import Event, Payload
-from stream.events.ids import AssetVersion
+from stream.sessions.sending import appended
 from stream.sessions.session import OnProgress, RawRecord
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.topics import ASSETS, PROGRESS, TOPICS
 from stream.topology.topology import Topology
 from stream.worker.dead_letters import identity
 
-FLUSH_S = 30.0
 ASK_MEMBERS_EVERY_S = 5.0
 LAST_WORDS_S = 1.0
 """The status that a report of cells leads to is sent with it, but may be read a moment later."""
@@ -70,14 +68,15 @@ class ClusterSession:
 
     def publish(self, events: Iterable[Event]) -> None:
         encoded = [(event, encode(event)) for event in events]
-        places = self._appended(RawRecord(ASSETS.name, each.key, each.value, each.headers) for _, each in encoded)
+        records = (RawRecord(ASSETS.name, each.key, each.value, each.headers) for _, each in encoded)
+        places = appended(self._producer, records)
         for (event, _), version in zip(encoded, places, strict=True):
             self._awaited.published(event.tenant, event.subject, version)
 
     def send(self, records: Iterable[RawRecord]) -> None:
         """What it cannot read on another topic than `assets` it does not wait for: that becomes a dead letter again."""
         sent = list(records)
-        for record, version in zip(sent, self._appended(sent), strict=True):
+        for record, version in zip(sent, appended(self._producer, sent), strict=True):
             event = _decoded(record)
             if record.topic == ASSETS.name:
                 # As the workers judge it: a record that is no event may still publish an asset.
@@ -105,17 +104,6 @@ class ClusterSession:
                 on_progress(self.progress, self._idle_stages())
         on_progress(self.progress, {})
         return finished
-
-    def _appended(self, records: Iterable[RawRecord]) -> list[AssetVersion]:
-        """Send, wait until all are durable, and tell where each lies."""
-        sent: list[KafkaDelivery] = [
-            self._producer.send(record.topic, record.key, record.value, record.headers) for record in records
-        ]
-        self._producer.flush(FLUSH_S)
-        # A flush that returns is no proof: each delivery says how it went.
-        if refused := next((error for delivery in sent if (error := delivery.error()) is not None), None):
-            raise Unavailable(f"not everything could be published: {refused}", code="broker_unavailable")
-        return [AssetVersion(*delivery.place) for delivery in sent if delivery.place is not None]
 
     def _follow(self, timeout_s: float) -> None:
         for record in self._tail.poll(10_000, timeout_s):

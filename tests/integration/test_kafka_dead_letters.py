@@ -1,7 +1,8 @@
 """Dead letters of a store, sent again to a real cluster: whole, counted, and marked part by part."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import ManualClock, SystemClock
 from stream.events.dead_letter import REPLAY_HEADER
+from stream.sessions.cluster_jobs import ClusterJobs
 from stream.sessions.replay import Feed, Replay
 from stream.sessions.session import RawRecord
 from tests.integration.test_sinks_dead_letters import LETTER
@@ -22,7 +24,29 @@ from tests.support.brokers import kafka_servers
 pytestmark = pytest.mark.kafka
 
 
-def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
+def by_command(broker: KafkaBroker, store: DeadLetters) -> None:
+    producer = broker.producer()
+
+    def send(records: Iterable[RawRecord]) -> None:
+        for item in records:
+            producer.send(item.topic, item.key, item.value, item.headers)
+        producer.flush(30.0)
+
+    feed = Feed(Replay.of(store, DeadLetterFilter(stage="decode")), send)
+    while feed():
+        pass
+    producer.close()
+
+
+def by_service(broker: KafkaBroker, store: DeadLetters) -> None:
+    with closing(ClusterJobs(broker, store)) as jobs:
+        jobs.replay(["id0", "id2", "id1", "gone"])
+
+
+@pytest.mark.parametrize("replay", [by_command, by_service])
+def test_a_replay_reaches_the_topic_whole_and_counted(
+    tmp_path: Path, replay: Callable[[KafkaBroker, DeadLetters], None]
+) -> None:
     topic = f"spans-{uuid.uuid4().hex}"
     sink = DeadLetterSink(tmp_path, ManualClock())
     sink.open()
@@ -31,17 +55,7 @@ def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
     dead_letters = DeadLetters(tmp_path)
     broker = KafkaBroker(KafkaSettings(kafka_servers()), SystemClock())
     broker.ensure([TopicSpec(topic)])
-    producer = broker.producer()
-
-    def send(records: Iterable[RawRecord]) -> None:
-        for item in records:
-            producer.send(item.topic, item.key, item.value, item.headers)
-        producer.flush(30.0)
-
-    feed = Feed(Replay.of(dead_letters, DeadLetterFilter(stage="decode")), send)
-    while feed():
-        pass
-    producer.close()
+    replay(broker, dead_letters)
     reader = broker.consumer([topic], "test")
     found: list[Record] = []
     while len(found) < 3:
@@ -52,4 +66,6 @@ def test_a_replay_reaches_the_topic_whole_and_counted(tmp_path: Path) -> None:
     assert [record.headers for record in found] == [
         {**LETTER.headers, REPLAY_HEADER: name} for name in (b"id2", b"id1", b"id0")
     ]
-    assert {item.state for item in dead_letters.listed(DeadLetterFilter(states=()))} == {DeadLetterState.REPLAYED}
+    assert {(item.state, item.replays) for item in dead_letters.listed(DeadLetterFilter(states=()))} == {
+        (DeadLetterState.REPLAYED, 1)
+    }

@@ -36,6 +36,8 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("get", "/v1/assets/{tenant}/{asset_id}/events"): Asked(),
     ("get", "/v1/dead-letters"): Asked(Action.REPLAY),
     ("get", "/v1/dead-letters/{letter_id}"): Asked(Action.REPLAY),
+    ("post", "/v1/dead-letters/replay"): Asked(Action.REPLAY, {"json": {"code": "no_frames"}}),
+    ("post", "/v1/dead-letters/{letter_id}/replay"): Asked(Action.REPLAY),
     ("get", "/v1/moments/{moment_id}"): Asked(),
     ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
     ("get", "/v1/access/{tenant}"): Asked(Action.MANAGE),

@@ -13,6 +13,7 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, known_tenants
 from stream.cli.options.identity_provider import provider_settings
 from stream.cli.options.roots import remembered_roots, require_buckets
+from stream.cli.options.service_jobs import jobs_of
 from stream.cli.options.sessions import ClientProperties
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
@@ -65,7 +66,8 @@ def serve(
     root: RootsOption = None,
 ) -> None:
     """Answer searches over HTTP: a page for people at `/`, and for programs `/v1/search`, thumbnails and the status of
-    assets; `/openapi.json` has all of it.
+    assets; `/openapi.json` has all of it. Dead letters that are sent again are processed by a process that is started
+    for it, with the models of the last ingest, or by the workers of the cluster.
 
     Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
     machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
@@ -109,7 +111,8 @@ def serve(
         with (
             listening(options) as at,
             known_tenants(shared, broker, client_properties) as tenants,
-            composed(settings, options, SystemClock(), version("rushes"), registers, tenants) as app,
+            jobs_of(shared, settings, reading, broker, client_properties) as jobs,
+            composed(settings, options, SystemClock(), version("rushes"), registers, tenants, jobs) as app,
         ):
             stop = threading.Event()
             place = f"http://{host}:{at.getsockname()[1]}/"

@@ -1,9 +1,7 @@
 """Selections and answers as files for other tools."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,14 +13,12 @@ from stream.search.application import Search
 from stream.search.exports import to_csv, to_edl, to_json_lines, to_parquet
 from stream.search.hit import Hit
 from stream.search.timeline_export import to_otio
+from stream.service.audited_names import audited_names
 from stream.service.problems import Problem
 from stream.service.schemas.exports import ExportIn, Format
 from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import export_request, export_subject, scopes_of
 from stream.service.service import Service
-
-_RESOURCES, _RESOURCES_CHARACTERS = 200, 32 << 10
-"""An event of the trail names so many assets at most, as it has a bound itself; ids may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +60,6 @@ def add(routes: APIRouter, service: Service) -> None:
             access.tenant = tenants.pop() if len(tenants) == 1 else None
             name = f"attachment; filename=rushes.{asked.format}"
             return Response(body, media_type=kind.media_type, headers={"content-disposition": name})
-
-
-def audited_names(asset_ids: Iterable[str]) -> tuple[str, ...]:
-    """Those of the assets that an event of the trail has room for."""
-    names = list(dict.fromkeys(asset_ids))[:_RESOURCES]
-    # No shorter than they are in the event.
-    ends = accumulate(len(json.dumps(name)) for name in names)
-    return tuple(name for name, end in zip(names, ends, strict=True) if end <= _RESOURCES_CHARACTERS)
 
 
 def _hits(application: Search, asked: ExportIn, rights: Filters) -> Sequence[Hit]:

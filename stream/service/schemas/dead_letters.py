@@ -1,10 +1,11 @@
 """What the API says of dead letters: metadata alone, never the record."""
 
-from typing import Self
+from collections.abc import Collection
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sinks.dead_letters import StoredDeadLetter
+from sinks.dead_letters import DeadLetterFilter, DeadLetterState, StoredDeadLetter
 from stream.error_codes.table import advice_for
 from stream.service.schemas.moments import asset_path
 
@@ -14,6 +15,7 @@ class DeadLetterOut(BaseModel):
 
     letter_id: str
     state: str = Field(examples=["open"])
+    replaying: bool = Field(description="Whether it waits to be processed again, or is being processed.")
     replays: int
     tenant: str
     asset_id: str
@@ -32,11 +34,12 @@ class DeadLetterOut(BaseModel):
     value_bytes: int
 
     @classmethod
-    def of(cls, item: StoredDeadLetter) -> Self:
+    def of(cls, item: StoredDeadLetter, replaying: Collection[str] = ()) -> Self:
         letter = item.dead_letter
         return cls(
             letter_id=letter.letter_id,
             state=item.state,
+            replaying=letter.letter_id in replaying,
             replays=item.replays,
             tenant=letter.tenant,
             asset_id=letter.asset_id,
@@ -59,3 +62,45 @@ class DeadLetterOut(BaseModel):
 class DeadLettersOut(BaseModel):
     dead_letters: list[DeadLetterOut] = Field(description="The newest first.")
     complete: bool = Field(description="Whether these are all.")
+
+
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Time = Annotated[int, Field(ge=0, description="In milliseconds since 1970.")]
+
+
+class ReplayIn(BaseModel):
+    """Which dead letters: all conditions hold. Without any, `all` has to be said."""
+
+    model_config = ConfigDict(extra="forbid")
+    tenant: _Word | None = None
+    stage: _Word | None = None
+    code: _Word | None = None
+    since_ms: _Time | None = None
+    until_ms: _Time | None = None
+    state: Literal["open", "parked"] = Field("open", description="`parked`: those that failed after three replays.")
+    all: bool = Field(False, description="Every one in this state that the caller may replay.")
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        conditions = (self.tenant, self.stage, self.code, self.since_ms, self.until_ms)
+        # Nothing means a slip and not everything: a replay may cost hours.
+        if not self.all and all(value is None for value in conditions):
+            raise ValueError("say which: `tenant`, `stage`, `code`, `since_ms`, `until_ms` or `all`")
+        return self
+
+    def wanted(self) -> DeadLetterFilter:
+        return DeadLetterFilter(
+            stage=self.stage,
+            code=self.code,
+            tenant=self.tenant,
+            since_ms=self.since_ms,
+            until_ms=self.until_ms,
+            states=(DeadLetterState(self.state),),
+        )
+
+
+class ReplayOut(BaseModel):
+    """What was taken to be processed again. Each letter tells what became of it: `replaying`, then `state`."""
+
+    letter_ids: list[str] = Field(description="The oldest first.")
+    complete: bool = Field(description="Whether these are all that were asked for; if not, ask again for the others.")

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from schemathesis.core.result import Ok
 
 from stream.access.actions import AccessRole
 from stream.service import bounded_requests
+from stream.sessions.job_process import JobProcess
 from tests.support.service_desk import Desk, opened, two_tenants
 
 CHECKS = [
@@ -29,7 +31,11 @@ HEADERS = {"x-content-type-options": ["nosniff"], "referrer-policy": ["no-referr
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     root = tmp_path_factory.mktemp("contract")
     # Its clock stands still, so that a limit of requests would never end.
-    with opened(two_tenants(root), root / "own", rate=1_000_000.0) as found:
+    with (
+        # There is no dead letter, so it never has to start anything.
+        closing(JobProcess(["false"])) as jobs,
+        opened(two_tenants(root), root / "own", jobs=jobs, rate=1_000_000.0) as found,
+    ):
         for role in AccessRole:
             found.give(str(role), role)
         yield found

@@ -17,10 +17,10 @@ from stream.audit.recorder import Recorder
 from stream.clock import ManualClock
 from stream.events.ids import MAX_ID_BYTES
 from stream.service import bounded_requests
+from stream.service.audited_names import audited_names
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem
-from stream.service.routes.exports import audited_names
 from stream.service.saved_searches import SavedSearches
 from stream.service.server import server_of
 from tests.support.service_desk import Desk, opened

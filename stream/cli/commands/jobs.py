@@ -1,0 +1,41 @@
+"""`rushes jobs`: what `rushes serve` starts beside itself to run the stages. Not for people."""
+
+import sys
+from dataclasses import replace
+
+import typer
+
+from stream.cli.commands.ingest import file_settings
+from stream.cli.context import Context
+from stream.cli.options.chosen_models import remembered_models
+from stream.cli.options.roots import remembered_roots, require_buckets
+from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
+from stream.clock import SystemClock
+
+
+def jobs(
+    context: typer.Context,
+    private_network: PrivateNetwork = False,
+    scheme: Schemes = None,
+    root: RootsOption = None,
+) -> None:
+    """Take jobs from standard input, a line of JSON each, and work until all are final. Ends when there are none."""
+    from sinks.dead_letters import DeadLetters
+    from stream.runtime.temporary_folders import own_scratch
+    from stream.sessions.embedded import Embedded
+    from stream.sessions.job_feed import work
+    from stream.sessions.jobs import JobReport
+
+    shared: Context = context.obj
+    options = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
+    # As a replay on the command line: the models of the ingest, and what an ingest named before.
+    allowed = remembered_roots(shared.state_dir)
+    settings = replace(options.applied(file_settings(shared), allowed), models=remembered_models(shared.state_dir))
+    require_buckets(options.scheme, settings.prefixes)
+
+    def say(report: JobReport) -> None:
+        shared.write(report.model_dump_json() + "\n")
+        shared.output.flush()
+
+    with own_scratch(), Embedded(settings, SystemClock()) as session:
+        work(session, DeadLetters(settings.index_dir), sys.stdin, say)

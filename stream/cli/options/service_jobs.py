@@ -1,0 +1,36 @@
+"""Who processes what the service is sent: a process beside it, or the workers of a cluster."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from stream.cli.context import Context
+from stream.cli.options.sessions import Cluster
+from stream.cli.options.workers import WorkerOptions
+from stream.clock import SystemClock
+from stream.pipelines.settings import Settings
+from stream.sessions.jobs import Jobs
+
+
+@contextmanager
+def jobs_of(
+    context: Context, settings: Settings, reading: WorkerOptions, broker: str | None, client_properties: Path | None
+) -> Iterator[Jobs]:
+    """For the block. `reading`: what may be read by a process of this machine."""
+    cluster = Cluster.named(broker, client_properties, context.deployment)
+    if cluster is None:
+        from stream.sessions.job_process import JobProcess
+
+        command = [sys.executable, "-m", "stream.cli.app", *context.words(), "jobs", *reading.words()]
+        with closing(JobProcess(command)) as beside:
+            yield beside
+        return
+    from sinks.dead_letters import DeadLetters
+    from stream.sessions.cluster_jobs import ClusterJobs
+
+    with (
+        cluster.connected(SystemClock()) as there,
+        closing(ClusterJobs(there, DeadLetters(settings.index_dir))) as sent,
+    ):
+        yield sent

@@ -1,0 +1,153 @@
+"""Jobs of a service on one machine: a process beside it, which runs the stages while there is something to do."""
+
+import logging
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from stream.errors import Unavailable
+from stream.sessions.jobs import Job, JobReport
+
+MOST_WAITING = 10_000
+_FIRST_DELAY_S, _MOST_DELAY_S = 1.0, 60.0
+_END_S = 40.0
+_log = logging.getLogger(__name__)
+
+
+class JobProcess:
+    """`Jobs` for the stages of this machine. `command` takes jobs from its standard input and reports them on its
+    standard output (`job_feed`). It is started when there is one, and ends when there is none, so that others can use
+    the state directory. What it did not begin is given to the next. `close` it.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = list(command)
+        self._changed = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+        self._unsent: deque[str] = deque()
+        self._begun: set[str] = set()
+        self._running = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._thread.start()
+
+    def replay(self, letter_ids: Sequence[str]) -> None:
+        with self._changed:
+            known = self._replaying()
+            fresh = tuple(name for name in dict.fromkeys(letter_ids) if name not in known)
+            if len(known) + len(fresh) > MOST_WAITING:
+                raise Unavailable(f"{MOST_WAITING} dead letters wait to be replayed already", code="too_many_jobs")
+            if fresh:
+                job = Job(job_id=uuid4().hex, letter_ids=fresh)
+                self._jobs[job.job_id] = job
+                self._unsent.append(job.job_id)
+                self._changed.notify_all()
+
+    def replaying(self) -> frozenset[str]:
+        with self._changed:
+            return self._replaying()
+
+    def close(self) -> None:
+        """What is under way is interrupted; it can be asked for again."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _replaying(self) -> frozenset[str]:
+        return frozenset(name for job in self._jobs.values() for name in job.letter_ids)
+
+    def _work(self) -> None:
+        delay_s = _FIRST_DELAY_S
+        while self._awaited():
+            code = self._run()
+            with self._changed:
+                left = self._left()
+            if not left:
+                delay_s = _FIRST_DELAY_S
+                continue
+            # Another process may work on the same directory; its words are on standard error.
+            _log.warning("the process for jobs ended with %s; it is started again in %g s", code, delay_s)
+            if self._closing.wait(delay_s):
+                return
+            delay_s = min(delay_s * 2, _MOST_DELAY_S)
+
+    def _awaited(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._closing.is_set())
+            return not self._closing.is_set()
+
+    def _run(self) -> int:
+        # In a session of its own: an interrupt at the terminal is for the service, which ends it by closing its input.
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert process.stdout is not None
+        with self._changed:
+            self._running = True
+        writer = threading.Thread(target=self._write, args=(process,), name="jobs to do", daemon=True)
+        writer.start()
+        for line in process.stdout:
+            self._heard(line)
+        with self._changed:
+            self._running = False
+            self._changed.notify_all()
+        writer.join()
+        process.stdout.close()
+        return process.wait()
+
+    def _write(self, process: subprocess.Popen[str]) -> None:
+        """Jobs as they come, until the process or the service ends."""
+        assert process.stdin is not None
+        while (job := self._next()) is not None:
+            try:
+                process.stdin.write(job.model_dump_json() + "\n")
+                process.stdin.flush()
+            # It has just ended: what it did not begin is given to the next one.
+            except OSError:
+                break
+        # It sees the end of its input, finishes what it holds, and leaves the rest.
+        with suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._unsent or self._closing.is_set() or not self._running)
+            if self._closing.is_set() or not self._running:
+                return None
+            return self._jobs[self._unsent.popleft()]
+
+    def _heard(self, line: str) -> None:
+        try:
+            report = JobReport.model_validate_json(line)
+        # A library may print something.
+        except ValidationError:
+            return
+        with self._changed:
+            if report.state == "begun":
+                self._begun.add(report.job_id)
+            else:
+                self._forget(report.job_id)
+
+    def _left(self) -> bool:
+        """Whether something is left for another process."""
+        cut_off = [job for job in self._begun if job in self._jobs]
+        for job in cut_off:
+            # To send it again would count a second replay that nobody asked for.
+            _log.warning("a replay of %d dead letters was cut off", len(self._jobs[job].letter_ids))
+            self._forget(job)
+        self._unsent = deque(self._jobs)
+        return bool(self._jobs)
+
+    def _forget(self, job_id: str) -> None:
+        self._jobs.pop(job_id, None)
+        self._begun.discard(job_id)
