@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from sinks.siem.connection_faults import fault_of
 from sinks.siem.target import AuditDelivery
 from stream.clock import Clock, SystemClock
 from stream.errors import Unavailable
@@ -93,13 +94,15 @@ def _answered(ask: Callable[[], httpx.Response], url: str) -> httpx.Response:
     try:
         answer = ask()
     except httpx.HTTPError as error:
-        raise _refused(url, f"it cannot be reached ({type(error).__name__})") from None
+        raise _refused(url, fault_of(error)) from None
     if not answer.is_success:
         raise _refused(url, f"it answers {answer.status_code}")
     return answer
 
 
 def _refused(url: str, why: str) -> Unavailable:
-    # Scheme and host alone: the rest may hold a secret.
+    # Scheme, host and port alone: the rest may hold a secret.
     shown = httpx.URL(url)
-    return Unavailable(f"{shown.scheme}://{shown.host} did not take audit events: {why}", code="siem_unavailable")
+    return Unavailable(
+        f"{shown.scheme}://{shown.netloc.decode('ascii')} did not take audit events: {why}", code="siem_unavailable"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sinks.siem.connection_faults import fault_of
 from sinks.siem.target import AuditDelivery
 from stream.errors import Unavailable
 
@@ -35,9 +36,8 @@ class SyslogTarget:
                     secure.sendall(b"%d " % len(message) + message)
                 secure.unwrap()
         except OSError as error:  # of TLS as well
-            reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
             raise Unavailable(
-                f"syslog at {self._host}:{self._port} did not take audit events: {reason or type(error).__name__}",
+                f"syslog at {self._host}:{self._port} did not take audit events: {fault_of(error)}",
                 code="siem_unavailable",
             ) from None
 

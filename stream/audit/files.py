@@ -15,6 +15,7 @@ CHECKPOINTS = "checkpoints.txt"
 LOCK = "writer.lock"
 _SUFFIX = ".jsonl"
 _NOTE_BYTES = 16 << 10  # of some checkpoints
+_ASIDE_MS = 600_000  # so far a clock that was put right lets events stand apart
 MOST_LINE_BYTES = 64 << 10
 """Of one event with what ties it to the chain."""
 
@@ -90,20 +91,37 @@ def newest_note(path: Path) -> bytes | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class LatestEvents:
+    """The newest first. `complete`: whether there are no more."""
+
+    events: tuple[dict[str, Any], ...] = ()
+    complete: bool = True
+
+
 def latest_events(
-    directory: Path, wanted: Callable[[dict[str, Any]], bool], most: int, files: int
-) -> list[dict[str, Any]]:
-    """Up to `most` wanted events of the newest `files`, the newest first. What cannot be read is left out. Raises
-    `OSError`.
+    directory: Path,
+    wanted: Callable[[dict[str, Any]], bool],
+    most: int,
+    *,
+    files: int | None = None,
+    since_ms: int | None = None,
+) -> LatestEvents:
+    """Up to `most` wanted events, of the newest `files` where that is given, none before `since_ms`. What cannot be
+    read is left out. Raises `OSError`.
     """
     found: list[dict[str, Any]] = []
-    for path in reversed(event_files(directory)[-files:]):
+    for looked, path in enumerate(reversed(event_files(directory)) if directory.is_dir() else ()):
+        if looked == files:
+            return LatestEvents(tuple(found), complete=False)
         for line in reversed(list(islice(lines_of(path), 1, None))):
             # This only shows events. `rushes audit verify` is what finds damage.
             with suppress(ValueError):
                 event = json.loads(line)
+                if since_ms is not None and event["time"] < since_ms - _ASIDE_MS:
+                    return LatestEvents(tuple(found))
                 if wanted(event):
                     found.append(event)
-            if len(found) == most:
-                return found
-    return found
+            if len(found) > most:
+                return LatestEvents(tuple(found[:most]), complete=False)
+    return LatestEvents(tuple(found))

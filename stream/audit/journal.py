@@ -59,6 +59,7 @@ class Journal:
         self._path = directory / file_name(0)
         self._length = 0
         self._broken = False
+        self._signed: tuple[int, bytes] | None = None
 
     def open(self, *, wait_s: float = 0.0) -> None:
         """Become the writer, and take back what a kill left half written. `wait_s`: for another writer.
@@ -119,10 +120,12 @@ class Journal:
         return added.entry.head
 
     def checkpoint(self) -> bytes:
-        """A signed note of all that is on disk; it is kept beside the events. Raises `Unavailable`
-        (`audit_unavailable`).
+        """A signed note of all that is on disk; it is kept beside the events, once for as long as none is added. Raises
+        `Unavailable` (`audit_unavailable`).
         """
         with self._writing:
+            if self._signed is not None and self._signed[0] == self._tree.size:
+                return self._signed[1]
             # While nobody writes, so that size and root are of one tree.
             note = self._key.sign(Checkpoint(self._key.name, self._tree.size, self._tree.root()))
             path = self._directory / CHECKPOINTS
@@ -136,6 +139,7 @@ class Journal:
                     self._sync(self._directory)
             except OSError as error:
                 raise self._unavailable(error) from None
+            self._signed = (self._tree.size, note)
             return note
 
     def _add(self, event: Mapping[str, Any]) -> "_Added":

@@ -110,7 +110,7 @@ def test_a_claim_to_be_another_is_a_letter_and_on_record_and_nothing_else(tmp_pa
         ("acme", "acme", "project_not_allowed", "assets.acme"),
         *[("umbrella", "umbrella", "tenant_not_yours", "assets.umbrella")] * 2,
     ]
-    events = latest_events(audit, lambda _: True, 10, 1)[::-1]
+    events = latest_events(audit, lambda _: True, 10).events[::-1]
     assert {(it["message"], it["status_code"], it["metadata"]["tenant_uid"], it["action"]) for it in events} == {
         ("gate: deleted", "tenant_not_yours", "umbrella", "Denied"),
         ("gate: published", "tenant_not_yours", "umbrella", "Denied"),

@@ -222,7 +222,7 @@ def show(
 
     The trail has words, and names with a slash, as digests only: with --about its key finds those of the same text.
     """
-    from stream.audit.files import event_files, latest_events
+    from stream.audit.files import latest_events
     from stream.audit.keys import read_key, secret_of
     from stream.audit.wanted import WantedEvents
 
@@ -232,15 +232,13 @@ def show(
     secret = secret_of(read_key(shared.audit_key)) if about is not None else b""
     bounds = [None if text is None else moment_ms(text, now_ms) for text in (since, until)]
     wanted = WantedEvents(secret, about, tenant, who, *bounds)
-    files = len(event_files(directory)) if directory.is_dir() else 0
-    # One more than asked tells whether there are more.
-    found = latest_events(directory, wanted, last + 1, files) if files else []
-    events = found[last - 1 :: -1] if len(found) > last else found[::-1]
+    found = latest_events(directory, wanted, last, since_ms=bounds[0])
+    events = found.events[::-1]
     if json_output:
         shared.print_json(events)
         return
     shared.console.print(events_table(events) if events else "There is no such event.")
-    if len(found) > last:
+    if not found.complete:
         shared.errors.print(f"These are the newest {last}; --last shows more.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -12,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
 from stream.events.ids import clip_name
-from stream.service.audit_reading import read_trail
+from stream.service.audit_reading import AskedEvents, read_trail
 from stream.service.bodies import picture_body
 from stream.service.page.access_routes import add_access
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage, asset_url
@@ -37,6 +38,7 @@ _YEAR_S = 365 * 86_400
 _MOST_LETTERS = 500
 _MOST_EVENTS = 200
 _Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
+_Typed = Annotated[str, Query(max_length=2_000)]
 _Second = Annotated[float, Query(ge=0, le=1e9)]
 _Since = Annotated[float | None, Query(ge=0, le=1e9, alias="from")]
 Asked = TypeVar("Asked", SearchIn, FacetsIn)
@@ -134,11 +136,20 @@ def _add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None
 
 def _add_audit(routes: APIRouter, service: Service, pages: Pages) -> None:
     @routes.get("/audit")
-    def audit(request: Request, status: EventStatus | None = None, actor: _Tenant = None) -> Response:
-        """The newest events of the trail, for its auditors."""
+    def audit(
+        request: Request,
+        status: EventStatus | None = None,
+        actor: _Typed = "",
+        about: _Typed = "",
+        since: _Typed = "",
+    ) -> Response:
+        """The newest events of the trail, for its auditors. `since`: a day."""
         caller = service.callers.of(request.headers)
-        found = read_trail(service, request, status=status, actor=actor, limit=_MOST_EVENTS)
-        shown: dict[str, Any] = {"found": found, "statuses": get_args(EventStatus), "chosen": status, "actor": actor}
+        # A form sends what was left empty, too.
+        asked = AskedEvents(_MOST_EVENTS, status, actor or None, about or None, _day_ms(since))
+        found = read_trail(service, request, asked)
+        typed = {name: value for name, value in (("actor", actor), ("about", about), ("since", since)) if value}
+        shown: dict[str, Any] = {"found": found, "statuses": get_args(EventStatus), "chosen": status, "typed": typed}
         return pages.page("audit", request, caller, utc=utc, **shown)
 
 
@@ -151,6 +162,14 @@ def _add_files(routes: APIRouter, pages: Pages) -> None:
             raise absent()
         headers = {"cache-control": f"public, max-age={_YEAR_S}, immutable"}
         return Response(data, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+
+
+def _day_ms(text: str) -> int | None:
+    """When a day begins (UTC). Raises `Problem` (`bad_filter`)."""
+    try:
+        return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000) if text else None
+    except (ValueError, OverflowError):
+        raise Problem(400, "`since`: write a day as 2026-01-31.", code="bad_filter") from None
 
 
 def _validated(model: type[Asked], parameters: Mapping[str, Any]) -> Asked:

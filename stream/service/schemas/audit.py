@@ -4,6 +4,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from stream.audit.wanted import named_in
+
 EventStatus = Literal["Admitted", "Success", "Failure", "Denied"]
 
 
@@ -23,6 +25,9 @@ class AuditEventOut(BaseModel):
     count: int | None = Field(description="How much was given out.")
     duration_ms: int | None
     tenant: str | None
+    about: list[str] = Field(
+        description="Ids of assets, moments, holders of roles; a digest stands for words, and for an id with a slash."
+    )
     correlation: str
 
     @classmethod
@@ -40,10 +45,12 @@ class AuditEventOut(BaseModel):
             count=event.get("count"),
             duration_ms=event.get("duration"),
             tenant=metadata.get("tenant_uid"),
+            about=list(named_in(event)),
             correlation=metadata["correlation_uid"],
         )
 
 
 class AuditEventsOut(BaseModel):
     events: list[AuditEventOut] = Field(description="The newest first.")
+    complete: bool = Field(description="Whether there are no more such events in the trail.")
     checkpoint: str | None = Field(description="The newest signed one: size and root of the tree. Keep it elsewhere.")

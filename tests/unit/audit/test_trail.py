@@ -134,13 +134,16 @@ def test_a_trail_that_was_written_anew_is_found_with_one_older_checkpoint(tmp_pa
 
 
 def test_how_far_checkpoints_go_is_known(tmp_path: Path) -> None:
-    written(tmp_path, 0, 1, 2)
     journal = Journal(tmp_path, KEY)
     journal.open()
+    for number in range(3):
+        journal.append(event(number))
+    # A service makes one a minute, also where nobody asks anything.
+    assert journal.checkpoint() == journal.checkpoint()
     journal.append(event(3))
     journal.close()
     found = checked(tmp_path)
-    assert (found.signed, found.size) == (3, 4)
+    assert (found.checkpoints, found.signed, found.size) == (1, 3, 4)
 
 
 def test_a_checkpoint_of_another_key_is_found(tmp_path: Path) -> None:

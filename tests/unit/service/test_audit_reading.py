@@ -8,7 +8,7 @@ import pytest
 
 from stream.access.actions import AccessRole
 from stream.audit.files import CHECKPOINTS, newest_note, notes_of
-from tests.support.service_desk import Desk, opened, two_tenants
+from tests.support.service_desk import NOW_MS, Desk, opened, two_tenants
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,24 @@ def test_events_are_narrowed_by_outcome_and_by_who(desk: Desk) -> None:
     assert {event["actor"] for event in own} == {"service:acme/acme-auditor"}
     theirs = desk.get("/v1/audit/events", "acme auditor", actor="service:globex/globex-viewer").json()["events"]
     assert theirs == []
+
+
+def test_an_auditor_asks_who_saw_an_asset(desk: Desk) -> None:
+    hit = desk.get("/v1/search", "acme viewer", q="red", group="moment").json()["hits"][0]
+    assert desk.get(hit["thumbnail"], "acme viewer").status_code == 200
+    asked = {"about": hit["asset_id"], "since_ms": NOW_MS, "until_ms": NOW_MS + 1_000}
+    answer = desk.get("/v1/audit/events", "acme auditor", **asked).json()
+    assert [(event["what"], event["tenant"]) for event in answer["events"]] == [("thumbnail: previewed", "acme")]
+    assert answer["complete"]
+    assert hit["moment_ids"][0] in answer["events"][0]["about"]
+    assert desk.get("/v1/audit/events", "globex auditor", **asked).json()["events"] == []
+    later = asked | {"since_ms": NOW_MS + 1, "until_ms": NOW_MS + 2}
+    assert desk.get("/v1/audit/events", "acme auditor", **later).json()["events"] == []
+    headers = {"accept": "text/html"}
+    shown = {"about": hit["asset_id"], "since": "2027-01-15", "actor": ""}
+    page = desk.ask("get", "/audit", "acme auditor", headers=headers, params=shown).text
+    assert (page.count('<tr class="hit">'), f'value="{hit["asset_id"]}"' in page) == (1, True)
+    assert desk.ask("get", "/audit", "acme auditor", headers=headers, params={"since": "today"}).status_code == 400
 
 
 def test_who_audits_a_project_sees_no_events_as_these_do_not_say_theirs(desk: Desk) -> None:

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from sinks.siem.file_targets import NdjsonFiles, ParquetFiles
-from sinks.siem.http_targets import SplunkTarget
+from sinks.siem.http_targets import HttpTarget, SplunkTarget
 from sinks.siem.syslog_target import SyslogTarget
 from sinks.siem.target import Target, target_at
 from stream.audit.files import event_files
@@ -139,8 +139,14 @@ def test_syslog_takes_frames_over_tls(trail: Trail, tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="did not take audit events"):
             delivered(trail, target)
         assert delivered(trail, target) == 18
-        with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
-            delivered(trail, SyslogTarget("127.0.0.1", receiver.port), "who does not trust it")
+        strangers: tuple[Target, ...] = (
+            SyslogTarget("127.0.0.1", receiver.port),
+            HttpTarget(f"https://127.0.0.1:{receiver.port}/x"),
+        )
+        for at, stranger in enumerate(strangers):
+            with pytest.raises(Unavailable, match=rf"127.0.0.1:{receiver.port} .* not trusted .* SSL_CERT_FILE"):
+                delivered(trail, stranger, f"who does not trust it {at}")
+            stranger.close()
     head = re.compile(rb"<110>1 2023-11-14T22:13:\d\d\.\d{3}\+00:00 \S+ rushes \d+ (\d{4}) - (\{.*\})")
     found = [match for message in receiver.messages[:-1] if (match := head.fullmatch(message))]
     assert [json.loads(match[2])["metadata"]["uid"] for match in found] == trail.uids()
