@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from stream.error_codes.access import ACCESS
 from stream.error_codes.audit import AUDIT
 from stream.error_codes.brokers import BROKERS
+from stream.error_codes.composite import COMPOSITE
 from stream.error_codes.entry import EFFECTS, ErrorCode
 from stream.error_codes.events import EVENTS
 from stream.error_codes.footage import FOOTAGE
@@ -26,6 +27,7 @@ GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Audit": AUDIT,
     "Access and the service": ACCESS,
     "Media operators": MEDIA,
+    "Composing layers": COMPOSITE,
     "Models, processes and commands": PROCESSES,
 }
 ERROR_CODES: Mapping[str, ErrorCode] = {row.code: row for rows in GROUPS.values() for row in rows}

@@ -77,6 +77,34 @@ def made(operator: MediaOperator, task: Task, *, backwards: bool = False) -> dic
 
 
 EXAMPLES: Mapping[str, Example] = {
+    "composite": Example(
+        settings={
+            "width": 128,
+            "height": 96,
+            "duration": 5,
+            "part_seconds": 2,
+            "layers": [
+                {"kind": "video", "input": "source", "fade_in": 1},
+                {
+                    "kind": "text",
+                    "text": "ساعة Nova",
+                    "language": "ar",
+                    "shadow": {},
+                    "slide_in": {"side": "left", "seconds": 3},
+                },
+                {
+                    "kind": "end_card",
+                    "start": 4,
+                    "background": "#102030",
+                    "layers": [{"kind": "qr", "content": "n", "width": 60, "height": 60}],
+                },
+            ],
+            "sounds": [{"input": "source", "gain_db": -3, "fade_out": 1}],
+        },
+        make=film_with_sound,
+        parts=4,
+        broken="source",
+    ),
     "transcode": Example(
         settings={"profile": "h264_web", "sound": {"loudness": {"target_lufs": -23}}},
         make=film_with_sound,
