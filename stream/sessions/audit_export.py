@@ -3,8 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -22,10 +22,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExportPlace:
-    """How far a target has come: `sequence` is of the newest event that it has; -1 before the first."""
+    """How far a target has come: `sequence` and `fingerprint` are of the newest event that it has; -1 before the first,
+    and no fingerprint where an older release kept none.
+    """
 
     chain_uid: str = ""
     sequence: int = -1
+    fingerprint: str = ""
+
+
+class _AnotherEventError(Exception):
+    """The trail has another event, or none, where the newest stands that the target has."""
 
 
 class AuditExport:
@@ -78,7 +85,7 @@ class AuditExport:
             AuditDelivery(chain_uid, first, last, [item.line for item in entries], notes[-1] if notes else None)
         )
         # After the delivery: a kill in between repeats events and loses none.
-        self._keep(ExportPlace(chain_uid, last))
+        self._keep(ExportPlace(chain_uid, last, entries[-1].head.fingerprint))
         self.waiting_since_ms = None
         return len(entries)
 
@@ -97,23 +104,41 @@ class AuditExport:
 
     def _next(self) -> Iterator[Entry]:
         """The events after the place; all of them, where the trail is another one than before."""
+        try:
+            yield from self._after_place()
+        except _AnotherEventError:
+            # A power cut may take back what was read from the trail before it was synced.
+            _log.warning(
+                "the audit trail has no event %d any more as %s got it: all events come again",
+                self._place.sequence,
+                self._name,
+            )
+            self._place = ExportPlace()
+            yield from self._after_place()
+
+    def _after_place(self) -> Iterator[Entry]:
+        """Raises `_AnotherEventError` before it yields anything."""
         files = event_files(self._directory) if self._directory.is_dir() else []
-        after = -1
-        if files and _beginning(files[0]).chain_uid == self._place.chain_uid:
-            after = self._place.sequence
-        # A file is named by its first event: only the last that begins before the next one can hold it.
-        begun = [path for path in files if int(path.stem) <= after + 1]
-        for path in [*begun[-1:], *files[len(begun) :]]:
-            for line in islice(lines_of(path), 1, None):
-                if not line.endswith(b"\n"):
-                    return  # being written
-                if (item := read(line[:-1])).head.sequence > after:
-                    yield item
+        place, seen = self._place, -1
+        if not files or (chain_uid := _chain_uid(files[0])) is None:
+            return
+        if chain_uid != place.chain_uid:
+            place = ExportPlace()
+        # A file is named by its first event: only the last that begins no later can hold the one of the place.
+        begun = [path for path in files if int(path.stem) <= max(0, place.sequence)]
+        for item in _whole_entries([*begun[-1:], *files[len(begun) :]]):
+            seen = item.head.sequence
+            if seen == place.sequence and place.fingerprint not in {"", item.head.fingerprint}:
+                raise _AnotherEventError
+            if seen > place.sequence:
+                yield item
+        if begun and seen < place.sequence:
+            raise _AnotherEventError
 
     def _kept(self) -> ExportPlace:
         try:
             said = json.loads(self._path.read_text())
-            return ExportPlace(str(said["chain_uid"]), int(said["sequence"]))
+            return ExportPlace(str(said["chain_uid"]), int(said["sequence"]), str(said.get("fingerprint", "")))
         except FileNotFoundError:
             return ExportPlace()
         except (ValueError, KeyError, TypeError):
@@ -123,10 +148,21 @@ class AuditExport:
 
     def _keep(self, place: ExportPlace) -> None:
         make_folder(self._path.parent)
-        said = {"target": self._name, "chain_uid": place.chain_uid, "sequence": place.sequence}
+        said = {"target": self._name, **asdict(place)}
         replace_file(self._path, json.dumps(said))
         self._place = place
 
 
-def _beginning(path: Path) -> Beginning:
-    return Beginning.read(next(lines_of(path), b"").removesuffix(b"\n"))
+def _whole_entries(files: Iterable[Path]) -> Iterator[Entry]:
+    """Up to one that is being written. Raises `ValueError`."""
+    for path in files:
+        for line in islice(lines_of(path), 1, None):
+            if not line.endswith(b"\n"):
+                return
+            yield read(line[:-1])
+
+
+def _chain_uid(path: Path) -> str | None:
+    """None of a file whose first line is being written. Raises `ValueError`."""
+    first = next(lines_of(path), b"")
+    return Beginning.read(first[:-1]).chain_uid if first.endswith(b"\n") else None

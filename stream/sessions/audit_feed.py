@@ -48,16 +48,17 @@ class AuditFeed:
         while not stop.is_set():
             try:
                 delivered = self._export.step()
-            except Unavailable as error:
+            # The place is kept on a disk that may be full.
+            except (Unavailable, OSError) as error:
                 attempt += 1
-                self._trouble = error.message
+                self._trouble = str(error)
                 if interval_s is None and attempt >= _TRIES_ONCE:
                     return
-                _log.warning("audit export: %s (%s)", error.message, error.code)
+                _log.warning("audit export: %s (%s)", error, code_of(error))
                 stop.wait(backoff_s(_RETRIES, attempt, random.Random()))
                 continue
             # A gap or a damaged trail does not pass by itself.
-            except (StageError, OSError) as error:
+            except StageError as error:
                 self._trouble, self._stopped = str(error), True
                 _log.error("audit export: a target gets nothing more: %s", code_of(error))
                 return
@@ -82,6 +83,7 @@ class AuditFeed:
         """How far it came."""
         try:
             waiting = self._export.waiting()
-        except ValueError:  # a damaged trail, of which `trouble` tells
+        # A damaged trail, or a disk that cannot be read: `trouble` tells.
+        except (ValueError, OSError):
             waiting = 0
         return FeedEnd(self._export.name, self._delivered, waiting, self._trouble)

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from stream.access.actions import AccessRole
+from stream.audit.keys import read_key, secret_of
+from stream.audit.recorder import asset_name
 from stream.errors import Superseded
 from stream.events.tenants import TenantRegistered
 from stream.sessions.tenant_register import TENANTS_FILE, write_tenants
@@ -165,7 +167,8 @@ def test_playing_is_in_the_trail_with_what_was_given_out(desk: Desk, asset: dict
     admitted, ended = desk.events()[-2:]
     assert [event["message"] for event in (admitted, ended)] == ["media: played"] * 2
     assert (admitted["status"], ended["status"], ended["count"]) == ("Admitted", "Success", 5)
-    assert admitted["unmapped"]["resources"] == [asset["asset_id"]]
+    secret = secret_of(read_key(desk.trail.with_name("audit.key")))
+    assert admitted["unmapped"]["resources"] == [asset_name(secret, "acme", asset["asset_id"])]
     # An operator works on footage, and does not watch it.
     assert desk.get(f"{asset['path']}/media", "operator").status_code == 403
 

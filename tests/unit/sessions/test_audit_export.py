@@ -18,7 +18,7 @@ from stream.audit.files import event_files
 from stream.audit.ocsf import Activity
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
-from stream.sessions.audit_export import AuditExport
+from stream.sessions.audit_export import PLACES, AuditExport
 from stream.sessions.audit_feed import AuditFeed
 from tests.support.audit_trails import KEY, KeptTarget, Trail
 from tests.support.siem_receivers import SplunkReceiver, http_receiver, syslog_receiver
@@ -80,6 +80,26 @@ def test_another_trail_is_delivered_from_its_beginning(trail: Trail, tmp_path: P
     assert target.uids() == again.uids()
 
 
+@pytest.mark.parametrize("later", [0, 3])
+def test_events_that_a_power_cut_took_back_lose_none_of_those_after_them(trail: Trail, later: int) -> None:
+    target = KeptTarget()
+    delivered(trail, target)
+    # They were read before they were synced; the checkpoints of this trail would show that they are missing.
+    path = event_files(trail.directory)[-1]
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    (trail.directory / "checkpoints.txt").unlink()
+    trail.add(*[(Activity.VIEWED, "acme")] * later)
+    again = KeptTarget()
+    assert delivered(trail, again) == 17 + 2 * later
+    assert again.uids() == trail.uids()
+    assert delivered(trail, again) == 0
+
+
+def test_a_trail_whose_first_line_is_being_written_has_no_events_yet(tmp_path: Path) -> None:
+    (tmp_path / f"{0:020d}.jsonl").write_bytes(b'{"chain')
+    assert AuditExport(tmp_path, "target", KeptTarget()).step() == 0
+
+
 def test_a_damaged_event_is_not_delivered(trail: Trail) -> None:
     path = event_files(trail.directory)[0]
     path.write_bytes(path.read_bytes().replace(b"acme", b"evil", 1))
@@ -96,6 +116,19 @@ def test_a_feed_tries_again_and_ends(trail: Trail) -> None:
     feed = AuditFeed(AuditExport(trail.directory, "late", KeptTarget(1)))
     feed.run(threading.Event(), None)
     assert (feed.end().delivered, feed.end().waiting, feed.end().trouble) == (18, 0, "")
+
+
+def test_a_place_that_cannot_be_kept_is_tried_again(trail: Trail) -> None:
+    target = KeptTarget()
+    feed = AuditFeed(AuditExport(trail.directory, "target", target))
+    (trail.directory / PLACES).write_text("no folder")
+    feed.run(threading.Event(), None)
+    assert "exists" in feed.end().trouble
+    assert feed.lag_s(trail.clock.now_ms()) > 0
+    (trail.directory / PLACES).unlink()
+    feed.run(threading.Event(), None)
+    assert (feed.end().waiting, feed.end().trouble) == (0, "")
+    assert list(dict.fromkeys(target.uids())) == trail.uids()
 
 
 def test_files_lie_by_class_tenant_and_day(trail: Trail, tmp_path: Path) -> None:
