@@ -258,7 +258,7 @@ class DeadLetters:
         with guarded(self._location, "the dead-letter store"):
             table = self._tables.find(DEAD_LETTERS_TABLE)
             if table is not None and letter_ids:
-                table.update(where=one_of("letter_id", letter_ids), values_sql=values)
+                table.update(values, where=one_of("letter_id", letter_ids))
 
     def _select(self, where: str, columns: Sequence[str]) -> pa.Table | None:
         with guarded(self._location, "the dead-letter store"):

@@ -121,7 +121,7 @@ class DeltaSink:
             if (mark := _mark(asset_event)) is not None:
                 raised[key] = raised.get(key, NOTHING_RETIRED).joined(mark)
         # Only what is new: a redelivery makes no commit.
-        self.store.retire({key: mark for key, mark in raised.items() if mark != held.get(key)})
+        self.store.retire({key: mark for key, mark in raised.items() if mark != held.get(key)}, held.keys())
         return raised
 
 

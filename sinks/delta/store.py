@@ -168,9 +168,9 @@ class DeltaStore:
         self._ledger.record(ledger_entries, known)
         self._number = self._moments.number()
 
-    def retire(self, retired: Mapping[str, Retirement]) -> None:
-        """Remember watermarks, before the sweep they ask for."""
-        self._watermarks.put(retired)
+    def retire(self, retired: Mapping[str, Retirement], known: Collection[str] | None = None) -> None:
+        """Remember watermarks, before the sweep they ask for. `known`: as `WatermarkTable.put` has it."""
+        self._watermarks.put(retired, known)
 
     def void(self, retired: Mapping[str, Retirement], held: Mapping[SpaceCell, Held]) -> Void:
         """What of these assets is void. `held` is what the ledger says of them, whose entries go last: they are the

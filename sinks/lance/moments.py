@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sinks.filters import one_of
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
@@ -20,8 +19,6 @@ _INDEXES = Indexes(
 
 _FEW_NAMES = 2
 _CONTENTS_AT_ONCE, _MOST_ROWS = 64, 20_000
-
-_HELD = pa.schema([pa.field("segment_id", pa.string()), pa.field("moment_id", pa.string())])
 
 
 def moments_table(space_key: str) -> str:
@@ -52,25 +49,10 @@ class MomentTable:
         self._tables.derive(self.name, LIVE_SCHEMA, lambda batch: live_batch(batch, shown), ["content_key"])
 
     def replace(self, rows: pa.Table, segment_ids: Collection[str], shown: Mapping[str, LiveNames]) -> None:
-        """`stored_schema` rows of `segment_ids` in place of what these held.
-
-        Nearly all cells are new, and an append costs the same at any size. Others are merged by the indexed key of
-        moments; what else they held goes after that.
-        """
+        """`stored_schema` rows of `segment_ids` in place of what these held, in one commit."""
         self.ensure()
-        fresh = with_live_columns(rows, shown)
         # Asked of the rows, not of the ledger: a kill may have come between the two.
-        held = self._held(segment_ids)
-        if held.num_rows:
-            known = pc.is_in(fresh["segment_id"], held["segment_id"])
-            again, fresh = fresh.filter(known), fresh.filter(pc.invert(known))
-            if again.num_rows:
-                self._tables.merge(self.name, again, "moment_id")
-            # After the merge, so that no cell is without rows that it had.
-            gone = held.filter(pc.invert(pc.is_in(held["moment_id"], again["moment_id"])))["moment_id"].to_pylist()
-            for where in self._tables.clauses("moment_id", gone):
-                self._tables.delete(self.name, where)
-        self._tables.append(self.name, fresh)
+        self._tables.exchange(self.name, "segment_id", segment_ids, with_live_columns(rows, shown))
 
     def show(self, contents: Mapping[str, LiveNames]) -> None:
         """Let the rows of these contents say how search shows them: one commit for those of the same names, or where
@@ -105,12 +87,3 @@ class MomentTable:
 
     def delete(self, where: str) -> None:
         self._tables.delete(self.name, where)
-
-    def _held(self, segment_ids: Collection[str]) -> pa.Table:
-        """The moments that these have, also such as a kill kept out of the ledger."""
-        parts = [
-            found.cast(_HELD)
-            for where in self._tables.clauses("segment_id", segment_ids)
-            if (found := self._tables.select(self.name, where, _HELD.names)) is not None
-        ]
-        return pa.concat_tables([_HELD.empty_table(), *parts])

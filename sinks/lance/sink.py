@@ -164,7 +164,7 @@ class LanceSink:
         self.store.record(written, {item.cell for item in stored})
         # Before the asset rows: what rows say may be true too early, never false for too long.
         self.store.show(newly_shown(shown_of(before.values()), shown, _with_rows(stored)))
-        self.store.save((item.state, item.newest) for item in settled.values())
+        self.store.save(((item.state, item.newest) for item in settled.values()), before.keys())
         # After the asset rows, which hold the watermarks: a sweep that is cut off is found by these at the next start.
         self._sweep(held.values(), {key: item.state.retirement for key, item in settled.items()})
         outputs = [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]

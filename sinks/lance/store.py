@@ -125,12 +125,15 @@ class LanceIndex:
         """Ledger rows, unique by cell. `known`: the cells that may have one."""
         self.ledger.record(ledger_entries, known)
 
-    def save(self, states: Iterable[tuple[AssetState, Standing]]) -> None:
-        """Asset rows: from here on search shows the live versions. One commit."""
+    def save(self, states: Iterable[tuple[AssetState, Standing]], known: Collection[str] | None = None) -> None:
+        """Asset rows: from here on search shows the live versions. One commit. `known`: assets that may have a row by
+        now, where the caller has looked; others are only added.
+        """
         rows = asset_rows(states, self._clock.now_ms())
         if rows.num_rows:
             self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
-            self.tables.merge(ASSETS, rows, "asset_key")
+            keys = rows["asset_key"].to_pylist()
+            self.tables.exchange(ASSETS, "asset_key", keys if known is None else set(keys).intersection(known), rows)
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""

@@ -29,9 +29,12 @@ class WatermarkTable:
             rows = self._tables.select_in(RETIRED, "asset_key", asset_keys)
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
 
-    def put(self, marks: Mapping[str, Retirement]) -> None:
-        """Remember these, in one commit. A watermark is never missing in between."""
+    def put(self, marks: Mapping[str, Retirement], known: Collection[str] | None = None) -> None:
+        """Remember these, in one commit. A watermark is never missing in between. `known`: assets that may have one by
+        now, where the caller has looked; others are only added.
+        """
         if marks:
             rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(marks.items())]
             self._tables.ensure(RETIRED, RETIRED_SCHEMA, Indexes(keyed=("asset_key",)))
-            self._tables.merge(RETIRED, pa.Table.from_pylist(rows, schema=RETIRED_SCHEMA), "asset_key")
+            replaced = marks.keys() if known is None else marks.keys() & known
+            self._tables.exchange(RETIRED, "asset_key", replaced, pa.Table.from_pylist(rows, schema=RETIRED_SCHEMA))

@@ -1,6 +1,4 @@
-"""The index's tables as readers see them: whole versions, through Lance itself. lancedb, which writes the same tables,
-takes ten times as long to load.
-"""
+"""The index's tables as readers see them: whole versions."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar

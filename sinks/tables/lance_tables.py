@@ -1,4 +1,4 @@
-"""LanceDB tables of one store: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
+"""Lance tables of one store: opened lazily, always read at their newest version. Upkeep is `upkeep`'s."""
 
 import threading
 from collections import defaultdict
@@ -14,12 +14,13 @@ from sinks.filters import one_of
 from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.storage.files import Files, files_at
-from sinks.tables import fence, upkeep
+from sinks.tables import fence, row_changes, upkeep
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
 from sinks.tables.vector_index import DEFAULT_POLICY as DEFAULT_VECTORS
 from sinks.tables.vector_index import VectorIndexPolicy
 
 _CHUNK = 5000
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,10 @@ class Indexes:
     listed: tuple[str, ...] = ()
     worded: tuple[str, ...] = ()
 
-    def configs(self) -> Iterator[tuple[str, Any]]:
-        """Of the scalar ones."""
-        from lancedb.index import Bitmap, BTree, LabelList
-
-        kinds = ((self.keyed, BTree), (self.grouped, Bitmap), (self.listed, LabelList))
-        yield from ((column, kind()) for columns, kind in kinds for column in columns)
+    def kinds(self) -> Iterator[tuple[str, str]]:
+        """Of the scalar ones, as Lance calls them."""
+        listed = ((self.keyed, "BTREE"), (self.grouped, "BITMAP"), (self.listed, "LABEL_LIST"))
+        yield from ((column, kind) for columns, kind in listed for column in columns)
 
 
 NO_INDEXES = Indexes()
@@ -78,9 +77,7 @@ class LanceTables:
         self._caches = caches
         self._before_removal = before_removal
         self._epoch = epoch
-        self._connection: Any = None
         self._open: dict[str, Any] = {}
-        self._read: dict[str, Any] = {}
         self._ensured: set[str] = set()
         self._exclusive: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -89,7 +86,10 @@ class LanceTables:
         if name not in self._open:
             if not self._files.has_table(f"{name}.lance"):
                 return None  # missing, or cut off while it was made
-            self._open[name] = self._connect().open_table(name)
+            self._open[name] = upkeep.opened(self._at(name), self._session)
+        else:
+            self._open[name].checkout_latest()
+        # Looked at in this version, with which a commit begins.
         if (epoch := self._epoch()) is not None:
             self._fence(name, epoch)
         return self._open[name]
@@ -101,9 +101,7 @@ class LanceTables:
         """
         table = self.find(name)
         if table is None:
-            # `exist_ok`: a kill may have left its folder without a version.
-            table = self._connect().create_table(name, schema=schema, exist_ok=True)
-            self._open[name] = table
+            self._open[name] = upkeep.created(self._at(name), schema, self._session)
             # Through `find`, which fences it.
             table = self._current(name)
         # Also where the table is there: a kill may have come between its making and its indexes.
@@ -111,10 +109,10 @@ class LanceTables:
             known = set(table.schema.names)
             if added := [field for field in schema if field.nullable and field.name not in known]:
                 table.add_columns(pa.schema(added))
-            have = {column for index in table.list_indices() for column in index.columns}
-            for column, config in indexes.configs():
+            have = {column for index in table.describe_indices() for column in index.field_names}
+            for column, kind in indexes.kinds():
                 if column not in have:
-                    table.create_index(column, config=config)
+                    table.create_scalar_index(column, kind, name=f"{column}_idx")
             for column in set(indexes.worded) - have:
                 upkeep.index_words(self._at(name), column)
             self._ensured.add(name)
@@ -125,7 +123,7 @@ class LanceTables:
         self, name: str, where: str, columns: Sequence[str] | None = None, limit: int | None = None
     ) -> pa.Table | None:
         """Rows of the newest version that match; None when the table does not exist."""
-        table = self._looked_up(name)
+        table = self.find(name)
         if table is None:
             return None
         names = None if columns is None else list(columns)
@@ -158,39 +156,56 @@ class LanceTables:
             yield one_of(column, listed[start : start + _CHUNK])
 
     def append(self, name: str, rows: pa.Table) -> None:
-        """Rows of keys that the table lacks, in one commit: the cheapest there is, at any size.
-
-        In one chunk: LanceDB spends several times as much on a table of many.
-        """
+        """Rows of keys that the table lacks, in one commit: the cheapest there is, at any size."""
         if rows.num_rows:
+            table = self._current(name)
             # Not exclusive: Lance lets appends pass beside upkeep.
-            self._current(name).add(rows.combine_chunks())
+            self._open[name] = row_changes.appended(table, row_changes.written(table, rows))
 
     def merge(self, name: str, rows: pa.Table, on: str) -> None:
-        """Update or insert `rows` by an indexed key in one commit; no key is missing in between.
+        """Update or insert `rows` by an indexed key in one commit; no key is missing in between. Keys are unique."""
+        self.exchange(name, on, rows[on].to_pylist(), rows)
 
-        Keys in `rows` must be unique: LanceDB inserts a repeated one twice, or refuses it as ambiguous.
-        """
-        with self._exclusive[name]:
-            # Exclusive, as it would conflict with fragments that upkeep is joining.
-            builder = self._current(name).merge_insert(on).when_matched_update_all().when_not_matched_insert_all()
-            builder.execute(rows.combine_chunks())
+    def exchange(self, name: str, column: str, values: Collection[str], rows: pa.Table) -> None:
+        """Put `rows` in place of those whose `column`, an indexed one, is one of `values`; in one commit."""
+        self._change(name, list(self.clauses(column, values)), rows)
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
         # Found by their numbers first: an update reads every column of rows that no index covers yet. Upkeep would
         # move the rows in between.
         with self._exclusive[name]:
-            numbers = self._numbers(name, where)
+            table = self.find(name)
+            numbers = [] if table is None else row_changes.addresses_of(table, [where])
             for start in range(0, len(numbers), _CHUNK):
-                self._current(name).update(where=_numbered(numbers[start : start + _CHUNK]), values_sql=dict(columns))
+                self._current(name).update(dict(columns), where=_numbered(numbers[start : start + _CHUNK]))
 
     def delete(self, name: str, where: str) -> None:
         """Delete the rows that match, in one commit; none where nothing matches."""
-        with self._exclusive[name]:  # by their numbers, as an update
-            numbers = self._numbers(name, where)
-            if numbers:
-                self._current(name).delete(_numbered(numbers) if len(numbers) <= _CHUNK else where)
+        self._change(name, [where], None)
+
+    def _change(self, name: str, clauses: Sequence[str], rows: pa.Table | None) -> None:
+        """Rows that match one of `clauses` go, and `rows` come."""
+        if (table := self.find(name)) is None:
+            assert rows is None, name
+            return
+        version, gone = table.version, row_changes.addresses_of(table, clauses)
+        come = [] if rows is None else row_changes.written(table, rows)
+        if not gone:
+            if come:  # not exclusive, as `append`
+                self._open[name] = row_changes.appended(table, come)
+            return
+        with self._exclusive[name]:
+            for left in reversed(range(_ATTEMPTS)):
+                if (table := self._current(name)).version != version:
+                    # Upkeep may have moved what was found.
+                    version, gone = table.version, row_changes.addresses_of(table, clauses)
+                try:
+                    self._open[name] = row_changes.exchanged(table, gone, come)
+                    return
+                except (OSError, RuntimeError, ValueError) as error:
+                    if not left or not row_changes.is_conflict(error):
+                        raise
 
     def derive(
         self,
@@ -205,7 +220,7 @@ class LanceTables:
     def drop(self, name: str) -> None:
         """Remove a table with its files; nothing happens where there is none."""
         if self.find(name) is not None:
-            self._connect().drop_table(name)
+            upkeep.drop(self._at(name))
             self.forget()
 
     def tend(self, name: str, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
@@ -242,30 +257,11 @@ class LanceTables:
     def forget(self) -> None:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
         self._open.clear()
-        self._read.clear()
         self._ensured.clear()
-        self._connection = None
-
-    def _connect(self) -> Any:
-        if self._connection is None:
-            # Loaded late: it takes ten times as long as Lance, and not every process writes.
-            import lancedb
-
-            caches = lancedb.Session(
-                index_cache_size_bytes=self._caches.index_bytes, metadata_cache_size_bytes=self._caches.metadata_bytes
-            )
-            self._connection = lancedb.connect(
-                self.location.uri,
-                # A fenced table is brought up to date by hand, so that a commit begins where the fence was looked at.
-                read_consistency_interval=timedelta(0) if self._epoch() is None else None,
-                session=caches,
-                storage_options=self.location.options,
-            )
-        return self._connection
 
     @cached_property
     def _session(self) -> Any:
-        """What look-ups keep of indexes."""
+        """What is kept of indexes and descriptions of files, for all tables."""
         return upkeep.session(self._caches.index_bytes, self._caches.metadata_bytes)
 
     def _drop_versions(
@@ -280,30 +276,9 @@ class LanceTables:
         assert table is not None
         return table
 
-    def _numbers(self, name: str, where: str) -> list[int]:
-        """Of the rows that match, as they are until upkeep moves rows."""
-        table = self._looked_up(name)
-        if table is None:
-            return []
-        rows = table.scanner(columns=[], filter=where, with_row_id=True).to_table()
-        numbers: list[int] = rows["_rowid"].to_pylist()
-        return numbers
-
-    def _looked_up(self, name: str) -> Any | None:
-        """As `find`, for look-ups: by `pylance`, which takes half of the CPU that `lancedb` does for one."""
-        table = self.find(name)
-        if table is None:
-            return None
-        # The version that was found, as an epoch was looked at in it.
-        found, version = self._read.get(name), table.version
-        if found is None or found.version != version:
-            found = self._read[name] = upkeep.at_version(self._at(name), version, self._session)
-        return found
-
     def _fence(self, name: str, epoch: int) -> None:
         """Bring the open table up to date, and let it be this writer's. Raises `Unavailable` (`store_locked`)."""
         table = self._open[name]
-        table.checkout_latest()
         if fence.epoch_of(table.schema) < epoch:
             fence.fence(self._at(name), epoch)
             table.checkout_latest()

@@ -1,5 +1,4 @@
-"""Upkeep of one Lance table by `pylance`, which exposes what `lancedb` does not: how large a fragment grows, which ones
-are joined, and when deleted rows go.
+"""Upkeep of one Lance table by `pylance`: how large a fragment grows, which ones are joined, and when deleted rows go.
 
 Appends may be committed beside it. A deletion, an update or a merge would conflict with fragments that are being
 joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
@@ -23,6 +22,8 @@ VERSIONS_KEPT = timedelta(seconds=15)
 version lists them all, so many versions slow commits down."""
 _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
+_ROWS_AT_ONCE = 1_024
+"""Of which memory holds several times as many: each with its picture and vectors."""
 
 Exclusive = AbstractContextManager[Any]
 
@@ -73,9 +74,7 @@ def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: Upke
 
 
 def index_words(table_at: Location, column: str) -> None:
-    """Build the full-text index of a column, anew where there is one. Not by `lancedb`, whose release of Lance may take
-    other words for such as say nothing: upkeep extends the index, and readers cut their questions, by this one.
-    """
+    """Build the full-text index of a column, anew where there is one."""
     _opened(table_at).create_scalar_index(column, "INVERTED", name=f"{column}_idx", replace=True)
 
 
@@ -125,6 +124,7 @@ def _compact(table_at: Location, chosen: Collection[int], target_rows: int, dele
     # Lance takes the fragments to leave alone, not those to join.
     others = {item.fragment_id for item in table.get_fragments()}.difference(chosen)
     table.optimize.compact_files(
+        batch_size=_ROWS_AT_ONCE,
         target_rows_per_fragment=target_rows,
         materialize_deletions_threshold=deleted,
         excluded_fragment_ids=sorted(others),
@@ -140,15 +140,31 @@ def session(index_bytes: int, metadata_bytes: int) -> Any:
     )
 
 
-def at_version(table_at: Location, version: int, shared: Any) -> Any:
-    """The table as it was at `version`."""
+def created(table_at: Location, schema: pa.Schema, shared: Any) -> Any:
+    """A new table without rows. Another process may make it at the same time, and then it is that one's."""
     import lance
 
-    return lance.dataset(table_at.uri, version=version, session=shared, storage_options=table_at.options)
+    try:
+        return lance.write_dataset(schema.empty_table(), table_at.uri, session=shared, storage_options=table_at.options)
+    except OSError as error:
+        if "already exists" not in str(error):
+            raise
+        return opened(table_at, shared)
+
+
+def drop(table_at: Location) -> None:
+    """Remove a table with its files."""
+    import lance
+
+    lance.LanceDataset.drop(table_at.uri, storage_options=table_at.options)
+
+
+def opened(table_at: Location, shared: Any) -> Any:
+    """The table at its newest version."""
+    import lance
+
+    return lance.dataset(table_at.uri, session=shared, storage_options=table_at.options)
 
 
 def _opened(table_at: Location) -> Any:
-    import lance
-
-    shared = session(_CACHE_BYTES, _CACHE_BYTES)
-    return lance.dataset(table_at.uri, session=shared, storage_options=table_at.options)
+    return opened(table_at, session(_CACHE_BYTES, _CACHE_BYTES))

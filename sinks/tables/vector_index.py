@@ -161,10 +161,11 @@ def _sample(table: Any, column: str, part: Sequence[Fragment], policy: VectorInd
         fragment = table.get_fragment(number)
         taken = fragment.take(list(range(0, fragment.count_rows(), every)), columns=[column])[column]
         vectors = taken.combine_chunks().drop_null()
-        found.append(vectors.flatten().to_numpy().reshape(-1, width).astype(np.float32))
-    every_one = np.concatenate(found)
-    # To one that is no number all others would be the nearest, and no cluster would be found.
-    return _unit(every_one[np.isfinite(every_one).all(axis=1)])
+        some = vectors.flatten().to_numpy().reshape(-1, width)
+        # To one that is no number all others would be the nearest, and no cluster would be found. Fragment by fragment:
+        # a copy of the whole sample for each step would be most of what a part takes of memory.
+        found.append(_unit(some[np.isfinite(some).all(axis=1)].astype(np.float32)))
+    return np.concatenate(found)
 
 
 def _centres(vectors: Matrix, count: int) -> Matrix:

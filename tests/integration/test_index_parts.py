@@ -13,13 +13,14 @@ from sinks.tables.upkeep_policy import UpkeepPolicy
 
 SCHEMA = pa.schema(
     [
+        pa.field("key", pa.string()),
         pa.field("number", pa.int64()),
         pa.field("group", pa.string()),
         pa.field("labels", pa.list_(pa.string())),
         pa.field("text", pa.string()),
     ]
 )
-INDEXES = Indexes(keyed=("number",), grouped=("group",), listed=("labels",), worded=("text",))
+INDEXES = Indexes(keyed=("key", "number"), grouped=("group",), listed=("labels",), worded=("text",))
 POLICY = UpkeepPolicy(least_rows=10, middle_rows=60, part_rows=1000, most_parts=3)
 QUESTIONS = ("number = 33", "number IN (3, 33, 63)", "\"group\" = 'b'", "array_has(labels, 'x=1')")
 BATCH = 30
@@ -28,7 +29,13 @@ BATCH = 30
 def rows(first: int) -> pa.Table:
     numbers = range(first, first + BATCH)
     made = [
-        {"number": it, "group": "ab"[it % 2], "labels": [f"x={it % 3}"], "text": f"river number{it % 5}"}
+        {
+            "key": f"k{it}",
+            "number": it,
+            "group": "ab"[it % 2],
+            "labels": [f"x={it % 3}"],
+            "text": f"river number{it % 5}",
+        }
         for it in numbers
     ]
     return pa.Table.from_pylist(made, schema=SCHEMA)
@@ -104,7 +111,7 @@ def test_commits_beside_upkeep_lose_nothing_and_double_nothing(tmp_path: Path) -
                 expected.update((it["number"], it["group"]) for it in rows(first).to_pylist())
                 tables.delete("t", f"number % 10 = 3 AND number IN ({first + 3}, {first + 13}, {first - 7}, 5)")
                 tables.update("t", f"number IN ({first + 1}, {first - 29})", {"group": "'c'"})
-                tables.merge("t", rows(first - 10), "number")
+                tables.merge("t", rows(first - 10), "key")
                 for number in (first + 3, first + 13, first - 7):
                     expected.pop(number, None)
                 expected.update({first + 1: "c", first - 29: "c"})

@@ -93,7 +93,8 @@ def test_the_rows_of_an_older_release_are_brought_up_to_date(sink: LanceSink, tm
     again = opened(tmp_path)
     assert said(again) == wanted
     feed(again, events(annotations(ref("more"), of=1, count=3)))
-    indexed = {column for index in table.list_indices() for column in index.columns}
+    table.checkout_latest()
+    indexed = {column for index in table.describe_indices() for column in index.field_names}
     assert {"visible", "live_project", "live_labels"} <= indexed
     again.close()
 

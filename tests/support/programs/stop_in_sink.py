@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lancedb.table import LanceTable
+from lance import LanceDataset
 
 from benchmarks.testbed.waiting import wait_for
 from sinks.delta.commit_log import CommitLog
@@ -22,8 +22,8 @@ from tests.support.sinks import build
 FIRST = events(planned(of=4), annotations(count=2, of=4))
 SECOND = events(annotations(segment=1, count=3, of=4), annotations(count=4, revision=1, of=4))
 PLACES: dict[str, tuple[Any, str]] = {
-    "in a commit to the index": (LanceTable, "add"),
-    "before a commit to the index": (LanceTables, "append"),
+    "in a commit to the index": (LanceDataset, "commit"),
+    "before a commit to the index": (LanceTables, "exchange"),
     "in a commit to the Delta table": (CommitLog, "add"),
     "before a commit to the Delta table": (MomentsTable, "change"),
 }
