@@ -26,7 +26,14 @@ class Example:
     broken: str = ""
 
 
-def film_with_sound(folder: Path, *, seconds: float = 11.0, beep_s: float = 2.0) -> Mapping[str, Path]:
+def film_with_sound(
+    folder: Path,
+    *,
+    seconds: float = 11.0,
+    sound_s: float | None = None,
+    beep_s: float = 2.0,
+    levels: tuple[float, float, float] = (0.02, 0.5, 0.0),
+) -> Mapping[str, Path]:
     """Numbered pictures with a GOP that fits no part; a quiet tone with a loud beep of 0.2 s."""
     path = folder / "source.mp4"
     with av.open(str(path), "w") as container:
@@ -38,19 +45,21 @@ def film_with_sound(folder: Path, *, seconds: float = 11.0, beep_s: float = 2.0)
         assert isinstance(audio, av.AudioStream)
         for frame in [*numbered_frames(range(round(seconds * RATE)), 1 / RATE, "yuv420p", 0), None]:
             container.mux(video.encode(frame))
-        for sound in [*tone(seconds, beep_s), None]:
+        for sound in [tone(sound_s or seconds, beep_s, levels), None]:
             container.mux(audio.encode(sound))
     return {"source": path}
 
 
-def tone(seconds: float, beep_s: float, *, quiet: float = 0.02, loud: float = 0.5) -> list[av.AudioFrame]:
-    """1 kHz in stereo at 48 kHz."""
+def tone(seconds: float, beep_s: float, levels: tuple[float, float, float]) -> av.AudioFrame:
+    """1 kHz in stereo at 48 kHz; the beep has the second level, and clicks of 1 ms twice a second the third."""
+    quiet, loud, click = levels
     times = np.arange(round(seconds * 48_000)) / 48_000
     level = np.where((times >= beep_s) & (times < beep_s + 0.2), loud, quiet)
+    level = np.where(times % 0.5 < 0.001, np.maximum(click, level), level)
     wave = (level * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
     frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
-    return [frame]
+    return frame
 
 
 def work(operator: MediaOperator, settings: Settings, inputs: Mapping[str, Path], folder: Path) -> Task:

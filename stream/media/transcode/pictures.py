@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -41,8 +42,15 @@ def pictures(
         for shown in [source] if conversion is None else conversion.push(source):
             for _ in range(repeats):
                 shown.pts, shown.time_base, shown.pict_type = number, facts.frame_s, 0
+                _tag(shown, target)
                 yield shown
                 number += 1
+
+
+def _tag(frame: av.VideoFrame, target: TargetPictures) -> None:
+    """Some encoders write the tags of each picture into it, and not those of the stream."""
+    frame.colorspace, frame.color_range = target.matrix, target.range
+    frame.color_primaries, frame.color_trc = target.primaries, target.transfer
 
 
 def _picked(path: Path, facts: Facts, target: TargetPictures, wanted: Range) -> Iterator[tuple[av.VideoFrame, int]]:
@@ -70,16 +78,16 @@ def _deinterlaced(frames: Iterator[av.VideoFrame], target: TargetPictures) -> It
     if not target.deinterlaced:
         yield from frames
         return
-    chain: Chain | None = None
+    graph: Chain | None = None
     shape: object = None
     for frame in frames:
         if shape_of(frame) != shape:
-            if chain is not None:
-                yield from chain.push(None)
-            shape, chain = shape_of(frame), deinterlacer(frame)
-        yield from [frame] if chain is None else chain.push(frame)
-    if chain is not None:
-        yield from chain.push(None)
+            if graph is not None:
+                yield from graph.push(None)
+            shape, graph = shape_of(frame), deinterlacer(frame)
+        yield from [frame] if graph is None else graph.push(frame)
+    if graph is not None:
+        yield from graph.push(None)
 
 
 def _near(path: Path, facts: Facts, wanted: Range) -> Iterator[av.VideoFrame]:
@@ -138,24 +146,21 @@ def _key_time(container: av.container.InputContainer, stream: av.VideoStream, st
 def _frames(container: av.container.InputContainer, stream: av.VideoStream, key: int) -> Iterator[av.VideoFrame]:
     """Decodes to the end of the file. What is shown before the key frame may need pictures that were skipped."""
     decoded = failed = 0
-    for packet in opening.packets(container, [stream]):
+    for packet in chain(opening.packets(container, [stream]), [None]):
         try:
-            frames = packet.decode()
+            frames = stream.codec_context.decode(packet)
         except av.error.FFmpegError:
             failed += 1
-            continue
+            frames = []
+        decoded += len(frames)
         for frame in frames:
-            decoded += 1
             if frame.pts is None:
                 frame.pts = frame.dts
+            # Pictures that come out at the end of the file have none.
+            frame.time_base = stream.time_base
             if frame.pts is not None and frame.pts >= key:
                 yield frame
         _enough(failed, decoded)
-    try:
-        yield from (frame for frame in stream.decode(None) if frame.pts is not None and frame.pts >= key)
-    except av.error.FFmpegError:
-        failed += 1
-    _enough(failed, decoded)
 
 
 def time_of(frame: av.VideoFrame) -> int:

@@ -83,7 +83,7 @@ def _h264(title: str, level: str, within: tuple[int, int] | None, quality: float
         sound=_AAC if within is None else SoundFormat("aac", "fltp", (1, 2), 64_000),
         options=options,
         parameters=_X264,
-        quality=(quality, 0, 51),
+        quality=(quality, 1, 51),
         gop_s=2,
         b_frames=b_frames,
         within=within,

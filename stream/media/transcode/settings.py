@@ -103,6 +103,9 @@ def checked(settings: Settings, inputs: Sequence[str]) -> Transcoding:
     _rates(asked)
     if row.size is not None and (asked.width is not None or asked.height is not None):
         raise _invalid("width", f"the profile {asked.profile} is always {row.size[0]}x{row.size[1]}: leave it out")
+    for field in ("width", "height"):
+        if row.pixel_format != "source" and (getattr(asked, field) or 0) % 2:
+            raise _invalid(field, "give an even number: this profile's pixels share their colours in pairs")
     if asked.colours == "keep" and not row.high_dynamic_range:
         raise _invalid("colours", f"the profile {asked.profile} has 8 bit, which cannot hold HDR: give sdr")
     if asked.sound is not None and asked.sound.bit_rate_kbps is not None and not row.sound.bit_rate:

@@ -1,7 +1,8 @@
 """The sound as encoded packets: one encode from first to last sample, at the loudness that was asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -118,25 +119,22 @@ def _write(packets: PacketWriter, made: list[AnyPacket], track: int) -> None:
 
 
 def _decoded(path: Path, settings: Transcoding, channels: int) -> Iterator[Samples]:
-    """What a player will hear, so that the codec's own peaks are measured too."""
+    """What a player will hear, from time 0 on, so that the codec's own peaks are measured too."""
     tracks = channels if settings.row.sound.tracks == "mono" else 1
-    each = channels // tracks
-    decoders = [_decoder(settings, each) for _ in range(tracks)]
-    resamplers = [
-        av.AudioResampler(format="fltp", layout=encoding.layout_of(each), rate=SAMPLE_RATE) for _ in range(tracks)
-    ]
+    decoders = [_decoder(settings, channels // tracks) for _ in range(tracks)]
     waiting: list[list[Samples]] = [[] for _ in range(tracks)]
     for coded in read(path):
-        packet = av.Packet(coded.payload)
-        packet.pts = packet.dts = coded.pts
-        for frame in decoders[coded.track].decode(packet):
-            for part in resamplers[coded.track].resample(frame):
-                waiting[coded.track].append(np.asarray(part.to_ndarray(), np.float32))
+        packet: AnyPacket = av.Packet(coded.payload)
+        packet.pts, packet.duration, packet.time_base = coded.pts, coded.duration, Fraction(1, SAMPLE_RATE)
+        for block in decoders[coded.track](packet, coded.trimmed):
+            waiting[coded.track].append(block)
         if all(waiting):
-            yield np.concatenate([one.pop(0) for one in waiting])
+            together = np.concatenate([one.pop(0) for one in waiting])
+            if together.shape[1]:
+                yield together
 
 
-def _decoder(settings: Transcoding, channels: int) -> av.AudioCodecContext:
+def _decoder(settings: Transcoding, channels: int) -> Callable[[AnyPacket, int], Iterator[Samples]]:
     encoder = _encoder(settings, channels)
     name = {"libopus": "opus"}.get(settings.row.sound.codec, settings.row.sound.codec)
     context = cast("av.AudioCodecContext", av.CodecContext.create(name, "r"))
@@ -144,4 +142,16 @@ def _decoder(settings: Transcoding, channels: int) -> av.AudioCodecContext:
     context.thread_count = 1
     if encoder.extradata:
         context.extradata = encoder.extradata
-    return context
+    resampler = av.AudioResampler(format="fltp", layout=encoding.layout_of(channels), rate=SAMPLE_RATE)
+
+    def decode(packet: AnyPacket, trimmed: int) -> Iterator[Samples]:
+        assert packet.pts is not None, "packets of files have times"
+        for frame in context.decode(packet):
+            # The encoder's run-up lies before time 0. Gating blocks are counted from 0, so it would move them all.
+            # Some decoders leave it out themselves.
+            early = max(0, -packet.pts - ((packet.duration or 0) - frame.samples))
+            for part in resampler.resample(frame):
+                block = np.asarray(part.to_ndarray(), np.float32)
+                yield block[:, early : block.shape[1] - trimmed]
+
+    return decode
