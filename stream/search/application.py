@@ -10,7 +10,7 @@ import numpy as np
 from models.protocol import Calibration
 from sinks.dead_letters import DeadLetterFilter, DeadLetters, StoredDeadLetter
 from sinks.query.asset_detail import AssetDetail
-from sinks.query.catalogue import AssetView, LiveAsset
+from sinks.query.catalogue import AssetView, LiveAsset, PendingAssets
 from sinks.query.facets import all_facets, counted
 from sinks.query.filters import Filters, Scope
 from sinks.query.moments import MomentIndex, ShownThumbnail
@@ -141,6 +141,10 @@ class Search:
     def searchable(self, filters: Filters) -> SearchableUpTo:
         """Up to when everything of the tenant, project and scopes that the filters name is searchable."""
         return searchable_up_to(self._index.catalogue, filters, self._clock)
+
+    def under_way(self, limit: int) -> PendingAssets:
+        """The oldest assets of all tenants that are not wholly searchable, at most `limit`: not for a caller's eyes."""
+        return self._index.catalogue.pending(Filters(), limit)
 
     def thumbnail(self, space: str, moment_id: str, filters: Filters) -> ShownThumbnail | None:
         """The JPEG of a moment of a space; None where `filters` hide it or there is none. Raises as `answer` does."""

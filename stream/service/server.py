@@ -29,7 +29,9 @@ from stream.service.app import application
 from stream.service.bounded_requests import BoundedHeads
 from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
+from stream.service.exporter_client import ExporterClient
 from stream.service.footages import Footages
+from stream.service.freshness_history import SAMPLE_S, FreshnessHistory
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import code_of
@@ -54,7 +56,8 @@ _log = logging.getLogger(__name__)
 class ServiceOptions:
     """`audit`: the directory of the service's own trail; `searchers`: searches at one time; `public_url`: the origin
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
-    they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller.
+    they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller; `exporter`:
+    the address of an exporter's `/metrics`; `sample_s`: how often freshness is sampled.
     """
 
     audit: Path
@@ -66,6 +69,8 @@ class ServiceOptions:
     contact: str | None = None
     agents: bool = False
     rate: float = 100.0
+    exporter: str | None = None
+    sample_s: float = SAMPLE_S
 
 
 @contextmanager
@@ -106,6 +111,8 @@ def composed(
         recorder = Recorder(journal, clock, version, code_of=code_of)
         # A link that took a file's place since must lead nobody into another tenant's footage.
         footages = Footages(SourcePolicies(settings, tenants or TenantsFile(settings.state_dir)))
+        exporter = None if options.exporter is None else _exporter(options.exporter, ends)
+        history = FreshnessHistory(searchers, clock, exporter.snapshot if exporter else None)
         service = Service(
             searchers,
             callers,
@@ -120,8 +127,10 @@ def composed(
             SavedSearches(settings.state_dir),
             Places(_UPLOADS, _UPLOADS_OF_ONE),
             options.audit,
+            history,
             jobs,
         )
+        ends.enter_context(history.sampled(options.sample_s))
         yield application(service, clock, version, agents=options.agents)
 
 
@@ -169,6 +178,15 @@ def server_of(app: ASGIApp, *, proxied: bool = False) -> uvicorn.Server:
             http=BoundedHeads,
         )
     )
+
+
+def _exporter(url: str, ends: ExitStack) -> ExporterClient:
+    # The stages of a cluster, which few services have to know.
+    from stream.pipelines.understanding import reference_topology
+
+    client = ExporterClient(url, reference_topology(gated=True))
+    ends.callback(client.close)
+    return client
 
 
 @contextmanager

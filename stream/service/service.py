@@ -15,6 +15,7 @@ from stream.service import request_ids
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
+from stream.service.freshness_history import FreshnessHistory
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem, forbidden
@@ -47,6 +48,7 @@ class Service:
     saved: SavedSearches
     uploads: Places
     trail: Path
+    history: FreshnessHistory
     jobs: Jobs | None = None
 
     def replaying(self) -> frozenset[str]:

@@ -15,8 +15,8 @@ from stream.service.problems import absent
 from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
 from stream.service.schemas.dead_letters import DeadLetterOut, DeadLettersOut
 from stream.service.schemas.moments import MomentDetailOut
-from stream.service.schemas.search import FreshnessOut
-from stream.service.searching import scopes_of
+from stream.service.schemas.search import FacetsIn, FreshnessOut
+from stream.service.searching import counted, scopes_of
 from stream.service.service import Service
 
 
@@ -29,6 +29,15 @@ def listed_assets(service: Service, request: Request, tenant: str, project: str 
         seen = [view for view in views if project in (None, view.project)]
         access.count = len(seen)
         return AssetsOut(assets=[AssetOut.of(view) for view in seen])
+
+
+def seen_tenants(service: Service, request: Request, caller: Caller) -> list[str]:
+    """The tenants whose footage the caller may see. Raises `Problem`."""
+    scopes = caller.access.scopes(Action.SEARCH)
+    if scopes is not None:
+        return sorted({name for name, _ in scopes})
+    # Who may see everything learns of tenants from what there is.
+    return sorted(item.value for item in counted(service, request, FacetsIn.model_validate({})).tenants)
 
 
 def proven_fresh(service: Service, request: Request, tenant: str) -> FreshnessOut:

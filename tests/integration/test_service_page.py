@@ -33,6 +33,7 @@ STATES = {
     "absent": "/nowhere",
     "asset": "/assets/acme/shots?t=6",
     "assets": "/assets?tenant=acme",
+    "freshness": "/freshness?tenant=acme",
     "dead letters": "/dead-letters",
     "audit": "/audit",
     "failed asset": "/assets/acme/broken",

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -59,6 +60,10 @@ def serve(
             min=1.0, max=1e6, help="Requests a second of one caller; of a tenant's together, 4 times as many."
         ),
     ] = 100.0,
+    exporter: Annotated[
+        str | None,
+        typer.Option(help="Address of an exporter's metrics, as http://HOST:9108/metrics: the page shows its stages."),
+    ] = None,
     broker: AccessBroker = None,
     client_properties: ClientProperties = None,
     private_network: PrivateNetwork = False,
@@ -90,11 +95,13 @@ def serve(
             f"--public-url {shown(public_url)!r}: https://HOST or https://HOST:PORT, nothing after it; http for this"
             " machine alone"
         )
+    if exporter is not None and urlsplit(exporter).scheme not in {"http", "https"}:
+        raise UsageProblem(f"--exporter {shown(exporter)!r}: an address such as http://HOST:9108/metrics")
     oidc = provider_settings(public, oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_groups_claim)
     if agents and find_spec("mcp") is None:
         raise UsageProblem("--agents: the package `mcp` is not installed; install rushes with the extra `mcp`")
     trail = shared.audit.path() if shared.audit else state / AUDIT
-    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact, agents, rate)
+    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact, agents, rate, exporter)
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)

@@ -22,6 +22,7 @@ from stream.service.page.completion import completions
 from stream.service.page.errors import page_route
 from stream.service.page.facet_view import FacetsView
 from stream.service.page.files import MEDIA_TYPES
+from stream.service.page.freshness_routes import add_freshness
 from stream.service.page.freshness_view import FreshnessLine, utc
 from stream.service.page.pages import Pages
 from stream.service.page.state import SearchState
@@ -32,7 +33,7 @@ from stream.service.schemas.audit import EventStatus
 from stream.service.schemas.search import FacetsIn, SearchIn
 from stream.service.searching import answered, counted
 from stream.service.service import Service
-from stream.service.viewing import listed_assets, listed_dead_letters, proven_fresh, viewed_asset
+from stream.service.viewing import listed_assets, listed_dead_letters, proven_fresh, seen_tenants, viewed_asset
 
 _YEAR_S = 365 * 86_400
 _MOST_LETTERS = 500
@@ -50,6 +51,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     _add_search(routes, service, pages)
     _add_assets(routes, service, pages)
     _add_dead_letters(routes, service, pages)
+    add_freshness(routes, service, pages)
     _add_audit(routes, service, pages)
     add_access(routes, service, pages)
     _add_files(routes, pages)
@@ -99,12 +101,7 @@ def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
     def assets(request: Request, tenant: _Tenant = None) -> Response:
         """The assets of a tenant with their status; without one, which tenants there are."""
         caller = service.callers.of(request.headers)
-        scopes = caller.access.scopes(Action.SEARCH)
-        # Who may see everything learns of tenants from what there is.
-        named = None if scopes is None else {name for name, _ in scopes}
-        if named is None:
-            named = {item.value for item in counted(service, request, FacetsIn.model_validate({})).tenants}
-        names = sorted(named)
+        names = seen_tenants(service, request, caller)
         chosen = tenant or (names[0] if len(names) == 1 else None)
         values: dict[str, Any] = {"tenants": names, "tenant": chosen}
         if chosen is not None:
