@@ -5,7 +5,7 @@ import binascii
 import hmac
 import json
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 
 from stream.audit.ocsf import AccessSubject
@@ -34,22 +34,23 @@ class KeptList:
 
 
 class ResultLists:
-    """Thread-safe. So many hits are kept in all; the list that was used least recently goes first."""
+    """Thread-safe. So many hits are kept in all. Who has most of them loses the list that they used least recently, so
+    that nobody's lists go because of somebody else's many.
+    """
 
     def __init__(self, most_hits: int = MOST_HITS_KEPT) -> None:
         self._most_hits = most_hits
         self._lists: OrderedDict[str, KeptList] = OrderedDict()
-        self._hits = 0
+        self._hits: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def put(self, key: str, kept: KeptList) -> None:
         with self._lock:
-            self._hits -= self._lists.pop(key).hits if key in self._lists else 0
+            self._drop(key)
             self._lists[key] = kept
-            self._hits += kept.hits
-            # The newest stays, however long it is.
-            while self._hits > self._most_hits and len(self._lists) > 1:
-                self._hits -= self._lists.popitem(last=False)[1].hits
+            self._hits[kept.principal] += kept.hits
+            while self._hits.total() > self._most_hits and len(self._lists) > 1:
+                self._drop(self._oldest_of(self._hits.most_common(1)[0][0], without=key))
 
     def get(self, key: str, principal: str) -> KeptList:
         """Raises `Problem` (410): it went, or it never was the caller's; the two look alike."""
@@ -59,6 +60,19 @@ class ResultLists:
                 raise Problem(410, "The answer that the cursor leads into is not kept any more.", code="cursor_gone")
             self._lists.move_to_end(key)
             return kept
+
+    def _oldest_of(self, principal: str, *, without: str) -> str:
+        """The newest stays, however long it is: where they have no other, the oldest of all goes."""
+        theirs = (name for name, kept in self._lists.items() if kept.principal == principal and name != without)
+        return next(theirs, next(name for name in self._lists if name != without))
+
+    def _drop(self, key: str) -> None:
+        gone = self._lists.pop(key, None)
+        if gone is not None:
+            self._hits[gone.principal] -= gone.hits
+            # Or principals would be kept for ever.
+            if self._hits[gone.principal] <= 0:
+                del self._hits[gone.principal]
 
     def subject(self, key: str) -> AccessSubject:
         """What it is audited as to read on, whoever asks."""

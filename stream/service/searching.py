@@ -60,24 +60,32 @@ def tagged(
         with service.searchers.one() as application:
             lasting = picture is None and asked.as_fresh_as is None
             # Before anything is encoded or searched.
-            etag = _etag(application.state(asked.space), caller, asked) if lasting else None
+            state = _state(application.state(asked.space), caller, asked) if lasting else None
+            etag = None if state is None else service.tags.at(state)
             if etag is not None and is_named(known, etag, weak=True):
                 return TaggedAnswer(None, etag)
             freshness = _proof(application, wanted.filters, asked.as_fresh_as)
             answer = application.answer(wanted)
+        out = AnswerOut.of(answer, None, freshness)
+        again = answer.again if answer.more else None
+        if state is not None:
+            etag = _etag(out, caller, asked, more=again is not None)
+            service.tags.keep(state, etag)
+            # What others stored has changed the state, and not what this caller has.
+            if is_named(known, etag, weak=True):
+                return TaggedAnswer(None, etag)
         access.count = len(answer.hits)
-        cursor = None
-        if answer.more and answer.again is not None:
+        if again is not None:
             key = typed_digest("list", etag or uuid4().hex)
-            service.lists.put(key, KeptList(caller.access.principal, answer.again, answer.listed, subject.query))
-            cursor = cursor_to(service.secret, key, asked.limit)
-        return TaggedAnswer(AnswerOut.of(answer, cursor, freshness), etag)
+            service.lists.put(key, KeptList(caller.access.principal, again, answer.listed, subject.query))
+            out.next, out.end = cursor_to(service.callers.pepper(), key, asked.limit), "more"
+        return TaggedAnswer(out, etag)
 
 
 def _next_page(service: Service, request: Request, asked: SearchIn) -> AnswerOut:
     if asked.model_fields_set - {"cursor", "limit"}:
         raise Problem(400, "A cursor holds the whole question: send it alone, or with `limit`.", code="bad_cursor")
-    key, offset = place_of(service.secret, asked.cursor or "")
+    key, offset = place_of(service.callers.pepper(), asked.cursor or "")
     subject = service.lists.subject(key)
     with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
         kept = service.lists.get(key, caller.access.principal)
@@ -92,7 +100,7 @@ def _next_page(service: Service, request: Request, asked: SearchIn) -> AnswerOut
             page = application.page(wanted, found.page(offset, asked.limit))
         access.count = len(page.hits)
         ended = offset + asked.limit >= len(found.units)
-        cursor = None if ended else cursor_to(service.secret, key, offset + asked.limit)
+        cursor = None if ended else cursor_to(service.callers.pepper(), key, offset + asked.limit)
         return AnswerOut.of_page(page, cursor, found.end if ended else "more")
 
 
@@ -111,11 +119,18 @@ def _request(query: Query, asked: PictureSearchIn, filters: Filters) -> SearchRe
     )
 
 
-def _etag(state: tuple[str, str], caller: Caller, asked: SearchIn) -> str:
-    """Strong: of what is stored, of who asks and may see what, and of the question."""
+def _state(stored: tuple[str, str], caller: Caller, asked: SearchIn) -> str:
+    """Of what is stored, of who asks and may see what, and of the question: what decides an answer."""
     rights = scopes_of(caller, Action.SEARCH)
     named = None if rights is None else tuple((scope.tenant, scope.project) for scope in rights)
-    return f'"{typed_digest("search", 1, *state, caller.access.principal, named, asked.model_dump_json())}"'
+    return typed_digest("search state", 1, *stored, caller.access.principal, named, asked.model_dump_json())
+
+
+def _etag(out: AnswerOut, caller: Caller, asked: SearchIn, *, more: bool) -> str:
+    """Strong: of the answer, of who gets it, and of the question."""
+    # Without the cursor, which is made of it.
+    told = out.model_dump_json(exclude={"next", "end"})
+    return f'"{typed_digest("search", 2, told, more, caller.access.principal, asked.model_dump_json())}"'
 
 
 def _proof(application: Search, filters: Filters, as_fresh_as_s: float | None) -> FreshnessOut | None:

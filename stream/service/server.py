@@ -25,6 +25,7 @@ from stream.identity.oidc_provider import OidcProvider, OidcSettings
 from stream.pipelines.settings import Settings
 from stream.pipelines.source_policies import KnownTenants, SourcePolicies
 from stream.search.application import Search
+from stream.service.answer_tags import AnswerTags
 from stream.service.app import application
 from stream.service.bounded_requests import BoundedHeads
 from stream.service.browsers import Browsers
@@ -124,6 +125,7 @@ def composed(
             ResultLists(),
             RequestLimits(clock, options.rate),
             Readiness(settings.index_dir, options.audit, clock),
+            AnswerTags(),
             SavedSearches(settings.state_dir),
             Places(_UPLOADS, _UPLOADS_OF_ONE),
             options.audit,

@@ -12,6 +12,7 @@ from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import AuditedAccess, Recorder, asset_name
 from stream.service import request_ids
+from stream.service.answer_tags import AnswerTags
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
@@ -45,6 +46,7 @@ class Service:
     lists: ResultLists
     limits: RequestLimits
     readiness: Readiness
+    tags: AnswerTags
     saved: SavedSearches
     uploads: Places
     trail: Path

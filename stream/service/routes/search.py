@@ -18,7 +18,7 @@ def add(routes: APIRouter, service: Service) -> None:
     @routes.get("/search", response_model=AnswerOut, responses=refused)
     def search(request: Request, asked: Annotated[SearchIn, Query()]) -> Response:
         """Moments that show or mention what is asked for, best first, of what the caller may see. `next` is a cursor to
-        the rest of up to ten thousand moments. `ETag` stays while nothing is stored and no right changes.
+        the rest of up to ten thousand moments. `ETag` stays while the answer does.
         """
         found = tagged(service, request, asked, known=request.headers.get("if-none-match"))
         headers = {"etag": found.etag, "cache-control": "private, no-cache"} if found.etag else {}

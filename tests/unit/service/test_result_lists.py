@@ -35,6 +35,17 @@ def test_the_list_that_was_used_least_recently_goes_first() -> None:
         lists.get("c", "me")
 
 
+def test_nobodys_lists_go_because_of_anothers_many() -> None:
+    lists = ResultLists(most_hits=10)
+    lists.put("mine", kept(3))
+    for number in range(50):
+        lists.put(f"theirs{number}", kept(2, "another"))
+    assert lists.get("mine", "me").hits == 3
+    assert [lists.get(f"theirs{number}", "another").hits for number in (47, 48, 49)] == [2, 2, 2]
+    with pytest.raises(Problem, match="not kept"):
+        lists.get("theirs46", "another")
+
+
 def test_what_was_answered_is_not_repeated() -> None:
     request = SearchRequest(Words("x"))
     found = hit_list(request, [hit("1", "2"), hit("3")], [hit("3", "4"), hit("5"), hit("2"), hit("6")], "all")

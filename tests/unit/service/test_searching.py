@@ -1,11 +1,13 @@
 """Searches that are narrowed, sorted and asked with pictures, over the service."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -14,7 +16,8 @@ from benchmarks.testbed.runs import light_settings, published, run_events
 from models.bundle import MAX_TAGS
 from sinks.query.filters import MOST_TAGS
 from stream.access.actions import AccessRole
-from tests.support.service_desk import Desk, opened
+from stream.access.register_file import PEPPER
+from tests.support.service_desk import Desk, opened, two_tenants
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +187,38 @@ def test_an_answer_that_the_caller_has_is_not_made_again(desk: Desk, monkeypatch
     same = tagged(etag=etag)
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
     assert desk.events()[-1]["status"] == "Success"
+
+
+def test_the_tag_of_an_answer_tells_nothing_of_what_others_store(tmp_path: Path) -> None:
+    stores = two_tenants(tmp_path)
+    with opened(stores, tmp_path / "own") as desk:
+        for name, tenant in (("viewer", "acme"), ("stranger", "globex")):
+            desk.give(name, AccessRole.VIEWER, tenant)
+
+        def asked(key: str, etag: str = "") -> httpx.Response:
+            headers = {"if-none-match": etag}
+            return desk.ask(
+                "get", "/v1/search", key, params={"q": "red", "limit": 1, "group": "moment"}, headers=headers
+            )
+
+        tags = {key: asked(key).headers["etag"] for key in ("viewer", "stranger")}
+        clip = write_clip(tmp_path / "more.mp4", seconds=3, fps=5, scenes=[1.0, 1.0, 1.0])
+        run_events(light_settings(tmp_path / "state", tmp_path), [published(clip.path, tenant="globex")])
+        mine, theirs = asked("viewer", tags["viewer"]), asked("stranger", tags["stranger"])
+        assert (mine.status_code, mine.headers["etag"]) == (304, tags["viewer"])
+        # Once more, from what was kept.
+        assert asked("viewer", tags["viewer"]).status_code == 304
+        assert theirs.status_code == 200
+
+
+def test_a_cursor_of_another_replica_is_known_and_its_list_is_not_there(desk: Desk, tmp_path: Path) -> None:
+    cursor = desk.get("/v1/search", q="red", group="moment", limit=1).json()["next"]
+    # Replicas share the secret of keys.
+    shutil.copy(desk.trail.with_name(PEPPER), tmp_path)
+    with opened(tmp_path / "state", tmp_path) as other:
+        other.give("viewer", AccessRole.VIEWER)
+        answer = other.get("/v1/search", cursor=cursor)
+    assert (answer.status_code, answer.json()["code"]) == (410, "cursor_gone")
 
 
 def test_freshness_is_proved_or_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
