@@ -251,6 +251,17 @@ def test_sounds_have_their_levels_times_and_fades(tmp_path: Path) -> None:
     assert rms(ducked[80_000:100_000]) == pytest.approx(plain, rel=0.01)
 
 
+def test_a_sound_loops_unless_it_is_too_short(tmp_path: Path) -> None:
+    for name, seconds in (("long", 0.3), ("short", 0.01)):
+        write_tone(tmp_path / f"{name}.wav", seconds=seconds)
+    inputs = {name: tmp_path / f"{name}.wav" for name in ("long", "short")}
+    heard = sound(rendered(tmp_path, {"sounds": [{"input": "long", "loop": True}]}, inputs))
+    assert np.array_equal(heard[:14_400], heard[14_400:28_800])
+    assert rms(heard[-4_800:]) == pytest.approx(0.25 / np.sqrt(2), rel=0.01)
+    with pytest.raises(BadMedia, match=r"'short' has less than 0\.1 s and cannot loop"):
+        rendered(tmp_path / "2", {"sounds": [{"input": "short", "loop": True}]}, inputs)
+
+
 def test_a_clip_without_sounds_is_silent_and_a_picture_without_layers_is_plain(tmp_path: Path) -> None:
     path = rendered(tmp_path, {"sample_bits": 16})
     assert len(pictures(path)) == 25

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from stream.files import read_small
 MAX_BYTES = 1 << 20
 MAX_CUES = 10_000
 MAX_CUE_TEXT = 1_000
+MAX_AT_ONCE = 4
 _TIME = re.compile(r"(?:(\d{2,6}):)?([0-5]\d):([0-5]\d)\.(\d{3})")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -40,9 +42,22 @@ def cues_of(path: Path, name: str) -> tuple[Cue, ...]:
     return cues
 
 
-def text_at(cues: tuple[Cue, ...], time_ms: float) -> str:
-    """The words that are shown at a time; cues that overlap stand below each other."""
-    return "\n".join(cue.text for cue in cues if cue.start_ms <= time_ms < cue.end_ms)
+class CueReader:
+    """What is shown at times that never go back; cues that overlap stand below each other."""
+
+    def __init__(self, cues: tuple[Cue, ...], name: str) -> None:
+        self._waiting = deque(cues)
+        self._name = name
+        self._shown: list[Cue] = []
+
+    def at(self, time_ms: float) -> str:
+        """Raises `BadMedia` (`bad_captions`) where too many are shown at once."""
+        while self._waiting and self._waiting[0].start_ms <= time_ms:
+            self._shown.append(self._waiting.popleft())
+        self._shown = [cue for cue in self._shown if time_ms < cue.end_ms]
+        if len(self._shown) > MAX_AT_ONCE:
+            raise _bad(self._name, f"more than {MAX_AT_ONCE} cues are shown at {time_ms / 1000:.3f} s")
+        return "\n".join(cue.text for cue in self._shown)
 
 
 def _cues(lines: list[str], name: str) -> Iterator[Cue]:
@@ -52,6 +67,7 @@ def _cues(lines: list[str], name: str) -> Iterator[Cue]:
             index += 1
             continue
         start, end = _times(lines[index], name, index + 1)
+        # A cue ends at an empty line.
         last = next((at for at in range(index + 1, len(lines)) if not lines[at].strip()), len(lines))
         text = html.unescape(_TAG.sub("", "\n".join(lines[index + 1 : last]))).strip()
         if len(text) > MAX_CUE_TEXT:

@@ -8,7 +8,7 @@ from typing import Protocol
 import av
 
 from stream.media.composite.canvas import Drawing, Planes
-from stream.media.composite.captions import cues_of, text_at
+from stream.media.composite.captions import CueReader, cues_of
 from stream.media.composite.footage import FootagePictures
 from stream.media.composite.framing import Framing, Reading
 from stream.media.composite.keying import keyed
@@ -81,13 +81,13 @@ class CaptionsDrawable:
     ) -> None:
         self._first = entry.windows[-1].first
         self._frame_ms = 1000 / settings.rate
-        self._cues = cues_of(inputs[layer.input], layer.input)
+        self._cues = CueReader(cues_of(inputs[layer.input], layer.input), layer.input)
         self._setter = Typesetter(settings, layer, entry.where, inputs)
         self._text = ""
         self._drawing: Drawing | None = None
 
     def at(self, frame: int) -> Drawing | None:
-        text = text_at(self._cues, float((frame - self._first + Fraction(1, 2)) * self._frame_ms))
+        text = self._cues.at(float((frame - self._first + Fraction(1, 2)) * self._frame_ms))
         if text != self._text:
             self._text, self._drawing = text, self._setter.drawing(text) if text else None
         return self._drawing

@@ -85,7 +85,6 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-@lru_cache(maxsize=64)
 def font_file(path: Path, name: str) -> FontFile:
     """Raises `BadMedia` (`bad_font`)."""
     try:
@@ -106,6 +105,7 @@ def _wanted(language: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=64)
 def _package_font(package: str, name: str) -> FontFile:
     try:
         path = Path(str(resources.files(package))) / "fonts" / "ofl" / name

@@ -3,7 +3,7 @@
 Each picture is coded by itself, so packets can be put together from parts as if they came from one run.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -76,7 +76,8 @@ def writing(
     path: Path, settings: CompositeSettings, *, sound: bool = True, pictures: bool = True
 ) -> Iterator[Intermediate]:
     # Bitexact: no random ids, no date and no version of the muxer.
-    with av.open(str(path), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
+    options = {"fflags": "+bitexact"}
+    with path.open("wb") as target, av.open(target, "w", format="matroska", container_options=options) as container:
         yield Intermediate(container, settings, sound=sound, pictures=pictures)
 
 
@@ -87,13 +88,6 @@ def packets(path: Path, kind: str) -> Iterator[bytes]:
         for packet in container.demux(stream):
             if packet.size:
                 yield bytes(packet)
-
-
-def joined(path: Path, settings: CompositeSettings, pictures: Iterable[bytes], sounds: Iterable[bytes]) -> None:
-    """Put the pictures and sounds of all frames into one file."""
-    with writing(path, settings) as file:
-        for index, (picture, sound) in enumerate(zip(pictures, sounds, strict=True)):
-            file.put(index, picture, sound)
 
 
 def silence(settings: CompositeSettings) -> Iterator[bytes]:

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stream.errors import BadMedia
 from stream.media.composite.settings import SAMPLE_RATE, CompositeSettings, Duck, SoundLayer
 from stream.media.composite.sound_files import Samples, samples_of
 
 BLOCK = 480
 _BLOCK_S = BLOCK / SAMPLE_RATE
+_SHORTEST_LOOP = SAMPLE_RATE // 10
 
 
 def mixed(settings: CompositeSettings, inputs: Mapping[str, Path], tick: Callable[[], None]) -> Iterator[Samples]:
@@ -73,6 +75,7 @@ class _Source:
         self._path = path
         self._tick = tick
         self._blocks = self._opened()
+        self._heard = 0
         self._rest: Samples = np.zeros((0, 2), np.float32)
         self._skip(round(sound.source_start * SAMPLE_RATE))
 
@@ -93,10 +96,17 @@ class _Source:
     def _refilled(self) -> bool:
         block = next(self._blocks, None)
         if block is None and self._sound.loop:
-            self._blocks = self._opened()
+            # Opening a file for each few samples would take longer than the clip.
+            if self._heard < _SHORTEST_LOOP:
+                raise BadMedia(
+                    f"the sound {self._sound.input!r} has less than {_SHORTEST_LOOP / SAMPLE_RATE:g} s and cannot loop",
+                    code="no_sound",
+                )
+            self._blocks, self._heard = self._opened(), 0
             block = next(self._blocks, None)
         if block is None:
             return False
+        self._heard += len(block)
         self._rest = block
         return True
 
@@ -105,6 +115,7 @@ class _Source:
             block = next(self._blocks, None)
             if block is None:
                 return
+            self._heard += len(block)
             self._rest = block[samples:]
             samples -= len(block)
 

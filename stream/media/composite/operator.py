@@ -11,9 +11,9 @@ import segno
 from PIL import features
 
 from stream.media.composite.font_files import package_versions
-from stream.media.composite.intermediate import THREADS, joined, packets, silence, writing
+from stream.media.composite.intermediate import THREADS, packets, silence, writing
 from stream.media.composite.mixing import mixed, written
-from stream.media.composite.renderer import frames, save_poster
+from stream.media.composite.renderer import frames, save_no_poster, save_poster
 from stream.media.composite.settings import CompositeSettings, checked
 from stream.media.composite.type import require_raqm
 from stream.media.protocol import Part, Settings, Task
@@ -25,7 +25,8 @@ _LIBRARIES = ("freetype2", "raqm", "harfbuzz", "fribidi", "littlecms2", "libjpeg
 class Composite:
     """Layers to `picture.mkv` (FFV1 and PCM) and `poster.png`. Implements `MediaOperator`.
 
-    Its parts are runs of frames, and one part with all sound where there is any. A run begins to decode its footage by
+    Its parts are runs of frames, and one part with all sound where there is any. A part that does not hold the poster's
+    frame has a poster of one pixel. A run begins to decode its footage by
     itself, in the whole render too: so both see the same pictures, whatever a file's index says.
     """
 
@@ -69,20 +70,26 @@ class Composite:
                 for index, sound in enumerate(_sounds(settings, task)):
                     file.put(index, None, sound)
                     task.report((index + 1) / settings.frames)
+            save_no_poster(task.folder / POSTER)
         else:
             start, count = _range(task.part)
             with writing(target, settings, sound=False) as file:
                 for index, canvas in enumerate(_drawn(settings, task, start, count, 0.0)):
                     file.put(index, file.encoded(canvas), None)
+            if not start <= settings.poster_frame < start + count:
+                save_no_poster(task.folder / POSTER)
 
     def join(self, task: Task, parts: Sequence[Path]) -> None:
         settings = _read(task)
-        runs = len(_runs(settings))
-        sounds = packets(parts[runs] / PICTURE, "audio") if settings.sounds else silence(settings)
-        pictures = (packet for part in parts[:runs] for packet in packets(part / PICTURE, "video"))
-        joined(task.folder / PICTURE, settings, pictures, sounds)
-        for part in parts[:runs]:
-            if (part / POSTER).exists():
+        runs = _runs(settings)
+        sounds = packets(parts[len(runs)] / PICTURE, "audio") if settings.sounds else silence(settings)
+        pictures = (packet for part in parts[: len(runs)] for packet in packets(part / PICTURE, "video"))
+        with writing(task.folder / PICTURE, settings) as file:
+            for index, (picture, sound) in enumerate(zip(pictures, sounds, strict=True)):
+                file.put(index, picture, sound)
+                task.report((index + 1) / settings.frames)
+        for part, (start, count) in zip(parts, runs, strict=False):
+            if start <= settings.poster_frame < start + count:
                 (task.folder / POSTER).write_bytes((part / POSTER).read_bytes())
 
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,11 @@ MAX_FILE_BYTES = 64 << 20
 MAX_PIXELS = 40_000_000
 """160 MB decoded."""
 _FORMATS = ("PNG", "JPEG", "WEBP")
+_DAMAGED = (
+    *(OSError, ValueError, SyntaxError, MemoryError, OverflowError, EOFError, ZeroDivisionError),
+    *(struct.error, TypeError, AttributeError, LookupError, ImageCms.PyCMSError),
+)
+"""What Pillow raises for damaged files, and for damaged EXIF data and colour profiles."""
 
 
 def picture_of(path: Path, name: str) -> Image.Image:
@@ -39,7 +45,7 @@ def picture_of(path: Path, name: str) -> Image.Image:
         raise _bad(name, f"it has more than {MAX_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise _bad(name, "it is no picture that is read here: give PNG, JPEG or WebP") from None
-    except (OSError, ValueError, SyntaxError, MemoryError, OverflowError, ImageCms.PyCMSError):
+    except _DAMAGED:
         raise _bad(name, "it is damaged") from None
 
 

@@ -47,6 +47,10 @@ def save_poster(canvas: Planes, path: Path) -> None:
     Image.fromarray(to_rgb(canvas)).save(path, "PNG", compress_level=6)
 
 
+def save_no_poster(path: Path) -> None:
+    Image.new("RGB", (1, 1)).save(path, "PNG")
+
+
 def _draw(
     canvas: Planes,
     settings: CompositeSettings,

@@ -26,6 +26,7 @@ from stream.media.protocol import Settings
 MAX_SIDE = 4096
 MAX_VIDEOS = 8
 SAMPLE_RATE = 48_000
+_NOT_NEGATIVE = frozenset({"shadow.blur", "box.padding", "box.radius"})
 Decibels = Annotated[Number, Field(ge=-96, le=24)]
 
 
@@ -180,14 +181,15 @@ def _layer_problems(settings: CompositeSettings) -> Iterator[str]:
     for where, inner, card in everything:
         if card is not None:
             yield from _time_problems(where, inner, (card.end or settings.duration) - card.start)
-        yield from _own_problems(where, inner)
+        yield from _own_problems(where, inner, settings)
     if len(everything) > MAX_LAYERS:
         yield f"layers: {len(everything)} layers with those of end cards; at most {MAX_LAYERS} are taken"
     if (videos := sum(inner.kind == "video" for _, inner, _ in everything)) > MAX_VIDEOS:
         yield f"layers: {videos} layers of kind video; at most {MAX_VIDEOS} are taken"
 
 
-def _own_problems(where: str, layer: Drawn) -> Iterator[str]:
+def _own_problems(where: str, layer: Drawn, settings: CompositeSettings) -> Iterator[str]:
+    yield from _length_problems(where, layer, settings)
     if isinstance(layer, TextLayer | CaptionsLayer):
         size = layer.size
         # Where one is a percentage and one is not, it depends on the canvas; then the smallest size counts.
@@ -201,6 +203,32 @@ def _own_problems(where: str, layer: Drawn) -> Iterator[str]:
         crop = layer.crop
         if max(crop.left + crop.right, crop.top + crop.bottom) > 99:
             yield f"{where}.crop: nothing is left of the picture"
+
+
+def _length_problems(where: str, layer: Drawn, settings: CompositeSettings) -> Iterator[str]:
+    """Lengths that would only take memory: nothing of that size can be seen."""
+    short = min(settings.width, settings.height)
+    lengths: list[tuple[str, float | str | None, int, float]] = [
+        ("width", layer.width, settings.width, 2),
+        ("height", layer.height, settings.height, 2),
+        ("x", layer.x, settings.width, 4),
+        ("y", layer.y, settings.height, 4),
+    ]
+    if isinstance(layer, TextLayer | CaptionsLayer):
+        if layer.outline:
+            lengths.append(("outline.width", layer.outline.width, short, 0.1))
+        if layer.shadow:
+            shadow = layer.shadow
+            lengths += [("shadow.x", shadow.x, short, 0.5), ("shadow.y", shadow.y, short, 0.5)]
+            lengths.append(("shadow.blur", shadow.blur, short, 0.2))
+        if layer.box:
+            lengths += [("box.padding", layer.box.padding, short, 0.5), ("box.radius", layer.box.radius, short, 1)]
+    for name, length, whole, most in lengths:
+        if length is not None and abs(pixels(length, whole)) > most * whole + 1:
+            yield f"{where}.{name}: {length} is too long; at most {most:.0%} of {whole} pixels are taken"
+        # Where a layer lies may be left of or above its anchor; nothing else is negative.
+        elif length is not None and name in _NOT_NEGATIVE and pixels(length, whole) < 0:
+            yield f"{where}.{name}: {length} is negative"
 
 
 def _named_inputs(settings: CompositeSettings) -> Iterator[tuple[str, str]]:

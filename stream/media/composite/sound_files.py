@@ -39,7 +39,7 @@ def samples_of(path: Path, name: str, tick: Callable[[], None]) -> Iterator[Samp
             time = Fraction(frame.pts) * _base(stream) if frame.pts is not None else None
             if start is None:
                 start = time
-            for made in resampler.resample(frame):
+            for made in _resampled(resampler, frame, name):
                 block = _stereo(made)
                 if time is not None and start is not None:
                     due = round((time - start) * SAMPLE_RATE)
@@ -54,8 +54,15 @@ def samples_of(path: Path, name: str, tick: Callable[[], None]) -> Iterator[Samp
                             continue
                 written += len(block)
                 yield block
-        for made in resampler.resample(None):
+        for made in _resampled(resampler, None, name):
             yield _stereo(made)
+
+
+def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None, name: str) -> list[av.AudioFrame]:
+    try:
+        return resampler.resample(frame)
+    except (av.error.FFmpegError, OSError, ValueError):
+        raise BadMedia(f"the sound {name!r} changes its format on the way; convert it first", code="no_sound") from None
 
 
 def _silence(samples: int) -> Iterator[Samples]:

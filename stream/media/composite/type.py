@@ -83,6 +83,13 @@ class Typesetter:
         """The text in its place."""
         text = _cleaned(text)
         font = self._font_for(text)
+        try:
+            return self._laid(text, font)
+        except (OSError, ValueError, OverflowError):
+            # FreeType and HarfBuzz meet the tables of a font when they draw with it.
+            raise BadMedia(f"the font {font.name!r} cannot be used: it is damaged", code="bad_font") from None
+
+    def _laid(self, text: str, font: FontFile) -> Drawing:
         padding = round(pixels(self._layer.box.padding, self._short)) if self._layer.box else 0
         room = (self._box.width - 2 * padding, self._box.height - 2 * padding)
         found = self._fitted(text, font, room)
@@ -90,8 +97,7 @@ class Typesetter:
         # A plate is as wide as its lines, so it is aligned by its anchor; bare text is aligned in the whole box.
         if not self._layer.box:
             size = (self._box.width, size[1])
-        block = within(self._box, size, self._layer.anchor)
-        return self._drawn(found, block, padding)
+        return self._drawn(found, within(self._box, size, self._layer.anchor), padding)
 
     def _font_for(self, text: str) -> FontFile:
         needed = sorted({character for character in text if _has_glyph(character)})
@@ -131,18 +137,23 @@ class Typesetter:
                 high = middle - 1
             else:
                 low, best = middle, tried
-        return best
+        return self._set(text, font, best.size, room, even=True) or best
 
     def _pixels(self, length: float | str) -> int:
         return min(max(_SMALLEST, round(pixels(length, self._short))), _LARGEST)
 
-    def _set(self, text: str, font: FontFile, size: int, room: tuple[int, int]) -> Setting | None:
+    def _set(
+        self, text: str, font: FontFile, size: int, room: tuple[int, int], *, even: bool = False
+    ) -> Setting | None:
         """The text at one size, or None where it does not fit."""
         face = Face(_loaded(font, size, self._layer.weight), self._layer.language)
         lines: list[tuple[str, bool]] = []
         for paragraph in text.split("\n"):
             rtl = _is_rtl(paragraph, self._layer.direction)
-            found = _balanced(paragraph, partial(face.width, direction=_named(rtl)), room[0])
+            width = partial(face.width, direction=_named(rtl))
+            found = (
+                _balanced(paragraph, width, room[0]) if even else broken(paragraph, partial(_within, width, room[0]))
+            )
             if found is None:
                 return None
             lines += [(line, rtl) for line in found]
@@ -268,15 +279,19 @@ def _loaded(font: FontFile, size: int, weight: int) -> ImageFont.FreeTypeFont:
     return loaded
 
 
+def _greedy(paragraph: str, width: Callable[[str], float], room: int) -> list[str] | None:
+    return broken(paragraph, partial(_within, width, room))
+
+
 def _balanced(paragraph: str, width: Callable[[str], float], room: int) -> list[str] | None:
     """The lines of a paragraph, as few as there must be and then as even as they can be."""
-    best = broken(paragraph, partial(_within, width, room))
+    best = _greedy(paragraph, width, room)
     if best is None or len(best) == 1:
         return best
     low, high = room // len(best), room
     while high - low > 4:
         middle = (low + high) // 2
-        tried = broken(paragraph, partial(_within, width, middle))
+        tried = _greedy(paragraph, width, middle)
         if tried is not None and len(tried) == len(best):
             high, best = middle, tried
         else:
@@ -289,7 +304,7 @@ def _within(width: Callable[[str], float], room: int, line: str) -> bool:
 
 
 def _chosen(axis: ImageFont.Axis, weight: int) -> float:
-    wanted = weight if axis["name"] == b"Weight" else axis["default"] or 0
+    wanted = weight if axis.get("name") == b"Weight" else axis["default"] or 0
     return float(min(max(wanted, axis["minimum"] or 0), axis["maximum"] or wanted))
 
 

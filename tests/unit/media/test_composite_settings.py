@@ -79,3 +79,15 @@ def test_checked_settings_are_json_and_stay_as_they_are() -> None:
 def test_a_time_names_a_frame_of_a_rate_that_is_a_fraction(duration: float, frames: int, samples: int) -> None:
     settings = checked({**SMALL, "fps": "30000/1001", "duration": duration}, [])
     assert (settings.frames, settings.sample_at(settings.frames)) == (frames, samples)
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ({"width": "9999%"}, "layers[0].width: 9999% is too long; at most 200% of 64 pixels are taken"),
+        ({"shadow": {"blur": 4000}}, "layers[0].shadow.blur: 4000.0 is too long"),
+        ({"box": {"padding": "-5%"}}, "layers[0].box.padding: -5% is negative"),
+    ],
+)
+def test_lengths_that_would_only_take_memory_are_refused(layer: dict[str, Any], told: str) -> None:
+    assert told in refused(layers=[{**TEXT, **layer}])
