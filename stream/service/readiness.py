@@ -1,4 +1,4 @@
-"""Whether requests can be answered now: the index can be read, and the trail written."""
+"""Whether requests can be answered now: rights are known, the index can be read, and the trail written."""
 
 import os
 import threading
@@ -7,6 +7,7 @@ from tempfile import NamedTemporaryFile
 
 from sinks.location import Location
 from sinks.query.moments import MomentIndex
+from stream.access.store import AccessStore
 from stream.clock import Clock
 from stream.errors import StageError
 
@@ -16,9 +17,10 @@ _KEPT_S = 1.0
 class Readiness:
     """Thread-safe. A look is kept for a second: probes come from several sides."""
 
-    def __init__(self, index: Location, trail: Path, clock: Clock) -> None:
+    def __init__(self, index: Location, trail: Path, registers: AccessStore, clock: Clock) -> None:
         self._index = MomentIndex(index)
         self._trail = trail
+        self._registers = registers
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: tuple[float, str | None] | None = None
@@ -33,6 +35,7 @@ class Readiness:
 
     def _look(self) -> str | None:
         try:
+            self._registers.register()
             self._index.spaces()
         except StageError as error:
             return error.code

@@ -124,7 +124,7 @@ def composed(
             Sprites(),
             ResultLists(),
             RequestLimits(clock, options.rate),
-            Readiness(settings.index_dir, options.audit, clock),
+            Readiness(settings.index_dir, options.audit, callers.registers, clock),
             AnswerTags(),
             SavedSearches(settings.state_dir),
             Places(_UPLOADS, _UPLOADS_OF_ONE),

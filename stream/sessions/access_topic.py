@@ -12,7 +12,7 @@ from stream.access.register import AccessRegister
 from stream.access.register_file import PEPPER, RegisterFile
 from stream.broker.contract import Broker, Record
 from stream.clock import Clock
-from stream.errors import BadEvent, BadRequest, Fatal, Unavailable
+from stream.errors import BadEvent, BadRequest, Fatal, StageError, Unavailable
 from stream.events.access import AccessRecorded, AccessTaken, PepperNamed
 from stream.events.base import Payload
 from stream.sessions.deployment_register import announce
@@ -23,15 +23,21 @@ _log = logging.getLogger(__name__)
 # The topic has one small record for each change: this reads all of it.
 _ALL = 1_000_000
 _PATIENCE, _POLL_S, _SEEN_S = 30, 0.5, 15.0
+_ASK_S = 10.0
+OLDEST_S = 300.0
+"""How long rights count while the cluster does not answer, unless somebody chose otherwise."""
 
 
 class RegisterTopic:
     """An `AccessStore`. `register` answers from memory; changes of other processes are in it a moment after they are
     durable, those of this one when the call returns. `pepper_dir` has the secret of keys, which all processes of the
-    deployment share. `close` it.
+    deployment share. Every `ask_s` the cluster is asked whether it is there: where it was not for `oldest_s`, nobody
+    may do anything. `close` it.
     """
 
-    def __init__(self, broker: Broker, clock: Clock, pepper_dir: Path) -> None:
+    def __init__(
+        self, broker: Broker, clock: Clock, pepper_dir: Path, *, oldest_s: float = OLDEST_S, ask_s: float = _ASK_S
+    ) -> None:
         self._broker = broker
         self._clock = clock
         self._peppers = RegisterFile(pepper_dir)
@@ -46,14 +52,24 @@ class RegisterTopic:
         self._changed = threading.Condition()
         self._awaited: list[tuple[Payload, threading.Event]] = []
         self._stop = threading.Event()
+        self._oldest_s, self._ask_s = oldest_s, ask_s
         self._read_all()
+        self._heard_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._watch, name="access", daemon=True)
+        self._asking = threading.Thread(target=self._ask, name="access contact", daemon=True)
         self._thread.start()
+        self._asking.start()
 
     def register(self) -> AccessRegister:
         """Raises `Unavailable` once changes do not come any more: a role that was taken would live on here."""
         if not self._thread.is_alive():
             raise Unavailable(f"{ACCESS.name} is not read any more: start the process again", code="broker_unavailable")
+        if self._clock.monotonic_s() - self._heard_s > self._oldest_s:
+            raise Unavailable(
+                f"the cluster has not answered for {self._oldest_s:g} s: roles that were taken since could live on"
+                " here; see that this machine reaches it",
+                code="broker_unavailable",
+            )
         # A new one with each change, so that a request that has one sees no half of the next.
         return self._register
 
@@ -86,6 +102,7 @@ class RegisterTopic:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
+        self._asking.join()
         self._follower.close()
 
     def _say(self, word: Payload) -> None:
@@ -112,6 +129,19 @@ class RegisterTopic:
     def _watch(self) -> None:
         while not self._stop.is_set():
             self._receive(self._follower.poll(1000, _POLL_S))
+
+    def _ask(self) -> None:
+        """A follower is silent both when nothing happens and when the cluster is away."""
+        away = False
+        while not self._stop.wait(self._ask_s):
+            try:
+                self._broker.ensure([ACCESS.spec(1)])
+            except StageError as error:
+                if not away:
+                    _log.warning("rights are those of before, as the cluster does not answer (%s)", error.code)
+                away = True
+            else:
+                self._heard_s, away = self._clock.monotonic_s(), False
 
     def _receive(self, records: Iterable[Record]) -> None:
         words = [word for record in records if (word := self._word(record)) is not None]

@@ -65,6 +65,15 @@ def serve(
         typer.Option(help="Address of an exporter's metrics, as http://HOST:9108/metrics: the page shows its stages."),
     ] = None,
     broker: AccessBroker = None,
+    rights_age: Annotated[
+        float,
+        typer.Option(
+            min=30.0,
+            max=86_400.0,
+            help="With --broker: seconds that roles and keys count while the cluster does not answer; then nobody may"
+            " do anything until it does.",
+        ),
+    ] = 300.0,
     client_properties: ClientProperties = None,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,
@@ -105,7 +114,7 @@ def serve(
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)
-    with access_store(shared, broker, client_properties) as registers:
+    with access_store(shared, broker, client_properties, oldest_s=rights_age) as registers:
         # Now, and not with the first key: a service that knows no key should not start.
         registers.pepper()
         # With a provider people can sign in before anybody has a role, and read by which name to give them one.

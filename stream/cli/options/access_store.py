@@ -23,17 +23,24 @@ AccessBroker = Annotated[
 
 
 @contextmanager
-def access_store(context: Context, broker: str | None, client_properties: Path | None) -> Iterator[AccessStore]:
-    """For the block. On a cluster the state directory has the secret of keys alone."""
+def access_store(
+    context: Context, broker: str | None, client_properties: Path | None, *, oldest_s: float | None = None
+) -> Iterator[AccessStore]:
+    """For the block. On a cluster the state directory has the secret of keys alone. `oldest_s`: how long rights count
+    while the cluster does not answer.
+    """
     cluster = Cluster.named(broker, client_properties, context.deployment)
     if cluster is None:
         _hint_at_cluster(context)
         yield RegisterFile(context.state_dir)
         return
-    from stream.sessions.access_topic import RegisterTopic
+    from stream.sessions.access_topic import OLDEST_S, RegisterTopic
 
-    clock = SystemClock()
-    with cluster.connected(clock) as there, closing(RegisterTopic(there, clock, context.state_dir)) as found:
+    clock, age_s = SystemClock(), oldest_s or OLDEST_S
+    with (
+        cluster.connected(clock) as there,
+        closing(RegisterTopic(there, clock, context.state_dir, oldest_s=age_s)) as found,
+    ):
         yield found
 
 

@@ -1,7 +1,7 @@
 """The register of access on a topic: every process reads the same, and what it cannot read gives nobody anything."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from stream.access.actions import AccessRole
 from stream.access.records import Grant, Team
 from stream.access.register_file import PEPPER
+from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
 from stream.errors import Fatal, Unavailable
@@ -72,6 +73,51 @@ def test_a_change_of_another_process_comes_by_itself(opened: Open) -> None:
     # Its own next change comes after the other's, so both are there when it returns.
     one.put(GRANT)
     assert one.register().records() == [GRANT, TEAM]
+
+
+class AwayBroker(MemoryBroker):
+    """`away`: it does not answer. Each question releases one of `asked`."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.away = False
+        self.asked = threading.Semaphore(0)
+
+    def ensure(self, topics: Iterable[TopicSpec]) -> None:
+        self.asked.release()
+        if self.away:
+            raise Unavailable("no answer", code="broker_unavailable")
+        super().ensure(topics)
+
+    def turns(self, *, away: bool) -> None:
+        """Returns when a question that began afterwards has had its effect."""
+        self.away = away
+        while self.asked.acquire(blocking=False):
+            pass
+        for _ in range(3):
+            assert self.asked.acquire(timeout=30)
+
+
+def test_rights_end_where_the_cluster_is_away_for_long_and_come_back_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    broker = AwayBroker(clock)
+    found = RegisterTopic(broker, clock, tmp_path, oldest_s=60, ask_s=0.005)
+    try:
+        found.put(GRANT)
+        broker.turns(away=True)
+        assert "rights are those of before" in caplog.text
+        clock.advance(60)
+        assert found.register().records() == [GRANT]
+        clock.advance(1)
+        with pytest.raises(Unavailable, match="not answered for 60 s") as caught:
+            found.register()
+        assert caught.value.code == "broker_unavailable"
+        broker.turns(away=False)
+        assert found.register().records() == [GRANT]
+    finally:
+        found.close()
 
 
 def test_what_is_not_understood_gives_nobody_anything(broker: MemoryBroker, opened: Open) -> None:
