@@ -18,6 +18,7 @@ GRACE_S = DRAIN_S + 25
 # Fixed, so that files on shared volumes keep their owner over roll-outs.
 USER = 10001
 STATE, CACHE, MEDIA, CLIENT = "/var/lib/rushes/state", "/var/lib/rushes/cache", "/media", "/etc/rushes"
+AUDIT = "/var/lib/rushes/audit"
 _NOT_PUBLIC = [
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12"),
     *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
@@ -25,7 +26,12 @@ _NOT_PUBLIC = [
 ]
 """The same addresses as in `stream.net.addresses`: the cluster refuses what the worker refuses."""
 CONTROL, CALLING, SECRET = "control", "webhook", "RUSHES_WEBHOOK_SECRET"
-_WHERE: Mapping[Volume, tuple[str, bool]] = {"state": (STATE, False), "cache": (CACHE, True), "media": (MEDIA, True)}
+_WHERE: Mapping[Volume, tuple[str, bool]] = {
+    "state": (STATE, False),
+    "cache": (CACHE, True),
+    "media": (MEDIA, True),
+    "audit": (AUDIT, False),
+}
 """For each volume: its mount path, and whether it is read-only."""
 
 
@@ -101,6 +107,9 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
         if name != "state" or not rollout.in_buckets:
             yield _claim(name, mode, rollout)
+    if any("audit" in stage.launch.volumes for stage in topology.stages):
+        # A trail has one writer.
+        yield _claim("audit", "ReadWriteOnce", rollout)
     yield from _network(topology, rollout)
     for stage in topology.stages:
         yield _deployment(stage, rollout)
@@ -128,6 +137,8 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if "cache" in volumes else []
     arguments += stage.launch.arguments
     pod = _pod("worker", stage.name, rollout, arguments, _resources(stage), volumes)
+    if "audit" in volumes:
+        _keep_trail(pod["spec"], stage.name, rollout)
     # In the environment: every listing shows arguments.
     wanted = {rollout.bucket_secret: "media" in volumes, rollout.store_secret: "state" in volumes}
     if secrets := [{"secretRef": {"name": name}} for name, needed in wanted.items() if name and needed]:
@@ -140,6 +151,21 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     }
     # KEDA sets the replicas of the other stages; a number here would reset it at every apply.
     return _object("Deployment", stage.name, rollout, {"replicas": 1, **spec} if single else spec)
+
+
+def _keep_trail(pod: Object, stage: str, rollout: Rollout) -> None:
+    """Gives the pod's worker a trail of its own on the volume, whose key is made before it first starts."""
+    (worker,) = pod["containers"]
+    worker["command"] += ["--audit", f"{AUDIT}/{stage}"]
+    same = ("image", "securityContext", "volumeMounts")
+    made = {
+        "name": "audit-key",
+        **{part: worker[part] for part in same},
+        "command": worker["command"],
+        "args": ["audit", "init", "--keep", "--name", f"{rollout.deployment}/{stage}"],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+    }
+    pod["initContainers"] = [made]
 
 
 def _exporter(topology: Topology, rollout: Rollout) -> Object:

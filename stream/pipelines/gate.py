@@ -18,7 +18,7 @@ from stream.events.base import Payload
 from stream.operators.gate import GateOperator
 from stream.pipelines.settings import Settings
 from stream.pipelines.stages import GATE
-from stream.topology.stage import BatchPolicy, Operator, Role, Scaling, Stage
+from stream.topology.stage import BatchPolicy, Launch, Operator, Role, Scaling, Stage
 from stream.topology.topics import ASSETS, Topic
 
 
@@ -36,6 +36,7 @@ def gate_stage(topics: Mapping[str, Topic], settings: Settings) -> Stage:
         in_order=True,
         role=Role.CONTROL,
         scaling=Scaling(prior_rate=1000.0),
+        launch=Launch(volumes=frozenset({"audit"})),
     )
 
 

@@ -83,8 +83,8 @@ class Role(StrEnum):
     WORK = "work"
 
 
-Volume = Literal["state", "cache", "media"]
-"""What a stage needs on disk: the stores, the weights of models, or the footage."""
+Volume = Literal["state", "cache", "media", "audit"]
+"""What a stage needs on disk: the stores, the weights of models, the footage, or an audit trail of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,11 @@ MAX_ROWS = 1_000
 def init(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="Whose trail it is, such as example.com/audit.")] = "rushes/audit",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the key that is there, if there is one.")] = False,
 ) -> None:
     """Make the key of a trail, and print what it is verified with: give that line to who audits, now."""
     from stream.audit.checkpoint import is_name
-    from stream.audit.keys import make_key
+    from stream.audit.keys import make_key, read_key
 
     shared: Context = context.obj
     _directory(shared)
@@ -44,9 +45,12 @@ def init(
         key = make_key(shared.audit_key, name)
     except FileExistsError:
         # Never made anew: only the old key verifies what it signed.
-        raise UsageProblem(
-            f"{shared.audit_key} exists: the trail has been made; `rushes audit key` prints what it is verified with"
-        ) from None
+        if not keep:
+            raise UsageProblem(
+                f"{shared.audit_key} exists: the trail has been made; `rushes audit key` prints what it is verified"
+                " with"
+            ) from None
+        key = read_key(shared.audit_key)
     shared.errors.print(f"The key is {shared.audit_key}. Who verifies the trail needs this line:", soft_wrap=True)
     shared.write(f"{key.verifier}\n")
 
