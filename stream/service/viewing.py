@@ -9,7 +9,11 @@ from sinks.query.filters import Filters
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import AuditedAccess
+from stream.errors import BadRequest
 from stream.events.grid import SECOND_NS
+from stream.search.answer import FoundMoments
+from stream.search.application import Search
+from stream.search.spaces import EMPTY_INDEX
 from stream.service.caller import Caller
 from stream.service.problems import absent
 from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
@@ -18,6 +22,8 @@ from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.search import FacetsIn, FreshnessOut
 from stream.service.searching import counted, scopes_of
 from stream.service.service import Service
+
+_MOST_COMING = 1_000
 
 
 def listed_assets(service: Service, request: Request, tenant: str, project: str | None) -> AssetsOut:
@@ -36,8 +42,17 @@ def seen_tenants(service: Service, request: Request, caller: Caller) -> list[str
     scopes = caller.access.scopes(Action.SEARCH)
     if scopes is not None:
         return sorted({name for name, _ in scopes})
-    # Who may see everything learns of tenants from what there is.
-    return sorted(item.value for item in counted(service, request, FacetsIn.model_validate({})).tenants)
+    # Who may see everything learns of tenants from what there is, and from what is to come.
+    with service.searchers.one() as application:
+        coming = {item.tenant for item in application.under_way(_MOST_COMING).assets}
+    try:
+        found = counted(service, request, FacetsIn.model_validate({})).tenants
+    # Of stores that hold nothing yet.
+    except BadRequest as error:
+        if error.code != EMPTY_INDEX:
+            raise
+        found = []
+    return sorted(coming | {item.value for item in found})
 
 
 def proven_fresh(service: Service, request: Request, tenant: str) -> FreshnessOut:
@@ -71,9 +86,19 @@ def viewed_asset(
             start_ns = None if since is None else round(since * SECOND_NS)
             filters = Filters(tenant=tenant, asset_ids=(asset_id,), start_ns=start_ns, scopes=scopes)
             # One more than asked tells whether there are more.
-            found = application.moments(space, filters, limit + 1) if live else None
+            found = _moments(application, space, filters, limit + 1) if live else None
         access.count = len(found.moments[:limit]) if found else 0
         return AssetDetailOut.of(detail, live, found, limit)
+
+
+def _moments(application: Search, space: str | None, filters: Filters, limit: int) -> FoundMoments | None:
+    """None in an index whose first cell is still to come: its first asset is shown before."""
+    try:
+        return application.moments(space, filters, limit)
+    except BadRequest as error:
+        if error.code != EMPTY_INDEX:
+            raise
+        return None
 
 
 def viewed_moment(service: Service, request: Request, moment_id: str, space: str | None) -> MomentDetailOut:

@@ -12,7 +12,7 @@ from models.registry import ModelContext
 from sinks.lance.sink import LanceSink
 from sinks.sharded.sink import sink_at
 from stream.clock import ManualClock
-from tests.support.annotations import annotations, events, planned, ref
+from tests.support.annotations import annotations, events, planned, ref, segment_failed
 from tests.support.browser import chromium, visit
 from tests.support.calibrated_space import CalibratedSpace
 from tests.support.service_desk import opened
@@ -53,6 +53,34 @@ def test_what_is_not_searchable_yet_is_named_beside_the_answer(browser: Browser,
         expect(page.locator("#partial")).to_be_visible()
         page.screenshot(path=tmp_path / "assets.png")
         assert tab.barriers() == []
+
+
+def test_what_is_worked_on_is_shown_as_it_changes(browser: Browser, tmp_path: Path) -> None:
+    settings = light_settings(tmp_path / "state")
+    space = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
+    sink = sink_at(settings.index_dir, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
+    sink.open()
+    late = ref("late")
+    list(sink.process(events(planned(late, of=2))))
+    with opened(tmp_path / "state", tmp_path / "own") as desk, visit(browser, str(desk.client.base_url)) as tab:
+        listed, shown = tab.go("/assets?tenant=acme"), tab.context.new_page()
+        shown.goto(f"{tab.base}/assets/acme/late")
+        row = listed.get_by_role("row", name="late")
+        expect(row).to_contain_text("0 of 2")
+        list(sink.process(events(annotations(late, 0, of=2, space=space))))
+        expect(row).to_contain_text("1 of 2")
+        stage = shown.get_by_role("table").get_by_role("row", name="index")
+        expect(stage.get_by_role("progressbar")).to_have_js_property("value", 1)
+        listed.screenshot(path=tmp_path / "under-way.png")
+        shown.screenshot(path=tmp_path / "under-way-asset.png")
+        assert tab.barriers() == []
+        list(sink.process(events(segment_failed(late, 1))))
+        expect(row.locator("[data-status]")).not_to_have_text("planned")
+        # Who may be watching is asked before anything moves.
+        shown.get_by_role("link", name="Show all of it").click()
+        expect(shown.get_by_role("heading", name="Moments")).to_be_visible()
+        expect(shown.locator("[data-stages] [data-code]").filter(has_text=segment_failed().code)).to_have_count(1)
+    sink.close()
 
 
 def test_a_long_answer_comes_as_one_scrolls_and_leaves_the_document_small(

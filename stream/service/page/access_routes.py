@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from stream.access.actions import AccessRole, Action
 from stream.access.records import Name
 from stream.errors import BadRequest
+from stream.search.spaces import EMPTY_INDEX
 from stream.service.administering import (
     HeldRole,
     administered,
@@ -114,7 +115,9 @@ class AccessPages:
         try:
             found = counted(self._service, request, FacetsIn.model_validate({})).tenants
         # Of stores that hold nothing yet.
-        except BadRequest:
+        except BadRequest as error:
+            if error.code != EMPTY_INDEX:
+                raise
             found = []
         return sorted(known | {item.value for item in found}) or ["default"]
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, urlencode
 
+from stream.events.asset import AssetStatus
 from stream.events.ids import clip_name
 from stream.service.page.timeline import Timeline
-from stream.service.schemas.assets import AssetDetailOut
+from stream.service.schemas.assets import AssetDetailOut, AssetOut
 from stream.service.schemas.moments import MomentOut
 
 MOST_MOMENTS = 500
@@ -16,6 +17,11 @@ def asset_url(tenant: str, asset_id: str, at_s: float | None = None) -> str:
     """The page of an asset, at a second of it."""
     path = f"/assets/{quote(tenant, safe='')}/{quote(asset_id, safe='')}"
     return path if at_s is None else f"{path}?{urlencode({'t': f'{at_s:.3f}'})}"
+
+
+def events_url(asset: AssetOut) -> str | None:
+    """Of the stream that tells how the asset comes on; None for one of which nothing more is told."""
+    return None if AssetStatus(asset.status).final else f"{asset.path}/events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,10 @@ class AssetPage:
     @property
     def name(self) -> str:
         return clip_name(self.detail.asset.asset_id)
+
+    @property
+    def events(self) -> str | None:
+        return events_url(self.detail.asset)
 
     @property
     def offset_s(self) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from stream.events.ids import clip_name
-from stream.service.page.asset_view import asset_url
+from stream.service.page.asset_view import asset_url, events_url
 from stream.service.page.freshness_view import utc
 from stream.service.schemas.assets import AssetOut
 
@@ -23,6 +23,10 @@ class AssetRow:
     @property
     def url(self) -> str:
         return asset_url(self.asset.tenant, self.asset.asset_id)
+
+    @property
+    def events(self) -> str | None:
+        return events_url(self.asset)
 
     @property
     def updated(self) -> str:
