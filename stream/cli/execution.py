@@ -151,7 +151,8 @@ def _refused_options(document: Document, error: typer.TyperException) -> int:
         return _failed(document, CANNOT_RUN, "usage", "say which command")
     # The path names the command whose help says more.
     path = context.command_path if context is not None else "rushes"
-    words = " ".join(error.format_message().split())
+    # What a choice refuses comes with the name of Python's error.
+    words = " ".join(error.format_message().split()).replace(" Value error,", "").removesuffix(".")
     return _failed(document, CANNOT_RUN, "usage", printable(f"{words} (see `{path} --help`)"))
 
 

@@ -69,7 +69,7 @@ def test_a_key_is_shown_once_and_never_kept(admin: Admin) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("give", "god", "service:a/b"), "god"),
+        (("give", "god", "service:a/b"), "Invalid value for 'role': 'god' is not one of 'viewer'"),
         (("give", "viewer", "anna"), "oidc:ISSUER#SUBJECT"),
         (("team", "x", "--member", "team:y"), "service:TENANT/NAME"),
         (("give", "viewer", "service:a/b", "--tenant", "a/b"), "tenant"),

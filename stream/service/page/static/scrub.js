@@ -1,9 +1,12 @@
-// Moving over a picture shows the rest of its asset, from one picture of all its thumbnails (WebVTT with `#xywh`).
+// Moving over a picture, or dragging a finger across it, shows the rest of its asset, from one picture of all its thumbnails (WebVTT with `#xywh`).
 
 /** @typedef {{start: number, end: number, url: string, x: number, y: number, w: number, h: number}} Tile */
 
 /** @type {Map<string, Promise<Tile[]>>} */
 const known = new Map();
+
+/** What the mouse or a finger is on. @type {HTMLElement | null} */
+let under = null;
 
 /** @param {Document} page */
 export function startScrub(page) {
@@ -13,13 +16,16 @@ export function startScrub(page) {
   }
   page.addEventListener("pointermove", (event) => {
     const open = /** @type {Element} */ (event.target).closest?.(".grid [data-sprite]");
-    if (open && event.pointerType === "mouse") {
-      show(/** @type {HTMLElement} */ (open), event.clientX);
+    if (open) {
+      under = /** @type {HTMLElement} */ (open);
+      show(under, event.clientX);
     }
   });
+  // Also when a finger is lifted, or goes on to scroll the page.
   page.addEventListener("pointerout", (event) => {
     const open = /** @type {Element} */ (event.target).closest?.(".grid [data-sprite]");
     if (open && !open.contains(/** @type {Node | null} */ (event.relatedTarget))) {
+      under = null;
       open.querySelector(".scrub")?.remove();
     }
   });
@@ -33,7 +39,7 @@ async function show(open, x) {
   }
   const tiles = await known.get(path);
   const box = open.getBoundingClientRect();
-  if (!tiles.length || !open.matches(":hover")) {
+  if (!tiles.length || under !== open) {
     return;
   }
   const share = Math.min(0.999, Math.max(0, (x - box.left) / box.width));
