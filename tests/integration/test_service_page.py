@@ -231,29 +231,6 @@ def test_moving_over_a_picture_shows_the_rest_of_its_asset(tab: Visit) -> None:
     expect(picture.locator(".scrub")).to_have_count(0)
 
 
-def test_a_finger_drawn_across_a_picture_shows_it_too(tab: Visit) -> None:
-    page = tab.page
-    page.emulate_media(reduced_motion="no-preference")
-    tab.go("/?q=red+label:show=pilot")
-    picture = page.locator(".hit .open").first
-    box = picture.bounding_box()
-    assert box is not None
-    finger, y = tab.context.new_cdp_session(page), box["y"] + box["height"] / 2
-
-    def touch(kind: str, *shares: float) -> None:
-        points = [{"x": box["x"] + box["width"] * share, "y": y} for share in shares]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    touch("touchStart", 0.1)
-    for percent in range(15, 90, 5):
-        touch("touchMove", percent / 100)
-    expect(picture.locator(".scrub > span")).to_be_visible()
-    touch("touchEnd")
-    expect(picture.locator(".scrub")).to_have_count(0)
-    # It was no tap: the search is still there.
-    assert "q=red" in page.url
-
-
 def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_path: Path) -> None:
     with opened(stores, tmp_path / "own") as desk:
         desk.give("editor", AccessRole.EDITOR)
