@@ -18,7 +18,7 @@ from stream.cli.context import UsageProblem
 from stream.clock import Clock, SystemClock
 from stream.deployment.dashboard import dashboard, query
 from stream.deployment.keda import scaled_objects
-from stream.deployment.kubernetes import AUDIT, CACHE, GRACE_S, Rollout, manifests, max_replicas
+from stream.deployment.kubernetes import CACHE, GRACE_S, Rollout, manifests, max_replicas
 from stream.errors import Fatal
 from stream.net.addresses import NOT_PUBLIC_V4
 from stream.observability.labels import of_deployment
@@ -327,30 +327,6 @@ def test_only_stages_that_store_see_the_stores() -> None:
         if any(mount["name"] == "state" for mount in container(it)["volumeMounts"])
     }
     assert mounted == {"rushes-plan", "rushes-index", "rushes-parquet", "rushes-dead-letters"}
-
-
-def test_the_gate_has_a_trail_on_a_volume_of_its_own(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["manifests", str(tmp_path), *OPTIONS, "--gate"])
-    assert done.exit_code == 0, done.output
-    made = {(it["kind"], it["metadata"]["name"]): it for it in objects(tmp_path)}
-    for document in made.values():
-        kubernetes_validate.validate(document, "1.29", strict=True)
-    assert made["PersistentVolumeClaim", "rushes-audit"]["spec"]["accessModes"] == ["ReadWriteOnce"]
-    gate = made["Deployment", "rushes-gate"]
-    assert gate["spec"]["strategy"] == {"type": "Recreate"}
-    pod = gate["spec"]["template"]["spec"]
-    (first,), worker = pod["initContainers"], container(gate)
-    assert {"name": "audit", "mountPath": AUDIT, "readOnly": False} in worker["volumeMounts"]
-    assert first["securityContext"]["readOnlyRootFilesystem"] is True
-    # Twice, as a pod may start again; in the test's own folder.
-    init, trail = [*first["command"][1:], *first["args"]], str(tmp_path / "audit" / "gate")
-    init[init.index("--audit") + 1] = trail
-    lines = [CliRunner().invoke(app, init) for _ in range(2)]
-    assert [line.exit_code for line in lines] == [0, 0], lines[0].output
-    assert lines[0].stdout == lines[1].stdout
-    assert lines[0].stdout.startswith("rushes/gate+")
-    assert worker["command"][worker["command"].index("--audit") + 1] == f"{AUDIT}/gate"
-    assert CliRunner().invoke(app, [*worker["command"][1:], *worker["args"], "--help"]).exit_code == 0
 
 
 def test_a_stage_on_gpus_asks_for_one(written: Path) -> None:
