@@ -59,10 +59,10 @@ lint: .venv/.installed ## ruff, mypy --strict and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-audit-dependencies: .venv/.installed ## what is known of the pinned dependencies' vulnerabilities (asks pypi.org)
-	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip -r constraints.txt
+audit-dependencies: .venv/.installed ## what is known of the pinned dependencies' vulnerabilities (asks pypi.org, else osv.dev)
+	$(BIN)/python -m deploy.audit_dependencies
 
-ci: lint test ## what the gate runs
+ci: lint audit-dependencies test ## what the gate runs
 
 bench: .venv/.installed assets ## print and write the figures under benchmarks/results
 	$(BIN)/python -m benchmarks.run
