@@ -82,6 +82,19 @@ def tagged(
         return TaggedAnswer(out, etag)
 
 
+def found_within(service: Service, request: Request, asset: tuple[str, str], asked: SearchIn) -> AnswerOut:
+    """The hits of a question in one asset, given as tenant and id. Raises `Problem`, and as `Search.answer` does."""
+    query = query_of(asked)
+    if query is None:
+        raise _blank()
+    with service.access(request, Action.SEARCH, Activity.SEARCHED, _subject(service, asked)) as (caller, access):
+        filters = replace(filters_of(caller, asked), tenant=asset[0], asset_ids=(asset[1],))
+        with service.searchers.one() as application:
+            answer = application.answer(_request(query, asked, filters))
+        access.count = len(answer.hits)
+        return AnswerOut.of(answer)
+
+
 def _next_page(service: Service, request: Request, asked: SearchIn) -> AnswerOut:
     if asked.model_fields_set - {"cursor", "limit"}:
         raise Problem(400, "A cursor holds the whole question: send it alone, or with `limit`.", code="bad_cursor")

@@ -6,21 +6,21 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
 from stream.access.actions import AccessRole
 from stream.pipelines.settings import ModelChoice
-from tests.support.browser import DESKTOP, PHONE, Visit, chromium, visit
+from tests.support.browser import DESKTOP, PHONE, Visit, chromium, signed_in, visit
 from tests.support.calibrated_space import SPEC
-from tests.support.service_desk import Desk, opened
+from tests.support.service_desk import opened
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 STATES = {
@@ -124,7 +124,7 @@ def test_results_come_as_one_types_and_back_leads_back(tab: Visit) -> None:
     box = page.get_by_label("Search footage")
     box.press_sequentially("red")
     expect(page.locator(".hit").first).to_be_visible()
-    said = "document.querySelector('#status').textContent === document.querySelector('#summary')?.textContent"
+    said = "() => document.querySelector('#status').textContent === document.querySelector('#summary')?.textContent"
     page.wait_for_function(said)
     box.press_sequentially(" tenant:nobody")
     expect(page.get_by_role("heading", name="Nothing matched")).to_be_visible()
@@ -197,7 +197,7 @@ def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_
     with opened(stores, tmp_path / "own") as desk:
         desk.give("stranger", AccessRole.VIEWER, "globex")
         with visit(browser, str(desk.client.base_url)) as tab:
-            page = signed_in(tab, desk, "stranger", "/")
+            page = signed_in(tab, desk.keys["stranger"], "/")
             chooser = page.get_by_label("Search by a picture")
             expect(chooser).to_be_visible()
             chooser.set_input_files(file)
@@ -237,7 +237,7 @@ def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_
         desk.give("viewer", AccessRole.VIEWER)
         base = str(desk.client.base_url)
         with visit(browser, base) as tab:
-            page = signed_in(tab, desk, "editor", "/?q=red")
+            page = signed_in(tab, desk.keys["editor"], "/?q=red")
             page.keyboard.press("j")
             page.keyboard.press("x")
             page.get_by_role("link", name="table").click()
@@ -259,21 +259,12 @@ def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_
             bar.get_by_role("button", name="Clear").click()
             expect(bar).to_be_hidden()
         with visit(browser, base) as tab:
-            page = signed_in(tab, desk, "viewer", "/?q=red")
+            page = signed_in(tab, desk.keys["viewer"], "/?q=red")
             expect(page.locator(".hit").first).to_be_visible()
             assert page.locator("#selection, .pick").count() == 0
             assert page.get_by_role("link", name="Dead letters").count() == 0
             tab.go("/dead-letters")
             expect(page.get_by_text("403 Forbidden")).to_be_visible()
-
-
-def signed_in(tab: Visit, desk: Desk, name: str, path: str) -> Page:
-    """At a page, with the key of this name."""
-    page = tab.go(f"/sign-in?{urlencode({'next': path})}")
-    page.get_by_label("Key", exact=True).fill(desk.keys[name])
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(tab.base + path)
-    return page
 
 
 def test_keys_lead_through_hits_until_they_are_switched_off(tab: Visit) -> None:
@@ -331,9 +322,16 @@ def test_the_player_opens_at_the_moment_and_follows_lanes_and_table(browser: Bro
             expect(video).to_have_js_property("readyState", 4)
             assert video.evaluate("video => video.currentTime") == pytest.approx(begins_s, abs=0.01)
     with visit(browser, address) as tab:
-        page = tab.go("/assets/acme/shots")
+        page = tab.go("/assets/acme/shots?q=red")
         video = page.locator("video")
         expect(video).to_have_js_property("readyState", 4)
+        hits = page.get_by_role("navigation", name="Hits in this asset").get_by_role("listitem").get_by_role("link")
+        starts = [float(it.get_attribute("data-start") or "nan") for it in hits.all()]
+        assert page.locator("#lanes .hits rect:not(.ground)").count() == len(starts) > 1
+        for key, start in (("n", starts[0]), ("n", starts[1]), ("p", starts[0]), ("p", starts[-1])):
+            page.keyboard.press(key)
+            page.wait_for_function(f"() => Math.abs(document.querySelector('video').currentTime - {start}) < 0.1")
+        assert tab.barriers() == []
         row = page.locator("tr[data-start]").nth(3)
         row.locator(".open").click()
         expect(row).to_have_attribute("aria-current", "time")
@@ -341,7 +339,7 @@ def test_the_player_opens_at_the_moment_and_follows_lanes_and_table(browser: Bro
         box = page.locator("#lanes").bounding_box()
         assert box is not None
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
-        page.wait_for_function("Math.abs(document.querySelector('video').currentTime - 6) < 0.1")
+        page.wait_for_function("() => Math.abs(document.querySelector('video').currentTime - 6) < 0.1")
         expect(page.locator("#playhead")).to_have_attribute("x1", re.compile(r"^(49|50)"))
 
 

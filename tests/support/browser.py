@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -97,3 +98,12 @@ def visit(
     context.close()
     if found.complaints:
         pytest.fail("\n".join(found.complaints))
+
+
+def signed_in(tab: Visit, key: str, path: str) -> Page:
+    """At a page, with this key."""
+    page = tab.go(f"/sign-in?{urlencode({'next': path})}")
+    page.get_by_label("Key", exact=True).fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(tab.base + path)
+    return page

@@ -30,8 +30,8 @@ from stream.service.page.views import AnswerView, Chip, chips
 from stream.service.path_segments import AssetName, TenantName
 from stream.service.problems import Problem, absent
 from stream.service.schemas.audit import EventStatus
-from stream.service.schemas.search import FacetsIn, SearchIn
-from stream.service.searching import answered, counted
+from stream.service.schemas.search import MOST_HITS, FacetsIn, SearchIn
+from stream.service.searching import answered, counted, found_within
 from stream.service.service import Service
 from stream.service.viewing import listed_assets, listed_dead_letters, proven_fresh, seen_tenants, viewed_asset
 
@@ -116,8 +116,14 @@ def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
         """An asset with its player, which opens at second `t`, and its lanes."""
         caller = service.callers.of(request.headers)
         detail = viewed_asset(service, request, tenant, asset_id, space=None, since=since, limit=MOST_MOMENTS)
+        state = SearchState.of(request.query_params)
+        found = None
+        if state.asks and detail.moments:
+            asked = _validated(SearchIn, {**state.narrowed(), "limit": MOST_HITS, "group": "moment"})
+            found = found_within(service, request, (tenant, asset_id), asked)
         playable = caller.access.may(Action.PLAY, tenant, detail.asset.project)
-        return pages.page("asset", request, caller, view=AssetPage.of(detail, t, playable=playable))
+        view = AssetPage.of(detail, t, playable=playable, asked=state, found=found)
+        return pages.page("asset", request, caller, view=view, state=state)
 
 
 def _add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None:

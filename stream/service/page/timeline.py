@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from stream.service.schemas.assets import AssetDetailOut, TagRangeOut
+from stream.service.schemas.search import HitOut
 
 WIDTH = 100
 _TAGS_SHOWN = 8
+_STRENGTHS = {"strong": 4, "fair": 2, "weak": 1, "unrated": 3}
 _LEAST = 0.2
 """So that a moment of a long asset can be seen."""
 
@@ -24,8 +26,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
+    """`kind`: what it shows, apart from its name, which may be a tag's."""
+
     name: str
     bars: tuple[Bar, ...]
+    kind: str = "tag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class Timeline:
     duration_s: float
 
     @classmethod
-    def of(cls, detail: AssetDetailOut) -> Self | None:
-        """None where there is no time to show, or nothing in it."""
+    def of(cls, detail: AssetDetailOut, hits: Sequence[HitOut] = ()) -> Self | None:
+        """With a lane of `hits`, if there are any. None where there is no time to show, or nothing in it."""
         duration_s = detail.asset.duration_s
         if duration_s <= 0 or not detail.moments:
             return None
@@ -62,15 +67,17 @@ class Timeline:
             for moment in detail.moments
             if moment.moderation_nsfw is not None
         ]
-        lanes = [Lane("shots", tuple(shots))]
+        found = [bar(hit.start_s, hit.end_s, _STRENGTHS[hit.strength], f"{hit.strength}, {hit.start}") for hit in hits]
+        lanes = [Lane("hits", tuple(found), "hits")] if found else []
+        lanes += [Lane("shots", tuple(shots), "shots")]
         lanes += [
             Lane(label, tuple(bar(item.start_s, item.end_s, _level(item.score), label) for item in ranges))
             for label, ranges in _most_shown(detail.tags)
         ]
-        lanes += [Lane("moderation", tuple(rated))] if rated else []
+        lanes += [Lane("moderation", tuple(rated), "moderation")] if rated else []
         lost = [bar(start, end, 4, "missing") for start, end in detail.asset.missing_s]
         lost += [bar(start, end, 2, "damaged") for start, end in detail.asset.damaged_s]
-        lanes += [Lane("missing", tuple(lost))] if lost else []
+        lanes += [Lane("missing", tuple(lost), "missing")] if lost else []
         return cls(tuple(lanes), _marks(duration_s), duration_s)
 
 

@@ -26,7 +26,7 @@ class HitCard:
 
     hit: HitOut
     place: int
-    like_url: str
+    state: SearchState
 
     @property
     def seconds(self) -> float:
@@ -39,7 +39,14 @@ class HitCard:
     @property
     def url(self) -> str:
         """Where it plays."""
-        return asset_url(self.hit.tenant, self.hit.asset_id, self.hit.start_s)
+        hit = self.hit
+        return asset_url(hit.tenant, hit.asset_id, hit.start_s, q=self.state.q, like=self.state.like)
+
+    @property
+    def like_url(self) -> str:
+        # Filters stay; the words give way.
+        filters = " ".join(map(str, self.state.box.tokens))
+        return self.state.url(q=filters, like=self.hit.moment_ids[0], limit=FEWEST_HITS)
 
     @property
     def asset(self) -> str:
@@ -59,9 +66,7 @@ class AnswerView:
 
     @classmethod
     def of(cls, answer: AnswerOut, state: SearchState) -> Self:
-        cards = tuple(
-            HitCard(hit, place, _like_url(hit, state)) for place, hit in enumerate(answer.hits, state.after + 1)
-        )
+        cards = tuple(HitCard(hit, place, state) for place, hit in enumerate(answer.hits, state.after + 1))
         after = state.after + len(cards)
         more = None if answer.next is None else state.url(cursor=answer.next, after=after, limit=_PAGE)
         fresh = FreshnessLine.of(answer.freshness) if answer.freshness else None
@@ -93,9 +98,3 @@ def chips(state: SearchState) -> list[Chip]:
         Chip(f"{token.key}: {token.value}", state.url(q=str(box.without(index))))
         for index, token in enumerate(box.tokens)
     ]
-
-
-def _like_url(hit: HitOut, state: SearchState) -> str:
-    # Filters stay; the words give way.
-    filters = " ".join(map(str, state.box.tokens))
-    return state.url(q=filters, like=hit.moment_ids[0], limit=FEWEST_HITS)

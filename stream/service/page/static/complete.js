@@ -69,7 +69,7 @@ class Completion {
     this.offered = found.slice(0, MOST);
     // What is whole needs no completion.
     if (!this.offered.length || (this.offered.length === 1 && this.offered[0].text === piece.text)) {
-      this.close(false);
+      this.close(true);
       return;
     }
     this.list.replaceChildren(...this.offered.map((item, index) => option(this.page, item, index)));

@@ -44,6 +44,10 @@ function actOf(page, key, help) {
       return at < 0 ? null : () => /** @type {HTMLElement} */ (hits[at].querySelector(".like")).click();
     case "x":
       return at < 0 ? null : click(hits[at].querySelector(".pick input"));
+    case "n":
+      return click(page.querySelector("#next-hit"));
+    case "p":
+      return click(page.querySelector("#previous-hit"));
     case "v":
       return click(page.querySelector("#view-grid[href]:not([aria-current]), #view-table:not([aria-current])"));
     default:

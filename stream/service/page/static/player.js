@@ -1,4 +1,9 @@
+import { say } from "./navigate.js";
+
 // The player beside its lanes: both show the same time, and either moves the other.
+
+/** Players stop a little beside the time that they are sent to. */
+const NEAR_S = 0.05;
 
 /** @param {Document} page */
 export function startPlayer(page) {
@@ -17,6 +22,24 @@ export function startPlayer(page) {
     video.scrollIntoView({ block: "nearest" });
   }
 
+  /** @param {HTMLAnchorElement} link */
+  function go(link) {
+    page.defaultView.history.replaceState(null, "", link.href);
+    seek(Number(/** @type {HTMLElement} */ (link.closest("[data-start]")).dataset.start));
+  }
+
+  /** To the hit after the player's time, or before it; from the last on to the first.
+   * @param {1 | -1} step
+   */
+  function jump(step) {
+    const now = video.currentTime - offset;
+    const starts = hits.map((link) => Number(link.dataset.start));
+    const found = step > 0 ? starts.findIndex((start) => start > now + NEAR_S) : starts.findLastIndex((start) => start < now - NEAR_S);
+    const at = found < 0 ? (step > 0 ? 0 : hits.length - 1) : found;
+    go(hits[at]);
+    say(page, `Hit ${at + 1} of ${hits.length}, ${hits[at].textContent}`);
+  }
+
   video.addEventListener("error", () => explain(page, video));
   if (video.error) {
     explain(page, video);
@@ -26,13 +49,18 @@ export function startPlayer(page) {
   // It may have gone to its moment before this module was there.
   follow();
   page.addEventListener("click", (event) => {
-    const link = /** @type {Element} */ (event.target).closest("tr[data-start] a.open");
+    const link = /** @type {HTMLAnchorElement | null} */ (/** @type {Element} */ (event.target).closest("[data-start] a.open, a[data-start]"));
     if (link && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
       event.preventDefault();
-      page.defaultView.history.replaceState(null, "", /** @type {HTMLAnchorElement} */ (link).href);
-      seek(Number(/** @type {HTMLElement} */ (link.closest("tr")).dataset.start));
+      go(link);
     }
   });
+  const hits = /** @type {HTMLAnchorElement[]} */ ([...page.querySelectorAll("#found [data-start]")]);
+  if (hits.length) {
+    page.querySelector("#found .steps").removeAttribute("hidden");
+    page.querySelector("#next-hit").addEventListener("click", () => jump(1));
+    page.querySelector("#previous-hit").addEventListener("click", () => jump(-1));
+  }
   if (lanes) {
     lanes.classList.add("seeks");
     lanes.addEventListener("click", (event) => {
