@@ -57,7 +57,12 @@ class SearchState:
     @property
     def asks(self) -> bool:
         """Whether there is anything to look for."""
-        return self.like is not None or bool(self.box.words)
+        return self.like is not None or bool(self.words)
+
+    @property
+    def words(self) -> str:
+        """What to look for: where there are tags alone, these, as their moments have them and are to be ranked."""
+        return self.box.words or " ".join(token.value for token in self.box.tokens if token.key == "tag")
 
     def narrowed(self) -> dict[str, Any]:
         """Query and filters as parameters of `/v1/facets`. Raises `Problem` (`bad_filter`)."""
@@ -69,7 +74,8 @@ class SearchState:
         # A cursor holds the whole question.
         if self.cursor is not None:
             return {"cursor": self.cursor, "limit": self.limit}
-        return {**self.narrowed(), "limit": self.limit, "group": self.group, "sort": self.sort, **_PROVEN}
+        words = {"q": self.words} if self.like is None and self.words else {}
+        return {**self.narrowed(), **words, "limit": self.limit, "group": self.group, "sort": self.sort, **_PROVEN}
 
     def url(self, path: str = "/", **changes: Any) -> str:
         """The address of this state with `changes`, at its first page unless they say another."""

@@ -73,6 +73,14 @@ def test_an_address_is_the_state() -> None:
     assert SearchState().url() == "/"
 
 
+def test_tags_alone_are_what_to_look_for() -> None:
+    state = SearchState(q='tag:"mountain bike" tag:red project:dailies')
+    assert (state.asks, state.asked()["q"], state.narrowed().get("q")) == (True, "mountain bike red", None)
+    assert SearchState(q="bus tag:red").asked()["q"] == "bus"
+    assert "q" not in SearchState(q="tag:red", like="0" * 32).asked()
+    assert not SearchState(q="project:dailies").asks
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[FastAPI]:
     options = ServiceOptions(tmp_path / "audit", port=0)
