@@ -145,6 +145,11 @@ def test_footage_that_is_shorter_loops_holds_or_is_an_error(tmp_path: Path) -> N
         numbers(tmp_path / "3", film, {})
     assert caught.value.code == "footage_too_short"
     assert numbers(tmp_path / "4", film, {}, end=0.4)[:10] == list(range(10))
+    # Behind a card nothing is seen, so nothing is missed.
+    card = {"kind": "end_card", "start": 0.4, "background": "#ffffff", "layers": [{"kind": "text", "text": "Now"}]}
+    layers = [{"kind": "video", "input": "film"}, card]
+    hidden = pictures(rendered(tmp_path / "5", {"layers": layers}, {"film": film}))
+    assert [bool((picture[0] == 235).mean() > 0.5) for picture in hidden] == [False] * 10 + [True] * 15
 
 
 def test_parts_give_the_bytes_of_the_whole(tmp_path: Path) -> None:

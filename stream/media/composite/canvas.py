@@ -89,6 +89,8 @@ def lay(canvas: Planes, drawing: Drawing, moved: tuple[int, int], opacity: float
     part = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
     over = drawing.planes[:, part[0], part[1]]
     level = round(opacity * 255)
+    if not level:
+        return
     if drawing.alpha is None:
         _blend(canvas[:, rows, columns], over, level)
         return

@@ -38,16 +38,13 @@ class Intermediate:
         self._settings = settings
         self._video = _video(container, settings) if pictures else None
         self._audio = _audio(container, settings) if sound else None
-        self._to_coded = av.video.reformatter.VideoReformatter()
 
     def encoded(self, canvas: Planes) -> bytes:
         """One picture of the canvas as a packet."""
         assert self._video is not None
-        frame = av.VideoFrame.from_ndarray(canvas, format="yuv444p")
+        whole = self._settings.pixel_format == "yuv444p"
+        frame = av.VideoFrame.from_ndarray(canvas, format="yuv444p") if whole else _subsampled(canvas)
         _tag(frame)
-        if self._settings.pixel_format != "yuv444p":
-            frame = _subsampled(canvas)
-            _tag(frame)
         frame.pts = None
         (packet,) = self._video.encode(frame)
         return bytes(packet)

@@ -8,10 +8,11 @@ from PIL import Image
 from stream.errors import BadMedia
 from stream.media.composite.canvas import Planes, lay, plain, to_rgb
 from stream.media.composite.drawables import Drawable, drawable
-from stream.media.composite.placement import slid
+from stream.media.composite.layers import ShapeLayer
+from stream.media.composite.placement import area_of, box_of, slid
 from stream.media.composite.settings import CompositeSettings
 from stream.media.composite.timeline import TimedLayer, entries
-from stream.media.composite.values import rgba
+from stream.media.composite.values import pixels, rgba
 
 MAX_DRAWING_BYTES = 1 << 30
 """Of all layers that are seen at one moment."""
@@ -47,6 +48,19 @@ def save_poster(canvas: Planes, path: Path) -> None:
     Image.fromarray(to_rgb(canvas)).save(path, "PNG", compress_level=6)
 
 
+def _hidden(settings: CompositeSettings, everything: Sequence[TimedLayer], frame: int) -> int:
+    """How many of the lowest layers are behind a plain rectangle, such as that of an end card, and need no drawing."""
+    canvas = area_of(settings, "canvas")
+    for index in reversed(range(len(everything))):
+        layer = everything[index].layer
+        plain_fill = isinstance(layer, ShapeLayer) and isinstance(layer.fill, str) and rgba(layer.fill)[3] == 255
+        if not plain_fill or everything[index].opacity_at(frame) < 1 or everything[index].away_at(frame)[0]:
+            continue
+        if isinstance(layer, ShapeLayer) and not pixels(layer.radius, 100) and box_of(settings, layer).holds(canvas):
+            return index
+    return 0
+
+
 def save_no_poster(path: Path) -> None:
     Image.new("RGB", (1, 1)).save(path, "PNG")
 
@@ -61,13 +75,14 @@ def _draw(
     tick: Callable[[], None],
 ) -> None:
     held = 0
-    for entry in everything:
+    hidden = _hidden(settings, everything, frame)
+    for index, entry in enumerate(everything):
         if frame >= entry.end:
             # An ended layer gives its memory and its file back.
             if (ended := open_now.pop(entry.where, None)) is not None:
                 ended.close()
             continue
-        if frame < entry.first:
+        if frame < entry.first or index < hidden:
             continue
         if entry.where not in open_now:
             tick()
