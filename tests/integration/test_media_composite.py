@@ -303,6 +303,19 @@ def test_text_captions_and_key_are_seen_where_they_should_be(tmp_path: Path) -> 
     assert np.abs(shown_rgb(found[0], 32, 32) - (255, 0, 0)).max() <= 4
 
 
+def test_a_mask_shows_its_light_parts(tmp_path: Path) -> None:
+    mask = Image.new("L", (20, 10), 0)
+    mask.paste(255, (0, 0, 10, 10))
+    mask.save(tmp_path / "mask.png")
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(tmp_path / "logo.png")
+    inputs = {"mask": tmp_path / "mask.png", "logo": tmp_path / "logo.png"}
+    for invert, red in ((False, 16), (True, 112)):
+        layer = {"kind": "image", "input": "logo", "fit": "stretch", "mask": {"input": "mask", "invert": invert}}
+        found = pictures(rendered(tmp_path / str(invert), {"layers": [layer]}, inputs))[0]
+        assert np.abs(shown_rgb(found, red, 32) - (200, 0, 0)).max() <= 2
+        assert shown_rgb(found, 128 - red, 32).max() <= 2
+
+
 @pytest.mark.parametrize(
     ("name", "content", "layer", "code"),
     [
