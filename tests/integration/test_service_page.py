@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import av
-import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, expect
@@ -20,7 +18,8 @@ from stream.access.actions import AccessRole
 from stream.pipelines.settings import ModelChoice
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium, signed_in, visit
 from tests.support.calibrated_space import SPEC
-from tests.support.service_desk import opened
+from tests.support.pictures import red_clip
+from tests.support.service_desk import TakenJobs, opened
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 STATES = {
@@ -53,28 +52,15 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (root / "broken.mp4").write_bytes(b"no video")
     clips_published.append(published(root / "broken.mp4", asset_id="broken", tenant="acme"))
-    run_events(settings, [*clips_published, published(_red(root / "red.mp4"), tenant="globex")])
+    run_events(settings, [*clips_published, published(red_clip(root / "red.mp4"), tenant="globex")])
     (root / "gone.mp4").unlink()
     return settings.state_dir
-
-
-def _red(path: Path) -> Path:
-    """Ten pictures of nothing but red."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
-        picture = np.zeros((90, 160, 3), np.uint8)
-        picture[..., 0] = 255
-        for _ in range(10):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.fixture(scope="module")
 def address(stores: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a service that nobody has set up: whoever is on this machine is its administrator."""
-    with opened(stores, tmp_path_factory.mktemp("own")) as desk:
+    with opened(stores, tmp_path_factory.mktemp("own"), jobs=TakenJobs()) as desk:
         yield str(desk.client.base_url)
 
 
@@ -352,6 +338,15 @@ def test_footage_that_does_not_play_is_explained(browser: Browser, address: str)
         tab.page.unroute_all()
         page = tab.go("/assets/acme/gone")
         expect(page.get_by_role("alert")).to_contain_text("The footage cannot be read.")
+
+
+def test_a_dead_letter_is_replayed_by_its_button(browser: Browser, address: str) -> None:
+    with visit(browser, address, script=False) as tab:
+        page = tab.go("/dead-letters")
+        page.get_by_role("button", name="Replay the letter of broken at plan").click()
+        expect(page.get_by_role("status").filter(has_text="to be processed again")).to_be_visible()
+        expect(page.get_by_role("row", name="broken")).to_contain_text("replaying")
+        assert page.get_by_role("button", name="Replay").count() == 0
 
 
 def test_search_works_without_a_script(browser: Browser, address: str) -> None:

@@ -194,3 +194,16 @@ def remuxed(path: Path, suffix: str) -> Path:
                 packet.stream = new
                 target.mux(packet)
     return other
+
+
+def red_clip(path: Path) -> Path:
+    """Ten pictures of nothing but red."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        picture = np.zeros((90, 160, 3), np.uint8)
+        picture[..., 0] = 255
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,18 @@ from stream.sessions.jobs import Jobs
 
 NOW_MS = 1_800_000_000_000
 TENANTS = ("acme", "globex")
+
+
+class TakenJobs:
+    """Takes whatever is to be processed again, and never ends with it."""
+
+    taken: tuple[str, ...] = ()
+
+    def replay(self, letter_ids: Sequence[str]) -> None:
+        self.taken += tuple(letter_ids)
+
+    def replaying(self) -> frozenset[str]:
+        return frozenset(self.taken)
 
 
 @dataclass

@@ -10,15 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
-from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
-from stream.events.ids import clip_name
 from stream.service.audit_reading import AskedEvents, read_trail
 from stream.service.bodies import picture_body
 from stream.service.page.access_routes import add_access
-from stream.service.page.asset_view import MOST_MOMENTS, AssetPage, asset_url
+from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
 from stream.service.page.assets_view import AssetTable
 from stream.service.page.completion import completions
+from stream.service.page.dead_letter_routes import add_dead_letters
 from stream.service.page.errors import page_route
 from stream.service.page.facet_view import FacetsView
 from stream.service.page.files import MEDIA_TYPES
@@ -33,10 +32,9 @@ from stream.service.schemas.audit import EventStatus
 from stream.service.schemas.search import MOST_HITS, FacetsIn, SearchIn
 from stream.service.searching import answered, counted, found_within
 from stream.service.service import Service
-from stream.service.viewing import listed_assets, listed_dead_letters, proven_fresh, seen_tenants, viewed_asset
+from stream.service.viewing import listed_assets, proven_fresh, seen_tenants, viewed_asset
 
 _YEAR_S = 365 * 86_400
-_MOST_LETTERS = 500
 _MOST_EVENTS = 200
 _Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
 _Typed = Annotated[str, Query(max_length=2_000)]
@@ -50,7 +48,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     routes = APIRouter(route_class=page_route(pages.error), include_in_schema=False)
     _add_search(routes, service, pages)
     _add_assets(routes, service, pages)
-    _add_dead_letters(routes, service, pages)
+    add_dead_letters(routes, service, pages)
     add_freshness(routes, service, pages)
     _add_audit(routes, service, pages)
     add_access(routes, service, pages)
@@ -124,17 +122,6 @@ def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
         playable = caller.access.may(Action.PLAY, tenant, detail.asset.project)
         view = AssetPage.of(detail, t, playable=playable, asked=state, found=found)
         return pages.page("asset", request, caller, view=view, state=state)
-
-
-def _add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None:
-    @routes.get("/dead-letters")
-    def dead_letters(request: Request, state: DeadLetterState = DeadLetterState.OPEN) -> Response:
-        """Dead letters in one state, with what to do about each."""
-        caller = service.callers.of(request.headers)
-        found = listed_dead_letters(service, request, DeadLetterFilter(states=(state,)), _MOST_LETTERS)
-        states = [item.value for item in DeadLetterState]
-        shown: dict[str, Any] = {"asset_url": asset_url, "clip_name": clip_name, "utc": utc}
-        return pages.page("dead_letters", request, caller, found=found, states=states, chosen=state.value, **shown)
 
 
 def _add_audit(routes: APIRouter, service: Service, pages: Pages) -> None:
