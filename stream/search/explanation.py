@@ -7,7 +7,8 @@ from models.protocol import Calibration
 
 Strength = Literal["strong", "fair", "weak", "unrated"]
 """How likely a hit shows what was asked for; `unrated` in a space that is not calibrated."""
-_MOST_WORDS = 0.5
+MOST_WORDS = 0.5
+"""One of many words says little: "a storm in the mountains" is not answered by a mountain bike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,7 @@ class Reason:
         """By the similarity, and by whether the text has most of the words: that is evidence of its own."""
         if calibration is None:
             return "unrated"
-        # One of many words says little: "a storm in the mountains" is not answered by a mountain bike.
-        worded = self.text_place is not None and self.coverage >= _MOST_WORDS
+        worded = self.text_place is not None and self.coverage >= MOST_WORDS
         similarity = -1.0 if self.similarity is None else self.similarity
         if similarity >= calibration.strong_from or (worded and similarity >= calibration.weak_below):
             return "strong"

@@ -1,6 +1,6 @@
 """Finds the best moments for an encoded query: fuses the nearest by vector with the best by words."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, Self
@@ -10,8 +10,9 @@ from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex, StoredMoment, StoredRow, check_column, moment_of, similarities
 from sinks.query.rankings import Candidate, Vector
 from sinks.query.sharded_version import Version
-from sinks.query.words import terms_of
-from stream.search.explanation import Reason
+from sinks.query.text_statistics import COLUMN as TEXT
+from sinks.query.words import terms_of, terms_of_each
+from stream.search.explanation import MOST_WORDS, Reason
 from stream.search.ranking import matched_words, places, reciprocal_ranks
 
 DEEPEST = 10_000
@@ -68,14 +69,24 @@ class Rankings:
     late: tuple[Collection[int], Collection[int]]
 
     @classmethod
-    def of(cls, near: Sequence[Candidate], worded: Sequence[Candidate], depth: int, first: int) -> Self:
-        """Both rankings to `depth`, which began with `first`."""
+    def of(
+        cls,
+        near: Sequence[Candidate],
+        worded: Sequence[Candidate],
+        depth: int,
+        first: int,
+        slight: Collection[int] = (),
+    ) -> Self:
+        """Both rankings to `depth`, which began with `first`. `slight` rows do not count among those by words."""
         one, other = (
-            {item.row: _window(index, first) for index, item in enumerate(ranking)} for ranking in (near, worded)
+            {item.row: _window(index, first) for index, item in enumerate(ranking) if item.row not in hidden}
+            for ranking, hidden in ((near, ()), (worded, slight))
         )
         windows = {row: min(one.get(row, window), window) for row, window in (one | other).items()}
         late = tuple({row for row, window in held.items() if window > windows[row]} for held in (one, other))
-        return cls(near, worded, len(near) == depth or len(worded) == depth, windows, (late[0], late[1]))
+        cut = len(near) == depth or len(worded) == depth
+        counted = [item for item in worded if item.row not in slight]
+        return cls(near, counted, cut, windows, (late[0], late[1]))
 
     def without(self, hidden: Collection[int]) -> Self:
         near = [item for item in self.near if item.row not in hidden]
@@ -173,8 +184,10 @@ class _Question:
             depth *= _WIDER
 
     def _rankings(self, version: Version, depth: int, first: int) -> Rankings:
-        near, worded = self._index.both(lambda: self._near(version, depth), lambda: self._worded(version, depth))
-        found = Rankings.of(near, worded, depth, first)
+        near, (worded, slight) = self._index.both(
+            lambda: self._near(version, depth), lambda: self._worded(version, depth)
+        )
+        found = Rankings.of(near, worded, depth, first, slight)
         # A moment is the nearest to itself, so it is always in its own result.
         return found.without(version.numbers([self._probe.without])) if self._probe.without else found
 
@@ -182,8 +195,25 @@ class _Question:
         probe = self._probe
         return [] if probe.vector is None else version.near(probe.vector, probe.column, self._wheres, depth)
 
-    def _worded(self, version: Version, depth: int) -> list[Candidate]:
-        return version.worded(self._probe.text, self._wheres, depth) if self._probe.text else []
+    def _worded(self, version: Version, depth: int) -> tuple[list[Candidate], Collection[int]]:
+        """With those that count for nothing."""
+        found = version.worded(self._probe.text, self._wheres, depth) if self._probe.text else []
+        return found, self._slight(version, found)
+
+    def _slight(self, version: Version, worded: Sequence[Candidate]) -> Collection[int]:
+        """Rows with less than most of the words. Where there is a vector, too, such a match is weaker evidence than any
+        place in its ranking; yet by its place among few others it would outrank the best of that (ADR 0052).
+        """
+        if self._probe.vector is None or not worded:
+            return ()
+        rows = [item.row for item in worded]
+        texts = version.take(rows, [TEXT])[TEXT].to_pylist()
+        return {row for row, held in zip(rows, self._shares(texts), strict=True) if held < MOST_WORDS}
+
+    def _shares(self, texts: Sequence[str]) -> Iterator[float]:
+        """Which part of the words that say something each text has."""
+        for terms in terms_of_each(texts):
+            yield len(self._asked.intersection(terms)) / max(1, len(self._asked))
 
     def _found(self, version: Version, rankings: Rankings, offset: int, wanted: int) -> "_Found":
         """What is visible of `rankings`. Rows of the page are read meanwhile, as nearly all of them are."""
@@ -230,7 +260,7 @@ class _Question:
     def _reason(self, moment: StoredMoment, cosine: float | None, near: int | None, worded: int | None) -> Reason:
         if worded is None:
             return Reason(cosine, near)
-        held = len(self._asked.intersection(terms_of(moment.text))) / max(1, len(self._asked))
+        (held,) = self._shares([moment.text])
         return Reason(cosine, near, worded, matched_words(self._probe.text or "", moment.text), held)
 
     def _similarities(self, version: Version, rankings: Rankings, rows: Sequence[int]) -> dict[int, float]:

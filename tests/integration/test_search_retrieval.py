@@ -1,6 +1,7 @@
 """The best moments of a real index: filters, hybrid ranking, freshness of what was just written, hostile names."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lancedb
@@ -106,6 +107,19 @@ def test_both_arms_are_fused_and_every_hit_has_a_cosine(sink: LanceSink, index: 
     assert found["worded"].similarity == pytest.approx(float(np.dot(query, vector_of(worded, 0))), abs=1e-5)
     assert found["other"].text_place is None
     assert all(hit.reason.similarity is not None for hit in hits)
+
+
+def test_one_of_many_words_outranks_nothing_that_is_near(sink: LanceSink, index: MomentIndex) -> None:
+    items = [put(sink, ref(f"clip-{number}"), word) for number, word in enumerate(["", "", "cat", "a spotted cat"])]
+    probe = Probe(vector=vector_of(items[0], 0), text="a spotted big cat sprinting")
+    alone = ids(best_matches(index, SPACE.key, replace(probe, text=None)))
+    # Four words say something: half of them count, and one of them does not.
+    (worded,) = [hit for hit in best_matches(index, SPACE.key, probe) if hit.reason.text_place is not None]
+    assert worded.moment.asset_id == "clip-3"
+    others = [name for name in ids(best_matches(index, SPACE.key, probe)) if name != "clip-3"]
+    assert others == [name for name in alone if name != "clip-3"]
+    # Words alone have no better evidence.
+    assert set(ids(best_matches(index, SPACE.key, replace(probe, vector=None)))) == {"clip-2", "clip-3"}
 
 
 def test_images_are_compared_in_their_own_vectors(sink: LanceSink, index: MomentIndex) -> None:
