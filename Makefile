@@ -94,6 +94,9 @@ bench-peers: .venv/.installed assets ## the same footage through a plain script,
 bench-service: .venv/.installed ## what HTTP, rights and audit add to a search, and 200 people searching at once
 	$(BIN)/python -m benchmarks.service_speed
 
+bench-transcode: .venv/.installed ## what transcoding in parts costs beside one bare encode, and what a second worker gains
+	$(BIN)/python -m benchmarks.transcode_parts
+
 bench-relevance: .venv/.installed assets ## does search find what was asked for, and say so where nothing is there
 	$(BIN)/python -m benchmarks.relevance
 
@@ -112,4 +115,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service docs capacity docs-site docs-serve clean
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-transcode docs capacity docs-site docs-serve clean

@@ -43,7 +43,11 @@ COMPOSITE = (
         "Footage has HDR or wide colours, which layers of SDR cannot be composed with.",
         "Convert it to SDR in BT.709 first.",
     ),
-    bad_media("no_sound", "An input of the sound mix holds no sound that can be mixed.", "Give a file with sound."),
+    bad_media(
+        "no_sound",
+        "An input whose sound is asked for holds none, or none that can be used.",
+        "Give a file with sound, or leave the sound out: a package does with `sound: false`.",
+    ),
     bad_media(
         "layers_too_large",
         "The layers that are seen at once take more memory than is allowed.",

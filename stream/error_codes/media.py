@@ -25,6 +25,11 @@ MEDIA = (
         "Lower the target, or allow a higher true peak.",
     ),
     bad_media(
+        "not_streamable",
+        "HLS and DASH cannot carry the film as it is encoded.",
+        "Transcode it first, for example with the profile `h264_web`.",
+    ),
+    bad_media(
         "part_damaged",
         "What was kept of a part of the work is not whole.",
         "Submit the job again: the part is made anew. If it comes again, check the object store.",

@@ -114,6 +114,20 @@ EXAMPLES: Mapping[str, Example] = {
         parts=4,
         broken="source",
     ),
+    "package": Example(
+        settings={
+            "vast": {
+                "ad_id": "ABCD1234567H",
+                "title": "A & B",
+                "url_prefix": "https://cdn.example/a/",
+                "impression_url": "https://ads.example/i?a=1&b=2",
+                "tracking_url": "https://ads.example/t?e={event}",
+            }
+        },
+        make=film_with_sound,
+        parts=0,
+        broken="source",
+    ),
     "transcode": Example(
         settings={"profile": "h264_web", "sound": {"loudness": {"target_lufs": -23}}},
         make=film_with_sound,

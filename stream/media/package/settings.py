@@ -1,0 +1,68 @@
+"""The settings of `package`, and what is said where one is wrong. Pure."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from stream.errors import BadRequest
+from stream.media.protocol import Settings
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$")]
+Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffe\uffff]{1,200}$")]
+
+
+class AdTag(BaseModel):
+    """VAST 4.2. `ad_id`: the Ad-ID of the creative, or its id in another `registry`. `url_prefix`: where the package
+    will lie, with the slash at its end. `progressive_url`: the film itself as one file. `tracking_url`: gets the
+    events of the player in place of `{event}`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    ad_id: Words
+    title: Words
+    url_prefix: Url
+    impression_url: Url
+    registry: Words = "ad-id.org"
+    advertiser: Words | None = None
+    click_through_url: Url | None = None
+    tracking_url: Url | None = None
+    progressive_url: Url | None = None
+
+
+class Packaging(BaseModel):
+    """`sound`: whether the film has sound, which decides the files. `poster_s`: which picture is the poster; null: the
+    one at a tenth of the film. `sprite_s`: seconds between the sprites, of which there are at most 100; `sprite_width`:
+    of each. `vast`: null for no ad tag.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    input: str = ""
+    sound: bool = True
+    poster_s: Annotated[float, Field(ge=0, le=86_400, strict=False)] | None = None
+    sprite_s: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = 2.0
+    sprite_width: Annotated[int, Field(ge=32, le=640)] = 160
+    vast: AdTag | None = None
+
+
+def checked_packaging(settings: Settings, inputs: Sequence[str]) -> Packaging:
+    """With all defaults. Raises `BadRequest` `template_invalid`, which names the field."""
+    try:
+        asked = Packaging.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise _wrong(field, first["msg"]) from None
+    if asked.vast is not None and not asked.vast.url_prefix.endswith("/"):
+        raise _wrong("vast.url_prefix", "it must end with /, as names of files are put behind it")
+    if asked.input and asked.input not in inputs:
+        raise _wrong("input", f"there is no input {asked.input[:40]!r}; there are {', '.join(inputs) or 'none'}")
+    if not asked.input and len(inputs) != 1:
+        raise _wrong("input", f"say which input: there are {', '.join(inputs) or 'none'}")
+    return asked.model_copy(update={"input": asked.input or inputs[0]})
+
+
+def _wrong(field: str, wrong: str) -> BadRequest:
+    return BadRequest(f"{field}: {wrong}", code="template_invalid")

@@ -1,0 +1,164 @@
+"""Streaming packages, read by what is not the packager: ranges are decoded, times added up, XML parsed."""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import JsonValue
+
+from stream.errors import BadMedia, BadRequest
+from stream.media.protocol import Settings
+from tests.support.delivered import delivered, operator_named
+from tests.support.media_examples import film_with_sound, made, work
+from tests.support.numbered_clips import number_in, number_of, write_numbered
+
+SECONDS = 11
+TAG: dict[str, JsonValue] = {
+    "ad_id": "ABCD1234567H",
+    "title": "Dry & <wet>",
+    "url_prefix": "https://cdn.example/a/",
+    "impression_url": "https://ads.example/i?a=1&b=2",
+    "tracking_url": "https://ads.example/t?e={event}",
+}
+SETTINGS: Settings = {"sprite_s": 1, "poster_s": 3, "vast": {**TAG}}
+MPD, VAST = "{urn:mpeg:dash:schema:mpd:2011}", "{http://www.iab.com/VAST}"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+    folder = tmp_path_factory.mktemp("package")
+    film = delivered(film_with_sound(folder, seconds=SECONDS)["source"], {"profile": "h264_web"}, folder / "film")
+    operator = operator_named("package")
+    return made(
+        operator, work(operator, {"sprite_s": 1, "poster_s": 3, "vast": TAG}, {"source": film}, folder / "made")
+    )
+
+
+def numbers_in(data: bytes) -> list[int]:
+    with av.open(BytesIO(data), "r") as container:
+        return [number_of(frame) for frame in container.decode(video=0)]
+
+
+def test_each_hls_segment_plays_by_itself(package: Mapping[str, bytes]) -> None:
+    text = package["video.m3u8"].decode()
+    track = package["video.mp4"]
+    found = re.search(r'#EXT-X-MAP:URI="video.mp4",BYTERANGE="(\d+)@0"', text)
+    assert found is not None
+    header = track[: int(found[1])]
+    lasts = [Fraction(value) for value in re.findall(r"#EXTINF:([\d.]+),", text)]
+    assert lasts == [4, 4, 3]
+    numbers, end = [], None
+    for size, start in re.findall(r"#EXT-X-BYTERANGE:(\d+)@(\d+)\nvideo.mp4", text):
+        assert end is None or int(start) == end
+        end = int(start) + int(size)
+        numbers.append(numbers_in(header + track[int(start) : end]))
+    assert end == len(track)
+    assert numbers == [list(range(100)), list(range(100, 200)), list(range(200, 275))]
+    assert "#EXT-X-TARGETDURATION:4\n" in text
+    sound = [float(value) for value in re.findall(r"#EXTINF:([\d.]+),", package["sound.m3u8"].decode())]
+    assert sum(sound) == pytest.approx(SECONDS, abs=0.03)
+
+
+def test_the_master_playlist_names_what_players_choose_by(package: Mapping[str, bytes]) -> None:
+    text = package["master.m3u8"].decode()
+    found = re.search(r"BANDWIDTH=(\d+),AVERAGE-BANDWIDTH=(\d+)", text)
+    assert found is not None
+    size = len(package["video.mp4"]) + len(package["sound.mp4"])
+    assert int(found[2]) == pytest.approx(size * 8 / SECONDS, rel=0.05)
+    assert int(found[1]) >= int(found[2])
+    assert 'CODECS="avc1.64' in text
+    assert 'mp4a.40.2",RESOLUTION=128x64,FRAME-RATE=25.000,AUDIO="sound"\nvideo.m3u8\n' in text
+
+
+def test_dash_reads_the_same_tracks_by_their_own_index(package: Mapping[str, bytes]) -> None:
+    root = ET.fromstring(package["manifest.mpd"])
+    assert root.get("mediaPresentationDuration") == "PT11.000000S"
+    for one in root.iter(f"{MPD}Representation"):
+        track = package[str(one.findtext(f"{MPD}BaseURL"))]
+        base = one.find(f"{MPD}SegmentBase")
+        assert base is not None
+        first, last = map(int, str(base.get("indexRange")).split("-"))
+        assert track[first + 4 : first + 8] == b"sidx"
+        assert track[last + 5 : last + 9] == b"moof"
+        with av.open(BytesIO(track[:first] + track[last + 1 :]), "r") as container:
+            assert sum(packet.size > 0 for packet in container.demux()) > SECONDS * 20
+
+
+def test_sound_and_picture_begin_at_zero(package: Mapping[str, bytes]) -> None:
+    """Read from the boxes: the first fragment's time, its first picture's offset to it, and the run-up of the sound."""
+    for name, run_up in (("video.mp4", 0), ("sound.mp4", 1024)):
+        track = package[name]
+        tfdt, trun, elst = (track.index(kind) + 4 for kind in (b"tfdt", b"trun", b"elst"))
+        assert int.from_bytes(track[tfdt + 4 : tfdt + 12]) == 0
+        assert int.from_bytes(track[elst + 12 : elst + 16]) == run_up
+        if name == "video.mp4":
+            flags = int.from_bytes(track[trun + 1 : trun + 4])
+            assert flags == 0xA05, "offset, first sample's flags; each sample's size and composition offset"
+            assert int.from_bytes(track[trun + 20 : trun + 24], signed=True) == 0
+
+
+def test_the_ad_tag_says_what_is_delivered(package: Mapping[str, bytes]) -> None:
+    root = ET.fromstring(package["vast.xml"])
+    assert (root.tag, root.get("version")) == (f"{VAST}VAST", "4.2")
+    inline = root.find(f"{VAST}Ad/{VAST}InLine")
+    assert inline is not None
+    assert inline.findtext(f"{VAST}AdTitle") == TAG["title"]
+    assert inline.findtext(f"{VAST}Impression") == TAG["impression_url"]
+    creative = inline.find(f"{VAST}Creatives/{VAST}Creative")
+    assert creative is not None
+    adid = creative.find(f"{VAST}UniversalAdId")
+    assert adid is not None
+    assert (adid.get("idRegistry"), adid.text) == ("ad-id.org", TAG["ad_id"])
+    linear = creative.find(f"{VAST}Linear")
+    assert linear is not None
+    assert linear.findtext(f"{VAST}Duration") == "00:00:11.000"
+    files = [str(one.text) for one in linear.iter(f"{VAST}MediaFile")]
+    assert files == ["https://cdn.example/a/master.m3u8", "https://cdn.example/a/manifest.mpd"]
+    assert len(list(linear.iter(f"{VAST}Tracking"))) == 5
+
+
+def test_each_cue_shows_the_picture_of_its_time(package: Mapping[str, bytes]) -> None:
+    sheet = np.asarray(Image.open(BytesIO(package["sprites.jpg"])).convert("L"))
+    cues = re.findall(r"(\S+) --> (\S+)\nsprites.jpg#xywh=(\d+),(\d+),(\d+),(\d+)", package["sprites.vtt"].decode())
+    assert [cue[0] for cue in cues] == [f"00:00:{second:02}.000" for second in range(SECONDS)]
+    assert [cue[1] for cue in cues] == [f"00:00:{second:02}.000" for second in range(1, SECONDS + 1)]
+    for second, (_, _, *box) in enumerate(cues):
+        left, top, width, height = map(int, box)
+        assert (width, height) == (160, 80)
+        assert number_in(sheet[top : top + height, left : left + width]) == 25 * second
+    poster = np.asarray(Image.open(BytesIO(package["poster.jpg"])).convert("L"))
+    assert poster.shape == (64, 128)
+    assert number_in(poster) == 75
+
+
+def test_what_cannot_be_streamed_is_refused(tmp_path: Path) -> None:
+    silent = write_numbered(tmp_path / "silent.mp4", range(10), time_base=Fraction(1, 25))
+    with pytest.raises(BadMedia, match="set sound to false"):
+        delivered(silent, {}, tmp_path / "sound", "package")
+    assert delivered(silent, {"sound": False}, tmp_path / "silent", "package").name == "master.m3u8"
+    master = delivered(silent, {"profile": "prores_422", "sound": None}, tmp_path / "prores")
+    with pytest.raises(BadMedia, match="prores cannot be streamed") as caught:
+        delivered(master, {"sound": False}, tmp_path / "refused", "package")
+    assert caught.value.code == "not_streamable"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"url_prefix": "https://cdn.example/a"}, "vast.url_prefix: it must end with /"),
+        ({"url_prefix": "file:///etc/"}, "vast.url_prefix"),
+        ({"title": "a\nb"}, "vast.title"),
+        ({"impression_url": "https://x.example/\x00"}, "vast.impression_url"),
+    ],
+)
+def test_a_wrong_tag_is_named(change: dict[str, str], said: str) -> None:
+    with pytest.raises(BadRequest, match=said) as caught:
+        operator_named("package").check({"vast": {**TAG, **change}}, ["source"])
+    assert caught.value.code == "template_invalid"
