@@ -2,15 +2,13 @@
 torch.
 
 Messages are JSON, so a child that a hostile file took over cannot make its parent run code. Pixels go through a slab of
-shared memory that belongs to the parent. `decoders.sandbox.confinement` limits what else the child may do.
+shared memory that belongs to the parent. `stream.children.confinement` limits what else the child may do.
 """
 
 import importlib
 import mmap
-import os
 import signal
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -19,9 +17,9 @@ from typing import Any
 
 from decoders.protocol import Decoder
 from decoders.sandbox.child_source import SourceChannel
-from decoders.sandbox.confinement import confine, die_with
-from decoders.sandbox.messages import Messages
 from decoders.sources.counting_source import CountingSource
+from stream.children.confinement import Rights, confine, die_with, die_with_lifeline
+from stream.children.messages import Messages
 from stream.errors import BadMedia, StageError
 from stream.events.asset import SpanPlanned
 from stream.events.frames import MAX_FRAMES_BYTES
@@ -35,7 +33,7 @@ class _Stopped(Exception):
     """The parent does not need the rest of the span."""
 
 
-def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> None:
+def main(control_fd: int, lifeline_fd: int, source_fd: int, slab_fd: int) -> None:
     """Serves requests until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     messages = Messages(socket.socket(fileno=control_fd))
@@ -47,8 +45,8 @@ def main(control_fd: int, source_fd: int, lifeline_fd: int, slab_fd: int) -> Non
     decoder: Decoder = getattr(importlib.import_module(module), name)()
     slab = mmap.mmap(slab_fd, SLOTS * SLOT_BYTES)
     # After all imports, since they open files; before the thread, since Landlock restricts only the thread that asks.
-    held = confine(setup["memory_bytes"], module.partition(".")[0])
-    threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
+    held = confine(Rights(setup["memory_bytes"], module.partition(".")[0]))
+    threading.Thread(target=die_with_lifeline, args=(lifeline_fd,), daemon=True).start()
     child = _Child(messages, slab, channel, decoder)
     child.send({"kind": "ready", "held": held})
     child.serve()
@@ -150,16 +148,3 @@ class _Child:
 
 def _error(kind: str, code: str, message: str, segments: tuple[int, ...]) -> dict[str, Any]:
     return {"kind": "error", "error": kind, "code": code, "message": message, "segments": segments}
-
-
-def _die_with_parent(lifeline_fd: int) -> None:
-    """Ends this process when the parent ends. The parent holds the other end and never writes, so the read returns only
-    when the parent is gone, for any reason.
-    """
-    os.read(lifeline_fd, 1)
-    # Not `sys.exit`: it would only end this thread.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:5]))

@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from decoders.sandbox.messages import Messages
 from decoders.sources.blocks import BlockReader
 from decoders.sources.file import DescriptorReader
+from stream.children.messages import Messages
 from stream.errors import BadMedia, Retryable, StageError, Superseded
 from stream.events.asset import SourceVersion
 

@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from decoders.protocol import Source
-from decoders.sandbox.messages import Messages
 from decoders.sources.blocks import BLOCK_BYTES
 from decoders.sources.file import FileSource
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from decoders.sources.uris import describe
+from stream.children.messages import Messages
 from stream.errors import BadMedia, Retryable, StageError
 from stream.events.asset import SourceVersion
 

@@ -12,9 +12,10 @@ from typing import Any, Self
 from decoders import REGISTRY
 from decoders.protocol import Inspection
 from decoders.sandbox.child import SLOTS
-from decoders.sandbox.process import NONSENSE, ChildDied, ChildHung, ChildProcess, ChildSlow
+from decoders.sandbox.process import ChildProcess
 from decoders.sources.policy import SourcePolicy
 from decoders.sources.uris import describe
+from stream.children.process import NONSENSE, ChildDied, ChildHung, ChildSlow
 from stream.errors import BadMedia, Fatal, Retryable, StageError, Superseded, Unavailable
 from stream.events.asset import Media, SourceVersion, SpanPlanned
 from stream.events.frames import EncodedFrames

@@ -1,72 +1,24 @@
-"""The parent's side of one decode child: start, messages, timeouts, kill. Not thread-safe: one user at a time."""
+"""The parent's side of one decode child: its slab of pixels and its sources. Not thread-safe: one user at a time."""
 
 import contextlib
 import fcntl
-import json
 import mmap
 import os
-import resource
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import psutil
-
 from decoders.sandbox.child import SLOT_BYTES, SLOTS
-from decoders.sandbox.confinement import environment
-from decoders.sandbox.messages import Messages
 from decoders.sandbox.parent_source import SourceServer
-from decoders.sources.counting_source import REPORT_EVERY_S
 from decoders.sources.policy import SourcePolicy
-from stream.clock import SystemClock
+from stream.children.process import NONSENSE, Child, ChildDied
 
-START_TIMEOUT_S = 120.0
-SEND_TIMEOUT_S = 10.0
-"""An idle child reads immediately, and a busy one gets less data than its socket buffer holds."""
-NONSENSE = "it sent an invalid message"
 WORN_OUT_CPU_S = 3600.0
 """An idle child that has used this much CPU time is replaced, because its hard CPU limit comes nearer."""
-_MAX_CPU_S = 6 * 3600
-"""The hard CPU limit, whatever one request allows."""
-_BOOT = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from decoders.sandbox.child import main
-main(*map(int, sys.argv[2:]))
-"""
 
 
-class ChildDied(Exception):
-    """The child ended; `how` says in words how. `hung`: it used up its CPU time."""
-
-    def __init__(self, how: str, *, hung: bool = False) -> None:
-        super().__init__(how)
-        self.how = how
-        self.hung = hung
-
-
-class ChildHung(Exception):
-    """The child did not answer in time."""
-
-
-class ChildSlow(Exception):
-    """The child made progress until the end of its total time."""
-
-
-class ChildProcess:
-    """A fresh interpreter with a slab of shared memory that the parent owns: nothing stays behind when the child ends.
-
-    The child ends with the thread that starts it (`confinement.die_with`). `held` says which measures the kernel
-    enforces.
-
-    Raises `OSError` where the system has no process, memory or descriptor for it; then also nothing stays behind.
-    """
+class ChildProcess(Child):
+    """A `Child` with a slab of shared memory that the parent owns: nothing stays behind when the child ends."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
         with contextlib.ExitStack() as opened, contextlib.ExitStack() as passed:
@@ -74,37 +26,16 @@ class ChildProcess:
             opened.callback(os.close, slab_fd)
             # Read-only for the parent: a defect here cannot damage what the child is writing.
             self._slab = opened.enter_context(mmap.mmap(slab_fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ))
-            ours, theirs = socket.socketpair()
-            opened.enter_context(ours)
-            self._messages = Messages(ours)
-            passed.enter_context(theirs)
             source, asked = socket.socketpair()
             passed.enter_context(asked)
             given = opened.enter_context(contextlib.ExitStack())
             given.enter_context(source)
-            lifeline_read, lifeline = os.pipe()
-            opened.callback(os.close, lifeline)
-            passed.callback(os.close, lifeline_read)
-            self._process = _spawn((theirs.fileno(), asked.fileno(), lifeline_read, slab_fd))
+            super().__init__("decoders.sandbox.child", setup, (asked.fileno(), slab_fd))
             given.pop_all()  # the server closes it
             self._sources = SourceServer(source)
-            self._opened = opened.pop_all()
-        self._clock = SystemClock()
-        self.ready = False
-        self._closed = self._group_ended = False
-        self.held: dict[str, bool] = {}
+            self._kept = opened.pop_all()
         self.last_uri = ""
         self.busy = False
-        # `parent` lets the child notice a parent that ended before `prctl` took effect.
-        self.send(setup | {"parent": os.getpid()})
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def usable(self) -> bool:
-        return not self._closed and self._exit_code() is None
 
     @property
     def worn_out(self) -> bool:
@@ -114,33 +45,6 @@ class ChildProcess:
         """Sets the source of its next request, and what it may name."""
         self.last_uri = uri
         self._sources.serve(uri, policy)
-
-    def cpu_s(self) -> float:
-        """CPU seconds that the child has used, as the kernel counts them; 0 when it is gone."""
-        with contextlib.suppress(OSError, psutil.Error):
-            # Not psutil: this runs twice a cell, and psutil reads files for it.
-            if sys.platform == "linux":
-                return time.clock_gettime((~self.pid << 3) | 2)  # the id that clock_getcpuclockid(3) returns
-            used = psutil.Process(self.pid).cpu_times()
-            return used.user + used.system
-        return 0.0
-
-    def allow_cpu(self, more_s: float) -> None:
-        """SIGXCPU ends the child after this much more CPU time. Linux only; elsewhere the wall-clock limits end it."""
-        if sys.platform == "linux":
-            # Only the soft limit moves. A hard limit, once lowered, could not be raised again.
-            soft = min(int(self.cpu_s() + more_s) + 1, _MAX_CPU_S)
-            with contextlib.suppress(OSError):  # the child is gone
-                resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, _MAX_CPU_S))
-
-    def wait_ready(self) -> None:
-        """Waits until the child has started. Raises `ChildDied` or `ChildHung`."""
-        if not self.ready:
-            answer = self.receive(START_TIMEOUT_S)
-            if answer["kind"] != "ready":
-                raise ChildDied(NONSENSE)
-            self.held = {str(name): held is True for name, held in dict(answer["held"]).items()}
-            self.ready = True
 
     def rest(self, timeout_s: float) -> None:
         """Waits until the child has started and finished its previous request. Discards the frames of a span that was
@@ -155,47 +59,6 @@ class ChildProcess:
         if self.busy or self._messages.pending():
             raise ChildDied(NONSENSE)
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Sends a message. Does nothing if the child is gone or does not read: `receive` still returns its earlier
-        messages and then reports its end.
-        """
-        with contextlib.suppress(OSError):
-            self._messages.send(message, SEND_TIMEOUT_S)
-
-    def receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next message, complete within the timeout, with a `kind`. Raises `ChildDied` and `ChildHung`."""
-        try:
-            answer = self._messages.receive(timeout_s)
-        except TimeoutError:
-            raise ChildHung from None
-        except (EOFError, OSError):
-            raise self._death() from None
-        except ValueError:
-            raise ChildDied(NONSENSE) from None
-        if not isinstance(answer.get("kind"), str):
-            raise ChildDied(NONSENSE)
-        return answer
-
-    def follow(self, silence_s: float, cpu_s: float, longest_s: float) -> dict[str, Any]:
-        """The next message that is not a progress report. Each report allows another `silence_s` and `cpu_s`, up to
-        `longest_s` in total. Raises `ChildDied`, `ChildHung` and `ChildSlow`.
-        """
-        start_s = self._clock.monotonic_s()
-        reports = 0
-        while True:
-            left_s = start_s + longest_s - self._clock.monotonic_s()
-            try:
-                answer = self.receive(min(silence_s, left_s))
-            except ChildHung:
-                raise ChildSlow if reports and left_s <= silence_s else ChildHung from None
-            if answer["kind"] != "progress":
-                return answer
-            self.allow_cpu(cpu_s)
-            reports += 1
-            # Reports extend the child's time, so a child that sends more than its rate is not trusted.
-            if reports > 1 + (self._clock.monotonic_s() - start_s) / REPORT_EVERY_S:
-                raise ChildDied(NONSENSE)
-
     def pixels(self, offset: int, size: int) -> bytes:
         """A copy of the bytes that the child wrote. An impossible size or offset raises `ChildDied`."""
         # Offsets and sizes come from the child. Anything but a whole slot inside the slab is refused.
@@ -204,62 +67,10 @@ class ChildProcess:
         return self._slab[offset : offset + size]
 
     def close(self) -> None:
-        """Kills the child and releases everything. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        self._end_group()  # first: a thread that waits for the child then sees the connection end
-        self._process.kill()
-        self._process.wait()
-        self._sources.close()
-        self._opened.close()
-
-    def _exit_code(self) -> int | None:
-        code = self._process.poll()
-        if code is not None:
-            self._end_group()
-        return code
-
-    def _end_group(self) -> None:
-        """Kills everything that the child started. It leads its own process group, and the kernel does not reuse the
-        group's number before the child is reaped.
-        """
-        if not self._group_ended:
-            self._group_ended = True
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-    def _death(self) -> ChildDied:
-        # A closed pipe comes before the exit status. The wait bounds a child that closed it and lives on.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5.0)
-        code = self._exit_code()
-        if code is None:
-            return ChildDied("it closed its connection")
-        if code < 0:
-            name = signal.Signals(-code).name
-            return ChildDied(f"killed by {name}", hung=-code == signal.SIGXCPU)
-        return ChildDied(f"exit status {code}")
-
-
-def _spawn(passed: Sequence[int]) -> "subprocess.Popen[bytes]":
-    """Starts the child. Not with `multiprocessing`: its children import the parent's main
-    module and all its imports.
-    """
-    path = [str(Path(entry).absolute()) for entry in sys.path]
-    command = [sys.executable, "-c", _BOOT, json.dumps(path), *(str(fd) for fd in passed)]
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and code
-        command,
-        pass_fds=tuple(passed),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(os.environ),
-        # Nothing under it keeps a mounted volume or a deleted folder busy.
-        cwd="/",
-        # Its own process group, so that it can be killed with everything that it started.
-        start_new_session=True,
-    )
+        if not self._closed:
+            super().close()
+            self._sources.close()
+            self._kept.close()
 
 
 def anonymous_memory(size_bytes: int) -> int:

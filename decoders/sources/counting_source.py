@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from decoders.protocol import Source
+from stream.children.messages import REPORT_EVERY_S
 from stream.clock import SystemClock
 from stream.events.asset import SourceVersion
 
-REPORT_EVERY_S = 1.0
 REPORT_EVERY_BYTES = 4 << 20
 """Bytes between reports. Less than this within the limit of an inspection (90 s) is no progress: the server is stuck.
 """

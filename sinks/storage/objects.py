@@ -19,6 +19,7 @@ from stream.errors import Unavailable
 _CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=10), timedelta(seconds=20)
 _RETRIES = 3
 _CHUNK = 1000
+_PART_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,38 @@ class Objects:
 
         with self._asking():
             obstore.put(self._store, name, content, use_multipart=False)
+
+    def put_file(self, name: str, path: Path) -> None:
+        """A file of any size, in parts that need little memory; visible as a whole or not at all."""
+        import obstore
+
+        with self._asking():
+            obstore.put(self._store, name, path, chunk_size=_PART_BYTES, max_concurrency=2)
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Write an object of any size to a new file, which is removed again where that fails. False where there is no
+        such object.
+        """
+        import obstore
+
+        try:
+            with self._asking(), path.open("xb") as file:
+                for part in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
+                    file.write(part)
+                return True
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        path.unlink(missing_ok=True)
+        return False
+
+    def size(self, name: str) -> int | None:
+        """In bytes; None where there is none."""
+        import obstore
+
+        with self._asking():
+            return int(obstore.head(self._store, name)["size"])
+        return None
 
     def create(self, name: str, content: bytes) -> str | None:
         """The tag of the new object; None, and nothing happens, where there is one."""

@@ -28,6 +28,8 @@ class Activity(Enum):
     EXPORTED = (_API, 2, "exported")
     PUBLISHED = (_API, 1, "published")
     REPLAYED = (_API, 3, "replayed")
+    JOB_SUBMITTED = (_API, 1, "submitted a job")
+    JOB_STEERED = (_API, 3, "steered a job")
     DELETED = (_API, 4, "deleted")
     RIGHTS_CHANGED = (_API, 3, "changed rights")
     SIGNED_IN = (_AUTHENTICATION, 1, "signed in")

@@ -18,13 +18,13 @@ from stream.cli.commands import (
     doctor,
     exporter,
     ingest,
-    jobs,
     kafka,
     lag,
     manifests,
     run,
     search,
     serve,
+    service_work,
     spaces,
     stores,
     tenants,
@@ -33,6 +33,7 @@ from stream.cli.commands import (
     weights,
 )
 from stream.cli.commands import maintenance as upkeep
+from stream.cli.commands.jobs import group as jobs
 from stream.cli.context import DeploymentCommand, make_context
 from stream.cli.execution import finished
 from stream.cli.rendering.output import Document
@@ -105,7 +106,7 @@ app.command("autoscale", cls=DeploymentCommand)(autoscale.autoscale)
 app.command("control", cls=DeploymentCommand)(control.control)
 app.command("usage", cls=DeploymentCommand)(control.usage)
 app.command("progress", cls=DeploymentCommand)(control.progress)
-app.command("jobs", cls=DeploymentCommand, hidden=True)(jobs.jobs)
+app.command("service-work", cls=DeploymentCommand, hidden=True)(service_work.service_work)
 app.command("search")(search.search)
 app.command("serve", cls=DeploymentCommand)(serve.serve)
 app.command("status", cls=DeploymentCommand)(assets.status)
@@ -126,6 +127,7 @@ app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spa
 app.add_typer(audit.app, name="audit")
 app.add_typer(access.app, name="access")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(kafka.app, name="kafka")
 
 

@@ -74,13 +74,24 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("tenants", "list"): Audited(_always(Activity.LISTED)),
     ("tenants", "show"): Audited(_always(Activity.VIEWED)),
     ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
+    ("jobs", "check"): Audited(_always(Activity.VIEWED), named=("template",)),
+    ("jobs", "submit"): Audited(_always(Activity.JOB_SUBMITTED), named=("template", "name", "deliver_to")),
+    ("jobs", "list"): Audited(_always(Activity.LISTED)),
+    ("jobs", "fetch"): Audited(_always(Activity.DOWNLOADED), named=("job", "to")),
+    **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch")},
+    ("jobs", "manifest"): Audited(_always(Activity.VIEWED), named=("job", "variant")),
+    **{
+        ("jobs", name): Audited(_always(Activity.JOB_STEERED), named=("job",))
+        for name in ("cancel", "pause", "resume", "retry", "priority", "budget")
+    },
 }
 """By the words of the command. A test asks of each new command that it is here or among those that are not."""
 
 UNAUDITED_GROUPS = frozenset({"audit", "weights", "samples", "spaces", "models", "stores", "kafka"})
+UNAUDITED_COMMANDS = frozenset({("jobs", "run")})
 UNAUDITED = frozenset(
-    {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "jobs", "lag", "manifests", "progress"}
-    | {"run", "serve", "topology", "usage", "verify"}
+    {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "lag", "manifests", "progress"}
+    | {"run", "serve", "service-work", "topology", "usage", "verify"}
 )
 """They show or change no footage, captions, names or dead letters of a tenant, but how the deployment works."""
 

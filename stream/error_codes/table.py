@@ -9,6 +9,7 @@ from stream.error_codes.composite import COMPOSITE
 from stream.error_codes.entry import EFFECTS, ErrorCode
 from stream.error_codes.events import EVENTS
 from stream.error_codes.footage import FOOTAGE
+from stream.error_codes.jobs import JOBS
 from stream.error_codes.media import MEDIA
 from stream.error_codes.processes import PROCESSES
 from stream.error_codes.requests import REQUESTS
@@ -28,6 +29,7 @@ GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Access and the service": ACCESS,
     "Media operators": MEDIA,
     "Composing layers": COMPOSITE,
+    "Jobs": JOBS,
     "Models, processes and commands": PROCESSES,
 }
 ERROR_CODES: Mapping[str, ErrorCode] = {row.code: row for rows in GROUPS.values() for row in rows}

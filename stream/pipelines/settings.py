@@ -59,7 +59,7 @@ class Settings:
     models: ModelChoice = field(default_factory=ModelChoice)
     decode_children: int = 2
     decode_memory_bytes: int = 3 << 30  # address space of a child, in addition to what it starts with
-    require_sandbox: bool = False  # refuse to decode where a measure of `decoders.sandbox.confinement` does not hold
+    require_sandbox: bool = False  # refuse to decode where a measure of `stream.children.confinement` does not hold
     model_threads: int | None = None  # None: 2 on a CPU, and 8 to prepare pictures for an accelerator
     model_device: Device = "auto"
     max_span_s: float = 120.0

@@ -20,6 +20,7 @@ from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
+from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskEnded
 from stream.events.notifications import BucketNotification
 from stream.events.progress import PartProgressed
 from stream.events.tenants import TenantRegistered, TenantRemoved
@@ -86,6 +87,12 @@ COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS, by_age=True
 # Larger than the others: a letter holds the whole record that failed.
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
+# Commands about jobs. The register of the coordinator has what they led to.
+JOBS = Topic("jobs", (JobSubmitted, JobControlled), kept_ms=WEEK_MS, entry=True)
+# A task's settings may hold a whole page of text and its layout.
+TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
+OUTCOMES = Topic("outcomes", (TaskEnded,), max_message_bytes=8 * 1024 * 1024)
+
 # The owner of the stores and the present roll-out. Every process reads it before it works, in no group; kept for ever.
 DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))
 # The register of tenants with a topic of their own. Followed in no group; kept for ever, as it is history too.
@@ -97,3 +104,6 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }
+
+JOB_TOPICS: dict[str, Topic] = {topic.name: topic for topic in (JOBS, TASKS, OUTCOMES, DEAD_LETTERS)}
+"""What the job engine reads and writes."""

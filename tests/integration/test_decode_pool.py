@@ -16,10 +16,10 @@ from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection
-from decoders.sandbox import process
 from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
+from stream.children import process
 from stream.errors import BadMedia, Retryable, StageError, Superseded, Unavailable
 from tests.support.programs import ROOT, program
 
@@ -214,7 +214,7 @@ def test_a_decoder_that_cannot_be_loaded_is_unavailable(clip: Path) -> None:
 def test_a_child_that_cannot_be_started_is_unavailable_until_it_can(
     clip: Path, found: Inspection, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def refused(_: object) -> None:
+    def refused(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     with pool_of(clip) as pool:
@@ -236,7 +236,7 @@ def test_a_child_that_cannot_be_started_is_unavailable_until_it_can(
 def test_a_pool_that_comes_up_without_children_gets_them_later(
     clip: Path, found: Inspection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(_: object) -> None:
+    def refused(*_: object) -> None:
         raise OSError(errno.EAGAIN, "no process")
 
     with monkeypatch.context() as patched:

@@ -16,10 +16,11 @@ import pytest
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.footage import span_of
 from decoders.protocol import Inspection
-from decoders.sandbox import process
-from decoders.sandbox.confinement import MEASURES
 from decoders.sandbox.pool import DecodePool
+from decoders.sandbox.process import anonymous_memory
 from decoders.sources.policy import SourcePolicy
+from stream.children import process
+from stream.children.confinement import MEASURES
 from stream.errors import BadMedia, Fatal
 from tests.support import hostile_decoders
 
@@ -170,7 +171,7 @@ def test_what_a_child_started_ends_with_it(clip: Path) -> None:
 
 
 def test_pixels_cannot_be_pulled_away_from_under_the_parent() -> None:
-    memory = process.anonymous_memory(1 << 20)
+    memory = anonymous_memory(1 << 20)
     try:
         with pytest.raises(PermissionError):
             os.ftruncate(memory, 0)

@@ -81,7 +81,7 @@ def _on_network(folder: Path) -> dict[str, Callable[[], object]]:
         "datagrams": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
         "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
         "unix": connect_unix,
-        "reconnect": lambda: socket.socket(fileno=os.dup(int(sys.argv[2]))).connect(str(folder / "daemon.sock")),
+        "reconnect": lambda: socket.socket(fileno=os.dup(int(sys.argv[3]))).connect(str(folder / "daemon.sock")),
     }
 
 

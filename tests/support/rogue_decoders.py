@@ -123,7 +123,7 @@ class Dripping(_Rogue):
 
 
 def _write(data: bytes) -> None:
-    with socket.socket(fileno=os.dup(int(sys.argv[2]))) as control:
+    with socket.socket(fileno=os.dup(int(sys.argv[3]))) as control:
         control.settimeout(None)
         control.sendall(data)
 

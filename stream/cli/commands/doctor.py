@@ -96,8 +96,8 @@ def _weights(shared: Context) -> Iterator[Check]:
 
 def _sandbox(shared: Context) -> Iterator[Check]:
     """Checks what the sandbox refuses to a decode process. A real decode process tried each measure."""
-    from decoders.sandbox.confinement import MEASURES
     from decoders.sandbox.pool import DecodePool
+    from stream.children.confinement import MEASURES
 
     held = dict.fromkeys(MEASURES, False)
     try:

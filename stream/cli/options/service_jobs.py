@@ -22,7 +22,7 @@ def jobs_of(
     if cluster is None:
         from stream.sessions.job_process import JobProcess
 
-        command = [sys.executable, "-m", "stream.cli.app", *context.words(), "jobs", *reading.words()]
+        command = [sys.executable, "-m", "stream.cli.app", *context.words(), "service-work", *reading.words()]
         with closing(JobProcess(command)) as beside:
             yield beside
         return

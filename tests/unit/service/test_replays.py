@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def jobs(root: Path) -> Iterator[JobProcess]:
-    words = ["--state", str(root / "state"), "--cache", str(root / "cache"), "jobs", "--root", str(root)]
+    words = ["--state", str(root / "state"), "--cache", str(root / "cache"), "service-work", "--root", str(root)]
     with closing(JobProcess([sys.executable, "-m", "stream.cli.app", *words])) as found:
         yield found
 

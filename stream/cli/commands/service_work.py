@@ -1,4 +1,4 @@
-"""`rushes jobs`: what `rushes serve` starts beside itself to run the stages. Not for people."""
+"""`rushes service-work`: what `rushes serve` starts beside itself to run the stages. Not for people."""
 
 import sys
 from dataclasses import replace
@@ -13,7 +13,7 @@ from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, Wor
 from stream.clock import SystemClock
 
 
-def jobs(
+def service_work(
     context: typer.Context,
     private_network: PrivateNetwork = False,
     scheme: Schemes = None,

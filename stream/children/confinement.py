@@ -1,4 +1,5 @@
-"""What a decode child may do on this machine after its start: compute, and use the descriptors that it was given.
+"""What a child may do on this machine after its start: compute, use the descriptors that it was given, and, where its
+work needs that, read and write in folders of its own.
 
 This also holds for a child that a hostile file took over: the kernel refuses, not our code (ADR 0038).
 """
@@ -15,10 +16,11 @@ import sys
 import sysconfig
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from decoders.sandbox.kernel import GET_NO_NEW_PRIVS, SET_NAME, SET_NO_NEW_PRIVS, SET_PDEATHSIG, prctl, system_call
-from decoders.sandbox.landlock import only_read
+from stream.children.kernel import GET_NO_NEW_PRIVS, SET_NAME, SET_NO_NEW_PRIVS, SET_PDEATHSIG, prctl, system_call
+from stream.children.landlock import restrict
 
 ALLOWED_ENVIRONMENT = (
     "LANG",
@@ -40,13 +42,7 @@ _ONE_THREAD = {
 children.
 """
 MEASURES = ("environment", "no new privileges", "limits", "processes", "network", "file system")
-_LIMITS = {
-    resource.RLIMIT_CORE: 0,  # a crash by a hostile file must not leave gigabytes of core dump
-    # A child writes no files. Frames go through memory that the parent has sized.
-    resource.RLIMIT_FSIZE: 0,
-    # A child needs its pipes, the slab and one source. The rest is reserve for late imports.
-    resource.RLIMIT_NOFILE: 64,
-}
+_FOR_GOOD = (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 _SET_MODE_FILTER, _ALL_THREADS = 1, 1
 _CLONE_THREAD = 0x10000
 _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND | (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY)
@@ -61,6 +57,11 @@ _DESCRIPTOR_COMMANDS = (
 )
 _LOW = 0xFFFF_FFFF
 
+_WRITING_CALLS = """
+unlink unlinkat mkdir mkdirat rmdir rename renameat renameat2 ftruncate fallocate fsync fdatasync pwrite64 pwritev umask
+statfs fstatfs sched_setaffinity getpriority
+"""
+"""For children that write files: Landlock says where."""
 _CALLS = """
 read readv pread64 preadv write writev lseek close dup dup3 fstat poll ppoll select pselect6 pipe2 eventfd2
 recvfrom recvmsg sendto sendmsg shutdown getsockname getpeername getsockopt
@@ -87,30 +88,52 @@ def die_with(parent: int) -> None:
             os._exit(0)
 
 
-def confine(memory_bytes: int, package: str) -> dict[str, bool]:
-    """Drops every right that decoding does not need, for good. Returns which of `MEASURES` hold, each by a real
-    attempt.
+def die_with_lifeline(lifeline_fd: int) -> None:
+    """Ends this process when the parent ends. The parent holds the other end and never writes, so the read returns only
+    when the parent is gone, for any reason.
+    """
+    os.read(lifeline_fd, 1)
+    # Not `sys.exit`: it would only end this thread.
+    os._exit(0)
 
-    Call it after all imports and before there is another thread. `package` contains the decoder: its code stays
-    readable for later imports.
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a child keeps. `memory_bytes`: address space beyond that of interpreter and libraries. `package`: its code
+    stays readable for later imports. `reads` and `writes`: folders besides; without `writes` it opens no file to write
+    and makes none. No file of it exceeds `file_bytes`.
+    """
+
+    memory_bytes: int
+    package: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    file_bytes: int = 0
+    files: int = 64
+
+
+def confine(rights: Rights) -> dict[str, bool]:
+    """Drops every other right, for good. Returns which of `MEASURES` hold, each by a real attempt.
+
+    Call it after all imports and before there is another thread.
     """
     # Limits first: afterwards the filter refuses the calls that set them.
-    _limit(memory_bytes)
-    reading = _read_code_only(package)
-    _load_filter(reading=reading)
+    _limit(rights)
+    reading = _restrict_folders(rights)
+    _load_filter(rights, reading=reading)
     return _held()
 
 
-def _limit(memory_bytes: int) -> None:
-    """Sets soft and hard limits. `memory_bytes` is address space in addition to that of the
-    interpreter and libraries.
-    """
+def _limit(rights: Rights) -> None:
+    """Sets soft and hard limits."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         used = int(statm.read_text().split()[0]) * resource.getpagesize()
-        _set_limit(resource.RLIMIT_AS, used + memory_bytes)
-    for limit, most in _LIMITS.items():
-        _set_limit(limit, most)
+        _set_limit(resource.RLIMIT_AS, used + rights.memory_bytes)
+    # A crash by a hostile file must not leave gigabytes of core dump.
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_FSIZE, rights.file_bytes)
+    _set_limit(resource.RLIMIT_NOFILE, rights.files)
 
 
 def _set_limit(what: int, most: int) -> None:
@@ -120,8 +143,8 @@ def _set_limit(what: int, most: int) -> None:
     resource.setrlimit(what, (within, within))
 
 
-def _read_code_only(package: str) -> bool:
-    """Restricts reading to code. Returns whether Landlock holds for the whole process."""
+def _restrict_folders(rights: Rights) -> bool:
+    """Restricts reading to code and what is allowed. Returns whether Landlock holds for the whole process."""
     if sys.platform != "linux":
         return False
     try:
@@ -129,7 +152,7 @@ def _read_code_only(package: str) -> bool:
         prctl(SET_NO_NEW_PRIVS, 1)
         if len(list(Path("/proc/self/task").iterdir())) > 1:  # Landlock would not restrict the other thread
             return False
-        only_read(_code_folders(package))
+        restrict({*_code_folders(rights.package), *rights.reads}, rights.writes)
     except OSError:
         return False
     return True
@@ -138,24 +161,25 @@ def _read_code_only(package: str) -> bool:
 def _code_folders(package: str) -> set[str]:
     installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     installed |= {entry for entry in sys.path if Path(entry).name in {"site-packages", "dist-packages", "lib-dynload"}}
-    ours = {folder for name in ("decoders", "stream", package) for folder in getattr(sys.modules[name], "__path__", ())}
+    names = {"decoders", "stream", package} & sys.modules.keys()
+    ours = {folder for name in names for folder in getattr(sys.modules[name], "__path__", ())}
     return {folder for folder in installed | ours if Path(folder).is_dir()}
 
 
-def _load_filter(*, reading: bool) -> None:
+def _load_filter(rights: Rights, *, reading: bool) -> None:
     """Loads the seccomp filter: a system call that is not in the list fails with EPERM, in every thread. The list has
     opening files only where Landlock limits which ones.
     """
     from seccompy import UnsupportedError, syscall_nr
 
     with suppress(OSError, UnsupportedError):  # `_held` tests whether the filter works
-        program = _filter(reading=reading)
+        program = _filter(reading=reading, writing=bool(rights.writes))
         instructions = struct.pack("HP", len(program) // 8, ctypes.addressof(program))
         prctl(SET_NO_NEW_PRIVS, 1)
         system_call(syscall_nr("seccomp"), _SET_MODE_FILTER, _ALL_THREADS, instructions)
 
 
-def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
+def _filter(*, reading: bool, writing: bool) -> "ctypes.Array[ctypes.c_char]":
     from seccompy import Action, ArgCmp, CmpOp, Filter, syscall_nr
 
     def is_(index: int, value: int, mask: int = _LOW) -> list[ArgCmp]:
@@ -163,7 +187,7 @@ def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
 
     # EPERM and not a kill: libraries try optional calls and go on without them.
     made = Filter(default=int(Action.ERRNO) | errno.EPERM)
-    for call in _CALLS.split():
+    for call in (_CALLS + _WRITING_CALLS if writing else _CALLS).split():
         try:
             made.allow(syscall_nr(call))
         except ValueError:
@@ -181,7 +205,9 @@ def _filter(*, reading: bool) -> "ctypes.Array[ctypes.c_char]":
     for command in _DESCRIPTOR_COMMANDS:
         made.allow("fcntl", args=is_(1, command))
     # Only to read, although Landlock refuses writing as well: two independent walls.
-    if reading:
+    if writing:
+        made.allow("openat")
+    elif reading:
         made.allow("openat", args=is_(2, 0, _WRITING))
     return ctypes.create_string_buffer(made.program, len(made.program))
 
@@ -191,7 +217,7 @@ def _held() -> dict[str, bool]:
     tries: dict[str, Callable[[], bool]] = {
         "environment": lambda: set(os.environ) <= {*ALLOWED_ENVIRONMENT, *_ONE_THREAD},
         "no new privileges": lambda: sys.platform == "linux" and prctl(GET_NO_NEW_PRIVS) == 1,
-        "limits": lambda: all(map(_is_for_good, _LIMITS)),
+        "limits": lambda: all(map(_is_for_good, _FOR_GOOD)),
         "processes": lambda: _refused(_fork) and _refused(lambda: os.kill(os.getppid(), 0)),
         "network": lambda: _refused(lambda: socket.socket(socket.AF_INET)) and _refused(socket.socketpair),
         "file system": lambda: _refused(lambda: os.open("/", os.O_RDONLY)) and _refused(_write),

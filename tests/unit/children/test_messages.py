@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from decoders.sandbox.messages import MAX_MESSAGE_BYTES, Messages
+from stream.children.messages import MAX_MESSAGE_BYTES, Messages
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""JSON objects over a socket between the pool and its decode children. Not thread-safe: one user at a time.
+"""JSON objects over a socket between a parent and its child. Not thread-safe: one user at a time.
 
 Whatever the other end sends, sends slowly or does not read, each call ends in time and returns only data.
 """
 
 import json
+import select
 import socket
 import struct
 from contextlib import suppress
@@ -13,6 +14,8 @@ from stream.clock import SystemClock
 
 # The largest honest message is the list of key frames of a long film.
 MAX_MESSAGE_BYTES = 64 << 20
+REPORT_EVERY_S = 1.0
+"""How often a child says at most that it goes on."""
 _LENGTH = struct.Struct("!I")
 _PART_BYTES = 1 << 20
 
@@ -82,6 +85,12 @@ class Messages:
         except OSError:
             return True
         return True
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there is something to read within this time, which may be the end of the connection."""
+        waiting = select.poll()
+        waiting.register(self._end, select.POLLIN)
+        return bool(waiting.poll(1000 * timeout_s))
 
     def hang_up(self) -> None:
         """Ends the connection: every reader on both sides sees the end."""

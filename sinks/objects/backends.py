@@ -1,0 +1,163 @@
+"""The two kinds of places for objects: a directory, and an object store. Names hold slashes."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from sinks.location import Location, Place
+from sinks.storage.objects import Objects as Bucket
+from sinks.store_errors import guarded, require_space
+from stream.files import make_folder, sync
+
+_WHAT = "the store of objects"
+_SPARE_BYTES = 64 << 20
+
+
+class Backend(Protocol):
+    """Whole objects by name. Raises `Unavailable` (`store_unavailable`, `disk_full`)."""
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Durable and whole when it returns; whatever was there is replaced."""
+
+    def put(self, name: str, content: bytes) -> None: ...
+
+    def get(self, name: str) -> bytes | None: ...
+
+    def local(self, name: str, scratch: Path) -> Path | None:
+        """A local file with the object's bytes, below `scratch` where it had to be copied; None where it is gone."""
+
+    def at(self, name: str) -> Path | None:
+        """Where an object lies as a file already; None where it would have to be copied."""
+
+    def size(self, name: str) -> int | None:
+        """None where there is none."""
+
+    def remove(self, name: str) -> None:
+        """Idempotent."""
+
+    def names(self, under: str) -> Iterator[tuple[str, int]]:
+        """Names and sizes of all objects below a folder."""
+
+
+class DirectoryBackend:
+    """Files below a directory; written beside their place, synced, then renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put_file(self, name: str, path: Path) -> None:
+        with guarded(self._root, _WHAT):
+            place, fresh = self._fresh(name, path.stat().st_size)
+            try:
+                shutil.copyfile(path, fresh)
+                _settle(fresh, place)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                raise
+
+    def put(self, name: str, content: bytes) -> None:
+        with guarded(self._root, _WHAT):
+            place, fresh = self._fresh(name, len(content))
+            try:
+                fresh.write_bytes(content)
+                _settle(fresh, place)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                raise
+
+    def get(self, name: str) -> bytes | None:
+        with guarded(self._root, _WHAT):
+            try:
+                return (self._root / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def local(self, name: str, scratch: Path) -> Path | None:  # noqa: ARG002 - it is local already
+        path = self._root / name
+        return path if path.is_file() else None
+
+    def at(self, name: str) -> Path | None:
+        return self._root / name
+
+    def size(self, name: str) -> int | None:
+        with guarded(self._root, _WHAT):
+            try:
+                return (self._root / name).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def remove(self, name: str) -> None:
+        with guarded(self._root, _WHAT):
+            (self._root / name).unlink(missing_ok=True)
+
+    def names(self, under: str) -> Iterator[tuple[str, int]]:
+        with guarded(self._root, _WHAT):
+            for folder, _, files in os.walk(self._root / under):
+                for file in sorted(files):
+                    path = Path(folder, file)
+                    # Unfinished files of a process that was killed begin with a dot.
+                    if not file.startswith("."):
+                        with suppress(FileNotFoundError):
+                            yield str(path.relative_to(self._root)), path.stat().st_size
+
+    def _fresh(self, name: str, size: int) -> tuple[Path, Path]:
+        require_space(self._place(), size + _SPARE_BYTES)
+        place = self._root / name
+        make_folder(place.parent)
+        return place, place.with_name(f".{secrets.token_hex(8)}.new")
+
+    def _place(self) -> Path:
+        make_folder(self._root)
+        return self._root
+
+
+class BucketBackend:
+    """Objects below a place such as `s3://bucket/prefix`."""
+
+    def __init__(self, location: Location) -> None:
+        self._bucket = Bucket(location)
+
+    def put_file(self, name: str, path: Path) -> None:
+        self._bucket.put_file(name, path)
+
+    def put(self, name: str, content: bytes) -> None:
+        self._bucket.put(name, content)
+
+    def get(self, name: str) -> bytes | None:
+        found = self._bucket.get(name)
+        return None if found is None else found.content
+
+    def local(self, name: str, scratch: Path) -> Path | None:
+        path = scratch / secrets.token_hex(8)
+        return path if self._bucket.fetch(name, path) else None
+
+    def at(self, name: str) -> Path | None:  # noqa: ARG002 - never here
+        return None
+
+    def size(self, name: str) -> int | None:
+        return self._bucket.size(name)
+
+    def remove(self, name: str) -> None:
+        self._bucket.remove(name)
+
+    def names(self, under: str) -> Iterator[tuple[str, int]]:
+        return self._bucket.sizes(under)
+
+
+def backend_at(place: Place) -> Backend:
+    """Raises `Fatal` (`unusable_path`) for a URI at which nothing can lie."""
+    location = Location.of(place)
+    path = location.path
+    return BucketBackend(location) if path is None else DirectoryBackend(path)
+
+
+def _settle(fresh: Path, place: Path) -> None:
+    # The content before the name: a crash never leaves a name with half of its content.
+    sync(fresh)
+    fresh.chmod(0o444)
+    fresh.replace(place)
+    sync(place.parent)

@@ -1,0 +1,149 @@
+"""Objects by content, the ledger of results, and documents about jobs, in one place. Each tenant has its own folder."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from sinks.location import Place
+from sinks.objects.backends import Backend, backend_at
+from stream.events.objects import Digest, Known, LostObject, digest_of
+
+_TENANTS = "tenants"
+_BLOCK_BYTES = 1 << 20
+_MAX_ENTRY_BYTES = 8 << 20
+
+
+class ObjectStore:
+    """`sinks.objects` at a directory, or at `s3://bucket/prefix`. Thread-safe."""
+
+    def __init__(self, place: Place) -> None:
+        self._backend = backend_at(place)
+
+    def of(self, tenant: str) -> "TenantObjects":
+        # Dots too: a tenant named `..` must not be the folder above.
+        return TenantObjects(self._backend, f"{_TENANTS}/{quote(tenant, safe='').replace('.', '%2E')}")
+
+    @property
+    def documents(self) -> "StoredDocuments":
+        return StoredDocuments(self._backend)
+
+
+class StoredDocuments:
+    """See `stream.jobs.objects.Documents`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def read(self, name: str) -> bytes | None:
+        return self._backend.get(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        self._backend.put(name, content)
+
+    def names(self, under: str) -> Iterator[str]:
+        return (name for name, _ in self._backend.names(under))
+
+
+class TenantObjects:
+    """See `stream.jobs.objects.ContentObjects`."""
+
+    def __init__(self, backend: Backend, folder: str) -> None:
+        self._backend = backend
+        self._folder = folder
+        self._compared: dict[tuple[str, int, int, int], None] = {}
+        self._lock = threading.Lock()
+
+    def put(self, path: Path) -> tuple[Digest, int]:
+        digest, size = hashed(path)
+        if not self._whole(digest, size):
+            self._backend.put_file(self._object(digest), path)
+        return digest, size
+
+    def put_bytes(self, content: bytes) -> Digest:
+        digest = digest_of(content)
+        if not self._whole(digest, len(content)):
+            self._backend.put(self._object(digest), content)
+        return digest
+
+    def has(self, digest: Digest, size: int) -> bool:
+        return self._backend.size(self._object(digest)) == size
+
+    def fetch(self, digest: Digest, scratch: Path) -> Path:
+        path = self._backend.local(self._object(digest), scratch)
+        if path is None:
+            raise LostObject(digest)
+        if not self._same(path, digest):
+            self._backend.remove(self._object(digest))
+            raise LostObject(digest)
+        return path
+
+    def read(self, digest: Digest, most_bytes: int) -> bytes:
+        name = self._object(digest)
+        size = self._backend.size(name)
+        content = self._backend.get(name) if size is not None and size <= most_bytes else None
+        if content is None:
+            raise LostObject(digest)
+        if digest_of(content) != digest:
+            self._backend.remove(name)
+            raise LostObject(digest)
+        return content
+
+    def known(self, key: str) -> Known | None:
+        content = self._backend.get(self._entry(key))
+        if content is None or len(content) > _MAX_ENTRY_BYTES:
+            return None
+        try:
+            found = Known.model_validate_json(content)
+        except ValidationError:
+            return None  # another release wrote it, or the disk damaged it: the result is made anew
+        return found if all(self.has(file.digest, file.size) for file in found.outputs) else None
+
+    def learn(self, key: str, known: Known) -> None:
+        # Equal keys have equal outputs, so it does not matter whose entry stays. The first keeps its cost.
+        if self.known(key) is None:
+            self._backend.put(self._entry(key), known.model_dump_json().encode())
+
+    def _whole(self, digest: Digest, size: int) -> bool:
+        """Whether it is there, and where that costs no transfer also with the right bytes: who stores what a disk has
+        damaged mends it.
+        """
+        if not self.has(digest, size):
+            return False
+        path = self._backend.at(self._object(digest))
+        return path is None or self._same(path, digest)
+
+    def _same(self, path: Path, digest: Digest) -> bool:
+        """Whether a file has these bytes. A file that was compared and not touched since is not read again."""
+        facts = path.stat()
+        seen = (digest, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        with self._lock:
+            if seen in self._compared:
+                return True
+        if hashed(path)[0] != digest:
+            return False
+        with self._lock:
+            self._compared[seen] = None
+            if len(self._compared) > 10_000:
+                del self._compared[next(iter(self._compared))]
+        return True
+
+    def _object(self, digest: Digest) -> str:
+        value = digest.removeprefix("sha256:")
+        return f"{self._folder}/objects/{value[:2]}/{value[2:]}"
+
+    def _entry(self, key: str) -> str:
+        return f"{self._folder}/results/{key[:2]}/{key[2:]}.json"
+
+
+def hashed(path: Path) -> tuple[Digest, int]:
+    """Digest and size of a file."""
+    hasher, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            hasher.update(block)
+            size += len(block)
+    return f"sha256:{hasher.hexdigest()}", size

@@ -1,0 +1,23 @@
+"""The commands of `rushes jobs`, in the order of their help."""
+
+import typer
+
+from stream.cli.commands.jobs import looking, steering, submitting, working
+from stream.cli.context import DeploymentCommand
+
+app = typer.Typer(help="Jobs: variants from a template, in stages and parts.", no_args_is_help=True)
+app.command("check")(submitting.check)
+app.command("submit", cls=DeploymentCommand)(submitting.submit)
+app.command("list")(looking.list_)
+app.command("show")(looking.show)
+app.command("cost")(looking.cost)
+app.command("watch")(looking.watch)
+app.command("manifest")(looking.manifest)
+app.command("fetch")(looking.fetch)
+app.command("cancel", cls=DeploymentCommand)(steering.cancel)
+app.command("pause", cls=DeploymentCommand)(steering.pause)
+app.command("resume", cls=DeploymentCommand)(steering.resume)
+app.command("retry", cls=DeploymentCommand)(steering.retry)
+app.command("priority", cls=DeploymentCommand)(steering.priority)
+app.command("budget", cls=DeploymentCommand)(steering.budget)
+app.command("run", cls=DeploymentCommand)(working.run)

@@ -1,0 +1,222 @@
+"""`rushes jobs list`, `show`, `watch`, `cost`, `manifest`, `fetch`: what became of jobs, from the objects alone."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, job_settings
+from stream.cli.rendering.job_tables import cost_table, jobs_table, live, stages_table, variants_table
+from stream.cli.rendering.sanitize import shown
+from stream.clock import SystemClock
+from stream.errors import BadRequest
+
+if TYPE_CHECKING:
+    from stream.pipelines.jobs import JobPipeline
+
+_LOOK_S = 0.5
+VariantName = Annotated[str, typer.Argument(help="A variant's name or id.", metavar="VARIANT")]
+
+
+def list_(
+    context: typer.Context, tenant: JobTenant = "default", objects: ObjectsOption = None, json_output: AsJson = False
+) -> None:
+    """Show the jobs of a tenant, the newest first."""
+    from stream.jobs.reports import FOLDER
+
+    shared: Context = context.obj
+    jobs = _jobs(shared, objects)
+    documents = jobs.store.documents
+    names = [name for name in documents.names(f"{FOLDER}/") if name.endswith("/status.json")]
+    found = [json.loads(content) for name in names if (content := documents.read(name)) is not None]
+    mine = sorted((job for job in found if job["tenant"] == tenant), key=lambda job: -job["submitted_ms"])
+    if json_output:
+        shared.print_json(mine)
+    elif mine:
+        shared.console.print(jobs_table(mine))
+    else:
+        shared.console.print("There is no job yet: `rushes jobs submit TEMPLATE` begins one.")
+
+
+def show(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    json_output: AsJson = False,
+) -> None:
+    """Show a job with its stages and variants, what failed first."""
+    shared: Context = context.obj
+    jobs = _jobs(shared, objects)
+    report(shared, jobs, _status(jobs, tenant, job), json_output=json_output)
+
+
+def cost(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    json_output: AsJson = False,
+) -> None:
+    """Show what a job has used, with what was wasted apart."""
+    shared: Context = context.obj
+    found = _status(_jobs(shared, objects), tenant, job)
+    if json_output:
+        shared.print_json(found["cost"])
+    else:
+        shared.console.print(cost_table(found))
+
+
+def watch(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    json_output: AsJson = False,
+) -> None:
+    """Follow a job until it ends. Exits with 1 where a variant failed."""
+    shared: Context = context.obj
+    jobs = _jobs(shared, objects)
+    _status(jobs, tenant, job)
+    follow_on_cluster(shared, jobs, tenant, job, json_output=json_output)
+
+
+def manifest(
+    context: typer.Context,
+    job: JobName,
+    variant: VariantName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    verify: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Check the signature with a public key, PEM or base64.")
+    ] = None,
+) -> None:
+    """Print the signed manifest of a finished variant: what it is, what it was made of, by what and with what seed."""
+    from stream.jobs.manifest import opened
+
+    shared: Context = context.obj
+    envelope = _manifest(_jobs(shared, objects), tenant, job, variant)
+    opened(envelope, None if verify is None else _public_key(verify))
+    shared.write(envelope.decode() + "\n")
+
+
+def fetch(
+    context: typer.Context,
+    job: JobName,
+    to: Annotated[Path, typer.Argument(help="A folder.", metavar="FOLDER")],
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+) -> None:
+    """Bring the finals and manifests of all finished variants to a folder. What lies there is never overwritten."""
+    from sinks.objects.delivery import MANIFEST, bring_all
+    from stream.events.objects import StoredFile
+    from stream.jobs.manifest import opened
+
+    shared: Context = context.obj
+    jobs = _jobs(shared, objects)
+    _status(jobs, tenant, job)
+    count = 0
+    for row in _rows(jobs, tenant, job):
+        if row["state"] != "done":
+            continue
+        envelope = _manifest(jobs, tenant, job, row["id"])
+        subjects = opened(envelope)["subject"]
+        files = [
+            StoredFile(name=each["name"].rpartition("/")[2], digest=f"sha256:{each['digest']['sha256']}", size=0,
+                       media_type="application/octet-stream")
+            for each in subjects
+        ]  # fmt: skip
+        folder = f"{job}/{row['name']}-{row['id'][:6]}"
+        bring_all(jobs.store.of(tenant), files, to, folder, shared.state_dir)
+        place = to / folder / MANIFEST
+        if not place.exists():
+            place.write_bytes(envelope)
+        count += 1
+    shared.console.print(f"{count} variants are in {shown(to)}.", markup=False)
+
+
+def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:
+    """A job with its variants."""
+    rows = _rows(jobs, status["tenant"], status["job"])
+    if json_output:
+        shared.print_json(status | {"table": rows})
+        return
+    why = f": {status['message']}" if status["message"] else ""
+    line = f"{status['job']}: {status['state']}{why}, {status['done']} of {status['variants']} variants done"
+    shared.console.print(shown(line), soft_wrap=True, markup=False)
+    shared.console.print(stages_table(status))
+    shared.console.print(variants_table(rows))
+
+
+def closing(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:
+    """Tell how a job ended, and exit with 1 where it is not wholly done."""
+    report(shared, jobs, status, json_output=json_output)
+    if status["state"] != "done":
+        raise typer.Exit(1)
+
+
+def follow_on_cluster(shared: Context, jobs: "JobPipeline", tenant: str, job: str, *, json_output: bool) -> None:
+    """Show a job that others work on until it ends."""
+    from stream.jobs.reports import is_final
+    from stream.sessions.jobs_embedded import read_status
+
+    clock = SystemClock()
+    with live(shared.console, job) as bar:
+        while True:
+            found = read_status(jobs, tenant, job)
+            if found is not None:
+                bar.show(found)
+                if is_final(found):
+                    break
+            clock.sleep(_LOOK_S)
+    closing(shared, jobs, found, json_output=json_output)
+
+
+def _jobs(shared: Context, objects: str | None) -> "JobPipeline":
+    from stream.pipelines.jobs import JobPipeline
+
+    return JobPipeline(job_settings(shared, objects), SystemClock(), afresh=True)
+
+
+def _status(jobs: "JobPipeline", tenant: str, job: str) -> dict[str, Any]:
+    from stream.sessions.jobs_embedded import read_status
+
+    found = read_status(jobs, tenant, job)
+    if found is None:
+        raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")
+    return found
+
+
+def _rows(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
+    from stream.jobs.reports import variants_name
+
+    content = jobs.store.documents.read(variants_name(tenant, job))
+    return [] if content is None else list(json.loads(content))
+
+
+def _manifest(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes:
+    from stream.jobs.reports import manifest_name
+
+    _status(jobs, tenant, job)
+    found = [row for row in _rows(jobs, tenant, job) if variant in {row["id"], row["name"]}]
+    if len(found) > 1:
+        raise UsageProblem(f"{len(found)} variants are named {variant!r}: take an id of `rushes jobs show`")
+    content = jobs.store.documents.read(manifest_name(tenant, job, found[0]["id"])) if found else None
+    if content is None:
+        raise BadRequest(f"job {job!r} has no finished variant {variant!r}", code="no_job")
+    return content
+
+
+def _public_key(path: Path) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError):
+        raise UsageProblem(f"--verify {shown(path)}: it holds no public key in PEM form") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise UsageProblem(f"--verify {shown(path)}: it is no Ed25519 key")
+    return key

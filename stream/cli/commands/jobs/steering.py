@@ -1,0 +1,139 @@
+"""`rushes jobs cancel`, `pause`, `resume`, `retry`, `priority`, `budget`: commands to a job at work."""
+
+from typing import Annotated, Any
+
+import typer
+
+from stream.cli.context import Context
+from stream.cli.options.jobs import (
+    BrokerUri,
+    ClientProperties,
+    Cluster,
+    JobName,
+    JobTenant,
+    ObjectsOption,
+    job_settings,
+)
+from stream.clock import SystemClock
+from stream.errors import BadRequest, Unavailable
+from stream.events.jobs import Action
+
+
+def cancel(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Stop a job within a part. What is finished stays, and `show` says what was spent."""
+    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "cancel")
+
+
+def pause(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Begin no new part of a job until it is resumed."""
+    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "pause")
+
+
+def resume(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Go on with a paused job."""
+    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "resume")
+
+
+def retry(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Begin what failed or was canceled again, from its last finished stage."""
+    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "retry")
+
+
+def priority(
+    context: typer.Context,
+    job: JobName,
+    value: Annotated[int, typer.Argument(min=-100, max=100, help="A higher one is served earlier within its lane.")],
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Serve a job earlier or later than others of its lane."""
+    there = Cluster.named(broker, client_properties, context.obj.deployment)
+    _send(context, job, tenant, objects, there, "priority", priority=value)
+
+
+def budget(
+    context: typer.Context,
+    job: JobName,
+    cpu_s: Annotated[float, typer.Argument(min=0.0, max=1e12, help="CPU seconds in all.", metavar="CPU_SECONDS")],
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Set how many CPU seconds a job may use; one that stopped at its budget goes on if there is room."""
+    there = Cluster.named(broker, client_properties, context.obj.deployment)
+    _send(context, job, tenant, objects, there, "budget", cpu_s=cpu_s)
+
+
+def _send(
+    context: typer.Context,
+    job: str,
+    tenant: str,
+    objects: str | None,
+    there: Cluster | None,
+    action: Action,
+    **values: Any,
+) -> None:
+    from stream.events.jobs import JobControlled
+    from stream.pipelines.jobs import JobPipeline
+    from stream.sessions.jobs_embedded import command, leave_command, read_status
+
+    shared: Context = context.obj
+    clock, settings = SystemClock(), job_settings(shared, objects)
+    known = read_status(JobPipeline(settings, clock, afresh=True), tenant, job)
+    if known is None:
+        raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")
+    data = JobControlled(job=job, action=action, **values)
+    if there is not None:
+        from stream.sessions.jobs_process import send
+
+        with there.connected(clock) as broker:
+            send(broker, [command(tenant, known["project"], data, clock.now_ms())])
+    else:
+        leave_command(settings, tenant, known["project"], data, clock.now_ms())
+        _carry_out(settings, clock)
+    shared.console.print(f"{action} of job {job} is on its way.", markup=False)
+
+
+def _carry_out(settings: Any, clock: SystemClock) -> None:
+    """Unless another process works on the jobs: that one carries it out."""
+    import threading
+
+    from stream.sessions.jobs_embedded import EmbeddedJobs
+
+    try:
+        with EmbeddedJobs(settings, clock, rendering=False) as session:
+            session.run(threading.Event(), lambda: False, lambda: None)
+    except Unavailable as error:
+        if error.code != "state_locked":
+            raise

@@ -1,0 +1,249 @@
+"""`rushes jobs check` and `submit`: a template becomes a job."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from stream.cli.commands.ingest import stop_on_signals
+from stream.cli.commands.jobs.looking import closing, follow_on_cluster
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.jobs import AsJson, BrokerUri, ClientProperties, Cluster, JobTenant, ObjectsOption, job_settings
+from stream.cli.rendering.job_tables import live
+from stream.cli.rendering.sanitize import shown
+from stream.clock import SystemClock
+from stream.errors import BadRequest
+
+if TYPE_CHECKING:
+    from stream.events.jobs import JobSpec
+    from stream.jobs.descriptions import Description
+    from stream.jobs.submission import Prepared
+    from stream.pipelines.jobs import JobPipeline, JobSettings
+
+MANY = 1000
+_MOST_PROBLEMS = 5
+TemplateFile = Annotated[Path, typer.Argument(help="The template, YAML or JSON.", metavar="TEMPLATE")]
+Project = Annotated[str, typer.Option(help="The project it belongs to.")]
+Name = Annotated[str | None, typer.Option("--name", help="The job's name. [default: the template's]")]
+Lane = Annotated[str | None, typer.Option(help="dev, interactive or batch. [default: the template's]")]
+
+
+def check(
+    context: typer.Context,
+    template: TemplateFile,
+    tenant: JobTenant = "default",
+    project: Project = "default",
+    json_output: AsJson = False,
+) -> None:
+    """Expand a template and check every row, without beginning anything. Exits with 2 where something is wrong."""
+    shared: Context = context.obj
+    described, stages = _checked(template, tenant, project)
+    if json_output:
+        names = [{"id": variant.id, "name": variant.name, "row": dict(variant.row)} for variant in described.variants]
+        shared.print_json({"variants": names, "stages": stages})
+        return
+    table = Table(
+        title=f"{len(described.variants)} variants", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for column in ("stage", "operator", "outputs"):
+        table.add_column(column, overflow="fold")
+    for stage in stages:
+        table.add_row(shown(stage["name"]), shown(stage["operator"]), shown(", ".join(stage["outputs"])))
+    shared.console.print(table)
+    shown_names = ", ".join(variant.name for variant in described.variants[:8])
+    more = f" and {len(described.variants) - 8} more" if len(described.variants) > 8 else ""
+    shared.console.print(f"Variants: {shown(shown_names)}{more}.", soft_wrap=True, markup=False)
+
+
+def submit(
+    context: typer.Context,
+    template: TemplateFile,
+    tenant: JobTenant = "default",
+    project: Project = "default",
+    name: Name = None,
+    lane: Lane = None,
+    deliver_to: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="Where finals and manifests are brought: a folder or s3://BUCKET/PREFIX."),
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="When it should be done, ISO 8601; earlier ones are served first in a lane.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Also for more than {MANY} variants.")] = False,
+    renderers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at a time, without --broker.")] = None,
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="With --broker: until it has ended.")] = True,
+    json_output: AsJson = False,
+) -> None:
+    """Begin a job, and do it here unless --broker leaves it to workers. The same job again goes on where it was.
+
+    Exits with 1 where a variant failed.
+    """
+    from stream.pipelines.jobs import JobPipeline
+
+    shared: Context = context.obj
+    settings = job_settings(shared, objects, renderers)
+    prepared = _prepared(template, lane)
+    facts = {
+        "tenant": tenant,
+        "project": project,
+        "job": name or prepared.template.name,
+        "deadline_ms": _deadline_ms(deadline),
+        "deliver_to": _place(deliver_to),
+    }
+    jobs = JobPipeline(settings, SystemClock(), afresh=broker is None)
+    spec, digest = _described(jobs, prepared, facts, yes=yes)
+    known = _known(jobs, spec, digest)
+    if known is not None and known["state"] in {"done", "canceled"}:
+        shared.errors.print(f"job {spec.job} is {known['state']} already: nothing new was begun.", markup=False)
+        closing(shared, jobs, known, json_output=json_output)
+        return
+    there = Cluster.named(broker, client_properties, shared.deployment)
+    if there is None:
+        _here(shared, settings, spec, digest, json_output=json_output)
+    else:
+        _there(shared, jobs, there, spec, digest, wait=wait, json_output=json_output)
+
+
+def _here(shared: Context, settings: "JobSettings", spec: "JobSpec", digest: str, *, json_output: bool) -> None:
+    from stream.events.jobs import JobSubmitted
+    from stream.jobs.reports import is_final
+    from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status, scratch_within
+
+    clock, stop = SystemClock(), threading.Event()
+    with (
+        stop_on_signals(stop),
+        scratch_within(settings) as held,
+        EmbeddedJobs(held, clock) as session,
+        live(shared.console, spec.job) as bar,
+    ):
+        session.publish([command(spec.tenant, spec.project, JobSubmitted(job=spec.job, spec=digest), clock.now_ms())])
+
+        def status() -> dict[str, Any] | None:
+            return read_status(session.jobs, spec.tenant, spec.job)
+
+        def show() -> None:
+            if (found := status()) is not None:
+                bar.show(found)
+
+        session.run(stop, lambda: (found := status()) is not None and _rests(found, is_final(found)), show)
+        show()
+        jobs = session.jobs
+    found = status()
+    if stop.is_set() or found is None:
+        shared.errors.print("stopped; run the same command again to go on.", markup=False)
+        raise typer.Exit(130)
+    closing(shared, jobs, found, json_output=json_output)
+
+
+def _there(
+    shared: Context, jobs: "JobPipeline", there: Cluster, spec: "JobSpec", digest: str, *, wait: bool, json_output: bool
+) -> None:
+    from stream.events.jobs import JobSubmitted
+    from stream.sessions.jobs_embedded import command
+    from stream.sessions.jobs_process import send
+
+    clock = SystemClock()
+    with there.connected(clock) as broker:
+        send(broker, [command(spec.tenant, spec.project, JobSubmitted(job=spec.job, spec=digest), clock.now_ms())])
+    if wait:
+        follow_on_cluster(shared, jobs, spec.tenant, spec.job, json_output=json_output)
+    else:
+        shared.console.print(f"job {spec.job} is asked for: `rushes jobs watch {spec.job}` follows it.", markup=False)
+
+
+def _rests(status: dict[str, Any], final: bool) -> bool:
+    """Whether nothing happens without somebody's command."""
+    resting = status["state"] in {"paused", "budget_exhausted"} and not any(
+        stage["in_work"] for stage in status["stages"]
+    )
+    return final or resting
+
+
+def _checked(path: Path, tenant: str, project: str) -> "tuple[Description, list[dict[str, Any]]]":
+    from stream.events.jobs import JobSpec
+    from stream.events.objects import StoredFile
+    from stream.jobs.descriptions import Description
+    from stream.media.catalogue import OperatorCatalogue
+
+    prepared = _prepared(path, None)
+    nothing = StoredFile(name="asset", digest=f"sha256:{'0' * 64}", size=0, media_type="application/octet-stream")
+    spec = JobSpec(
+        tenant=tenant,
+        project=project,
+        job=prepared.template.name,
+        template=prepared.values,
+        assets=dict.fromkeys(prepared.assets, nothing),
+    )
+    described, operators = Description.of(spec), OperatorCatalogue()
+    _refuse(described, operators)
+    stages = []
+    for index, stage in enumerate(described.template.stages):
+        made = described.stage(0, index)
+        settings = operators.checked(made.operator, made.settings, tuple(made.inputs))
+        outputs = operators.outputs(made.operator, settings)
+        stages.append({"name": stage.name, "operator": stage.operator, "outputs": dict(outputs)})
+    return described, stages
+
+
+def _described(jobs: "JobPipeline", prepared: "Prepared", facts: dict[str, Any], *, yes: bool) -> "tuple[JobSpec, str]":
+    """Checked as a whole before anything is stored."""
+    from stream.jobs.descriptions import Description
+    from stream.jobs.expansion import row_count
+    from stream.jobs.submission import spec_of, stored
+
+    count = row_count(prepared.template)
+    if count > MANY and not yes:
+        raise UsageProblem(f"the template has {count} variants: say --yes where that is meant")
+    objects = jobs.store.of(facts["tenant"])
+    spec, content = spec_of(prepared, stored(prepared, objects), **facts)
+    _refuse(Description.of(spec), jobs.catalogue)
+    return spec, objects.put_bytes(content)
+
+
+def _refuse(described: "Description", operators: Any) -> None:
+    """Raises `BadRequest` (`template_invalid`) with the first problems of all rows."""
+    from stream.jobs.submission import problems
+
+    found = problems(described, operators)
+    if found:
+        more = [f"and {len(found) - _MOST_PROBLEMS} more"] if len(found) > _MOST_PROBLEMS else []
+        raise BadRequest("; ".join([*found[:_MOST_PROBLEMS], *more]), code="template_invalid")
+
+
+def _prepared(path: Path, lane: str | None) -> "Prepared":
+    from stream.jobs.submission import prepare
+
+    return prepare(path, {} if lane is None else {"lane": lane})
+
+
+def _known(jobs: "JobPipeline", spec: "JobSpec", digest: str) -> dict[str, Any] | None:
+    from stream.sessions.jobs_embedded import read_status
+
+    known = read_status(jobs, spec.tenant, spec.job)
+    if known is not None and known["spec"] != digest:
+        raise BadRequest(
+            f"there is a job {spec.job!r} with another description: give this one another name with --name",
+            code="job_differs",
+        )
+    return known
+
+
+def _deadline_ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageProblem(f"--deadline {shown(text)}: write it as 2026-12-24T18:00:00+01:00") from None
+    return round(1000 * (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+
+
+def _place(text: str | None) -> str | None:
+    return text if text is None or "://" in text else str(Path(text).absolute())

@@ -1,0 +1,55 @@
+"""`rushes jobs run`: the stages of jobs as one process of many on a shared broker."""
+
+import threading
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from stream.cli.commands.ingest import stop_on_signals
+from stream.cli.context import Context, UsageProblem
+from stream.cli.options.jobs import ClientProperties, Cluster, ObjectsOption, job_settings
+from stream.cli.options.partitions import PartitionCounts, Partitions
+from stream.clock import SystemClock
+
+
+def run(
+    context: typer.Context,
+    stages: Annotated[list[str], typer.Argument(help="`coordinate`, of which one works, or `render`, or both.")],
+    broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
+    client_properties: ClientProperties = None,
+    objects: ObjectsOption = None,
+    renderers: Annotated[int, typer.Option(min=1, max=64, help="Tasks that this process does at a time.")] = 2,
+    slots: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Tasks that are asked for at a time, for the coordinator.")
+    ] = 8,
+    deliver_root: Annotated[
+        list[str] | None,
+        typer.Option(help="Where finals may be delivered: a folder or s3://BUCKET/PREFIX; repeatable."),
+    ] = None,
+    partitions: PartitionCounts = None,
+    host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
+) -> None:
+    """Run stages of jobs on Kafka until SIGTERM, then finish the parts in work. Start any number of `render`."""
+    from stream.pipelines.jobs import JobPipeline
+    from stream.sessions.jobs_embedded import scratch_within
+    from stream.sessions.jobs_process import run_jobs
+    from stream.sessions.stage_process import Deployment
+
+    shared: Context = context.obj
+    clock, stop = SystemClock(), threading.Event()
+    settings = replace(job_settings(shared, objects, renderers), slots=slots, deliver_roots=tuple(deliver_root or ()))
+    counts = Partitions.parse(partitions)
+    deployment = Deployment(0, counts.default, host, port, counts.topics)
+    there = Cluster(broker, client_properties, shared.deployment)
+    try:
+        with (
+            scratch_within(settings) as held,
+            there.connected(clock) as cluster,
+            stop_on_signals(stop),
+        ):
+            jobs = JobPipeline(held, clock, afresh=False)
+            run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment)
+    except KeyError as unknown:
+        raise UsageProblem(str(unknown.args[0])) from None

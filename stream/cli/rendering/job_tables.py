@@ -1,0 +1,122 @@
+"""Jobs for a person: tables, and a bar while they are worked on."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from stream.cli.rendering.sanitize import shown
+
+_COLOURS = {
+    "done": "green",
+    "partial": "yellow",
+    "failed": "red",
+    "canceled": "dim",
+    "budget_exhausted": "yellow",
+    "paused": "yellow",
+}
+MOST_ROWS = 50
+
+
+def jobs_table(jobs: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table(title="Jobs", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("job", "project", "state", "lane"):
+        table.add_column(name, overflow="fold")
+    for name in ("done", "failed", "of", "CPU s"):
+        table.add_column(name, justify="right")
+    table.add_column("submitted")
+    for job in jobs:
+        counts = (str(job["done"]), str(job["failed"]), str(job["variants"]), f"{job['cost']['cpu_s']:.1f}")
+        told = (shown(job["job"]), shown(job["project"]), state_text(job["state"]), job["lane"])
+        table.add_row(*told, *counts, moment(job["submitted_ms"]))
+    return table
+
+
+def stages_table(job: Mapping[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("stage")
+    for name in ("finished", "of", "at work"):
+        table.add_column(name, justify="right")
+    for stage in job["stages"]:
+        table.add_row(shown(stage["name"]), str(stage["done"]), str(job["variants"]), str(stage["in_work"]))
+    return table
+
+
+def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What failed first, then the others; a long table says what it leaves out."""
+    ordered = sorted(rows, key=lambda row: (row["state"] != "failed", row["number"]))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("row", "variant", "state", "stage", "why"):
+        table.add_column(name, overflow="fold", justify="right" if name == "row" else "left")
+    for row in ordered[:MOST_ROWS]:
+        why = f"{row['message']} [{row['code']}]" if row.get("code") else ""
+        told = (str(row["number"] + 1), shown(row["name"]), state_text(row["state"]), shown(row["stage"]))
+        table.add_row(*told, shown(why))
+    if len(ordered) > MOST_ROWS:
+        table.caption = f"{len(ordered) - MOST_ROWS} more: `--json` has all"
+    return table
+
+
+def cost_table(job: Mapping[str, Any]) -> Table:
+    cost, done = job["cost"], job["done"]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+    table.add_column("what")
+    table.add_column("used", justify="right")
+    table.add_row("CPU seconds", f"{cost['cpu_s']:.1f}")
+    table.add_row("of these wasted (failed, canceled)", f"{cost['wasted_cpu_s']:.1f}")
+    table.add_row("CPU seconds a finished variant", f"{cost['cpu_s'] / done:.2f}" if done else "-")
+    table.add_row("GPU seconds", f"{cost['gpu_s']:.1f}")
+    table.add_row("read", decimal(cost["read_bytes"]))
+    table.add_row("written", decimal(cost["written_bytes"]))
+    table.add_row("tasks computed", str(cost["tasks_computed"]))
+    table.add_row("tasks known already", str(cost["tasks_reused"]))
+    return table
+
+
+@contextmanager
+def live(console: Console, name: str) -> Iterator["JobBar"]:
+    """A bar on a terminal; elsewhere a line now and then."""
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield JobBar(console, progress, name)
+
+
+class JobBar:
+    def __init__(self, console: Console, progress: Progress, name: str) -> None:
+        self._console = console
+        self._progress = progress
+        self._name = name
+        self._task = progress.add_task(shown(name), total=None, told="")
+        self._said = ""
+
+    def show(self, job: Mapping[str, Any]) -> None:
+        ended = job["done"] + job["failed"] + job["canceled"]
+        busy = ", ".join(f"{stage['name']} {stage['in_work']}" for stage in job["stages"] if stage["in_work"])
+        failed = f", {job['failed']} failed" if job["failed"] else ""
+        told = f"{job['state']}{failed}{f'; at work: {busy}' if busy else ''}"
+        self._progress.update(self._task, total=job["variants"], completed=ended, told=shown(told))
+        line = f"{self._name}: {ended} of {job['variants']} variants, {job['state']}{failed}"
+        if not self._console.is_terminal and line != self._said:
+            self._said = line
+            self._console.print(shown(line), soft_wrap=True, markup=False)
+
+
+def state_text(state: str) -> str:
+    colour = _COLOURS.get(state)
+    return f"[{colour}]{state}[/{colour}]" if colour else state
+
+
+def moment(ms: int | None) -> str:
+    return "-" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,98 @@
+"""Codes of jobs: templates, variants, tasks and where finals go."""
+
+from stream.error_codes.entry import (
+    ErrorCode,
+    ErrorKind,
+    bad_event,
+    bad_media,
+    bad_request,
+    fatal,
+    retryable,
+    status,
+    unavailable,
+)
+
+JOBS = (
+    bad_request(
+        "template_unreadable",
+        "The file of a template, or of its rows, cannot be read.",
+        "Name a file that is there and that this account may read.",
+    ),
+    bad_event(
+        "job_unreadable",
+        "The description that a submission names is gone, is none, or is another tenant's.",
+        "Submit the job again with `rushes jobs submit`.",
+    ),
+    ErrorCode(
+        "job_differs",
+        (ErrorKind.BAD_EVENT, ErrorKind.BAD_REQUEST),
+        "There is a job of this name with another description: another template, other rows or assets.",
+        "Give the new one a name of its own with `--name`.",
+    ),
+    ErrorCode(
+        "no_job",
+        (ErrorKind.BAD_EVENT, ErrorKind.BAD_REQUEST),
+        "There is no job, or no finished variant, of this name.",
+        "`rushes jobs list` shows the jobs of a tenant, `rushes jobs show` the variants of one.",
+    ),
+    bad_request(
+        "variant_budget",
+        "A variant has used more CPU seconds than the template allows each variant.",
+        "Raise `budget.variant_cpu_s` in the template, and submit it under another name.",
+    ),
+    bad_request(
+        "manifest_invalid",
+        "The manifest is none, was changed, or was signed by another key.",
+        "Take the manifest as `rushes jobs manifest` prints it, and the public key of the deployment that made it.",
+    ),
+    bad_media(
+        "media_out_of_memory",
+        "The work on a part needs more memory than a child may have.",
+        "Use smaller pictures or shorter parts.",
+    ),
+    bad_media(
+        "operator_defect",
+        "A media operator did something that it must not do; the message names the place in its code.",
+        "Report it, with the variant. The other variants of the job are not concerned.",
+    ),
+    bad_media(
+        "media_too_slow",
+        "The work on a part took longer than a part may take.",
+        "Make the parts shorter, or the pictures smaller.",
+    ),
+    retryable(
+        "media_child_died",
+        "The child that worked on a part ended, such as by a crash of a library.",
+        "Nothing at first: the part is tried again. If it comes back, look at the input that the variant uses.",
+    ),
+    retryable(
+        "media_hung",
+        "The child that worked on a part did not say for too long that it goes on.",
+        "Nothing at first: the part is tried again. If it comes back, look at the input that the variant uses.",
+    ),
+    unavailable(
+        "media_child_start",
+        "No child for media operators can be started.",
+        "See the limits on processes and memory of the machine.",
+    ),
+    unavailable(
+        "other_toolchain",
+        "A worker has other builds or another kind of processor than the coordinator, and would make other bytes.",
+        "Run both from one image, on machines of one kind.",
+    ),
+    bad_media(
+        "delivery_refused",
+        "Finals may not be delivered where the job wants them, or another file of that name lies there.",
+        "Name a place below one of `--deliver-root`, or move the other file away, then `rushes jobs retry`.",
+    ),
+    status(
+        "objects_lost",
+        "Objects that a variant needs are gone or damaged again and again, or an asset of its job is gone.",
+        "Look at the disk of the object store, then `rushes jobs retry`. For an asset, submit the job again.",
+    ),
+    fatal(
+        "register_unusable",
+        "The coordinator's register is damaged, or of a later release.",
+        "Move it away and submit the jobs again: what is finished is found again by its content.",
+    ),
+)

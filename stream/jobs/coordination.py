@@ -1,0 +1,213 @@
+"""Jobs at work: events go in, changes of the register follow, and `Turns` says which tasks come next."""
+
+import json
+from collections.abc import Sequence
+
+from stream.clock import Clock
+from stream.errors import BadEvent, BadRequest
+from stream.events.jobs import JobControlled, JobSubmitted, TaskEnded
+from stream.jobs.descriptions import Descriptions, Operators
+from stream.jobs.register import JobRegister, JobRow, Need, TaskRow, files_json
+from stream.jobs.states import JobState, outcome_of, rank_of
+from stream.jobs.variant_progress import VariantProgress
+
+NO_DEADLINE_MS = 2**62
+
+
+class Coordinator:
+    """Every method is part of one transaction of the register, which the caller opens. What was applied before changes
+    nothing, so events may come again and in any order.
+    """
+
+    def __init__(self, register: JobRegister, descriptions: Descriptions, operators: Operators, clock: Clock) -> None:
+        self._register = register
+        self._descriptions = descriptions
+        self._progress = VariantProgress(register, descriptions, operators)
+        self._clock = clock
+
+    def submitted(self, tenant: str, project: str, data: JobSubmitted, trace: str) -> None:
+        """Raises `BadEvent`: `job_unreadable`, or `job_differs` where another job has this name."""
+        known = self._register.job(tenant, data.job)
+        if known is not None:
+            if known.spec != data.spec:
+                raise BadEvent(
+                    f"there is a job {data.job!r} with another description: give this one another name",
+                    code="job_differs",
+                )
+            return
+        try:
+            described = self._descriptions.of(tenant, data.spec)
+        except BadRequest as error:
+            raise BadEvent(error.message, code="job_unreadable") from None
+        spec, template = described.spec, described.template
+        if spec.job != data.job or spec.project != project:
+            raise BadEvent("the description is of another job or project", code="job_unreadable")
+        total = len(described.variants)
+        self._register.change(
+            "INSERT INTO job (tenant, name, project, spec, rank, priority, deadline_ms, state, code, message,"
+            " submitted_ms, total, waiting, budget_cpu_s, variant_cpu_s, trace)"
+            " VALUES (?, ?, ?, ?, ?, 0, ?, 'running', '', '', ?, ?, ?, ?, ?, ?)",
+            tenant,
+            data.job,
+            project,
+            data.spec,
+            rank_of(template.lane),
+            spec.deadline_ms if spec.deadline_ms is not None else NO_DEADLINE_MS,
+            self._clock.now_ms(),
+            total,
+            total,
+            template.budget.cpu_s,
+            template.budget.variant_cpu_s,
+            trace,
+        )
+        made = self._register.job(tenant, data.job)
+        assert made is not None, "it was just entered"
+        self._register.add_variants(made.id, ((each.number, each.id, each.name) for each in described.variants))
+
+    def controlled(self, tenant: str, data: JobControlled) -> None:
+        """Raises `BadEvent` (`no_job`)."""
+        job = self._register.job(tenant, data.job)
+        if job is None:
+            raise BadEvent(f"there is no job {data.job!r}", code="no_job")
+        match data.action:
+            case "cancel":
+                self._cancel(job)
+            case "pause":
+                self._move(job, {JobState.RUNNING, JobState.BUDGET_EXHAUSTED}, JobState.PAUSED)
+            case "resume":
+                self._move(job, {JobState.PAUSED, JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
+            case "retry":
+                self._retry(job)
+            case "priority":
+                self._register.change("UPDATE job SET priority = ? WHERE id = ?", data.priority or 0, job.id)
+            case "budget":
+                self._register.change("UPDATE job SET budget_cpu_s = ? WHERE id = ?", data.cpu_s, job.id)
+                self._move(job, {JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
+
+    def ended(self, tenant: str, data: TaskEnded) -> None:
+        """A task that nobody waits for any more was ended before, or its job was canceled; the first time it is
+        charged.
+        """
+        task = self._register.task(tenant, data.key)
+        # A late failure of an earlier attempt says nothing of the present one. A late result is as good as any.
+        if task is None or (data.outcome != "done" and data.attempt < task.attempt):
+            return
+        needs = self._register.waiting_for(task.id)
+        self._charge(task, data, needs)
+        job = self._register.job_by_id(task.job)
+        if data.outcome == "canceled" and needs:
+            # Its job was begun again meanwhile, or another job waits for it too: it is that one's now.
+            self._register.change(
+                "UPDATE task SET asked = 0, reserved_cpu_s = 0, job = ? WHERE id = ?", needs[0].job, task.id
+            )
+            return
+        self._register.change("DELETE FROM task WHERE id = ?", task.id)
+        for need in needs:
+            self._answer(need, data)
+        self._settle(job.id)
+
+    def open_variant(self, job: JobRow) -> None:
+        """Begin the next variant of a job that has one waiting."""
+        found = self._register.one(
+            "SELECT number FROM variant WHERE job = ? AND state = 'waiting' ORDER BY number LIMIT 1", job.id
+        )
+        if found is None:
+            self._register.change("UPDATE job SET waiting = 0 WHERE id = ?", job.id)
+            return
+        number = int(found["number"])
+        self._register.change("UPDATE variant SET state = 'running' WHERE job = ? AND number = ?", job.id, number)
+        self._register.change(
+            "UPDATE job SET waiting = waiting - 1, started_ms = COALESCE(started_ms, ?) WHERE id = ?",
+            self._clock.now_ms(),
+            job.id,
+        )
+        self._progress.advance(job.id, number)
+        self._settle(job.id)
+
+    def _answer(self, need: Need, data: TaskEnded) -> None:
+        match data.outcome:
+            case "done":
+                parts = json.dumps(list(data.parts)) if data.parts else None
+                self._register.change(
+                    "UPDATE need SET task = NULL, outputs = ?, parts = ?"
+                    " WHERE job = ? AND number = ? AND stage = ? AND kind = ? AND part = ?",
+                    files_json(data.outputs),
+                    parts,
+                    *_place(need),
+                )
+                self._progress.advance(need.job, need.number)
+            case "lost":
+                self._progress.lost(need, set(data.missing))
+            case _:
+                self._progress.fail_variant(need.job, need.number, data.code, data.message)
+
+    def _cancel(self, job: JobRow) -> None:
+        if job.state.ended:
+            return
+        for variant in self._register.variants(job.id):
+            if variant.state == "running":
+                self._progress.drop_needs(job.id, variant.number)
+        stopped = self._register.change(
+            "UPDATE variant SET state = 'canceled' WHERE job = ? AND state IN ('waiting', 'running')", job.id
+        )
+        self._register.change(
+            "UPDATE job SET canceled = canceled + ?, waiting = 0, state = 'canceled', ended_ms = ? WHERE id = ?",
+            stopped,
+            self._clock.now_ms(),
+            job.id,
+        )
+
+    def _retry(self, job: JobRow) -> None:
+        """What failed or was canceled waits for its turn again, and goes on from its last finished stage."""
+        again = self._register.change(
+            "UPDATE variant SET state = 'waiting', code = '', message = '', losses = 0"
+            " WHERE job = ? AND state IN ('failed', 'canceled')",
+            job.id,
+        )
+        if again:
+            self._register.change(
+                "UPDATE job SET failed = 0, canceled = 0, waiting = waiting + ?, state = 'running', code = '',"
+                " message = '', ended_ms = NULL, generation = generation + 1 WHERE id = ?",
+                again,
+                job.id,
+            )
+
+    def _move(self, job: JobRow, of: set[JobState], to: JobState) -> None:
+        if job.state in of:
+            self._register.change("UPDATE job SET state = ?, code = '', message = '' WHERE id = ?", to, job.id)
+            if to is JobState.PAUSED:
+                self._progress.hand_on(job.id)
+
+    def _settle(self, job_id: int) -> None:
+        """End a job whose variants have all ended."""
+        job = self._register.job_by_id(job_id)
+        if not job.state.ended and job.ended_variants == job.total:
+            state = outcome_of(done=job.done, failed=job.failed, canceled=bool(job.canceled))
+            self._register.change(
+                "UPDATE job SET state = ?, ended_ms = ? WHERE id = ?", state, self._clock.now_ms(), job_id
+            )
+
+    def _charge(self, task: TaskRow, data: TaskEnded, needs: Sequence[Need]) -> None:
+        of_job = [need for need in needs if need.job == task.job]
+        number = of_job[0].number if of_job else None
+        wasted = data.outcome != "done" or not needs
+        self._register.spend(task.job, number, data.cost, reused=data.reused, wasted=wasted)
+        self._register.change(
+            "UPDATE job SET reserved_cpu_s = MAX(0, reserved_cpu_s - ?) WHERE id = ?", task.reserved_cpu_s, task.job
+        )
+        # What was reserved for it is free now, so the next part may fit after all.
+        self._register.change(
+            "UPDATE job SET state = 'running', code = '', message = '' WHERE id = ? AND state = 'budget_exhausted'",
+            task.job,
+        )
+        if data.outcome == "done" and not data.reused:
+            self._register.change(
+                "INSERT INTO rate (operator, kind, cpu_s) VALUES (?, '', ?) ON CONFLICT (operator, kind)"
+                " DO UPDATE SET cpu_s = cpu_s + 0.2 * (excluded.cpu_s - cpu_s)",
+                task.operator,
+                data.cost.cpu_s,
+            )
+
+
+def _place(need: Need) -> tuple[int, int, int, str, int]:
+    return need.job, need.number, need.stage, need.kind, need.part

@@ -1,0 +1,322 @@
+"""The register of jobs: what each variant waits for, in one SQLite file with one writer. Readers may have it open too.
+
+Every change of one batch of events is one transaction, so a coordinator that is killed has seen a batch or it has not.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stream.errors import Fatal, Unavailable
+from stream.events.jobs import TaskKind
+from stream.events.objects import StoredFile, TaskCost
+from stream.jobs.states import JobState, VariantState
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE job (
+  id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, project TEXT NOT NULL, spec TEXT NOT NULL,
+  rank INTEGER NOT NULL, priority INTEGER NOT NULL, deadline_ms INTEGER NOT NULL, state TEXT NOT NULL,
+  code TEXT NOT NULL, message TEXT NOT NULL, submitted_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER,
+  total INTEGER NOT NULL, waiting INTEGER NOT NULL, budget_cpu_s REAL, variant_cpu_s REAL, generation INTEGER
+  NOT NULL DEFAULT 1, trace TEXT NOT NULL,
+  done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, canceled INTEGER NOT NULL DEFAULT 0,
+  cpu_s REAL NOT NULL DEFAULT 0, gpu_s REAL NOT NULL DEFAULT 0, wall_s REAL NOT NULL DEFAULT 0,
+  read_bytes INTEGER NOT NULL DEFAULT 0, written_bytes INTEGER NOT NULL DEFAULT 0,
+  wasted_cpu_s REAL NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0,
+  computed INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (tenant, name));
+CREATE INDEX job_open ON job (state, rank, tenant);
+CREATE TABLE variant (
+  job INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
+  stage INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+  cpu_s REAL NOT NULL DEFAULT 0, losses INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, number)) WITHOUT ROWID;
+CREATE INDEX variant_state ON variant (job, state, number);
+CREATE TABLE finished (
+  job INTEGER NOT NULL, number INTEGER NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL, outputs TEXT NOT NULL,
+  PRIMARY KEY (job, number, stage)) WITHOUT ROWID;
+CREATE TABLE need (
+  job INTEGER NOT NULL, number INTEGER NOT NULL, stage INTEGER NOT NULL, kind TEXT NOT NULL, part INTEGER NOT NULL,
+  task INTEGER, stage_key TEXT NOT NULL, outputs TEXT, parts TEXT,
+  PRIMARY KEY (job, number, stage, kind, part)) WITHOUT ROWID;
+CREATE INDEX need_task ON need (task);
+CREATE TABLE task (
+  id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, key TEXT NOT NULL, job INTEGER NOT NULL, rank INTEGER NOT NULL,
+  stage INTEGER NOT NULL, operator TEXT NOT NULL, body TEXT NOT NULL, asked INTEGER NOT NULL DEFAULT 0,
+  attempt INTEGER NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0, UNIQUE (tenant, key));
+CREATE INDEX task_turn ON task (asked, rank, tenant);
+CREATE TABLE rate (operator TEXT NOT NULL, kind TEXT NOT NULL, cpu_s REAL NOT NULL, PRIMARY KEY (operator, kind))
+  WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as the register has it. `generation` counts how often it was begun again (`retry`)."""
+
+    id: int
+    tenant: str
+    name: str
+    project: str
+    spec: str
+    rank: int
+    priority: int
+    deadline_ms: int
+    state: JobState
+    code: str
+    message: str
+    submitted_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    total: int
+    waiting: int
+    budget_cpu_s: float | None
+    variant_cpu_s: float | None
+    generation: int
+    trace: str
+    done: int
+    failed: int
+    canceled: int
+    cpu_s: float
+    gpu_s: float
+    wall_s: float
+    read_bytes: int
+    written_bytes: int
+    wasted_cpu_s: float
+    reserved_cpu_s: float
+    computed: int
+    reused: int
+
+    @property
+    def ended_variants(self) -> int:
+        return self.done + self.failed + self.canceled
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRow:
+    job: int
+    number: int
+    id: str
+    name: str
+    state: VariantState
+    stage: int
+    code: str
+    message: str
+    cpu_s: float
+    losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a variant waits for: `outputs` of a task, or of a beginning the `parts` that follow; None until then."""
+
+    job: int
+    number: int
+    stage: int
+    kind: TaskKind
+    part: int
+    task: int | None
+    stage_key: str
+    outputs: tuple[StoredFile, ...] | None
+    parts: tuple[dict[str, Any], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task that is not done: it waits for its turn, or was asked for."""
+
+    id: int
+    tenant: str
+    key: str
+    job: int
+    rank: int
+    stage: int
+    operator: str
+    body: str
+    asked: bool
+    attempt: int
+    reserved_cpu_s: float
+
+
+class JobRegister:
+    """Opened by its one writer, or `readonly`. Raises `Fatal` (`register_unusable`) for a file that is none or is of
+    a later release, and `Unavailable` (`store_unavailable`) where the disk refuses.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self._path = path
+        with self._judged():
+            if not readonly:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            mode = "?mode=ro" if readonly else ""
+            self.db = sqlite3.connect(f"file:{path}{mode}", uri=True, isolation_level=None, check_same_thread=False)
+            self.db.row_factory = sqlite3.Row
+            if not readonly:
+                self._prepare()
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """One transaction, durable when the block ends."""
+        with self._judged():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+
+    def job(self, tenant: str, name: str) -> JobRow | None:
+        found = self.one("SELECT * FROM job WHERE tenant = ? AND name = ?", tenant, name)
+        return None if found is None else _job(found)
+
+    def job_by_id(self, job: int) -> JobRow:
+        found = self.one("SELECT * FROM job WHERE id = ?", job)
+        assert found is not None, "named by another row"
+        return _job(found)
+
+    def jobs(self) -> list[JobRow]:
+        """All, the newest first."""
+        return [_job(row) for row in self.all("SELECT * FROM job ORDER BY submitted_ms DESC, id DESC")]
+
+    def variant(self, job: int, number: int) -> VariantRow:
+        found = self.one("SELECT * FROM variant WHERE job = ? AND number = ?", job, number)
+        assert found is not None, "named by another row"
+        return _variant(found)
+
+    def variants(self, job: int) -> Iterator[VariantRow]:
+        return (_variant(row) for row in self.all("SELECT * FROM variant WHERE job = ? ORDER BY number", job))
+
+    def needs(self, job: int, number: int, stage: int) -> list[Need]:
+        sql = "SELECT * FROM need WHERE job = ? AND number = ? AND stage = ? ORDER BY kind, part"
+        return [_need(row) for row in self.all(sql, job, number, stage)]
+
+    def waiting_for(self, task: int) -> list[Need]:
+        return [_need(row) for row in self.all("SELECT * FROM need WHERE task = ?", task)]
+
+    def finished(self, job: int, number: int) -> dict[int, tuple[StoredFile, ...]]:
+        """Of each finished stage of a variant, its outputs."""
+        rows = self.all("SELECT stage, outputs FROM finished WHERE job = ? AND number = ?", job, number)
+        return {int(row["stage"]): _files(row["outputs"]) for row in rows}
+
+    def stage_keys(self, job: int, number: int) -> dict[int, str]:
+        """Of each finished stage of a variant, its key."""
+        rows = self.all("SELECT stage, key FROM finished WHERE job = ? AND number = ?", job, number)
+        return {int(row["stage"]): str(row["key"]) for row in rows}
+
+    def task(self, tenant: str, key: str) -> TaskRow | None:
+        found = self.one("SELECT * FROM task WHERE tenant = ? AND key = ?", tenant, key)
+        return None if found is None else _task(found)
+
+    def add_variants(self, job: int, variants: Iterator[tuple[int, str, str]]) -> None:
+        """(number, id, name) of each."""
+        self.db.executemany(
+            "INSERT INTO variant (job, number, id, name, state) VALUES (?, ?, ?, ?, 'waiting')",
+            ((job, *variant) for variant in variants),
+        )
+
+    def spend(self, job: int, number: int | None, cost: TaskCost, *, reused: bool, wasted: bool) -> None:
+        """Charge a job, and the variant that is known."""
+        self.change(
+            "UPDATE job SET cpu_s = cpu_s + ?, gpu_s = gpu_s + ?, wall_s = wall_s + ?, read_bytes = read_bytes + ?,"
+            " written_bytes = written_bytes + ?, wasted_cpu_s = wasted_cpu_s + ?, computed = computed + ?,"
+            " reused = reused + ? WHERE id = ?",
+            cost.cpu_s,
+            cost.gpu_s,
+            cost.wall_s,
+            cost.read_bytes,
+            cost.written_bytes,
+            cost.cpu_s if wasted else 0.0,
+            0 if reused else 1,
+            1 if reused else 0,
+            job,
+        )
+        if number is not None:
+            self.change("UPDATE variant SET cpu_s = cpu_s + ? WHERE job = ? AND number = ?", cost.cpu_s, job, number)
+
+    def one(self, sql: str, *values: object) -> sqlite3.Row | None:
+        with self._judged():
+            found: sqlite3.Row | None = self.db.execute(sql, values).fetchone()
+            return found
+
+    def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        with self._judged():
+            return self.db.execute(sql, values).fetchall()
+
+    def change(self, sql: str, *values: object) -> int:
+        """How many rows were changed."""
+        with self._judged():
+            return self.db.execute(sql, values).rowcount
+
+    def _prepare(self) -> None:
+        self.db.execute("PRAGMA journal_mode = WAL")
+        # A record is acknowledged after its batch, so the batch must outlive a power cut.
+        self.db.execute("PRAGMA synchronous = FULL")
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            with closing(self.db.cursor()) as cursor:
+                cursor.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version != _VERSION:
+            raise self._unusable(f"it has version {version}, and this release reads {_VERSION}")
+
+    @contextmanager
+    def _judged(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                f"the register of jobs at {self._path} cannot be used ({error.sqlite_errorname}); nothing is lost, work"
+                " goes on when the disk has room and the file can be written",
+                code="store_unavailable",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(f"SQLite says {error.sqlite_errorname}") from error
+        except OSError as error:
+            raise Unavailable(
+                f"the register of jobs at {self._path} cannot be used ({error.strerror})", code="store_unavailable"
+            ) from error
+
+    def _unusable(self, why: str) -> Fatal:
+        return Fatal(
+            f"the register of jobs at {self._path} cannot be used: {why}. Move it away and submit the jobs again: what"
+            " is finished is found again by its content",
+            code="register_unusable",
+        )
+
+
+def files_json(files: Sequence[StoredFile]) -> str:
+    return json.dumps([file.model_dump() for file in files])
+
+
+def _files(text: str) -> tuple[StoredFile, ...]:
+    return tuple(StoredFile.model_validate(item) for item in json.loads(text))
+
+
+def _job(row: sqlite3.Row) -> JobRow:
+    values = dict(row)
+    return JobRow(**{**values, "state": JobState(values["state"])})
+
+
+def _variant(row: sqlite3.Row) -> VariantRow:
+    values = dict(row)
+    return VariantRow(**{**values, "state": VariantState(values["state"])})
+
+
+def _need(row: sqlite3.Row) -> Need:
+    values = dict(row)
+    outputs, parts = values["outputs"], values["parts"]
+    values["outputs"] = None if outputs is None else _files(outputs)
+    values["parts"] = None if parts is None else tuple(json.loads(parts))
+    return Need(**values)
+
+
+def _task(row: sqlite3.Row) -> TaskRow:
+    values = dict(row)
+    return TaskRow(**{**values, "asked": bool(values["asked"])})

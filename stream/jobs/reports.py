@@ -1,0 +1,101 @@
+"""What a person is told of jobs: documents among the objects, read without a broker."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.states import JobState
+from stream.jobs.template import LANES
+
+FOLDER = "jobs"
+
+
+def _folder(tenant: str, job: str) -> str:
+    # Dots too: a tenant named `..` must not be the folder above.
+    return f"{FOLDER}/{quote(tenant, safe='').replace('.', '%2E')}/{job}"
+
+
+def status_name(tenant: str, job: str) -> str:
+    """The document of a job's state."""
+    return f"{_folder(tenant, job)}/status.json"
+
+
+def variants_name(tenant: str, job: str) -> str:
+    """The document of a job's variants."""
+    return f"{_folder(tenant, job)}/variants.json"
+
+
+def manifest_name(tenant: str, job: str, variant: str) -> str:
+    """The signed manifest of a finished variant."""
+    return f"{_folder(tenant, job)}/manifests/{variant}.json"
+
+
+def status_of(job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int]) -> dict[str, Any]:
+    """`stages`: how many variants have finished each; `in_work`: its tasks that are asked for."""
+    return {
+        "tenant": job.tenant,
+        "project": job.project,
+        "job": job.name,
+        "spec": job.spec,
+        "state": job.state.value,
+        "code": job.code,
+        "message": job.message,
+        "lane": LANES[job.rank],
+        "priority": job.priority,
+        "submitted_ms": job.submitted_ms,
+        "started_ms": job.started_ms,
+        "ended_ms": job.ended_ms,
+        "variants": job.total,
+        "waiting": job.waiting,
+        "done": job.done,
+        "failed": job.failed,
+        "canceled": job.canceled,
+        "stages": [{"name": name, "done": done, "in_work": in_work.get(name, 0)} for name, done in stages.items()],
+        "cost": {
+            "cpu_s": round(job.cpu_s, 3),
+            "gpu_s": round(job.gpu_s, 3),
+            "read_bytes": job.read_bytes,
+            "written_bytes": job.written_bytes,
+            "wasted_cpu_s": round(job.wasted_cpu_s, 3),
+            "tasks_computed": job.computed,
+            "tasks_reused": job.reused,
+        },
+        "budget_cpu_s": job.budget_cpu_s,
+    }
+
+
+def rows_of(register: JobRegister, job: JobRow, stages: list[str]) -> Iterator[dict[str, Any]]:
+    """The table of variants."""
+    for row in register.variants(job.id):
+        found = {
+            "number": row.number,
+            "id": row.id,
+            "name": row.name,
+            "state": row.state.value,
+            "stage": stages[row.stage] if row.stage < len(stages) else "",
+            "cpu_s": round(row.cpu_s, 3),
+        }
+        yield found | ({"code": row.code, "message": row.message} if row.code else {})
+
+
+def stage_counts(register: JobRegister, job: JobRow, stages: list[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Finished variants, and tasks in work, by stage."""
+    done = dict.fromkeys(stages, 0)
+    for row in register.all(
+        "SELECT stage, COUNT(*) AS count FROM variant WHERE job = ? AND state != 'waiting' GROUP BY stage", job.id
+    ):
+        for name in stages[: row["stage"]]:
+            done[name] += row["count"]
+    work: dict[str, int] = {}
+    for row in register.all(
+        "SELECT stage, COUNT(*) AS count FROM task WHERE job = ? AND asked = 1 GROUP BY stage", job.id
+    ):
+        name = stages[row["stage"]] if row["stage"] < len(stages) else "deliver"
+        work[name] = row["count"]
+    return done, work
+
+
+def is_final(status: Mapping[str, Any]) -> bool:
+    """Whether nothing more happens to the job of a status without somebody's command."""
+    return JobState(status["state"]).ended

@@ -1,0 +1,81 @@
+"""`${axis}` and `${axis.field}` in a template's values. No expressions: a template computes nothing."""
+
+import re
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from stream.errors import BadRequest
+
+Scalar = str | int | float | bool
+Value = Scalar | Mapping[str, JsonValue]
+"""Of one parameter in one row: a scalar, or fields with an `id`."""
+_NAME = r"[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*"
+_REFERENCE = re.compile(r"\$(?:\$|\{(?P<inner>[^{}]*)\}|(?=\{)(?P<open>))")
+_INNER = re.compile(rf"(?P<axis>{_NAME})(?:\.(?P<field>{_NAME}))?", re.ASCII)
+
+
+def substituted(value: JsonValue, row: Mapping[str, Value], where: str) -> JsonValue:
+    """The value with every reference replaced by the row's. A text that is one reference becomes that value as it is, a
+    number too; in a longer text it is written out. `$$` is a dollar sign. Raises `BadRequest` (`template_invalid`).
+    """
+    if isinstance(value, str):
+        return _text(value, row, where)
+    if isinstance(value, list):
+        return [substituted(inner, row, f"{where}[{index}]") for index, inner in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: substituted(inner, row, f"{where}.{key}") for key, inner in value.items()}
+    return value
+
+
+def _text(text: str, row: Mapping[str, Value], where: str) -> JsonValue:
+    if "$" not in text:
+        return text
+    whole = _REFERENCE.fullmatch(text)
+    if whole is not None and whole["inner"] is not None:
+        return _found(whole["inner"], row, where)
+    return _REFERENCE.sub(lambda match: _written(match, row, where), text)
+
+
+def _written(match: "re.Match[str]", row: Mapping[str, Value], where: str) -> str:
+    if match[0] == "$$":
+        return "$"
+    if match["inner"] is None:
+        raise _wrong(where, "`${` without its `}`; a dollar sign is written `$$`")
+    found = _found(match["inner"], row, where)
+    if not isinstance(found, Scalar):
+        raise _wrong(where, f"`{match[0]}` is no text or number, so it must stand alone")
+    return _spelled(found)
+
+
+def _found(inner: str, row: Mapping[str, Value], where: str) -> JsonValue:
+    reference = _INNER.fullmatch(inner)
+    if reference is None:
+        raise _wrong(where, "a reference is `${parameter}` or `${parameter.field}`, and no expression")
+    axis, field = reference["axis"], reference["field"]
+    if axis not in row:
+        raise _wrong(where, f"`${{{inner}}}`: there is no parameter {axis!r}; there are {', '.join(row) or 'none'}")
+    value = row[axis]
+    if field is None:
+        return value_id(value)
+    if not isinstance(value, Mapping) or field not in value:
+        known = ", ".join(value) if isinstance(value, Mapping) else "none"
+        raise _wrong(where, f"`${{{inner}}}`: {axis} {value_id(value)!r} has no field {field!r}; it has {known}")
+    return value[field]
+
+
+def value_id(value: Value) -> Scalar:
+    """What names the value: the scalar itself, or the `id` among its fields."""
+    if isinstance(value, Mapping):
+        found = value["id"]
+        assert isinstance(found, Scalar), "checked when the template was read"
+        return found
+    return value
+
+
+def _spelled(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _wrong(where: str, problem: str) -> BadRequest:
+    return BadRequest(f"{where}: {problem}", code="template_invalid")

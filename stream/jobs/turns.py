@@ -1,0 +1,128 @@
+"""Whose task is next: lanes first, then tenants in turn, then deadline, priority and age."""
+
+from stream.errors import StageError
+from stream.events.jobs import TaskAsked
+from stream.jobs.coordination import Coordinator
+from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.states import JobState, rank_of
+from stream.jobs.template import LANES
+
+_UNKNOWN_CPU_S = 1.0
+_BATCH = rank_of("batch")
+
+
+class Turns:
+    """At most `slots` tasks are asked for at a time, and as many again for lanes in which somebody waits: so a batch
+    of any size holds an interactive job up for one part at most. What waits, waits in the register.
+    """
+
+    def __init__(self, register: JobRegister, coordinator: Coordinator, slots: int) -> None:
+        self._register = register
+        self._coordinator = coordinator
+        self._slots = slots
+
+    def take(self) -> list[tuple[JobRow, TaskAsked]]:
+        """The tasks that are asked for now, within the transaction of the caller."""
+        found: list[tuple[JobRow, TaskAsked]] = []
+        for rank in range(len(LANES)):
+            while self._room(rank):
+                if (taken := self._next(rank)) is None:
+                    break
+                found.append(taken)
+        return found
+
+    def asked(self) -> list[tuple[JobRow, TaskAsked]]:
+        """Those that are asked for already, to be sent again after a start."""
+        rows = self._register.all("SELECT id, job, body, attempt FROM task WHERE asked = 1 ORDER BY id")
+        return [(self._register.job_by_id(row["job"]), _task(row["body"], row["attempt"])) for row in rows]
+
+    def forget_asked(self) -> None:
+        """Nobody works on anything: for a broker that keeps nothing over a start."""
+        self._register.change("UPDATE task SET asked = 0")
+        self._register.change("UPDATE job SET reserved_cpu_s = 0")
+
+    def _room(self, rank: int) -> bool:
+        condition = "rank < ?" if rank < _BATCH else "rank >= ?"
+        row = self._register.one(f"SELECT COUNT(*) FROM task WHERE asked = 1 AND {condition}", _BATCH)  # noqa: S608
+        return row is not None and row[0] < self._slots
+
+    def _next(self, rank: int) -> tuple[JobRow, TaskAsked] | None:
+        for tenant in self._tenants(rank):
+            while True:
+                if (task := self._queued(rank, tenant)) is not None:
+                    if (taken := self._ask(*task)) is not None:
+                        return taken
+                    continue  # its job has stopped at its budget
+                job = self._to_open(rank, tenant)
+                if job is None:
+                    break
+                self._coordinator.open_variant(job)
+        return None
+
+    def _tenants(self, rank: int) -> list[str]:
+        """Those with something to do in a lane; who has least in work comes first."""
+        rows = self._register.all(
+            "SELECT tenant FROM (SELECT tenant FROM job WHERE state = 'running' AND rank = ? AND waiting > 0"
+            " UNION SELECT task.tenant FROM task JOIN job ON job.id = task.job"
+            " WHERE task.asked = 0 AND task.rank = ? AND job.state = 'running') AS busy"
+            " ORDER BY (SELECT COUNT(*) FROM task WHERE task.asked = 1 AND task.tenant = busy.tenant), tenant",
+            rank,
+            rank,
+        )
+        return [str(row["tenant"]) for row in rows]
+
+    def _queued(self, rank: int, tenant: str) -> tuple[int, int] | None:
+        """(task, job): the last stages first, so that intermediates are used up before there are more."""
+        row = self._register.one(
+            "SELECT task.id AS task, job.id AS job FROM task JOIN job ON job.id = task.job"
+            " WHERE task.asked = 0 AND task.rank = ? AND task.tenant = ? AND job.state = 'running' ORDER BY"
+            " job.deadline_ms, job.priority DESC, job.submitted_ms, job.id, task.stage DESC, task.id LIMIT 1",
+            rank,
+            tenant,
+        )
+        return None if row is None else (row["task"], row["job"])
+
+    def _to_open(self, rank: int, tenant: str) -> JobRow | None:
+        row = self._register.one(
+            "SELECT id FROM job WHERE state = 'running' AND rank = ? AND tenant = ? AND waiting > 0"
+            " ORDER BY deadline_ms, priority DESC, submitted_ms, id LIMIT 1",
+            rank,
+            tenant,
+        )
+        return None if row is None else self._register.job_by_id(row["id"])
+
+    def _ask(self, task_id: int, job_id: int) -> tuple[JobRow, TaskAsked] | None:
+        job = self._register.job_by_id(job_id)
+        row = self._register.one("SELECT operator, body, attempt FROM task WHERE id = ?", task_id)
+        assert row is not None, "just found"
+        estimate = self._estimate(row["operator"])
+        if job.budget_cpu_s is not None and job.cpu_s + job.reserved_cpu_s + estimate > job.budget_cpu_s:
+            self._exhaust(job, estimate)
+            return None
+        self._register.change(
+            "UPDATE task SET asked = 1, attempt = attempt + 1, reserved_cpu_s = ? WHERE id = ?", estimate, task_id
+        )
+        self._register.change("UPDATE job SET reserved_cpu_s = reserved_cpu_s + ? WHERE id = ?", estimate, job_id)
+        return job, _task(row["body"], row["attempt"] + 1)
+
+    def _exhaust(self, job: JobRow, estimate: float) -> None:
+        # Parts in work may cost less than was reserved: `Coordinator.ended` lets the job try again after each of them.
+        used = f"{job.cpu_s:.1f} of {job.budget_cpu_s:.1f} CPU seconds are used, {job.reserved_cpu_s:.1f} are reserved"
+        message = f"{used}, the next part takes about {estimate:.1f}: raise the limit with `rushes jobs budget`"
+        self._register.change(
+            "UPDATE job SET state = ?, code = 'budget_exhausted', message = ? WHERE id = ?",
+            JobState.BUDGET_EXHAUSTED,
+            message,
+            job.id,
+        )
+
+    def _estimate(self, operator: str) -> float:
+        row = self._register.one("SELECT cpu_s FROM rate WHERE operator = ?", operator)
+        return _UNKNOWN_CPU_S if row is None else float(row["cpu_s"])
+
+
+def _task(body: str, attempt: int) -> TaskAsked:
+    try:
+        return TaskAsked.from_bytes(body.encode()).model_copy(update={"attempt": attempt})
+    except StageError as error:
+        raise AssertionError("the register holds what was written to it") from error

@@ -1,0 +1,325 @@
+"""How one variant comes from stage to stage: what it waits for, and what follows when that is there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stream.errors import BadRequest, StageError
+from stream.events.jobs import TaskAsked, TaskKind
+from stream.events.objects import Digest, StoredFile
+from stream.jobs.descriptions import Description, Descriptions, Operators
+from stream.jobs.expansion import StageOfVariant
+from stream.jobs.keys import digest_key, divide_key, join_key, part_key, stage_key
+from stream.jobs.objects import by_name
+from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
+from stream.jobs.template import InputSource
+
+MAX_LOSSES = 5
+DELIVERY = "deliver"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A stage of a variant whose inputs are all there."""
+
+    key: str
+    stage: StageOfVariant
+    settings: dict[str, Any]
+    inputs: dict[str, Digest]
+    toolchain: dict[str, str]
+
+
+class VariantProgress:
+    """Works within the transaction of its caller."""
+
+    def __init__(self, register: JobRegister, descriptions: Descriptions, operators: Operators) -> None:
+        self._register = register
+        self._descriptions = descriptions
+        self._operators = operators
+
+    def advance(self, job_id: int, number: int) -> None:
+        """Take a variant as far as what is known allows, and enter what it waits for then."""
+        job, variant = self._register.job_by_id(job_id), self._register.variant(job_id, number)
+        if variant.state != "running":
+            return
+        try:
+            described = self._descriptions.of(job.tenant, job.spec)
+            while self._step(job, self._register.variant(job_id, number), described):
+                pass
+        except StageError as error:
+            self.fail_variant(job_id, number, error.code, error.message)
+
+    def lost(self, need: Need, missing: set[Digest]) -> None:
+        """Objects are gone: make what they were made of again."""
+        variant = self._register.variant(need.job, need.number)
+        if variant.losses >= MAX_LOSSES:
+            message = f"objects of it were lost {MAX_LOSSES} times: look at the disk of the object store, then retry"
+            self.fail_variant(need.job, need.number, "objects_lost", message)
+            return
+        finished = self._register.finished(need.job, need.number)
+        stages = [index for index, files in finished.items() if missing & {file.digest for file in files}]
+        own = self._register.needs(need.job, need.number, need.stage)
+        parts = any(missing & {file.digest for file in each.outputs or ()} for each in own)
+        if not stages and not parts:
+            message = "an asset of the job is gone from the object store: submit the job again under another name"
+            self.fail_variant(need.job, need.number, "objects_lost", message)
+            return
+        first = min([need.stage, *stages])
+        for stage in range(first, need.stage + 1):
+            self._forget_needs(need.job, need.number, stage)
+        self._register.change(
+            "DELETE FROM finished WHERE job = ? AND number = ? AND stage >= ?", need.job, need.number, first
+        )
+        self._register.change(
+            "UPDATE variant SET stage = ?, losses = losses + 1 WHERE job = ? AND number = ?",
+            first,
+            need.job,
+            need.number,
+        )
+        self.advance(need.job, need.number)
+
+    def fail_variant(self, job: int, number: int, code: str, message: str) -> None:
+        self.drop_needs(job, number)
+        self._register.change(
+            "UPDATE variant SET code = ?, message = ? WHERE job = ? AND number = ?", code, message, job, number
+        )
+        self._end_variant(job, number, "failed")
+
+    def finals(self, job: JobRow, number: int, described: Description) -> list[tuple[str, StoredFile]]:
+        """(stage, file) of a finished variant, in the template's order."""
+        finished = self._register.finished(job.id, number)
+        found = []
+        for text in described.template.finals:
+            stage, _, name = text.partition("/")
+            files = finished[described.index_of(stage)]
+            file = by_name(files).get(name) if name else files[0]
+            if file is None:
+                raise BadRequest(f"finals: stage {stage} has no output {name!r}", code="template_invalid")
+            found.append((stage, file))
+        return found
+
+    def drop_needs(self, job: int, number: int) -> None:
+        """The variant waits for nothing any more; tasks that nobody else waits for and nobody works on go with it."""
+        tasks = self._register.all(
+            "SELECT DISTINCT task FROM need WHERE job = ? AND number = ? AND task IS NOT NULL", job, number
+        )
+        self._register.change("DELETE FROM need WHERE job = ? AND number = ?", job, number)
+        for row in tasks:
+            self._register.change(
+                "DELETE FROM task WHERE id = ? AND asked = 0 AND NOT EXISTS (SELECT 1 FROM need WHERE task = task.id)",
+                row["task"],
+            )
+        self.hand_on(job)
+
+    def hand_on(self, job: int) -> None:
+        """Tasks of this job that others wait for become theirs, so that they are not held up by it."""
+        self._register.change(
+            "UPDATE task SET job ="
+            " (SELECT need.job FROM need WHERE need.task = task.id AND need.job != task.job LIMIT 1)"
+            " WHERE job = ? AND asked = 0 AND EXISTS"
+            " (SELECT 1 FROM need WHERE need.task = task.id AND need.job != task.job)",
+            job,
+        )
+
+    def _step(self, job: JobRow, variant: VariantRow, described: Description) -> bool:
+        """Whether the variant came to its next stage."""
+        if variant.stage >= len(described.template.stages):
+            return self._step_out(job, variant, described)
+        if job.variant_cpu_s is not None and variant.cpu_s > job.variant_cpu_s:
+            raise BadRequest(
+                f"the variant has used {variant.cpu_s:.1f} of its {job.variant_cpu_s:.1f} CPU seconds",
+                code="variant_budget",
+            )
+        needs = self._register.needs(job.id, variant.number, variant.stage)
+        outputs = self._outputs_of(job, variant, described, needs)
+        if outputs is None:
+            return False
+        key = next(need.stage_key for need in needs)
+        self._register.change(
+            "INSERT OR REPLACE INTO finished (job, number, stage, key, outputs) VALUES (?, ?, ?, ?, ?)",
+            job.id,
+            variant.number,
+            variant.stage,
+            key,
+            files_json(outputs),
+        )
+        self._forget_needs(job.id, variant.number, variant.stage)
+        self._register.change(
+            "UPDATE variant SET stage = stage + 1 WHERE job = ? AND number = ?", job.id, variant.number
+        )
+        return True
+
+    def _outputs_of(
+        self, job: JobRow, variant: VariantRow, described: Description, needs: Sequence[Need]
+    ) -> tuple[StoredFile, ...] | None:
+        """The outputs of a variant's present stage; None where it waits for them, and then what it needs is entered."""
+        if not needs:
+            ready = self._ready(job, variant, described)
+            self._enter(job, variant, ready, "begin", 0, divide_key(ready.key))
+            return None
+        begin = next(need for need in needs if need.kind == "begin")
+        if begin.outputs is None:
+            return None
+        if begin.parts is None:
+            return begin.outputs
+        parts = [need for need in needs if need.kind == "part"]
+        if not parts:
+            ready = self._ready(job, variant, described)
+            for index, part in enumerate(begin.parts):
+                self._enter(job, variant, ready, "part", index, part_key(ready.key, part), part=part)
+            return None
+        if any(need.outputs is None for need in parts):
+            return None
+        join = next((need for need in needs if need.kind == "join"), None)
+        if join is None:
+            ready = self._ready(job, variant, described)
+            ordered = sorted(parts, key=lambda need: need.part)
+            made = [{file.name: file.digest for file in need.outputs or ()} for need in ordered]
+            self._enter(job, variant, ready, "join", 0, join_key(ready.key, made), parts=tuple(made))
+            return None
+        return join.outputs
+
+    def _step_out(self, job: JobRow, variant: VariantRow, described: Description) -> bool:
+        """All stages are done: write the manifest and deliver the finals; then the variant is done."""
+        needs = self._register.needs(job.id, variant.number, variant.stage)
+        if not needs:
+            self._enter_delivery(job, variant, described)
+            return False
+        if needs[0].outputs is None:
+            return False
+        self._forget_needs(job.id, variant.number, variant.stage)
+        self._end_variant(job.id, variant.number, "done")
+        return False
+
+    def _ready(self, job: JobRow, variant: VariantRow, described: Description, index: int | None = None) -> _Ready:
+        """A stage, by default the present one. Raises what the template or the operator says of this row."""
+        stage = described.stage(variant.number, variant.stage if index is None else index)
+        settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
+        finished = self._register.finished(job.id, variant.number)
+        inputs = {name: self._digest(source, described, finished) for name, source in stage.inputs.items()}
+        toolchain = self._operators.toolchain(stage.operator, settings)
+        version = self._operators.version(stage.operator)
+        key = stage_key(stage.operator, version, settings, inputs, seed=stage.seed, toolchain=toolchain)
+        return _Ready(key, stage, settings, inputs, toolchain)
+
+    @staticmethod
+    def _digest(source: InputSource, described: Description, finished: Mapping[int, tuple[StoredFile, ...]]) -> Digest:
+        if source.kind == "asset":
+            return described.spec.assets[source.name].digest
+        files = finished[described.index_of(source.name)]
+        if not source.file:
+            return files[0].digest
+        found = by_name(files).get(source.file)
+        if found is None:
+            there = ", ".join(file.name for file in files)
+            raise BadRequest(
+                f"stage {source.name} has no output {source.file!r}; it has {there}", code="template_invalid"
+            )
+        return found.digest
+
+    def _enter(
+        self, job: JobRow, variant: VariantRow, ready: _Ready, kind: TaskKind, place: int, key: str, **more: Any
+    ) -> None:
+        asked = TaskAsked(
+            job=job.name,
+            variant=variant.id,
+            kind=kind,
+            key=key,
+            stage_key=ready.key,
+            stage=ready.stage.name,
+            operator=ready.stage.operator,
+            settings=ready.settings,
+            inputs=ready.inputs,
+            seed=ready.stage.seed,
+            toolchain=ready.toolchain,
+            **more,
+        )
+        self._need(job, variant, asked, place)
+
+    def _enter_delivery(self, job: JobRow, variant: VariantRow, described: Description) -> None:
+        finals = self.finals(job, variant.number, described)
+        inputs = {f"{stage}/{file.name}": file.digest for stage, file in finals}
+        settings = {
+            "spec": job.spec,
+            "to": described.spec.deliver_to or "",
+            "name": variant.name,
+            "row": dict(described.variants[variant.number].row),
+            "finals": [{"stage": stage, **file.model_dump()} for stage, file in finals],
+            "stages": self._facts(job, variant, described),
+            "cpu_s": round(variant.cpu_s, 3),
+        }
+        # Not what it cost: the same finals of the same variant are delivered once.
+        facts = {name: settings[name] for name in ("spec", "to", "finals", "stages")} | {"variant": variant.id}
+        key = digest_key(DELIVERY, facts)
+        asked = TaskAsked(
+            job=job.name,
+            variant=variant.id,
+            kind="deliver",
+            key=key,
+            stage_key=key,
+            stage=DELIVERY,
+            operator=DELIVERY,
+            settings=settings,
+            inputs=inputs,
+        )
+        self._need(job, variant, asked, 0)
+
+    def _facts(self, job: JobRow, variant: VariantRow, described: Description) -> list[dict[str, Any]]:
+        """What each stage was made of, for the manifest."""
+        found = []
+        for index, key in sorted(self._register.stage_keys(job.id, variant.number).items()):
+            ready = self._ready(job, variant, described, index)
+            found.append(
+                {
+                    "name": ready.stage.name,
+                    "operator": ready.stage.operator,
+                    "version": self._operators.version(ready.stage.operator),
+                    "key": key,
+                    "settings": ready.settings,
+                    "inputs": ready.inputs,
+                    "seed": ready.stage.seed,
+                    "toolchain": ready.toolchain,
+                }
+            )
+        return found
+
+    def _need(self, job: JobRow, variant: VariantRow, asked: TaskAsked, place: int) -> None:
+        """Wait for a task: for one that is there already, whoever entered it, or for a new one."""
+        task = self._register.task(job.tenant, asked.key)
+        if task is None:
+            self._register.change(
+                "INSERT INTO task (tenant, key, job, rank, stage, operator, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                job.tenant,
+                asked.key,
+                job.id,
+                job.rank,
+                variant.stage,
+                f"{asked.operator} {asked.kind}",
+                asked.to_bytes().decode(),
+            )
+            task = self._register.task(job.tenant, asked.key)
+            assert task is not None, "it was just entered"
+        elif job.rank < task.rank:
+            # Somebody waits for it now who is served earlier.
+            self._register.change("UPDATE task SET rank = ?, job = ? WHERE id = ?", job.rank, job.id, task.id)
+        self._register.change(
+            "INSERT OR REPLACE INTO need (job, number, stage, kind, part, task, stage_key)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            job.id,
+            variant.number,
+            variant.stage,
+            asked.kind,
+            place,
+            task.id,
+            asked.stage_key,
+        )
+
+    def _end_variant(self, job: int, number: int, state: str) -> None:
+        changed = self._register.change(
+            "UPDATE variant SET state = ? WHERE job = ? AND number = ? AND state = 'running'", state, job, number
+        )
+        if changed:
+            self._register.change(f"UPDATE job SET {state} = {state} + 1 WHERE id = ?", job)  # noqa: S608 - our words
+
+    def _forget_needs(self, job: int, number: int, stage: int) -> None:
+        self._register.change("DELETE FROM need WHERE job = ? AND number = ? AND stage = ?", job, number, stage)

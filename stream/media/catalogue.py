@@ -1,0 +1,81 @@
+"""Media operators by name, and what of a machine decides their bytes."""
+
+import importlib
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue
+
+from stream.errors import BadRequest
+from stream.media import REGISTRY
+from stream.media.protocol import MediaOperator, Settings
+
+_LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("v4", frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})),
+    ("v3", frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"})),
+    ("v2", frozenset({"cx16", "popcnt", "sse4_1", "sse4_2", "ssse3"})),
+)
+"""Of the x86-64 psABI, the highest first."""
+
+
+class OperatorCatalogue:
+    """`operators`: name to `module:Class`; each is imported when it is first used."""
+
+    def __init__(self, operators: Mapping[str, str] = REGISTRY) -> None:
+        self._operators = operators
+        self._made: dict[str, MediaOperator] = {}
+        self._toolchains: dict[tuple[str, str], dict[str, str]] = {}
+
+    def operator(self, name: str) -> MediaOperator:
+        """Raises `BadRequest` (`template_invalid`) for a name that is no operator."""
+        if name not in self._made:
+            if name not in self._operators:
+                there = ", ".join(sorted(self._operators))
+                raise BadRequest(f"no operator {name!r}; there are {there}", code="template_invalid")
+            self._made[name] = cast("MediaOperator", load(self._operators[name]))
+        return self._made[name]
+
+    def version(self, operator: str) -> int:
+        return self.operator(operator).version
+
+    def checked(self, operator: str, settings: Mapping[str, JsonValue], inputs: Sequence[str]) -> dict[str, JsonValue]:
+        """The settings with their defaults. Raises `BadRequest` (`template_invalid`)."""
+        return dict(self.operator(operator).check(settings, inputs))
+
+    def outputs(self, operator: str, settings: Settings) -> Mapping[str, str]:
+        return self.operator(operator).outputs(settings)
+
+    def toolchain(self, operator: str, settings: Settings) -> dict[str, str]:
+        """What the operator says of itself, and the class of instruction sets, as floating-point code is built for it.
+        Raises `Unavailable` (`toolchain_lacks`).
+        """
+        return {**self.operator(operator).toolchain(settings), "instructions": instruction_set()}
+
+
+def load(target: str) -> object:
+    """An instance of the class that `module:Class` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)()
+
+
+@cache
+def instruction_set() -> str:
+    """Such as `x86_64-v3`: libraries choose their code by it, and other code may round otherwise."""
+    machine = platform.machine().lower()
+    if machine not in {"x86_64", "amd64"}:
+        return machine
+    flags = _flags()
+    level = next((name for name, needed in _LEVELS if needed <= flags), "v1")
+    return f"x86_64-{level}"
+
+
+def _flags() -> frozenset[str]:
+    if sys.platform != "linux":
+        return frozenset()
+    with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as lines:
+        found = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(found.partition(":")[2].split())

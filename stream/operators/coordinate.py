@@ -1,0 +1,130 @@
+"""The coordinate operator: submissions, commands and ended tasks in, the next tasks out. One replica, one register."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.clock import Clock
+from stream.errors import StageError
+from stream.events.base import Event
+from stream.events.ids import typed_digest
+from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskEnded
+from stream.jobs.coordination import Coordinator
+from stream.jobs.descriptions import Descriptions, Operators
+from stream.jobs.objects import ContentObjects, Documents
+from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.reports import rows_of, stage_counts, status_name, status_of, variants_name
+from stream.jobs.turns import Turns
+
+TELL_S = 1.0
+"""How often the state of a job that goes on is told."""
+_ROWS_PER_S = 500.0
+"""The table of a large job is told less often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a coordinator works with. `slots`: tasks that are asked for at a time. `afresh`: the broker keeps nothing
+    over a start, so nobody works on what was asked for.
+    """
+
+    register: Path
+    objects: Callable[[str], ContentObjects]
+    documents: Documents
+    operators: Operators
+    slots: int
+    afresh: bool = False
+
+
+class CoordinateOperator:
+    """Every batch is one transaction; its tasks leave after it is durable. What was asked for when a coordinator was
+    killed is asked for again by the next one: equal work is found in the ledger.
+    """
+
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._register: JobRegister | None = None
+        self._told_s: dict[int, float] = {}
+        self._changed: set[int] = set()
+        self._again = False
+
+    def open(self) -> None:
+        if self._register is not None:
+            self._register.close()
+        desk = self._desk
+        self._register = register = JobRegister(desk.register)
+        self._descriptions = Descriptions(desk.objects)
+        self._coordinator = Coordinator(register, self._descriptions, desk.operators, self._clock)
+        self._turns = Turns(register, self._coordinator, desk.slots)
+        self._again = not desk.afresh
+        if desk.afresh:
+            with register.changing():
+                self._turns.forget_asked()
+
+    def close(self) -> None:
+        if self._register is not None:
+            self._tell(final=True)
+            self._register.close()
+            self._register = None
+
+    def process(self, events: Sequence[Event[JobSubmitted | JobControlled | TaskEnded]]) -> Iterable[Event]:
+        register = self._register
+        assert register is not None, "opened before"
+        with register.changing():
+            for event in events:
+                self._apply(event)
+            asked = self._turns.asked() if self._again else []
+            asked += self._turns.take()
+        self._again = False
+        names = {(event.tenant, event.data.job) for event in events} | {(job.tenant, job.name) for job, _ in asked}
+        self._changed |= {job.id for name in names if (job := register.job(*name)) is not None}
+        self._tell(final=False)
+        return [_event(job, task) for job, task in asked]
+
+    def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the letter tells
+        return ()
+
+    def _apply(self, event: Event[JobSubmitted | JobControlled | TaskEnded]) -> None:
+        match event.data:
+            case JobSubmitted() as data:
+                self._coordinator.submitted(event.tenant, event.project, data, event.traceparent)
+            case JobControlled() as data:
+                self._coordinator.controlled(event.tenant, data)
+            case TaskEnded() as data:
+                self._coordinator.ended(event.tenant, data)
+
+    def _tell(self, *, final: bool) -> None:
+        """Write the documents of jobs that changed: at once when they ended, else now and then."""
+        register, now_s = self._register, self._clock.monotonic_s()
+        assert register is not None, "opened before"
+        for number in list(self._changed):
+            job = register.job_by_id(number)
+            due = now_s - self._told_s.get(number, float("-inf")) >= max(TELL_S, job.total / _ROWS_PER_S)
+            if due or final or job.state.ended:
+                self._write(register, job)
+                self._told_s[number] = now_s
+                self._changed.discard(number)
+
+    def _write(self, register: JobRegister, job: JobRow) -> None:
+        template = self._descriptions.of(job.tenant, job.spec).template
+        stages = [stage.name for stage in template.stages]
+        status = status_of(job, *stage_counts(register, job, stages))
+        rows = list(rows_of(register, job, stages))
+        documents = self._desk.documents
+        documents.write(variants_name(job.tenant, job.name), json.dumps(rows).encode())
+        # Last: who sees that a job has ended finds its variants as they ended.
+        documents.write(status_name(job.tenant, job.name), json.dumps(status).encode())
+
+
+def _event(job: JobRow, task: TaskAsked) -> Event:
+    return Event(
+        data=task,
+        tenant=job.tenant,
+        project=job.project,
+        subject=job.name,
+        event_time_ms=job.submitted_ms,
+        id=typed_digest("task asked", job.tenant, task.key, task.attempt),
+        traceparent=job.trace,
+    )

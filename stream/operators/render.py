@@ -1,0 +1,187 @@
+"""The render operator: one task of a job in, its outputs among the objects, and word of how it ended."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from stream.clock import Clock
+from stream.errors import BadMedia, StageError, Unavailable
+from stream.events.base import Event
+from stream.events.ids import typed_digest
+from stream.events.jobs import TaskAsked, TaskEnded
+from stream.events.objects import Digest, Known, LostObject, StoredFile, TaskCost
+from stream.jobs.descriptions import Operators
+from stream.jobs.objects import ContentObjects
+from stream.media.rendering import Rendered, Renderer, RenderWork, Stopped
+
+MAX_KEPT = 1000
+_PART_TYPE = "application/octet-stream"
+
+
+class FinalsDelivery(Protocol):
+    """Brings finals to where a job wants them (`sinks.objects.delivery`)."""
+
+    def deliver(self, tenant: str, task: TaskAsked, scratch: Path) -> tuple[StoredFile, ...]:
+        """What lies there then, the manifest last. Raises `LostObject`, `BadMedia` and `Unavailable`."""
+
+
+class RenderOperator:
+    """A result that the ledger knows is not made again. An object is there before the ledger says so, and the ledger
+    before `TaskEnded`: so a worker that is killed leaves nothing that claims more than is there.
+    """
+
+    def __init__(
+        self,
+        objects: Callable[[str], ContentObjects],
+        renderer: Renderer,
+        operators: Operators,
+        delivery: FinalsDelivery,
+        *,
+        canceled: Callable[[str, str], bool],
+        clock: Clock,
+    ) -> None:
+        self._objects = objects
+        self._renderer = renderer
+        self._operators = operators
+        self._delivery = delivery
+        self._canceled = canceled
+        self._clock = clock
+        self._spent: dict[str, TaskCost] = {}
+
+    def open(self) -> None:
+        self._renderer.prepare()
+
+    def close(self) -> None:
+        self._renderer.close()
+
+    def process(self, events: Sequence[Event[TaskAsked]]) -> Iterable[Event]:
+        for event in events:
+            yield self._ended(event, self._done(event.tenant, event.data))
+
+    def failed(self, event: Event[TaskAsked], error: StageError) -> Iterable[Event]:
+        task = event.data
+        cost = self._spent.pop(task.key, TaskCost())
+        ended = _end(task, "failed", cost).model_copy(update={"code": error.code, "message": error.message[:2000]})
+        yield self._ended(event, ended)
+
+    def _done(self, tenant: str, task: TaskAsked) -> TaskEnded:
+        if self._canceled(tenant, task.job):
+            return _end(task, "canceled", TaskCost())
+        objects = self._objects(tenant)
+        known = objects.known(task.key) or (objects.known(task.stage_key) if task.kind == "begin" else None)
+        if known is not None:
+            return _end(task, "done", TaskCost(), known).model_copy(update={"reused": True})
+        try:
+            self._renderer.prepare()
+            made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(tenant, objects, task)
+        except LostObject as lost:
+            missing = lost.digests
+            return _end(task, "lost", self._spent.pop(task.key, TaskCost())).model_copy(update={"missing": missing})
+        except Stopped:
+            return _end(task, "canceled", self._charge(task))
+        except OSError as error:
+            raise Unavailable(f"the folder for temporary files: {error.strerror}", code="disk_full") from error
+        objects.learn(task.key, made)
+        if task.kind == "join" or (task.kind == "begin" and made.outputs):
+            # Another job finds the whole stage by this, without asking for its parts.
+            objects.learn(task.stage_key, made)
+        return _end(task, "done", self._spent.pop(task.key, TaskCost()), made)
+
+    def _made(self, tenant: str, objects: ContentObjects, task: TaskAsked) -> Known:
+        ours = self._operators.toolchain(task.operator, task.settings)
+        if ours != task.toolchain:
+            names = sorted(ours | task.toolchain)
+            differing = ", ".join(name for name in names if ours.get(name) != task.toolchain.get(name))
+            raise Unavailable(
+                f"{task.operator}: this worker has another toolchain than the coordinator ({differing}), and would make"
+                " other bytes: run both from one image, on machines of one kind",
+                code="other_toolchain",
+            )
+        (inputs, *parts) = self._fetched(objects, [task.inputs, *task.parts])
+        do = task.kind
+        assert do != "deliver", "done elsewhere"
+        work = RenderWork(do, task.operator, task.settings, inputs, task.seed, task.part, parts)
+        try:
+            rendered = self._renderer.run(
+                work, stop=lambda: self._canceled(tenant, task.job), progress=lambda _share: None
+            )
+        except StageError:
+            self._charge(task)
+            raise
+        read = sum(path.stat().st_size for path in inputs.values())
+        outputs = self._stored(objects, task, rendered) if not rendered.parts else ()
+        cost = self._charge(task, read, sum(file.size for file in outputs))
+        return Known(outputs=outputs, parts=rendered.parts, cost=cost, made_ms=self._clock.now_ms())
+
+    def _fetched(self, objects: ContentObjects, wanted: Sequence[Mapping[str, Digest]]) -> list[dict[str, Path]]:
+        """Local files. Raises `LostObject` with all that are gone: they are made again together."""
+        found: list[dict[str, Path]] = []
+        lost: list[Digest] = []
+        for files in wanted:
+            found.append({})
+            for name, digest in files.items():
+                try:
+                    found[-1][name] = objects.fetch(digest, self._renderer.scratch)
+                except LostObject as error:
+                    lost += error.digests
+        if lost:
+            raise LostObject(*lost)
+        return found
+
+    def _stored(self, objects: ContentObjects, task: TaskAsked, rendered: Rendered) -> tuple[StoredFile, ...]:
+        expected = self._operators.outputs(task.operator, task.settings)
+        # What a part holds is between the operator and its own joining.
+        if task.kind == "part":
+            expected = {name: expected.get(name, _PART_TYPE) for name in rendered.files}
+        _compare(task.operator, expected, rendered.files)
+        stored = []
+        for name, media_type in expected.items():
+            digest, size = objects.put(rendered.files[name])
+            stored.append(StoredFile(name=name, digest=digest, size=size, media_type=media_type))
+        return tuple(stored)
+
+    def _delivered(self, tenant: str, task: TaskAsked) -> Known:
+        begun_s = self._clock.monotonic_s()
+        outputs = self._delivery.deliver(tenant, task, self._renderer.scratch)
+        written = sum(file.size for file in outputs)
+        self._add(task.key, TaskCost(wall_s=self._clock.monotonic_s() - begun_s, written_bytes=written))
+        return Known(outputs=outputs, cost=self._spent[task.key], made_ms=self._clock.now_ms())
+
+    def _charge(self, task: TaskAsked, read_bytes: int = 0, written_bytes: int = 0) -> TaskCost:
+        """What the child has used for it, earlier attempts included."""
+        cpu_s, wall_s = self._renderer.spent
+        return self._add(
+            task.key, TaskCost(cpu_s=cpu_s, wall_s=wall_s, read_bytes=read_bytes, written_bytes=written_bytes)
+        )
+
+    def _add(self, key: str, cost: TaskCost) -> TaskCost:
+        self._spent[key] = self._spent.pop(key, TaskCost()) + cost
+        while len(self._spent) > MAX_KEPT:
+            del self._spent[next(iter(self._spent))]
+        return self._spent[key]
+
+    @staticmethod
+    def _ended(event: Event[TaskAsked], ended: TaskEnded) -> Event:
+        return event.derive(ended, id=typed_digest("task ended", event.tenant, ended.key, ended.attempt))
+
+
+def _compare(operator: str, expected: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    if set(expected) != set(files) or not files:
+        wanted, found = ", ".join(sorted(expected)), ", ".join(sorted(files)) or "nothing"
+        raise BadMedia(f"a defect of {operator}: it wrote {found} instead of {wanted}", code="operator_defect")
+
+
+def _end(task: TaskAsked, outcome: str, cost: TaskCost, known: Known | None = None) -> TaskEnded:
+    return TaskEnded.model_validate(
+        {
+            "job": task.job,
+            "variant": task.variant,
+            "kind": task.kind,
+            "key": task.key,
+            "attempt": task.attempt,
+            "outcome": outcome,
+            "cost": cost,
+            "outputs": known.outputs if known else (),
+            "parts": known.parts if known else (),
+        }
+    )

@@ -1,0 +1,148 @@
+"""The job topology: submissions to finals. It composes the coordinator, media operators and the store of objects."""
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sinks.location import Location
+from sinks.objects.delivery import ObjectDelivery
+from sinks.objects.store import ObjectStore
+from stream.audit.checkpoint import SigningKey
+from stream.audit.keys import make_key, read_key
+from stream.clock import Clock
+from stream.events.jobs import TaskAsked
+from stream.jobs.manifest import signed, statement_of
+from stream.jobs.reports import manifest_name
+from stream.jobs.watching import CancelWatch
+from stream.media import REGISTRY
+from stream.media.catalogue import OperatorCatalogue
+from stream.media.rendering import Renderer, RenderLimits
+from stream.operators.coordinate import CoordinateOperator, Desk
+from stream.operators.render import RenderOperator
+from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
+from stream.topology.topics import JOB_TOPICS, JOBS, OUTCOMES, TASKS
+from stream.topology.topology import Topology
+from stream.topology.unit import Unit
+
+COORDINATE, RENDER = "coordinate", "render"
+WORK_UNIT = Unit("tasks", "tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """`objects`: where files, results and documents lie. `register`: the coordinator's file. `scratch`: temporary
+    folders of renderers, best on the file system of the objects. `renderers`: tasks that this process does at a time;
+    `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: see `ObjectDelivery.allowed`.
+    `key`: what signs manifests; it is made where it is missing. `operators`: name to `module:Class`.
+    """
+
+    objects: Location
+    register: Path
+    scratch: Path
+    key: Path
+    renderers: int = 2
+    slots: int = 4
+    deliver_roots: tuple[str, ...] | None = None
+    limits: RenderLimits = field(default_factory=RenderLimits)
+    operators: tuple[tuple[str, str], ...] = tuple(sorted(REGISTRY.items()))
+
+    @classmethod
+    def under(cls, state: Path, objects: Location | None = None) -> "JobSettings":
+        """Of a state directory."""
+        home = state / "jobs"
+        place = objects or Location.of(home / "store")
+        # Linked inputs need one file system, so the scratch is beside the objects where those are local.
+        return cls(place, home / "register.sqlite", home / "scratch", home / "manifest.key")
+
+
+class JobPipeline:
+    """What one process of the job topology shares."""
+
+    def __init__(self, settings: JobSettings, clock: Clock, *, afresh: bool) -> None:
+        """`afresh`: the broker keeps nothing over a start of this process."""
+        self.settings = settings
+        self._clock = clock
+        self._afresh = afresh
+        self.store = ObjectStore(settings.objects)
+        self.catalogue = OperatorCatalogue(dict(settings.operators))
+        self._lock = threading.Lock()
+        self._made = 0
+
+    @cached_property
+    def key(self) -> SigningKey:
+        """Raises `Fatal` (`invalid_audit_key`)."""
+        path = self.settings.key
+        return read_key(path) if path.exists() else make_key(path, "manifests")
+
+    def topology(self) -> Topology:
+        """The stages, checked. It opens nothing."""
+        return Topology((self._coordinate(), self._render()), topics=JOB_TOPICS, subject="job")
+
+    def _coordinate(self) -> Stage:
+        return Stage(
+            name=COORDINATE,
+            sources=(JOBS.name, OUTCOMES.name),
+            targets=(TASKS.name,),
+            operator=self._coordinate_operator,
+            # Records that are there share a transaction; none waits for others.
+            batch=BatchPolicy(max_records=256),
+            max_replicas=1,
+            role=Role.CONTROL,
+            unit=WORK_UNIT,
+            scaling=Scaling(prior_rate=200.0),
+            launch=Launch(frozenset({"state"})),
+        )
+
+    def _render(self) -> Stage:
+        count = self.settings.renderers
+        return Stage(
+            name=RENDER,
+            sources=(TASKS.name,),
+            targets=(OUTCOMES.name,),
+            operator=self._render_operator,
+            retry=RetryPolicy(max_attempts=3),
+            concurrency=count,
+            resources=Resources(cpus=float(count), memory_bytes=count * (2 << 30)),
+            role=Role.WORK,
+            unit=WORK_UNIT,
+            scaling=Scaling(prior_rate=0.5),
+            launch=Launch(frozenset({"state"})),
+        )
+
+    def _coordinate_operator(self) -> Operator[Any]:
+        settings = self.settings
+        desk = Desk(
+            settings.register,
+            self.store.of,
+            self.store.documents,
+            self.catalogue,
+            slots=settings.slots,
+            afresh=self._afresh,
+        )
+        return CoordinateOperator(desk, self._clock)
+
+    def _render_operator(self) -> Operator[Any]:
+        with self._lock:
+            number, self._made = self._made, self._made + 1
+        settings = self.settings
+        folder = settings.scratch / str(number)
+        renderer = Renderer(folder, operators=dict(settings.operators), limits=settings.limits, clock=self._clock)
+        watch = CancelWatch(self.store.documents, self._clock)
+        return RenderOperator(
+            self.store.of, renderer, self.catalogue, self._delivery, canceled=watch.canceled, clock=self._clock
+        )
+
+    @cached_property
+    def _delivery(self) -> ObjectDelivery:
+        return ObjectDelivery(self.store, self._manifest, _document, self.settings.deliver_roots)
+
+    def _manifest(self, task: TaskAsked) -> bytes:
+        statement = statement_of(task, release=version("rushes"), made_ms=self._clock.now_ms())
+        return signed(statement, self.key.key, self.key.name)
+
+
+def _document(tenant: str, task: TaskAsked) -> str:
+    return manifest_name(tenant, task.job, task.variant)

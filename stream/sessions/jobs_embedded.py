@@ -1,0 +1,142 @@
+"""Jobs in one process on the memory broker, over a state directory."""
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+
+from stream.broker.contract import TopicSpec
+from stream.broker.memory.broker import MemoryBroker
+from stream.clock import Clock
+from stream.errors import StageError
+from stream.events.base import Event
+from stream.events.jobs import JobControlled, JobSubmitted
+from stream.files import make_folder
+from stream.jobs.reports import status_name
+from stream.observability.metrics import Metrics
+from stream.pipelines.jobs import COORDINATE, JobPipeline, JobSettings
+from stream.runtime.threads import StageThreads
+from stream.sessions.embedded import state_lock
+from stream.topology.codec import encode
+from stream.topology.topics import JOBS
+from stream.worker.pace import Pace
+
+_LOOK_S = 0.2
+
+
+class EmbeddedJobs:
+    """Runs the job topology over a folder that it holds alone. Raises `Unavailable` (`state_locked`) when another
+    process holds it. `rendering`: without, only commands are carried out, and nothing is computed.
+    """
+
+    def __init__(self, settings: JobSettings, clock: Clock, *, rendering: bool = True) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rendering = rendering
+        self._held = ExitStack()
+        self.jobs = JobPipeline(settings, clock, afresh=True)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as held:
+            held.enter_context(state_lock(home_of(self._settings)))
+            topology = self.jobs.topology()
+            self._broker = MemoryBroker(self._clock, partitions=4, keep_unclaimed=False)
+            held.callback(self._broker.close)
+            self._broker.ensure(
+                TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in topology.topics
+            )
+            self._producer = self._broker.producer()
+            stages = [stage for stage in topology.stages if self._rendering or stage.name == COORDINATE]
+            self._threads = StageThreads(
+                stages,
+                self._broker,
+                clock=self._clock,
+                metrics=Metrics(CollectorRegistry()),
+                readers=topology.groups(),
+                topics=topology.known,
+                pace=Pace(poll_timeout_s=0.05, drain_s=20.0),
+            )
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def publish(self, events: Iterable[Event]) -> None:
+        for event in events:
+            record = encode(event, JOBS)
+            self._producer.send(JOBS.name, record.key, record.value, record.headers)
+        self._producer.flush(10.0)
+
+    def run(self, stop: threading.Event, ended: Callable[[], bool], on_look: Callable[[], None]) -> bool:
+        """Until `ended` says so (True), or `stop` is set (False); `on_look` is called several times a second. Commands
+        of other processes are carried out on the way. Raises what ended the work.
+        """
+        with self._threads as threads:
+            while not stop.is_set():
+                self.publish(taken_commands(self._settings))
+                quiet = self._broker.wait_quiescent(_LOOK_S)
+                threads.check()
+                on_look()
+                if ended() or (quiet and not self._rendering):
+                    return True
+        return False
+
+
+def home_of(settings: JobSettings) -> Path:
+    return settings.register.parent
+
+
+def read_status(jobs: JobPipeline, tenant: str, job: str) -> dict[str, Any] | None:
+    """The state of a job as it was told last; None where there is no such job."""
+    content = jobs.store.documents.read(status_name(tenant, job))
+    return None if content is None else dict(json.loads(content))
+
+
+def leave_command(settings: JobSettings, tenant: str, project: str, data: JobControlled, now_ms: int) -> None:
+    """For the process that holds the folder, or the next one that does."""
+    folder = home_of(settings) / "commands"
+    make_folder(folder)
+    said = {"tenant": tenant, "project": project, "data": data.model_dump(exclude_none=True)}
+    # The time first: commands are carried out in their order.
+    name = f"{now_ms:015d}-{secrets.token_hex(4)}"
+    fresh = folder / f".{name}"
+    fresh.write_text(json.dumps(said))
+    fresh.replace(folder / f"{name}.json")
+
+
+def taken_commands(settings: JobSettings) -> list[Event]:
+    """Commands that were left, each given once."""
+    folder = home_of(settings) / "commands"
+    found = []
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        with suppress(ValueError, KeyError, TypeError, StageError, OSError):
+            said = json.loads(path.read_text())
+            data = JobControlled.from_bytes(json.dumps(said["data"]).encode())
+            found.append(command(said["tenant"], said["project"], data, int(path.name.partition("-")[0])))
+        path.unlink(missing_ok=True)
+    return found
+
+
+def command(tenant: str, project: str, data: JobControlled | JobSubmitted, now_ms: int) -> Event:
+    """An event about a job."""
+    return Event(data=data, tenant=tenant, project=project, subject=data.job, event_time_ms=now_ms)
+
+
+@contextmanager
+def scratch_within(settings: JobSettings) -> Iterator[JobSettings]:
+    """The settings with a scratch folder of this process, which goes with it; what killed ones left goes too."""
+    import shutil
+
+    shutil.rmtree(settings.scratch, ignore_errors=True)
+    yield replace(settings, scratch=settings.scratch / secrets.token_hex(4))
+    shutil.rmtree(settings.scratch, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""The job topology on a shared broker: its stages as one process of many, and commands to them."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from stream.broker.contract import Broker
+from stream.clock import Clock
+from stream.events.base import Event
+from stream.observability.http_endpoints import served
+from stream.observability.labels import labelled
+from stream.observability.metrics import Metrics
+from stream.pipelines.jobs import JobPipeline
+from stream.runtime.startup import retried_until_available
+from stream.runtime.threads import StageThreads
+from stream.sessions.stage_process import Deployment, StagesHealth
+from stream.topology.codec import encode
+from stream.topology.topics import JOBS
+from stream.topology.topology import Topology
+from stream.worker.pace import Pace
+from stream.worker.topic_retention import TopicRetention
+
+
+def prepare_jobs(broker: Broker, topology: Topology, deployment: Deployment) -> None:
+    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost."""
+    broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in topology.topics)
+    for stage in topology.stages:
+        for topic in stage.sources:
+            broker.declare(topic, stage.name)
+
+
+def run_jobs(
+    jobs: JobPipeline,
+    names: Sequence[str],
+    broker: Broker,
+    deployment: Deployment,
+    stop: threading.Event,
+    *,
+    clock: Clock,
+    name: str,
+) -> None:
+    """Run the named stages until `stop`, then drain. `name`: of the deployment, for metrics. Raises `KeyError` for a
+    name that is no stage, and what ended a worker.
+    """
+    topology = jobs.topology()
+    stages = [topology.stage(each) for each in dict.fromkeys(names)]
+    registry = CollectorRegistry()
+    pulse = StagesHealth()
+    shown = labelled(registry, name)
+    with served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port):
+        if not retried_until_available(partial(prepare_jobs, broker, topology, deployment), stop, pulse.wait):
+            return
+        read = {source for stage in stages for source in stage.sources}
+        janitor = TopicRetention(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())
+        threads = StageThreads(
+            stages,
+            broker,
+            clock=clock,
+            metrics=Metrics(registry),
+            readers=topology.groups(),
+            topics=topology.known,
+            # A part takes seconds to minutes, and is begun again elsewhere if it is given up.
+            pace=Pace(drain_s=60.0, throttle_interval_s=0.25),
+        )
+        threads.beside("janitor", janitor.run)
+        pulse.begin(threads)
+        with threads:
+            threads.run(stop)
+
+
+def send(broker: Broker, events: Iterable[Event]) -> None:
+    """Append events to the topic `jobs`; durable when it returns."""
+    producer = broker.producer()
+    try:
+        for event in events:
+            record = encode(event, JOBS)
+            producer.send(JOBS.name, record.key, record.value, record.headers)
+        producer.flush(10.0)
+    finally:
+        producer.close()

@@ -1,0 +1,116 @@
+"""Objects by content: in a directory and on an object store, the same promises."""
+
+from pathlib import Path
+
+import pytest
+
+from sinks.location import Location
+from sinks.objects.delivery import bring_all
+from sinks.objects.store import ObjectStore
+from stream.errors import BadMedia, Fatal
+from stream.events.objects import Known, LostObject, StoredFile, digest_of
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    if request.param == "directory":
+        return Location.of(tmp_path / "objects")
+    return Location.of(f"{request.getfixturevalue('s3_prefix')}/objects")
+
+
+def _file(folder: Path, content: bytes, name: str = "made.bin") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def _stored(content: bytes) -> StoredFile:
+    return StoredFile(name="a.bin", digest=digest_of(content), size=len(content), media_type="text/plain")
+
+
+def test_what_is_put_is_there_under_its_digest(place: Location, tmp_path: Path) -> None:
+    objects = ObjectStore(place).of("acme")
+    content = b"frames" * 300_000
+    digest, size = objects.put(_file(tmp_path / "made", content))
+    assert (digest, size) == (digest_of(content), len(content))
+    assert objects.has(digest, size)
+    assert not objects.has(digest, size - 1)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    # A new one: nothing that the first remembers helps it.
+    again = ObjectStore(place).of("acme")
+    assert again.fetch(digest, scratch).read_bytes() == content
+    assert again.read(digest, len(content)) == content
+
+
+def test_another_tenants_objects_are_not_there(place: Location, tmp_path: Path) -> None:
+    store = ObjectStore(place)
+    digest = store.of("acme").put_bytes(b"secret")
+    store.of("acme").learn("0" * 64, Known(outputs=(_stored(b"secret"),)))
+    for name in ("other", "acme/..", "acme/objects", "..", "ACME"):
+        other = store.of(name)
+        assert not other.has(digest, 6)
+        assert other.known("0" * 64) is None
+        with pytest.raises(LostObject):
+            other.read(digest, 100)
+
+
+def test_bytes_that_changed_are_lost_and_gone(place: Location, tmp_path: Path) -> None:
+    store = ObjectStore(place)
+    digest = store.of("acme").put_bytes(b"right")
+    backend = store._backend  # noqa: SLF001 - damage as a disk does it
+    (name,) = [name for name, _ in backend.names("tenants/")]
+    backend.put(name, b"wrong")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with pytest.raises(LostObject) as caught:
+        store.of("acme").fetch(digest, scratch)
+    assert caught.value.digests == (digest,)
+    assert not store.of("acme").has(digest, 5)
+
+
+def test_the_ledger_is_believed_only_while_the_outputs_are_there(place: Location) -> None:
+    store = ObjectStore(place)
+    objects, key = store.of("acme"), "ab" * 32
+    assert objects.known(key) is None
+    outputs = (_stored(b"first"), _stored(b"second"))
+    for content in (b"first", b"second"):
+        objects.put_bytes(content)
+    objects.learn(key, Known(outputs=outputs, made_ms=1))
+    objects.learn(key, Known(outputs=outputs, made_ms=2))
+    found = ObjectStore(place).of("acme").known(key)
+    assert found is not None
+    assert (found.outputs, found.made_ms) == (outputs, 1)
+    backend = store._backend  # noqa: SLF001 - as above
+    backend.remove(next(name for name, size in backend.names("tenants/acme/objects") if size == 6))
+    assert objects.known(key) is None
+
+
+def test_documents_are_replaced_as_a_whole(place: Location) -> None:
+    documents = ObjectStore(place).documents
+    assert documents.read("jobs/acme/spring/status.json") is None
+    for content in (b"long" * 1000, b"short"):
+        documents.write("jobs/acme/spring/status.json", content)
+        assert documents.read("jobs/acme/spring/status.json") == content
+    assert list(documents.names("jobs/")) == ["jobs/acme/spring/status.json"]
+
+
+def test_finals_never_replace_what_lies_there(place: Location, tmp_path: Path) -> None:
+    objects = ObjectStore(place).of("acme")
+    objects.put_bytes(b"final")
+    to, scratch = place.child("out"), tmp_path / "scratch"
+    scratch.mkdir()
+    for _ in range(2):
+        bring_all(objects, [_stored(b"final")], to, "job/en", scratch)
+    objects.put_bytes(b"other")
+    with pytest.raises(BadMedia, match=r"another file named 'a\.bin'") as caught:
+        bring_all(objects, [_stored(b"other")], to, "job/en", scratch)
+    assert caught.value.code == "delivery_refused"
+
+
+def test_a_place_that_can_never_be_a_store_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "objects").write_text("a file where a folder is meant")
+    with pytest.raises(Fatal) as caught:
+        ObjectStore(tmp_path / "objects").of("acme").put_bytes(b"x")
+    assert caught.value.code == "store_unusable"
