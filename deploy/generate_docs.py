@@ -14,7 +14,7 @@ def blocks() -> dict[str, str]:
     from deploy.capacity.limits import limits_table
     from deploy.capacity.lines import sizes_table
     from deploy.capacity.sums import Assumptions, assumptions_table
-    from deploy.documents import command_line, decisions, delta_table, events, settings
+    from deploy.documents import command_line, composite, decisions, delta_table, events, settings
     from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
@@ -27,6 +27,7 @@ def blocks() -> dict[str, str]:
         "error-codes": _block(markdown_codes()),
         "metrics": _block(markdown_table()),
         "command-line": _block(command_line.command_line()),
+        "composite": _block(composite.composite()),
         "topics": _block(events.topics()),
         "events": _block(events.events()),
         "environment": _block(settings.environment()),

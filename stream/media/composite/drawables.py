@@ -97,7 +97,7 @@ class CaptionsDrawable:
 
 
 class VideoDrawable:
-    """FootagePictures in its place, at the clip's rate."""
+    """Footage in its place, at the clip's rate."""
 
     def __init__(
         self,

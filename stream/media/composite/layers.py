@@ -85,7 +85,7 @@ class Pictured(Placed):
 
 
 class VideoLayer(Pictured):
-    """FootagePictures, without its sound: see `sounds`."""
+    """Footage, without its sound: see `sounds`."""
 
     kind: Literal["video"]
     source_start: Seconds = 0.0
