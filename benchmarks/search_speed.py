@@ -101,10 +101,10 @@ class Bench:
         times, cells_per_s = measured(questions), rate.cells_per_s
         about = f"beside ingest, {name}"
         note = f"{times.cpu_ms:.3g} ms of CPU, alone {alone.cpu_ms:.3g}; {cells_per_s:.3g} cells/s written"
-        self.report.add(about, times.p50_ms, "ms p50", limit=f"alone {alone.p50_ms:.3g} ms", note=note)
+        self._add(about, times.p50_ms, "ms p50", limit=f"alone {alone.p50_ms:.3g} ms", note=note)
         ratio = times.p99_ms / alone.p99_ms
         note = f"{ratio:.2f}x (at most 2x)"
-        self.report.add(f"{about}: p99", times.p99_ms, "ms p99", limit=f"alone {alone.p99_ms:.3g} ms", note=note)
+        self._add(f"{about}: p99", times.p99_ms, "ms p99", limit=f"alone {alone.p99_ms:.3g} ms", note=note)
 
     def _asked(self, probe: Probe, filters: Filters, offset: int = 0) -> Callable[[], Matches]:
         return lambda: matches_from(self._index, SPACE.key, probe, filters, offset=offset, limit=LIMIT)
@@ -124,7 +124,16 @@ class Bench:
 
     def _told(self, name: str, times: Times, note: str = "") -> None:
         beside = f"p99 {times.p99_ms:.3g} ms"
-        self.report.add(name, times.p50_ms, "ms p50", limit=beside, note=f"{times.cpu_ms:.3g} ms of CPU; {note}")
+        self._add(name, times.p50_ms, "ms p50", limit=beside, note=f"{times.cpu_ms:.3g} ms of CPU; {note}")
+
+    def _add(self, name: str, value: float, unit: str, *, limit: str, note: str) -> None:
+        self.report.add(name, value, unit, limit=limit, note=note)
+        told(f"{name}: {value:.3g} {unit}, {limit}; {note}")
+
+
+def told(what: str) -> None:
+    """What was done just now: the whole takes some minutes."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
 
 
 def measured(questions: Sequence[Callable[[], object]]) -> Times:
@@ -154,12 +163,15 @@ def main() -> None:
         directory = wanted.directory or Path(made)
         if not any(directory.rglob("*.lance")):
             directory.mkdir(parents=True, exist_ok=True)
+            told("filling the index …")
             footage.fill(directory, wanted.shards)
+            told("building its parts …")
             footage.index(directory)
         bench = Bench(directory, footage, wanted.questions, wanted.shards)
         bench.run()
         if wanted.beside and wanted.shards == 1:
             with copied(directory) as copy:
+                told(f"a copy is asked alone, {wanted.beside} questions of each kind, and then while it is filled …")
                 beside = Bench(copy, footage, wanted.questions)
                 beside.beside(wanted.beside)
                 bench.report.figures += beside.report.figures

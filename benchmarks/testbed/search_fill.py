@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from benchmarks.testbed.store_stream import DIMENSIONS, SPACE
 from sinks.lance.asset_rows import ASSET_SCHEMA
+from sinks.lance.hit_column import HIT, hits_of
 from sinks.lance.live_rows import index_schema
 from sinks.lance.moments import moments_table
 from sinks.lance.store import ASSETS, SPACES
@@ -136,8 +137,12 @@ class _Block:
             "thumbnail": self._thumbnails(len(owner)),
             **self._words(len(owner)),
         }
-        schema = index_schema(SPACE)
-        return pa.table([_column(field, columns.get(field.name), len(owner)) for field in schema], schema=schema)
+        filled = [
+            _column(field, columns.get(field.name), len(owner)) if field != HIT else pa.nulls(len(owner), HIT.type)
+            for field in index_schema(SPACE)
+        ]
+        rows = pa.table(filled, schema=index_schema(SPACE))
+        return rows.set_column(rows.schema.get_field_index(HIT.name), HIT, hits_of(rows))
 
     def assets(self) -> pa.Table:
         """Live ones, each ready."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sinks.assets.lifecycle import AssetState
 from sinks.filters import list_of, literal
+from sinks.lance.hit_column import HIT, hits_of
 from sinks.schema import labels_of, stored_schema
 from stream.events.annotations import Space
 
@@ -22,6 +23,7 @@ LIVE_FIELDS = (
 """`visible`: whether the row's content is the live one of its asset; the others are that version's."""
 
 LIVE_SCHEMA = pa.schema(LIVE_FIELDS)
+_ADDED = (HIT.name, *LIVE_SCHEMA.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ NOTHING_SHOWN: Mapping[str, LiveNames] = MappingProxyType({})
 
 
 def index_schema(space: Space) -> pa.Schema:
-    """A row of table `moments_<space.key>`: the stored row, and what it says of search."""
-    return pa.schema([*stored_schema(space), *LIVE_FIELDS])
+    """A row of table `moments_<space.key>`: the stored row, what a hit shows of it, and what it says of search."""
+    return pa.schema([*stored_schema(space), HIT, *LIVE_FIELDS])
 
 
 def shown_of(states: Iterable[AssetState]) -> dict[str, LiveNames]:
@@ -68,9 +70,11 @@ def live_columns(content_keys: pa.ChunkedArray, shown: Mapping[str, LiveNames]) 
 
 
 def with_live_columns(rows: pa.Table, shown: Mapping[str, LiveNames]) -> pa.Table:
-    """`stored_schema` rows as `index_schema` rows."""
+    """`stored_schema` rows as `index_schema` rows; they may have been such."""
+    stored = rows.select([name for name in rows.schema.names if name not in _ADDED])
     said = live_columns(rows["content_key"], shown)
-    return pa.table([*rows.columns, *said.columns], schema=pa.schema([*rows.schema, *LIVE_FIELDS]))
+    columns = [*stored.columns, hits_of(stored), *said.columns]
+    return pa.table(columns, schema=pa.schema([*stored.schema, HIT, *LIVE_FIELDS]))
 
 
 def live_batch(batch: pa.RecordBatch, shown: Mapping[str, LiveNames]) -> pa.RecordBatch:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from sinks.filters import one_of
+from sinks.lance.hit_column import HIT
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
 from sinks.tables.lance_tables import Indexes, LanceTables
 from stream.events.annotations import Space
@@ -54,36 +55,38 @@ class MomentTable:
         # Asked of the rows, not of the ledger: a kill may have come between the two.
         self._tables.exchange(self.name, "segment_id", segment_ids, with_live_columns(rows, shown))
 
-    def show(self, contents: Mapping[str, LiveNames]) -> None:
+    def show(self, contents: Mapping[str, LiveNames], *, other_release: bool = False) -> None:
         """Let the rows of these contents say how search shows them: one commit for those of the same names, or where
-        there are many names for some contents.
+        there are many names for some contents. `other_release`: one that does not know `HIT` may have written them.
         """
         keys = sorted(contents)
+        # What they say in one column may be of rows that the other release has replaced.
+        others = {HIT.name: "NULL"} if other_release else {}
         if len(set(contents.values())) <= _FEW_NAMES:
-            self._show_by_names(contents)
+            self._show_by_names(contents, others)
             return
         for start in range(0, len(keys), _CONTENTS_AT_ONCE):
-            self._show_rows({key: contents[key] for key in keys[start : start + _CONTENTS_AT_ONCE]})
+            self._show_rows({key: contents[key] for key in keys[start : start + _CONTENTS_AT_ONCE]}, others)
 
-    def _show_by_names(self, contents: Mapping[str, LiveNames]) -> None:
+    def _show_by_names(self, contents: Mapping[str, LiveNames], others: Mapping[str, str]) -> None:
+        """`others`: further columns that are set."""
         groups: dict[LiveNames, list[str]] = {}
         for key, shown in contents.items():
             groups.setdefault(shown, []).append(key)
         for shown, keys in groups.items():
             for where in self._tables.clauses("content_key", keys):
-                self._tables.update(self.name, where, shown.columns())
+                self._tables.update(self.name, where, {**shown.columns(), **others})
 
-    def _show_rows(self, contents: Mapping[str, LiveNames]) -> None:
+    def _show_rows(self, contents: Mapping[str, LiveNames], others: Mapping[str, str]) -> None:
         """As whole rows, in one commit: an update for each name costs a thousand rows' work however few it changes."""
         where = one_of("content_key", contents)
         table = self._tables.find(self.name)
         if table is None or table.count_rows(where) > _MOST_ROWS:
-            self._show_by_names(contents)
+            self._show_by_names(contents, others)
             return
         rows = self._tables.select(self.name, where)
         if rows is not None and rows.num_rows:
-            stored = rows.drop_columns(LIVE_SCHEMA.names)
-            self._tables.merge(self.name, with_live_columns(stored, contents), "moment_id")
+            self._tables.merge(self.name, with_live_columns(rows, contents), "moment_id")
 
     def delete(self, where: str) -> None:
         self._tables.delete(self.name, where)

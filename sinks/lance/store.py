@@ -228,7 +228,7 @@ class LanceIndex:
         found = self.tables.select(ASSETS, f"live_content_key IS NOT NULL AND {_UNSAID}", _LIVE)
         contents = {} if found is None else _names(found.to_pylist())
         for table in tables:
-            table.show(contents)
+            table.show(contents, other_release=True)
         # Last: after a kill before it, the next start does all of this again.
         self.tables.update(ASSETS, _UNSAID, {"shown_at_ms": "updated_at_ms"})
 

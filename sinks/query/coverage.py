@@ -10,17 +10,24 @@ _NO_FILTERS = ("text", *VECTORS)
 
 def covered_by_index(table: Any, column: str) -> set[int] | None:
     """Numbers of the fragments, of which some may be gone; None without an index."""
-    parts = [part for index in table.describe_indices() if index.field_names == [column] for part in index.segments]
-    return {number for part in parts for number in part.fragment_ids} if parts else None
+    return _covered(table).get(column) or None
 
 
 def filters_whole(table: Any, column: str) -> bool:
     """Whether every index that answers conditions covers what the index of `column` covers. Where one does not yet, a
     search with `fast_search` would leave out rows that its filter keeps: indexes grow one after another.
     """
-    here = {item.fragment_id for item in table.get_fragments()} & (covered_by_index(table, column) or set())
-    others = {name for index in table.describe_indices() for name in index.field_names}
-    return all(here <= (covered_by_index(table, name) or set()) for name in others.difference(_NO_FILTERS))
+    covered = _covered(table)
+    here = {item.fragment_id for item in table.get_fragments()} & covered.get(column, set())
+    return all(here <= numbers for name, numbers in covered.items() if name not in _NO_FILTERS)
+
+
+def _covered(table: Any) -> dict[str, set[int]]:
+    """By column that has an index, which may have no part yet."""
+    return {
+        index.field_names[0]: {number for part in index.segments for number in part.fragment_ids}
+        for index in table.describe_indices()
+    }
 
 
 class FiltersWhole:

@@ -5,14 +5,22 @@ from hashlib import blake2b
 from typing import Any
 
 _CONDITIONS = 256
-_USES = 32
+_USES = 256
+_CHANGED = 4_000
+"""A count stands while the table has not so many rows more or fewer: they change no decision by much."""
 
 
 @dataclass(slots=True)
 class _Count:
     version: int
+    total: int
     rows: int
     uses: int = 0
+
+    def stands_for(self, table: Any) -> bool:
+        if self.version == table.version:
+            return True
+        return self.uses < _USES and abs(table.count_rows() - self.total) <= _CHANGED
 
 
 class KeptRows:
@@ -28,8 +36,8 @@ class KeptRows:
         # Conditions may be long; a digest is not.
         key = blake2b(where.encode(), digest_size=16).digest()
         known = self._counts.pop(key, None)
-        if known is None or (known.version != table.version and known.uses >= _USES):
-            known = _Count(table.version, table.count_rows(where))
+        if known is None or not known.stands_for(table):
+            known = _Count(table.version, table.count_rows(), table.count_rows(where))
         elif known.version != table.version:
             known.uses += 1
         # Last again, so that what was not asked for the longest goes first.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sinks.filters import one_of
+from sinks.lance.hit_column import HIT, HIT_COLUMNS, hit_of
 from sinks.lance.moments import moments_table
 from sinks.lance.store import ASSETS, SPACES
 from sinks.location import Place
@@ -31,11 +32,8 @@ U = TypeVar("U")
 _CONTENTS_A_QUERY = 5000
 _FIRST_ASSETS = 64
 _SPAN = ("content_key", "kind", "start_ns", "end_ns", "starts_at_cut", "ends_at_cut", "shot_method")
-_COLUMNS = (
-    *("moment_id", *_SPAN, "tags", "moderation_nsfw", "caption", "caption_method", "text", "damaged"),
-)  # each costs a read of its own: no more than is shown
+_COLUMNS = ("content_key", *HIT_COLUMNS)
 _MADE_BY = ("segment", "epoch_ms", "version_ms", "models")
-_FOUND_COLUMNS = tuple(name for name in _COLUMNS if name != "content_key")
 _NEARLY_ALL = 0.98
 """Where filters keep such a share of the rows, the assets of what is found narrow it: that costs less."""
 
@@ -157,8 +155,19 @@ class MomentIndex:
         """What these rows hold, whose contents are given."""
         if not rows:
             return {}
-        found = version.take(list(rows), _FOUND_COLUMNS).to_pylist()
-        return {number: row | {"content_key": key} for (number, key), row in zip(rows.items(), found, strict=True)}
+        found = self._hits(version, list(rows))
+        if lacking := [number for number in rows if number not in found]:
+            # Of an older release, whose rows say it in columns alone.
+            found |= zip(lacking, version.take(lacking, HIT_COLUMNS).to_pylist(), strict=True)
+        return {number: found[number] | {"content_key": key} for number, key in rows.items()}
+
+    @staticmethod
+    def _hits(version: Version, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Of those that say in one column what a hit shows: each column costs a read of its own."""
+        if HIT.name not in version.columns:
+            return {}
+        texts = version.take(rows, [HIT.name])[HIT.name].to_pylist()
+        return {number: hit for number, text in zip(rows, texts, strict=True) if (hit := hit_of(text)) is not None}
 
     @staticmethod
     def _cheapest(version: Version, where: str, filters: Filters) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import lance
 import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
 from lancedb.index import Bitmap, LabelList
 
+from sinks.lance.hit_column import HIT
 from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSETS
@@ -275,6 +277,26 @@ def test_a_table_of_an_older_release_is_read_rightly(sink: LanceSink, index: Mom
     assert found(Filters(labels={"team": "red"})) == []
     assert found(Filters(scopes=(Scope("acme", "sport"),))) == ["one", "two"]
     assert owners(index.moments(SPACE.key, Filters(labels={"team": "blue"}))) == ["one"]
+
+
+def test_a_hit_is_the_same_where_rows_do_not_say_it_in_one_column(
+    sink: LanceSink, index: MomentIndex, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        put(sink, ref(name), "dog", "a cat")
+
+    def found() -> list[Match]:
+        return best_matches(index, SPACE.key, Probe(vector=[1.0, *[0.0] * 7], text="dog"))
+
+    whole = found()
+    assert len(whole) == 4
+    table = lance.dataset(tmp_path / f"{moments_table(SPACE.key)}.lance")
+    table.update({HIT.name: "NULL"}, where="asset_id = 'one'")
+    assert found() == whole
+    table.update({HIT.name: "replace(hit, 'dog', 'wolf')"})
+    assert {match.moment.text for match in found()} == {"dog", "wolf", "a cat"}, "it is not read at all"
+    table.drop_columns([HIT.name])
+    assert found() == whole
 
 
 def test_what_rows_say_is_no_more_than_a_hint(sink: LanceSink, index: MomentIndex, tmp_path: Path) -> None:

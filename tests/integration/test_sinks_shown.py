@@ -10,6 +10,7 @@ import lance
 import pytest
 
 from benchmarks.testbed.waiting import wait_for
+from sinks.lance.hit_column import hits_of
 from sinks.lance.live_rows import LIVE_FIELDS
 from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
@@ -108,6 +109,7 @@ def test_many_names_at_once_are_one_commit(sink: LanceSink, tmp_path: Path) -> N
     assert version_in(tmp_path) == before + 1
     assert said(sink) == {key_of("a", clip): (True, "news", (f"n={at % 5}",)) for at, clip in enumerate(clips)}
     assert [len(rows) for rows in rows_of(sink)] == [12, 6, 6]
+    assert hits_in(sink) == {clip: {True} for clip in clips}
 
 
 def test_what_an_older_release_wrote_in_between_shows_when_this_one_is_back(sink: LanceSink, tmp_path: Path) -> None:
@@ -125,11 +127,24 @@ def test_what_an_older_release_wrote_in_between_shows_when_this_one_is_back(sink
     before = version_in(tmp_path)
     again = opened(tmp_path)
     assert said(again) == {**wanted, key_of("a"): (True, "sport", ("a=1",))}
+    # It may have replaced what they show, of which one column that it did not know would tell nothing.
+    assert hits_in(again) == {"clip": {False}, "other": {False}, "same": {True}}
     again.close()
     after = version_in(tmp_path)
     assert after > before
     opened(tmp_path).close()
     assert version_in(tmp_path) == after, "once"
+
+
+def hits_in(sink: LanceSink) -> dict[str, set[bool]]:
+    """By asset: whether its rows say in one column what a hit shows, and say it rightly."""
+    rows = sink.store.tables.select(TABLE, "")
+    assert rows is not None
+    found: dict[str, set[bool]] = {}
+    for row, hit in zip(rows.to_pylist(), hits_of(rows).to_pylist(), strict=True):
+        assert row["hit"] in (None, hit)
+        found.setdefault(row["asset_id"], set()).add(row["hit"] == hit)
+    return found
 
 
 def version_in(directory: Path) -> int:
