@@ -11,6 +11,8 @@ Rows = npt.NDArray[np.uint64]
 _MOST_BYTES = 16 << 20
 _ENTRY_BYTES = 1 << 10
 """What one answer takes beside its rows, of which most have none: names of files, a digest, an array."""
+_MOST_MOVED = 32
+"""Of the conditions that were asked last, when fragments are joined."""
 _FRAGMENT_BITS = np.uint64(32)
 """A row's number begins with that of its fragment."""
 
@@ -39,15 +41,28 @@ class NewerMatches:
         read = _matching(table, lacking, where) if lacking else {}
         found = []
         for key, item in zip(keys, fragments, strict=True):
-            rows = self._kept.pop(key, None)
-            self._bytes -= 0 if rows is None else _size(rows)
+            rows = self._kept.get(key)
             found.append(read[item.fragment_id] if rows is None else rows)
-            # Last again, so that what was not asked for the longest goes first.
-            self._kept[key] = found[-1]
-            self._bytes += _size(found[-1])
+            self._keep(key, found[-1])
+        return np.concatenate([np.zeros(0, np.uint64), *found])
+
+    def moved(self, fragment: FragmentKey, rows: Rows, lain: Sequence[tuple[FragmentKey, Rows]]) -> None:
+        """`rows` are those of a fragment, which `lain` in others: what was asked of all these needs no new answer."""
+        others, before = [key for key, _ in lain], np.concatenate([rows for _, rows in lain])
+        asked = [digest for key, digest in self._kept if key == others[0]]
+        for digest in asked[-_MOST_MOVED:]:
+            held = [self._kept[key, digest] for key in others if (key, digest) in self._kept]
+            if len(held) == len(others):
+                self._keep((fragment, digest), rows[np.isin(before, np.concatenate(held))])
+
+    def _keep(self, key: _Key, rows: Rows) -> None:
+        if (known := self._kept.pop(key, None)) is not None:
+            self._bytes -= _size(known)
+        # Last, so that what was not asked for the longest goes first.
+        self._kept[key] = rows
+        self._bytes += _size(rows)
         while self._bytes > _MOST_BYTES:
             self._bytes -= _size(self._kept.pop(next(iter(self._kept))))
-        return np.concatenate([np.zeros(0, np.uint64), *found])
 
 
 def _size(rows: Rows) -> int:

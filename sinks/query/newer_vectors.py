@@ -10,10 +10,14 @@ import pyarrow as pa
 
 from sinks.query.coverage import covered_by_index
 from sinks.query.newer_matches import FragmentKey, NewerMatches, fragment_key
+from sinks.query.rewritten import FormerRows, origins
 
 Vectors = npt.NDArray[np.float32]
 _MOST_BYTES = 128 << 20
 """Of the vectors that are kept. Upkeep gives newer rows a part of the index long before."""
+
+_WORTH_A_LOOK = 500
+"""So many vectors take longer to read than the log takes."""
 
 _Key = tuple[str, FragmentKey]
 
@@ -57,6 +61,7 @@ class NewerVectors:
 
     def __init__(self) -> None:
         self._kept: dict[_Key, _VectorFragment] = {}
+        self._seen: dict[str, int] = {}
         self._matches = NewerMatches()
 
     def of(self, table: Any, column: str) -> NewerVectorRows | None:
@@ -71,13 +76,59 @@ class NewerVectors:
         if width * sum(item.physical_rows for item in newer) > _MOST_BYTES:
             return None
         keys = [(column, fragment_key(item)) for item in newer]
-        lacking = [item for key, item in zip(keys, newer, strict=True) if key not in self._kept]
-        read = _read(table, column, lacking) if lacking else {}
+        self._follow_moves(table, column, self._lacking(keys, newer))
+        self._follow_deletions(table, column, self._lacking(keys, newer))
+        unread = self._lacking(keys, newer)
+        read = _read(table, column, unread) if unread else {}
         # Of what the index covers since, and of this column's fragments that were joined, nothing is kept.
         others = {key: item for key, item in self._kept.items() if key[0] != column}
         mine = {key: self._kept.get(key) or read[item.fragment_id] for key, item in zip(keys, newer, strict=True)}
-        self._kept = others | mine
+        self._kept, self._seen[column] = others | mine, table.version
         return NewerVectorRows(newer, list(mine.values()), self._matches)
+
+    def _lacking(self, keys: Sequence[_Key], fragments: Sequence[Any]) -> list[Any]:
+        return [item for key, item in zip(keys, fragments, strict=True) if key not in self._kept]
+
+    def _follow_moves(self, table: Any, column: str, fragments: Sequence[Any]) -> None:
+        """Know fragments whose rows are all known from where they lay before upkeep joined them."""
+        since = self._seen.get(column)
+        # Few are read as soon as the log is.
+        if since is None or sum(item.physical_rows for item in fragments) < _WORTH_A_LOOK:
+            return
+        lain = origins(table, since)
+        for item in fragments:
+            files, _ = fragment_key(item)
+            parts = [(part, self._kept.get((column, part.fragment))) for part in lain.get(files, ())]
+            known = [(part, held) for part, held in parts if held is not None and part.stop <= len(held.rows)]
+            if known and len(known) == len(parts):
+                # As it was made: it may have lost rows since.
+                self._kept[column, (files, 0)] = moved = _joined(item.fragment_id, known)
+                before = [(part.fragment, held.rows[part.start : part.stop]) for part, held in known]
+                self._matches.moved((files, 0), moved.rows, before)
+
+    def _follow_deletions(self, table: Any, column: str, fragments: Sequence[Any]) -> None:
+        """Know fragments that have only lost rows. Footage that is replaced costs one some rows at each commit."""
+        known = {files: (deleted, held) for (of, (files, deleted)), held in self._kept.items() if of == column}
+        fewer = [(item, fragment_key(item)) for item in fragments]
+        fewer = [(item, key) for item, key in fewer if key[0] in known and known[key[0]][0] < key[1]]
+        if not fewer:
+            return
+        few = {"fragments": [item for item, _ in fewer], "with_row_id": True}
+        living = table.scanner(columns=[], **few).to_table()["_rowid"].to_numpy()
+        for _, key in fewer:
+            deleted, held = known[key[0]]
+            lives = np.isin(held.rows, living)
+            left = _VectorFragment(held.rows[lives], held.contents.filter(pa.array(lives)), held.vectors[lives])
+            self._kept[column, key] = left
+            self._matches.moved(key, left.rows, [((key[0], deleted), left.rows)])
+
+
+def _joined(number: int, parts: Sequence[tuple[FormerRows, _VectorFragment]]) -> _VectorFragment:
+    """The fragment of this number, whose rows lay in others."""
+    vectors = np.concatenate([held.vectors[part.start : part.stop] for part, held in parts])
+    contents = pa.concat_arrays([held.contents[part.start : part.stop] for part, held in parts])
+    rows = (np.uint64(number) << np.uint64(32)) + np.arange(len(vectors), dtype=np.uint64)
+    return _VectorFragment(rows, contents, vectors)
 
 
 def _read(table: Any, column: str, fragments: Sequence[Any]) -> dict[int, _VectorFragment]:
