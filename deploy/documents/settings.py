@@ -21,6 +21,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
         "in the state directory",
         "Where the Delta table lies, as the index. The option `--parquet` comes first.",
     ),
+    "RUSHES_UPLOADS": (
+        "in the state directory",
+        "Where uploaded footage lies, as the index. The option `--uploads` comes first.",
+    ),
     "RUSHES_AUDIT": (
         "none",
         "The directory of the audit trail; its key lies beside it. The option `--audit` comes first.",
@@ -68,6 +72,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "parquet": ("--parquet", "Where the Delta table lies; by default in `state_dir`."),
     "index_shards": ("--shards", "Parts of the index with a writer each; fixed when it is made."),
     "parquet_shards": ("--shards", "The same of the Delta table."),
+    "uploads": ("--uploads", "Where uploaded footage lies; by default in `state_dir`."),
     "audit": ("--audit", "The directory of the audit trail."),
 }
 """What sets each field of `Settings`, and its meaning. A test compares the names with the fields."""

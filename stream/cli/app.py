@@ -81,6 +81,14 @@ def options(
         str | None,
         typer.Option(metavar="PLACE", help="Where the Delta table lies. [env RUSHES_PARQUET; default in --state]"),
     ] = None,
+    uploads: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where uploaded footage lies, for `serve` and for the workers that read it: a directory, or s3://,"
+            " gs:// or az://. [env RUSHES_UPLOADS; default in --state]",
+        ),
+    ] = None,
     audit_to: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +102,9 @@ def options(
     """Footage in, searchable moments out, seconds after upload."""
     # `execute` has made the document already: errors in options are to be JSON as well.
     document = context.obj if isinstance(context.obj, Document) else None
-    context.obj = make_context(state, cache, deployment, document, index=index, parquet=parquet, audit=audit_to)
+    context.obj = make_context(
+        state, cache, deployment, document, index=index, parquet=parquet, audit=audit_to, uploads=uploads
+    )
 
 
 app.command("demo", cls=DeploymentCommand)(demo.demo)

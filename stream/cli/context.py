@@ -70,6 +70,7 @@ class Context:
     output: StandardOutput
     audit: NamedDirectory | None = None
     require_sandbox: bool = False
+    uploads: Location | None = None
 
     @property
     def state_dir(self) -> Path:
@@ -96,7 +97,7 @@ class Context:
     def words(self) -> list[str]:
         """The same context as options for another `rushes` process."""
         named = ["--deployment", self.deployment] if self.deployment != DEFAULT else []
-        stores = (("--index", self.index), ("--parquet", self.parquet))
+        stores = (("--index", self.index), ("--parquet", self.parquet), ("--uploads", self.uploads))
         named += [word for option, place in stores if place is not None for word in (option, place.uri)]
         named += [] if self.audit is None else ["--audit", str(self.audit.path())]
         return ["--state", str(self.state_dir), "--cache", str(self.cache_dir), *named]
@@ -122,10 +123,11 @@ def make_context(
     index: str | None = None,
     parquet: str | None = None,
     audit: str | None = None,
+    uploads: str | None = None,
 ) -> Context:
     """The context from options, else from `RUSHES_STATE`, `RUSHES_CACHE`, `RUSHES_DEPLOYMENT`, `RUSHES_INDEX`,
-    `RUSHES_PARQUET` and `RUSHES_AUDIT`, else the defaults: ./state with both stores, the user's cache directory,
-    `rushes`, and no audit trail.
+    `RUSHES_PARQUET`, `RUSHES_UPLOADS` and `RUSHES_AUDIT`, else the defaults: ./state with both stores and uploads, the
+    user's cache directory, `rushes`, and no audit trail.
     `RUSHES_SANDBOX` is `required` or `best-effort` (default).
     """
     output = StandardOutput()
@@ -143,6 +145,7 @@ def make_context(
         document=document,
         output=output,
         audit=_audit(audit, environment),
+        uploads=_store("--uploads", uploads, "RUSHES_UPLOADS", environment),
         require_sandbox=_sandbox_required(environment.get("RUSHES_SANDBOX") or "best-effort"),
     )
 

@@ -83,6 +83,37 @@ ACCESS = (
         "The service has nobody to process records.",
         "An operator starts it with `rushes serve`, or with `--broker` over a cluster.",
     ),
+    response(
+        "no_uploads",
+        "The service takes no uploads.",
+        "An operator of a cluster names a place that the workers read too, with `--uploads`, for all of them.",
+    ),
+    response("other_tus_version", "The client speaks another version of tus.", "Use a client for tus 1.0.0."),
+    response(
+        "invalid_upload_header", "A header of the upload is missing or not valid.", "Write it as `/openapi.json` says."
+    ),
+    response("other_upload_offset", "The bytes are not the next ones.", "Ask with `HEAD` where to go on."),
+    response("upload_refused", "The upload was refused.", "`GET` tells why, in `code`; begin a new one."),
+    response("upload_busy", "Another request sends this upload.", "Wait for its end, or end it."),
+    response("upload_complete", "The upload is complete, and an asset by now.", "Delete the asset instead."),
+    response(
+        "checksum_mismatch", "What came is not what was announced.", "Send the part again; or the file, if it changed."
+    ),
+    response(
+        "large_upload", "The file is larger than the service takes.", "Send a smaller one, or publish it from a bucket."
+    ),
+    response("too_many_uploads", "The caller has as many unfinished uploads as one may.", "Finish or delete one."),
+    response(
+        "tenant_uploads_full",
+        "The uploads of the tenant hold as much as they may.",
+        "An operator sets the limit with `--upload-tenant-gib`.",
+    ),
+    response("no_room_for_upload", "The disk of the service has no room for the upload.", "An operator makes room."),
+    unavailable(
+        "uploads_unavailable",
+        "Uploads cannot be written or looked up.",
+        "Give the disk of the state directory, or of `--uploads`, room and rights.",
+    ),
     unavailable("too_many_jobs", "Too much waits to be processed already.", "Ask again later."),
     response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
     fatal(

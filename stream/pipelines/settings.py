@@ -74,6 +74,7 @@ class Settings:
     parquet: Location | None = None
     index_shards: int = 1  # parts with a writer each, fixed when the store is made
     parquet_shards: int = 1
+    uploads: Location | None = None  # where uploaded footage lies; None: under `state_dir`
     audit: Path | None = None  # the directory of the audit trail; its key lies beside it
 
     @property
@@ -83,6 +84,10 @@ class Settings:
     @property
     def parquet_dir(self) -> Location:
         return self.parquet or Location.of(self.state_dir / "parquet")
+
+    @property
+    def uploads_dir(self) -> Location:
+        return self.uploads or Location.of(self.state_dir / "uploads")
 
     @property
     def stores(self) -> tuple[Location, Location]:

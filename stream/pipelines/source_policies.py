@@ -1,6 +1,10 @@
-"""What the footage of each tenant may be named: what the settings allow, within the tenant's own sources."""
+"""What the footage of each tenant may be named: what the settings allow, within the tenant's own sources, and what was
+uploaded for it.
+"""
 
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol
@@ -10,8 +14,10 @@ from decoders.sources.policy import SourcePolicy
 from stream.events.tenants import TenantRegistered
 from stream.pipelines.settings import Settings
 from stream.pipelines.source_policy import source_policy
+from stream.pipelines.upload_places import UploadRoots
 
 _log = logging.getLogger(__name__)
+_MOST_KEPT = 256
 
 
 class KnownTenants(Protocol):
@@ -27,17 +33,26 @@ class SourcePolicies:
     def __init__(self, settings: Settings, tenants: KnownTenants) -> None:
         self._settings = settings
         self._tenants = tenants
-        self._made: dict[str, tuple[TenantRegistered, SourcePolicy]] = {}
+        self._uploads = UploadRoots(settings.uploads_dir)
+        self._made: OrderedDict[str, tuple[TenantRegistered | None, SourcePolicy]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __call__(self, tenant: str) -> SourcePolicy:
         registered = self._tenants.now.get(tenant)
+        with self._lock:
+            known = self._made.get(tenant)
+            # Made again only after a change: a large deployment has thousands of roots.
+            if known is None or known[0] != registered:
+                self._made[tenant] = known = registered, self._uploads.added_to(self._allowed(registered), tenant)
+                # On an open topic anybody makes up tenants.
+                if len(self._made) > _MOST_KEPT:
+                    self._made.popitem(last=False)
+            return known[1]
+
+    def _allowed(self, registered: TenantRegistered | None) -> SourcePolicy:
         if registered is None or not registered.sources:
             return self.everyone
-        known = self._made.get(tenant)
-        # Made again only after a change: a large deployment has thousands of roots.
-        if known is None or known[0] != registered:
-            self._made[tenant] = known = registered, self.everyone.limited_to(_limits(registered))
-        return known[1]
+        return self.everyone.limited_to(_limits(registered))
 
     @cached_property
     def everyone(self) -> SourcePolicy:

@@ -30,7 +30,7 @@ def picture_body(service: Service) -> Callable[[Request], Coroutine[Any, Any, by
         if not kind.startswith("image/"):
             raise Problem(415, "Send the picture as the body, with its type: `image/jpeg`.", code="not_a_picture")
         # In memory while it comes, which a slow client can draw out.
-        with service.uploads.one(caller.access.principal):
+        with service.pictures.one(caller.access.principal):
             return await _bounded(request, MOST_PICTURE_BYTES)
 
     return picture

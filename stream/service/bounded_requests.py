@@ -13,6 +13,7 @@ BODY_WITHIN_S = 30.0
 TAKEN_WITHIN_S, LEAST_TAKEN_BYTES = 30.0, 32 << 10
 MOST_BODY_BYTES = 256 << 10
 """Of everything but pictures, which have bounds of their own (`bodies`)."""
+TAKES_UPLOADS = "/v1/uploads/"
 TAKE_PICTURES = frozenset({"/", "/v1/search"})
 
 
@@ -86,7 +87,7 @@ class BoundedBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"} or _is_picture(scope):
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"} or _is_streamed(scope):
             await self._app(scope, receive, send)
             return
         try:
@@ -110,6 +111,11 @@ class BoundedBodies:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, again, send)
+
+
+def _is_streamed(scope: Scope) -> bool:
+    # To the disk, by bounds of its own (`uploads.receiving`).
+    return _is_picture(scope) or (scope["method"] == "PATCH" and scope["path"].startswith(TAKES_UPLOADS))
 
 
 def _is_picture(scope: Scope) -> bool:

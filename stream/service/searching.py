@@ -213,7 +213,7 @@ def narrowed(asked: NarrowedIn) -> Filters:
     return Filters(
         tenant=asked.tenant,
         project=asked.project,
-        labels=_labels(asked.label),
+        labels=labels_of(asked.label),
         kind=asked.kind,
         start_ns=_ns(asked.since),
         end_ns=_ns(asked.until),
@@ -254,7 +254,8 @@ def _ns(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * SECOND_NS)
 
 
-def _labels(given: Iterable[str]) -> dict[str, str]:
+def labels_of(given: Iterable[str]) -> dict[str, str]:
+    """Of `k=v`. Raises `Problem` (`bad_label`)."""
     found = {}
     for text in given:
         key, equals, value = text.partition("=")

@@ -42,6 +42,10 @@ from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.service import Service
 from stream.service.sprites import Sprites
+from stream.service.uploads.register import FILE as UPLOADS_FILE
+from stream.service.uploads.register import UploadRegister
+from stream.service.uploads.spool import Spool
+from stream.service.uploads.uploads import UploadLimits, Uploads
 from stream.sessions.jobs import Jobs
 from stream.sessions.tenant_register import TenantsFile
 
@@ -49,7 +53,8 @@ AUDIT = "audit-service"
 KEY = "rushes/service"
 _CHECKPOINT_S, _LOOK_S = 60.0, 0.5
 # Of 20 MiB each.
-_UPLOADS, _UPLOADS_OF_ONE = 32, 8
+_PICTURES, _PICTURES_OF_ONE = 32, 8
+_SENDING, _SENDING_OF_ONE = 64, 8
 _log = logging.getLogger(__name__)
 
 
@@ -58,7 +63,8 @@ class ServiceOptions:
     """`audit`: the directory of the service's own trail; `searchers`: searches at one time; `public_url`: the origin
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
     they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller; `exporter`:
-    the address of an exporter's `/metrics`; `sample_s`: how often freshness is sampled.
+    the address of an exporter's `/metrics`; `sample_s`: how often freshness is sampled; `uploads`: limits of uploads,
+    where any are taken; they need `jobs`.
     """
 
     audit: Path
@@ -72,6 +78,7 @@ class ServiceOptions:
     rate: float = 100.0
     exporter: str | None = None
     sample_s: float = SAMPLE_S
+    uploads: UploadLimits | None = None
 
 
 @contextmanager
@@ -110,8 +117,13 @@ def composed(
         ends.enter_context(_checkpoints(journal))
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
+        known = tenants or TenantsFile(settings.state_dir)
+        uploads = _uploads(settings, options, jobs, known, clock, recorder, secret_of(key))
+        if uploads is not None:
+            uploads.start()
+            ends.callback(uploads.close)
         # A link that took a file's place since must lead nobody into another tenant's footage.
-        footages = Footages(SourcePolicies(settings, tenants or TenantsFile(settings.state_dir)))
+        footages = Footages(SourcePolicies(settings, known))
         exporter = None if options.exporter is None else _exporter(options.exporter, ends)
         history = FreshnessHistory(searchers, clock, exporter.snapshot if exporter else None)
         service = Service(
@@ -127,13 +139,34 @@ def composed(
             Readiness(settings.index_dir, options.audit, callers.registers, clock),
             AnswerTags(),
             SavedSearches(settings.state_dir),
-            Places(_UPLOADS, _UPLOADS_OF_ONE),
+            Places(_PICTURES, _PICTURES_OF_ONE),
+            Places(_SENDING, _SENDING_OF_ONE),
             options.audit,
             history,
             jobs,
+            uploads,
         )
         ends.enter_context(history.sampled(options.sample_s))
         yield application(service, clock, version, agents=options.agents)
+
+
+def _uploads(
+    settings: Settings,
+    options: ServiceOptions,
+    jobs: Jobs | None,
+    tenants: KnownTenants,
+    clock: Clock,
+    recorder: Recorder,
+    secret: bytes,
+) -> Uploads | None:
+    if options.uploads is None or jobs is None:
+        return None
+    whole = settings.uploads_dir
+    # Beside the whole files, so that one becomes the other by its name.
+    parts = (whole.path or settings.state_dir / "uploads") / ".parts"
+    spool = Spool(parts, whole, settings.min_free_bytes)
+    register = UploadRegister(settings.state_dir / UPLOADS_FILE)
+    return Uploads(register, spool, jobs, tenants, clock, options.uploads, recorder, secret)
 
 
 def listening(options: ServiceOptions) -> socket.socket:

@@ -25,6 +25,7 @@ from stream.service.result_lists import ResultLists
 from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.sprites import Sprites
+from stream.service.uploads.uploads import Uploads
 from stream.sessions.jobs import Jobs
 
 NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
@@ -32,7 +33,8 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What routes work with. `secret` keys the digests of queries; `uploads`: places of pictures on their way in;
+    """What routes work with. `secret` keys the digests of queries; `pictures` and `sending`: places of
+    pictures and of uploads on their way in;
     `trail`: the directory of the audit trail; `jobs`: who processes records, if anybody does.
     """
 
@@ -48,10 +50,12 @@ class Service:
     readiness: Readiness
     tags: AnswerTags
     saved: SavedSearches
-    uploads: Places
+    pictures: Places
+    sending: Places
     trail: Path
     history: FreshnessHistory
     jobs: Jobs | None = None
+    uploads: Uploads | None = None
 
     def replaying(self) -> frozenset[str]:
         """Ids of dead letters that are being processed again, or wait for it."""

@@ -2,9 +2,11 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from sinks.dead_letters import DeadLetters
+from stream.errors import BadEvent
 from stream.sessions.jobs import Job, JobReport, replay_of_letters
 from stream.sessions.replay import Feed
 from stream.sessions.session import Session
@@ -14,7 +16,7 @@ LINGER_S = 2.0
 
 
 class JobFeed:
-    """Feeds a run of `session` job by job. `say` takes what becomes of each."""
+    """Feeds a run of `session` job by job. `say` takes what becomes of each. One thread at a time, but for `take`."""
 
     def __init__(
         self, session: Session, store: DeadLetters, say: Callable[[JobReport], None], linger_s: float = LINGER_S
@@ -24,7 +26,10 @@ class JobFeed:
         self._say = say
         self._linger_s = linger_s
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._published: list[Job] = []
+        self._replays: deque[Job] = deque()
         self._at: tuple[Job, Feed] | None = None
+        self._ended = False
 
     def take(self, lines: Iterable[str], stop: threading.Event) -> None:
         """All lines; at their end who sends them is gone, and nothing new is begun."""
@@ -33,24 +38,51 @@ class JobFeed:
         stop.set()
         self._waiting.put(None)
 
+    def look(self) -> None:
+        """Begin what need not wait for others: footage is worked on beside what is at work."""
+        while not self._ended and not self._waiting.empty():
+            self._begin(self._waiting.get())
+
     def __call__(self) -> bool:
         """Whether there was more to do. Whoever calls waits until all that was sent is processed."""
-        while True:
-            if self._at is not None:
-                job, feed = self._at
-                if feed():
-                    return True
-                self._at = None
-                self._say(JobReport(job_id=job.job_id, state="done"))
+        self._finish_published()
+        if self._at is not None:
+            job, feed = self._at
+            if feed():
+                return True
+            self._at = None
+            self._say(JobReport(job_id=job.job_id, state="done"))
+        self.look()
+        while not (self._published or self._replays or self._ended):
             try:
-                taken = self._waiting.get(timeout=self._linger_s)
+                self._begin(self._waiting.get(timeout=self._linger_s))
             except queue.Empty:
-                return False
-            if taken is None:
-                return False
+                self._ended = True
+        if self._replays and not self._ended:
+            job = self._replays.popleft()
             # Before its first letter is counted: whoever hears nothing of it may send it again.
-            self._say(JobReport(job_id=taken.job_id, state="begun"))
-            self._at = taken, Feed(replay_of_letters(self._store, taken.letter_ids), self._session.send)
+            self._say(JobReport(job_id=job.job_id, state="begun"))
+            self._at = job, Feed(replay_of_letters(self._store, job.letter_ids), self._session.send)
+            return self()
+        return not self._ended
+
+    def _begin(self, job: Job | None) -> None:
+        if job is None:
+            self._ended = True
+        elif job.publication is None:
+            self._replays.append(job)
+        else:
+            try:
+                self._session.publish([job.publication.event()])
+            except BadEvent as refused:
+                self._say(JobReport(job_id=job.job_id, state="refused", reason=refused.code))
+            else:
+                self._published.append(job)
+
+    def _finish_published(self) -> None:
+        for job in self._published:
+            self._say(JobReport(job_id=job.job_id, state="done"))
+        self._published.clear()
 
 
 def work(session: Session, store: DeadLetters, lines: Iterable[str], say: Callable[[JobReport], None]) -> None:
@@ -58,4 +90,4 @@ def work(session: Session, store: DeadLetters, lines: Iterable[str], say: Callab
     stop = threading.Event()
     feed = JobFeed(session, store, say)
     threading.Thread(target=feed.take, args=(lines, stop), name="jobs", daemon=True).start()
-    session.run(stop, lambda _progress, _waiting: None, more=feed)
+    session.run(stop, lambda _progress, _waiting: feed.look(), more=feed)

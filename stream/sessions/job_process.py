@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from stream.errors import Unavailable
-from stream.sessions.jobs import Job, JobReport
+from stream.errors import StageError, Unavailable
+from stream.sessions.jobs import Done, Job, JobReport, NewFootage
 
 MOST_WAITING = 10_000
 _FIRST_DELAY_S, _MOST_DELAY_S = 1.0, 60.0
@@ -31,10 +31,18 @@ class JobProcess:
         self._jobs: dict[str, Job] = {}
         self._unsent: deque[str] = deque()
         self._begun: set[str] = set()
+        self._told: dict[str, Done] = {}
         self._running = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
+
+    def publish(self, publication: NewFootage, done: Done) -> None:
+        with self._changed:
+            # Its own id: who asks again while it is under way asks for the same.
+            if publication.publication_id not in self._jobs:
+                self._add(Job(job_id=publication.publication_id, publication=publication))
+                self._told[publication.publication_id] = done
 
     def replay(self, letter_ids: Sequence[str]) -> None:
         with self._changed:
@@ -43,10 +51,7 @@ class JobProcess:
             if len(known) + len(fresh) > MOST_WAITING:
                 raise Unavailable(f"{MOST_WAITING} dead letters wait to be replayed already", code="too_many_jobs")
             if fresh:
-                job = Job(job_id=uuid4().hex, letter_ids=fresh)
-                self._jobs[job.job_id] = job
-                self._unsent.append(job.job_id)
-                self._changed.notify_all()
+                self._add(Job(job_id=uuid4().hex, letter_ids=fresh))
 
     def replaying(self) -> frozenset[str]:
         with self._changed:
@@ -58,6 +63,11 @@ class JobProcess:
         with self._changed:
             self._changed.notify_all()
         self._thread.join()
+
+    def _add(self, job: Job) -> None:
+        self._jobs[job.job_id] = job
+        self._unsent.append(job.job_id)
+        self._changed.notify_all()
 
     def _replaying(self) -> frozenset[str]:
         return frozenset(name for job in self._jobs.values() for name in job.letter_ids)
@@ -132,11 +142,20 @@ class JobProcess:
         # A library may print something.
         except ValidationError:
             return
+        done = None
         with self._changed:
             if report.state == "begun":
                 self._begun.add(report.job_id)
             else:
+                done = self._told.pop(report.job_id, None)
                 self._forget(report.job_id)
+        # Without the lock: who is told may ask for more.
+        if done is not None:
+            try:
+                done(report.reason)
+            # Who is told may have ended, or have no room to note it: then it asks again.
+            except StageError as error:
+                _log.warning("%s (%s)", error.message, error.code)
 
     def _left(self) -> bool:
         """Whether something is left for another process."""

@@ -1,16 +1,63 @@
-"""Work that a service hands on to a topology, as it does none itself: replays of dead letters."""
+"""Work that a service hands on to a topology, as it does none itself: new footage, and replays of dead letters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sinks.dead_letters import DeadLetterFilter, DeadLetters
+from stream.events.asset import AssetPublished, Profile
+from stream.events.base import Event
 from stream.sessions.replay import Replay
+
+
+class NewFootage(BaseModel):
+    """Footage that the service took in, for its tenant. `publication_id` is the id of the event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    publication_id: str
+    tenant: str
+    project: str
+    region: str
+    asset_id: str
+    uri: str
+    size_bytes: int
+    profile: Profile
+    labels: dict[str, str]
+    published_ms: int
+
+    def event(self) -> Event:
+        """As a producer would send it. Raises `ValueError` for what no event may have."""
+        data = AssetPublished(
+            uri=self.uri,
+            asset_id=self.asset_id,
+            size_bytes=self.size_bytes,
+            profile=self.profile,
+            labels=self.labels,
+        )
+        return Event(
+            data=data,
+            tenant=self.tenant,
+            project=self.project,
+            region=self.region,
+            subject=data.identity(),
+            event_time_ms=self.published_ms,
+            id=self.publication_id,
+            source="upload",
+        )
+
+
+Done = Callable[[str | None], None]
+"""Told once: None where the event is safe, else the code of why it was refused."""
 
 
 class Jobs(Protocol):
     """Thread-safe."""
+
+    def publish(self, publication: NewFootage, done: Done) -> None:
+        """Publish it; one with the same id that is under way is published once. `done` is not called where the process
+        ends before: then publish it again. Raises `Unavailable`.
+        """
 
     def replay(self, letter_ids: Sequence[str]) -> None:
         """Send the records of these dead letters again, each once however often it is asked for meanwhile. Raises
@@ -26,15 +73,19 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     job_id: str
-    letter_ids: tuple[str, ...]
+    letter_ids: tuple[str, ...] = ()
+    publication: NewFootage | None = None
 
 
 class JobReport(BaseModel):
-    """One line from it. `begun`: to begin again would count a second replay. `done`: everything of it is final."""
+    """One line from it. `begun`: to begin again would count a second replay. `done`: everything of it is final.
+    `refused`: it cannot be done, as `reason` says.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     job_id: str
-    state: Literal["begun", "done"]
+    state: Literal["begun", "done", "refused"]
+    reason: str | None = Field(None, description="An error code.")
 
 
 def replay_of_letters(store: DeadLetters, letter_ids: Iterable[str]) -> Replay:

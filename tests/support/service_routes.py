@@ -7,7 +7,15 @@ from typing import Any
 from stream.access.actions import Action
 
 METHODS = frozenset({"get", "head", "post", "put", "patch", "delete"})
-IN_PATHS = {"tenant": "acme", "asset_id": "x", "moment_id": "x", "name": "cutters", "key_id": "x", "letter_id": "x"}
+IN_PATHS = {
+    "tenant": "acme",
+    "asset_id": "x",
+    "moment_id": "x",
+    "name": "cutters",
+    "key_id": "x",
+    "letter_id": "x",
+    "upload_id": "x",
+}
 HELD = {"role": "viewer", "holder": "service:acme/x"}
 
 
@@ -38,6 +46,14 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("get", "/v1/dead-letters/{letter_id}"): Asked(Action.REPLAY),
     ("post", "/v1/dead-letters/replay"): Asked(Action.REPLAY, {"json": {"code": "no_frames"}}),
     ("post", "/v1/dead-letters/{letter_id}/replay"): Asked(Action.REPLAY),
+    ("post", "/v1/uploads"): Asked(Action.PUBLISH, {"params": {"tenant": "acme"}, "headers": {"upload-length": "9"}}),
+    ("get", "/v1/uploads"): Asked(Action.PUBLISH),
+    ("get", "/v1/uploads/{upload_id}"): Asked(Action.PUBLISH),
+    ("head", "/v1/uploads/{upload_id}"): Asked(Action.PUBLISH),
+    ("patch", "/v1/uploads/{upload_id}"): Asked(
+        Action.PUBLISH, {"headers": {"upload-offset": "0", "content-type": "application/offset+octet-stream"}}
+    ),
+    ("delete", "/v1/uploads/{upload_id}"): Asked(Action.PUBLISH),
     ("get", "/v1/moments/{moment_id}"): Asked(),
     ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
     ("get", "/v1/access/{tenant}"): Asked(Action.MANAGE),

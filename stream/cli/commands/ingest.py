@@ -322,6 +322,7 @@ def file_settings(shared: Context) -> Settings:
             deployment=shared.deployment,
             index=shared.index,
             parquet=shared.parquet,
+            uploads=shared.uploads,
             audit=None if shared.audit is None else shared.audit.path(),
         )
     )

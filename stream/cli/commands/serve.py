@@ -20,6 +20,8 @@ from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, Wor
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 
+_GIB = 1 << 30
+
 
 def serve(
     context: typer.Context,
@@ -60,6 +62,10 @@ def serve(
             min=1.0, max=1e6, help="Requests a second of one caller; of a tenant's together, 4 times as many."
         ),
     ] = 100.0,
+    upload_gib: Annotated[float, typer.Option(min=0.001, max=1e6, help="Largest upload, in GiB.")] = 64.0,
+    upload_tenant_gib: Annotated[
+        float, typer.Option(min=0.001, max=1e9, help="What the uploads of a tenant may hold together, in GiB.")
+    ] = 1024.0,
     exporter: Annotated[
         str | None,
         typer.Option(help="Address of an exporter's metrics, as http://HOST:9108/metrics: the page shows its stages."),
@@ -80,8 +86,9 @@ def serve(
     root: RootsOption = None,
 ) -> None:
     """Answer searches over HTTP: a page for people at `/`, and for programs `/v1/search`, thumbnails and the status of
-    assets; `/openapi.json` has all of it. Dead letters that are sent again are processed by a process that is started
-    for it, with the models of the last ingest, or by the workers of the cluster.
+    assets; `/openapi.json` has all of it. Uploads, and dead letters that are sent again, are processed by a
+    process that is started for it, with the models of the last ingest, or by the workers of the cluster. On a cluster
+    uploads need --uploads, the same place for the service and for the workers.
 
     Every request is in the audit trail before it is answered. While nobody has been given a role, whoever is on this
     machine is the administrator; `rushes access` gives roles and makes keys, and from then on every request needs one.
@@ -93,6 +100,7 @@ def serve(
     from stream.service.caller import is_address, is_loopback
     from stream.service.server import AUDIT, ServiceOptions, composed, listening
     from stream.service.server import serve as answer
+    from stream.service.uploads.uploads import UploadLimits
 
     shared: Context = context.obj
     state = shared.state_dir
@@ -110,7 +118,12 @@ def serve(
     if agents and find_spec("mcp") is None:
         raise UsageProblem("--agents: the package `mcp` is not installed; install rushes with the extra `mcp`")
     trail = shared.audit.path() if shared.audit else state / AUDIT
-    options = ServiceOptions(trail, host, port, searchers, public, oidc, contact, agents, rate, exporter)
+    # On a cluster only where somebody says what the workers read too.
+    limits = UploadLimits(round(upload_gib * _GIB), round(upload_tenant_gib * _GIB))
+    uploads = limits if broker is None or shared.uploads is not None else None
+    options = ServiceOptions(
+        trail, host, port, searchers, public, oidc, contact, agents, rate, exporter, uploads=uploads
+    )
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))
     require_buckets(reading.scheme, settings.prefixes)
@@ -127,7 +140,7 @@ def serve(
         with (
             listening(options) as at,
             known_tenants(shared, broker, client_properties) as tenants,
-            jobs_of(shared, settings, reading, broker, client_properties) as jobs,
+            jobs_of(shared, settings, reading, tenants, broker, client_properties) as jobs,
             composed(settings, options, SystemClock(), version("rushes"), registers, tenants, jobs) as app,
         ):
             stop = threading.Event()

@@ -10,12 +10,18 @@ from stream.cli.options.sessions import Cluster
 from stream.cli.options.workers import WorkerOptions
 from stream.clock import SystemClock
 from stream.pipelines.settings import Settings
+from stream.pipelines.source_policies import KnownTenants
 from stream.sessions.jobs import Jobs
 
 
 @contextmanager
 def jobs_of(
-    context: Context, settings: Settings, reading: WorkerOptions, broker: str | None, client_properties: Path | None
+    context: Context,
+    settings: Settings,
+    reading: WorkerOptions,
+    tenants: KnownTenants,
+    broker: str | None,
+    client_properties: Path | None,
 ) -> Iterator[Jobs]:
     """For the block. `reading`: what may be read by a process of this machine."""
     cluster = Cluster.named(broker, client_properties, context.deployment)
@@ -31,6 +37,6 @@ def jobs_of(
 
     with (
         cluster.connected(SystemClock()) as there,
-        closing(ClusterJobs(there, DeadLetters(settings.index_dir))) as sent,
+        closing(ClusterJobs(there, DeadLetters(settings.index_dir), tenants)) as sent,
     ):
         yield sent

@@ -15,6 +15,7 @@ from stream.service.routes import (
     saved_searches,
     search,
     sprites,
+    uploads,
 )
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
@@ -29,6 +30,7 @@ _NOUNS = (
     sprites,
     progress,
     dead_letters,
+    uploads,
     rights,
     access,
     audit,

@@ -14,6 +14,8 @@ from schemathesis.core.result import Ok
 
 from stream.access.actions import AccessRole
 from stream.service import bounded_requests
+from stream.service.uploads.tus import CHUNK_TYPE
+from stream.service.uploads.uploads import UploadLimits
 from stream.sessions.job_process import JobProcess
 from tests.support.service_desk import Desk, opened, two_tenants
 
@@ -23,6 +25,7 @@ CHECKS = [
     openapi_checks.content_type_conformance,
     openapi_checks.response_schema_conformance,
 ]
+schemathesis.serializer.alias(CHUNK_TYPE, "application/octet-stream")
 HEADERS = {"x-content-type-options": ["nosniff"], "referrer-policy": ["no-referrer"],
            "cross-origin-resource-policy": ["same-origin"]}  # fmt: skip
 
@@ -34,7 +37,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with (
         # There is no dead letter, so it never has to start anything.
         closing(JobProcess(["false"])) as jobs,
-        opened(two_tenants(root), root / "own", jobs=jobs, rate=1_000_000.0) as found,
+        opened(
+            two_tenants(root), root / "own", jobs=jobs, uploads=UploadLimits(1 << 20, 1 << 30), rate=1_000_000.0
+        ) as found,
     ):
         for role in AccessRole:
             found.give(str(role), role)

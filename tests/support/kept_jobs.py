@@ -1,0 +1,26 @@
+"""Jobs of a service that are kept for a test to look at."""
+
+from collections.abc import Sequence
+
+from stream.errors import Unavailable
+from stream.sessions.jobs import Done, NewFootage
+
+
+class KeptJobs:
+    """`Jobs` that does nothing but remember. While it is `away` nothing can be published."""
+
+    def __init__(self) -> None:
+        self.publications: list[NewFootage] = []
+        self.away = False
+
+    def publish(self, publication: NewFootage, done: Done) -> None:
+        if self.away:
+            raise Unavailable("nobody is there", code="broker_unavailable")
+        self.publications.append(publication)
+        done(None)
+
+    def replay(self, letter_ids: Sequence[str]) -> None:
+        raise Unavailable("nobody is there", code="broker_unavailable")
+
+    def replaying(self) -> frozenset[str]:
+        return frozenset()
