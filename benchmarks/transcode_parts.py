@@ -2,7 +2,7 @@
 
     python -m benchmarks.transcode_parts [--seconds 90] [--profile h264_web] [--json FILE]
 
-The clip is 1080p with moving, noisy pictures, cuts and sound, made here. Both sides decode it, encode with one thread
+The clip is 1080p with moving pictures, noise, cuts and sound, made here. Both sides decode it, encode with one thread
 and equal options, and write MP4. SSIM is of each result against the clip. Two workers make the same parts, and must
 make the same bytes.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+import numpy.typing as npt
 from av.filter import Graph
 
 from benchmarks.harness import Report, environment
@@ -46,9 +47,9 @@ def write_source(path: Path, seconds: float) -> Path:
         audio = container.add_stream("aac", rate=48_000, layout="stereo")
         for number in range(round(seconds * RATE)):
             if number % SCENE_FRAMES == 0:
-                canvas = random.integers(0, 255, (height // 8 + 40, width // 8 + 80, 3)).repeat(8, 0).repeat(8, 1)
+                canvas = smooth(random, width + 320, height + 160)
             left, top = number % SCENE_FRAMES * 4, number % SCENE_FRAMES * 2
-            pixels = canvas[top : top + height, left : left + width] * 0.6 + random.integers(0, 40, (height, width, 1))
+            pixels = canvas[top : top + height, left : left + width] * 0.6 + random.integers(0, 5, (height, width, 1))
             frame = av.VideoFrame.from_ndarray(pixels.astype(np.uint8), format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(video.encode(frame))
@@ -58,6 +59,13 @@ def write_source(path: Path, seconds: float) -> Path:
         sound.sample_rate, sound.pts, sound.time_base = 48_000, 0, Fraction(1, 48_000)
         container.mux([*audio.encode(sound), *audio.encode(None)])
     return path
+
+
+def smooth(random: np.random.Generator, width: int, height: int) -> npt.NDArray[np.float32]:
+    """[height, width, 3]: blurred shapes of many sizes, as a lens shows them."""
+    coarse = random.integers(0, 255, (height // 24, width // 24, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(coarse), format="rgb24")
+    return frame.reformat(width=width, height=height, format="rgb24").to_ndarray().astype(np.float32)
 
 
 def bare(source: Path, path: Path, profile: str) -> None:

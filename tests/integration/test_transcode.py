@@ -12,6 +12,7 @@ import pytest
 from stream.errors import BadMedia
 from stream.events.frames import Transfer
 from stream.events.transfer import shown_as_sdr
+from stream.media.transcode.facts import facts_of
 from stream.media.transcode.profiles import PROFILES
 from tests.support.delivered import Film, delivered, film, heard, loudness, onset_s, psnr_db
 from tests.support.media_examples import film_with_sound
@@ -270,3 +271,26 @@ def test_a_file_that_was_cut_off_is_not_delivered(tmp_path: Path, suffix: str) -
     with pytest.raises(BadMedia, match="cut off") as caught:
         delivered(cut, {"profile": "h264_web"}, tmp_path / "work")
     assert caught.value.code == "cut_off"
+
+
+@pytest.mark.parametrize("profile", ["h265_10bit", "av1"])
+def test_the_metadata_of_hdr10_stays(tmp_path: Path, profile: str) -> None:
+    """That of the mastering display and of the light level, as in a file that x265 wrote."""
+    light = (13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10_000_000, 50, 1000, 400)
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    source = write_numbered(
+        tmp_path / "in.mp4",
+        range(5),
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={
+            "x265-params": f"log-level=none:hdr10=1:master-display={display}:max-cll=1000,400:colorprim=bt2020"
+            ":transfer=smpte2084:colormatrix=bt2020nc:pools=none:frame-threads=1"
+        },
+    )
+    assert facts_of(source, None).light == light
+    path = delivered(source, {"profile": profile, "width": 256}, tmp_path / "work")
+    kept = facts_of(path, None)
+    assert kept.colours[:3] == (9, 9, 16)
+    # SVT-AV1 keeps chromaticities in units of 1/65536 and light in others again.
+    assert kept.light == pytest.approx(light, abs=60, rel=0.01)
