@@ -57,8 +57,8 @@ class Service:
 
 
 @contextmanager
-def serving(state: Path) -> Iterator[Service]:
-    command = [str(RUSHES), "--state", str(state), "serve", "--port", "0"]
+def serving(state: Path, *options: str) -> Iterator[Service]:
+    command = [str(RUSHES), "--state", str(state), "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:

@@ -4,6 +4,7 @@ Vectors are clustered as footage is: themes hold topics, topics hold assets, an 
 """
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
 
 from benchmarks.testbed.store_stream import DIMENSIONS, SPACE
 from sinks.lance.asset_rows import ASSET_SCHEMA
@@ -34,6 +36,7 @@ _THEMES, _TOPICS, _VOCABULARY = 50, 1_000, 20_000
 _MOMENTS_AN_ASSET = 5.78
 _ASSETS_A_BLOCK = 8_000
 _THUMBNAIL_BYTES = 1_500
+_PICTURES = 64
 _MOMENT_NS = 3_000_000_000
 _BITMAPS = ("tenant", "live_project", "kind", "visible")
 _TREES = ("moment_id", "content_key", "asset_key", "segment_id")
@@ -43,9 +46,10 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """What is filled in, a function of `moments` alone."""
+    """What is filled in, a function of `moments` alone. `pictures`: thumbnails are JPEG files, as browsers decode."""
 
     moments: int
+    pictures: bool = False
 
     @property
     def assets(self) -> int:
@@ -71,7 +75,7 @@ class Footage:
         if shards > 1:
             layout.write()
         for first in range(0, self.assets, _ASSETS_A_BLOCK):
-            block = _Block(first, min(self.assets, first + _ASSETS_A_BLOCK))
+            block = _Block(first, min(self.assets, first + _ASSETS_A_BLOCK), pictures=self.pictures)
             for name, rows in ((moments_table(SPACE.key), block.moments()), (ASSETS, block.assets())):
                 owners = pa.array([layout.shard(key) for key in rows["asset_key"].to_pylist()])
                 for number, place in enumerate(layout.places):
@@ -108,7 +112,8 @@ def _index(directory: Path, shards: int) -> None:
 class _Block:
     """Assets [first, end) and their moments."""
 
-    def __init__(self, first: int, end: int) -> None:
+    def __init__(self, first: int, end: int, *, pictures: bool) -> None:
+        self._pictures = pictures
         self._random = np.random.default_rng(first)
         self._numbers = np.arange(first, end)
         tenants = 1 / np.arange(1, TENANTS + 1) ** 0.9
@@ -177,7 +182,10 @@ class _Block:
         return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), DIMENSIONS)
 
     def _thumbnails(self, count: int) -> pa.Array:
-        """No two alike, and not to be compressed, as JPEG is."""
+        """No two alike, and not to be compressed, as JPEG is; or some pictures, in turn."""
+        if self._pictures:
+            shown = _jpegs()
+            return pa.array([shown[at % len(shown)] for at in range(count)], pa.binary())
         data = pa.py_buffer(self._random.bytes(count * _THUMBNAIL_BYTES))
         ends = pa.py_buffer((np.arange(count + 1) * _THUMBNAIL_BYTES).astype(np.int32))
         return pa.Array.from_buffers(pa.binary(), count, [None, ends, data])
@@ -187,6 +195,18 @@ class _Block:
         texts = [" ".join(row) for row in drawn]
         tags = [[{"label": row[0], "score": 0.75}, {"label": row[1], "score": 0.25}] for row in drawn]
         return {"text": texts, "caption": [f"a picture of {text}" for text in texts], "tags": tags}
+
+
+def _jpegs() -> list[bytes]:
+    """As large as thumbnails are, and of soft shapes, as footage has."""
+    random = np.random.default_rng(5)
+    files = []
+    for _ in range(_PICTURES):
+        small = Image.fromarray(random.integers(0, 256, (5, 8, 3), np.uint8))
+        file = io.BytesIO()
+        small.resize((320, 180), Image.Resampling.BICUBIC).save(file, "jpeg", quality=80)
+        files.append(file.getvalue())
+    return files
 
 
 _EMPTY: dict[str, Any] = {"string": "", "int64": 0, "int32": 0, "list<item: string>": []}

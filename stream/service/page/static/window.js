@@ -4,20 +4,30 @@
 const AHEAD_ROWS = 4;
 const AHEAD_PX = 1500;
 const MOST_WHOLE = 120;
+/** The rows ahead last that long at 12,000 pixels a second. */
+const PAUSE_MS = 100;
 
 /** @param {Document} page */
 export function startWindow(page) {
   let list = new HitWindow(page);
   page.addEventListener("shown", () => (list = new HitWindow(page)));
   let waiting = false;
+  let looked = -PAUSE_MS;
   const look = () => {
-    if (!waiting) {
-      waiting = true;
-      page.defaultView.requestAnimationFrame(() => {
-        waiting = false;
-        list.look();
-      });
+    if (waiting) {
+      return;
     }
+    waiting = true;
+    // What flies by cannot be seen, and each of its pictures would be asked for.
+    page.defaultView.setTimeout(
+      () =>
+        page.defaultView.requestAnimationFrame((now) => {
+          waiting = false;
+          looked = now;
+          list.look();
+        }),
+      Math.max(0, looked + PAUSE_MS - page.defaultView.performance.now()),
+    );
   };
   page.addEventListener("scroll", look, { passive: true });
   page.defaultView.addEventListener("resize", () => list.measure());
@@ -57,13 +67,11 @@ class HitWindow {
    */
   place(first) {
     const more = this.page.querySelector("#more") !== null;
-    this.hits.forEach((hit, index) => {
-      if (index >= first) {
-        hit.setAttribute("aria-posinset", String(index + 1));
-      }
-      // -1: how many there are is not known.
-      hit.setAttribute("aria-setsize", more ? "-1" : String(this.hits.length));
-    });
+    // -1: how many there are is not known. All are told once it is.
+    for (let index = more ? first : 0; index < this.hits.length; index += 1) {
+      this.hits[index].setAttribute("aria-posinset", String(index + 1));
+      this.hits[index].setAttribute("aria-setsize", more ? "-1" : String(this.hits.length));
+    }
   }
 
   /** Put the rows near the view into the document, and room for the others around them. */
