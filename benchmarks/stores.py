@@ -28,6 +28,8 @@ from sinks.maintenance.verify import verify
 
 MARKS = (5_000, 50_000, 300_000)
 _LOOK_S = 1.0
+_TOLD_EVERY = 10_000
+"""Cells between two lines where there is no terminal for a bar."""
 _FILL = "benchmarks.testbed.store_fill"
 
 
@@ -104,7 +106,10 @@ def _take(
 ) -> None:
     match line:
         case {"cells": cells}:
+            before = bar.tasks[tasks[stage]].completed
             bar.update(tasks[stage], completed=cells)
+            if not bar.console.is_terminal and cells // _TOLD_EVERY > before // _TOLD_EVERY:
+                bar.console.print(f"{stage}: {cells} cells")
         case {"mark": mark}:
             filled[stage].marked(mark)
             bar.console.print(_told(stage, mark))

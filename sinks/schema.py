@@ -63,8 +63,11 @@ def stored_rows(batch: Sequence[Annotations]) -> pa.Table:
     # In one chunk: a table of many takes several times as long to filter, to cast and to write.
     moments = pa.concat_tables([item.rows for item in batch]).combine_chunks().cast(moments_schema(space))
     owner = pa.array([index for index, item in enumerate(batch) for _ in range(item.rows.num_rows)], pa.int64())
+    # Without their queries, which may be secrets. Once for each asset, as all its segments share it.
+    uris = {uri: kept_uri(uri) for uri in {item.header.uri for item in batch}}
     # Once for each segment, as all its moments share it.
-    headers = pa.Table.from_pylist([_shared(item.header) for item in batch], pa.schema(SEGMENT_FIELDS)).take(owner)
+    shared = [_shared(item.header, uris[item.header.uri]) for item in batch]
+    headers = pa.Table.from_pylist(shared, pa.schema(SEGMENT_FIELDS)).take(owner)
     return pa.table([*moments.columns, *headers.columns], schema=schema)
 
 
@@ -95,7 +98,7 @@ def day_of(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()
 
 
-def _shared(header: AnnotationsHeader) -> dict[str, object]:
+def _shared(header: AnnotationsHeader, uri: str) -> dict[str, object]:
     asset = header.asset
     return {
         "segment_id": header.segment_id,
@@ -105,8 +108,7 @@ def _shared(header: AnnotationsHeader) -> dict[str, object]:
         "tenant": asset.tenant,
         "project": asset.project,
         "asset_id": asset.asset_id,
-        # Without its query, which may be a secret.
-        "uri": kept_uri(header.uri),
+        "uri": uri,
         "labels": labels_of(header.labels),
         "segment": header.segment,
         "profile": header.profile,

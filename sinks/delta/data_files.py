@@ -4,9 +4,9 @@ functions of `deltalake` that plan nothing: its DELETE and OPTIMIZE cost several
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -175,18 +175,21 @@ def _known(listed: pa.Table, name: str, missing: int) -> pa.ChunkedArray:
 
 
 def _parquet(rows: pa.Table) -> pa.Buffer:
-    """What never repeats is neither looked up nor compressed, which takes time and saves nothing."""
-    light = {path: leaf for field in rows.schema if field.name not in _HEAVY for path, leaf in _leaves(field)}
-    heavy = (path for field in rows.schema if field.name in _HEAVY for path, _ in _leaves(field))
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        rows,
-        sink,
-        compression={**dict.fromkeys(light, "snappy"), **dict.fromkeys(heavy, "none")},
-        use_dictionary=[path for path, leaf in light.items() if pa.types.is_string(leaf)],
-        write_statistics=list(light),
-    )
+    pq.write_table(rows, sink, **_options(rows.schema))
     return sink.getvalue()
+
+
+@lru_cache(maxsize=4)
+def _options(schema: pa.Schema) -> Mapping[str, Any]:
+    """What never repeats is neither looked up nor compressed, which takes time and saves nothing."""
+    light = {path: leaf for field in schema if field.name not in _HEAVY for path, leaf in _leaves(field)}
+    heavy = (path for field in schema if field.name in _HEAVY for path, _ in _leaves(field))
+    return {
+        "compression": {**dict.fromkeys(light, "snappy"), **dict.fromkeys(heavy, "none")},
+        "use_dictionary": [path for path, leaf in light.items() if pa.types.is_string(leaf)],
+        "write_statistics": list(light),
+    }
 
 
 def _leaves(field: pa.Field, above: str = "") -> Iterator[tuple[str, pa.DataType]]:

@@ -15,16 +15,16 @@ from sinks.delta.data_files import (
     DataFiles,
     by_partition,
     exchanged,
-    files_of,
     rows_in,
     with_columns,
 )
 from sinks.delta.joining import joins
 from sinks.delta.known_files import KnownFiles
 from sinks.delta.removal import DECIDING, Removal
+from sinks.delta.superseded import SupersededFiles
 from sinks.delta.tables import LOG_KEPT, DeltaTables, Shape
 from sinks.schema import VECTORS, delta_schema
-from sinks.storage.files import files_at
+from stream.clock import SystemClock
 
 TARGET_BYTES = 2 << 20
 """Size of a file. A replaced cell rewrites the file it lies in, and every commit looks at the list of files: smaller
@@ -32,9 +32,8 @@ ones make the first cheaper, larger ones the second."""
 KEPT = "interval 10 minutes"
 """How long superseded files and commits stay, for readers that have begun and for commits beside upkeep."""
 _APPLICATION = "rushes"
+_KEPT_MS = 600_000
 _ATTEMPTS = 4
-_MOST_ON_DISK = 1.5
-"""Bytes of all files by those of the newest version. Files as Arrow holds them are a fifth smaller."""
 
 MOMENTS = Shape(
     "moments",
@@ -67,6 +66,7 @@ class MomentsTable:
         self._log = CommitLog(self._at)
         self._changes = threading.Lock()  # commits, one after another, and what is known of the table
         self._known: KnownFiles | None = None
+        self._superseded = SupersededFiles(_KEPT_MS)
 
     def number(self) -> int:
         """That of the last commit which bore one; 0 if none did."""
@@ -139,17 +139,33 @@ class MomentsTable:
         table = self._tables.find(MOMENTS.name)
         return 0 if table is None else int(table.count())
 
-    def tidy(self, *, strays: bool) -> None:
+    def tidy(self, *, strays: bool, whole: bool = False) -> None:
         """Drop superseded files that no reader of the last minutes can be using, all of them where they take more room
         than half of the table; then join small ones. May run beside commits, which wait for the commit of what is
-        joined alone. What that supersedes goes the next time. `strays`: also files that no commit knows, as a killed
+        joined alone. What that supersedes goes the next time. It costs what was done since the last time, and now and
+        then, or if `whole`, what the table has files. `strays`: then also files that no commit knows, as a killed
         writer leaves them.
         """
-        if (table := self._tables.fresh(MOMENTS.name)) is None:
+        if not self._tables.has(MOMENTS.name):
             return
-        table.create_checkpoint()  # before, as it forgets what is older than `KEPT` and only `table` knows still
-        self._drop_superseded(strays=strays)
-        table.cleanup_metadata()
+        with self._changes:
+            known = self._known = self._known or self._read()
+            superseded, files = self._superseded, list(known)
+            look, checkpoint = superseded.look_due(len(files)), superseded.checkpoint_due(len(files))
+        live_bytes = sum(file.size_bytes for file in files)
+        if whole or checkpoint or look:
+            table: Any = self._tables.fresh(MOMENTS.name)
+            table.create_checkpoint()
+            if whole or look:
+                self._look(table, superseded, strays=strays, size_bytes=live_bytes // max(1, len(files)))
+            # After the look: it forgets what it does not need.
+            table.cleanup_metadata()
+        # Nothing may be superseded by what is not durable yet.
+        self._tables.before_removal()
+        with self._changes:
+            gone = superseded.taken(live_bytes, SystemClock().now_ms())
+        # Commits go on meanwhile: none of them reads what is superseded.
+        self._data.remove(gone)
         self._join()
 
     def _is_there(self) -> bool:
@@ -173,6 +189,7 @@ class MomentsTable:
                 return
             if self._log.add(known.version + 1, exchanged(gone, come, changed=changed), numbers):
                 known.changed(gone, come, number)
+                self._superseded.commit(gone, SystemClock().now_ms())
                 self._tables.renew(MOMENTS.name)
                 return
             self._read_anew()
@@ -181,6 +198,8 @@ class MomentsTable:
     def _read(self) -> KnownFiles:
         table = self._tables.ensure(MOMENTS)
         require_plain(table, self._at)
+        # Others may have committed, or what was committed is taken back.
+        self._superseded = SupersededFiles(_KEPT_MS)
         return KnownFiles.of(table, _APPLICATION)
 
     @contextmanager
@@ -235,27 +254,18 @@ class MomentsTable:
         rows = pa.concat_tables([rows_in(self._data.content(file), schema) for file in run])
         return self._data.write(rows, run[0].partition)
 
-    def _drop_superseded(self, *, strays: bool) -> None:
+    def _look(self, table: Any, superseded: SupersededFiles, *, strays: bool, size_bytes: int) -> None:
+        """Find what commits before this writer's have superseded, and what no commit knows."""
         options = {"dry_run": True, "enforce_retention_duration": False}
-        # No commit is on: its files are named by nobody yet, and would be strays where it takes long.
+        old = set(table.vacuum(full=strays, **options))
+        every = set(table.vacuum(retention_hours=0, **options))
+        # Whoever had begun a commit before the look has ended it when it is our turn: its files are no strays.
         with self._changes:
-            table: Any = self._tables.fresh(MOMENTS.name)
-            gone = set(table.vacuum(full=strays, **options))
-        if self._bytes_on_disk() > _MOST_ON_DISK * sum(file.size_bytes for file in files_of(table)):
-            # Also what readers use, or it would take more room than half of the table: they query again.
-            gone |= set(table.vacuum(retention_hours=0, **options))
-        # Nothing may be superseded by what is not durable yet.
-        self._tables.before_removal()
-        # Commits go on meanwhile: none of them reads what is superseded.
-        self._data.remove(gone)
-
-    def _bytes_on_disk(self) -> int:
-        files = files_at(self._tables.location)
-        # Checkpoints of the log are Parquet files too.
-        every, of_log = (
-            files.bytes_below(folder, ".parquet") for folder in (MOMENTS.name, f"{MOMENTS.name}/_delta_log")
-        )
-        return every - of_log
+            known = self._known = self._known or self._read()
+            old -= {name for file in known for name in (file.path, file.uri)}
+            now_ms = SystemClock().now_ms()
+            superseded.looked(old, size_bytes, now_ms - _KEPT_MS)
+            superseded.looked(every, size_bytes, now_ms)
 
     def _options(self, number: int | None) -> dict[str, Any]:
         """How a commit and its files are written."""

@@ -23,6 +23,7 @@ from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
 from sinks.storage.files import files_at
+from sinks.tables import memory
 from sinks.tables.lance_tables import LanceTables
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
@@ -98,6 +99,7 @@ class DeltaStore:
         self._number: int | None = None
 
     def open(self) -> None:
+        memory.bound()
         files_at(self.location).make()
 
     def prepare(self) -> None:
@@ -259,7 +261,7 @@ class DeltaStore:
     def optimize(self) -> None:
         """Join what is small, drop what is superseded. No commit is on."""
         # Nobody commits, so what no commit knows is a killed writer's.
-        self._moments.tidy(strays=True)
+        self._moments.tidy(strays=True, whole=True)
         for name in (SEGMENTS, RETIRED):
             self._lance.optimize(name)
 

@@ -67,11 +67,15 @@ class DeltaTables:
         """The table at its newest version, for another thread or a reader; None where there is none."""
         from deltalake import DeltaTable
 
-        # Not by `is_deltatable`, which lets no other thread run while an object store takes its time.
-        if not self._files.has_delta_table(name):
+        if not self.has(name):
             return None
         table_at = self.location.child(name)
         return DeltaTable(table_at.uri, storage_options=table_at.options)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a table."""
+        # Not by `is_deltatable`, which lets no other thread run while an object store takes its time.
+        return self._files.has_delta_table(name)
 
     @cached_property
     def _files(self) -> Files:

@@ -19,7 +19,8 @@ from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
 from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables import memory
+from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
 from sinks.tables.vector_index import policy_of
 from sinks.tables.version_lease import LEASE_S, admit_readers, await_readers
 from stream.clock import Clock
@@ -52,8 +53,10 @@ class LanceIndex:
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._read_spaces: dict[str, Space] | None = None
+        self._lying: dict[str, int] = {}
 
     def open(self) -> None:
+        memory.bound()
         files_at(self.location).make()
         admit_readers(self.location)
 
@@ -72,7 +75,9 @@ class LanceIndex:
         return [self._spaces[key] for key in sorted(self._spaces)]
 
     def states(self, asset_keys: Collection[str]) -> dict[str, AssetState]:
-        return _states(self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"]))
+        rows = self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"], addressed=True)
+        self._lying = {row["asset_key"]: row[ADDRESS] for row in rows}
+        return _states(rows)
 
     def ended(self, now_ms: int) -> dict[str, AssetState]:
         """States of assets whose live version's retention ended by `now_ms`, `ENDED_AT_ONCE` of them at most."""
@@ -127,13 +132,20 @@ class LanceIndex:
 
     def save(self, states: Iterable[tuple[AssetState, Standing]], known: Collection[str] | None = None) -> None:
         """Asset rows: from here on search shows the live versions. One commit. `known`: assets that may have a row by
-        now, where the caller has looked; others are only added.
+        now, where the caller has looked them up with `states` just before; others are only added.
         """
         rows = asset_rows(states, self._clock.now_ms())
         if rows.num_rows:
             self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
-            keys = rows["asset_key"].to_pylist()
-            self.tables.exchange(ASSETS, "asset_key", keys if known is None else set(keys).intersection(known), rows)
+            keys = set(rows["asset_key"].to_pylist())
+            if known is None:
+                self.tables.exchange(ASSETS, "asset_key", keys, rows)
+            else:
+                replaced = sorted(keys.intersection(known))
+                lying = [self._lying[key] for key in replaced]
+                self.tables.exchange(ASSETS, "asset_key", replaced, rows, lying)
+            # They lie elsewhere now.
+            self._lying = {}
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""

@@ -19,8 +19,11 @@ from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
 from sinks.tables.vector_index import DEFAULT_POLICY as DEFAULT_VECTORS
 from sinks.tables.vector_index import VectorIndexPolicy
 
+ADDRESS = "_rowaddr"
 _CHUNK = 5000
 _ATTEMPTS = 10
+_UNKNOWN = -1
+_REFUSALS = (OSError, RuntimeError, ValueError, row_changes.RowsMoved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +123,36 @@ class LanceTables:
         return table
 
     def select(
-        self, name: str, where: str, columns: Sequence[str] | None = None, limit: int | None = None
+        self,
+        name: str,
+        where: str,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        *,
+        addressed: bool = False,
     ) -> pa.Table | None:
-        """Rows of the newest version that match; None when the table does not exist."""
+        """Rows of the newest version that match; None when the table does not exist. `addressed`: with a column
+        `ADDRESS`.
+        """
         table = self.find(name)
         if table is None:
             return None
         names = None if columns is None else list(columns)
-        return table.scanner(columns=names, filter=where or None, limit=limit).to_table()
+        return table.scanner(columns=names, filter=where or None, limit=limit, with_row_address=addressed).to_table()
 
     def select_in(
-        self, name: str, column: str, values: Collection[str], columns: Sequence[str] | None = None
+        self,
+        name: str,
+        column: str,
+        values: Collection[str],
+        columns: Sequence[str] | None = None,
+        *,
+        addressed: bool = False,
     ) -> list[dict[str, Any]]:
-        """Rows whose `column` is one of `values`, which may be many."""
+        """Rows whose `column` is one of `values`, which may be many. `addressed`: as `select` has it."""
         found: list[dict[str, Any]] = []
         for where in self.clauses(column, values):
-            rows = self.select(name, where, columns)
+            rows = self.select(name, where, columns, addressed=addressed)
             found += [] if rows is None else rows.to_pylist()
         return found
 
@@ -166,30 +183,45 @@ class LanceTables:
         """Update or insert `rows` by an indexed key in one commit; no key is missing in between. Keys are unique."""
         self.exchange(name, on, rows[on].to_pylist(), rows)
 
-    def exchange(self, name: str, column: str, values: Collection[str], rows: pa.Table) -> None:
-        """Put `rows` in place of those whose `column`, an indexed one, is one of `values`; in one commit."""
-        self._change(name, list(self.clauses(column, values)), rows)
+    def exchange(
+        self, name: str, column: str, values: Collection[str], rows: pa.Table, lying: Collection[int] | None = None
+    ) -> None:
+        """Put `rows` in place of those whose `column`, an indexed one, is one of `values`; in one commit. `lying`: the
+        addresses of these, where they were looked up and nothing of them was written since.
+        """
+        self._change(name, list(self.clauses(column, values)), rows, lying)
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
-        # Found by their numbers first: an update reads every column of rows that no index covers yet. Upkeep would
-        # move the rows in between.
         with self._exclusive[name]:
-            table = self.find(name)
-            numbers = [] if table is None else row_changes.addresses_of(table, [where])
-            for start in range(0, len(numbers), _CHUNK):
-                self._current(name).update(dict(columns), where=_numbered(numbers[start : start + _CHUNK]))
+            for left in reversed(range(_ATTEMPTS)):
+                if (table := self.find(name)) is None:
+                    return
+                # Found by their addresses first: a scan reads every column of rows that no index covers yet.
+                found = row_changes.addresses_of(table, [where])
+                try:
+                    for start in range(0, len(found), _CHUNK):
+                        some = found[start : start + _CHUNK]
+                        come = row_changes.written(table, row_changes.changed(table, some, columns))
+                        table = self._open[name] = row_changes.exchanged(table, some, come)
+                    return
+                except _REFUSALS as error:
+                    if not left or not row_changes.is_conflict(error):
+                        raise
 
     def delete(self, name: str, where: str) -> None:
         """Delete the rows that match, in one commit; none where nothing matches."""
         self._change(name, [where], None)
 
-    def _change(self, name: str, clauses: Sequence[str], rows: pa.Table | None) -> None:
-        """Rows that match one of `clauses` go, and `rows` come."""
+    def _change(
+        self, name: str, clauses: Sequence[str], rows: pa.Table | None, lying: Collection[int] | None = None
+    ) -> None:
+        """Rows that match one of `clauses` go, and `rows` come. `lying`: as `exchange` has it."""
         if (table := self.find(name)) is None:
             assert rows is None, name
             return
-        version, gone = table.version, row_changes.addresses_of(table, clauses)
+        # Addresses are true as long as their fragments are there, whatever was committed since.
+        version, gone = table.version, lying if lying is not None else row_changes.addresses_of(table, clauses)
         come = [] if rows is None else row_changes.written(table, rows)
         if not gone:
             if come:  # not exclusive, as `append`
@@ -203,9 +235,10 @@ class LanceTables:
                 try:
                     self._open[name] = row_changes.exchanged(table, gone, come)
                     return
-                except (OSError, RuntimeError, ValueError) as error:
+                except _REFUSALS as error:
                     if not left or not row_changes.is_conflict(error):
                         raise
+                    version = _UNKNOWN
 
     def derive(
         self,
@@ -227,7 +260,7 @@ class LanceTables:
         """Upkeep that is due, beside commits and from any thread: see `upkeep.tend`."""
         if self._files.has_table(f"{name}.lance"):
             try:
-                upkeep.tend(self._at(name), self._exclusive[name], policy, self._vectors)
+                upkeep.tend(self._at(name), self._exclusive[name], policy, self._vectors, self._session)
             finally:  # or a step that always fails would let the disk fill up with them
                 self._drop_versions(name)
 
@@ -292,7 +325,3 @@ class LanceTables:
 
     def _at(self, name: str) -> Location:
         return self.location.child(f"{name}.lance")
-
-
-def _numbered(numbers: Sequence[int]) -> str:
-    return f"_rowid IN ({', '.join(map(str, numbers))})"

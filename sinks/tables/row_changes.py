@@ -3,7 +3,7 @@
 By `pylance`, from parts: a merge by key reads and joins what a look-up in an index has found already.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -60,9 +60,21 @@ def written(table: Any, rows: pa.Table) -> list[Any]:
     return fragments
 
 
+def changed(table: Any, found: Sequence[int], columns: Mapping[str, str]) -> pa.Table:
+    """The rows at these addresses with other values in some columns, given as SQL."""
+    # `_rowid` is the address, as ids of rows are not stable here.
+    where = f"_rowid IN ({', '.join(map(str, found))})"
+    wanted = {name: columns.get(name, f"`{name}`") for name in table.schema.names}
+    return table.scanner(columns=wanted, filter=where).to_table().cast(table.schema)
+
+
+class RowsMoved(Exception):
+    """A fragment is gone in which rows were found."""
+
+
 def is_conflict(error: Exception) -> bool:
     """Whether a commit failed because of one that came before it: what it changes is to be found anew."""
-    return _CONFLICT in str(error).lower()
+    return isinstance(error, RowsMoved) or _CONFLICT in str(error).lower()
 
 
 def _without(table: Any, gone: Iterable[int]) -> tuple[list[Any], list[int]]:
@@ -72,7 +84,9 @@ def _without(table: Any, gone: Iterable[int]) -> tuple[list[Any], list[int]]:
         places.setdefault(address >> _OFFSET_BITS, []).append(address & ((1 << _OFFSET_BITS) - 1))
     left, emptied = [], []
     for number, offsets in sorted(places.items()):
-        rest = table.get_fragment(number).delete_rows(offsets)
+        if (fragment := table.get_fragment(number)) is None:
+            raise RowsMoved(number)
+        rest = fragment.delete_rows(offsets)
         if rest is None:
             emptied.append(number)
         else:

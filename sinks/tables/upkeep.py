@@ -1,10 +1,10 @@
 """Upkeep of one Lance table by `pylance`: how large a fragment grows, which ones are joined, and when deleted rows go.
 
-Appends may be committed beside it. A deletion, an update or a merge would conflict with fragments that are being
-joined: they hold `exclusive` of the table, and so does upkeep while it joins, a part at a time.
+Every commit may come beside it. One that changes rows would conflict with fragments that are being joined: for a few
+rows it waits (`exclusive`); where many are joined, it is they that are given up and joined the next time.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.location import Location
-from sinks.tables import index_parts, vector_index
+from sinks.tables import index_parts, joining, memory, vector_index
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, Joining, UpkeepPolicy
 from sinks.tables.vector_index import VectorIndexPolicy
 
@@ -22,8 +22,6 @@ VERSIONS_KEPT = timedelta(seconds=15)
 version lists them all, so many versions slow commits down."""
 _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
-_ROWS_AT_ONCE = 1_024
-"""Of which memory holds several times as many: each with its picture and vectors."""
 
 Exclusive = AbstractContextManager[Any]
 
@@ -40,14 +38,19 @@ def tend(
     exclusive: Exclusive,
     policy: UpkeepPolicy = DEFAULT_POLICY,
     vectors: VectorIndexPolicy = vector_index.DEFAULT_POLICY,
+    shared: Any | None = None,
 ) -> None:
     """Do what is due, a small share of what was written since the last time."""
-    found = fragments(table_at)
-    _join(table_at, exclusive, policy.joinings(found), policy)
+    table = _opened(table_at, shared)
+    found = index_parts.fragments_of(table)
+    _join(table, table_at, exclusive, policy.joinings(found), policy)
     if policy.index_due(found):
-        _grow_indexes(table_at, exclusive, policy)
+        _grow_indexes(table, policy)
+        # Those that have come together in a part, while it is small.
+        _join(table, table_at, exclusive, policy.joinings(index_parts.fragments_of(table)), policy)
     # Last: what is joined before need not be rewritten.
-    vector_index.tend(_opened(table_at), vectors)
+    if any(vector_index.tend(table, vectors).values()):
+        memory.give_back()
 
 
 def optimize(
@@ -57,18 +60,23 @@ def optimize(
     vectors: VectorIndexPolicy = vector_index.DEFAULT_POLICY,
 ) -> None:
     """Join what is small and bring every index up to date, due or not. Nobody commits meanwhile."""
+    table = _opened(table_at)
     with exclusive:
-        _compact(table_at, _all(table_at), policy.fragment_rows, _MANY_DELETED)
-    _grow_indexes(table_at, exclusive, replace(policy, least_rows=1))
-    vector_index.tend(_opened(table_at), vectors)
+        joining.join(table, _all(table), policy.fragment_rows, _MANY_DELETED)
+    policy = replace(policy, least_rows=1)
+    _grow_indexes(table, policy)
+    with exclusive:
+        for part in policy.joinings(index_parts.fragments_of(table)):
+            joining.join(table, part.fragment_ids, part.target_rows, policy.deleted)
+    vector_index.tend(table, vectors)
 
 
 def materialize_deletions(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy = DEFAULT_POLICY) -> None:
     """Rewrite every fragment that has a deleted row, and all parts of indexes. The old files stay with old versions."""
-    with exclusive:
-        _compact(table_at, _all(table_at), policy.fragment_rows, 0.0)
-    # Anew, not rewritten: words of deleted rows would stay, and so would their vectors.
     table = _opened(table_at)
+    with exclusive:
+        joining.join(table, _all(table), policy.fragment_rows, 0.0)
+    # Anew, not rewritten: words of deleted rows would stay, and so would their vectors.
     index_parts.rebuild(table, policy.whole(index_parts.fragments_of(table)))
     vector_index.rebuild(table)
 
@@ -99,36 +107,26 @@ def fragments(table_at: Location) -> list[Fragment]:
     return index_parts.fragments_of(_opened(table_at))
 
 
-def _grow_indexes(table_at: Location, exclusive: Exclusive, policy: UpkeepPolicy) -> None:
+def _grow_indexes(table: Any, policy: UpkeepPolicy) -> None:
     """Bring those up to date that are not of vectors, by parts within bounds: this costs the same at any size."""
-    if groups := policy.new_parts(fragments(table_at)):
-        index_parts.build(_opened(table_at), groups)
-        # Those that have come together in a part, while it is small.
-        _join(table_at, exclusive, policy.joinings(fragments(table_at)), policy)
+    if groups := policy.new_parts(index_parts.fragments_of(table)):
+        index_parts.build(table, groups)
 
 
-def _join(table_at: Location, exclusive: Exclusive, parts: Iterable[Joining], policy: UpkeepPolicy) -> None:
+def _join(table: Any, table_at: Location, exclusive: Exclusive, parts: Iterable[Joining], policy: UpkeepPolicy) -> None:
     for part in parts:
-        # For each part by itself: a commit that changes rows waits for one and not for all.
-        with exclusive:
-            _compact(table_at, part.fragment_ids, part.target_rows, policy.deleted)
+        table.checkout_latest()
+        if joining.rows_of(table, part.fragment_ids) > policy.exclusive_rows:
+            joining.join_beside(table, table_at, part.fragment_ids, part.target_rows, policy.deleted)
+        else:
+            # For each part by itself: a commit that changes rows waits for one and not for all.
+            with exclusive:
+                table.checkout_latest()
+                joining.join(table, part.fragment_ids, part.target_rows, policy.deleted)
 
 
-def _all(table_at: Location) -> list[int]:
-    return [item.fragment_id for item in _opened(table_at).get_fragments()]
-
-
-def _compact(table_at: Location, chosen: Collection[int], target_rows: int, deleted: float) -> None:
-    """Join chosen fragments with chosen neighbours, and rewrite those of which a share `deleted` is gone."""
-    table = _opened(table_at)
-    # Lance takes the fragments to leave alone, not those to join.
-    others = {item.fragment_id for item in table.get_fragments()}.difference(chosen)
-    table.optimize.compact_files(
-        batch_size=_ROWS_AT_ONCE,
-        target_rows_per_fragment=target_rows,
-        materialize_deletions_threshold=deleted,
-        excluded_fragment_ids=sorted(others),
-    )
+def _all(table: Any) -> list[int]:
+    return [item.fragment_id for item in table.get_fragments()]
 
 
 def session(index_bytes: int, metadata_bytes: int) -> Any:
@@ -166,5 +164,5 @@ def opened(table_at: Location, shared: Any) -> Any:
     return lance.dataset(table_at.uri, session=shared, storage_options=table_at.options)
 
 
-def _opened(table_at: Location) -> Any:
-    return opened(table_at, session(_CACHE_BYTES, _CACHE_BYTES))
+def _opened(table_at: Location, shared: Any | None = None) -> Any:
+    return opened(table_at, shared or session(_CACHE_BYTES, _CACHE_BYTES))

@@ -58,6 +58,7 @@ class UpkeepPolicy:
     most_parts: int = 4
     deleted: float = 0.3
     small_fragments: int = 4
+    exclusive_rows: int = 8_192
 
     def joinings(self, fragments: Sequence[Fragment]) -> list[Joining]:
         """What is to be rewritten, before parts are built."""

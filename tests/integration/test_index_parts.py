@@ -6,9 +6,10 @@ from pathlib import Path
 
 import lance
 import pyarrow as pa
+import pytest
 
 from sinks.location import Location
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
 
 SCHEMA = pa.schema(
@@ -78,7 +79,22 @@ def test_an_update_changes_what_matches_and_nothing_else(tmp_path: Path) -> None
     assert sorted(found["number"].to_pylist()) == list(range(2 * BATCH))
 
 
-def test_commits_beside_upkeep_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+def test_rows_that_were_moved_since_they_were_looked_up_are_replaced_all_the_same(tmp_path: Path) -> None:
+    tables = LanceTables(tmp_path)
+    tables.ensure("t", SCHEMA, INDEXES)
+    for first in range(0, 4 * BATCH, BATCH):
+        tables.append("t", rows(first))
+    found = tables.select_in("t", "key", ["k7", "k50"], ["key"], addressed=True)
+    tables.optimize("t")
+    tables.exchange("t", "key", ["k7", "k50"], rows(1_000), [row[ADDRESS] for row in found])
+    left = tables.select("t", "", ["number"])
+    assert left is not None
+    expected = {*range(4 * BATCH), *range(1_000, 1_000 + BATCH)} - {7, 50}
+    assert sorted(left["number"].to_pylist()) == sorted(expected)
+
+
+@pytest.mark.parametrize("exclusive_rows", [0, 1_000])
+def test_commits_beside_upkeep_lose_nothing_and_double_nothing(exclusive_rows: int, tmp_path: Path) -> None:
     tables = LanceTables(tmp_path)
     tables.ensure("t", SCHEMA, INDEXES)
     tables.append("t", rows(0))
@@ -92,6 +108,7 @@ def test_commits_beside_upkeep_lose_nothing_and_double_nothing(tmp_path: Path) -
         most_parts=3,
         deleted=0.05,
         small_fragments=2,
+        exclusive_rows=exclusive_rows,
     )
     ended = threading.Event()
 
