@@ -31,6 +31,12 @@ demo: announce .venv/.installed ## from a fresh clone to a search result, in one
 demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a process for each stage
 	@$(RUSHES) --state $(STATE)/kafka-demo demo --kafka
 
+demo-ads: announce .venv/.installed ## a campaign of 24 films from one template, with manifests and a contact sheet
+	@mkdir -p $(STATE)/ads && cp -R docs/examples/ads/. $(STATE)/ads/
+	@$(BIN)/python $(STATE)/ads/draw_assets.py
+	@$(RUSHES) --state $(STATE)/ads/state jobs submit $(STATE)/ads/template.yaml --deliver-to $(STATE)/ads/finals
+	@$(RUSHES) --state $(STATE)/ads/state jobs open nova-watch --html $(STATE)/ads/contact-sheet.html
+
 serve: .venv/.installed ## a page and an API to search in, over the demo's data, on this machine alone
 	@$(RUSHES) --state $(STATE) serve
 
@@ -118,4 +124,8 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
+<<<<<<< HEAD
 .PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-page bench-transcode docs capacity docs-site docs-serve clean
+=======
+.PHONY: audit-dependencies help announce install demo demo-ads demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-transcode docs capacity docs-site docs-serve clean
+>>>>>>> eee5d12 (A campaign from one command: make demo-ads; the contact sheet of a job)

@@ -78,7 +78,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("jobs", "submit"): Audited(_always(Activity.JOB_SUBMITTED), named=("template", "name", "deliver_to")),
     ("jobs", "list"): Audited(_always(Activity.LISTED)),
     ("jobs", "fetch"): Audited(_always(Activity.DOWNLOADED), named=("job", "to")),
-    **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch")},
+    **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch", "open")},
     ("jobs", "manifest"): Audited(_always(Activity.VIEWED), named=("job", "variant")),
     **{
         ("jobs", name): Audited(_always(Activity.JOB_STEERED), named=("job",))

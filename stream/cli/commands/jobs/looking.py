@@ -137,6 +137,50 @@ def fetch(
     shared.console.print(f"{count} variants are in {shown(to)}.", markup=False)
 
 
+def open_(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the page there. Without: a browser shows it.")
+    ] = None,
+) -> None:
+    """Show the posters of all variants as a contact sheet."""
+    import tempfile
+
+    from stream.cli.rendering.job_sheet import job_sheet
+
+    shared: Context = context.obj
+    jobs = _jobs(shared, objects)
+    status = _status(jobs, tenant, job)
+    with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+        cards = [
+            {"name": row["name"], "state": row["state"], "message": row.get("message", "")}
+            | {"poster": _poster(jobs, tenant, job, row, Path(folder))}
+            for row in _rows(jobs, tenant, job)
+        ]
+    page = html or shared.state_dir / "jobs" / f"{job}.html"
+    page.write_text(job_sheet(status, cards), encoding="utf-8")
+    shared.console.print(f"the contact sheet is {shown(page)}", soft_wrap=True, markup=False)
+    if html is None:
+        typer.launch(str(page))
+
+
+def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], folder: Path) -> str:
+    """The first picture among the finals of a finished variant; empty where there is none."""
+    from stream.cli.rendering.job_sheet import poster
+    from stream.jobs.manifest import opened
+
+    if row["state"] != "done":
+        return ""
+    subjects = opened(_manifest(jobs, tenant, job, row["id"]))["subject"]
+    pictures = [each for each in subjects if each["name"].endswith((".png", ".jpg", ".jpeg", ".webp"))]
+    if not pictures:
+        return ""
+    return poster(jobs.store.of(tenant).fetch(f"sha256:{pictures[0]['digest']['sha256']}", folder))
+
+
 def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:
     """A job with its variants."""
     rows = _rows(jobs, status["tenant"], status["job"])
