@@ -1,4 +1,4 @@
-"""Takes jobs as `rushes jobs` does and notes each in a file. Ends `before` or `within` the very first one, or never."""
+"""Takes jobs as `rushes service-work` does, and notes them in a file. Ends `before` or `within` the first, or never."""
 
 import json
 import os

@@ -301,7 +301,8 @@ def test_an_upload_is_understood_and_found(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", seconds=3, fps=5, scenes=[3.0]).path
     run_events(light_settings(state, tmp_path), [published(clip, tenant="acme")])
     remember_models(state, ModelChoice.light())
-    words = ["--state", str(state), "--cache", str(tmp_path / "cache"), "--uploads", str(own / "uploads"), "jobs"]
+    places = {"--state": state, "--cache": tmp_path / "cache", "--uploads": own / "uploads"}
+    words = [*(str(word) for pair in places.items() for word in pair), "service-work"]
     data = write_clip(tmp_path / "other.mp4", seconds=4, fps=5, scenes=[1.0, 3.0]).path.read_bytes()
     with (
         closing(JobProcess([sys.executable, "-m", "stream.cli.app", *words])) as jobs,
