@@ -124,8 +124,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-<<<<<<< HEAD
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-page bench-transcode docs capacity docs-site docs-serve clean
-=======
-.PHONY: audit-dependencies help announce install demo demo-ads demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-transcode docs capacity docs-site docs-serve clean
->>>>>>> eee5d12 (A campaign from one command: make demo-ads; the contact sheet of a job)
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads
