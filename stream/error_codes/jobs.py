@@ -45,6 +45,11 @@ JOBS = (
         "The manifest is none, was changed, or was signed by another key.",
         "Take the manifest as `rushes jobs manifest` prints it, and the public key of the deployment that made it.",
     ),
+    bad_request(
+        "not_reproducible",
+        "A variant cannot be made again: its description or an asset is gone, or the work fails on this machine.",
+        "Submit the template again, or run where the toolchain is the one that the manifest names.",
+    ),
     bad_media(
         "media_out_of_memory",
         "The work on a part needs more memory than a child may have.",

@@ -16,10 +16,11 @@ import pytest
 from sinks.objects.backends import backend_at
 from stream.clock import SystemClock
 from stream.events.jobs import JobControlled, JobSpec, JobSubmitted
-from stream.jobs.manifest import opened
+from stream.jobs.manifest import opened, signed
 from stream.jobs.reports import is_final, manifest_name, variants_name
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
+from stream.sessions.job_reproduction import reproduce
 from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status, scratch_within
 from tests.support.media_operators import OPERATORS
 
@@ -120,6 +121,23 @@ def test_the_same_job_again_computes_nothing(folder: Path) -> None:
     assert (again["state"], again["done"]) == (first["state"], first["done"])
     # What failed is tried again; everything else is known.
     assert again["cost"]["tasks_computed"] == 2
+
+
+def test_a_manifest_makes_the_same_bytes_again_or_says_what_is_not_as_it_was(folder: Path) -> None:
+    jobs, _ = run(folder, settings_in(folder))
+    rows = json.loads(jobs.store.documents.read(variants_name("acme", "first")) or b"")
+    envelope = jobs.store.documents.read(manifest_name("acme", "first", rows[0]["id"]))
+    assert envelope is not None
+    again = reproduce(envelope, "acme", jobs, folder / "again", SystemClock(), threading.Event())
+    assert (again.same, again.reasons) == (True, ())
+    assert set(again.finals) == {"upper/text.txt", "write/text.txt"}
+    statement = opened(envelope)
+    statement["predicate"]["buildDefinition"]["internalParameters"]["stages"][0]["toolchain"]["threads"] = "2"
+    statement["subject"][0]["digest"]["sha256"] = "0" * 64
+    other = signed(statement, jobs.key.key, "manifests")
+    differs = reproduce(other, "acme", jobs, folder / "differs", SystemClock(), threading.Event())
+    assert not differs.same
+    assert differs.reasons == ("write: threads was 2 and is 1",)
 
 
 def test_a_child_that_dies_is_tried_again_and_then_fails_its_variant(folder: Path) -> None:

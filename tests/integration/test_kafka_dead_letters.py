@@ -17,6 +17,7 @@ from stream.events.dead_letter import REPLAY_HEADER
 from stream.sessions.cluster_jobs import ClusterJobs
 from stream.sessions.replay import Feed, Replay
 from stream.sessions.session import RawRecord
+from stream.topology.tenants import Tenants
 from tests.integration.test_sinks_dead_letters import LETTER
 from tests.support.annotations import events
 from tests.support.brokers import kafka_servers
@@ -39,7 +40,7 @@ def by_command(broker: KafkaBroker, store: DeadLetters) -> None:
 
 
 def by_service(broker: KafkaBroker, store: DeadLetters) -> None:
-    with closing(ClusterJobs(broker, store)) as jobs:
+    with closing(ClusterJobs(broker, store, Tenants())) as jobs:
         jobs.replay(["id0", "id2", "id1", "gone"])
 
 

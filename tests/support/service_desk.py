@@ -20,7 +20,7 @@ from stream.access.register_file import RegisterFile
 from stream.audit.files import event_files
 from stream.clock import ManualClock
 from stream.service.server import ServiceOptions, composed, listening, serve
-from stream.sessions.jobs import Jobs
+from stream.sessions.jobs import Done, Jobs, NewFootage
 
 NOW_MS = 1_800_000_000_000
 TENANTS = ("acme", "globex")
@@ -30,6 +30,10 @@ class TakenJobs:
     """Takes whatever is to be processed again, and never ends with it."""
 
     taken: tuple[str, ...] = ()
+    published: tuple[NewFootage, ...] = ()
+
+    def publish(self, publication: NewFootage, done: Done) -> None:
+        self.published += (publication,)
 
     def replay(self, letter_ids: Sequence[str]) -> None:
         self.taken += tuple(letter_ids)

@@ -137,6 +137,42 @@ def fetch(
     shared.console.print(f"{count} variants are in {shown(to)}.", markup=False)
 
 
+def reproduce(
+    context: typer.Context,
+    manifest_file: Annotated[
+        Path, typer.Argument(help="A manifest, as `manifest` prints it or a delivery holds it.", metavar="MANIFEST")
+    ],
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    json_output: AsJson = False,
+) -> None:
+    """Make a variant once more from its manifest and compare the bytes. Exits with 1 where they differ, and says what
+    is not as it was.
+    """
+    import tempfile
+    import threading
+
+    from stream.files import read_small
+    from stream.sessions.job_reproduction import reproduce as made_again
+
+    shared: Context = context.obj
+    try:
+        envelope = read_small(manifest_file)
+    except OSError as error:
+        raise UsageProblem(f"{shown(manifest_file)} cannot be read: {error.strerror}") from None
+    with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+        found = made_again(envelope, tenant, _jobs(shared, objects), Path(folder), SystemClock(), threading.Event())
+    if json_output:
+        shared.print_json({"same": found.same, "finals": dict(found.finals), "reasons": list(found.reasons)})
+    else:
+        for name, same in found.finals.items():
+            shared.console.print(f"{name}: {'the same bytes' if same else 'other bytes'}", markup=False)
+        for reason in found.reasons:
+            shared.console.print(f"not as it was: {reason}", soft_wrap=True, markup=False)
+    if not found.same:
+        raise typer.Exit(1)
+
+
 def open_(
     context: typer.Context,
     job: JobName,
