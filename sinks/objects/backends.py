@@ -42,6 +42,9 @@ class Backend(Protocol):
     def names(self, under: str) -> Iterator[tuple[str, int]]:
         """Names and sizes of all objects below a folder."""
 
+    def listed(self, under: str) -> Iterator[tuple[str, int, int]]:
+        """As `names`, with the time of writing in ms."""
+
 
 class DirectoryBackend:
     """Files below a directory; written beside their place, synced, then renamed."""
@@ -95,6 +98,9 @@ class DirectoryBackend:
             (self._root / name).unlink(missing_ok=True)
 
     def names(self, under: str) -> Iterator[tuple[str, int]]:
+        return ((name, size) for name, size, _ in self.listed(under))
+
+    def listed(self, under: str) -> Iterator[tuple[str, int, int]]:
         with guarded(self._root, _WHAT):
             for folder, _, files in os.walk(self._root / under):
                 for file in sorted(files):
@@ -102,7 +108,8 @@ class DirectoryBackend:
                     # Unfinished files of a process that was killed begin with a dot.
                     if not file.startswith("."):
                         with suppress(FileNotFoundError):
-                            yield str(path.relative_to(self._root)), path.stat().st_size
+                            found = path.stat()
+                            yield str(path.relative_to(self._root)), found.st_size, found.st_mtime_ns // 1_000_000
 
     def _fresh(self, name: str, size: int) -> tuple[Path, Path]:
         require_space(self._place(), size + _SPARE_BYTES)
@@ -146,6 +153,9 @@ class BucketBackend:
 
     def names(self, under: str) -> Iterator[tuple[str, int]]:
         return self._bucket.sizes(under)
+
+    def listed(self, under: str) -> Iterator[tuple[str, int, int]]:
+        return self._bucket.listed(under)
 
 
 def backend_at(place: Place) -> Backend:

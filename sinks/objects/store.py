@@ -107,6 +107,28 @@ class TenantObjects:
         if self.known(key) is None:
             self._backend.put(self._entry(key), known.model_dump_json().encode())
 
+    def listed(self) -> Iterator[tuple[Digest, int, int]]:
+        """Digest, size and time of writing in ms of every object."""
+        for name, size, written_ms in self._backend.listed(f"{self._folder}/objects"):
+            *_, head, rest = name.split("/")
+            yield f"sha256:{head}{rest}", size, written_ms
+
+    def remove(self, digest: Digest) -> None:
+        """Idempotent."""
+        self._backend.remove(self._object(digest))
+
+    def entries(self, before_ms: int) -> Iterator[tuple[str, bytes]]:
+        """Key and content of the ledger's entries that were written before a time."""
+        for name, _, written_ms in list(self._backend.listed(f"{self._folder}/results")):
+            content = self._backend.get(name) if written_ms < before_ms else None
+            if content is not None:
+                *_, head, rest = name.removesuffix(".json").split("/")
+                yield head + rest, content
+
+    def forget(self, key: str) -> None:
+        """Remove an entry of the ledger. Idempotent."""
+        self._backend.remove(self._entry(key))
+
     def _whole(self, digest: Digest, size: int) -> bool:
         """Whether it is there, and where that costs no transfer also with the right bytes: who stores what a disk has
         damaged mends it.

@@ -126,6 +126,15 @@ class Objects:
             for part in obstore.list(self._store, prefix=under or None, chunk_size=_CHUNK):
                 yield from ((str(item["path"]), int(item["size"])) for item in part)
 
+    def listed(self, under: str) -> Iterator[tuple[str, int, int]]:
+        """As `sizes`, with the time of the last change in ms, by the object store's clock."""
+        import obstore
+
+        with self._asking():
+            for part in obstore.list(self._store, prefix=under or None, chunk_size=_CHUNK):
+                for item in part:
+                    yield str(item["path"]), int(item["size"]), round(1000 * item["last_modified"].timestamp())
+
     def _put_if(self, name: str, content: bytes, mode: Any) -> str | None:
         import obstore
 

@@ -76,6 +76,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
     ("jobs", "check"): Audited(_always(Activity.VIEWED), named=("template",)),
     ("jobs", "submit"): Audited(_always(Activity.JOB_SUBMITTED), named=("template", "name", "deliver_to")),
+    ("jobs", "clean"): Audited(_always(Activity.DELETED), plain=("older_than",)),
     ("jobs", "list"): Audited(_always(Activity.LISTED)),
     ("jobs", "fetch"): Audited(_always(Activity.DOWNLOADED), named=("job", "to")),
     **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch", "open")},

@@ -11,24 +11,30 @@ from stream.jobs.template import LANES
 FOLDER = "jobs"
 
 
-def _folder(tenant: str, job: str) -> str:
+def tenant_folder(tenant: str) -> str:
+    """Where the documents of a tenant's jobs are."""
     # Dots too: a tenant named `..` must not be the folder above.
-    return f"{FOLDER}/{quote(tenant, safe='').replace('.', '%2E')}/{job}"
+    return f"{FOLDER}/{quote(tenant, safe='').replace('.', '%2E')}"
+
+
+def job_folder(tenant: str, job: str) -> str:
+    """Where the documents of a job are."""
+    return f"{tenant_folder(tenant)}/{job}"
 
 
 def status_name(tenant: str, job: str) -> str:
     """The document of a job's state."""
-    return f"{_folder(tenant, job)}/status.json"
+    return f"{job_folder(tenant, job)}/status.json"
 
 
 def variants_name(tenant: str, job: str) -> str:
     """The document of a job's variants."""
-    return f"{_folder(tenant, job)}/variants.json"
+    return f"{job_folder(tenant, job)}/variants.json"
 
 
 def manifest_name(tenant: str, job: str, variant: str) -> str:
     """The signed manifest of a finished variant."""
-    return f"{_folder(tenant, job)}/manifests/{variant}.json"
+    return f"{job_folder(tenant, job)}/manifests/{variant}.json"
 
 
 def status_of(job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sinks.objects.backends import backend_at
+from sinks.objects.retention import Expired
 from stream.clock import SystemClock
 from stream.events.jobs import JobControlled, JobSpec, JobSubmitted
 from stream.jobs.manifest import opened, signed
@@ -21,6 +22,7 @@ from stream.jobs.reports import is_final, manifest_name, variants_name
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.job_reproduction import reproduce
+from stream.sessions.job_retention import clean
 from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status, scratch_within
 from tests.support.media_operators import OPERATORS
 
@@ -138,6 +140,25 @@ def test_a_manifest_makes_the_same_bytes_again_or_says_what_is_not_as_it_was(fol
     differs = reproduce(other, "acme", jobs, folder / "differs", SystemClock(), threading.Event())
     assert not differs.same
     assert differs.reasons == ("write: threads was 2 and is 1",)
+
+
+def test_intermediates_expire_and_nothing_else(folder: Path) -> None:
+    settings = settings_in(folder)
+    jobs, _ = run(folder, settings, deliver_to=folder / "out")
+    backend = backend_at(settings.objects)
+    before = dict(backend.names("tenants/acme/objects"))
+    assert clean(jobs, "acme", 0).objects == 0, "nothing is that old"
+    found = clean(jobs, "acme", SystemClock().now_ms() + 60_000)
+    left = dict(backend.names("tenants/acme/objects"))
+    # Of each finished variant: two finals and the manifest. One asset and one description.
+    assert len(left) == 4 * 3 + 2
+    assert found.objects == len(before) - len(left)
+    assert found.bytes == sum(before.values()) - sum(left.values())
+    rows = json.loads(jobs.store.documents.read(variants_name("acme", "first")) or b"")
+    envelope = jobs.store.documents.read(manifest_name("acme", "first", rows[0]["id"]))
+    assert envelope is not None
+    assert reproduce(envelope, "acme", jobs, folder / "again", SystemClock(), threading.Event()).same
+    assert clean(jobs, "acme", SystemClock().now_ms() + 60_000) == Expired(), "a second time there is nothing"
 
 
 def test_a_child_that_dies_is_tried_again_and_then_fails_its_variant(folder: Path) -> None:

@@ -95,6 +95,27 @@ def budget(
     _send(context, job, tenant, objects, there, "budget", cpu_s=cpu_s)
 
 
+def clean(
+    context: typer.Context,
+    older_than: Annotated[
+        float, typer.Option(min=0.0, max=36_500.0, help="Days since an intermediate was written.", metavar="DAYS")
+    ] = 7.0,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+) -> None:
+    """Remove old intermediates of a tenant. Finals, assets and descriptions stay, and what running jobs need."""
+    from rich.filesize import decimal
+
+    from stream.pipelines.jobs import JobPipeline
+    from stream.sessions.job_retention import clean as cleaned
+
+    shared: Context = context.obj
+    clock = SystemClock()
+    jobs = JobPipeline(job_settings(shared, objects), clock, afresh=True)
+    found = cleaned(jobs, tenant, clock.now_ms() - round(older_than * 86_400_000))
+    shared.console.print(f"{found.objects} objects ({decimal(found.bytes)}) are gone.", markup=False)
+
+
 def _send(
     context: typer.Context,
     job: str,
