@@ -47,9 +47,5 @@ class Documents(Protocol):
         """All names below a folder."""
 
 
-def sizes(files: Sequence[StoredFile]) -> int:
-    return sum(file.size for file in files)
-
-
 def by_name(files: Sequence[StoredFile]) -> Mapping[str, StoredFile]:
     return {file.name: file for file in files}

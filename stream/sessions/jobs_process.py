@@ -15,20 +15,11 @@ from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import JobPipeline
 from stream.runtime.startup import retried_until_available
 from stream.runtime.threads import StageThreads
-from stream.sessions.stage_process import Deployment, StagesHealth
+from stream.sessions.stage_process import Deployment, StagesHealth, prepare
 from stream.topology.codec import encode
 from stream.topology.topics import JOBS
-from stream.topology.topology import Topology
 from stream.worker.pace import Pace
 from stream.worker.topic_retention import TopicRetention
-
-
-def prepare_jobs(broker: Broker, topology: Topology, deployment: Deployment) -> None:
-    """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost."""
-    broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in topology.topics)
-    for stage in topology.stages:
-        for topic in stage.sources:
-            broker.declare(topic, stage.name)
 
 
 def run_jobs(
@@ -50,7 +41,7 @@ def run_jobs(
     pulse = StagesHealth()
     shown = labelled(registry, name)
     with served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port):
-        if not retried_until_available(partial(prepare_jobs, broker, topology, deployment), stop, pulse.wait):
+        if not retried_until_available(partial(prepare, broker, topology, deployment, beside=()), stop, pulse.wait):
             return
         read = {source for stage in stages for source in stage.sources}
         janitor = TopicRetention(broker, (topic for topic in topology.topics if topic.name in read), topology.groups())

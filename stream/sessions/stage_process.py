@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from stream.sessions.deployment_register import DeploymentMember, Register
 from stream.sessions.gate_process import GateProcess
 from stream.sessions.tenant_register import TenantRegister
 from stream.topology.stage import Stage
-from stream.topology.topics import DEPLOYMENTS, TENANTS
+from stream.topology.topics import DEPLOYMENTS, TENANTS, Topic
 from stream.topology.topology import Topology
 from stream.worker.pace import Pace
 from stream.worker.topic_retention import TopicRetention
@@ -52,13 +52,16 @@ class Deployment:
         return self.topic_partitions.get(topic, self.partitions)
 
 
-def prepare(broker: Broker, topology: Topology, deployment: Deployment) -> None:
+def prepare(
+    broker: Broker, topology: Topology, deployment: Deployment, *, beside: Iterable[Topic] = (DEPLOYMENTS, TENANTS)
+) -> None:
     """Create or check the topics, and give every group its place, so that nothing sent before it starts is lost.
+    `beside`: topics that no stage reads.
 
     What is not kept by age is kept until it is acknowledged, when the `TopicRetention` deletes it.
     """
     # Topics before groups: a group cannot be declared on a topic that does not exist.
-    topics = (*topology.topics, DEPLOYMENTS, TENANTS)
+    topics = (*topology.topics, *beside)
     broker.ensure(topic.spec(deployment.partitions_of(topic.name)) for topic in topics)
     for stage in topology.stages:
         for topic in stage.sources:
