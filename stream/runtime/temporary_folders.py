@@ -23,18 +23,28 @@ def own_scratch() -> Iterator[Path]:
     folder can be made.
     """
     before = os.environ.get("TMPDIR")
+    with folder_below(Path(tempfile.gettempdir()), hint="set TMPDIR to a folder with room") as folder:
+        _use(str(folder))
+        try:
+            yield folder
+        finally:
+            _use(before)
+
+
+@contextmanager
+def folder_below(parent: Path, *, hint: str) -> Iterator[Path]:
+    """A new folder below one that processes share, removed at the end; those of killed processes go when it is entered
+    and left. Raises `Fatal` (`no_scratch`), which ends with `hint`.
+    """
     try:
-        parent = Path(tempfile.gettempdir())
+        parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
         folder, lock = _claimed(parent)
     except OSError as error:
-        hint = "set TMPDIR to a folder with room"
         raise Fatal(f"no folder for temporary files: {error.strerror}; {hint}", code="no_scratch") from None
-    _use(str(folder))
     try:
         yield folder
     finally:
-        _use(before)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
         _sweep(parent)

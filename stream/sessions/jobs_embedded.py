@@ -22,6 +22,7 @@ from stream.files import make_folder
 from stream.jobs.reports import status_name
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, JobPipeline, JobSettings
+from stream.runtime.temporary_folders import folder_below
 from stream.runtime.threads import StageThreads
 from stream.sessions.embedded import state_lock
 from stream.topology.codec import encode
@@ -135,8 +136,5 @@ def command(tenant: str, project: str, data: JobControlled | JobSubmitted, now_m
 @contextmanager
 def scratch_within(settings: JobSettings) -> Iterator[JobSettings]:
     """The settings with a scratch folder of this process, which goes with it; what killed ones left goes too."""
-    import shutil
-
-    shutil.rmtree(settings.scratch, ignore_errors=True)
-    yield replace(settings, scratch=settings.scratch / secrets.token_hex(4))
-    shutil.rmtree(settings.scratch, ignore_errors=True)
+    with folder_below(settings.scratch, hint="the folder is that of the state directory") as folder:
+        yield replace(settings, scratch=folder)
