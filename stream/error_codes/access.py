@@ -76,6 +76,36 @@ ACCESS = (
         "Wait as many seconds as `Retry-After` says; an operator sets the limit with `--rate`.",
     ),
     response(
+        "invalid_idempotency_key",
+        "The header `Idempotency-Key` is not one text of visible ASCII characters.",
+        "Send a UUID, a new one for each write.",
+    ),
+    response(
+        "idempotency_key_reused",
+        "The caller sent another request to this address with the same `Idempotency-Key`.",
+        "Make a new key for each write, and repeat a write as it was.",
+    ),
+    response(
+        "write_in_flight",
+        "The first request with this `Idempotency-Key` is still at work.",
+        "Send it again after the seconds that `Retry-After` says.",
+    ),
+    response(
+        "write_cut_off",
+        "A request with this `Idempotency-Key` was cut off, and nobody knows whether it was done.",
+        "Look what came of it. To do it, or to do it again, send it with a new key.",
+    ),
+    response(
+        "answer_not_kept",
+        "The request with this `Idempotency-Key` was done, and its answer is not shown again.",
+        "Look what came of it. Revoke a key whose secret you do not have, and make another.",
+    ),
+    unavailable(
+        "writes_unavailable",
+        "The file with the answers to writes cannot be used, so no write with an `Idempotency-Key` is taken.",
+        "Give the disk of the state directory room and rights.",
+    ),
+    response(
         "already_replayed", "The dead letter was replayed.", "If its record failed again, it has a new dead letter."
     ),
     response(

@@ -12,6 +12,7 @@ from stream.access.records import ApiKey, Grant, Team
 from stream.audit.ocsf import AccessSubject, Activity, ActorKind
 from stream.service.caller import Caller
 from stream.service.problems import absent, forbidden
+from stream.service.repeatable_writes import keep_no_answer
 from stream.service.schemas.access import AccessOut, GrantIn, GrantOut, KeyIn, KeyOut, NewKeyOut, TeamIn, TeamOut
 from stream.service.service import Service
 
@@ -129,6 +130,7 @@ def make_key(service: Service, request: Request, tenant: str, given: KeyIn | Non
         )
         _require_theirs(may_make(caller.access, key, registers.register(), now_ms))
         registers.put(key)
+        keep_no_answer(request.scope, f"The key {key.key_id} was made; its secret is shown once and not again.")
         return NewKeyOut(key=secret, **KeyOut.of(key).model_dump())
 
 

@@ -23,6 +23,7 @@ from stream.service.page.pages import Pages, wants_page
 from stream.service.page.routes import page_router
 from stream.service.path_segments import WholeSegments
 from stream.service.problems import Problem, absent, problem_of, response_of
+from stream.service.repeatable_writes import RepeatableWrites, RepeatedAnswer
 from stream.service.routes.all_routes import router
 from stream.service.service import Service
 from stream.service.sign_in import sign_in_router
@@ -82,6 +83,7 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
     app.include_router(page_router(service, pages))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(StageError, _stage_error)
+    app.add_exception_handler(RepeatedAnswer, _repeated)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http(pages))
 
@@ -98,6 +100,7 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
     def exposed() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    app.add_middleware(RepeatableWrites, claims=service.writes)
     app.add_middleware(OwnRequests, browsers=service.browsers, refused=service.forged)
     app.add_middleware(WholeSegments)
     app.add_middleware(BoundedBodies)
@@ -195,6 +198,11 @@ async def _problem(_: Request, error: Exception) -> Response:
 async def _stage_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, StageError)
     return response_of(problem_of(error))
+
+
+async def _repeated(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RepeatedAnswer)
+    return error.response()
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

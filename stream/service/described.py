@@ -4,10 +4,20 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream.service.repeatable_writes import HEADER, MOST_CHARACTERS, REPEATED, is_repeatable
+
 _PROBLEM = "#/components/schemas/ProblemOut"
 _WITH_BODIES = frozenset({"post", "put", "patch", "delete"})
 _BODIES = {"408": "The body came too slowly", "413": "The body is too large", "415": "The body is of another type"}
 """What is answered before the route runs (`bounded_requests`)."""
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Names this write, best by a UUID. Sent again within 24 hours it is done once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS, "pattern": "^[!#-\\[\\]-~]+$"},
+}
+_REPEATED = {"description": "`true` where a write is answered as before.", "schema": {"type": "string"}}
 
 
 class DescribedApplication(FastAPI):
@@ -17,13 +27,24 @@ class DescribedApplication(FastAPI):
         made = self.openapi_schema is None
         document = super().openapi()
         if made:
-            for operations in document["paths"].values():
+            for path, operations in document["paths"].items():
                 for method, operation in operations.items():
+                    if is_repeatable(method.upper(), path):
+                        _takes_key(operation)
                     if method in _WITH_BODIES:
                         operation["responses"] |= {status: _of_bodies(words) for status, words in _BODIES.items()}
                     for response in operation["responses"].values():
                         _as_problem(response)
         return document
+
+
+def _takes_key(operation: dict[str, Any]) -> None:
+    operation["parameters"] = [*operation.get("parameters", []), _KEY]
+    responses = operation["responses"]
+    responses.setdefault("409", _of_bodies("The state of things does not allow it, or the key is at work"))
+    for status, response in responses.items():
+        if status.startswith("2"):
+            response["headers"] = {**response.get("headers", {}), REPEATED: _REPEATED}
 
 
 def _of_bodies(words: str) -> dict[str, Any]:

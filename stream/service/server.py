@@ -33,10 +33,13 @@ from stream.service.caller import Callers, is_loopback
 from stream.service.exporter_client import ExporterClient
 from stream.service.footages import Footages
 from stream.service.freshness_history import SAMPLE_S, FreshnessHistory
+from stream.service.kept_answers import FILE as WRITES_FILE
+from stream.service.kept_answers import KeptAnswers
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import code_of
 from stream.service.readiness import Readiness
+from stream.service.repeatable_writes import WriteClaims
 from stream.service.result_lists import ResultLists
 from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
@@ -122,6 +125,10 @@ def composed(
         if uploads is not None:
             uploads.start()
             ends.callback(uploads.close)
+        # Under the lock of the trail: no other service is at work with the same file.
+        answers = KeptAnswers(settings.state_dir / WRITES_FILE, clock)
+        ends.callback(answers.close)
+        answers.end_begun()
         # A link that took a file's place since must lead nobody into another tenant's footage.
         footages = Footages(SourcePolicies(settings, known))
         exporter = None if options.exporter is None else _exporter(options.exporter, ends)
@@ -143,6 +150,7 @@ def composed(
             Places(_SENDING, _SENDING_OF_ONE),
             options.audit,
             history,
+            WriteClaims(answers, secret_of(key)),
             jobs,
             uploads,
         )

@@ -21,6 +21,7 @@ from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem, forbidden
 from stream.service.readiness import Readiness
+from stream.service.repeatable_writes import RepeatedAnswer, WriteClaims, was_done
 from stream.service.result_lists import ResultLists
 from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
@@ -35,7 +36,8 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 class Service:
     """What routes work with. `secret` keys the digests of queries; `pictures` and `sending`: places of
     pictures and of uploads on their way in;
-    `trail`: the directory of the audit trail; `jobs`: who processes records, if anybody does.
+    `trail`: the directory of the audit trail; `writes`: those that came with an `Idempotency-Key`; `jobs`: who
+    processes records, if anybody does.
     """
 
     searchers: Searchers
@@ -54,6 +56,7 @@ class Service:
     sending: Places
     trail: Path
     history: FreshnessHistory
+    writes: WriteClaims
     jobs: Jobs | None = None
     uploads: Uploads | None = None
 
@@ -66,7 +69,8 @@ class Service:
         self, request: Request, action: Action, activity: Activity, subject: AccessSubject
     ) -> Iterator[tuple[Caller, AuditedAccess]]:
         """The block is one access of a caller who may do `action` somewhere; where, the block has to keep to. Both the
-        admission and a denial are on disk before anything is answered. Raises `Problem`.
+        admission and a denial are on disk before anything is answered. Raises `Problem`, and `RepeatedAnswer` instead
+        of running the block for a write that was done before.
         """
         try:
             caller = self.callers.of(request.headers)
@@ -82,7 +86,12 @@ class Service:
             self._denied(request, activity, subject, caller.actor, "forbidden")
             raise forbidden("The caller has no role that may do this: an administrator can give one.")
         with self.audited(request, activity, subject, caller.actor) as access:
-            yield caller, access
+            kept = self.writes.claim(request.scope, caller.access.principal)
+            if kept is None:
+                yield caller, access
+                was_done(request.scope)
+        if kept is not None:
+            raise RepeatedAnswer(kept)
 
     def asset_name(self, tenant: str, asset_id: str) -> str:
         """As the trail names an asset."""
