@@ -214,7 +214,7 @@ def test_a_job_is_canceled_within_a_part(folder: Path) -> None:
 
 @pytest.fixture
 def process(folder: Path) -> Iterator[list[str]]:
-    yield [sys.executable, str(ROOT / "tests/support/programs/run_jobs.py"), str(folder)]
+    yield [sys.executable, "-m", "tests.support.programs.run_jobs", str(folder)]
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(25, marks=pytest.mark.long)])
@@ -227,7 +227,7 @@ def test_kills_at_random_instants_change_no_byte(folder: Path, process: list[str
     for instant in range(rounds):
         with subprocess.Popen(process, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE) as child:
             assert child.stdout is not None
-            child.stdout.readline()
+            assert child.stdout.readline() == b"begun\n"
             threading.Event().wait(0.15 + 0.25 * instant % 1.7)
             os.killpg(child.pid, signal.SIGKILL)
     subprocess.run(process, cwd=ROOT, check=True, timeout=120)

@@ -2,6 +2,7 @@
 deleted and made again. Observers, followers and members go on and tell the truth.
 """
 
+import logging
 import zlib
 from collections.abc import Iterator
 
@@ -186,6 +187,7 @@ def test_partitions_that_are_added_are_seen_and_read_from_their_beginning(cluste
 def test_another_number_of_partitions_stops_nobody_but_who_depends_on_it(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     add_partitions(cluster.settings, cluster.name(ASSETS.name), 3)
     cluster.prepare()
     assert "topic assets has 3 partitions, not 2" in caplog.text

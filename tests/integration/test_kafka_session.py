@@ -1,5 +1,6 @@
 """Commands over a real broker: the work is done by workers that the command did not start."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,7 @@ def test_what_workers_decide_is_refused(tmp_path: Path, uri: str) -> None:
 def test_a_cluster_that_differs_is_reported_and_left_alone(
     broker: KafkaBroker, uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     topology = Understanding(light_settings(tmp_path), SystemClock(), epoch_ms=0).topology()
     prepare(broker, topology, Deployment(0, partitions=2))
     assert "topic assets has 1 partitions, not 2" in caplog.text
