@@ -126,6 +126,13 @@ class Service:
         request_ids.note(request.scope, uid)
 
 
+def taken_uploads(service: Service) -> Uploads:
+    """Raises `Problem` (501, `no_uploads`) where there are none."""
+    if service.uploads is None:
+        raise Problem(501, "This service takes no uploads.", code="no_uploads")
+    return service.uploads
+
+
 def origin_of(request: Request) -> Origin:
     """From where a request comes, for the trail."""
     try:

@@ -20,10 +20,12 @@ from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
 from stream.service.schemas.dead_letters import DeadLetterOut, DeadLettersOut
 from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.search import FacetsIn, FreshnessOut
+from stream.service.schemas.uploads import UploadOut, UploadsOut
 from stream.service.searching import counted, scopes_of
-from stream.service.service import Service
+from stream.service.service import Service, taken_uploads
 
 _MOST_COMING = 1_000
+_MOST_UPLOADS = 100
 
 
 def listed_assets(service: Service, request: Request, tenant: str, project: str | None) -> AssetsOut:
@@ -132,6 +134,15 @@ def listed_dead_letters(service: Service, request: Request, wanted: DeadLetterFi
         replaying = service.replaying()
         shown = [DeadLetterOut.of(item, replaying) for item in found[:limit]]
         return DeadLettersOut(dead_letters=shown, complete=len(found) <= limit)
+
+
+def own_uploads(service: Service, request: Request) -> UploadsOut:
+    """The caller's newest. Raises `Problem`."""
+    with service.access(request, Action.PUBLISH, Activity.LISTED, AccessSubject("uploads")) as (caller, access):
+        uploads = taken_uploads(service)
+        found = uploads.register.of(caller.access.principal, _MOST_UPLOADS)
+        access.count = len(found)
+        return UploadsOut(uploads=[UploadOut.of(each, uploads.expires_ms(each)) for each in found])
 
 
 def whole_tenants(caller: Caller) -> tuple[str, ...] | None:

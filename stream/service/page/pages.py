@@ -53,6 +53,7 @@ class Pages:
             "caller_name": HolderName.of(caller.access.principal).name if caller else None,
             "exports": caller is not None and caller.access.scopes(Action.EXPORT) != frozenset(),
             "audits": caller is not None and caller.access.scopes(Action.READ_AUDIT) != frozenset(),
+            "publishes": self._publishes(caller),
             "manages": caller is not None and caller.access.scopes(Action.MANAGE) != frozenset(),
             "replays": caller is not None and bool(whole_tenants(caller) or caller.access.everything),
             "token": caller.session.token if caller and caller.session else None,
@@ -60,6 +61,11 @@ class Pages:
         blank: dict[str, Any] = {"state": SearchState(), "chips": []}
         html = template.render({**shared, **blank, **values})
         return HTMLResponse(html, status, {"content-security-policy": POLICY})
+
+    def _publishes(self, caller: Caller | None) -> bool:
+        """Whether uploads are something for them."""
+        taken = self._service.uploads is not None
+        return taken and caller is not None and caller.access.scopes(Action.PUBLISH) != frozenset()
 
     def _caller(self, request: Request) -> Caller | None:
         try:

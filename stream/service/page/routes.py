@@ -25,6 +25,7 @@ from stream.service.page.freshness_routes import add_freshness
 from stream.service.page.freshness_view import FreshnessLine, utc
 from stream.service.page.pages import Pages
 from stream.service.page.state import SearchState
+from stream.service.page.upload_routes import add_uploads
 from stream.service.page.views import AnswerView, Chip, chips
 from stream.service.path_segments import AssetName, TenantName
 from stream.service.problems import Problem, absent
@@ -50,6 +51,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     _add_assets(routes, service, pages)
     add_dead_letters(routes, service, pages)
     add_freshness(routes, service, pages)
+    add_uploads(routes, service, pages)
     _add_audit(routes, service, pages)
     add_access(routes, service, pages)
     _add_files(routes, pages)

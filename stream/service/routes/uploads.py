@@ -17,7 +17,7 @@ from stream.service.problems import Problem, absent, forbidden
 from stream.service.schemas.problems import ProblemOut
 from stream.service.schemas.uploads import UploadOut, UploadsOut
 from stream.service.searching import labels_of
-from stream.service.service import Service, origin_of
+from stream.service.service import Service, origin_of, taken_uploads
 from stream.service.uploads.receiving import Receiver
 from stream.service.uploads.register import Upload, UploadState
 from stream.service.uploads.tus import (
@@ -31,9 +31,9 @@ from stream.service.uploads.tus import (
     tus_headers,
 )
 from stream.service.uploads.uploads import UploadAsked, Uploads
+from stream.service.viewing import own_uploads
 
 _ONE = "/uploads/{upload_id}"
-_MOST_LISTED = 100
 _Id = Annotated[str, Path(min_length=1, max_length=100)]
 _Word = Annotated[str, Query(min_length=1, max_length=200)]
 _Labels = Annotated[list[str], Query(max_length=64, description="`k=v`, kept on every moment; repeatable.")]
@@ -68,7 +68,7 @@ def _add_creation(routes: APIRouter, service: Service) -> None:
         """
         subject = AccessSubject("upload begin", tenant)
         with service.access(request, Action.PUBLISH, Activity.UPLOADED, subject) as (caller, access):
-            uploads = _uploads(service)
+            uploads = taken_uploads(service)
             check_version(request.headers)
             _require(caller, tenant, project)
             said = metadata(request.headers)
@@ -100,37 +100,33 @@ def _add_states(routes: APIRouter, service: Service) -> None:
     @routes.get("/uploads", responses=_refused(501))
     def uploads(request: Request) -> UploadsOut:
         """The caller's own uploads: the newest hundred."""
-        with service.access(request, Action.PUBLISH, Activity.LISTED, AccessSubject("uploads")) as (caller, access):
-            at = _uploads(service)
-            found = at.register.of(caller.access.principal, _MOST_LISTED)
-            access.count = len(found)
-            return UploadsOut(uploads=[UploadOut.of(each, at.expires_ms(each)) for each in found])
+        return own_uploads(service, request)
 
     @routes.get(_ONE, responses=_refused(404, 501))
     def upload(request: Request, upload_id: _Id) -> UploadOut:
         """How far an upload is, and what became of it."""
         with service.access(request, Action.PUBLISH, Activity.VIEWED, _subject(upload_id)) as (caller, _):
-            found = _uploads(service).find(caller.access.principal, upload_id)
-            return UploadOut.of(found, _uploads(service).expires_ms(found))
+            found = taken_uploads(service).find(caller.access.principal, upload_id)
+            return UploadOut.of(found, taken_uploads(service).expires_ms(found))
 
     @routes.head(_ONE, response_class=Response, responses=_refused(404, 410, 412, 501))
     def upload_offset(request: Request, upload_id: _Id) -> Response:
         """`Upload-Offset` is the next byte to send."""
         with service.access(request, Action.PUBLISH, Activity.VIEWED, _subject(upload_id)) as (caller, _):
             check_version(request.headers)
-            found = _uploads(service).find(caller.access.principal, upload_id)
+            found = taken_uploads(service).find(caller.access.principal, upload_id)
             if found.state is UploadState.REFUSED:
                 raise _gone(found)
             length = {"upload-length": str(found.size_bytes)}
-            return Response(headers={**_headers(_uploads(service), found), **length})
+            return Response(headers={**_headers(taken_uploads(service), found), **length})
 
     @routes.delete(_ONE, status_code=204, responses=_refused(404, 409, 412, 501))
     def end_upload(request: Request, upload_id: _Id) -> Response:
         """Give an upload up, and forget what came of it."""
         with service.access(request, Action.PUBLISH, Activity.DELETED, _subject(upload_id)) as (caller, _):
             check_version(request.headers)
-            found = _uploads(service).find(caller.access.principal, upload_id)
-            _uploads(service).remove(found)
+            found = taken_uploads(service).find(caller.access.principal, upload_id)
+            taken_uploads(service).remove(found)
             return Response(status_code=204, headers=tus_headers())
 
 
@@ -151,7 +147,7 @@ def _add_sending(routes: APIRouter, service: Service) -> None:
         """
         way_in = service.access(request, Action.PUBLISH, Activity.UPLOADED, _subject(upload_id))
         async with contextmanager_in_threadpool(way_in) as (caller, access):
-            uploads = _uploads(service)
+            uploads = taken_uploads(service)
             found = await run_sync(uploads.find, caller.access.principal, upload_id)
             _require(caller, found.tenant, found.project)
             _check_part(request.headers, found)
@@ -197,12 +193,6 @@ def _require(caller: Caller, tenant: str, project: str) -> None:
 
 def _gone(upload: Upload) -> Problem:
     return Problem(410, f"The upload was refused ({upload.code}).", code="upload_refused")
-
-
-def _uploads(service: Service) -> Uploads:
-    if service.uploads is None:
-        raise Problem(501, "This service takes no uploads.", code="no_uploads")
-    return service.uploads
 
 
 def _headers(uploads: Uploads, upload: Upload) -> dict[str, str]:

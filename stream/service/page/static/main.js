@@ -9,6 +9,7 @@ import { startProgress } from "./progress.js";
 import { startScrub } from "./scrub.js";
 import { startSearch } from "./search.js";
 import { startSelection } from "./selection.js";
+import { startUpload } from "./upload.js";
 import { startWindow } from "./window.js";
 
 startCompletion(document);
@@ -19,6 +20,7 @@ startCopy(document);
 startPicture(document);
 startProgress(document);
 startScrub(document);
+startUpload(document);
 startWindow(document);
 startSelection(document, window.sessionStorage);
 startKeys(document, window.localStorage);

@@ -28,7 +28,8 @@ export function startPicture(page) {
   page.addEventListener("drop", (event) => {
     page.body.classList.remove("dropping");
     const picture = pictureOf(event.dataTransfer);
-    if (picture) {
+    // Where files are uploaded a picture is one of them.
+    if (picture && !page.querySelector("#upload")) {
       event.preventDefault();
       ask(page, picture);
     }
