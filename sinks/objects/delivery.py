@@ -48,7 +48,8 @@ class ObjectDelivery:
         to = str(task.settings["to"])
         if to:
             target = self._target(to)
-            folder = f"{task.job}/{task.settings['name']}-{task.variant[:6]}"
+            # The whole id: names repeat, and of ten thousand short ones some would be equal.
+            folder = f"{task.job}/{task.settings['name']}-{task.variant}"
             for name, final, path in zip(_names(task), finals, paths, strict=True):
                 _bring(target, f"{folder}/{name}", path, final.digest, scratch)
             # After the finals: who finds a manifest finds what it names.

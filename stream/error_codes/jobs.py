@@ -86,6 +86,11 @@ JOBS = (
         "Run both from one image, on machines of one kind.",
     ),
     bad_media(
+        "too_many_parts",
+        "A media operator divided a stage into more parts than a job takes.",
+        "Make the parts longer in the settings of the stage, or the input shorter.",
+    ),
+    bad_media(
         "delivery_refused",
         "Finals may not be delivered where the job wants them, or another file of that name lies there.",
         "Name a place below one of `--deliver-root`, or move the other file away, then `rushes jobs retry`.",

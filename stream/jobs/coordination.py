@@ -45,8 +45,8 @@ class Coordinator:
         total = len(described.variants)
         self._register.change(
             "INSERT INTO job (tenant, name, project, spec, rank, priority, deadline_ms, state, code, message,"
-            " submitted_ms, total, waiting, budget_cpu_s, variant_cpu_s, trace)"
-            " VALUES (?, ?, ?, ?, ?, 0, ?, 'running', '', '', ?, ?, ?, ?, ?, ?)",
+            " submitted_ms, total, waiting, budget_cpu_s, variant_cpu_s, trace, stages)"
+            " VALUES (?, ?, ?, ?, ?, 0, ?, 'running', '', '', ?, ?, ?, ?, ?, ?, ?)",
             tenant,
             data.job,
             project,
@@ -59,6 +59,7 @@ class Coordinator:
             template.budget.cpu_s,
             template.budget.variant_cpu_s,
             trace,
+            json.dumps([stage.name for stage in template.stages]),
         )
         made = self._register.job(tenant, data.job)
         assert made is not None, "it was just entered"
@@ -94,17 +95,15 @@ class Coordinator:
             return
         needs = self._register.waiting_for(task.id)
         self._charge(task, data, needs)
-        job = self._register.job_by_id(task.job)
         if data.outcome == "canceled" and needs:
-            # Its job was begun again meanwhile, or another job waits for it too: it is that one's now.
-            self._register.change(
-                "UPDATE task SET asked = 0, reserved_cpu_s = 0, job = ? WHERE id = ?", needs[0].job, task.id
-            )
+            # Its job was begun again meanwhile, or another job waits for it too.
+            self._register.change("UPDATE task SET asked = 0, reserved_cpu_s = 0 WHERE id = ?", task.id)
             return
         self._register.change("DELETE FROM task WHERE id = ?", task.id)
         for need in needs:
             self._answer(need, data)
-        self._settle(job.id)
+        for job in {task.job} | {need.job for need in needs}:
+            self._settle(job)
 
     def open_variant(self, job: JobRow) -> None:
         """Begin the next variant of a job that has one waiting."""
@@ -175,8 +174,6 @@ class Coordinator:
     def _move(self, job: JobRow, of: set[JobState], to: JobState) -> None:
         if job.state in of:
             self._register.change("UPDATE job SET state = ?, code = '', message = '' WHERE id = ?", to, job.id)
-            if to is JobState.PAUSED:
-                self._progress.hand_on(job.id)
 
     def _settle(self, job_id: int) -> None:
         """End a job whose variants have all ended."""

@@ -16,7 +16,7 @@ from stream.events.jobs import TaskKind
 from stream.events.objects import StoredFile, TaskCost
 from stream.jobs.states import JobState, VariantState
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE job (
   id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, project TEXT NOT NULL, spec TEXT NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE job (
   cpu_s REAL NOT NULL DEFAULT 0, gpu_s REAL NOT NULL DEFAULT 0, wall_s REAL NOT NULL DEFAULT 0,
   read_bytes INTEGER NOT NULL DEFAULT 0, written_bytes INTEGER NOT NULL DEFAULT 0,
   wasted_cpu_s REAL NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0,
-  computed INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0,
+  computed INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, stages TEXT NOT NULL,
   UNIQUE (tenant, name));
 CREATE INDEX job_open ON job (state, rank, tenant);
 CREATE TABLE variant (
@@ -90,6 +90,7 @@ class JobRow:
     reserved_cpu_s: float
     computed: int
     reused: int
+    stages: tuple[str, ...]
 
     @property
     def ended_variants(self) -> int:
@@ -198,6 +199,11 @@ class JobRegister:
         sql = "SELECT * FROM need WHERE job = ? AND number = ? AND stage = ? ORDER BY kind, part"
         return [_need(row) for row in self.all(sql, job, number, stage)]
 
+    def waits(self, job: int, number: int, stage: int) -> bool:
+        """Whether any task of a variant's stage has not ended."""
+        sql = "SELECT 1 FROM need WHERE job = ? AND number = ? AND stage = ? AND outputs IS NULL LIMIT 1"
+        return self.one(sql, job, number, stage) is not None
+
     def waiting_for(self, task: int) -> list[Need]:
         return [_need(row) for row in self.all("SELECT * FROM need WHERE task = ?", task)]
 
@@ -301,7 +307,7 @@ def _files(text: str) -> tuple[StoredFile, ...]:
 
 def _job(row: sqlite3.Row) -> JobRow:
     values = dict(row)
-    return JobRow(**{**values, "state": JobState(values["state"])})
+    return JobRow(**{**values, "state": JobState(values["state"]), "stages": tuple(json.loads(values["stages"]))})
 
 
 def _variant(row: sqlite3.Row) -> VariantRow:

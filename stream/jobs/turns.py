@@ -1,5 +1,7 @@
 """Whose task is next: lanes first, then tenants in turn, then deadline, priority and age."""
 
+from collections.abc import Iterable
+
 from stream.errors import StageError
 from stream.events.jobs import TaskAsked
 from stream.jobs.coordination import Coordinator
@@ -33,8 +35,20 @@ class Turns:
 
     def asked(self) -> list[tuple[JobRow, TaskAsked]]:
         """Those that are asked for already, to be sent again after a start."""
-        rows = self._register.all("SELECT id, job, body, attempt FROM task WHERE asked = 1 ORDER BY id")
-        return [(self._register.job_by_id(row["job"]), _task(row["body"], row["attempt"])) for row in rows]
+        rows = self._register.all("SELECT tenant, key FROM task WHERE asked = 1 ORDER BY id")
+        return self.again([(row["tenant"], row["key"]) for row in rows])
+
+    def again(self, keys: Iterable[tuple[str, str]]) -> list[tuple[JobRow, TaskAsked]]:
+        """Of these tasks, by tenant and key, those that are still asked for: to be sent again, as another attempt."""
+        found = []
+        for tenant, key in keys:
+            task = self._register.task(tenant, key)
+            if task is not None and task.asked:
+                # Its end is then another event than that of the record before, if that one was sent after all.
+                self._register.change("UPDATE task SET attempt = attempt + 1 WHERE id = ?", task.id)
+                job = self._register.job_by_id(task.job)
+                found.append((job, _task(task.body, task.attempt + 1, job)))
+        return found
 
     def forget_asked(self) -> None:
         """Nobody works on anything: for a broker that keeps nothing over a start."""
@@ -63,7 +77,7 @@ class Turns:
         """Those with something to do in a lane; who has least in work comes first."""
         rows = self._register.all(
             "SELECT tenant FROM (SELECT tenant FROM job WHERE state = 'running' AND rank = ? AND waiting > 0"
-            " UNION SELECT task.tenant FROM task JOIN job ON job.id = task.job"
+            " UNION SELECT task.tenant FROM task JOIN need ON need.task = task.id JOIN job ON job.id = need.job"
             " WHERE task.asked = 0 AND task.rank = ? AND job.state = 'running') AS busy"
             " ORDER BY (SELECT COUNT(*) FROM task WHERE task.asked = 1 AND task.tenant = busy.tenant), tenant",
             rank,
@@ -72,9 +86,12 @@ class Turns:
         return [str(row["tenant"]) for row in rows]
 
     def _queued(self, rank: int, tenant: str) -> tuple[int, int] | None:
-        """(task, job): the last stages first, so that intermediates are used up before there are more."""
+        """(task, job): the last stages first, so that intermediates are used up before there are more. Of the jobs that
+        wait for a task, one that is not held up asks for it.
+        """
         row = self._register.one(
-            "SELECT task.id AS task, job.id AS job FROM task JOIN job ON job.id = task.job"
+            "SELECT task.id AS task, job.id AS job FROM task JOIN need ON need.task = task.id"
+            " JOIN job ON job.id = need.job"
             " WHERE task.asked = 0 AND task.rank = ? AND task.tenant = ? AND job.state = 'running' ORDER BY"
             " job.deadline_ms, job.priority DESC, job.submitted_ms, job.id, task.stage DESC, task.id LIMIT 1",
             rank,
@@ -100,10 +117,13 @@ class Turns:
             self._exhaust(job, estimate)
             return None
         self._register.change(
-            "UPDATE task SET asked = 1, attempt = attempt + 1, reserved_cpu_s = ? WHERE id = ?", estimate, task_id
+            "UPDATE task SET asked = 1, attempt = attempt + 1, reserved_cpu_s = ?, job = ? WHERE id = ?",
+            estimate,
+            job_id,
+            task_id,
         )
         self._register.change("UPDATE job SET reserved_cpu_s = reserved_cpu_s + ? WHERE id = ?", estimate, job_id)
-        return job, _task(row["body"], row["attempt"] + 1)
+        return job, _task(row["body"], row["attempt"] + 1, job)
 
     def _exhaust(self, job: JobRow, estimate: float) -> None:
         # Parts in work may cost less than was reserved: `Coordinator.ended` lets the job try again after each of them.
@@ -121,8 +141,9 @@ class Turns:
         return _UNKNOWN_CPU_S if row is None else float(row["cpu_s"])
 
 
-def _task(body: str, attempt: int) -> TaskAsked:
+def _task(body: str, attempt: int, job: JobRow) -> TaskAsked:
     try:
-        return TaskAsked.from_bytes(body.encode()).model_copy(update={"attempt": attempt})
+        # The job for which it is asked may be another one than entered it: workers look whether that is canceled.
+        return TaskAsked.from_bytes(body.encode()).model_copy(update={"attempt": attempt, "job": job.name})
     except StageError as error:
         raise AssertionError("the register holds what was written to it") from error

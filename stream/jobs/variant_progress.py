@@ -1,10 +1,12 @@
 """How one variant comes from stage to stage: what it waits for, and what follows when that is there."""
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from stream.errors import BadRequest, StageError
+from stream.errors import BadRequest, Fatal, StageError, Unavailable
 from stream.events.jobs import TaskAsked, TaskKind
 from stream.events.objects import Digest, StoredFile
 from stream.jobs.descriptions import Description, Descriptions, Operators
@@ -15,6 +17,8 @@ from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_js
 from stream.jobs.template import InputSource
 
 MAX_LOSSES = 5
+MAX_TASK_BYTES = 4 << 20
+"""Well below what the topic of tasks takes, which a coordinator could not send at all."""
 DELIVERY = "deliver"
 
 
@@ -46,8 +50,14 @@ class VariantProgress:
             described = self._descriptions.of(job.tenant, job.spec)
             while self._step(job, self._register.variant(job_id, number), described):
                 pass
+        except (Unavailable, Fatal):
+            raise  # the store or the disk: nothing that is wrong with the variant
         except StageError as error:
             self.fail_variant(job_id, number, error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - of an operator; what one job does wrong must not end another's work
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            message = f"a defect: {type(error).__name__} in {PurePath(where.filename).name}:{where.lineno}"
+            self.fail_variant(job_id, number, "operator_defect", message)
 
     def lost(self, need: Need, missing: set[Digest]) -> None:
         """Objects are gone: make what they were made of again."""
@@ -65,8 +75,7 @@ class VariantProgress:
             self.fail_variant(need.job, need.number, "objects_lost", message)
             return
         first = min([need.stage, *stages])
-        for stage in range(first, need.stage + 1):
-            self._forget_needs(need.job, need.number, stage)
+        self.drop_needs(need.job, need.number)
         self._register.change(
             "DELETE FROM finished WHERE job = ? AND number = ? AND stage >= ?", need.job, need.number, first
         )
@@ -109,17 +118,6 @@ class VariantProgress:
                 "DELETE FROM task WHERE id = ? AND asked = 0 AND NOT EXISTS (SELECT 1 FROM need WHERE task = task.id)",
                 row["task"],
             )
-        self.hand_on(job)
-
-    def hand_on(self, job: int) -> None:
-        """Tasks of this job that others wait for become theirs, so that they are not held up by it."""
-        self._register.change(
-            "UPDATE task SET job ="
-            " (SELECT need.job FROM need WHERE need.task = task.id AND need.job != task.job LIMIT 1)"
-            " WHERE job = ? AND asked = 0 AND EXISTS"
-            " (SELECT 1 FROM need WHERE need.task = task.id AND need.job != task.job)",
-            job,
-        )
 
     def _step(self, job: JobRow, variant: VariantRow, described: Description) -> bool:
         """Whether the variant came to its next stage."""
@@ -130,6 +128,8 @@ class VariantProgress:
                 f"the variant has used {variant.cpu_s:.1f} of its {job.variant_cpu_s:.1f} CPU seconds",
                 code="variant_budget",
             )
+        if self._register.waits(job.id, variant.number, variant.stage):
+            return False
         needs = self._register.needs(job.id, variant.number, variant.stage)
         outputs = self._outputs_of(job, variant, described, needs)
         if outputs is None:
@@ -197,7 +197,10 @@ class VariantProgress:
         settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
         finished = self._register.finished(job.id, variant.number)
         inputs = {name: self._digest(source, described, finished) for name, source in stage.inputs.items()}
-        toolchain = self._operators.toolchain(stage.operator, settings)
+        try:
+            toolchain = self._operators.toolchain(stage.operator, settings)
+        except Unavailable as lacking:
+            raise BadRequest(lacking.message, code=lacking.code) from None
         version = self._operators.version(stage.operator)
         key = stage_key(stage.operator, version, settings, inputs, seed=stage.seed, toolchain=toolchain)
         return _Ready(key, stage, settings, inputs, toolchain)
@@ -285,6 +288,12 @@ class VariantProgress:
 
     def _need(self, job: JobRow, variant: VariantRow, asked: TaskAsked, place: int) -> None:
         """Wait for a task: for one that is there already, whoever entered it, or for a new one."""
+        body = asked.to_bytes()
+        if len(body) > MAX_TASK_BYTES:
+            raise BadRequest(
+                f"stage {asked.stage}: its settings and inputs are {len(body)} bytes, of at most {MAX_TASK_BYTES}",
+                code="template_invalid",
+            )
         task = self._register.task(job.tenant, asked.key)
         if task is None:
             self._register.change(
@@ -295,13 +304,13 @@ class VariantProgress:
                 job.rank,
                 variant.stage,
                 f"{asked.operator} {asked.kind}",
-                asked.to_bytes().decode(),
+                body.decode(),
             )
             task = self._register.task(job.tenant, asked.key)
             assert task is not None, "it was just entered"
         elif job.rank < task.rank:
             # Somebody waits for it now who is served earlier.
-            self._register.change("UPDATE task SET rank = ?, job = ? WHERE id = ?", job.rank, job.id, task.id)
+            self._register.change("UPDATE task SET rank = ? WHERE id = ?", job.rank, task.id)
         self._register.change(
             "INSERT OR REPLACE INTO need (job, number, stage, kind, part, task, stage_key)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

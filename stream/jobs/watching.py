@@ -13,17 +13,19 @@ _KEPT = 1000
 
 
 class CancelWatch:
-    """For one thread. A look is good for `LOOK_S`."""
+    """For one thread. A look is good for `LOOK_S`. A `fresh` one is made where a job was canceled: it may have been
+    begun again.
+    """
 
     def __init__(self, documents: Documents, clock: Clock) -> None:
         self._documents = documents
         self._clock = clock
         self._seen: dict[tuple[str, str], tuple[float, bool]] = {}
 
-    def canceled(self, tenant: str, job: str) -> bool:
+    def canceled(self, tenant: str, job: str, *, fresh: bool = False) -> bool:
         now_s = self._clock.monotonic_s()
         looked_s, found = self._seen.get((tenant, job), (float("-inf"), False))
-        if now_s - looked_s < LOOK_S:
+        if now_s - looked_s < LOOK_S and not (fresh and found):
             return found
         self._seen.pop((tenant, job), None)
         self._seen[tenant, job] = now_s, self._look(tenant, job)

@@ -104,12 +104,13 @@ class Renderer:
         """
         self._spent = (0.0, 0.0)
         child = self._started()
-        begun_s, used_s, ended = self._clock.monotonic_s(), child.cpu_s(), False
+        begun_s, used_s, ended = self._clock.monotonic_s(), child.cpu_s(), True
         try:
             child.send(self._request(work))
             answer = self._followed(child, stop, progress)
+            # Whatever else happens, it is still at this task: its answer must not be taken for the next one's.
+            ended = False
         except (ChildDied, ChildHung, ChildSlow, Stopped) as error:
-            ended = True
             raise _judged(error, work.operator) from None
         finally:
             # Before the child is ended: the kernel forgets what it used.

@@ -1,6 +1,7 @@
 """The coordinate operator: submissions, commands and ended tasks in, the next tasks out. One replica, one register."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.objects import ContentObjects, Documents
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.reports import rows_of, stage_counts, status_name, status_of, variants_name
+from stream.jobs.states import JobState
 from stream.jobs.turns import Turns
 
 TELL_S = 1.0
 """How often the state of a job that goes on is told."""
 _ROWS_PER_S = 500.0
 """The table of a large job is told less often."""
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,16 @@ class Desk:
 
 class CoordinateOperator:
     """Every batch is one transaction; its tasks leave after it is durable. What was asked for when a coordinator was
-    killed is asked for again by the next one: equal work is found in the ledger.
+    killed is asked for again by the next one: equal work is found in the ledger. An event that comes again may have
+    been done without its tasks having left: those of them that have not ended are sent again.
     """
 
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self._desk = desk
         self._clock = clock
         self._register: JobRegister | None = None
-        self._told_s: dict[int, float] = {}
+        self._told: dict[int, tuple[float, JobState]] = {}
+        self._followed: OrderedDict[str, list[tuple[str, str]]] = OrderedDict()
         self._changed: set[int] = set()
         self._again = False
 
@@ -55,8 +60,7 @@ class CoordinateOperator:
             self._register.close()
         desk = self._desk
         self._register = register = JobRegister(desk.register)
-        self._descriptions = Descriptions(desk.objects)
-        self._coordinator = Coordinator(register, self._descriptions, desk.operators, self._clock)
+        self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock)
         self._turns = Turns(register, self._coordinator, desk.slots)
         self._again = not desk.afresh
         if desk.afresh:
@@ -75,9 +79,11 @@ class CoordinateOperator:
         with register.changing():
             for event in events:
                 self._apply(event)
-            asked = self._turns.asked() if self._again else []
+            followed = [key for event in events for key in self._followed.get(event.id, ())]
+            asked = self._turns.asked() if self._again else self._turns.again(dict.fromkeys(followed))
             asked += self._turns.take()
         self._again = False
+        self._remember(events, asked)
         names = {(event.tenant, event.data.job) for event in events} | {(job.tenant, job.name) for job, _ in asked}
         self._changed |= {job.id for name in names if (job := register.job(*name)) is not None}
         self._tell(final=False)
@@ -95,21 +101,29 @@ class CoordinateOperator:
             case TaskEnded() as data:
                 self._coordinator.ended(event.tenant, data)
 
+    def _remember(self, events: Sequence[Event], asked: Sequence[tuple[JobRow, TaskAsked]]) -> None:
+        keys = [(job.tenant, task.key) for job, task in asked]
+        for event in events:
+            self._followed[event.id] = keys
+        while len(self._followed) > _REMEMBERED:
+            self._followed.popitem(last=False)
+
     def _tell(self, *, final: bool) -> None:
-        """Write the documents of jobs that changed: at once when they ended, else now and then."""
+        """Write the documents of jobs that changed: at once when their state is another, else now and then."""
         register, now_s = self._register, self._clock.monotonic_s()
         assert register is not None, "opened before"
         for number in list(self._changed):
             job = register.job_by_id(number)
-            due = now_s - self._told_s.get(number, float("-inf")) >= max(TELL_S, job.total / _ROWS_PER_S)
-            if due or final or job.state.ended:
+            told_s, state = self._told.get(number, (float("-inf"), None))
+            due = now_s - told_s >= max(TELL_S, job.total / _ROWS_PER_S)
+            # At once: workers stop what is canceled by it, and take up again what is begun again.
+            if due or final or state is not job.state or job.state.ended:
                 self._write(register, job)
-                self._told_s[number] = now_s
+                self._told[number] = now_s, job.state
                 self._changed.discard(number)
 
     def _write(self, register: JobRegister, job: JobRow) -> None:
-        template = self._descriptions.of(job.tenant, job.spec).template
-        stages = [stage.name for stage in template.stages]
+        stages = list(job.stages)
         status = status_of(job, *stage_counts(register, job, stages))
         rows = list(rows_of(register, job, stages))
         documents = self._desk.documents

@@ -12,9 +12,11 @@ from stream.events.jobs import TaskAsked, TaskEnded
 from stream.events.objects import Digest, Known, LostObject, StoredFile, TaskCost
 from stream.jobs.descriptions import Operators
 from stream.jobs.objects import ContentObjects
+from stream.jobs.watching import CancelWatch
 from stream.media.rendering import Rendered, Renderer, RenderWork, Stopped
 
 MAX_KEPT = 1000
+MAX_PARTS = 10_000
 _PART_TYPE = "application/octet-stream"
 
 
@@ -37,7 +39,7 @@ class RenderOperator:
         operators: Operators,
         delivery: FinalsDelivery,
         *,
-        canceled: Callable[[str, str], bool],
+        canceled: CancelWatch,
         clock: Clock,
     ) -> None:
         self._objects = objects
@@ -46,7 +48,7 @@ class RenderOperator:
         self._delivery = delivery
         self._canceled = canceled
         self._clock = clock
-        self._spent: dict[str, TaskCost] = {}
+        self._spent: dict[tuple[str, str], TaskCost] = {}
 
     def open(self) -> None:
         self._renderer.prepare()
@@ -60,12 +62,12 @@ class RenderOperator:
 
     def failed(self, event: Event[TaskAsked], error: StageError) -> Iterable[Event]:
         task = event.data
-        cost = self._spent.pop(task.key, TaskCost())
+        cost = self._spent.pop((event.tenant, task.key), TaskCost())
         ended = _end(task, "failed", cost).model_copy(update={"code": error.code, "message": error.message[:2000]})
         yield self._ended(event, ended)
 
     def _done(self, tenant: str, task: TaskAsked) -> TaskEnded:
-        if self._canceled(tenant, task.job):
+        if self._canceled.canceled(tenant, task.job, fresh=True):
             return _end(task, "canceled", TaskCost())
         objects = self._objects(tenant)
         known = objects.known(task.key) or (objects.known(task.stage_key) if task.kind == "begin" else None)
@@ -76,16 +78,18 @@ class RenderOperator:
             made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(tenant, objects, task)
         except LostObject as lost:
             missing = lost.digests
-            return _end(task, "lost", self._spent.pop(task.key, TaskCost())).model_copy(update={"missing": missing})
+            return _end(task, "lost", self._spent.pop((tenant, task.key), TaskCost())).model_copy(
+                update={"missing": missing}
+            )
         except Stopped:
-            return _end(task, "canceled", self._charge(task))
+            return _end(task, "canceled", self._charge(tenant, task))
         except OSError as error:
             raise Unavailable(f"the folder for temporary files: {error.strerror}", code="disk_full") from error
         objects.learn(task.key, made)
         if task.kind == "join" or (task.kind == "begin" and made.outputs):
             # Another job finds the whole stage by this, without asking for its parts.
             objects.learn(task.stage_key, made)
-        return _end(task, "done", self._spent.pop(task.key, TaskCost()), made)
+        return _end(task, "done", self._spent.pop((tenant, task.key), TaskCost()), made)
 
     def _made(self, tenant: str, objects: ContentObjects, task: TaskAsked) -> Known:
         ours = self._operators.toolchain(task.operator, task.settings)
@@ -103,14 +107,19 @@ class RenderOperator:
         work = RenderWork(do, task.operator, task.settings, inputs, task.seed, task.part, parts)
         try:
             rendered = self._renderer.run(
-                work, stop=lambda: self._canceled(tenant, task.job), progress=lambda _share: None
+                work, stop=lambda: self._canceled.canceled(tenant, task.job), progress=lambda _share: None
             )
         except StageError:
-            self._charge(task)
+            self._charge(tenant, task)
             raise
+        if len(rendered.parts) > MAX_PARTS:
+            raise BadMedia(
+                f"{task.operator}: {len(rendered.parts)} parts; a stage has at most {MAX_PARTS}: make them longer",
+                code="too_many_parts",
+            )
         read = sum(path.stat().st_size for path in inputs.values())
         outputs = self._stored(objects, task, rendered) if not rendered.parts else ()
-        cost = self._charge(task, read, sum(file.size for file in outputs))
+        cost = self._charge(tenant, task, read, sum(file.size for file in outputs))
         return Known(outputs=outputs, parts=rendered.parts, cost=cost, made_ms=self._clock.now_ms())
 
     def _fetched(self, objects: ContentObjects, wanted: Sequence[Mapping[str, Digest]]) -> list[dict[str, Path]]:
@@ -144,17 +153,18 @@ class RenderOperator:
         begun_s = self._clock.monotonic_s()
         outputs = self._delivery.deliver(tenant, task, self._renderer.scratch)
         written = sum(file.size for file in outputs)
-        self._add(task.key, TaskCost(wall_s=self._clock.monotonic_s() - begun_s, written_bytes=written))
-        return Known(outputs=outputs, cost=self._spent[task.key], made_ms=self._clock.now_ms())
+        cost = self._add(tenant, task, TaskCost(wall_s=self._clock.monotonic_s() - begun_s, written_bytes=written))
+        return Known(outputs=outputs, cost=cost, made_ms=self._clock.now_ms())
 
-    def _charge(self, task: TaskAsked, read_bytes: int = 0, written_bytes: int = 0) -> TaskCost:
+    def _charge(self, tenant: str, task: TaskAsked, read_bytes: int = 0, written_bytes: int = 0) -> TaskCost:
         """What the child has used for it, earlier attempts included."""
         cpu_s, wall_s = self._renderer.spent
         return self._add(
-            task.key, TaskCost(cpu_s=cpu_s, wall_s=wall_s, read_bytes=read_bytes, written_bytes=written_bytes)
+            tenant, task, TaskCost(cpu_s=cpu_s, wall_s=wall_s, read_bytes=read_bytes, written_bytes=written_bytes)
         )
 
-    def _add(self, key: str, cost: TaskCost) -> TaskCost:
+    def _add(self, tenant: str, task: TaskAsked, cost: TaskCost) -> TaskCost:
+        key = tenant, task.key
         self._spent[key] = self._spent.pop(key, TaskCost()) + cost
         while len(self._spent) > MAX_KEPT:
             del self._spent[next(iter(self._spent))]

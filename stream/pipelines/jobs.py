@@ -132,7 +132,7 @@ class JobPipeline:
         renderer = Renderer(folder, operators=dict(settings.operators), limits=settings.limits, clock=self._clock)
         watch = CancelWatch(self.store.documents, self._clock)
         return RenderOperator(
-            self.store.of, renderer, self.catalogue, self._delivery, canceled=watch.canceled, clock=self._clock
+            self.store.of, renderer, self.catalogue, self._delivery, canceled=watch, clock=self._clock
         )
 
     @cached_property

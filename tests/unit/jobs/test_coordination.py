@@ -1,149 +1,26 @@
 """The coordinator: what follows from what, with operators that are asked and never run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import JsonValue
 
-from stream.clock import ManualClock
-from stream.errors import BadEvent, BadRequest, Fatal
-from stream.events.jobs import JobControlled, JobSpec, JobSubmitted, TaskAsked, TaskEnded
-from stream.events.objects import Digest, Known, LostObject, StoredFile, TaskCost, digest_of
-from stream.jobs.coordination import Coordinator
-from stream.jobs.descriptions import Descriptions
-from stream.jobs.reading import read_values
+from stream.errors import BadEvent, Fatal
+from stream.events.jobs import JobSubmitted, TaskAsked
+from stream.events.objects import TaskCost
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState
-from stream.jobs.turns import Turns
-
-TEMPLATE = """
-version: 1
-name: {name}
-lane: {lane}
-parameters: {{mode: product, axes: {{word: [{words}]}}}}
-stages:
-  - {{name: first, operator: write, settings: {{text: "${{word}}"}}}}
-  - {{name: second, operator: join, inputs: {{text: "stage:first"}}}}
-finals: [second]
-budget: {{{budget}}}
-"""
-
-
-class _Objects:
-    def __init__(self) -> None:
-        self.content: dict[Digest, bytes] = {}
-
-    def put(self, path: Path) -> tuple[Digest, int]:
-        return self.put_bytes(path.read_bytes()), path.stat().st_size
-
-    def put_bytes(self, content: bytes) -> Digest:
-        self.content[digest_of(content)] = content
-        return digest_of(content)
-
-    def has(self, digest: Digest, size: int) -> bool:
-        return len(self.content.get(digest, b"")) == size
-
-    def fetch(self, digest: Digest, scratch: Path) -> Path:
-        raise LostObject(digest)
-
-    def read(self, digest: Digest, most_bytes: int) -> bytes:
-        if digest not in self.content:
-            raise LostObject(digest)
-        return self.content[digest]
-
-    def known(self, key: str) -> Known | None:
-        return None
-
-    def learn(self, key: str, known: Known) -> None: ...
-
-
-class _Operators:
-    def version(self, operator: str) -> int:
-        return 1
-
-    def checked(
-        self, operator: str, settings: Mapping[str, JsonValue], inputs: tuple[str, ...]
-    ) -> dict[str, JsonValue]:
-        if settings.get("text") == "bad":
-            raise BadRequest("text: this word is not allowed", code="template_invalid")
-        return dict(settings)
-
-    def outputs(self, operator: str, settings: Mapping[str, JsonValue]) -> Mapping[str, str]:
-        return {"out.txt": "text/plain"}
-
-    def toolchain(self, operator: str, settings: Mapping[str, JsonValue]) -> dict[str, str]:
-        return {}
-
-
-class Bench:
-    """A coordinator over a register in a folder, and workers that are this object's methods."""
-
-    def __init__(self, folder: Path, slots: int = 100) -> None:
-        self.clock = ManualClock()
-        self.objects: dict[str, _Objects] = {}
-        self.register = JobRegister(folder / "register.sqlite")
-        self.coordinator = Coordinator(self.register, Descriptions(self.of), _Operators(), self.clock)
-        self.turns = Turns(self.register, self.coordinator, slots)
-
-    def of(self, tenant: str) -> _Objects:
-        return self.objects.setdefault(tenant, _Objects())
-
-    def submit(
-        self, *words: str, name: str = "job", tenant: str = "acme", lane: str = "batch", budget: str = ""
-    ) -> None:
-        text = TEMPLATE.format(name=name, lane=lane, words=", ".join(words), budget=budget)
-        values = read_values(text.encode(), "t")
-        assert isinstance(values, dict)
-        spec = JobSpec(tenant=tenant, project="ads", job=name, template=values)
-        digest = self.of(tenant).put_bytes(spec.model_dump_json().encode())
-        with self.register.changing():
-            self.coordinator.submitted(tenant, "ads", JobSubmitted(job=name, spec=digest), "trace")
-
-    def control(self, action: str, name: str = "job", tenant: str = "acme", **values: Any) -> None:
-        with self.register.changing():
-            data = JobControlled.model_validate({"job": name, "action": action, **values})
-            self.coordinator.controlled(tenant, data)
-
-    def take(self) -> list[tuple[JobRow, TaskAsked]]:
-        with self.register.changing():
-            return self.turns.take()
-
-    def end(self, tenant: str, task: TaskAsked, outcome: str = "done", **more: Any) -> None:
-        made = (stored(f"{task.key} {task.kind}"),) if outcome == "done" and "parts" not in more else ()
-        facts = {"job": task.job, "variant": task.variant, "kind": task.kind, "key": task.key, "outcome": outcome}
-        ended = TaskEnded.model_validate(facts | {"attempt": task.attempt, "outputs": made} | more)
-        with self.register.changing():
-            self.coordinator.ended(tenant, ended)
-
-    def work(self) -> list[TaskAsked]:
-        """Do all there is, whole stages at a time; what was done."""
-        done = []
-        while asked := self.take():
-            for job, task in asked:
-                self.end(job.tenant, task, cost=TaskCost(cpu_s=1.0))
-                done.append(task)
-        return done
-
-    def job(self, name: str = "job", tenant: str = "acme") -> JobRow:
-        found = self.register.job(tenant, name)
-        assert found is not None
-        return found
-
-
-def stored(content: str) -> StoredFile:
-    return StoredFile(name="out.txt", digest=digest_of(content.encode()), size=1, media_type="text/plain")
+from tests.support.job_coordination import CoordinatorBench, stored
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+def bench(tmp_path: Path) -> Iterator[CoordinatorBench]:
+    made = CoordinatorBench(tmp_path)
     yield made
     made.register.close()
 
 
-def test_a_variant_passes_its_stages_and_is_delivered(bench: Bench) -> None:
+def test_a_variant_passes_its_stages_and_is_delivered(bench: CoordinatorBench) -> None:
     bench.submit("one", "two")
     assert [task.stage for _, task in bench.take()] == ["first", "first"]
     assert bench.take() == [], "nothing is asked for twice"
@@ -154,7 +31,7 @@ def test_a_variant_passes_its_stages_and_is_delivered(bench: Bench) -> None:
     assert (job.state, job.done, job.cpu_s) == (JobState.DONE, 2, 6.0)
 
 
-def test_the_same_submission_again_is_nothing_new_and_another_one_is_refused(bench: Bench) -> None:
+def test_the_same_submission_again_is_nothing_new_and_another_one_is_refused(bench: CoordinatorBench) -> None:
     bench.submit("one")
     bench.work()
     bench.submit("one")
@@ -163,7 +40,7 @@ def test_the_same_submission_again_is_nothing_new_and_another_one_is_refused(ben
         bench.submit("two")
 
 
-def test_an_end_that_is_told_twice_counts_once(bench: Bench) -> None:
+def test_an_end_that_is_told_twice_counts_once(bench: CoordinatorBench) -> None:
     bench.submit("one")
     ((job, task),) = bench.take()
     for _ in range(3):
@@ -172,7 +49,7 @@ def test_an_end_that_is_told_twice_counts_once(bench: Bench) -> None:
     assert [task.stage for _, task in bench.take()] == ["second"]
 
 
-def test_a_stage_in_parts_is_joined_in_their_order(bench: Bench) -> None:
+def test_a_stage_in_parts_is_joined_in_their_order(bench: CoordinatorBench) -> None:
     bench.submit("one")
     ((_, begin),) = bench.take()
     bench.end("acme", begin, parts=[{"index": 0}, {"index": 1}, {"index": 2}])
@@ -185,7 +62,7 @@ def test_a_stage_in_parts_is_joined_in_their_order(bench: Bench) -> None:
     assert [part["out.txt"] for part in join.parts] == [stored(f"{task.key} part").digest for task in parts]
 
 
-def test_equal_work_of_two_jobs_is_done_once(bench: Bench) -> None:
+def test_equal_work_of_two_jobs_is_done_once(bench: CoordinatorBench) -> None:
     bench.submit("same", name="a")
     bench.submit("same", name="b")
     done = bench.work()
@@ -194,14 +71,14 @@ def test_equal_work_of_two_jobs_is_done_once(bench: Bench) -> None:
     assert bench.job("a").cpu_s + bench.job("b").cpu_s == 4.0
 
 
-def test_equal_work_of_two_tenants_is_done_twice(bench: Bench) -> None:
+def test_equal_work_of_two_tenants_is_done_twice(bench: CoordinatorBench) -> None:
     """Or one would learn by time what the other has made."""
     bench.submit("same", tenant="acme")
     bench.submit("same", tenant="other")
     assert len(bench.work()) == 6
 
 
-def test_a_job_that_shares_work_with_a_canceled_one_gets_it(bench: Bench) -> None:
+def test_a_job_that_shares_work_with_a_canceled_one_gets_it(bench: CoordinatorBench) -> None:
     bench.submit("same", name="a")
     bench.submit("same", name="b")
     asked = bench.take()
@@ -212,7 +89,7 @@ def test_a_job_that_shares_work_with_a_canceled_one_gets_it(bench: Bench) -> Non
     assert (bench.job("a").state, bench.job("b").state) == (JobState.CANCELED, JobState.DONE)
 
 
-def test_a_row_that_is_wrong_fails_alone(bench: Bench) -> None:
+def test_a_row_that_is_wrong_fails_alone(bench: CoordinatorBench) -> None:
     bench.submit("good", "bad", "fine")
     bench.work()
     job = bench.job()
@@ -220,7 +97,7 @@ def test_a_row_that_is_wrong_fails_alone(bench: Bench) -> None:
     assert [row.message for row in bench.register.variants(job.id)][1] == "text: this word is not allowed"
 
 
-def test_a_failure_ends_its_variant_and_a_retry_begins_at_its_last_finished_stage(bench: Bench) -> None:
+def test_a_failure_ends_its_variant_and_a_retry_begins_at_its_last_finished_stage(bench: CoordinatorBench) -> None:
     bench.submit("one")
     ((_, first),) = bench.take()
     bench.end("acme", first)
@@ -233,7 +110,7 @@ def test_a_failure_ends_its_variant_and_a_retry_begins_at_its_last_finished_stag
     assert bench.job().state is JobState.DONE
 
 
-def test_a_late_failure_of_an_earlier_attempt_is_dropped_and_a_late_result_kept(bench: Bench) -> None:
+def test_a_late_failure_of_an_earlier_attempt_is_dropped_and_a_late_result_kept(bench: CoordinatorBench) -> None:
     bench.submit("one")
     ((_, first),) = bench.take()
     bench.register.change("UPDATE task SET asked = 0")
@@ -245,7 +122,7 @@ def test_a_late_failure_of_an_earlier_attempt_is_dropped_and_a_late_result_kept(
     assert [task.stage for _, task in bench.take()] == ["second"]
 
 
-def test_what_is_lost_is_made_again_with_what_it_was_made_of(bench: Bench) -> None:
+def test_what_is_lost_is_made_again_with_what_it_was_made_of(bench: CoordinatorBench) -> None:
     bench.submit("one")
     ((_, first),) = bench.take()
     bench.end("acme", first)
@@ -255,7 +132,7 @@ def test_what_is_lost_is_made_again_with_what_it_was_made_of(bench: Bench) -> No
     assert bench.job().state is JobState.DONE
 
 
-def test_what_is_lost_again_and_again_ends_with_words(bench: Bench) -> None:
+def test_what_is_lost_again_and_again_ends_with_words(bench: CoordinatorBench) -> None:
     bench.submit("one")
     for _ in range(6):
         ((_, first),) = bench.take()
@@ -266,7 +143,7 @@ def test_what_is_lost_again_and_again_ends_with_words(bench: Bench) -> None:
     assert (row.state, row.code) == ("failed", "objects_lost")
 
 
-def test_a_canceled_job_asks_for_nothing_more_and_says_what_it_cost(bench: Bench) -> None:
+def test_a_canceled_job_asks_for_nothing_more_and_says_what_it_cost(bench: CoordinatorBench) -> None:
     bench.submit("one", "two")
     asked = bench.take()
     bench.control("cancel")
@@ -278,7 +155,7 @@ def test_a_canceled_job_asks_for_nothing_more_and_says_what_it_cost(bench: Bench
     assert bench.register.all("SELECT * FROM task") == []
 
 
-def test_a_paused_job_finishes_what_is_in_work_and_begins_nothing(bench: Bench) -> None:
+def test_a_paused_job_finishes_what_is_in_work_and_begins_nothing(bench: CoordinatorBench) -> None:
     bench.submit("one", "two")
     asked = bench.take()
     bench.control("pause")
@@ -291,7 +168,7 @@ def test_a_paused_job_finishes_what_is_in_work_and_begins_nothing(bench: Bench) 
 
 
 def test_a_job_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, slots=1)
+    bench = CoordinatorBench(tmp_path, slots=1)
     bench.submit("one", "two", "three", budget="cpu_s: 4")
     bench.work()
     job = bench.job()
@@ -305,7 +182,7 @@ def test_a_job_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: Path)
 
 
 def test_who_waits_is_served_before_a_batch_and_tenants_take_turns(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, slots=2)
+    bench = CoordinatorBench(tmp_path, slots=2)
     bench.submit(*(f"w{index}" for index in range(50)), name="big", tenant="large")
     assert len(bench.take()) == 2, "a batch waits in the register and not in the topic"
     bench.submit("now", name="quick", tenant="small", lane="interactive")
@@ -318,18 +195,18 @@ def test_who_waits_is_served_before_a_batch_and_tenants_take_turns(tmp_path: Pat
 
 
 def test_what_is_begun_is_finished_before_more_is_begun(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, slots=1)
+    bench = CoordinatorBench(tmp_path, slots=1)
     bench.submit("one", "two")
     assert [task.stage for task in bench.work()] == ["first", "second", "deliver"] * 2
     bench.register.close()
 
 
 def test_after_a_start_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
+    bench = CoordinatorBench(tmp_path)
     bench.submit("one")
     ((_, task),) = bench.take()
     bench.register.close()
-    again = Bench(tmp_path)
+    again = CoordinatorBench(tmp_path)
     again.objects = bench.objects
     assert [each.key for _, each in again.turns.asked()] == [task.key]
     with again.register.changing():
@@ -338,7 +215,7 @@ def test_after_a_start_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> 
     again.register.close()
 
 
-def test_a_description_of_another_tenant_is_nobodys(bench: Bench) -> None:
+def test_a_description_of_another_tenant_is_nobodys(bench: CoordinatorBench) -> None:
     bench.submit("one", tenant="acme")
     digest = bench.job().spec
     bench.of("other").content[digest] = bench.of("acme").content[digest]
@@ -360,5 +237,5 @@ def test_a_file_that_is_no_register_is_told_of(tmp_path: Path) -> None:
         JobRegister(tmp_path / "r.sqlite")
 
 
-def _asked(bench: Bench) -> list[tuple[JobRow, TaskAsked]]:
+def _asked(bench: CoordinatorBench) -> list[tuple[JobRow, TaskAsked]]:
     return bench.turns.asked()

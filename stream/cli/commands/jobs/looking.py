@@ -128,7 +128,7 @@ def fetch(
                        media_type="application/octet-stream")
             for each in subjects
         ]  # fmt: skip
-        folder = f"{job}/{row['name']}-{row['id'][:6]}"
+        folder = f"{job}/{row['name']}-{row['id']}"
         bring_all(jobs.store.of(tenant), files, to, folder, shared.state_dir)
         place = to / folder / MANIFEST
         if not place.exists():

@@ -1,0 +1,126 @@
+"""The coordinator as an operator: what leaves it, and what is told of jobs, whatever fails around it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sinks.objects.store import ObjectStore
+from stream.clock import ManualClock
+from stream.errors import Unavailable
+from stream.events.base import Event
+from stream.events.jobs import JobControlled, JobSpec, JobSubmitted, TaskAsked, TaskEnded
+from stream.jobs.reading import read_values
+from stream.jobs.reports import status_name
+from stream.jobs.watching import CancelWatch
+from stream.media.catalogue import OperatorCatalogue
+from stream.operators.coordinate import CoordinateOperator, Desk
+from stream.sessions.jobs_embedded import command
+from tests.support.media_operators import OPERATORS
+
+TEMPLATE = """
+version: 1
+name: job
+parameters: {mode: product, axes: {word: [one, two]}}
+stages: [{name: write, operator: write, settings: {text: "${word}"}}]
+finals: [write]
+"""
+
+
+class _Documents:
+    """Those of a store that can be told to refuse."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._kept = store.documents
+        self.refuses = False
+
+    def read(self, name: str) -> bytes | None:
+        return self._kept.read(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        if self.refuses:
+            raise Unavailable("the store does not answer", code="store_unavailable")
+        self._kept.write(name, content)
+
+    def names(self, under: str) -> Iterator[str]:
+        return self._kept.names(under)
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.store = ObjectStore(folder / "store")
+        self.documents = _Documents(self.store)
+        desk = Desk(folder / "r.sqlite", self.store.of, self.documents, OperatorCatalogue(OPERATORS), slots=10)
+        self.operator = CoordinateOperator(desk, self.clock)
+        self.operator.open()
+
+    def submitted(self) -> Event:
+        values = read_values(TEMPLATE.encode(), "t")
+        assert isinstance(values, dict)
+        spec = JobSpec(tenant="acme", project="ads", job="job", template=values)
+        digest = self.store.of("acme").put_bytes(spec.model_dump_json().encode())
+        return command("acme", "ads", JobSubmitted(job="job", spec=digest), 1)
+
+    def controlled(self, action: str) -> Event:
+        return command("acme", "ads", JobControlled.model_validate({"job": "job", "action": action}), 1)
+
+    def process(self, *events: Event[Any]) -> list[TaskAsked]:
+        return [event.data for event in self.operator.process(events) if isinstance(event.data, TaskAsked)]
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.documents.read(status_name("acme", "job")) or b"{}"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.operator.close()
+
+
+def test_tasks_that_could_not_leave_leave_when_their_event_comes_again(bench: Bench) -> None:
+    submitted = bench.submitted()
+    bench.documents.refuses = True
+    with pytest.raises(Unavailable):
+        bench.process(submitted)
+    bench.documents.refuses = False
+    assert len(bench.process(submitted)) == 2
+    assert {task.attempt for task in bench.process(submitted)} == {3}, "its end is told apart from the earlier ones"
+
+
+def test_an_event_that_comes_again_asks_for_nothing_that_has_ended(bench: Bench) -> None:
+    submitted = bench.submitted()
+    first, second = bench.process(submitted)
+    ended = TaskEnded(
+        job="job", variant=first.variant, kind="begin", key=first.key, outcome="failed", code="bad_image", attempt=1
+    )
+    bench.process(Event(ended, "acme", "ads", "job", 1))
+    assert [task.key for task in bench.process(submitted)] == [second.key]
+
+
+def test_a_state_that_changes_is_told_at_once(bench: Bench) -> None:
+    """Nothing more may happen for long, and workers go by it."""
+    bench.process(bench.submitted())
+    for action, state in (("pause", "paused"), ("cancel", "canceled")):
+        bench.process(bench.controlled(action))
+        assert bench.status()["state"] == state
+    watch = CancelWatch(bench.documents, bench.clock)
+    assert watch.canceled("acme", "job")
+    bench.process(bench.controlled("retry"))
+    assert bench.status()["state"] == "running"
+    assert not watch.canceled("acme", "job", fresh=True)
+
+
+def test_a_job_whose_description_is_gone_holds_nobody_up(bench: Bench) -> None:
+    submitted = bench.submitted()
+    bench.process(submitted)
+    assert isinstance(submitted.data, JobSubmitted)
+    bench.operator.open()  # nothing is remembered
+    for path in (bench.store.of("acme").fetch(submitted.data.spec, Path()),):
+        path.unlink()
+    bench.clock.advance(10)
+    bench.process(bench.controlled("priority"))
+    assert bench.status()["variants"] == 2
