@@ -45,6 +45,9 @@ class Backend(Protocol):
     def listed(self, under: str) -> Iterator[tuple[str, int, int]]:
         """As `names`, with the time of writing in ms."""
 
+    def folders(self, under: str) -> list[str]:
+        """Names of the folders directly in a folder, in order."""
+
 
 class DirectoryBackend:
     """Files below a directory; written beside their place, synced, then renamed."""
@@ -111,6 +114,14 @@ class DirectoryBackend:
                             found = path.stat()
                             yield str(path.relative_to(self._root)), found.st_size, found.st_mtime_ns // 1_000_000
 
+    def folders(self, under: str) -> list[str]:
+        with guarded(self._root, _WHAT):
+            try:
+                with os.scandir(self._root / under) as found:
+                    return sorted(each.name for each in found if each.is_dir())
+            except FileNotFoundError:
+                return []
+
     def _fresh(self, name: str, size: int) -> tuple[Path, Path]:
         require_space(self._place(), size + _SPARE_BYTES)
         place = self._root / name
@@ -156,6 +167,9 @@ class BucketBackend:
 
     def listed(self, under: str) -> Iterator[tuple[str, int, int]]:
         return self._bucket.listed(under)
+
+    def folders(self, under: str) -> list[str]:
+        return self._bucket.folders(under)
 
 
 def backend_at(place: Place) -> Backend:

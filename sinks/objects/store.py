@@ -47,6 +47,9 @@ class StoredDocuments:
     def names(self, under: str) -> Iterator[str]:
         return (name for name, _ in self._backend.names(under))
 
+    def folders(self, under: str) -> list[str]:
+        return self._backend.folders(under)
+
 
 class TenantObjects:
     """See `stream.jobs.objects.ContentObjects`."""
@@ -80,6 +83,11 @@ class TenantObjects:
             self._backend.remove(self._object(digest))
             raise LostObject(digest)
         return path
+
+    def verified(self, digest: Digest, scratch: Path) -> Path | None:
+        """As `fetch`, for who only reads: None where it is gone or damaged, and nothing is removed."""
+        path = self._backend.local(self._object(digest), scratch)
+        return path if path is not None and self._same(path, digest) else None
 
     def read(self, digest: Digest, most_bytes: int) -> bytes:
         name = self._object(digest)

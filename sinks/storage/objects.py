@@ -110,12 +110,13 @@ class Objects:
         with self._asking():
             obstore.delete(self._store, name)
 
-    def folders(self) -> list[str]:
-        """Names directly here under which there is more."""
+    def folders(self, under: str = "") -> list[str]:
+        """Names directly here, or in the folder `under`, under which there is more."""
         import obstore
 
         with self._asking():
-            return [str(name).rstrip("/") for name in obstore.list_with_delimiter(self._store)["common_prefixes"]]
+            found = obstore.list_with_delimiter(self._store, prefix=under or None)["common_prefixes"]
+            return [str(name).rstrip("/").rpartition("/")[2] for name in found]
         return []
 
     def sizes(self, under: str) -> Iterator[tuple[str, int]]:

@@ -42,6 +42,11 @@ ACCESS = (
         "Ask for bytes that there are; `HEAD` tells how many.",
     ),
     response(
+        "final_lost",
+        "A final of a job is gone from the store of objects, or its bytes are not those that its manifest names.",
+        "Submit the job again: what is known stays, and the final is made anew.",
+    ),
+    response(
         "bad_filter",
         "A filter in the search box cannot be understood.",
         "Write it as `tenant:acme`, `label:show=pilot`, `from:1:30`, each once but for labels; or remove its chip.",

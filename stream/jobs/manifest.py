@@ -6,6 +6,7 @@ What reproduces the finals stands in `buildDefinition`, what differs from run to
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -13,12 +14,29 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stream.errors import BadRequest
 from stream.events.jobs import TaskAsked
+from stream.events.objects import Digest
 from stream.jobs.keys import canonical
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "urn:rushes:variant:v1"
 PAYLOAD = "application/vnd.in-toto+json"
+ENVELOPE = "application/vnd.dsse.envelope+json"
+_PICTURES = frozenset({"image/png", "image/jpeg", "image/webp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A file that a variant gave, as its manifest names it."""
+
+    stage: str
+    name: str
+    digest: Digest
+    media_type: str
+
+    @property
+    def is_picture(self) -> bool:
+        return self.media_type in _PICTURES
 
 
 def statement_of(task: TaskAsked, *, release: str, made_ms: int) -> dict[str, Any]:
@@ -29,7 +47,11 @@ def statement_of(task: TaskAsked, *, release: str, made_ms: int) -> dict[str, An
     return {
         "_type": STATEMENT,
         "subject": [
-            {"name": f"{final['stage']}/{final['name']}", "digest": _digest(final["digest"])}
+            {
+                "name": f"{final['stage']}/{final['name']}",
+                "digest": _digest(final["digest"]),
+                "mediaType": final["media_type"],
+            }
             for final in settings["finals"]
         ],
         "predicateType": PREDICATE,
@@ -82,6 +104,21 @@ def opened(envelope: bytes, key: Ed25519PublicKey | None = None) -> dict[str, An
     if key is not None and not any(_signs(key, signature, payload) for signature in signatures):
         raise _invalid("this key did not sign it, or it was changed since")
     return dict(statement)
+
+
+def finals_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
+    """The files of a statement that `opened` gave. Raises `BadRequest` (`manifest_invalid`)."""
+    try:
+        return tuple(_final(each) for each in statement["subject"])
+    except (KeyError, TypeError, AttributeError):
+        raise _invalid("it does not name its finals") from None
+
+
+def _final(subject: Mapping[str, Any]) -> Final:
+    stage, _, name = subject["name"].partition("/")
+    # Manifests of older releases do not say the type.
+    media_type = subject.get("mediaType", "application/octet-stream")
+    return Final(stage, name, f"sha256:{subject['digest']['sha256']}", media_type)
 
 
 def _signs(key: Ed25519PublicKey, signature: bytes, payload: bytes) -> bool:

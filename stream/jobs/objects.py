@@ -46,6 +46,9 @@ class Documents(Protocol):
     def names(self, under: str) -> Iterator[str]:
         """All names below a folder."""
 
+    def folders(self, under: str) -> list[str]:
+        """The names of the folders directly in one, in order."""
+
 
 def by_name(files: Sequence[StoredFile]) -> Mapping[str, StoredFile]:
     return {file.name: file for file in files}

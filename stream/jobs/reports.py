@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState
@@ -15,6 +15,11 @@ def tenant_folder(tenant: str) -> str:
     """Where the documents of a tenant's jobs are."""
     # Dots too: a tenant named `..` must not be the folder above.
     return f"{FOLDER}/{quote(tenant, safe='').replace('.', '%2E')}"
+
+
+def tenant_named(folder: str) -> str:
+    """Whose a folder of tenants is, by its own name."""
+    return unquote(folder)
 
 
 def job_folder(tenant: str, job: str) -> str:

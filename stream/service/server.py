@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from sinks.location import Location
 from stream.access.register_file import RegisterFile
 from stream.access.store import AccessStore
 from stream.audit.journal import Journal
@@ -33,6 +35,7 @@ from stream.service.caller import Callers, is_loopback
 from stream.service.exporter_client import ExporterClient
 from stream.service.footages import Footages
 from stream.service.freshness_history import SAMPLE_S, FreshnessHistory
+from stream.service.job_store import JobStore
 from stream.service.kept_answers import FILE as WRITES_FILE
 from stream.service.kept_answers import KeptAnswers
 from stream.service.limits import RequestLimits
@@ -67,7 +70,7 @@ class ServiceOptions:
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
     they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller; `exporter`:
     the address of an exporter's `/metrics`; `sample_s`: how often freshness is sampled; `uploads`: limits of uploads,
-    where any are taken; they need `jobs`.
+    where any are taken; they need `jobs`; `objects`: where jobs lie, in the state directory by default.
     """
 
     audit: Path
@@ -82,6 +85,7 @@ class ServiceOptions:
     exporter: str | None = None
     sample_s: float = SAMPLE_S
     uploads: UploadLimits | None = None
+    objects: Location | None = None
 
 
 @contextmanager
@@ -151,6 +155,7 @@ def composed(
             options.audit,
             history,
             WriteClaims(answers, secret_of(key)),
+            _job_store(settings, options, ends),
             jobs,
             uploads,
         )
@@ -175,6 +180,12 @@ def _uploads(
     spool = Spool(parts, whole, settings.min_free_bytes)
     register = UploadRegister(settings.state_dir / UPLOADS_FILE)
     return Uploads(register, spool, jobs, tenants, clock, options.uploads, recorder, secret)
+
+
+def _job_store(settings: Settings, options: ServiceOptions, ends: ExitStack) -> JobStore:
+    # Where the command line has them.
+    place = options.objects or Location.of(settings.state_dir / "jobs" / "store")
+    return JobStore(place, Path(ends.enter_context(TemporaryDirectory(prefix="rushes-"))))
 
 
 def listening(options: ServiceOptions) -> socket.socket:

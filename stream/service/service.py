@@ -17,6 +17,7 @@ from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
 from stream.service.footages import Footages
 from stream.service.freshness_history import FreshnessHistory
+from stream.service.job_store import JobStore
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem, forbidden
@@ -36,8 +37,8 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 class Service:
     """What routes work with. `secret` keys the digests of queries; `pictures` and `sending`: places of
     pictures and of uploads on their way in;
-    `trail`: the directory of the audit trail; `writes`: those that came with an `Idempotency-Key`; `jobs`: who
-    processes records, if anybody does.
+    `trail`: the directory of the audit trail; `writes`: those that came with an `Idempotency-Key`; `job_store`: what is
+    told of jobs that make variants of templates; `jobs`: who processes records, if anybody does.
     """
 
     searchers: Searchers
@@ -57,6 +58,7 @@ class Service:
     trail: Path
     history: FreshnessHistory
     writes: WriteClaims
+    job_store: JobStore
     jobs: Jobs | None = None
     uploads: Uploads | None = None
 

@@ -7,12 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from PIL import Image
+
 from stream.errors import BadMedia, BadRequest
 from stream.media.protocol import Part, Settings, Task
 
 OPERATORS = {
     name: f"tests.support.media_operators:{target}"
-    for name, target in {"write": "Write", "upper": "Upper", "spell": "Spell", "fail": "Fail", "wait": "Wait"}.items()
+    for name, target in {
+        "write": "Write",
+        "upper": "Upper",
+        "spell": "Spell",
+        "fail": "Fail",
+        "wait": "Wait",
+        "draw": "Draw",
+    }.items()
 }
 
 
@@ -99,3 +108,16 @@ class Wait(_Operator):
             threading.Event().wait(0.05)
             task.report(step / (seconds * 20))
         (task.folder / "text.txt").write_text("waited")
+
+
+class Draw(_Operator):
+    """A picture of one colour, with its input as a file beside it."""
+
+    def outputs(self, settings: Settings) -> Mapping[str, str]:
+        return {"text.txt": "text/plain", "poster.png": "image/png"}
+
+    def render(self, task: Task) -> None:
+        (task.folder / "text.txt").write_text(task.inputs["text"].read_text())
+        colour = task.settings["colour"]
+        assert isinstance(colour, str)
+        Image.new("RGB", (1280, 720), colour).save(task.folder / "poster.png")

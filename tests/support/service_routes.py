@@ -15,6 +15,10 @@ IN_PATHS = {
     "key_id": "x",
     "letter_id": "x",
     "upload_id": "x",
+    "job": "x",
+    "variant": "x",
+    "stage": "x",
+    "file": "x",
 }
 HELD = {"role": "viewer", "holder": "service:acme/x"}
 
@@ -56,6 +60,12 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("delete", "/v1/uploads/{upload_id}"): Asked(Action.PUBLISH),
     ("get", "/v1/moments/{moment_id}"): Asked(),
     ("get", "/v1/moments/{moment_id}/thumbnail"): Asked(rest={"params": {"space": "hash"}}),
+    ("get", "/v1/jobs"): Asked(rest={"params": {"tenant": "acme"}}),
+    ("get", "/v1/jobs/{tenant}/{job}"): Asked(),
+    ("get", "/v1/jobs/{tenant}/{job}/variants"): Asked(),
+    ("get", "/v1/jobs/{tenant}/{job}/variants/{variant}/manifest"): Asked(),
+    ("get", "/v1/jobs/{tenant}/{job}/variants/{variant}/poster"): Asked(),
+    ("get", "/v1/jobs/{tenant}/{job}/variants/{variant}/finals/{stage}/{file}"): Asked(Action.PLAY),
     ("get", "/v1/access/{tenant}"): Asked(Action.MANAGE),
     ("get", "/v1/access/{tenant}/explain"): Asked(
         Action.MANAGE, {"params": {"holder": "service:acme/x", "action": "search", "project": "default"}}

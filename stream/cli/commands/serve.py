@@ -13,6 +13,7 @@ from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, known_tenants
 from stream.cli.options.identity_provider import provider_settings
+from stream.cli.options.jobs import ObjectsOption, job_settings
 from stream.cli.options.roots import remembered_roots, require_buckets
 from stream.cli.options.service_jobs import jobs_of
 from stream.cli.options.sessions import ClientProperties
@@ -70,6 +71,7 @@ def serve(
         str | None,
         typer.Option(help="Address of an exporter's metrics, as http://HOST:9108/metrics: the page shows its stages."),
     ] = None,
+    objects: ObjectsOption = None,
     broker: AccessBroker = None,
     rights_age: Annotated[
         float,
@@ -121,8 +123,9 @@ def serve(
     # On a cluster only where somebody says what the workers read too.
     limits = UploadLimits(round(upload_gib * _GIB), round(upload_tenant_gib * _GIB))
     uploads = limits if broker is None or shared.uploads is not None else None
+    store = job_settings(shared, objects).objects
     options = ServiceOptions(
-        trail, host, port, searchers, public, oidc, contact, agents, rate, exporter, uploads=uploads
+        trail, host, port, searchers, public, oidc, contact, agents, rate, exporter, uploads=uploads, objects=store
     )
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))

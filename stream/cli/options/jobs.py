@@ -20,6 +20,7 @@ ObjectsOption = Annotated[
     typer.Option(
         "--objects",
         metavar="PLACE",
+        envvar="RUSHES_OBJECTS",
         help="Where files, results and states of jobs lie: a directory or s3://BUCKET/PREFIX, the same for every"
         " process of a deployment. [default: jobs/store in the state directory]",
     ),

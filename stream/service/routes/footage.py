@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
 from decoders.formats.media_types import OTHER
@@ -14,18 +13,15 @@ from stream.audit.ocsf import AccessSubject, Activity
 from stream.errors import StageError
 from stream.events.ids import clip_name
 from stream.search.footage import Footage
-from stream.service.byte_stream import ByteStream
 from stream.service.footages import footage_problem
 from stream.service.path_segments import AssetName, TenantName
-from stream.service.problems import Problem, absent
-from stream.service.ranges import ByteRange, Unsatisfiable, asked_range, is_named
+from stream.service.problems import absent
+from stream.service.range_answers import MOST_BYTES, PIECE_BYTES, range_answer
+from stream.service.ranges import ByteRange
 from stream.service.schemas.problems import ProblemOut
 from stream.service.searching import scopes_of
 from stream.service.service import Service
 
-MOST_BYTES = 16 << 20
-"""Of one answer to a range. Players ask for the rest when they need it, and who pauses holds nothing."""
-_PIECE_BYTES = 256 << 10
 _PATH = "/assets/{tenant}/{asset_id}/media"
 _Download = Annotated[bool, Query(description="To keep it: the answer names a file, and the trail says downloaded.")]
 
@@ -60,48 +56,10 @@ def _answer(service: Service, request: Request, tenant: str, asset_id: str, *, d
             raise absent()
         footage = ends.enter_context(service.footages.opened(asset, planned))
         headers = _headers(footage, asset_id, download=download)
-        etag = headers["etag"]
-        if is_named(request.headers.get("if-none-match"), etag, weak=True):
-            return Response(status_code=304, headers=headers)
-        size = footage.size_bytes
-        wanted = _range(request, size, etag)
-        part = wanted or ByteRange(0, size)
-        headers["content-length"] = str(part.end - part.start)
-        if wanted is not None:
-            headers["content-range"] = f"bytes {wanted.start}-{wanted.end - 1}/{size}"
-        if request.method == "HEAD":
-            return Response(status_code=200, headers=headers)
-        read = _pieces(footage, part)
-        first = _first(read)
-        kept = ends.pop_all()
-
-    async def read_on() -> bytes:
-        return await run_sync(read)
-
-    def close(sent: int, error: BaseException | None) -> None:
-        access.count = sent
-        kept.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
-
-    return ByteStream(200 if wanted is None else 206, headers, first, read_on, close)
-
-
-def _range(request: Request, size: int, etag: str) -> ByteRange | None:
-    # RFC 9110, 14.2: a range has a meaning for GET alone.
-    if request.method == "HEAD":
-        return None
-    if_range = request.headers.get("if-range")
-    # What the caller has a part of is not this: it gets the whole.
-    if if_range is not None and not is_named(if_range, etag, weak=False):
-        return None
-    try:
-        return asked_range(request.headers.get("range"), size, MOST_BYTES)
-    except Unsatisfiable:
-        raise Problem(
-            416,
-            f"The range lies behind the end: there are {size} bytes.",
-            code="range_not_satisfiable",
-            headers={"content-range": f"bytes */{size}"},
-        ) from None
+        try:
+            return range_answer(request, headers, footage.size_bytes, lambda part: _pieces(footage, part), ends, access)
+        except StageError as error:
+            raise footage_problem(error) from None
 
 
 def _pieces(footage: Footage, part: ByteRange) -> Callable[[], bytes]:
@@ -110,7 +68,7 @@ def _pieces(footage: Footage, part: ByteRange) -> Callable[[], bytes]:
 
     def read() -> bytes:
         nonlocal at
-        size = min(_PIECE_BYTES, part.end - at)
+        size = min(PIECE_BYTES, part.end - at)
         if not size:
             return b""
         found = footage.read(at, size)
@@ -121,14 +79,6 @@ def _pieces(footage: Footage, part: ByteRange) -> Callable[[], bytes]:
         return found
 
     return read
-
-
-def _first(read: Callable[[], bytes]) -> bytes:
-    """While no status was sent, what goes wrong can be said in words."""
-    try:
-        return read()
-    except StageError as error:
-        raise footage_problem(error) from None
 
 
 def _headers(footage: Footage, asset_id: str, *, download: bool) -> dict[str, str]:

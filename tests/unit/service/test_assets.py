@@ -183,7 +183,7 @@ def test_footage_that_changes_on_the_way_never_looks_whole(
     answer = desk.get(f"{asset['path']}/media")
     assert (answer.status_code, answer.json()["code"]) == (409, "source_changed")
     # With the status sent, only its end can be left out.
-    monkeypatch.setattr("stream.service.routes.footage._PIECE_BYTES", 1_000)
+    monkeypatch.setattr("stream.service.routes.footage.PIECE_BYTES", 1_000)
     with pytest.raises(httpx.RemoteProtocolError):
         desk.get(f"{asset['path']}/media")
     event = desk.events()[-1]

@@ -1,0 +1,189 @@
+"""What the API says of jobs: their states, their variants, and what finished variants gave."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from stream.events.objects import Digest
+from stream.jobs.manifest import Final
+from stream.jobs.states import JobState, VariantState
+
+
+def job_path(tenant: str, job: str) -> str:
+    """A slash in a tenant's name is `%2F`."""
+    return f"/v1/jobs/{quote(tenant, safe='')}/{quote(job, safe='')}"
+
+
+def variant_path(tenant: str, job: str, variant: str) -> str:
+    return f"{job_path(tenant, job)}/variants/{variant}"
+
+
+class JobStageOut(BaseModel):
+    """One stage of a job."""
+
+    name: str
+    done: int = Field(description="Variants that have finished it.")
+    in_work: int = Field(description="Its tasks that are worked on, or asked for.")
+
+
+class JobCostOut(BaseModel):
+    """What a job has used until now."""
+
+    cpu_s: float
+    gpu_s: float
+    read_bytes: int
+    written_bytes: int
+    wasted_cpu_s: float = Field(description="Of `cpu_s`: work that failed or was canceled.")
+    tasks_computed: int
+    tasks_reused: int = Field(description="Tasks whose results were known already.")
+
+
+_JOB: dict[str, JsonValue] = {
+    "tenant": "acme",
+    "project": "ads",
+    "job": "spring",
+    "path": "/v1/jobs/acme/spring",
+    "state": "partial",
+    "code": None,
+    "message": None,
+    "lane": "batch",
+    "priority": 0,
+    "submitted_ms": 1_800_000_000_000,
+    "started_ms": 1_800_000_000_400,
+    "ended_ms": 1_800_000_095_000,
+    "variants": 24,
+    "waiting": 0,
+    "done": 23,
+    "failed": 1,
+    "canceled": 0,
+    "stages": [{"name": "compose", "done": 24, "in_work": 0}, {"name": "film", "done": 23, "in_work": 0}],
+    "cost": {
+        "cpu_s": 181.2,
+        "gpu_s": 0.0,
+        "read_bytes": 91_226_112,
+        "written_bytes": 48_118_016,
+        "wasted_cpu_s": 2.4,
+        "tasks_computed": 95,
+        "tasks_reused": 0,
+    },
+    "budget_cpu_s": None,
+}
+
+
+class JobOut(BaseModel):
+    """A job as it was last told. `code` and `message`: why it is in its state, where something went wrong."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_JOB]})
+
+    tenant: str
+    project: str
+    job: str = Field(description="Its name, which is its id within its tenant.")
+    path: str = Field(description="Path of the job in this API.")
+    state: JobState
+    code: str | None
+    message: str | None
+    lane: str
+    priority: int
+    submitted_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    variants: int
+    waiting: int
+    done: int
+    failed: int
+    canceled: int
+    stages: list[JobStageOut] = Field(description="In the order in which a variant passes them.")
+    cost: JobCostOut
+    budget_cpu_s: float | None
+
+    @classmethod
+    def of(cls, status: Mapping[str, Any]) -> Self:
+        told = {"code": status["code"] or None, "message": status["message"] or None}
+        return cls.model_validate({**status, **told, "path": job_path(status["tenant"], status["job"])})
+
+
+class JobsOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"jobs": [_JOB], "next": None}]})
+
+    jobs: list[JobOut] = Field(description="The newest first.")
+    next: str | None = Field(description="A cursor to older ones; none where these are all.")
+
+
+class JobFinalOut(BaseModel):
+    """A file that a finished variant gave."""
+
+    stage: str
+    name: str
+    media_type: str
+    digest: Digest
+    path: str = Field(description="Where its bytes are.")
+
+    @classmethod
+    def of(cls, final: Final, within: str) -> Self:
+        path = f"{within}/finals/{quote(final.stage, safe='')}/{quote(final.name, safe='')}"
+        return cls(stage=final.stage, name=final.name, media_type=final.media_type, digest=final.digest, path=path)
+
+
+_VARIANT: dict[str, JsonValue] = {
+    "number": 3,
+    "id": "8f4e5f0b6f3f2f11",
+    "name": "wide_6s_ar",
+    "path": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11",
+    "state": "done",
+    "stage": None,
+    "cpu_s": 7.612,
+    "code": None,
+    "message": None,
+    "manifest": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11/manifest",
+    "poster": None,
+    "finals": [
+        {
+            "stage": "film",
+            "name": "video.mp4",
+            "media_type": "video/mp4",
+            "digest": f"sha256:{'5d' * 32}",
+            "path": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11/finals/film/video.mp4",
+        }
+    ],
+}
+
+
+class JobVariantOut(BaseModel):
+    """One row of a job's template. `code` and `message`: why it failed. Manifest and finals: of a finished one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_VARIANT]})
+
+    number: int = Field(description="Of its row, from 0.")
+    id: str
+    name: str
+    path: str
+    state: VariantState
+    stage: str | None = Field(description="That it is at, or failed in.")
+    cpu_s: float
+    code: str | None
+    message: str | None
+    manifest: str | None = Field(description="Path of its signed manifest.")
+    poster: str | None = Field(description="Path of a small picture of it, where a final is a picture.")
+    finals: list[JobFinalOut]
+
+    @classmethod
+    def of(cls, tenant: str, job: str, row: Mapping[str, Any], finals: Sequence[Final]) -> Self:
+        within = variant_path(tenant, job, row["id"])
+        # Rows that did not fail have neither.
+        told = {"code": None, "message": None, **row, "stage": row["stage"] or None}
+        found = {
+            "path": within,
+            "manifest": f"{within}/manifest" if finals else None,
+            "poster": f"{within}/poster" if any(final.is_picture for final in finals) else None,
+            "finals": [JobFinalOut.of(final, within) for final in finals],
+        }
+        return cls.model_validate(told | found)
+
+
+class JobVariantsOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"variants": [_VARIANT], "next": None}]})
+
+    variants: list[JobVariantOut] = Field(description="By their numbers.")
+    next: str | None = Field(description="A cursor to those that follow; none where these are all.")
