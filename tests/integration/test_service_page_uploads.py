@@ -121,13 +121,24 @@ def test_a_cut_connection_and_a_reload_go_on_where_they_were(
         offsets.append(offset)
         route.continue_()
 
+    begun: list[str] = []
+
+    def lose_an_answer(route: Route) -> None:
+        begun.append(route.fetch().headers["location"])
+        route.abort("connectionreset") if len(begun) == 1 else route.continue_()
+
     with visit(browser, str(desk.client.base_url)) as tab:
         page = signed_in(tab, desk.keys["editor"], "/uploads")
         page.on("dialog", lambda dialog: dialog.accept())
         page.route("**/v1/uploads/*", between)
+        page.route("**/v1/uploads?*", lose_an_answer)
         page.get_by_label("Choose files").set_input_files(file)
+        expect(row(page, "day 1")).to_contain_text("8.4 MB of 21.0 MB", timeout=30_000)
         expect(row(page, "day 1")).to_contain_text("The service does not answer. It goes on by itself.")
         expect(page.locator("#status")).to_have_text(re.compile(r"^day 1\*\.mov: paused"))
+        # What began when the answer was lost is what goes on.
+        assert len(begun) == 2
+        assert len(desk.get("/v1/uploads", "editor").json()["uploads"]) == 1
         page.reload()
         expect(word(page, "day 1_.mov")).to_have_text("paused")
         assert row(page, "day 1_.mov").get_by_role("progressbar").evaluate("bar => bar.value") == 8 * MIB

@@ -1,11 +1,11 @@
 // Sends one file in pieces, and goes on after whatever passes: a lost connection, a service that is busy or restarts.
-import { begin, giveUp, nextByte, send, sha256 } from "./tus.js";
+import { begin, giveUp, newKey, nextByte, send, sha256 } from "./tus.js";
 import { bytes, drawActs, drawBytes, drawState } from "./upload_row.js";
 
 /** `path` is empty until the service knows of it. `asked`: whether the service said what the next byte is. `gone`: it
- * was given up. `wake` ends a pause.
+ * was given up. `key`: of the attempt to begin. `wake` ends a pause.
  * @typedef {import("./tus.js").Answer} Answer
- * @typedef {{element: HTMLElement, file: File | null, place: import("./tus.js").Place | null, path: string, asset: string, size: number, sent: number, asked: boolean, whole: boolean, gone: boolean, working: boolean, abort: () => void, wake: () => void}} Row
+ * @typedef {{element: HTMLElement, file: File | null, place: import("./tus.js").Place | null, path: string, asset: string, size: number, sent: number, asked: boolean, whole: boolean, gone: boolean, key: string, working: boolean, abort: () => void, wake: () => void}} Row
  */
 
 /** Proxies bound a request, and what a piece had brought is safe at its end at the latest. */
@@ -14,7 +14,7 @@ const PIECE_BYTES = 8 * 2 ** 20;
 const DIGESTED_BYTES = 32 * 2 ** 20;
 const LONGEST_WAIT_S = 30;
 const PASSING = new Set([0, 408, 429, 500, 502, 503, 504]);
-const PASSING_CODES = new Set(["upload_busy", "other_upload_offset"]);
+const PASSING_CODES = new Set(["upload_busy", "other_upload_offset", "write_in_flight"]);
 /** After these the service has nothing to go on with. */
 const LOST = new Set([404, 410, 460]);
 const UNREADABLE = { status: -1, code: "", detail: "The file cannot be read any more, or has changed: choose it again.", waitS: 0, offset: NaN, body: null };
@@ -67,7 +67,10 @@ async function begun(page, row) {
   } catch {
     return UNREADABLE;
   }
-  const answer = await begin(page, row.place, row.file, digest);
+  // The same after a lost answer: what that one began is not begun twice.
+  row.key ||= newKey(page);
+  const answer = await begin(page, row.place, row.file, digest, row.key);
+  row.key = PASSING.has(answer.status) || PASSING_CODES.has(answer.code) ? row.key : "";
   if (answer.status === 201) {
     row.path = answer.body.path;
     row.asset = answer.body.asset;

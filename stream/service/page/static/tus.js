@@ -7,14 +7,15 @@
 
 const VERSION = "1.0.0";
 
-/** Begin to send a file. With its digest the service compares what it stored.
- * @param {Document} page @param {Place} place @param {File} file @param {string | null} sha256
+/** Begin to send a file. With its digest the service compares what it stored; asked again with the same `key` it begins
+ * nothing new.
+ * @param {Document} page @param {Place} place @param {File} file @param {string | null} sha256 @param {string} key
  */
-export function begin(page, place, file, sha256) {
+export function begin(page, place, file, sha256, key) {
   const asked = new URLSearchParams({ tenant: place.tenant, project: place.project });
   place.labels.forEach((label) => asked.append("label", label));
   const said = [`filename ${base64(file.name)}`, ...(sha256 ? [`sha256 ${base64(sha256)}`] : [])];
-  const headers = { "upload-length": String(file.size), "upload-metadata": said.join(",") };
+  const headers = { "upload-length": String(file.size), "upload-metadata": said.join(","), "idempotency-key": key };
   return ask(page, "POST", `/v1/uploads?${asked}`, { headers }).answer;
 }
 
@@ -51,7 +52,18 @@ export async function sha256(page, file) {
     return null;
   }
   const digest = await digests.digest("SHA-256", await file.arrayBuffer());
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(digest));
+}
+
+/** Of one attempt to begin. @param {Document} page */
+export function newKey(page) {
+  // Not `randomUUID`: browsers have that at secure addresses only.
+  return hex(page.defaultView.crypto.getRandomValues(new Uint8Array(16)));
+}
+
+/** @param {Uint8Array} data */
+function hex(data) {
+  return [...data].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** @param {Document} page @param {string} method @param {string} url

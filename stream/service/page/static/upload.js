@@ -72,7 +72,7 @@ function listed(page, element) {
 
 /** @param {HTMLElement} element @param {Partial<Row>} known @returns {Row} */
 function added(element, known) {
-  const blank = { file: null, place: null, path: "", asset: "", size: 0, sent: 0, asked: false, whole: false, gone: false, working: false };
+  const blank = { file: null, place: null, path: "", asset: "", size: 0, sent: 0, asked: false, whole: false, gone: false, key: "", working: false };
   const row = { ...blank, abort: () => {}, wake: () => {}, ...known, element };
   rows.add(row);
   nameParts(element);
