@@ -13,11 +13,23 @@ from stream.events.objects import Digest, Known, LostObject, StoredFile, TaskCos
 from stream.jobs.descriptions import Operators
 from stream.jobs.objects import ContentObjects
 from stream.jobs.watching import CancelWatch
-from stream.media.rendering import Rendered, Renderer, RenderWork, Stopped
+from stream.media.rendering import Rendered, RenderWork, Stopped
 
 MAX_KEPT = 1000
 MAX_PARTS = 10_000
 _PART_TYPE = "application/octet-stream"
+
+
+class TaskRenderer(Protocol):
+    """Does one task after another (`stream.media.rendering.Renderer`)."""
+
+    @property
+    def spent(self) -> tuple[float, float]: ...
+    @property
+    def scratch(self) -> Path: ...
+    def prepare(self) -> None: ...
+    def run(self, work: RenderWork, *, stop: Callable[[], bool], progress: Callable[[float], None]) -> Rendered: ...
+    def close(self) -> None: ...
 
 
 class FinalsDelivery(Protocol):
@@ -35,7 +47,7 @@ class RenderOperator:
     def __init__(
         self,
         objects: Callable[[str], ContentObjects],
-        renderer: Renderer,
+        renderer: TaskRenderer,
         operators: Operators,
         delivery: FinalsDelivery,
         *,

@@ -1,6 +1,7 @@
 """The job topology: submissions to finals. It composes the coordinator, media operators and the store of objects."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from stream.media import REGISTRY
 from stream.media.catalogue import OperatorCatalogue
 from stream.media.rendering import Renderer, RenderLimits
 from stream.operators.coordinate import CoordinateOperator, Desk
-from stream.operators.render import RenderOperator
+from stream.operators.render import RenderOperator, TaskRenderer
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
 from stream.topology.topics import JOB_TOPICS, JOBS, OUTCOMES, TASKS
 from stream.topology.topology import Topology
@@ -61,8 +62,18 @@ class JobSettings:
 class JobPipeline:
     """What one process of the job topology shares."""
 
-    def __init__(self, settings: JobSettings, clock: Clock, *, afresh: bool) -> None:
-        """`afresh`: the broker keeps nothing over a start of this process."""
+    def __init__(
+        self,
+        settings: JobSettings,
+        clock: Clock,
+        *,
+        afresh: bool,
+        renderer: Callable[[Path], TaskRenderer] | None = None,
+    ) -> None:
+        """`afresh`: the broker keeps nothing over a start of this process. `renderer`: makes one over a temporary
+        folder, by default with a confined child.
+        """
+        self._renderer = renderer or self._confined
         self.settings = settings
         self._clock = clock
         self._afresh = afresh
@@ -127,13 +138,15 @@ class JobPipeline:
     def _render_operator(self) -> Operator[Any]:
         with self._lock:
             number, self._made = self._made, self._made + 1
-        settings = self.settings
-        folder = settings.scratch / str(number)
-        renderer = Renderer(folder, operators=dict(settings.operators), limits=settings.limits, clock=self._clock)
+        renderer = self._renderer(self.settings.scratch / str(number))
         watch = CancelWatch(self.store.documents, self._clock)
         return RenderOperator(
             self.store.of, renderer, self.catalogue, self._delivery, canceled=watch, clock=self._clock
         )
+
+    def _confined(self, folder: Path) -> Renderer:
+        operators = dict(self.settings.operators)
+        return Renderer(folder, operators=operators, limits=self.settings.limits, clock=self._clock)
 
     @cached_property
     def _delivery(self) -> ObjectDelivery:
