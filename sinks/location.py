@@ -73,7 +73,9 @@ def _checked(uri: str) -> str:
         raise _unusable(where, "it holds credentials or options: give those by the environment, such as AWS_*")
     if parts.scheme not in SCHEMES:
         raise _unusable(where, f"stores lie in directories or at {', '.join(f'{name}://' for name in SCHEMES)}")
-    if not parts.netloc or not _NAME.fullmatch(parts.netloc + parts.path) or "//" in parts.path:
+    # Libraries take `..` for the folder above, and so out of a place below which somebody may write.
+    dotted = {".", ".."} & set(parts.path.split("/"))
+    if not parts.netloc or not _NAME.fullmatch(parts.netloc + parts.path) or "//" in parts.path or dotted:
         raise _unusable(where, "name a bucket and a prefix of letters, digits and . _ = - /")
     return where.rstrip("/")
 

@@ -4,13 +4,12 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from pydantic import ValidationError
 
 from sinks.location import Place
 from sinks.objects.backends import Backend, backend_at
-from stream.events.objects import Digest, Known, LostObject, digest_of
+from stream.events.objects import Digest, Known, LostObject, digest_of, own_folder
 
 _TENANTS = "tenants"
 _BLOCK_BYTES = 1 << 20
@@ -24,8 +23,7 @@ class ObjectStore:
         self._backend = backend_at(place)
 
     def of(self, tenant: str) -> "TenantObjects":
-        # Dots too: a tenant named `..` must not be the folder above.
-        return TenantObjects(self._backend, f"{_TENANTS}/{quote(tenant, safe='').replace('.', '%2E')}")
+        return TenantObjects(self._backend, f"{_TENANTS}/{own_folder(tenant)}")
 
     @property
     def documents(self) -> "StoredDocuments":

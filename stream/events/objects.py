@@ -3,6 +3,7 @@
 import hashlib
 import re
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
@@ -12,6 +13,13 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Amount = Annotated[float, Field(ge=0, le=1e15)]
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+
+def own_folder(tenant: str) -> str:
+    """The name of a tenant's own folder, of one tenant alone."""
+    name = quote(tenant, safe="")
+    # `..` is the folder above, and what begins with a dot is passed over as unfinished.
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 def digest_of(content: bytes) -> Digest:

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from pydantic import JsonValue, ValidationError
 
-from stream.errors import BadEvent
+from stream.errors import BadEvent, BadRequest
 from stream.events.jobs import JobSpec
 from stream.events.objects import Digest, LostObject
 from stream.jobs.expansion import StageOfVariant, Variant, stage_of, variants
 from stream.jobs.objects import ContentObjects
+from stream.jobs.reading import unfit
 from stream.jobs.template import Template
 
 MAX_SPEC_BYTES = 64 << 20
@@ -47,7 +48,9 @@ class Description:
     @classmethod
     def of(cls, spec: JobSpec) -> "Description":
         """Raises `BadRequest` (`template_invalid`)."""
-        # Through bytes, so that a submission is checked by the very rules that a person's file is.
+        # By the very rules that a person's file is: not every submission was one.
+        for problem in unfit(spec.template):
+            raise BadRequest(f"template: {problem}", code="template_invalid")
         template = Template.checked(spec.template)
         return cls(spec, template, tuple(variants(template)))
 

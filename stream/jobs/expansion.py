@@ -101,9 +101,13 @@ def rows_of_csv(content: bytes, name: str) -> list[dict[str, JsonValue]]:
             raise BadRequest(
                 f"{name}: line 1 names the columns, each once, in letters, digits, - and _", code="template_invalid"
             )
-        return [_cells(head, cells, f"{name}: line {lines.line_num}") for cells in lines if cells]
+        rows = (_cells(head, cells, f"{name}: line {lines.line_num}") for cells in lines if cells)
+        found = list(itertools.islice(rows, MAX_ROWS + 1))
     except csv.Error as error:
         raise BadRequest(f"{name}: line {lines.line_num}: {error}", code="template_invalid") from None
+    if len(found) > MAX_ROWS:
+        raise BadRequest(f"{name}: more than {MAX_ROWS} rows: make several jobs of them", code="template_invalid")
+    return found
 
 
 def _cells(head: list[str], cells: list[str], where: str) -> dict[str, JsonValue]:

@@ -22,11 +22,16 @@ class _Plain(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(None, None, "aliases (`*name`) are not taken: write it out", event.start_mark)
+        # Tags choose a constructor that fails in its own way on what it was not made for.
+        if (event := self.peek_event()).tag is not None:  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(None, None, "tags (`!kind`) are not taken", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(None, None, "a key is a text, no list or mapping", key.start_mark)
             if (name := key.value) in seen:
                 raise yaml.MarkedYAMLError(None, None, f"{name!r} stands here twice", key.start_mark)
             seen.add(name)
@@ -62,13 +67,14 @@ def read_values(content: bytes, name: str) -> JsonValue:
         raise _wrong(name, f"{where}{error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong(name, f"it is no YAML that can be read ({type(error).__name__})") from None
-    for problem in _problems(found, "", 0):
+    for problem in unfit(found):
         raise _wrong(name, problem)
     value: JsonValue = found
     return value
 
 
-def _problems(value: Any, where: str, depth: int) -> Iterator[str]:
+def unfit(value: Any, where: str = "", depth: int = 0) -> Iterator[str]:
+    """What in read values no key can be made of or nothing may look into, each with its place."""
     if depth > MAX_DEPTH:
         yield f"{where}: nested more than {MAX_DEPTH} deep"
     elif isinstance(value, dict):
@@ -76,16 +82,30 @@ def _problems(value: Any, where: str, depth: int) -> Iterator[str]:
             if not isinstance(key, str):
                 yield f"{where or 'the top'}: the key {key!r} is no text: put it into quotes"
                 return
-            yield from _problems(inner, f"{where}.{key}" if where else key, depth + 1)
+            yield from _unfit_text(key, where)
+            yield from unfit(inner, f"{where}.{key}" if where else key, depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _problems(inner, f"{where}[{index}]", depth + 1)
+            yield from unfit(inner, f"{where}[{index}]", depth + 1)
+    else:
+        yield from _unfit_scalar(value, where)
+
+
+def _unfit_scalar(value: Any, where: str) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _unfit_text(value, where)
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{where}: not a finite number"
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
         yield f"{where}: whole numbers are below 2^53: put it into quotes if it is a name"
-    elif not isinstance(value, str | int | float | bool | None):
+    elif not isinstance(value, int | float | bool | None):
         yield f"{where}: a value of the kind {type(value).__name__} is not taken"
+
+
+def _unfit_text(text: str, where: str) -> Iterator[str]:
+    # Half of a surrogate pair can be written as an escape, and never as UTF-8.
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        yield f"{where or 'the top'}: a text with half of a character"
 
 
 def _wrong(name: str, problem: str) -> BadRequest:

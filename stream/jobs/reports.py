@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
+from stream.events.objects import own_folder
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState
 from stream.jobs.template import LANES
@@ -13,8 +14,7 @@ FOLDER = "jobs"
 
 def tenant_folder(tenant: str) -> str:
     """Where the documents of a tenant's jobs are."""
-    # Dots too: a tenant named `..` must not be the folder above.
-    return f"{FOLDER}/{quote(tenant, safe='').replace('.', '%2E')}"
+    return f"{FOLDER}/{own_folder(tenant)}"
 
 
 def tenant_named(folder: str) -> str:

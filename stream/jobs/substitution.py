@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from stream.errors import BadRequest
 
+MAX_CHARACTERS = 1_000_000
 Scalar = str | int | float | bool
 Value = Scalar | Mapping[str, JsonValue]
 """Of one parameter in one row: a scalar, or fields with an `id`."""
@@ -17,18 +18,38 @@ _INNER = re.compile(rf"(?P<axis>{_NAME})(?:\.(?P<field>{_NAME}))?", re.ASCII)
 
 def substituted(value: JsonValue, row: Mapping[str, Value], where: str) -> JsonValue:
     """The value with every reference replaced by the row's. A text that is one reference becomes that value as it is, a
-    number too; in a longer text it is written out. `$$` is a dollar sign. Raises `BadRequest` (`template_invalid`).
+    number too; in a longer text it is written out. `$$` is a dollar sign. Raises `BadRequest` (`template_invalid`),
+    also for values that come to more than `MAX_CHARACTERS`.
     """
+    return _replaced(value, _Row(row), where)
+
+
+class _Row:
+    """The values of a row, and how much of them may still be put in: a few lines of references to a long text would
+    unfold into gigabytes.
+    """
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self.values = values
+        self._left = MAX_CHARACTERS
+
+    def use(self, value: JsonValue, where: str) -> None:
+        self._left -= len(value) if isinstance(value, str) else len(str(value))
+        if self._left < 0:
+            raise _wrong(where, f"the row's values come to more than {MAX_CHARACTERS} characters here")
+
+
+def _replaced(value: JsonValue, row: _Row, where: str) -> JsonValue:
     if isinstance(value, str):
         return _text(value, row, where)
     if isinstance(value, list):
-        return [substituted(inner, row, f"{where}[{index}]") for index, inner in enumerate(value)]
+        return [_replaced(inner, row, f"{where}[{index}]") for index, inner in enumerate(value)]
     if isinstance(value, dict):
-        return {key: substituted(inner, row, f"{where}.{key}") for key, inner in value.items()}
+        return {key: _replaced(inner, row, f"{where}.{key}") for key, inner in value.items()}
     return value
 
 
-def _text(text: str, row: Mapping[str, Value], where: str) -> JsonValue:
+def _text(text: str, row: _Row, where: str) -> JsonValue:
     if "$" not in text:
         return text
     whole = _REFERENCE.fullmatch(text)
@@ -37,7 +58,7 @@ def _text(text: str, row: Mapping[str, Value], where: str) -> JsonValue:
     return _REFERENCE.sub(lambda match: _written(match, row, where), text)
 
 
-def _written(match: "re.Match[str]", row: Mapping[str, Value], where: str) -> str:
+def _written(match: "re.Match[str]", row: _Row, where: str) -> str:
     if match[0] == "$$":
         return "$"
     if match["inner"] is None:
@@ -48,7 +69,13 @@ def _written(match: "re.Match[str]", row: Mapping[str, Value], where: str) -> st
     return _spelled(found)
 
 
-def _found(inner: str, row: Mapping[str, Value], where: str) -> JsonValue:
+def _found(inner: str, row: _Row, where: str) -> JsonValue:
+    found = _named(inner, row.values, where)
+    row.use(found, where)
+    return found
+
+
+def _named(inner: str, row: Mapping[str, Value], where: str) -> JsonValue:
     reference = _INNER.fullmatch(inner)
     if reference is None:
         raise _wrong(where, "a reference is `${parameter}` or `${parameter.field}`, and no expression")
