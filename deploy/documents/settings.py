@@ -31,6 +31,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     ),
     "RUSHES_SPLUNK_TOKEN": ("", "The token of the HTTP event collector that `rushes audit export` delivers to."),
     "RUSHES_SIEM_AUTHORIZATION": ("", "The `Authorization` header of what `rushes audit export` posts over HTTPS."),
+    "RUSHES_OBJECTS": (
+        "`jobs/store` in the state directory",
+        "Where files, results and states of jobs lie, for `jobs` and for `serve`. The option `--objects` comes first.",
+    ),
     "RUSHES_OIDC_ISSUER": ("", "Who signs people in to `rushes serve`. The option `--oidc-issuer` comes first."),
     "RUSHES_OIDC_CLIENT_ID": ("", "The service's name at that provider. The option `--oidc-client-id` comes first."),
     "RUSHES_OIDC_CLIENT_SECRET": ("", "The secret of that client. The option `--oidc-client-secret-file` comes first."),

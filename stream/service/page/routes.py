@@ -23,6 +23,7 @@ from stream.service.page.facet_view import FacetsView
 from stream.service.page.files import MEDIA_TYPES
 from stream.service.page.freshness_routes import add_freshness
 from stream.service.page.freshness_view import FreshnessLine, utc
+from stream.service.page.job_routes import add_jobs
 from stream.service.page.pages import Pages
 from stream.service.page.state import SearchState
 from stream.service.page.upload_routes import add_uploads
@@ -51,6 +52,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     _add_assets(routes, service, pages)
     add_dead_letters(routes, service, pages)
     add_freshness(routes, service, pages)
+    add_jobs(routes, service, pages)
     add_uploads(routes, service, pages)
     _add_audit(routes, service, pages)
     add_access(routes, service, pages)
