@@ -122,6 +122,17 @@ class Catalogue:
         views = [] if rows is None else [asset_view(row) for row in rows.drop_columns(["state"]).to_pylist()]
         return sorted(views, key=lambda item: (item.tenant, item.asset_id))
 
+    def listed(
+        self, tenant: str, scopes: Sequence[Scope] | None, *, project: str | None, after: str | None, limit: int
+    ) -> list[AssetView]:
+        """The first `limit` of a tenant by asset id, of those behind `after`; else as `assets`."""
+        clauses = [status_where(tenant, (), scopes)]
+        clauses += [f"project = {literal(project)}"] if project is not None else []
+        clauses += [f"asset_id > {literal(after)}"] if after is not None else []
+        page = partial(_listed_of, where=" AND ".join(clauses), limit=limit)
+        rows = self._store.reading(lambda: list(chain.from_iterable(self._store.each(page))))
+        return sorted(map(asset_view, rows), key=lambda item: item.asset_id)[:limit]
+
     def shown(self, content_keys: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
         """The assets that show these contents and are asked for, by content; an indexed look-up of those that are not
         known yet.
@@ -207,6 +218,16 @@ class Catalogue:
         """The first assets, about `size` of them, and whether these are all."""
         share = -(-size // self._store.shards)
         return _merged(self._store.each(partial(_page_of, where=where, size=share)), share)
+
+
+def _listed_of(shard: Snapshots, *, where: str, limit: int) -> list[dict[str, Any]]:
+    table = shard.newest(ASSETS)
+    if table is None:
+        return []
+    columns = [name for name in table.schema.names if name != "state"]
+    found = table.scanner(columns=columns, filter=where, order_by=["asset_id"], limit=limit).to_table()
+    rows: list[dict[str, Any]] = found.to_pylist()
+    return rows
 
 
 def _page_of(shard: Snapshots, *, where: str, size: int) -> list[tuple[str, LiveAsset]]:

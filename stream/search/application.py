@@ -154,6 +154,12 @@ class Search:
         """The status of a tenant's assets within `scopes`, by asset id; deleted ones too."""
         return self._index.catalogue.assets(tenant, scopes=scopes)
 
+    def listed_assets(
+        self, tenant: str, scopes: Sequence[Scope] | None, *, project: str | None, after: str | None, limit: int
+    ) -> list[AssetView]:
+        """As `assets`, of one project if one is given: the first `limit` behind the asset id `after`."""
+        return self._index.catalogue.listed(tenant, scopes, project=project, after=after, limit=limit)
+
     def asset(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> AssetDetail | None:
         """How far an asset is; None where there is none within `scopes`."""
         return self._index.asset(tenant, asset_id, scopes)

@@ -1,9 +1,5 @@
 """Long answers that are read page by page: lists of ids in memory, and signed cursors into them."""
 
-import base64
-import binascii
-import hmac
-import json
 import threading
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
@@ -12,9 +8,9 @@ from stream.audit.ocsf import AccessSubject
 from stream.search.hit_list import HitList, ListedHit
 from stream.search.request import SearchRequest
 from stream.service.problems import Problem
+from stream.service.signed_cursors import read_cursor, signed_cursor
 
 MOST_HITS_KEPT = 200_000
-_MAC_BYTES = 16
 _PURPOSE = b"cursor of a search "
 
 
@@ -89,22 +85,10 @@ class ResultLists:
 
 def cursor_to(secret: bytes, key: str, offset: int) -> str:
     """A place in a list, for nobody else to make or to change."""
-    place = json.dumps([key, offset]).encode()
-    return base64.urlsafe_b64encode(_mac(secret, place) + place).rstrip(b"=").decode()
+    return signed_cursor(secret, _PURPOSE, [key, offset])
 
 
 def place_of(secret: bytes, cursor: str) -> tuple[str, int]:
     """The list and the offset. Raises `Problem` (400) for what is none of our cursors."""
-    try:
-        whole = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-    except (binascii.Error, UnicodeEncodeError):
-        whole = b""
-    mac, place = whole[:_MAC_BYTES], whole[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(secret, place)):
-        raise Problem(400, "The cursor is not one of this service.", code="bad_cursor")
-    key, offset = json.loads(place)
+    key, offset = read_cursor(secret, _PURPOSE, cursor)
     return str(key), int(offset)
-
-
-def _mac(secret: bytes, place: bytes) -> bytes:
-    return hmac.digest(secret, _PURPOSE + place, "sha256")[:_MAC_BYTES]

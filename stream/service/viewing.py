@@ -16,27 +16,47 @@ from stream.search.application import Search
 from stream.search.spaces import EMPTY_INDEX
 from stream.service.caller import Caller
 from stream.service.problems import absent
-from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsOut
+from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsIn, AssetsOut
 from stream.service.schemas.dead_letters import DeadLetterOut, DeadLettersOut
 from stream.service.schemas.moments import MomentDetailOut
 from stream.service.schemas.search import FacetsIn, FreshnessOut
 from stream.service.schemas.uploads import UploadOut, UploadsOut
 from stream.service.searching import counted, scopes_of
 from stream.service.service import Service, taken_uploads
+from stream.service.signed_cursors import read_cursor, signed_cursor
 
 _MOST_COMING = 1_000
 _MOST_UPLOADS = 100
+_CURSOR = b"cursor of assets "
 
 
-def listed_assets(service: Service, request: Request, tenant: str, project: str | None) -> AssetsOut:
-    """The status of a tenant's assets, of the projects that the caller may see. Raises `Problem`."""
-    subject = AccessSubject("assets", tenant)
-    with service.access(request, Action.SEARCH, Activity.LISTED, subject) as (caller, access):
+def listed_assets(service: Service, request: Request, asked: AssetsIn) -> AssetsOut:
+    """The status of a tenant's assets, of the projects that the caller may see, page by page. Raises `Problem`."""
+    secret = service.callers.pepper()
+    tenant, project, after = asked.tenant, asked.project, None
+    if asked.cursor is not None:
+        tenant, project, after = read_cursor(secret, _CURSOR, asked.cursor)
+    assert tenant is not None
+    with service.access(request, Action.SEARCH, Activity.LISTED, AccessSubject("assets", tenant)) as (caller, access):
+        # The rights of now: those of the first page may have ended.
+        scopes = scopes_of(caller, Action.SEARCH)
+        with service.searchers.one() as application:
+            # One more than asked tells whether there are more.
+            views = application.listed_assets(tenant, scopes, project=project, after=after, limit=asked.limit + 1)
+        shown = views[: asked.limit]
+        access.count = len(shown)
+        more = len(views) > len(shown)
+        cursor = signed_cursor(secret, _CURSOR, [tenant, project, shown[-1].asset_id]) if more else None
+        return AssetsOut(assets=[AssetOut.of(view) for view in shown], next=cursor)
+
+
+def all_assets(service: Service, request: Request, tenant: str) -> list[AssetOut]:
+    """As `listed_assets`, all of them: for a list in another order."""
+    with service.access(request, Action.SEARCH, Activity.LISTED, AccessSubject("assets", tenant)) as (caller, access):
         with service.searchers.one() as application:
             views = application.assets(tenant, scopes_of(caller, Action.SEARCH))
-        seen = [view for view in views if project in (None, view.project)]
-        access.count = len(seen)
-        return AssetsOut(assets=[AssetOut.of(view) for view in seen])
+        access.count = len(views)
+        return [AssetOut.of(view) for view in views]
 
 
 def seen_tenants(service: Service, request: Request, caller: Caller) -> list[str]:

@@ -72,6 +72,11 @@ def test_stores_that_are_divided_anew_are_written_and_read_on(roots: dict[str, P
     reshard(index, 3, INDEX)
     reshard(parquet, 2, PARQUET)
     assert {view.asset_id for view in Catalogue(index).assets()} == shown > {ASSETS[0]}
+    listed, tenant = Catalogue(index).listed, ref(ASSETS[0]).tenant
+    first = listed(tenant, None, project=None, after=None, limit=2)
+    rest = listed(tenant, None, project=None, after=first[-1].asset_id, limit=99)
+    assert [view.asset_id for view in (*first, *rest)] == sorted(shown)
+    assert len(first) == 2
     assert verify(index, parquet).agrees
     for name, family in FAMILIES.items():
         shards = Layout.of(roots[name]).shards

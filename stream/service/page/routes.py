@@ -34,7 +34,7 @@ from stream.service.schemas.audit import EventStatus
 from stream.service.schemas.search import MOST_HITS, FacetsIn, SearchIn
 from stream.service.searching import answered, counted, found_within
 from stream.service.service import Service
-from stream.service.viewing import listed_assets, proven_fresh, seen_tenants, viewed_asset
+from stream.service.viewing import all_assets, proven_fresh, seen_tenants, viewed_asset
 
 _YEAR_S = 365 * 86_400
 _MOST_EVENTS = 200
@@ -108,7 +108,7 @@ def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
         values: dict[str, Any] = {"tenants": names, "tenant": chosen}
         if chosen is not None:
             values["fresh"] = FreshnessLine.of(proven_fresh(service, request, chosen))
-            values["table"] = AssetTable.of(listed_assets(service, request, chosen, None).assets)
+            values["table"] = AssetTable.of(all_assets(service, request, chosen))
         return pages.page("assets", request, caller, **values)
 
     @routes.get("/assets/{tenant}/{asset_id}")

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from stream.service.path_segments import AssetName, TenantName
-from stream.service.schemas.assets import AssetDetailOut, AssetsOut
+from stream.service.schemas.assets import AssetDetailOut, AssetsIn, AssetsOut
 from stream.service.schemas.problems import ProblemOut
 from stream.service.service import Service
 from stream.service.viewing import listed_assets, viewed_asset
@@ -17,12 +17,10 @@ _Second = Annotated[float | None, Query(ge=0, le=1e9, alias="from", description=
 
 
 def add(routes: APIRouter, service: Service) -> None:
-    @routes.get("/assets")
-    def assets(
-        request: Request, tenant: Annotated[str, Query(min_length=1, max_length=200)], project: Name = None
-    ) -> AssetsOut:
-        """The status of a tenant's assets, of the projects that the caller may see."""
-        return listed_assets(service, request, tenant, project)
+    @routes.get("/assets", responses={400: {"model": ProblemOut}})
+    def assets(request: Request, asked: Annotated[AssetsIn, Query()]) -> AssetsOut:
+        """The status of a tenant's assets, of the projects that the caller may see. `next` is a cursor to the rest."""
+        return listed_assets(service, request, asked)
 
     @routes.get("/assets/{tenant}/{asset_id}", responses={404: {"model": ProblemOut}})
     def asset(

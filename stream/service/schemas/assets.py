@@ -1,9 +1,9 @@
 """What the API says of assets."""
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sinks.query.asset_detail import AssetDetail, CellFailure
 from sinks.query.catalogue import AssetView, LiveAsset
@@ -13,7 +13,9 @@ from stream.search.answer import FoundMoments
 from stream.search.lanes import Lanes, lanes_of
 from stream.service.schemas.moments import MomentOut, TimesOut, asset_path
 
+MOST_LISTED = 1_000
 Seconds = tuple[float, float]
+_Name = Annotated[str | None, Field(min_length=1, max_length=200)]
 
 
 def _seconds(ranges_ns: Iterable[tuple[int, int]]) -> list[Seconds]:
@@ -62,8 +64,26 @@ class AssetOut(BaseModel):
         )
 
 
+class AssetsIn(BaseModel):
+    """Whose assets; or a `cursor` that an answer held, which holds the whole question."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: _Name = Field(None, description="Required without a cursor.")
+    project: _Name = None
+    limit: int = Field(100, ge=1, le=MOST_LISTED)
+    cursor: str | None = Field(None, max_length=8_000, description="`next` of an answer; with `limit` at most.")
+
+    @model_validator(mode="after")
+    def _says_whose(self) -> Self:
+        if (self.tenant is None) == (self.cursor is None) or (self.cursor is not None and self.project is not None):
+            raise ValueError("say `tenant`, and `project` if you like; or a `cursor`, alone or with `limit`")
+        return self
+
+
 class AssetsOut(BaseModel):
-    assets: list[AssetOut]
+    assets: list[AssetOut] = Field(description="By id.")
+    next: str | None = Field(description="Cursor to what comes after this page; none where it ends.")
 
 
 class StageOut(BaseModel):
