@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stream.access.actions import AccessRole
 from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, Name, NewHolder, NewMember, Team
+from stream.service.schemas import examples
 
 MOST_DAYS = 3_650
 
@@ -17,6 +18,8 @@ class _In(BaseModel):
 class GrantIn(_In):
     """A role for somebody."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.GRANT_IN]})
+
     role: AccessRole
     holder: NewHolder = Field(description=f"{HOLDER_FORMS}.", examples=["team:cutters"])
     project: Name | None = Field(None, description="Without: all projects of the tenant.")
@@ -26,11 +29,15 @@ class GrantIn(_In):
 class TeamIn(_In):
     """Who is in a team, all of them."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TEAM_IN]})
+
     members: list[NewMember] = Field(max_length=1_000, description=f"Each is {MEMBER_FORMS}.")
 
 
 class KeyIn(_In):
     """A key for a program, which can do what the program may, less what is left out here."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.KEY_IN]})
 
     owner: Name = Field(description="Name of the program, as in `service:TENANT/NAME`.", examples=["newsroom"])
     project: Name | None = Field(None, description="Only in this project.")
@@ -39,6 +46,8 @@ class KeyIn(_In):
 
 
 class GrantOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.GRANT]})
+
     tenant: str
     project: str | None = Field(description="None: all projects of the tenant.")
     role: AccessRole
@@ -53,6 +62,8 @@ class GrantOut(BaseModel):
 
 
 class TeamOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TEAM]})
+
     tenant: str
     name: str
     members: list[str]
@@ -80,11 +91,15 @@ class KeyOut(BaseModel):
 
 
 class NewKeyOut(KeyOut):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_KEY]})
+
     key: str = Field(description="The secret. It is shown only now.")
 
 
 class AccessOut(BaseModel):
     """What the caller administers of a tenant. Teams are seen by who administers all of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ACCESS]})
 
     grants: list[GrantOut]
     teams: list[TeamOut]

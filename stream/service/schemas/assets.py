@@ -11,6 +11,7 @@ from stream.events.grid import SECOND_NS, segment_range
 from stream.pipelines.stages import INDEX, PLAN
 from stream.search.answer import FoundMoments
 from stream.search.lanes import Lanes, lanes_of
+from stream.service.schemas import examples
 from stream.service.schemas.moments import MomentOut, TimesOut, asset_path
 
 MOST_LISTED = 1_000
@@ -82,6 +83,8 @@ class AssetsIn(BaseModel):
 
 
 class AssetsOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ASSETS]})
+
     assets: list[AssetOut] = Field(description="By id.")
     next: str | None = Field(description="Cursor to what comes after this page; none where it ends.")
 
@@ -125,6 +128,8 @@ class TagRangeOut(BaseModel):
 
 class AssetDetailOut(BaseModel):
     """An asset: its newest version as it is worked on, and what search shows of it as lanes over its time."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ASSET_DETAIL]})
 
     asset: AssetOut
     stages: list[StageOut]

@@ -2,9 +2,10 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from stream.audit.wanted import named_in
+from stream.service.schemas import examples
 
 EventStatus = Literal["Admitted", "Success", "Failure", "Denied"]
 
@@ -51,6 +52,8 @@ class AuditEventOut(BaseModel):
 
 
 class AuditEventsOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.AUDIT_EVENTS]})
+
     events: list[AuditEventOut] = Field(description="The newest first.")
     complete: bool = Field(description="Whether there are no more such events in the trail.")
     checkpoint: str | None = Field(description="The newest signed one: size and root of the tree. Keep it elsewhere.")

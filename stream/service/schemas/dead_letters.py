@@ -7,11 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from sinks.dead_letters import DeadLetterFilter, DeadLetterState, StoredDeadLetter
 from stream.error_codes.table import advice_for
+from stream.service.schemas import examples
 from stream.service.schemas.moments import asset_path
 
 
 class DeadLetterOut(BaseModel):
     """A record that could not be processed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DEAD_LETTER]})
 
     letter_id: str
     state: str = Field(examples=["open"])
@@ -60,6 +63,8 @@ class DeadLetterOut(BaseModel):
 
 
 class DeadLettersOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DEAD_LETTERS]})
+
     dead_letters: list[DeadLetterOut] = Field(description="The newest first.")
     complete: bool = Field(description="Whether these are all.")
 
@@ -71,7 +76,8 @@ _Time = Annotated[int, Field(ge=0, description="In milliseconds since 1970.")]
 class ReplayIn(BaseModel):
     """Which dead letters: all conditions hold. Without any, `all` has to be said."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": examples.REPLAY_IN})
+
     tenant: _Word | None = None
     stage: _Word | None = None
     code: _Word | None = None
@@ -101,6 +107,8 @@ class ReplayIn(BaseModel):
 
 class ReplayOut(BaseModel):
     """What was taken to be processed again. Each letter tells what became of it: `replaying`, then `state`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.REPLAY]})
 
     letter_ids: list[str] = Field(description="The oldest first.")
     complete: bool = Field(description="Whether these are all that were asked for; if not, ask again for the others.")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stream.search.request import Grouping
+from stream.service.schemas import examples
 from stream.service.schemas.search import FacetsIn, PictureSearchIn
 
 MOST_EXPORTED = 10_000
@@ -24,7 +25,7 @@ class ExportIn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"format": "edl", "fps": 25, "search": {"q": "a red bus", "limit": 50}}]},
+        json_schema_extra={"examples": examples.EXPORT_IN},
     )
 
     format: Format

@@ -3,10 +3,11 @@
 from collections import Counter
 from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from sinks.query.facets import NSFW_BANDS, FacetCounts
 from stream.search.answer import FoundFacets
+from stream.service.schemas import examples
 
 MOST_VALUES = 100
 
@@ -26,6 +27,8 @@ class BandOut(BaseModel):
 
 class FacetsOut(BaseModel):
     """How many moments have what, the most frequent first, a hundred values of each at most."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.FACETS]})
 
     space: str
     moments: int = Field(description="How many were counted.")

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from typing import Self
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from sinks.query.moments import MomentDetail, StoredMoment
 from stream.events.grid import SECOND_NS, timecode
 from stream.events.timecode import SourceTimecode
+from stream.service.schemas import examples
 
 
 def thumbnail_path(moment_id: str, space: str) -> str:
@@ -109,6 +110,8 @@ class ModelOut(BaseModel):
 
 class MomentDetailOut(BaseModel):
     """A moment with its asset and with what made it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MOMENT_DETAIL]})
 
     space: str
     tenant: str

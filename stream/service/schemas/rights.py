@@ -2,9 +2,10 @@
 
 from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from stream.access.decision import AccessReason
+from stream.service.schemas import examples
 
 
 class ScopeOut(BaseModel):
@@ -14,6 +15,8 @@ class ScopeOut(BaseModel):
 
 class MeOut(BaseModel):
     """Who the service takes the caller for, and where they may do what. `everywhere` stands for all of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ME]})
 
     principal: str
     everywhere: bool
@@ -33,6 +36,8 @@ class ReasonOut(BaseModel):
 
 class DecisionOut(BaseModel):
     """Whether the caller may do something in a project, with every rule that bears on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DECISION]})
 
     allowed: bool
     reasons: list[ReasonOut]

@@ -12,6 +12,7 @@ from stream.search.hit import Hit
 from stream.search.hit_list import HitPage
 from stream.search.request import Grouping, Sort
 from stream.search.retrieval import End
+from stream.service.schemas import examples
 from stream.service.schemas.moments import TagOut, asset_path, thumbnail_path
 
 MOST_HITS = 200
@@ -168,6 +169,8 @@ class FreshnessOut(BaseModel):
 
 class AnswerOut(BaseModel):
     """Hits, best first, or as `sort` says."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ANSWER]})
 
     space: str = Field(description="The embedder that was asked, with the digest of its weights.")
     hits: list[HitOut]

@@ -2,15 +2,18 @@
 
 from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from stream.events.asset import Profile
+from stream.service.schemas import examples
 from stream.service.schemas.moments import asset_path
 from stream.service.uploads.register import Upload, UploadState
 
 
 class UploadOut(BaseModel):
     """An upload. `published`: its asset is known by its status, or has a dead letter. `code`: why it was refused."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.UPLOAD]})
 
     upload_id: str
     path: str = Field(description="Where its bytes are sent, and where it is asked for.")
@@ -50,4 +53,6 @@ class UploadOut(BaseModel):
 
 
 class UploadsOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.UPLOADS]})
+
     uploads: list[UploadOut] = Field(description="The caller's own, the newest first.")

@@ -70,6 +70,7 @@ OTHERWISE_MEANT = {
     ("stream/service/routes/dead_letters.py", "dead-letters"): "an address",
     ("stream/service/routes/exports.py", "parquet"): "a format of files",
     ("stream/service/schemas/exports.py", "parquet"): "a format of files",
+    ("stream/service/schemas/examples.py", "caption"): "a field of a hit",
     ("stream/control/state.py", "rushes-control"): "the name of the app itself, which nothing else asks for",
     ("stream/deployment/kubernetes.py", "webhook"): "an object called after the option that makes it",
     ("stream/events/annotations.py", "caption"): "a column",
