@@ -85,7 +85,12 @@ class TenantObjects:
     def verified(self, digest: Digest, scratch: Path) -> Path | None:
         """As `fetch`, for who only reads: None where it is gone or damaged, and nothing is removed."""
         path = self._backend.local(self._object(digest), scratch)
-        return path if path is not None and self._same(path, digest) else None
+        if path is None or self._same(path, digest):
+            return path
+        # A copy of it is of no use to anybody; what lies here stays.
+        if self._backend.at(self._object(digest)) is None:
+            path.unlink()
+        return None
 
     def read(self, digest: Digest, most_bytes: int) -> bytes:
         name = self._object(digest)

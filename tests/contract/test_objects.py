@@ -114,3 +114,30 @@ def test_a_place_that_can_never_be_a_store_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(Fatal) as caught:
         ObjectStore(tmp_path / "objects").of("acme").put_bytes(b"x")
     assert caught.value.code == "store_unusable"
+
+
+def test_folders_are_named_as_they_were_written(place: Location) -> None:
+    documents = ObjectStore(place).documents
+    assert documents.folders("jobs") == []
+    for name in ("acme", "%2E.", "a%20b"):
+        documents.write(f"jobs/{name}/spring/status.json", b"{}")
+    assert sorted(documents.folders("jobs")) == ["%2E.", "a%20b", "acme"]
+    assert documents.folders("jobs/acme") == ["spring"]
+
+
+def test_who_only_reads_removes_nothing_that_is_damaged(place: Location, tmp_path: Path) -> None:
+    store = ObjectStore(place)
+    digest = store.of("acme").put_bytes(b"right")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    path = store.of("acme").verified(digest, scratch)
+    assert path is not None
+    assert path.read_bytes() == b"right"
+    backend = store._backend  # noqa: SLF001 - damage as a disk does it
+    (name,) = [name for name, _ in backend.names("tenants/")]
+    backend.put(name, b"wrong")
+    copies = set(scratch.iterdir())
+    assert store.of("acme").verified(digest, scratch) is None
+    assert set(scratch.iterdir()) == copies
+    assert backend.get(name) == b"wrong"
+    assert store.of("acme").verified(digest_of(b"never"), scratch) is None
