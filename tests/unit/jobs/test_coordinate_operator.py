@@ -39,6 +39,9 @@ class _Documents:
     def read(self, name: str) -> bytes | None:
         return self._kept.read(name)
 
+    def folders(self, under: str) -> list[str]:
+        return self._kept.folders(under)
+
     def write(self, name: str, content: bytes) -> None:
         if self.refuses:
             raise Unavailable("the store does not answer", code="store_unavailable")
