@@ -22,7 +22,8 @@ from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.jobs_embedded import command, read_status
 from stream.sessions.jobs_process import send
-from stream.sessions.stage_process import Deployment, prepare
+from stream.sessions.stage_process import Deployment
+from stream.sessions.stage_process import prepare as prepare_topics
 from tests.support.brokers import own_node
 from tests.support.programs import ROOT, program
 
@@ -59,7 +60,7 @@ class Site:
         self.jobs = JobPipeline(self.settings, self._clock, afresh=False)
         self._broker = KafkaBroker(KafkaSettings(servers), self._clock)
         # As the processes do it: so that none of what is sent before they have started is lost.
-        prepare(self._broker, self.jobs.topology(), Deployment(0, partitions=4), beside=())
+        prepare_topics(self._broker, self.jobs.topology(), Deployment(0, partitions=4), beside=())
 
     def close(self) -> None:
         self._broker.close()
