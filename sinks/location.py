@@ -67,7 +67,11 @@ Place: TypeAlias = Location | Path | str
 
 def _checked(uri: str) -> str:
     """The URI without a slash at its end."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        # Not shown: what cannot be parsed may hold credentials anywhere.
+        raise _unusable("the address", "it is no URI") from None
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise _unusable(where, "it holds credentials or options: give those by the environment, such as AWS_*")

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import finish, light_settings, rushes, start, stored_rows
+from benchmarks.testbed.waiting import wait_for
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
@@ -66,7 +67,10 @@ def test_footage_goes_through_workers_and_comes_to_its_end(tmp_path: Path, uri: 
     assert first.document["finished"]
     assert {name: row["status"] for name, row in first.assets.items()} == {"clip.mp4": "ready", "late.mp4": "failed"}
     assert first.document["decoded_s"] == 12
-    assert stored_rows(state).lance.keys() == stored_rows(state).delta.keys() != set()
+    # Ready is what search finds; the other store may commit a second later.
+    wait_for(
+        lambda: stored_rows(state).lance.keys() == stored_rows(state).delta.keys() != set(), "both stores have the clip"
+    )
 
     again = rushes(elsewhere, "ingest", clip, "--broker", uri)
     assert again.code == 0

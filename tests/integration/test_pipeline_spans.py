@@ -111,7 +111,7 @@ def test_hashing_captioner_rewrites_rows_as_revision_one(tmp_path: Path, runs: R
         assert row["revision"] == 1
         assert row["caption_method"] == "hashing"
         assert row["caption"] in row["text"]
-    changed = {"revision", "caption", "caption_method", "text", "models", "stage_digests"}
+    changed = {"revision", "caption", "caption_method", "text", "models", "stage_digests", "hit"}
     assert_same_rows(rows, runs.rows[0], but=changed)
     index = MomentIndex(settings.index_dir)
     (space,) = index.spaces()

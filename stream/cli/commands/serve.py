@@ -114,7 +114,7 @@ def serve(
             f"--public-url {shown(public_url)!r}: https://HOST or https://HOST:PORT, nothing after it; http for this"
             " machine alone"
         )
-    if exporter is not None and urlsplit(exporter).scheme not in {"http", "https"}:
+    if exporter is not None and not _is_http(exporter):
         raise UsageProblem(f"--exporter {shown(exporter)!r}: an address such as http://HOST:9108/metrics")
     oidc = provider_settings(public, oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_groups_claim)
     if agents and find_spec("mcp") is None:
@@ -151,3 +151,10 @@ def serve(
             shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
             with stop_on_signals(stop):
                 answer(app, at, stop, proxied=public is not None)
+
+
+def _is_http(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in {"http", "https"}
+    except ValueError:
+        return False

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -86,9 +87,13 @@ def paths(root: Path) -> tuple[str, ...]:
 
 
 def call(arguments: Sequence[str]) -> Ended:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = execute(app, arguments)
+    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
+    sys.stdin = io.StringIO()  # a command that takes work from it finds none
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = execute(app, arguments)
+    finally:
+        sys.stdin = before
     return Ended(code, out.getvalue(), err.getvalue())
 
 

@@ -70,7 +70,10 @@ def retry(
 def priority(
     context: typer.Context,
     job: JobName,
-    value: Annotated[int, typer.Argument(min=-100, max=100, help="A higher one is served earlier within its lane.")],
+    level: Annotated[
+        int,
+        typer.Option(min=0, max=100, help="A higher one is served earlier within its lane. Jobs begin with 0."),
+    ],
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
     broker: BrokerUri = None,
@@ -78,13 +81,13 @@ def priority(
 ) -> None:
     """Serve a job earlier or later than others of its lane."""
     there = Cluster.named(broker, client_properties, context.obj.deployment)
-    _send(context, job, tenant, objects, there, "priority", priority=value)
+    _send(context, job, tenant, objects, there, "priority", priority=level)
 
 
 def budget(
     context: typer.Context,
     job: JobName,
-    cpu_s: Annotated[float, typer.Argument(min=0.0, max=1e12, help="CPU seconds in all.", metavar="CPU_SECONDS")],
+    cpu_s: Annotated[float, typer.Option(min=0.0, max=1e12, help="CPU seconds in all.")],
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
     broker: BrokerUri = None,

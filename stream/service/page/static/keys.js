@@ -33,7 +33,7 @@ function actOf(page, key, help) {
   const step = stepOf(key, hits, at);
   if (step !== null) {
     const to = hits[Math.max(0, Math.min(hits.length - 1, at + step))];
-    return to ? () => /** @type {HTMLElement} */ (to.querySelector(".open")).focus() : null;
+    return to ? () => stepTo(page, to) : null;
   }
   switch (key) {
     case "/":
@@ -53,6 +53,14 @@ function actOf(page, key, help) {
     default:
       return null;
   }
+}
+
+/** Go to a hit. What lies beyond it is drawn at once, for the next key.
+ * @param {Document} page @param {Element} hit
+ */
+function stepTo(page, hit) {
+  /** @type {HTMLElement} */ (hit.querySelector(".open")).focus();
+  page.dispatchEvent(new CustomEvent("stepped"));
 }
 
 /** How many hits a key moves, or null where it moves none. Arrows move from a hit only, else they scroll.

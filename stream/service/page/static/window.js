@@ -30,6 +30,7 @@ export function startWindow(page) {
     );
   };
   page.addEventListener("scroll", look, { passive: true });
+  page.addEventListener("stepped", () => list.look());
   page.defaultView.addEventListener("resize", () => list.measure());
   look();
 }
