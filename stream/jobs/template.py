@@ -14,7 +14,6 @@ MAX_ROWS = 100_000
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Lane = Literal["dev", "interactive", "batch"]
 LANES: tuple[Lane, ...] = ("dev", "interactive", "batch")
 """In the order in which they are served: somebody waits for the first two."""
@@ -39,10 +38,9 @@ class Parameters(_Part):
 
 
 class Budget(_Part):
-    """At the limit the work stops at a part's edge. CPU and GPU seconds; in the whole job, and of each variant."""
+    """At the limit the work stops at a part's edge. CPU seconds in the whole job, and of each variant."""
 
     cpu_s: Number | None = None
-    gpu_s: Number | None = None
     variant_cpu_s: Number | None = None
 
 
