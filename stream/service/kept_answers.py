@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stream.clock import Clock
 from stream.errors import Unavailable
-from stream.files import make_folder
+from stream.files import make_folder, transaction
 from stream.service.problems import Problem
 
 FILE = "writes.db"
@@ -155,14 +155,8 @@ class KeptAnswers:
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """All of the block's changes, or none."""
-        with self._told(), self._lock:
-            self._file.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._file
-                self._file.execute("COMMIT")
-            except BaseException:
-                self._file.execute("ROLLBACK")
-                raise
+        with self._told(), self._lock, transaction(self._file) as file:
+            yield file
 
     @contextmanager
     def _told(self) -> Iterator[None]:

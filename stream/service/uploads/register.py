@@ -13,7 +13,7 @@ from typing import Any
 
 from stream.errors import Unavailable
 from stream.events.asset import Profile
-from stream.files import make_folder
+from stream.files import make_folder, transaction
 from stream.service.problems import Problem
 
 FILE = "uploads.db"
@@ -158,14 +158,8 @@ class UploadRegister:
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """All of the block's changes, or none."""
-        with self._told(), self._lock:
-            self._file.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._file
-                self._file.execute("COMMIT")
-            except BaseException:
-                self._file.execute("ROLLBACK")
-                raise
+        with self._told(), self._lock, transaction(self._file) as file:
+            yield file
 
     @contextmanager
     def _told(self) -> Iterator[None]:
