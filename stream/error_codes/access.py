@@ -149,7 +149,7 @@ ACCESS = (
         "Uploads cannot be written or looked up.",
         "Give the disk of the state directory, or of `--uploads`, room and rights.",
     ),
-    unavailable("too_many_jobs", "Too much waits to be processed already.", "Ask again later."),
+    unavailable("too_much_waiting", "Too much waits to be processed already.", "Ask again later."),
     response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
     fatal(
         "other_pepper",

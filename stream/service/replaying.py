@@ -12,7 +12,7 @@ from stream.service.problems import Problem, absent
 from stream.service.schemas.dead_letters import ReplayIn, ReplayOut
 from stream.service.service import Service
 from stream.service.viewing import whole_tenants
-from stream.sessions.jobs import Jobs
+from stream.sessions.background import BackgroundWork
 
 MOST_AT_ONCE = 1_000
 _OPERATION = "dead letters replay"
@@ -32,7 +32,7 @@ def replayed_letter(service: Service, request: Request, letter_id: str) -> Repla
         # What its record led to is in a letter of its own.
         if found[0].state is DeadLetterState.REPLAYED:
             raise Problem(409, "The dead letter was replayed already.", code="already_replayed")
-        _jobs(service).replay([letter_id])
+        _background(service).replay([letter_id])
         access.count = 1
         return ReplayOut(letter_ids=[letter_id], complete=True)
 
@@ -47,14 +47,14 @@ def replayed_selection(service: Service, request: Request, chosen: ReplayIn | No
             # One more than is sent tells whether there are more.
             found = application.dead_letters(wanted, MOST_AT_ONCE + 1, oldest=True)
         names = [item.dead_letter.letter_id for item in found[:MOST_AT_ONCE]]
-        jobs = _jobs(service)
+        background = _background(service)
         # Before they are sent: also where only some of them could be.
         access.count, access.resources = len(names), audited_names(names)
-        jobs.replay(names)
+        background.replay(names)
         return ReplayOut(letter_ids=names, complete=len(found) <= MOST_AT_ONCE)
 
 
-def _jobs(service: Service) -> Jobs:
-    if service.jobs is None:
+def _background(service: Service) -> BackgroundWork:
+    if service.background is None:
         raise Problem(501, "This service has nobody to process records.", code="no_workers")
-    return service.jobs
+    return service.background

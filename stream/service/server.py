@@ -52,7 +52,7 @@ from stream.service.uploads.register import FILE as UPLOADS_FILE
 from stream.service.uploads.register import UploadRegister
 from stream.service.uploads.spool import Spool
 from stream.service.uploads.uploads import UploadLimits, Uploads
-from stream.sessions.jobs import Jobs
+from stream.sessions.background import BackgroundWork
 from stream.sessions.tenant_register import TenantsFile
 
 AUDIT = "audit-service"
@@ -70,7 +70,7 @@ class ServiceOptions:
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
     they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller; `exporter`:
     the address of an exporter's `/metrics`; `sample_s`: how often freshness is sampled; `uploads`: limits of uploads,
-    where any are taken; they need `jobs`; `objects`: where jobs lie, in the state directory by default.
+    where any are taken; they need `background`; `objects`: where jobs lie, in the state directory by default.
     """
 
     audit: Path
@@ -96,10 +96,10 @@ def composed(
     version: str,
     registers: AccessStore | None = None,
     tenants: KnownTenants | None = None,
-    jobs: Jobs | None = None,
+    background: BackgroundWork | None = None,
 ) -> Iterator[FastAPI]:
     """The application with its trail open. `registers`: who may do what; `tenants`: where their footage lies; both are
-    files of the state directory by default. `jobs`: who processes records, or nobody. Raises `Unavailable`
+    files of the state directory by default. `background`: who processes records, or nobody. Raises `Unavailable`
     (`audit_unavailable`) where the trail cannot be written.
     """
     # Beside the directory (ADR 0045): a copy of the trail is no copy of its key.
@@ -125,7 +125,7 @@ def composed(
         ends.callback(searchers.close)
         recorder = Recorder(journal, clock, version, code_of=code_of)
         known = tenants or TenantsFile(settings.state_dir)
-        uploads = _uploads(settings, options, jobs, known, clock, recorder, secret_of(key))
+        uploads = _uploads(settings, options, background, known, clock, recorder, secret_of(key))
         if uploads is not None:
             uploads.start()
             ends.callback(uploads.close)
@@ -156,7 +156,7 @@ def composed(
             history,
             WriteClaims(answers, secret_of(key)),
             _job_store(settings, options, ends),
-            jobs,
+            background,
             uploads,
         )
         ends.enter_context(history.sampled(options.sample_s))
@@ -166,20 +166,20 @@ def composed(
 def _uploads(
     settings: Settings,
     options: ServiceOptions,
-    jobs: Jobs | None,
+    background: BackgroundWork | None,
     tenants: KnownTenants,
     clock: Clock,
     recorder: Recorder,
     secret: bytes,
 ) -> Uploads | None:
-    if options.uploads is None or jobs is None:
+    if options.uploads is None or background is None:
         return None
     whole = settings.uploads_dir
     # Beside the whole files, so that one becomes the other by its name.
     parts = (whole.path or settings.state_dir / "uploads") / ".parts"
     spool = Spool(parts, whole, settings.min_free_bytes)
     register = UploadRegister(settings.state_dir / UPLOADS_FILE)
-    return Uploads(register, spool, jobs, tenants, clock, options.uploads, recorder, secret)
+    return Uploads(register, spool, background, tenants, clock, options.uploads, recorder, secret)
 
 
 def _job_store(settings: Settings, options: ServiceOptions, ends: ExitStack) -> JobStore:

@@ -28,7 +28,7 @@ from stream.service.saved_searches import SavedSearches
 from stream.service.searchers import Searchers
 from stream.service.sprites import Sprites
 from stream.service.uploads.uploads import Uploads
-from stream.sessions.jobs import Jobs
+from stream.sessions.background import BackgroundWork
 
 NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
@@ -38,7 +38,7 @@ class Service:
     """What routes work with. `secret` keys the digests of queries; `pictures` and `sending`: places of
     pictures and of uploads on their way in;
     `trail`: the directory of the audit trail; `writes`: those that came with an `Idempotency-Key`; `job_store`: what is
-    told of jobs that make variants of templates; `jobs`: who processes records, if anybody does.
+    told of jobs that make variants of templates; `background`: who processes records, if anybody does.
     """
 
     searchers: Searchers
@@ -59,12 +59,12 @@ class Service:
     history: FreshnessHistory
     writes: WriteClaims
     job_store: JobStore
-    jobs: Jobs | None = None
+    background: BackgroundWork | None = None
     uploads: Uploads | None = None
 
     def replaying(self) -> frozenset[str]:
         """Ids of dead letters that are being processed again, or wait for it."""
-        return frozenset() if self.jobs is None else self.jobs.replaying()
+        return frozenset() if self.background is None else self.background.replaying()
 
     @contextmanager
     def access(

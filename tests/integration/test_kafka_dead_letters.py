@@ -14,7 +14,7 @@ from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import ManualClock, SystemClock
 from stream.events.dead_letter import REPLAY_HEADER
-from stream.sessions.cluster_jobs import ClusterJobs
+from stream.sessions.background_cluster import BackgroundCluster
 from stream.sessions.replay import Feed, Replay
 from stream.sessions.session import RawRecord
 from stream.topology.tenants import Tenants
@@ -40,8 +40,8 @@ def by_command(broker: KafkaBroker, store: DeadLetters) -> None:
 
 
 def by_service(broker: KafkaBroker, store: DeadLetters) -> None:
-    with closing(ClusterJobs(broker, store, Tenants())) as jobs:
-        jobs.replay(["id0", "id2", "id1", "gone"])
+    with closing(BackgroundCluster(broker, store, Tenants())) as background:
+        background.replay(["id0", "id2", "id1", "gone"])
 
 
 @pytest.mark.parametrize("replay", [by_command, by_service])

@@ -19,7 +19,7 @@ from stream.pipelines.settings import ModelChoice
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium, signed_in, visit
 from tests.support.calibrated_space import SPEC
 from tests.support.pictures import red_clip
-from tests.support.service_desk import TakenJobs, opened
+from tests.support.service_desk import TakenWork, opened
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 STATES = {
@@ -60,7 +60,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(stores: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a service that nobody has set up: whoever is on this machine is its administrator."""
-    with opened(stores, tmp_path_factory.mktemp("own"), jobs=TakenJobs()) as desk:
+    with opened(stores, tmp_path_factory.mktemp("own"), background=TakenWork()) as desk:
         yield str(desk.client.base_url)
 
 

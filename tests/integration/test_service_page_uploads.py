@@ -12,9 +12,9 @@ from benchmarks.testbed.runs import light_settings, run_events
 from stream.access.actions import AccessRole
 from stream.pipelines.settings import Settings
 from stream.service.uploads.uploads import UploadLimits
-from stream.sessions.jobs import Done, NewFootage
+from stream.sessions.background import Done, NewFootage
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium, signed_in, visit
-from tests.support.kept_jobs import KeptJobs
+from tests.support.kept_work import KeptWork
 from tests.support.service_desk import Desk, opened
 
 MIB = 1 << 20
@@ -22,7 +22,7 @@ EDITORS_ROLE = "grant/acme/*/editor/service:acme/editor"
 LIMITS = UploadLimits(most_bytes=40 * MIB, tenant_bytes=50 * MIB)
 
 
-class WorkedOn(KeptJobs):
+class WorkedOn(KeptWork):
     """Works on what is published, in this process."""
 
     def __init__(self, settings: Settings) -> None:
@@ -41,13 +41,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def jobs() -> KeptJobs:
-    return KeptJobs()
+def background() -> KeptWork:
+    return KeptWork()
 
 
 @pytest.fixture
-def desk(tmp_path: Path, jobs: KeptJobs) -> Iterator[Desk]:
-    with opened(tmp_path / "state", tmp_path / "own", jobs=jobs, uploads=LIMITS) as found:
+def desk(tmp_path: Path, background: KeptWork) -> Iterator[Desk]:
+    with opened(tmp_path / "state", tmp_path / "own", background=background, uploads=LIMITS) as found:
         found.give("editor", AccessRole.EDITOR)
         yield found
 
@@ -77,7 +77,7 @@ def test_a_file_is_uploaded_understood_and_linked(browser: Browser, tmp_path: Pa
     state, own = tmp_path / "state", tmp_path / "own"
     clip = write_clip(tmp_path / "clip.mp4", seconds=4, fps=5, scenes=[1.0, 3.0]).path
     with (
-        opened(state, own, jobs=WorkedOn(light_settings(state, tmp_path)), uploads=LIMITS) as desk,
+        opened(state, own, background=WorkedOn(light_settings(state, tmp_path)), uploads=LIMITS) as desk,
         visit(browser, str(desk.client.base_url)) as tab,
     ):
         desk.give("editor", AccessRole.EDITOR)
@@ -104,7 +104,7 @@ def test_a_file_is_uploaded_understood_and_linked(browser: Browser, tmp_path: Pa
 
 
 def test_a_cut_connection_and_a_reload_go_on_where_they_were(
-    browser: Browser, desk: Desk, jobs: KeptJobs, tmp_path: Path
+    browser: Browser, desk: Desk, background: KeptWork, tmp_path: Path
 ) -> None:
     file = tmp_path / "day 1*.mov"
     file.write_bytes(bytes(range(251)) * (20 * MIB // 251))
@@ -151,7 +151,7 @@ def test_a_cut_connection_and_a_reload_go_on_where_they_were(
         cut = False
         expect(word(page, "day 1_.mov")).to_have_text("published", timeout=30_000)
         assert offsets == [0, 8 * MIB, 16 * MIB]
-        (publication,) = jobs.publications
+        (publication,) = background.publications
         assert Path(publication.uri).read_bytes() == file.read_bytes()
         assert publication.size_bytes == size
         tab.complaints = [text for text in tab.complaints if "ERR_CONNECTION_RESET" not in text]

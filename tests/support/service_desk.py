@@ -20,13 +20,13 @@ from stream.access.register_file import RegisterFile
 from stream.audit.files import event_files
 from stream.clock import ManualClock
 from stream.service.server import ServiceOptions, composed, listening, serve
-from stream.sessions.jobs import Done, Jobs, NewFootage
+from stream.sessions.background import BackgroundWork, Done, NewFootage
 
 NOW_MS = 1_800_000_000_000
 TENANTS = ("acme", "globex")
 
 
-class TakenJobs:
+class TakenWork:
     """Takes whatever is to be processed again, and never ends with it."""
 
     taken: tuple[str, ...] = ()
@@ -104,7 +104,12 @@ def two_tenants(root: Path) -> Path:
 
 @contextmanager
 def opened(
-    stores: Path, own: Path, host: str = "127.0.0.1", now_ms: int = NOW_MS, jobs: Jobs | None = None, **options: Any
+    stores: Path,
+    own: Path,
+    host: str = "127.0.0.1",
+    now_ms: int = NOW_MS,
+    background: BackgroundWork | None = None,
+    **options: Any,
 ) -> Iterator[Desk]:
     """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback."""
     clock = ManualClock(now_ms)
@@ -112,7 +117,7 @@ def opened(
     settings = replace(light_settings(own, stores.parent), index=index, parquet=parquet)
     chosen = ServiceOptions(own / "audit", host, **options)
     local = listening(replace(chosen, host="127.0.0.1", port=0))
-    with local as at, composed(settings, chosen, clock, "0.1.0", jobs=jobs) as app:
+    with local as at, composed(settings, chosen, clock, "0.1.0", background=background) as app:
         stop = threading.Event()
         proxied = {"proxied": chosen.public_url is not None}
         thread = threading.Thread(target=serve, args=(app, at, stop), kwargs=proxied)

@@ -12,10 +12,10 @@ import typer
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, known_tenants
+from stream.cli.options.background import background_of
 from stream.cli.options.identity_provider import provider_settings
 from stream.cli.options.jobs import ObjectsOption, job_settings
 from stream.cli.options.roots import remembered_roots, require_buckets
-from stream.cli.options.service_jobs import jobs_of
 from stream.cli.options.sessions import ClientProperties
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
@@ -143,8 +143,8 @@ def serve(
         with (
             listening(options) as at,
             known_tenants(shared, broker, client_properties) as tenants,
-            jobs_of(shared, settings, reading, tenants, broker, client_properties) as jobs,
-            composed(settings, options, SystemClock(), version("rushes"), registers, tenants, jobs) as app,
+            background_of(shared, settings, reading, tenants, broker, client_properties) as background,
+            composed(settings, options, SystemClock(), version("rushes"), registers, tenants, background) as app,
         ):
             stop = threading.Event()
             place = f"http://{host}:{at.getsockname()[1]}/"

@@ -19,12 +19,12 @@ def service_work(
     scheme: Schemes = None,
     root: RootsOption = None,
 ) -> None:
-    """Take jobs from standard input, a line of JSON each, and work until all are final. Ends when there are none."""
+    """Take work from standard input, a line of JSON each, and work until all are final. Ends when there are none."""
     from sinks.dead_letters import DeadLetters
     from stream.runtime.temporary_folders import own_scratch
+    from stream.sessions.background import WorkReport
+    from stream.sessions.background_feed import work
     from stream.sessions.embedded import Embedded
-    from stream.sessions.job_feed import work
-    from stream.sessions.jobs import JobReport
 
     shared: Context = context.obj
     options = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
@@ -33,7 +33,7 @@ def service_work(
     settings = replace(options.applied(file_settings(shared), allowed), models=remembered_models(shared.state_dir))
     require_buckets(options.scheme, settings.prefixes)
 
-    def say(report: JobReport) -> None:
+    def say(report: WorkReport) -> None:
         shared.write(report.model_dump_json() + "\n")
         shared.output.flush()
 

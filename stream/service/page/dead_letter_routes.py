@@ -30,7 +30,7 @@ def add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None:
             "clip_name": clip_name,
             "utc": utc,
             "states": [item.value for item in DeadLetterState],
-            "workers": service.jobs is not None,
+            "workers": service.background is not None,
             "done": done,
         }
         answer = pages.page("dead_letters", request, caller, found=found, chosen=state.value, **shown)

@@ -18,7 +18,7 @@ from stream.service.problems import Problem, absent
 from stream.service.uploads.register import Upload, UploadRegister, UploadState
 from stream.service.uploads.spool import Spool
 from stream.service.uploads.tus import Checksum, shown_name
-from stream.sessions.jobs import Jobs, NewFootage
+from stream.sessions.background import BackgroundWork, NewFootage
 from stream.topology.ownership import Ownership
 
 KEPT_MS = 24 * 3_600_000
@@ -61,7 +61,7 @@ class Uploads:
         self,
         register: UploadRegister,
         spool: Spool,
-        jobs: Jobs,
+        background: BackgroundWork,
         tenants: KnownTenants,
         clock: Clock,
         limits: UploadLimits,
@@ -71,7 +71,7 @@ class Uploads:
         self.register = register
         self.spool = spool
         self.limits = limits
-        self._jobs = jobs
+        self._background = background
         self._tenants = tenants
         self._clock = clock
         self._recorder = recorder
@@ -211,7 +211,7 @@ class Uploads:
             self.register.become(upload.upload_id, state, self._clock.now_ms(), reason)
             self._leave(upload)
 
-        self._jobs.publish(self._publication(upload), done)
+        self._background.publish(self._publication(upload), done)
 
     def _leave(self, upload: Upload) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ from stream.access.actions import AccessRole
 from stream.service import bounded_requests
 from stream.service.uploads.tus import CHUNK_TYPE
 from stream.service.uploads.uploads import UploadLimits
-from stream.sessions.job_process import JobProcess
+from stream.sessions.background_process import BackgroundProcess
 from tests.support.service_desk import Desk, opened, two_tenants
 
 CHECKS = [
@@ -36,9 +36,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     # Its clock stands still, so that a limit of requests would never end.
     with (
         # There is no dead letter, so it never has to start anything.
-        closing(JobProcess(["false"])) as jobs,
+        closing(BackgroundProcess(["false"])) as background,
         opened(
-            two_tenants(root), root / "own", jobs=jobs, uploads=UploadLimits(1 << 20, 1 << 30), rate=1_000_000.0
+            two_tenants(root),
+            root / "own",
+            background=background,
+            uploads=UploadLimits(1 << 20, 1 << 30),
+            rate=1_000_000.0,
         ) as found,
     ):
         for role in AccessRole:

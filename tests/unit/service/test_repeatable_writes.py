@@ -19,7 +19,7 @@ from stream.service.kept_answers import FILE, KEPT_MS, LEAST_COUNTED_BYTES, Kept
 from stream.service.problems import Problem
 from stream.service.repeatable_writes import WriteClaims, is_repeatable
 from stream.service.uploads.uploads import UploadLimits
-from tests.support.service_desk import NOW_MS, Desk, TakenJobs, opened
+from tests.support.service_desk import NOW_MS, Desk, TakenWork, opened
 from tests.support.service_routes import ROUTES, filled
 
 KEY = {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
@@ -30,7 +30,7 @@ BOSS = "oidc:https://idp.example#boss"
 @contextmanager
 def serving(root: Path, now_ms: int = NOW_MS) -> Iterator[Desk]:
     limits = UploadLimits(1 << 20, 1 << 30)
-    with opened(root / "state", root, now_ms=now_ms, jobs=TakenJobs(), uploads=limits) as found:
+    with opened(root / "state", root, now_ms=now_ms, background=TakenWork(), uploads=limits) as found:
         for name in ("admin", "other"):
             for role in (AccessRole.ADMIN, AccessRole.OPERATOR):
                 found.give(name, role, days=2)

@@ -15,7 +15,7 @@ from benchmarks.testbed.waiting import wait_for
 from stream.access.actions import AccessRole
 from stream.cli.options.chosen_models import remember_models
 from stream.pipelines.settings import ModelChoice
-from stream.sessions.job_process import JobProcess
+from stream.sessions.background_process import BackgroundProcess
 from tests.support.service_desk import Desk, opened
 
 
@@ -34,9 +34,9 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def jobs(root: Path) -> Iterator[JobProcess]:
+def background(root: Path) -> Iterator[BackgroundProcess]:
     words = ["--state", str(root / "state"), "--cache", str(root / "cache"), "service-work", "--root", str(root)]
-    with closing(JobProcess([sys.executable, "-m", "stream.cli.app", *words])) as found:
+    with closing(BackgroundProcess([sys.executable, "-m", "stream.cli.app", *words])) as found:
         yield found
 
 
@@ -54,8 +54,8 @@ def letters(desk: Desk, key: str = "operator", state: str = "open") -> list[dict
     return found
 
 
-def test_a_letter_is_processed_again_for_its_operator_alone(root: Path, jobs: JobProcess) -> None:
-    with opened(root / "state", root / "own", jobs=jobs) as found:
+def test_a_letter_is_processed_again_for_its_operator_alone(root: Path, background: BackgroundProcess) -> None:
+    with opened(root / "state", root / "own", background=background) as found:
         desk = given(found)
         (letter,) = letters(desk)
         path = f"/v1/dead-letters/{letter['letter_id']}/replay"
@@ -68,14 +68,14 @@ def test_a_letter_is_processed_again_for_its_operator_alone(root: Path, jobs: Jo
         nothing = desk.ask("POST", "/v1/dead-letters/replay", "of a project", json={"all": True})
         assert nothing.json() == {"letter_ids": [], "complete": True}
         assert not letter["replaying"]
-        assert not jobs.replaying()
+        assert not background.replaying()
 
         answer = desk.ask("POST", path, "operator")
         assert (answer.status_code, answer.json()["letter_ids"]) == (202, [letter["letter_id"]])
         # Asked for twice it is sent once.
         assert desk.ask("POST", path, "operator").status_code == 202
         assert letters(desk)[0]["replaying"]
-        wait_for(lambda: not jobs.replaying(), "the letter was processed")
+        wait_for(lambda: not background.replaying(), "the letter was processed")
         (done,) = letters(desk, state="replayed")
         assert (done["letter_id"], done["replays"], done["replaying"]) == (letter["letter_id"], 1, False)
         assert desk.get("/v1/assets", tenant="acme").json()["assets"][0]["status"] == "ready"
@@ -88,8 +88,8 @@ def test_a_letter_is_processed_again_for_its_operator_alone(root: Path, jobs: Jo
         assert (said[accepted - 1]["status"], said[accepted]["status"]) == ("Admitted", "Success")
 
 
-def test_a_selection_is_one_that_was_made(root: Path, jobs: JobProcess) -> None:
-    with opened(root / "state", root / "own", jobs=jobs) as found:
+def test_a_selection_is_one_that_was_made(root: Path, background: BackgroundProcess) -> None:
+    with opened(root / "state", root / "own", background=background) as found:
         desk = given(found)
         (letter,) = letters(desk)
 

@@ -26,10 +26,10 @@ from stream.service.uploads import receiving
 from stream.service.uploads.register import UploadRegister, UploadState
 from stream.service.uploads.tus import metadata, number, shown_name
 from stream.service.uploads.uploads import UploadLimits
-from stream.sessions.job_process import JobProcess
+from stream.sessions.background_process import BackgroundProcess
 from stream.sessions.tenant_register import write_tenants
 from stream.topology.tenants import Tenants
-from tests.support.kept_jobs import KeptJobs
+from tests.support.kept_work import KeptWork
 from tests.support.service_desk import NOW_MS, Desk, opened
 
 CHUNK = "application/offset+octet-stream"
@@ -37,13 +37,13 @@ LIMITS = UploadLimits(most_bytes=100_000, tenant_bytes=150_000)
 
 
 @pytest.fixture
-def jobs() -> KeptJobs:
-    return KeptJobs()
+def background() -> KeptWork:
+    return KeptWork()
 
 
 @pytest.fixture
-def desk(tmp_path: Path, jobs: KeptJobs) -> Iterator[Desk]:
-    with opened(tmp_path / "state", tmp_path / "own", jobs=jobs, uploads=LIMITS) as found:
+def desk(tmp_path: Path, background: KeptWork) -> Iterator[Desk]:
+    with opened(tmp_path / "state", tmp_path / "own", background=background, uploads=LIMITS) as found:
         yield given(found)
 
 
@@ -76,7 +76,7 @@ def files(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file())
 
 
-def test_an_upload_is_resumed_and_published_once(tmp_path: Path, desk: Desk, jobs: KeptJobs) -> None:
+def test_an_upload_is_resumed_and_published_once(tmp_path: Path, desk: Desk, background: KeptWork) -> None:
     data = bytes(range(256)) * 20
     digest = hashlib.sha256(data).hexdigest()
     answer = begun(desk, len(data), filename="../../etc/Cron d\n.mp4", sha256=digest, label=["show=pilot"])
@@ -88,11 +88,11 @@ def test_an_upload_is_resumed_and_published_once(tmp_path: Path, desk: Desk, job
     assert sent(desk, path, 1000, data[1000:2000], upload_checksum=f"sha256 {first}").status_code == 460
     assert sent(desk, path, 0, data).json()["code"] == "other_upload_offset"
     assert desk.ask("HEAD", path, "editor").headers["upload-offset"] == "1000"
-    assert not jobs.publications
+    assert not background.publications
     assert sent(desk, path, 1000, data[1000:]).status_code == 204
     # Whoever did not hear the answer may send nothing again.
     assert sent(desk, path, len(data), b"").status_code == 204
-    (publication,) = jobs.publications
+    (publication,) = background.publications
     event = publication.event()
     assert (event.tenant, event.project, event.id) == ("acme", "default", path.rpartition("/")[2])
     assert event.subject == f"uploads/{event.id}/Cron d_.mp4"
@@ -108,7 +108,7 @@ def test_an_upload_is_resumed_and_published_once(tmp_path: Path, desk: Desk, job
     assert not [event for event in desk.events() if "Cron" in str(event)]
 
 
-def test_it_is_nobody_elses(desk: Desk, jobs: KeptJobs) -> None:
+def test_it_is_nobody_elses(desk: Desk, background: KeptWork) -> None:
     path = begun(desk, 10).headers["location"]
     for key in ("colleague", "stranger"):
         for method in ("GET", "PATCH", "DELETE"):
@@ -130,13 +130,13 @@ def test_it_is_nobody_elses(desk: Desk, jobs: KeptJobs) -> None:
     ]
     desk.register.take(grant.key)
     assert sent(desk, path, 0, b"x" * 10).status_code == 403
-    assert not jobs.publications
+    assert not background.publications
 
 
-def test_uploads_of_a_tenant_are_sources_of_that_tenant_alone(tmp_path: Path, desk: Desk, jobs: KeptJobs) -> None:
+def test_uploads_of_a_tenant_are_sources_of_that_tenant_alone(tmp_path: Path, desk: Desk, background: KeptWork) -> None:
     path = begun(desk, 3).headers["location"]
     sent(desk, path, 0, b"abc")
-    (publication,) = jobs.publications
+    (publication,) = background.publications
     limited = TenantRegistered(tenant="acme", sources=("/elsewhere",))
     for known in (Tenants(), Tenants([limited])):
         policies = SourcePolicies(light_settings(tmp_path / "own"), known)
@@ -144,22 +144,22 @@ def test_uploads_of_a_tenant_are_sources_of_that_tenant_alone(tmp_path: Path, de
         assert not set(map(str, Path(publication.uri).parents)) & set(policies("globex").roots)
 
 
-def test_what_a_tenant_agreed_on_holds_for_uploads(tmp_path: Path, desk: Desk, jobs: KeptJobs) -> None:
+def test_what_a_tenant_agreed_on_holds_for_uploads(tmp_path: Path, desk: Desk, background: KeptWork) -> None:
     write_tenants(tmp_path / "own", [TenantRegistered(tenant="acme", projects=("news",), regions=("eu",))])
     assert begun(desk, 3).json()["code"] == "project_not_allowed"
     sent(desk, begun(desk, 3, project="news").headers["location"], 0, b"abc")
-    assert [each.region for each in jobs.publications] == ["eu"]
+    assert [each.region for each in background.publications] == ["eu"]
 
 
-def test_what_is_whole_is_published_after_an_interruption(tmp_path: Path, jobs: KeptJobs) -> None:
+def test_what_is_whole_is_published_after_an_interruption(tmp_path: Path, background: KeptWork) -> None:
     """The workers are away when the last byte comes, and the service ends; before, another one ended before it had
     stored a whole part.
     """
     own = tmp_path / "own"
-    with opened(tmp_path / "state", own, jobs=jobs, uploads=LIMITS) as found:
+    with opened(tmp_path / "state", own, background=background, uploads=LIMITS) as found:
         desk = given(found)
         keys, paths = desk.keys, [begun(desk, 3).headers["location"] for _ in range(2)]
-        jobs.away = True
+        background.away = True
         assert sent(desk, paths[0], 0, b"abc").status_code == 503
         assert desk.get(paths[0], "editor").json()["state"] == "stored"
         assert sent(desk, paths[1], 0, b"abc").status_code == 503
@@ -169,25 +169,25 @@ def test_what_is_whole_is_published_after_an_interruption(tmp_path: Path, jobs: 
     moved.rename(own / "uploads" / ".parts" / f"{upload_id}.part")
     with closing(UploadRegister(own / "uploads.db")) as register:
         register.become(upload_id, UploadState.RECEIVING, NOW_MS)
-    jobs.away = False
-    with opened(tmp_path / "state", own, jobs=jobs, uploads=LIMITS) as again:
+    background.away = False
+    with opened(tmp_path / "state", own, background=background, uploads=LIMITS) as again:
         again.keys.update(keys)
-        wait_for(lambda: len(jobs.publications) == 2, "both are published")
-        assert [Path(each.uri).read_bytes() for each in jobs.publications] == [b"abc"] * 2
+        wait_for(lambda: len(background.publications) == 2, "both are published")
+        assert [Path(each.uri).read_bytes() for each in background.publications] == [b"abc"] * 2
         states = [again.get(path, "editor").json()["state"] for path in paths]
     assert states == ["published"] * 2
-    with opened(tmp_path / "state", own, jobs=jobs, uploads=LIMITS) as third:
+    with opened(tmp_path / "state", own, background=background, uploads=LIMITS) as third:
         third.keys.update(keys)
         assert third.get(paths[0], "editor").json()["state"] == "published"
-    assert len(jobs.publications) == 2
+    assert len(background.publications) == 2
 
 
-def test_a_file_that_changed_on_the_way_is_refused(tmp_path: Path, desk: Desk, jobs: KeptJobs) -> None:
+def test_a_file_that_changed_on_the_way_is_refused(tmp_path: Path, desk: Desk, background: KeptWork) -> None:
     path = begun(desk, 3, sha256="0" * 64).headers["location"]
     assert sent(desk, path, 0, b"abc").json()["code"] == "checksum_mismatch"
     assert desk.ask("HEAD", path, "editor").status_code == 410
     assert desk.get(path, "editor").json()["state"] == "refused"
-    assert (jobs.publications, files(tmp_path / "own" / "uploads")) == ([], [])
+    assert (background.publications, files(tmp_path / "own" / "uploads")) == ([], [])
 
 
 def test_uploads_are_bounded_and_expire(tmp_path: Path, desk: Desk) -> None:
@@ -204,13 +204,13 @@ def test_uploads_are_bounded_and_expire(tmp_path: Path, desk: Desk) -> None:
     assert sent(desk, second, 400, b"x").status_code == 404
 
 
-def test_what_nobody_goes_on_with_is_removed(tmp_path: Path, jobs: KeptJobs) -> None:
+def test_what_nobody_goes_on_with_is_removed(tmp_path: Path, background: KeptWork) -> None:
     own = tmp_path / "own"
-    with opened(tmp_path / "state", own, jobs=jobs, uploads=LIMITS) as found:
+    with opened(tmp_path / "state", own, background=background, uploads=LIMITS) as found:
         begun(given(found), 10)
         assert len(files(own / "uploads")) == 1
         now_ms = found.clock.now_ms()
-    with opened(tmp_path / "state", own, jobs=jobs, uploads=LIMITS, now_ms=now_ms + 25 * 3_600_000):
+    with opened(tmp_path / "state", own, background=background, uploads=LIMITS, now_ms=now_ms + 25 * 3_600_000):
         wait_for(lambda: not files(own / "uploads"), "its part is removed")
 
 
@@ -305,8 +305,8 @@ def test_an_upload_is_understood_and_found(tmp_path: Path) -> None:
     words = [*(str(word) for pair in places.items() for word in pair), "service-work"]
     data = write_clip(tmp_path / "other.mp4", seconds=4, fps=5, scenes=[1.0, 3.0]).path.read_bytes()
     with (
-        closing(JobProcess([sys.executable, "-m", "stream.cli.app", *words])) as jobs,
-        opened(state, own, jobs=jobs, uploads=UploadLimits()) as found,
+        closing(BackgroundProcess([sys.executable, "-m", "stream.cli.app", *words])) as background,
+        opened(state, own, background=background, uploads=UploadLimits()) as found,
     ):
         desk = given(found)
         path = begun(desk, len(data), filename="other.mp4").headers["location"]

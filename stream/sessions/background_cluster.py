@@ -1,11 +1,11 @@
-"""Jobs of a service for the workers of a cluster."""
+"""Background work for the workers of a cluster."""
 
 from collections.abc import Sequence
 
 from sinks.dead_letters import DeadLetters
 from stream.broker.kafka.broker import KafkaBroker
 from stream.pipelines.source_policies import KnownTenants
-from stream.sessions.jobs import Done, NewFootage, replay_of_letters
+from stream.sessions.background import Done, NewFootage, replay_of_letters
 from stream.sessions.sending import appended
 from stream.sessions.session import RawRecord
 from stream.topology.codec import encode
@@ -13,8 +13,8 @@ from stream.topology.tenants import tenant_topic
 from stream.topology.topics import ASSETS
 
 
-class ClusterJobs:
-    """`Jobs` for the workers of a cluster: what was sent is durable there when a call returns. `close` it."""
+class BackgroundCluster:
+    """`BackgroundWork` for the workers of a cluster: what was sent is durable there when a call returns. `close` it."""
 
     def __init__(self, broker: KafkaBroker, store: DeadLetters, tenants: KnownTenants) -> None:
         self._store = store

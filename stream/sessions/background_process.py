@@ -1,4 +1,4 @@
-"""Jobs of a service on one machine: a process beside it, which runs the stages while there is something to do."""
+"""Background work on one machine: a process beside it, which runs the stages while there is something to do."""
 
 import logging
 import subprocess
@@ -11,7 +11,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from stream.errors import StageError, Unavailable
-from stream.sessions.jobs import Done, Job, JobReport, NewFootage
+from stream.sessions.background import Done, NewFootage, WorkItem, WorkReport
 
 MOST_WAITING = 10_000
 _FIRST_DELAY_S, _MOST_DELAY_S = 1.0, 60.0
@@ -19,29 +19,29 @@ _END_S = 40.0
 _log = logging.getLogger(__name__)
 
 
-class JobProcess:
-    """`Jobs` for the stages of this machine. `command` takes jobs from its standard input and reports them on its
-    standard output (`job_feed`). It is started when there is one, and ends when there is none, so that others can use
-    the state directory. What it did not begin is given to the next. `close` it.
+class BackgroundProcess:
+    """`BackgroundWork` for the stages of this machine. `command` takes items from its standard input and reports them
+    on its standard output (`background_feed`). It is started when there is one, and ends when there is none, so that
+    others can use the state directory. What it did not begin is given to the next. `close` it.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = list(command)
         self._changed = threading.Condition()
-        self._jobs: dict[str, Job] = {}
+        self._items: dict[str, WorkItem] = {}
         self._unsent: deque[str] = deque()
         self._begun: set[str] = set()
         self._told: dict[str, Done] = {}
         self._running = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="background work", daemon=True)
         self._thread.start()
 
     def publish(self, publication: NewFootage, done: Done) -> None:
         with self._changed:
             # Its own id: who asks again while it is under way asks for the same.
-            if publication.publication_id not in self._jobs:
-                self._add(Job(job_id=publication.publication_id, publication=publication))
+            if publication.publication_id not in self._items:
+                self._add(WorkItem(item_id=publication.publication_id, publication=publication))
                 self._told[publication.publication_id] = done
 
     def replay(self, letter_ids: Sequence[str]) -> None:
@@ -49,9 +49,9 @@ class JobProcess:
             known = self._replaying()
             fresh = tuple(name for name in dict.fromkeys(letter_ids) if name not in known)
             if len(known) + len(fresh) > MOST_WAITING:
-                raise Unavailable(f"{MOST_WAITING} dead letters wait to be replayed already", code="too_many_jobs")
+                raise Unavailable(f"{MOST_WAITING} dead letters wait to be replayed already", code="too_much_waiting")
             if fresh:
-                self._add(Job(job_id=uuid4().hex, letter_ids=fresh))
+                self._add(WorkItem(item_id=uuid4().hex, letter_ids=fresh))
 
     def replaying(self) -> frozenset[str]:
         with self._changed:
@@ -64,13 +64,13 @@ class JobProcess:
             self._changed.notify_all()
         self._thread.join()
 
-    def _add(self, job: Job) -> None:
-        self._jobs[job.job_id] = job
-        self._unsent.append(job.job_id)
+    def _add(self, item: WorkItem) -> None:
+        self._items[item.item_id] = item
+        self._unsent.append(item.item_id)
         self._changed.notify_all()
 
     def _replaying(self) -> frozenset[str]:
-        return frozenset(name for job in self._jobs.values() for name in job.letter_ids)
+        return frozenset(name for item in self._items.values() for name in item.letter_ids)
 
     def _work(self) -> None:
         delay_s = _FIRST_DELAY_S
@@ -82,14 +82,14 @@ class JobProcess:
                 delay_s = _FIRST_DELAY_S
                 continue
             # Another process may work on the same directory; its words are on standard error.
-            _log.warning("the process for jobs ended with %s; it is started again in %g s", code, delay_s)
+            _log.warning("the process for background work ended with %s; it is started again in %g s", code, delay_s)
             if self._closing.wait(delay_s):
                 return
             delay_s = min(delay_s * 2, _MOST_DELAY_S)
 
     def _awaited(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._closing.is_set())
+            self._changed.wait_for(lambda: self._items or self._closing.is_set())
             return not self._closing.is_set()
 
     def _run(self) -> int:
@@ -100,7 +100,7 @@ class JobProcess:
         assert process.stdout is not None
         with self._changed:
             self._running = True
-        writer = threading.Thread(target=self._write, args=(process,), name="jobs to do", daemon=True)
+        writer = threading.Thread(target=self._write, args=(process,), name="background work to do", daemon=True)
         writer.start()
         for line in process.stdout:
             self._heard(line)
@@ -112,11 +112,11 @@ class JobProcess:
         return process.wait()
 
     def _write(self, process: subprocess.Popen[str]) -> None:
-        """Jobs as they come, until the process or the service ends."""
+        """Items as they come, until the process or the service ends."""
         assert process.stdin is not None
-        while (job := self._next()) is not None:
+        while (item := self._next()) is not None:
             try:
-                process.stdin.write(job.model_dump_json() + "\n")
+                process.stdin.write(item.model_dump_json() + "\n")
                 process.stdin.flush()
             # It has just ended: what it did not begin is given to the next one.
             except OSError:
@@ -129,26 +129,26 @@ class JobProcess:
         except subprocess.TimeoutExpired:
             process.kill()
 
-    def _next(self) -> Job | None:
+    def _next(self) -> WorkItem | None:
         with self._changed:
             self._changed.wait_for(lambda: self._unsent or self._closing.is_set() or not self._running)
             if self._closing.is_set() or not self._running:
                 return None
-            return self._jobs[self._unsent.popleft()]
+            return self._items[self._unsent.popleft()]
 
     def _heard(self, line: str) -> None:
         try:
-            report = JobReport.model_validate_json(line)
+            report = WorkReport.model_validate_json(line)
         # A library may print something.
         except ValidationError:
             return
         done = None
         with self._changed:
             if report.state == "begun":
-                self._begun.add(report.job_id)
+                self._begun.add(report.item_id)
             else:
-                done = self._told.pop(report.job_id, None)
-                self._forget(report.job_id)
+                done = self._told.pop(report.item_id, None)
+                self._forget(report.item_id)
         # Without the lock: who is told may ask for more.
         if done is not None:
             try:
@@ -159,14 +159,14 @@ class JobProcess:
 
     def _left(self) -> bool:
         """Whether something is left for another process."""
-        cut_off = [job for job in self._begun if job in self._jobs]
-        for job in cut_off:
+        cut_off = [item for item in self._begun if item in self._items]
+        for item in cut_off:
             # To send it again would count a second replay that nobody asked for.
-            _log.warning("a replay of %d dead letters was cut off", len(self._jobs[job].letter_ids))
-            self._forget(job)
-        self._unsent = deque(self._jobs)
-        return bool(self._jobs)
+            _log.warning("a replay of %d dead letters was cut off", len(self._items[item].letter_ids))
+            self._forget(item)
+        self._unsent = deque(self._items)
+        return bool(self._items)
 
-    def _forget(self, job_id: str) -> None:
-        self._jobs.pop(job_id, None)
-        self._begun.discard(job_id)
+    def _forget(self, item_id: str) -> None:
+        self._items.pop(item_id, None)
+        self._begun.discard(item_id)

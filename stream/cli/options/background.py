@@ -11,32 +11,32 @@ from stream.cli.options.workers import WorkerOptions
 from stream.clock import SystemClock
 from stream.pipelines.settings import Settings
 from stream.pipelines.source_policies import KnownTenants
-from stream.sessions.jobs import Jobs
+from stream.sessions.background import BackgroundWork
 
 
 @contextmanager
-def jobs_of(
+def background_of(
     context: Context,
     settings: Settings,
     reading: WorkerOptions,
     tenants: KnownTenants,
     broker: str | None,
     client_properties: Path | None,
-) -> Iterator[Jobs]:
+) -> Iterator[BackgroundWork]:
     """For the block. `reading`: what may be read by a process of this machine."""
     cluster = Cluster.named(broker, client_properties, context.deployment)
     if cluster is None:
-        from stream.sessions.job_process import JobProcess
+        from stream.sessions.background_process import BackgroundProcess
 
         command = [sys.executable, "-m", "stream.cli.app", *context.words(), "service-work", *reading.words()]
-        with closing(JobProcess(command)) as beside:
+        with closing(BackgroundProcess(command)) as beside:
             yield beside
         return
     from sinks.dead_letters import DeadLetters
-    from stream.sessions.cluster_jobs import ClusterJobs
+    from stream.sessions.background_cluster import BackgroundCluster
 
     with (
         cluster.connected(SystemClock()) as there,
-        closing(ClusterJobs(there, DeadLetters(settings.index_dir), tenants)) as sent,
+        closing(BackgroundCluster(there, DeadLetters(settings.index_dir), tenants)) as sent,
     ):
         yield sent

@@ -51,7 +51,7 @@ Done = Callable[[str | None], None]
 """Told once: None where the event is safe, else the code of why it was refused."""
 
 
-class Jobs(Protocol):
+class BackgroundWork(Protocol):
     """Thread-safe."""
 
     def publish(self, publication: NewFootage, done: Done) -> None:
@@ -68,22 +68,22 @@ class Jobs(Protocol):
         """Dead letters that wait to be sent again, or are being processed."""
 
 
-class Job(BaseModel):
+class WorkItem(BaseModel):
     """One line to a process that works for a service."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    job_id: str
+    item_id: str
     letter_ids: tuple[str, ...] = ()
     publication: NewFootage | None = None
 
 
-class JobReport(BaseModel):
+class WorkReport(BaseModel):
     """One line from it. `begun`: to begin again would count a second replay. `done`: everything of it is final.
     `refused`: it cannot be done, as `reason` says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    job_id: str
+    item_id: str
     state: Literal["begun", "done", "refused"]
     reason: str | None = Field(None, description="An error code.")
 

@@ -1,13 +1,13 @@
-"""Jobs of a service that are kept for a test to look at."""
+"""Background work that is kept for a test to look at."""
 
 from collections.abc import Sequence
 
 from stream.errors import Unavailable
-from stream.sessions.jobs import Done, NewFootage
+from stream.sessions.background import Done, NewFootage
 
 
-class KeptJobs:
-    """`Jobs` that does nothing but remember. While it is `away` nothing can be published."""
+class KeptWork:
+    """`BackgroundWork` that does nothing but remember. While it is `away` nothing can be published."""
 
     def __init__(self) -> None:
         self.publications: list[NewFootage] = []
