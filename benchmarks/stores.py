@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ from benchmarks.testbed.table_readers import READERS, counted
 from sinks.maintenance.verify import verify
 
 MARKS = (5_000, 50_000, 300_000)
+LEAST_CELLS = 1_000
+"""Between two marks, and to the first one."""
 _LOOK_S = 1.0
 _TOLD_EVERY = 10_000
 """Cells between two lines where there is no terminal for a bar."""
@@ -52,24 +54,40 @@ class Filled:
 
 
 def marks_up_to(cells: int) -> tuple[int, ...]:
-    """The usual marks below, and the end."""
-    return (*(mark for mark in MARKS if mark < cells), cells)
+    """The usual marks well below, and the end: what is done alone at a mark fills some hundred cells of the way on."""
+    return (*(mark for mark in MARKS if mark + LEAST_CELLS <= cells), cells)
 
 
-def fill(root: Path, stages: Sequence[str], marks: Sequence[int], console: Console) -> dict[str, Filled]:
-    """All these sinks at once. Raises `RuntimeError` where one of them fails."""
-    filled = {stage: Filled(root / stage) for stage in stages}
+def fill(
+    root: Path,
+    stages: Sequence[str],
+    marks: Sequence[int],
+    console: Console,
+    keep: Callable[[Mapping[str, Filled]], None],
+) -> dict[str, Filled]:
+    """All these sinks at once. `keep` is called when all have reached a mark: a run that is cut off keeps those before.
+    Raises `RuntimeError` where one of them fails.
+    """
+    filled, kept = {stage: Filled(root / stage) for stage in stages}, 0
     with _filling(filled, marks) as (processes, lines), _progress(console) as bar:
         tasks = {stage: bar.add_task(stage, total=marks[-1]) for stage in filled}
         while lines.qsize() or any(process.poll() is None for process in processes):
             try:
                 _take(*lines.get(timeout=_LOOK_S), filled, bar, tasks)
+                if (reached := marks_reached(filled)) > kept:
+                    kept = reached
+                    keep(filled)
             except Empty:
                 for item in filled.values():
                     item.look()
     if failed := [stage for stage, process in zip(filled, processes, strict=True) if process.returncode]:
         raise RuntimeError(f"{' and '.join(failed)} could not be filled; what went wrong stands above")
     return filled
+
+
+def marks_reached(filled: Mapping[str, Filled]) -> int:
+    """How many of them all sinks have reached."""
+    return min(len(item.marks) for item in filled.values())
 
 
 @contextmanager
@@ -142,6 +160,8 @@ def readers_agree(root: Path) -> dict[str, int]:
 
 
 def report_of(filled: Mapping[str, Filled], marks: Sequence[int], readers: Mapping[str, int]) -> Report:
+    """Of the marks that all sinks have reached."""
+    marks = marks[: marks_reached(filled)]
     report = Report(
         f"Both sinks from empty to {marks[-1]:,} cells ({MOMENTS_A_CELL} moments a cell, {DIMENSIONS} dimensions, "
         f"{THUMBNAIL_BYTES} B thumbnails, {CHANGED:.0%} changed versions, {DELETED:.0%} deletions drawn from all "
@@ -149,10 +169,11 @@ def report_of(filled: Mapping[str, Filled], marks: Sequence[int], readers: Mappi
     )
     size = row_bytes()
     for stage, item in filled.items():
-        for at, mark in enumerate(item.marks):
-            _add_mark(report, f"{stage}, {marks[at]} cells", mark, item.marks[0])
-            _add_disk(report, f"{stage}, {marks[at]} cells", item, at, size)
-        report.add(f"{stage}, {marks[-1]} cells: disk after maintenance", item.tended_bytes / 2**20, "MiB")
+        for at, cells in enumerate(marks):
+            _add_mark(report, f"{stage}, {cells} cells", item.marks[at], item.marks[0])
+            _add_disk(report, f"{stage}, {cells} cells", item, at, size)
+        if item.tended_bytes:
+            report.add(f"{stage}, {marks[-1]} cells: disk after maintenance", item.tended_bytes / 2**20, "MiB")
     for at, cells in enumerate(marks if len(filled) == len(SINKS) else ()):
         both = [item.marks[at] for item in filled.values()]
         report.add(
@@ -209,23 +230,36 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sink", choices=list(SINKS), help="only this one, without the comparison")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     parser.add_argument("--no-verify", action="store_true", help="leave out the comparison of stores and readers")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.cells < LEAST_CELLS:
+        parser.error(f"--cells: at least {LEAST_CELLS}")
+    return options
 
 
 def main(words: Sequence[str] | None = None) -> Report:
     """Figures are kept under `benchmarks/results` from the full size on."""
     options = _options(words)
     marks, stages = marks_up_to(options.cells), [options.sink] if options.sink else list(SINKS)
+    compared = len(stages) == len(SINKS) and not options.no_verify
     with tempfile.TemporaryDirectory(dir=options.directory) as folder:
-        filled = fill(Path(folder), stages, marks, Console(stderr=True))
-        compared = len(stages) == len(SINKS) and not options.no_verify
+        filled = fill(
+            Path(folder),
+            stages,
+            marks,
+            Console(stderr=True),
+            lambda so_far: _keep(report_of(so_far, marks, {}), options, compared=compared),
+        )
         report = report_of(filled, marks, readers_agree(Path(folder)) if compared else {})
     report.show()
+    _keep(report, options, compared=compared)
+    return report
+
+
+def _keep(report: Report, options: argparse.Namespace, *, compared: bool) -> None:
     if options.json:
         options.json.write_text(report.text())
     if options.cells >= MARKS[-1] and compared:
         report.write("stores")
-    return report
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from stream.errors import Fatal
 
 LOG = "_delta_log"
 _ENGINE = "rushes"
+_STAGED = "_commit_{}.json.tmp"
 _READER, _WRITER = 1, 2
 """Versions of the protocol that ask of a commit no more than this writer does."""
 
@@ -57,11 +59,21 @@ class CommitLog:
         name = f"{LOG}/{version:020d}.json"
         return self._objects.get(name) is not None if self._folder is None else (self._folder / name).exists()
 
+    def drop_staged(self, before_ms: int) -> None:
+        """Remove what killed writers had staged by then, ours and those of `deltalake`. On an object store there is
+        nothing: a request makes a commit or none.
+        """
+        for staged in () if self._folder is None else (self._folder / LOG).glob(_STAGED.format("*")):
+            # Another tool may be renaming it.
+            with suppress(FileNotFoundError):
+                if staged.stat().st_mtime_ns < before_ms * 1_000_000:
+                    staged.unlink()
+
     def _add_file(self, name: str, content: bytes) -> bool:
         assert self._folder is not None
         log = self._folder / LOG
         # Not synced: the writer syncs all files of a batch at once (ADR 0042), and takes no `.tmp` for a commit.
-        staged = log / f"_commit_{uuid.uuid4()}.json.tmp"
+        staged = log / _STAGED.format(uuid.uuid4())
         try:
             staged.write_bytes(content)
             # A link, as a rename replaces what is there.

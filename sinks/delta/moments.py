@@ -257,6 +257,8 @@ class MomentsTable:
     def _look(self, table: Any, superseded: SupersededFiles, *, strays: bool, size_bytes: int) -> None:
         """Find what commits before this writer's have superseded, and what no commit knows."""
         options = {"dry_run": True, "enforce_retention_duration": False}
+        if strays:
+            self._log.drop_staged(SystemClock().now_ms() - _KEPT_MS)
         old = set(table.vacuum(full=strays, **options))
         every = set(table.vacuum(retention_hours=0, **options))
         # Whoever had begun a commit before the look has ended it when it is our turn: its files are no strays.

@@ -130,3 +130,4 @@ def test_marks_end_where_the_filling_ends() -> None:
     assert marks_up_to(300_000) == (5_000, 50_000, 300_000)
     assert marks_up_to(20_000) == (5_000, 20_000)
     assert marks_up_to(300) == (300,)
+    assert marks_up_to(5_100) == (5_100,)

@@ -1,5 +1,6 @@
 """Which files of the Delta table are joined, what is known of them, and which rows of a file go with a commit."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,18 @@ def test_a_commit_never_takes_the_place_of_another(tmp_path: Path) -> None:
     before = (tmp_path / LOG / f"{3:020d}.json").read_bytes()
     assert not log.add(3, [], [Number("rushes", 2)])
     assert [path.read_bytes() for path in (tmp_path / LOG).iterdir()] == [before]
+
+
+def test_what_killed_writers_staged_goes_and_commits_stay(tmp_path: Path) -> None:
+    (tmp_path / LOG).mkdir()
+    log = CommitLog(Location.of(tmp_path))
+    assert log.add(3, [])
+    names = [f"{3:020d}.json", "_commit_0f.json.tmp", "_commit_1f.json.tmp"]
+    for name, age_s in zip(names, (900, 900, 60), strict=True):
+        (tmp_path / LOG / name).touch()
+        os.utime(tmp_path / LOG / name, (1_000 - age_s, 1_000 - age_s))
+    log.drop_staged(1_000_000 - 600_000)
+    assert sorted(path.name for path in (tmp_path / LOG).iterdir()) == [names[0], names[2]]
 
 
 def test_rows_of_a_removed_cell_go_in_its_space_only() -> None:
