@@ -80,6 +80,9 @@ class Consumer(Protocol):
         Must be called regularly, also while the caller is busy: it keeps the membership alive and serves rebalances.
         """
 
+    def keep_alive(self) -> None:
+        """The caller is at work and polls later: its membership lasts as if it had polled now. From any thread."""
+
     @property
     def trouble(self) -> str | None:
         """The reason why no record can come now (`unavailable: …`) although no call failed. From any thread."""

@@ -81,6 +81,11 @@ JOBS = (
         "See the limits on processes and memory of the machine.",
     ),
     unavailable(
+        "work_given_up",
+        "A worker that was told to end had no more time for the part in work.",
+        "Nothing: another worker begins the part again.",
+    ),
+    unavailable(
         "other_toolchain",
         "A worker has other builds or another kind of processor than the coordinator, and would make other bytes.",
         "Run both from one image, on machines of one kind.",

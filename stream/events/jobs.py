@@ -81,6 +81,22 @@ class TaskAsked(Json):
         return self.key.encode()
 
 
+class TaskContinued(Json):
+    """A piece of work takes long, and somebody is at it. `share`: how much of it is done, from 0 to 1."""
+
+    type: ClassVar[str] = "rushes.task.continued.v1"
+    job: JobId
+    key: KeyText
+    attempt: Count = 1
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    def identity(self) -> str:
+        return self.job
+
+    def partition_key(self) -> bytes:
+        return self.job.encode()
+
+
 class TaskEnded(Json):
     """How a piece of work ended. `done` with `outputs`, or of a `begin` with `parts` that follow. `lost`: an object
     that it needs is gone or damaged; `missing` names it. `reused`: nothing was computed. `cost` is also told of what

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from stream.clock import Clock
 from stream.errors import BadEvent, BadRequest
-from stream.events.jobs import JobControlled, JobSubmitted, TaskEnded
+from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.register import JobRegister, JobRow, Need, TaskRow, files_json
 from stream.jobs.states import JobState, outcome_of, rank_of
@@ -104,6 +104,12 @@ class Coordinator:
             self._answer(need, data)
         for job in {task.job} | {need.job for need in needs}:
             self._settle(job)
+
+    def continued(self, tenant: str, data: TaskContinued) -> None:
+        """Somebody is at a task, so nothing of it is lost."""
+        self._register.change(
+            "UPDATE task SET asked_ms = ? WHERE tenant = ? AND key = ?", self._clock.now_ms(), tenant, data.key
+        )
 
     def open_variant(self, job: JobRow) -> None:
         """Begin the next variant of a job that has one waiting."""

@@ -16,7 +16,7 @@ from stream.events.jobs import TaskKind
 from stream.events.objects import StoredFile, TaskCost
 from stream.jobs.states import JobState, VariantState
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE job (
   id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, project TEXT NOT NULL, spec TEXT NOT NULL,
@@ -47,11 +47,15 @@ CREATE INDEX need_task ON need (task);
 CREATE TABLE task (
   id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, key TEXT NOT NULL, job INTEGER NOT NULL, rank INTEGER NOT NULL,
   stage INTEGER NOT NULL, operator TEXT NOT NULL, body TEXT NOT NULL, asked INTEGER NOT NULL DEFAULT 0,
-  attempt INTEGER NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0, UNIQUE (tenant, key));
+  attempt INTEGER NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0, asked_ms INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (tenant, key));
 CREATE INDEX task_turn ON task (asked, rank, tenant);
 CREATE TABLE rate (operator TEXT NOT NULL, kind TEXT NOT NULL, cpu_s REAL NOT NULL, PRIMARY KEY (operator, kind))
   WITHOUT ROWID;
 """
+
+
+_FROM_2 = "ALTER TABLE task ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,9 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A task that is not done: it waits for its turn, or was asked for."""
+    """A task that is not done: it waits for its turn, or was asked for. `asked_ms`: when it was asked for last, or a
+    worker told that it is at it.
+    """
 
     id: int
     tenant: str
@@ -141,6 +147,7 @@ class TaskRow:
     asked: bool
     attempt: int
     reserved_cpu_s: float
+    asked_ms: int
 
 
 class JobRegister:
@@ -269,6 +276,9 @@ class JobRegister:
         if version == 0:
             with closing(self.db.cursor()) as cursor:
                 cursor.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version == 2:
+            with closing(self.db.cursor()) as cursor:
+                cursor.executescript(f"BEGIN; {_FROM_2} PRAGMA user_version = {_VERSION}; COMMIT;")
         elif version != _VERSION:
             raise self._unusable(f"it has version {version}, and this release reads {_VERSION}")
 

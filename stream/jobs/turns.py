@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from stream.clock import Clock
 from stream.errors import StageError
 from stream.events.jobs import TaskAsked
 from stream.jobs.coordination import Coordinator
@@ -18,10 +19,11 @@ class Turns:
     of any size holds an interactive job up for one part at most. What waits, waits in the register.
     """
 
-    def __init__(self, register: JobRegister, coordinator: Coordinator, slots: int) -> None:
+    def __init__(self, register: JobRegister, coordinator: Coordinator, slots: int, clock: Clock) -> None:
         self._register = register
         self._coordinator = coordinator
         self._slots = slots
+        self._clock = clock
 
     def take(self) -> list[tuple[JobRow, TaskAsked]]:
         """The tasks that are asked for now, within the transaction of the caller."""
@@ -45,7 +47,9 @@ class Turns:
             task = self._register.task(tenant, key)
             if task is not None and task.asked:
                 # Its end is then another event than that of the record before, if that one was sent after all.
-                self._register.change("UPDATE task SET attempt = attempt + 1 WHERE id = ?", task.id)
+                self._register.change(
+                    "UPDATE task SET attempt = attempt + 1, asked_ms = ? WHERE id = ?", self._clock.now_ms(), task.id
+                )
                 job = self._register.job_by_id(task.job)
                 found.append((job, _task(task.body, task.attempt + 1, job)))
         return found
@@ -117,7 +121,8 @@ class Turns:
             self._exhaust(job, estimate)
             return None
         self._register.change(
-            "UPDATE task SET asked = 1, attempt = attempt + 1, reserved_cpu_s = ?, job = ? WHERE id = ?",
+            "UPDATE task SET asked = 1, attempt = attempt + 1, asked_ms = ?, reserved_cpu_s = ?, job = ? WHERE id = ?",
+            self._clock.now_ms(),
             estimate,
             job_id,
             task_id,

@@ -20,14 +20,14 @@ _WORN_OUT_CPU_S = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class RenderLimits:
-    """Of one task. `silence_s`: an operator says at least that often that it goes on. `longest_s`: below the five
-    minutes after which Kafka gives the record to another worker. Memory is address space, and not what is used.
+    """Of one task. `silence_s`: an operator says at least that often that it goes on. `longest_s`: what takes longer is
+    taken for an operator that never ends. Memory is address space, and not what is used.
     """
 
     memory_bytes: int = 6 << 30
     file_bytes: int = 32 << 30
     silence_s: float = 90.0
-    longest_s: float = 240.0
+    longest_s: float = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from stream.clock import Clock
 from stream.errors import StageError
 from stream.events.base import Event
 from stream.events.ids import typed_digest
-from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskEnded
+from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.jobs.coordination import Coordinator
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.objects import ContentObjects, Documents
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.reports import rows_of, stage_counts, status_name, status_of, variants_name
 from stream.jobs.states import JobState
+from stream.jobs.sweep import Sweep
 from stream.jobs.turns import Turns
 
 TELL_S = 1.0
@@ -24,12 +25,15 @@ TELL_S = 1.0
 _ROWS_PER_S = 500.0
 """The table of a large job is told less often."""
 _REMEMBERED = 10_000
+_SWEEPS = 4
+"""Looks for lost tasks within the time after which one is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What a coordinator works with. `slots`: tasks that are asked for at a time. `afresh`: the broker keeps nothing
-    over a start, so nobody works on what was asked for.
+    over a start, so nobody works on what was asked for. `lost_after_s`: a task of which nothing was heard for so long
+    is looked for in the ledger, and asked for again.
     """
 
     register: Path
@@ -38,6 +42,7 @@ class Desk:
     operators: Operators
     slots: int
     afresh: bool = False
+    lost_after_s: float = 300.0
 
 
 class CoordinateOperator:
@@ -61,7 +66,16 @@ class CoordinateOperator:
         desk = self._desk
         self._register = register = JobRegister(desk.register)
         self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock)
-        self._turns = Turns(register, self._coordinator, desk.slots)
+        self._turns = Turns(register, self._coordinator, desk.slots, self._clock)
+        self._sweep = Sweep(
+            register,
+            self._coordinator,
+            self._turns,
+            desk.objects,
+            lost_after_s=desk.lost_after_s,
+            clock=self._clock,
+        )
+        self._swept_s = self._clock.monotonic_s()
         self._again = not desk.afresh
         if desk.afresh:
             with register.changing():
@@ -73,7 +87,23 @@ class CoordinateOperator:
             self._register.close()
             self._register = None
 
-    def process(self, events: Sequence[Event[JobSubmitted | JobControlled | TaskEnded]]) -> Iterable[Event]:
+    def due(self) -> Iterable[Event]:
+        """What time alone brings: states that were not told yet, and now and then the sweep."""
+        register = self._register
+        assert register is not None, "opened before"
+        asked: list[tuple[JobRow, TaskAsked]] = []
+        if self._clock.monotonic_s() - self._swept_s >= self._desk.lost_after_s / _SWEEPS:
+            self._swept_s = self._clock.monotonic_s()
+            with register.changing():
+                self._changed |= self._sweep.jobs()
+                asked = self._sweep.run() + self._turns.take()
+            self._changed |= {job.id for job, _ in asked}
+        self._tell(final=False)
+        return [_event(job, task) for job, task in asked]
+
+    def process(
+        self, events: Sequence[Event[JobSubmitted | JobControlled | TaskContinued | TaskEnded]]
+    ) -> Iterable[Event]:
         register = self._register
         assert register is not None, "opened before"
         with register.changing():
@@ -92,12 +122,14 @@ class CoordinateOperator:
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the letter tells
         return ()
 
-    def _apply(self, event: Event[JobSubmitted | JobControlled | TaskEnded]) -> None:
+    def _apply(self, event: Event[JobSubmitted | JobControlled | TaskContinued | TaskEnded]) -> None:
         match event.data:
             case JobSubmitted() as data:
                 self._coordinator.submitted(event.tenant, event.project, data, event.traceparent)
             case JobControlled() as data:
                 self._coordinator.controlled(event.tenant, data)
+            case TaskContinued() as data:
+                self._coordinator.continued(event.tenant, data)
             case TaskEnded() as data:
                 self._coordinator.ended(event.tenant, data)
 

@@ -8,15 +8,19 @@ from stream.clock import Clock
 from stream.errors import BadMedia, StageError, Unavailable
 from stream.events.base import Event
 from stream.events.ids import typed_digest
-from stream.events.jobs import TaskAsked, TaskEnded
+from stream.events.jobs import TaskAsked, TaskContinued, TaskEnded
 from stream.events.objects import Digest, Known, LostObject, StoredFile, TaskCost
 from stream.jobs.descriptions import Operators
 from stream.jobs.objects import ContentObjects
 from stream.jobs.watching import CancelWatch
 from stream.media.rendering import Rendered, RenderWork, Stopped
+from stream.operators.long_transfers import LongTransfers
+from stream.worker.beside_records import AtWork
 
 MAX_KEPT = 1000
 MAX_PARTS = 10_000
+TOLD_EVERY_S = 60.0
+"""How often a worker tells that a long piece of work goes on; well below the time after which it counts as lost."""
 _PART_TYPE = "application/octet-stream"
 
 
@@ -61,16 +65,23 @@ class RenderOperator:
         self._canceled = canceled
         self._clock = clock
         self._spent: dict[tuple[str, str], TaskCost] = {}
+        self._at_work: AtWork | None = None
+        self._transfers = LongTransfers(self._alive)
+
+    def work_with(self, at_work: AtWork) -> None:
+        self._at_work = at_work
 
     def open(self) -> None:
         self._renderer.prepare()
+        self._transfers.begin()
 
     def close(self) -> None:
+        self._transfers.end()
         self._renderer.close()
 
     def process(self, events: Sequence[Event[TaskAsked]]) -> Iterable[Event]:
         for event in events:
-            yield self._ended(event, self._done(event.tenant, event.data))
+            yield self._ended(event, self._done(event))
 
     def failed(self, event: Event[TaskAsked], error: StageError) -> Iterable[Event]:
         task = event.data
@@ -78,7 +89,8 @@ class RenderOperator:
         ended = _end(task, "failed", cost).model_copy(update={"code": error.code, "message": error.message[:2000]})
         yield self._ended(event, ended)
 
-    def _done(self, tenant: str, task: TaskAsked) -> TaskEnded:
+    def _done(self, event: Event[TaskAsked]) -> TaskEnded:
+        tenant, task = event.tenant, event.data
         if self._canceled.canceled(tenant, task.job, fresh=True):
             return _end(task, "canceled", TaskCost())
         objects = self._objects(tenant)
@@ -87,7 +99,7 @@ class RenderOperator:
             return _end(task, "done", TaskCost(), known).model_copy(update={"reused": True})
         try:
             self._renderer.prepare()
-            made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(tenant, objects, task)
+            made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(event, objects)
         except LostObject as lost:
             missing = lost.digests
             return _end(task, "lost", self._spent.pop((tenant, task.key), TaskCost())).model_copy(
@@ -103,7 +115,8 @@ class RenderOperator:
             objects.learn(task.stage_key, made)
         return _end(task, "done", self._spent.pop((tenant, task.key), TaskCost()), made)
 
-    def _made(self, tenant: str, objects: ContentObjects, task: TaskAsked) -> Known:
+    def _made(self, event: Event[TaskAsked], objects: ContentObjects) -> Known:
+        tenant, task = event.tenant, event.data
         ours = self._operators.toolchain(task.operator, task.settings)
         if ours != task.toolchain:
             names = sorted(ours | task.toolchain)
@@ -113,26 +126,62 @@ class RenderOperator:
                 " other bytes: run both from one image, on machines of one kind",
                 code="other_toolchain",
             )
-        (inputs, *parts) = self._fetched(objects, [task.inputs, *task.parts])
+        with self._transfers.one():
+            (inputs, *parts) = self._fetched(objects, [task.inputs, *task.parts])
         do = task.kind
         assert do != "deliver", "done elsewhere"
         work = RenderWork(do, task.operator, task.settings, inputs, task.seed, task.part, parts)
-        try:
-            rendered = self._renderer.run(
-                work, stop=lambda: self._canceled.canceled(tenant, task.job), progress=lambda _share: None
-            )
-        except StageError:
-            self._charge(tenant, task)
-            raise
+        rendered = self._rendered(event, work)
         if len(rendered.parts) > MAX_PARTS:
             raise BadMedia(
                 f"{task.operator}: {len(rendered.parts)} parts; a stage has at most {MAX_PARTS}: make them longer",
                 code="too_many_parts",
             )
         read = sum(path.stat().st_size for path in inputs.values())
-        outputs = self._stored(objects, task, rendered) if not rendered.parts else ()
+        with self._transfers.one():
+            outputs = self._stored(objects, task, rendered) if not rendered.parts else ()
         cost = self._charge(tenant, task, read, sum(file.size for file in outputs))
         return Known(outputs=outputs, parts=rendered.parts, cost=cost, made_ms=self._clock.now_ms())
+
+    def _rendered(self, event: Event[TaskAsked], work: RenderWork) -> Rendered:
+        """Meanwhile the broker and the coordinator hear that it goes on."""
+        tenant, task = event.tenant, event.data
+        share, told_s, wanted = 0.0, self._clock.monotonic_s(), True
+
+        def stop() -> bool:
+            nonlocal told_s, wanted
+            wanted = self._alive()
+            if self._clock.monotonic_s() - told_s >= TOLD_EVERY_S:
+                told_s = self._clock.monotonic_s()
+                self._tell(event, share)
+            return not wanted or self._canceled.canceled(tenant, task.job)
+
+        def progress(found: float) -> None:
+            nonlocal share
+            share = min(1.0, max(share, found))
+
+        try:
+            return self._renderer.run(work, stop=stop, progress=progress)
+        except Stopped:
+            if wanted:
+                raise
+            self._charge(tenant, task)
+            raise Unavailable(
+                f"{task.operator}: given up, as this process ends; another one begins it again", code="work_given_up"
+            ) from None
+        except StageError:
+            self._charge(tenant, task)
+            raise
+
+    def _alive(self) -> bool:
+        return self._at_work is None or self._at_work.alive()
+
+    def _tell(self, event: Event[TaskAsked], share: float) -> None:
+        if self._at_work is not None:
+            task, now_ms = event.data, self._clock.now_ms()
+            goes_on = TaskContinued(job=task.job, key=task.key, attempt=task.attempt, share=share)
+            named = typed_digest("task continued", event.tenant, task.key, task.attempt, now_ms)
+            self._at_work.send(event.derive(goes_on, id=named))
 
     def _fetched(self, objects: ContentObjects, wanted: Sequence[Mapping[str, Digest]]) -> list[dict[str, Path]]:
         """Local files. Raises `LostObject` with all that are gone: they are made again together."""
@@ -163,7 +212,8 @@ class RenderOperator:
 
     def _delivered(self, tenant: str, task: TaskAsked) -> Known:
         begun_s = self._clock.monotonic_s()
-        outputs = self._delivery.deliver(tenant, task, self._renderer.scratch)
+        with self._transfers.one():
+            outputs = self._delivery.deliver(tenant, task, self._renderer.scratch)
         written = sum(file.size for file in outputs)
         cost = self._add(tenant, task, TaskCost(wall_s=self._clock.monotonic_s() - begun_s, written_bytes=written))
         return Known(outputs=outputs, cost=cost, made_ms=self._clock.now_ms())

@@ -37,6 +37,7 @@ class JobSettings:
     """`objects`: where files, results and documents lie. `register`: the coordinator's file. `scratch`: temporary
     folders of renderers, best on the file system of the objects. `renderers`: tasks that this process does at a time;
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: see `ObjectDelivery.allowed`.
+    `lost_after_s`: see `Desk`.
     `key`: what signs manifests; it is made where it is missing. `operators`: name to `module:Class`.
     """
 
@@ -46,6 +47,7 @@ class JobSettings:
     key: Path
     renderers: int = 2
     slots: int = 4
+    lost_after_s: float = 300.0
     deliver_roots: tuple[str, ...] | None = None
     limits: RenderLimits = field(default_factory=RenderLimits)
     operators: tuple[tuple[str, str], ...] = tuple(sorted(REGISTRY.items()))
@@ -132,6 +134,7 @@ class JobPipeline:
             self.catalogue,
             slots=settings.slots,
             afresh=self._afresh,
+            lost_after_s=settings.lost_after_s,
         )
         return CoordinateOperator(desk, self._clock)
 

@@ -20,7 +20,7 @@ from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
-from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskEnded
+from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.events.notifications import BucketNotification
 from stream.events.progress import PartProgressed
 from stream.events.tenants import TenantRegistered, TenantRemoved
@@ -91,7 +91,7 @@ DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 *
 JOBS = Topic("jobs", (JobSubmitted, JobControlled), kept_ms=WEEK_MS, entry=True)
 # A task's settings may hold a whole page of text and its layout.
 TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
-OUTCOMES = Topic("outcomes", (TaskEnded,), max_message_bytes=8 * 1024 * 1024)
+OUTCOMES = Topic("outcomes", (TaskEnded, TaskContinued), max_message_bytes=8 * 1024 * 1024)
 
 # The owner of the stores and the present roll-out. Every process reads it before it works, in no group; kept for ever.
 DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))

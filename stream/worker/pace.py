@@ -13,6 +13,7 @@ class Pace:
     flush_interval_s: float = 0.1  # outputs of a busy worker are settled at least this often
     unit_s: float = 0.005  # small batches follow each other for this long before the worker polls or settles
     flush_timeout_s: float = 30.0
+    timed_s: float = 1.0  # what an operator does by the time alone, it does at most this often
     drain_s: float = 30.0  # how long work in flight may go on after a stop
 
 

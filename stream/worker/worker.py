@@ -15,6 +15,7 @@ from stream.topology.stage import Stage
 from stream.topology.topics import TOPICS, Topic
 from stream.worker.admission import queue_of
 from stream.worker.backpressure import Readers, Throttle
+from stream.worker.beside_records import LongWork, TimedWork, WorkInHand
 from stream.worker.buffer import Buffer
 from stream.worker.context import StageContext
 from stream.worker.error_handling import ErrorHandling
@@ -63,6 +64,7 @@ class Worker:
         self._pace = pace
         self._operator = context.operator
         self._opened = False
+        self._timed_s = float("-inf")
         self._status = Status(stage.name, context.metrics)
         self._pauses = Pauses(stage, self._status, context.metrics, clock)
         self._throttle = Throttle(stage, broker, readers or {}, metrics, interval_s=pace.throttle_interval_s)
@@ -71,6 +73,8 @@ class Worker:
         self._buffer = Buffer(stage, rng or random.Random(), self._queue)
         self._outputs = Outputs(stage, broker.producer(), topics, context.metrics)
         self._interruptions = Interruptions(self._throttle, self._outputs, clock, pace.drain_s)
+        if isinstance(self._operator, LongWork):
+            self._operator.work_with(WorkInHand(self._membership, self._outputs, self._interruptions))
         self._settlement = Settlement(
             self._outputs, self._buffer, pauses=self._pauses, status=self._status, clock=clock, pace=pace
         )
@@ -117,6 +121,8 @@ class Worker:
         elif self._queue.low() or now_s - self._membership.polled_s >= self._pace.keep_alive_s:
             received = self._receive(consumer, now_s, 0.0)
         worked = self._work(consumer, now_s)
+        if isinstance(self._operator, TimedWork) and self._pauses.error is None:
+            self._act_by_time(self._operator)
         if self._pauses.error is None and not self._buffer.ready(now_s):
             # Nothing waits, so there is time to settle. Poll once more first: what came meanwhile may share the flush.
             received += self._receive(consumer, now_s, 0.0)
@@ -224,6 +230,18 @@ class Worker:
             if worked:
                 self._queue.quick()
         return worked
+
+    def _act_by_time(self, operator: TimedWork) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._timed_s < self._pace.timed_s:
+            return
+        self._timed_s = now_s
+        try:
+            sent = self._outputs.send_all(operator.due())
+        except Unavailable as error:
+            self._pauses.begin(error)
+        else:
+            self._outputs.settle_later([], sent, outcome="done", now_s=now_s)
 
     def _owned(self, consumer: Consumer, works: list[Work]) -> list[Work]:
         """The records that still belong to this member. Another member receives the others anyway."""

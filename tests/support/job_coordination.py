@@ -85,7 +85,7 @@ class CoordinatorBench:
         self.objects: dict[str, KeptObjects] = {}
         self.register = JobRegister(folder / "register.sqlite")
         self.coordinator = Coordinator(self.register, Descriptions(self.of), AskedOperators(), self.clock)
-        self.turns = Turns(self.register, self.coordinator, slots)
+        self.turns = Turns(self.register, self.coordinator, slots, self.clock)
 
     def of(self, tenant: str) -> KeptObjects:
         return self.objects.setdefault(tenant, KeptObjects())

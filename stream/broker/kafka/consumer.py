@@ -41,8 +41,8 @@ class KafkaConsumer:
     """Made by `KafkaBroker.consumer`. Partitions without a commit begin at the first kept record.
 
     A thread of its own serves the group, so that a rebalance never waits for a long piece of work (ADR 0016). The
-    group's client fetches nothing; a `Reader` fetches in the caller's thread. A caller that does not poll for
-    `max_poll_interval_s` still loses its membership.
+    group's client fetches nothing; a `Reader` fetches in the caller's thread. A caller that neither polls nor says that
+    it is at work (`keep_alive`) for `max_poll_interval_s` still loses its membership.
     """
 
     def __init__(
@@ -106,6 +106,9 @@ class KafkaConsumer:
                 break
         self._raise_failure()
         return []
+
+    def keep_alive(self) -> None:
+        self._polled_s = self._clock.monotonic_s()
 
     @property
     def trouble(self) -> str | None:

@@ -206,6 +206,9 @@ class MemoryConsumer:
                     self._group.cursors[record.topic, record.partition].ack(record.offset)
             self._acked.notify_all()
 
+    def keep_alive(self) -> None:
+        """Does nothing: no member is taken for dead here."""
+
     @property
     def trouble(self) -> str | None:
         return None
