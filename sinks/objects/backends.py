@@ -25,6 +25,9 @@ class Backend(Protocol):
 
     def put(self, name: str, content: bytes) -> None: ...
 
+    def create(self, name: str, content: bytes) -> bool:
+        """As `put`; False, and nothing happens, where there is one."""
+
     def get(self, name: str) -> bytes | None: ...
 
     def local(self, name: str, scratch: Path) -> Path | None:
@@ -74,6 +77,22 @@ class DirectoryBackend:
             except BaseException:
                 fresh.unlink(missing_ok=True)
                 raise
+
+    def create(self, name: str, content: bytes) -> bool:
+        with guarded(self._root, _WHAT):
+            place, fresh = self._fresh(name, len(content))
+            try:
+                fresh.write_bytes(content)
+                sync(fresh)
+                fresh.chmod(0o444)
+                # Unlike a rename, a link never takes the place of a file that somebody made meanwhile.
+                os.link(fresh, place)
+                sync(place.parent)
+            except FileExistsError:
+                return False
+            finally:
+                fresh.unlink(missing_ok=True)
+            return True
 
     def get(self, name: str) -> bytes | None:
         with guarded(self._root, _WHAT):
@@ -144,6 +163,9 @@ class BucketBackend:
 
     def put(self, name: str, content: bytes) -> None:
         self._bucket.put(name, content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        return self._bucket.create(name, content) is not None
 
     def get(self, name: str) -> bytes | None:
         found = self._bucket.get(name)

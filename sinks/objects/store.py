@@ -118,6 +118,18 @@ class TenantObjects:
         if self.known(key) is None:
             self._backend.put(self._entry(key), known.model_dump_json().encode())
 
+    def once(self, key: str, known: Known) -> Known:
+        """Enter a result whose bytes are not the same each time. What the ledger says then: the entry of whoever was
+        first, unless its outputs are gone.
+        """
+        content = known.model_dump_json().encode()
+        if self._backend.create(self._entry(key), content):
+            return known
+        if (found := self.known(key)) is not None:
+            return found
+        self._backend.put(self._entry(key), content)
+        return known
+
     def listed(self) -> Iterator[tuple[Digest, int, int]]:
         """Digest, size and time of writing in ms of every object."""
         for name, size, written_ms in self._backend.listed(f"{self._folder}/objects"):

@@ -81,16 +81,17 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("jobs", "fetch"): Audited(_always(Activity.DOWNLOADED), named=("job", "to")),
     **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch", "open")},
     ("jobs", "reproduce"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
+    ("jobs", "verify"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
     ("jobs", "manifest"): Audited(_always(Activity.VIEWED), named=("job", "variant")),
     **{
         ("jobs", name): Audited(_always(Activity.JOB_STEERED), named=("job",))
-        for name in ("cancel", "pause", "resume", "retry", "priority", "budget")
+        for name in ("cancel", "pause", "resume", "retry", "deliver", "priority", "budget")
     },
 }
 """By the words of the command. A test asks of each new command that it is here or among those that are not."""
 
 UNAUDITED_GROUPS = frozenset({"audit", "weights", "samples", "spaces", "models", "stores", "kafka"})
-UNAUDITED_COMMANDS = frozenset({("jobs", "run")})
+UNAUDITED_COMMANDS = frozenset({("jobs", "run"), ("jobs", "key")})
 UNAUDITED = frozenset(
     {"adopt", "autoscale", "compact", "control", "demo", "doctor", "exporter", "lag", "manifests", "progress"}
     | {"run", "serve", "service-work", "topology", "usage", "verify"}

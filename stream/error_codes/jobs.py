@@ -42,8 +42,8 @@ JOBS = (
     ),
     bad_request(
         "manifest_invalid",
-        "The manifest is none, was changed, or was signed by another key.",
-        "Take the manifest as `rushes jobs manifest` prints it, and the public key of the deployment that made it.",
+        "The manifest is none, was changed, is not signed, or was signed by another key.",
+        "Take the manifest as it was delivered, and the public key of the deployment that made it (`rushes jobs key`).",
     ),
     bad_request(
         "not_reproducible",
@@ -98,7 +98,8 @@ JOBS = (
     bad_media(
         "delivery_refused",
         "Finals may not be delivered where the job wants them, or another file of that name lies there.",
-        "Name a place below one of `--deliver-root`, or move the other file away, then `rushes jobs retry`.",
+        "Name a place below one of `--deliver-root`, in the tenant's own folder, or move the other file away; then"
+        " `rushes jobs retry`.",
     ),
     status(
         "objects_lost",

@@ -10,7 +10,7 @@ from stream.events.objects import Amount, Count, Digest, FileName, StoredFile, T
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 JobId = Annotated[str, StringConstraints(pattern=JOB_NAME)]
 KeyText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Action = Literal["cancel", "pause", "resume", "retry", "priority", "budget"]
+Action = Literal["cancel", "pause", "resume", "retry", "priority", "budget", "deliver"]
 TaskKind = Literal["begin", "part", "join", "deliver"]
 Outcome = Literal["done", "failed", "canceled", "lost"]
 
@@ -33,7 +33,7 @@ class JobSubmitted(Json):
 
 class JobControlled(Json):
     """What an operator of the job wants. `priority`: a higher one is served earlier within its lane. `cpu_s`: the new
-    budget of the whole job.
+    budget of the whole job. `deliver`: look again whether everything of its finished variants lies where it should.
     """
 
     type: ClassVar[str] = "rushes.job.controlled.v1"

@@ -78,7 +78,9 @@ class Coordinator:
             case "resume":
                 self._move(job, {JobState.PAUSED, JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
             case "retry":
-                self._retry(job)
+                self._again(job, "failed", "canceled")
+            case "deliver":
+                self._again(job, "done")
             case "priority":
                 self._register.change("UPDATE job SET priority = ? WHERE id = ?", data.priority or 0, job.id)
             case "budget":
@@ -162,20 +164,21 @@ class Coordinator:
             job.id,
         )
 
-    def _retry(self, job: JobRow) -> None:
-        """What failed or was canceled waits for its turn again, and goes on from its last finished stage."""
-        again = self._register.change(
-            "UPDATE variant SET state = 'waiting', code = '', message = '', losses = 0"
-            " WHERE job = ? AND state IN ('failed', 'canceled')",
-            job.id,
-        )
-        if again:
-            self._register.change(
-                "UPDATE job SET failed = 0, canceled = 0, waiting = waiting + ?, state = 'running', code = '',"
-                " message = '', ended_ms = NULL, generation = generation + 1 WHERE id = ?",
-                again,
+    def _again(self, job: JobRow, *states: str) -> None:
+        """Variants in these states wait for their turn again, and go on from their last finished stage."""
+        for state in states:
+            again = self._register.change(
+                "UPDATE variant SET state = 'waiting', code = '', message = '', losses = 0 WHERE job = ? AND state = ?",
                 job.id,
+                state,
             )
+            if again:
+                self._register.change(
+                    f"UPDATE job SET {state} = 0, waiting = waiting + ?, state = 'running', code = '',"  # noqa: S608 - our words
+                    " message = '', ended_ms = NULL, generation = generation + 1 WHERE id = ?",
+                    again,
+                    job.id,
+                )
 
     def _move(self, job: JobRow, of: set[JobState], to: JobState) -> None:
         if job.state in of:

@@ -1,28 +1,28 @@
-"""The manifest of a finished variant: an in-toto Statement (v1) with SLSA provenance (v1), in a signed DSSE envelope.
+"""The manifest of a finished variant: an in-toto Statement (v1) with SLSA provenance (v1), in a DSSE envelope.
 
 What reproduces the finals stands in `buildDefinition`, what differs from run to run in `runDetails`.
 """
 
-import base64
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from stream.errors import BadRequest
 from stream.events.jobs import TaskAsked
 from stream.events.objects import Digest
-from stream.jobs.keys import canonical
+from stream.jobs.envelopes import ENVELOPE as ENVELOPE  # noqa: PLC0414 - part of what a manifest is
+from stream.jobs.envelopes import invalid, sealed, statement_in
+from stream.jobs.keys import ENGINE
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "urn:rushes:variant:v1"
-PAYLOAD = "application/vnd.in-toto+json"
-ENVELOPE = "application/vnd.dsse.envelope+json"
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/webp"})
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
+_OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,36 @@ class Final:
         return self.media_type in _PICTURES
 
 
-def statement_of(task: TaskAsked, *, release: str, made_ms: int) -> dict[str, Any]:
-    """Of a delivery. `subject`: the finals; `resolvedDependencies`: assets and what each stage took."""
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A file of a delivery: a final as it is, a final with content credentials inside (`c2pa`), or credentials beside
+    one (`c2pa-sidecar`). `of`: the final's name in the statement, `STAGE/FILE`.
+    """
+
+    name: str
+    digest: Digest
+    media_type: str
+    of: str
+    kind: str = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a deployment knows of the run that made a variant. `image`: the digest of its container image, if any.
+    `key`: signs; None where the deployment has none. `extra`: delivered files with other bytes than their finals.
+    """
+
+    release: str
+    made_ms: int
+    image: str | None = None
+    key: Ed25519PrivateKey | None = None
+    extra: Sequence[Delivered] = ()
+    credentials: str = "none: this deployment has no certificate for content credentials"
+
+
+def statement_of(task: TaskAsked, run: RunFacts) -> dict[str, Any]:
+    """Of a delivery. `subject`: the finals; `resolvedDependencies`: assets, what each stage took, models' weights."""
     settings: Mapping[str, Any] = task.settings
-    stages = settings["stages"]
-    taken = {digest for stage in stages for digest in stage["inputs"].values()}
     return {
         "_type": STATEMENT,
         "subject": [
@@ -65,45 +90,29 @@ def statement_of(task: TaskAsked, *, release: str, made_ms: int) -> dict[str, An
                     "row": settings["row"],
                     "description": settings["spec"],
                 },
-                "internalParameters": {"stages": stages},
-                "resolvedDependencies": [{"digest": _digest(digest)} for digest in sorted(taken)],
+                "internalParameters": {"stages": settings["stages"]},
+                "resolvedDependencies": _dependencies(settings["stages"]),
             },
-            "runDetails": {
-                "builder": {"id": "urn:rushes", "version": {"rushes": release}},
-                "metadata": {"invocationId": task.key, "finishedOnMs": made_ms},
-                "cost": {"cpu_s": settings["cpu_s"]},
-            },
+            "runDetails": _run_details(task, run),
         },
     }
 
 
-def signed(statement: Mapping[str, Any], key: Ed25519PrivateKey, name: str) -> bytes:
-    """A DSSE envelope (v1), as canonical JSON."""
-    payload = canonical(dict(statement))
-    signature = key.sign(_pae(payload))
-    envelope = {
-        "payloadType": PAYLOAD,
-        "payload": base64.b64encode(payload).decode(),
-        "signatures": [{"keyid": name, "sig": base64.b64encode(signature).decode()}],
-    }
-    return canonical(envelope)
+def signed(statement: Mapping[str, Any], key: Ed25519PrivateKey | None) -> bytes:
+    """Its envelope; without a key it is not signed."""
+    return sealed(statement, key)
 
 
 def opened(envelope: bytes, key: Ed25519PublicKey | None = None) -> dict[str, Any]:
     """The statement of an envelope; with `key`, only if that signed it. Raises `BadRequest` (`manifest_invalid`)."""
+    statement = statement_in(envelope, key)
     try:
-        outer = json.loads(envelope)
-        payload = base64.b64decode(outer["payload"], validate=True)
-        signatures = [base64.b64decode(item["sig"], validate=True) for item in outer["signatures"]]
-        statement = json.loads(payload)
-        right = outer["payloadType"] == PAYLOAD and statement["predicate"]["buildDefinition"]["buildType"] == BUILD
-    except (ValueError, KeyError, TypeError):
-        raise _invalid("it is no manifest of a variant") from None
+        right = statement["predicate"]["buildDefinition"]["buildType"] == BUILD
+    except (KeyError, TypeError):
+        right = False
     if not right:
-        raise _invalid("it is no manifest of a variant")
-    if key is not None and not any(_signs(key, signature, payload) for signature in signatures):
-        raise _invalid("this key did not sign it, or it was changed since")
-    return dict(statement)
+        raise invalid("it is no manifest of a variant")
+    return statement
 
 
 def finals_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
@@ -111,28 +120,85 @@ def finals_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
     try:
         return tuple(_final(each) for each in statement["subject"])
     except (KeyError, TypeError, AttributeError):
-        raise _invalid("it does not name its finals") from None
+        raise invalid("it does not name its finals") from None
+
+
+def delivered_of(statement: Mapping[str, Any]) -> tuple[Delivered, ...]:
+    """The files of a delivery beside its manifest, by their names there. Raises `BadRequest` (`manifest_invalid`)."""
+    finals = finals_of(statement)
+    try:
+        extra = [_extra(each) for each in statement["predicate"]["runDetails"].get("byproducts", ())]
+    except (KeyError, TypeError, AttributeError):
+        raise invalid("it does not name what was delivered") from None
+    inside = {each.of: each for each in extra if each.kind == "c2pa"}
+    names = file_names([(final.stage, final.name) for final in finals])
+    plain = [
+        Delivered(name, final.digest, final.media_type, f"{final.stage}/{final.name}")
+        for name, final in zip(names, finals, strict=True)
+    ]
+    return tuple(inside.get(each.of, each) for each in plain) + tuple(each for each in extra if each.kind != "c2pa")
+
+
+def file_names(finals: Sequence[tuple[str, str]]) -> list[str]:
+    """Of (stage, file) of each final, the name in a folder; where two stages have a file of one name, both say whose
+    they are.
+    """
+    files = [name for _, name in finals]
+    return [f"{stage}-{name}" if files.count(name) > 1 else name for stage, name in finals]
+
+
+def _run_details(task: TaskAsked, run: RunFacts) -> dict[str, Any]:
+    settings: Mapping[str, Any] = task.settings
+    times = {"invocationId": task.key, "finishedOn": _time(run.made_ms)}
+    if (started_ms := settings.get("started_ms")) is not None:
+        times["startedOn"] = _time(int(started_ms))
+    version = {"rushes": run.release, "engine": str(ENGINE)}
+    details: dict[str, Any] = {
+        "builder": {"id": "urn:rushes", "version": version},
+        "metadata": times,
+        "cost": {"cpu_s": settings["cpu_s"]},
+        "signing": {
+            "manifest": "none: this deployment has no key for manifests" if run.key is None else "Ed25519",
+            "credentials": run.credentials,
+        },
+    }
+    if run.image is not None:
+        details["builder"]["builderDependencies"] = [{"name": "image", "digest": _digest(run.image)}]
+    if run.extra:
+        details["byproducts"] = [
+            {
+                "name": each.name,
+                "digest": _digest(each.digest),
+                "mediaType": each.media_type,
+                "annotations": {"of": each.of, "kind": each.kind},
+            }
+            for each in run.extra
+        ]
+    return details
+
+
+def _dependencies(stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each once, in the order of their digests: inputs, and the weights that toolchains name by digest."""
+    found: dict[str, dict[str, Any]] = {}
+    for stage in stages:
+        for digest in stage["inputs"].values():
+            found.setdefault(digest, {"digest": _digest(digest)})
+        for name, value in stage["toolchain"].items():
+            if (match := _DIGEST.fullmatch(value)) is not None:
+                named = {"name": f"{stage['operator']}/{name}", "digest": {"sha256": match[1]}}
+                found.setdefault(f"sha256:{match[1]}", named)
+    return [found[digest] for digest in sorted(found)]
 
 
 def _final(subject: Mapping[str, Any]) -> Final:
     stage, _, name = subject["name"].partition("/")
     # Manifests of older releases do not say the type.
-    media_type = subject.get("mediaType", "application/octet-stream")
-    return Final(stage, name, f"sha256:{subject['digest']['sha256']}", media_type)
+    return Final(stage, name, f"sha256:{subject['digest']['sha256']}", subject.get("mediaType", _OCTETS))
 
 
-def _signs(key: Ed25519PublicKey, signature: bytes, payload: bytes) -> bool:
-    try:
-        key.verify(signature, _pae(payload))
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _pae(payload: bytes) -> bytes:
-    """Pre-authentication encoding of DSSE v1."""
-    kind = PAYLOAD.encode()
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+def _extra(each: Mapping[str, Any]) -> Delivered:
+    said = each["annotations"]
+    return Delivered(each["name"], f"sha256:{each['digest']['sha256']}", each["mediaType"], said["of"], said["kind"])
 
 
 def _digest(text: str) -> dict[str, str]:
@@ -140,5 +206,6 @@ def _digest(text: str) -> dict[str, str]:
     return {algorithm: value}
 
 
-def _invalid(why: str) -> BadRequest:
-    return BadRequest(f"the manifest cannot be used: {why}", code="manifest_invalid")
+def _time(ms: int) -> str:
+    """RFC 3339, as SLSA asks for."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

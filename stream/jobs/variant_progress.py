@@ -250,6 +250,7 @@ class VariantProgress:
             "finals": [{"stage": stage, **file.model_dump()} for stage, file in finals],
             "stages": self._facts(job, variant, described),
             "cpu_s": round(variant.cpu_s, 3),
+            "started_ms": job.started_ms,
         }
         # Not what it cost: the same finals of the same variant are delivered once.
         facts = {name: settings[name] for name in ("spec", "to", "finals", "stages")} | {"variant": variant.id}

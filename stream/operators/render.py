@@ -40,7 +40,10 @@ class FinalsDelivery(Protocol):
     """Brings finals to where a job wants them (`sinks.objects.delivery`)."""
 
     def deliver(self, tenant: str, task: TaskAsked, scratch: Path) -> tuple[StoredFile, ...]:
-        """What lies there then, the manifest last. Raises `LostObject`, `BadMedia` and `Unavailable`."""
+        """What was delivered, the manifest last. Raises `LostObject`, `BadMedia` and `Unavailable`."""
+
+    def lies_there(self, tenant: str, task: TaskAsked) -> bool:
+        """Whether all of a delivery that was made lies where it should. Raises `BadMedia` and `Unavailable`."""
 
 
 class RenderOperator:
@@ -95,7 +98,8 @@ class RenderOperator:
             return _end(task, "canceled", TaskCost())
         objects = self._objects(tenant)
         known = objects.known(task.key) or (objects.known(task.stage_key) if task.kind == "begin" else None)
-        if known is not None:
+        # What lies outside of the store is looked at again: others may remove it.
+        if known is not None and (task.kind != "deliver" or self._delivery.lies_there(tenant, task)):
             return _end(task, "done", TaskCost(), known).model_copy(update={"reused": True})
         try:
             self._renderer.prepare()

@@ -1,21 +1,23 @@
 """The job topology: submissions to finals. It composes the coordinator, media operators and the store of objects."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sinks.location import Location
-from sinks.objects.delivery import ObjectDelivery
+from sinks.objects.delivery import Extra, ObjectDelivery
+from sinks.objects.delivery_roots import DeliveryRoot
 from sinks.objects.store import ObjectStore
-from stream.audit.checkpoint import SigningKey
 from stream.audit.keys import make_key, read_key
 from stream.clock import Clock
 from stream.events.jobs import TaskAsked
-from stream.jobs.manifest import signed, statement_of
+from stream.jobs.manifest import Delivered, RunFacts, signed, statement_of
 from stream.jobs.reports import manifest_name
 from stream.jobs.watching import CancelWatch
 from stream.media import REGISTRY
@@ -36,15 +38,17 @@ WORK_UNIT = Unit("tasks", "tasks")
 class JobSettings:
     """`objects`: where files, results and documents lie. `register`: the coordinator's file. `scratch`: temporary
     folders of renderers, best on the file system of the objects. `renderers`: tasks that this process does at a time;
-    `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: see `ObjectDelivery.allowed`.
-    `lost_after_s`: see `Desk`.
-    `key`: what signs manifests; it is made where it is missing. `operators`: name to `module:Class`.
+    `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
+    them. `lost_after_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
+    missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
+    is known. `operators`: name to `module:Class`.
     """
 
     objects: Location
     register: Path
     scratch: Path
-    key: Path
+    key: Ed25519PrivateKey | Path | None = field(repr=False)
+    image: str | None = None
     renderers: int = 2
     slots: int = 4
     lost_after_s: float = 300.0
@@ -85,10 +89,10 @@ class JobPipeline:
         self._made = 0
 
     @cached_property
-    def key(self) -> SigningKey:
-        """Raises `Fatal` (`invalid_audit_key`)."""
-        path = self.settings.key
-        return read_key(path) if path.exists() else make_key(path, "manifests")
+    def key(self) -> Ed25519PrivateKey | None:
+        """What signs manifests. Raises `Fatal` (`invalid_audit_key`)."""
+        key = self.settings.key
+        return made_key(key) if isinstance(key, Path) else key
 
     def topology(self) -> Topology:
         """The stages, checked. It opens nothing."""
@@ -153,11 +157,29 @@ class JobPipeline:
 
     @cached_property
     def _delivery(self) -> ObjectDelivery:
-        return ObjectDelivery(self.store, self._manifest, _document, self.settings.deliver_roots)
+        roots = self.settings.deliver_roots
+        allowed = None if roots is None else [DeliveryRoot.parse(root) for root in roots]
+        return ObjectDelivery(self.store, self._manifest, _document, allowed)
 
-    def _manifest(self, task: TaskAsked) -> bytes:
-        statement = statement_of(task, release=version("rushes"), made_ms=self._clock.now_ms())
-        return signed(statement, self.key.key, self.key.name)
+    def _manifest(self, task: TaskAsked, extras: Sequence[Extra]) -> bytes:
+        run = RunFacts(
+            release=version("rushes"),
+            made_ms=self._clock.now_ms(),
+            image=self.settings.image,
+            key=self.key,
+            extra=[Delivered(each.name, each.digest, each.media_type, each.of, each.kind) for each in extras],
+        )
+        return signed(statement_of(task, run), self.key)
+
+
+def made_key(path: Path) -> Ed25519PrivateKey:
+    """The key of a file, which is made where it is missing. Raises `Fatal` (`invalid_audit_key`)."""
+    if not path.exists():
+        try:
+            return make_key(path, "manifests").key
+        except FileExistsError:
+            pass  # another process was first
+    return read_key(path).key
 
 
 def _document(tenant: str, task: TaskAsked) -> str:

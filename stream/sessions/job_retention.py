@@ -11,7 +11,7 @@ from stream.errors import BadRequest
 from stream.events.jobs import JobSpec
 from stream.events.objects import Digest, LostObject, digest_of
 from stream.jobs.descriptions import MAX_SPEC_BYTES
-from stream.jobs.manifest import opened
+from stream.jobs.manifest import delivered_of, finals_of, opened
 from stream.jobs.reports import is_final, job_folder, tenant_folder
 from stream.pipelines.jobs import JobPipeline
 
@@ -47,6 +47,9 @@ def _kept(jobs: JobPipeline, tenant: str, status: dict[str, Any]) -> Iterator[Di
             continue
         yield digest_of(envelope)
         try:
-            yield from (f"sha256:{each['digest']['sha256']}" for each in opened(envelope)["subject"])
+            statement = opened(envelope)
+            yield from (final.digest for final in finals_of(statement))
+            # Credentials are made of random numbers, too: lost ones could not be made again.
+            yield from (file.digest for file in delivered_of(statement))
         except BadRequest:
             continue

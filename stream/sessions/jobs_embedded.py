@@ -78,9 +78,17 @@ class EmbeddedJobs:
             self._producer.send(JOBS.name, record.key, record.value, record.headers)
         self._producer.flush(10.0)
 
-    def run(self, stop: threading.Event, ended: Callable[[], bool], on_look: Callable[[], None]) -> bool:
+    def run(
+        self,
+        stop: threading.Event,
+        ended: Callable[[], bool],
+        on_look: Callable[[], None],
+        *,
+        until_quiet: bool = False,
+    ) -> bool:
         """Until `ended` says so (True), or `stop` is set (False); `on_look` is called several times a second. Commands
-        of other processes are carried out on the way. Raises what ended the work.
+        of other processes are carried out on the way. `until_quiet`: also where nothing is left to do. Raises what
+        ended the work.
         """
         with self._threads as threads:
             while not stop.is_set():
@@ -88,7 +96,7 @@ class EmbeddedJobs:
                 quiet = self._broker.wait_quiescent(_LOOK_S)
                 threads.check()
                 on_look()
-                if ended() or (quiet and not self._rendering):
+                if ended() or (quiet and until_quiet):
                     return True
         return False
 

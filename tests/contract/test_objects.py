@@ -96,16 +96,28 @@ def test_documents_are_replaced_as_a_whole(place: Location) -> None:
     assert list(documents.names("jobs/")) == ["jobs/acme/spring/status.json"]
 
 
+def test_what_differs_each_time_is_entered_once(place: Location) -> None:
+    objects, key = ObjectStore(place).of("acme"), "ac" * 32
+    for content in (b"first", b"second"):
+        objects.put_bytes(content)
+    first, second = Known(outputs=(_stored(b"first"),)), Known(outputs=(_stored(b"second"),))
+    assert objects.once(key, first) == first
+    assert objects.once(key, second) == first, "whoever comes later takes what the first one made"
+    objects.remove(digest_of(b"first"))
+    assert objects.once(key, second) == second, "unless that is gone"
+    assert objects.known(key) == second
+
+
 def test_finals_never_replace_what_lies_there(place: Location, tmp_path: Path) -> None:
     objects = ObjectStore(place).of("acme")
     objects.put_bytes(b"final")
     to, scratch = place.child("out"), tmp_path / "scratch"
     scratch.mkdir()
     for _ in range(2):
-        bring_all(objects, [_stored(b"final")], to, "job/en", scratch)
+        bring_all(objects, [("a.bin", digest_of(b"final"))], to, "job/en", scratch)
     objects.put_bytes(b"other")
     with pytest.raises(BadMedia, match=r"another file named 'a\.bin'") as caught:
-        bring_all(objects, [_stored(b"other")], to, "job/en", scratch)
+        bring_all(objects, [("a.bin", digest_of(b"other"))], to, "job/en", scratch)
     assert caught.value.code == "delivery_refused"
 
 

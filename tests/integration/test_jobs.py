@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sinks.objects.backends import backend_at
 from sinks.objects.retention import Expired
@@ -83,6 +84,11 @@ def submission(folder: Path, jobs: JobPipeline, deliver_to: Path | None = None) 
     return JobSubmitted(job="first", spec=objects.put_bytes(content))
 
 
+def public_key(jobs: JobPipeline) -> Ed25519PublicKey:
+    assert jobs.key is not None
+    return jobs.key.public_key()
+
+
 def finals(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.txt"))}
 
@@ -107,7 +113,7 @@ def test_finals_and_manifests_arrive_and_a_bad_row_fails_alone(folder: Path) -> 
     envelope = jobs.store.documents.read(manifest_name("acme", "first", rows[0]["id"]))
     assert envelope is not None
     assert envelope == next((folder / "out/first").glob("alpha_en-*/manifest.json")).read_bytes()
-    statement = opened(envelope, jobs.key.key.public_key())
+    statement = opened(envelope, public_key(jobs))
     assert [each["name"] for each in statement["subject"]] == ["upper/text.txt", "write/text.txt"]
     stages = statement["predicate"]["buildDefinition"]["internalParameters"]["stages"]
     assert [stage["name"] for stage in stages] == ["write", "spell", "filter", "upper"]
@@ -136,7 +142,7 @@ def test_a_manifest_makes_the_same_bytes_again_or_says_what_is_not_as_it_was(fol
     statement = opened(envelope)
     statement["predicate"]["buildDefinition"]["internalParameters"]["stages"][0]["toolchain"]["threads"] = "2"
     statement["subject"][0]["digest"]["sha256"] = "0" * 64
-    other = signed(statement, jobs.key.key, "manifests")
+    other = signed(statement, jobs.key)
     differs = reproduce(other, "acme", jobs, folder / "differs", SystemClock(), threading.Event())
     assert not differs.same
     assert differs.reasons == ("write: threads was 2 and is 1",)

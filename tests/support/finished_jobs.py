@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stream.clock import SystemClock
 from stream.events.jobs import JobSubmitted
@@ -24,17 +25,26 @@ finals: [draw/text.txt, draw/poster.png]
 """
 
 
-def finished_job(state: Path, tenant: str, project: str, name: str = "spring", template: str = TEMPLATE) -> JobPipeline:
-    """Done in this process, over the jobs of a state directory."""
+def finished_job(
+    state: Path,
+    tenant: str,
+    project: str,
+    name: str = "spring",
+    template: str = TEMPLATE,
+    *,
+    deliver_to: Path | None = None,
+    **changes: Any,
+) -> JobPipeline:
+    """Done in this process, over the jobs of a state directory. `changes`: of its settings."""
     clock = SystemClock()
-    settings = replace(JobSettings.under(state), operators=tuple(OPERATORS.items()))
+    settings = replace(JobSettings.under(state), operators=tuple(OPERATORS.items()), **changes)
     state.mkdir(parents=True, exist_ok=True)
     file = state / f"{name}.yaml"
     file.write_text(template)
     with scratch_within(settings) as held, EmbeddedJobs(held, clock) as session:
         objects = session.jobs.store.of(tenant)
         prepared = prepare(file)
-        facts = {"tenant": tenant, "project": project, "job": name, "deliver_to": None}
+        facts = {"tenant": tenant, "project": project, "job": name, "deliver_to": deliver_to and str(deliver_to)}
         _, content = spec_of(prepared, stored(prepared, objects), **facts)
         submitted = JobSubmitted(job=name, spec=objects.put_bytes(content))
         session.publish([command(tenant, project, submitted, clock.now_ms())])

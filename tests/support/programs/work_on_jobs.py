@@ -29,7 +29,7 @@ def main() -> None:
         operators=tuple(OPERATORS.items()),
         renderers=1,
         slots=4,
-        deliver_roots=(finals,),
+        deliver_roots=(f"acme={finals}",),
     )
     broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=3.0, commit_interval_s=0.2), clock)
     with scratch_within(settings) as held:

@@ -7,6 +7,7 @@ import pytest
 
 from sinks.location import Location
 from sinks.objects.delivery import ObjectDelivery
+from sinks.objects.delivery_roots import DeliveryRoot
 from sinks.objects.store import ObjectStore
 from stream.errors import BadMedia, BadRequest, Fatal
 from stream.events.jobs import JobSpec, TaskAsked
@@ -93,7 +94,8 @@ def test_variants_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
 
 
 def _delivery(folder: Path, allowed: Path | str) -> ObjectDelivery:
-    return ObjectDelivery(ObjectStore(folder / "store"), lambda _: b"signed", lambda _, task: task.variant, (allowed,))
+    roots = (DeliveryRoot.parse(f"acme={allowed}"),)
+    return ObjectDelivery(ObjectStore(folder / "store"), lambda *_: b"signed", lambda _, task: task.variant, roots)
 
 
 def _task(to: str, variant: str = "0" * 16) -> TaskAsked:

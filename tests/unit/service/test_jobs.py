@@ -101,7 +101,8 @@ def test_a_manifest_is_given_as_it_was_signed(desk: Desk, jobs: JobPipeline, var
     answer = desk.get(variants[0]["manifest"], "operator")
     assert answer.content == jobs.store.documents.read(manifest_name("acme", "spring", variants[0]["id"]))
     assert answer.headers["content-type"] == "application/vnd.dsse.envelope+json"
-    subjects = opened_manifest(answer.content, jobs.key.key.public_key())["subject"]
+    assert jobs.key is not None
+    subjects = opened_manifest(answer.content, jobs.key.public_key())["subject"]
     assert [subject["mediaType"] for subject in subjects] == ["text/plain", "image/png"]
 
 

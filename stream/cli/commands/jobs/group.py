@@ -2,7 +2,7 @@
 
 import typer
 
-from stream.cli.commands.jobs import looking, steering, submitting, working
+from stream.cli.commands.jobs import looking, proving, steering, submitting, working
 from stream.cli.context import DeploymentCommand
 
 app = typer.Typer(help="Jobs: variants from a template, in stages and parts.", no_args_is_help=True)
@@ -12,7 +12,9 @@ app.command("list")(looking.list_)
 app.command("show")(looking.show)
 app.command("cost")(looking.cost)
 app.command("watch")(looking.watch)
-app.command("manifest")(looking.manifest)
+app.command("manifest")(proving.manifest)
+app.command("verify")(proving.verify)
+app.command("key")(proving.key)
 app.command("fetch")(looking.fetch)
 app.command("open")(looking.open_)
 app.command("reproduce")(looking.reproduce)
@@ -20,6 +22,7 @@ app.command("cancel", cls=DeploymentCommand)(steering.cancel)
 app.command("pause", cls=DeploymentCommand)(steering.pause)
 app.command("resume", cls=DeploymentCommand)(steering.resume)
 app.command("retry", cls=DeploymentCommand)(steering.retry)
+app.command("deliver", cls=DeploymentCommand)(steering.deliver)
 app.command("priority", cls=DeploymentCommand)(steering.priority)
 app.command("budget", cls=DeploymentCommand)(steering.budget)
 app.command("clean")(steering.clean)

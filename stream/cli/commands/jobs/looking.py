@@ -1,4 +1,4 @@
-"""`rushes jobs list`, `show`, `watch`, `cost`, `manifest`, `fetch`: what became of jobs, from the objects alone."""
+"""`rushes jobs list`, `show`, `watch`, `cost`, `fetch`, `reproduce`, `open`: what became of jobs."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def list_(
     from stream.jobs.reports import FOLDER
 
     shared: Context = context.obj
-    jobs = _jobs(shared, objects)
+    jobs = jobs_of(shared, objects)
     documents = jobs.store.documents
     names = [name for name in documents.names(f"{FOLDER}/") if name.endswith("/status.json")]
     found = [json.loads(content) for name in names if (content := documents.read(name)) is not None]
@@ -49,7 +49,7 @@ def show(
 ) -> None:
     """Show a job with its stages and variants, what failed first."""
     shared: Context = context.obj
-    jobs = _jobs(shared, objects)
+    jobs = jobs_of(shared, objects)
     report(shared, jobs, _status(jobs, tenant, job), json_output=json_output)
 
 
@@ -62,7 +62,7 @@ def cost(
 ) -> None:
     """Show what a job has used, with what was wasted apart."""
     shared: Context = context.obj
-    found = _status(_jobs(shared, objects), tenant, job)
+    found = _status(jobs_of(shared, objects), tenant, job)
     if json_output:
         shared.print_json(found["cost"])
     else:
@@ -78,28 +78,9 @@ def watch(
 ) -> None:
     """Follow a job until it ends. Exits with 1 where a variant failed."""
     shared: Context = context.obj
-    jobs = _jobs(shared, objects)
+    jobs = jobs_of(shared, objects)
     _status(jobs, tenant, job)
     follow_on_cluster(shared, jobs, tenant, job, json_output=json_output)
-
-
-def manifest(
-    context: typer.Context,
-    job: JobName,
-    variant: VariantName,
-    tenant: JobTenant = "default",
-    objects: ObjectsOption = None,
-    verify: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Check the signature with a public key, PEM or base64.")
-    ] = None,
-) -> None:
-    """Print the signed manifest of a finished variant: what it is, what it was made of, by what and with what seed."""
-    from stream.jobs.manifest import opened
-
-    shared: Context = context.obj
-    envelope = _manifest(_jobs(shared, objects), tenant, job, variant)
-    opened(envelope, None if verify is None else _public_key(verify))
-    shared.write(envelope.decode() + "\n")
 
 
 def fetch(
@@ -111,23 +92,17 @@ def fetch(
 ) -> None:
     """Bring the finals and manifests of all finished variants to a folder. What lies there is never overwritten."""
     from sinks.objects.delivery import MANIFEST, bring_all
-    from stream.events.objects import StoredFile
-    from stream.jobs.manifest import opened
+    from stream.jobs.manifest import delivered_of, opened
 
     shared: Context = context.obj
-    jobs = _jobs(shared, objects)
+    jobs = jobs_of(shared, objects)
     _status(jobs, tenant, job)
     count = 0
     for row in _rows(jobs, tenant, job):
         if row["state"] != "done":
             continue
-        envelope = _manifest(jobs, tenant, job, row["id"])
-        subjects = opened(envelope)["subject"]
-        files = [
-            StoredFile(name=each["name"].rpartition("/")[2], digest=f"sha256:{each['digest']['sha256']}", size=0,
-                       media_type="application/octet-stream")
-            for each in subjects
-        ]  # fmt: skip
+        envelope = manifest_of(jobs, tenant, job, row["id"])
+        files = [(each.name, each.digest) for each in delivered_of(opened(envelope))]
         folder = f"{job}/{row['name']}-{row['id']}"
         bring_all(jobs.store.of(tenant), files, to, folder, shared.state_dir)
         place = to / folder / MANIFEST
@@ -161,7 +136,7 @@ def reproduce(
     except OSError as error:
         raise UsageProblem(f"{shown(manifest_file)} cannot be read: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
-        found = made_again(envelope, tenant, _jobs(shared, objects), Path(folder), SystemClock(), threading.Event())
+        found = made_again(envelope, tenant, jobs_of(shared, objects), Path(folder), SystemClock(), threading.Event())
     if json_output:
         shared.print_json({"same": found.same, "finals": dict(found.finals), "reasons": list(found.reasons)})
     else:
@@ -188,7 +163,7 @@ def open_(
     from stream.cli.rendering.job_sheet import job_sheet
 
     shared: Context = context.obj
-    jobs = _jobs(shared, objects)
+    jobs = jobs_of(shared, objects)
     status = _status(jobs, tenant, job)
     with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
         cards = [
@@ -210,7 +185,7 @@ def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], fol
 
     if row["state"] != "done":
         return ""
-    subjects = opened(_manifest(jobs, tenant, job, row["id"]))["subject"]
+    subjects = opened(manifest_of(jobs, tenant, job, row["id"]))["subject"]
     pictures = [each for each in subjects if each["name"].endswith((".png", ".jpg", ".jpeg", ".webp"))]
     if not pictures:
         return ""
@@ -254,7 +229,7 @@ def follow_on_cluster(shared: Context, jobs: "JobPipeline", tenant: str, job: st
     closing(shared, jobs, found, json_output=json_output)
 
 
-def _jobs(shared: Context, objects: str | None) -> "JobPipeline":
+def jobs_of(shared: Context, objects: str | None) -> "JobPipeline":
     from stream.pipelines.jobs import JobPipeline
 
     return JobPipeline(job_settings(shared, objects), SystemClock(), afresh=True)
@@ -276,7 +251,7 @@ def _rows(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
     return [] if content is None else list(json.loads(content))
 
 
-def _manifest(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes:
+def manifest_of(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes:
     from stream.jobs.reports import manifest_name
 
     _status(jobs, tenant, job)
@@ -287,16 +262,3 @@ def _manifest(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes
     if content is None:
         raise BadRequest(f"job {job!r} has no finished variant {variant!r}", code="no_job")
     return content
-
-
-def _public_key(path: Path) -> Any:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError):
-        raise UsageProblem(f"--verify {shown(path)}: it holds no public key in PEM form") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise UsageProblem(f"--verify {shown(path)}: it is no Ed25519 key")
-    return key

@@ -1,6 +1,6 @@
-"""`rushes jobs cancel`, `pause`, `resume`, `retry`, `priority`, `budget`: commands to a job at work."""
+"""`rushes jobs cancel`, `pause`, `resume`, `retry`, `deliver`, `priority`, `budget`: commands to a job at work."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from stream.cli.options.jobs import (
 from stream.clock import SystemClock
 from stream.errors import BadRequest, Unavailable
 from stream.events.jobs import Action
+
+if TYPE_CHECKING:
+    from stream.pipelines.jobs import JobSettings
 
 
 def cancel(
@@ -65,6 +68,19 @@ def retry(
 ) -> None:
     """Begin what failed or was canceled again, from its last finished stage."""
     _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "retry")
+
+
+def deliver(
+    context: typer.Context,
+    job: JobName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Look whether everything that a job has delivered still lies there, and bring again what is gone."""
+    there = Cluster.named(broker, client_properties, context.obj.deployment)
+    _send(context, job, tenant, objects, there, "deliver", rendering=True)
 
 
 def priority(
@@ -126,6 +142,8 @@ def _send(
     objects: str | None,
     there: Cluster | None,
     action: Action,
+    *,
+    rendering: bool = False,
     **values: Any,
 ) -> None:
     from stream.events.jobs import JobControlled
@@ -145,19 +163,19 @@ def _send(
             send(broker, [command(tenant, known["project"], data, clock.now_ms())])
     else:
         leave_command(settings, tenant, known["project"], data, clock.now_ms())
-        _carry_out(settings, clock)
+        _carry_out(settings, clock, rendering=rendering)
     shared.console.print(f"{action} of job {job} is on its way.", markup=False)
 
 
-def _carry_out(settings: Any, clock: SystemClock) -> None:
-    """Unless another process works on the jobs: that one carries it out."""
+def _carry_out(settings: "JobSettings", clock: SystemClock, *, rendering: bool) -> None:
+    """Unless another process works on the jobs: that one carries it out. `rendering`: with the work that follows."""
     import threading
 
-    from stream.sessions.jobs_embedded import EmbeddedJobs
+    from stream.sessions.jobs_embedded import EmbeddedJobs, scratch_within
 
     try:
-        with EmbeddedJobs(settings, clock, rendering=False) as session:
-            session.run(threading.Event(), lambda: False, lambda: None)
+        with scratch_within(settings) as held, EmbeddedJobs(held, clock, rendering=rendering) as session:
+            session.run(threading.Event(), lambda: False, lambda: None, until_quiet=True)
     except Unavailable as error:
         if error.code != "state_locked":
             raise

@@ -1,6 +1,7 @@
 """`rushes jobs check` and `submit`: a template becomes a job."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from rich.table import Table
 from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.commands.jobs.looking import closing, follow_on_cluster
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.job_keys import ManifestKey, ManifestKeyText, signing_key
 from stream.cli.options.jobs import AsJson, BrokerUri, ClientProperties, Cluster, JobTenant, ObjectsOption, job_settings
 from stream.cli.rendering.job_tables import live
 from stream.cli.rendering.sanitize import shown
@@ -75,6 +77,8 @@ def submit(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help=f"Also for more than {MANY} variants.")] = False,
     renderers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at a time, without --broker.")] = None,
+    manifest_key: ManifestKey = None,
+    manifest_key_text: ManifestKeyText = None,
     objects: ObjectsOption = None,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
@@ -89,6 +93,8 @@ def submit(
 
     shared: Context = context.obj
     settings = job_settings(shared, objects, renderers)
+    if (key := signing_key(manifest_key, manifest_key_text)) is not None:
+        settings = replace(settings, key=key)
     prepared = _prepared(template, lane)
     facts = {
         "tenant": tenant,

@@ -8,9 +8,11 @@ import typer
 
 from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.job_keys import KEY_VARIABLE, ManifestKey, ManifestKeyText, signing_key
 from stream.cli.options.jobs import ClientProperties, Cluster, ObjectsOption, job_settings
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.clock import SystemClock
+from stream.errors import Fatal
 
 
 def run(
@@ -25,7 +27,21 @@ def run(
     ] = 8,
     deliver_root: Annotated[
         list[str] | None,
-        typer.Option(help="Where finals may be delivered: a folder or s3://BUCKET/PREFIX; repeatable."),
+        typer.Option(
+            metavar="[TENANT=]PLACE",
+            help="Where finals may be delivered: a folder or s3://BUCKET/PREFIX, in which each tenant has the folder"
+            " of its name, or TENANT=PLACE for one tenant alone; repeatable.",
+        ),
+    ] = None,
+    manifest_key: ManifestKey = None,
+    manifest_key_text: ManifestKeyText = None,
+    image_digest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sha256:…",
+            envvar="RUSHES_IMAGE_DIGEST",
+            help="The digest of the container image that this process runs in; manifests name it.",
+        ),
     ] = None,
     partitions: PartitionCounts = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
@@ -39,7 +55,17 @@ def run(
 
     shared: Context = context.obj
     clock, stop = SystemClock(), threading.Event()
-    settings = replace(job_settings(shared, objects, renderers), slots=slots, deliver_roots=tuple(deliver_root or ()))
+    # Not one that is made here: every machine would sign with another one.
+    key = signing_key(manifest_key, manifest_key_text)
+    if key is None and "render" in stages:
+        shared.errors.print(f"manifests are not signed: name a key with --manifest-key or {KEY_VARIABLE}", markup=False)
+    settings = replace(
+        job_settings(shared, objects, renderers),
+        slots=slots,
+        deliver_roots=_roots(deliver_root),
+        key=key,
+        image=_image(image_digest),
+    )
     counts = Partitions.parse(partitions)
     deployment = Deployment(0, counts.default, host, port, counts.topics)
     there = Cluster(broker, client_properties, shared.deployment)
@@ -53,3 +79,22 @@ def run(
             run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment)
     except KeyError as unknown:
         raise UsageProblem(str(unknown.args[0])) from None
+
+
+def _roots(given: list[str] | None) -> tuple[str, ...]:
+    from sinks.objects.delivery_roots import DeliveryRoot
+
+    for text in given or ():
+        try:
+            DeliveryRoot.parse(text)
+        except Fatal as error:
+            raise UsageProblem(f"--deliver-root: {error.message}") from None
+    return tuple(given or ())
+
+
+def _image(text: str | None) -> str | None:
+    from stream.events.objects import is_digest
+
+    if text is not None and not is_digest(text):
+        raise UsageProblem("--image-digest is sha256: and 64 hexadecimal digits, as the registry names the image")
+    return text
