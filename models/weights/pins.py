@@ -103,6 +103,38 @@ PINS: tuple[Pin, ...] = (
         ),
     ),
     Pin(
+        name="label-gan",
+        kind="weights",
+        job="generation of painted eyes",
+        package="omniart-eye-generator",
+        version="0.1",
+        wheel_sha256="e21910eb2ea8ce1eeadd037454fafd5bb7cee28cee7ed07f14d897b67971fd74",
+        bytes=47_981_950,
+        licence="MIT",
+        members=(
+            PinnedMember(
+                "omniart_eye_generator/generator_model_state.pth",
+                "dd486abbd738bfe3d28ddd46987bec11e3842ddcc8c28ccc5251b52c6ecf4da0",
+            ),
+        ),
+    ),
+    Pin(
+        name="terrain-consistency",
+        kind="weights",
+        job="generation of terrain",
+        package="adaptive-terrain-diffusion",
+        version="0.4.2",
+        wheel_sha256="dd803be2c98d764e4e64db18c631eef46c210282b398c4dd080f4cda3fa7c84d",
+        bytes=38_928_602,
+        licence="MIT",
+        members=(
+            PinnedMember(
+                "terrain_diffusion/weights/terrain_consistency_unet_difficulty100.onnx",
+                "95be54b4a39d58320e187a7ec533351c957f16a00be58773c86074828ee67887",
+            ),
+        ),
+    ),
+    Pin(
         name="clips",
         kind="samples",
         job="sample clips",

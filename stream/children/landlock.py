@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 
 from stream.children.kernel import system_call
 
@@ -10,7 +11,8 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every 
 _VERSION = 1
 _PATH_BENEATH = 1
 # Executing is not in it: a child starts no programs.
-_READ = 1 << 2 | 1 << 3  # files and folders
+_READ_FILE = 1 << 2
+_READ = _READ_FILE | 1 << 3  # files and folders
 # Write and remove files, make and remove folders and files; no devices, sockets, pipes or links.
 _WRITE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8
 _TRUNCATE = {3: 1 << 14}
@@ -24,7 +26,7 @@ _SCOPE = {6: 0b11}
 
 def restrict(reading: Iterable[str], writing: Iterable[str] = ()) -> None:
     """From now on this thread can open only these folders and their contents: the first ones to read, the others to
-    read and to write files in them. Open descriptors stay open.
+    read and to write files in them. What is to be read may be a file too. Open descriptors stay open.
 
     `no_new_privs` must be set. Raises `OSError` where the kernel has no Landlock or it is switched off.
     """
@@ -35,7 +37,8 @@ def restrict(reading: Iterable[str], writing: Iterable[str] = ()) -> None:
     ruleset = system_call(_CREATE_RULESET, rights, size, 0)
     try:
         for folder in reading:
-            _allow(ruleset, folder, _READ)
+            # The kernel takes no right of folders for a file.
+            _allow(ruleset, folder, _READ if Path(folder).is_dir() else _READ_FILE)
         for folder in writing:
             _allow(ruleset, folder, _READ | _WRITE | _known(_TRUNCATE, version))
         system_call(_RESTRICT_SELF, ruleset, 0)

@@ -9,6 +9,7 @@ from stream.error_codes.composite import COMPOSITE
 from stream.error_codes.entry import EFFECTS, ErrorCode
 from stream.error_codes.events import EVENTS
 from stream.error_codes.footage import FOOTAGE
+from stream.error_codes.generation import GENERATION
 from stream.error_codes.jobs import JOBS
 from stream.error_codes.media import MEDIA
 from stream.error_codes.processes import PROCESSES
@@ -29,6 +30,7 @@ GROUPS: Mapping[str, tuple[ErrorCode, ...]] = {
     "Access and the service": ACCESS,
     "Media operators": MEDIA,
     "Composing layers": COMPOSITE,
+    "Generating pictures": GENERATION,
     "Jobs": JOBS,
     "Models, processes and commands": PROCESSES,
 }

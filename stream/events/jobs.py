@@ -54,7 +54,8 @@ class TaskAsked(Json):
     it has none; `part`: do one; `join`: put their outputs together; `deliver`: copy finals to where the job wants them.
 
     `key` is the work's own, `stage_key` that of the stage. `inputs`: by name. `parts`: of a join, the outputs of each
-    part by name of file. `toolchain`: with which the key was made; a worker with another one leaves it to others.
+    part by name of file; of a part that follows another one, that one's. `toolchain`: with which the key was made; a
+    worker with another one leaves it to others.
     """
 
     type: ClassVar[str] = "rushes.task.asked.v1"

@@ -15,6 +15,7 @@ from stream.jobs.keys import digest_key, divide_key, join_key, part_key, stage_k
 from stream.jobs.objects import by_name
 from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
 from stream.jobs.template import InputSource
+from stream.media.protocol import FOLLOWS
 
 MAX_LOSSES = 5
 MAX_TASK_BYTES = 4 << 20
@@ -163,10 +164,7 @@ class VariantProgress:
         if begin.parts is None:
             return begin.outputs
         parts = [need for need in needs if need.kind == "part"]
-        if not parts:
-            ready = self._ready(job, variant, described)
-            for index, part in enumerate(begin.parts):
-                self._enter(job, variant, ready, "part", index, part_key(ready.key, part), part=part)
+        if self._enter_parts(job, variant, described, begin.parts, parts):
             return None
         if any(need.outputs is None for need in parts):
             return None
@@ -178,6 +176,26 @@ class VariantProgress:
             self._enter(job, variant, ready, "join", 0, join_key(ready.key, made), parts=tuple(made))
             return None
         return join.outputs
+
+    def _enter_parts(
+        self,
+        job: JobRow,
+        variant: VariantRow,
+        described: Description,
+        parts: Sequence[dict[str, Any]],
+        needs: Sequence[Need],
+    ) -> bool:
+        """Enter the parts that can be worked on now. A part that follows another one waits for what that one wrote."""
+        there = {need.part: need.outputs for need in needs}
+        ready: _Ready | None = None
+        for index, part in enumerate(parts):
+            before = there.get(index - 1) if index and part.get(FOLLOWS) is True else ()
+            if index in there or before is None:
+                continue
+            ready = ready or self._ready(job, variant, described)
+            given = ({file.name: file.digest for file in before},) if before else ()
+            self._enter(job, variant, ready, "part", index, part_key(ready.key, part), part=part, parts=given)
+        return ready is not None
 
     def _step_out(self, job: JobRow, variant: VariantRow, described: Description) -> bool:
         """All stages are done: write the manifest and deliver the finals; then the variant is done."""

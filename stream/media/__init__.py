@@ -4,6 +4,7 @@ the work on pictures and sound itself; who runs it, when and how often is `strea
 
 REGISTRY: dict[str, str] = {
     "composite": "stream.media.composite.operator:Composite",
+    "generate": "stream.media.generate.operator:Generate",
     "package": "stream.media.package.operator:Package",
     "transcode": "stream.media.transcode.operator:Transcode",
 }

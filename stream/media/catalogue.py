@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from stream.errors import BadRequest
 from stream.media import REGISTRY
+from stream.media.model_files import ModelFiles, UsesModels
 from stream.media.protocol import MediaOperator, Settings
 
 _LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -23,10 +24,11 @@ _LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
 
 
 class OperatorCatalogue:
-    """`operators`: name to `module:Class`; each is imported when it is first used."""
+    """`operators`: name to `module:Class`; each is imported when it is first used. `models`: for whom uses some."""
 
-    def __init__(self, operators: Mapping[str, str] = REGISTRY) -> None:
+    def __init__(self, operators: Mapping[str, str] = REGISTRY, models: ModelFiles | None = None) -> None:
         self._operators = operators
+        self._models = models or ModelFiles()
         self._made: dict[str, MediaOperator] = {}
         self._toolchains: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -36,7 +38,7 @@ class OperatorCatalogue:
             if name not in self._operators:
                 there = ", ".join(sorted(self._operators))
                 raise BadRequest(f"no operator {name!r}; there are {there}", code="template_invalid")
-            self._made[name] = cast("MediaOperator", load(self._operators[name]))
+            self._made[name] = cast("MediaOperator", load(self._operators[name], self._models))
         return self._made[name]
 
     def version(self, operator: str) -> int:
@@ -56,10 +58,13 @@ class OperatorCatalogue:
         return {**self.operator(operator).toolchain(settings), "instructions": instruction_set()}
 
 
-def load(target: str) -> object:
-    """An instance of the class that `module:Class` names."""
+def load(target: str, models: ModelFiles) -> object:
+    """An instance of the class that `module:Class` names, which knows where models are if it uses some."""
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)()
+    made = getattr(importlib.import_module(module), name)()
+    if isinstance(made, UsesModels):
+        made.find_models(models)
+    return made
 
 
 @cache

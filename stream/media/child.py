@@ -3,6 +3,7 @@
 import importlib
 import signal
 import socket
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -14,10 +15,12 @@ from stream.children.messages import REPORT_EVERY_S, Messages
 from stream.clock import SystemClock
 from stream.errors import BadMedia, BadRequest, StageError
 from stream.media.catalogue import load
+from stream.media.model_files import ModelFiles
 from stream.media.protocol import MediaOperator, Task
 
 INPUTS, OUTPUTS, SCRATCH, PARTS = "in", "out", "scratch", "parts"
 """The folders of a child, in the order in which a task fills them."""
+_RANDOM = Path("/dev/urandom")
 
 
 def main(control_fd: int, lifeline_fd: int) -> None:
@@ -26,7 +29,8 @@ def main(control_fd: int, lifeline_fd: int) -> None:
     messages = Messages(socket.socket(fileno=control_fd))
     setup = messages.receive()
     die_with(setup["parent"])
-    operators = {name: load(target) for name, target in setup["operators"].items()}
+    models = ModelFiles.from_json(setup["models"])
+    operators = {name: load(target, models) for name, target in setup["operators"].items()}
     folder = Path(setup["folder"])
     # Code of operators from other packages stays readable, as libraries import some of theirs late.
     packages = {target.partition(".")[0] for target in setup["operators"].values()}
@@ -34,15 +38,28 @@ def main(control_fd: int, lifeline_fd: int) -> None:
     rights = Rights(
         setup["memory_bytes"],
         "stream",
-        reads=(str(folder / INPUTS), str(folder / PARTS), *readable),
+        reads=(str(folder / INPUTS), str(folder / PARTS), *models.folders(), *_library_folders(), *readable),
         writes=(str(folder / OUTPUTS), str(folder / SCRATCH)),
         file_bytes=setup["file_bytes"],
         files=256,
     )
+    # Libraries ask for one when they are loaded, and find none among those of the system.
+    tempfile.tempdir = str(folder / SCRATCH)
     held = confine(rights)
     threading.Thread(target=die_with_lifeline, args=(lifeline_fd,), daemon=True).start()
     messages.send({"kind": "ready", "held": held})
     _Child(messages, operators, folder).serve()
+
+
+def _library_folders() -> set[str]:
+    """Where the system's C library lies, and its random numbers. Torch takes seconds and half a gigabyte, so only an
+    operator that uses it loads it, and torch needs both to load.
+    """
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else ()
+    paths = (Path(line.split(maxsplit=5)[5]) for line in lines if "/" in line)
+    folders = {str(path.parent) for path in paths if path.name.startswith(("libc.so", "libc-", "ld-musl"))}
+    return folders | {str(_RANDOM)} if _RANDOM.exists() else folders
 
 
 class _Child:
@@ -88,6 +105,7 @@ class _Child:
             scratch=self._folder / SCRATCH,
             seed=request["seed"],
             part=request["part"],
+            before=self._folder / PARTS / "0" if request["do"] == "render" and request["part_count"] else None,
             report=self._report,
         )
 

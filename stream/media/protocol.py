@@ -9,7 +9,10 @@ from pydantic import JsonValue
 
 Settings: TypeAlias = Mapping[str, JsonValue]
 Part: TypeAlias = Mapping[str, JsonValue]
-"""What one part of the work covers, such as a range of frames with its lead-in. JSON, small, and no paths in it."""
+"""What one part of the work covers, such as a range of frames with its lead-in. JSON, small, and no paths in it. A part
+with `FOLLOWS: true` takes up where the part before it ended, and is given its outputs; the first one never follows.
+"""
+FOLLOWS = "follows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,9 @@ class Task:
 
     `settings` as `check` returned them. `inputs`: by name, files to read; nobody writes to them. `folder`: an empty
     folder, to which the outputs are written under the names that `outputs` gives, and nothing else when it ends.
-    `scratch`: a folder for what is not an output. `report` takes the share that is done (0 to 1); it may raise to end
-    the work, so it is called at least every few seconds.
+    `scratch`: a folder for what is not an output. `before`: of a part that follows another one, the folder of that
+    one's outputs, to read. `report` takes the share that is done (0 to 1); it may raise to end the work, so it is
+    called at least every few seconds.
     """
 
     settings: Settings
@@ -28,6 +32,7 @@ class Task:
     scratch: Path
     seed: int = 0
     part: Part | None = None
+    before: Path | None = None
     report: Callable[[float], None] = lambda _share: None
 
 

@@ -12,6 +12,7 @@ from stream.clock import Clock, SystemClock
 from stream.errors import BadMedia, Retryable, Unavailable
 from stream.media import REGISTRY
 from stream.media.child import INPUTS, OUTPUTS, PARTS, SCRATCH
+from stream.media.model_files import ModelFiles
 from stream.media.protocol import Part, Settings
 
 _ASK_S, _WHOLE_S = 0.25, 10.0
@@ -33,7 +34,7 @@ class RenderLimits:
 @dataclass(frozen=True, slots=True)
 class RenderWork:
     """A task for a child. `begin` finds the parts, and does the work as a whole where there are none. `inputs`: local
-    files. `parts`: of a join, by part, the files by name.
+    files. `parts`: of a join, by part, the files by name; of a part that follows another, the files of that one.
     """
 
     do: Literal["begin", "part", "join"]
@@ -69,11 +70,13 @@ class Renderer:
         folder: Path,
         *,
         operators: Mapping[str, str] = REGISTRY,
+        models: ModelFiles | None = None,
         limits: RenderLimits | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._folder = folder
         self._operators = dict(operators)
+        self._models = models or ModelFiles()
         self._limits = limits or RenderLimits()
         self._clock = clock or SystemClock()
         self._child: Child | None = None
@@ -136,6 +139,7 @@ class Renderer:
         self.close()
         setup = {
             "operators": self._operators,
+            "models": self._models.as_json(),
             "folder": str(self._folder),
             "memory_bytes": self._limits.memory_bytes,
             "file_bytes": self._limits.file_bytes,

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from models.weights.fetch import WeightsCache, pins
 from sinks.location import Location
 from sinks.objects.delivery import Extra, ObjectDelivery
 from sinks.objects.delivery_roots import DeliveryRoot
@@ -22,6 +23,7 @@ from stream.jobs.reports import manifest_name
 from stream.jobs.watching import CancelWatch
 from stream.media import REGISTRY
 from stream.media.catalogue import OperatorCatalogue
+from stream.media.model_files import ModelFiles, PinnedFile
 from stream.media.rendering import Renderer, RenderLimits
 from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.operators.render import RenderOperator, TaskRenderer
@@ -41,7 +43,7 @@ class JobSettings:
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
     them. `lost_after_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
     missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
-    is known. `operators`: name to `module:Class`.
+    is known. `operators`: name to `module:Class`. `models`: where those find models.
     """
 
     objects: Location
@@ -55,14 +57,28 @@ class JobSettings:
     deliver_roots: tuple[str, ...] | None = None
     limits: RenderLimits = field(default_factory=RenderLimits)
     operators: tuple[tuple[str, str], ...] = tuple(sorted(REGISTRY.items()))
+    models: ModelFiles = field(default_factory=ModelFiles)
 
     @classmethod
-    def under(cls, state: Path, objects: Location | None = None) -> "JobSettings":
-        """Of a state directory."""
+    def under(cls, state: Path, objects: Location | None = None, weights: Path | None = None) -> "JobSettings":
+        """Of a state directory; `weights`: the folder of fetched weights."""
         home = state / "jobs"
         place = objects or Location.of(home / "store")
         # Linked inputs need one file system, so the scratch is beside the objects where those are local.
-        return cls(place, home / "register.sqlite", home / "scratch", home / "manifest.key")
+        return cls(
+            place, home / "register.sqlite", home / "scratch", home / "manifest.key", models=models_in(state, weights)
+        )
+
+
+def models_in(state: Path, weights: Path | None) -> ModelFiles:
+    """The pinned weights of a cache, and the directories that lie below `models` in the state directory."""
+    pinned: dict[str, dict[str, PinnedFile]] = {}
+    if weights is not None:
+        cache = WeightsCache(weights)
+        for pin in pins("weights"):
+            paths = cache.paths(pin)
+            pinned[pin.name] = {each.name: PinnedFile(paths[each.name], each.sha256) for each in pin.members}
+    return ModelFiles(pinned, (state / "models",))
 
 
 class JobPipeline:
@@ -84,7 +100,7 @@ class JobPipeline:
         self._clock = clock
         self._afresh = afresh
         self.store = ObjectStore(settings.objects)
-        self.catalogue = OperatorCatalogue(dict(settings.operators))
+        self.catalogue = OperatorCatalogue(dict(settings.operators), settings.models)
         self._lock = threading.Lock()
         self._made = 0
 
@@ -152,8 +168,14 @@ class JobPipeline:
         )
 
     def _confined(self, folder: Path) -> Renderer:
-        operators = dict(self.settings.operators)
-        return Renderer(folder, operators=operators, limits=self.settings.limits, clock=self._clock)
+        settings = self.settings
+        return Renderer(
+            folder,
+            operators=dict(settings.operators),
+            models=settings.models,
+            limits=settings.limits,
+            clock=self._clock,
+        )
 
     @cached_property
     def _delivery(self) -> ObjectDelivery:

@@ -1,20 +1,20 @@
 """What every media operator of the registry promises (`stream.media.protocol.MediaOperator`)."""
 
 import hashlib
-import importlib
 import json
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stream.errors import BadMedia, BadRequest
 from stream.media import REGISTRY
 from stream.media.protocol import MediaOperator, Part, Task
-from tests.support.media_examples import EXAMPLES, Example, made, work
+from tests.support.media_examples import EXAMPLES, Example, made, operator_beside, work
 from tests.support.programs import ROOT, program
 
 
@@ -25,23 +25,28 @@ class Done:
     name: str
     operator: MediaOperator
     example: Example
+    folder: Path
     inputs: Mapping[str, Path]
     before: Mapping[str, bytes]
     task: Task
     outputs: Mapping[str, bytes]
 
 
-@pytest.fixture(scope="module", params=sorted(REGISTRY))
+def _marked(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.weights if EXAMPLES[name].weights else ())
+
+
+@pytest.fixture(scope="module", params=[_marked(name) for name in sorted(REGISTRY)])
 def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Done:
     name: str = request.param
-    module, _, kind = REGISTRY[name].partition(":")
-    operator: MediaOperator = getattr(importlib.import_module(module), kind)()
     example = EXAMPLES[name]
+    request.getfixturevalue("require_weights")(*example.weights)
     folder = tmp_path_factory.mktemp("inputs")
     inputs = example.make(folder)
+    operator = operator_beside(name, folder)
     before = {key: path.read_bytes() for key, path in inputs.items()}
     task = work(operator, example.settings, inputs, tmp_path_factory.mktemp("work") / "first")
-    return Done(name, operator, example, inputs, before, task, made(operator, task))
+    return Done(name, operator, example, folder, inputs, before, task, made(operator, task))
 
 
 def test_settings_come_back_with_every_default_and_stay(done: Done) -> None:
@@ -76,9 +81,8 @@ def test_parts_are_small_json_of_the_inputs_alone(done: Done) -> None:
 
 def test_another_process_in_another_order_gives_the_same_bytes(done: Done, tmp_path: Path) -> None:
     elsewhere = {**os.environ, "LC_ALL": "C", "TZ": "Asia/Kolkata", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "7"}
-    folder = next(iter(done.inputs.values())).parent
     ran = subprocess.run(
-        program("make_media", done.name, folder, tmp_path / "a deeper" / "folder"),
+        program("make_media", done.name, done.folder, tmp_path / "a deeper" / "folder"),
         capture_output=True,
         check=True,
         cwd=ROOT,

@@ -1,5 +1,6 @@
 """For each media operator of the registry: small work on inputs that it makes for itself, for the contract suite."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+import platformdirs
 
-from stream.media.protocol import MediaOperator, Settings, Task
+from stream.media.catalogue import OperatorCatalogue
+from stream.media.protocol import FOLLOWS, MediaOperator, Settings, Task
+from stream.pipelines.jobs import models_in
 from tests.support.numbered_clips import SIZE, numbered_frames
 
 RATE = Fraction(25)
@@ -17,13 +21,14 @@ RATE = Fraction(25)
 @dataclass(frozen=True, slots=True)
 class Example:
     """`make` writes the inputs into a folder. `parts`: the number of parts that the work has; 0 where it is done as a
-    whole. `broken`: the input that hostile files replace, if the operator opens it.
+    whole. `broken`: the input that hostile files replace, if the operator opens it. `weights`: pins that are needed.
     """
 
     settings: Settings
     make: Callable[[Path], Mapping[str, Path]]
     parts: int
     broken: str = ""
+    weights: tuple[str, ...] = ()
 
 
 def film_with_sound(
@@ -62,6 +67,13 @@ def tone(seconds: float, beep_s: float, levels: tuple[float, float, float]) -> a
     return frame
 
 
+def operator_beside(name: str, folder: Path) -> MediaOperator:
+    """An operator of the registry. It finds fetched weights, and models below `<folder>-state/models`."""
+    cache = Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
+    state = folder.with_name(f"{folder.name}-state")
+    return OperatorCatalogue(models=models_in(state, cache)).operator(name)
+
+
 def work(operator: MediaOperator, settings: Settings, inputs: Mapping[str, Path], folder: Path) -> Task:
     """A task of the whole in fresh folders."""
     checked = operator.check(settings, sorted(inputs))
@@ -77,10 +89,13 @@ def made(operator: MediaOperator, task: Task, *, backwards: bool = False) -> dic
         operator.render(task)
     else:
         folders = [task.folder.parent / f"part-{number}" for number in range(len(parts))]
-        order = list(zip(parts, folders, strict=True))
-        for part, folder in reversed(order) if backwards else order:
+        order = list(zip(parts, [None, *folders], folders, strict=False))
+        # What follows another part cannot come before it.
+        backwards = backwards and not any(part.get(FOLLOWS) for part in parts)
+        for part, before, folder in reversed(order) if backwards else order:
             folder.mkdir()
-            operator.render(replace(task, folder=folder, part=part))
+            follows = before if part.get(FOLLOWS) else None
+            operator.render(replace(task, folder=folder, part=part, before=follows))
         operator.join(task, folders)
     return {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
 
@@ -113,6 +128,12 @@ EXAMPLES: Mapping[str, Example] = {
         make=film_with_sound,
         parts=4,
         broken="source",
+    ),
+    "generate": Example(
+        settings={"model": "label-gan", "prompt": "a painted green eye", "frames": 24, "part_frames": 10},
+        make=lambda _folder: {},
+        parts=3,
+        weights=("label-gan",),
     ),
     "package": Example(
         settings={

@@ -38,5 +38,5 @@ def job_settings(shared: Context, objects: str | None, renderers: int | None = N
         place = None if objects is None else Location.of(objects)
     except Fatal as error:
         raise UsageProblem(f"--objects: {error.message}") from None
-    settings = JobSettings.under(shared.state_dir, place)
+    settings = JobSettings.under(shared.state_dir, place, shared.cache_dir)
     return settings if renderers is None else replace(settings, renderers=renderers, slots=2 * renderers)

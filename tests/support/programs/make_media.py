@@ -4,18 +4,15 @@ Arguments: the operator's name in the registry, the folder of its inputs, a fold
 """
 
 import hashlib
-import importlib
 import sys
 from pathlib import Path
 
-from stream.media import REGISTRY
-from tests.support.media_examples import EXAMPLES, made, work
+from tests.support.media_examples import EXAMPLES, made, operator_beside, work
 
 
 def main() -> None:
     name, inputs, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    module, _, kind = REGISTRY[name].partition(":")
-    operator = getattr(importlib.import_module(module), kind)()
+    operator = operator_beside(name, inputs)
     files = {path.stem: path for path in sorted(inputs.iterdir())}
     task = work(operator, EXAMPLES[name].settings, files, folder)
     for output, data in made(operator, task, backwards=True).items():

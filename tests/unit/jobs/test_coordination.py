@@ -62,6 +62,26 @@ def test_a_stage_in_parts_is_joined_in_their_order(bench: CoordinatorBench) -> N
     assert [part["out.txt"] for part in join.parts] == [stored(f"{task.key} part").digest for task in parts]
 
 
+def test_a_part_that_follows_another_waits_for_what_that_one_wrote(bench: CoordinatorBench) -> None:
+    bench.submit("one")
+    ((_, begin),) = bench.take()
+    follows = [{"step": 1, "follows": True}, {"step": 2, "follows": True}]
+    bench.end("acme", begin, parts=[{"step": 0}, follows[0], {"apart": True}, follows[1]])
+    first, apart = (task for _, task in bench.take())
+    assert (first.part, first.parts, apart.part) == ({"step": 0}, (), {"apart": True})
+    bench.end("acme", apart)
+    assert bench.take() == []
+    bench.end("acme", first)
+    second, last = (task for _, task in bench.take())
+    assert [second.part, last.part] == follows
+    written = {task.key: {"out.txt": stored(f"{task.key} part").digest} for task in (first, second, apart, last)}
+    assert (second.parts, last.parts) == ((written[first.key],), (written[apart.key],))
+    bench.end("acme", last)
+    bench.end("acme", second)
+    ((_, join),) = bench.take()
+    assert join.parts == tuple(written.values())
+
+
 def test_equal_work_of_two_jobs_is_done_once(bench: CoordinatorBench) -> None:
     bench.submit("same", name="a")
     bench.submit("same", name="b")

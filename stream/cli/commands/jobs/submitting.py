@@ -43,7 +43,7 @@ def check(
 ) -> None:
     """Expand a template and check every row, without beginning anything. Exits with 2 where something is wrong."""
     shared: Context = context.obj
-    described, stages = _checked(template, tenant, project)
+    described, stages = _checked(template, tenant, project, shared)
     if json_output:
         names = [{"id": variant.id, "name": variant.name, "row": dict(variant.row)} for variant in described.variants]
         shared.print_json({"variants": names, "stages": stages})
@@ -172,11 +172,12 @@ def _rests(status: dict[str, Any], final: bool) -> bool:
     return final or resting
 
 
-def _checked(path: Path, tenant: str, project: str) -> "tuple[Description, list[dict[str, Any]]]":
+def _checked(path: Path, tenant: str, project: str, shared: Context) -> "tuple[Description, list[dict[str, Any]]]":
     from stream.events.jobs import JobSpec
     from stream.events.objects import StoredFile
     from stream.jobs.descriptions import Description
     from stream.media.catalogue import OperatorCatalogue
+    from stream.pipelines.jobs import models_in
 
     prepared = _prepared(path, None)
     nothing = StoredFile(name="asset", digest=f"sha256:{'0' * 64}", size=0, media_type="application/octet-stream")
@@ -187,7 +188,7 @@ def _checked(path: Path, tenant: str, project: str) -> "tuple[Description, list[
         template=prepared.values,
         assets=dict.fromkeys(prepared.assets, nothing),
     )
-    described, operators = Description.of(spec), OperatorCatalogue()
+    described, operators = Description.of(spec), OperatorCatalogue(models=models_in(shared.state_dir, shared.cache_dir))
     _refuse(described, operators)
     stages = []
     for index, stage in enumerate(described.template.stages):
