@@ -112,6 +112,7 @@ class MomentIndex:
     def __init__(self, place: Place) -> None:
         self._store = StoreReader(place)
         self.catalogue = Catalogue(place, self._store)
+        self._spaces: tuple[list[Any], list[Space]] | None = None
 
     def asset(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> AssetDetail | None:
         """Its newest version, whether it shows something or not; None where there is no such asset within `scopes`."""
@@ -122,7 +123,14 @@ class MomentIndex:
         return live_source(self._store, asset)
 
     def spaces(self) -> list[Space]:
-        return self.reading(lambda: stored_spaces(self._store))
+        def read() -> list[Space]:
+            # They hardly ever change, and every search asks for them.
+            tables = self._store.tables(SPACES)
+            if self._spaces is None or not _same(self._spaces[0], tables):
+                self._spaces = tables, stored_spaces(self._store)
+            return list(self._spaces[1])
+
+        return self.reading(read)
 
     def epochs(self, above_ms: int = -1) -> dict[str, int]:
         """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
@@ -275,6 +283,11 @@ class MomentIndex:
         for part in chunks(sorted(contents), _CONTENTS_A_QUERY):
             for rows in self.reading(partial(self._store.select_in, table, "content_key", part, columns, where)):
                 yield from rows.to_pylist()
+
+
+def _same(tables: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether they are the same versions: a reader opens another object for each."""
+    return len(tables) == len(others) and all(one is other for one, other in zip(tables, others, strict=True))
 
 
 def stored_spaces(store: StoreReader) -> list[Space]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
+from stream.audit.canonical import canonical
 
 _SHA256 = {"algorithm": "SHA-256", "algorithm_id": 3}
 
@@ -52,7 +52,7 @@ def sealed(event: Mapping[str, Any], chain_uid: str, before: Head) -> Entry:
     fingerprint = _fingerprint(whole)
     attestation["fingerprint"] = _SHA256 | {"value": fingerprint}
     head = Head(before.sequence + 1, metadata["uid"], event["type_uid"], fingerprint)
-    return Entry(rfc8785.dumps(whole), chain_uid, head, before)
+    return Entry(canonical(whole), chain_uid, head, before)
 
 
 def read(line: bytes) -> Entry:
@@ -66,7 +66,7 @@ def read(line: bytes) -> Entry:
         head = Head(metadata["sequence"], metadata["uid"], event["type_uid"], said)
         named = Head(-1, before["uid"], before["type_uid"], before["fingerprint"]["value"]) if before else Head()
         chain_uid = attestation["chain_uid"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("it is no event of an audit trail") from error
     # JSON has many spellings of one event, and the tree is over bytes: only one spelling may count.
     if _canonical(event) != line:
@@ -78,11 +78,11 @@ def read(line: bytes) -> Entry:
 
 
 def _fingerprint(event: Mapping[str, Any]) -> str:
-    return hashlib.sha256(rfc8785.dumps(dict(event))).hexdigest()
+    return hashlib.sha256(canonical(dict(event))).hexdigest()
 
 
 def _canonical(event: Any) -> bytes:
     try:
-        return rfc8785.dumps(event)
-    except rfc8785.CanonicalizationError as error:
+        return canonical(event)
+    except (ValueError, RecursionError) as error:
         raise ValueError("it has no canonical form") from error

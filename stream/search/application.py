@@ -68,11 +68,13 @@ class Search:
         """The answer to a request. Raises `BadRequest` for an invalid request, `BadMedia` (`bad_picture`) for an
         unreadable picture, and `Unavailable` where weights or the index cannot be read.
         """
-        chosen = self._spaces.chosen(request.space)
         # Before the index is searched: the answer is then never older than it says.
-        freshness = freshness_now(self._index.catalogue, self._clock)
+        chosen, freshness = self._index.reading(
+            lambda: (self._spaces.chosen(request.space), freshness_now(self._index.catalogue, self._clock))
+        )
         probe = self._probe(chosen.space, request)
-        found = self._found(chosen.space, probe, request)
+        # As one reading, as each asks how the store is divided; without models, whose errors are none of the store.
+        found = self._index.reading(lambda: self._found(chosen.space, probe, request))
         calibration = self._calibration(chosen.space, request)
         listed = tuple(map(ListedHit.of, found.hits))
         hits = self._hits(chosen.space, found.hits, calibration, thumbnails=request.thumbnails)
@@ -135,8 +137,12 @@ class Search:
         """The key of the space that would be asked, and a text that changes with what is stored in it and in the
         catalogue. Raises as `answer` does.
         """
-        key = self._spaces.chosen(space).space.key
-        return key, self._index.state(key)
+
+        def read() -> tuple[str, str]:
+            key = self._spaces.chosen(space).space.key
+            return key, self._index.state(key)
+
+        return self._index.reading(read)
 
     def searchable(self, filters: Filters) -> SearchableUpTo:
         """Up to when everything of the tenant, project and scopes that the filters name is searchable."""

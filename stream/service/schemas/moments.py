@@ -5,7 +5,7 @@ them.
 import json
 from collections.abc import Iterable
 from typing import Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +16,7 @@ from stream.service.schemas import examples
 
 
 def thumbnail_path(moment_id: str, space: str) -> str:
-    return f"/v1/moments/{quote(moment_id, safe='')}/thumbnail?{urlencode({'space': space})}"
+    return f"/v1/moments/{quote(moment_id, safe='')}/thumbnail?space={quote_plus(space)}"
 
 
 def asset_path(tenant: str, asset_id: str) -> str:
