@@ -63,7 +63,8 @@ class WeightsCache:
         """
         path = self.directory / "derived" / f"{key}.npy"
         with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile):
-            found: Floats = np.load(path, allow_pickle=False)
+            # From bytes: numpy leaves a file open in which it finds no array.
+            found: Floats = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
             return found
         made = make()
         content = io.BytesIO()
