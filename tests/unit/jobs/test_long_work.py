@@ -63,7 +63,7 @@ class NoDelivery:
     def deliver(self, tenant: str, task: TaskAsked, scratch: Path) -> tuple[StoredFile, ...]:
         raise AssertionError("nothing is delivered")
 
-    def lies_there(self, tenant: str, task: TaskAsked, scratch: Path) -> bool:
+    def lies_there(self, tenant: str, task: TaskAsked) -> bool:
         raise AssertionError("nothing is delivered")
 
 
