@@ -127,12 +127,14 @@ class DurableStore:
             threads.shutdown()
 
     def _make_durable(self, listing: Listing, mark: Mark, began_ns: int) -> None:
-        # Until all of it is done: an error in between must not pass for a sync.
-        self._failed = True
-        self._sync_all(listing)
-        # After every file: the mark is the one commit of all tables.
-        self._mark.write(replace(mark, took_ns=time.monotonic_ns() - began_ns), self._disk.sync)
-        self._failed = False
+        try:
+            self._sync_all(listing)
+            # After every file: the mark is the one commit of all tables.
+            self._mark.write(replace(mark, took_ns=time.monotonic_ns() - began_ns), self._disk.sync)
+        except BaseException:
+            # Not before: a commit that begins beside upkeep's sync asks meanwhile.
+            self._failed = True
+            raise
 
     def _sync_all(self, listing: Listing) -> None:
         if self._threads is None:

@@ -201,6 +201,16 @@ class FailingDisk:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+def test_a_sync_that_is_on_is_none_that_failed(tmp_path: Path) -> None:
+    asked: list[bool] = []
+    disk = Disk(sync=lambda _path: asked.append(store.failed), boot=lambda: "before")
+    store = DurableStore(tmp_path, "m", owned=lambda _name: True, disk=disk)
+    append(tmp_path)
+    store.sync()
+    assert asked
+    assert not any(asked)
+
+
 def test_after_a_sync_that_failed_no_other_says_that_all_is_well(tmp_path: Path) -> None:
     """As where upkeep's failed while a commit was on, which then asks for the same files again."""
     failing = FailingDisk()
