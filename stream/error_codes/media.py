@@ -20,6 +20,11 @@ MEDIA = (
         "Set width, height or fps to what the profile allows, or choose another profile.",
     ),
     bad_media(
+        "unsupported_sound",
+        "The sound of a film cannot be copied into Matroska as it is.",
+        "Transcode the film first, for example with the profile `h264_web`.",
+    ),
+    bad_media(
         "loudness_unreachable",
         "The sound cannot have the wanted loudness and stay below the wanted true peak.",
         "Lower the target, or allow a higher true peak.",

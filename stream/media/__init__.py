@@ -5,7 +5,9 @@ the work on pictures and sound itself; who runs it, when and how often is `strea
 REGISTRY: dict[str, str] = {
     "composite": "stream.media.composite.operator:Composite",
     "generate": "stream.media.generate.operator:Generate",
+    "interpolate": "stream.media.interpolate.operator:Interpolate",
     "package": "stream.media.package.operator:Package",
     "transcode": "stream.media.transcode.operator:Transcode",
+    "upscale": "stream.media.upscale.operator:Upscale",
 }
 """Name of an operator in templates to `module:Class`. One line makes an operator known to jobs, documents and tests."""

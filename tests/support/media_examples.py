@@ -135,6 +135,12 @@ EXAMPLES: Mapping[str, Example] = {
         parts=3,
         weights=("label-gan",),
     ),
+    "interpolate": Example(
+        settings={"fps": "30000/1001", "part_frames": 25},
+        make=lambda folder: film_with_sound(folder, seconds=2.0),
+        parts=3,
+        broken="source",
+    ),
     "package": Example(
         settings={
             "vast": {
@@ -154,5 +160,12 @@ EXAMPLES: Mapping[str, Example] = {
         make=film_with_sound,
         parts=3,
         broken="source",
+    ),
+    "upscale": Example(
+        settings={"part_frames": 2},
+        make=lambda folder: film_with_sound(folder, seconds=0.2),
+        parts=3,
+        broken="source",
+        weights=("span",),
     ),
 }

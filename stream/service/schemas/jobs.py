@@ -28,34 +28,14 @@ class JobStageOut(BaseModel):
     in_work: int = Field(description="Its tasks that are worked on, or asked for.")
 
 
-class MoneyOut(BaseModel):
-    """By the price table of the deployment. `wasted` is part of `total`."""
-
-    currency: str = Field(description="ISO 4217.")
-    cpu: float
-    gpu: float
-    stored: float
-    delivered: float
-    total: float
-    wasted: float
-
-
-class VariantCostOut(BaseModel):
-    """What was used until now."""
+class JobCostOut(BaseModel):
+    """What a job has used until now."""
 
     cpu_s: float
     gpu_s: float
-    wasted_cpu_s: float = Field(description="Of `cpu_s`: work that failed or was canceled.")
-    wasted_gpu_s: float
-    written_bytes: int
-    stored_byte_hours: float = Field(description="Bytes of results times the hours until the job ended, or until now.")
-    delivered_bytes: int
-    money: MoneyOut | None = Field(None, description="Where the deployment has prices.")
-
-
-class JobCostOut(VariantCostOut):
-    wall_s: float = Field(description="Time that workers were busy with it.")
     read_bytes: int
+    written_bytes: int
+    wasted_cpu_s: float = Field(description="Of `cpu_s`: work that failed or was canceled.")
     tasks_computed: int
     tasks_reused: int = Field(description="Tasks whose results were known already.")
 
@@ -82,22 +62,9 @@ _JOB: dict[str, JsonValue] = {
     "cost": {
         "cpu_s": 181.2,
         "gpu_s": 0.0,
-        "wasted_cpu_s": 2.4,
-        "wasted_gpu_s": 0.0,
-        "written_bytes": 48_118_016,
-        "stored_byte_hours": 634_889,
-        "delivered_bytes": 8_118_016,
-        "money": {
-            "currency": "EUR",
-            "cpu": 0.002013,
-            "gpu": 0.0,
-            "stored": 0.0,
-            "delivered": 0.000605,
-            "total": 0.002618,
-            "wasted": 0.000027,
-        },
-        "wall_s": 190.3,
         "read_bytes": 91_226_112,
+        "written_bytes": 48_118_016,
+        "wasted_cpu_s": 2.4,
         "tasks_computed": 95,
         "tasks_reused": 0,
     },
@@ -166,16 +133,7 @@ _VARIANT: dict[str, JsonValue] = {
     "path": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11",
     "state": "done",
     "stage": None,
-    "cost": {
-        "cpu_s": 7.612,
-        "gpu_s": 0.0,
-        "wasted_cpu_s": 0.0,
-        "wasted_gpu_s": 0.0,
-        "written_bytes": 2_004_917,
-        "stored_byte_hours": 26_402,
-        "delivered_bytes": 338_250,
-        "money": None,
-    },
+    "cpu_s": 7.612,
     "code": None,
     "message": None,
     "manifest": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11/manifest",
@@ -203,7 +161,7 @@ class JobVariantOut(BaseModel):
     path: str
     state: VariantState
     stage: str | None = Field(description="That it is at, or failed in.")
-    cost: VariantCostOut
+    cpu_s: float
     code: str | None
     message: str | None
     manifest: str | None = Field(description="Path of its signed manifest.")
