@@ -19,7 +19,7 @@ from models.protocol import Image
 from models.registry import ModelContext
 from models.shots.network import TransNetV2
 from models.shots.transnet_v2 import STEP, WINDOW
-from models.tags.efficientnet import PIXELS, network_of, session_of
+from models.tags.efficientnet import PIXELS, session_of
 from models.tags.imagenet import EfficientNetTagger
 from stream.events.frames import Frames
 from stream.events.grid import TICK_NS
@@ -55,7 +55,7 @@ class BareNetworks:
         weights = cache()
         self._shots = TransNetV2().eval()
         self._shots.load_checkpoint(stored(weights, "transnetv2"))
-        self._tags = session_of(network_of(stored(weights, "efficientnet-lite0")), MODEL_THREADS)
+        self._tags = session_of(stored(weights, "efficientnet-lite0"), MODEL_THREADS)
         self._nsfw = cpu_session(weights.file("open-nsfw"), MODEL_THREADS)
         self.text = MiniLm(ModelContext(weights, MODEL_THREADS))
         self.text.open()

@@ -50,16 +50,16 @@ def make_folder(path: Path, sync_with: Sync = sync) -> None:
         sync_with(path.parent)
 
 
-def replace_file(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Durably replace the content of `path` with `text`. After a crash or on a full disk the old file is still whole.
-    The file has `mode` less what the process masks. Raises `OSError`; leaves no temporary file behind then.
+def replace_file(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
+    """Durably replace the content of `path`; text is written as UTF-8. After a crash or on a full disk the old file is
+    still whole. The file has `mode` less what the process masks. Raises `OSError`; leaves no temporary file then.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         # With its mode from the start: whoever opened it before a change of mode could go on reading.
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             # Before the rename: otherwise a crash could leave the new name with no content.
             os.fsync(file.fileno())

@@ -35,6 +35,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
         "`jobs/store` in the state directory",
         "Where files, results and states of jobs lie, for `jobs` and for `serve`. The option `--objects` comes first.",
     ),
+    "RUSHES_PRICES": (
+        "none",
+        "A file of prices, TOML, for the cost of jobs in money. The option `--prices` comes first.",
+    ),
     "RUSHES_OIDC_ISSUER": ("", "Who signs people in to `rushes serve`. The option `--oidc-issuer` comes first."),
     "RUSHES_OIDC_CLIENT_ID": ("", "The service's name at that provider. The option `--oidc-client-id` comes first."),
     "RUSHES_OIDC_CLIENT_SECRET": ("", "The secret of that client. The option `--oidc-client-secret-file` comes first."),

@@ -1,5 +1,6 @@
 """ConSE: search by words without a two-tower model (Norouzi et al. 2014, arXiv:1312.5650)."""
 
+import importlib.metadata
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,7 @@ class ConSE:
     """
 
     def __init__(self, context: ModelContext) -> None:
+        self._cache = context.cache
         self._text = MiniLm(context)
         self._labels = EfficientNetTagger(context)
         self._label_vectors: Floats | None = None
@@ -72,9 +74,12 @@ class ConSE:
         return unit_rows(np.array(rows, np.float32).reshape(-1, DIMENSIONS))
 
     def _label_rows(self) -> Floats:
-        """Label vectors [labels, 384], made on first use: queries by words do not need them."""
+        """Label vectors [labels, 384], read on first use: queries by words do not need them."""
         if self._label_vectors is None:
-            vectors = self._text.embed([LABEL_SENTENCE.format(label) for label in self._labels.labels])
+            sentences = [LABEL_SENTENCE.format(label) for label in self._labels.labels]
+            # A thousand sentences cost as much as three seconds of video, so the cache keeps them for the next process.
+            key = digest("label-vectors", digest_of("minilm"), importlib.metadata.version("onnxruntime"), *sentences)
+            vectors = self._cache.derived(key, lambda: self._text.embed(sentences))
             self._label_vectors = vectors - vectors.mean(0)
         return self._label_vectors
 

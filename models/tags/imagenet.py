@@ -1,5 +1,7 @@
 """ImageNet-1k tags with EfficientNet-Lite0."""
 
+import importlib.metadata
+import runpy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -39,21 +41,20 @@ class EfficientNetTagger:
     @cached_property
     def labels(self) -> Sequence[str]:
         """The ImageNet-1k category names in class order."""
-        # Imported here: torchvision takes seconds, and only the labels are needed.
-        from torchvision.models._meta import _IMAGENET_CATEGORIES
-
-        return tuple(_IMAGENET_CATEGORIES)
+        # The file alone: to import its package takes seconds.
+        path = importlib.metadata.distribution("torchvision").locate_file("torchvision/models/_meta.py")
+        return tuple(runpy.run_path(str(path))["_IMAGENET_CATEGORIES"])
 
     def open(self) -> None:
         limit_threads(self._context)
         import torch
 
         path = self._context.cache.file("efficientnet-lite0")
-        network = network_of(torch.load(path, map_location="cpu", weights_only=True))
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
         if (device := ready_device(self._context)) == "cpu":
-            self._session = session_of(network, self._context.threads)
+            self._session = session_of(tensors, self._context.threads)
         else:
-            self.batches = batches_of(network, device, CUDA_BATCH, self._context.threads)
+            self.batches = batches_of(network_of(tensors), device, CUDA_BATCH, self._context.threads)
 
     def close(self) -> None:
         if self.batches is not None:

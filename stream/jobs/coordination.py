@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from stream.clock import Clock
 from stream.errors import BadEvent, BadRequest
 from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded
+from stream.jobs.charging import Charges
 from stream.jobs.descriptions import Descriptions, Operators
+from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow, Need, TaskRow, files_json
+from stream.jobs.spending import VariantCosts
 from stream.jobs.states import JobState, outcome_of, rank_of
 from stream.jobs.variant_progress import VariantProgress
 
@@ -19,10 +22,18 @@ class Coordinator:
     nothing, so events may come again and in any order.
     """
 
-    def __init__(self, register: JobRegister, descriptions: Descriptions, operators: Operators, clock: Clock) -> None:
+    def __init__(
+        self,
+        register: JobRegister,
+        descriptions: Descriptions,
+        operators: Operators,
+        clock: Clock,
+        prices: PriceTable | None = None,
+    ) -> None:
         self._register = register
         self._descriptions = descriptions
-        self._progress = VariantProgress(register, descriptions, operators)
+        self._progress = VariantProgress(register, descriptions, operators, VariantCosts(clock, prices))
+        self._charges = Charges(register, clock)
         self._clock = clock
 
     def submitted(self, tenant: str, project: str, data: JobSubmitted, trace: str) -> None:
@@ -175,7 +186,7 @@ class Coordinator:
             if again:
                 self._register.change(
                     f"UPDATE job SET {state} = 0, waiting = waiting + ?, state = 'running', code = '',"  # noqa: S608 - our words
-                    " message = '', ended_ms = NULL, generation = generation + 1 WHERE id = ?",
+                    " message = '', ended_ms = NULL WHERE id = ?",
                     again,
                     job.id,
                 )
@@ -194,10 +205,7 @@ class Coordinator:
             )
 
     def _charge(self, task: TaskRow, data: TaskEnded, needs: Sequence[Need]) -> None:
-        of_job = [need for need in needs if need.job == task.job]
-        number = of_job[0].number if of_job else None
-        wasted = data.outcome != "done" or not needs
-        self._register.spend(task.job, number, data.cost, reused=data.reused, wasted=wasted)
+        self._charges.charge(task, data, needs)
         self._register.change(
             "UPDATE job SET reserved_cpu_s = MAX(0, reserved_cpu_s - ?) WHERE id = ?", task.reserved_cpu_s, task.job
         )
@@ -206,13 +214,6 @@ class Coordinator:
             "UPDATE job SET state = 'running', code = '', message = '' WHERE id = ? AND state = 'budget_exhausted'",
             task.job,
         )
-        if data.outcome == "done" and not data.reused:
-            self._register.change(
-                "INSERT INTO rate (operator, kind, cpu_s) VALUES (?, '', ?) ON CONFLICT (operator, kind)"
-                " DO UPDATE SET cpu_s = cpu_s + 0.2 * (excluded.cpu_s - cpu_s)",
-                task.operator,
-                data.cost.cpu_s,
-            )
 
 
 def _place(need: Need) -> tuple[int, int, int, str, int]:

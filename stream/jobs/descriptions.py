@@ -33,6 +33,11 @@ class Operators(Protocol):
     def outputs(self, operator: str, settings: Mapping[str, JsonValue]) -> Mapping[str, str]:
         """Names of output files to their media types; `settings` as `checked` gave them."""
 
+    def amount(self, operator: str, settings: Mapping[str, JsonValue], inputs: Mapping[str, float]) -> float | None:
+        """How much work a stage is, in megapixels of pictures; None where neither settings nor inputs tell. `inputs`:
+        the amounts of those that are known. `settings` as `checked` gave them.
+        """
+
     def toolchain(self, operator: str, settings: Mapping[str, JsonValue]) -> dict[str, str]:
         """Raises `Unavailable` (`toolchain_lacks`)."""
 

@@ -156,7 +156,7 @@ def _run_details(task: TaskAsked, run: RunFacts) -> dict[str, Any]:
     details: dict[str, Any] = {
         "builder": {"id": "urn:rushes", "version": version},
         "metadata": times,
-        "cost": {"cpu_s": settings["cpu_s"]},
+        "cost": settings["cost"],
         "signing": {
             "manifest": "none: this deployment has no key for manifests" if run.key is None else "Ed25519",
             "credentials": run.credentials,

@@ -7,60 +7,21 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from stream.errors import Fatal, Unavailable
 from stream.events.jobs import TaskKind
-from stream.events.objects import StoredFile, TaskCost
+from stream.events.objects import StoredFile
+from stream.jobs.estimates import Rate
+from stream.jobs.register_schema import CHANGES, SCHEMA, VERSION
 from stream.jobs.states import JobState, VariantState
-
-_VERSION = 3
-_SCHEMA = """
-CREATE TABLE job (
-  id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, project TEXT NOT NULL, spec TEXT NOT NULL,
-  rank INTEGER NOT NULL, priority INTEGER NOT NULL, deadline_ms INTEGER NOT NULL, state TEXT NOT NULL,
-  code TEXT NOT NULL, message TEXT NOT NULL, submitted_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER,
-  total INTEGER NOT NULL, waiting INTEGER NOT NULL, budget_cpu_s REAL, variant_cpu_s REAL, generation INTEGER
-  NOT NULL DEFAULT 1, trace TEXT NOT NULL,
-  done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, canceled INTEGER NOT NULL DEFAULT 0,
-  cpu_s REAL NOT NULL DEFAULT 0, gpu_s REAL NOT NULL DEFAULT 0, wall_s REAL NOT NULL DEFAULT 0,
-  read_bytes INTEGER NOT NULL DEFAULT 0, written_bytes INTEGER NOT NULL DEFAULT 0,
-  wasted_cpu_s REAL NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0,
-  computed INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, stages TEXT NOT NULL,
-  UNIQUE (tenant, name));
-CREATE INDEX job_open ON job (state, rank, tenant);
-CREATE TABLE variant (
-  job INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
-  stage INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
-  cpu_s REAL NOT NULL DEFAULT 0, losses INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, number)) WITHOUT ROWID;
-CREATE INDEX variant_state ON variant (job, state, number);
-CREATE TABLE finished (
-  job INTEGER NOT NULL, number INTEGER NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL, outputs TEXT NOT NULL,
-  PRIMARY KEY (job, number, stage)) WITHOUT ROWID;
-CREATE TABLE need (
-  job INTEGER NOT NULL, number INTEGER NOT NULL, stage INTEGER NOT NULL, kind TEXT NOT NULL, part INTEGER NOT NULL,
-  task INTEGER, stage_key TEXT NOT NULL, outputs TEXT, parts TEXT,
-  PRIMARY KEY (job, number, stage, kind, part)) WITHOUT ROWID;
-CREATE INDEX need_task ON need (task);
-CREATE TABLE task (
-  id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, key TEXT NOT NULL, job INTEGER NOT NULL, rank INTEGER NOT NULL,
-  stage INTEGER NOT NULL, operator TEXT NOT NULL, body TEXT NOT NULL, asked INTEGER NOT NULL DEFAULT 0,
-  attempt INTEGER NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0, asked_ms INTEGER NOT NULL DEFAULT 0,
-  UNIQUE (tenant, key));
-CREATE INDEX task_turn ON task (asked, rank, tenant);
-CREATE TABLE rate (operator TEXT NOT NULL, kind TEXT NOT NULL, cpu_s REAL NOT NULL, PRIMARY KEY (operator, kind))
-  WITHOUT ROWID;
-"""
-
-
-_FROM_2 = "ALTER TABLE task ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the register has it. `generation` counts how often it was begun again (`retry`)."""
+    """A job as the register has it. What it has used stands as in `stream.jobs.spending`."""
 
     id: int
     tenant: str
@@ -80,7 +41,6 @@ class JobRow:
     waiting: int
     budget_cpu_s: float | None
     variant_cpu_s: float | None
-    generation: int
     trace: str
     done: int
     failed: int
@@ -90,7 +50,10 @@ class JobRow:
     wall_s: float
     read_bytes: int
     written_bytes: int
+    written_byte_ms: float
+    delivered_bytes: int
     wasted_cpu_s: float
+    wasted_gpu_s: float
     reserved_cpu_s: float
     computed: int
     reused: int
@@ -112,12 +75,20 @@ class VariantRow:
     code: str
     message: str
     cpu_s: float
+    gpu_s: float
+    wasted_cpu_s: float
+    wasted_gpu_s: float
+    written_bytes: int
+    written_byte_ms: float
+    delivered_bytes: int
     losses: int
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a variant waits for: `outputs` of a task, or of a beginning the `parts` that follow; None until then."""
+    """What a variant waits for: `outputs` of a task, or of a beginning the `parts` that follow; None until then.
+    `amount`: of the task's work, in megapixels, where that is known.
+    """
 
     job: int
     number: int
@@ -128,6 +99,7 @@ class Need:
     stage_key: str
     outputs: tuple[StoredFile, ...] | None
     parts: tuple[dict[str, Any], ...] | None
+    amount: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +115,8 @@ class TaskRow:
     rank: int
     stage: int
     operator: str
+    kind: TaskKind
+    amount: float | None
     body: str
     asked: bool
     attempt: int
@@ -235,24 +209,19 @@ class JobRegister:
             ((job, *variant) for variant in variants),
         )
 
-    def spend(self, job: int, number: int | None, cost: TaskCost, *, reused: bool, wasted: bool) -> None:
-        """Charge a job, and the variant that is known."""
-        self.change(
-            "UPDATE job SET cpu_s = cpu_s + ?, gpu_s = gpu_s + ?, wall_s = wall_s + ?, read_bytes = read_bytes + ?,"
-            " written_bytes = written_bytes + ?, wasted_cpu_s = wasted_cpu_s + ?, computed = computed + ?,"
-            " reused = reused + ? WHERE id = ?",
-            cost.cpu_s,
-            cost.gpu_s,
-            cost.wall_s,
-            cost.read_bytes,
-            cost.written_bytes,
-            cost.cpu_s if wasted else 0.0,
-            0 if reused else 1,
-            1 if reused else 0,
-            job,
-        )
-        if number is not None:
-            self.change("UPDATE variant SET cpu_s = cpu_s + ? WHERE job = ? AND number = ?", cost.cpu_s, job, number)
+    def amounts(self, job: int, number: int) -> dict[int, float]:
+        """Of the finished stages of a variant, how much work each was, in megapixels, where that is known."""
+        sql = "SELECT stage, amount FROM finished WHERE job = ? AND number = ? AND amount IS NOT NULL"
+        return {int(row["stage"]): float(row["amount"]) for row in self.all(sql, job, number)}
+
+    def rates(self, operator: str | None = None) -> list[Rate]:
+        """Of one operator, or all."""
+        sql = "SELECT * FROM rate WHERE ? IS NULL OR operator = ? ORDER BY operator, kind, unit"
+        return [Rate(**dict(row)) for row in self.all(sql, operator, operator)]
+
+    def keep_rate(self, rate: Rate) -> None:
+        values = tuple(getattr(rate, field.name) for field in fields(rate))
+        self.change("INSERT OR REPLACE INTO rate VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values)
 
     def one(self, sql: str, *values: object) -> sqlite3.Row | None:
         with self._judged():
@@ -275,12 +244,13 @@ class JobRegister:
         (version,) = self.db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             with closing(self.db.cursor()) as cursor:
-                cursor.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        elif version == 2:
+                cursor.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        while version in CHANGES:
             with closing(self.db.cursor()) as cursor:
-                cursor.executescript(f"BEGIN; {_FROM_2} PRAGMA user_version = {_VERSION}; COMMIT;")
-        elif version != _VERSION:
-            raise self._unusable(f"it has version {version}, and this release reads {_VERSION}")
+                cursor.executescript(f"BEGIN; {CHANGES[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+            version += 1
+        if version not in {0, VERSION}:
+            raise self._unusable(f"it has version {version}, and this release reads {VERSION}")
 
     @contextmanager
     def _judged(self) -> Iterator[None]:

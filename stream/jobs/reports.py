@@ -5,7 +5,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from stream.events.objects import own_folder
+from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.spending import Spending
 from stream.jobs.states import JobState
 from stream.jobs.template import LANES
 
@@ -42,8 +44,15 @@ def manifest_name(tenant: str, job: str, variant: str) -> str:
     return f"{job_folder(tenant, job)}/manifests/{variant}.json"
 
 
-def status_of(job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int]) -> dict[str, Any]:
+RATES = "rates.json"
+"""The document of what operators' work took until now, in the whole deployment."""
+
+
+def status_of(
+    job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int], now_ms: int, prices: PriceTable | None
+) -> dict[str, Any]:
     """`stages`: how many variants have finished each; `in_work`: its tasks that are asked for."""
+    spent = Spending.until(job, elapsed_ms(job, now_ms)).told(prices)
     return {
         "tenant": job.tenant,
         "project": job.project,
@@ -63,12 +72,10 @@ def status_of(job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int]
         "failed": job.failed,
         "canceled": job.canceled,
         "stages": [{"name": name, "done": done, "in_work": in_work.get(name, 0)} for name, done in stages.items()],
-        "cost": {
-            "cpu_s": round(job.cpu_s, 3),
-            "gpu_s": round(job.gpu_s, 3),
+        "cost": spent
+        | {
+            "wall_s": round(job.wall_s, 3),
             "read_bytes": job.read_bytes,
-            "written_bytes": job.written_bytes,
-            "wasted_cpu_s": round(job.wasted_cpu_s, 3),
             "tasks_computed": job.computed,
             "tasks_reused": job.reused,
         },
@@ -76,7 +83,14 @@ def status_of(job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int]
     }
 
 
-def rows_of(register: JobRegister, job: JobRow, stages: list[str]) -> Iterator[dict[str, Any]]:
+def elapsed_ms(job: JobRow, now_ms: int) -> int:
+    """From the submission of a job to its end, or until now."""
+    return max(0, (job.ended_ms or now_ms) - job.submitted_ms)
+
+
+def rows_of(
+    register: JobRegister, job: JobRow, stages: list[str], now_ms: int, prices: PriceTable | None
+) -> Iterator[dict[str, Any]]:
     """The table of variants."""
     for row in register.variants(job.id):
         found = {
@@ -85,7 +99,7 @@ def rows_of(register: JobRegister, job: JobRow, stages: list[str]) -> Iterator[d
             "name": row.name,
             "state": row.state.value,
             "stage": stages[row.stage] if row.stage < len(stages) else "",
-            "cpu_s": round(row.cpu_s, 3),
+            "cost": Spending.until(row, elapsed_ms(job, now_ms)).told(prices),
         }
         yield found | ({"code": row.code, "message": row.message} if row.code else {})
 

@@ -6,11 +6,11 @@ from stream.clock import Clock
 from stream.errors import StageError
 from stream.events.jobs import TaskAsked
 from stream.jobs.coordination import Coordinator
+from stream.jobs.estimates import Rates
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState, rank_of
 from stream.jobs.template import LANES
 
-_UNKNOWN_CPU_S = 1.0
 _BATCH = rank_of("batch")
 
 
@@ -114,9 +114,10 @@ class Turns:
 
     def _ask(self, task_id: int, job_id: int) -> tuple[JobRow, TaskAsked] | None:
         job = self._register.job_by_id(job_id)
-        row = self._register.one("SELECT operator, body, attempt FROM task WHERE id = ?", task_id)
+        row = self._register.one("SELECT operator, kind, amount, body, attempt FROM task WHERE id = ?", task_id)
         assert row is not None, "just found"
-        estimate = self._estimate(row["operator"])
+        rates = Rates(self._register.rates(row["operator"]))
+        estimate = rates.task(row["operator"], row["kind"], row["amount"]).cpu_s
         if job.budget_cpu_s is not None and job.cpu_s + job.reserved_cpu_s + estimate > job.budget_cpu_s:
             self._exhaust(job, estimate)
             return None
@@ -140,10 +141,6 @@ class Turns:
             message,
             job.id,
         )
-
-    def _estimate(self, operator: str) -> float:
-        row = self._register.one("SELECT cpu_s FROM rate WHERE operator = ?", operator)
-        return _UNKNOWN_CPU_S if row is None else float(row["cpu_s"])
 
 
 def _task(body: str, attempt: int, job: JobRow) -> TaskAsked:

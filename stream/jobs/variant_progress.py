@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -14,6 +14,7 @@ from stream.jobs.expansion import StageOfVariant
 from stream.jobs.keys import digest_key, divide_key, join_key, part_key, stage_key
 from stream.jobs.objects import by_name
 from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
+from stream.jobs.spending import VariantCosts
 from stream.jobs.template import InputSource
 from stream.media.protocol import FOLLOWS
 
@@ -25,22 +26,26 @@ DELIVERY = "deliver"
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A stage of a variant whose inputs are all there."""
+    """A stage of a variant whose inputs are all there. `amount`: its work in megapixels, where that is known."""
 
     key: str
     stage: StageOfVariant
     settings: dict[str, Any]
     inputs: dict[str, Digest]
     toolchain: dict[str, str]
+    amount: float | None
 
 
 class VariantProgress:
     """Works within the transaction of its caller."""
 
-    def __init__(self, register: JobRegister, descriptions: Descriptions, operators: Operators) -> None:
+    def __init__(
+        self, register: JobRegister, descriptions: Descriptions, operators: Operators, costs: VariantCosts
+    ) -> None:
         self._register = register
         self._descriptions = descriptions
         self._operators = operators
+        self._costs = costs
 
     def advance(self, job_id: int, number: int) -> None:
         """Take a variant as far as what is known allows, and enter what it waits for then."""
@@ -135,14 +140,15 @@ class VariantProgress:
         outputs = self._outputs_of(job, variant, described, needs)
         if outputs is None:
             return False
-        key = next(need.stage_key for need in needs)
+        begin = next(need for need in needs if need.kind == "begin")
         self._register.change(
-            "INSERT OR REPLACE INTO finished (job, number, stage, key, outputs) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO finished (job, number, stage, key, outputs, amount) VALUES (?, ?, ?, ?, ?, ?)",
             job.id,
             variant.number,
             variant.stage,
-            key,
+            begin.stage_key,
             files_json(outputs),
+            begin.amount,
         )
         self._forget_needs(job.id, variant.number, variant.stage)
         self._register.change(
@@ -192,10 +198,15 @@ class VariantProgress:
             before = there.get(index - 1) if index and part.get(FOLLOWS) is True else ()
             if index in there or before is None:
                 continue
-            ready = ready or self._ready(job, variant, described)
+            ready = ready or self._share(self._ready(job, variant, described), len(parts))
             given = ({file.name: file.digest for file in before},) if before else ()
             self._enter(job, variant, ready, "part", index, part_key(ready.key, part), part=part, parts=given)
         return ready is not None
+
+    @staticmethod
+    def _share(ready: _Ready, count: int) -> _Ready:
+        """One of so many parts of a stage."""
+        return replace(ready, amount=None if ready.amount is None else ready.amount / count)
 
     def _step_out(self, job: JobRow, variant: VariantRow, described: Description) -> bool:
         """All stages are done: write the manifest and deliver the finals; then the variant is done."""
@@ -221,7 +232,19 @@ class VariantProgress:
             raise BadRequest(lacking.message, code=lacking.code) from None
         version = self._operators.version(stage.operator)
         key = stage_key(stage.operator, version, settings, inputs, seed=stage.seed, toolchain=toolchain)
-        return _Ready(key, stage, settings, inputs, toolchain)
+        amount = self._operators.amount(stage.operator, settings, self._amounts(job, variant, described, stage))
+        return _Ready(key, stage, settings, inputs, toolchain, amount)
+
+    def _amounts(
+        self, job: JobRow, variant: VariantRow, described: Description, stage: StageOfVariant
+    ) -> dict[str, float]:
+        """Of the inputs that earlier stages made, in megapixels, where that is known."""
+        sources = {name: source for name, source in stage.inputs.items() if source.kind == "stage"}
+        if not sources:
+            return {}
+        known = self._register.amounts(job.id, variant.number)
+        places = {name: described.index_of(source.name) for name, source in sources.items()}
+        return {name: known[place] for name, place in places.items() if place in known}
 
     @staticmethod
     def _digest(source: InputSource, described: Description, finished: Mapping[int, tuple[StoredFile, ...]]) -> Digest:
@@ -255,11 +278,12 @@ class VariantProgress:
             toolchain=ready.toolchain,
             **more,
         )
-        self._need(job, variant, asked, place)
+        self._need(job, variant, asked, place, ready.amount)
 
     def _enter_delivery(self, job: JobRow, variant: VariantRow, described: Description) -> None:
         finals = self.finals(job, variant.number, described)
         inputs = {f"{stage}/{file.name}": file.digest for stage, file in finals}
+        delivered = sum(file.size for _, file in finals) if described.spec.deliver_to else 0
         settings = {
             "spec": job.spec,
             "to": described.spec.deliver_to or "",
@@ -267,7 +291,7 @@ class VariantProgress:
             "row": dict(described.variants[variant.number].row),
             "finals": [{"stage": stage, **file.model_dump()} for stage, file in finals],
             "stages": self._facts(job, variant, described),
-            "cpu_s": round(variant.cpu_s, 3),
+            "cost": self._costs.told(variant, job.submitted_ms, delivered),
             "started_ms": job.started_ms,
         }
         # Not what it cost: the same finals of the same variant are delivered once.
@@ -284,7 +308,9 @@ class VariantProgress:
             settings=settings,
             inputs=inputs,
         )
-        self._need(job, variant, asked, 0)
+        # What is brought grows with the largest of the pictures.
+        amounts = self._register.amounts(job.id, variant.number).values()
+        self._need(job, variant, asked, 0, max(amounts, default=None))
 
     def _facts(self, job: JobRow, variant: VariantRow, described: Description) -> list[dict[str, Any]]:
         """What each stage was made of, for the manifest."""
@@ -305,7 +331,7 @@ class VariantProgress:
             )
         return found
 
-    def _need(self, job: JobRow, variant: VariantRow, asked: TaskAsked, place: int) -> None:
+    def _need(self, job: JobRow, variant: VariantRow, asked: TaskAsked, place: int, amount: float | None) -> None:
         """Wait for a task: for one that is there already, whoever entered it, or for a new one."""
         body = asked.to_bytes()
         if len(body) > MAX_TASK_BYTES:
@@ -316,13 +342,16 @@ class VariantProgress:
         task = self._register.task(job.tenant, asked.key)
         if task is None:
             self._register.change(
-                "INSERT INTO task (tenant, key, job, rank, stage, operator, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO task (tenant, key, job, rank, stage, operator, kind, amount, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 job.tenant,
                 asked.key,
                 job.id,
                 job.rank,
                 variant.stage,
-                f"{asked.operator} {asked.kind}",
+                asked.operator,
+                asked.kind,
+                amount,
                 body.decode(),
             )
             task = self._register.task(job.tenant, asked.key)
@@ -331,8 +360,8 @@ class VariantProgress:
             # Somebody waits for it now who is served earlier.
             self._register.change("UPDATE task SET rank = ? WHERE id = ?", job.rank, task.id)
         self._register.change(
-            "INSERT OR REPLACE INTO need (job, number, stage, kind, part, task, stage_key)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO need (job, number, stage, kind, part, task, stage_key, amount)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             job.id,
             variant.number,
             variant.stage,
@@ -340,6 +369,7 @@ class VariantProgress:
             place,
             task.id,
             asked.stage_key,
+            amount,
         )
 
     def _end_variant(self, job: int, number: int, state: str) -> None:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from stream.errors import BadRequest
 from stream.media import REGISTRY
 from stream.media.model_files import ModelFiles, UsesModels
-from stream.media.protocol import MediaOperator, Settings
+from stream.media.protocol import MediaOperator, Settings, Sized
 
 _LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
     ("v4", frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})),
@@ -50,6 +50,12 @@ class OperatorCatalogue:
 
     def outputs(self, operator: str, settings: Settings) -> Mapping[str, str]:
         return self.operator(operator).outputs(settings)
+
+    def amount(self, operator: str, settings: Settings, inputs: Mapping[str, float]) -> float | None:
+        """Megapixels of what is made, where the operator tells; else of its largest input, if that is known."""
+        made = self.operator(operator)
+        told = made.megapixels(settings, inputs) if isinstance(made, Sized) else None
+        return max(inputs.values(), default=None) if told is None else told
 
     def toolchain(self, operator: str, settings: Settings) -> dict[str, str]:
         """What the operator says of itself, and the class of instruction sets, as floating-point code is built for it.

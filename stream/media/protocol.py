@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -72,4 +72,16 @@ class MediaOperator(Protocol):
     def join(self, task: Task, parts: Sequence[Path]) -> None:
         """Write the outputs from the folders of all parts, in their order. The result is the same whoever made the
         parts. Never called where `divide` gave nothing.
+        """
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A media operator whose work grows with what it draws, and which knows how much that is before it begins. What one
+    run took then says something of others of another size.
+    """
+
+    def megapixels(self, settings: Settings, inputs: Mapping[str, float]) -> float | None:
+        """Frames times width times height of the output, in millions. `inputs`: of those that are known, by name.
+        `settings` as `check` returned them.
         """

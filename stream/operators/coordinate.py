@@ -13,9 +13,11 @@ from stream.events.ids import typed_digest
 from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.jobs.coordination import Coordinator
 from stream.jobs.descriptions import Descriptions, Operators
+from stream.jobs.estimates import rates_json
 from stream.jobs.objects import ContentObjects, Documents
+from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow
-from stream.jobs.reports import rows_of, stage_counts, status_name, status_of, variants_name
+from stream.jobs.reports import RATES, rows_of, stage_counts, status_name, status_of, variants_name
 from stream.jobs.states import JobState
 from stream.jobs.sweep import Sweep
 from stream.jobs.turns import Turns
@@ -33,7 +35,7 @@ _SWEEPS = 4
 class Desk:
     """What a coordinator works with. `slots`: tasks that are asked for at a time. `afresh`: the broker keeps nothing
     over a start, so nobody works on what was asked for. `lost_after_s`: a task of which nothing was heard for so long
-    is looked for in the ledger, and asked for again.
+    is looked for in the ledger, and asked for again. `prices`: of what variants use, where there are any.
     """
 
     register: Path
@@ -43,6 +45,7 @@ class Desk:
     slots: int
     afresh: bool = False
     lost_after_s: float = 300.0
+    prices: PriceTable | None = None
 
 
 class CoordinateOperator:
@@ -65,7 +68,7 @@ class CoordinateOperator:
             self._register.close()
         desk = self._desk
         self._register = register = JobRegister(desk.register)
-        self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock)
+        self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock, desk.prices)
         self._turns = Turns(register, self._coordinator, desk.slots, self._clock)
         self._sweep = Sweep(
             register,
@@ -156,12 +159,15 @@ class CoordinateOperator:
 
     def _write(self, register: JobRegister, job: JobRow) -> None:
         stages = list(job.stages)
-        status = status_of(job, *stage_counts(register, job, stages))
-        rows = list(rows_of(register, job, stages))
+        now_ms, prices = self._clock.now_ms(), self._desk.prices
+        status = status_of(job, *stage_counts(register, job, stages), now_ms, prices)
+        rows = list(rows_of(register, job, stages, now_ms, prices))
         documents = self._desk.documents
         documents.write(variants_name(job.tenant, job.name), json.dumps(rows).encode())
         # Last: who sees that a job has ended finds its variants as they ended.
         documents.write(status_name(job.tenant, job.name), json.dumps(status).encode())
+        if job.state.ended:
+            documents.write(RATES, json.dumps(rates_json(register.rates())).encode())
 
 
 def _event(job: JobRow, task: TaskAsked) -> Event:

@@ -218,7 +218,8 @@ class RenderOperator:
         begun_s = self._clock.monotonic_s()
         with self._transfers.one():
             outputs = self._delivery.deliver(tenant, task, self._renderer.scratch)
-        written = sum(file.size for file in outputs)
+        # Without a place they stay where they are: nothing was brought anywhere.
+        written = sum(file.size for file in outputs) if task.settings["to"] else 0
         cost = self._add(tenant, task, TaskCost(wall_s=self._clock.monotonic_s() - begun_s, written_bytes=written))
         return Known(outputs=outputs, cost=cost, made_ms=self._clock.now_ms())
 

@@ -19,6 +19,7 @@ from stream.audit.keys import make_key, read_key
 from stream.clock import Clock
 from stream.events.jobs import TaskAsked
 from stream.jobs.manifest import Delivered, RunFacts, signed, statement_of
+from stream.jobs.prices import PriceTable
 from stream.jobs.reports import manifest_name
 from stream.jobs.watching import CancelWatch
 from stream.media import REGISTRY
@@ -43,7 +44,8 @@ class JobSettings:
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
     them. `lost_after_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
     missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
-    is known. `operators`: name to `module:Class`. `models`: where those find models.
+    is known. `operators`: name to `module:Class`. `models`: where those find models. `prices`: what the coordinator
+    puts beside units.
     """
 
     objects: Location
@@ -58,6 +60,7 @@ class JobSettings:
     limits: RenderLimits = field(default_factory=RenderLimits)
     operators: tuple[tuple[str, str], ...] = tuple(sorted(REGISTRY.items()))
     models: ModelFiles = field(default_factory=ModelFiles)
+    prices: PriceTable | None = None
 
     @classmethod
     def under(cls, state: Path, objects: Location | None = None, weights: Path | None = None) -> "JobSettings":
@@ -155,6 +158,7 @@ class JobPipeline:
             slots=settings.slots,
             afresh=self._afresh,
             lost_after_s=settings.lost_after_s,
+            prices=settings.prices,
         )
         return CoordinateOperator(desk, self._clock)
 

@@ -73,6 +73,10 @@ class AskedOperators:
     def outputs(self, operator: str, settings: Mapping[str, JsonValue]) -> Mapping[str, str]:
         return {"out.txt": "text/plain"}
 
+    def amount(self, operator: str, settings: Mapping[str, JsonValue], inputs: Mapping[str, float]) -> float | None:
+        told = settings.get("megapixels")
+        return float(told) if isinstance(told, int | float) else max(inputs.values(), default=None)
+
     def toolchain(self, operator: str, settings: Mapping[str, JsonValue]) -> dict[str, str]:
         return {}
 

@@ -1,6 +1,7 @@
 """Options of the commands about jobs, and the place where their files lie."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,12 +9,27 @@ import typer
 from sinks.location import Location
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.rendering.sanitize import shown
 from stream.errors import Fatal
 
 if TYPE_CHECKING:
+    from stream.jobs.prices import PriceTable
     from stream.pipelines.jobs import JobSettings
 
-__all__ = ["BrokerUri", "ClientProperties", "Cluster", "JobName", "JobTenant", "ObjectsOption", "job_settings"]
+__all__ = [
+    "AsJson",
+    "BrokerUri",
+    "ClientProperties",
+    "Cluster",
+    "JobName",
+    "JobTenant",
+    "ObjectsOption",
+    "PricesOption",
+    "Project",
+    "TemplateFile",
+    "job_settings",
+    "price_table",
+]
 
 ObjectsOption = Annotated[
     str | None,
@@ -26,11 +42,25 @@ ObjectsOption = Annotated[
     ),
 ]
 JobName = Annotated[str, typer.Argument(help="The job's name.", metavar="JOB")]
+TemplateFile = Annotated[Path, typer.Argument(help="The template, YAML or JSON.", metavar="TEMPLATE")]
+Project = Annotated[str, typer.Option(help="The project it belongs to.")]
 JobTenant = Annotated[str, typer.Option(help="Whose job it is.")]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        envvar="RUSHES_PRICES",
+        help="What units cost, as TOML: currency, cpu_hour, gpu_hour, stored_gib_hour, delivered_gib."
+        " Without it units alone are told.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 
 
-def job_settings(shared: Context, objects: str | None, renderers: int | None = None) -> "JobSettings":
+def job_settings(
+    shared: Context, objects: str | None, renderers: int | None = None, prices: Path | None = None
+) -> "JobSettings":
     """Of the state directory and the options. Raises `UsageProblem` for a place that cannot be one."""
     from stream.pipelines.jobs import JobSettings
 
@@ -38,5 +68,18 @@ def job_settings(shared: Context, objects: str | None, renderers: int | None = N
         place = None if objects is None else Location.of(objects)
     except Fatal as error:
         raise UsageProblem(f"--objects: {error.message}") from None
-    settings = JobSettings.under(shared.state_dir, place, shared.cache_dir)
+    settings = replace(JobSettings.under(shared.state_dir, place, shared.cache_dir), prices=price_table(prices))
     return settings if renderers is None else replace(settings, renderers=renderers, slots=2 * renderers)
+
+
+def price_table(path: Path | None) -> "PriceTable | None":
+    """Raises `UsageProblem` for a file that cannot be read, and `BadRequest` (`prices_invalid`)."""
+    from stream.files import read_small
+    from stream.jobs.prices import PriceTable
+
+    if path is None:
+        return None
+    try:
+        return PriceTable.read(read_small(path), shown(str(path)))
+    except OSError as error:
+        raise UsageProblem(f"--prices {shown(str(path))} cannot be read: {error.strerror}") from None

@@ -7,10 +7,10 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stream.cli.rendering.job_costs import total
 from stream.cli.rendering.sanitize import shown
 
 _COLOURS = {
@@ -52,30 +52,14 @@ def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """What failed first, then the others; a long table says what it leaves out."""
     ordered = sorted(rows, key=lambda row: (row["state"] != "failed", row["number"]))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("row", "variant", "state", "stage", "why"):
-        table.add_column(name, overflow="fold", justify="right" if name == "row" else "left")
+    for name in ("row", "variant", "state", "stage", "CPU s", "cost", "why"):
+        table.add_column(name, overflow="fold", justify="right" if name in {"row", "CPU s", "cost"} else "left")
     for row in ordered[:MOST_ROWS]:
         why = f"{row['message']} [{row['code']}]" if row.get("code") else ""
         told = (str(row["number"] + 1), shown(row["name"]), state_text(row["state"]), shown(row["stage"]))
-        table.add_row(*told, shown(why))
+        table.add_row(*told, f"{row['cost']['cpu_s']:.1f}", total(row["cost"]), shown(why))
     if len(ordered) > MOST_ROWS:
         table.caption = f"{len(ordered) - MOST_ROWS} more: `--json` has all"
-    return table
-
-
-def cost_table(job: Mapping[str, Any]) -> Table:
-    cost, done = job["cost"], job["done"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
-    table.add_column("what")
-    table.add_column("used", justify="right")
-    table.add_row("CPU seconds", f"{cost['cpu_s']:.1f}")
-    table.add_row("of these wasted (failed, canceled)", f"{cost['wasted_cpu_s']:.1f}")
-    table.add_row("CPU seconds a finished variant", f"{cost['cpu_s'] / done:.2f}" if done else "-")
-    table.add_row("GPU seconds", f"{cost['gpu_s']:.1f}")
-    table.add_row("read", decimal(cost["read_bytes"]))
-    table.add_row("written", decimal(cost["written_bytes"]))
-    table.add_row("tasks computed", str(cost["tasks_computed"]))
-    table.add_row("tasks known already", str(cost["tasks_reused"]))
     return table
 
 

@@ -38,6 +38,10 @@ class Composite:
     def outputs(self, settings: Settings) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
         return {PICTURE: "video/x-matroska", POSTER: "image/png"}
 
+    def megapixels(self, settings: Settings, inputs: Mapping[str, float]) -> float:  # noqa: ARG002 - the protocol's
+        read = CompositeSettings.model_validate(settings)
+        return read.frames * read.width * read.height / 1e6
+
     def toolchain(self, settings: Settings) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
         require_raqm()
         versions = {name: ".".join(str(step) for step in version) for name, version in av.library_versions.items()}

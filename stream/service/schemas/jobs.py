@@ -28,14 +28,34 @@ class JobStageOut(BaseModel):
     in_work: int = Field(description="Its tasks that are worked on, or asked for.")
 
 
-class JobCostOut(BaseModel):
-    """What a job has used until now."""
+class MoneyOut(BaseModel):
+    """By the price table of the deployment. `wasted` is part of `total`."""
+
+    currency: str = Field(description="ISO 4217.")
+    cpu: float
+    gpu: float
+    stored: float
+    delivered: float
+    total: float
+    wasted: float
+
+
+class VariantCostOut(BaseModel):
+    """What was used until now."""
 
     cpu_s: float
     gpu_s: float
-    read_bytes: int
-    written_bytes: int
     wasted_cpu_s: float = Field(description="Of `cpu_s`: work that failed or was canceled.")
+    wasted_gpu_s: float
+    written_bytes: int
+    stored_byte_hours: float = Field(description="Bytes of results times the hours until the job ended, or until now.")
+    delivered_bytes: int
+    money: MoneyOut | None = Field(None, description="Where the deployment has prices.")
+
+
+class JobCostOut(VariantCostOut):
+    wall_s: float = Field(description="Time that workers were busy with it.")
+    read_bytes: int
     tasks_computed: int
     tasks_reused: int = Field(description="Tasks whose results were known already.")
 
@@ -62,9 +82,22 @@ _JOB: dict[str, JsonValue] = {
     "cost": {
         "cpu_s": 181.2,
         "gpu_s": 0.0,
-        "read_bytes": 91_226_112,
-        "written_bytes": 48_118_016,
         "wasted_cpu_s": 2.4,
+        "wasted_gpu_s": 0.0,
+        "written_bytes": 48_118_016,
+        "stored_byte_hours": 634_889,
+        "delivered_bytes": 8_118_016,
+        "money": {
+            "currency": "EUR",
+            "cpu": 0.002013,
+            "gpu": 0.0,
+            "stored": 0.0,
+            "delivered": 0.000605,
+            "total": 0.002618,
+            "wasted": 0.000027,
+        },
+        "wall_s": 190.3,
+        "read_bytes": 91_226_112,
         "tasks_computed": 95,
         "tasks_reused": 0,
     },
@@ -133,7 +166,16 @@ _VARIANT: dict[str, JsonValue] = {
     "path": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11",
     "state": "done",
     "stage": None,
-    "cpu_s": 7.612,
+    "cost": {
+        "cpu_s": 7.612,
+        "gpu_s": 0.0,
+        "wasted_cpu_s": 0.0,
+        "wasted_gpu_s": 0.0,
+        "written_bytes": 2_004_917,
+        "stored_byte_hours": 26_402,
+        "delivered_bytes": 338_250,
+        "money": None,
+    },
     "code": None,
     "message": None,
     "manifest": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11/manifest",
@@ -161,7 +203,7 @@ class JobVariantOut(BaseModel):
     path: str
     state: VariantState
     stage: str | None = Field(description="That it is at, or failed in.")
-    cpu_s: float
+    cost: VariantCostOut
     code: str | None
     message: str | None
     manifest: str | None = Field(description="Path of its signed manifest.")

@@ -63,6 +63,9 @@ class NoDelivery:
     def deliver(self, tenant: str, task: TaskAsked, scratch: Path) -> tuple[StoredFile, ...]:
         raise AssertionError("nothing is delivered")
 
+    def lies_there(self, tenant: str, task: TaskAsked) -> bool:
+        raise AssertionError("nothing is delivered")
+
 
 def rendering(folder: Path, told: Told) -> RenderOperator:
     clock, store = ManualClock(), ObjectStore(folder / "store")

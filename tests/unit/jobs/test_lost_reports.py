@@ -1,14 +1,13 @@
 """A report that never comes holds nothing up: the ledger is asked, then the task is asked for again."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stream.events.jobs import TaskAsked, TaskContinued
 from stream.events.objects import Known, TaskCost
-from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.register import JobRow
 from stream.jobs.sweep import MOST, Sweep
 from tests.support.job_coordination import CoordinatorBench, KeptObjects, stored
 
@@ -96,19 +95,3 @@ def test_a_sweep_is_bounded(bench: SweepBench) -> None:
     assert len(bench.take()) == MOST + 10
     assert len(bench.sweep(LOST_S)) == MOST
     assert len(bench.sweep(0)) == 10
-
-
-def test_a_register_of_the_release_before_is_taken_over(tmp_path: Path) -> None:
-    bench = CoordinatorBench(tmp_path)
-    bench.submit("one")
-    bench.take()
-    bench.register.change("ALTER TABLE task DROP COLUMN asked_ms")
-    bench.register.change("PRAGMA user_version = 2")
-    bench.register.close()
-    register = JobRegister(tmp_path / "register.sqlite")
-    ((task),) = register.all("SELECT tenant, key FROM task")
-    found = register.task(task["tenant"], task["key"])
-    register.close()
-    assert found is not None
-    assert replace(found, asked_ms=1) != found
-    assert found.asked

@@ -32,7 +32,7 @@ def task() -> TaskAsked:
             "stages": [
                 {"name": "cut", "operator": "generate", "inputs": {"text": INPUT}, "toolchain": {"weights": WEIGHTS}}
             ],
-            "cpu_s": 1.5,
+            "cost": {"cpu_s": 1.5},
             "started_ms": 1_700_000_000_000,
         },
     )

@@ -6,8 +6,10 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from models.protocol import Floats
 from models.weights import fetch as weights
 from models.weights.fetch import WeightsCache, digest_of, pin_named, pins
 from models.weights.pins import PINS, Pin, PinnedMember
@@ -138,3 +140,24 @@ def test_pins_are_whole_and_unambiguous() -> None:
     assert len({digest_of(pin.name) for pin in PINS}) == len(PINS)
     with pytest.raises(KeyError):
         pin_named("no such thing")
+
+
+def test_what_is_computed_from_weights_is_kept(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> Floats:
+        made.append(1)
+        return np.ones((2, 3), np.float32)
+
+    cache = WeightsCache(tmp_path / "cache")
+    for _ in range(2):
+        np.testing.assert_array_equal(cache.derived("key", make), np.ones((2, 3)))
+    assert len(made) == 1
+    (kept,) = (tmp_path / "cache" / "derived").iterdir()
+    # Cut short, empty, and no array at all: made again each time.
+    for broken in (kept.read_bytes()[:-1], b"", b"PK\x03\x04"):
+        kept.write_bytes(broken)
+        assert cache.derived("key", make).sum() == 6
+    assert len(made) == 4
+    (tmp_path / "file").write_text("")
+    assert WeightsCache(tmp_path / "file").derived("key", make).sum() == 6

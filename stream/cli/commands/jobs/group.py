@@ -2,11 +2,11 @@
 
 import typer
 
-from stream.cli.commands.jobs import looking, proving, steering, submitting, working
+from stream.cli.commands.jobs import checking, looking, proving, steering, submitting, working
 from stream.cli.context import DeploymentCommand
 
 app = typer.Typer(help="Jobs: variants from a template, in stages and parts.", no_args_is_help=True)
-app.command("check")(submitting.check)
+app.command("check")(checking.check)
 app.command("submit", cls=DeploymentCommand)(submitting.submit)
 app.command("list")(looking.list_)
 app.command("show")(looking.show)

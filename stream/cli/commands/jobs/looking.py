@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, job_settings
-from stream.cli.rendering.job_tables import cost_table, jobs_table, live, stages_table, variants_table
+from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, PricesOption, job_settings
+from stream.cli.rendering.job_costs import cost_table, total, variant_costs_table
+from stream.cli.rendering.job_tables import jobs_table, live, stages_table, variants_table
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.errors import BadRequest
+from stream.jobs.spending import priced
 
 if TYPE_CHECKING:
     from stream.pipelines.jobs import JobPipeline
@@ -45,11 +47,12 @@ def show(
     job: JobName,
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
+    prices: PricesOption = None,
     json_output: AsJson = False,
 ) -> None:
-    """Show a job with its stages and variants, what failed first."""
+    """Show a job with its stages and variants, what failed first, and what each has cost."""
     shared: Context = context.obj
-    jobs = jobs_of(shared, objects)
+    jobs = jobs_of(shared, objects, prices)
     report(shared, jobs, _status(jobs, tenant, job), json_output=json_output)
 
 
@@ -58,15 +61,21 @@ def cost(
     job: JobName,
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
+    prices: PricesOption = None,
     json_output: AsJson = False,
 ) -> None:
-    """Show what a job has used, with what was wasted apart."""
+    """Show what a job and its variants have used, with what was wasted apart: in units, and with prices in money."""
     shared: Context = context.obj
-    found = _status(jobs_of(shared, objects), tenant, job)
+    jobs = jobs_of(shared, objects, prices)
+    found, rows = _status(jobs, tenant, job), _rows(jobs, tenant, job)
     if json_output:
-        shared.print_json(found["cost"])
-    else:
-        shared.console.print(cost_table(found))
+        each = [{"id": row["id"], "name": row["name"], "cost": row["cost"]} for row in rows]
+        shared.print_json(found["cost"] | {"variants": each})
+        return
+    shared.console.print(cost_table(found))
+    shared.console.print(variant_costs_table(rows))
+    if "money" not in found["cost"]:
+        shared.errors.print("no prices are configured: --prices names a table of them.")
 
 
 def watch(
@@ -199,7 +208,10 @@ def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json
         shared.print_json(status | {"table": rows})
         return
     why = f": {status['message']}" if status["message"] else ""
-    line = f"{status['job']}: {status['state']}{why}, {status['done']} of {status['variants']} variants done"
+    cost = status["cost"]
+    spent = ", ".join(part for part in (f"{cost['cpu_s']:.1f} CPU seconds", total(cost)) if part)
+    done = f"{status['done']} of {status['variants']} variants done"
+    line = f"{status['job']}: {status['state']}{why}, {done}, {spent}"
     shared.console.print(shown(line), soft_wrap=True, markup=False)
     shared.console.print(stages_table(status))
     shared.console.print(variants_table(rows))
@@ -229,10 +241,10 @@ def follow_on_cluster(shared: Context, jobs: "JobPipeline", tenant: str, job: st
     closing(shared, jobs, found, json_output=json_output)
 
 
-def jobs_of(shared: Context, objects: str | None) -> "JobPipeline":
+def jobs_of(shared: Context, objects: str | None, prices: Path | None = None) -> "JobPipeline":
     from stream.pipelines.jobs import JobPipeline
 
-    return JobPipeline(job_settings(shared, objects), SystemClock(), afresh=True)
+    return JobPipeline(job_settings(shared, objects, prices=prices), SystemClock(), afresh=True)
 
 
 def _status(jobs: "JobPipeline", tenant: str, job: str) -> dict[str, Any]:
@@ -241,14 +253,15 @@ def _status(jobs: "JobPipeline", tenant: str, job: str) -> dict[str, Any]:
     found = read_status(jobs, tenant, job)
     if found is None:
         raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")
-    return found
+    return found | {"cost": priced(found["cost"], jobs.settings.prices)}
 
 
 def _rows(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
     from stream.jobs.reports import variants_name
 
     content = jobs.store.documents.read(variants_name(tenant, job))
-    return [] if content is None else list(json.loads(content))
+    rows = [] if content is None else json.loads(content)
+    return [row | {"cost": priced(row["cost"], jobs.settings.prices)} for row in rows]
 
 
 def manifest_of(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes:

@@ -1,5 +1,6 @@
 """`rushes jobs cancel`, `pause`, `resume`, `retry`, `deliver`, `priority`, `budget`: commands to a job at work."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,52 +23,28 @@ if TYPE_CHECKING:
     from stream.pipelines.jobs import JobSettings
 
 
-def cancel(
-    context: typer.Context,
-    job: JobName,
-    tenant: JobTenant = "default",
-    objects: ObjectsOption = None,
-    broker: BrokerUri = None,
-    client_properties: ClientProperties = None,
-) -> None:
-    """Stop a job within a part. What is finished stays, and `show` says what was spent."""
-    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "cancel")
+def steering(action: Action, does: str) -> Callable[..., None]:
+    """The command of an action that says nothing but which job is meant. `does`: its help."""
+
+    def command(
+        context: typer.Context,
+        job: JobName,
+        tenant: JobTenant = "default",
+        objects: ObjectsOption = None,
+        broker: BrokerUri = None,
+        client_properties: ClientProperties = None,
+    ) -> None:
+        there = Cluster.named(broker, client_properties, context.obj.deployment)
+        _send(context, job, tenant, objects, there, action)
+
+    command.__doc__ = does
+    return command
 
 
-def pause(
-    context: typer.Context,
-    job: JobName,
-    tenant: JobTenant = "default",
-    objects: ObjectsOption = None,
-    broker: BrokerUri = None,
-    client_properties: ClientProperties = None,
-) -> None:
-    """Begin no new part of a job until it is resumed."""
-    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "pause")
-
-
-def resume(
-    context: typer.Context,
-    job: JobName,
-    tenant: JobTenant = "default",
-    objects: ObjectsOption = None,
-    broker: BrokerUri = None,
-    client_properties: ClientProperties = None,
-) -> None:
-    """Go on with a paused job."""
-    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "resume")
-
-
-def retry(
-    context: typer.Context,
-    job: JobName,
-    tenant: JobTenant = "default",
-    objects: ObjectsOption = None,
-    broker: BrokerUri = None,
-    client_properties: ClientProperties = None,
-) -> None:
-    """Begin what failed or was canceled again, from its last finished stage."""
-    _send(context, job, tenant, objects, Cluster.named(broker, client_properties, context.obj.deployment), "retry")
+cancel = steering("cancel", "Stop a job within a part. What is finished stays, and `show` says what was spent.")
+pause = steering("pause", "Begin no new part of a job until it is resumed.")
+resume = steering("resume", "Go on with a paused job.")
+retry = steering("retry", "Begin what failed or was canceled again, from its last finished stage.")
 
 
 def deliver(

@@ -1,4 +1,4 @@
-"""`rushes jobs check` and `submit`: a template becomes a job."""
+"""`rushes jobs submit`: a template becomes a job."""
 
 import threading
 from dataclasses import replace
@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from stream.cli.commands.ingest import stop_on_signals
+from stream.cli.commands.jobs.checking import prepared, refuse
 from stream.cli.commands.jobs.looking import closing, follow_on_cluster
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.job_keys import ManifestKey, ManifestKeyText, signing_key
-from stream.cli.options.jobs import AsJson, BrokerUri, ClientProperties, Cluster, JobTenant, ObjectsOption, job_settings
+from stream.cli.options.jobs import (
+    AsJson,
+    BrokerUri,
+    ClientProperties,
+    Cluster,
+    JobTenant,
+    ObjectsOption,
+    PricesOption,
+    Project,
+    TemplateFile,
+    job_settings,
+)
 from stream.cli.rendering.job_tables import live
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
@@ -22,43 +32,12 @@ from stream.errors import BadRequest
 
 if TYPE_CHECKING:
     from stream.events.jobs import JobSpec
-    from stream.jobs.descriptions import Description
     from stream.jobs.submission import Prepared
     from stream.pipelines.jobs import JobPipeline, JobSettings
 
 MANY = 1000
-_MOST_PROBLEMS = 5
-TemplateFile = Annotated[Path, typer.Argument(help="The template, YAML or JSON.", metavar="TEMPLATE")]
-Project = Annotated[str, typer.Option(help="The project it belongs to.")]
 Name = Annotated[str | None, typer.Option("--name", help="The job's name. [default: the template's]")]
 Lane = Annotated[str | None, typer.Option(help="dev, interactive or batch. [default: the template's]")]
-
-
-def check(
-    context: typer.Context,
-    template: TemplateFile,
-    tenant: JobTenant = "default",
-    project: Project = "default",
-    json_output: AsJson = False,
-) -> None:
-    """Expand a template and check every row, without beginning anything. Exits with 2 where something is wrong."""
-    shared: Context = context.obj
-    described, stages = _checked(template, tenant, project, shared)
-    if json_output:
-        names = [{"id": variant.id, "name": variant.name, "row": dict(variant.row)} for variant in described.variants]
-        shared.print_json({"variants": names, "stages": stages})
-        return
-    table = Table(
-        title=f"{len(described.variants)} variants", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for column in ("stage", "operator", "outputs"):
-        table.add_column(column, overflow="fold")
-    for stage in stages:
-        table.add_row(shown(stage["name"]), shown(stage["operator"]), shown(", ".join(stage["outputs"])))
-    shared.console.print(table)
-    shown_names = ", ".join(variant.name for variant in described.variants[:8])
-    more = f" and {len(described.variants) - 8} more" if len(described.variants) > 8 else ""
-    shared.console.print(f"Variants: {shown(shown_names)}{more}.", soft_wrap=True, markup=False)
 
 
 def submit(
@@ -80,6 +59,7 @@ def submit(
     manifest_key: ManifestKey = None,
     manifest_key_text: ManifestKeyText = None,
     objects: ObjectsOption = None,
+    prices: PricesOption = None,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="With --broker: until it has ended.")] = True,
@@ -92,19 +72,19 @@ def submit(
     from stream.pipelines.jobs import JobPipeline
 
     shared: Context = context.obj
-    settings = job_settings(shared, objects, renderers)
+    settings = job_settings(shared, objects, renderers, prices)
     if (key := signing_key(manifest_key, manifest_key_text)) is not None:
         settings = replace(settings, key=key)
-    prepared = _prepared(template, lane)
+    found = prepared(template, lane)
     facts = {
         "tenant": tenant,
         "project": project,
-        "job": name or prepared.template.name,
+        "job": name or found.template.name,
         "deadline_ms": _deadline_ms(deadline),
         "deliver_to": _place(deliver_to),
     }
     jobs = JobPipeline(settings, SystemClock(), afresh=broker is None)
-    spec, digest = _described(jobs, prepared, facts, yes=yes)
+    spec, digest = _described(jobs, found, facts, yes=yes)
     known = _known(jobs, spec, digest)
     if known is not None and known["state"] in {"done", "canceled"}:
         shared.errors.print(f"job {spec.job} is {known['state']} already: nothing new was begun.", markup=False)
@@ -172,62 +152,19 @@ def _rests(status: dict[str, Any], final: bool) -> bool:
     return final or resting
 
 
-def _checked(path: Path, tenant: str, project: str, shared: Context) -> "tuple[Description, list[dict[str, Any]]]":
-    from stream.events.jobs import JobSpec
-    from stream.events.objects import StoredFile
-    from stream.jobs.descriptions import Description
-    from stream.media.catalogue import OperatorCatalogue
-    from stream.pipelines.jobs import models_in
-
-    prepared = _prepared(path, None)
-    nothing = StoredFile(name="asset", digest=f"sha256:{'0' * 64}", size=0, media_type="application/octet-stream")
-    spec = JobSpec(
-        tenant=tenant,
-        project=project,
-        job=prepared.template.name,
-        template=prepared.values,
-        assets=dict.fromkeys(prepared.assets, nothing),
-    )
-    described, operators = Description.of(spec), OperatorCatalogue(models=models_in(shared.state_dir, shared.cache_dir))
-    _refuse(described, operators)
-    stages = []
-    for index, stage in enumerate(described.template.stages):
-        made = described.stage(0, index)
-        settings = operators.checked(made.operator, made.settings, tuple(made.inputs))
-        outputs = operators.outputs(made.operator, settings)
-        stages.append({"name": stage.name, "operator": stage.operator, "outputs": dict(outputs)})
-    return described, stages
-
-
-def _described(jobs: "JobPipeline", prepared: "Prepared", facts: dict[str, Any], *, yes: bool) -> "tuple[JobSpec, str]":
+def _described(jobs: "JobPipeline", found: "Prepared", facts: dict[str, Any], *, yes: bool) -> "tuple[JobSpec, str]":
     """Checked as a whole before anything is stored."""
     from stream.jobs.descriptions import Description
     from stream.jobs.expansion import row_count
     from stream.jobs.submission import spec_of, stored
 
-    count = row_count(prepared.template)
+    count = row_count(found.template)
     if count > MANY and not yes:
         raise UsageProblem(f"the template has {count} variants: say --yes where that is meant")
     objects = jobs.store.of(facts["tenant"])
-    spec, content = spec_of(prepared, stored(prepared, objects), **facts)
-    _refuse(Description.of(spec), jobs.catalogue)
+    spec, content = spec_of(found, stored(found, objects), **facts)
+    refuse(Description.of(spec), jobs.catalogue)
     return spec, objects.put_bytes(content)
-
-
-def _refuse(described: "Description", operators: Any) -> None:
-    """Raises `BadRequest` (`template_invalid`) with the first problems of all rows."""
-    from stream.jobs.submission import problems
-
-    found = problems(described, operators)
-    if found:
-        more = [f"and {len(found) - _MOST_PROBLEMS} more"] if len(found) > _MOST_PROBLEMS else []
-        raise BadRequest("; ".join([*found[:_MOST_PROBLEMS], *more]), code="template_invalid")
-
-
-def _prepared(path: Path, lane: str | None) -> "Prepared":
-    from stream.jobs.submission import prepare
-
-    return prepare(path, {} if lane is None else {"lane": lane})
 
 
 def _known(jobs: "JobPipeline", spec: "JobSpec", digest: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import typer
 from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.job_keys import KEY_VARIABLE, ManifestKey, ManifestKeyText, signing_key
-from stream.cli.options.jobs import ClientProperties, Cluster, ObjectsOption, job_settings
+from stream.cli.options.jobs import ClientProperties, Cluster, ObjectsOption, PricesOption, job_settings
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.clock import SystemClock
 from stream.errors import Fatal
@@ -21,6 +21,7 @@ def run(
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
     objects: ObjectsOption = None,
+    prices: PricesOption = None,
     renderers: Annotated[int, typer.Option(min=1, max=64, help="Tasks that this process does at a time.")] = 2,
     slots: Annotated[
         int, typer.Option(min=1, max=100_000, help="Tasks that are asked for at a time, for the coordinator.")
@@ -60,7 +61,7 @@ def run(
     if key is None and "render" in stages:
         shared.errors.print(f"manifests are not signed: name a key with --manifest-key or {KEY_VARIABLE}", markup=False)
     settings = replace(
-        job_settings(shared, objects, renderers),
+        job_settings(shared, objects, renderers, prices),
         slots=slots,
         deliver_roots=_roots(deliver_root),
         key=key,

@@ -1,0 +1,97 @@
+"""`rushes jobs check`: what a template would become, and what that would cost. Nothing is begun."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream.cli.context import Context
+from stream.cli.options.jobs import AsJson, JobTenant, ObjectsOption, PricesOption, Project, TemplateFile, job_settings
+from stream.cli.rendering.job_costs import forecast_lines, forecast_table
+from stream.cli.rendering.sanitize import shown
+from stream.clock import SystemClock
+from stream.errors import BadRequest
+
+if TYPE_CHECKING:
+    from stream.jobs.descriptions import Description
+    from stream.jobs.submission import Prepared
+    from stream.pipelines.jobs import JobPipeline
+
+_MOST_PROBLEMS = 5
+_MOST_NAMES = 8
+
+
+def check(
+    context: typer.Context,
+    template: TemplateFile,
+    tenant: JobTenant = "default",
+    project: Project = "default",
+    objects: ObjectsOption = None,
+    prices: PricesOption = None,
+    renderers: Annotated[int, typer.Option(min=1, max=10_000, help="Tasks at a time, for the estimate of time.")] = 2,
+    json_output: AsJson = False,
+) -> None:
+    """Expand a template, check every row, and estimate what the job will take, without beginning anything. Exits with 2
+    where something is wrong.
+
+    Estimates rest on what equal work took in this deployment; where there was none they are assumed, and say so.
+    """
+    from stream.jobs.estimates import rates_of
+    from stream.jobs.forecast import forecast
+    from stream.jobs.reports import RATES
+    from stream.pipelines.jobs import JobPipeline
+
+    shared: Context = context.obj
+    settings = job_settings(shared, objects, prices=prices)
+    jobs = JobPipeline(settings, SystemClock(), afresh=True)
+    described = _described(prepared(template, None), jobs, tenant, project)
+    expected = forecast(described, jobs.catalogue, rates_of(jobs.store.documents.read(RATES)))
+    told = expected.told(settings.prices, renderers)
+    if json_output:
+        shared.print_json({"variants": _variants(described)} | told)
+        return
+    shared.console.print(forecast_table(told, len(described.variants)))
+    names = ", ".join(variant.name for variant in described.variants[:_MOST_NAMES])
+    rest = len(described.variants) - _MOST_NAMES
+    more = f" and {rest} more" if rest > 0 else ""
+    for line in (f"Variants: {names}{more}.", *forecast_lines(told)):
+        shared.console.print(shown(line), soft_wrap=True, markup=False)
+
+
+def prepared(path: Path, lane: str | None) -> "Prepared":
+    """A template's file, read. Raises `BadRequest`."""
+    from stream.jobs.submission import prepare
+
+    return prepare(path, {} if lane is None else {"lane": lane})
+
+
+def refuse(described: "Description", operators: Any) -> None:
+    """Raises `BadRequest` (`template_invalid`) with the first problems of all rows."""
+    from stream.jobs.submission import problems
+
+    found = problems(described, operators)
+    if found:
+        more = [f"and {len(found) - _MOST_PROBLEMS} more"] if len(found) > _MOST_PROBLEMS else []
+        raise BadRequest("; ".join([*found[:_MOST_PROBLEMS], *more]), code="template_invalid")
+
+
+def _described(found: "Prepared", jobs: "JobPipeline", tenant: str, project: str) -> "Description":
+    from stream.events.jobs import JobSpec
+    from stream.events.objects import StoredFile
+    from stream.jobs.descriptions import Description
+
+    nothing = StoredFile(name="asset", digest=f"sha256:{'0' * 64}", size=0, media_type="application/octet-stream")
+    spec = JobSpec(
+        tenant=tenant,
+        project=project,
+        job=found.template.name,
+        template=found.values,
+        assets=dict.fromkeys(found.assets, nothing),
+    )
+    described = Description.of(spec)
+    refuse(described, jobs.catalogue)
+    return described
+
+
+def _variants(described: "Description") -> list[dict[str, Any]]:
+    return [{"id": variant.id, "name": variant.name, "row": dict(variant.row)} for variant in described.variants]
