@@ -146,9 +146,9 @@ def _units(cpu_s: float, stored_byte_hours: float, delivered_bytes: float) -> di
 
 def _told(estimate: Estimate) -> dict[str, Any]:
     return {
-        "cpu_s": round(estimate.cpu_s, 1),
-        "low_cpu_s": round(estimate.low_cpu_s, 1),
-        "high_cpu_s": round(estimate.high_cpu_s, 1),
+        "cpu_s": round(estimate.cpu_s, 3),
+        "low_cpu_s": round(estimate.low_cpu_s, 3),
+        "high_cpu_s": round(estimate.high_cpu_s, 3),
         "written_bytes": round(estimate.written_bytes),
         "measured_tasks": estimate.tasks,
     }

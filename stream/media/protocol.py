@@ -85,3 +85,11 @@ class Sized(Protocol):
         """Frames times width times height of the output, in millions. `inputs`: of those that are known, by name.
         `settings` as `check` returned them.
         """
+
+
+@runtime_checkable
+class Previewed(Protocol):
+    """A media operator of which one picture shows a person what will be made."""
+
+    def preview(self, settings: Settings) -> tuple[Part, str]:
+        """The part to `render` for it, and the output that is a picture then. It takes a small share of the whole."""

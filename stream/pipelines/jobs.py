@@ -113,6 +113,10 @@ class JobPipeline:
         key = self.settings.key
         return made_key(key) if isinstance(key, Path) else key
 
+    def renderer(self, folder: Path) -> TaskRenderer:
+        """One apart from the topology, over a temporary folder. `close` it."""
+        return self._renderer(folder)
+
     def topology(self) -> Topology:
         """The stages, checked. It opens nothing."""
         return Topology((self._coordinate(), self._render()), topics=JOB_TOPICS, subject="job")

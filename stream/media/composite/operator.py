@@ -54,6 +54,10 @@ class Composite:
         versions |= {name: str(features.version(name)) for name in _LIBRARIES}
         return versions | package_versions() | {"threads": str(THREADS)}
 
+    def preview(self, settings: Settings) -> tuple[Part, str]:
+        frame = CompositeSettings.model_validate(settings).poster_frame
+        return {"kind": "frames", "start": frame, "count": 1}, POSTER
+
     def divide(self, task: Task) -> Sequence[Part]:
         settings = _read(task)
         runs: list[Part] = [{"kind": "frames", "start": start, "count": count} for start, count in _runs(settings)]

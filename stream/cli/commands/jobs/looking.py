@@ -10,6 +10,7 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, PricesOption, job_settings
 from stream.cli.rendering.job_costs import cost_table, total, variant_costs_table
 from stream.cli.rendering.job_tables import jobs_table, live, stages_table, variants_table
+from stream.cli.rendering.output import write_file
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.errors import BadRequest
@@ -181,7 +182,7 @@ def open_(
             for row in _rows(jobs, tenant, job)
         ]
     page = html or shared.state_dir / "jobs" / f"{job}.html"
-    page.write_text(job_sheet(status, cards), encoding="utf-8")
+    write_file(page, job_sheet(status, cards), "--html")
     shared.console.print(f"the contact sheet is {shown(page)}", soft_wrap=True, markup=False)
     if html is None:
         typer.launch(str(page))
