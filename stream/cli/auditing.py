@@ -22,7 +22,7 @@ from stream.audit.keys import read_key, secret_of
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import Recorder, code_of, query_digest
 from stream.audit.shared_journal import SharedJournal
-from stream.cli.context import Context, UsageProblem
+from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.clock import SystemClock
 
 Values = Mapping[str, Any]
@@ -111,8 +111,14 @@ def audited(path: tuple[str, ...], context: Context, values: Values) -> Iterator
     # Processes of a command line are short and many: they take turns at one trail (ADR 0045).
     trail = SharedJournal(Journal(context.audit.path(), key))
     recorder = Recorder(trail, SystemClock(), version("rushes"), code_of=_code_of)
+    no: AnsweredNo | None = None
     with recorder.access(rule.activity(values), subject, operating_system_user(), Origin(hostname=_hostname())):
-        yield
+        try:
+            yield
+        except AnsweredNo as answer:
+            no = answer
+    if no is not None:
+        raise no
 
 
 def operating_system_user() -> Actor:

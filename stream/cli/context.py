@@ -19,7 +19,14 @@ from stream.broker.names import DEFAULT, Names
 from stream.cli.rendering.output import Document, StandardOutput, UsageProblem
 from stream.errors import Fatal, StageError, printable
 
-__all__ = ["Context", "DeploymentCommand", "UsageProblem", "checked", "explain", "make_context"]
+__all__ = ["AnsweredNo", "Context", "DeploymentCommand", "UsageProblem", "checked", "explain", "make_context"]
+
+
+class AnsweredNo(typer.Exit):
+    """A command did what it was asked, and its answer is no: exit code 1, and no failure to the audit trail."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
 
 
 @dataclass(frozen=True, slots=True)

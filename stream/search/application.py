@@ -64,6 +64,11 @@ class Search:
     def close(self) -> None:
         self._encoder.close()
 
+    def load(self) -> None:
+        """Load what the first search by words would have to. Raises as `answer` does."""
+        # A whole search, as what it loads is spread over models, stores and libraries.
+        self.answer(SearchRequest(Words("footage"), Filters(), thumbnails=False))
+
     def answer(self, request: SearchRequest) -> SearchAnswer:
         """The answer to a request. Raises `BadRequest` for an invalid request, `BadMedia` (`bad_picture`) for an
         unreadable picture, and `Unavailable` where weights or the index cannot be read.

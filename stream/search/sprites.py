@@ -6,10 +6,14 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from sinks.query.moments import StoredMoment
 from stream.events.grid import timecode
 from stream.events.ids import typed_digest
+
+if TYPE_CHECKING:  # most searches show no sprite
+    from PIL import Image
 
 COLUMNS = 15
 MOST_TILES = COLUMNS * COLUMNS
@@ -55,10 +59,11 @@ def sprite_plan(moments: Sequence[StoredMoment], space: str) -> SpritePlan:
 
 
 def sprite_of(plan: SpritePlan, thumbnails: Mapping[str, bytes]) -> Sprite:
-    """The picture. A tile whose thumbnail is not there is black."""
+    """The picture. A tile whose thumbnail is not there, or is no JPEG, is black."""
     from PIL import Image
 
-    pictures = {name: Image.open(io.BytesIO(thumbnails[name]), formats=("JPEG",)) for name in thumbnails}
+    opened = ((name, _opened(jpeg)) for name, jpeg in thumbnails.items())
+    pictures = {name: picture for name, picture in opened if picture is not None}
     # Thumbnails of one asset have one size, unless its pictures change theirs.
     width, height = next((picture.size for picture in pictures.values()), (16, 9))
     tile = TILE_WIDTH, max(1, min(_TALLEST, round(TILE_WIDTH * height / width)))
@@ -66,14 +71,31 @@ def sprite_of(plan: SpritePlan, thumbnails: Mapping[str, bytes]) -> Sprite:
     columns = min(COLUMNS, len(plan.moment_ids))
     sheet = Image.new("RGB", (max(1, columns) * tile[0], max(1, rows) * tile[1]))
     for name, (left, top) in zip(plan.moment_ids, _places(plan, tile), strict=True):
-        if name in pictures:
-            picture = pictures[name]
-            # Within its tile, undistorted.
-            picture.thumbnail(tile)
+        picture = pictures.get(name)
+        if picture is not None and _fits(picture, tile):
             sheet.paste(picture, (left + (tile[0] - picture.width) // 2, top + (tile[1] - picture.height) // 2))
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=_QUALITY)
     return Sprite(buffer.getvalue(), tile)
+
+
+def _opened(jpeg: bytes) -> "Image.Image | None":
+    from PIL import Image
+
+    try:
+        # Its head alone: pictures are decoded one at a time.
+        return Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def _fits(picture: "Image.Image", tile: tuple[int, int]) -> bool:
+    """Make it fit into its tile, undistorted; whether it could be decoded."""
+    try:
+        picture.thumbnail(tile)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def sprite_vtt(plan: SpritePlan, tile: tuple[int, int], address: str) -> str:

@@ -94,7 +94,11 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> PlainTextResponse:
         trouble = service.readiness.trouble()
-        return PlainTextResponse("ready\n") if trouble is None else PlainTextResponse(f"{trouble}\n", 503)
+        if trouble is not None:
+            return PlainTextResponse(f"{trouble}\n", 503)
+        # Searches are answered all the same.
+        beside = None if service.background is None else service.background.trouble()
+        return PlainTextResponse("ready\n" if beside is None else f"ready, but {beside}\n")
 
     @app.get("/metrics", include_in_schema=False)
     def exposed() -> Response:

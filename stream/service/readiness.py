@@ -1,4 +1,4 @@
-"""Whether requests can be answered now: rights are known, the index can be read, and the trail written."""
+"""Whether requests can be answered now: models are loaded, rights known, the index can be read, the trail written."""
 
 import os
 import threading
@@ -10,6 +10,7 @@ from sinks.query.moments import MomentIndex
 from stream.access.store import AccessStore
 from stream.clock import Clock
 from stream.errors import StageError
+from stream.service.searchers import Searchers
 
 _KEPT_S = 1.0
 
@@ -17,7 +18,10 @@ _KEPT_S = 1.0
 class Readiness:
     """Thread-safe. A look is kept for a second: probes come from several sides."""
 
-    def __init__(self, index: Location, trail: Path, registers: AccessStore, clock: Clock) -> None:
+    def __init__(
+        self, index: Location, trail: Path, registers: AccessStore, searchers: Searchers, clock: Clock
+    ) -> None:
+        self._searchers = searchers
         self._index = MomentIndex(index)
         self._trail = trail
         self._registers = registers
@@ -27,6 +31,8 @@ class Readiness:
 
     def trouble(self) -> str | None:
         """The code of what is wrong; None where nothing is. An empty index is ready: it answers that it is empty."""
+        if self._searchers.loading:
+            return "models_loading"
         with self._lock:
             now_s = self._clock.monotonic_s()
             if self._seen is None or now_s - self._seen[0] >= _KEPT_S:

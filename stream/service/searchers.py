@@ -1,13 +1,17 @@
 """Some search applications, as one answers one request at a time: who comes when all are busy waits a little."""
 
+import logging
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from stream.errors import StageError, unexpected
 from stream.search.application import Search
 from stream.service.problems import busy
 
 WAIT_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class Searchers:
@@ -20,6 +24,41 @@ class Searchers:
         self._free: queue.LifoQueue[Search | None] = queue.LifoQueue()
         for _ in range(count):
             self._free.put(None)
+        self._stop = threading.Event()
+        self._loading: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._ready.set()
+
+    @property
+    def loading(self) -> bool:
+        """Whether the first search of all would wait for models."""
+        return not self._ready.is_set()
+
+    def load(self) -> None:
+        """Begin to load the models of all of them, one after the other, before anybody searches."""
+        self._ready.clear()
+        taken = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        self._loading = threading.Thread(target=self._load, args=(len(taken),), name="models", daemon=True)
+        self._loading.start()
+
+    def _load(self, count: int) -> None:
+        for _ in range(count):
+            found = None if self._stop.is_set() else self._loaded()
+            self._free.put(found)
+            self._ready.set()
+
+    def _loaded(self) -> Search | None:
+        """None where one cannot be made, which the first search then says."""
+        found = None
+        try:
+            found = self._make()
+            found.load()
+        except StageError as error:
+            # Nothing has been ingested yet, or weights are missing: whoever searches is told.
+            _log.info("no models are loaded before the first search (%s)", error.code)
+        except Exception as error:  # noqa: BLE001 - a defect must not take the place of the searcher
+            _log.warning("%s", unexpected(error).message)
+        return found
 
     @contextmanager
     def one(self, wait_s: float | None = None) -> Iterator[Search]:
@@ -38,6 +77,9 @@ class Searchers:
 
     def close(self) -> None:
         """No request is under way any more."""
+        self._stop.set()
+        if self._loading is not None:
+            self._loading.join()
         while not self._free.empty():
             if (found := self._free.get_nowait()) is not None:
                 found.close()

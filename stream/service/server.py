@@ -70,7 +70,8 @@ class ServiceOptions:
     at which browsers find the service, where that is another than its own; `oidc`: who signs people in; `contact`: whom
     they ask for a role; `agents`: with tools for agents at `/mcp`; `rate`: requests a second of one caller; `exporter`:
     the address of an exporter's `/metrics`; `sample_s`: how often freshness is sampled; `uploads`: limits of uploads,
-    where any are taken; they need `background`; `objects`: where jobs lie, in the state directory by default.
+    where any are taken; they need `background`; `objects`: where jobs lie, in the state directory by default; `load`:
+    models are loaded before the first search, and not with it.
     """
 
     audit: Path
@@ -86,6 +87,7 @@ class ServiceOptions:
     sample_s: float = SAMPLE_S
     uploads: UploadLimits | None = None
     objects: Location | None = None
+    load: bool = False
 
 
 @contextmanager
@@ -123,6 +125,8 @@ def composed(
         ends.callback(journal.close)
         ends.enter_context(_checkpoints(journal))
         ends.callback(searchers.close)
+        if options.load:
+            searchers.load()
         recorder = Recorder(journal, clock, version, code_of=code_of)
         known = tenants or TenantsFile(settings.state_dir)
         uploads = _uploads(settings, options, background, known, clock, recorder, secret_of(key))
@@ -147,7 +151,7 @@ def composed(
             Sprites(),
             ResultLists(),
             RequestLimits(clock, options.rate),
-            Readiness(settings.index_dir, options.audit, callers.registers, clock),
+            Readiness(settings.index_dir, options.audit, callers.registers, searchers, clock),
             AnswerTags(),
             SavedSearches(settings.state_dir),
             Places(_PICTURES, _PICTURES_OF_ONE),

@@ -67,6 +67,9 @@ class BackgroundWork(Protocol):
     def replaying(self) -> frozenset[str]:
         """Dead letters that wait to be sent again, or are being processed."""
 
+    def trouble(self) -> str | None:
+        """In words, why nothing is done now; None where that is not known."""
+
 
 class WorkItem(BaseModel):
     """One line to a process that works for a service."""

@@ -40,5 +40,9 @@ class BackgroundCluster:
         """None: with the broker they are out of this process's hands."""
         return frozenset()
 
+    def trouble(self) -> str | None:
+        """None: `rushes lag` knows what the workers do."""
+        return None
+
     def close(self) -> None:
         self._producer.close()

@@ -14,7 +14,7 @@ from stream.errors import StageError, Unavailable
 from stream.sessions.background import Done, NewFootage, WorkItem, WorkReport
 
 MOST_WAITING = 10_000
-_FIRST_DELAY_S, _MOST_DELAY_S = 1.0, 60.0
+_FIRST_DELAY_S, _MOST_DELAY_S = 1.0, 300.0
 _END_S = 40.0
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ class BackgroundProcess:
         self._begun: set[str] = set()
         self._told: dict[str, Done] = {}
         self._running = False
+        self._finished = 0
+        self._failures = 0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="background work", daemon=True)
         self._thread.start()
@@ -57,6 +59,16 @@ class BackgroundProcess:
         with self._changed:
             return self._replaying()
 
+    def trouble(self) -> str | None:
+        """Told until a process has finished something."""
+        with self._changed:
+            if not self._failures:
+                return None
+            return (
+                f"the process for background work has died {self._failures} times in a row before it finished anything;"
+                f" it is started again within {_MOST_DELAY_S:g} s, and the log of the service has its words"
+            )
+
     def close(self) -> None:
         """What is under way is interrupted; it can be asked for again."""
         self._closing.set()
@@ -75,11 +87,14 @@ class BackgroundProcess:
     def _work(self) -> None:
         delay_s = _FIRST_DELAY_S
         while self._awaited():
+            before = self._finished
             code = self._run()
             with self._changed:
                 left = self._left()
+                if not left or self._finished > before:
+                    delay_s = _FIRST_DELAY_S
+                self._failures = self._failures + 1 if left else 0
             if not left:
-                delay_s = _FIRST_DELAY_S
                 continue
             # Another process may work on the same directory; its words are on standard error.
             _log.warning("the process for background work ended with %s; it is started again in %g s", code, delay_s)
@@ -147,6 +162,8 @@ class BackgroundProcess:
             if report.state == "begun":
                 self._begun.add(report.item_id)
             else:
+                self._finished += 1
+                self._failures = 0
                 done = self._told.pop(report.item_id, None)
                 self._forget(report.item_id)
         # Without the lock: who is told may ask for more.

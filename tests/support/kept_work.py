@@ -7,20 +7,27 @@ from stream.sessions.background import Done, NewFootage
 
 
 class KeptWork:
-    """`BackgroundWork` that does nothing but remember. While it is `away` nothing can be published."""
+    """`BackgroundWork` that does nothing but remember. While it is `away` nothing can be published, and with `refused`
+    nothing is taken.
+    """
 
     def __init__(self) -> None:
         self.publications: list[NewFootage] = []
         self.away = False
+        self.refused: str | None = None
+        self.words: str | None = None
 
     def publish(self, publication: NewFootage, done: Done) -> None:
         if self.away:
             raise Unavailable("nobody is there", code="broker_unavailable")
         self.publications.append(publication)
-        done(None)
+        done(self.refused)
 
     def replay(self, letter_ids: Sequence[str]) -> None:
         raise Unavailable("nobody is there", code="broker_unavailable")
 
     def replaying(self) -> frozenset[str]:
         return frozenset()
+
+    def trouble(self) -> str | None:
+        return self.words

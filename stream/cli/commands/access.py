@@ -16,7 +16,7 @@ from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, New
 from stream.access.register import AccessRegister
 from stream.access.store import AccessStore
 from stream.cli.auditing import operating_system_user
-from stream.cli.context import Context, DeploymentCommand, UsageProblem
+from stream.cli.context import AnsweredNo, Context, DeploymentCommand, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, register_place
 from stream.cli.options.sessions import ClientProperties
 from stream.cli.rendering.sanitize import shown
@@ -229,7 +229,7 @@ def explain(
         if not reasons:
             shared.console.print("  no role of theirs reaches there")
     if not allowed:
-        raise typer.Exit(1)
+        raise AnsweredNo
 
 
 def _store(

@@ -125,7 +125,19 @@ def serve(
     uploads = limits if broker is None or shared.uploads is not None else None
     store = job_settings(shared, objects).objects
     options = ServiceOptions(
-        trail, host, port, searchers, public, oidc, contact, agents, rate, exporter, uploads=uploads, objects=store
+        trail,
+        host,
+        port,
+        searchers,
+        public,
+        oidc,
+        contact,
+        agents,
+        rate,
+        exporter,
+        uploads=uploads,
+        objects=store,
+        load=True,
     )
     reading = WorkerOptions(private_network=private_network, scheme=tuple(scheme or ()), root=tuple(root or ()))
     settings = reading.applied(file_settings(shared), remembered_roots(state))

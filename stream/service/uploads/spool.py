@@ -135,6 +135,20 @@ class Spool:
         with suppress(FileNotFoundError):
             self._part(upload_id).unlink()
 
+    def discard(self, upload_id: str, tenant: str | None = None) -> None:
+        """Its part, and the whole file of `tenant`; they may be gone. Raises `Unavailable`."""
+        folder = None if tenant is None else upload_folder(self._whole, tenant)
+        try:
+            self.remove(upload_id)
+            if folder is not None and folder.path is not None:
+                (folder.path / upload_id).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"an upload cannot be removed ({error.strerror})", code="uploads_unavailable") from None
+        if folder is not None and folder.path is None:
+            from sinks.storage.objects import Objects
+
+            Objects(folder).remove(upload_id)
+
     def _part(self, upload_id: str) -> Path:
         return self._parts / f"{upload_id}.part"
 

@@ -159,8 +159,7 @@ class Uploads:
             and self.spool.is_part(upload.upload_id)
             and not self.spool.has(upload.upload_id, expected)
         ):
-            self.register.become(upload.upload_id, UploadState.REFUSED, self._clock.now_ms(), "checksum_mismatch")
-            self.spool.remove(upload.upload_id)
+            self._refuse(upload, "checksum_mismatch")
             raise Problem(460, "The file is not the one whose `sha256` was announced.", code="checksum_mismatch")
         self.spool.store(upload.upload_id, upload.tenant)
         self.register.become(upload.upload_id, UploadState.STORED, self._clock.now_ms())
@@ -175,14 +174,21 @@ class Uploads:
     def look(self) -> None:
         """Remove what has expired, and go on with what was cut off."""
         for upload in self.register.untouched_since(self._clock.now_ms() - KEPT_MS):
-            self.register.forget(upload.upload_id)
-            self.spool.remove(upload.upload_id)
+            self._expire(upload)
         for upload in self.register.unfinished():
             try:
                 self.complete(upload)
             # Its sender has gone; what became of it is in the register. What is away now is tried again.
             except (Problem, StageError) as error:
                 _log.warning("an upload cannot be published (%s)", error.code)
+
+    def _expire(self, upload: Upload) -> None:
+        try:
+            # The bytes first: what is forgotten nobody would remove any more. A refused one may have them still.
+            self.spool.discard(upload.upload_id, upload.tenant if upload.state is UploadState.REFUSED else None)
+            self.register.forget(upload.upload_id)
+        except StageError as error:
+            _log.warning("%s (%s)", error.message, error.code)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
@@ -207,11 +213,18 @@ class Uploads:
         """What is not published now is published later: the bytes are safe."""
 
         def done(reason: str | None) -> None:
-            state = UploadState.PUBLISHED if reason is None else UploadState.REFUSED
-            self.register.become(upload.upload_id, state, self._clock.now_ms(), reason)
+            if reason is None:
+                self.register.become(upload.upload_id, UploadState.PUBLISHED, self._clock.now_ms())
+            else:
+                self._refuse(upload, reason)
             self._leave(upload)
 
         self._background.publish(self._publication(upload), done)
+
+    def _refuse(self, upload: Upload, reason: str) -> None:
+        """Its bytes go at once, as no asset will ever be made of them; why, is told for a day."""
+        self.register.become(upload.upload_id, UploadState.REFUSED, self._clock.now_ms(), reason)
+        self.spool.discard(upload.upload_id, upload.tenant)
 
     def _leave(self, upload: Upload) -> None:
         with self._lock:

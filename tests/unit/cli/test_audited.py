@@ -199,3 +199,9 @@ def test_what_is_wrong_is_said(desk: Desk) -> None:
     desk.key_file.chmod(0o644)
     desk.call("status")
     assert "chmod 600" in desk.err.getvalue()
+
+
+def test_who_may_not_is_no_failure_of_who_asks(desk: Desk) -> None:
+    assert "may not" in desk.call("access", "explain", "service:acme/bot", "search", "--tenant", "acme")
+    assert desk.code == 1
+    assert told(desk.events())[-1] == ("access explain: viewed", "Success", None)

@@ -1,11 +1,13 @@
 """Sprites: which moments get a tile, and how much is kept of what was made."""
 
+import io
 from functools import partial
 
 import pytest
+from PIL import Image
 
 from sinks.query.moments import StoredMoment
-from stream.search.sprites import MOST_TILES, Sprite, sprite_plan
+from stream.search.sprites import MOST_TILES, Sprite, sprite_of, sprite_plan
 from stream.service.sprites import Sprites
 
 
@@ -59,3 +61,17 @@ def test_what_is_kept_is_bounded() -> None:
     for name in ("a", "b", "a", "c", "a", "b"):
         sprites.of(name, partial(make, name))
     assert made == ["a", "b", "c", "b"]
+
+
+def test_a_thumbnail_that_is_no_jpeg_is_black() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (320, 180), "white").save(buffer, "JPEG")
+    white = buffer.getvalue()
+    given = {"0": b"no picture", "1": white, "2": white[: len(white) // 2], "3": b""}
+    made = sprite_of(sprite_plan([moment(number) for number in range(4)], "space"), given)
+    sheet = Image.open(io.BytesIO(made.jpeg)).convert("L")
+    assert made.tile == (160, 90)
+    shown = [sheet.crop((160 * column, 0, 160 * (column + 1), 90)).getextrema() for column in range(4)]
+    assert shown[1] == (255, 255)
+    assert shown[3] == (0, 0)
+    assert sheet.crop((0, 0, 150, 90)).getextrema() == (0, 0)

@@ -190,6 +190,15 @@ def test_a_file_that_changed_on_the_way_is_refused(tmp_path: Path, desk: Desk, b
     assert (background.publications, files(tmp_path / "own" / "uploads")) == ([], [])
 
 
+def test_what_is_refused_leaves_no_bytes(tmp_path: Path, desk: Desk, background: KeptWork) -> None:
+    background.refused = "other_tenants_source"
+    path = begun(desk, 3).headers["location"]
+    assert sent(desk, path, 0, b"abc").status_code == 204
+    told = desk.get(path, "editor").json()
+    assert (told["state"], told["code"]) == ("refused", "other_tenants_source")
+    assert files(tmp_path / "own" / "uploads") == []
+
+
 def test_uploads_are_bounded_and_expire(tmp_path: Path, desk: Desk) -> None:
     assert begun(desk, LIMITS.most_bytes + 1).json()["code"] == "large_upload"
     first, second = begun(desk, 100_000).headers["location"], begun(desk, 1_000).headers["location"]

@@ -50,3 +50,18 @@ def test_only_so_many_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             background.replay(["a", "b", "c"])
         assert refused.value.code == "too_much_waiting"
         assert not background.replaying()
+
+
+def test_a_process_that_dies_at_its_start_is_told_of() -> None:
+    with closing(BackgroundProcess(["false"])) as background:
+        assert background.trouble() is None
+        background.replay(["a"])
+        wait_for(lambda: "died 3 times" in (background.trouble() or ""), "it died three times")
+        assert background.replaying() == {"a"}
+
+
+def test_one_that_works_again_is_not(tmp_path: Path) -> None:
+    with beside("before", tmp_path / "notes") as background:
+        background.replay(["a"])
+        wait_for(lambda: not background.replaying(), "nothing is left")
+        wait_for(lambda: background.trouble() is None, "its end is seen")

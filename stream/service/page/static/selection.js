@@ -2,6 +2,7 @@
 import { say } from "./navigate.js";
 
 const KEPT = "rushes.selection";
+const FORMAT = "rushes.export";
 
 /** @typedef {{space: string, ids: string[]}} Chosen */
 
@@ -31,11 +32,26 @@ export function startSelection(page, storage) {
     }
   });
   bar.querySelector("#unselect").addEventListener("click", () => write(page, bar, storage, { space: "", ids: [] }));
+  remembered(form, storage);
+  form.addEventListener("change", () => storage.setItem(FORMAT, JSON.stringify([...new FormData(form)])));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     take(page, bar, form, read(storage));
   });
   draw(page, bar, read(storage));
+}
+
+/** As what it was exported last. @param {HTMLFormElement} form @param {Storage} storage */
+function remembered(form, storage) {
+  /** @type {[string, string][]} */
+  const kept = JSON.parse(storage.getItem(FORMAT) ?? "[]");
+  for (const [name, value] of kept) {
+    const field = /** @type {HTMLSelectElement} */ (form.elements.namedItem(name));
+    // A release may have dropped it.
+    if ([...field.options].some((option) => option.value === value)) {
+      field.value = value;
+    }
+  }
 }
 
 /** @param {Document} page @returns {HTMLInputElement[]} */
