@@ -44,10 +44,7 @@ class Credential:
 
 
 class Credentials(Protocol):
-    """Content credentials for finals (`stream.media.credentials`)."""
-
-    def identity(self) -> str:
-        """What decides what is made, apart from random numbers: certificates, version. Cheap."""
+    """Content credentials for finals (`stream.pipelines.job_credentials`)."""
 
     def made(self, task: TaskAsked, final: FinalToDeliver, folder: Path) -> Credential | None:
         """The file that lies in `folder` then; None for a final that takes none. Raises `BadMedia`."""

@@ -106,6 +106,16 @@ JOBS = (
         "Name a place below one of `--deliver-root`, in the tenant's own folder, or move the other file away; then"
         " `rushes jobs retry`.",
     ),
+    bad_media(
+        "credentials_failed",
+        "No content credentials (C2PA) can be made for a final.",
+        "See what the message says of the file. Without `--c2pa-certificates` finals are delivered without any.",
+    ),
+    fatal(
+        "credentials_unusable",
+        "The certificates or the key for content credentials (C2PA) cannot be used.",
+        "Name the signer's certificate first, then those above it, and its own key: see `deliver-to-a-bucket.md`.",
+    ),
     status(
         "objects_lost",
         "Objects that a variant needs are gone or damaged again and again, or an asset of its job is gone.",

@@ -5,7 +5,7 @@ What reproduces the finals stands in `buildDefinition`, what differs from run to
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,7 +91,7 @@ def statement_of(task: TaskAsked, run: RunFacts) -> dict[str, Any]:
                     "description": settings["spec"],
                 },
                 "internalParameters": {"stages": settings["stages"]},
-                "resolvedDependencies": _dependencies(settings["stages"]),
+                "resolvedDependencies": _dependencies(settings["stages"], settings.get("assets", {})),
             },
             "runDetails": _run_details(task, run),
         },
@@ -121,6 +121,14 @@ def finals_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
         return tuple(_final(each) for each in statement["subject"])
     except (KeyError, TypeError, AttributeError):
         raise invalid("it does not name its finals") from None
+
+
+def published_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
+    """As `finals_of`, with the bytes that customers get: those with content credentials inside, where there are any."""
+    inside = {each.of: each.digest for each in delivered_of(statement) if each.kind == "c2pa"}
+    return tuple(
+        replace(final, digest=inside.get(f"{final.stage}/{final.name}", final.digest)) for final in finals_of(statement)
+    )
 
 
 def delivered_of(statement: Mapping[str, Any]) -> tuple[Delivered, ...]:
@@ -177,16 +185,18 @@ def _run_details(task: TaskAsked, run: RunFacts) -> dict[str, Any]:
     return details
 
 
-def _dependencies(stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _dependencies(stages: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each once, in the order of their digests: inputs, and the weights that toolchains name by digest."""
     found: dict[str, dict[str, Any]] = {}
+    names = {asset["digest"]: f"asset/{name}" for name, asset in assets.items()}
     for stage in stages:
         for digest in stage["inputs"].values():
-            found.setdefault(digest, {"digest": _digest(digest)})
+            named: dict[str, Any] = {"name": names[digest]} if digest in names else {}
+            found.setdefault(digest, named | {"digest": _digest(digest)})
         for name, value in stage["toolchain"].items():
             if (match := _DIGEST.fullmatch(value)) is not None:
-                named = {"name": f"{stage['operator']}/{name}", "digest": {"sha256": match[1]}}
-                found.setdefault(f"sha256:{match[1]}", named)
+                weights = {"name": f"{stage['operator']}/{name}", "digest": {"sha256": match[1]}}
+                found.setdefault(f"sha256:{match[1]}", weights)
     return [found[digest] for digest in sorted(found)]
 
 

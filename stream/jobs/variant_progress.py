@@ -292,6 +292,7 @@ class VariantProgress:
             "finals": [{"stage": stage, **file.model_dump()} for stage, file in finals],
             "stages": self._facts(job, variant, described),
             "cost": self._costs.told(variant, job.submitted_ms, delivered),
+            "assets": {name: asset.model_dump() for name, asset in described.spec.assets.items()},
             "started_ms": job.started_ms,
         }
         # Not what it cost: the same finals of the same variant are delivered once.
@@ -315,6 +316,7 @@ class VariantProgress:
     def _facts(self, job: JobRow, variant: VariantRow, described: Description) -> list[dict[str, Any]]:
         """What each stage was made of, for the manifest."""
         found = []
+        finished = self._register.finished(job.id, variant.number)
         for index, key in sorted(self._register.stage_keys(job.id, variant.number).items()):
             ready = self._ready(job, variant, described, index)
             found.append(
@@ -325,6 +327,7 @@ class VariantProgress:
                     "key": key,
                     "settings": ready.settings,
                     "inputs": ready.inputs,
+                    "outputs": {file.name: file.digest for file in finished[index]},
                     "seed": ready.stage.seed,
                     "toolchain": ready.toolchain,
                 }

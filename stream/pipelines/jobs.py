@@ -24,10 +24,12 @@ from stream.jobs.reports import manifest_name
 from stream.jobs.watching import CancelWatch
 from stream.media import REGISTRY
 from stream.media.catalogue import OperatorCatalogue
+from stream.media.credentials import ContentCredentials, CredentialSettings
 from stream.media.model_files import ModelFiles, PinnedFile
 from stream.media.rendering import Renderer, RenderLimits
 from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.operators.render import RenderOperator, TaskRenderer
+from stream.pipelines.job_credentials import FinalCredentials
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
 from stream.topology.topics import JOB_TOPICS, JOBS, OUTCOMES, TASKS
 from stream.topology.topology import Topology
@@ -44,8 +46,8 @@ class JobSettings:
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
     them. `lost_after_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
     missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
-    is known. `operators`: name to `module:Class`. `models`: where those find models. `prices`: what the coordinator
-    puts beside units.
+    is known. `credentials`: what signs content credentials, if any. `operators`: name to `module:Class`. `models`:
+    where those find models. `prices`: what the coordinator puts beside units.
     """
 
     objects: Location
@@ -53,6 +55,7 @@ class JobSettings:
     scratch: Path
     key: Ed25519PrivateKey | Path | None = field(repr=False)
     image: str | None = None
+    credentials: CredentialSettings | None = None
     renderers: int = 2
     slots: int = 4
     lost_after_s: float = 300.0
@@ -189,15 +192,23 @@ class JobPipeline:
     def _delivery(self) -> ObjectDelivery:
         roots = self.settings.deliver_roots
         allowed = None if roots is None else [DeliveryRoot.parse(root) for root in roots]
-        return ObjectDelivery(self.store, self._manifest, _document, allowed)
+        return ObjectDelivery(self.store, self._manifest, _document, allowed, self.credentials)
+
+    @cached_property
+    def credentials(self) -> FinalCredentials | None:
+        """Raises `Fatal` (`credentials_unusable`)."""
+        settings = self.settings.credentials
+        return None if settings is None else FinalCredentials(ContentCredentials(settings))
 
     def _manifest(self, task: TaskAsked, extras: Sequence[Extra]) -> bytes:
+        told = {} if self.credentials is None else {"credentials": f"C2PA, certificate {self.credentials.fingerprint}"}
         run = RunFacts(
             release=version("rushes"),
             made_ms=self._clock.now_ms(),
             image=self.settings.image,
             key=self.key,
             extra=[Delivered(each.name, each.digest, each.media_type, each.of, each.kind) for each in extras],
+            **told,
         )
         return signed(statement_of(task, run), self.key)
 

@@ -13,7 +13,7 @@ from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import AuditedAccess
 from stream.events.jobs import JOB_NAME
-from stream.jobs.manifest import Final, finals_of, opened
+from stream.jobs.manifest import Final, opened, published_of
 from stream.jobs.states import VariantState
 from stream.service.caller import Caller
 from stream.service.problems import Problem, absent
@@ -93,7 +93,7 @@ def previewed_variant(service: Service, request: Request, tenant: str, job: str,
     asked = (Action.SEARCH, Activity.PREVIEWED, "job poster")
     with _reached(service, request, asked, tenant, job, variant) as (_, access):
         envelope = _envelope(service, tenant, job, variant)
-        finals = () if envelope is None else finals_of(opened(envelope))
+        finals = () if envelope is None else published_of(opened(envelope))
         shown = next((final for final in finals if final.is_picture), None)
         picture = None if shown is None else service.job_store.poster(tenant, shown.digest)
         if shown is None or picture is None:
@@ -110,7 +110,7 @@ def downloaded_final(
     asked = (Action.PLAY, Activity.DOWNLOADED, "job final")
     with _reached(service, request, asked, tenant, job, variant) as (_, access):
         envelope = _envelope(service, tenant, job, variant)
-        finals = () if envelope is None else finals_of(opened(envelope))
+        finals = () if envelope is None else published_of(opened(envelope))
         found = next((final for final in finals if (final.stage, final.name) == name), None)
         if found is None:
             raise absent()
@@ -148,7 +148,7 @@ def _finals(service: Service, tenant: str, job: str, row: dict[str, Any]) -> tup
     if row["state"] != VariantState.DONE:
         return ()
     envelope = service.job_store.manifest(tenant, job, row["id"])
-    return () if envelope is None else finals_of(opened(envelope))
+    return () if envelope is None else published_of(opened(envelope))
 
 
 def _cursor(service: Service, of: tuple[str, ...], after: str, number: int) -> str:

@@ -37,7 +37,7 @@ def finished_job(
 ) -> JobPipeline:
     """Done in this process, over the jobs of a state directory. `changes`: of its settings."""
     clock = SystemClock()
-    settings = replace(JobSettings.under(state), operators=tuple(OPERATORS.items()), **changes)
+    settings = replace(JobSettings.under(state), **({"operators": tuple(OPERATORS.items())} | changes))
     state.mkdir(parents=True, exist_ok=True)
     file = state / f"{name}.yaml"
     file.write_text(template)

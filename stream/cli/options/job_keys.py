@@ -3,7 +3,7 @@
 import base64
 import binascii
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,7 +14,11 @@ from stream.cli.context import UsageProblem
 from stream.cli.rendering.sanitize import shown
 from stream.files import read_small
 
+if TYPE_CHECKING:
+    from stream.media.credentials import CredentialSettings
+
 KEY_VARIABLE = "RUSHES_MANIFEST_KEY"
+C2PA_VARIABLE = "RUSHES_C2PA_KEY"
 _MOST_BYTES = 16 << 10
 ManifestKey = Annotated[
     Path | None,
@@ -23,6 +27,21 @@ ManifestKey = Annotated[
         help=f"Signs manifests: an Ed25519 key, PEM. {KEY_VARIABLE} may hold its text instead.",
     ),
 ]
+C2paCertificates = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Certificates for content credentials in finals, PEM: the signer's first, then those above it.",
+    ),
+]
+C2paKey = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=f"The private key of the first of --c2pa-certificates, PEM. {C2PA_VARIABLE} may hold its text instead.",
+    ),
+]
+C2paKeyText = Annotated[str | None, typer.Option(envvar=C2PA_VARIABLE, hidden=True)]
 ManifestKeyText = Annotated[str | None, typer.Option(envvar=KEY_VARIABLE, hidden=True)]
 
 
@@ -44,6 +63,20 @@ def signing_key(file: Path | None, given: str | None) -> Ed25519PrivateKey | Non
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageProblem(f"{where}: it is no Ed25519 key: `openssl genpkey -algorithm ed25519` makes one")
     return key
+
+
+def credential_settings(chain: Path | None, key: Path | None, given: str | None) -> "CredentialSettings | None":
+    """What signs content credentials; None without certificates. Raises `UsageProblem`."""
+    from stream.media.credentials import CredentialSettings
+
+    if chain is None:
+        if key is not None:
+            raise UsageProblem("--c2pa-key needs --c2pa-certificates")
+        return None
+    if key is None and not given:
+        raise UsageProblem(f"--c2pa-certificates needs a key: --c2pa-key FILE or {C2PA_VARIABLE}")
+    secret = (given or "").encode() if key is None else _content(key, f"--c2pa-key {shown(key)}")
+    return CredentialSettings(_content(chain, f"--c2pa-certificates {shown(chain)}"), secret)
 
 
 def public_key(file: Path, option: str) -> Ed25519PublicKey:

@@ -12,7 +12,15 @@ from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.commands.jobs.checking import prepared, refuse
 from stream.cli.commands.jobs.looking import closing, follow_on_cluster
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.job_keys import ManifestKey, ManifestKeyText, signing_key
+from stream.cli.options.job_keys import (
+    C2paCertificates,
+    C2paKey,
+    C2paKeyText,
+    ManifestKey,
+    ManifestKeyText,
+    credential_settings,
+    signing_key,
+)
 from stream.cli.options.jobs import (
     AsJson,
     BrokerUri,
@@ -58,6 +66,9 @@ def submit(
     renderers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at a time, without --broker.")] = None,
     manifest_key: ManifestKey = None,
     manifest_key_text: ManifestKeyText = None,
+    c2pa_certificates: C2paCertificates = None,
+    c2pa_key: C2paKey = None,
+    c2pa_key_text: C2paKeyText = None,
     objects: ObjectsOption = None,
     prices: PricesOption = None,
     broker: BrokerUri = None,
@@ -75,6 +86,7 @@ def submit(
     settings = job_settings(shared, objects, renderers, prices)
     if (key := signing_key(manifest_key, manifest_key_text)) is not None:
         settings = replace(settings, key=key)
+    settings = replace(settings, credentials=credential_settings(c2pa_certificates, c2pa_key, c2pa_key_text))
     found = prepared(template, lane)
     facts = {
         "tenant": tenant,
@@ -84,6 +96,7 @@ def submit(
         "deliver_to": _place(deliver_to),
     }
     jobs = JobPipeline(settings, SystemClock(), afresh=broker is None)
+    _ = jobs.credentials  # what is wrong with them is said before anything is stored
     spec, digest = _described(jobs, found, facts, yes=yes)
     known = _known(jobs, spec, digest)
     if known is not None and known["state"] in {"done", "canceled"}:

@@ -8,7 +8,16 @@ import typer
 
 from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.job_keys import KEY_VARIABLE, ManifestKey, ManifestKeyText, signing_key
+from stream.cli.options.job_keys import (
+    KEY_VARIABLE,
+    C2paCertificates,
+    C2paKey,
+    C2paKeyText,
+    ManifestKey,
+    ManifestKeyText,
+    credential_settings,
+    signing_key,
+)
 from stream.cli.options.jobs import ClientProperties, Cluster, ObjectsOption, PricesOption, job_settings
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.clock import SystemClock
@@ -36,6 +45,9 @@ def run(
     ] = None,
     manifest_key: ManifestKey = None,
     manifest_key_text: ManifestKeyText = None,
+    c2pa_certificates: C2paCertificates = None,
+    c2pa_key: C2paKey = None,
+    c2pa_key_text: C2paKeyText = None,
     image_digest: Annotated[
         str | None,
         typer.Option(
@@ -66,6 +78,7 @@ def run(
         deliver_roots=_roots(deliver_root),
         key=key,
         image=_image(image_digest),
+        credentials=credential_settings(c2pa_certificates, c2pa_key, c2pa_key_text),
     )
     counts = Partitions.parse(partitions)
     deployment = Deployment(0, counts.default, host, port, counts.topics)
@@ -77,6 +90,8 @@ def run(
             stop_on_signals(stop),
         ):
             jobs = JobPipeline(held, clock, afresh=False)
+            if "render" in stages:
+                _ = jobs.credentials  # what is wrong with them is said at start
             run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment)
     except KeyError as unknown:
         raise UsageProblem(str(unknown.args[0])) from None
