@@ -79,6 +79,9 @@ soak: .venv/.installed assets ## kill -9 a real ingest over and over; nothing ma
 chaos: .venv/.installed assets ## kills, broker restarts, full disks on a real Kafka; nothing may be lost or doubled
 	$(BIN)/python -m benchmarks.chaos
 
+chaos-jobs: .venv/.installed assets ## jobs under 50 kills, broker restarts, a full disk, a store that refuses: every byte as undisturbed
+	$(BIN)/pytest -n 0 -m long tests/integration/test_kafka_job_kills.py
+
 bench-long: .venv/.installed assets ## memory over an hour of 1080p beside five minutes
 	$(BIN)/python -m benchmarks.memory_growth
 
@@ -127,4 +130,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-jobs bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-jobs bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads

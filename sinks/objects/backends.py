@@ -1,12 +1,14 @@
 """The two kinds of places for objects: a directory, and an object store. Names hold slashes."""
 
+import fcntl
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from sinks.location import Location, Place
 from sinks.storage.objects import Objects as Bucket
@@ -15,6 +17,9 @@ from stream.files import make_folder, sync
 
 _WHAT = "the store of objects"
 _SPARE_BYTES = 64 << 20
+_BLOCK_BYTES = 1 << 20
+_TRIES = 3
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.new")
 
 
 class Backend(Protocol):
@@ -51,6 +56,9 @@ class Backend(Protocol):
     def folders(self, under: str) -> list[str]:
         """Names of the folders directly in a folder, in order."""
 
+    def tidy(self, under: str) -> None:
+        """Remove what processes that were killed left unfinished below a folder."""
+
 
 class DirectoryBackend:
     """Files below a directory; written beside their place, synced, then renamed."""
@@ -59,39 +67,24 @@ class DirectoryBackend:
         self._root = root
 
     def put_file(self, name: str, path: Path) -> None:
+        def fill(file: BinaryIO) -> None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, file, _BLOCK_BYTES)
+
         with guarded(self._root, _WHAT):
-            place, fresh = self._fresh(name, path.stat().st_size)
-            try:
-                shutil.copyfile(path, fresh)
-                _settle(fresh, place)
-            except BaseException:
-                fresh.unlink(missing_ok=True)
-                raise
+            self._write(name, path.stat().st_size, fill)
 
     def put(self, name: str, content: bytes) -> None:
         with guarded(self._root, _WHAT):
-            place, fresh = self._fresh(name, len(content))
-            try:
-                fresh.write_bytes(content)
-                _settle(fresh, place)
-            except BaseException:
-                fresh.unlink(missing_ok=True)
-                raise
+            self._write(name, len(content), lambda file: file.write(content))
 
     def create(self, name: str, content: bytes) -> bool:
         with guarded(self._root, _WHAT):
-            place, fresh = self._fresh(name, len(content))
             try:
-                fresh.write_bytes(content)
-                sync(fresh)
-                fresh.chmod(0o444)
                 # Unlike a rename, a link never takes the place of a file that somebody made meanwhile.
-                os.link(fresh, place)
-                sync(place.parent)
+                self._write(name, len(content), lambda file: file.write(content), os.link)
             except FileExistsError:
                 return False
-            finally:
-                fresh.unlink(missing_ok=True)
             return True
 
     def get(self, name: str) -> bytes | None:
@@ -133,6 +126,13 @@ class DirectoryBackend:
                             found = path.stat()
                             yield str(path.relative_to(self._root)), found.st_size, found.st_mtime_ns // 1_000_000
 
+    def tidy(self, under: str) -> None:
+        with guarded(self._root, _WHAT):
+            for folder, _, files in os.walk(self._root / under):
+                for file in files:
+                    if _UNFINISHED.fullmatch(file):
+                        _remove_unless_held(Path(folder, file))
+
     def folders(self, under: str) -> list[str]:
         with guarded(self._root, _WHAT):
             try:
@@ -141,11 +141,29 @@ class DirectoryBackend:
             except FileNotFoundError:
                 return []
 
-    def _fresh(self, name: str, size: int) -> tuple[Path, Path]:
+    def _write(
+        self,
+        name: str,
+        size: int,
+        fill: Callable[[BinaryIO], object],
+        settle: Callable[[Path, Path], object] = os.replace,
+    ) -> None:
         require_space(self._place(), size + _SPARE_BYTES)
         place = self._root / name
-        make_folder(place.parent)
-        return place, place.with_name(f".{secrets.token_hex(8)}.new")
+        for left in reversed(range(_TRIES)):
+            make_folder(place.parent)
+            fresh = place.with_name(f".{secrets.token_hex(8)}.new")
+            try:
+                _filled(fresh, place, fill, settle)
+            except FileNotFoundError:
+                # Whoever tidies may have come between the making of the file and its lock.
+                if not left:
+                    raise
+            else:
+                sync(place.parent)
+                return
+            finally:
+                fresh.unlink(missing_ok=True)
 
     def _place(self) -> Path:
         make_folder(self._root)
@@ -193,6 +211,9 @@ class BucketBackend:
     def folders(self, under: str) -> list[str]:
         return self._bucket.folders(under)
 
+    def tidy(self, under: str) -> None:
+        """Does nothing: an upload that was cut off is no object, and a rule of the bucket ends it."""
+
 
 def backend_at(place: Place) -> Backend:
     """Raises `Fatal` (`unusable_path`) for a URI at which nothing can lie."""
@@ -201,9 +222,25 @@ def backend_at(place: Place) -> Backend:
     return BucketBackend(location) if path is None else DirectoryBackend(path)
 
 
-def _settle(fresh: Path, place: Path) -> None:
-    # The content before the name: a crash never leaves a name with half of its content.
-    sync(fresh)
-    fresh.chmod(0o444)
-    fresh.replace(place)
-    sync(place.parent)
+def _filled(
+    fresh: Path, place: Path, fill: Callable[[BinaryIO], object], settle: Callable[[Path, Path], object]
+) -> None:
+    with fresh.open("xb") as file:
+        # Held while it is written: who tidies knows by it what a killed process has left. Not every file system has it.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fill(file)
+        # The content before the name: a crash never leaves a name with half of its content.
+        file.flush()
+        os.fsync(file.fileno())
+        fresh.chmod(0o444)
+        settle(fresh, place)
+
+
+def _remove_unless_held(path: Path) -> None:
+    with suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        path.unlink(missing_ok=True)

@@ -95,6 +95,8 @@ class ObjectDelivery:
         envelope = objects.read(kept.digest, kept.size)
         self._store.documents.write(self._document(tenant, task), envelope)
         if target is not None:
+            # Of a delivery of this variant that was cut off; nobody else would ever remove it there.
+            target.tidy(_folder(task))
             here = {final.file.digest: final.path for final in finals}
             for file in _files(agreed):
                 path = here.get(file["digest"]) or objects.fetch(file["digest"], scratch)

@@ -23,6 +23,7 @@ def expire(store: ObjectStore, tenant: str, kept: AbstractSet[Digest], before_ms
     after all makes it again. May be cut off at any time and called again. Raises `Unavailable`.
     """
     objects = store.of(tenant)
+    objects.tidy()
     count = size = entries = 0
     for digest, length, written_ms in list(objects.listed()):
         if written_ms < before_ms and digest not in kept:

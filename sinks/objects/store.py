@@ -48,6 +48,10 @@ class StoredDocuments:
     def folders(self, under: str) -> list[str]:
         return self._backend.folders(under)
 
+    def tidy(self, under: str) -> None:
+        """Remove what killed processes left unfinished below a folder."""
+        self._backend.tidy(under)
+
 
 class TenantObjects:
     """See `stream.jobs.objects.ContentObjects`."""
@@ -135,6 +139,10 @@ class TenantObjects:
         for name, size, written_ms in self._backend.listed(f"{self._folder}/objects"):
             *_, head, rest = name.split("/")
             yield f"sha256:{head}{rest}", size, written_ms
+
+    def tidy(self) -> None:
+        """Remove what killed processes left unfinished."""
+        self._backend.tidy(self._folder)
 
     def remove(self, digest: Digest) -> None:
         """Idempotent."""

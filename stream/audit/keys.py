@@ -47,13 +47,19 @@ def make_key(path: Path, name: str) -> SigningKey:
     """A new key in a new file. Raises `FileExistsError` where there is a file, and other `OSError`s."""
     make_folder(path.parent)
     raw = secrets.token_bytes(_KEY_BYTES)
-    # With its rights from the first moment, so that nobody else can open it in between; O_EXCL
-    # never replaces a key, as only the old one verifies what it signed.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{_HEAD} {name} {base64.b64encode(raw).decode()}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # With its rights from the first moment, so that nobody else can open it in between.
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{_HEAD} {name} {base64.b64encode(raw).decode()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # A link never replaces a key, as only the old one verifies what it signed; and who is killed leaves none that
+        # is cut off.
+        os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
     sync(path.parent)
     return SigningKey(name, Ed25519PrivateKey.from_private_bytes(raw))
 

@@ -76,6 +76,11 @@ JOBS = (
         "Nothing at first: the part is tried again. If it comes back, look at the input that the variant uses.",
     ),
     retryable(
+        "media_disk_full",
+        "A part needs more temporary room than the disk of its worker has, with nothing else on it.",
+        "Make the parts of the stage shorter, or put the state directory of the renderer on a larger disk.",
+    ),
+    retryable(
         "media_hung",
         "The child that worked on a part did not say for too long that it goes on.",
         "Nothing at first: the part is tried again. If it comes back, look at the input that the variant uses.",

@@ -1,5 +1,6 @@
 """The child that renders: it runs one media operator at a time, in folders of its own, confined by the kernel."""
 
+import errno
 import importlib
 import signal
 import socket
@@ -18,6 +19,7 @@ from stream.media.catalogue import load
 from stream.media.model_files import ModelFiles
 from stream.media.protocol import MediaOperator, Task
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 INPUTS, OUTPUTS, SCRATCH, PARTS = "in", "out", "scratch", "parts"
 """The folders of a child, in the order in which a task fills them."""
 _RANDOM = Path("/dev/urandom")
@@ -93,6 +95,8 @@ class _Child:
             message = "the work needs more memory than is allowed: use smaller pictures, or raise the limit"
             return _error(BadMedia(message, code="media_out_of_memory"))
         except Exception as error:  # noqa: BLE001 - a defect of the operator; names type and place, never content
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                return {"kind": "full"}
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
             return _error(BadMedia(f"a defect: {type(error).__name__} in {place}", code="operator_defect"))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from stream.children.process import Child, ChildDied, ChildHung, ChildSlow
 from stream.clock import Clock, SystemClock
-from stream.errors import BadMedia, Retryable, Unavailable
+from stream.errors import BadMedia, Retryable, StageError, Unavailable
 from stream.media import REGISTRY
 from stream.media.child import INPUTS, OUTPUTS, PARTS, SCRATCH
 from stream.media.model_files import ModelFiles
@@ -17,6 +17,9 @@ from stream.media.protocol import Part, Settings
 
 _ASK_S, _WHOLE_S = 0.25, 10.0
 _WORN_OUT_CPU_S = 1800.0
+_FULL_BYTES = 1 << 20
+"""With less than this left, nothing that was written can be believed: not every library tells that a write failed."""
+_ROOM_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,8 @@ class Renderer:
 
     def run(self, work: RenderWork, *, stop: Callable[[], bool], progress: Callable[[float], None]) -> Rendered:
         """Do a task after `prepare`. `stop` is asked several times a second. Raises `BadMedia` for what the operator
-        refuses, `Retryable` (`media_child_died`, `media_hung`), `Unavailable` (`media_child_start`), and `Stopped`.
+        refuses, `Retryable` (`media_child_died`, `media_hung`, `media_disk_full`), `Unavailable` (`media_child_start`,
+        `disk_full`), and `Stopped`.
         """
         self._spent = (0.0, 0.0)
         child = self._started()
@@ -114,12 +118,17 @@ class Renderer:
             # Whatever else happens, it is still at this task: its answer must not be taken for the next one's.
             ended = False
         except (ChildDied, ChildHung, ChildSlow, Stopped) as error:
+            # A page that finds no room ends its process too.
+            if isinstance(error, ChildDied) and self._full():
+                raise self._without_room(work.operator) from None
             raise _judged(error, work.operator) from None
         finally:
             # Before the child is ended: the kernel forgets what it used.
             self._spent = max(0.0, child.cpu_s() - used_s), self._clock.monotonic_s() - begun_s
             if ended:
                 self.close()
+        if answer["kind"] == "full" or self._full():
+            raise self._without_room(work.operator)
         if answer["kind"] == "error":
             raise BadMedia(str(answer["message"])[:2000], code=str(answer["code"])[:100])
         return Rendered(
@@ -132,6 +141,21 @@ class Renderer:
         child, self._child = self._child, None
         if child is not None:
             child.close()
+
+    def _full(self) -> bool:
+        return shutil.disk_usage(self._folder).free < _FULL_BYTES
+
+    def _without_room(self, operator: str) -> StageError:
+        """Whether others fill the disk, or this task alone does, which no waiting changes."""
+        self.close()
+        self.prepare()
+        if shutil.disk_usage(self._folder).free < _ROOM_BYTES:
+            return Unavailable("the folder for temporary files is full", code="disk_full")
+        return Retryable(
+            f"{operator}: it needs more temporary room than this worker has; make its parts shorter, or give the folder"
+            " for temporary files more",
+            code="media_disk_full",
+        )
 
     def _started(self) -> Child:
         if self._child is not None and self._child.usable and self._child.cpu_s() < _WORN_OUT_CPU_S:

@@ -20,6 +20,7 @@ def clean(jobs: JobPipeline, tenant: str, before_ms: int) -> Expired:
     """Remove intermediates that were written before a time, and before the oldest job began that has not ended. Raises
     `Unavailable`.
     """
+    jobs.store.documents.tidy(tenant_folder(tenant))
     statuses = list(_statuses(jobs, tenant))
     running = [int(status["submitted_ms"]) for status in statuses if not is_final(status)]
     kept = {digest for status in statuses for digest in _kept(jobs, tenant, status)}

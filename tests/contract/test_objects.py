@@ -1,11 +1,13 @@
 """Objects by content: in a directory and on an object store, the same promises."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
 
 from sinks.location import Location
 from sinks.objects.delivery import bring_all
+from sinks.objects.retention import expire
 from sinks.objects.store import ObjectStore
 from stream.errors import BadMedia, Fatal
 from stream.events.objects import Known, LostObject, StoredFile, digest_of
@@ -153,3 +155,17 @@ def test_who_only_reads_removes_nothing_that_is_damaged(place: Location, tmp_pat
     assert set(scratch.iterdir()) == copies
     assert backend.get(name) == b"wrong"
     assert store.of("acme").verified(digest_of(b"never"), scratch) is None
+
+
+def test_what_a_killed_process_left_unfinished_goes_and_what_is_written_now_stays(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path)
+    digest = store.of("acme").put_bytes(b"whole")
+    folder = next(tmp_path.rglob("objects/*"))
+    left, held = folder / f".{'a' * 16}.new", folder / f".{'b' * 16}.new"
+    left.write_bytes(b"half of")
+    with held.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        expire(store, "acme", {digest}, 0)
+        assert not left.exists()
+        assert held.exists()
+    assert store.of("acme").has(digest, 5)

@@ -21,6 +21,7 @@ OPERATORS = {
         "fail": "Fail",
         "wait": "Wait",
         "draw": "Draw",
+        "flood": "Flood",
     }.items()
 }
 
@@ -121,3 +122,14 @@ class Draw(_Operator):
         colour = task.settings["colour"]
         assert isinstance(colour, str)
         Image.new("RGB", (1280, 720), colour).save(task.folder / "poster.png")
+
+
+class Flood(_Operator):
+    """Writes as many MiB as its settings say."""
+
+    def render(self, task: Task) -> None:
+        mebibytes = task.settings["mebibytes"]
+        assert isinstance(mebibytes, int)
+        with (task.folder / "text.txt").open("wb") as file:
+            for _ in range(mebibytes):
+                file.write(bytes(1 << 20))

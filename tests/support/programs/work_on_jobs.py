@@ -1,6 +1,6 @@
-"""Stages of jobs on a broker, with the operators of tests, until SIGTERM.
+"""Stages of jobs on a broker, with the operators of tests beside the real ones, until SIGTERM.
 
-Arguments: servers, state directory, directory of the objects, folder for finals, stages.
+Arguments: servers, state directory, place of the objects, folder for finals, stages.
 """
 
 import signal
@@ -13,6 +13,7 @@ from sinks.location import Location
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
+from stream.media import REGISTRY
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.jobs_embedded import scratch_within
 from stream.sessions.jobs_process import run_jobs
@@ -25,10 +26,11 @@ def main() -> None:
     clock, stop = SystemClock(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = replace(
-        JobSettings.under(Path(state), Location.of(Path(objects))),
-        operators=tuple(OPERATORS.items()),
+        JobSettings.under(Path(state), Location.of(objects if "://" in objects else Path(objects))),
+        operators=tuple((REGISTRY | OPERATORS).items()),
         renderers=1,
         slots=4,
+        lost_after_s=20.0,
         deliver_roots=(f"acme={finals}",),
     )
     broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=3.0, commit_interval_s=0.2), clock)
