@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import av
 import numpy as np
 import pytest
+import vastlint
 from PIL import Image
 from pydantic import JsonValue
 
 from stream.errors import BadMedia, BadRequest
+from stream.media.package.settings import AdTag
+from stream.media.package.tracks import CmafFragment, CmafTrack
+from stream.media.package.vast import vast_tag
 from stream.media.protocol import Settings
 from tests.support.delivered import delivered, operator_named
 from tests.support.media_examples import film_with_sound, made, work
@@ -122,6 +127,41 @@ def test_the_ad_tag_says_what_is_delivered(package: Mapping[str, bytes]) -> None
     files = [str(one.text) for one in linear.iter(f"{VAST}MediaFile")]
     assert files == ["https://cdn.example/a/master.m3u8", "https://cdn.example/a/manifest.mpd"]
     assert len(list(linear.iter(f"{VAST}Tracking"))) == 5
+
+
+def validated(**settings: JsonValue) -> Any:
+    """A tag with these settings, as a validator of others sees it."""
+    video = CmafTrack("video", "avc1.64001f", 8, (CmafFragment(9, 99_000, Fraction(15)),), 1280, 720, Fraction(25))
+    tag = vast_tag(AdTag.model_validate({**TAG, **settings}), video, None, Fraction(15), "0123456789abcdef" * 4)
+    return vastlint.validate(tag)
+
+
+def test_a_validator_finds_nothing_in_the_ad_tag(package: Mapping[str, bytes]) -> None:
+    found = vastlint.validate(package["vast.xml"])
+    assert found.valid
+    assert [issue.id for issue in found.issues] == ["VAST-4.1-mezzanine-recommended"]
+    # With everything that a tag can have, and addresses that would end or begin markup.
+    whole = validated(
+        advertiser="A & B",
+        click_through_url="https://x.example/?a=<b>&c=]]>&d=%22",
+        progressive_url="https://cdn.example/a.mp4?x=]]>",
+        mezzanine_url="https://cdn.example/a.mov",
+        mezzanine_type="video/quicktime",
+    )
+    assert list(whole.issues) == []
+    # It is one that finds something where there is something.
+    assert {issue.id for issue in validated(impression_url="http://ads.example/i").issues} >= {
+        "VAST-2.0-tracking-https"
+    }
+
+
+def test_addresses_in_the_ad_tag_are_read_as_they_were_written() -> None:
+    address = "https://x.example/?a=<b>&amp;c=]]>]]&d='\""
+    video = CmafTrack("video", "avc1.64001f", 8, (CmafFragment(9, 99_000, Fraction(15)),), 1280, 720, Fraction(25))
+    tag = AdTag.model_validate({**TAG, "click_through_url": address, "title": "https://x.example/ is <no> address"})
+    root = ET.fromstring(vast_tag(tag, video, None, Fraction(15), "0123456789abcdef" * 4))
+    assert [each.text for each in root.iter(f"{VAST}ClickThrough")] == [address]
+    assert [each.text for each in root.iter(f"{VAST}AdTitle")] == ["https://x.example/ is <no> address"]
 
 
 def test_each_cue_shows_the_picture_of_its_time(package: Mapping[str, bytes]) -> None:

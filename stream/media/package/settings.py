@@ -1,7 +1,7 @@
 """The settings of `package`, and what is said where one is wrong. Pure."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -15,7 +15,8 @@ Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffe\u
 class AdTag(BaseModel):
     """VAST 4.2. `ad_id`: the Ad-ID of the creative, or its id in another `registry`. `url_prefix`: where the package
     will lie, with the slash at its end. `progressive_url`: the film itself as one file. `tracking_url`: gets the
-    events of the player in place of `{event}`.
+    events of the player in place of `{event}`. `mezzanine_url`: a file of high quality of type `mezzanine_type`, for
+    servers that put ads into streams.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -29,6 +30,8 @@ class AdTag(BaseModel):
     click_through_url: Url | None = None
     tracking_url: Url | None = None
     progressive_url: Url | None = None
+    mezzanine_url: Url | None = None
+    mezzanine_type: Literal["video/mp4", "video/quicktime", "application/mxf"] = "video/mp4"
 
 
 class Packaging(BaseModel):

@@ -1,15 +1,18 @@
 """The ad tag of a package: VAST 4.2 (IAB Tech Lab), one linear creative. Pure."""
 
 import math
+import re
 import uuid
 from fractions import Fraction
 from xml.etree import ElementTree as ET  # it writes, and reads nothing
+from xml.sax.saxutils import unescape
 
 from stream.media.package.manifests import written
 from stream.media.package.settings import AdTag
 from stream.media.package.tracks import CmafTrack
 
 _NAMESPACE = "http://www.iab.com/VAST"
+_ADDRESS = re.compile(rb">(https?://[^<]*)</")
 _EVENTS = ("start", "firstQuartile", "midpoint", "thirdQuartile", "complete")
 
 
@@ -34,7 +37,7 @@ def vast_tag(tag: AdTag, video: CmafTrack, sound: CmafTrack | None, seconds: Fra
     if tag.click_through_url is not None:
         _child(_child(linear, "VideoClicks"), "ClickThrough", id="click").text = tag.click_through_url
     _child(creative, "UniversalAdId", idRegistry=tag.registry).text = tag.ad_id
-    return written(root)
+    return _with_cdata(written(root))
 
 
 def _files(parent: ET.Element, tag: AdTag, video: CmafTrack, sound: CmafTrack | None) -> None:
@@ -58,6 +61,20 @@ def _files(parent: ET.Element, tag: AdTag, video: CmafTrack, sound: CmafTrack | 
     for name, kind, url in streams:
         made = _child(parent, "MediaFile", id=name, delivery="streaming", type=kind, **common)
         made.text = url
+    if tag.mezzanine_url is not None:
+        size = {name: common[name] for name in ("width", "height")}
+        _child(parent, "Mezzanine", delivery="progressive", type=tag.mezzanine_type, **size).text = tag.mezzanine_url
+
+
+def _with_cdata(document: bytes) -> bytes:
+    """With all addresses as CDATA, as players of older VAST expect them; `ElementTree` cannot write that."""
+
+    def wrapped(match: "re.Match[bytes]") -> bytes:
+        # What would end the section is divided among two.
+        text = unescape(match[1].decode()).replace("]]>", "]]]]><![CDATA[>")
+        return f"><![CDATA[{text}]]></".encode()
+
+    return _ADDRESS.sub(wrapped, document)
 
 
 def clock(seconds: Fraction) -> str:
