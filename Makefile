@@ -37,6 +37,11 @@ demo-ads: announce .venv/.installed ## a campaign of 24 films from one template,
 	@$(RUSHES) --state $(STATE)/ads/state jobs submit $(STATE)/ads/template.yaml --deliver-to $(STATE)/ads/finals
 	@$(RUSHES) --state $(STATE)/ads/state jobs open nova-watch --html $(STATE)/ads/contact-sheet.html
 
+demo-ads-kafka: announce .venv/.installed ## the same campaign on a Kafka of its own, with a renderer that is killed on the way
+	@mkdir -p $(STATE)/ads-kafka && cp -R docs/examples/ads/. $(STATE)/ads-kafka/
+	@$(BIN)/python $(STATE)/ads-kafka/draw_assets.py
+	@$(BIN)/python -m deploy.demo_ads_kafka $(STATE)/ads-kafka
+
 serve: .venv/.installed ## a page and an API to search in, over the demo's data, on this machine alone
 	@$(RUSHES) --state $(STATE) serve
 
@@ -130,4 +135,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-jobs bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-jobs bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka
