@@ -47,7 +47,10 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
         "`best-effort`",
         "With `required` a worker refuses to decode where a measure of the sandbox does not hold.",
     ),
-    "RUSHES_WEBHOOK_SECRET": ("", "The secret that signs what `rushes control --webhook` posts."),
+    "RUSHES_WEBHOOK_SECRET": ("", "The secret that signs what `--webhook` posts, of `rushes control` and of jobs."),
+    "RUSHES_MANIFEST_KEY": ("", "The Ed25519 key in PEM that signs manifests of jobs, instead of `--manifest-key`."),
+    "RUSHES_CREDENTIALS_KEY": ("", "The key in PEM of `--c2pa-certificates`, instead of `--c2pa-key`."),
+    "RUSHES_IMAGE_DIGEST": ("", "The digest of the container image, which manifests of jobs name."),
     "RUSHES_DEBUG": ("", "With `1` a defect (exit code 3) shows its traceback."),
 }
 """Default and meaning. A test compares the names with those that the code reads."""

@@ -49,6 +49,28 @@ class JobControlled(Json):
         return self.job.encode()
 
 
+class JobEnded(Json):
+    """A job has ended, or has stopped at its budget. `outcome` is a digest over all variants, their states and their
+    manifests: the same outcome is told once, under the same event id and in the same words.
+    """
+
+    type: ClassVar[str] = "rushes.job.ended.v1"
+    job: JobId
+    state: Text
+    spec: Digest
+    variants: Count
+    done: Count
+    failed: Count
+    canceled: Count
+    outcome: Digest
+
+    def identity(self) -> str:
+        return self.job
+
+    def partition_key(self) -> bytes:
+        return self.job.encode()
+
+
 class TaskAsked(Json):
     """A piece of work for a worker, complete in itself. `begin`: find the parts of a stage, or do it as a whole where
     it has none; `part`: do one; `join`: put their outputs together; `deliver`: copy finals to where the job wants them.

@@ -66,6 +66,8 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
+    """`manifest`: the digest of what its delivery ended with; empty until then."""
+
     job: int
     number: int
     id: str
@@ -82,6 +84,7 @@ class VariantRow:
     written_byte_ms: float
     delivered_bytes: int
     losses: int
+    manifest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,17 @@
 """The tables of the register of jobs, and how those of an earlier release become these."""
 
-VERSION = 4
+VERSION = 5
 _RATE = """
 CREATE TABLE rate (
   operator TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL, tasks INTEGER NOT NULL, cpu_s REAL NOT NULL,
   cpu_variance REAL NOT NULL, wall_s REAL NOT NULL, written_bytes REAL NOT NULL,
   PRIMARY KEY (operator, kind, unit)) WITHOUT ROWID;
+"""
+_NOTICE = """
+CREATE TABLE notice (
+  id TEXT PRIMARY KEY, job INTEGER NOT NULL, made_ms INTEGER NOT NULL, body TEXT NOT NULL,
+  sent INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX notice_unsent ON notice (made_ms) WHERE sent = 0;
 """
 SCHEMA = (
     """
@@ -29,7 +35,7 @@ CREATE TABLE variant (
   cpu_s REAL NOT NULL DEFAULT 0, gpu_s REAL NOT NULL DEFAULT 0, wasted_cpu_s REAL NOT NULL DEFAULT 0,
   wasted_gpu_s REAL NOT NULL DEFAULT 0, written_bytes INTEGER NOT NULL DEFAULT 0, written_byte_ms REAL NOT NULL
   DEFAULT 0, delivered_bytes INTEGER NOT NULL DEFAULT 0, losses INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (job, number)) WITHOUT ROWID;
+  manifest TEXT NOT NULL DEFAULT '', PRIMARY KEY (job, number)) WITHOUT ROWID;
 CREATE INDEX variant_state ON variant (job, state, number);
 CREATE TABLE finished (
   job INTEGER NOT NULL, number INTEGER NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL, outputs TEXT NOT NULL,
@@ -48,6 +54,7 @@ CREATE TABLE task (
 CREATE INDEX task_turn ON task (asked, rank, tenant);
 """
     + _RATE
+    + _NOTICE
 )
 CHANGES = {
     2: "ALTER TABLE task ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;",
@@ -71,5 +78,6 @@ UPDATE task SET
 DROP TABLE rate;
 """
     + _RATE,
+    4: "ALTER TABLE variant ADD COLUMN manifest TEXT NOT NULL DEFAULT '';" + _NOTICE,
 }
 """From each earlier version to the next one."""

@@ -217,6 +217,12 @@ class VariantProgress:
         if needs[0].outputs is None:
             return False
         self._forget_needs(job.id, variant.number, variant.stage)
+        self._register.change(
+            "UPDATE variant SET manifest = ? WHERE job = ? AND number = ?",
+            needs[0].outputs[-1].digest if needs[0].outputs else "",
+            job.id,
+            variant.number,
+        )
         self._end_variant(job.id, variant.number, "done")
         return False
 

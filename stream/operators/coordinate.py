@@ -10,10 +10,11 @@ from stream.clock import Clock
 from stream.errors import StageError
 from stream.events.base import Event
 from stream.events.ids import typed_digest
-from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
+from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.jobs.coordination import Coordinator
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.estimates import rates_json
+from stream.jobs.notices import Notices
 from stream.jobs.objects import ContentObjects, Documents
 from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow
@@ -61,6 +62,7 @@ class CoordinateOperator:
         self._told: dict[int, tuple[float, JobState]] = {}
         self._followed: OrderedDict[str, list[tuple[str, str]]] = OrderedDict()
         self._changed: set[int] = set()
+        self._left: set[str] = set()
         self._again = False
 
     def open(self) -> None:
@@ -69,6 +71,8 @@ class CoordinateOperator:
         desk = self._desk
         self._register = register = JobRegister(desk.register)
         self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock, desk.prices)
+        self._notices = Notices(register, self._clock)
+        self._left.clear()
         self._turns = Turns(register, self._coordinator, desk.slots, self._clock)
         self._sweep = Sweep(
             register,
@@ -100,12 +104,13 @@ class CoordinateOperator:
             with register.changing():
                 self._changed |= self._sweep.jobs()
                 asked = self._sweep.run() + self._turns.take()
-            self._changed |= {job.id for job, _ in asked}
+                self._changed |= {job.id for job, _ in asked}
+                self._noted(register.job_by_id(number) for number in self._changed)
         self._tell(final=False)
-        return [_event(job, task) for job, task in asked]
+        return [*(_event(job, task) for job, task in asked), *self._leaving()]
 
     def process(
-        self, events: Sequence[Event[JobSubmitted | JobControlled | TaskContinued | TaskEnded]]
+        self, events: Sequence[Event[JobSubmitted | JobControlled | JobEnded | TaskContinued | TaskEnded]]
     ) -> Iterable[Event]:
         register = self._register
         assert register is not None, "opened before"
@@ -115,22 +120,42 @@ class CoordinateOperator:
             followed = [key for event in events for key in self._followed.get(event.id, ())]
             asked = self._turns.asked() if self._again else self._turns.again(dict.fromkeys(followed))
             asked += self._turns.take()
+            names = {(event.tenant, event.data.job) for event in events} | {(job.tenant, job.name) for job, _ in asked}
+            self._changed |= self._noted(job for name in names if (job := register.job(*name)) is not None)
+        if self._again or any(event.id in self._followed for event in events):
+            self._left.clear()  # what was sent with them may never have left
         self._again = False
         self._remember(events, asked)
-        names = {(event.tenant, event.data.job) for event in events} | {(job.tenant, job.name) for job, _ in asked}
-        self._changed |= {job.id for name in names if (job := register.job(*name)) is not None}
         self._tell(final=False)
-        return [_event(job, task) for job, task in asked]
+        return [*(_event(job, task) for job, task in asked), *self._leaving()]
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the letter tells
         return ()
 
-    def _apply(self, event: Event[JobSubmitted | JobControlled | TaskContinued | TaskEnded]) -> None:
+    def _noted(self, jobs: Iterable[JobRow]) -> set[int]:
+        """Enter what there is to tell of jobs; which they are."""
+        found = set()
+        for job in jobs:
+            self._notices.note(job)
+            found.add(job.id)
+        return found
+
+    def _leaving(self) -> list[Event]:
+        """Notices that this process has not sent yet."""
+        fresh: list[Event] = [event for event in self._notices.unsent() if event.id not in self._left]
+        self._left.update(event.id for event in fresh)
+        return fresh
+
+    def _apply(self, event: Event[JobSubmitted | JobControlled | JobEnded | TaskContinued | TaskEnded]) -> None:
         match event.data:
             case JobSubmitted() as data:
                 self._coordinator.submitted(event.tenant, event.project, data, event.traceparent)
             case JobControlled() as data:
                 self._coordinator.controlled(event.tenant, data)
+            case JobEnded():
+                # It came back from the topic, so it is there. A broker that keeps nothing proves nothing by that.
+                if not self._desk.afresh:
+                    self._notices.sent(event.id)
             case TaskContinued() as data:
                 self._coordinator.continued(event.tenant, data)
             case TaskEnded() as data:

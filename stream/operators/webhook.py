@@ -1,4 +1,4 @@
-"""The webhook stage: each record of `completions` is posted to one configured URL until the receiver has taken it."""
+"""The webhook stage: each record of a topic is posted to one configured URL until the receiver has taken it."""
 
 import hashlib
 import hmac
@@ -56,14 +56,16 @@ def port_of(url: str) -> int:
     return port
 
 
-def webhook_stage(settings: WebhookSettings, clock: Clock) -> Stage:
+def webhook_stage(
+    settings: WebhookSettings, clock: Clock, *, name: str = "webhook", source: str = COMPLETIONS.name
+) -> Stage:
     """A receiver that is away pauses the stage, with backoff and jitter and without limit: what waits stays in the
     topic for as long as that keeps it. One that fails on a message gets it again some times; then, or if it refuses it,
     it is a dead letter.
     """
     return Stage(
-        name="webhook",
-        sources=(COMPLETIONS.name,),
+        name=name,
+        sources=(source,),
         targets=(),
         operator=lambda: WebhookOperator(settings, clock),
         # One message a batch, so that a retry repeats none that the receiver already has.

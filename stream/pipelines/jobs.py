@@ -29,13 +29,14 @@ from stream.media.model_files import ModelFiles, PinnedFile
 from stream.media.rendering import Renderer, RenderLimits
 from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.operators.render import RenderOperator, TaskRenderer
+from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.pipelines.job_credentials import FinalCredentials
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
-from stream.topology.topics import JOB_TOPICS, JOBS, OUTCOMES, TASKS
+from stream.topology.topics import ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS
 from stream.topology.topology import Topology
 from stream.topology.unit import Unit
 
-COORDINATE, RENDER = "coordinate", "render"
+COORDINATE, RENDER, NOTIFY = "coordinate", "render", "notify"
 WORK_UNIT = Unit("tasks", "tasks")
 
 
@@ -46,7 +47,8 @@ class JobSettings:
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
     them. `lost_after_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
     missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
-    is known. `credentials`: what signs content credentials, if any. `operators`: name to `module:Class`. `models`:
+    is known. `credentials`: what signs content credentials, if any. `webhook`: who is
+    told when a job has ended. `operators`: name to `module:Class`. `models`:
     where those find models. `prices`: what the coordinator puts beside units.
     """
 
@@ -56,6 +58,7 @@ class JobSettings:
     key: Ed25519PrivateKey | Path | None = field(repr=False)
     image: str | None = None
     credentials: CredentialSettings | None = None
+    webhook: WebhookSettings | None = None
     renderers: int = 2
     slots: int = 4
     lost_after_s: float = 300.0
@@ -122,13 +125,16 @@ class JobPipeline:
 
     def topology(self) -> Topology:
         """The stages, checked. It opens nothing."""
-        return Topology((self._coordinate(), self._render()), topics=JOB_TOPICS, subject="job")
+        stages = [self._coordinate(), self._render()]
+        if self.settings.webhook is not None:
+            stages.append(webhook_stage(self.settings.webhook, self._clock, name=NOTIFY, source=ENDINGS.name))
+        return Topology(stages, topics=JOB_TOPICS, subject="job")
 
     def _coordinate(self) -> Stage:
         return Stage(
             name=COORDINATE,
-            sources=(JOBS.name, OUTCOMES.name),
-            targets=(TASKS.name,),
+            sources=(JOBS.name, OUTCOMES.name, ENDINGS.name),
+            targets=(TASKS.name, ENDINGS.name),
             operator=self._coordinate_operator,
             # Records that are there share a transaction; none waits for others.
             batch=BatchPolicy(max_records=256),

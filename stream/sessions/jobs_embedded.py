@@ -21,10 +21,11 @@ from stream.events.jobs import JobControlled, JobSubmitted
 from stream.files import make_folder
 from stream.jobs.reports import status_name
 from stream.observability.metrics import Metrics
-from stream.pipelines.jobs import COORDINATE, JobPipeline, JobSettings
+from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
 from stream.runtime.temporary_folders import folder_below
 from stream.runtime.threads import StageThreads
 from stream.sessions.embedded import state_lock
+from stream.sessions.job_notices import post_notices
 from stream.topology.codec import encode
 from stream.topology.topics import JOBS
 from stream.worker.pace import Pace
@@ -54,7 +55,12 @@ class EmbeddedJobs:
                 TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in topology.topics
             )
             self._producer = self._broker.producer()
-            stages = [stage for stage in topology.stages if self._rendering or stage.name == COORDINATE]
+            # Notices are posted when the work rests: a broker that keeps nothing would forget those in between.
+            stages = [
+                stage
+                for stage in topology.stages
+                if stage.name == COORDINATE or (self._rendering and stage.name != NOTIFY)
+            ]
             self._threads = StageThreads(
                 stages,
                 self._broker,
@@ -90,15 +96,19 @@ class EmbeddedJobs:
         of other processes are carried out on the way. `until_quiet`: also where nothing is left to do. Raises what
         ended the work.
         """
-        with self._threads as threads:
-            while not stop.is_set():
-                self.publish(taken_commands(self._settings))
-                quiet = self._broker.wait_quiescent(_LOOK_S)
-                threads.check()
-                on_look()
-                if ended() or (quiet and until_quiet):
-                    return True
-        return False
+        try:
+            with self._threads as threads:
+                while not stop.is_set():
+                    self.publish(taken_commands(self._settings))
+                    quiet = self._broker.wait_quiescent(_LOOK_S)
+                    threads.check()
+                    on_look()
+                    if ended() or (quiet and until_quiet):
+                        return True
+            return False
+        finally:
+            if self._rendering:
+                post_notices(self._settings, self._clock)
 
 
 def home_of(settings: JobSettings) -> Path:

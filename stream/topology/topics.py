@@ -20,7 +20,7 @@ from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
-from stream.events.jobs import JobControlled, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
+from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.events.notifications import BucketNotification
 from stream.events.progress import PartProgressed
 from stream.events.tenants import TenantRegistered, TenantRemoved
@@ -92,6 +92,8 @@ JOBS = Topic("jobs", (JobSubmitted, JobControlled), kept_ms=WEEK_MS, entry=True)
 # A task's settings may hold a whole page of text and its layout.
 TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
 OUTCOMES = Topic("outcomes", (TaskEnded, TaskContinued), max_message_bytes=8 * 1024 * 1024)
+# What became of jobs. Webhooks read it, whoever waits for jobs, and the coordinator, to know that its word has left.
+ENDINGS = Topic("job-endings", (JobEnded,), kept_ms=WEEK_MS, by_age=True, followed=True)
 
 # The owner of the stores and the present roll-out. Every process reads it before it works, in no group; kept for ever.
 DEPLOYMENTS = Topic("deployments", (StoresClaimed, RolloutBegun))
@@ -105,5 +107,5 @@ TOPICS: dict[str, Topic] = {
     for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }
 
-JOB_TOPICS: dict[str, Topic] = {topic.name: topic for topic in (JOBS, TASKS, OUTCOMES, DEAD_LETTERS)}
+JOB_TOPICS: dict[str, Topic] = {topic.name: topic for topic in (JOBS, TASKS, OUTCOMES, ENDINGS, DEAD_LETTERS)}
 """What the job engine reads and writes."""

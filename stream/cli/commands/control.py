@@ -11,13 +11,13 @@ from stream.cli.context import Context, UsageProblem
 from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.webhooks import WebhookNetwork, WebhookSecret, WebhookSecretFile, webhook_settings
 from stream.cli.rendering.live import STYLES
 from stream.cli.rendering.sanitize import shown
 from stream.cli.rendering.tables import plain_table, utc
 from stream.cli.rendering.usage import usage_rows, usage_table
 from stream.clock import SystemClock
 from stream.events.ids import clip_name
-from stream.files import read_small
 
 if TYPE_CHECKING:
     from stream.control.view import ControlView, TrackedSubject
@@ -36,28 +36,19 @@ def control(
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that gets a POST for every completed asset.")] = None,
-    webhook_secret_file: Annotated[
-        Path | None, typer.Option(help="Signs what is posted. [env RUSHES_WEBHOOK_SECRET holds the secret itself]")
-    ] = None,
-    # Hidden: on the command line a secret would be in every listing of processes.
-    webhook_secret: Annotated[str | None, typer.Option(envvar="RUSHES_WEBHOOK_SECRET", hidden=True)] = None,
-    private_network: Annotated[
-        bool, typer.Option("--private-network", help="The webhook may be at a private or loopback address.")
-    ] = False,
+    webhook_secret_file: WebhookSecretFile = None,
+    webhook_secret: WebhookSecret = None,
+    private_network: WebhookNetwork = False,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
     """Fold progress, keep usage, publish completions. The table is in Kafka: the state directory may be lost."""
     # Imported here, so that other commands start without the control plane's libraries.
-    from stream.operators.webhook import WebhookSettings
     from stream.pipelines.control import Served, run_control
 
     shared: Context = context.obj
     counts = Partitions.parse(partitions)
-    settings = None
-    if webhook is not None:
-        secret = _secret(webhook_secret_file, webhook_secret)
-        settings = WebhookSettings(webhook, secret, allow_private_addresses=private_network)
+    settings = webhook_settings(webhook, webhook_secret_file, webhook_secret, private_network=private_network)
     kafka = Cluster(broker, client_properties, shared.deployment).settings()
 
     def announce(bound: int) -> None:
@@ -161,15 +152,3 @@ def _asset_json(view: "TrackedSubject") -> dict[str, Any]:
         "code": head.change.code if head.change else None,
         "segments_done": dict(view.done),
     }
-
-
-def _secret(file: Path | None, given: str | None) -> bytes:
-    if file is None and given is None:
-        raise UsageProblem("a webhook needs a secret: --webhook-secret-file FILE or RUSHES_WEBHOOK_SECRET")
-    if file is None:
-        return (given or "").encode()
-    try:
-        # Editors end a file with a line break, which is no part of the secret.
-        return read_small(file).strip()
-    except OSError as error:
-        raise UsageProblem(f"--webhook-secret-file {file} cannot be read: {error.strerror}") from None

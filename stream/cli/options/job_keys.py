@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream.media.credentials import CredentialSettings
 
 KEY_VARIABLE = "RUSHES_MANIFEST_KEY"
-C2PA_VARIABLE = "RUSHES_C2PA_KEY"
+C2PA_VARIABLE = "RUSHES_CREDENTIALS_KEY"
 _MOST_BYTES = 16 << 10
 ManifestKey = Annotated[
     Path | None,

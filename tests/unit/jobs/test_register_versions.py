@@ -41,7 +41,7 @@ CREATE INDEX task_turn ON task (asked, rank, tenant);
 CREATE TABLE rate (operator TEXT NOT NULL, kind TEXT NOT NULL, cpu_s REAL NOT NULL, PRIMARY KEY (operator, kind))
   WITHOUT ROWID;
 """
-TABLES = ("job", "variant", "finished", "need", "task", "rate")
+TABLES = ("job", "variant", "finished", "need", "task", "rate", "notice")
 
 
 def test_a_register_of_version_2_is_brought_to_this_one(tmp_path: Path) -> None:

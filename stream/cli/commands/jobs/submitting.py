@@ -33,6 +33,13 @@ from stream.cli.options.jobs import (
     TemplateFile,
     job_settings,
 )
+from stream.cli.options.webhooks import (
+    JobWebhook,
+    WebhookNetwork,
+    WebhookSecret,
+    WebhookSecretFile,
+    webhook_settings,
+)
 from stream.cli.rendering.job_tables import live
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
@@ -69,6 +76,10 @@ def submit(
     c2pa_certificates: C2paCertificates = None,
     c2pa_key: C2paKey = None,
     c2pa_key_text: C2paKeyText = None,
+    webhook: JobWebhook = None,
+    webhook_secret_file: WebhookSecretFile = None,
+    webhook_secret: WebhookSecret = None,
+    private_network: WebhookNetwork = False,
     objects: ObjectsOption = None,
     prices: PricesOption = None,
     broker: BrokerUri = None,
@@ -86,7 +97,9 @@ def submit(
     settings = job_settings(shared, objects, renderers, prices)
     if (key := signing_key(manifest_key, manifest_key_text)) is not None:
         settings = replace(settings, key=key)
-    settings = replace(settings, credentials=credential_settings(c2pa_certificates, c2pa_key, c2pa_key_text))
+    told = webhook_settings(webhook, webhook_secret_file, webhook_secret, private_network=private_network)
+    credentials = credential_settings(c2pa_certificates, c2pa_key, c2pa_key_text)
+    settings = replace(settings, credentials=credentials, webhook=told)
     found = prepared(template, lane)
     facts = {
         "tenant": tenant,

@@ -20,13 +20,22 @@ from stream.cli.options.job_keys import (
 )
 from stream.cli.options.jobs import ClientProperties, Cluster, ObjectsOption, PricesOption, job_settings
 from stream.cli.options.partitions import PartitionCounts, Partitions
+from stream.cli.options.webhooks import (
+    JobWebhook,
+    WebhookNetwork,
+    WebhookSecret,
+    WebhookSecretFile,
+    webhook_settings,
+)
 from stream.clock import SystemClock
 from stream.errors import Fatal
 
 
 def run(
     context: typer.Context,
-    stages: Annotated[list[str], typer.Argument(help="`coordinate`, of which one works, or `render`, or both.")],
+    stages: Annotated[
+        list[str], typer.Argument(help="`coordinate`, of which one works, `render`, and with --webhook `notify`.")
+    ],
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
     objects: ObjectsOption = None,
@@ -48,6 +57,10 @@ def run(
     c2pa_certificates: C2paCertificates = None,
     c2pa_key: C2paKey = None,
     c2pa_key_text: C2paKeyText = None,
+    webhook: JobWebhook = None,
+    webhook_secret_file: WebhookSecretFile = None,
+    webhook_secret: WebhookSecret = None,
+    private_network: WebhookNetwork = False,
     image_digest: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +83,8 @@ def run(
     clock, stop = SystemClock(), threading.Event()
     # Not one that is made here: every machine would sign with another one.
     key = signing_key(manifest_key, manifest_key_text)
+    if "notify" in stages and webhook is None:
+        raise UsageProblem("the stage `notify` needs --webhook")
     if key is None and "render" in stages:
         shared.errors.print(f"manifests are not signed: name a key with --manifest-key or {KEY_VARIABLE}", markup=False)
     settings = replace(
@@ -79,6 +94,7 @@ def run(
         key=key,
         image=_image(image_digest),
         credentials=credential_settings(c2pa_certificates, c2pa_key, c2pa_key_text),
+        webhook=webhook_settings(webhook, webhook_secret_file, webhook_secret, private_network=private_network),
     )
     counts = Partitions.parse(partitions)
     deployment = Deployment(0, counts.default, host, port, counts.topics)
