@@ -7,6 +7,7 @@ REGISTRY: dict[str, str] = {
     "generate": "stream.media.generate.operator:Generate",
     "interpolate": "stream.media.interpolate.operator:Interpolate",
     "package": "stream.media.package.operator:Package",
+    "restyle": "stream.media.restyle.operator:Restyle",
     "transcode": "stream.media.transcode.operator:Transcode",
     "upscale": "stream.media.upscale.operator:Upscale",
 }

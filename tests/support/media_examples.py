@@ -155,6 +155,13 @@ EXAMPLES: Mapping[str, Example] = {
         parts=0,
         broken="source",
     ),
+    "restyle": Example(
+        settings={"styles": {"blue-night": 2, "woodcut": 1}, "part_frames": 4},
+        make=lambda folder: film_with_sound(folder, seconds=0.4),
+        parts=3,
+        broken="source",
+        weights=("styletransfer",),
+    ),
     "transcode": Example(
         settings={"profile": "h264_web", "sound": {"loudness": {"target_lufs": -23}}},
         make=film_with_sound,

@@ -19,7 +19,7 @@ def texture(x: npt.NDArray[Any], y: npt.NDArray[Any], kind: int) -> npt.NDArray[
     waves = np.sin(x / 5.1 + turn) + np.sin((x + 2 * y) / 9.7) + np.cos(y / 4.3 - turn) + np.sin((x - y) / 13.9 + kind)
     level: npt.NDArray[np.float64] = 120 + 24 * waves + 30 * (kind % 2)
     if kind > 5:
-        level = np.where((x // 7 + y // 5) % 2 > 0, 250.0, 12.0)
+        level = np.where((x // 37 + y // 29) % 2 > 0, 210.0, 40.0) + 8 * waves
     return level
 
 

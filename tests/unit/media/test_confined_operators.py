@@ -11,7 +11,7 @@ from stream.pipelines.jobs import models_in
 from tests.support.media_examples import EXAMPLES, made, operator_beside, work
 
 
-@pytest.mark.parametrize("name", ["interpolate", "upscale"])
+@pytest.mark.parametrize("name", ["interpolate", "restyle", "upscale"])
 def test_a_confined_child_makes_the_same_bytes(
     require_weights: Callable[..., None], cache_dir: Path, tmp_path: Path, name: str
 ) -> None:
