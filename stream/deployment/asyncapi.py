@@ -18,6 +18,7 @@ from stream.events.base import Payload
 from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.events.frames import Frames
 from stream.events.ids import MAX_ID_BYTES
+from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.events.notifications import BucketNotification
 from stream.topology.stage import Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
@@ -32,9 +33,9 @@ _ATTRIBUTES: Mapping[str, Schema] = {
     "id": {**_TEXT, "description": "The same for an event that is sent again."},
     "source": _TEXT,
     "type": _TEXT,
-    "subject": {"type": "string", "description": "The asset id."},
+    "subject": {"type": "string", "description": "The asset id, or the job's name."},
     "time": {"type": "string", "format": "date-time", "description": "When it happened, by the producer's clock."},
-    "tenant": {**_NAME, "default": "default", "description": "Who owns the asset."},
+    "tenant": {**_NAME, "default": "default", "description": "Whose asset or job it is."},
     "project": {**_NAME, "default": "default"},
     "region": {**_NAME, "default": "local"},
     "eventtime": {
@@ -60,6 +61,12 @@ _KEYS: Mapping[type, str] = {
     SegmentProgressed: "asset id",
     AssetChanged: "asset id",
     DeadLetter: "letter id",
+    JobSubmitted: "job name",
+    JobControlled: "job name",
+    JobEnded: "job name",
+    TaskAsked: "key of the work",
+    TaskContinued: "job name",
+    TaskEnded: "job name",
 }
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream.broker.names import DEFAULT
+from stream.deployment import job_workers
 from stream.topology.stage import Stage, Volume
+from stream.topology.topics import TASKS
 from stream.topology.topology import Topology
 
 Object = dict[str, Any]
@@ -31,6 +33,8 @@ _WHERE: Mapping[Volume, tuple[str, bool]] = {
     "cache": (CACHE, True),
     "media": (MEDIA, True),
     "audit": (AUDIT, False),
+    "register": (STATE, False),
+    "scratch": (STATE, False),
 }
 """For each volume: its mount path, and whether it is read-only."""
 
@@ -53,7 +57,8 @@ class Rollout:
     of stages that read objects. Every `rushes run` gets the same `options`: they decide results, and also the topology
     and therefore which records are trimmed. `private_sources`: footage may be on servers with private addresses.
     Objects have names from `deployment`, so that several deployments can share a namespace. `index` and `parquet` are
-    the places of stores on object storage, for which the keys of the Secret `store_secret` are the environment.
+    the places of stores on object storage, for which the keys of the Secret `store_secret` are the environment. `jobs`:
+    what stages of jobs need, where the topology has them.
     """
 
     image: str
@@ -72,6 +77,7 @@ class Rollout:
     index: str | None = None
     parquet: str | None = None
     store_secret: str | None = None
+    jobs: job_workers.JobRollout | None = None
 
     @property
     def in_buckets(self) -> bool:
@@ -107,9 +113,10 @@ def manifests(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     for name, mode in (("state", "ReadWriteMany"), ("cache", "ReadOnlyMany"), ("media", "ReadOnlyMany")):
         if name != "state" or not rollout.in_buckets:
             yield _claim(name, mode, rollout)
-    if any("audit" in stage.launch.volumes for stage in topology.stages):
-        # A trail has one writer.
-        yield _claim("audit", "ReadWriteOnce", rollout)
+    # A trail and a register have one writer.
+    for name in ("audit", "register"):
+        if any(name in stage.launch.volumes for stage in topology.stages):
+            yield _claim(name, "ReadWriteOnce", rollout)
     yield from _network(topology, rollout)
     for stage in topology.stages:
         yield _deployment(stage, rollout)
@@ -131,17 +138,19 @@ def max_replicas(stage: Stage, partitions: int) -> int:
 def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
     volumes = stage.launch.volumes
-    arguments = ["run", stage.name, "--epoch-ms", str(rollout.epoch_ms), *rollout.partition_words]
-    arguments += rollout.options
-    arguments += ["--root", MEDIA] if "media" in volumes else []
-    arguments += ["--device", "cuda" if stage.resources.gpus else "cpu"] if "cache" in volumes else []
-    arguments += stage.launch.arguments
-    pod = _pod("worker", stage.name, rollout, arguments, _resources(stage), volumes)
+    of_jobs = stage.launch.observed_with == job_workers.OBSERVED_WITH
+    pod = _pod("worker", stage.name, rollout, _arguments(stage, rollout), _resources(stage), volumes)
+    if of_jobs:
+        pod["spec"]["terminationGracePeriodSeconds"] = job_workers.GRACE_S
     if "audit" in volumes:
         _keep_trail(pod["spec"], stage.name, rollout)
     # In the environment: every listing shows arguments.
-    wanted = {rollout.bucket_secret: "media" in volumes, rollout.store_secret: "state" in volumes}
-    if secrets := [{"secretRef": {"name": name}} for name, needed in wanted.items() if name and needed]:
+    wanted = (
+        (rollout.bucket_secret, "media" in volumes),
+        (rollout.store_secret, "state" in volumes),
+        (rollout.jobs.secret if rollout.jobs else None, of_jobs),
+    )
+    if secrets := [{"secretRef": {"name": name}} for name, needed in wanted if name and needed]:
         pod["spec"]["containers"][0]["envFrom"] = secrets
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name, rollout)},
@@ -151,6 +160,19 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     }
     # KEDA sets the replicas of the other stages; a number here would reset it at every apply.
     return _object("Deployment", stage.name, rollout, {"replicas": 1, **spec} if single else spec)
+
+
+def _arguments(stage: Stage, rollout: Rollout) -> list[str]:
+    if stage.launch.observed_with == job_workers.OBSERVED_WITH:
+        assert rollout.jobs is not None, "its topology has stages of jobs"
+        words = rollout.jobs.arguments(stage, rollout.image, rollout.partitions_of(TASKS.name))
+        return [*words, *rollout.partition_words]
+    volumes = stage.launch.volumes
+    words = [*stage.launch.command, stage.name, "--epoch-ms", str(rollout.epoch_ms), *rollout.partition_words]
+    words += rollout.options
+    words += ["--root", MEDIA] if "media" in volumes else []
+    words += ["--device", "cuda" if stage.resources.gpus else "cpu"] if "cache" in volumes else []
+    return [*words, *stage.launch.arguments]
 
 
 def _keep_trail(pod: Object, stage: str, rollout: Rollout) -> None:
@@ -170,7 +192,7 @@ def _keep_trail(pod: Object, stage: str, rollout: Rollout) -> None:
 
 def _exporter(topology: Topology, rollout: Rollout) -> Object:
     """The exporter. It gets options for the optional stages, because KEDA also reads their replicas from it."""
-    options = (stage.launch.observed_with for stage in topology.stages)
+    options = {stage.launch.observed_with for stage in topology.stages} - {None}
     arguments = ["exporter", *sorted(option for option in options if option is not None)]
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
     pod = _pod("exporter", "exporter", rollout, arguments, resources)
@@ -253,10 +275,11 @@ def _volumes(name: str, rollout: Rollout, needed: Collection[Volume]) -> tuple[l
     # The root file system is read-only, so temporary files need a volume.
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the pod alone
+    # Of the pod itself: stores that lie elsewhere need only small files.
+    own = {"scratch": "100Gi"} | ({"state": "1Gi"} if rollout.in_buckets else {})
     for volume, (path, read_only) in _WHERE.items():
-        if volume == "state" and volume in needed and rollout.in_buckets:
-            # Small files of the pod itself: the stores lie elsewhere.
-            volumes.append({"name": volume, "emptyDir": {"sizeLimit": "1Gi"}})
+        if volume in needed and volume in own:
+            volumes.append({"name": volume, "emptyDir": {"sizeLimit": own[volume]}})
             mounts.append({"name": volume, "mountPath": path})
         elif volume in needed:
             claim = {"claimName": f"{rollout.deployment}-{volume}", "readOnly": read_only}
@@ -307,6 +330,8 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     if rollout.stores:
         storing = [stage.name for stage in topology.stages if "state" in stage.launch.volumes]
         yield _outward("storing", storing, (80, 443), rollout, private=rollout.private_sources)
+    if jobs := [stage.name for stage in topology.stages if stage.launch.observed_with == job_workers.OBSERVED_WITH]:
+        yield _outward("jobs", jobs, (80, 443), rollout, private=rollout.private_sources)
     if rollout.webhook:
         yield _outward(CALLING, (CONTROL,), (rollout.webhook.port,), rollout)
 

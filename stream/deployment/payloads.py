@@ -49,6 +49,9 @@ def payload_schemas(payloads: Iterable[type[Payload]]) -> dict[str, Schema]:
     models = [*(it for it in wanted if issubclass(it, BaseModel)), *headers]
     _, document = models_json_schema([(it, "validation") for it in models], ref_template=REFERENCE)
     found: dict[str, Schema] = {name: _draft_7(schema) for name, schema in document.get("$defs", {}).items()}
+    if "JsonValue" in found:
+        # An empty schema says the same, and looks like a mistake.
+        found["JsonValue"] = {"description": "Any JSON value."}
     for payload in wanted:
         if payload.__name__ not in found:
             found[payload.__name__] = _FOREIGN[payload] if payload in _FOREIGN else _arrow(*_ARROW[payload])

@@ -37,6 +37,7 @@ from stream.topology.topology import Topology
 from stream.topology.unit import Unit
 
 COORDINATE, RENDER, NOTIFY = "coordinate", "render", "notify"
+_COMMAND, _OBSERVED_WITH = ("jobs", "run"), "--jobs"
 WORK_UNIT = Unit("tasks", "tasks")
 
 
@@ -142,7 +143,7 @@ class JobPipeline:
             role=Role.CONTROL,
             unit=WORK_UNIT,
             scaling=Scaling(prior_rate=200.0),
-            launch=Launch(frozenset({"state"})),
+            launch=Launch(frozenset({"register"}), command=_COMMAND, observed_with=_OBSERVED_WITH),
         )
 
     def _render(self) -> Stage:
@@ -158,7 +159,7 @@ class JobPipeline:
             role=Role.WORK,
             unit=WORK_UNIT,
             scaling=Scaling(prior_rate=0.5),
-            launch=Launch(frozenset({"state"})),
+            launch=Launch(frozenset({"scratch", "cache"}), command=_COMMAND, observed_with=_OBSERVED_WITH),
         )
 
     def _coordinate_operator(self) -> Operator[Any]:

@@ -1,9 +1,13 @@
 """Everything that may run on a cluster, for documents. It cannot be run."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from stream.clock import SystemClock
 from stream.control.state import APP
 from stream.errors import Fatal
 from stream.operators.webhook import WebhookSettings, webhook_stage
+from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.pipelines.understanding import reference_topology
 from stream.topology.stage import Operator, Stage
 from stream.topology.topics import COMPLETIONS, PROGRESS
@@ -11,14 +15,25 @@ from stream.topology.topology import Topology
 
 
 def whole_topology() -> Topology:
-    """The understanding topology with every optional stage, the control plane and its webhook."""
+    """The understanding topology with every optional stage, the control plane and its webhook, and the stages of
+    jobs.
+    """
     control = Stage(APP, (PROGRESS.name,), (COMPLETIONS.name,), operator=_no_worker, max_replicas=1)
     settings = WebhookSettings(
         "https://receiver.invalid/", secret=b"not a real secret"
     )  # only the stage's shape is read
     understanding = reference_topology(gated=True)
     stages = (*understanding.stages, control, webhook_stage(settings, SystemClock()))
-    return Topology(stages, topics=understanding.known)
+    return with_jobs(Topology(stages, topics=understanding.known), settings)
+
+
+def with_jobs(topology: Topology, webhook: WebhookSettings | None = None) -> Topology:
+    """A topology, and beside it the stages of jobs, which share no topic with it but dead letters; with `webhook` also
+    the one that posts. Nothing is opened: only their shape is asked.
+    """
+    settings = replace(JobSettings.under(Path()), webhook=webhook)
+    jobs = JobPipeline(settings, SystemClock(), afresh=False).topology()
+    return Topology((*topology.stages, *jobs.stages), topics={**topology.known, **jobs.known})
 
 
 def _no_worker() -> Operator:

@@ -83,8 +83,10 @@ class Role(StrEnum):
     WORK = "work"
 
 
-Volume = Literal["state", "cache", "media", "audit"]
-"""What a stage needs on disk: the stores, the weights of models, the footage, or an audit trail of its own."""
+Volume = Literal["state", "cache", "media", "audit", "register", "scratch"]
+"""What a stage needs on disk: the stores, the weights of models, the footage, an audit trail of its own, a register
+that nobody else opens, or room for large temporary files.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,14 @@ class Scaling:
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How the stage's processes are started. `volumes`: see `Volume`. `same_models`: the result depends on the models
-    of the roll-out, so a process with other models is refused. `arguments`: extra arguments of `rushes run`.
+    of the roll-out, so a process with other models is refused. `command` of `rushes`, and extra `arguments` of it.
     `observed_with`: the option that tells observers of an optional stage, or how often it may run.
     """
 
     volumes: frozenset[Volume] = frozenset()
     same_models: bool = False
     arguments: tuple[str, ...] = ()
+    command: tuple[str, ...] = ("run",)
     observed_with: str | None = None
 
 

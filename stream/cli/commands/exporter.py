@@ -15,6 +15,7 @@ from stream.cli.options.observer import (
     Captions,
     ClientProperties,
     Interval,
+    Jobs,
     MaxReplicas,
     Notifications,
     Objective,
@@ -42,6 +43,7 @@ def exporter(  # one option per thing a deployment decides
     prior: Prior = None,
     captions: Captions = False,
     notifications: Notifications = False,
+    jobs: Jobs = False,
     shards: ShardCounts = None,
 ) -> None:
     """Observe the topology until SIGTERM. It reads only small records, and works without running workers."""
@@ -56,7 +58,7 @@ def exporter(  # one option per thing a deployment decides
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    topology = deployed(captions=captions, notifications=notifications, shards=shards)
+    topology = deployed(captions=captions, notifications=notifications, jobs=jobs, shards=shards)
     stop = threading.Event()
     with (
         observing(Watched(cluster, topology, policy, remembers=True)) as sight,

@@ -116,9 +116,11 @@ def topics(
     broker: Annotated[str, typer.Option(help="kafka://host:port[,host:port…]")],
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
+    jobs: Annotated[bool, typer.Option("--jobs", help="Those of jobs too.")] = False,
 ) -> None:
     """Create the topology's topics on any cluster, check those that exist, and set where each stage begins to read."""
     from stream.clock import SystemClock
+    from stream.pipelines.reference import with_jobs
     from stream.pipelines.understanding import Understanding
     from stream.sessions.stage_process import Deployment, prepare
 
@@ -126,7 +128,8 @@ def topics(
     counts = Partitions.parse(partitions)
     clock = SystemClock()
     # Models do not matter: only the shape of the topology is asked.
-    topology = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
+    understanding = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
+    topology = with_jobs(understanding) if jobs else understanding
     with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
         prepare(cluster, topology, Deployment(0, counts.default, topic_partitions=counts.topics))
         there = cluster.partition_counts(topic.name for topic in topology.topics)

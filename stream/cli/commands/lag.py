@@ -20,6 +20,7 @@ from stream.cli.options.observer import (
     Captions,
     ClientProperties,
     Interval,
+    Jobs,
     MaxReplicas,
     Notifications,
     Objective,
@@ -52,6 +53,7 @@ def lag(
     prior: Prior = None,
     captions: Captions = False,
     notifications: Notifications = False,
+    jobs: Jobs = False,
     shards: ShardCounts = None,
     once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
@@ -60,7 +62,7 @@ def lag(
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    topology = deployed(captions=captions, notifications=notifications, shards=shards)
+    topology = deployed(captions=captions, notifications=notifications, jobs=jobs, shards=shards)
     with observing(Watched(cluster, topology, policy)) as observer:
         if json_output:
             shared.print_json(as_json(observer.now()))

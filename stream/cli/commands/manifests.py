@@ -27,6 +27,7 @@ from stream.cli.rendering.sanitize import shown
 
 if TYPE_CHECKING:
     from sinks.location import Location
+    from stream.deployment.job_workers import JobRollout
     from stream.deployment.kubernetes import Webhook
 
 
@@ -63,6 +64,17 @@ def manifests(  # one option per thing a deployment decides
     store_secret: Annotated[
         str | None, typer.Option(help="Secret whose keys are the environment of stages that open stores in buckets.")
     ] = None,
+    jobs_objects: Annotated[
+        str | None, typer.Option(help="Run the stages of jobs too, whose objects lie there: s3://BUCKET/PREFIX.")
+    ] = None,
+    jobs_secret: Annotated[
+        str | None,
+        typer.Option(help="Secret whose keys are the environment of jobs: AWS_ACCESS_KEY_ID, RUSHES_MANIFEST_KEY, …"),
+    ] = None,
+    deliver_root: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[TENANT=]PLACE", help="Where finals of jobs may be delivered; repeatable."),
+    ] = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
     webhook_secret: Annotated[
         str | None, typer.Option(help="Secret whose `secret` signs what is posted; a webhook needs one.")
@@ -76,6 +88,7 @@ def manifests(  # one option per thing a deployment decides
     from stream.deployment.kubernetes import Rollout
     from stream.deployment.kubernetes import manifests as objects
     from stream.operators.notifications import BucketRule
+    from stream.pipelines.reference import with_jobs
     from stream.pipelines.settings import Settings
     from stream.pipelines.understanding import Understanding
     from stream.topology.tenants import ANY_TENANT
@@ -100,6 +113,7 @@ def manifests(  # one option per thing a deployment decides
         BucketRule.parse(rule)
     if bucket_secret is not None and not buckets:
         raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
+    jobs = _jobs(jobs_objects, jobs_secret, tuple(deliver_root or ()))
     webhook_settings = _webhook(webhook, webhook_secret)
     shape = replace(
         # No folder of this machine matters: only the shape of the topology is asked.
@@ -108,6 +122,8 @@ def manifests(  # one option per thing a deployment decides
         model_device="cuda" if gpu else "cpu",
     )
     topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms, tenants=ANY_TENANT).topology(gated=gate)
+    if jobs is not None:
+        topology = with_jobs(topology)
     rollout = Rollout(
         image,
         _servers(broker),
@@ -125,6 +141,7 @@ def manifests(  # one option per thing a deployment decides
         index=_in_a_bucket("--index", shared.index),
         parquet=_in_a_bucket("--parquet", shared.parquet),
         store_secret=store_secret,
+        jobs=jobs,
     )
     if store_secret is not None and not rollout.stores:
         raise UsageProblem("--store-secret without stores in buckets: say `rushes --index s3://… manifests`")
@@ -150,6 +167,30 @@ def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
             f"{given} without {lacking}: control signs what it posts and does not start otherwise; give them together"
         )
     return Webhook(url, port_of(url), secret_name)
+
+
+def _jobs(objects: str | None, secret: str | None, deliver_roots: tuple[str, ...]) -> "JobRollout | None":
+    """What the stages of jobs need, or None. Raises `UsageProblem` for options without --jobs-objects, and for a
+    directory, which no pod sees.
+    """
+    from sinks.location import Location
+    from sinks.objects.delivery_roots import DeliveryRoot
+    from stream.deployment.job_workers import JobRollout
+    from stream.errors import Fatal
+
+    if objects is None:
+        if secret is not None or deliver_roots:
+            given = "--jobs-secret" if secret is not None else "--deliver-root"
+            raise UsageProblem(f"{given} without --jobs-objects: say where the objects of jobs lie")
+        return None
+    try:
+        place = _in_a_bucket("--jobs-objects", Location.of(objects))
+        for root in deliver_roots:
+            DeliveryRoot.parse(root)
+    except Fatal as error:
+        raise UsageProblem(f"--jobs-objects and --deliver-root: {error.message}") from None
+    assert place is not None, "it was given"
+    return JobRollout(place, secret, deliver_roots)
 
 
 def _in_a_bucket(option: str, place: "Location | None") -> str | None:

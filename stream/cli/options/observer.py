@@ -43,6 +43,8 @@ Interval = Annotated[float, typer.Option(min=0.5, max=DAY_S, help="Seconds betwe
 Captions = Annotated[bool, typer.Option(help="The deployment runs the caption stage.")]
 Notifications = Annotated[bool, typer.Option(help="The deployment runs the notifications stage.")]
 
+Jobs = Annotated[bool, typer.Option("--jobs", help="The deployment runs the stages of jobs.")]
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -54,15 +56,19 @@ class Watched:
     remembers: bool = False
 
 
-def deployed(*, captions: bool = False, notifications: bool = False, shards: Sequence[str] | None = None) -> Topology:
-    """The stages of understanding that a deployment runs. Nothing of them is opened: only their shape is asked."""
+def deployed(
+    *, captions: bool = False, notifications: bool = False, jobs: bool = False, shards: Sequence[str] | None = None
+) -> Topology:
+    """The stages that a deployment runs. Nothing of them is opened: only their shape is asked."""
+    from stream.pipelines.reference import with_jobs
     from stream.pipelines.understanding import Understanding
 
     models = ModelChoice(captioner="hf" if captions else "template")
     # Any rule will do: only whether the stage exists is asked.
     rules = ("bucket/",) if notifications else ()
     settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
-    return Understanding(Shards.parse(shards).applied(settings), SystemClock(), epoch_ms=0).topology()
+    understanding = Understanding(Shards.parse(shards).applied(settings), SystemClock(), epoch_ms=0).topology()
+    return with_jobs(understanding) if jobs else understanding
 
 
 @contextmanager
@@ -98,10 +104,11 @@ def observing_in_background(observer: "SupervisedObserver", interval_s: float) -
 
 def scaling_policy(objective: float, batch_drain: float, max_replicas: int, prior: list[str] | None) -> ScalingPolicy:
     """The policy from the options. Raises `UsageProblem` for a prior that is not STAGE=RATE."""
+    from stream.pipelines.reference import with_jobs
     from stream.pipelines.understanding import reference_topology
 
     priors: dict[str, float] = {}
-    known = [stage.name for stage in reference_topology().stages]
+    known = [stage.name for stage in with_jobs(reference_topology()).stages]
     for text in prior or ():
         stage, _, rate = text.partition("=")
         if stage not in known or not _RATE.fullmatch(rate) or not float(rate):

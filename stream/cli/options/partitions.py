@@ -8,9 +8,10 @@ import typer
 
 from stream.cli.context import UsageProblem
 from stream.cli.options.bounds import MAX_PARTITIONS as MAX
-from stream.topology.topics import TOPICS
+from stream.topology.topics import JOB_TOPICS, TOPICS
 
 DEFAULT = 8
+_TOPICS = {**TOPICS, **JOB_TOPICS}
 PartitionCounts = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,10 +35,10 @@ class Partitions:
             topic, equals, count = word.rpartition("=")
             # ASCII digits and a length: `int` takes other scripts' digits, and very long numbers take very long.
             if not (count.isascii() and count.isdigit() and len(count) <= 6 and 1 <= int(count) <= MAX) or (
-                equals and topic not in TOPICS
+                equals and topic not in _TOPICS
             ):
                 raise UsageProblem(
-                    f"--partitions {word!r}: say N, or TOPIC=N, with N from 1 to {MAX} and one of {', '.join(TOPICS)}"
+                    f"--partitions {word!r}: say N, or TOPIC=N, with N from 1 to {MAX} and one of {', '.join(_TOPICS)}"
                 )
             if equals:
                 topics[topic] = int(count)

@@ -22,7 +22,9 @@ from stream.events.arrow import from_ipc
 from stream.events.asset import AssetDeleted, AssetPublished, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
+from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
 from stream.events.notifications import BucketNotification
+from stream.events.objects import StoredFile, TaskCost
 from stream.events.progress import PartProgressed, Subject
 from stream.pipelines.reference import whole_topology
 from stream.topology.codec import encode
@@ -49,6 +51,8 @@ LETTER = DeadLetter("1", "plan", "assets", 0, 7, 1, 2, 3, "code", "words", "t", 
 S3 = {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]}
 BRIDGED = {"detail-type": "Object Created", "detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}}
 ASSET = ref()
+KEY, DIGEST = "ab" * 32, f"sha256:{'5d' * 32}"
+TASK: dict[str, Any] = {"job": "spring", "variant": "8f4e5f0b6f3f2f11", "kind": "part", "key": KEY}
 SENT: list[Payload] = [
     PUBLISHED,
     AssetPublished(uri="/a.mp4"),
@@ -77,6 +81,29 @@ SENT: list[Payload] = [
     ),
     change(ASSET, AssetStatus.PARTIAL, done=4).model_copy(update={"missing_ns": ((0, 5),), "reason": "because"}),
     LETTER,
+    JobSubmitted(job="spring", spec=DIGEST),
+    JobControlled(job="spring", action="budget", cpu_s=7200.0),
+    TaskAsked(
+        **TASK,
+        stage_key=KEY,
+        stage="compose",
+        operator="composite",
+        settings={"width": 640, "layers": [{"kind": "text", "text": "Ä"}], "poster": None},
+        inputs={"logo": DIGEST},
+        seed=7,
+        toolchain={"av": "17.0.1"},
+        part={"kind": "frames", "start": 0, "count": 100},
+        parts=({"picture.mkv": DIGEST},),
+    ),
+    TaskContinued(job="spring", key=KEY),
+    JobEnded(job="spring", state="done", spec=DIGEST, variants=4, done=3, failed=1, canceled=0, outcome=DIGEST),
+    TaskEnded(
+        **TASK,
+        outcome="done",
+        outputs=(StoredFile(name="picture.mkv", digest=DIGEST, size=9, media_type="video/x-matroska"),),
+        cost=TaskCost(cpu_s=1.5, wall_s=2.0, read_bytes=3, written_bytes=9),
+    ),
+    TaskEnded(**TASK, outcome="lost", missing=(DIGEST,)),
 ]
 
 

@@ -75,6 +75,8 @@ OTHERWISE_MEANT = {
     ("stream/deployment/kubernetes.py", "webhook"): "an object called after the option that makes it",
     ("stream/events/annotations.py", "caption"): "a column",
     ("stream/events/asset.py", "decode"): "part of the digest of decode settings",
+    ("stream/media/child.py", "render"): "what an operator is asked to do",
+    ("stream/media/rendering.py", "render"): "what an operator is asked to do",
     ("stream/topology/stage.py", "decode"): "a role",
     ("stream/topology/topics.py", "dead-letters"): "a topic",
     ("stream/topology/topics.py", "notifications"): "a topic",

@@ -74,7 +74,7 @@ def run(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
     """Run stages of jobs on Kafka until SIGTERM, then finish the parts in work. Start any number of `render`."""
-    from stream.pipelines.jobs import JobPipeline
+    from stream.pipelines.jobs import NOTIFY, RENDER, JobPipeline
     from stream.sessions.jobs_embedded import scratch_within
     from stream.sessions.jobs_process import run_jobs
     from stream.sessions.stage_process import Deployment
@@ -83,9 +83,9 @@ def run(
     clock, stop = SystemClock(), threading.Event()
     # Not one that is made here: every machine would sign with another one.
     key = signing_key(manifest_key, manifest_key_text)
-    if "notify" in stages and webhook is None:
+    if NOTIFY in stages and webhook is None:
         raise UsageProblem("the stage `notify` needs --webhook")
-    if key is None and "render" in stages:
+    if key is None and RENDER in stages:
         shared.errors.print(f"manifests are not signed: name a key with --manifest-key or {KEY_VARIABLE}", markup=False)
     settings = replace(
         job_settings(shared, objects, renderers, prices),
@@ -106,7 +106,7 @@ def run(
             stop_on_signals(stop),
         ):
             jobs = JobPipeline(held, clock, afresh=False)
-            if "render" in stages:
+            if RENDER in stages:
                 _ = jobs.credentials  # what is wrong with them is said at start
             run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment)
     except KeyError as unknown:

@@ -1,0 +1,34 @@
+"""How the stages of jobs are started on a cluster: beside those of understanding, with the same image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stream.topology.stage import Stage
+
+OBSERVED_WITH = "--jobs"
+"""What tells observers of these stages."""
+GRACE_S = 85
+"""Renderers finish the parts in work, which takes longer than a cell of footage."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRollout:
+    """`objects`: where files, results and states lie, an object store. The keys of the Secret `secret` are the
+    environment of both stages: credentials of that store, and what signs manifests. `deliver_roots`: where finals may
+    go.
+    """
+
+    objects: str
+    secret: str | None = None
+    deliver_roots: Sequence[str] = ()
+
+    def arguments(self, stage: Stage, image: str, tasks_partitions: int) -> list[str]:
+        """Of `rushes`, for a stage of the topology of jobs. `tasks_partitions`: of the topic of tasks."""
+        words = [*stage.launch.command, stage.name, "--objects", self.objects]
+        if stage.max_replicas == 1:
+            # As many again wait as all renderers can do at a time, so that none is ever idle.
+            return [*words, "--slots", str(2 * tasks_partitions)]
+        words += ["--renderers", str(stage.concurrency)]
+        words += [word for root in self.deliver_roots for word in ("--deliver-root", root)]
+        _, digest, value = image.partition("@sha256:")
+        return [*words, "--image-digest", f"sha256:{value}"] if digest else words
