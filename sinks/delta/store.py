@@ -278,6 +278,7 @@ class DeltaStore:
         self._delta.forget()
         self._moments.forget()
         self._lance.forget()
+        self._ledger.forget()
         # The commit of a space may be taken back after a failed sync: what is remembered of it is void.
         self._spaces.clear()
         self._number = None

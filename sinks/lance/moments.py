@@ -9,6 +9,7 @@ from sinks.filters import one_of
 from sinks.lance.hit_column import HIT
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
 from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.stored_ids import StoredIds
 from stream.events.annotations import Space
 
 _INDEXES = Indexes(
@@ -29,12 +30,13 @@ def moments_table(space_key: str) -> str:
 
 class MomentTable:
     """Table `moments_<space>` of `tables`. Each method is one commit or a few, none of which leaves a cell without rows
-    that it had; repeating them after a kill gives what was meant.
+    that it had; repeating them after a kill gives what was meant. `cells`: which segments it may hold, for the writer.
     """
 
-    def __init__(self, tables: LanceTables, space: Space) -> None:
+    def __init__(self, tables: LanceTables, space: Space, cells: StoredIds | None = None) -> None:
         self._tables = tables
         self._space = space
+        self._cells = cells or StoredIds()  # one that is not filled tells nothing
         self.name = moments_table(space.key)
 
     def ensure(self) -> None:
@@ -52,8 +54,16 @@ class MomentTable:
     def replace(self, rows: pa.Table, segment_ids: Collection[str], shown: Mapping[str, LiveNames]) -> None:
         """`stored_schema` rows of `segment_ids` in place of what these held, in one commit."""
         self.ensure()
-        # Asked of the rows, not of the ledger: a kill may have come between the two.
-        self._tables.exchange(self.name, "segment_id", segment_ids, with_live_columns(rows, shown))
+        # Asked of the rows, not of the ledger: a kill may have come between the two. Most cells are new.
+        lying = self._cells.held_of(segment_ids)
+        self._cells.add(segment_ids)
+        self._tables.exchange(self.name, "segment_id", lying, with_live_columns(rows, shown))
+
+    def read_cells(self) -> None:
+        """Fill `cells`, of the table, which is there. From any thread, beside commits."""
+        if not self._cells.filled:
+            count, ids = self._tables.column(self.name, "segment_id")
+            self._cells.fill(ids, count)
 
     def show(self, contents: Mapping[str, LiveNames], *, other_release: bool = False) -> None:
         """Let the rows of these contents say how search shows them: one commit for those of the same names, or where

@@ -190,12 +190,13 @@ class LanceSink:
 
     def _sweep(self, ledger_entries: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> None:
         """Delete the void rows of every asset whose ledger shows some."""
-        due = {
-            item.asset_key
+        void = [
+            item
             for item in ledger_entries
             if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
-        }
-        self.store.sweep({key: retired[key] for key in due})
+        ]
+        due = {item.asset_key for item in void}
+        self.store.sweep({key: retired[key] for key in due}, [item.cell for item in void])
 
     def _expire(self, told_with: str | None) -> list[Event]:
         """Assets whose `retention_days` are over go the way of deleted ones, some at a time."""

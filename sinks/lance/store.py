@@ -21,6 +21,7 @@ from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables import memory
 from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
+from sinks.tables.stored_ids import StoredIds
 from sinks.tables.vector_index import policy_of
 from sinks.tables.version_lease import LEASE_S, admit_readers, await_readers
 from stream.clock import Clock
@@ -54,6 +55,7 @@ class LanceIndex:
         self._clock = clock
         self._read_spaces: dict[str, Space] | None = None
         self._lying: dict[str, int] = {}
+        self._cells: dict[str, StoredIds] = {}
 
     def open(self) -> None:
         memory.bound()
@@ -147,12 +149,17 @@ class LanceIndex:
             # They lie elsewhere now.
             self._lying = {}
 
-    def sweep(self, retired: Mapping[str, Retirement]) -> None:
-        """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due."""
+    def sweep(self, retired: Mapping[str, Retirement], void: Collection[SpaceCell] | None = None) -> None:
+        """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due. `void`: all
+        cells of which the ledger shows some, where the caller knows.
+        """
         for where in void_clauses(retired):
             for table in self._tables_of_moments():
                 table.delete(where)
-        self.ledger.sweep(retired)
+        if void is None:
+            self.ledger.sweep(retired)
+        else:
+            self.ledger.erase(void)
 
     def rows(self, asset_keys: Collection[str], space_key: str) -> pa.Table | None:
         """Stored rows of these assets in a space; None where the space has no table."""
@@ -188,10 +195,15 @@ class LanceIndex:
             self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
         found = self.tables.find(name)
         assert found is not None, name
+        self._cells = {}  # they know nothing of these rows
         self.tables.append(name, rows.select(found.schema.names))
 
     def tend(self) -> None:
         """Upkeep that is due, beside commits and from another thread."""
+        # First, as every commit looks until then. Copies, as commits add to both.
+        for key, cells in list(self._cells.items()):
+            if (space := self._spaces.get(key)) is not None:
+                MomentTable(self.tables, space, cells).read_cells()
         for name in self._names():
             self.tables.tend(name)
 
@@ -217,6 +229,8 @@ class LanceIndex:
     def close(self) -> None:
         """The next use reads anew what there is: tables may have been taken back."""
         self.tables.forget()
+        self.ledger.forget()
+        self._cells = {}
         self._read_spaces = None
 
     @property
@@ -226,7 +240,10 @@ class LanceIndex:
         return self._read_spaces
 
     def _moments(self, space: Space) -> MomentTable:
-        table = MomentTable(self.tables, space)
+        if (cells := self._cells.get(space.key)) is None or cells.worn:
+            # By the thread that commits: all that was written before lies in the table when it is filled.
+            cells = self._cells[space.key] = StoredIds()
+        table = MomentTable(self.tables, space, cells)
         if table.lacks_live_columns():
             table.add_live_columns(self._shown())
         table.ensure()

@@ -10,7 +10,7 @@ from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of, void_rows
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
 
 SEGMENTS = "segments"
 
@@ -18,6 +18,7 @@ _INDEXES = Indexes(keyed=("segment_id", "asset_key"))
 _ENTRY = tuple(name for name in RECEIPT_SCHEMA.names if name != "stage_digests")
 _MARKS_AT_ONCE = 100
 _LAST_ROWS = 256
+_NOTHING = "false"
 _TOGETHER = 1_000
 """Values of two columns that one look-up takes."""
 
@@ -29,6 +30,11 @@ class LedgerTable:
 
     def __init__(self, tables: LanceTables) -> None:
         self._tables = tables
+        self._lying: dict[SpaceCell, int] = {}  # of the last look-up, for those that nothing was done with since
+
+    def forget(self) -> None:
+        """Where entries lie may be wrong: they are looked up anew."""
+        self._lying = {}
 
     def upgrade(self) -> None:
         """Give the ledger of an older release the columns and indexes of today."""
@@ -37,7 +43,8 @@ class LedgerTable:
 
     def entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         """What is known of these assets; without `stage_digests`, which nobody asks for by asset."""
-        return [LedgerEntry.from_row(row) for row in self._by("asset_key", asset_keys, _ENTRY).to_pylist()]
+        found = self._by("asset_key", asset_keys, _ENTRY, addressed=True)
+        return [LedgerEntry.from_row(row) for row in self._remembered(found).to_pylist()]
 
     def of_segments(self, segment_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the entries of these segments, in any space."""
@@ -46,37 +53,49 @@ class LedgerTable:
     def known(self, segment_ids: Collection[str], asset_keys: Collection[str], columns: Sequence[str]) -> pa.Table:
         """Columns of the entries of these segments, and of all entries of these assets; each once."""
         if max(len(segment_ids), len(asset_keys)) > _TOGETHER:
+            self.forget()
             found = self._by("segment_id", segment_ids, columns), self._by("asset_key", asset_keys, columns)
             return pa.concat_tables(found).group_by(list(columns)).aggregate([])
         asked = (("segment_id", segment_ids), ("asset_key", asset_keys))
         where = " OR ".join(one_of(column, sorted(values)) for column, values in asked if values)
-        return self._rows(where, columns) if where else _schema(columns).empty_table()
+        names = dict.fromkeys([*columns, *SpaceCell._fields])
+        return self._remembered(self._rows(where or _NOTHING, [*names], addressed=True)).select(list(columns))
 
     def record(self, entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
         """Put entries, unique by cell, in place of what was known. `known`: cells that may have an entry by now, as a
-        look-up by asset says; others are only added.
-
-        A kill between the two commits forgets cells of `entries`; their records were not acknowledged and come again.
+        look-up by asset says; others are only added. In one commit.
         """
         if entries:
             self.put(receipt_rows(entries), {item.cell for item in entries}.intersection(known))
 
     def put(self, rows: pa.Table, replaced: Collection[SpaceCell] = ()) -> None:
-        """`RECEIPT_SCHEMA` rows, after the entries of the cells `replaced` are gone."""
+        """`RECEIPT_SCHEMA` rows in place of the entries of the cells `replaced`, in one commit."""
         self._tables.ensure(SEGMENTS, RECEIPT_SCHEMA, _INDEXES)
-        # Before the new ones come, which are of the same cells and would go too.
-        self.erase(replaced)
-        self._tables.append(SEGMENTS, rows)
+        self._exchange(replaced, rows)
 
     def erase(self, cells: Collection[SpaceCell]) -> None:
-        """Forget these cells."""
+        """Forget these cells, in one commit."""
+        if cells:
+            self._exchange(cells, None)
+
+    def _exchange(self, cells: Collection[SpaceCell], rows: pa.Table | None) -> None:
+        # Of all or of none: those that are not remembered may have been written since.
+        lying = [self._lying[cell] for cell in cells] if self._lying.keys() >= set(cells) else None
+        self._tables.exchange_where(SEGMENTS, self._clauses(cells), rows, lying)
+        for cell in cells:
+            self._lying.pop(cell, None)
+
+    def _clauses(self, cells: Collection[SpaceCell]) -> list[str]:
+        """Filters for the entries of these cells."""
         by_space: dict[str, list[str]] = {}
         for cell in cells:
             by_space.setdefault(cell.space, []).append(cell.segment_id)
         # Space by space: the same segment may lie in others, where it stays.
-        for space, segment_ids in sorted(by_space.items()):
-            for where in self._tables.clauses("segment_id", segment_ids):
-                self._tables.delete(SEGMENTS, f"{where} AND {one_of('space', [space])}")
+        return [
+            f"{where} AND {one_of('space', [space])}"
+            for space, segment_ids in sorted(by_space.items())
+            for where in self._tables.clauses("segment_id", segment_ids)
+        ]
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Forget what these watermarks void."""
@@ -95,18 +114,28 @@ class LedgerTable:
         """The whole ledger, or some of its columns. As long as the store is large: for maintenance."""
         return self._rows("", columns or RECEIPT_SCHEMA.names)
 
-    def _by(self, column: str, values: Collection[str], columns: Sequence[str]) -> pa.Table:
-        parts = [self._rows(where, columns) for where in self._tables.clauses(column, values)]
-        return pa.concat_tables(parts) if parts else _schema(columns).empty_table()
+    def _by(self, column: str, values: Collection[str], columns: Sequence[str], *, addressed: bool = False) -> pa.Table:
+        clauses = self._tables.clauses(column, values) if values else [_NOTHING]
+        return pa.concat_tables([self._rows(where, columns, addressed=addressed) for where in clauses])
 
-    def _rows(self, where: str, columns: Sequence[str]) -> pa.Table:
-        """In the declared types; a column that a ledger of an older release lacks is empty."""
+    def _remembered(self, found: pa.Table) -> pa.Table:
+        """The same without addresses, which a change of these entries needs."""
+        cells = map(SpaceCell, found["segment_id"].to_pylist(), found["space"].to_pylist())
+        self._lying = dict(zip(cells, found[ADDRESS].to_pylist(), strict=True))
+        return found.drop_columns([ADDRESS])
+
+    def _rows(self, where: str, columns: Sequence[str], *, addressed: bool = False) -> pa.Table:
+        """In the declared types; a column that a ledger of an older release lacks is empty. `addressed`: with a column
+        `ADDRESS`.
+        """
         schema = _schema(columns)
+        if addressed:
+            schema = schema.append(pa.field(ADDRESS, pa.uint64()))
         table = self._tables.find(SEGMENTS)
-        if table is None:
+        if table is None or where == _NOTHING:
             return schema.empty_table()
-        known = set(table.schema.names)
-        rows = self._tables.select(SEGMENTS, where, [name for name in columns if name in known])
+        known = {*table.schema.names, ADDRESS}
+        rows = self._tables.select(SEGMENTS, where, [name for name in columns if name in known], addressed=addressed)
         assert rows is not None
         for field in schema:
             if field.name not in known:

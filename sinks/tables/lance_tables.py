@@ -161,6 +161,12 @@ class LanceTables:
         if self._files.has_table(f"{name}.lance"):
             yield from upkeep.batches(self._at(name), rows)
 
+    def column(self, name: str, column: str) -> tuple[int, Iterator[pa.Array]]:
+        """How many rows the table, which is there, has in its newest version, and their values, some at a time. From
+        any thread.
+        """
+        return upkeep.column(self._at(name), column)
+
     def count(self, name: str) -> int:
         table = self.find(name)
         return 0 if table is None else int(table.count_rows())
@@ -191,6 +197,12 @@ class LanceTables:
         """
         self._change(name, list(self.clauses(column, values)), rows, lying)
 
+    def exchange_where(
+        self, name: str, clauses: Sequence[str], rows: pa.Table | None, lying: Collection[int] | None = None
+    ) -> None:
+        """As `exchange`, in place of those that match one of `clauses`; with no rows these only go."""
+        self._change(name, clauses, rows, lying)
+
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
         with self._exclusive[name]:
@@ -218,7 +230,7 @@ class LanceTables:
     ) -> None:
         """Rows that match one of `clauses` go, and `rows` come. `lying`: as `exchange` has it."""
         if (table := self.find(name)) is None:
-            assert rows is None, name
+            assert rows is None or not rows.num_rows, name
             return
         # Addresses are true as long as their fragments are there, whatever was committed since.
         version, gone = table.version, lying if lying is not None else row_changes.addresses_of(table, clauses)

@@ -22,6 +22,7 @@ VERSIONS_KEPT = timedelta(seconds=15)
 version lists them all, so many versions slow commits down."""
 _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
+_VALUES = 8_192
 
 Exclusive = AbstractContextManager[Any]
 
@@ -31,6 +32,13 @@ def batches(table_at: Location, rows: int) -> Iterator[pa.Table]:
     few = {"batch_size": rows, "batch_readahead": 1, "fragment_readahead": 1}
     for batch in _opened(table_at).scanner(**few).to_batches():
         yield pa.Table.from_batches([batch])
+
+
+def column(table_at: Location, name: str) -> tuple[int, Iterator[pa.Array]]:
+    """How many rows the newest version has, and their values, some at a time."""
+    table = _opened(table_at)
+    few = {"batch_size": _VALUES, "batch_readahead": 1, "fragment_readahead": 1}
+    return table.count_rows(), (batch[name] for batch in table.scanner(columns=[name], **few).to_batches())
 
 
 def tend(

@@ -25,7 +25,7 @@ from tests.support.annotations import (
     segment_failed,
 )
 
-COMMITS = ("append", "exchange", "update", "delete")
+COMMITS = ("append", "exchange", "exchange_where", "update", "delete")
 
 NEWER, OTHER = ref(number=2), ref("other")
 BATCHES: dict[str, list[Event]] = {

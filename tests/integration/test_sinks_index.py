@@ -111,7 +111,7 @@ def test_a_kill_between_two_tables_is_repaired_by_redelivery(
 def test_a_sweep_that_was_cut_off_is_done_later(sink: LanceSink, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(sink, events(planned(of=1), annotations(of=1)))
     with monkeypatch.context() as patch:
-        patch.setattr(sink.store, "sweep", lambda _: None)
+        patch.setattr(sink.store, "sweep", lambda *_: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert len(sink.store.ledger_entries([sink_key()])) == 1
     sink.maintain()
@@ -119,6 +119,27 @@ def test_a_sweep_that_was_cut_off_is_done_later(sink: LanceSink, monkeypatch: py
     table = sink.store.rows([sink_key()], SPACE.key)
     assert table is not None
     assert table.num_rows == 0
+
+
+@pytest.mark.parametrize("read_before", [True, False])
+def test_rows_that_the_ledger_does_not_tell_of_are_replaced(sink: LanceSink, read_before: bool) -> None:
+    """Also where the writer knows from memory which segments there are."""
+    late = annotations(segment=1, of=2)
+    feed(sink, events(planned(of=2), annotations(of=2)))
+    for step in (
+        (sink.store.tend, lambda: sink.store.replace([late]))
+        if read_before
+        else (
+            lambda: sink.store.replace([late]),
+            sink.store.tend,
+        )
+    ):
+        step()
+    feed(sink, events(late, annotations(of=2, revision=1)))
+    table = sink.store.rows([sink_key()], SPACE.key)
+    assert table is not None
+    ids = table["moment_id"].to_pylist()
+    assert len(ids) == len(set(ids)) == 2 * late.rows.num_rows
 
 
 def test_partial_and_deleted_are_told_in_words(sink: LanceSink, tmp_path: Path) -> None:

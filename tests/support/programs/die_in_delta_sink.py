@@ -19,7 +19,7 @@ INSTANTS: dict[str, tuple[Any, str, int]] = {
     "moments are appended": (LedgerTable, "record", 1),
     "moments are replaced": (LedgerTable, "record", 3),
     "files are written that no commit names": (CommitLog, "add", 3),
-    "void rows are deleted": (LedgerTable, "erase", 5),
+    "void rows are deleted": (LedgerTable, "erase", 1),
     "watermarks are moved": (LedgerTable, "put", 1),
     "the ledger is about to go": (Path, "rename", 2),
     "files are about to be joined": (CommitLog, "add", 6),
