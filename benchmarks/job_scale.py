@@ -34,7 +34,8 @@ from stream.media.rendering import Rendered, RenderWork
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, JobPipeline, JobSettings
 from stream.runtime.threads import StageThreads
-from stream.sessions.jobs_embedded import command, read_status
+from stream.sessions.job_status import read_status
+from stream.sessions.jobs_embedded import command
 from stream.topology.codec import encode
 from stream.topology.stage import Operator, Stage
 from stream.topology.topics import JOBS

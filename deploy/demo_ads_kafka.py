@@ -31,8 +31,8 @@ from stream.errors import StageError
 from stream.jobs.reports import is_final
 from stream.jobs.submission import prepare
 from stream.pipelines.jobs import JobPipeline, JobSettings
+from stream.sessions.job_status import read_status
 from stream.sessions.job_verification import verify_delivery
-from stream.sessions.jobs_embedded import read_status
 
 STOP_S = 90.0
 LOOK_S = 1.0

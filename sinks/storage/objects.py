@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sinks.location import Location
 from sinks.storage.troubles import trouble
@@ -72,14 +72,14 @@ class Objects:
 
     def fetch(self, name: str, path: Path) -> bool:
         """Write an object of any size to a new file, which is removed again where that fails. False where there is no
-        such object.
+        such object. Raises `Unavailable` (`disk_full`) where the file finds no room.
         """
         import obstore
 
         try:
-            with self._asking(), path.open("xb") as file:
+            with path.open("xb") as file, self._asking():
                 for part in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
-                    file.write(part)
+                    _write(file, part)
                 return True
         except BaseException:
             path.unlink(missing_ok=True)
@@ -175,3 +175,12 @@ def _profile(location: Location) -> dict[str, str]:
     profile = os.environ.get("AWS_PROFILE", "default")
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     return {name: known[profile][name] for name in names if profile in known and name in known[profile]}
+
+
+def _write(file: BinaryIO, content: Any) -> None:
+    try:
+        file.write(content)
+        file.flush()
+    except OSError as error:
+        # Of this machine's disk, and not of the store.
+        raise Unavailable(f"the folder for temporary files: {error.strerror}", code="disk_full") from error

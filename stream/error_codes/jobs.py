@@ -40,6 +40,11 @@ JOBS = (
         "There is no job, or no finished variant, of this name.",
         "`rushes jobs list` shows the jobs of a tenant, `rushes jobs show` the variants of one.",
     ),
+    bad_event(
+        "job_closed",
+        "A job that ended so long ago that the coordinator keeps nothing of its variants any more.",
+        "Submit its template under another name. Its states, manifests and finals stay where they are.",
+    ),
     bad_request(
         "variant_budget",
         "A variant has used more CPU seconds than the template allows each variant.",

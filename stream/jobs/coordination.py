@@ -77,10 +77,16 @@ class Coordinator:
         self._register.add_variants(made.id, ((each.number, each.id, each.name) for each in described.variants))
 
     def controlled(self, tenant: str, data: JobControlled) -> None:
-        """Raises `BadEvent` (`no_job`)."""
+        """Raises `BadEvent` (`no_job`, `job_closed`)."""
         job = self._register.job(tenant, data.job)
         if job is None:
             raise BadEvent(f"there is no job {data.job!r}", code="no_job")
+        if job.closed:
+            raise BadEvent(
+                f"job {data.job!r} ended long ago and is closed: submit its template under another name; what is known"
+                " of it by content is not made again",
+                code="job_closed",
+            )
         match data.action:
             case "cancel":
                 self._cancel(job)

@@ -19,7 +19,8 @@ class Notices:
 
     def note(self, job: JobRow) -> None:
         """Enter what there is to tell of a job. The same outcome is entered once, however often the job comes to it."""
-        if not job.state.ended and not self._stopped(job):
+        # Of a closed job its variants are not known any more, and it was told of when it ended.
+        if job.closed or (not job.state.ended and not self._stopped(job)):
             return
         outcome = self._outcome(job)
         words = JobEnded(

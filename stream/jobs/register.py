@@ -18,10 +18,14 @@ from stream.jobs.estimates import Rate
 from stream.jobs.register_schema import CHANGES, SCHEMA, VERSION
 from stream.jobs.states import JobState, VariantState
 
+_CLOSED_AT_ONCE = 5
+
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the register has it. What it has used stands as in `stream.jobs.spending`."""
+    """A job as the register has it. `closed`: it ended long ago, and of its variants nothing is left here. What it has
+    used stands as in `stream.jobs.spending`.
+    """
 
     id: int
     tenant: str
@@ -58,6 +62,7 @@ class JobRow:
     computed: int
     reused: int
     stages: tuple[str, ...]
+    closed: bool
 
     @property
     def ended_variants(self) -> int:
@@ -226,6 +231,21 @@ class JobRegister:
         values = tuple(getattr(rate, field.name) for field in fields(rate))
         self.change("INSERT OR REPLACE INTO rate VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values)
 
+    def close_ended(self, before_ms: int) -> None:
+        """Forget the variants of jobs that ended before a time, of a few jobs a call. The jobs stay, so that no other
+        one takes the name.
+        """
+        ended = self.all(
+            "SELECT id FROM job WHERE closed = 0 AND ended_ms < ?"
+            " AND state IN ('done', 'partial', 'failed', 'canceled') ORDER BY ended_ms LIMIT ?",
+            before_ms,
+            _CLOSED_AT_ONCE,
+        )
+        for row in ended:
+            for table in ("variant", "finished", "need"):
+                self.change(f"DELETE FROM {table} WHERE job = ?", row["id"])  # noqa: S608 - our words
+            self.change("UPDATE job SET closed = 1 WHERE id = ?", row["id"])
+
     def one(self, sql: str, *values: object) -> sqlite3.Row | None:
         with self._judged():
             found: sqlite3.Row | None = self.db.execute(sql, values).fetchone()
@@ -290,7 +310,12 @@ def _files(text: str) -> tuple[StoredFile, ...]:
 
 def _job(row: sqlite3.Row) -> JobRow:
     values = dict(row)
-    return JobRow(**{**values, "state": JobState(values["state"]), "stages": tuple(json.loads(values["stages"]))})
+    typed = {
+        "state": JobState(values["state"]),
+        "stages": tuple(json.loads(values["stages"])),
+        "closed": bool(values["closed"]),
+    }
+    return JobRow(**{**values, **typed})
 
 
 def _variant(row: sqlite3.Row) -> VariantRow:

@@ -1,6 +1,6 @@
 """The tables of the register of jobs, and how those of an earlier release become these."""
 
-VERSION = 5
+VERSION = 6
 _RATE = """
 CREATE TABLE rate (
   operator TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL, tasks INTEGER NOT NULL, cpu_s REAL NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE job (
   written_byte_ms REAL NOT NULL DEFAULT 0, delivered_bytes INTEGER NOT NULL DEFAULT 0,
   wasted_cpu_s REAL NOT NULL DEFAULT 0, wasted_gpu_s REAL NOT NULL DEFAULT 0, reserved_cpu_s REAL NOT NULL DEFAULT 0,
   computed INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, stages TEXT NOT NULL,
-  UNIQUE (tenant, name));
+  closed INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, name));
 CREATE INDEX job_open ON job (state, rank, tenant);
 CREATE TABLE variant (
   job INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
@@ -79,5 +79,6 @@ DROP TABLE rate;
 """
     + _RATE,
     4: "ALTER TABLE variant ADD COLUMN manifest TEXT NOT NULL DEFAULT '';" + _NOTICE,
+    5: "ALTER TABLE job ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;",
 }
 """From each earlier version to the next one."""

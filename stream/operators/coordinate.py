@@ -36,7 +36,8 @@ _SWEEPS = 4
 class Desk:
     """What a coordinator works with. `slots`: tasks that are asked for at a time. `afresh`: the broker keeps nothing
     over a start, so nobody works on what was asked for. `lost_after_s`: a task of which nothing was heard for so long
-    is looked for in the ledger, and asked for again. `prices`: of what variants use, where there are any.
+    is looked for in the ledger, and asked for again. `ended_kept_s`: so long after its end a job can be begun again.
+    `prices`: of what variants use, where there are any.
     """
 
     register: Path
@@ -46,6 +47,7 @@ class Desk:
     slots: int
     afresh: bool = False
     lost_after_s: float = 300.0
+    ended_kept_s: float = 30 * 86_400.0
     prices: PriceTable | None = None
 
 
@@ -98,15 +100,17 @@ class CoordinateOperator:
         """What time alone brings: states that were not told yet, and now and then the sweep."""
         register = self._register
         assert register is not None, "opened before"
+        # First: where it is refused, nothing was asked for that could not leave then.
+        self._tell(final=False)
         asked: list[tuple[JobRow, TaskAsked]] = []
         if self._clock.monotonic_s() - self._swept_s >= self._desk.lost_after_s / _SWEEPS:
             self._swept_s = self._clock.monotonic_s()
             with register.changing():
+                register.close_ended(self._clock.now_ms() - round(self._desk.ended_kept_s * 1000))
                 self._changed |= self._sweep.jobs()
                 asked = self._sweep.run() + self._turns.take()
                 self._changed |= {job.id for job, _ in asked}
                 self._noted(register.job_by_id(number) for number in self._changed)
-        self._tell(final=False)
         return [*(_event(job, task) for job, task in asked), *self._leaving()]
 
     def process(
@@ -174,6 +178,9 @@ class CoordinateOperator:
         assert register is not None, "opened before"
         for number in list(self._changed):
             job = register.job_by_id(number)
+            if job.closed:
+                self._changed.discard(number)  # what was told of it stays
+                continue
             told_s, state = self._told.get(number, (float("-inf"), None))
             due = now_s - told_s >= max(TELL_S, job.total / _ROWS_PER_S)
             # At once: workers stop what is canceled by it, and take up again what is begun again.

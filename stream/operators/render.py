@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stream.clock import Clock
 from stream.errors import BadMedia, StageError, Unavailable
@@ -15,7 +15,9 @@ from stream.jobs.objects import ContentObjects
 from stream.jobs.watching import CancelWatch
 from stream.media.rendering import Rendered, RenderWork, Stopped
 from stream.operators.long_transfers import LongTransfers
-from stream.worker.beside_records import AtWork
+
+if TYPE_CHECKING:
+    from stream.worker.beside_records import AtWork
 
 MAX_KEPT = 1000
 MAX_PARTS = 10_000
@@ -71,7 +73,7 @@ class RenderOperator:
         self._at_work: AtWork | None = None
         self._transfers = LongTransfers(self._alive)
 
-    def work_with(self, at_work: AtWork) -> None:
+    def work_with(self, at_work: "AtWork") -> None:
         self._at_work = at_work
 
     def open(self) -> None:

@@ -46,7 +46,8 @@ class JobSettings:
     """`objects`: where files, results and documents lie. `register`: the coordinator's file. `scratch`: temporary
     folders of renderers, best on the file system of the objects. `renderers`: tasks that this process does at a time;
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
-    them. `lost_after_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
+    them. `lost_after_s` and
+    `ended_kept_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
     missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
     is known. `credentials`: what signs content credentials, if any. `webhook`: who is
     told when a job has ended. `operators`: name to `module:Class`. `models`:
@@ -63,6 +64,7 @@ class JobSettings:
     renderers: int = 2
     slots: int = 4
     lost_after_s: float = 300.0
+    ended_kept_s: float = 30 * 86_400.0
     deliver_roots: tuple[str, ...] | None = None
     limits: RenderLimits = field(default_factory=RenderLimits)
     operators: tuple[tuple[str, str], ...] = tuple(sorted(REGISTRY.items()))
@@ -172,6 +174,7 @@ class JobPipeline:
             slots=settings.slots,
             afresh=self._afresh,
             lost_after_s=settings.lost_after_s,
+            ended_kept_s=settings.ended_kept_s,
             prices=settings.prices,
         )
         return CoordinateOperator(desk, self._clock)

@@ -15,7 +15,8 @@ from stream.jobs.descriptions import MAX_SPEC_BYTES
 from stream.jobs.manifest import opened
 from stream.jobs.reports import is_final, manifest_name
 from stream.pipelines.jobs import JobPipeline
-from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status
+from stream.sessions.job_status import read_status
+from stream.sessions.jobs_embedded import EmbeddedJobs, command
 
 
 @dataclass(frozen=True, slots=True)

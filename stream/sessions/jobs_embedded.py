@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from prometheus_client import CollectorRegistry
 
@@ -19,7 +19,6 @@ from stream.errors import StageError
 from stream.events.base import Event
 from stream.events.jobs import JobControlled, JobSubmitted
 from stream.files import make_folder
-from stream.jobs.reports import status_name
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
 from stream.runtime.temporary_folders import folder_below
@@ -113,12 +112,6 @@ class EmbeddedJobs:
 
 def home_of(settings: JobSettings) -> Path:
     return settings.register.parent
-
-
-def read_status(jobs: JobPipeline, tenant: str, job: str) -> dict[str, Any] | None:
-    """The state of a job as it was told last; None where there is no such job."""
-    content = jobs.store.documents.read(status_name(tenant, job))
-    return None if content is None else dict(json.loads(content))
 
 
 def leave_command(settings: JobSettings, tenant: str, project: str, data: JobControlled, now_ms: int) -> None:

@@ -24,7 +24,8 @@ from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.job_reproduction import reproduce
 from stream.sessions.job_retention import clean
-from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status, scratch_within
+from stream.sessions.job_status import read_status
+from stream.sessions.jobs_embedded import EmbeddedJobs, command, scratch_within
 from tests.support.media_operators import OPERATORS
 
 ROOT = Path(__file__).parents[2]

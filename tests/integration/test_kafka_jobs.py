@@ -20,7 +20,8 @@ from stream.jobs.register import JobRegister
 from stream.jobs.reports import is_final, variants_name
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
-from stream.sessions.jobs_embedded import command, read_status
+from stream.sessions.job_status import read_status
+from stream.sessions.jobs_embedded import command
 from stream.sessions.jobs_process import send
 from stream.sessions.stage_process import Deployment
 from stream.sessions.stage_process import prepare as prepare_topics

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.testbed.disks import small_disk
+from sinks.location import Location
+from sinks.objects.store import ObjectStore
 from stream.errors import Retryable, Unavailable
 from stream.media.rendering import Rendered, Renderer, RenderWork
 from tests.support.media_operators import OPERATORS
@@ -44,3 +46,15 @@ def test_what_was_written_while_the_disk_was_full_is_not_believed(tmp_path: Path
         disk.fill(leave_bytes=4096)
         with pytest.raises(Unavailable):
             rendered(renderer, 0)
+
+
+def test_a_copy_that_finds_no_room_is_no_fault_of_the_store(tmp_path: Path, s3_prefix: str) -> None:
+    objects = ObjectStore(Location.of(f"{s3_prefix}/objects")).of("acme")
+    digest = objects.put_bytes(bytes(2 << 20))
+    with small_disk(tmp_path / "disk", DISK_MIB) as disk:
+        disk.fill(leave_bytes=1 << 20)
+        with pytest.raises(Unavailable) as full:
+            objects.fetch(digest, disk.path)
+        assert full.value.code == "disk_full"
+        disk.make_room()
+        assert objects.fetch(digest, disk.path).stat().st_size == 2 << 20

@@ -10,7 +10,8 @@ from stream.events.jobs import JobSubmitted
 from stream.jobs.reports import is_final
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
-from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status, scratch_within
+from stream.sessions.job_status import read_status
+from stream.sessions.jobs_embedded import EmbeddedJobs, command, scratch_within
 from tests.support.media_operators import OPERATORS
 
 TEMPLATE = """

@@ -22,7 +22,8 @@ from stream.jobs.reports import is_final, job_folder
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.media import REGISTRY
 from stream.pipelines.jobs import JobPipeline, JobSettings
-from stream.sessions.jobs_embedded import command, read_status
+from stream.sessions.job_status import read_status
+from stream.sessions.jobs_embedded import command
 from stream.sessions.jobs_process import send
 from stream.sessions.stage_process import Deployment
 from stream.sessions.stage_process import prepare as prepare_topics

@@ -9,10 +9,11 @@ import pytest
 
 from sinks.objects.store import ObjectStore
 from stream.clock import ManualClock
-from stream.errors import Unavailable
+from stream.errors import BadEvent, Unavailable
 from stream.events.base import Event
 from stream.events.jobs import JobControlled, JobSpec, JobSubmitted, TaskAsked, TaskEnded
 from stream.jobs.reading import read_values
+from stream.jobs.register import JobRegister
 from stream.jobs.reports import status_name
 from stream.jobs.watching import CancelWatch
 from stream.media.catalogue import OperatorCatalogue
@@ -56,7 +57,8 @@ class Bench:
         self.clock = ManualClock()
         self.store = ObjectStore(folder / "store")
         self.documents = _Documents(self.store)
-        desk = Desk(folder / "r.sqlite", self.store.of, self.documents, OperatorCatalogue(OPERATORS), slots=10)
+        self.register = folder / "r.sqlite"
+        desk = Desk(self.register, self.store.of, self.documents, OperatorCatalogue(OPERATORS), slots=10)
         self.operator = CoordinateOperator(desk, self.clock)
         self.operator.open()
 
@@ -127,3 +129,25 @@ def test_a_job_whose_description_is_gone_holds_nobody_up(bench: Bench) -> None:
     bench.clock.advance(10)
     bench.process(bench.controlled("priority"))
     assert bench.status()["variants"] == 2
+
+
+def test_of_a_job_that_ended_long_ago_the_name_is_left_and_what_was_told(bench: Bench) -> None:
+    submitted = bench.submitted()
+    bench.process(submitted)
+    bench.process(bench.controlled("cancel"))
+    told = bench.status()
+    bench.clock.advance(29 * 86_400)
+    bench.operator.due()
+    bench.process(bench.controlled("retry"))
+    assert bench.status()["state"] == "running"
+    bench.process(bench.controlled("cancel"))
+    bench.operator.due()
+    bench.clock.advance(31 * 86_400)
+    assert list(bench.operator.due()) == []
+    with pytest.raises(BadEvent, match="closed"):
+        bench.process(bench.controlled("retry"))
+    assert list(bench.operator.process([submitted])) == [], "it is known; nothing is begun, and nobody is told again"
+    assert (bench.status()["state"], bench.status()["variants"]) == (told["state"], told["variants"])
+    register = JobRegister(bench.register, readonly=True)
+    assert [register.all(f"SELECT * FROM {table}") for table in ("variant", "finished", "need")] == [[], [], []]
+    register.close()

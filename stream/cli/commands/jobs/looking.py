@@ -228,7 +228,7 @@ def closing(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, jso
 def follow_on_cluster(shared: Context, jobs: "JobPipeline", tenant: str, job: str, *, json_output: bool) -> None:
     """Show a job that others work on until it ends."""
     from stream.jobs.reports import is_final
-    from stream.sessions.jobs_embedded import read_status
+    from stream.sessions.job_status import read_status
 
     clock = SystemClock()
     with live(shared.console, job) as bar:
@@ -249,7 +249,7 @@ def jobs_of(shared: Context, objects: str | None, prices: Path | None = None) ->
 
 
 def _status(jobs: "JobPipeline", tenant: str, job: str) -> dict[str, Any]:
-    from stream.sessions.jobs_embedded import read_status
+    from stream.sessions.job_status import read_status
 
     found = read_status(jobs, tenant, job)
     if found is None:

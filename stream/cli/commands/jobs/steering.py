@@ -125,7 +125,8 @@ def _send(
 ) -> None:
     from stream.events.jobs import JobControlled
     from stream.pipelines.jobs import JobPipeline
-    from stream.sessions.jobs_embedded import command, leave_command, read_status
+    from stream.sessions.job_status import read_status
+    from stream.sessions.jobs_embedded import command, leave_command
 
     shared: Context = context.obj
     clock, settings = SystemClock(), job_settings(shared, objects)

@@ -126,7 +126,8 @@ def submit(
 def _here(shared: Context, settings: "JobSettings", spec: "JobSpec", digest: str, *, json_output: bool) -> None:
     from stream.events.jobs import JobSubmitted
     from stream.jobs.reports import is_final
-    from stream.sessions.jobs_embedded import EmbeddedJobs, command, read_status, scratch_within
+    from stream.sessions.job_status import read_status
+    from stream.sessions.jobs_embedded import EmbeddedJobs, command, scratch_within
 
     clock, stop = SystemClock(), threading.Event()
     with (
@@ -194,7 +195,7 @@ def _described(jobs: "JobPipeline", found: "Prepared", facts: dict[str, Any], *,
 
 
 def _known(jobs: "JobPipeline", spec: "JobSpec", digest: str) -> dict[str, Any] | None:
-    from stream.sessions.jobs_embedded import read_status
+    from stream.sessions.job_status import read_status
 
     known = read_status(jobs, spec.tenant, spec.job)
     if known is not None and known["spec"] != digest:
