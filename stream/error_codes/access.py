@@ -149,6 +149,11 @@ ACCESS = (
         "Uploads cannot be written or looked up.",
         "Give the disk of the state directory, or of `--uploads`, room and rights.",
     ),
+    unavailable(
+        "publications_unavailable",
+        "The file of publications that wait to be handed on cannot be used.",
+        "Make room, or correct its rights; requests are answered again without a restart.",
+    ),
     unavailable("too_much_waiting", "Too much waits to be processed already.", "Ask again later."),
     response("busy", "Too many requests are waiting.", "Ask again after the seconds that `Retry-After` says."),
     fatal(

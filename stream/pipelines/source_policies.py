@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 from decoders.sources.limits import SourceLimits
+from decoders.sources.permission import require_allowed
 from decoders.sources.policy import SourcePolicy
 from stream.events.tenants import TenantRegistered
 from stream.pipelines.settings import Settings
@@ -48,6 +49,10 @@ class SourcePolicies:
                 if len(self._made) > _MOST_KEPT:
                     self._made.popitem(last=False)
             return known[1]
+
+    def require(self, tenant: str, uri: str) -> None:
+        """Raises `BadMedia` (`source_not_allowed`, `invalid_uri`) for what the tenant may not name."""
+        require_allowed(uri, self(tenant))
 
     def _allowed(self, registered: TenantRegistered | None) -> SourcePolicy:
         if registered is None or not registered.sources:

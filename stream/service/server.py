@@ -41,6 +41,9 @@ from stream.service.kept_answers import KeptAnswers
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import code_of
+from stream.service.publications.outbox import FILE as PUBLICATIONS_FILE
+from stream.service.publications.outbox import Outbox
+from stream.service.publications.publications import Publications
 from stream.service.readiness import Readiness
 from stream.service.repeatable_writes import WriteClaims
 from stream.service.result_lists import ResultLists
@@ -138,7 +141,13 @@ def composed(
         ends.callback(answers.close)
         answers.end_begun()
         # A link that took a file's place since must lead nobody into another tenant's footage.
-        footages = Footages(SourcePolicies(settings, known))
+        sources = SourcePolicies(settings, known)
+        footages = Footages(sources)
+        publications = None
+        if background is not None:
+            publications = Publications(Outbox(settings.state_dir / PUBLICATIONS_FILE), background, sources)
+            publications.start()
+            ends.callback(publications.close)
         exporter = None if options.exporter is None else _exporter(options.exporter, ends)
         history = FreshnessHistory(searchers, clock, exporter.snapshot if exporter else None)
         service = Service(
@@ -160,8 +169,10 @@ def composed(
             history,
             WriteClaims(answers, secret_of(key)),
             _job_store(settings, options, ends),
+            known,
             background,
             uploads,
+            publications,
         )
         ends.enter_context(history.sampled(options.sample_s))
         yield application(service, clock, version, agents=options.agents)

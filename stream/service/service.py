@@ -11,6 +11,7 @@ from fastapi import Request
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import AuditedAccess, Recorder, asset_name
+from stream.pipelines.source_policies import KnownTenants
 from stream.service import request_ids
 from stream.service.answer_tags import AnswerTags
 from stream.service.browsers import Browsers
@@ -21,6 +22,7 @@ from stream.service.job_store import JobStore
 from stream.service.limits import RequestLimits
 from stream.service.places import Places
 from stream.service.problems import Problem, forbidden
+from stream.service.publications.publications import Publications
 from stream.service.readiness import Readiness
 from stream.service.repeatable_writes import RepeatedAnswer, WriteClaims, was_done
 from stream.service.result_lists import ResultLists
@@ -59,8 +61,10 @@ class Service:
     history: FreshnessHistory
     writes: WriteClaims
     job_store: JobStore
+    tenants: KnownTenants
     background: BackgroundWork | None = None
     uploads: Uploads | None = None
+    publications: Publications | None = None
 
     def replaying(self) -> frozenset[str]:
         """Ids of dead letters that are being processed again, or wait for it."""

@@ -6,13 +6,15 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from sinks.dead_letters import DeadLetterFilter, DeadLetters
-from stream.events.asset import AssetPublished, Profile
+from stream.events.asset import AssetPublished, Priority, Profile
 from stream.events.base import Event
 from stream.sessions.replay import Replay
 
 
 class NewFootage(BaseModel):
-    """Footage that the service took in, for its tenant. `publication_id` is the id of the event."""
+    """Footage that the service took in, or was told of, for its tenant. `publication_id` is the id of the event,
+    `source` what it says of where it comes from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     publication_id: str
@@ -21,10 +23,12 @@ class NewFootage(BaseModel):
     region: str
     asset_id: str
     uri: str
-    size_bytes: int
+    size_bytes: int | None
     profile: Profile
+    priority: Priority = "interactive"
     labels: dict[str, str]
     published_ms: int
+    source: str = "upload"
 
     def event(self) -> Event:
         """As a producer would send it. Raises `ValueError` for what no event may have."""
@@ -33,6 +37,7 @@ class NewFootage(BaseModel):
             asset_id=self.asset_id,
             size_bytes=self.size_bytes,
             profile=self.profile,
+            priority=self.priority,
             labels=self.labels,
         )
         return Event(
@@ -43,7 +48,7 @@ class NewFootage(BaseModel):
             subject=data.identity(),
             event_time_ms=self.published_ms,
             id=self.publication_id,
-            source="upload",
+            source=self.source,
         )
 
 

@@ -40,6 +40,7 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("delete", "/v1/saved-searches/{name}"): Asked(),
     ("post", "/v1/exports"): Asked(Action.EXPORT, {"json": {"format": "csv", "search": {"q": "red"}}}),
     ("get", "/v1/assets"): Asked(rest={"params": {"tenant": "acme"}}),
+    ("post", "/v1/assets"): Asked(Action.PUBLISH, {"json": {"tenant": "acme", "uri": "/footage/bus.mp4"}}),
     ("get", "/v1/assets/{tenant}/{asset_id}"): Asked(),
     ("get", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),
     ("head", "/v1/assets/{tenant}/{asset_id}/media"): Asked(Action.PLAY),

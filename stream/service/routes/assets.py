@@ -1,12 +1,15 @@
 """The status of assets, and one asset with what search shows of it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
+from stream.service.bodies import documented, json_body
 from stream.service.path_segments import AssetName, TenantName
+from stream.service.publishing import published
 from stream.service.schemas.assets import AssetDetailOut, AssetsIn, AssetsOut
 from stream.service.schemas.problems import ProblemOut
+from stream.service.schemas.publications import PublishedOut, PublishIn
 from stream.service.service import Service
 from stream.service.viewing import listed_assets, viewed_asset
 
@@ -21,6 +24,18 @@ def add(routes: APIRouter, service: Service) -> None:
     def assets(request: Request, asked: Annotated[AssetsIn, Query()]) -> AssetsOut:
         """The status of a tenant's assets, of the projects that the caller may see. `next` is a cursor to the rest."""
         return listed_assets(service, request, asked)
+
+    refused: dict[int | str, dict[str, Any]] = {code: {"model": ProblemOut} for code in (400, 404, 501)}
+
+    @routes.post("/assets", status_code=202, responses=refused, openapi_extra=documented(PublishIn))
+    def publish(
+        request: Request, asked: Annotated[PublishIn | None, Depends(json_body(service, PublishIn))]
+    ) -> PublishedOut:
+        """Publish footage where it lies, for a tenant in which the caller has the role `editor` or `operator`. It is
+        kept before it is answered, and then processed; the status of the asset tells how far. The place has to be one
+        that the tenant may name, and that the service may read.
+        """
+        return published(service, request, asked)
 
     @routes.get("/assets/{tenant}/{asset_id}", responses={404: {"model": ProblemOut}})
     def asset(

@@ -12,12 +12,12 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.events.asset import Profile
-from stream.service.caller import Caller
-from stream.service.problems import Problem, absent, forbidden
+from stream.service.problems import Problem
 from stream.service.schemas.problems import ProblemOut
 from stream.service.schemas.uploads import UploadOut, UploadsOut
 from stream.service.searching import labels_of
 from stream.service.service import Service, origin_of, taken_uploads
+from stream.service.tenant_limits import require_publisher
 from stream.service.uploads.receiving import Receiver
 from stream.service.uploads.register import Upload, UploadState
 from stream.service.uploads.tus import (
@@ -70,7 +70,7 @@ def _add_creation(routes: APIRouter, service: Service) -> None:
         with service.access(request, Action.PUBLISH, Activity.UPLOADED, subject) as (caller, access):
             uploads = taken_uploads(service)
             check_version(request.headers)
-            _require(caller, tenant, project)
+            require_publisher(caller, tenant, project)
             said = metadata(request.headers)
             upload = uploads.begin(
                 UploadAsked(
@@ -149,7 +149,7 @@ def _add_sending(routes: APIRouter, service: Service) -> None:
         async with contextmanager_in_threadpool(way_in) as (caller, access):
             uploads = taken_uploads(service)
             found = await run_sync(uploads.find, caller.access.principal, upload_id)
-            _require(caller, found.tenant, found.project)
+            require_publisher(caller, found.tenant, found.project)
             _check_part(request.headers, found)
             with service.sending.one(caller.access.principal):
                 access.count = await _received(uploads, found, request)
@@ -180,15 +180,6 @@ def _check_part(headers: Mapping[str, str], upload: Upload) -> None:
         raise Problem(409, f"The next byte to send is {upload.received}.", code="other_upload_offset")
     if "content-length" in headers and number(headers, "content-length") > upload.size_bytes - upload.received:
         raise Problem(413, "There are more bytes than `Upload-Length` says.", code="large_request")
-
-
-def _require(caller: Caller, tenant: str, project: str) -> None:
-    if caller.access.may(Action.PUBLISH, tenant, project):
-        return
-    # A tenant in which the caller may do nothing looks like one that is not there.
-    if tenant in caller.access.tenants():
-        raise forbidden(f"The caller may not publish in project {project}.")
-    raise absent()
 
 
 def _gone(upload: Upload) -> Problem:

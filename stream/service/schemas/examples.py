@@ -57,6 +57,22 @@ _KEY: JsonDict = {
     "made_at_ms": _TIME_MS,
 }
 
+PUBLISH_IN: JsonDict = {
+    "tenant": "acme",
+    "project": "news",
+    "uri": "s3://acme-footage/pilot/bus.mp4",
+    "asset_id": _ASSET_ID,
+    "labels": {"show": "pilot"},
+}
+PUBLISHED: JsonDict = {
+    "publication_id": "5f0c0a9a4c1f4b6f8e8a2b7d3c9e1f20",
+    "tenant": "acme",
+    "project": "news",
+    "asset_id": _ASSET_ID,
+    "asset": _ASSET_PATH,
+    "published_at_ms": _TIME_MS,
+}
+
 SAVED_SEARCH_IN: JsonDict = {"q": "a red bus", "tenant": "acme", "label": ["show=pilot"], "group": "shot"}
 _NOT_ASKED = ("project", "kind", "from", "to", "nsfw_from", "nsfw_below", "model", "space", "like", "shot_from")
 _SEARCH: JsonDict = {

@@ -11,15 +11,15 @@ from secrets import token_hex
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import Recorder, asset_name
 from stream.clock import Clock
-from stream.errors import BadEvent, StageError
+from stream.errors import StageError
 from stream.events.asset import Profile
 from stream.pipelines.source_policies import KnownTenants
 from stream.service.problems import Problem, absent
+from stream.service.tenant_limits import agreed_region
 from stream.service.uploads.register import Upload, UploadRegister, UploadState
 from stream.service.uploads.spool import Spool
 from stream.service.uploads.tus import Checksum, shown_name
 from stream.sessions.background import BackgroundWork, NewFootage
-from stream.topology.ownership import Ownership
 
 KEPT_MS = 24 * 3_600_000
 """An upload that nobody goes on with for so long is removed."""
@@ -89,7 +89,7 @@ class Uploads:
                 f"An upload has from 1 to {self.limits.most_bytes} bytes.",
                 code="large_upload" if asked.size_bytes else "invalid_upload_header",
             )
-        region = self._region(asked)
+        region = agreed_region(self._tenants, asked.tenant, asked.project)
         self.spool.require_room(self.register.outstanding_bytes() + asked.size_bytes)
         now_ms, upload_id, name = self._clock.now_ms(), token_hex(16), shown_name(asked.name)
         upload = Upload(
@@ -243,18 +243,6 @@ class Uploads:
             labels=dict(upload.labels),
             published_ms=upload.created_ms,
         )
-
-    def _region(self, asked: UploadAsked) -> str:
-        """As the gate would take it. Raises `Problem` (400) for a project that the tenant may not publish in."""
-        registered = self._tenants.now.get(asked.tenant)
-        if registered is None:
-            return "local"
-        owner = Ownership(asked.tenant, registered.projects, registered.regions)
-        try:
-            owner.project(asked.project)
-        except BadEvent as refused:
-            raise Problem(400, refused.message, code=refused.code) from None
-        return owner.region("") or "local"
 
     def _expired(self, upload: Upload) -> bool:
         return upload.state is UploadState.RECEIVING and self._clock.now_ms() - upload.touched_ms >= KEPT_MS
