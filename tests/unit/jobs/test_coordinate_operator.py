@@ -146,8 +146,10 @@ def test_of_a_job_that_ended_long_ago_the_name_is_left_and_what_was_told(bench: 
     assert list(bench.operator.due()) == []
     with pytest.raises(BadEvent, match="closed"):
         bench.process(bench.controlled("retry"))
-    assert list(bench.operator.process([submitted])) == [], "it is known; nothing is begun, and nobody is told again"
-    assert (bench.status()["state"], bench.status()["variants"]) == (told["state"], told["variants"])
     register = JobRegister(bench.register, readonly=True)
+    notices = register.all("SELECT id FROM notice")
+    assert bench.process(submitted) == [], "it is known, and nothing is begun"
+    assert register.all("SELECT id FROM notice") == notices, "it was told of when it ended"
+    assert (bench.status()["state"], bench.status()["variants"]) == (told["state"], told["variants"])
     assert [register.all(f"SELECT * FROM {table}") for table in ("variant", "finished", "need")] == [[], [], []]
     register.close()
