@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.footage import MODEL_THREADS, cache
-from benchmarks.published import stored
 from models.device.onnx_graph import cpu_session
 from models.embedders.conse import LABEL_SENTENCE, POWER, TOP_LABELS
 from models.embedders.text import MiniLm
@@ -17,10 +16,12 @@ from models.pictures.colour import images_of
 from models.pictures.geometry import resized_crop
 from models.protocol import Image
 from models.registry import ModelContext
+from models.shots.graph import WINDOW
 from models.shots.network import TransNetV2
-from models.shots.transnet_v2 import STEP, WINDOW
+from models.shots.transnet_v2 import STEP
 from models.tags.efficientnet import PIXELS, session_of
 from models.tags.imagenet import EfficientNetTagger
+from models.weights.checkpoint import read_checkpoint
 from stream.events.frames import Frames
 from stream.events.grid import TICK_NS
 
@@ -54,8 +55,8 @@ class BareNetworks:
         torch.set_num_threads(MODEL_THREADS)
         weights = cache()
         self._shots = TransNetV2().eval()
-        self._shots.load_checkpoint(stored(weights, "transnetv2"))
-        self._tags = session_of(stored(weights, "efficientnet-lite0"), MODEL_THREADS)
+        self._shots.load_checkpoint(read_checkpoint(weights.file("transnetv2")))
+        self._tags = session_of(read_checkpoint(weights.file("efficientnet-lite0")), MODEL_THREADS)
         self._nsfw = cpu_session(weights.file("open-nsfw"), MODEL_THREADS)
         self.text = MiniLm(ModelContext(weights, MODEL_THREADS))
         self.text.open()

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from models.shots.network import DILATIONS, histograms, windowed
 from models.tags.efficientnet import network_of
+from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import WeightsCache
 
 Tensors = Mapping[str, Tensor]
@@ -58,7 +59,7 @@ class PublishedNetworks:
 
     def __init__(self, cache: WeightsCache) -> None:
         self._shots = stored(cache, "transnetv2")
-        self._tags = network_of(stored(cache, "efficientnet-lite0"))
+        self._tags = network_of(read_checkpoint(cache.file("efficientnet-lite0")))
         self._words = published_minilm(cache)
 
     def shots(self, windows: Sequence[Tensor]) -> list[Tensor]:

@@ -6,7 +6,9 @@ quarter less CPU time (ADR 0010).
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -145,10 +147,11 @@ class TransNetV2(nn.Module):
         # The many-hot head is in the checkpoint, so it must exist to load it. Only the one-hot head decides.
         self.cls_layer2 = nn.Linear(HIDDEN, 1)
 
-    def load_checkpoint(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_checkpoint(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
         """Loads the published weights. 3-D convolutions lose the axis in which they have width 1."""
+        given = {name: torch.from_numpy(values) for name, values in tensors.items()}
         self.load_state_dict(
-            {name: tensor.squeeze(4).squeeze(2) if tensor.ndim == 5 else tensor for name, tensor in tensors.items()}
+            {name: tensor.squeeze(4).squeeze(2) if tensor.ndim == 5 else tensor for name, tensor in given.items()}
         )
         # The 2-D kernels are fastest in this order on a CPU and on a device.
         self.to(memory_format=torch.channels_last)

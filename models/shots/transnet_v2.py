@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from models.device.device import limit_threads, ready_device
+from models.device.onnx_graph import Session
 from models.device.queue import DeviceQueue
 from models.protocol import Floats
 from models.registry import ModelContext
+from models.shots.graph import WINDOW, inputs_of, session_of
+from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
 from stream.events.frames import DENSE_HEIGHT, DENSE_WIDTH
 from stream.events.grid import CONTEXT_TICKS, TICKS_PER_SEGMENT
 
-WINDOW = 100
 STEP = 50
 Dense = npt.NDArray[np.uint8]
 
@@ -38,24 +39,18 @@ class TransNetShots:
         return ModelStamp(role="shots", name="transnetv2", version="1", digest=digest_of("transnetv2"))
 
     def open(self) -> None:
+        tensors = read_checkpoint(self._context.cache.file("transnetv2"))
+        if (device := ready_device(self._context)) == "cpu":
+            self._threads = ThreadPoolExecutor(self._context.threads, "shots")
+            self._cut_probabilities = self.side_by_side(session_of(tensors, threads=1), self._threads)
+            return
         limit_threads(self._context)
-        import torch
-
+        # Imported here: the module needs torch, and the CPU path runs without it.
         from models.shots.network import TransNetV2
 
-        device = ready_device(self._context)
         network = TransNetV2()
-        path = self._context.cache.file("transnetv2")
-        # `weights_only`: a checkpoint is data, and unpickling anything else could run code.
-        network.load_checkpoint(torch.load(path, map_location="cpu", weights_only=True))
-        network = network.eval().to(device)
-        if device == "cpu":
-            self._threads = single_threads(self._context.threads)
-            # Again: starting the single threads changed torch's limit for the process.
-            limit_threads(self._context)
-            self._cut_probabilities = self.side_by_side(network, self._threads)
-        else:
-            self._cut_probabilities = self.batched(network, device, windows=TICKS_PER_SEGMENT // STEP)
+        network.load_checkpoint(tensors)
+        self._cut_probabilities = self.batched(network.eval().to(device), device, windows=TICKS_PER_SEGMENT // STEP)
 
     def close(self) -> None:
         self._cut_probabilities = None
@@ -68,11 +63,11 @@ class TransNetShots:
         return self._cut_probabilities(dense)
 
     @staticmethod
-    def side_by_side(network: Any, threads: ThreadPoolExecutor) -> Callable[[Dense], Floats]:
+    def side_by_side(session: Session, threads: ThreadPoolExecutor) -> Callable[[Dense], Floats]:
         """A `cut_probabilities` that runs one window per thread."""
 
         def run(dense: Dense) -> Floats:
-            return _joined(list(threads.map(lambda window: _probabilities(network, window), _windows(dense))))
+            return _joined(list(threads.map(lambda window: _probabilities(session, window), _windows(dense))))
 
         return run
 
@@ -99,19 +94,6 @@ class TransNetShots:
         return run
 
 
-def single_threads(count: int) -> ThreadPoolExecutor:
-    """Threads in which torch uses no further threads. All start here, because torch also applies the limit to the
-    process: the limit that the caller sets afterwards then holds for all other threads.
-    """
-    import torch
-
-    threads = ThreadPoolExecutor(count, "shots", initializer=lambda: torch.set_num_threads(1))
-    started = Barrier(count)
-    for waiting in [threads.submit(started.wait) for _ in range(count)]:
-        waiting.result()
-    return threads
-
-
 def _windows(dense: Dense) -> Iterator[Dense]:
     for start in range(0, len(dense) - 2 * CONTEXT_TICKS, STEP):
         yield dense[start : start + WINDOW]
@@ -126,14 +108,11 @@ def _joined(windows: Sequence[Floats] | Floats) -> Floats:
     return np.concatenate([windows[0][:CONTEXT_TICKS], *middles, windows[-1][CONTEXT_TICKS + STEP :]])
 
 
-def _probabilities(network: Any, window: Dense) -> Floats:
+def _probabilities(session: Session, window: Dense) -> Floats:
     """uint8 [100, 27, 48, 3] -> float32 [100]."""
-    import torch
-
-    with torch.inference_mode():
-        # A copy: torch warns about memory that it may not write, such as that of a received record.
-        found: Floats = _sigmoid(network, torch.from_numpy(np.array(window)[None]))[0].numpy()
-    return found
+    (logits,) = session.run(None, inputs_of(window))
+    probabilities: Floats = 1 / (1 + np.exp(-logits[:, 0]))
+    return probabilities
 
 
 def _sigmoid(network: Any, windows: Any) -> Any:

@@ -15,41 +15,43 @@ BLOCKS = 16
 HALVING = {1, 3, 5, 11}
 """Blocks with a stride of 2."""
 EPSILON = 1e-3
+Weights = Mapping[str, npt.NDArray[Any]]
 
 
-def network_of(tensors: Mapping[str, Any]) -> Any:
+def network_of(tensors: Weights) -> Any:
     """timm's network for inference, in float32 on the CPU. `tensors` is the checkpoint: it has the network's order, but
     other names. Raises `Fatal` (`wrong_checkpoint`).
     """
     import timm
+    import torch
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     # The published names differ from timm's, but the order is the same. The count guards against another version.
     names = list(network.state_dict())
     if len(names) != len(tensors):
         raise Fatal(f"checkpoint has {len(tensors)} tensors, the network {len(names)}", code="wrong_checkpoint")
-    network.load_state_dict(dict(zip(names, tensors.values(), strict=True)))
+    values = map(torch.from_numpy, tensors.values())
+    network.load_state_dict(dict(zip(names, values, strict=True)))
     return network.eval()
 
 
-def session_of(tensors: Mapping[str, Any], threads: int) -> Session:
+def session_of(tensors: Weights, threads: int) -> Session:
     """The same network in onnxruntime, with batch norms folded into the convolutions. It is made from the checkpoint
     alone: to import timm takes longer than to tag a short clip.
 
     float32 [1, 3, 224, 224] `pixels` to softmax probabilities [1, 1000] and pooled features [1, 1280]. Raises `Fatal`
     (`wrong_checkpoint`).
     """
-    weights = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-    if not weights.keys() >= {"_conv_stem.weight", "_fc.weight", f"_blocks.{BLOCKS - 1}._bn2.weight"}:
+    if not tensors.keys() >= {"_conv_stem.weight", "_fc.weight", f"_blocks.{BLOCKS - 1}._bn2.weight"}:
         raise Fatal("the checkpoint is not one of EfficientNet-Lite0", code="wrong_checkpoint")
-    layers = _Layers(Graph(), weights)
+    layers = _Layers(Graph(), tensors)
     value = layers.convolved(PIXELS, "_conv_stem", "_bn0", stride=2)
     for block in range(BLOCKS):
         value = layers.block(value, f"_blocks.{block}", 2 if block in HALVING else 1)
     value = layers.convolved(value, "_conv_head", "_bn1")
     graph = layers.graph
     pooled = graph.apply("Flatten", graph.apply("GlobalAveragePool", value))
-    matrix, offset = (graph.weight(weights[f"_fc.{part}"]) for part in ("weight", "bias"))
+    matrix, offset = (graph.weight(tensors[f"_fc.{part}"]) for part in ("weight", "bias"))
     scores = graph.apply("Softmax", graph.apply("Gemm", pooled, matrix, offset, transB=1), axis=-1)
     return graph.session({PIXELS: (np.float32, (1, 3, SIDE, SIDE))}, [scores, pooled], threads)
 
@@ -57,7 +59,7 @@ def session_of(tensors: Mapping[str, Any], threads: int) -> Session:
 class _Layers:
     """The parts of the network, named as in the checkpoint."""
 
-    def __init__(self, graph: Graph, weights: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(self, graph: Graph, weights: Weights) -> None:
         self.graph = graph
         self._weights = weights
         self._bounds = [graph.weight(np.array(bound, np.float32)) for bound in (0, 6)]

@@ -15,6 +15,7 @@ from models.pictures.geometry import resized_crop
 from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
 from models.tags.efficientnet import PIXELS, SIDE, network_of, session_of
+from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
 
@@ -46,15 +47,12 @@ class EfficientNetTagger:
         return tuple(runpy.run_path(str(path))["_IMAGENET_CATEGORIES"])
 
     def open(self) -> None:
-        limit_threads(self._context)
-        import torch
-
-        path = self._context.cache.file("efficientnet-lite0")
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = read_checkpoint(self._context.cache.file("efficientnet-lite0"))
         if (device := ready_device(self._context)) == "cpu":
             self._session = session_of(tensors, self._context.threads)
-        else:
-            self.batches = batches_of(network_of(tensors), device, CUDA_BATCH, self._context.threads)
+            return
+        limit_threads(self._context)
+        self.batches = batches_of(network_of(tensors), device, CUDA_BATCH, self._context.threads)
 
     def close(self) -> None:
         if self.batches is not None:

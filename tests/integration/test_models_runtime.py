@@ -25,6 +25,7 @@ from models.shots.network import TransNetV2
 from models.shots.transnet_v2 import TransNetShots
 from models.tags.efficientnet import SIDE, network_of
 from models.tags.imagenet import EfficientNetTagger, batches_of
+from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import WeightsCache
 from stream.errors import Fatal
 from tests.support.programs import ROOT, program
@@ -69,7 +70,7 @@ def test_windows_side_by_side_are_each_alone(require_weights: Require, model_con
     require_weights("transnetv2", "clips")
     ticks = np.stack(frames_of(model_context.cache, "bikes.mp4", (48, 27))[:150])
     network = TransNetV2().eval()
-    network.load_checkpoint(stored(model_context.cache, "transnetv2"))
+    network.load_checkpoint(read_checkpoint(model_context.cache.file("transnetv2")))
     batched = TransNetShots.batched(network, "cpu", windows=3)(ticks)
     shots = TransNetShots(model_context)
     shots.open()
@@ -96,7 +97,7 @@ def test_tags_are_those_of_timm(scenes: list[Image], model_context: ModelContext
     tagger = EfficientNetTagger(model_context)
     tagger.open()
     ours = tagger.predict(scenes)
-    probabilities, features = eager(network_of(stored(model_context.cache, "efficientnet-lite0")), scenes)
+    probabilities, features = eager(network_of(read_checkpoint(model_context.cache.file("efficientnet-lite0"))), scenes)
     np.testing.assert_allclose(ours.probabilities, probabilities, rtol=0, atol=1e-4)
     np.testing.assert_allclose(ours.features, features, rtol=0, atol=1e-4)
 
@@ -104,7 +105,7 @@ def test_tags_are_those_of_timm(scenes: list[Image], model_context: ModelContext
 @pytest.mark.long
 def test_half_precision_changes_no_tag(scenes: list[Image], model_context: ModelContext) -> None:
     """What an accelerator runs, on the CPU: padded batches, convolutions in float16."""
-    network = network_of(stored(model_context.cache, "efficientnet-lite0"))
+    network = network_of(read_checkpoint(model_context.cache.file("efficientnet-lite0")))
     scenes = scenes[::4]  # a CPU is slow at it
     probabilities, features = eager(network, scenes)
     with closing(batches_of(network, "cpu", 3, 2)) as batches:
