@@ -64,6 +64,8 @@ class Worker:
         self._pace = pace
         self._operator = context.operator
         self._opened = False
+        # Found out once: such a look costs as much as a small record.
+        self._timed = self._operator if isinstance(self._operator, TimedWork) else None
         self._timed_s = float("-inf")
         self._status = Status(stage.name, context.metrics)
         self._pauses = Pauses(stage, self._status, context.metrics, clock)
@@ -121,8 +123,8 @@ class Worker:
         elif self._queue.low() or now_s - self._membership.polled_s >= self._pace.keep_alive_s:
             received = self._receive(consumer, now_s, 0.0)
         worked = self._work(consumer, now_s)
-        if isinstance(self._operator, TimedWork) and self._pauses.error is None:
-            self._act_by_time(self._operator)
+        if self._timed is not None and self._pauses.error is None:
+            self._act_by_time(self._timed)
         if self._pauses.error is None and not self._buffer.ready(now_s):
             # Nothing waits, so there is time to settle. Poll once more first: what came meanwhile may share the flush.
             received += self._receive(consumer, now_s, 0.0)
