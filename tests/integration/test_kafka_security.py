@@ -164,7 +164,10 @@ def test_the_doctor_says_what_a_cluster_lacks(sasl: Secured, tmp_path: Path) -> 
     broker = KafkaBroker(sasl.settings, CLOCK)
     broker.ensure(topic.spec(1) for topic in reference_topology().topics)
     broker.close()
-    assert all(check.good for check in told(sasl.properties).values())
+    whole = told(sasl.properties)
+    assert all(check.good for check in whole.values())
+    registers = ("deployments", "tenants", "access", "audit")
+    assert all(whole[f"topic {name}"].found.startswith("not there") for name in registers)
     other = told(sasl.properties, 2)["topic frames"]
     assert other.good
     assert other.found == "as it should be, with 1 partitions and not 2, which harms nothing"

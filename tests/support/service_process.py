@@ -10,9 +10,13 @@ from benchmarks.testbed.runs import RUSHES
 
 
 @contextmanager
-def serving(state: Path, *options: str, through: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A service at a free port, with its address. `through` is a command that becomes the one which follows it."""
-    command = [*through, str(RUSHES), "--state", str(state), "serve", "--port", "0", *options]
+def serving(
+    state: Path, *options: str, before: Sequence[str] = (), through: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A service at a free port, with its address. `before`: options before the command; `through`: a command that
+    becomes the one which follows it.
+    """
+    command = [*through, str(RUSHES), "--state", str(state), *before, "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:

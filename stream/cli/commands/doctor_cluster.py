@@ -74,19 +74,34 @@ def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> I
     """Checks the topology's topics. Topics of optional stages may be missing."""
     from stream.pipelines.reference import whole_topology
     from stream.pipelines.understanding import Understanding
+    from stream.topology.topics import ACCESS, DEPLOYMENTS, TENANTS
 
     # What this deployment needs. Optional stages have topics of their own.
     needed = {topic.name for topic in Understanding(file_settings(shared), SystemClock(), epoch_ms=0).topology().topics}
     # Those of tenants are as many as there are tenants, and the gate makes them itself.
     common = [topic for topic in whole_topology().topics if topic.owner is None]
-    specs = [topic.spec(partitions.of(topic.name)) for topic in common]
+    # No stage reads the registers, but the service and the commands of administrators do.
+    specs = [
+        *(topic.spec(partitions.of(topic.name)) for topic in common),
+        *(topic.spec(1) for topic in (DEPLOYMENTS, TENANTS, ACCESS)),
+    ]
     counts = broker.partition_counts(spec.name for spec in specs)
     for name, differing in broker.differences(specs).items():
         if differing is None:
             found = "missing" if name in needed else "not there, and not needed by every deployment"
             yield Check(f"topic {name}", name not in needed, found, "`rushes kafka topics` makes it")
         else:
-            there, wanted = counts[name], partitions.of(name)
+            there, wanted = counts[name], next(spec.partitions for spec in specs if spec.name == name)
             also = "" if there == wanted else f", with {there} partitions and not {wanted}, which harms nothing"
             found = "; ".join(differing) or f"as it should be{also}"
             yield Check(f"topic {name}", not differing, found, "alter the topic")
+    yield _audit_feed(broker)
+
+
+def _audit_feed(broker: "KafkaBroker") -> Check:
+    """How long it keeps events is its operator's choice, so that nothing of it can be wrong."""
+    from stream.sessions.audit_topic import TOPIC
+
+    there = broker.partition_counts([TOPIC]).get(TOPIC)
+    found = "not there: no SIEM subscribes here" if there is None else f"there, with {there} partitions"
+    return Check(f"topic {TOPIC}", True, found)
