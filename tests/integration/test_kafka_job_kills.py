@@ -84,13 +84,29 @@ stages:
   - {name: filter, operator: fail, inputs: {text: "stage:spell"}, settings: {word: "p-a-r-t-s", how: words}}
 finals: [filter, write]
 """
-NAMES = ["campaign", "long", "texts"]
+MODELS = """
+version: 1
+name: models
+seed: 9
+parameters: {mode: product, axes: {colour: [green, blue]}}
+stages:
+  - name: make
+    operator: generate
+    settings: {model: label-gan, prompt: "a painted ${colour} eye", frames: 20, part_frames: 10}
+  - {name: large, operator: upscale, inputs: {video: "stage:make"}, settings: {part_frames: 2}}
+  - {name: smooth, operator: interpolate, inputs: {video: "stage:make"}, settings: {fps: "50", part_frames: 12}}
+finals: [large, smooth]
+"""
+TEMPLATES = {"campaign": CAMPAIGN, "long": LONG, "texts": TEXTS, "models": MODELS}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`words`: pairs of variants of the campaign. `seconds`: of the long film. `blows`: how often each falls."""
+    """`names`: of the jobs. `words`: pairs of variants of the campaign. `seconds`: of the long film. `blows`: how often
+    each falls.
+    """
 
+    names: tuple[str, ...]
     words: int
     seconds: float
     blows: Mapping[str, int]
@@ -99,13 +115,20 @@ class Load:
     def write(self, folder: Path) -> list[Path]:
         film_with_sound(folder, seconds=self.seconds)
         words = ", ".join(f"word{number}" for number in range(self.words))
-        for name, text in (("campaign", CAMPAIGN.replace("WORDS", words)), ("long", LONG), ("texts", TEXTS)):
-            (folder / f"{name}.yaml").write_text(text)
-        return [folder / f"{name}.yaml" for name in NAMES]
+        for name in self.names:
+            (folder / f"{name}.yaml").write_text(TEMPLATES[name].replace("WORDS", words))
+        return [folder / f"{name}.yaml" for name in self.names]
 
 
-SHORT = Load(1, 21.0, {"kill": 3, "coordinator": 1, "freeze": 1, "restart": 1, "full disk": 1, "refusal": 1}, 1.0)
+SHORT = Load(
+    ("campaign", "long", "texts"),
+    1,
+    21.0,
+    {"kill": 3, "coordinator": 1, "freeze": 1, "restart": 1, "full disk": 1, "refusal": 1},
+    1.0,
+)
 MUCH = Load(
+    tuple(TEMPLATES),
     6,
     600.0,
     {"kill": 40, "coordinator": 10, "freeze": 3, "restart": 3, "full disk": 3, "refusal": 3, "silence": 2},
@@ -115,13 +138,14 @@ MUCH = Load(
 
 def undisturbed(folder: Path, templates: list[Path], finals: Path) -> JobPipeline:
     """The same jobs in this process."""
+    names = [template.stem for template in templates]
     clock, settings = SystemClock(), mixed_settings(folder / "state")
     with scratch_within(settings) as held, EmbeddedJobs(held, clock) as session:
         for template in templates:
             session.publish([command(TENANT, PROJECT, submission(session.jobs, template, finals), clock.now_ms())])
 
         def ended() -> bool:
-            found = [read_status(session.jobs, TENANT, name) for name in NAMES]
+            found = [read_status(session.jobs, TENANT, name) for name in names]
             return all(status is not None and is_final(status) for status in found)
 
         session.run(threading.Event(), ended, lambda: None)
@@ -173,7 +197,7 @@ class Blows:
                 self.proxy.treat(Treatment(PASS))
 
     def over(self) -> bool:
-        return all(is_final(self.site.status(name)) for name in NAMES)
+        return all(is_final(self.site.status(name)) for name in self.load.names)
 
     def _felt(self, words: str) -> None:
         """Until a worker has paused for it, and then for as long again as it lasts."""
@@ -194,7 +218,9 @@ def proxy(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3P
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("load", [SHORT, pytest.param(MUCH, marks=pytest.mark.long)], ids=["short", "much"])
+@pytest.mark.parametrize(
+    "load", [SHORT, pytest.param(MUCH, marks=[pytest.mark.long, pytest.mark.weights])], ids=["short", "much"]
+)
 def test_whatever_befalls_them_jobs_end_as_if_nothing_had(
     tmp_path: Path, running_s3: S3Server, proxy: S3Proxy, load: Load, record_property: Callable[[str, object], None]
 ) -> None:
@@ -218,19 +244,19 @@ def test_whatever_befalls_them_jobs_end_as_if_nothing_had(
         for template in templates:
             site.submit(template)
         blows = Blows(site, node, disk, proxy, load)
-        wait_for(lambda: site.computed(NAMES) > 3, "work has begun", within_s=120.0)
+        wait_for(lambda: site.computed(load.names) > 3, "work has begun", within_s=120.0)
         blows.fall(random.Random(SEED))
-        found = {name: site.wait_for_end(name) for name in NAMES}
+        found = {name: site.wait_for_end(name) for name in load.names}
         assert site.ended_by_themselves() == [], site.said()
-        for name in NAMES:
+        for name in load.names:
             wanted = read_status(calm, TENANT, name) or {}
             assert [found[name][each] for each in ("state", "done", "failed")] == [
                 wanted[each] for each in ("state", "done", "failed")
             ], site.said()
             assert manifests(site.jobs, name) == manifests(calm, name)
         assert delivered(finals) == delivered(tmp_path / "calm-finals")
-        parts = sum(int((read_status(calm, TENANT, name) or {})["cost"]["tasks_computed"]) for name in NAMES)
-        again = site.computed(NAMES) - parts
+        parts = sum(int((read_status(calm, TENANT, name) or {})["cost"]["tasks_computed"]) for name in load.names)
+        again = site.computed(load.names) - parts
         # A renderer has one part at a time, of which nothing is told where it is killed. A frozen one finishes its own.
         killed, others = blows.struck["kill"], sum(blows.struck.values()) - blows.struck["kill"]
         assert again <= 2 * others

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 from benchmarks.testbed.waiting import wait_for
 from sinks.location import Location
@@ -36,7 +38,8 @@ OUTAGE_S = 300.0
 
 def mixed_settings(state: Path, objects: Location | None = None) -> JobSettings:
     """With the operators of tests beside the real ones."""
-    settings = JobSettings.under(state, objects)
+    cache = Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
+    settings = JobSettings.under(state, objects, weights=cache)
     return replace(settings, operators=tuple((REGISTRY | OPERATORS).items()), lost_after_s=20.0)
 
 
@@ -133,7 +136,7 @@ class JobSite:
         wait_for(lambda: is_final(self.status(name)), f"{name} has ended", within_s=within_s, every_s=0.2)
         return self.status(name)
 
-    def computed(self, names: list[str]) -> int:
+    def computed(self, names: Sequence[str]) -> int:
         """Parts whose reports came, of some jobs."""
         return sum(int(self.status(name)["cost"].get("tasks_computed", 0)) for name in names)
 

@@ -13,12 +13,11 @@ from sinks.location import Location
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.media import REGISTRY
-from stream.pipelines.jobs import JobPipeline, JobSettings
+from stream.pipelines.jobs import JobPipeline
 from stream.sessions.jobs_embedded import scratch_within
 from stream.sessions.jobs_process import run_jobs
 from stream.sessions.stage_process import Deployment
-from tests.support.media_operators import OPERATORS
+from tests.support.job_site import mixed_settings
 
 
 def main() -> None:
@@ -26,11 +25,9 @@ def main() -> None:
     clock, stop = SystemClock(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = replace(
-        JobSettings.under(Path(state), Location.of(objects if "://" in objects else Path(objects))),
-        operators=tuple((REGISTRY | OPERATORS).items()),
+        mixed_settings(Path(state), Location.of(objects if "://" in objects else Path(objects))),
         renderers=1,
         slots=4,
-        lost_after_s=20.0,
         deliver_roots=(f"acme={finals}",),
     )
     broker = KafkaBroker(KafkaSettings(servers, session_timeout_s=3.0, commit_interval_s=0.2), clock)
