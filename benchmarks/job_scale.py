@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -39,19 +40,25 @@ from stream.sessions.jobs_embedded import command
 from stream.topology.codec import encode
 from stream.topology.stage import Operator, Stage
 from stream.topology.topics import JOBS
+from stream.worker.beside_records import TimedWork
 from stream.worker.pace import Pace
 
-VARIANTS, STAGES = 10_000, 2
+VARIANTS, STAGES, URGENT = 10_000, 2, 9
 OPERATORS = (("write", "tests.support.media_operators:Write"),)
 TEMPLATE = """
 version: 1
 name: NAME
+lane: LANE
 parameters: {mode: rows, rows: rows.csv}
 stages:
   - {name: first, operator: write, settings: {text: "first ${headline}"}}
   - {name: second, operator: write, inputs: {text: "stage:first"}, settings: {text: "second ${headline}"}}
 finals: [second]
 """
+
+
+BEGUN: dict[str, float] = {}
+"""When work on a text has begun."""
 
 
 class WritingRenderer:
@@ -66,6 +73,8 @@ class WritingRenderer:
 
     def run(self, work: RenderWork, *, stop: Callable[[], bool], progress: Callable[[float], None]) -> Rendered:
         assert not stop(), "nobody cancels it"
+        if "urgent" in str(work.settings["text"]):
+            BEGUN.setdefault(str(work.settings["text"]), SystemClock().monotonic_s())
         progress(1.0)
         path = self.scratch / "text.txt"
         path.write_text(str(work.settings["text"]))
@@ -89,6 +98,10 @@ class Metered:
         self.cpu_s = time.thread_time() - self._begun_s
         return found
 
+    def due(self) -> Iterable[Event]:
+        assert isinstance(self._operator, TimedWork)
+        return self._operator.due()
+
     def failed(self, event: Event[Any], error: StageError) -> Iterable[Event]:
         return self._operator.failed(event, error)
 
@@ -98,12 +111,15 @@ class Metered:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Of one job: until it was entered and until it was done, the coordinator's CPU, and the largest memory so far."""
+    """Of one job: until it was entered and until it was done, the coordinator's CPU, the largest memory so far, and how
+    long interactive jobs of another tenant took to begin while it was at work.
+    """
 
     submit_s: float
     done_s: float
     coordinator_cpu_s: float
     peak_mib: float
+    urgent_s: Sequence[float]
 
 
 class Bench:
@@ -116,7 +132,8 @@ class Bench:
         self._broker = MemoryBroker(self._clock, partitions=4, keep_unclaimed=False)
         self._meter: Metered | None = None
 
-    def run(self, name: str, count: int) -> Run:
+    def run(self, name: str, count: int, urgent: int = 0) -> Run:
+        """With so many interactive jobs of another tenant, one after the other, at its beginning."""
         topology = self._jobs.topology()
         self._broker.ensure(TopicSpec(each.name, max_message_bytes=each.max_message_bytes) for each in topology.topics)
         threads = StageThreads(
@@ -133,6 +150,7 @@ class Bench:
             self._submit(name, count)
             wait_for(lambda: bool(self._status(name)), "it is entered", meanwhile=threads.check, within_s=600.0)
             submit_s = self._clock.monotonic_s() - begun_s
+            urgent_s = [self._urgent_s(f"{name}-{number}", threads.check) for number in range(urgent)]
             wait_for(
                 lambda: is_final(self._status(name)),
                 "it is done",
@@ -143,7 +161,17 @@ class Bench:
             done_s = self._clock.monotonic_s() - begun_s
         assert self._status(name)["done"] == count and self._meter is not None
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Run(submit_s, done_s, self._meter.cpu_s, peak_mib)
+        return Run(submit_s, done_s, self._meter.cpu_s, peak_mib, urgent_s)
+
+    def _urgent_s(self, name: str, check: Callable[[], None]) -> float:
+        """From the submission of an interactive job of one variant until its first part is begun."""
+        begun_s = self._clock.monotonic_s()
+        text = f"first urgent-{name} headline 0"
+        self._submit(f"urgent-{name}", 1, tenant="other", lane="interactive")
+        wait_for(lambda: text in BEGUN, f"{name} begins", meanwhile=check, within_s=600.0, every_s=0.001)
+        found = BEGUN[text] - begun_s
+        wait_for(lambda: is_final(self._status(f"urgent-{name}", "other") or {"state": "running"}), f"{name} is done")
+        return found
 
     def shown_s(self, name: str) -> float:
         """Of `rushes jobs show`, with the start of its process."""
@@ -155,7 +183,7 @@ class Bench:
     def submitted_again_s(self, name: str) -> float:
         """Of a finished job: everything is read and checked as before, and nothing is begun."""
         begun_s = self._clock.monotonic_s()
-        prepared, objects = prepare(self._state / "template" / "t.yaml"), self._jobs.store.of("default")
+        prepared, objects = prepare(self._state / f"template-{name}" / "t.yaml"), self._jobs.store.of("default")
         facts = {"tenant": "default", "project": "default", "job": name}
         spec, content = spec_of(prepared, stored(prepared, objects), **facts)
         assert not problems(Description.of(spec), self._jobs.catalogue)
@@ -171,25 +199,25 @@ class Bench:
     def register_bytes(self) -> int:
         return sum(path.stat().st_size for path in self._settings.register.parent.glob("register*"))
 
-    def _submit(self, name: str, count: int) -> None:
+    def _submit(self, name: str, count: int, tenant: str = "default", lane: str = "batch") -> None:
         """As the command does."""
-        folder = self._state / "template"
+        folder = self._state / f"template-{name}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rows.csv").write_text("headline\n" + "".join(f"{name} headline {each}\n" for each in range(count)))
-        (folder / "t.yaml").write_text(TEMPLATE.replace("NAME", name))
-        prepared, objects = prepare(folder / "t.yaml"), self._jobs.store.of("default")
-        facts = {"tenant": "default", "project": "default", "job": name}
+        (folder / "t.yaml").write_text(TEMPLATE.replace("NAME", name).replace("LANE", lane))
+        prepared, objects = prepare(folder / "t.yaml"), self._jobs.store.of(tenant)
+        facts = {"tenant": tenant, "project": "default", "job": name}
         spec, content = spec_of(prepared, stored(prepared, objects), **facts)
         assert not problems(Description.of(spec), self._jobs.catalogue)
         submitted = JobSubmitted(job=name, spec=objects.put_bytes(content))
-        record = encode(command("default", "default", submitted, self._clock.now_ms()), JOBS)
+        record = encode(command(tenant, "default", submitted, self._clock.now_ms()), JOBS)
         producer = self._broker.producer()
         producer.send(JOBS.name, record.key, record.value, record.headers)
         producer.flush(10.0)
         producer.close()
 
-    def _status(self, name: str) -> dict[str, Any]:
-        return read_status(self._jobs, "default", name) or {}
+    def _status(self, name: str, tenant: str = "default") -> dict[str, Any]:
+        return read_status(self._jobs, tenant, name) or {}
 
     def _metered(self, stage: Stage) -> Stage:
         if stage.name != COORDINATE:
@@ -203,7 +231,7 @@ class Bench:
 
 
 def figures(report: Report, bench: Bench, name: str, count: int) -> None:
-    run = bench.run(name, count)
+    run = bench.run(name, count, URGENT)
     of = f"of {count:,} variants"
     report.add(f"submit, {of}", run.submit_s, "s", note="asked: at most 10 s of 10,000")
     cpu_ms = 1000 * run.coordinator_cpu_s / (count * STAGES)
@@ -211,6 +239,7 @@ def figures(report: Report, bench: Bench, name: str, count: int) -> None:
         f"coordinator's CPU a stage of a variant, {of}", cpu_ms, "ms", note="asked: at most 5 ms; delivery in it"
     )
     report.add(f"until done, {of}", run.done_s, "s")
+    report.add(f"median start of an interactive job beside it, {of}", median(run.urgent_s), "s")
     report.add(f"peak memory, {of}", run.peak_mib, "MiB")
     report.add(f"rushes jobs show, {of}", min(bench.shown_s(name) for _ in range(3)), "s", note="asked: at most 1 s")
     report.add(
@@ -228,6 +257,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         bench = Bench(Path(made))
         small = max(1, wanted.variants // 10)
+        quiet = bench.run("quiet", 1, URGENT)
+        report.add(
+            "median start of an interactive job in quiet",
+            median(quiet.urgent_s),
+            "s",
+            note="beside others: at most 5 times",
+        )
         figures(report, bench, "small", small)
         bench.forget("small")
         anew = bench.run("small", small)
