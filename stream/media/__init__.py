@@ -4,6 +4,7 @@ the work on pictures and sound itself; who runs it, when and how often is `strea
 
 REGISTRY: dict[str, str] = {
     "composite": "stream.media.composite.operator:Composite",
+    "decode-latents": "stream.media.generate.diffusion.decoding:DecodeLatents",
     "generate": "stream.media.generate.operator:Generate",
     "interpolate": "stream.media.interpolate.operator:Interpolate",
     "package": "stream.media.package.operator:Package",

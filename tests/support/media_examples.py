@@ -67,6 +67,18 @@ def tone(seconds: float, beep_s: float, levels: tuple[float, float, float]) -> a
     return frame
 
 
+def latents_of_a_tiny_model(folder: Path) -> Mapping[str, Path]:
+    """The model beside the folder, where `operator_beside` finds it, and what it denoised in two steps."""
+    from tests.support.diffusion_pipelines import save_pipeline
+
+    save_pipeline("wan", folder.with_name(f"{folder.name}-state") / "models" / "wan")
+    operator = operator_beside("generate", folder)
+    wanted: Settings = {"model": "hf:wan", "prompt": "a dance", "width": 32, "height": 32, "frames": 9, "steps": 2}
+    outputs = made(operator, work(operator, {**wanted, "part_steps": 2}, {}, folder.with_name(f"{folder.name}-work")))
+    (folder / "latents.safetensors").write_bytes(outputs["latents.safetensors"])
+    return {"latents": folder / "latents.safetensors"}
+
+
 def operator_beside(name: str, folder: Path) -> MediaOperator:
     """An operator of the registry. It finds fetched weights, and models below `<folder>-state/models`."""
     cache = Path(os.environ.get("RUSHES_CACHE") or platformdirs.user_cache_dir("rushes"))
@@ -128,6 +140,12 @@ EXAMPLES: Mapping[str, Example] = {
         make=film_with_sound,
         parts=4,
         broken="source",
+    ),
+    "decode-latents": Example(
+        settings={"model": "hf:wan"},
+        make=latents_of_a_tiny_model,
+        parts=0,
+        broken="latents",
     ),
     "generate": Example(
         settings={"model": "label-gan", "prompt": "a painted green eye", "frames": 24, "part_frames": 10},

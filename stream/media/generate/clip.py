@@ -65,14 +65,20 @@ class Clip:
                     (folder / POSTER).write_bytes((part / POSTER).read_bytes())
 
 
-def write_facts(folder: Path, *, model: str, digest: str, prompt: str, seed: int, more: Mapping[str, object]) -> None:
+def prompt_digest(prompt: str) -> str:
+    return hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def write_facts(
+    folder: Path, *, model: str, digest: str, prompt_sha256: str, seed: int, more: Mapping[str, object]
+) -> None:
     """That these pictures are generated, by what and from what; of the prompt its digest alone."""
     facts = {
         "version": 1,
         "generated": True,
         "digital_source_type": _SOURCE_TYPE,
         "model": {"name": model, "sha256": digest},
-        "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest(),
+        "prompt_sha256": prompt_sha256,
         "seed": seed,
         **more,
     }
