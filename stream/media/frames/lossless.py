@@ -21,12 +21,15 @@ _MAX_LEAD_S = 10
 """Sound that begins earlier before the first picture than this is left out."""
 _MAX_TRACKS = 16
 _REPORT_PACKETS = 500
+_FEW_SLICES_PIXELS, _MANY_SLICES = 1 << 22, 30
 _Timed = tuple[Fraction, opening.AnyPacket]
 
 
 def write_part(path: Path, facts: Facts, target: TargetPictures, made: Iterable[Sequence[Pixels]]) -> None:
     """The pictures of a part, by their planes. What decides their bytes is the same as in `join`."""
-    encoder = encoding.picture_encoder(LOSSLESS, facts, target)
+    encoder = av.CodecContext.create("ffv1", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    set_up(encoder, facts, target)
     with PacketWriter(path) as packets:
         for number, planes in enumerate(made):
             frame = frame_of(list(planes), target)
@@ -35,6 +38,14 @@ def write_part(path: Path, facts: Facts, target: TargetPictures, made: Iterable[
                 packets.write(packet)
         for packet in encoding.coded(encoder.encode(None)):
             packets.write(packet)
+
+
+def set_up(context: av.VideoCodecContext, facts: Facts, target: TargetPictures) -> None:
+    """All that decides the bytes of the pictures."""
+    encoding.set_up_pictures(context, LOSSLESS, facts, target)
+    if target.width * target.height > _FEW_SLICES_PIXELS:
+        # FFV1 takes no slice that is too large for its counters.
+        context.options = {**context.options, "slices": str(_MANY_SLICES)}
 
 
 def join(
@@ -56,7 +67,7 @@ def join(
     ):
         stream = container.add_stream("ffv1", rate=Fraction(facts.rate))
         assert isinstance(stream, av.VideoStream)
-        encoding.set_up_pictures(stream.codec_context, LOSSLESS, facts, target)
+        set_up(stream.codec_context, facts, target)
         stream.time_base = facts.frame_s
         if facts.time_code:
             container.metadata["timecode"] = facts.time_code

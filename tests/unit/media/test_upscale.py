@@ -1,9 +1,11 @@
 """Upscaled pictures: sharper than scaled ones, without seams, in the colours of the source, within bounds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,10 +13,13 @@ from PIL import Image
 from models.weights.fetch import WeightsCache
 from models.weights.pins import PINS
 from stream.errors import BadMedia, BadRequest, Unavailable
+from stream.media.frames.film import rgb_film, written_as
+from stream.media.frames.lossless import set_up
 from stream.media.frames.networks import Session, session
 from stream.media.transcode.facts import facts_of
+from stream.media.transcode.settings import MAX_SIDE
 from stream.media.upscale import network
-from stream.media.upscale.operator import Upscale, upscaled
+from stream.media.upscale.operator import MAX_PIXELS, Upscale, upscaled
 from stream.media.upscale.tiles import MARGIN, MOST, stretches
 from tests.support.media_examples import made, operator_beside, work
 from tests.support.moving_pictures import Picture, moving, psnr, shown, write_film
@@ -109,6 +114,18 @@ def test_what_is_too_large_too_wide_or_hdr_is_refused(require_weights: Callable[
     with pytest.raises(BadMedia, match="transcode it to SDR") as caught:
         made(operator, work(operator, {}, {"source": hdr}, tmp_path / "b"))
     assert caught.value.code == "unsupported_colours"
+
+
+@pytest.mark.parametrize("size", [(2048, 2048), (4096, 2304), (MAX_SIDE, MAX_PIXELS * 16 // MAX_SIDE), (64, MAX_SIDE)])
+@pytest.mark.parametrize("pixels", ["bgr0", "gbrp16le"])
+def test_the_largest_results_can_be_written(tmp_path: Path, size: tuple[int, int], pixels: str) -> None:
+    facts = facts_of(write_film(tmp_path / "s.mkv", [moving(0)]), None)
+    target = replace(written_as(rgb_film(tmp_path, facts), *size), pixel_format=pixels)
+    encoder = av.CodecContext.create("ffv1", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    set_up(encoder, facts, target)
+    encoder.open()
+    assert encoder.is_open
 
 
 def test_other_factors_are_refused() -> None:
