@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sinks.location import Place
+from sinks.location import Location, Place
 from sinks.objects.backends import Backend, backend_at
 from stream.events.objects import Digest, Known, LostObject, digest_of, own_folder
 
@@ -16,14 +16,20 @@ _BLOCK_BYTES = 1 << 20
 _MAX_ENTRY_BYTES = 8 << 20
 
 
+def objects_of_tenants(place: Place) -> Location:
+    """Where the objects of all tenants lie, for who has to read them by their uris."""
+    return Location.of(place).child(_TENANTS)
+
+
 class ObjectStore:
     """`sinks.objects` at a directory, or at `s3://bucket/prefix`. Thread-safe."""
 
     def __init__(self, place: Place) -> None:
         self._backend = backend_at(place)
+        self._location = Location.of(place)
 
     def of(self, tenant: str) -> "TenantObjects":
-        return TenantObjects(self._backend, f"{_TENANTS}/{own_folder(tenant)}")
+        return TenantObjects(self._backend, f"{_TENANTS}/{own_folder(tenant)}", self._location)
 
     @property
     def documents(self) -> "StoredDocuments":
@@ -56,8 +62,9 @@ class StoredDocuments:
 class TenantObjects:
     """See `stream.jobs.objects.ContentObjects`."""
 
-    def __init__(self, backend: Backend, folder: str) -> None:
+    def __init__(self, backend: Backend, folder: str, location: Location) -> None:
         self._backend = backend
+        self._location = location
         self._folder = folder
         self._compared: dict[tuple[str, int, int, int], None] = {}
         self._lock = threading.Lock()
@@ -106,6 +113,10 @@ class TenantObjects:
             self._backend.remove(name)
             raise LostObject(digest)
         return content
+
+    def uri(self, digest: Digest) -> str:
+        name, path = self._object(digest), self._location.path
+        return f"{self._location.uri}/{name}" if path is None else (path.resolve() / name).as_uri()
 
     def known(self, key: str) -> Known | None:
         content = self._backend.get(self._entry(key))

@@ -81,6 +81,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("jobs", "fetch"): Audited(_always(Activity.DOWNLOADED), named=("job", "to")),
     **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch", "open")},
     ("jobs", "reproduce"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
+    ("jobs", "release"): Audited(_always(Activity.JOB_STEERED), named=("job", "variant")),
     ("jobs", "verify"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
     ("jobs", "manifest"): Audited(_always(Activity.VIEWED), named=("job", "variant")),
     **{

@@ -127,6 +127,17 @@ JOBS = (
         "Name the signer's certificate first, then those above it, and its own key: see `deliver-to-a-bucket.md`.",
     ),
     status(
+        "moderation_awaited",
+        "Finals of a variant are published, and wait to be understood before they are delivered.",
+        "Nothing, where stages that understand footage run and read the objects of jobs; else start them. `rushes jobs"
+        " release` delivers without waiting.",
+    ),
+    status(
+        "moderation_blocked",
+        "The moderation of the template objects to finals of a variant, so they are not delivered.",
+        "Look at the finals. `rushes jobs release JOB VARIANT` delivers them after all, and is audited.",
+    ),
+    status(
         "objects_lost",
         "Objects that a variant needs are gone or damaged again and again, or an asset of its job is gone.",
         "Look at the disk of the object store, then `rushes jobs retry`. For an asset, submit the job again.",

@@ -10,7 +10,7 @@ from stream.events.objects import Amount, Count, Digest, FileName, StoredFile, T
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 JobId = Annotated[str, StringConstraints(pattern=JOB_NAME)]
 KeyText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Action = Literal["cancel", "pause", "resume", "retry", "priority", "budget", "deliver"]
+Action = Literal["cancel", "pause", "resume", "retry", "priority", "budget", "deliver", "release"]
 TaskKind = Literal["begin", "part", "join", "deliver"]
 Outcome = Literal["done", "failed", "canceled", "lost"]
 
@@ -34,6 +34,7 @@ class JobSubmitted(Json):
 class JobControlled(Json):
     """What an operator of the job wants. `priority`: a higher one is served earlier within its lane. `cpu_s`: the new
     budget of the whole job. `deliver`: look again whether everything of its finished variants lies where it should.
+    `release`: deliver the finals of `variant` although moderation objects, or without waiting for it.
     """
 
     type: ClassVar[str] = "rushes.job.controlled.v1"
@@ -41,6 +42,7 @@ class JobControlled(Json):
     action: Action
     priority: Annotated[int, Field(ge=-100, le=100)] | None = None
     cpu_s: Amount | None = None
+    variant: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
 
     def identity(self) -> str:
         return self.job
@@ -62,6 +64,7 @@ class JobEnded(Json):
     done: Count
     failed: Count
     canceled: Count
+    blocked: Count = 0
     outcome: Digest
 
     def identity(self) -> str:

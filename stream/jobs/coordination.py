@@ -10,6 +10,7 @@ from stream.jobs.charging import Charges
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow, Need, TaskRow, files_json
+from stream.jobs.reviews import REVIEW, Reviews, Verdicts
 from stream.jobs.spending import VariantCosts
 from stream.jobs.states import JobState, outcome_of, rank_of
 from stream.jobs.variant_progress import VariantProgress
@@ -32,7 +33,9 @@ class Coordinator:
     ) -> None:
         self._register = register
         self._descriptions = descriptions
-        self._progress = VariantProgress(register, descriptions, operators, VariantCosts(clock, prices))
+        self.reviews = Reviews(register, lambda tenant, digest: descriptions.objects(tenant).uri(digest), clock)
+        costs = VariantCosts(clock, prices)
+        self._progress = VariantProgress(register, descriptions, operators, costs, self.reviews)
         self._charges = Charges(register, clock)
         self._clock = clock
 
@@ -98,11 +101,10 @@ class Coordinator:
                 self._again(job, "failed", "canceled")
             case "deliver":
                 self._again(job, "done")
-            case "priority":
-                self._register.change("UPDATE job SET priority = ? WHERE id = ?", data.priority or 0, job.id)
-            case "budget":
-                self._register.change("UPDATE job SET budget_cpu_s = ? WHERE id = ?", data.cpu_s, job.id)
-                self._move(job, {JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
+            case "release":
+                self._release(job, data.variant or "")
+            case "priority" | "budget":
+                self._set(job, data)
 
     def ended(self, tenant: str, data: TaskEnded) -> None:
         """A task that nobody waits for any more was ended before, or its job was canceled; the first time it is
@@ -129,6 +131,15 @@ class Coordinator:
         self._register.change(
             "UPDATE task SET asked_ms = ? WHERE tenant = ? AND key = ?", self._clock.now_ms(), tenant, data.key
         )
+
+    def judged(self, verdicts: Verdicts) -> set[int]:
+        """Go on with variants whose finals are understood now; their jobs."""
+        waited = self.reviews.look(verdicts)
+        for job, number in waited:
+            self._progress.advance(job, number)
+        for job in {job for job, _ in waited}:
+            self._settle(job)
+        return {job for job, _ in waited}
 
     def open_variant(self, job: JobRow) -> None:
         """Begin the next variant of a job that has one waiting."""
@@ -197,6 +208,36 @@ class Coordinator:
                     job.id,
                 )
 
+    def _set(self, job: JobRow, data: JobControlled) -> None:
+        if data.action == "priority":
+            self._register.change("UPDATE job SET priority = ? WHERE id = ?", data.priority or 0, job.id)
+            return
+        self._register.change("UPDATE job SET budget_cpu_s = ? WHERE id = ?", data.cpu_s, job.id)
+        self._move(job, {JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
+
+    def _release(self, job: JobRow, variant: str) -> None:
+        """Deliver a variant's finals whatever moderation says of them, or before it says anything."""
+        row = self._register.one("SELECT number, state FROM variant WHERE job = ? AND id = ?", job.id, variant)
+        if row is None or row["state"] not in {"blocked", "running"}:
+            return
+        self._register.change("UPDATE variant SET released = 1 WHERE job = ? AND number = ?", job.id, row["number"])
+        if row["state"] == "blocked":
+            self._register.change(
+                "UPDATE variant SET state = 'waiting', code = '', message = '' WHERE job = ? AND number = ?",
+                job.id,
+                row["number"],
+            )
+            self._register.change(
+                "UPDATE job SET blocked = blocked - 1, waiting = waiting + 1, state = 'running', code = '',"
+                " message = '', ended_ms = NULL WHERE id = ?",
+                job.id,
+            )
+            return
+        self._register.change(
+            "DELETE FROM need WHERE job = ? AND number = ? AND kind = ?", job.id, row["number"], REVIEW
+        )
+        self._progress.advance(job.id, row["number"])
+
     def _move(self, job: JobRow, of: set[JobState], to: JobState) -> None:
         if job.state in of:
             self._register.change("UPDATE job SET state = ?, code = '', message = '' WHERE id = ?", to, job.id)
@@ -205,7 +246,7 @@ class Coordinator:
         """End a job whose variants have all ended."""
         job = self._register.job_by_id(job_id)
         if not job.state.ended and job.ended_variants == job.total:
-            state = outcome_of(done=job.done, failed=job.failed, canceled=bool(job.canceled))
+            state = outcome_of(done=job.done, failed=job.failed, blocked=job.blocked, canceled=bool(job.canceled))
             self._register.change(
                 "UPDATE job SET state = ?, ended_ms = ? WHERE id = ?", state, self._clock.now_ms(), job_id
             )

@@ -71,7 +71,7 @@ class Descriptions:
     """Those that are at work, by tenant and digest."""
 
     def __init__(self, objects: Callable[[str], ContentObjects]) -> None:
-        self._objects = objects
+        self.objects = objects
         self._kept: OrderedDict[tuple[str, Digest], Description] = OrderedDict()
 
     def of(self, tenant: str, digest: Digest) -> Description:
@@ -84,7 +84,7 @@ class Descriptions:
 
     def _read(self, tenant: str, digest: Digest) -> Description:
         try:
-            content = self._objects(tenant).read(digest, MAX_SPEC_BYTES)
+            content = self.objects(tenant).read(digest, MAX_SPEC_BYTES)
             spec = JobSpec.model_validate_json(content)
         except (LostObject, ValidationError) as error:
             raise BadEvent(

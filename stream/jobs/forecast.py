@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stream.jobs.delivering import DELIVERY
 from stream.jobs.descriptions import Description, Operators
 from stream.jobs.estimates import Estimate, Rates
 from stream.jobs.expansion import StageOfVariant, Variant
 from stream.jobs.keys import canonical, digest_key
 from stream.jobs.prices import PriceTable
-from stream.jobs.variant_progress import DELIVERY
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,8 @@ def _run_details(task: TaskAsked, run: RunFacts) -> dict[str, Any]:
             "credentials": run.credentials,
         },
     }
+    if "moderation" in settings:
+        details["moderation"] = settings["moderation"]
     if run.image is not None:
         details["builder"]["builderDependencies"] = [{"name": "image", "digest": _digest(run.image)}]
     if run.extra:

@@ -31,6 +31,7 @@ class Notices:
             done=job.done,
             failed=job.failed,
             canceled=job.canceled,
+            blocked=job.blocked,
             outcome=outcome,
         )
         self._register.change(

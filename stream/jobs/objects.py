@@ -28,6 +28,9 @@ class ContentObjects(Protocol):
     def read(self, digest: Digest, most_bytes: int) -> bytes:
         """The bytes of a small object, compared. Raises `LostObject`, also for a larger one."""
 
+    def uri(self, digest: Digest) -> str:
+        """Where an object lies, as the uri of an asset names it."""
+
     def known(self, key: Key) -> Known | None:
         """What the ledger says of a key, if all of its outputs are there."""
 

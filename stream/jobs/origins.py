@@ -6,10 +6,14 @@ from typing import Any, Literal
 
 from stream.events.objects import Digest
 
-SourceType = Literal["composite", "compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia"]
+SourceType = Literal[
+    "algorithmicallyEnhanced", "composite", "compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia"
+]
 """Terms of the IPTC's vocabulary of digital source types."""
-_TRAINED = frozenset({"generate", "restyle"})
+_TRAINED = frozenset({"generate", "decode-latents", "restyle"})
 """Operators whose pictures a trained network made."""
+_ENHANCING = frozenset({"upscale", "interpolate"})
+"""Operators that add what is likely to be there, to what was."""
 _CARRIED = frozenset({"transcode", "package"})
 """Operators that change how pictures are written, and nothing that they show."""
 
@@ -59,4 +63,6 @@ def _source_type(operators: set[str], ingredients: int) -> SourceType | None:
     if operators & _TRAINED:
         alone = not ingredients and operators <= _TRAINED | _CARRIED
         return "trainedAlgorithmicMedia" if alone else "compositeWithTrainedAlgorithmicMedia"
-    return None if operators <= _CARRIED and ingredients == 1 else "composite"
+    if ingredients == 1 and operators <= _CARRIED | _ENHANCING:
+        return "algorithmicallyEnhanced" if operators & _ENHANCING else None
+    return "composite"

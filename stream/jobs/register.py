@@ -49,6 +49,7 @@ class JobRow:
     done: int
     failed: int
     canceled: int
+    blocked: int
     cpu_s: float
     gpu_s: float
     wall_s: float
@@ -66,12 +67,14 @@ class JobRow:
 
     @property
     def ended_variants(self) -> int:
-        return self.done + self.failed + self.canceled
+        return self.done + self.failed + self.canceled + self.blocked
 
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """`manifest`: the digest of what its delivery ended with; empty until then."""
+    """`manifest`: the digest of what its delivery ended with; empty until then. `released`: it is
+    delivered whatever moderation says.
+    """
 
     job: int
     number: int
@@ -90,6 +93,7 @@ class VariantRow:
     delivered_bytes: int
     losses: int
     manifest: str
+    released: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,10 @@ class JobRegister:
             for table in ("variant", "finished", "need"):
                 self.change(f"DELETE FROM {table} WHERE job = ?", row["id"])  # noqa: S608 - our words
             self.change("UPDATE job SET closed = 1 WHERE id = ?", row["id"])
+
+    def tell_variant(self, job: int, number: int, *, code: str, message: str) -> None:
+        """What holds a variant up, or ended it."""
+        self.change("UPDATE variant SET code = ?, message = ? WHERE job = ? AND number = ?", code, message, job, number)
 
     def one(self, sql: str, *values: object) -> sqlite3.Row | None:
         with self._judged():

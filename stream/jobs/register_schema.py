@@ -1,6 +1,6 @@
 """The tables of the register of jobs, and how those of an earlier release become these."""
 
-VERSION = 6
+VERSION = 7
 _RATE = """
 CREATE TABLE rate (
   operator TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL, tasks INTEGER NOT NULL, cpu_s REAL NOT NULL,
@@ -13,6 +13,15 @@ CREATE TABLE notice (
   sent INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX notice_unsent ON notice (made_ms) WHERE sent = 0;
 """
+_REVIEW = """
+CREATE TABLE review (
+  tenant TEXT NOT NULL, asset TEXT NOT NULL, project TEXT NOT NULL, made_ms INTEGER NOT NULL, body TEXT NOT NULL,
+  sent TEXT NOT NULL DEFAULT '', verdict TEXT, looked_ms INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (tenant, asset)) WITHOUT ROWID;
+CREATE INDEX review_unsent ON review (sent) WHERE verdict IS NULL;
+CREATE INDEX review_open ON review (looked_ms, made_ms) WHERE verdict IS NULL;
+CREATE INDEX need_review ON need (stage_key) WHERE kind = 'review';
+"""
 SCHEMA = (
     """
 CREATE TABLE job (
@@ -22,6 +31,7 @@ CREATE TABLE job (
   total INTEGER NOT NULL, waiting INTEGER NOT NULL, budget_cpu_s REAL, variant_cpu_s REAL,
   trace TEXT NOT NULL,
   done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, canceled INTEGER NOT NULL DEFAULT 0,
+  blocked INTEGER NOT NULL DEFAULT 0,
   cpu_s REAL NOT NULL DEFAULT 0, gpu_s REAL NOT NULL DEFAULT 0, wall_s REAL NOT NULL DEFAULT 0,
   read_bytes INTEGER NOT NULL DEFAULT 0, written_bytes INTEGER NOT NULL DEFAULT 0,
   written_byte_ms REAL NOT NULL DEFAULT 0, delivered_bytes INTEGER NOT NULL DEFAULT 0,
@@ -35,7 +45,7 @@ CREATE TABLE variant (
   cpu_s REAL NOT NULL DEFAULT 0, gpu_s REAL NOT NULL DEFAULT 0, wasted_cpu_s REAL NOT NULL DEFAULT 0,
   wasted_gpu_s REAL NOT NULL DEFAULT 0, written_bytes INTEGER NOT NULL DEFAULT 0, written_byte_ms REAL NOT NULL
   DEFAULT 0, delivered_bytes INTEGER NOT NULL DEFAULT 0, losses INTEGER NOT NULL DEFAULT 0,
-  manifest TEXT NOT NULL DEFAULT '', PRIMARY KEY (job, number)) WITHOUT ROWID;
+  manifest TEXT NOT NULL DEFAULT '', released INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, number)) WITHOUT ROWID;
 CREATE INDEX variant_state ON variant (job, state, number);
 CREATE TABLE finished (
   job INTEGER NOT NULL, number INTEGER NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL, outputs TEXT NOT NULL,
@@ -55,6 +65,7 @@ CREATE INDEX task_turn ON task (asked, rank, tenant);
 """
     + _RATE
     + _NOTICE
+    + _REVIEW
 )
 CHANGES = {
     2: "ALTER TABLE task ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;",
@@ -80,5 +91,10 @@ DROP TABLE rate;
     + _RATE,
     4: "ALTER TABLE variant ADD COLUMN manifest TEXT NOT NULL DEFAULT '';" + _NOTICE,
     5: "ALTER TABLE job ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;",
+    6: """
+ALTER TABLE job ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE variant ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
+"""
+    + _REVIEW,
 }
 """From each earlier version to the next one."""

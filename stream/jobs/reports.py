@@ -71,6 +71,7 @@ def status_of(
         "done": job.done,
         "failed": job.failed,
         "canceled": job.canceled,
+        "blocked": job.blocked,
         "stages": [{"name": name, "done": done, "in_work": in_work.get(name, 0)} for name, done in stages.items()],
         "cost": spent
         | {

@@ -18,13 +18,15 @@ class JobState(StrEnum):
     """Some variants are finished and others failed; the table says why."""
     FAILED = "failed"
     """No variant could be finished."""
+    BLOCKED = "blocked"
+    """Finals of some variants are held back by the template's moderation, until somebody releases them."""
     CANCELED = "canceled"
     """Somebody stopped it; what was finished stays."""
 
     @property
     def ended(self) -> bool:
         """Whether nothing more happens without somebody's command."""
-        return self in {JobState.DONE, JobState.PARTIAL, JobState.FAILED, JobState.CANCELED}
+        return self in {JobState.DONE, JobState.PARTIAL, JobState.FAILED, JobState.BLOCKED, JobState.CANCELED}
 
 
 class VariantState(StrEnum):
@@ -33,6 +35,8 @@ class VariantState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    BLOCKED = "blocked"
+    """Made, and held back by the template's moderation."""
     CANCELED = "canceled"
 
 
@@ -41,10 +45,12 @@ def rank_of(lane: Lane) -> int:
     return LANES.index(lane)
 
 
-def outcome_of(*, done: int, failed: int, canceled: bool) -> JobState:
+def outcome_of(*, done: int, failed: int, blocked: int, canceled: bool) -> JobState:
     """The state of a job whose variants have all ended."""
     if canceled:
         return JobState.CANCELED
+    if blocked:
+        return JobState.BLOCKED
     if not failed:
         return JobState.DONE
     return JobState.PARTIAL if done else JobState.FAILED

@@ -44,6 +44,21 @@ class Budget(_Part):
     variant_cpu_s: Number | None = None
 
 
+class Moderation(_Part):
+    """Finals are delivered while every moment of them has a lower score of moderation, which is 0 to 1."""
+
+    nsfw_below: Annotated[float, Field(gt=0, le=1)]
+
+
+class Publishing(_Part):
+    """Films among the finals become footage of their own. With `moderation` they are delivered after they were judged
+    by it, and what it objects to waits for a person.
+    """
+
+    understand: Literal[True] = True
+    moderation: Moderation | None = None
+
+
 class StageTemplate(_Part):
     """One operator with its settings. `inputs`: by name `asset:NAME`, `stage:NAME` or `stage:NAME/FILE`, where the
     stage is an earlier one; without a file its first output is meant.
@@ -70,6 +85,7 @@ class Template(_Part):
     stages: Annotated[list[StageTemplate], Field(min_length=1, max_length=32)]
     finals: Annotated[list[Text], Field(min_length=1, max_length=64)]
     budget: Budget = Field(default_factory=Budget)
+    publish: Publishing | None = None
 
     @classmethod
     def read(cls, content: bytes, name: str = "template") -> Self:

@@ -9,11 +9,13 @@ from typing import Any
 from stream.errors import BadRequest, Fatal, StageError, Unavailable
 from stream.events.jobs import TaskAsked, TaskKind
 from stream.events.objects import Digest, StoredFile
+from stream.jobs.delivering import delivery_task
 from stream.jobs.descriptions import Description, Descriptions, Operators
 from stream.jobs.expansion import StageOfVariant
-from stream.jobs.keys import digest_key, divide_key, join_key, part_key, stage_key
+from stream.jobs.keys import divide_key, join_key, part_key, stage_key
 from stream.jobs.objects import by_name
 from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
+from stream.jobs.reviews import Reviews, is_film
 from stream.jobs.spending import VariantCosts
 from stream.jobs.template import InputSource
 from stream.media.protocol import FOLLOWS
@@ -21,7 +23,6 @@ from stream.media.protocol import FOLLOWS
 MAX_LOSSES = 5
 MAX_TASK_BYTES = 4 << 20
 """Well below what the topic of tasks takes, which a coordinator could not send at all."""
-DELIVERY = "deliver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,18 @@ class VariantProgress:
     """Works within the transaction of its caller."""
 
     def __init__(
-        self, register: JobRegister, descriptions: Descriptions, operators: Operators, costs: VariantCosts
+        self,
+        register: JobRegister,
+        descriptions: Descriptions,
+        operators: Operators,
+        costs: VariantCosts,
+        reviews: Reviews,
     ) -> None:
         self._register = register
         self._descriptions = descriptions
         self._operators = operators
         self._costs = costs
+        self._reviews = reviews
 
     def advance(self, job_id: int, number: int) -> None:
         """Take a variant as far as what is known allows, and enter what it waits for then."""
@@ -212,7 +219,8 @@ class VariantProgress:
         """All stages are done: write the manifest and deliver the finals; then the variant is done."""
         needs = self._register.needs(job.id, variant.number, variant.stage)
         if not needs:
-            self._enter_delivery(job, variant, described)
+            if (told := self._reviewed(job, variant, described)) is not None:
+                self._enter_delivery(job, variant, described, told)
             return False
         if needs[0].outputs is None:
             return False
@@ -286,38 +294,34 @@ class VariantProgress:
         )
         self._need(job, variant, asked, place, ready.amount)
 
-    def _enter_delivery(self, job: JobRow, variant: VariantRow, described: Description) -> None:
+    def _enter_delivery(self, job: JobRow, variant: VariantRow, described: Description, told: dict[str, Any]) -> None:
         finals = self.finals(job, variant.number, described)
-        inputs = {f"{stage}/{file.name}": file.digest for stage, file in finals}
         delivered = sum(file.size for _, file in finals) if described.spec.deliver_to else 0
-        settings = {
-            "spec": job.spec,
-            "to": described.spec.deliver_to or "",
-            "name": variant.name,
-            "row": dict(described.variants[variant.number].row),
-            "finals": [{"stage": stage, **file.model_dump()} for stage, file in finals],
+        facts = {
             "stages": self._facts(job, variant, described),
             "cost": self._costs.told(variant, job.submitted_ms, delivered),
-            "assets": {name: asset.model_dump() for name, asset in described.spec.assets.items()},
-            "started_ms": job.started_ms,
         }
-        # Not what it cost: the same finals of the same variant are delivered once.
-        facts = {name: settings[name] for name in ("spec", "to", "finals", "stages")} | {"variant": variant.id}
-        key = digest_key(DELIVERY, facts)
-        asked = TaskAsked(
-            job=job.name,
-            variant=variant.id,
-            kind="deliver",
-            key=key,
-            stage_key=key,
-            stage=DELIVERY,
-            operator=DELIVERY,
-            settings=settings,
-            inputs=inputs,
-        )
         # What is brought grows with the largest of the pictures.
         amounts = self._register.amounts(job.id, variant.number).values()
+        asked = delivery_task(job, variant, described, finals, facts | told)
         self._need(job, variant, asked, 0, max(amounts, default=None))
+
+    def _reviewed(self, job: JobRow, variant: VariantRow, described: Description) -> dict[str, Any] | None:
+        """What the manifest says of moderation; None where nothing may be delivered, or not yet."""
+        publishing = described.template.publish
+        if publishing is None:
+            return {}
+        finals = self.finals(job, variant.number, described)
+        films = {f"{stage}/{file.name}": file for stage, file in finals if is_film(file)}
+        told, objections = self._reviews.judge(job, variant, publishing.moderation, films)
+        if objections:
+            self._block(job, variant, objections)
+        return told
+
+    def _block(self, job: JobRow, variant: VariantRow, objections: Sequence[str]) -> None:
+        message = f"{'; '.join(objections)[:1500]}: look at it, then `rushes jobs release` delivers it"
+        self._register.tell_variant(job.id, variant.number, code="moderation_blocked", message=message)
+        self._end_variant(job.id, variant.number, "blocked")
 
     def _facts(self, job: JobRow, variant: VariantRow, described: Description) -> list[dict[str, Any]]:
         """What each stage was made of, for the manifest."""

@@ -1,6 +1,7 @@
 """The coordinate operator: submissions, commands and ended tasks in, the next tasks out. One replica, one register."""
 
 import json
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from stream.clock import Clock
 from stream.errors import StageError
+from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.ids import typed_digest
 from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
@@ -19,6 +21,7 @@ from stream.jobs.objects import ContentObjects, Documents
 from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.reports import RATES, rows_of, stage_counts, status_name, status_of, variants_name
+from stream.jobs.reviews import LOOK_S, Verdicts
 from stream.jobs.states import JobState
 from stream.jobs.sweep import Sweep
 from stream.jobs.turns import Turns
@@ -37,7 +40,8 @@ class Desk:
     """What a coordinator works with. `slots`: tasks that are asked for at a time. `afresh`: the broker keeps nothing
     over a start, so nobody works on what was asked for. `lost_after_s`: a task of which nothing was heard for so long
     is looked for in the ledger, and asked for again. `ended_kept_s`: so long after its end a job can be begun again.
-    `prices`: of what variants use, where there are any.
+    `prices`: of what variants use, where there are any. `verdicts`: what understanding says of finals. `publish`: takes
+    them, where no topic does.
     """
 
     register: Path
@@ -49,6 +53,8 @@ class Desk:
     lost_after_s: float = 300.0
     ended_kept_s: float = 30 * 86_400.0
     prices: PriceTable | None = None
+    verdicts: Verdicts | None = None
+    publish: Callable[[Event[AssetPublished]], None] | None = None
 
 
 class CoordinateOperator:
@@ -65,6 +71,7 @@ class CoordinateOperator:
         self._followed: OrderedDict[str, list[tuple[str, str]]] = OrderedDict()
         self._changed: set[int] = set()
         self._left: set[str] = set()
+        self._run = ""
         self._again = False
 
     def open(self) -> None:
@@ -74,7 +81,7 @@ class CoordinateOperator:
         self._register = register = JobRegister(desk.register)
         self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock, desk.prices)
         self._notices = Notices(register, self._clock)
-        self._left.clear()
+        self._begin_run()
         self._turns = Turns(register, self._coordinator, desk.slots, self._clock)
         self._sweep = Sweep(
             register,
@@ -84,7 +91,7 @@ class CoordinateOperator:
             lost_after_s=desk.lost_after_s,
             clock=self._clock,
         )
-        self._swept_s = self._clock.monotonic_s()
+        self._swept_s = self._looked_s = self._clock.monotonic_s()
         self._again = not desk.afresh
         if desk.afresh:
             with register.changing():
@@ -111,6 +118,7 @@ class CoordinateOperator:
                 asked = self._sweep.run() + self._turns.take()
                 self._changed |= {job.id for job, _ in asked}
                 self._noted(register.job_by_id(number) for number in self._changed)
+        asked += self._judged()
         return [*(_event(job, task) for job, task in asked), *self._leaving()]
 
     def process(
@@ -127,7 +135,8 @@ class CoordinateOperator:
             names = {(event.tenant, event.data.job) for event in events} | {(job.tenant, job.name) for job, _ in asked}
             self._changed |= self._noted(job for name in names if (job := register.job(*name)) is not None)
         if self._again or any(event.id in self._followed for event in events):
-            self._left.clear()  # what was sent with them may never have left
+            # What was sent with them may never have left.
+            self._begin_run()
         self._again = False
         self._remember(events, asked)
         self._tell(final=False)
@@ -135,6 +144,11 @@ class CoordinateOperator:
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the letter tells
         return ()
+
+    def _begin_run(self) -> None:
+        """Nothing is known to have left yet."""
+        self._left.clear()
+        self._run = secrets.token_hex(8)
 
     def _noted(self, jobs: Iterable[JobRow]) -> set[int]:
         """Enter what there is to tell of jobs; which they are."""
@@ -145,10 +159,31 @@ class CoordinateOperator:
         return found
 
     def _leaving(self) -> list[Event]:
-        """Notices that this process has not sent yet."""
+        """Notices and finals that this process has not sent yet."""
+        register = self._register
+        assert register is not None, "opened before"
+        with register.changing():
+            finals = self._coordinator.reviews.leaving(self._run)
         fresh: list[Event] = [event for event in self._notices.unsent() if event.id not in self._left]
         self._left.update(event.id for event in fresh)
+        if self._desk.publish is None:
+            return [*fresh, *finals]
+        for event in finals:
+            self._desk.publish(event)
         return fresh
+
+    def _judged(self) -> list[tuple[JobRow, TaskAsked]]:
+        """Now and then: what follows from what is known of published finals."""
+        register, now_s = self._register, self._clock.monotonic_s()
+        assert register is not None, "opened before"
+        if self._desk.verdicts is None or now_s - self._looked_s < LOOK_S:
+            return []
+        self._looked_s = now_s
+        with register.changing():
+            jobs = self._coordinator.judged(self._desk.verdicts)
+            asked = self._turns.take() if jobs else []
+            self._changed |= self._noted(register.job_by_id(number) for number in jobs)
+        return asked
 
     def _apply(self, event: Event[JobSubmitted | JobControlled | JobEnded | TaskContinued | TaskEnded]) -> None:
         match event.data:

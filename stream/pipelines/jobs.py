@@ -17,6 +17,8 @@ from sinks.objects.delivery_roots import DeliveryRoot
 from sinks.objects.store import ObjectStore
 from stream.audit.keys import make_key, read_key
 from stream.clock import Clock
+from stream.events.asset import AssetPublished
+from stream.events.base import Event
 from stream.events.jobs import TaskAsked
 from stream.jobs.manifest import Delivered, RunFacts, signed, statement_of
 from stream.jobs.prices import PriceTable
@@ -31,8 +33,9 @@ from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.operators.render import RenderOperator, TaskRenderer
 from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.pipelines.job_credentials import FinalCredentials
+from stream.pipelines.job_verdicts import StoredVerdicts
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
-from stream.topology.topics import ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS
+from stream.topology.topics import ASSETS, ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS
 from stream.topology.topology import Topology
 from stream.topology.unit import Unit
 
@@ -49,9 +52,9 @@ class JobSettings:
     them. `lost_after_s` and
     `ended_kept_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
     missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
-    is known. `credentials`: what signs content credentials, if any. `webhook`: who is
-    told when a job has ended. `operators`: name to `module:Class`. `models`:
-    where those find models. `prices`: what the coordinator puts beside units.
+    is known. `credentials`: what signs content credentials, if any. `webhook`: who is told when a job has ended.
+    `index`: the index store, which tells what understanding says of published finals. `operators`: name to
+    `module:Class`. `models`: where those find models. `prices`: what the coordinator puts beside units.
     """
 
     objects: Location
@@ -61,6 +64,7 @@ class JobSettings:
     image: str | None = None
     credentials: CredentialSettings | None = None
     webhook: WebhookSettings | None = None
+    index: Location | None = None
     renderers: int = 2
     slots: int = 4
     lost_after_s: float = 300.0
@@ -103,11 +107,13 @@ class JobPipeline:
         *,
         afresh: bool,
         renderer: Callable[[Path], TaskRenderer] | None = None,
+        publish: Callable[[Event[AssetPublished]], None] | None = None,
     ) -> None:
         """`afresh`: the broker keeps nothing over a start of this process. `renderer`: makes one over a temporary
         folder, by default with a confined child.
         """
         self._renderer = renderer or self._confined
+        self._publish = publish
         self.settings = settings
         self._clock = clock
         self._afresh = afresh
@@ -131,13 +137,13 @@ class JobPipeline:
         stages = [self._coordinate(), self._render()]
         if self.settings.webhook is not None:
             stages.append(webhook_stage(self.settings.webhook, self._clock, name=NOTIFY, source=ENDINGS.name))
-        return Topology(stages, topics=JOB_TOPICS, subject="job")
+        return Topology(stages, topics=JOB_TOPICS, subject="job", terminal=(ASSETS.name,))
 
     def _coordinate(self) -> Stage:
         return Stage(
             name=COORDINATE,
             sources=(JOBS.name, OUTCOMES.name, ENDINGS.name),
-            targets=(TASKS.name, ENDINGS.name),
+            targets=(TASKS.name, ENDINGS.name, ASSETS.name),
             operator=self._coordinate_operator,
             # Records that are there share a transaction; none waits for others.
             batch=BatchPolicy(max_records=256),
@@ -173,6 +179,8 @@ class JobPipeline:
             self.catalogue,
             slots=settings.slots,
             afresh=self._afresh,
+            verdicts=None if settings.index is None else StoredVerdicts(settings.index),
+            publish=self._publish,
             lost_after_s=settings.lost_after_s,
             ended_kept_s=settings.ended_kept_s,
             prices=settings.prices,

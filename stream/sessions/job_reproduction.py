@@ -80,6 +80,8 @@ def _spec(jobs: JobPipeline, tenant: str, said: Mapping[str, Any]) -> JobSpec:
         template["parameters"] = {"mode": "rows", "rows": [said["row"]]}
     # Neither a budget nor a deadline of the first time counts for the second.
     template.pop("budget", None)
+    # What is made again is compared, and is no footage of anybody.
+    template.pop("publish", None)
     return spec.model_copy(update={"template": template, "deliver_to": None, "deadline_ms": None})
 
 

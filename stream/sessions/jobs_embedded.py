@@ -1,6 +1,7 @@
 """Jobs in one process on the memory broker, over a state directory."""
 
 import json
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
 from stream.errors import StageError
+from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.jobs import JobControlled, JobSubmitted
 from stream.files import make_folder
@@ -23,6 +25,7 @@ from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
 from stream.runtime.temporary_folders import folder_below
 from stream.runtime.threads import StageThreads
+from stream.sessions.background import BackgroundWork, NewFootage
 from stream.sessions.embedded import state_lock
 from stream.sessions.job_notices import post_notices
 from stream.topology.codec import encode
@@ -30,19 +33,25 @@ from stream.topology.topics import JOBS
 from stream.worker.pace import Pace
 
 _LOOK_S = 0.2
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedJobs:
     """Runs the job topology over a folder that it holds alone. Raises `Unavailable` (`state_locked`) when another
-    process holds it. `rendering`: without, only commands are carried out, and nothing is computed.
+    process holds it. `rendering`: without, only commands are carried out, and nothing is computed. `background`:
+    understands finals that jobs publish.
     """
 
-    def __init__(self, settings: JobSettings, clock: Clock, *, rendering: bool = True) -> None:
+    def __init__(
+        self, settings: JobSettings, clock: Clock, *, rendering: bool = True, background: BackgroundWork | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._rendering = rendering
         self._held = ExitStack()
-        self.jobs = JobPipeline(settings, clock, afresh=True)
+        self._background = background
+        self._handed: set[str] = set()
+        self.jobs = JobPipeline(settings, clock, afresh=True, publish=None if background is None else self._hand_on)
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
@@ -77,6 +86,32 @@ class EmbeddedJobs:
     ) -> None:
         self._held.close()
 
+    def _hand_on(self, event: Event[AssetPublished]) -> None:
+        assert self._background is not None, "else nothing is handed on"
+        data = event.data
+        footage = NewFootage(
+            publication_id=event.id,
+            tenant=event.tenant,
+            project=event.project,
+            region=event.region,
+            asset_id=data.identity(),
+            uri=data.uri,
+            size_bytes=data.size_bytes or 0,
+            profile=data.profile,
+            labels=dict(data.labels),
+            published_ms=event.event_time_ms,
+        )
+        self._handed.add(event.id)
+
+        def done(code: str | None) -> None:
+            if code is not None:
+                _log.warning(
+                    "a final was not taken as footage (%s): what waits for it goes on when it is released", code
+                )
+            self._handed.discard(event.id)
+
+        self._background.publish(footage, done)
+
     def publish(self, events: Iterable[Event]) -> None:
         for event in events:
             record = encode(event, JOBS)
@@ -102,7 +137,8 @@ class EmbeddedJobs:
                     quiet = self._broker.wait_quiescent(_LOOK_S)
                     threads.check()
                     on_look()
-                    if ended() or (quiet and until_quiet):
+                    # A job may end before its finals are understood, where it has no policy that waits for that.
+                    if not self._handed and (ended() or (quiet and until_quiet)):
                         return True
             return False
         finally:

@@ -107,5 +107,5 @@ TOPICS: dict[str, Topic] = {
     for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }
 
-JOB_TOPICS: dict[str, Topic] = {topic.name: topic for topic in (JOBS, TASKS, OUTCOMES, ENDINGS, DEAD_LETTERS)}
+JOB_TOPICS: dict[str, Topic] = {topic.name: topic for topic in (JOBS, TASKS, OUTCOMES, ENDINGS, ASSETS, DEAD_LETTERS)}
 """What the job engine reads and writes."""

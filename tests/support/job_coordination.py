@@ -51,6 +51,9 @@ class KeptObjects:
             raise LostObject(digest)
         return self.content[digest]
 
+    def uri(self, digest: Digest) -> str:
+        return f"file:///objects/{digest}"
+
     def known(self, key: str) -> Known | None:
         return None
 

@@ -68,7 +68,11 @@ def job_settings(
         place = None if objects is None else Location.of(objects)
     except Fatal as error:
         raise UsageProblem(f"--objects: {error.message}") from None
-    settings = replace(JobSettings.under(shared.state_dir, place, shared.cache_dir), prices=price_table(prices))
+    from stream.cli.commands.ingest import file_settings
+
+    index = file_settings(shared).index_dir
+    made = JobSettings.under(shared.state_dir, place, shared.cache_dir)
+    settings = replace(made, prices=price_table(prices), index=index)
     return settings if renderers is None else replace(settings, renderers=renderers, slots=2 * renderers)
 
 

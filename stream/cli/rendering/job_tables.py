@@ -17,6 +17,7 @@ _COLOURS = {
     "done": "green",
     "partial": "yellow",
     "failed": "red",
+    "blocked": "yellow",
     "canceled": "dim",
     "budget_exhausted": "yellow",
     "paused": "yellow",
@@ -86,7 +87,7 @@ class JobBar:
         self._said = ""
 
     def show(self, job: Mapping[str, Any]) -> None:
-        ended = job["done"] + job["failed"] + job["canceled"]
+        ended = job["done"] + job["failed"] + job["canceled"] + job.get("blocked", 0)
         busy = ", ".join(f"{stage['name']} {stage['in_work']}" for stage in job["stages"] if stage["in_work"])
         failed = f", {job['failed']} failed" if job["failed"] else ""
         told = f"{job['state']}{failed}{f'; at work: {busy}' if busy else ''}"

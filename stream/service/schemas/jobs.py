@@ -78,6 +78,7 @@ _JOB: dict[str, JsonValue] = {
     "done": 23,
     "failed": 1,
     "canceled": 0,
+    "blocked": 0,
     "stages": [{"name": "compose", "done": 24, "in_work": 0}, {"name": "film", "done": 23, "in_work": 0}],
     "cost": {
         "cpu_s": 181.2,
@@ -127,6 +128,7 @@ class JobOut(BaseModel):
     done: int
     failed: int
     canceled: int
+    blocked: int = Field(0, description="Held back by the template's moderation, until somebody releases them.")
     stages: list[JobStageOut] = Field(description="In the order in which a variant passes them.")
     cost: JobCostOut
     budget_cpu_s: float | None

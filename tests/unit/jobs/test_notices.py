@@ -4,76 +4,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sinks.objects.store import ObjectStore
 from stream.clock import ManualClock
 from stream.events.base import Event
-from stream.events.jobs import JobControlled, JobEnded, JobSpec, JobSubmitted, TaskAsked, TaskEnded
-from stream.events.objects import StoredFile, digest_of
-from stream.jobs.reading import read_values
-from stream.media.catalogue import OperatorCatalogue
-from stream.operators.coordinate import CoordinateOperator, Desk
+from stream.events.jobs import JobEnded
 from stream.operators.webhook import WebhookSettings, signed
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.job_notices import post_notices
-from stream.sessions.jobs_embedded import command
-from tests.support.media_operators import OPERATORS
+from tests.support.job_office import Office
 from tests.support.receivers import receiving
 
-TEMPLATE = """
-version: 1
-name: job
-parameters: {mode: product, axes: {word: [one, two]}}
-stages: [{name: write, operator: write, settings: {text: "${word}"}}]
-finals: [write]
-BUDGET
-"""
 SECRET = b"a secret of sixteen"
-
-
-class Office:
-    """A coordinator on a broker that keeps what it sends, and workers that finish whatever is asked."""
-
-    def __init__(self, folder: Path, budget: str = "") -> None:
-        self.clock = ManualClock()
-        self.settings = JobSettings.under(folder)
-        store = ObjectStore(self.settings.objects)
-        desk = Desk(self.settings.register, store.of, store.documents, OperatorCatalogue(OPERATORS), slots=1)
-        self.operator = CoordinateOperator(desk, self.clock)
-        self.operator.open()
-        values = read_values(TEMPLATE.replace("BUDGET", budget).encode(), "t")
-        assert isinstance(values, dict)
-        spec = JobSpec(tenant="acme", project="ads", job="job", template=values)
-        self.submitted = JobSubmitted(job="job", spec=store.of("acme").put_bytes(spec.model_dump_json().encode()))
-
-    def work(self, *events: Event[Any], outcome: str = "done") -> list[Event[JobEnded]]:
-        """What was told until nothing was left to do."""
-        told: list[Event[JobEnded]] = []
-        waiting: Sequence[Event[Any]] = events
-        while waiting:
-            left: list[Event[Any]] = list(self.operator.process(waiting))
-            told += [event for event in left if isinstance(event.data, JobEnded)]
-            waiting = [self._ended(event, outcome) for event in left if isinstance(event.data, TaskAsked)]
-        return told
-
-    def submit(self, **options: Any) -> list[Event[JobEnded]]:
-        return self.work(command("acme", "ads", self.submitted, 1), **options)
-
-    def control(self, action: str, **values: Any) -> list[Event[JobEnded]]:
-        data = JobControlled.model_validate({"job": "job", "action": action, **values})
-        return self.work(command("acme", "ads", data, 1))
-
-    def _ended(self, event: Event[TaskAsked], outcome: str) -> Event[TaskEnded]:
-        self.clock.advance(1)
-        task = event.data
-        made = StoredFile(name="text.txt", digest=digest_of(task.key.encode()), size=1, media_type="text/plain")
-        facts = {"job": task.job, "variant": task.variant, "kind": task.kind, "key": task.key, "outcome": outcome}
-        cost = {"cpu_s": 2.0}
-        ended = TaskEnded.model_validate(facts | {"attempt": task.attempt, "outputs": (made,), "cost": cost})
-        return event.derive(ended, id=f"{task.key} {self.clock.monotonic_s()}")
 
 
 def told(events: Sequence[Event[JobEnded]]) -> list[tuple[str, bytes, int]]:
@@ -102,7 +45,7 @@ def test_another_outcome_is_another_notice(tmp_path: Path) -> None:
 
 
 def test_a_job_that_stops_at_its_budget_is_told_when_it_rests(tmp_path: Path) -> None:
-    office = Office(tmp_path, budget="budget: {cpu_s: 3}")
+    office = Office(tmp_path, more="budget: {cpu_s: 3}")
     (stopped,) = office.submit()
     assert stopped.data.state == "budget_exhausted"
     (done,) = office.control("budget", cpu_s=100)

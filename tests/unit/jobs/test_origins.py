@@ -24,6 +24,8 @@ def stages(first: str, last: str, taken: str | None) -> list[dict[str, object]]:
         ("generate", "transcode", None, "trainedAlgorithmicMedia"),
         ("generate", "composite", None, "compositeWithTrainedAlgorithmicMedia"),
         ("restyle", "transcode", LOGO, "compositeWithTrainedAlgorithmicMedia"),
+        ("generate", "decode-latents", None, "trainedAlgorithmicMedia"),
+        ("upscale", "transcode", LOGO, "algorithmicallyEnhanced"),
         ("transcode", "transcode", LOGO, None),
     ],
 )

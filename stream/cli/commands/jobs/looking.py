@@ -265,14 +265,22 @@ def _rows(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
     return [row | {"cost": priced(row["cost"], jobs.settings.prices)} for row in rows]
 
 
-def manifest_of(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes:
-    from stream.jobs.reports import manifest_name
-
+def variant_of(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> dict[str, Any]:
+    """The row of a variant, by its id or its name. Raises `BadRequest` (`no_job`) and `UsageProblem`."""
     _status(jobs, tenant, job)
     found = [row for row in _rows(jobs, tenant, job) if variant in {row["id"], row["name"]}]
     if len(found) > 1:
         raise UsageProblem(f"{len(found)} variants are named {variant!r}: take an id of `rushes jobs show`")
-    content = jobs.store.documents.read(manifest_name(tenant, job, found[0]["id"])) if found else None
+    if not found:
+        raise BadRequest(f"job {job!r} has no variant {variant!r}", code="no_job")
+    return found[0]
+
+
+def manifest_of(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> bytes:
+    from stream.jobs.reports import manifest_name
+
+    row = variant_of(jobs, tenant, job, variant)
+    content = jobs.store.documents.read(manifest_name(tenant, job, row["id"]))
     if content is None:
         raise BadRequest(f"job {job!r} has no finished variant {variant!r}", code="no_job")
     return content

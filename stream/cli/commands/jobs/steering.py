@@ -1,10 +1,11 @@
-"""`rushes jobs cancel`, `pause`, `resume`, `retry`, `deliver`, `priority`, `budget`: commands to a job at work."""
+"""`rushes jobs cancel`, `pause`, `resume`, `retry`, `deliver`, `release`, `priority`, `budget`: commands to jobs."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stream.cli.commands.jobs.looking import VariantName, jobs_of, variant_of
 from stream.cli.context import Context
 from stream.cli.options.jobs import (
     BrokerUri,
@@ -58,6 +59,22 @@ def deliver(
     """Look whether everything that a job has delivered still lies there, and bring again what is gone."""
     there = Cluster.named(broker, client_properties, context.obj.deployment)
     _send(context, job, tenant, objects, there, "deliver", rendering=True)
+
+
+def release(
+    context: typer.Context,
+    job: JobName,
+    variant: VariantName,
+    tenant: JobTenant = "default",
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Deliver finals that the template's moderation holds back, or do not wait for it. The manifest says so."""
+    shared: Context = context.obj
+    there = Cluster.named(broker, client_properties, shared.deployment)
+    found = variant_of(jobs_of(shared, objects), tenant, job, variant)
+    _send(context, job, tenant, objects, there, "release", rendering=True, variant=found["id"])
 
 
 def priority(

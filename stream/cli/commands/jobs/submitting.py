@@ -1,6 +1,9 @@
 """`rushes jobs submit`: a template becomes a job."""
 
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from stream.events.jobs import JobSpec
     from stream.jobs.submission import Prepared
     from stream.pipelines.jobs import JobPipeline, JobSettings
+    from stream.sessions.background import BackgroundWork
 
 MANY = 1000
 Name = Annotated[str | None, typer.Option("--name", help="The job's name. [default: the template's]")]
@@ -133,7 +137,8 @@ def _here(shared: Context, settings: "JobSettings", spec: "JobSpec", digest: str
     with (
         stop_on_signals(stop),
         scratch_within(settings) as held,
-        EmbeddedJobs(held, clock) as session,
+        _understanding(shared, settings, spec) as background,
+        EmbeddedJobs(held, clock, background=background) as session,
         live(shared.console, spec.job) as bar,
     ):
         session.publish([command(spec.tenant, spec.project, JobSubmitted(job=spec.job, spec=digest), clock.now_ms())])
@@ -153,6 +158,23 @@ def _here(shared: Context, settings: "JobSettings", spec: "JobSpec", digest: str
         shared.errors.print("stopped; run the same command again to go on.", markup=False)
         raise typer.Exit(130)
     closing(shared, jobs, found, json_output=json_output)
+
+
+@contextmanager
+def _understanding(shared: Context, settings: "JobSettings", spec: "JobSpec") -> "Iterator[BackgroundWork | None]":
+    """A process beside this one, where the template publishes its finals."""
+    if not spec.template.get("publish"):
+        yield None
+        return
+    from sinks.objects.store import objects_of_tenants
+    from stream.sessions.background_process import BackgroundProcess
+
+    readable = ["--root", objects_of_tenants(settings.objects).uri]
+    command = [sys.executable, "-m", "stream.cli.app", *shared.words(), "service-work", *readable]
+    with ExitStack() as held:
+        beside = BackgroundProcess(command)
+        held.callback(beside.close)
+        yield beside
 
 
 def _there(
