@@ -5,11 +5,10 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from stream.access.actions import Action
 from stream.errors import Unavailable
 from stream.service.browsers import SIGN_IN, Browsers
 from stream.service.caller import Caller
-from stream.service.page.pages import Pages
+from stream.service.page.pages import Pages, is_roleless
 
 _NOTHING = dict.fromkeys(
     ("principal", "person", "token", "has_role", "contact", "refused", "next", "provider", "end_session")
@@ -46,7 +45,7 @@ class SignInPages:
             principal=caller.access.principal,
             person=session.who.name if session else None,
             token=session.token if session else None,
-            has_role=any(caller.access.scopes(action) != frozenset() for action in Action),
+            has_role=not is_roleless(caller),
             contact=self.browsers.contact,
         )
 

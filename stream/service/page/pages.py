@@ -76,10 +76,13 @@ class Pages:
     def error(self, request: Request, problem: Problem) -> Response:
         """The problem in words, with the box as it was asked."""
         state = SearchState(q=request.query_params.get("q", "")[:MOST_CHARACTERS])
+        caller = self._caller(request)
         response = self.page(
             "error",
             request,
-            self._caller(request),
+            caller,
+            roleless=caller is not None and is_roleless(caller),
+            contact=self._service.browsers.contact,
             status=problem.status,
             problem=body_of(problem),
             phrase=HTTPStatus(problem.status).phrase,
@@ -89,6 +92,11 @@ class Pages:
         )
         response.headers.update(problem.headers)
         return response
+
+
+def is_roleless(caller: Caller) -> bool:
+    """Whether they may do nothing at all."""
+    return all(caller.access.scopes(action) == frozenset() for action in Action)
 
 
 def wants_page(request: Request) -> bool:

@@ -105,6 +105,10 @@ def test_a_person_without_a_role_is_told_whom_to_ask(desk: Desk, idp: Provider, 
     assert f"oidc:{idp.issuer}#ana" in page
     assert "Ana &lt;b&gt;Lyst&lt;/b&gt;" in page
     assert browser.get("/v1/assets", tenant="acme").status_code == 403
+    # Where they wanted to go says the same.
+    refused = browser.get("/", q="red")
+    assert refused.status_code == 403
+    assert all(word in refused.text for word in ("no role yet", "media-desk@example.com", f"oidc:{idp.issuer}#ana"))
     giver = {"given_by": "os:root", "given_at_ms": NOW_MS}
     desk.register.put(Grant(tenant="acme", role=AccessRole.VIEWER, holder=f"oidc:{idp.issuer}#ana", **giver))
     assert browser.get("/v1/assets", tenant="acme").status_code == 200
