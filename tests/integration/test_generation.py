@@ -1,0 +1,92 @@
+"""Generation as a job, in confined children: killed between two steps of denoising, it goes on at that very step."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from stream.jobs.descriptions import Description
+from stream.jobs.submission import prepare, problems, spec_of
+from stream.media.catalogue import OperatorCatalogue
+from stream.media.protocol import Settings
+from stream.pipelines.jobs import models_in
+from tests.support.diffusion_pipelines import SIDE, save_pipeline
+from tests.support.media_examples import made, work
+
+ROOT = Path(__file__).parents[2]
+STEPS, SEED = 16, 11
+TEMPLATE = f"""
+version: 1
+name: dance
+seed: {SEED}
+stages:
+  - name: denoise
+    operator: generate
+    seed: {SEED}
+    settings: {{model: "hf:wan", prompt: a secretword, width: {SIDE}, height: {SIDE}, frames: 9, steps: {STEPS}}}
+  - name: clip
+    operator: decode-latents
+    inputs: {{latents: "stage:denoise"}}
+    settings: {{model: "hf:wan"}}
+finals: [clip, clip/generation.json]
+"""
+
+
+def test_a_kill_between_two_steps_costs_that_step_alone_and_changes_no_byte(tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out"
+    save_pipeline("wan", state / "models" / "wan")
+    (tmp_path / "dance.yaml").write_text(TEMPLATE)
+    command = [sys.executable, "-m", "stream.cli.app", "--state", str(state), "jobs", "submit"]
+    command += [str(tmp_path / "dance.yaml"), "--deliver-to", str(out), "--renderers", "1"]
+
+    def results() -> dict[Path, str]:
+        folder = state / "jobs" / "store" / "tenants" / "default" / "results"
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.json")}
+
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE) as process:
+        _wait_until(lambda: len(results()) > STEPS // 3 or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = results()
+    assert STEPS // 3 < len(before) < STEPS, "killed amid the steps"
+    ended = subprocess.run(command, cwd=ROOT, check=True, timeout=200, capture_output=True, text=True)
+    after = results()
+    assert {path: after[path] for path in before} == before, "no step that was done was done again"
+    assert "secretword" not in ended.stdout + ended.stderr
+    expected = _undivided(state, tmp_path)
+    (finals,) = (out / "dance").iterdir()
+    assert {name: (finals / name).read_bytes() for name in ("picture.mkv", "generation.json")} == expected
+
+
+def _wait_until(reached: Callable[[], bool]) -> None:
+    for _ in range(4000):
+        if reached():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it was never reached")
+
+
+def _undivided(state: Path, folder: Path) -> dict[str, bytes]:
+    """What the same settings give in this process, in one go."""
+    operators = OperatorCatalogue(models=models_in(state, None))
+    facts = {"tenant": "default", "project": "default", "job": "dance"}
+    spec, _ = spec_of(prepare(folder / "dance.yaml"), {}, **facts)
+    stage = Description.of(spec).stage(0, 0)
+    settings: Settings = {**stage.settings, "part_steps": STEPS}
+    denoise, decode = operators.operator("generate"), operators.operator("decode-latents")
+    task = work(denoise, settings, {}, folder / "denoise")
+    made(denoise, replace(task, seed=stage.seed))
+    latents = {"latents": task.folder / "latents.safetensors"}
+    outputs = made(decode, work(decode, {"model": "hf:wan"}, latents, folder / "decode"))
+    return {name: outputs[name] for name in ("picture.mkv", "generation.json")}
+
+
+def test_the_example_is_accepted_in_every_row(require_weights: Callable[..., None], cache_dir: Path) -> None:
+    require_weights("label-gan", "terrain-consistency")
+    prepared = prepare(ROOT / "docs" / "examples" / "generate" / "template.yaml")
+    spec, _ = spec_of(prepared, {}, tenant="default", project="default", job="example")
+    assert problems(Description.of(spec), OperatorCatalogue(models=models_in(Path(), cache_dir))) == []
