@@ -149,7 +149,8 @@ class Renderer:
         """Whether others fill the disk, or this task alone does, which no waiting changes."""
         self.close()
         self.prepare()
-        if shutil.disk_usage(self._folder).free < _ROOM_BYTES:
+        disk = shutil.disk_usage(self._folder)
+        if disk.free < min(_ROOM_BYTES, disk.total // 2):
             return Unavailable("the folder for temporary files is full", code="disk_full")
         return Retryable(
             f"{operator}: it needs more temporary room than this worker has; make its parts shorter, or give the folder"
