@@ -48,16 +48,17 @@ def write_film(  # one keyword for each property a test may vary
     degrees: int = 0,
     sound_s: float = 0.0,
     sound_after_s: Fraction = Fraction(0),
+    sound_codec: str = "aac",
 ) -> Path:
-    """FFV1 in Matroska, or H.264 without a loss where the name says `.mp4`. `tags`: matrix, primaries, transfer, range.
-    `degrees`: by which players turn it, clockwise. `sound_s`: seconds of a tone as AAC, which begins so long after the
-    first picture; before it where that is negative.
+    """FFV1 in Matroska, or H.264 without a loss where the name says `.mp4` or `.mov`. `tags`: matrix, primaries,
+    transfer and range. `degrees`: by which players turn it, clockwise. `sound_s`: seconds of a tone, which begins so
+    long after the first picture; before it where that is negative.
     """
     with av.open(str(path), "w") as container:
-        mp4 = path.suffix == ".mp4"
+        mp4 = path.suffix in {".mp4", ".mov"}
         stream = container.add_stream(*(("libx264", rate, {"qp": "0"}) if mp4 else ("ffv1", rate)))
         assert isinstance(stream, av.VideoStream)
-        audio: Any = container.add_stream("aac", rate=48_000, layout="mono") if sound_s else None
+        audio: Any = container.add_stream(sound_codec, rate=48_000, layout="mono") if sound_s else None
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = tags
         context.sample_aspect_ratio = aspect

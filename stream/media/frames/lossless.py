@@ -1,8 +1,10 @@
 """The lossless result: FFV1 in Matroska, of which each picture stands by itself, and the source's sound as it was."""
 
 import heapq
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ _MAX_LEAD_S = 10
 """Sound that begins earlier before the first picture than this is left out."""
 _MAX_TRACKS = 16
 _REPORT_PACKETS = 500
+_LOOKED_AT = 5000
 _FEW_SLICES_PIXELS, _MANY_SLICES = 1 << 22, 30
 _Timed = tuple[Fraction, opening.AnyPacket]
 
@@ -38,6 +41,21 @@ def write_part(path: Path, facts: Facts, target: TargetPictures, made: Iterable[
                 packets.write(packet)
         for packet in encoding.coded(encoder.encode(None)):
             packets.write(packet)
+
+
+def check_sound(source: Path) -> None:
+    """Before anything is made of a film: whether its sound could be copied at the end. Raises `BadMedia`
+    (`unsupported_sound`).
+    """
+    with opening.opened(source) as heard, av.open(io.BytesIO(), "w", format="matroska") as container:
+        tracks = _tracks(heard, container)
+        left = {copy.index for copy in tracks.values()}
+        for _, packet in islice(_sound(heard, tracks, Fraction(0)), _LOOKED_AT):
+            if packet.stream.index in left:
+                left.remove(packet.stream.index)
+                _mux(container, packet)
+            if not left:
+                return
 
 
 def set_up(context: av.VideoCodecContext, facts: Facts, target: TargetPictures) -> None:

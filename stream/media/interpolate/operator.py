@@ -103,6 +103,7 @@ class Interpolate:
 
     def divide(self, task: Task) -> Sequence[Part]:
         film = _film(task)
+        lossless.check_sound(film.path)
         pixels = film.target.width * film.target.height
         step = _read(task.settings).step(_PART_PIXELS // pixels)
         return parts_of(film.facts, _result(task, film).frames, step)

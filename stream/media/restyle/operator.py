@@ -66,6 +66,7 @@ class Restyle:
         if settings.picture:
             # What is wrong with it is told before any part is begun.
             picture_of(task.inputs[settings.picture], settings.picture)
+        lossless.check_sound(film.path)
         width, height = _seen_size(film, settings.lines)
         parts = parts_of(film.facts, film.facts.frames, settings.step(_PART_PIXELS // (width * height)))
         return [{**part, "lead_in": min(settings.lead_in, range_of(part).first)} for part in parts]

@@ -93,6 +93,16 @@ def test_sound_is_copied_and_keeps_its_distance(tmp_path: Path, after: Fraction)
     assert abs(starts - started) < Fraction(1, 500)
 
 
+def test_sound_that_cannot_be_copied_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    pictures = (moving(k) for k in range(3))
+    source = write_film(tmp_path / "s.mov", pictures, sound_s=0.2, sound_codec="pcm_f32be")
+    operator = Interpolate()
+    task = work(operator, {}, {"source": source}, tmp_path / "work")
+    with pytest.raises(BadMedia, match="transcode the film first") as caught:
+        operator.divide(task)
+    assert caught.value.code == "unsupported_sound"
+
+
 def sound_of(path: Path) -> tuple[list[bytes], Fraction]:
     """All packets, and how long the first one begins after the first picture."""
     packets: list[bytes] = []
