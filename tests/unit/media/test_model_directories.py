@@ -34,6 +34,7 @@ def model(tmp_path: Path) -> Path:
         (path / component).mkdir(parents=True)
     (path / "model_index.json").write_text(json.dumps(INDEX))
     (path / "scheduler" / "scheduler_config.json").write_text('{"_class_name": "UniPCMultistepScheduler"}')
+    (path / "tokenizer" / "tokenizer_config.json").write_text("{}")
     for component in ("text_encoder", "transformer", "vae"):
         (path / component / "config.json").write_text("{}")
         save_file({"weight": np.ones((8, 8), np.float32)}, path / component / "model.safetensors")

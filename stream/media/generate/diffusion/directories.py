@@ -44,7 +44,12 @@ def directory(model: str, roots: Sequence[Path]) -> Directory:
     """
     name = model.removeprefix(PREFIX)
     path = _found(name, roots)
-    files = list(_files(name, path))
+    return _looked_at(name, path, tuple((str(file.relative_to(path)), *_stamp(file)) for file in _files(name, path)))
+
+
+@lru_cache(maxsize=64)
+def _looked_at(name: str, path: Path, facts: tuple[tuple[str, int, int, int], ...]) -> Directory:
+    """Once for files that do not change, as it is asked for with each part; `facts` are what tells that they did."""
     index = _json(name, path / _INDEX)
     pipeline = index.get("_class_name")
     if not isinstance(pipeline, str) or pipeline not in FAMILIES:
@@ -52,8 +57,7 @@ def directory(model: str, roots: Sequence[Path]) -> Directory:
     components = dict(_components(name, index))
     for component, (_, kind) in components.items():
         _check_component(name, path, component, kind)
-    facts = tuple((str(file.relative_to(path)), *_stamp(file)) for file in files)
-    return Directory(name, path, pipeline, components, _digest(path, facts))
+    return Directory(name, path, pipeline, components, _digest(path, [name for name, *_ in facts]))
 
 
 def _found(name: str, roots: Sequence[Path]) -> Path:
@@ -170,11 +174,9 @@ def _stamp(file: Path) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-@lru_cache(maxsize=64)
-def _digest(path: Path, facts: tuple[tuple[str, int, int, int], ...]) -> str:
-    """Read once for files that do not change; `facts` are what tells that they did."""
+def _digest(path: Path, names: Sequence[str]) -> str:
     hasher = hashlib.sha256()
-    for name, *_ in facts:
+    for name in names:
         hasher.update(name.encode() + b"\0")
         with (path / name).open("rb") as file:
             hasher.update(hashlib.file_digest(file, "sha256").digest())
