@@ -30,7 +30,7 @@ _REFUSALS = (OSError, RuntimeError, ValueError, row_changes.RowsMoved)
 class Caches:
     """How much one opener of a store keeps of its indexes and of the descriptions of its files."""
 
-    index_bytes: int = 64 << 20
+    index_bytes: int = 32 << 20
     metadata_bytes: int = 16 << 20
 
 

@@ -3,15 +3,23 @@
 import ctypes
 import os
 
-_BOUNDS = {"LANCE_DEFAULT_BATCH_SIZE": 1 << 10, "LANCE_DEFAULT_IO_BUFFER_SIZE": 8 << 20}
+_BOUNDS = {
+    "LANCE_DEFAULT_BATCH_SIZE": 1 << 10,
+    "LANCE_DEFAULT_IO_BUFFER_SIZE": 8 << 20,
+    "LANCE_SHUFFLE_BATCH_BYTES": 16 << 20,
+}
 """Rows that are read together, and bytes read ahead: by default 8,192 and 2 GiB, so a table is read as fast as its disk
-gives it and lies in memory while parts of indexes are made of it. A batch may be larger than what is read ahead.
+gives it and lies in memory while parts of indexes are made of it. A batch may be larger than what is read ahead. The
+last bounds what a part of a vector index gathers before it is written by partition: 50 MiB less for 160,000 rows.
 """
+_LOG = "LANCE_LOG"
+_LOGGED = "warn,lance::dataset::optimize=error"
+"""Lance warns of each join that another commit came before. That is foreseen, and what was written is removed."""
 
 
 def bound() -> None:
-    """For a process with a writer, before Lance reads for the first time. What the environment says stays."""
-    for name, value in _BOUNDS.items():
+    """For a process with a writer, before Lance is loaded. What the environment says stays."""
+    for name, value in (*_BOUNDS.items(), (_LOG, _LOGGED)):
         os.environ.setdefault(name, str(value))
 
 

@@ -156,16 +156,20 @@ def _sample(table: Any, column: str, part: Sequence[Fragment], policy: VectorInd
     rows = sum(item.live for item in part)
     every = max(1, rows // (policy.sample_rate * partitions(rows)))
     width = table.schema.field(column).type.list_size
-    found = [np.zeros((0, width), np.float32)]
-    for number in _ids(part):
+    places = {item.fragment_id: range(0, item.live, every) for item in part}
+    # Made at once: a copy of the whole sample, in steps or at the end, would be much of what a part takes of memory.
+    found, count = np.empty((sum(map(len, places.values())), width), np.float32), 0
+    for number, wanted in places.items():
         fragment = table.get_fragment(number)
-        taken = fragment.take(list(range(0, fragment.count_rows(), every)), columns=[column])[column]
-        vectors = taken.combine_chunks().drop_null()
+        # Commits beside it may have deleted some since.
+        there = range(0, min(wanted.stop, fragment.count_rows()), every)
+        vectors = fragment.take(list(there), columns=[column])[column].combine_chunks().drop_null()
         some = vectors.flatten().to_numpy().reshape(-1, width)
-        # To one that is no number all others would be the nearest, and no cluster would be found. Fragment by fragment:
-        # a copy of the whole sample for each step would be most of what a part takes of memory.
-        found.append(_unit(some[np.isfinite(some).all(axis=1)].astype(np.float32)))
-    return np.concatenate(found)
+        # To one that is no number all others would be the nearest, and no cluster would be found.
+        some = some[np.isfinite(some).all(axis=1)]
+        found[count : count + len(some)] = _unit(some.astype(np.float32))
+        count += len(some)
+    return found[:count]
 
 
 def _centres(vectors: Matrix, count: int) -> Matrix:
@@ -173,13 +177,17 @@ def _centres(vectors: Matrix, count: int) -> Matrix:
     first = np.random.default_rng(0).choice(len(vectors), min(count, len(vectors)), replace=False)
     centres = np.unique(vectors[first], axis=0)
     for _ in range(_ROUNDS if len(centres) else 0):
+        sums, near = np.zeros_like(centres), np.zeros(len(centres), np.bool_)
         # Few at a time, or memory holds the likeness of all pairs.
-        some = (vectors[at : at + _COMPARED_AT_ONCE] for at in range(0, len(vectors), _COMPARED_AT_ONCE))
-        nearest = np.concatenate([np.argmax(few @ centres.T, axis=1) for few in some])
-        order = np.argsort(nearest, kind="stable")
+        for at in range(0, len(vectors), _COMPARED_AT_ONCE):
+            few = vectors[at : at + _COMPARED_AT_ONCE]
+            nearest = np.argmax(few @ centres.T, axis=1)
+            order = np.argsort(nearest, kind="stable")
+            met, starts = np.unique(nearest[order], return_index=True)
+            sums[met] += np.add.reduceat(few[order], starts)
+            near[met] = True
         # A centre that is nearest to none stays where it is.
-        met, starts = np.unique(nearest[order], return_index=True)
-        centres[met] = _unit(np.add.reduceat(vectors[order], starts))
+        centres[near] = _unit(sums[near])
     return centres
 
 
