@@ -239,6 +239,8 @@ def test_a_selection_is_taken_out_as_a_file(browser: Browser, stores: Path, tmp_
                 bar.get_by_role("button", name="Export").click()
             lines = Path(download.value.path()).read_text().splitlines()
             assert sum(line.startswith("* FROM CLIP NAME") for line in lines) == 2
+            page.reload()
+            expect(bar.get_by_label("as")).to_have_value("edl")
             desk.register.take("grant/acme/*/editor/service:acme/editor")
             bar.get_by_role("button", name="Export").click()
             expect(bar.get_by_role("alert")).to_contain_text("no role that may do this")
