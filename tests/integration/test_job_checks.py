@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,27 @@ def test_a_picture_that_cannot_be_used_is_found_with_its_row_before_anything_is_
     assert "row 3 " in done.exception.message
     assert (template.parent / "pages" / "index.html").is_file()
     assert not (template.parent / "state").exists()
+
+
+def test_pictures_and_fonts_that_are_bombs_cost_their_rows_alone(template: Path) -> None:
+    """A few kilobytes that unfold into gigabytes, and tables that claim more than there is."""
+    folder = template.parent
+    chunks = _chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 6, 0, 0, 0))
+    (folder / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks + _chunk(b"IDAT", zlib.compress(bytes(1 << 20))))
+    (folder / "bomb.ttf").write_bytes(b"\0\1\0\0\xff\xff" + b"\xff" * 100_000)
+    text = TEMPLATE.replace("logo: logo.png", "logo: logo.png, bomb: bomb.png, font: bomb.ttf")
+    text = text.replace('colour: ["#c02020", "#20a020"], crf: [30, 40]', "file: [logo, bomb, font], crf: [30], t: [x]")
+    text = text.replace('inputs: {logo: "asset:logo"}', 'inputs: {logo: "asset:${file}"}').replace(
+        "${colour}", "#000000"
+    )
+    template.write_text(text)
+    done = check(template, "--previews", str(folder / "pages"))
+    assert isinstance(done.exception, BadRequest)
+    assert "row 2 (bomb_30_x): stages[0] (compose): the picture 'logo' cannot be used" in done.exception.message
+    assert "row 3 (font_30_x): stages[0] (compose): the picture 'logo' cannot be used" in done.exception.message
+    assert "row 1" not in done.exception.message
+    assert (folder / "pages" / "index.html").read_text().count("base64,") == 1
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -5,9 +5,9 @@ and does not say so.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -74,8 +74,10 @@ def package_fonts(language: str) -> Iterator[FontFile]:
         yield _package_font(package, name)
 
 
-def package_versions() -> dict[str, str]:
+@cache
+def package_versions() -> Mapping[str, str]:
     """Raises `Unavailable` (`toolchain_lacks`)."""
+    # Kept: it is asked for every row of a job and every task, and reading it takes milliseconds.
     versions = {}
     for package in _PACKAGE_FONTS:
         try:

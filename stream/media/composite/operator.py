@@ -52,7 +52,7 @@ class Composite:
             "segno": segno.__version__,
         }
         versions |= {name: str(features.version(name)) for name in _LIBRARIES}
-        return versions | package_versions() | {"threads": str(THREADS)}
+        return {**versions, **package_versions(), "threads": str(THREADS)}
 
     def preview(self, settings: Settings) -> tuple[Part, str]:
         frame = CompositeSettings.model_validate(settings).poster_frame

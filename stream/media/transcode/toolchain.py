@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 
 import av
@@ -53,6 +54,7 @@ def _encodes(name: str) -> bool:
         return False
 
 
+@cache
 def _build_of(encoder: str) -> str:
     """The name of the library in PyAV's wheel, which ends with a digest of it; FFmpeg's own encoders have none."""
     library = _LIBRARIES.get(encoder)
