@@ -32,6 +32,7 @@ stages:
   - {name: master, operator: transcode, inputs: {video: "stage:draw"}, settings: {profile: prores_422_lt}}
   - {name: vp9, operator: transcode, inputs: {video: "stage:draw"}, settings: {profile: vp9}}
 finals: [web, master, vp9]
+publish: {understand: true}
 """
 
 
@@ -88,6 +89,8 @@ def test_finals_carry_credentials_that_a_stranger_validates(made: Certified, tmp
     inside, master, plain, beside = delivered_of(statement)
     assert [each.kind for each in delivered_of(statement)] == ["c2pa", "c2pa", "final", "c2pa-sidecar"]
     assert verify_delivery(envelope, None, folder).holds
+    # They are on the topic of footage, and nothing waits for what becomes of them.
+    assert statement["predicate"]["runDetails"]["moderation"]["nsfw"]["web/video.mp4"] is None
     said = verdict(made, folder / inside.name, "video/mp4")["manifest_report"]["manifests"]
     (labels,) = ({each["label"]: each["data"] for each in manifest["assertions"]} for manifest in said.values())
     created = labels["c2pa.actions.v2"]["actions"][0]
