@@ -28,8 +28,8 @@ def whole_topology() -> Topology:
 
 
 def with_jobs(topology: Topology, webhook: WebhookSettings | None = None) -> Topology:
-    """A topology, and beside it the stages of jobs, which share no topic with it but dead letters; with `webhook` also
-    the one that posts. Nothing is opened: only their shape is asked.
+    """A topology, and beside it the stages of jobs, whose films may become its assets; with `webhook` also the one
+    that posts. Nothing is opened: only their shape is asked.
     """
     settings = replace(JobSettings.under(Path()), webhook=webhook)
     jobs = JobPipeline(settings, SystemClock(), afresh=False).topology()

@@ -205,7 +205,7 @@ def test_each_topic_is_a_channel_as_the_broker_makes_it() -> None:
         assert {payload.type for payload in topic.payloads} <= channel["messages"].keys()
     assert (
         DOCUMENT["channels"][ASSETS.name]["description"]
-        == "Written by notifications, gate, index, producers; read by plan."
+        == "Written by notifications, gate, index, coordinate, producers; read by plan."
     )
 
 
