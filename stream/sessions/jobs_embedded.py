@@ -137,8 +137,10 @@ class EmbeddedJobs:
                     quiet = self._broker.wait_quiescent(_LOOK_S)
                     threads.check()
                     on_look()
+                    # What an earlier run told of a job is no word of this one, until its submission was taken.
+                    taken = self._broker.backlog(JOBS.name, COORDINATE).records == 0
                     # A job may end before its finals are understood, where it has no policy that waits for that.
-                    if not self._handed and (ended() or (quiet and until_quiet)):
+                    if taken and not self._handed and (ended() or (quiet and until_quiet)):
                         return True
             return False
         finally:
