@@ -219,7 +219,7 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
                 nothing = store.void({}, {})
                 patch.setattr(store, "void", lambda *_, nothing=nothing: nothing)
             else:
-                patch.setattr(store, "sweep", lambda _: None)
+                patch.setattr(store, "sweep", lambda *_: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink)
     sink.close()
