@@ -41,6 +41,9 @@ class TakenWork:
     def replaying(self) -> frozenset[str]:
         return frozenset(self.taken)
 
+    def trouble(self) -> str | None:
+        return None
+
 
 @dataclass
 class Desk:
