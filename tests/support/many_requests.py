@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
-# Below the connections that the service takes. Each has two requests in the air.
-CONNECTIONS, PIPELINED = 500, 2
+# Half of the connections that the service takes: near that bound it also refuses by the tasks that just end. Each has four
+# requests in the air.
+CONNECTIONS, PIPELINED = 250, 4
 
 
 @dataclass(frozen=True, slots=True)
