@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
-# Half of the connections that the service takes: near that bound it also refuses by the tasks that just end. Each has four
+# Half of the connections that the service takes: near that bound it also counts the tasks that just end. Each has four
 # requests in the air.
 CONNECTIONS, PIPELINED = 250, 4
 
