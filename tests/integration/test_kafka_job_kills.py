@@ -184,12 +184,10 @@ class Blows:
                 self.node.down(signal.SIGKILL)
                 self.node.up(kafka_jars())
             case "full disk":
-                self.disk.fill()
-                self._felt("the folder for temporary files")
+                self._felt("the folder for temporary files", self.disk.fill)
                 self.disk.make_room()
             case "refusal":
-                self.proxy.treat(Treatment("SlowDown", 503))
-                self._felt("it answers 503")
+                self._felt("it answers 503", lambda: self.proxy.treat(Treatment("SlowDown", 503)))
                 self.proxy.treat(Treatment(PASS))
             case "silence":
                 self.proxy.treat(Treatment(HANG))
@@ -199,11 +197,13 @@ class Blows:
     def over(self) -> bool:
         return all(is_final(self.site.status(name)) for name in self.load.names)
 
-    def _felt(self, words: str) -> None:
+    def _felt(self, words: str, begin: Callable[[], object]) -> None:
         """Until a worker has paused for it, and then for as long again as it lasts."""
+        # Counted before it begins: a worker may pause at once, and says so only once.
         before = self.site.said().count(words)
+        begin()
         wait_for(
-            lambda: self.site.said().count(words) > before or self.over(), f"somebody says {words!r}", within_s=120.0
+            lambda: self.site.said().count(words) > before or self.over(), f"somebody says {words!r}", within_s=300.0
         )
         threading.Event().wait(self.load.lasting_s)
 
