@@ -3,10 +3,9 @@
 import errno
 import os
 import secrets
-import sqlite3
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 MAX_SMALL_BYTES = 1 << 20
@@ -28,18 +27,6 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def transaction(file: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All of the block's changes to an SQLite file in autocommit mode, or none. Raises `sqlite3.Error`."""
-    file.execute("BEGIN IMMEDIATE")
-    try:
-        yield file
-        file.execute("COMMIT")
-    except BaseException:
-        file.execute("ROLLBACK")
-        raise
 
 
 def make_folder(path: Path, sync_with: Sync = sync) -> None:

@@ -4,18 +4,13 @@ file cannot take a session over.
 
 import hashlib
 import json
-import os
 import secrets
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream.clock import Clock
+from stream.database import PrivateDatabase
 from stream.errors import Unavailable
-from stream.files import make_folder, transaction
 from stream.identity.browser_origins import token_of
 
 FILE = "sessions.db"
@@ -62,18 +57,16 @@ class BrowserSessions:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
         self._clock = clock
-        self._lock = threading.Lock()
-        with self._told():
-            make_folder(path.parent)
-            # With its rights from the first moment; what SQLite adds beside it gets the same.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._file = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            # A sign-out must outlive a power cut.
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.executescript(_TABLES)
+        self._file = PrivateDatabase(
+            path,
+            _TABLES,
+            lambda why: Unavailable(
+                f"the sessions of browsers in {path} cannot be used ({why}): give the disk room,"
+                " or remove the file, after which everybody signs in again",
+                code="sessions_unavailable",
+            ),
+        )
 
     def begin(self, who: SignedIn, *, replaces: str | None = None, until_ms: int | None = None) -> str:
         """The secret of a new session, which ends at `until_ms` at the latest; `replaces`: that of the browser's old
@@ -82,7 +75,7 @@ class BrowserSessions:
         secret, now_ms = secrets.token_urlsafe(_SECRET_BYTES), self._clock.now_ms()
         end_ms = now_ms + MOST_MS if until_ms is None else min(until_ms, now_ms + MOST_MS)
         row = (_digest(secret), who.principal, who.name, json.dumps(who.groups), who.key_digest, now_ms, end_ms)
-        with self._changing() as file:
+        with self._file.changing() as file:
             # Always a new secret: one that somebody planted in the browser before must not become theirs.
             if replaces is not None:
                 file.execute("DELETE FROM sessions WHERE digest = ?", (_digest(replaces),))
@@ -92,15 +85,15 @@ class BrowserSessions:
 
     def first_use(self, text: str, until_ms: int) -> bool:
         """Whether nobody has used this text before; it is remembered until then."""
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("DELETE FROM used WHERE until_ms <= ?", (self._clock.now_ms(),))
             return file.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (_digest(text), until_ms)).rowcount == 1
 
     def find(self, secret: str) -> BrowserSession | None:
         """The session, if it has not ended. This counts as using it."""
         digest, now_ms = _digest(secret), self._clock.now_ms()
-        with self._told(), self._lock:
-            row = self._file.execute(
+        with self._file.reading() as file:
+            row = file.execute(
                 "SELECT principal, name, groups, key_digest, seen_ms FROM sessions"
                 " WHERE digest = ? AND until_ms > ? AND seen_ms > ?",
                 (digest, now_ms, now_ms - IDLE_MS),
@@ -108,35 +101,18 @@ class BrowserSessions:
             if row is None:
                 return None
             if now_ms - row[4] >= _SEEN_MS:
-                self._file.execute("UPDATE sessions SET seen_ms = ? WHERE digest = ?", (now_ms, digest))
+                file.execute("UPDATE sessions SET seen_ms = ? WHERE digest = ?", (now_ms, digest))
         return BrowserSession(
             SignedIn(row[0], row[1], tuple(json.loads(row[2])), row[3]), uid_of(secret), token_of(secret)
         )
 
     def end(self, secret: str) -> None:
         """Idempotent."""
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("DELETE FROM sessions WHERE digest = ?", (_digest(secret),))
 
     def close(self) -> None:
         self._file.close()
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """All of the block's changes, or none."""
-        with self._told(), self._lock, transaction(self._file) as file:
-            yield file
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(
-                f"the sessions of browsers in {self._path} cannot be used ({type(error).__name__}): give the disk room,"
-                " or remove the file, after which everybody signs in again",
-                code="sessions_unavailable",
-            ) from None
 
 
 def _digest(secret: str) -> bytes:

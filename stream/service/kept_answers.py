@@ -1,18 +1,14 @@
 """Answers to writes, for who sends the same one again: a file of the service that outlives it."""
 
 import json
-import os
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from stream.clock import Clock
+from stream.database import PrivateDatabase
 from stream.errors import Unavailable
-from stream.files import make_folder, transaction
 from stream.service.problems import Problem
 
 FILE = "writes.db"
@@ -66,23 +62,20 @@ class KeptAnswers:
     """
 
     def __init__(self, path: Path, clock: Clock, most_bytes: int = MOST_BYTES) -> None:
-        self._path = path
         self._clock = clock
         self._most_bytes = most_bytes
-        self._lock = threading.Lock()
-        with self._told():
-            make_folder(path.parent)
-            # With its rights from the first moment; what SQLite adds beside it gets the same.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._file = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            # What was done once must not be done again after a power cut.
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.executescript(_TABLES)
+        self._file = PrivateDatabase(
+            path,
+            _TABLES,
+            lambda why: Unavailable(
+                f"the answers to writes {path} cannot be used ({why}): give the disk room",
+                code="writes_unavailable",
+            ),
+        )
 
     def end_begun(self) -> None:
         """The service starts: whatever an earlier one had begun was cut off with it."""
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("UPDATE writes SET state = ? WHERE state = ?", (WriteState.CUT_OFF, WriteState.BEGUN))
 
     def claim(self, write: WriteName) -> KeptAnswer | None:
@@ -90,7 +83,7 @@ class KeptAnswers:
         Raises `Problem` (409, 422).
         """
         now_ms = self._clock.now_ms()
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("DELETE FROM writes WHERE at_ms <= ? AND state != ?", (now_ms - KEPT_MS, WriteState.BEGUN))
             row = file.execute(
                 "SELECT digest, state, status, headers, body FROM writes WHERE name = ?", (write.name,)
@@ -111,7 +104,7 @@ class KeptAnswers:
             return
         headers = json.dumps(answer.headers)
         counted = LEAST_COUNTED_BYTES + len(headers) + len(answer.body)
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute(
                 "UPDATE writes SET state = ?, status = ?, headers = ?, body = ?, bytes = ? WHERE name = ?",
                 (WriteState.ANSWERED, answer.status, headers, answer.body, counted, write.name),
@@ -128,14 +121,14 @@ class KeptAnswers:
 
     def release(self, write: WriteName) -> None:
         """It was refused: nothing was done."""
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("DELETE FROM writes WHERE name = ?", (write.name,))
 
     def close(self) -> None:
         self._file.close()
 
     def _settle(self, write: WriteName, state: WriteState, why: str = "") -> None:
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("UPDATE writes SET state = ?, body = ? WHERE name = ?", (state, why.encode(), write.name))
 
     def _make_room(self, file: sqlite3.Connection) -> None:
@@ -151,22 +144,6 @@ class KeptAnswers:
             )
             if not gone.rowcount:
                 return
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """All of the block's changes, or none."""
-        with self._told(), self._lock, transaction(self._file) as file:
-            yield file
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(
-                f"the answers to writes {self._path} cannot be used ({type(error).__name__}): give the disk room",
-                code="writes_unavailable",
-            ) from None
 
 
 def _answer_of(write: WriteName, digest: bytes, state: str, status: int, headers: str, body: bytes) -> KeptAnswer:

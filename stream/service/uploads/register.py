@@ -1,19 +1,15 @@
 """What is known of each upload, in a file of the service that outlives it."""
 
 import json
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from stream.database import PrivateDatabase
 from stream.errors import Unavailable
 from stream.events.asset import Profile
-from stream.files import make_folder, transaction
 from stream.service.problems import Problem
 
 FILE = "uploads.db"
@@ -70,24 +66,21 @@ class UploadRegister:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        with self._told():
-            make_folder(path.parent)
-            # With its rights from the first moment; what SQLite adds beside it gets the same.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._file = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            # What was answered must outlive a power cut.
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.executescript(_TABLE)
+        self._file = PrivateDatabase(
+            path,
+            _TABLE,
+            lambda why: Unavailable(
+                f"the register of uploads {path} cannot be used ({why}): give the disk room",
+                code="uploads_unavailable",
+            ),
+        )
 
     def add(self, upload: Upload, most_of_tenant_bytes: int) -> None:
         """Raises `Problem` where the tenant, or the caller, has as much as one may."""
         row = (*(getattr(upload, name.strip()) for name in _COLUMNS.split(",")),)
         at = _COLUMNS.replace(" ", "").split(",").index("labels")
         values = [*row[:at], json.dumps(dict(upload.labels)), *row[at + 1 :]]
-        with self._changing() as file:
+        with self._file.changing() as file:
             (held,) = file.execute(
                 "SELECT COALESCE(SUM(size_bytes), 0) FROM uploads WHERE tenant = ? AND state != 'refused'",
                 (upload.tenant,),
@@ -117,28 +110,28 @@ class UploadRegister:
 
     def outstanding_bytes(self) -> int:
         """That are still to come."""
-        with self._told(), self._lock:
-            (found,) = self._file.execute(
+        with self._file.reading() as file:
+            (found,) = file.execute(
                 "SELECT COALESCE(SUM(size_bytes - received), 0) FROM uploads WHERE state = 'receiving'"
             ).fetchone()
         return int(found)
 
     def received(self, upload_id: str, count: int, now_ms: int) -> None:
         """So many bytes are on disk."""
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute(
                 "UPDATE uploads SET received = ?, touched_ms = ? WHERE upload_id = ?", (count, now_ms, upload_id)
             )
 
     def become(self, upload_id: str, state: UploadState, now_ms: int, code: str | None = None) -> None:
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute(
                 "UPDATE uploads SET state = ?, code = ?, touched_ms = ? WHERE upload_id = ?",
                 (state, code, now_ms, upload_id),
             )
 
     def forget(self, upload_id: str) -> None:
-        with self._changing() as file:
+        with self._file.changing() as file:
             file.execute("DELETE FROM uploads WHERE upload_id = ?", (upload_id,))
 
     def untouched_since(self, time_ms: int) -> list[Upload]:
@@ -151,25 +144,9 @@ class UploadRegister:
         self._file.close()
 
     def _where(self, clause: str, *values: Any) -> list[Upload]:
-        with self._told(), self._lock:
-            rows = self._file.execute(f"SELECT {_COLUMNS} FROM uploads WHERE {clause}", values).fetchall()  # noqa: S608
+        with self._file.reading() as file:
+            rows = file.execute(f"SELECT {_COLUMNS} FROM uploads WHERE {clause}", values).fetchall()  # noqa: S608
         return [_upload(row) for row in rows]
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """All of the block's changes, or none."""
-        with self._told(), self._lock, transaction(self._file) as file:
-            yield file
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(
-                f"the register of uploads {self._path} cannot be used ({type(error).__name__}): give the disk room",
-                code="uploads_unavailable",
-            ) from None
 
 
 def _upload(row: tuple[Any, ...]) -> Upload:
