@@ -228,7 +228,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cells", type=int, default=MARKS[-1], help="how many cells each store is given")
     parser.add_argument("--directory", type=Path, help="where the stores lie meanwhile (5 GB at 300,000 cells)")
     parser.add_argument("--sink", choices=list(SINKS), help="only this one, without the comparison")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=Path, help="write the figures here as well, from mark to mark")
     parser.add_argument("--no-verify", action="store_true", help="leave out the comparison of stores and readers")
     options = parser.parse_args(words)
     if options.cells < LEAST_CELLS:
@@ -247,19 +247,20 @@ def main(words: Sequence[str] | None = None) -> Report:
             stages,
             marks,
             Console(stderr=True),
-            lambda so_far: _keep(report_of(so_far, marks, {}), options, compared=compared),
+            lambda so_far: _keep(report_of(so_far, marks, {}), options),
         )
         report = report_of(filled, marks, readers_agree(Path(folder)) if compared else {})
     report.show()
-    _keep(report, options, compared=compared)
+    _keep(report, options)
+    # Whole ones alone: documents are derived from them.
+    if options.cells >= MARKS[-1] and compared:
+        report.write("stores")
     return report
 
 
-def _keep(report: Report, options: argparse.Namespace, *, compared: bool) -> None:
+def _keep(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         options.json.write_text(report.text())
-    if options.cells >= MARKS[-1] and compared:
-        report.write("stores")
 
 
 if __name__ == "__main__":

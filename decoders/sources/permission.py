@@ -36,7 +36,9 @@ def _is_allowed(uri: str, scheme: str, policy: SourcePolicy) -> bool:
         return urls is None or is_under_url(scheme, parts.hostname, parts.port, parts.path, urls)
     try:
         checked_name(uri, scheme, policy.prefixes)
-    except BadMedia:
+    except BadMedia as error:
+        if error.code == "invalid_uri":
+            raise
         return False
     return True
 

@@ -8,6 +8,7 @@ import io
 import pickle  # noqa: TID251 - read by an unpickler that knows tensors alone
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from stream.errors import Fatal
 
 Array = npt.NDArray[Any]
+_BROKEN = (EOFError, KeyError, ValueError, TypeError, AttributeError, struct.error, zipfile.BadZipFile, zlib.error)
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 STORAGES = {
     "FloatStorage": np.dtype("<f4"),
@@ -54,7 +56,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     try:
         tensors, storages = _archive(path) if zipfile.is_zipfile(path) else _legacy(path)
         return {name: tensor.of(storages(tensor.key)) for name, tensor in tensors.items()}
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, AttributeError, struct.error) as error:
+    except (*_BROKEN, pickle.UnpicklingError) as error:
         raise Fatal(f"{path.name} is no checkpoint of plain tensors: {error}", code="wrong_checkpoint") from error
 
 

@@ -99,6 +99,7 @@ class LedgerTable:
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Forget what these watermarks void."""
+        self.forget()
         for where in void_clauses(retired):
             self._tables.delete(SEGMENTS, where)
 
@@ -108,6 +109,7 @@ class LedgerTable:
 
     def drop_space(self, space: str) -> None:
         """Forget every cell of a space."""
+        self.forget()
         self._tables.delete(SEGMENTS, one_of("space", [space]))
 
     def cells(self, columns: Sequence[str] | None = None) -> pa.Table:

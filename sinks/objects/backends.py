@@ -241,6 +241,6 @@ def _remove_unless_held(path: Path) -> None:
     with suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:  # it is held, or this file system does not tell
             return
         path.unlink(missing_ok=True)

@@ -76,8 +76,9 @@ class Objects:
         """
         import obstore
 
+        file = _opened(path)
         try:
-            with path.open("xb") as file, self._asking():
+            with file, self._asking():
                 for part in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
                     _write(file, part)
                 return True
@@ -177,10 +178,21 @@ def _profile(location: Location) -> dict[str, str]:
     return {name: known[profile][name] for name in names if profile in known and name in known[profile]}
 
 
+def _opened(path: Path) -> BinaryIO:
+    with _of_this_machine():
+        return path.open("xb")
+
+
 def _write(file: BinaryIO, content: Any) -> None:
-    try:
+    with _of_this_machine():
         file.write(content)
         file.flush()
+
+
+@contextmanager
+def _of_this_machine() -> Iterator[None]:
+    """What fails is its disk, and not the store."""
+    try:
+        yield
     except OSError as error:
-        # Of this machine's disk, and not of the store.
         raise Unavailable(f"the folder for temporary files: {error.strerror}", code="disk_full") from error

@@ -147,7 +147,8 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     # In the environment: every listing shows arguments.
     wanted = (
         (rollout.bucket_secret, "media" in volumes),
-        (rollout.store_secret, "state" in volumes),
+        # The coordinator reads what moderation says in the index.
+        (rollout.store_secret, bool({"state", "register"} & set(volumes))),
         (rollout.jobs.secret if rollout.jobs else None, of_jobs),
     )
     if secrets := [{"secretRef": {"name": name}} for name, needed in wanted if name and needed]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from stream.clock import Clock
 from stream.events.jobs import TaskEnded
 from stream.events.objects import TaskCost
-from stream.jobs.estimates import MEGAPIXEL, TASK, Rate, RateKind
+from stream.jobs.estimates import Rate, RateKind, unit_of
 from stream.jobs.register import JobRegister, Need, TaskRow
 
 
@@ -61,7 +61,7 @@ class Charges:
     def _measure(self, task: TaskRow, data: TaskEnded) -> None:
         if data.kind == "deliver" and not data.cost.written_bytes:
             return  # it was brought nowhere
-        unit, units = (TASK, 1.0) if not task.amount else (MEGAPIXEL, task.amount)
+        unit, units = unit_of(task.amount)
         kind = _kind(data)
         before = (rate for rate in self._register.rates(task.operator) if (rate.kind, rate.unit) == (kind, unit))
         rate = next(before, None) or Rate(task.operator, kind, unit, 0, 0.0, 0.0, 0.0, 0.0)

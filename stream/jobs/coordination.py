@@ -98,7 +98,7 @@ class Coordinator:
             case "resume":
                 self._move(job, {JobState.PAUSED, JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
             case "retry":
-                self._again(job, "failed", "canceled")
+                self._again(job, "failed", "canceled", resumes=True)
             case "deliver":
                 self._again(job, "done")
             case "release":
@@ -192,7 +192,7 @@ class Coordinator:
             job.id,
         )
 
-    def _again(self, job: JobRow, *states: str) -> None:
+    def _again(self, job: JobRow, *states: str, resumes: bool = False) -> None:
         """Variants in these states wait for their turn again, and go on from their last finished stage."""
         for state in states:
             again = self._register.change(
@@ -202,9 +202,10 @@ class Coordinator:
             )
             if again:
                 self._register.change(
-                    f"UPDATE job SET {state} = 0, waiting = waiting + ?, state = 'running', code = '',"  # noqa: S608 - our words
-                    " message = '', ended_ms = NULL WHERE id = ?",
+                    f"UPDATE job SET {state} = 0, waiting = waiting + ?, state = ?, code = ?, message = ?,"  # noqa: S608 - our words
+                    " ended_ms = NULL WHERE id = ?",
                     again,
+                    *_taken_up(job, resumes=resumes),
                     job.id,
                 )
 
@@ -228,8 +229,9 @@ class Coordinator:
                 row["number"],
             )
             self._register.change(
-                "UPDATE job SET blocked = blocked - 1, waiting = waiting + 1, state = 'running', code = '',"
-                " message = '', ended_ms = NULL WHERE id = ?",
+                "UPDATE job SET blocked = blocked - 1, waiting = waiting + 1, state = ?, code = ?, message = ?,"
+                " ended_ms = NULL WHERE id = ?",
+                *_taken_up(job),
                 job.id,
             )
             return
@@ -265,3 +267,12 @@ class Coordinator:
 
 def _place(need: Need) -> tuple[int, int, int, str, int]:
     return need.job, need.number, need.stage, need.kind, need.part
+
+
+def _taken_up(job: JobRow, *, resumes: bool = False) -> tuple[JobState, str, str]:
+    """State, code and message of a job of which something is to be done again. One that is paused, or has no budget
+    left, waits on until it is resumed.
+    """
+    if resumes or job.state.ended:
+        return JobState.RUNNING, "", ""
+    return job.state, job.code, job.message

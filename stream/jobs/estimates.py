@@ -77,7 +77,7 @@ class Rates:
 
     def task(self, operator: str, kind: str, amount: float | None) -> Estimate:
         """Of one task. `kind` as tasks have it; `amount` in megapixels, where that is known."""
-        unit, units = _unit(amount)
+        unit, units = unit_of(amount)
         if kind != "begin":
             return self._of(operator, kind, unit).times(units)
         whole, divided = self._begun(operator, unit)
@@ -89,7 +89,7 @@ class Rates:
 
     def stage(self, operator: str, amount: float | None) -> Estimate:
         """Of a whole stage of one variant, with its parts and their joining."""
-        unit, units = _unit(amount)
+        unit, units = unit_of(amount)
         begun = self.task(operator, "begin", amount)
         _, divided = whole_and_divided = self._begun(operator, unit)
         if not divided:
@@ -125,8 +125,9 @@ def rates_of(content: bytes | None) -> Rates:
     return Rates(Rate(**each) for each in json.loads(content or b"[]"))
 
 
-def _unit(amount: float | None) -> tuple[str, float]:
-    return (TASK, 1.0) if amount is None else (MEGAPIXEL, amount)
+def unit_of(amount: float | None) -> tuple[str, float]:
+    """What work of this size is measured in, and how many of it; a task where no size is known."""
+    return (MEGAPIXEL, amount) if amount else (TASK, 1.0)
 
 
 def _assumed(unit: str, kind: str) -> Estimate:

@@ -30,7 +30,6 @@ class OperatorCatalogue:
         self._operators = operators
         self._models = models or ModelFiles()
         self._made: dict[str, MediaOperator] = {}
-        self._toolchains: dict[tuple[str, str], dict[str, str]] = {}
 
     def operator(self, name: str) -> MediaOperator:
         """Raises `BadRequest` (`template_invalid`) for a name that is no operator."""

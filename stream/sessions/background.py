@@ -1,7 +1,7 @@
 """Work that a service hands on to a topology, as it does none itself: new footage, and replays of dead letters."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,7 +30,26 @@ class NewFootage(BaseModel):
     published_ms: int
     source: str = "upload"
 
-    def event(self) -> Event:
+    @classmethod
+    def of(cls, event: Event[AssetPublished]) -> Self:
+        """What `event` gives back, but for the trace: each hand-over begins its own."""
+        data = event.data
+        return cls(
+            publication_id=event.id,
+            tenant=event.tenant,
+            project=event.project,
+            region=event.region,
+            asset_id=data.identity(),
+            uri=data.uri,
+            size_bytes=data.size_bytes,
+            profile=data.profile,
+            priority=data.priority,
+            labels=dict(data.labels),
+            published_ms=event.event_time_ms,
+            source=event.source,
+        )
+
+    def event(self) -> Event[AssetPublished]:
         """As a producer would send it. Raises `ValueError` for what no event may have."""
         data = AssetPublished(
             uri=self.uri,

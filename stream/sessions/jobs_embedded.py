@@ -88,19 +88,6 @@ class EmbeddedJobs:
 
     def _hand_on(self, event: Event[AssetPublished]) -> None:
         assert self._background is not None, "else nothing is handed on"
-        data = event.data
-        footage = NewFootage(
-            publication_id=event.id,
-            tenant=event.tenant,
-            project=event.project,
-            region=event.region,
-            asset_id=data.identity(),
-            uri=data.uri,
-            size_bytes=data.size_bytes or 0,
-            profile=data.profile,
-            labels=dict(data.labels),
-            published_ms=event.event_time_ms,
-        )
         self._handed.add(event.id)
 
         def done(code: str | None) -> None:
@@ -110,7 +97,7 @@ class EmbeddedJobs:
                 )
             self._handed.discard(event.id)
 
-        self._background.publish(footage, done)
+        self._background.publish(NewFootage.of(event), done)
 
     def publish(self, events: Iterable[Event]) -> None:
         for event in events:

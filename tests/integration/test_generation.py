@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.testbed.waiting import must_run, wait_for
 from stream.jobs.descriptions import Description
 from stream.jobs.submission import prepare, problems, spec_of
 from stream.media.catalogue import OperatorCatalogue
@@ -48,8 +48,10 @@ def test_a_kill_between_two_steps_costs_that_step_alone_and_changes_no_byte(tmp_
         folder = state / "jobs" / "store" / "tenants" / "default" / "results"
         return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.json")}
 
-    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE) as process:
-        _wait_until(lambda: len(results()) > STEPS // 3 or process.poll() is not None)
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True) as process:
+        wait_for(
+            lambda: len(results()) > STEPS // 3, "some steps are done", meanwhile=must_run(process), within_s=200.0
+        )
         os.killpg(process.pid, signal.SIGKILL)
     before = results()
     assert STEPS // 3 < len(before) < STEPS, "killed amid the steps"
@@ -60,14 +62,6 @@ def test_a_kill_between_two_steps_costs_that_step_alone_and_changes_no_byte(tmp_
     expected = _undivided(state, tmp_path)
     (finals,) = (out / "dance").iterdir()
     assert {name: (finals / name).read_bytes() for name in ("picture.mkv", "generation.json")} == expected
-
-
-def _wait_until(reached: Callable[[], bool]) -> None:
-    for _ in range(4000):
-        if reached():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("it was never reached")
 
 
 def _undivided(state: Path, folder: Path) -> dict[str, bytes]:

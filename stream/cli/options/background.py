@@ -1,7 +1,7 @@
 """Who processes what the service is sent: a process beside it, or the workers of a cluster."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from stream.clock import SystemClock
 from stream.pipelines.settings import Settings
 from stream.pipelines.source_policies import KnownTenants
 from stream.sessions.background import BackgroundWork
+from stream.sessions.background_process import BackgroundProcess
 
 
 @contextmanager
@@ -26,10 +27,7 @@ def background_of(
     """For the block. `reading`: what may be read by a process of this machine."""
     cluster = Cluster.named(broker, client_properties, context.deployment)
     if cluster is None:
-        from stream.sessions.background_process import BackgroundProcess
-
-        command = [sys.executable, "-m", "stream.cli.app", *context.words(), "service-work", *reading.words()]
-        with closing(BackgroundProcess(command)) as beside:
+        with process_beside(context, reading.words()) as beside:
             yield beside
         return
     from sinks.dead_letters import DeadLetters
@@ -40,3 +38,11 @@ def background_of(
         closing(BackgroundCluster(there, DeadLetters(settings.index_dir), tenants)) as sent,
     ):
         yield sent
+
+
+@contextmanager
+def process_beside(context: Context, reading: Sequence[str]) -> Iterator[BackgroundProcess]:
+    """One of this machine, for the block. `reading`: the options that say what it may read."""
+    command = [sys.executable, "-m", "stream.cli.app", *context.words(), "service-work", *reading]
+    with closing(BackgroundProcess(command)) as beside:
+        yield beside

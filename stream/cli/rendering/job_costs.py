@@ -7,6 +7,7 @@ from rich import box
 from rich.filesize import decimal
 from rich.table import Table
 
+from stream.cli.rendering.durations import duration_in_words
 from stream.cli.rendering.sanitize import shown
 from stream.jobs.estimates import ASSUMED_FACTOR
 from stream.jobs.prices import GIB
@@ -33,7 +34,7 @@ def cost_table(job: Mapping[str, Any]) -> Table:
     table.add_row("CPU seconds a finished variant", f"{cost['cpu_s'] / done:.2f}" if done else "-")
     table.add_row("GPU seconds", f"{cost['gpu_s']:.1f}")
     table.add_row("of these wasted", f"{cost['wasted_gpu_s']:.1f}")
-    table.add_row("time of workers", duration(cost["wall_s"]))
+    table.add_row("time of workers", duration_in_words(cost["wall_s"]))
     table.add_row("read", decimal(cost["read_bytes"]))
     table.add_row("written", decimal(cost["written_bytes"]))
     table.add_row("stored while at work", f"{cost['stored_byte_hours'] / GIB:.3f} GiB hours")
@@ -73,7 +74,7 @@ def forecast_table(told: Mapping[str, Any], variants: int) -> Table:
     for stage in told["stages"]:
         of = stage["estimate"]
         words = (shown(stage["name"]), shown(stage["operator"]))
-        figures = (str(stage["computed"]), _between(of), duration(of["wall_s"]), decimal(of["written_bytes"]))
+        figures = (str(stage["computed"]), _between(of), duration_in_words(of["wall_s"]), decimal(of["written_bytes"]))
         tasks = of["measured_tasks"]
         table.add_row(*words, *figures, f"{tasks} tasks" if tasks else "assumed")
     return table
@@ -82,7 +83,7 @@ def forecast_table(told: Mapping[str, Any], variants: int) -> Table:
 def forecast_lines(told: Mapping[str, Any]) -> Iterable[str]:
     of = told["estimate"]
     yield (
-        f"In all about {of['cpu_s']:.0f} CPU seconds ({_between(of)}), {duration(of['wall_s'])} with"
+        f"In all about {of['cpu_s']:.0f} CPU seconds ({_between(of)}), {duration_in_words(of['wall_s'])} with"
         f" {of['renderers']} renderers, {decimal(of['written_bytes'])} written; {_basis(told)}."
     )
     if (money := told.get("money")) is not None:
@@ -109,12 +110,6 @@ def _basis(told: Mapping[str, Any]) -> str:
     if not assumed:
         return "by what equal work took before"
     return f"of {', '.join(assumed)} nothing was measured yet, so that may be {ASSUMED_FACTOR:g} times more or less"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _between(estimate: Mapping[str, Any]) -> str:

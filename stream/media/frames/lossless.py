@@ -1,12 +1,12 @@
 """The lossless result: FFV1 in Matroska, of which each picture stands by itself, and the source's sound as it was."""
 
+import errno
 import heapq
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import av
 import av.error
@@ -191,5 +191,5 @@ def _uncopied() -> BadMedia:
     )
 
 
-_DISK: Any = (28, 122)
-"""ENOSPC and EDQUOT: a full disk is no fault of the sound."""
+_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk is no fault of the sound."""

@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from stream.media.generate.networks import Rgb
+from stream.media.generate.settings import COLOURS
 from stream.media.generate.threads import one_thread
 from stream.media.generate.walk import Noise
 
-LABELS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
-"""In the order of the weights."""
 _NOISE, _MAPS = 100, 64
 
 
@@ -26,7 +25,7 @@ class _Generator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = [_NOISE + len(LABELS), *(_MAPS * step for step in (16, 8, 4, 2, 1)), 3]
+        widths = [_NOISE + len(COLOURS), *(_MAPS * step for step in (16, 8, 4, 2, 1)), 3]
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(itertools.pairwise(widths)):
             layers.append(nn.ConvTranspose2d(before, after, 4, 2 if index else 1, 1 if index else 0, bias=False))
@@ -47,8 +46,8 @@ class LabelGan:
 
     def __init__(self, weights: Path, meaning: str) -> None:
         self._network = _loaded(weights)
-        self._label = torch.zeros(1, len(LABELS))
-        self._label[0, LABELS.index(meaning)] = 1
+        self._label = torch.zeros(1, len(COLOURS))
+        self._label[0, COLOURS.index(meaning)] = 1
 
     def picture(self, noise: Noise) -> Rgb:
         with torch.inference_mode(), one_thread():

@@ -28,7 +28,7 @@ class NetworkClips:
         checked = validated(NetworkSettings, settings)
         no_inputs(inputs, checked.model)
         # Asked for now, so that a prompt that cannot be is refused before anything is queued.
-        assert checked.meaning
+        _ = checked.meaning
         return checked.model_dump(mode="json")
 
     def outputs(self) -> Mapping[str, str]:

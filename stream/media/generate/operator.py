@@ -8,11 +8,11 @@ from stream.media.generate.checking import refused
 from stream.media.generate.diffusion.directories import PREFIX
 from stream.media.generate.diffusion.latents import DiffusionLatents
 from stream.media.generate.network_clips import NetworkClips
-from stream.media.generate.settings import LABEL_GAN, TERRAIN
+from stream.media.generate.settings import VOCABULARIES
 from stream.media.model_files import ModelFiles
 from stream.media.protocol import Part, Settings, Task
 
-MODELS = (LABEL_GAN, TERRAIN)
+MODELS = tuple(VOCABULARIES)
 
 
 class Generate:

@@ -10,11 +10,13 @@ from stream.media.composite.values import Number, Rate, SettingsGroup, Whole
 from stream.media.generate.words import MAX_PROMPT, Vocabulary
 
 LABEL_GAN, TERRAIN = "label-gan", "terrain-consistency"
-_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
-_DIFFICULTIES = ("gentle", "moderate", "hard", "extreme")
+COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
+"""In the order of the network's classes."""
+DIFFICULTIES = {"gentle": 10, "moderate": 40, "hard": 70, "extreme": 100}
+"""How the network was told of them, of 100."""
 VOCABULARIES: Mapping[str, Vocabulary] = {
     LABEL_GAN: Vocabulary(
-        {**{word: word for word in _COLOURS}, "grey": "gray", "greyscale": "grayscale"},
+        {**{word: word for word in COLOURS}, "grey": "gray", "greyscale": "grayscale"},
         frozenset(
             [
                 "a",
@@ -37,10 +39,10 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
                 "colored",
             ]
         ),
-        f"{LABEL_GAN} paints an eye in one colour of {', '.join(_COLOURS)}, such as 'a painted green eye'",
+        f"{LABEL_GAN} paints an eye in one colour of {', '.join(COLOURS)}, such as 'a painted green eye'",
     ),
     TERRAIN: Vocabulary(
-        {word: word for word in _DIFFICULTIES},
+        {word: word for word in DIFFICULTIES},
         frozenset(
             [
                 "a",
@@ -58,7 +60,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
                 "difficulty",
             ]
         ),
-        f"{TERRAIN} makes terrain of one difficulty of {', '.join(_DIFFICULTIES)}, such as 'hard terrain from above'",
+        f"{TERRAIN} makes terrain of one difficulty of {', '.join(DIFFICULTIES)}, such as 'hard terrain from above'",
     ),
 }
 

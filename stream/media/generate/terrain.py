@@ -12,9 +12,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from stream.media.generate.networks import SIDE, Rgb
+from stream.media.generate.settings import DIFFICULTIES
 from stream.media.generate.walk import Noise
 
-DIFFICULTIES = {"gentle": 10, "moderate": 40, "hard": 70, "extreme": 100}
 """Words to the model's labels of 1 to 100."""
 _SIGMA = np.float32(80.0)
 _HEIGHT_M, _BEND_M = 22.16864013671875, 0.1

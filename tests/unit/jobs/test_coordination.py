@@ -187,6 +187,23 @@ def test_a_paused_job_finishes_what_is_in_work_and_begins_nothing(bench: Coordin
     assert bench.job().state is JobState.DONE
 
 
+def test_a_paused_job_stays_paused_when_what_it_delivered_is_looked_at(tmp_path: Path) -> None:
+    bench = CoordinatorBench(tmp_path, slots=1)
+    bench.submit("one", "two")
+    while not bench.job().done:
+        ((job, task),) = bench.take()
+        bench.end(job.tenant, task)
+    bench.control("pause")
+    bench.control("deliver")
+    assert (bench.job().state, bench.job().done, bench.take()) == (JobState.PAUSED, 0, [])
+    bench.control("resume")
+    bench.work()
+    assert (bench.job().state, bench.job().done) == (JobState.DONE, 2)
+    bench.control("deliver")
+    assert [task.stage for task in bench.work()] == ["deliver", "deliver"]
+    bench.register.close()
+
+
 def test_a_job_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: Path) -> None:
     bench = CoordinatorBench(tmp_path, slots=1)
     bench.submit("one", "two", "three", budget="cpu_s: 4")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli.context import Context, UsageProblem
+from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, PricesOption, job_settings
 from stream.cli.rendering.job_costs import cost_table, total, variant_costs_table
 from stream.cli.rendering.job_tables import jobs_table, live, stages_table, variants_table
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stream.pipelines.jobs import JobPipeline
 
 _LOOK_S = 0.5
+_MOST_MANIFEST_BYTES = 8 << 20
 VariantName = Annotated[str, typer.Argument(help="A variant's name or id.", metavar="VARIANT")]
 
 
@@ -137,14 +138,10 @@ def reproduce(
     import tempfile
     import threading
 
-    from stream.files import read_small
     from stream.sessions.job_reproduction import reproduce as made_again
 
     shared: Context = context.obj
-    try:
-        envelope = read_small(manifest_file)
-    except OSError as error:
-        raise UsageProblem(f"{shown(manifest_file)} cannot be read: {error.strerror}") from None
+    envelope = manifest_in(manifest_file)
     with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
         found = made_again(envelope, tenant, jobs_of(shared, objects), Path(folder), SystemClock(), threading.Event())
     if json_output:
@@ -155,7 +152,7 @@ def reproduce(
         for reason in found.reasons:
             shared.console.print(f"not as it was: {reason}", soft_wrap=True, markup=False)
     if not found.same:
-        raise typer.Exit(1)
+        raise AnsweredNo
 
 
 def open_(
@@ -223,6 +220,19 @@ def closing(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, jso
     report(shared, jobs, status, json_output=json_output)
     if status["state"] != "done":
         raise typer.Exit(1)
+
+
+def manifest_in(path: Path) -> bytes:
+    """The manifest of a delivery, or as `manifest` prints it."""
+    from stream.files import read_small
+
+    try:
+        envelope = read_small(path, most_bytes=_MOST_MANIFEST_BYTES)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no file name"
+        raise UsageProblem(f"{shown(path)} cannot be read: {why}") from None
+    # The line break that a terminal's output ends with is no part of it.
+    return envelope.removesuffix(b"\n")
 
 
 def follow_on_cluster(shared: Context, jobs: "JobPipeline", tenant: str, job: str, *, json_output: bool) -> None:

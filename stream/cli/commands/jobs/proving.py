@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.commands.jobs.looking import VariantName, jobs_of, manifest_of
-from stream.cli.context import Context, UsageProblem
+from stream.cli.commands.jobs.looking import VariantName, jobs_of, manifest_in, manifest_of
+from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.cli.options.job_keys import public_key
 from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption
 from stream.cli.rendering.sanitize import shown
@@ -48,18 +48,12 @@ def verify(
     """Check a manifest's signature and the digest of every file that it names. Exits with 1 where a file is missing or
     has other bytes.
     """
-    from stream.files import read_small
     from stream.sessions.job_verification import verify_delivery
 
     shared: Context = context.obj
-    try:
-        envelope = read_small(manifest_file, most_bytes=_MOST_BYTES)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no file name"
-        raise UsageProblem(f"{shown(manifest_file)} cannot be read: {why}") from None
-    # The line break that a terminal's output ends with is no part of it.
+    envelope = manifest_in(manifest_file)
     trusted = None if key is None else public_key(key, "--key")
-    found = verify_delivery(envelope.removesuffix(b"\n"), trusted, files or manifest_file.parent)
+    found = verify_delivery(envelope, trusted, files or manifest_file.parent)
     if json_output:
         shared.print_json(
             {"holds": found.holds, "signature_checked": found.signature_checked, "files": dict(found.files)}
@@ -70,7 +64,7 @@ def verify(
         told = "this key signed the manifest" if found.signature_checked else "no signature was checked: give --key"
         shared.console.print(told, markup=False)
     if not found.holds:
-        raise typer.Exit(1)
+        raise AnsweredNo
 
 
 def key(context: typer.Context) -> None:
@@ -86,6 +80,3 @@ def key(context: typer.Context) -> None:
     if private is None:
         raise UsageProblem("there is no key for manifests: name one with --manifest-key")
     shared.write(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode())
-
-
-_MOST_BYTES = 8 << 20

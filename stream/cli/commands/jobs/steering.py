@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stream.pipelines.jobs import JobSettings
 
 
-def steering(action: Action, does: str) -> Callable[..., None]:
+def steering(action: Action, does: str, *, rendering: bool = False) -> Callable[..., None]:
     """The command of an action that says nothing but which job is meant. `does`: its help."""
 
     def command(
@@ -36,7 +36,7 @@ def steering(action: Action, does: str) -> Callable[..., None]:
         client_properties: ClientProperties = None,
     ) -> None:
         there = Cluster.named(broker, client_properties, context.obj.deployment)
-        _send(context, job, tenant, objects, there, action)
+        _send(context, job, tenant, objects, there, action, rendering=rendering)
 
     command.__doc__ = does
     return command
@@ -46,19 +46,11 @@ cancel = steering("cancel", "Stop a job within a part. What is finished stays, a
 pause = steering("pause", "Begin no new part of a job until it is resumed.")
 resume = steering("resume", "Go on with a paused job.")
 retry = steering("retry", "Begin what failed or was canceled again, from its last finished stage.")
-
-
-def deliver(
-    context: typer.Context,
-    job: JobName,
-    tenant: JobTenant = "default",
-    objects: ObjectsOption = None,
-    broker: BrokerUri = None,
-    client_properties: ClientProperties = None,
-) -> None:
-    """Look whether everything that a job has delivered still lies there, and bring again what is gone."""
-    there = Cluster.named(broker, client_properties, context.obj.deployment)
-    _send(context, job, tenant, objects, there, "deliver", rendering=True)
+deliver = steering(
+    "deliver",
+    "Look whether everything that a job has delivered still lies there, and bring again what is gone.",
+    rendering=True,
+)
 
 
 def release(

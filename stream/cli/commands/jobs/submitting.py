@@ -1,9 +1,8 @@
 """`rushes jobs submit`: a template becomes a job."""
 
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,17 +162,13 @@ def _here(shared: Context, settings: "JobSettings", spec: "JobSpec", digest: str
 @contextmanager
 def _understanding(shared: Context, settings: "JobSettings", spec: "JobSpec") -> "Iterator[BackgroundWork | None]":
     """A process beside this one, where the template publishes its finals."""
-    if not spec.template.get("publish"):
+    if spec.template.get("publish") is None:
         yield None
         return
     from sinks.objects.store import objects_of_tenants
-    from stream.sessions.background_process import BackgroundProcess
+    from stream.cli.options.background import process_beside
 
-    readable = ["--root", objects_of_tenants(settings.objects).uri]
-    command = [sys.executable, "-m", "stream.cli.app", *shared.words(), "service-work", *readable]
-    with ExitStack() as held:
-        beside = BackgroundProcess(command)
-        held.callback(beside.close)
+    with process_beside(shared, ["--root", objects_of_tenants(settings.objects).uri]) as beside:
         yield beside
 
 
