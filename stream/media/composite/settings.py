@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from stream.errors import BadRequest
+from stream.media.checking import refused
 from stream.media.composite.layers import (
     KINDS,
     MAX_LAYERS,
@@ -134,7 +135,7 @@ def drawn(settings: CompositeSettings) -> Iterator[tuple[str, Drawn, EndCard | N
 
 def _refused(problems: Sequence[str]) -> BadRequest:
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return BadRequest(f"{'; '.join(problems[:5])}{more}", code="template_invalid")
+    return refused(f"{'; '.join(problems[:5])}{more}")
 
 
 def _told(error: ValidationError) -> list[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from stream.errors import BadRequest
+from stream.media.checking import chosen_input, validated
 from stream.media.protocol import Settings
 
 AnySettings = TypeVar("AnySettings", bound="FilmSettings")
@@ -28,23 +28,5 @@ class FilmSettings(BaseModel):
 
 def checked(kind: type[AnySettings], settings: Settings, inputs: Sequence[str]) -> AnySettings:
     """With all defaults, and the input named. Raises `BadRequest` `template_invalid`, which names the field."""
-    try:
-        asked = kind.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part)[:40] for part in first["loc"]) or "settings"
-        raise invalid(field, first["msg"].removeprefix("Value error, ")) from None
-    return asked.model_copy(update={"input": chosen("input", asked.input, inputs)})
-
-
-def chosen(field: str, name: str, inputs: Sequence[str]) -> str:
-    """The input that a field names. Raises `BadRequest` `template_invalid`."""
-    if name and name not in inputs:
-        raise invalid(field, f"there is no input {name[:40]!r}; there are {', '.join(inputs) or 'none'}")
-    if not name and len(inputs) != 1:
-        raise invalid(field, f"say which input: there are {', '.join(inputs) or 'none'}")
-    return name or inputs[0]
-
-
-def invalid(field: str, wrong: str) -> BadRequest:
-    return BadRequest(f"{field}: {wrong}", code="template_invalid")
+    asked = validated(kind, settings)
+    return asked.model_copy(update={"input": chosen_input("input", asked.input, inputs)})

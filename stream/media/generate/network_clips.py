@@ -8,8 +8,8 @@ import av
 import numpy as np
 import PIL
 
+from stream.media.checking import no_inputs, validated
 from stream.media.composite.intermediate import THREADS
-from stream.media.generate.checking import no_inputs, validated
 from stream.media.generate.clip import CLIP_OUTPUTS, Clip, prompt_digest, write_facts
 from stream.media.generate.networks import SIDE, Network, NetworkLoader
 from stream.media.generate.settings import LABEL_GAN, NetworkSettings

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from stream.media.generate.checking import refused
+from stream.media.checking import refused
 from stream.media.generate.diffusion.directories import PREFIX
 from stream.media.generate.diffusion.latents import DiffusionLatents
 from stream.media.generate.network_clips import NetworkClips

@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from stream.errors import BadMedia
+from stream.media.checking import invalid
 from stream.media.frames import lossless
-from stream.media.frames.checking import FilmSettings, checked, invalid
+from stream.media.frames.checking import FilmSettings, checked
 from stream.media.frames.cuts import SIDE, is_cut
 from stream.media.frames.film import Film, Pixels, known_facts, parts_of, plain_film, planes_of, range_of
 from stream.media.frames.motion import Greys, grey, versions

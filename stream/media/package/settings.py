@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from stream.errors import BadRequest
+from stream.media.checking import chosen_input, invalid, validated
 from stream.media.protocol import Settings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$")]
@@ -52,20 +52,7 @@ class Packaging(BaseModel):
 
 def checked_packaging(settings: Settings, inputs: Sequence[str]) -> Packaging:
     """With all defaults. Raises `BadRequest` `template_invalid`, which names the field."""
-    try:
-        asked = Packaging.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise _wrong(field, first["msg"]) from None
+    asked = validated(Packaging, settings)
     if asked.vast is not None and not asked.vast.url_prefix.endswith("/"):
-        raise _wrong("vast.url_prefix", "it must end with /, as names of files are put behind it")
-    if asked.input and asked.input not in inputs:
-        raise _wrong("input", f"there is no input {asked.input[:40]!r}; there are {', '.join(inputs) or 'none'}")
-    if not asked.input and len(inputs) != 1:
-        raise _wrong("input", f"say which input: there are {', '.join(inputs) or 'none'}")
-    return asked.model_copy(update={"input": asked.input or inputs[0]})
-
-
-def _wrong(field: str, wrong: str) -> BadRequest:
-    return BadRequest(f"{field}: {wrong}", code="template_invalid")
+        raise invalid("vast.url_prefix", "it must end with /, as names of files are put behind it")
+    return asked.model_copy(update={"input": chosen_input("input", asked.input, inputs)})

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stream.media.frames.checking import FilmSettings, checked, invalid
+from stream.media.checking import invalid
+from stream.media.frames.checking import FilmSettings, checked
 from stream.media.protocol import Settings
 from stream.media.restyle.styles import STYLES
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from stream.errors import BadRequest
+from stream.media.checking import chosen_input, invalid, validated
 from stream.media.protocol import Settings
 from stream.media.transcode.profiles import PROFILES, Colours, Profile
 
@@ -91,35 +91,22 @@ class Transcoding(BaseModel):
 
 def checked(settings: Settings, inputs: Sequence[str]) -> Transcoding:
     """With all defaults. Raises `BadRequest` `template_invalid`, which names the field."""
-    try:
-        asked = Transcoding.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise _invalid(field, first["msg"].removeprefix("Value error, ")) from None
+    asked = validated(Transcoding, settings)
     row = asked.row
-    name = _input(asked.input, inputs)
+    name = chosen_input("input", asked.input, inputs)
     crf = _quality(asked)
     _rates(asked)
     if row.size is not None and (asked.width is not None or asked.height is not None):
-        raise _invalid("width", f"the profile {asked.profile} is always {row.size[0]}x{row.size[1]}: leave it out")
+        raise invalid("width", f"the profile {asked.profile} is always {row.size[0]}x{row.size[1]}: leave it out")
     for field in ("width", "height"):
         if row.pixel_format != "source" and (getattr(asked, field) or 0) % 2:
-            raise _invalid(field, "give an even number: this profile's pixels share their colours in pairs")
+            raise invalid(field, "give an even number: this profile's pixels share their colours in pairs")
     if asked.colours == "keep" and not row.high_dynamic_range:
-        raise _invalid("colours", f"the profile {asked.profile} has 8 bit, which cannot hold HDR: give sdr")
+        raise invalid("colours", f"the profile {asked.profile} has 8 bit, which cannot hold HDR: give sdr")
     if asked.sound is not None and asked.sound.bit_rate_kbps is not None and not row.sound.bit_rate:
-        raise _invalid("sound.bit_rate_kbps", f"the sound of {asked.profile} is lossless: leave it out")
+        raise invalid("sound.bit_rate_kbps", f"the sound of {asked.profile} is lossless: leave it out")
     colours = asked.colours or ("keep" if row.high_dynamic_range else "sdr")
     return asked.model_copy(update={"input": name, "crf": crf, "colours": colours})
-
-
-def _input(name: str, inputs: Sequence[str]) -> str:
-    if name and name not in inputs:
-        raise _invalid("input", f"there is no input {name[:40]!r}; there are {', '.join(inputs) or 'none'}")
-    if not name and len(inputs) != 1:
-        raise _invalid("input", f"say which input: there are {', '.join(inputs) or 'none'}")
-    return name or inputs[0]
 
 
 def _quality(asked: Transcoding) -> float | None:
@@ -128,23 +115,19 @@ def _quality(asked: Transcoding) -> float | None:
     if row.quality is None:
         for field in ("crf", "bit_rate_kbps"):
             if getattr(asked, field) is not None:
-                raise _invalid(field, f"the profile {asked.profile} fixes it: leave it out")
+                raise invalid(field, f"the profile {asked.profile} fixes it: leave it out")
         return None
     if asked.bit_rate_kbps is not None:
         if asked.crf is not None:
-            raise _invalid("crf", "give crf or bit_rate_kbps, not both")
+            raise invalid("crf", "give crf or bit_rate_kbps, not both")
         return None
     usual, lowest, highest = row.quality
     if asked.crf is not None and not lowest <= asked.crf <= highest:
-        raise _invalid("crf", f"between {lowest:g} and {highest:g} for the profile {asked.profile}")
+        raise invalid("crf", f"between {lowest:g} and {highest:g} for the profile {asked.profile}")
     return usual if asked.crf is None else asked.crf
 
 
 def _rates(asked: Transcoding) -> None:
     rates = asked.row.rates
     if rates and asked.fps not in ("source", *rates):
-        raise _invalid("fps", f"the profile {asked.profile} has {' or '.join(rates)}, or source for the nearer one")
-
-
-def _invalid(field: str, wrong: str) -> BadRequest:
-    return BadRequest(f"{field}: {wrong}", code="template_invalid")
+        raise invalid("fps", f"the profile {asked.profile} has {' or '.join(rates)}, or source for the nearer one")

@@ -10,11 +10,12 @@ import numpy as np
 from pydantic import Field, StringConstraints, ValidationError
 
 from stream.errors import BadMedia
+from stream.media.checking import refused, validated
 from stream.media.composite.values import SettingsGroup
-from stream.media.generate.checking import refused, validated
 from stream.media.generate.clip import CLIP_OUTPUTS, Clip, write_facts
 from stream.media.generate.diffusion.directories import Directory, directory
 from stream.media.generate.diffusion.latents import call_of, computing, toolchain_of
+from stream.media.generate.diffusion.problems import latents_unusable
 from stream.media.generate.diffusion.settings import DecodingSettings, DiffusionSettings
 from stream.media.generate.networks import Rgb
 from stream.media.model_files import ModelFiles
@@ -96,7 +97,7 @@ def _decoded(settings: DecodingSettings, model: Directory, task: Task) -> tuple[
     facts = _facts(told)
     wanted = facts.settings
     if after.done != wanted.steps:
-        raise _unusable("they are not denoised to the end")
+        raise latents_unusable("they are not denoised to the end")
     pipeline = loaded(model, text=False, network=False)
     if settings.tiled and not hasattr(pipeline.vae, "enable_tiling"):
         raise refused(f"tiled: {model.family.name} cannot decode in tiles")
@@ -113,7 +114,7 @@ def _facts(told: Mapping[str, Any]) -> _Facts:
     try:
         return _Facts.model_validate(dict(told))
     except ValidationError:
-        raise _unusable("what they say of themselves is wrong") from None
+        raise latents_unusable("what they say of themselves is wrong") from None
 
 
 @contextmanager
@@ -130,10 +131,6 @@ def _tiled(vae: Any, settings: DecodingSettings) -> Iterator[None]:
 
 def _bytes(picture: Any) -> Rgb:
     return np.asarray(np.rint(np.clip(picture, 0, 1) * 255), np.uint8)
-
-
-def _unusable(problem: str) -> BadMedia:
-    return BadMedia(f"the latents cannot be used: {problem}; make them again", code="latents_unusable")
 
 
 def _read(settings: Settings) -> DecodingSettings:

@@ -65,4 +65,6 @@ CLASSES: Mapping[str, frozenset[str]] = {
     "image_processor": _PROCESSORS,
 }  # fmt: skip
 """The classes that a component may have. Each was seen to do nothing but compute."""
+DENOISERS = ("transformer", "transformer_2", "unet")
+"""The components that make a step."""
 WITHOUT_WEIGHTS = frozenset({"scheduler", "tokenizer", "feature_extractor", "image_processor"})

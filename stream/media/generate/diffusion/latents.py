@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stream.errors import BadMedia, StageError, Unavailable
 from stream.media.generate.clip import FACTS, prompt_digest, write_facts
 from stream.media.generate.diffusion.directories import Directory, directory
+from stream.media.generate.diffusion.problems import latents_unusable
 from stream.media.generate.diffusion.settings import DiffusionSettings, checked_diffusion, require_fitting
 from stream.media.model_files import ModelFiles
 from stream.media.protocol import FOLLOWS, Part, Settings, Task
@@ -167,9 +168,7 @@ def _denoised(settings: DiffusionSettings, model: Directory, task: Task, first: 
     task.report(0.0)
     before = None if task.before is None else DenoisingState.load(task.before, model.digest)
     if (0 if before is None else before.done) != first:
-        raise BadMedia(
-            "the latents cannot be used: they stand at another step; make them again", code="latents_unusable"
-        )
+        raise latents_unusable("they stand at another step")
     pipeline = loaded(model, text=before is None, network=True)
     picture = _picture(settings, task)
     with computing(task.seed):

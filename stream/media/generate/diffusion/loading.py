@@ -12,9 +12,8 @@ from safetensors import safe_open
 
 from stream.errors import BadMedia, StageError
 from stream.media.generate.diffusion.directories import Directory
-from stream.media.generate.diffusion.families import WITHOUT_WEIGHTS
+from stream.media.generate.diffusion.families import DENOISERS, WITHOUT_WEIGHTS
 
-_DENOISERS = frozenset({"transformer", "transformer_2", "unet"})
 _TEXT = "text_encoder"
 
 
@@ -36,7 +35,7 @@ def loaded(model: Directory, *, text: bool, network: bool) -> Any:
     without = frozenset(
         name
         for name in model.components
-        if (name == _TEXT and not text) or (name in _DENOISERS and not network and not _adapted(model))
+        if (name == _TEXT and not text) or (name in DENOISERS and not network and not _adapted(model))
     )
     if _kept and _kept[0].digest == model.digest and _kept[0].without <= without:
         return _kept[0].pipeline

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from stream.errors import BadRequest
+from stream.media.checking import refused, validated
 from stream.media.composite.values import Input, Number, Rate, SettingsGroup, Whole
-from stream.media.generate.checking import refused, validated
 from stream.media.generate.diffusion.directories import Directory
 from stream.media.generate.words import MAX_PROMPT
 from stream.media.protocol import Settings

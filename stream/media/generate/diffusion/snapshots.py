@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from stream.errors import BadMedia
 from stream.media.generate.diffusion.packing import Tensors, packed, unpacked
+from stream.media.generate.diffusion.problems import latents_unusable
 
 STATE, PROMPT = "state.safetensors", "prompt.safetensors"
 LAYOUT = 1
@@ -83,9 +83,9 @@ class DenoisingState:
         cls, told: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], model: str, prompt: Any
     ) -> "DenoisingState":
         if told["layout"] != LAYOUT:
-            raise _unusable("another release wrote them")
+            raise latents_unusable("another release wrote them")
         if told["model"] != model:
-            raise _unusable("another model, or other weights of it, made them")
+            raise latents_unusable("another model, or other weights of it, made them")
         return cls(
             done=int(told["done"]),
             outputs=tuple(unpacked(told["outputs"], tensors)),
@@ -116,8 +116,4 @@ def _used(read: Callable[[], Read]) -> Read:
     try:
         return read()
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _unusable("they are damaged, or are no latents") from None
-
-
-def _unusable(problem: str) -> BadMedia:
-    return BadMedia(f"the latents cannot be used: {problem}; make them again", code="latents_unusable")
+        raise latents_unusable("they are damaged, or are no latents") from None

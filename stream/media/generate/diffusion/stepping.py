@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from stream.errors import BadMedia
+from stream.media.generate.diffusion.families import DENOISERS
 from stream.media.generate.diffusion.snapshots import DenoisingState
-
-_DENOISERS = ("transformer", "transformer_2", "unet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ def _patched(pipeline: Any, stepper: _Stepper) -> Iterator[None]:
     """Methods of these very objects are replaced, so that the loop finds ours; afterwards they are as before."""
     scheduler = stepper.scheduler
     replaced = [(scheduler, "step", stepper.step)]
-    networks = [found for name in _DENOISERS if (found := getattr(pipeline, name, None)) is not None]
+    networks = [found for name in DENOISERS if (found := getattr(pipeline, name, None)) is not None]
     replaced += [(network, "forward", stepper.forward) for network in networks]
     if hasattr(pipeline, "encode_prompt"):
         replaced.append((pipeline, "encode_prompt", stepper.encode))
