@@ -88,7 +88,7 @@ class StageThreads:
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`. Raises the error that ended a worker."""
-        while not stop.wait(0.1):
+        while not stop.wait(0.5):
             self.check()
 
     def stop(self) -> list[str]:

@@ -9,13 +9,16 @@ from stream.topology.stage import RetryPolicy, Stage
 from stream.worker.retries import ceiling_s
 
 Readers = Mapping[str, Sequence[str]]
+IDLE_S = 5.0
+"""On a shared broker every question is a request, and most workers are idle most of the time."""
 
 
 class Throttle:
     """Blocks while a topic of `stage.throttled_by` holds more bytes than its slowest reader may leave unread.
 
     It asks the broker every `interval_s`, and sooner once this worker has sent an eighth of the limit since the last
-    question. Raises `ValueError` for a topic without a reader: such a block would never end.
+    question. While it sends nothing and is not blocked, it asks every `IDLE_S`. Raises `ValueError` for a topic without
+    a reader: such a block would never end.
     """
 
     def __init__(self, stage: Stage, broker: Broker, readers: Readers, metrics: Metrics, *, interval_s: float) -> None:
@@ -33,10 +36,13 @@ class Throttle:
 
     def due(self, now_s: float, sent_bytes: int) -> bool:
         """Whether it is time to ask the broker. `sent_bytes`: all bytes that this worker has sent."""
+        if not self._groups:
+            return False
+        sent_since = sent_bytes - self._asked_at_bytes
+        # What others send meanwhile lets an idle worker send one output too many: its first one makes the question due.
+        interval_s = self._interval_s if sent_since or self._blocked else max(IDLE_S, self._interval_s)
         # The interval alone does not bound the excess: a fast operator could send many times the limit within it.
-        return bool(self._groups) and (
-            now_s - self._asked_s >= self._interval_s or (sent_bytes - self._asked_at_bytes) * 8 >= self._limit_bytes
-        )
+        return now_s - self._asked_s >= interval_s or sent_since * 8 >= self._limit_bytes
 
     def blocked(self, now_s: float, sent_bytes: int, unsettled_bytes: int) -> bool:
         """Whether the readers are too far behind. `unsettled_bytes`: bytes that were sent and may not be on the broker

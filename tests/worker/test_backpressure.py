@@ -21,6 +21,7 @@ from stream.topology.topics import ANNOTATIONS, ASSETS, PROGRESS, SPANS, TOPICS
 from stream.worker.pace import Pace
 from stream.worker.worker import Worker
 from tests.support.planning import ByName, one_span
+from tests.support.worker_kit import Kit
 
 SEED = 5
 FASTER = 20
@@ -128,3 +129,26 @@ def test_backlog_waits_in_assets_and_every_asset_is_accounted_for() -> None:
     flood.plan.step()
     assert flood.broker.backlog(ASSETS.name, "plan").records == 0
     assert flood.broker.backlog(SPANS.name, "index").records == 0
+
+
+def test_an_idle_worker_hardly_asks_about_its_readers_and_is_held_back_after_one_output_all_the_same() -> None:
+    kit = Kit(throttled_by=(ANNOTATIONS.name,), max_unread_bytes=1000, pace=Pace(poll_timeout_s=0.0, unit_s=1.0))
+    kit.broker.declare(ANNOTATIONS.name, "reader")
+    asked: list[float] = []
+    unread = kit.broker.unread_bytes
+
+    def counted(topic: str, group: str) -> int:
+        asked.append(kit.clock.monotonic_s())
+        return unread(topic, group)
+
+    kit.broker.unread_bytes = counted  # type: ignore[method-assign]
+    for _ in range(100):
+        kit.worker.step()
+        kit.clock.advance(0.1)
+    assert len(asked) == 2, "ten seconds without work"
+    kit.broker.producer().send(ANNOTATIONS.name, b"", b"x" * 1001, {})  # another worker's
+    kit.publish(*(f"clip-{number}" for number in range(20)))
+    for _ in range(5):
+        kit.worker.step()
+        kit.clock.advance(0.1)
+    assert kit.operator.calls == [["clip-0"]]

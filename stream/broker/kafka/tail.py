@@ -42,7 +42,8 @@ class KafkaTail:
             **{
                 "fetch.message.max.bytes": MAX_RECORD_BYTES,
                 "queued.max.messages.kbytes": 8 * 1024,
-                "fetch.wait.max.ms": 50,
+                # A record ends the wait at once. Only a partition that is added waits for it.
+                "fetch.wait.max.ms": 250,
                 "fetch.error.backoff.ms": 100,
                 "enable.partition.eof": True,
             },
