@@ -18,7 +18,15 @@ from stream.events.base import Payload
 from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.events.frames import Frames
 from stream.events.ids import MAX_ID_BYTES
-from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
+from stream.events.jobs import (
+    JobControlled,
+    JobEnded,
+    JobSubmitted,
+    TaskAsked,
+    TaskContinued,
+    TaskEnded,
+    UrgentTaskAsked,
+)
 from stream.events.notifications import BucketNotification
 from stream.topology.stage import Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
@@ -65,6 +73,7 @@ _KEYS: Mapping[type, str] = {
     JobControlled: "job name",
     JobEnded: "job name",
     TaskAsked: "key of the work",
+    UrgentTaskAsked: "key of the work",
     TaskContinued: "job name",
     TaskEnded: "job name",
 }

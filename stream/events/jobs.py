@@ -107,6 +107,12 @@ class TaskAsked(Json):
         return self.key.encode()
 
 
+class UrgentTaskAsked(TaskAsked):
+    """A piece of work of a job that somebody waits for. Workers take it before any other."""
+
+    type: ClassVar[str] = "rushes.urgent-task.asked.v1"
+
+
 class TaskContinued(Json):
     """A piece of work takes long, and somebody is at it. `share`: how much of it is done, from 0 to 1."""
 

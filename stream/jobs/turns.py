@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from stream.clock import Clock
 from stream.errors import StageError
-from stream.events.jobs import TaskAsked
+from stream.events.jobs import TaskAsked, UrgentTaskAsked
 from stream.jobs.coordination import Coordinator
 from stream.jobs.estimates import Rates
 from stream.jobs.register import JobRegister, JobRow
@@ -51,7 +51,7 @@ class Turns:
                     "UPDATE task SET attempt = attempt + 1, asked_ms = ? WHERE id = ?", self._clock.now_ms(), task.id
                 )
                 job = self._register.job_by_id(task.job)
-                found.append((job, _task(task.body, task.attempt + 1, job)))
+                found.append((job, _task(task.body, task.attempt + 1, job, task.rank)))
         return found
 
     def forget_asked(self) -> None:
@@ -114,7 +114,7 @@ class Turns:
 
     def _ask(self, task_id: int, job_id: int) -> tuple[JobRow, TaskAsked] | None:
         job = self._register.job_by_id(job_id)
-        row = self._register.one("SELECT operator, kind, amount, body, attempt FROM task WHERE id = ?", task_id)
+        row = self._register.one("SELECT operator, kind, amount, body, attempt, rank FROM task WHERE id = ?", task_id)
         assert row is not None, "just found"
         rates = Rates(self._register.rates(row["operator"]))
         estimate = rates.task(row["operator"], row["kind"], row["amount"]).cpu_s
@@ -129,7 +129,7 @@ class Turns:
             task_id,
         )
         self._register.change("UPDATE job SET reserved_cpu_s = reserved_cpu_s + ? WHERE id = ?", estimate, job_id)
-        return job, _task(row["body"], row["attempt"] + 1, job)
+        return job, _task(row["body"], row["attempt"] + 1, job, row["rank"])
 
     def _exhaust(self, job: JobRow, estimate: float) -> None:
         # Parts in work may cost less than was reserved: `Coordinator.ended` lets the job try again after each of them.
@@ -143,9 +143,10 @@ class Turns:
         )
 
 
-def _task(body: str, attempt: int, job: JobRow) -> TaskAsked:
+def _task(body: str, attempt: int, job: JobRow, rank: int) -> TaskAsked:
+    asked = UrgentTaskAsked if rank < _BATCH else TaskAsked
     try:
         # The job for which it is asked may be another one than entered it: workers look whether that is canceled.
-        return TaskAsked.from_bytes(body.encode()).model_copy(update={"attempt": attempt, "job": job.name})
+        return asked.from_bytes(body.encode()).model_copy(update={"attempt": attempt, "job": job.name})
     except StageError as error:
         raise AssertionError("the register holds what was written to it") from error

@@ -35,7 +35,7 @@ from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.pipelines.job_credentials import FinalCredentials
 from stream.pipelines.job_verdicts import StoredVerdicts
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
-from stream.topology.topics import ASSETS, ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS
+from stream.topology.topics import ASSETS, ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS, URGENT_TASKS
 from stream.topology.topology import Topology
 from stream.topology.unit import Unit
 
@@ -143,10 +143,13 @@ class JobPipeline:
         return Stage(
             name=COORDINATE,
             sources=(JOBS.name, OUTCOMES.name, ENDINGS.name),
-            targets=(TASKS.name, ENDINGS.name, ASSETS.name),
+            # A new job, or a command, does not wait behind the reports of a large one.
+            urgent_sources=(JOBS.name,),
+            targets=(URGENT_TASKS.name, TASKS.name, ENDINGS.name, ASSETS.name),
             operator=self._coordinate_operator,
-            # Records that are there share a transaction; none waits for others.
-            batch=BatchPolicy(max_records=256),
+            # Records that are there share a transaction; none waits for others. Few, as a new job waits for the end of
+            # the batch at hand.
+            batch=BatchPolicy(max_records=32),
             max_replicas=1,
             role=Role.CONTROL,
             unit=WORK_UNIT,
@@ -158,7 +161,8 @@ class JobPipeline:
         count = self.settings.renderers
         return Stage(
             name=RENDER,
-            sources=(TASKS.name,),
+            sources=(URGENT_TASKS.name, TASKS.name),
+            urgent_sources=(URGENT_TASKS.name,),
             targets=(OUTCOMES.name,),
             operator=self._render_operator,
             retry=RetryPolicy(max_attempts=3),

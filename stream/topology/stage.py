@@ -121,7 +121,7 @@ class Stage:
     `concurrency` is the number of group members one process runs. `max_replicas` None means unbounded; 1 marks a single
     writer. The stage does not pull while one of its `throttled_by` topics holds more than `max_unread_bytes` that some
     consuming stage has not acknowledged. With `admission` it reads ahead and serves tenants in turn, one record at a
-    time.
+    time. Records of `urgent_sources`, some of its sources, go before all others, in batches of their own.
 
     Its work is counted in `unit`. It reports progress if one of its targets carries progress (see `Topology.reports`).
     With `settles`, its report ends the work of a part. `in_order`: where the broker refuses an output, what followed it
@@ -136,6 +136,7 @@ class Stage:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     concurrency: int = 1
     max_replicas: int | None = None
+    urgent_sources: tuple[str, ...] = ()
     throttled_by: tuple[str, ...] = ()
     max_unread_bytes: int = 64 * 1024 * 1024
     resources: Resources = field(default_factory=Resources)

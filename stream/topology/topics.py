@@ -20,7 +20,15 @@ from stream.events.base import Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
-from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
+from stream.events.jobs import (
+    JobControlled,
+    JobEnded,
+    JobSubmitted,
+    TaskAsked,
+    TaskContinued,
+    TaskEnded,
+    UrgentTaskAsked,
+)
 from stream.events.notifications import BucketNotification
 from stream.events.progress import PartProgressed
 from stream.events.tenants import TenantRegistered, TenantRemoved
@@ -91,6 +99,8 @@ DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 *
 JOBS = Topic("jobs", (JobSubmitted, JobControlled), kept_ms=WEEK_MS, entry=True)
 # A task's settings may hold a whole page of text and its layout.
 TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
+# Of jobs that somebody waits for; workers read it first (ADR 0068).
+URGENT_TASKS = Topic("urgent-tasks", (UrgentTaskAsked,), max_message_bytes=8 * 1024 * 1024)
 OUTCOMES = Topic("outcomes", (TaskEnded, TaskContinued), max_message_bytes=8 * 1024 * 1024)
 # What became of jobs. Webhooks read it, whoever waits for jobs, and the coordinator, to know that its word has left.
 ENDINGS = Topic("job-endings", (JobEnded,), kept_ms=WEEK_MS, by_age=True, followed=True)
@@ -107,5 +117,7 @@ TOPICS: dict[str, Topic] = {
     for topic in (ASSETS, NOTIFICATIONS, SPANS, FRAMES, ANNOTATIONS, RETIREMENTS, PROGRESS, COMPLETIONS, DEAD_LETTERS)
 }
 
-JOB_TOPICS: dict[str, Topic] = {topic.name: topic for topic in (JOBS, TASKS, OUTCOMES, ENDINGS, ASSETS, DEAD_LETTERS)}
+JOB_TOPICS: dict[str, Topic] = {
+    topic.name: topic for topic in (JOBS, URGENT_TASKS, TASKS, OUTCOMES, ENDINGS, ASSETS, DEAD_LETTERS)
+}
 """What the job engine reads and writes."""

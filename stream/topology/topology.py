@@ -155,6 +155,10 @@ class Topology:
         read = self._terminal.union(*(other.sources for other in self.stages))
         if not stage.sources:
             yield "reads nothing"
+        if strange := set(stage.urgent_sources) - set(stage.sources):
+            yield f"serves {', '.join(sorted(strange))} first, which it does not read"
+        if stage.urgent_sources and stage.admission is not None:
+            yield "admits, so turns decide the order and not its sources"
         for source in stage.sources:
             if source not in self._known:
                 yield f"reads the unknown topic {source!r}"

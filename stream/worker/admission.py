@@ -19,6 +19,7 @@ from stream.worker.dead_letters import identity
 from stream.worker.fair_queue import Claim, Credits, FairQueue
 from stream.worker.outstanding import Outstanding, PartName
 from stream.worker.queues import BatchQueue, Queue
+from stream.worker.urgent_first import UrgentFirst
 from stream.worker.work import Work
 
 # `due_s` makes the worker come back after this time, so it bounds how late returned credit is used.
@@ -48,7 +49,7 @@ def queue_of(context: StageContext) -> Queue:
     """The queue that holds the stage's records until their first attempt. Raises `ValueError`."""
     stage, operator = context.stage, context.operator
     if stage.admission is None:
-        return BatchQueue(stage.batch)
+        return UrgentFirst(stage.batch, stage.urgent_sources) if stage.urgent_sources else BatchQueue(stage.batch)
     admission = Admission(stage, stage.admission, context.topics, context.decoder, context.clock)
     if isinstance(operator, Planning):
         operator.ask(admission.coming)

@@ -21,7 +21,9 @@ class Queue(Protocol):
     acknowledgements. `takes_suspects`: records that may have killed their reader wait in this queue as well.
     """
 
-    bytes: int
+    @property
+    def bytes(self) -> int: ...
+
     capacity: int
     max_bytes: int
     in_hand: int

@@ -22,7 +22,15 @@ from stream.events.arrow import from_ipc
 from stream.events.asset import AssetDeleted, AssetPublished, AssetStatus, Outcome
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
-from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
+from stream.events.jobs import (
+    JobControlled,
+    JobEnded,
+    JobSubmitted,
+    TaskAsked,
+    TaskContinued,
+    TaskEnded,
+    UrgentTaskAsked,
+)
 from stream.events.notifications import BucketNotification
 from stream.events.objects import StoredFile, TaskCost
 from stream.events.progress import PartProgressed, Subject
@@ -95,6 +103,7 @@ SENT: list[Payload] = [
         part={"kind": "frames", "start": 0, "count": 100},
         parts=({"picture.mkv": DIGEST},),
     ),
+    UrgentTaskAsked(**TASK, stage_key=KEY, stage="compose", operator="composite"),
     TaskContinued(job="spring", key=KEY),
     JobEnded(job="spring", state="done", spec=DIGEST, variants=4, done=3, failed=1, canceled=0, outcome=DIGEST),
     TaskEnded(

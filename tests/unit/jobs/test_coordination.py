@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream.errors import BadEvent, Fatal
-from stream.events.jobs import JobSubmitted, TaskAsked
+from stream.events.jobs import JobSubmitted, TaskAsked, UrgentTaskAsked
 from stream.events.objects import TaskCost
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState
@@ -276,3 +276,12 @@ def test_a_file_that_is_no_register_is_told_of(tmp_path: Path) -> None:
 
 def _asked(bench: CoordinatorBench) -> list[tuple[JobRow, TaskAsked]]:
     return bench.turns.asked()
+
+
+def test_work_that_somebody_waits_for_leaves_by_its_own_topic(bench: CoordinatorBench) -> None:
+    """A job of the batch lane may already wait for the same work."""
+    bench.submit("shared", name="a")
+    bench.submit("shared", "own", name="b", lane="interactive")
+    bench.submit("rest", name="c", lane="batch")
+    asked = {str(task.settings["text"]): type(task) for _, task in bench.take()}
+    assert asked == {"shared": UrgentTaskAsked, "own": UrgentTaskAsked, "rest": TaskAsked}
