@@ -13,7 +13,7 @@ from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import query_digest
 from stream.events.grid import SECOND_NS
 from stream.events.ids import typed_digest
-from stream.search.application import Search
+from stream.search.freshness import EventsBefore, SearchableUpTo
 from stream.search.request import MomentRef, PictureFile, Query, SearchRequest, Words
 from stream.service.caller import Caller
 from stream.service.problems import Problem
@@ -36,17 +36,25 @@ class TaggedAnswer:
     etag: str | None = None
 
 
-def answered(service: Service, request: Request, asked: SearchIn, picture: bytes | None = None) -> AnswerOut:
-    """What the caller may see of the answer; `picture` is the file of one to find similar moments of. Raises `Problem`,
-    and as `Search.answer` does.
+def answered(
+    service: Service, request: Request, asked: SearchIn, picture: bytes | None = None, *, telling: bool = False
+) -> AnswerOut:
+    """What the caller may see of the answer; `picture` is the file of one to find similar moments of. With `telling` it
+    tells its freshness, as far as that is known at once. Raises `Problem`, and as `Search.answer` does.
     """
-    found = tagged(service, request, asked, picture, known=None).out
+    found = tagged(service, request, asked, picture, known=None, telling=telling).out
     assert found is not None
     return found
 
 
 def tagged(
-    service: Service, request: Request, asked: SearchIn, picture: bytes | None = None, *, known: str | None
+    service: Service,
+    request: Request,
+    asked: SearchIn,
+    picture: bytes | None = None,
+    *,
+    known: str | None,
+    telling: bool = False,
 ) -> TaggedAnswer:
     """As `answered`; `known` is what the caller says to have (`If-None-Match`)."""
     if asked.cursor is not None:
@@ -57,16 +65,21 @@ def tagged(
     subject = _subject(service, asked, picture)
     with service.access(request, Action.SEARCH, Activity.SEARCHED, subject) as (caller, access):
         wanted = _request(query, asked, filters_of(caller, asked))
+        # Before a search application is taken: a cluster may take its time.
+        before = service.before.glance() if telling else _before(service, asked.as_fresh_as)
         with service.searchers.one() as application:
-            lasting = picture is None and asked.as_fresh_as is None
+            lasting = picture is None and before is None
             # Before anything is encoded or searched.
             state = _state(application.state(asked.space), caller, asked) if lasting else None
             etag = None if state is None else service.tags.at(state)
             if etag is not None and is_named(known, etag, weak=True):
                 return TaggedAnswer(None, etag)
-            freshness = _proof(application, wanted.filters, asked.as_fresh_as)
+            # Before the search, so that the answer is never older.
+            found = None if before is None else application.searchable(wanted.filters, before)
+            if found is not None and asked.as_fresh_as is not None:
+                _require(found, asked.as_fresh_as, service.callers.now_ms())
             answer = application.answer(wanted)
-        out = AnswerOut.of(answer, None, freshness)
+        out = AnswerOut.of(answer, None, None if found is None else FreshnessOut.of(found))
         again = answer.again if answer.more else None
         if state is not None:
             etag = _etag(out, caller, asked, more=again is not None)
@@ -146,21 +159,25 @@ def _etag(out: AnswerOut, caller: Caller, asked: SearchIn, *, more: bool) -> str
     return f'"{typed_digest("search", 2, told, more, caller.access.principal, asked.model_dump_json())}"'
 
 
-def _proof(application: Search, filters: Filters, as_fresh_as_s: float | None) -> FreshnessOut | None:
-    """Looked up before the search, so that the answer is never older. Raises `Problem` (412)."""
-    if as_fresh_as_s is None:
-        return None
-    found = application.searchable(filters)
-    proof = FreshnessOut.of(found)
-    if found.age_s > as_fresh_as_s:
-        raise Problem(
-            412,
-            f"Not everything that was published {as_fresh_as_s:g} seconds ago or before is searchable.",
-            code="not_fresh_enough",
-            headers={"retry-after": "2"},
-            extra={"freshness": proof.model_dump()},
-        )
-    return proof
+def _before(service: Service, as_fresh_as_s: float | None) -> EventsBefore | None:
+    # A look may be as old as half of what is asked, so that its age does not decide the answer.
+    return None if as_fresh_as_s is None else service.before.look(as_fresh_as_s / 2)
+
+
+def _require(found: SearchableUpTo, as_fresh_as_s: float, now_ms: int) -> None:
+    """Raises `Problem` (412)."""
+    if found.holds(as_fresh_as_s, now_ms):
+        return
+    words = f"Not everything that was published {as_fresh_as_s:g} seconds ago or before is searchable."
+    if found.unknown is not None:
+        words = f"Whether everything that was published is searchable is not known now: {found.unknown}."
+    raise Problem(
+        412,
+        words,
+        code="not_fresh_enough",
+        headers={"retry-after": "2"},
+        extra={"freshness": FreshnessOut.of(found).model_dump()},
+    )
 
 
 def export_request(asked: ExportSearchIn, rights: Filters) -> SearchRequest:

@@ -32,6 +32,7 @@ from stream.service.app import application
 from stream.service.bounded_requests import BoundedHeads
 from stream.service.browsers import Browsers
 from stream.service.caller import Callers, is_loopback
+from stream.service.events_before import PublishedBefore
 from stream.service.exporter_client import ExporterClient
 from stream.service.footages import Footages
 from stream.service.freshness_history import SAMPLE_S, FreshnessHistory
@@ -148,6 +149,8 @@ def composed(
             publications = Publications(Outbox(settings.state_dir / PUBLICATIONS_FILE), background, sources)
             publications.start()
             ends.callback(publications.close)
+        before = PublishedBefore(publications, uploads, background, clock)
+        ends.callback(before.close)
         exporter = None if options.exporter is None else _exporter(options.exporter, ends)
         history = FreshnessHistory(searchers, clock, exporter.snapshot if exporter else None)
         service = Service(
@@ -169,6 +172,7 @@ def composed(
             history,
             WriteClaims(answers, secret_of(key)),
             _job_store(settings, options, ends),
+            before,
             known,
             background,
             uploads,

@@ -16,6 +16,7 @@ from stream.service import request_ids
 from stream.service.answer_tags import AnswerTags
 from stream.service.browsers import Browsers
 from stream.service.caller import Caller, Callers
+from stream.service.events_before import PublishedBefore
 from stream.service.footages import Footages
 from stream.service.freshness_history import FreshnessHistory
 from stream.service.job_store import JobStore
@@ -37,10 +38,10 @@ NOBODY = Actor("anonymous", ActorKind.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What routes work with. `secret` keys the digests of queries; `pictures` and `sending`: places of
-    pictures and of uploads on their way in;
-    `trail`: the directory of the audit trail; `writes`: those that came with an `Idempotency-Key`; `job_store`: what is
-    told of jobs that make variants of templates; `background`: who processes records, if anybody does.
+    """What routes work with. `secret` keys the digests of queries; `pictures` and `sending`: places of pictures and of
+    uploads on their way in; `trail`: the directory of the audit trail; `writes`: those that came with an
+    `Idempotency-Key`; `job_store`: what is told of jobs that make variants of templates; `before`: what waits before
+    the index; `background`: who processes records, if anybody does.
     """
 
     searchers: Searchers
@@ -61,6 +62,7 @@ class Service:
     history: FreshnessHistory
     writes: WriteClaims
     job_store: JobStore
+    before: PublishedBefore
     tenants: KnownTenants
     background: BackgroundWork | None = None
     uploads: Uploads | None = None

@@ -82,8 +82,9 @@ def proven_fresh(service: Service, request: Request, tenant: str) -> FreshnessOu
     subject = AccessSubject("freshness", tenant)
     with service.access(request, Action.SEARCH, Activity.LISTED, subject) as (caller, _):
         filters = Filters(tenant=tenant, scopes=scopes_of(caller, Action.SEARCH))
+        before = service.before.glance()
         with service.searchers.one() as application:
-            return FreshnessOut.of(application.searchable(filters))
+            return FreshnessOut.of(application.searchable(filters, before))
 
 
 def viewed_asset(

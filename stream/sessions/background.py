@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sinks.dead_letters import DeadLetterFilter, DeadLetters
 from stream.events.asset import AssetPublished, Priority, Profile
 from stream.events.base import Event
+from stream.search.freshness import EventsBefore
 from stream.sessions.replay import Replay
 
 
@@ -93,6 +94,9 @@ class BackgroundWork(Protocol):
 
     def trouble(self) -> str | None:
         """In words, why nothing is done now; None where that is not known."""
+
+    def before_index(self) -> EventsBefore | None:
+        """What others published and the index has not been told of; None where nobody else publishes."""
 
 
 class WorkItem(BaseModel):

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from sinks.dead_letters import DeadLetters
 from stream.broker.kafka.broker import KafkaBroker
 from stream.pipelines.source_policies import KnownTenants
+from stream.search.freshness import EventsBefore
 from stream.sessions.background import Done, NewFootage, replay_of_letters
+from stream.sessions.events_before import EventsBeforeIndex
 from stream.sessions.sending import appended
 from stream.sessions.session import RawRecord
 from stream.topology.codec import encode
@@ -16,9 +18,12 @@ from stream.topology.topics import ASSETS
 class BackgroundCluster:
     """`BackgroundWork` for the workers of a cluster: what was sent is durable there when a call returns. `close` it."""
 
-    def __init__(self, broker: KafkaBroker, store: DeadLetters, tenants: KnownTenants) -> None:
+    def __init__(
+        self, broker: KafkaBroker, store: DeadLetters, tenants: KnownTenants, before: EventsBeforeIndex
+    ) -> None:
         self._store = store
         self._tenants = tenants
+        self._before = before
         self._producer = broker.producer(places=True)
 
     def publish(self, publication: NewFootage, done: Done) -> None:
@@ -44,5 +49,9 @@ class BackgroundCluster:
         """None: `rushes lag` knows what the workers do."""
         return None
 
+    def before_index(self) -> EventsBefore:
+        return self._before.look()
+
     def close(self) -> None:
+        self._before.close()
         self._producer.close()

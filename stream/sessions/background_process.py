@@ -69,6 +69,10 @@ class BackgroundProcess:
                 f" it is started again within {_MOST_DELAY_S:g} s, and the log of the service has its words"
             )
 
+    def before_index(self) -> None:
+        """None: it processes what the service itself publishes, and tells when that is final."""
+        return
+
     def close(self) -> None:
         """What is under way is interrupted; it can be asked for again."""
         self._closing.set()

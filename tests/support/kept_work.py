@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from stream.errors import Unavailable
+from stream.search.freshness import EventsBefore
 from stream.sessions.background import Done, NewFootage
 
 
@@ -16,6 +17,7 @@ class KeptWork:
         self.away = False
         self.refused: str | None = None
         self.words: str | None = None
+        self.before: EventsBefore | None = None
 
     def publish(self, publication: NewFootage, done: Done) -> None:
         if self.away:
@@ -31,3 +33,6 @@ class KeptWork:
 
     def trouble(self) -> str | None:
         return self.words
+
+    def before_index(self) -> EventsBefore | None:
+        return self.before

@@ -63,6 +63,19 @@ class KafkaWatch:
             self.close()
             raise
 
+    def between(self, starts: Mapping[Key, int], ends: Mapping[Key, int]) -> Iterator[Sequence[Record]]:
+        """The records of these partitions from `starts` up to `ends`, whatever was read before. Of another watch than
+        one that `read`s.
+        """
+        clients = self._query("asking for records", lambda clients: self._placed(clients, starts))
+        try:
+            yield from self._read(clients, ends)
+            # Or the client would go on to fetch what nobody asked for.
+            clients.consumer.unassign()
+        except Exception:
+            self.close()
+            raise
+
     def restart(self) -> None:
         """Forget what was read: the next `read` begins again."""
         self._at = {}
@@ -151,6 +164,11 @@ class KafkaWatch:
         if new := [key for key in ends if key not in clients.assigned]:
             clients.consumer.incremental_assign([self._settings.place(*key, self._at[key]) for key in new])
             clients.assigned.update(new)
+        return clients
+
+    def _placed(self, clients: "_Clients", starts: Mapping[Key, int]) -> "_Clients":
+        self._at = dict(starts)
+        clients.consumer.assign([self._settings.place(*key, offset) for key, offset in starts.items()])
         return clients
 
     def _starts(self, clients: "_Clients", keys: Sequence[Key]) -> dict[Key, int]:

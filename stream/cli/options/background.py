@@ -32,10 +32,13 @@ def background_of(
         return
     from sinks.dead_letters import DeadLetters
     from stream.sessions.background_cluster import BackgroundCluster
+    from stream.sessions.events_before import EventsBeforeIndex
 
+    clock = SystemClock()
+    before = EventsBeforeIndex(cluster.settings(), tenants, clock)
     with (
-        cluster.connected(SystemClock()) as there,
-        closing(BackgroundCluster(there, DeadLetters(settings.index_dir), tenants)) as sent,
+        cluster.connected(clock) as there,
+        closing(BackgroundCluster(there, DeadLetters(settings.index_dir), tenants, before)) as sent,
     ):
         yield sent
 

@@ -45,7 +45,8 @@ def _sees_all(caller: Caller, tenant: str) -> bool:
 def _now(found: FreshnessOut, tenant: str) -> FreshnessSample:
     if not found.pending_assets:
         return FreshnessSample(found.as_of_ms)
-    return FreshnessSample(found.as_of_ms, {tenant: TenantWaiting(found.searchable_up_to_ms, found.pending_assets)})
+    oldest_ms = found.pending[0].published_at_ms
+    return FreshnessSample(found.as_of_ms, {tenant: TenantWaiting(oldest_ms, found.pending_assets)})
 
 
 def _stages(service: Service, caller: Caller) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
         state = SearchState.of(request.query_params)
         answer = None
         if state.asks:
-            answer = AnswerView.of(answered(service, request, _validated(SearchIn, state.asked())), state)
+            asked = _validated(SearchIn, state.asked())
+            answer = AnswerView.of(answered(service, request, asked, telling=True), state)
         return pages.page("search", request, caller, state=state, chips=chips(state), answer=answer, picture=False)
 
     @routes.post("/")
@@ -77,7 +78,8 @@ def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
         caller = service.callers.of(request.headers)
         state = replace(SearchState.of(request.query_params), like=None)
         asked = {name: value for name, value in state.asked().items() if name != "q"}
-        answer = AnswerView.of(answered(service, request, _validated(SearchIn, asked), picture), state)
+        found = answered(service, request, _validated(SearchIn, asked), picture, telling=True)
+        answer = AnswerView.of(found, state)
         shown = [Chip("like a picture", state.url()), *chips(state)]
         return pages.page("search", request, caller, state=state, chips=shown, answer=answer, picture=True)
 

@@ -11,8 +11,6 @@ from stream.service.schemas.search import MOST_HITS
 
 View = Literal["grid", "table"]
 FEWEST_HITS = 24
-# Any age will do: what is wanted is the proof.
-_PROVEN = {"as_fresh_as": 1e9}
 MOST_CHARACTERS = MAX_CHARACTERS + 4_000
 """Words and filters."""
 
@@ -75,7 +73,7 @@ class SearchState:
         if self.cursor is not None:
             return {"cursor": self.cursor, "limit": self.limit}
         words = {"q": self.words} if self.like is None and self.words else {}
-        return {**self.narrowed(), **words, "limit": self.limit, "group": self.group, "sort": self.sort, **_PROVEN}
+        return {**self.narrowed(), **words, "limit": self.limit, "group": self.group, "sort": self.sort}
 
     def url(self, path: str = "/", **changes: Any) -> str:
         """The address of this state with `changes`, at its first page unless they say another."""

@@ -55,6 +55,10 @@ class Publications:
         finally:
             self._order.release()
 
+    def waiting(self) -> list[NewFootage]:
+        """Those that were accepted, and of which nobody has said yet that they are through."""
+        return self._outbox.waiting()
+
     def start(self) -> None:
         """Before anything is published."""
         self._left = self._outbox.waiting()

@@ -133,25 +133,27 @@ class PendingOut(BaseModel):
     asset: str = Field(description="Path of the asset.")
     published_at_ms: int
     segments_done: int
-    segments: int
+    segments: int | None = Field(description="None while the index has not been told of it.")
+    waits_for: str | None = Field(description="The stage that has to take it next, until the index is told of it.")
 
 
 class FreshnessOut(BaseModel):
     """The proof: of the tenant, the project and the rights that were asked with, everything published before
-    `searchable_up_to_ms` is searchable. It counts what the index has been told of, so an event that no worker has read
-    yet is not among it.
+    `searchable_up_to_ms` is searchable. It counts what the index knows, what the service has accepted, and what lies
+    unread on the topics before the index.
     """
 
-    searchable_up_to_ms: int
-    as_of_ms: int
+    searchable_up_to_ms: int | None = Field(description="None where nothing is proven now, as `unknown` says.")
+    as_of_ms: int = Field(description="When it was looked at; it is used for a second.")
     pending: list[PendingOut] = Field(description="What is not searchable yet, the oldest first, a hundred at most.")
     pending_assets: int
+    unknown: str | None = Field(description="Why it is not known what waits before the index.")
 
     @classmethod
     def of(cls, found: SearchableUpTo) -> Self:
         return cls(
             searchable_up_to_ms=found.up_to_ms,
-            as_of_ms=found.now_ms,
+            as_of_ms=found.at_ms,
             pending=[
                 PendingOut(
                     tenant=item.tenant,
@@ -159,11 +161,13 @@ class FreshnessOut(BaseModel):
                     asset=asset_path(item.tenant, item.asset_id),
                     published_at_ms=item.published_ms,
                     segments_done=item.segments_done,
-                    segments=item.segment_count,
+                    segments=item.segments,
+                    waits_for=item.waits_for,
                 )
-                for item in found.pending.assets
+                for item in found.pending
             ],
-            pending_assets=found.pending.count,
+            pending_assets=found.count,
+            unknown=found.unknown,
         )
 
 

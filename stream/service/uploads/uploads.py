@@ -190,6 +190,10 @@ class Uploads:
         except StageError as error:
             _log.warning("%s (%s)", error.message, error.code)
 
+    def waiting(self) -> list[Upload]:
+        """Those that are whole, and of which nobody has said yet that they are through."""
+        return self.register.unfinished()
+
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
         self._thread.start()

@@ -229,6 +229,7 @@ def test_freshness_is_proved_or_refused(desk: Desk, monkeypatch: pytest.MonkeyPa
         "as_of_ms": now_ms,
         "pending": [],
         "pending_assets": 0,
+        "unknown": None,
     }
     assert "etag" not in fresh.headers
     published = sorted({hit["published_at_ms"] for hit in hits(desk)})
