@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from sinks.assets.fold import cell_of, fold
+from sinks.assets.fold import fold
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.sink_batch import SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
+from sinks.delta.held import Void
 from sinks.delta.store import DeltaStore
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.location import Location, Place
@@ -93,19 +94,18 @@ class DeltaSink:
             self.store.tend()
 
     def _commit(self, batch: SinkBatch) -> list[Event]:
-        """Watermarks, moments, the ledger, and last its entries of what the batch retires: a kill in between leaves no
-        more said than stored.
+        """Watermarks, moments, and last the ledger, which also forgets what the batch retires: a kill in between leaves
+        no more said than stored, or a sweep that is due.
         """
         self.store.prepare()
         told = [key for key, _ in batch.asset_events]
-        held = self.store.held({item.header.segment_id for item in batch.annotations}, told)
+        held = self.store.held_by(batch.annotations, told)
         retired = self._retire(batch)
         folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
-        void = self.store.void({key: retired[key] for key in told if key in retired}, held)
+        void = Void.of({key: retired[key] for key in told if key in retired}, held)
         # What goes and what comes in one commit: each commit costs a look at the list of all files.
         self.store.replace(folded.replace, held, void)
-        self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys())
-        self.store.forget(void, {cell_of(item.header) for item in folded.replace})
+        self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys(), void)
         if folded.replace or batch.asset_events:
             self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
         # Where a run is on still, it stays due.
@@ -115,7 +115,7 @@ class DeltaSink:
 
     def _retire(self, batch: SinkBatch) -> dict[str, Retirement]:
         """The watermarks of the batch's assets, raised by what the batch says and remembered."""
-        held = self.store.retirements(batch.names)
+        held = self.store.marks(batch.names)
         raised = dict(held)
         for key, asset_event in batch.asset_events:
             if (mark := _mark(asset_event)) is not None:

@@ -1,8 +1,7 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,9 +10,11 @@ from sinks.assets.fold import SpaceCell, cell_of
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, under_watermark
 from sinks.assets.tombstones import Retirement
 from sinks.delta.followed import Followed
+from sinks.delta.held import HELD, NOTHING_VOID, Held, Void
 from sinks.delta.moments import CELL_ORDER, MOMENTS, MomentsTable
 from sinks.delta.old_ledger import OldLedger, OldWatermarks
-from sinks.delta.placement import VersionTime, cells_filter
+from sinks.delta.placement import cells_filter
+from sinks.delta.recent_assets import RecentAssets, of_assets
 from sinks.delta.removal import NOTHING_REMOVED, Removal
 from sinks.delta.tables import LOG_KEPT, NO_RETENTION, DeltaTables, Shape
 from sinks.filters import one_of
@@ -27,48 +28,12 @@ from sinks.tables import memory
 from sinks.tables.lance_tables import LanceTables
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
-from stream.events.ids import AssetVersion, Order
+from stream.events.ids import asset_key
 
 T = TypeVar("T")
 _SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NO_RETENTION})
-_HELD = (*CELL_ORDER, "tenant", "moment_count", "asset_key", "content_key")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the ledger says of a cell: its order, what it belongs to and how many rows it has."""
-
-    order: Order
-    tenant: str
-    moment_count: int
-    asset_key: str
-    content_key: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Held":
-        """A row of the columns `_HELD`."""
-        order = Order(AssetVersion(row["version_ms"], row["version_offset"]), row["epoch_ms"], row["revision"])
-        return cls(order, row["tenant"], row["moment_count"], row["asset_key"], row["content_key"])
-
-    @property
-    def time(self) -> VersionTime:
-        return VersionTime(self.tenant, self.order.version.append_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class Void:
-    """Cells that watermarks of their assets void."""
-
-    cells: Mapping[SpaceCell, Held] = field(default_factory=dict)
-    retired: Mapping[str, Retirement] = field(default_factory=dict)
-
-    @property
-    def times(self) -> Iterator[VersionTime]:
-        """Where their rows lie."""
-        return (item.time for item in self.cells.values())
-
-
-NOTHING_VOID = Void()
+_MOST_WHOLE = 64
+"""Cells of an asset that are looked up together although not all of them are asked for."""
 
 
 class DeltaStore:
@@ -97,6 +62,7 @@ class DeltaStore:
         self._followed = Followed(self.location)
         self._spaces: set[str] = set()
         self._number: int | None = None
+        self._recent = RecentAssets()
 
     def open(self) -> None:
         memory.bound()
@@ -106,6 +72,9 @@ class DeltaStore:
         """For the writer, before anything else and after a failure: move what an older release kept elsewhere, and
         forget cells whose rows the ledger had not followed yet. Their records were not acknowledged and come again.
         """
+        if self._recent.worn:
+            # By the thread that commits: all that was written before lies in the tables when it is filled.
+            self._recent = RecentAssets()
         if self._number is None:
             moved = self._old_ledger.move(self._lance)
             number = self._moments.number()
@@ -125,13 +94,41 @@ class DeltaStore:
     def held(self, segment_ids: Collection[str], asset_keys: Collection[str] = ()) -> dict[SpaceCell, Held]:
         """What the ledger says of the cells of these segments and of these assets: in one look-up."""
         self.prepare()
-        found = self._ledger.known(segment_ids, asset_keys, _HELD)
+        found = self._ledger.known(segment_ids, asset_keys, HELD)
         return {SpaceCell(row["segment_id"], row["space"]): Held.of(row) for row in found.to_pylist()}
+
+    def held_by(self, batch: Sequence[Annotations], told: Collection[str]) -> dict[SpaceCell, Held]:
+        """What the ledger says of the cells of these annotations, and of all cells of the assets `told`. For the
+        writer, who remembers most of it.
+        """
+        self.prepare()
+        keys = {asset: asset_key(*asset) for asset in {_asset(item) for item in batch}}
+        unknown = self._recent.unknown({*keys.values(), *told})
+        # All cells of an asset at once: the next batches ask for the others.
+        few = {keys[_asset(item)] for item in batch if item.header.segment_count <= _MOST_WHOLE}
+        whole = unknown & {*told, *few}
+        parts = {item.header.segment_id for item in batch if keys[_asset(item)] in unknown - whole}
+        found = self.held(parts, whole) if whole or parts else {}
+        for key, cells in of_assets(found, whole):
+            self._recent.learn(key, cells)
+        for key in told:
+            found.update(self._recent.cells(key))
+        for item in batch:
+            if (known := self._recent.cells(keys[_asset(item)]).get(_cell(item))) is not None:
+                found[_cell(item)] = known
+        return found
 
     def retirements(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """Watermarks by asset; of all assets if none are named."""
         marks = self._old_watermarks if self._old_watermarks.there() else self._watermarks
         return marks.marks(asset_keys)
+
+    def marks(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
+        """As `retirements`. For the writer, who remembers most of them."""
+        self.prepare()
+        if unmarked := self._recent.unmarked(asset_keys):
+            self._recent.learn_marks(unmarked, self._watermarks.marks(unmarked))
+        return self._recent.marks(asset_keys)
 
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
@@ -164,37 +161,29 @@ class DeltaStore:
         self.prepare()
         self._moments.overwrite(rows, cells_filter(cells), self._next())
 
-    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
-        """The ledger follows. `known`: cells that may have an entry by now."""
+    def record(
+        self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell], void: Void = NOTHING_VOID
+    ) -> None:
+        """The ledger follows, and forgets what `replace` dropped; in one commit. `known`: cells that may have an entry
+        by now.
+        """
         self.prepare()
-        self._ledger.record(ledger_entries, known)
+        self._recent.recording(ledger_entries, void)
+        self._ledger.record(ledger_entries, known, void.cells)
         self._number = self._moments.number()
 
     def retire(self, retired: Mapping[str, Retirement], known: Collection[str] | None = None) -> None:
         """Remember watermarks, before the sweep they ask for. `known`: as `WatermarkTable.put` has it."""
+        self._recent.retiring(retired)
         self._watermarks.put(retired, known)
-
-    def void(self, retired: Mapping[str, Retirement], held: Mapping[SpaceCell, Held]) -> Void:
-        """What of these assets is void. `held` is what the ledger says of them, whose entries go last: they are the
-        evidence that a sweep is due.
-        """
-        void = {
-            cell: item
-            for cell, item in held.items()
-            if (mark := retired.get(item.asset_key)) and mark.voids(item.content_key, item.order.version)
-        }
-        return Void(void, {item.asset_key: retired[item.asset_key] for item in void.values()})
-
-    def forget(self, void: Void, but: Collection[SpaceCell] = ()) -> None:
-        """Let the ledger follow what `replace` dropped. `but`: cells that hold other rows now."""
-        if void.cells:
-            self._ledger.erase([cell for cell in void.cells if cell not in but])
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets."""
-        void = self.void(retired, self.held((), retired.keys()))
-        self.replace((), void=void)
-        self.forget(void)
+        void = Void.of(retired, self.held((), retired.keys()))
+        if void.cells:
+            self.replace((), void=void)
+            # Last: entries are the evidence that a sweep is due.
+            self.record((), (), void)
 
     def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Moments of these assets in `space`, as `delta_schema` rows."""
@@ -208,6 +197,7 @@ class DeltaStore:
     def erase(self, cells: Collection[SpaceCell]) -> None:
         """Forget these cells and their rows."""
         if cells:
+            self._recent = RecentAssets()
             # The ledger first: after a kill in between, cells are made again rather than believed to be there.
             self._ledger.erase(cells)
             self._moments.delete(cells_filter(cells))
@@ -215,6 +205,7 @@ class DeltaStore:
     def drop_space(self, key: str) -> None:
         """Forget a space with its rows and receipts, the ledger's first."""
         self.prepare()
+        self._recent = RecentAssets()
         self._ledger.drop_space(key)
         self._moments.delete(one_of("space", [key]))
         if self._delta.find(_SPACES.name) is not None:
@@ -247,12 +238,15 @@ class DeltaStore:
         if name == MOMENTS.name:
             self._moments.change(rows, NOTHING_REMOVED, self._moments.number() + 1)
         elif name == SEGMENTS:
+            self._recent = RecentAssets()  # it knows nothing of these rows
             self._ledger.put(rows.select(RECEIPT_SCHEMA.names))
         else:
-            self._watermarks.put({row["asset_key"]: _mark(row) for row in rows.to_pylist()})
+            self.retire({row["asset_key"]: _mark(row) for row in rows.to_pylist()})
 
     def tend(self) -> None:
         """Keep the cost of commits and look-ups where it is. May run in a thread beside commits."""
+        # First, as every commit looks until then.
+        self._recent.fill(*(lambda name=name: self._lance.column(name, "asset_key") for name in (SEGMENTS, RETIRED)))
         # A writer that was stopped for long knows no commit of its successor, whose new files are no strays.
         self._moments.tidy(strays=self.location.path is not None)
         for name in (SEGMENTS, RETIRED):
@@ -281,6 +275,7 @@ class DeltaStore:
         self._ledger.forget()
         # The commit of a space may be taken back after a failed sync: what is remembered of it is void.
         self._spaces.clear()
+        self._recent = RecentAssets()
         self._number = None
 
     def acknowledge(self) -> None:
@@ -332,6 +327,10 @@ class DeltaStore:
 
 def _mark(row: Mapping[str, str]) -> Retirement:
     return Retirement.model_validate_json(row["retirement"])
+
+
+def _asset(item: Annotations) -> tuple[str, str]:
+    return item.header.asset.tenant, item.header.asset.asset_id
 
 
 def _cell(item: Annotations) -> SpaceCell:

@@ -61,12 +61,16 @@ class LedgerTable:
         names = dict.fromkeys([*columns, *SpaceCell._fields])
         return self._remembered(self._rows(where or _NOTHING, [*names], addressed=True)).select(list(columns))
 
-    def record(self, entries: Sequence[LedgerEntry], known: Collection[SpaceCell]) -> None:
-        """Put entries, unique by cell, in place of what was known. `known`: cells that may have an entry by now, as a
-        look-up by asset says; others are only added. In one commit.
+    def record(
+        self, entries: Sequence[LedgerEntry], known: Collection[SpaceCell], gone: Collection[SpaceCell] = ()
+    ) -> None:
+        """Put entries, unique by cell, in place of what was known, and forget the cells `gone`; in one commit. `known`:
+        cells that may have an entry by now, as a look-up by asset says; others are only added.
         """
         if entries:
-            self.put(receipt_rows(entries), {item.cell for item in entries}.intersection(known))
+            self.put(receipt_rows(entries), {item.cell for item in entries}.intersection(known).union(gone))
+        else:
+            self.erase(gone)
 
     def put(self, rows: pa.Table, replaced: Collection[SpaceCell] = ()) -> None:
         """`RECEIPT_SCHEMA` rows in place of the entries of the cells `replaced`, in one commit."""

@@ -162,9 +162,11 @@ class LanceTables:
             yield from upkeep.batches(self._at(name), rows)
 
     def column(self, name: str, column: str) -> tuple[int, Iterator[pa.Array]]:
-        """How many rows the table, which is there, has in its newest version, and their values, some at a time. From
-        any thread.
+        """How many rows the table has in its newest version, and their values, some at a time; none where there is no
+        table. From any thread.
         """
+        if not self._files.has_table(f"{name}.lance"):
+            return 0, iter(())
         return upkeep.column(self._at(name), column)
 
     def count(self, name: str) -> int:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks import REGISTRY
+from sinks.delta.held import NOTHING_VOID, Void
 from sinks.delta.store import DeltaStore
 from sinks.location import Location, Place
 from sinks.protocol import Sink
@@ -216,8 +217,7 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
     with monkeypatch.context() as patch:
         for store in stores_of(sink):
             if isinstance(store, DeltaStore):  # rows and entries go with the batch
-                nothing = store.void({}, {})
-                patch.setattr(store, "void", lambda *_, nothing=nothing: nothing)
+                patch.setattr(Void, "of", lambda *_: NOTHING_VOID)
             else:
                 patch.setattr(store, "sweep", lambda *_: None)
         feed(sink, [asset_deleted(ref(number=2))])
@@ -236,7 +236,7 @@ def test_a_kill_between_rows_and_ledger_leaves_no_entry_of_what_is_gone(
     deltas = [store for store in stores_of(sink) if isinstance(store, DeltaStore)]
     with monkeypatch.context() as patch:
         for store in deltas:
-            patch.setattr(store, "forget", lambda *_: None)
+            patch.setattr(store, "record", lambda *_: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink) == []
     assert bool(sink.store.ledger_entries([asset_key("acme", "clip")])) == bool(deltas)
