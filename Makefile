@@ -45,13 +45,14 @@ demo-ads-kafka: announce .venv/.installed ## the same campaign on a Kafka of its
 serve: .venv/.installed ## a page and an API to search in, over the demo's data, on this machine alone
 	@$(RUSHES) --state $(STATE) serve
 
-assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema, a browser and clients of the examples
+assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema, a browser, players of the web and clients of the examples
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
 	-@$(BIN)/python -m deploy.promtool
 	-@$(BIN)/python -m deploy.asyncapi_schema
 	-@$(BIN)/python -m deploy.browser
+	-@$(BIN)/python -m deploy.players
 	-@$(BIN)/python -m deploy.example_clients
 	-@$(BIN)/python -m deploy.service_client
 

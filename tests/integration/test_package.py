@@ -71,6 +71,30 @@ def test_each_hls_segment_plays_by_itself(package: Mapping[str, bytes]) -> None:
     assert sum(sound) == pytest.approx(SECONDS, abs=0.03)
 
 
+def test_ffmpeg_plays_what_the_playlists_say(package: Mapping[str, bytes], tmp_path: Path) -> None:
+    """The whole presentation by its first file, as `ffprobe` and players that are built on FFmpeg read it."""
+    for name, data in package.items():
+        (tmp_path / name).write_bytes(data)
+    text = package["master.m3u8"].decode()
+    lasts = {name: re.findall(r"#EXTINF:([\d.]+),", package[f"{name}.m3u8"].decode()) for name in ("video", "sound")}
+    with av.open(str(tmp_path / "master.m3u8"), options={"allowed_extensions": "m3u8,mp4"}) as container:
+        shown, heard = container.streams.video[0], container.streams.audio[0]
+        assert f"RESOLUTION={shown.width}x{shown.height},FRAME-RATE={float(shown.average_rate or 0):.3f}" in text
+        assert f'CHANNELS="{heard.channels}"' in text
+        assert (shown.codec_context.name, heard.codec_context.name) == ("h264", "aac")
+        assert container.duration is not None
+        assert container.duration / 1e6 == pytest.approx(sum(map(float, lasts["video"])), abs=0.001)
+        pictures, samples = [], 0
+        for frame in container.decode(video=0, audio=0):
+            if isinstance(frame, av.VideoFrame):
+                pictures.append((frame.time, number_of(frame)))
+            elif isinstance(frame, av.AudioFrame):
+                samples += frame.samples
+    assert [number for _, number in pictures] == list(range(SECONDS * 25))
+    assert [time for time, _ in pictures] == pytest.approx([number / 25 for number in range(SECONDS * 25)], abs=0.001)
+    assert samples / 48_000 == pytest.approx(sum(map(float, lasts["sound"])), abs=1024 / 48_000)
+
+
 def test_the_master_playlist_names_what_players_choose_by(package: Mapping[str, bytes]) -> None:
     text = package["master.m3u8"].decode()
     found = re.search(r"BANDWIDTH=(\d+),AVERAGE-BANDWIDTH=(\d+)", text)
@@ -97,16 +121,19 @@ def test_dash_reads_the_same_tracks_by_their_own_index(package: Mapping[str, byt
 
 
 def test_sound_and_picture_begin_at_zero(package: Mapping[str, bytes]) -> None:
-    """Read from the boxes: the first fragment's time, its first picture's offset to it, and the run-up of the sound."""
-    for name, run_up in (("video.mp4", 0), ("sound.mp4", 1024)):
+    """Read from the boxes: the first fragment's time, its first picture's offset to it, and what the edit leaves out:
+    the reordering of pictures, and the run-up of the sound.
+    """
+    for name, left_out in (("video.mp4", 2 * 512), ("sound.mp4", 1024)):
         track = package[name]
+        assert b"cmfc" in track[: int.from_bytes(track[:4])]
         tfdt, trun, elst = (track.index(kind) + 4 for kind in (b"tfdt", b"trun", b"elst"))
         assert int.from_bytes(track[tfdt + 4 : tfdt + 12]) == 0
-        assert int.from_bytes(track[elst + 12 : elst + 16]) == run_up
+        assert int.from_bytes(track[elst + 12 : elst + 16]) == left_out
         if name == "video.mp4":
             flags = int.from_bytes(track[trun + 1 : trun + 4])
             assert flags == 0xA05, "offset, first sample's flags; each sample's size and composition offset"
-            assert int.from_bytes(track[trun + 20 : trun + 24], signed=True) == 0
+            assert int.from_bytes(track[trun + 20 : trun + 24], signed=True) == left_out
 
 
 def test_the_ad_tag_says_what_is_delivered(package: Mapping[str, bytes]) -> None:

@@ -1,19 +1,17 @@
 """Streaming packages in Chromium, by the players that the web uses: the right picture at the right time, and sound."""
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Browser, Page, Route
 
-from deploy.promtool import default_cache
 from tests.support.browser import chromium
 from tests.support.delivered import delivered, operator_named
 from tests.support.media_examples import film_with_sound, made, work
 from tests.support.numbered_clips import number_in
-from tests.support.players import PLAYERS, STARTS
+from tests.support.players import STARTS, script_of
 
 BASE = "https://cdn.example/package/"
 _PAGE = "<!doctype html><video muted width=128 height=64></video>"
@@ -32,8 +30,16 @@ _AT = """async time => {
   const rgba = drawing.getImageData(0, 0, 128, 64).data;
   return {
     luma: Array.from({length: 128 * 64}, (_, pixel) => rgba[4 * pixel + 1]),
-    duration: video.duration, width: video.videoWidth, sound: video.webkitAudioDecodedByteCount,
+    duration: video.duration, size: [video.videoWidth, video.videoHeight],
   };
+}"""
+_PLAYED = """async seconds => {
+  const video = document.querySelector('video');
+  video.currentTime = 0;
+  await video.play();
+  while (video.currentTime < seconds) await new Promise(done => setTimeout(done, 50));
+  video.pause();
+  return video.webkitAudioDecodedByteCount;
 }"""
 _TYPES = {"m3u8": "application/vnd.apple.mpegurl", "mpd": "application/dash+xml", "mp4": "video/mp4"}
 
@@ -44,6 +50,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
     film = delivered(film_with_sound(folder)["source"], {"profile": "h264_web"}, folder / "film")
     operator = operator_named("package")
     return made(operator, work(operator, {}, {"source": film}, folder / "made"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
 
 
 def serve(page: Page, package: Mapping[str, bytes]) -> None:
@@ -70,28 +82,26 @@ def serve(page: Page, package: Mapping[str, bytes]) -> None:
     page.route("**/*", answer)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("player", sorted(STARTS))
-def test_players_show_the_right_picture_at_each_time(package: Mapping[str, bytes], player: str) -> None:
-    script = player_file(player)
-    with chromium() as browser:
-        page = browser.new_page()
-        serve(page, package)
-        page.goto(BASE)
-        page.add_script_tag(content=script.read_text())
-        page.evaluate(STARTS[player], BASE)
-        for time in (0.02, 7.02, 3.98, 10.9):
-            shown = page.evaluate(_AT, time)
-            number = number_in(np.array(shown["luma"], np.uint8).reshape(64, 128))
-            # Shaka shows the next picture where a segment ends within one picture's time.
-            assert int(time * 25) <= number <= int(time * 25) + 1
-        assert shown["duration"] == pytest.approx(11.0, abs=0.05)
-        assert shown["width"] == 128
-        browser.close()
-
-
-def player_file(player: str) -> Path:
-    try:
-        return PLAYERS[player.removesuffix("-hls")].fetch(default_cache())
-    except RuntimeError as reason:
-        pytest.skip(str(reason))
+def test_players_show_the_right_picture_at_each_time(
+    browser: Browser, package: Mapping[str, bytes], player: str
+) -> None:
+    page = browser.new_page()
+    serve(page, package)
+    page.goto(BASE)
+    page.add_script_tag(content=script_of(player).read_text())
+    page.evaluate(STARTS[player], BASE)
+    # dash.js 5.2 waits for ever where a paused film is sought in a fragment's last picture, in FFmpeg's packages too.
+    for time in (0.02, 7.02, 3.5 if player == "dash.js" else 3.98, 10.9):
+        shown = page.evaluate(_AT, time)
+        number = number_in(np.array(shown["luma"], np.uint8).reshape(64, 128))
+        assert number == int(time * 25)
+    stated = re.search(r"RESOLUTION=(\d+)x(\d+)", package["master.m3u8"].decode())
+    assert stated is not None
+    assert shown["size"] == [int(side) for side in stated.groups()]
+    lasts = re.search(r'mediaPresentationDuration="PT([\d.]+)S"', package["manifest.mpd"].decode())
+    assert lasts is not None
+    assert shown["duration"] == pytest.approx(float(lasts[1]), abs=0.05)
+    assert page.evaluate(_PLAYED, 0.3) > 0, "no sound was decoded"
+    page.unroute_all(behavior="wait")
+    page.close()

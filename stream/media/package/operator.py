@@ -38,7 +38,7 @@ class Package:
     all of them to one folder, whose server answers requests for ranges.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def check(self, settings: Settings, inputs: Sequence[str]) -> Settings:
         return checked_packaging(settings, inputs).model_dump(mode="json")

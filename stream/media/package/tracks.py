@@ -15,7 +15,11 @@ from stream.media.transcode import opening
 
 MUXERS = ("h264", "hevc", "av1", "aac")
 SOUND_FRAGMENT_S = 2
-_FLAGS = "+cmaf+dash+global_sidx+delay_moov+skip_trailer"
+_FLAGS = "+dash+default_base_moof+global_sidx+delay_moov+skip_trailer"
+"""Not `cmaf`, with which FFmpeg writes negative composition offsets: it then reads pictures two frames too late itself.
+An edit list, which CMAF allows too, is read alike by browsers and by FFmpeg.
+"""
+_BRAND, _BRAND_OF_FFMPEG = b"cmfc", b"mp41"
 _MAX_INDEX_BYTES = 1 << 24
 _REPORT_PACKETS = 500
 
@@ -106,6 +110,16 @@ def _copied(
         raise BadMedia(
             f"its packets cannot be streamed ({type(error).__name__}): transcode the film first", code="not_streamable"
         ) from None
+    _branded(path)
+
+
+def _branded(path: Path) -> None:
+    """Says in the file's first box that it is a CMAF track."""
+    with path.open("r+b") as file:
+        (size,) = struct.unpack(">I", file.read(4))
+        brands = file.read(size - 4)
+        file.seek(4)
+        file.write(brands.replace(_BRAND_OF_FFMPEG, _BRAND, 1))
 
 
 def _parsed(path: Path) -> tuple[int, tuple[CmafFragment, ...]]:
