@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
@@ -16,10 +17,12 @@ from stream.media.transcode.opening import AnyPacket
 from stream.media.transcode.packets import Coded
 from stream.media.transcode.profiles import Profile
 from stream.media.transcode.settings import Transcoding
-from stream.media.transcode.target import PQ, TargetPictures
+from stream.media.transcode.target import BT2020, PQ, TargetPictures
 
 SAMPLE_RATE = 48_000
 PART_S = 10
+_COLOURS_AT, _COLOURS_MASK, _COLOURS_BT2020 = 0x2C, 0b110, 0b010
+"""Colours in the header of a DNxHR picture (SMPTE ST 2019-1)."""
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 _PARAMETERS = {"libx264": "x264-params", "libx265": "x265-params", "libsvtav1": "svtav1-params"}
 
@@ -118,6 +121,19 @@ def picture_encoder(settings: Transcoding, facts: Facts, target: TargetPictures)
             code="unsupported_size",
         ) from None
     return context
+
+
+def coded_pictures(encoder: av.VideoCodecContext, frame: av.VideoFrame | None) -> Iterator[Coded]:
+    """What an encoder makes of a picture; None: of the end."""
+    for packet in coded(encoder.encode(frame)):
+        yield _with_colours(packet) if encoder.name == "dnxhd" and encoder.colorspace == BT2020 else packet
+
+
+def _with_colours(packet: Coded) -> Coded:
+    # FFmpeg's encoder says BT.709 in every picture, and decoders believe that more than the file around it.
+    payload = bytearray(packet.payload)
+    payload[_COLOURS_AT] = payload[_COLOURS_AT] & ~_COLOURS_MASK | _COLOURS_BT2020
+    return replace(packet, payload=bytes(payload))
 
 
 def coded(packets: list[AnyPacket], track: int = 0) -> Iterator[Coded]:

@@ -1,6 +1,7 @@
 """HDR in delivery files: how PQ and HLG are shown as SDR, and the metadata of HDR10. Pure but for writing the table."""
 
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,17 @@ def write_table(path: Path, transfer: Transfer) -> None:
     """R'G'B' of BT.2020 to those of BT.709 as a `.cube`, by the method of `stream.events.transfer`: what is delivered
     looks as its samples did when it was understood.
     """
+    path.write_text(_table(transfer), encoding="ascii")
+
+
+@cache
+def _table(transfer: Transfer) -> str:
+    # Kept, as every part of a film needs it: 7 MB, half a second.
     steps = np.linspace(0.0, 1.0, POINTS, dtype=np.float32)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     shown = shown_as_sdr(np.stack([red, green, blue], axis=-1).reshape(-1, 3), transfer)
     lines = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in shown.tolist())
-    path.write_text(f"LUT_3D_SIZE {POINTS}\n{lines}\n", encoding="ascii")
+    return f"LUT_3D_SIZE {POINTS}\n{lines}\n"
 
 
 def mastering_of(metadata: bytes | None, light: bytes | None) -> tuple[int, ...]:

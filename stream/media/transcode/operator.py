@@ -27,7 +27,7 @@ class Transcode:
     Parts: ranges of pictures, whole closed GOPs each, and the sound. A part's output holds packets and no film.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def check(self, settings: Settings, inputs: Sequence[str]) -> Settings:
         return checked(settings, inputs).model_dump(mode="json")
@@ -110,10 +110,10 @@ def _write_pictures(path: Path, settings: Transcoding, facts: Facts, wanted: Ran
     source = _input(settings, task)
     with PacketWriter(path) as packets:
         for number, frame in enumerate(pictures(source, facts, target, wanted, table)):
-            for packet in encoding.coded(encoder.encode(frame)):
+            for packet in encoding.coded_pictures(encoder, frame):
                 packets.write(packet)
             task.report(number / wanted.frames)
-        for packet in encoding.coded(encoder.encode(None)):
+        for packet in encoding.coded_pictures(encoder, None):
             packets.write(packet)
     if table is not None:
         table.unlink()

@@ -8,8 +8,8 @@ from stream.media.transcode.facts import Facts
 from stream.media.transcode.orientation import Upright
 from stream.media.transcode.settings import MAX_SIDE, Transcoding
 
-PQ, HLG = 16, 18
-_BT709, _BT601, _BT2020, _UNKNOWN, _RGB = 1, 6, 9, 2, 0
+PQ, HLG, BT2020 = 16, 18, 9
+_BT709, _BT601, _UNKNOWN, _RGB = 1, 6, 2, 0
 _LIMITED, _FULL = 1, 2
 _SD_BELOW_HEIGHT = 720
 
@@ -128,7 +128,7 @@ def reading(colours: tuple[int, int, int, int], pixels: str, height: int) -> tup
     if is_rgb(pixels):
         return _RGB, _FULL
     full = stated == _FULL or pixels.startswith("yuvj")
-    known = {1: _BT709, 4: _BT601, 5: _BT601, 6: _BT601, 7: 7, 9: _BT2020, 10: _BT2020}
+    known = {1: _BT709, 4: _BT601, 5: _BT601, 6: _BT601, 7: 7, 9: BT2020, 10: BT2020}
     return known.get(matrix, _BT601 if height < _SD_BELOW_HEIGHT else _BT709), _FULL if full else _LIMITED
 
 
@@ -142,7 +142,7 @@ def _colours(settings: Transcoding, facts: Facts, pixels: str) -> tuple[int, int
             return _RGB, primaries, transfer, _FULL
         return (_BT709 if matrix == _RGB else matrix), primaries, transfer, _LIMITED if matrix == _RGB else stated
     if high and settings.colours == "keep":
-        return _BT2020, _BT2020, transfer, _LIMITED
+        return BT2020, BT2020, transfer, _LIMITED
     return (_RGB, _BT709, _BT709, _FULL) if is_rgb(pixels) else (_BT709, _BT709, _BT709, _LIMITED)
 
 
