@@ -5,9 +5,11 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
+from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of
 from sinks.lance.hit_column import HIT
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
+from sinks.ledger.ledger_table import void_clauses
 from sinks.tables.lance_tables import Indexes, LanceTables
 from sinks.tables.stored_ids import StoredIds
 from stream.events.annotations import Space
@@ -98,5 +100,7 @@ class MomentTable:
         if rows is not None and rows.num_rows:
             self._tables.merge(self.name, with_live_columns(rows, contents), "moment_id")
 
-    def delete(self, where: str) -> None:
-        self._tables.delete(self.name, where)
+    def sweep(self, retired: Mapping[str, Retirement]) -> None:
+        """Delete the rows that watermarks void, some assets at a time."""
+        for where in void_clauses(retired):
+            self._tables.delete(self.name, where, among=retired.keys())

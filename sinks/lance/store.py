@@ -15,7 +15,7 @@ from sinks.filters import one_of
 from sinks.lance.asset_rows import ASSET_SCHEMA, asset_rows
 from sinks.lance.live_rows import NOTHING_SHOWN, LiveNames
 from sinks.lance.moments import MomentTable, moments_table
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
+from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
 from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
@@ -153,9 +153,8 @@ class LanceIndex:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due. `void`: all
         cells of which the ledger shows some, where the caller knows.
         """
-        for where in void_clauses(retired):
-            for table in self._tables_of_moments():
-                table.delete(where)
+        for table in self._tables_of_moments():
+            table.sweep(retired)
         if void is None:
             self.ledger.sweep(retired)
         else:

@@ -59,7 +59,9 @@ class LedgerTable:
         asked = (("segment_id", segment_ids), ("asset_key", asset_keys))
         where = " OR ".join(one_of(column, sorted(values)) for column, values in asked if values)
         names = dict.fromkeys([*columns, *SpaceCell._fields])
-        return self._remembered(self._rows(where or _NOTHING, [*names], addressed=True)).select(list(columns))
+        among = [*segment_ids, *asset_keys]
+        found = self._rows(where or _NOTHING, [*names], addressed=True, among=among)
+        return self._remembered(found).select(list(columns))
 
     def record(
         self, entries: Sequence[LedgerEntry], known: Collection[SpaceCell], gone: Collection[SpaceCell] = ()
@@ -85,7 +87,8 @@ class LedgerTable:
     def _exchange(self, cells: Collection[SpaceCell], rows: pa.Table | None) -> None:
         # Of all or of none: those that are not remembered may have been written since.
         lying = [self._lying[cell] for cell in cells] if self._lying.keys() >= set(cells) else None
-        self._tables.exchange_where(SEGMENTS, self._clauses(cells), rows, lying)
+        among = {cell.segment_id for cell in cells}
+        self._tables.exchange_where(SEGMENTS, self._clauses(cells), rows, lying, among=among)
         for cell in cells:
             self._lying.pop(cell, None)
 
@@ -105,7 +108,7 @@ class LedgerTable:
         """Forget what these watermarks void."""
         self.forget()
         for where in void_clauses(retired):
-            self._tables.delete(SEGMENTS, where)
+            self._tables.delete(SEGMENTS, where, among=retired.keys())
 
     def unswept(self, marks: Mapping[str, Retirement]) -> dict[str, Retirement]:
         """Of these watermarks, by asset, those under which there are entries still."""
@@ -122,7 +125,7 @@ class LedgerTable:
 
     def _by(self, column: str, values: Collection[str], columns: Sequence[str], *, addressed: bool = False) -> pa.Table:
         clauses = self._tables.clauses(column, values) if values else [_NOTHING]
-        return pa.concat_tables([self._rows(where, columns, addressed=addressed) for where in clauses])
+        return pa.concat_tables([self._rows(where, columns, addressed=addressed, among=values) for where in clauses])
 
     def _remembered(self, found: pa.Table) -> pa.Table:
         """The same without addresses, which a change of these entries needs."""
@@ -130,9 +133,16 @@ class LedgerTable:
         self._lying = dict(zip(cells, found[ADDRESS].to_pylist(), strict=True))
         return found.drop_columns([ADDRESS])
 
-    def _rows(self, where: str, columns: Sequence[str], *, addressed: bool = False) -> pa.Table:
+    def _rows(
+        self,
+        where: str,
+        columns: Sequence[str],
+        *,
+        addressed: bool = False,
+        among: Collection[str] | None = None,
+    ) -> pa.Table:
         """In the declared types; a column that a ledger of an older release lacks is empty. `addressed`: with a column
-        `ADDRESS`.
+        `ADDRESS`. `among`: as `LanceTables.select` has it.
         """
         schema = _schema(columns)
         if addressed:
@@ -141,7 +151,8 @@ class LedgerTable:
         if table is None or where == _NOTHING:
             return schema.empty_table()
         known = {*table.schema.names, ADDRESS}
-        rows = self._tables.select(SEGMENTS, where, [name for name in columns if name in known], addressed=addressed)
+        names = [name for name in columns if name in known]
+        rows = self._tables.select(SEGMENTS, where, names, addressed=addressed, among=among)
         assert rows is not None
         for field in schema:
             if field.name not in known:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.storage.files import Files, files_at
 from sinks.tables import fence, row_changes, upkeep
+from sinks.tables.recent_fragments import RecentFragments
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
 from sinks.tables.vector_index import DEFAULT_POLICY as DEFAULT_VECTORS
 from sinks.tables.vector_index import VectorIndexPolicy
@@ -82,6 +83,7 @@ class LanceTables:
         self._epoch = epoch
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
+        self._recent: dict[str, RecentFragments] = {}
         self._exclusive: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def find(self, name: str) -> Any | None:
@@ -119,6 +121,7 @@ class LanceTables:
             for column in set(indexes.worded) - have:
                 upkeep.index_words(self._at(name), column)
             self._ensured.add(name)
+            self._recent.setdefault(name, RecentFragments(_texts(schema, indexes.keyed)))
             table = self._current(name)
         return table
 
@@ -130,15 +133,21 @@ class LanceTables:
         limit: int | None = None,
         *,
         addressed: bool = False,
+        among: Collection[str] | None = None,
     ) -> pa.Table | None:
         """Rows of the newest version that match; None when the table does not exist. `addressed`: with a column
-        `ADDRESS`.
+        `ADDRESS`. `among`: each row that matches has one of these in a `keyed` column.
         """
         table = self.find(name)
         if table is None:
             return None
-        names = None if columns is None else list(columns)
-        return table.scanner(columns=names, filter=where or None, limit=limit, with_row_address=addressed).to_table()
+        return table.scanner(
+            columns=None if columns is None else list(columns),
+            filter=where or None,
+            limit=limit,
+            with_row_address=addressed,
+            fragments=self._holding(name, table, among),
+        ).to_table()
 
     def select_in(
         self,
@@ -152,7 +161,7 @@ class LanceTables:
         """Rows whose `column` is one of `values`, which may be many. `addressed`: as `select` has it."""
         found: list[dict[str, Any]] = []
         for where in self.clauses(column, values):
-            rows = self.select(name, where, columns, addressed=addressed)
+            rows = self.select(name, where, columns, addressed=addressed, among=self._keys(name, column, values))
             found += [] if rows is None else rows.to_pylist()
         return found
 
@@ -184,8 +193,9 @@ class LanceTables:
         """Rows of keys that the table lacks, in one commit: the cheapest there is, at any size."""
         if rows.num_rows:
             table = self._current(name)
+            come = row_changes.written(table, rows)
             # Not exclusive: Lance lets appends pass beside upkeep.
-            self._open[name] = row_changes.appended(table, row_changes.written(table, rows))
+            self._committed(name, row_changes.appended(table, come), come, rows)
 
     def merge(self, name: str, rows: pa.Table, on: str) -> None:
         """Update or insert `rows` by an indexed key in one commit; no key is missing in between. Keys are unique."""
@@ -197,13 +207,21 @@ class LanceTables:
         """Put `rows` in place of those whose `column`, an indexed one, is one of `values`; in one commit. `lying`: the
         addresses of these, where they were looked up and nothing of them was written since.
         """
-        self._change(name, list(self.clauses(column, values)), rows, lying)
+        self._change(name, list(self.clauses(column, values)), rows, lying, self._keys(name, column, values))
 
     def exchange_where(
-        self, name: str, clauses: Sequence[str], rows: pa.Table | None, lying: Collection[int] | None = None
+        self,
+        name: str,
+        clauses: Sequence[str],
+        rows: pa.Table | None,
+        lying: Collection[int] | None = None,
+        *,
+        among: Collection[str] | None = None,
     ) -> None:
-        """As `exchange`, in place of those that match one of `clauses`; with no rows these only go."""
-        self._change(name, clauses, rows, lying)
+        """As `exchange`, in place of those that match one of `clauses`; with no rows these only go. `among`: as
+        `select` has it.
+        """
+        self._change(name, clauses, rows, lying, among)
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
@@ -223,31 +241,40 @@ class LanceTables:
                     if not left or not row_changes.is_conflict(error):
                         raise
 
-    def delete(self, name: str, where: str) -> None:
-        """Delete the rows that match, in one commit; none where nothing matches."""
-        self._change(name, [where], None)
+    def delete(self, name: str, where: str, *, among: Collection[str] | None = None) -> None:
+        """Delete the rows that match, in one commit; none where nothing matches. `among`: as `select` has it."""
+        self._change(name, [where], None, among=among)
 
     def _change(
-        self, name: str, clauses: Sequence[str], rows: pa.Table | None, lying: Collection[int] | None = None
+        self,
+        name: str,
+        clauses: Sequence[str],
+        rows: pa.Table | None,
+        lying: Collection[int] | None = None,
+        among: Collection[str] | None = None,
     ) -> None:
-        """Rows that match one of `clauses` go, and `rows` come. `lying`: as `exchange` has it."""
+        """Rows that match one of `clauses` go, and `rows` come. `lying` and `among`: as `exchange_where` has them."""
+
+        def found_in(table: Any) -> list[int]:
+            return row_changes.addresses_of(table, clauses, self._holding(name, table, among))
+
         if (table := self.find(name)) is None:
             assert rows is None or not rows.num_rows, name
             return
         # Addresses are true as long as their fragments are there, whatever was committed since.
-        version, gone = table.version, lying if lying is not None else row_changes.addresses_of(table, clauses)
+        version, gone = table.version, lying if lying is not None else found_in(table)
         come = [] if rows is None else row_changes.written(table, rows)
         if not gone:
             if come:  # not exclusive, as `append`
-                self._open[name] = row_changes.appended(table, come)
+                self._committed(name, row_changes.appended(table, come), come, rows)
             return
         with self._exclusive[name]:
             for left in reversed(range(_ATTEMPTS)):
                 if (table := self._current(name)).version != version:
                     # Upkeep may have moved what was found.
-                    version, gone = table.version, row_changes.addresses_of(table, clauses)
+                    version, gone = table.version, found_in(table)
                 try:
-                    self._open[name] = row_changes.exchanged(table, gone, come)
+                    self._committed(name, row_changes.exchanged(table, gone, come), come, rows)
                     return
                 except _REFUSALS as error:
                     if not left or not row_changes.is_conflict(error):
@@ -305,6 +332,8 @@ class LanceTables:
         """Drop handles, so the next use opens the store anew (after an error, or at the end)."""
         self._open.clear()
         self._ensured.clear()
+        # Tables may be taken back now.
+        self._recent.clear()
 
     @cached_property
     def _session(self) -> Any:
@@ -316,6 +345,22 @@ class LanceTables:
     ) -> None:
         self._before_removal()
         upkeep.drop_versions(self._at(name), older_than=older_than, unverified=unverified)
+
+    def _committed(self, name: str, table: Any, come: Sequence[Any], rows: pa.Table | None) -> None:
+        """`table` is the newest, with `rows` as its fragments `come`."""
+        self._open[name] = table
+        if rows is not None and (recent := self._recent.get(name)) is not None:
+            recent.wrote(table, come, rows)
+
+    def _keys(self, name: str, column: str, values: Collection[str]) -> Collection[str] | None:
+        """What `select` calls `among`, where rows with these values in `column` are looked for."""
+        recent = self._recent.get(name)
+        return values if recent is not None and column in recent.columns else None
+
+    def _holding(self, name: str, table: Any, among: Collection[str] | None) -> list[Any] | None:
+        """Fragments that may hold what `select` looks for; None: any of them."""
+        recent = self._recent.get(name)
+        return None if recent is None or among is None else recent.holding(table, among)
 
     def _current(self, name: str) -> Any:
         """An open table, where a commit may begin."""
@@ -339,3 +384,7 @@ class LanceTables:
 
     def _at(self, name: str) -> Location:
         return self.location.child(f"{name}.lance")
+
+
+def _texts(schema: pa.Schema, columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if pa.types.is_string(schema.field(name).type)]

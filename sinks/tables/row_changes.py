@@ -13,11 +13,11 @@ _OFFSET_BITS = 32
 _CONFLICT = "commit conflict"
 
 
-def addresses_of(table: Any, clauses: Iterable[str]) -> list[int]:
-    """Where the rows lie that match one of these filters, each once."""
+def addresses_of(table: Any, clauses: Iterable[str], fragments: Sequence[Any] | None = None) -> list[int]:
+    """Where the rows lie that match one of these filters, each once. `fragments`: those that may hold one, of all."""
     found: set[int] = set()
     for where in clauses:
-        rows = table.scanner(columns=[], filter=where, with_row_address=True).to_table()
+        rows = table.scanner(columns=[], filter=where, with_row_address=True, fragments=fragments).to_table()
         found.update(rows["_rowaddr"].to_pylist())
     return sorted(found)
 
