@@ -2,7 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from stream.events.objects import Digest, Known, LostObject, digest_of, own_fold
 _TENANTS = "tenants"
 _BLOCK_BYTES = 1 << 20
 _MAX_ENTRY_BYTES = 8 << 20
+_AT_ONCE = 16
 
 
 def objects_of_tenants(place: Place) -> Location:
@@ -127,6 +129,16 @@ class TenantObjects:
         except ValidationError:
             return None  # another release wrote it, or the disk damaged it: the result is made anew
         return found if all(self.has(file.digest, file.size) for file in found.outputs) else None
+
+    def known_of(self, keys: Sequence[str]) -> dict[str, Known]:
+        wanted = list(dict.fromkeys(keys))
+        if self._location.path is not None or len(wanted) < 2:
+            found = [self.known(key) for key in wanted]
+        else:
+            # Of a bucket each answer is on its way for long, and takes no work here.
+            with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
+                found = list(pool.map(self.known, wanted))
+        return {key: known for key, known in zip(wanted, found, strict=True) if known is not None}
 
     def learn(self, key: str, known: Known) -> None:
         # Equal keys have equal outputs, so it does not matter whose entry stays. The first keeps its cost.

@@ -19,6 +19,7 @@ from stream.events.dead_letter import MAX_REPLAYS, REPLAY_HEADER, DeadLetter
 from stream.events.frames import Frames
 from stream.events.ids import MAX_ID_BYTES
 from stream.events.jobs import (
+    JobContinued,
     JobControlled,
     JobEnded,
     JobSubmitted,
@@ -71,6 +72,7 @@ _KEYS: Mapping[type, str] = {
     DeadLetter: "letter id",
     JobSubmitted: "job name",
     JobControlled: "job name",
+    JobContinued: "job name",
     JobEnded: "job name",
     TaskAsked: "key of the work",
     UrgentTaskAsked: "key of the work",

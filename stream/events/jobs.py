@@ -129,6 +129,19 @@ class TaskContinued(Json):
         return self.job.encode()
 
 
+class JobContinued(Json):
+    """More of a job is known already than its coordinator has looked up. Sent by that to itself."""
+
+    type: ClassVar[str] = "rushes.job.continued.v1"
+    job: JobId
+
+    def identity(self) -> str:
+        return self.job
+
+    def partition_key(self) -> bytes:
+        return self.job.encode()
+
+
 class TaskEnded(Json):
     """How a piece of work ended. `done` with `outputs`, or of a `begin` with `parts` that follow. `lost`: an object
     that it needs is gone or damaged; `missing` names it. `reused`: nothing was computed. `cost` is also told of what

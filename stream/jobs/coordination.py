@@ -8,6 +8,8 @@ from stream.errors import BadEvent, BadRequest
 from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded
 from stream.jobs.charging import Charges
 from stream.jobs.descriptions import Descriptions, Operators
+from stream.jobs.known_work import KnownWork
+from stream.jobs.objects import Documents
 from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow, Need, TaskRow, files_json
 from stream.jobs.reviews import REVIEW, Reviews, Verdicts
@@ -30,12 +32,14 @@ class Coordinator:
         operators: Operators,
         clock: Clock,
         prices: PriceTable | None = None,
+        documents: Documents | None = None,
     ) -> None:
         self._register = register
         self._descriptions = descriptions
         self.reviews = Reviews(register, lambda tenant, digest: descriptions.objects(tenant).uri(digest), clock)
         costs = VariantCosts(clock, prices)
         self._progress = VariantProgress(register, descriptions, operators, costs, self.reviews)
+        self._known = KnownWork(register, self._progress, descriptions, documents, clock)
         self._charges = Charges(register, clock)
         self._clock = clock
 
@@ -116,6 +120,8 @@ class Coordinator:
             return
         needs = self._register.waiting_for(task.id)
         self._charge(task, data, needs)
+        if data.reused:
+            self._known.found(self._register.job_by_id(task.job))
         if data.outcome == "canceled" and needs:
             # Its job was begun again meanwhile, or another job waits for it too.
             self._register.change("UPDATE task SET asked = 0, reserved_cpu_s = 0 WHERE id = ?", task.id)
@@ -140,6 +146,15 @@ class Coordinator:
         for job in {job for job, _ in waited}:
             self._settle(job)
         return {job for job, _ in waited}
+
+    def expects_known(self, job: JobRow) -> bool:
+        """Whether the next variants of a job may be done already, as some of it was."""
+        return self._known.expects(job.id)
+
+    def open_known(self, job: JobRow) -> None:
+        """Begin the next variants of a job, many together, as far as they are known."""
+        self._known.open(job.id)
+        self._settle(job.id)
 
     def open_variant(self, job: JobRow) -> None:
         """Begin the next variant of a job that has one waiting."""

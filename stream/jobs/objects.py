@@ -34,6 +34,9 @@ class ContentObjects(Protocol):
     def known(self, key: Key) -> Known | None:
         """What the ledger says of a key, if all of its outputs are there."""
 
+    def known_of(self, keys: Sequence[Key]) -> Mapping[Key, Known]:
+        """`known` of many keys, asked together; those that are not known are left out."""
+
     def learn(self, key: Key, known: Known) -> None:
         """Enter a result, durably, after its outputs were put. The first entry stays, unless its outputs are gone."""
 

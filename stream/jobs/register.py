@@ -192,6 +192,12 @@ class JobRegister:
         sql = "SELECT * FROM need WHERE job = ? AND number = ? AND stage = ? ORDER BY kind, part"
         return [_need(row) for row in self.all(sql, job, number, stage)]
 
+    def waiting(self, job: int) -> int:
+        """How many variants have not begun."""
+        found = self.one("SELECT COUNT(*) FROM variant WHERE job = ? AND state = 'waiting'", job)
+        assert found is not None, "a count is one row"
+        return int(found[0])
+
     def waits(self, job: int, number: int, stage: int) -> bool:
         """Whether any task of a variant's stage has not ended."""
         sql = "SELECT 1 FROM need WHERE job = ? AND number = ? AND stage = ? AND outputs IS NULL LIMIT 1"

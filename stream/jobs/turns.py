@@ -24,15 +24,24 @@ class Turns:
         self._coordinator = coordinator
         self._slots = slots
         self._clock = clock
+        self._looked: set[int] = set()
+        self._going_on: dict[int, JobRow] = {}
 
     def take(self) -> list[tuple[JobRow, TaskAsked]]:
         """The tasks that are asked for now, within the transaction of the caller."""
         found: list[tuple[JobRow, TaskAsked]] = []
+        self._looked.clear()
         for rank in range(len(LANES)):
             while self._room(rank):
                 if (taken := self._next(rank)) is None:
                     break
                 found.append(taken)
+        return found
+
+    def going_on(self) -> list[JobRow]:
+        """Jobs of which more may be known than the turns so far have looked up; each is told once."""
+        found = list(self._going_on.values())
+        self._going_on.clear()
         return found
 
     def asked(self) -> list[tuple[JobRow, TaskAsked]]:
@@ -72,10 +81,21 @@ class Turns:
                         return taken
                     continue  # its job has stopped at its budget
                 job = self._to_open(rank, tenant)
-                if job is None:
+                if job is None or not self._open(job):
                     break
-                self._coordinator.open_variant(job)
         return None
+
+    def _open(self, job: JobRow) -> bool:
+        """Begin more of a job; False where that is for another transaction, as others wait for the end of this one."""
+        if not self._coordinator.expects_known(job):
+            self._coordinator.open_variant(job)
+            return True
+        if job.id in self._looked:
+            self._going_on[job.id] = job
+            return False
+        self._looked.add(job.id)
+        self._coordinator.open_known(job)
+        return True
 
     def _tenants(self, rank: int) -> list[str]:
         """Those with something to do in a lane; who has least in work comes first."""

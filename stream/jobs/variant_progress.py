@@ -1,8 +1,8 @@
 """How one variant comes from stage to stage: what it waits for, and what follows when that is there."""
 
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
@@ -11,30 +11,17 @@ from stream.events.jobs import TaskAsked, TaskKind
 from stream.events.objects import Digest, StoredFile
 from stream.jobs.delivering import delivery_task
 from stream.jobs.descriptions import Description, Descriptions, Operators
-from stream.jobs.expansion import StageOfVariant
-from stream.jobs.keys import divide_key, join_key, part_key, stage_key
+from stream.jobs.keys import divide_key, join_key, part_key
 from stream.jobs.objects import by_name
+from stream.jobs.ready_stages import ReadyStage, ReadyStages
 from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
 from stream.jobs.reviews import Reviews, is_film
 from stream.jobs.spending import VariantCosts
-from stream.jobs.template import InputSource
 from stream.media.protocol import FOLLOWS
 
 MAX_LOSSES = 5
 MAX_TASK_BYTES = 4 << 20
 """Well below what the topic of tasks takes, which a coordinator could not send at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A stage of a variant whose inputs are all there. `amount`: its work in megapixels, where that is known."""
-
-    key: str
-    stage: StageOfVariant
-    settings: dict[str, Any]
-    inputs: dict[str, Digest]
-    toolchain: dict[str, str]
-    amount: float | None
 
 
 class VariantProgress:
@@ -53,24 +40,53 @@ class VariantProgress:
         self._operators = operators
         self._costs = costs
         self._reviews = reviews
+        self._stages = ReadyStages(register, operators)
 
     def advance(self, job_id: int, number: int) -> None:
         """Take a variant as far as what is known allows, and enter what it waits for then."""
         job, variant = self._register.job_by_id(job_id), self._register.variant(job_id, number)
         if variant.state != "running":
             return
-        try:
+        with self._judging(job_id, number):
             described = self._descriptions.of(job.tenant, job.spec)
             while self._step(job, self._register.variant(job_id, number), described):
                 pass
+
+    def next_work(self, job: JobRow, number: int) -> ReadyStage | TaskAsked | None:
+        """What comes next of a running variant that waits for nothing: a stage, or its delivery. None where it waits,
+        now that it has been looked at, or has ended by it.
+        """
+        variant = self._register.variant(job.id, number)
+        with self._judging(job.id, number):
+            described = self._descriptions.of(job.tenant, job.spec)
+            if variant.stage < len(described.template.stages):
+                return self._stages.of(job, variant, described)
+            if (told := self._reviewed(job, variant, described)) is not None:
+                return self._delivery(job, variant, described, told)
+        return None
+
+    def take(self, job: JobRow, number: int, work: ReadyStage | TaskAsked, outputs: Sequence[StoredFile]) -> None:
+        """`next_work` is known: go on as if it had been done."""
+        variant = self._register.variant(job.id, number)
+        self._register.change("UPDATE job SET reused = reused + 1 WHERE id = ?", job.id)
+        if isinstance(work, ReadyStage):
+            self._finish(variant, work.key, outputs, work.amount)
+        else:
+            self._deliver(variant, outputs)
+
+    @contextmanager
+    def _judging(self, job: int, number: int) -> Iterator[None]:
+        """What is wrong with a variant fails that one alone."""
+        try:
+            yield
         except (Unavailable, Fatal):
             raise  # the store or the disk: nothing that is wrong with the variant
         except StageError as error:
-            self.fail_variant(job_id, number, error.code, error.message)
+            self.fail_variant(job, number, error.code, error.message)
         except Exception as error:  # noqa: BLE001 - of an operator; what one job does wrong must not end another's work
             where = traceback.extract_tb(error.__traceback__)[-1]
             message = f"a defect: {type(error).__name__} in {PurePath(where.filename).name}:{where.lineno}"
-            self.fail_variant(job_id, number, "operator_defect", message)
+            self.fail_variant(job, number, "operator_defect", message)
 
     def lost(self, need: Need, missing: set[Digest]) -> None:
         """Objects are gone: make what they were made of again."""
@@ -148,27 +164,31 @@ class VariantProgress:
         if outputs is None:
             return False
         begin = next(need for need in needs if need.kind == "begin")
+        self._forget_needs(job.id, variant.number, variant.stage)
+        self._finish(variant, begin.stage_key, outputs, begin.amount)
+        return True
+
+    def _finish(self, variant: VariantRow, key: str, outputs: Sequence[StoredFile], amount: float | None) -> None:
+        """The variant comes to its next stage."""
         self._register.change(
             "INSERT OR REPLACE INTO finished (job, number, stage, key, outputs, amount) VALUES (?, ?, ?, ?, ?, ?)",
-            job.id,
+            variant.job,
             variant.number,
             variant.stage,
-            begin.stage_key,
+            key,
             files_json(outputs),
-            begin.amount,
+            amount,
         )
-        self._forget_needs(job.id, variant.number, variant.stage)
         self._register.change(
-            "UPDATE variant SET stage = stage + 1 WHERE job = ? AND number = ?", job.id, variant.number
+            "UPDATE variant SET stage = stage + 1 WHERE job = ? AND number = ?", variant.job, variant.number
         )
-        return True
 
     def _outputs_of(
         self, job: JobRow, variant: VariantRow, described: Description, needs: Sequence[Need]
     ) -> tuple[StoredFile, ...] | None:
         """The outputs of a variant's present stage; None where it waits for them, and then what it needs is entered."""
         if not needs:
-            ready = self._ready(job, variant, described)
+            ready = self._stages.of(job, variant, described)
             self._enter(job, variant, ready, "begin", 0, divide_key(ready.key))
             return None
         begin = next(need for need in needs if need.kind == "begin")
@@ -183,7 +203,7 @@ class VariantProgress:
             return None
         join = next((need for need in needs if need.kind == "join"), None)
         if join is None:
-            ready = self._ready(job, variant, described)
+            ready = self._stages.of(job, variant, described)
             ordered = sorted(parts, key=lambda need: need.part)
             made = [{file.name: file.digest for file in need.outputs or ()} for need in ordered]
             self._enter(job, variant, ready, "join", 0, join_key(ready.key, made), parts=tuple(made))
@@ -200,83 +220,44 @@ class VariantProgress:
     ) -> bool:
         """Enter the parts that can be worked on now. A part that follows another one waits for what that one wrote."""
         there = {need.part: need.outputs for need in needs}
-        ready: _Ready | None = None
+        ready: ReadyStage | None = None
         for index, part in enumerate(parts):
             before = there.get(index - 1) if index and part.get(FOLLOWS) is True else ()
             if index in there or before is None:
                 continue
-            ready = ready or self._share(self._ready(job, variant, described), len(parts))
+            ready = ready or self._stages.of(job, variant, described).share(len(parts))
             given = ({file.name: file.digest for file in before},) if before else ()
             self._enter(job, variant, ready, "part", index, part_key(ready.key, part), part=part, parts=given)
         return ready is not None
-
-    @staticmethod
-    def _share(ready: _Ready, count: int) -> _Ready:
-        """One of so many parts of a stage."""
-        return replace(ready, amount=None if ready.amount is None else ready.amount / count)
 
     def _step_out(self, job: JobRow, variant: VariantRow, described: Description) -> bool:
         """All stages are done: write the manifest and deliver the finals; then the variant is done."""
         needs = self._register.needs(job.id, variant.number, variant.stage)
         if not needs:
             if (told := self._reviewed(job, variant, described)) is not None:
-                self._enter_delivery(job, variant, described, told)
+                # What is brought grows with the largest of the pictures.
+                amounts = self._register.amounts(job.id, variant.number).values()
+                task = self._delivery(job, variant, described, told)
+                self._need(job, variant, task, 0, max(amounts, default=None))
             return False
         if needs[0].outputs is None:
             return False
         self._forget_needs(job.id, variant.number, variant.stage)
-        self._register.change(
-            "UPDATE variant SET manifest = ? WHERE job = ? AND number = ?",
-            needs[0].outputs[-1].digest if needs[0].outputs else "",
-            job.id,
-            variant.number,
-        )
-        self._end_variant(job.id, variant.number, "done")
+        self._deliver(variant, needs[0].outputs)
         return False
 
-    def _ready(self, job: JobRow, variant: VariantRow, described: Description, index: int | None = None) -> _Ready:
-        """A stage, by default the present one. Raises what the template or the operator says of this row."""
-        stage = described.stage(variant.number, variant.stage if index is None else index)
-        settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
-        finished = self._register.finished(job.id, variant.number)
-        inputs = {name: self._digest(source, described, finished) for name, source in stage.inputs.items()}
-        try:
-            toolchain = self._operators.toolchain(stage.operator, settings)
-        except Unavailable as lacking:
-            raise BadRequest(lacking.message, code=lacking.code) from None
-        version = self._operators.version(stage.operator)
-        key = stage_key(stage.operator, version, settings, inputs, seed=stage.seed, toolchain=toolchain)
-        amount = self._operators.amount(stage.operator, settings, self._amounts(job, variant, described, stage))
-        return _Ready(key, stage, settings, inputs, toolchain, amount)
-
-    def _amounts(
-        self, job: JobRow, variant: VariantRow, described: Description, stage: StageOfVariant
-    ) -> dict[str, float]:
-        """Of the inputs that earlier stages made, in megapixels, where that is known."""
-        sources = {name: source for name, source in stage.inputs.items() if source.kind == "stage"}
-        if not sources:
-            return {}
-        known = self._register.amounts(job.id, variant.number)
-        places = {name: described.index_of(source.name) for name, source in sources.items()}
-        return {name: known[place] for name, place in places.items() if place in known}
-
-    @staticmethod
-    def _digest(source: InputSource, described: Description, finished: Mapping[int, tuple[StoredFile, ...]]) -> Digest:
-        if source.kind == "asset":
-            return described.spec.assets[source.name].digest
-        files = finished[described.index_of(source.name)]
-        if not source.file:
-            return files[0].digest
-        found = by_name(files).get(source.file)
-        if found is None:
-            there = ", ".join(file.name for file in files)
-            raise BadRequest(
-                f"stage {source.name} has no output {source.file!r}; it has {there}", code="template_invalid"
-            )
-        return found.digest
+    def _deliver(self, variant: VariantRow, outputs: Sequence[StoredFile]) -> None:
+        """The variant is done; the manifest is the last of its `outputs`."""
+        self._register.change(
+            "UPDATE variant SET manifest = ? WHERE job = ? AND number = ?",
+            outputs[-1].digest if outputs else "",
+            variant.job,
+            variant.number,
+        )
+        self._end_variant(variant.job, variant.number, "done")
 
     def _enter(
-        self, job: JobRow, variant: VariantRow, ready: _Ready, kind: TaskKind, place: int, key: str, **more: Any
+        self, job: JobRow, variant: VariantRow, ready: ReadyStage, kind: TaskKind, place: int, key: str, **more: Any
     ) -> None:
         asked = TaskAsked(
             job=job.name,
@@ -294,17 +275,14 @@ class VariantProgress:
         )
         self._need(job, variant, asked, place, ready.amount)
 
-    def _enter_delivery(self, job: JobRow, variant: VariantRow, described: Description, told: dict[str, Any]) -> None:
+    def _delivery(self, job: JobRow, variant: VariantRow, described: Description, told: dict[str, Any]) -> TaskAsked:
         finals = self.finals(job, variant.number, described)
         delivered = sum(file.size for _, file in finals) if described.spec.deliver_to else 0
         facts = {
-            "stages": self._facts(job, variant, described),
+            "stages": self._stages.facts(job, variant, described),
             "cost": self._costs.told(variant, job.submitted_ms, delivered),
         }
-        # What is brought grows with the largest of the pictures.
-        amounts = self._register.amounts(job.id, variant.number).values()
-        asked = delivery_task(job, variant, described, finals, facts | told)
-        self._need(job, variant, asked, 0, max(amounts, default=None))
+        return delivery_task(job, variant, described, finals, facts | told)
 
     def _reviewed(self, job: JobRow, variant: VariantRow, described: Description) -> dict[str, Any] | None:
         """What the manifest says of moderation; None where nothing may be delivered, or not yet."""
@@ -322,27 +300,6 @@ class VariantProgress:
         message = f"{'; '.join(objections)[:1500]}: look at it, then `rushes jobs release` delivers it"
         self._register.tell_variant(job.id, variant.number, code="moderation_blocked", message=message)
         self._end_variant(job.id, variant.number, "blocked")
-
-    def _facts(self, job: JobRow, variant: VariantRow, described: Description) -> list[dict[str, Any]]:
-        """What each stage was made of, for the manifest."""
-        found = []
-        finished = self._register.finished(job.id, variant.number)
-        for index, key in sorted(self._register.stage_keys(job.id, variant.number).items()):
-            ready = self._ready(job, variant, described, index)
-            found.append(
-                {
-                    "name": ready.stage.name,
-                    "operator": ready.stage.operator,
-                    "version": self._operators.version(ready.stage.operator),
-                    "key": key,
-                    "settings": ready.settings,
-                    "inputs": ready.inputs,
-                    "outputs": {file.name: file.digest for file in finished[index]},
-                    "seed": ready.stage.seed,
-                    "toolchain": ready.toolchain,
-                }
-            )
-        return found
 
     def _need(self, job: JobRow, variant: VariantRow, asked: TaskAsked, place: int, amount: float | None) -> None:
         """Wait for a task: for one that is there already, whoever entered it, or for a new one."""

@@ -12,7 +12,15 @@ from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.ids import typed_digest
-from stream.events.jobs import JobControlled, JobEnded, JobSubmitted, TaskAsked, TaskContinued, TaskEnded
+from stream.events.jobs import (
+    JobContinued,
+    JobControlled,
+    JobEnded,
+    JobSubmitted,
+    TaskAsked,
+    TaskContinued,
+    TaskEnded,
+)
 from stream.jobs.coordination import Coordinator
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.estimates import rates_json
@@ -31,6 +39,7 @@ TELL_S = 1.0
 _ROWS_PER_S = 500.0
 """The table of a large job is told less often."""
 _REMEMBERED = 10_000
+Heard = JobSubmitted | JobControlled | JobContinued | JobEnded | TaskContinued | TaskEnded
 _SWEEPS = 4
 """Looks for lost tasks within the time after which one is."""
 
@@ -79,7 +88,9 @@ class CoordinateOperator:
             self._register.close()
         desk = self._desk
         self._register = register = JobRegister(desk.register)
-        self._coordinator = Coordinator(register, Descriptions(desk.objects), desk.operators, self._clock, desk.prices)
+        self._coordinator = Coordinator(
+            register, Descriptions(desk.objects), desk.operators, self._clock, desk.prices, desk.documents
+        )
         self._notices = Notices(register, self._clock)
         self._begin_run()
         self._turns = Turns(register, self._coordinator, desk.slots, self._clock)
@@ -119,11 +130,9 @@ class CoordinateOperator:
                 self._changed |= {job.id for job, _ in asked}
                 self._noted(register.job_by_id(number) for number in self._changed)
         asked += self._judged()
-        return [*(_event(job, task) for job, task in asked), *self._leaving()]
+        return [*(_event(job, task) for job, task in asked), *map(_goes_on, self._turns.going_on()), *self._leaving()]
 
-    def process(
-        self, events: Sequence[Event[JobSubmitted | JobControlled | JobEnded | TaskContinued | TaskEnded]]
-    ) -> Iterable[Event]:
+    def process(self, events: Sequence[Event[Heard]]) -> Iterable[Event]:
         register = self._register
         assert register is not None, "opened before"
         with register.changing():
@@ -140,7 +149,7 @@ class CoordinateOperator:
         self._again = False
         self._remember(events, asked)
         self._tell(final=False)
-        return [*(_event(job, task) for job, task in asked), *self._leaving()]
+        return [*(_event(job, task) for job, task in asked), *map(_goes_on, self._turns.going_on()), *self._leaving()]
 
     def failed(self, event: Event, error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the letter tells
         return ()
@@ -185,7 +194,7 @@ class CoordinateOperator:
             self._changed |= self._noted(register.job_by_id(number) for number in jobs)
         return asked
 
-    def _apply(self, event: Event[JobSubmitted | JobControlled | JobEnded | TaskContinued | TaskEnded]) -> None:
+    def _apply(self, event: Event[Heard]) -> None:
         match event.data:
             case JobSubmitted() as data:
                 self._coordinator.submitted(event.tenant, event.project, data, event.traceparent)
@@ -195,6 +204,8 @@ class CoordinateOperator:
                 # It came back from the topic, so it is there. A broker that keeps nothing proves nothing by that.
                 if not self._desk.afresh:
                     self._notices.sent(event.id)
+            case JobContinued():
+                pass  # the next turns are what it asks for
             case TaskContinued() as data:
                 self._coordinator.continued(event.tenant, data)
             case TaskEnded() as data:
@@ -235,6 +246,18 @@ class CoordinateOperator:
         documents.write(status_name(job.tenant, job.name), json.dumps(status).encode())
         if job.state.ended:
             documents.write(RATES, json.dumps(rates_json(register.rates())).encode())
+
+
+def _goes_on(job: JobRow) -> Event[JobContinued]:
+    return Event(
+        data=JobContinued(job=job.name),
+        tenant=job.tenant,
+        project=job.project,
+        subject=job.name,
+        event_time_ms=job.submitted_ms,
+        id=typed_digest("job continued", job.tenant, job.name, job.waiting),
+        traceparent=job.trace,
+    )
 
 
 def _event(job: JobRow, task: TaskAsked) -> Event:

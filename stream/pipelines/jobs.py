@@ -145,7 +145,7 @@ class JobPipeline:
             sources=(JOBS.name, OUTCOMES.name, ENDINGS.name),
             # A new job, or a command, does not wait behind the reports of a large one.
             urgent_sources=(JOBS.name,),
-            targets=(URGENT_TASKS.name, TASKS.name, ENDINGS.name, ASSETS.name),
+            targets=(URGENT_TASKS.name, TASKS.name, OUTCOMES.name, ENDINGS.name, ASSETS.name),
             operator=self._coordinate_operator,
             # Records that are there share a transaction; none waits for others. Few, as a new job waits for the end of
             # the batch at hand.

@@ -21,6 +21,7 @@ from stream.events.dead_letter import DeadLetter
 from stream.events.deployment import RolloutBegun, StoresClaimed
 from stream.events.frames import Frames
 from stream.events.jobs import (
+    JobContinued,
     JobControlled,
     JobEnded,
     JobSubmitted,
@@ -101,7 +102,7 @@ JOBS = Topic("jobs", (JobSubmitted, JobControlled), kept_ms=WEEK_MS, entry=True)
 TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
 # Of jobs that somebody waits for; workers read it first (ADR 0068).
 URGENT_TASKS = Topic("urgent-tasks", (UrgentTaskAsked,), max_message_bytes=8 * 1024 * 1024)
-OUTCOMES = Topic("outcomes", (TaskEnded, TaskContinued), max_message_bytes=8 * 1024 * 1024)
+OUTCOMES = Topic("outcomes", (TaskEnded, TaskContinued, JobContinued), max_message_bytes=8 * 1024 * 1024)
 # What became of jobs. Webhooks read it, whoever waits for jobs, and the coordinator, to know that its word has left.
 ENDINGS = Topic("job-endings", (JobEnded,), kept_ms=WEEK_MS, by_age=True, followed=True)
 

@@ -84,9 +84,11 @@ def test_the_ledger_is_believed_only_while_the_outputs_are_there(place: Location
     found = ObjectStore(place).of("acme").known(key)
     assert found is not None
     assert (found.outputs, found.made_ms) == (outputs, 1)
+    assert objects.known_of(["cd" * 32, key, key]) == {key: found} and objects.known_of([]) == {}
     backend = store._backend  # noqa: SLF001 - as above
     backend.remove(next(name for name, size in backend.names("tenants/acme/objects") if size == 6))
     assert objects.known(key) is None
+    assert objects.known_of([key, "cd" * 32]) == {}
 
 
 def test_documents_are_replaced_as_a_whole(place: Location) -> None:

@@ -1,6 +1,6 @@
 """A coordinator over a register, with objects in memory, operators that are asked and never run, and no worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ budget: {{{budget}}}
 class KeptObjects:
     def __init__(self) -> None:
         self.content: dict[Digest, bytes] = {}
+        self.ledger: dict[str, Known] = {}
+        self.asked: list[str] = []
+        """Keys that were looked up together with others."""
 
     def put(self, path: Path) -> tuple[Digest, int]:
         return self.put_bytes(path.read_bytes()), path.stat().st_size
@@ -55,9 +58,14 @@ class KeptObjects:
         return f"file:///objects/{digest}"
 
     def known(self, key: str) -> Known | None:
-        return None
+        return self.ledger.get(key)
 
-    def learn(self, key: str, known: Known) -> None: ...
+    def known_of(self, keys: Sequence[str]) -> dict[str, Known]:
+        self.asked += keys
+        return {key: self.ledger[key] for key in keys if key in self.ledger}
+
+    def learn(self, key: str, known: Known) -> None:
+        self.ledger[key] = known
 
 
 class AskedOperators:

@@ -23,6 +23,7 @@ from stream.events.asset import AssetDeleted, AssetPublished, AssetStatus, Outco
 from stream.events.base import Event, Payload
 from stream.events.dead_letter import DeadLetter
 from stream.events.jobs import (
+    JobContinued,
     JobControlled,
     JobEnded,
     JobSubmitted,
@@ -105,6 +106,7 @@ SENT: list[Payload] = [
     ),
     UrgentTaskAsked(**TASK, stage_key=KEY, stage="compose", operator="composite"),
     TaskContinued(job="spring", key=KEY),
+    JobContinued(job="spring"),
     JobEnded(job="spring", state="done", spec=DIGEST, variants=4, done=3, failed=1, canceled=0, outcome=DIGEST),
     TaskEnded(
         **TASK,
