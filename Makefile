@@ -112,6 +112,9 @@ bench-service: .venv/.installed ## what HTTP, rights and audit add to a search, 
 bench-transcode: .venv/.installed ## what transcoding in parts costs beside one bare encode, and what a second worker gains
 	$(BIN)/python -m benchmarks.transcode_parts
 
+bench-campaign: .venv/.installed ## what a campaign costs beside a bare script and a shell loop over the same variants (3 minutes)
+	$(BIN)/python -m benchmarks.campaign_cost
+
 bench-jobs: .venv/.installed ## what the coordinator costs for a job of 10,000 variants (10 minutes)
 	$(BIN)/python -m benchmarks.job_scale
 
@@ -136,4 +139,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-jobs bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-campaign bench-jobs bench-page bench-transcode docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka

@@ -1,0 +1,43 @@
+"""Variants without an engine: the operators one after the other, in this process, each into a folder.
+
+    python -m benchmarks.testbed.bare_variants PLAN OUT [NUMBER …]
+
+PLAN is JSON: of each variant its stages in order, with settings, and inputs that are paths or names of earlier stages.
+Without numbers all variants are made.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from stream.media.catalogue import OperatorCatalogue
+from stream.media.protocol import Task
+
+
+def make(stages: list[dict[str, Any]], folder: Path, operators: OperatorCatalogue) -> None:
+    """The outputs of each stage lie in a folder of its name."""
+    first_outputs: dict[str, Path] = {}
+    for stage in stages:
+        operator = operators.operator(stage["operator"])
+        inputs = {name: first_outputs.get(where) or Path(where) for name, where in stage["inputs"].items()}
+        settings = operator.check(stage["settings"], sorted(inputs))
+        made, scratch = folder / stage["name"], folder / "scratch"
+        for each in (made, scratch):
+            each.mkdir(parents=True)
+        operator.render(Task(settings=settings, inputs=inputs, folder=made, scratch=scratch, seed=stage["seed"]))
+        shutil.rmtree(scratch)
+        first_outputs[stage["name"]] = made / next(iter(operator.outputs(settings)))
+
+
+def main() -> None:
+    plan, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+    numbers = [int(text) for text in sys.argv[3:]] or range(len(plan))
+    operators = OperatorCatalogue()
+    for number in numbers:
+        make(plan[number], out / str(number), operators)
+
+
+if __name__ == "__main__":
+    main()
