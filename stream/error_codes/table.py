@@ -43,6 +43,12 @@ def advice_for(code: str) -> str | None:
     return None if row is None else row.advice
 
 
+def words_for(code: str) -> str | None:
+    """What it means, and what to do; None as for `advice_for`."""
+    row = ERROR_CODES.get(code)
+    return None if row is None else f"{row.meaning} {row.advice}"
+
+
 def markdown_kinds() -> str:
     """The kinds and what each does, for the reference."""
     rows = "\n".join(f"| `{kind}` | {effect} |" for kind, effect in EFFECTS.items())

@@ -7,11 +7,14 @@ from fastapi import Request
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.events.ids import default_asset_id
-from stream.service.problems import Problem
-from stream.service.schemas.publications import PublishedOut, PublishIn
+from stream.service.caller import Caller
+from stream.service.problems import Problem, absent
+from stream.service.schemas.publications import PublicationOut, PublishedOut, PublishIn
 from stream.service.service import Service
 from stream.service.tenant_limits import agreed_region, require_publisher
 from stream.sessions.background import NewFootage
+
+_MOST_REFUSED = 100
 
 
 def published(service: Service, request: Request, asked: PublishIn | None) -> PublishedOut:
@@ -40,3 +43,24 @@ def published(service: Service, request: Request, asked: PublishIn | None) -> Pu
         )
         service.publications.publish(publication)
         return PublishedOut.of(publication)
+
+
+def viewed_publication(service: Service, request: Request, publication_id: str) -> PublicationOut:
+    """Raises `Problem`: 404 also for one that the caller may not publish."""
+    subject = AccessSubject("publication", resources=(publication_id,))
+    with service.access(request, Action.PUBLISH, Activity.VIEWED, subject) as (caller, _):
+        found = None if service.publications is None else service.publications.find(publication_id)
+        if found is None or not caller.access.may(Action.PUBLISH, found.tenant, found.project):
+            raise absent()
+        return PublicationOut.of(found)
+
+
+def refused_publications(service: Service, caller: Caller, tenant: str) -> list[PublicationOut]:
+    """Of the last day, where the caller may publish; for the page, whose access is in the trail."""
+    if service.publications is None:
+        return []
+    return [
+        PublicationOut.of(each)
+        for each in service.publications.refused(tenant, _MOST_REFUSED)
+        if caller.access.may(Action.PUBLISH, each.tenant, each.project)
+    ]

@@ -146,7 +146,8 @@ def composed(
         footages = Footages(sources)
         publications = None
         if background is not None:
-            publications = Publications(Outbox(settings.state_dir / PUBLICATIONS_FILE), background, sources)
+            outbox = Outbox(settings.state_dir / PUBLICATIONS_FILE)
+            publications = Publications(outbox, background, sources, clock)
             publications.start()
             ends.callback(publications.close)
         before = PublishedBefore(publications, uploads, background, clock)

@@ -8,6 +8,7 @@ from stream.events.ids import clip_name
 from stream.service.page.asset_view import asset_url, events_url
 from stream.service.page.freshness_view import utc
 from stream.service.schemas.assets import AssetOut
+from stream.service.schemas.publications import PublicationOut
 
 MOST_ASSETS = 500
 
@@ -31,6 +32,21 @@ class AssetRow:
     @property
     def updated(self) -> str:
         return utc(self.asset.updated_at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A publication of which no asset will be made."""
+
+    publication: PublicationOut
+
+    @property
+    def name(self) -> str:
+        return clip_name(self.publication.asset_id)
+
+    @property
+    def published(self) -> str:
+        return utc(self.publication.published_at_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from stream.service.audit_reading import AskedEvents, read_trail
 from stream.service.bodies import picture_body
 from stream.service.page.access_routes import add_access
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
-from stream.service.page.assets_view import AssetTable
+from stream.service.page.assets_view import AssetTable, RefusedRow
 from stream.service.page.completion import completions
 from stream.service.page.dead_letter_routes import add_dead_letters
 from stream.service.page.errors import page_route
@@ -30,6 +30,7 @@ from stream.service.page.upload_routes import add_uploads
 from stream.service.page.views import AnswerView, Chip, chips
 from stream.service.path_segments import AssetName, TenantName
 from stream.service.problems import Problem, absent
+from stream.service.publishing import refused_publications
 from stream.service.schemas.audit import EventStatus
 from stream.service.schemas.search import MOST_HITS, FacetsIn, SearchIn
 from stream.service.searching import answered, counted, found_within
@@ -111,6 +112,7 @@ def _add_assets(routes: APIRouter, service: Service, pages: Pages) -> None:
         if chosen is not None:
             values["fresh"] = FreshnessLine.of(proven_fresh(service, request, chosen))
             values["table"] = AssetTable.of(all_assets(service, request, chosen))
+            values["refused"] = list(map(RefusedRow, refused_publications(service, caller, chosen)))
         return pages.page("assets", request, caller, **values)
 
     @routes.get("/assets/{tenant}/{asset_id}")

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from stream.clock import Clock
 from stream.errors import StageError
 from stream.pipelines.source_policies import SourcePolicies
 from stream.service.problems import busy
-from stream.service.publications.outbox import Outbox
+from stream.service.publications.outbox import TOLD_MS, KeptPublication, Outbox
 from stream.sessions.background import BackgroundWork, NewFootage
 
 _LOOK_S, _TURN_S = 30.0, 2.0
@@ -18,8 +19,9 @@ _log = logging.getLogger(__name__)
 class Publications:
     """Thread-safe. Between `start` and `close` a thread hands on what a killed process left, in its order."""
 
-    def __init__(self, outbox: Outbox, background: BackgroundWork, sources: SourcePolicies) -> None:
+    def __init__(self, outbox: Outbox, background: BackgroundWork, sources: SourcePolicies, clock: Clock) -> None:
         self._outbox = outbox
+        self._clock = clock
         self._background = background
         self._sources = sources
         self._left: list[NewFootage] = []
@@ -59,6 +61,14 @@ class Publications:
         """Those that were accepted, and of which nobody has said yet that they are through."""
         return self._outbox.waiting()
 
+    def find(self, publication_id: str) -> KeptPublication | None:
+        """What became of it; None also a day after it ended."""
+        return self._outbox.find(publication_id, self._clock.now_ms() - TOLD_MS)
+
+    def refused(self, tenant: str, limit: int) -> list[KeptPublication]:
+        """What was refused within a day, the newest first."""
+        return self._outbox.refused(tenant, self._clock.now_ms() - TOLD_MS, limit)
+
     def start(self) -> None:
         """Before anything is published."""
         self._left = self._outbox.waiting()
@@ -87,6 +97,6 @@ class Publications:
         def done(reason: str | None) -> None:
             if reason is not None:
                 _log.warning("a publication was refused (%s)", reason)
-            self._outbox.remove(publication.publication_id)
+            self._outbox.end(publication, reason, self._clock.now_ms())
 
         self._background.publish(publication, done)

@@ -2,19 +2,21 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import AfterValidator
 
 from stream.service.bodies import documented, json_body
-from stream.service.path_segments import AssetName, TenantName
-from stream.service.publishing import published
+from stream.service.path_segments import AssetName, TenantName, whole
+from stream.service.publishing import published, viewed_publication
 from stream.service.schemas.assets import AssetDetailOut, AssetsIn, AssetsOut
 from stream.service.schemas.problems import ProblemOut
-from stream.service.schemas.publications import PublishedOut, PublishIn
+from stream.service.schemas.publications import PublicationOut, PublishedOut, PublishIn
 from stream.service.service import Service
 from stream.service.viewing import listed_assets, viewed_asset
 
 Name = Annotated[str | None, Query(min_length=1, max_length=200)]
 MOST_MOMENTS = 10_000
+_Publication = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(whole)]
 _Limit = Annotated[int, Query(ge=1, le=MOST_MOMENTS, description="Of moments.")]
 _Second = Annotated[float | None, Query(ge=0, le=1e9, alias="from", description="Only moments that end after it.")]
 
@@ -36,6 +38,11 @@ def add(routes: APIRouter, service: Service) -> None:
         that the tenant may name, and that the service may read.
         """
         return published(service, request, asked)
+
+    @routes.get("/publications/{publication_id}", responses={404: {"model": ProblemOut}})
+    def publication(request: Request, publication_id: _Publication) -> PublicationOut:
+        """What became of footage that was published over HTTP, for a day; also why it was refused."""
+        return viewed_publication(service, request, publication_id)
 
     @routes.get("/assets/{tenant}/{asset_id}", responses={404: {"model": ProblemOut}})
     def asset(

@@ -70,7 +70,14 @@ PUBLISHED: JsonDict = {
     "project": "news",
     "asset_id": _ASSET_ID,
     "asset": _ASSET_PATH,
+    "status": "/v1/publications/5f0c0a9a4c1f4b6f8e8a2b7d3c9e1f20",
     "published_at_ms": _TIME_MS,
+}
+PUBLICATION: JsonDict = {
+    **{name: value for name, value in PUBLISHED.items() if name != "status"},
+    "state": "handed_on",
+    "code": None,
+    "reason": None,
 }
 
 SAVED_SEARCH_IN: JsonDict = {"q": "a red bus", "tenant": "acme", "label": ["show=pilot"], "group": "shot"}

@@ -4,7 +4,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stream.error_codes.table import words_for
 from stream.events.asset import AssetId, Labels, Name, Priority, Profile, Tenant, Uri
+from stream.service.publications.outbox import KeptPublication, PublicationState
 from stream.service.schemas import examples
 from stream.service.schemas.moments import asset_path
 from stream.sessions.background import NewFootage
@@ -37,6 +39,7 @@ class PublishedOut(BaseModel):
     project: str
     asset_id: str
     asset: str = Field(description="Path of the asset, which is there some time later.")
+    status: str = Field(description="Path of what becomes of it, for a day.")
     published_at_ms: int
 
     @classmethod
@@ -47,5 +50,38 @@ class PublishedOut(BaseModel):
             project=publication.project,
             asset_id=publication.asset_id,
             asset=asset_path(publication.tenant, publication.asset_id),
+            status=f"/v1/publications/{publication.publication_id}",
             published_at_ms=publication.published_ms,
+        )
+
+
+class PublicationOut(BaseModel):
+    """What became of a publication. `waiting`: it is accepted. `handed_on`: who processes it has it, and the status of
+    the asset tells how far. `refused`: no asset will be made of it, as `code` says.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PUBLICATION]})
+
+    publication_id: str
+    tenant: str
+    project: str
+    asset_id: str
+    asset: str = Field(description="Path of the asset.")
+    published_at_ms: int
+    state: PublicationState
+    code: str | None
+    reason: str | None = Field(description="The code in words, and what to do.")
+
+    @classmethod
+    def of(cls, found: KeptPublication) -> Self:
+        return cls(
+            publication_id=found.publication_id,
+            tenant=found.tenant,
+            project=found.project,
+            asset_id=found.asset_id,
+            asset=asset_path(found.tenant, found.asset_id),
+            published_at_ms=found.published_ms,
+            state=found.state,
+            code=found.code,
+            reason=None if found.code is None else words_for(found.code),
         )

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.testbed.waiting import wait_for
 from stream.access.actions import AccessRole
+from stream.error_codes.table import ERROR_CODES
 from stream.events.asset import AssetPublished
 from stream.events.tenants import TenantRegistered
 from stream.service.publications.outbox import FILE
@@ -139,6 +140,38 @@ def test_what_cannot_be_handed_on_is_not_accepted(tmp_path: Path, desk: Desk, ba
     background.away = False
     assert published(desk, tmp_path / "acme" / "car.mp4").status_code == 202
     assert [given.uri.rpartition("/")[2] for given in background.publications] == ["car.mp4"]
+
+
+def test_what_becomes_of_it_is_told_for_a_day(
+    tmp_path: Path, desk: Desk, background: KeptWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = []
+    monkeypatch.setattr(background, "publish", lambda _publication, done: finished.append(done))
+    paths = [published(desk, tmp_path / "acme" / f"{n}.mp4", asset_id=f"clip {n}").json()["status"] for n in range(2)]
+
+    def told(path: str, key: str = "producer") -> dict[str, Any]:
+        found: dict[str, Any] = desk.get(path, key).json()
+        return found
+
+    assert [told(path)["state"] for path in paths] == ["waiting", "waiting"]
+    finished[0](None)
+    finished[1]("invalid_uri")
+    assert [told(path)["state"] for path in paths] == ["handed_on", "refused"]
+    assert told(paths[1])["code"] == "invalid_uri"
+    assert ERROR_CODES["invalid_uri"].advice in told(paths[1])["reason"]
+    for key in ("of a project", "stranger"):
+        assert told(paths[1], key)["code"] == "no_such_thing"
+    page = desk.get("/assets?tenant=acme", "producer").text
+    assert "clip 1" in page
+    assert "invalid_uri" in page
+    assert "clip 0" not in page
+    page_of_others = desk.get("/assets?tenant=acme", "viewer")
+    assert (page_of_others.status_code, "clip 1" in page_of_others.text) == (200, False)
+    desk.clock.advance(25 * 3_600.0)
+    desk.give("producer", AccessRole.EDITOR, days=3)
+    page = desk.get("/assets?tenant=acme", "producer")
+    assert (page.status_code, "clip 1" in page.text) == (200, False)
+    assert told(paths[1])["code"] == "no_such_thing"
 
 
 def test_without_workers_nothing_is_published(tmp_path: Path) -> None:
