@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from models.absent import NONE, Absent
 from models.captions.captioners import TEMPLATE_METHOD, template_caption
 from models.pictures.colour import images_of
 from models.pictures.colour_device import DeviceColour
@@ -18,7 +19,7 @@ from models.pictures.thumbnails import jpeg
 from models.protocol import Embedder, Floats, Image, Moderator, ShotDetector, Tagger
 from models.shots.assembly import MomentRange, assemble, cut_times, cuts_from_probabilities
 from stream.errors import BadMedia
-from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, moments_schema
+from stream.events.annotations import Annotations, AnnotationsHeader, ModelStamp, Space, moments_schema
 from stream.events.frames import Frames
 from stream.events.grid import CONTEXT_TICKS, TICK_NS, TICKS_PER_SEGMENT
 from stream.events.ids import digest, moment_id
@@ -52,21 +53,36 @@ class Bundle:
     On an accelerator (`device` other than `cpu`) it converts samples to RGB. Shots take longest there, so they run cell
     by cell in their own thread while the host prepares pictures for the other models. A cell's rows are made when its
     cuts are known. On a CPU each model gets all cores in turn.
+
+    What has no model is not looked for, and costs nothing: `models` of a cell and `shot_method` say so, moderation is
+    null, `caption_method` is `none` without tags, and rows without vectors lie in a space of their own.
     """
 
     def __init__(
-        self, shots: ShotDetector, tagger: Tagger, moderator: Moderator, embedder: Embedder, *, device: str = "cpu"
+        self,
+        shots: ShotDetector | None,
+        tagger: Tagger | None,
+        moderator: Moderator | None,
+        embedder: Embedder | None,
+        *,
+        device: str = "cpu",
     ) -> None:
         self._images: Callable[[Frames], list[Image]] = images_of if device == "cpu" else DeviceColour(device)
         self._side_by_side = device != "cpu"
-        self.shots = shots
-        self.tagger = tagger
-        self.moderator = moderator
-        self.embedder = embedder
+        self.shots: ShotDetector = shots or Absent()
+        self.tagger: Tagger = tagger or Absent()
+        self.moderator: Moderator = moderator or Absent()
+        self.embedder: Embedder = embedder or Absent()
+
+    @property
+    def space(self) -> Space:
+        """Of the rows; known without loading weights."""
+        return self.embedder.space
 
     @property
     def stamps(self) -> tuple[ModelStamp, ...]:
-        return tuple(model.stamp() for model in self._models)
+        """Of the models that look."""
+        return tuple(model.stamp() for model in self._models if not isinstance(model, Absent))
 
     @property
     def digest(self) -> str:
@@ -141,7 +157,7 @@ class Bundle:
 
     @property
     def _has_image_vectors(self) -> bool:
-        return self.embedder.space.image_dimensions is not None
+        return self.space.image_dimensions is not None
 
     def _annotate(self, cell: Frames, view: _Views, cuts: Callable[[], list[int]], epoch_ms: int) -> Annotations:
         start_ns, end_ns = cell.range_ns
@@ -154,11 +170,11 @@ class Bundle:
             is_last_cell=_is_last(cell),
         )
         rows = [self._row(cell, moment, view) for moment in moments]
-        table = pa.Table.from_pylist(rows, schema=moments_schema(self.embedder.space))
+        table = pa.Table.from_pylist(rows, schema=moments_schema(self.space))
         return Annotations(self._header(cell, cuts_ns, epoch_ms), table)
 
     def _cuts(self, cell: Frames) -> list[int]:
-        if cell.dense is None or cell.dense_times_ns is None:
+        if cell.dense is None or cell.dense_times_ns is None or isinstance(self.shots, Absent):
             return []
         start_ns, end_ns = cell.range_ns
         # The ticks of a short cell past its end repeat the last frame, so the network skips them.
@@ -174,10 +190,14 @@ class Bundle:
     def _row(self, cell: Frames, moment: MomentRange, view: _Views) -> dict[str, Any]:
         chosen = list(moment.samples)
         tags = self._tags(view.probabilities[chosen].mean(0))
+        tagged = not isinstance(self.tagger, Absent)
         # The mean of unit vectors is shorter than one, and cosine search expects length 1.
-        vector = unit_rows(view.vectors[chosen].mean(0))
+        vector = unit_rows(view.vectors[chosen].mean(0)) if self.space.dimensions else None
         # The thumbnail is the sample nearest to the moment's mean: it shows what search finds.
-        best = chosen[int(np.argmax(view.vectors[chosen] @ vector))]
+        rows, mean = (
+            (view.probabilities, view.probabilities[chosen].mean(0)) if vector is None else (view.vectors, vector)
+        )
+        best = chosen[int(np.argmax(rows[chosen] @ mean))]
         row = {
             "moment_id": moment_id(cell.segment_id, moment.start_ns),
             "start_ns": moment.start_ns,
@@ -186,16 +206,17 @@ class Bundle:
             "ends_at_cut": moment.ends_at_cut,
             "kind": "visual",
             "sample_count": len(chosen),
-            "vector": vector,
             "tags": [{"label": label, "score": score} for label, score in tags],
             # The maximum and not the mean: one bad sample must not disappear among good ones.
-            "moderation_nsfw": float(view.nsfw[chosen].max()),
-            "caption": template_caption(tags),
-            "caption_method": TEMPLATE_METHOD,
+            "moderation_nsfw": None if isinstance(self.moderator, Absent) else float(view.nsfw[chosen].max()),
+            "caption": template_caption(tags) if tagged else "",
+            "caption_method": TEMPLATE_METHOD if tagged else NONE,
             "text": " ".join(label for label, _ in tags),
             "thumbnail": jpeg(view.images[best]),
             "thumbnail_time_ns": cell.samples[best].time_ns,
         }
+        if vector is not None:
+            row["vector"] = vector
         if self._has_image_vectors:
             row["image_vector"] = unit_rows(view.image_vectors[chosen].mean(0))
         return row
@@ -223,11 +244,11 @@ class Bundle:
             start_ns=start_ns,
             end_ns=end_ns,
             epoch_ms=epoch_ms,
-            space=self.embedder.space,
+            space=self.space,
             models=self.stamps,
             stage_digests={"decode": span.settings.digest(), "understand": self.digest},
             profile=span.settings.profile,
-            shot_method="none" if cell.dense is None else self.shots.stamp().name,
+            shot_method=NONE if cell.dense is None else self.shots.stamp().name,
             cuts_ns=tuple(cuts_ns),
             labels=span.labels,
             media=span.media,

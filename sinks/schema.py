@@ -47,7 +47,9 @@ def stored_schema(space: Space) -> pa.Schema:
 
 
 def delta_schema() -> pa.Schema:
-    """A row of the Delta table, which holds every space: vectors of any length, `image_vector` null where unused."""
+    """A row of the Delta table, which holds every space: vectors of any length, `image_vector` null where unused. Where
+    the space has no embedder, `vector` is empty.
+    """
     plain = Space(name="", digest="", dimensions=1, spec="")
     fields = [
         pa.field("vector", pa.list_(pa.float32()), nullable=False) if field.name == "vector" else field
@@ -73,7 +75,11 @@ def stored_rows(batch: Sequence[Annotations]) -> pa.Table:
 
 def delta_rows(rows: pa.Table) -> pa.Table:
     """`stored_schema` rows as `delta_schema` rows."""
-    return _completed(rows, delta_schema())
+    schema = delta_schema()
+    if "vector" not in rows.schema.names:
+        field = schema.field("vector")
+        rows = rows.append_column(field, pa.array([[]] * rows.num_rows, field.type))
+    return _completed(rows, schema)
 
 
 def lance_rows(rows: pa.Table, space: Space) -> pa.Table:

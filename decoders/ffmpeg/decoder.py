@@ -68,7 +68,8 @@ def _cells(reader: FrameReader, span: SpanPlanned) -> Iterator[Cell]:
     if span.settings.profile == "fast":
         yield from fast_cells(reader, range(span.first_segment, span.end_segment), duration_ns)
         return
-    sampler = FullSampler(span.first_segment, span.end_segment, duration_ns, reader.last_ns)
+    dense = span.settings.dense
+    sampler = FullSampler(span.first_segment, span.end_segment, duration_ns, reader.last_ns, dense=dense)
     for frame in reader.frames(sampler.needs_from_ns, sampler.error_at):
         yield from sampler.push(frame)
         if sampler.done:

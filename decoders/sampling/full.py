@@ -168,8 +168,13 @@ class FullSampler:
     The first frame pushed must be on display at `needs_from_ns`, or be the asset's first.
     """
 
-    def __init__(self, first_segment: int, end_segment: int, duration_ns: int, last_ns: int = 0) -> None:
-        """`last_ns`: asset time when the last frame goes on display; 0 where it is unknown."""
+    def __init__(
+        self, first_segment: int, end_segment: int, duration_ns: int, last_ns: int = 0, *, dense: bool = True
+    ) -> None:
+        """`last_ns`: asset time when the last frame goes on display; 0 where it is unknown. Without `dense` cells have
+        the samples of the grid alone, and no frame is converted for anything else.
+        """
+        self._dense = dense
         self._duration_ns = duration_ns
         self._last_ns = last_ns
         self._cells = [_FullCell(segment, duration_ns) for segment in range(first_segment, end_segment)]
@@ -179,7 +184,7 @@ class FullSampler:
         self._end_tick = dense_ticks(end_segment - 1).stop
         self._current: Shown | None = None
         self._errors_ns: list[int] = []
-        self.needs_from_ns = max(0, first_segment * SEGMENT_NS - CONTEXT_NS)
+        self.needs_from_ns = max(0, first_segment * SEGMENT_NS - (CONTEXT_NS if dense else 0))
 
     @property
     def done(self) -> bool:
@@ -204,7 +209,7 @@ class FullSampler:
         if frame.damaged:
             self._errors_ns.append(frame.time_ns)
         self._current = frame
-        while self._cells and self._tick >= dense_ticks(self._cells[0].segment).stop:
+        while self._cells and self._seen_whole(self._cells[0], frame):
             yield self._complete(broken_off=False)
 
     def finish(self) -> Iterator[Cell]:
@@ -216,12 +221,16 @@ class FullSampler:
         while self._cells:
             yield self._complete(broken_off=self._last_ns - shown_ns > SECOND_NS)
 
+    def _seen_whole(self, cell: _FullCell, frame: Shown) -> bool:
+        """Whether all that the cell needs went on display before `frame`."""
+        return self._tick >= dense_ticks(cell.segment).stop if self._dense else frame.time_ns >= cell.end_ns
+
     def _show(self, frame: Shown, until_ns: int) -> None:
         for cell in self._cells:
             if until_ns <= cell.start_ns:
                 break
             cell.shown(frame, min(until_ns, cell.end_ns))
-        while self._tick < self._end_tick and self._tick * TICK_NS < until_ns:
+        while self._dense and self._tick < self._end_tick and self._tick * TICK_NS < until_ns:
             self._tick_with(frame)
 
     def _tick_with(self, frame: Shown) -> None:
@@ -237,6 +246,8 @@ class FullSampler:
 
     def _complete(self, *, broken_off: bool) -> Cell:
         cell = self._cells.pop(0)
+        if not self._dense:
+            return cell.finish(None, self._errors_ns, broken_off=broken_off)
         ticks = dense_ticks(cell.segment)
         rows = [self._rows[tick] for tick in ticks] if self._current is not None else None
         done = cell.finish(rows, self._errors_ns, broken_off=broken_off)

@@ -82,6 +82,7 @@ class DecodePool:
         self._held: dict[str, bool] = {}
         self._starter = ThreadPoolExecutor(1, "rushes-decoders")  # a child ends with the thread that started it
         self._free = threading.Condition()
+        self._warming, self._warm = threading.Lock(), False
         self._closed = False
         self._seats = tuple(_Seat() for _ in range(children))
         # Longest idle first, so that all children are used and wear out alike.
@@ -116,12 +117,17 @@ class DecodePool:
         return dict(self._held)
 
     def warm(self) -> None:
-        """Waits until each child has started. Raises `Unavailable` (`decoder_start`) and
+        """Waits until each child has started, once. Raises `Unavailable` (`decoder_start`) and
         `Fatal` (`sandbox_required`).
         """
-        for _ in self._seats:
-            with self._child("", "", ()):
-                pass
+        with self._warming:
+            # Once for all that wait: a second round would wait for children that work for the first, and a member that
+            # joins its group late takes partitions from the others, whose work would be done again.
+            if not self._warm:
+                for _ in self._seats:
+                    with self._child("", "", ()):
+                        pass
+            self._warm = True
 
     def close(self) -> None:
         """Ends all children; calls in flight fail with `decoder_died`. Idempotent."""

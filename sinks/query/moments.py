@@ -37,6 +37,9 @@ _MADE_BY = ("segment", "epoch_ms", "version_ms", "models")
 _NEARLY_ALL = 0.98
 """Where filters keep such a share of the rows, the assets of what is found narrow it: that costs less."""
 
+NOBODY = "none"
+"""The method of what no model has looked for."""
+
 StoredRow = Mapping[str, Any]
 """The columns of a row that a `StoredMoment` is made of."""
 
@@ -71,6 +74,16 @@ class StoredMoment:
     timecode: SourceTimecode | None = None
     file_offset_ns: int = 0
     published_ms: int = 0
+
+    @property
+    def not_looked_for(self) -> tuple[str, ...]:
+        """What says nothing here by being empty, as no model has looked: of shots, tags and moderation."""
+        looked = {
+            "shots": self.shot_method != NOBODY,
+            "tags": self.caption_method != NOBODY,
+            "moderation": self.moderation_nsfw is not None,
+        }
+        return tuple(name for name, done in looked.items() if not done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ REQUESTS = (
         "Take a key from `rushes spaces list`.",
     ),
     bad_request(
+        "no_vectors",
+        "A picture or a moment is searched for in footage in which nobody looked for vectors.",
+        "Ask with words, or ingest the footage again with vectors among `--models`.",
+    ),
+    bad_request(
         "unknown_moment",
         "No moment that search shows has this id.",
         "Take the id from another answer: a moment goes when its asset changes or is deleted.",

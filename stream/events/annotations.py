@@ -17,13 +17,14 @@ TAG = pa.struct([pa.field("label", pa.string()), pa.field("score", pa.float32())
 class Space(BaseModel):
     """One embedder with its weights. `image_dimensions` is set where images are queried in another vector than text.
 
-    `spec` is what `--embedder` takes (`conse`, `hf:DIR`); `key` names the table.
+    `spec` is what `--embedder` takes (`conse`, `hf:DIR`); `key` names the table. A space of 0 dimensions has no
+    embedder: its rows have no vector, and are found by their words.
     """
 
     model_config = ConfigDict(frozen=True)
     name: str
     digest: str
-    dimensions: Annotated[int, Field(ge=1, le=65_536)]
+    dimensions: Annotated[int, Field(ge=0, le=65_536)]
     image_dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
     spec: str
 
@@ -34,6 +35,7 @@ class Space(BaseModel):
 
 def moments_schema(space: Space) -> pa.Schema:
     """Rows of one segment in `space`. Times are asset time in ns; vectors are L2-normalised float32."""
+    vectors = [pa.field("vector", pa.list_(pa.float32(), space.dimensions), nullable=False)] if space.dimensions else []
     fields = [
         pa.field("moment_id", pa.string(), nullable=False),
         pa.field("start_ns", pa.int64(), nullable=False),
@@ -42,7 +44,7 @@ def moments_schema(space: Space) -> pa.Schema:
         pa.field("ends_at_cut", pa.bool_(), nullable=False),
         pa.field("kind", pa.string(), nullable=False),
         pa.field("sample_count", pa.int32(), nullable=False),
-        pa.field("vector", pa.list_(pa.float32(), space.dimensions), nullable=False),
+        *vectors,
         pa.field("tags", pa.list_(TAG), nullable=False),
         pa.field("moderation_nsfw", pa.float32(), nullable=True),
         pa.field("caption", pa.string(), nullable=False),
@@ -68,7 +70,8 @@ class ModelStamp(BaseModel):
 
 class AnnotationsHeader(BaseModel):
     """Values that all rows of the segment share. `stage_digests`: stage name to the digest of its settings and models.
-    `shot_method` names the detector, or is `none` where there was no dense view.
+    `shot_method` names the detector, or is `none` where there was no dense view or nobody looked. `models` are those
+    that looked: what has none among them was not looked for.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -169,15 +169,19 @@ class SourceVersion(BaseModel):
 
 
 class DecodeSettings(BaseModel):
-    """Everything that changes what decode yields, and nothing else; its digest is part of every segment id."""
+    """Everything that changes what decode yields, and nothing else; its digest is part of every segment id. Without
+    `dense` there is no dense view, and no sample that is chosen by it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     profile: Profile = "full"
     sample_short_side: Annotated[int, Field(ge=2, le=4096)] = 256
     algorithm: int = 4
+    dense: bool = True
 
     def digest(self) -> str:
-        return digest("decode", self.model_dump_json())
+        # What was decoded before there was a choice keeps its ids.
+        return digest("decode", self.model_dump_json(exclude={"dense"} if self.dense else None))
 
 
 class AssetPlanned(Json):

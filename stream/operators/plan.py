@@ -74,6 +74,7 @@ class PlanOperator:
     sweeps did, asks for a replan.
 
     `warm` waits for the inspector, before there is a record that would wait for it. `aim` is what the ledger judges by.
+    Without `dense` no cell is decoded for the dense view, as nobody looks at it.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class PlanOperator:
         warm: Callable[[], None] = lambda: None,
         *,
         aim: Aim = NO_AIM,
+        dense: bool = True,
     ) -> None:
         self._aim = aim
+        self._dense = dense
         self._inspector = inspector
         self._warm = warm
         self._ledger = ledger
@@ -144,7 +147,8 @@ class PlanOperator:
             asset=ref,
             uri=data.uri,
             content_digest=found.content_digest,
-            settings=DecodeSettings(profile=data.profile),
+            # Profile `fast` never has it: its cells are the same either way.
+            settings=DecodeSettings(profile=data.profile, dense=self._dense or data.profile == "fast"),
             media=found.media,
             segment_count=segment_count(found.media.duration_ns),
             labels=data.labels,

@@ -2,7 +2,8 @@
 environment.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,15 +19,33 @@ Device = Literal["auto", "cpu", "cuda"]
 """`auto` is CUDA where the NVIDIA driver is loaded."""
 
 
+NONE = "none"
+LOOKS = {"shots": "shots", "tags": "tagger", "moderation": "moderator", "vectors": "embedder"}
+"""What models look for, each with the field of `ModelChoice` that names who does."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Registry names, `hf:DIR` or `module:Class` for each family."""
+    """Registry names, `hf:DIR` or `module:Class` for each family; `NONE` for what is not looked for."""
 
     shots: str = "transnetv2"
     tagger: str = "efficientnet-lite0"
     moderator: str = "open-nsfw"
     embedder: str = "conse"
     captioner: str = "template"
+
+    def looking_for(self, wanted: Collection[str]) -> "ModelChoice":
+        """These models for the `LOOKS` among `wanted`, and none for the others. Raises `ValueError` for a name that is
+        none of them, for none at all, and for what is made of tags without tags.
+        """
+        unknown = sorted(set(wanted) - set(LOOKS))
+        if unknown or not wanted:
+            names = ", ".join(map(repr, unknown)) or "nothing"
+            raise ValueError(f"{names} cannot be looked for; name some of {', '.join(LOOKS)}")
+        chosen = replace(self, **{field: NONE for look, field in LOOKS.items() if look not in wanted})
+        if chosen.tagger == NONE and (chosen.embedder == "conse" or chosen.captioned):
+            raise ValueError("vectors of conse and captions are made of tags; name tags too, or leave these out")
+        return chosen
 
     @property
     def captioned(self) -> bool:

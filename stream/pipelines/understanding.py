@@ -17,7 +17,7 @@ from stream.operators.notifications import BucketRule, NotificationOperator
 from stream.operators.plan import PlanOperator
 from stream.operators.understand import UnderstandOperator, held_device_usage, process_usage
 from stream.pipelines.gate import gate_stage
-from stream.pipelines.settings import ModelChoice, Settings
+from stream.pipelines.settings import NONE, ModelChoice, Settings
 from stream.pipelines.stages import CAPTION, DECODE, INDEX, PARQUET, PLAN, UNDERSTAND
 from stream.topology.admission_policy import AdmissionPolicy
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, Role, Scaling, Stage, Volume
@@ -105,18 +105,17 @@ class Understanding:
         from models.registry import load
 
         chosen, context = self.settings.models, self._model_context()
-        return Bundle(
-            load("shots", chosen.shots, context),
-            load("tagger", chosen.tagger, context),
-            load("moderator", chosen.moderator, context),
-            load("embedder", chosen.embedder, context),
-            device=context.device,
-        )
+        names = (chosen.shots, chosen.tagger, chosen.moderator, chosen.embedder)
+        families = ("shots", "tagger", "moderator", "embedder")
+        models = [
+            None if name == NONE else load(family, name, context) for family, name in zip(families, names, strict=True)
+        ]
+        return Bundle(*models, device=context.device)
 
     @cached_property
     def aim(self) -> Aim:
         """What this process plans for and produces."""
-        return Aim(space=self.bundle.embedder.space.key, understand=self.bundle.digest, epoch_ms=self._epoch_ms)
+        return Aim(space=self.bundle.space.key, understand=self.bundle.digest, epoch_ms=self._epoch_ms)
 
     @property
     def stores(self) -> "dict[str, StoreSize]":
@@ -214,7 +213,8 @@ class Understanding:
             self.bundle,
             captioned=settings.models.captioned,
         )
-        return PlanOperator(self.pool, ledger, spans, self.pool.warm, aim=self.aim)
+        dense = settings.models.shots != NONE
+        return PlanOperator(self.pool, ledger, spans, self.pool.warm, aim=self.aim, dense=dense)
 
     def _decode(self) -> Stage:
         children = self.settings.decode_children
@@ -349,7 +349,7 @@ class CurrentLedger:
         self._index = index
         self._delta = delta
         self._min_revision = 1 if captioned else 0
-        self._space_key = bundle.embedder.space.key
+        self._space_key = bundle.space.key
         self._digest = bundle.digest
 
     def outcomes(self, segment_ids: Sequence[str]) -> dict[str, Outcome]:

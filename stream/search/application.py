@@ -215,7 +215,13 @@ class Search:
     def _probe(self, space: Space, request: SearchRequest) -> Probe:
         query = request.query
         if isinstance(query, Words):
-            return Probe(self._encoder.encode(space, query), text=query.text)
+            # Rows without vectors are found by their words alone.
+            return Probe(self._encoder.encode(space, query) if space.dimensions else None, text=query.text)
+        if not space.dimensions:
+            raise BadRequest(
+                f"nobody looked for vectors in space {space.key}: ask with words, or ingest with vectors",
+                code="no_vectors",
+            )
         column = image_column(space)
         if isinstance(query, PictureVector):
             return Probe(np.array(query.vector, np.float32), column)
@@ -263,7 +269,8 @@ class Search:
 
     def _calibration(self, space: Space, request: SearchRequest) -> Calibration | None:
         """Only words are calibrated: scores of picture queries have another range."""
-        return self._encoder.embedder(space).calibration if isinstance(request.query, Words) else None
+        by_meaning = isinstance(request.query, Words) and space.dimensions
+        return self._encoder.embedder(space).calibration if by_meaning else None
 
     def _matches(self, space: Space, probe: Probe, request: SearchRequest, limit: int) -> list[Match]:
         return best_matches(self._index, space.key, probe, request.filters, limit=limit)

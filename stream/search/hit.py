@@ -21,6 +21,7 @@ class Hit:
     `score` is the cosine similarity in the space (None for a pure full-text hit). `strength` is how much
     that says. `why` says in words what matched. `start_ns` and `end_ns` are asset time, which starts at the
     first picture. Players and editors use the file's own time, which is `file_offset_ns` later.
+    `not_looked_for` is that of its best moment.
     """
 
     asset_id: str
@@ -41,6 +42,7 @@ class Hit:
     moderation_nsfw: float | None = None
     moment_ids: tuple[str, ...] = ()
     published_ms: int = 0
+    not_looked_for: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -74,6 +76,7 @@ class Hit:
             moderation_nsfw=best.moderation_nsfw,
             moment_ids=tuple(moment.moment_id for moment in moments),
             published_ms=best.published_ms,
+            not_looked_for=best.not_looked_for,
             thumbnail=thumbnail,
         )
 
@@ -142,5 +145,6 @@ class Hit:
             "tags": [{"label": label, "score": round(score, 4)} for label, score in self.tags],
             "labels": list(self.labels),
             "moderation_nsfw": self.moderation_nsfw,
+            "not_looked_for": list(self.not_looked_for),
             "moment_ids": list(self.moment_ids),
         }

@@ -20,19 +20,22 @@ class TagRange:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """`moments` in the order of time; `tags` by label, then by time."""
+    """`moments` in the order of time; `tags` by label, then by time. `not_looked_for`: of shots, tags and moderation,
+    what no model has looked for in any of the moments.
+    """
 
     shots: tuple[Shot, ...]
     moments: tuple[StoredMoment, ...]
     tags: tuple[TagRange, ...]
+    not_looked_for: tuple[str, ...] = ()
 
 
 def lanes_of(moments: Sequence[StoredMoment]) -> Lanes:
     """The lanes of the moments of one asset."""
     ordered = sorted(moments, key=lambda moment: (moment.start_ns, moment.kind))
-    return Lanes(
-        tuple(sorted(assemble(ordered), key=lambda shot: shot.start_ns)), tuple(ordered), tuple(_tags(ordered))
-    )
+    shots = sorted(assemble(ordered), key=lambda shot: shot.start_ns)
+    nowhere = set[str].intersection(*(set(moment.not_looked_for) for moment in ordered)) if ordered else set[str]()
+    return Lanes(tuple(shots), tuple(ordered), tuple(_tags(ordered)), tuple(sorted(nowhere)))
 
 
 def _tags(moments: Iterable[StoredMoment]) -> list[TagRange]:

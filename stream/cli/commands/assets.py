@@ -112,7 +112,8 @@ def moments_table(found: list[Any]) -> Group:
             timecode(hit.start_ns),
             timecode(hit.end_ns),
             shot_mark(hit),
-            ", ".join(f"{shown(label)} {score:.2f}" for label, score in hit.tags[:3]) or "-",
+            ", ".join(f"{shown(label)} {score:.2f}" for label, score in hit.tags[:3])
+            or ("not looked for" if "tags" in hit.not_looked_for else "-"),
             "" if hit.moderation_nsfw is None else f"{hit.moderation_nsfw:.2f}",
             f"{shown(hit.caption)} [dim]({shown(hit.caption_method)})[/]{' [yellow]damaged[/]' if hit.damaged else ''}",
         )
@@ -152,5 +153,6 @@ def _moment_json(hit: Any) -> dict[str, Any]:
         "moderation_nsfw": hit.moderation_nsfw,
         "caption": hit.caption,
         "caption_method": hit.caption_method,
+        "not_looked_for": list(hit.not_looked_for),
         "damaged": hit.damaged,
     }

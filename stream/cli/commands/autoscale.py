@@ -29,9 +29,11 @@ from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import Cluster
 from stream.cli.options.shards import ShardCounts
 from stream.cli.options.workers import (
+    EVERYTHING,
     Captioner,
     Embedder,
     Light,
+    Looks,
     PrivateNetwork,
     RootsOption,
     Schemes,
@@ -63,6 +65,7 @@ def autoscale(  # one option per thing a machine decides
     max_replicas: MaxReplicas = 32,
     prior: Prior = None,
     scheme: Schemes = None,
+    models: Looks = EVERYTHING,
     embedder: Embedder = None,
     captioner: Captioner = "template",
     device: WhereModelsRun = "auto",
@@ -80,6 +83,7 @@ def autoscale(  # one option per thing a machine decides
     worker = WorkerOptions(
         *(embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())),
         tuple(shards or ()),
+        models,
     )
     # Checked here as well: a wrong option should end this process and not every worker that it starts.
     require_buckets(worker.scheme, worker.roots.prefixes)
@@ -93,7 +97,7 @@ def autoscale(  # one option per thing a machine decides
     stop = threading.Event()
     cluster = Cluster(broker, client_properties, shared.deployment)
     with (
-        observing(Watched(cluster, deployed(captions=worker.models.captioned, shards=shards), policy)) as observer,
+        observing(Watched(cluster, deployed(captions=worker.chosen.captioned, shards=shards), policy)) as observer,
         observing_in_background(observer, interval),
         # Outside the fleet: while that drains, a second signal still ends this process at once.
         stop_on_signals(stop),

@@ -20,9 +20,11 @@ from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster, op
 from stream.cli.options.shards import ShardCounts, as_stored
 from stream.cli.options.uris import expand
 from stream.cli.options.workers import (
+    EVERYTHING,
     Captioner,
     Embedder,
     Light,
+    Looks,
     PrivateNetwork,
     RootsOption,
     Schemes,
@@ -56,6 +58,7 @@ def ingest(  # one option per thing a producer can say
     lane: Annotated[
         str, typer.Option(help="interactive: somebody waits. batch: whenever there is room.")
     ] = "interactive",
+    models: Looks = EVERYTHING,
     embedder: Embedder = None,
     captioner: Captioner = "template",
     light: Light = False,
@@ -81,6 +84,7 @@ def ingest(  # one option per thing a producer can say
     options = WorkerOptions(
         *(embedder, captioner, light, device, private_network, span, tuple(scheme or ()), tuple(root or ())),
         tuple(shards or ()),
+        models,
     )
     typed = Roots.typed(targets.roots, targets.uris)
     settings = options.applied(file_settings(shared), typed)

@@ -13,8 +13,10 @@ from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
 from stream.cli.options.shards import ShardCounts
 from stream.cli.options.workers import (
+    EVERYTHING,
     Captioner,
     Embedder,
+    Looks,
     PrivateNetwork,
     RootsOption,
     Schemes,
@@ -47,6 +49,7 @@ def manifests(  # one option per thing a deployment decides
     ] = 60.0,
     guide: Annotated[str, typer.Option(help="Where the operations guide is, for links.")] = "docs/operations.md",
     gpu: Annotated[bool, typer.Option(help="Models run on NVIDIA GPUs.")] = False,
+    models: Looks = EVERYTHING,
     embedder: Embedder = None,
     captioner: Captioner = "template",
     private_network: PrivateNetwork = False,
@@ -105,6 +108,7 @@ def manifests(  # one option per thing a deployment decides
         scheme=tuple(scheme or ()),
         root=readable_roots(root, bucket),
         shards=tuple(shards or ()),
+        models=models,
     )
     _require_prefixes(options)
     buckets = tuple(bucket or ())

@@ -15,9 +15,11 @@ from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import ClientProperties, Cluster
 from stream.cli.options.shards import ShardCounts
 from stream.cli.options.workers import (
+    EVERYTHING,
     Captioner,
     Embedder,
     Light,
+    Looks,
     PrivateNetwork,
     RootsOption,
     Schemes,
@@ -52,6 +54,7 @@ def run(  # one option per thing a deployment decides
         ),
     ] = None,
     scheme: Schemes = None,
+    models: Looks = EVERYTHING,
     embedder: Embedder = None,
     captioner: Captioner = "template",
     device: WhereModelsRun = "auto",
@@ -93,6 +96,7 @@ def run(  # one option per thing a deployment decides
         *(embedder, captioner, light, device, private_network, span, tuple(scheme or ())),
         readable_roots(root, bucket),
         tuple(shards or ()),
+        models,
     )
     settings = replace(
         options.applied(file_settings(shared)),

@@ -13,12 +13,22 @@ from stream.cli.context import UsageProblem
 from stream.cli.options.bounds import DAY_S
 from stream.cli.options.roots import Roots, checked_schemes, roots_of_buckets
 from stream.cli.options.shards import Shards
-from stream.pipelines.settings import DEFAULT_SCHEMES, Device, ModelChoice, Settings
+from stream.pipelines.settings import DEFAULT_SCHEMES, LOOKS, Device, ModelChoice, Settings
 
 Embedder = Annotated[
     str | None, typer.Option(help="hf:DIR for a CLIP or SigLIP checkpoint; conse by default, with --light hashing.")
 ]
 Captioner = Annotated[str, typer.Option(help="template, or hf:DIR for an image-to-text checkpoint.")]
+EVERYTHING = ",".join(LOOKS)
+Looks = Annotated[
+    str,
+    typer.Option(
+        "--models",
+        metavar="LOOK[,LOOK…]",
+        help="What is looked for. What is not costs nothing: tags alone decode no dense view for shots. Rows say what"
+        " nobody looked for.",
+    ),
+]
 Light = Annotated[
     bool,
     typer.Option(help="For trials: hashing models by default. They need no weights, and their results mean nothing."),
@@ -44,7 +54,7 @@ RootsOption = Annotated[
 class WorkerOptions:
     """The options that every process of a roll-out must share. Each field is an option of `rushes run` with that name.
 
-    Raises `UsageProblem` for an invalid device, scheme, root or number of shards.
+    Raises `UsageProblem` for an invalid device, scheme, root or number of shards, and for models that do not fit.
     """
 
     embedder: str | None = None
@@ -56,10 +66,12 @@ class WorkerOptions:
     scheme: tuple[str, ...] = ()
     root: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
+    models: str = EVERYTHING
 
     def __post_init__(self) -> None:
         # At once, so that a wrong word ends the command before anything starts.
         parse_device(self.device)
+        _ = self.chosen
         checked_schemes(self.scheme)
         Roots.named(self.root)
         Shards.parse(self.shards)
@@ -69,10 +81,17 @@ class WorkerOptions:
         return Roots.named(self.root)
 
     @property
-    def models(self) -> ModelChoice:
-        chosen = ModelChoice.light() if self.light else ModelChoice()
+    def chosen(self) -> ModelChoice:
+        usual = ModelChoice.light() if self.light else ModelChoice()
         # Words of a person win over what --light chooses.
-        return replace(chosen, embedder=self.embedder or chosen.embedder, captioner=self.captioner)
+        named = replace(usual, embedder=self.embedder or usual.embedder, captioner=self.captioner)
+        wanted = [name.strip() for name in self.models.split(",")]
+        if self.embedder is not None and "vectors" not in wanted:
+            raise UsageProblem("--embedder makes vectors: name vectors in --models, or leave it out")
+        try:
+            return named.looking_for(wanted)
+        except ValueError as refused:
+            raise UsageProblem(f"--models: {refused}") from None
 
     def applied(self, settings: Settings, allowed: Roots | None = None) -> Settings:
         """The settings of a worker with these options. It may also read `allowed`."""
@@ -82,7 +101,7 @@ class WorkerOptions:
             # Added to what the settings allow already: options only widen for this process.
             roots=(*settings.roots, *map(Path, roots.folders)),
             prefixes=(*settings.prefixes, *roots.prefixes),
-            models=self.models,
+            models=self.chosen,
             model_device=parse_device(self.device),
             allow_private_addresses=self.private_network,
             max_span_s=self.span,

@@ -20,6 +20,7 @@ from stream.search.hit import Hit
 DEFAULT_SPACE_NOTE = (
     "default space: ImageNet tags x sentence embeddings; weaker than CLIP (--embedder hf:DIR on ingest)"
 )
+NO_VECTORS_NOTE = "nobody looked for vectors here: hits have words that were asked for, none is found by its meaning"
 EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {
     "csv": lambda hits, _fps: to_csv(hits),
     "edl": to_edl,
@@ -67,6 +68,8 @@ def _rated(score: str, strength: Strength) -> str:
 
 def space_note(space: Space) -> str:
     """A note on the quality of a space; may be empty."""
+    if not space.dimensions:
+        return NO_VECTORS_NOTE
     return DEFAULT_SPACE_NOTE if space.spec == "conse" else ""
 
 

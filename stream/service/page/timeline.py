@@ -1,7 +1,7 @@
 """What lies beneath the player: lanes over the time of an asset as shapes, in per cent of its length (pure)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from stream.service.schemas.assets import AssetDetailOut, TagRangeOut
@@ -69,15 +69,20 @@ class Timeline:
         ]
         found = [bar(hit.start_s, hit.end_s, _STRENGTHS[hit.strength], f"{hit.strength}, {hit.start}") for hit in hits]
         lanes = [Lane("hits", tuple(found), "hits")] if found else []
-        lanes += [Lane("shots", tuple(shots), "shots")]
+        unseen = detail.not_looked_for
+        # Ranges that only end where nobody looked would be taken for shots.
+        lanes += [Lane("shots", () if "shots" in unseen else tuple(shots), "shots")]
         lanes += [
             Lane(label, tuple(bar(item.start_s, item.end_s, _level(item.score), label) for item in ranges))
             for label, ranges in _most_shown(detail.tags)
         ]
-        lanes += [Lane("moderation", tuple(rated), "moderation")] if rated else []
+        # Without it nobody could tell what was not looked for from what is harmless.
+        lanes += [Lane("tags", (), "tags")] if "tags" in unseen else []
+        lanes += [Lane("moderation", tuple(rated), "moderation")] if rated or "moderation" in unseen else []
         lost = [bar(start, end, 4, "missing") for start, end in detail.asset.missing_s]
         lost += [bar(start, end, 2, "damaged") for start, end in detail.asset.damaged_s]
         lanes += [Lane("missing", tuple(lost), "missing")] if lost else []
+        lanes = [replace(lane, name=f"{lane.name}: not looked for") if lane.kind in unseen else lane for lane in lanes]
         return cls(tuple(lanes), _marks(duration_s), duration_s)
 
 

@@ -139,6 +139,9 @@ class AssetDetailOut(BaseModel):
     shots: list[ShotOut]
     moments: list[MomentOut] = Field(description="In the order of time, each with caption, tags and moderation.")
     tags: list[TagRangeOut] = Field(description="By label, then by time; ranges that touch are one.")
+    not_looked_for: list[str] = Field(
+        description="Of shots, tags and moderation: what no model has looked for, so that its lane says nothing."
+    )
     complete: bool = Field(description="Whether these are all moments; ask again with `from` otherwise.")
 
     @classmethod
@@ -165,6 +168,7 @@ class AssetDetailOut(BaseModel):
                 )
                 for item in lanes.tags
             ],
+            not_looked_for=list(lanes.not_looked_for),
             complete=found is None or len(found.moments) <= limit,
         )
 

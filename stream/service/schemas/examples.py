@@ -33,6 +33,7 @@ _MOMENT: JsonDict = {
     "caption_method": "template",
     "tags": _TAGS,
     "moderation_nsfw": 0.0031,
+    "not_looked_for": [],
     "damaged": False,
     "thumbnail": _THUMBNAIL,
 }
@@ -118,6 +119,7 @@ ANSWER: JsonDict = {
             "tags": _TAGS,
             "labels": ["show=pilot"],
             "moderation_nsfw": 0.0031,
+            "not_looked_for": [],
             "moment_ids": [_MOMENT_ID],
             "published_at_ms": _TIME_MS,
             "thumbnail": _THUMBNAIL,
@@ -182,6 +184,7 @@ ASSET_DETAIL: JsonDict = {
     "shots": [{"kind": "visual", "times": _TIMES}],
     "moments": [_MOMENT],
     "tags": [{"label": "bus", "kind": "visual", "start_s": 12.04, "end_s": 15.48, "score": 0.8712}],
+    "not_looked_for": [],
     "complete": True,
 }
 DEAD_LETTER: JsonDict = {

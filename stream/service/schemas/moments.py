@@ -78,6 +78,7 @@ class MomentOut(BaseModel):
     caption_method: str
     tags: list[TagOut]
     moderation_nsfw: float | None
+    not_looked_for: list[str] = Field(description="Of shots, tags and moderation: what no model has looked for.")
     damaged: bool = Field(description="The footage has errors there.")
     thumbnail: str = Field(description="Path of its JPEG.")
 
@@ -94,6 +95,7 @@ class MomentOut(BaseModel):
             caption_method=moment.caption_method,
             tags=TagOut.listed(moment.tags),
             moderation_nsfw=moment.moderation_nsfw,
+            not_looked_for=list(moment.not_looked_for),
             damaged=moment.damaged,
             thumbnail=thumbnail_path(moment.moment_id, space),
         )

@@ -91,6 +91,7 @@ class HitOut(BaseModel):
     tags: list[TagOut]
     labels: list[str]
     moderation_nsfw: float | None
+    not_looked_for: list[str] = Field(description="Of shots, tags and moderation: what no model has looked for.")
     moment_ids: list[str]
     published_at_ms: int
     thumbnail: str = Field(description="Path of the JPEG of the best moment.")
@@ -119,6 +120,7 @@ class HitOut(BaseModel):
             tags=TagOut.listed(hit.tags),
             labels=list(hit.labels),
             moderation_nsfw=hit.moderation_nsfw,
+            not_looked_for=list(hit.not_looked_for),
             moment_ids=list(hit.moment_ids),
             published_at_ms=hit.published_ms,
             thumbnail=thumbnail_path(hit.moment_ids[0], space),

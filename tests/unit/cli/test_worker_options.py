@@ -21,6 +21,7 @@ from stream.pipelines.understanding import Understanding
 GIVEN = WorkerOptions(
     *("hf:/models/clip", "hf:/models/blip", False, "cpu", True, 60.0, ("s3",), ("/media", "s3://footage", "gs://a/b")),
     ("4", "parquet=2"),
+    "shots,tags,vectors",
 )
 BROKER = ("--broker", "kafka://nowhere.invalid:9092")
 
@@ -46,6 +47,7 @@ def test_a_worker_works_with_what_the_command_line_says(started: list[Settings])
     (settings,) = started
     assert settings == GIVEN.applied(replace(settings, roots=(), prefixes=()))
     assert (settings.models.embedder, settings.models.captioner) == ("hf:/models/clip", "hf:/models/blip")
+    assert (settings.models.shots, settings.models.moderator) == ("transnetv2", "none")
     assert (settings.model_device, settings.allow_private_addresses, settings.max_span_s) == ("cpu", True, 60.0)
     assert settings.schemes == ("file", "http", "https", "s3", "gs")
     assert (settings.index_shards, settings.parquet_shards) == (4, 2)
@@ -117,7 +119,27 @@ def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.Monkey
 
 
 def test_a_model_that_was_named_is_used_beside_light_ones() -> None:
-    assert WorkerOptions(light=True).models == ModelChoice.light()
-    named = WorkerOptions("conse", "hf:/models/blip", light=True).models
+    assert WorkerOptions(light=True).chosen == ModelChoice.light()
+    named = WorkerOptions("conse", "hf:/models/blip", light=True).chosen
     assert (named.embedder, named.captioner, named.tagger) == ("conse", "hf:/models/blip", "hashing")
-    assert WorkerOptions().models == ModelChoice()
+    assert WorkerOptions().chosen == ModelChoice()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"models": "tags,colours"}, "'colours' cannot be looked for; name some of shots, tags, moderation, vectors"),
+        ({"models": ""}, "cannot be looked for"),
+        ({"models": "shots,vectors"}, "vectors of conse and captions are made of tags"),
+        ({"models": "shots", "captioner": "hf:/models/blip"}, "captions are made of tags"),
+        ({"models": "tags", "embedder": "conse"}, "--embedder makes vectors"),
+    ],
+)
+def test_looks_that_do_not_fit_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageProblem, match=words):
+        WorkerOptions(**options)
+
+
+def test_an_embedder_of_its_own_needs_no_tags() -> None:
+    chosen = WorkerOptions("hf:/models/clip", models="vectors, moderation").chosen
+    assert (chosen.shots, chosen.tagger, chosen.moderator) == ("none", "none", "open-nsfw")

@@ -189,3 +189,26 @@ def test_a_cut_just_before_a_cell_ends_has_a_sample_in_it() -> None:
     assert cell.samples[-1].pts == times[299]
     following = cut_at(times, levels, 15 * SECOND_NS, 1)
     assert all(sample.kind == "grid" for sample in following.samples)
+
+
+def test_without_the_dense_view_the_samples_of_the_grid_are_the_same_and_nothing_else_is_converted() -> None:
+    frames, converted = steady(23), []
+
+    class Counted(Flat):
+        def dense(self) -> npt.NDArray[np.uint8]:
+            converted.append(self.time_ns)
+            return super().dense()
+
+    # A cut in every second cell, which the dense view would give a sample of its own.
+    counted = [Counted(f.time_ns, f.end_ns, 200 * (f.time_ns // (SEGMENT_NS + 40_000_000) % 2)) for f in frames]
+    full = cells_of(list(counted), range(3), 23 * SECOND_NS)
+    assert converted
+    converted.clear()
+    sampler = FullSampler(0, 3, 23 * SECOND_NS, counted[-1].time_ns, dense=False)
+    plain = [cell for frame in counted for cell in sampler.push(frame)] + list(sampler.finish())
+    assert converted == []
+    assert [cell.dense for cell in plain] == [None] * 3
+    grid = [[sample for sample in cell.samples if sample.kind == "grid"] for cell in full]
+    assert [list(cell.samples) for cell in plain] == grid
+    assert any(len(cell.samples) > len(kept) for cell, kept in zip(full, grid, strict=True))
+    assert FullSampler(3, 4, 60 * SECOND_NS, dense=False).needs_from_ns == 3 * SEGMENT_NS

@@ -237,6 +237,7 @@ def test_the_hit_that_is_shown_has_the_fields_of_a_hit() -> None:
         "tags": (),
         "labels": (),
         "moment_ids": (),
+        "not_looked_for": (),
     }
     real = Hit(**{name: fields.get(name, shown.get(name, 0)) for name in Hit.__dataclass_fields__})
     assert list(shown) == list(real.as_json())

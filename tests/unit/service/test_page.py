@@ -135,6 +135,7 @@ def moment(start_s: float, nsfw: float | None) -> MomentOut:
         caption_method="template",
         tags=[],
         moderation_nsfw=nsfw,
+        not_looked_for=[],
         damaged=False,
         thumbnail="",
     )
@@ -173,6 +174,7 @@ def detail(*moments: MomentOut, tags: int = 0) -> AssetDetailOut:
         shots=[ShotOut(kind="visual", times=it.times) for it in moments],
         moments=list(moments),
         tags=held,
+        not_looked_for=[],
         complete=True,
     )
 
@@ -189,3 +191,12 @@ def test_lanes_cover_the_time_of_an_asset() -> None:
     assert [(bar.x, bar.width) for bar in lanes["missing"]] == [(99.8, 0.2)]
     assert timeline.marks[-1] == (100, "1:40")
     assert Timeline.of(detail()) is None
+
+
+def test_a_lane_says_that_nobody_looked() -> None:
+    unseen = detail(moment(0, None)).model_copy(update={"not_looked_for": ["moderation", "shots"]})
+    timeline = Timeline.of(unseen)
+    assert timeline is not None
+    lanes = {lane.name: lane.bars for lane in timeline.lanes}
+    assert list(lanes) == ["shots: not looked for", "moderation: not looked for", "missing"]
+    assert lanes["shots: not looked for"] == (), "a cell is no shot"
