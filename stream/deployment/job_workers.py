@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stream.deployment.webhook import Webhook
 from stream.topology.stage import Stage
 
 OBSERVED_WITH = "--jobs"
@@ -11,19 +12,28 @@ GRACE_S = 85
 """Renderers finish the parts in work, which takes longer than a cell of footage."""
 
 
+def posts(stage: Stage) -> bool:
+    """Whether a stage of jobs tells others and writes no topic: it needs no store, and none of its secrets."""
+    return stage.launch.observed_with == OBSERVED_WITH and not stage.targets
+
+
 @dataclass(frozen=True, slots=True)
 class JobRollout:
     """`objects`: where files, results and states lie, an object store. The keys of the Secret `secret` are the
     environment of both stages: credentials of that store, and what signs manifests. `deliver_roots`: where finals may
-    go.
+    go. `webhook`: is told when jobs have ended.
     """
 
     objects: str
     secret: str | None = None
     deliver_roots: Sequence[str] = ()
+    webhook: Webhook | None = None
 
     def arguments(self, stage: Stage, image: str, tasks_partitions: int) -> list[str]:
         """Of `rushes`, for a stage of the topology of jobs. `tasks_partitions`: of the topic of tasks."""
+        if posts(stage):
+            assert self.webhook is not None, "its topology has the stage"
+            return [*stage.launch.command, stage.name, "--webhook", self.webhook.url]
         words = [*stage.launch.command, stage.name, "--objects", self.objects]
         if stage.max_replicas == 1:
             # As many again wait as all renderers can do at a time, so that none is ever idle.

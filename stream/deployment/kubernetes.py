@@ -8,6 +8,7 @@ from typing import Any
 
 from stream.broker.names import DEFAULT
 from stream.deployment import job_workers
+from stream.deployment.webhook import Webhook
 from stream.topology.stage import Stage, Volume
 from stream.topology.topics import TASKS
 from stream.topology.topology import Topology
@@ -27,7 +28,7 @@ _NOT_PUBLIC = [
     *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
 ]
 """The same addresses as in `stream.net.addresses`: the cluster refuses what the worker refuses."""
-CONTROL, CALLING, SECRET = "control", "webhook", "RUSHES_WEBHOOK_SECRET"
+CONTROL, CALLING, TELLING = "control", "webhook", "job-webhook"
 _WHERE: Mapping[Volume, tuple[str, bool]] = {
     "state": (STATE, False),
     "cache": (CACHE, True),
@@ -37,17 +38,6 @@ _WHERE: Mapping[Volume, tuple[str, bool]] = {
     "scratch": (STATE, False),
 }
 """For each volume: its mount path, and whether it is read-only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """The receiver of the control plane's webhook: `url` and its `port`. The key `secret` of the Secret `secret_name`
-    signs each request.
-    """
-
-    url: str
-    port: int
-    secret_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +129,7 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
     volumes = stage.launch.volumes
     of_jobs = stage.launch.observed_with == job_workers.OBSERVED_WITH
+    tells = job_workers.posts(stage)
     pod = _pod("worker", stage.name, rollout, _arguments(stage, rollout), _resources(stage), volumes)
     if of_jobs:
         pod["spec"]["terminationGracePeriodSeconds"] = job_workers.GRACE_S
@@ -149,10 +140,12 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
         (rollout.bucket_secret, "media" in volumes),
         # The coordinator reads what moderation says in the index.
         (rollout.store_secret, bool({"state", "register"} & set(volumes))),
-        (rollout.jobs.secret if rollout.jobs else None, of_jobs),
+        (rollout.jobs.secret if rollout.jobs else None, of_jobs and not tells),
     )
     if secrets := [{"secretRef": {"name": name}} for name, needed in wanted if name and needed]:
         pod["spec"]["containers"][0]["envFrom"] = secrets
+    if tells and rollout.jobs and rollout.jobs.webhook:
+        pod["spec"]["containers"][0]["env"] = rollout.jobs.webhook.environment
     spec: Object = {
         "selector": {"matchLabels": _labels(stage.name, rollout)},
         # A rolling update would start a second writer, which waits for the store's lock. Shards are handed over.
@@ -210,8 +203,7 @@ def _control(rollout: Rollout) -> Object:
     arguments += ["--webhook", rollout.webhook.url] if rollout.webhook else []
     pod = _pod(CONTROL, CONTROL, rollout, arguments, resources)
     if rollout.webhook:
-        key = {"name": rollout.webhook.secret_name, "key": "secret"}
-        pod["spec"]["containers"][0]["env"] = [{"name": SECRET, "valueFrom": {"secretKeyRef": key}}]
+        pod["spec"]["containers"][0]["env"] = rollout.webhook.environment
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
@@ -313,7 +305,7 @@ def _mebibytes(size_bytes: int) -> str:
 
 def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     """Network policies. Inbound: scrapes. Outbound: DNS and brokers; for stages that read footage or open stores in
-    buckets also HTTP(S), for the webhook its port.
+    buckets also HTTP(S), for webhooks their ports.
     """
     scraping = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rollout.monitoring}}}
     names = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
@@ -322,7 +314,7 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": rollout.deployment}},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [scraping], "ports": [{"port": PORT, "protocol": "TCP"}]}],
-        # DNS and brokers only. Stages that read footage and the webhook get more below.
+        # DNS and brokers only. Stages that read footage and webhooks get more below.
         "egress": [{"ports": [*names, *brokers]}],
     }
     yield _object("NetworkPolicy", rollout.deployment, rollout, everyone)
@@ -331,10 +323,14 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     if rollout.stores:
         storing = [stage.name for stage in topology.stages if "state" in stage.launch.volumes]
         yield _outward("storing", storing, (80, 443), rollout, private=rollout.private_sources)
-    if jobs := [stage.name for stage in topology.stages if stage.launch.observed_with == job_workers.OBSERVED_WITH]:
+    of_jobs = [stage for stage in topology.stages if stage.launch.observed_with == job_workers.OBSERVED_WITH]
+    if jobs := [stage.name for stage in of_jobs if not job_workers.posts(stage)]:
         yield _outward("jobs", jobs, (80, 443), rollout, private=rollout.private_sources)
     if rollout.webhook:
         yield _outward(CALLING, (CONTROL,), (rollout.webhook.port,), rollout)
+    if rollout.jobs and rollout.jobs.webhook:
+        telling = [stage.name for stage in of_jobs if job_workers.posts(stage)]
+        yield _outward(TELLING, telling, (rollout.jobs.webhook.port,), rollout)
 
 
 def _outward(

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -136,7 +136,7 @@ class JobPipeline:
         """The stages, checked. It opens nothing."""
         stages = [self._coordinate(), self._render()]
         if self.settings.webhook is not None:
-            stages.append(webhook_stage(self.settings.webhook, self._clock, name=NOTIFY, source=ENDINGS.name))
+            stages.append(self._notify(self.settings.webhook))
         return Topology(stages, topics=JOB_TOPICS, subject="job", terminal=(ASSETS.name,))
 
     def _coordinate(self) -> Stage:
@@ -172,6 +172,16 @@ class JobPipeline:
             unit=WORK_UNIT,
             scaling=Scaling(prior_rate=0.5),
             launch=Launch(frozenset({"scratch", "cache"}), command=_COMMAND, observed_with=_OBSERVED_WITH),
+        )
+
+    def _notify(self, webhook: WebhookSettings) -> Stage:
+        return replace(
+            webhook_stage(webhook, self._clock, name=NOTIFY, source=ENDINGS.name),
+            # Few messages, in their order.
+            max_replicas=1,
+            role=Role.CONTROL,
+            unit=WORK_UNIT,
+            launch=Launch(frozenset({"scratch"}), command=_COMMAND, observed_with=_OBSERVED_WITH),
         )
 
     def _coordinate_operator(self) -> Operator[Any]:

@@ -13,25 +13,25 @@ from stream.topology.stage import Operator, Stage
 from stream.topology.topics import COMPLETIONS, PROGRESS
 from stream.topology.topology import Topology
 
+_NOBODY = WebhookSettings("https://receiver.invalid/", secret=b"not a real secret")
+"""Only the shape of a stage is read."""
+
 
 def whole_topology() -> Topology:
     """The understanding topology with every optional stage, the control plane and its webhook, and the stages of
     jobs.
     """
     control = Stage(APP, (PROGRESS.name,), (COMPLETIONS.name,), operator=_no_worker, max_replicas=1)
-    settings = WebhookSettings(
-        "https://receiver.invalid/", secret=b"not a real secret"
-    )  # only the stage's shape is read
     understanding = reference_topology(gated=True)
-    stages = (*understanding.stages, control, webhook_stage(settings, SystemClock()))
-    return with_jobs(Topology(stages, topics=understanding.known), settings)
+    stages = (*understanding.stages, control, webhook_stage(_NOBODY, SystemClock()))
+    return with_jobs(Topology(stages, topics=understanding.known), told=True)
 
 
-def with_jobs(topology: Topology, webhook: WebhookSettings | None = None) -> Topology:
-    """A topology, and beside it the stages of jobs, whose films may become its assets; with `webhook` also the one
-    that posts. Nothing is opened: only their shape is asked.
+def with_jobs(topology: Topology, *, told: bool = False) -> Topology:
+    """A topology, and beside it the stages of jobs, whose films may become its assets; `told`: also the one that
+    posts. Nothing is opened: only their shape is asked.
     """
-    settings = replace(JobSettings.under(Path()), webhook=webhook)
+    settings = replace(JobSettings.under(Path()), webhook=_NOBODY if told else None)
     jobs = JobPipeline(settings, SystemClock(), afresh=False).topology()
     return Topology((*topology.stages, *jobs.stages), topics={**topology.known, **jobs.known})
 

@@ -30,7 +30,7 @@ from stream.cli.rendering.sanitize import shown
 if TYPE_CHECKING:
     from sinks.location import Location
     from stream.deployment.job_workers import JobRollout
-    from stream.deployment.kubernetes import Webhook
+    from stream.deployment.webhook import Webhook
 
 
 def manifests(  # one option per thing a deployment decides
@@ -78,6 +78,10 @@ def manifests(  # one option per thing a deployment decides
         list[str] | None,
         typer.Option(metavar="[TENANT=]PLACE", help="Where finals of jobs may be delivered; repeatable."),
     ] = None,
+    jobs_webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of ended jobs.")] = None,
+    jobs_webhook_secret: Annotated[
+        str | None, typer.Option(help="Secret whose `secret` signs what is posted of jobs; such a webhook needs one.")
+    ] = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL that control tells of completed assets.")] = None,
     webhook_secret: Annotated[
         str | None, typer.Option(help="Secret whose `secret` signs what is posted; a webhook needs one.")
@@ -117,7 +121,12 @@ def manifests(  # one option per thing a deployment decides
         BucketRule.parse(rule)
     if bucket_secret is not None and not buckets:
         raise UsageProblem("--bucket-secret without --bucket: say whose objects the notifications stage publishes")
-    jobs = _jobs(jobs_objects, jobs_secret, tuple(deliver_root or ()))
+    jobs = _jobs(
+        jobs_objects,
+        jobs_secret,
+        tuple(deliver_root or ()),
+        _webhook(jobs_webhook, jobs_webhook_secret, of="jobs-"),
+    )
     webhook_settings = _webhook(webhook, webhook_secret)
     shape = replace(
         # No folder of this machine matters: only the shape of the topology is asked.
@@ -127,7 +136,7 @@ def manifests(  # one option per thing a deployment decides
     )
     topology = Understanding(shape, SystemClock(), epoch_ms=epoch_ms, tenants=ANY_TENANT).topology(gated=gate)
     if jobs is not None:
-        topology = with_jobs(topology)
+        topology = with_jobs(topology, told=jobs.webhook is not None)
     rollout = Rollout(
         image,
         _servers(broker),
@@ -158,22 +167,27 @@ def manifests(  # one option per thing a deployment decides
     shared.console.print(f"Wrote kubernetes.yaml, keda.yaml, alerts.yaml and dashboard.json into {shown(directory)}.")
 
 
-def _webhook(url: str | None, secret_name: str | None) -> "Webhook | None":
-    """The webhook, or None. Raises `UsageProblem` for a URL without a secret or the reverse, `Fatal` for a bad URL."""
-    from stream.deployment.kubernetes import Webhook
+def _webhook(url: str | None, secret_name: str | None, *, of: str = "") -> "Webhook | None":
+    """The webhook, or None. `of`: with what its options begin. Raises `UsageProblem` for a URL without a secret or the
+    reverse, `Fatal` for a bad URL.
+    """
+    from stream.deployment.webhook import Webhook
     from stream.operators.webhook import port_of
 
     if url is None and secret_name is None:
         return None
     if url is None or secret_name is None:
-        given, lacking = ("--webhook", "--webhook-secret") if secret_name is None else ("--webhook-secret", "--webhook")
+        names = (f"--{of}webhook", f"--{of}webhook-secret")
+        given, lacking = names if secret_name is None else reversed(names)
         raise UsageProblem(
-            f"{given} without {lacking}: control signs what it posts and does not start otherwise; give them together"
+            f"{given} without {lacking}: what is posted is signed, and nothing starts otherwise; give them together"
         )
     return Webhook(url, port_of(url), secret_name)
 
 
-def _jobs(objects: str | None, secret: str | None, deliver_roots: tuple[str, ...]) -> "JobRollout | None":
+def _jobs(
+    objects: str | None, secret: str | None, deliver_roots: tuple[str, ...], webhook: "Webhook | None"
+) -> "JobRollout | None":
     """What the stages of jobs need, or None. Raises `UsageProblem` for options without --jobs-objects, and for a
     directory, which no pod sees.
     """
@@ -183,8 +197,8 @@ def _jobs(objects: str | None, secret: str | None, deliver_roots: tuple[str, ...
     from stream.errors import Fatal
 
     if objects is None:
-        if secret is not None or deliver_roots:
-            given = "--jobs-secret" if secret is not None else "--deliver-root"
+        options = {"--jobs-secret": secret, "--deliver-root": deliver_roots, "--jobs-webhook": webhook}
+        if given := next((option for option, value in options.items() if value), None):
             raise UsageProblem(f"{given} without --jobs-objects: say where the objects of jobs lie")
         return None
     try:
@@ -194,7 +208,7 @@ def _jobs(objects: str | None, secret: str | None, deliver_roots: tuple[str, ...
     except Fatal as error:
         raise UsageProblem(f"--jobs-objects and --deliver-root: {error.message}") from None
     assert place is not None, "it was given"
-    return JobRollout(place, secret, deliver_roots)
+    return JobRollout(place, secret, deliver_roots, webhook)
 
 
 def _in_a_bucket(option: str, place: "Location | None") -> str | None:

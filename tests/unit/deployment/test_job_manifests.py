@@ -14,13 +14,14 @@ from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.cli.options.observer import deployed
 from stream.freshness.snapshot import unlinked
-from stream.pipelines.jobs import COORDINATE, RENDER
+from stream.pipelines.jobs import COORDINATE, NOTIFY, RENDER
 
 IMAGE = f"registry/rushes@sha256:{'ab' * 32}"
 BASE = ("--image", IMAGE, "--broker", "kafka://kafka:9092", "--partitions", "6", "--partitions", "tasks=24")
 JOBS = (
     *("--jobs-objects", "s3://media/jobs", "--jobs-secret", "jobs"),
     *("--deliver-root", "s3://media/finals", "--deliver-root", "acme=s3://acme/ads"),
+    *("--jobs-webhook", "https://hooks.example:8443/jobs", "--jobs-webhook-secret", "told"),
 )
 
 
@@ -53,7 +54,7 @@ def test_commands_of_both_stages_are_ones_that_the_command_line_knows(written: P
         assert ("--objects", "s3://media/jobs") in pairwise(words)
         assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
     assert ("--slots", "48") in pairwise(coordinate)
-    assert [value for name, value in pairwise(render) if name == "--deliver-root"] == list(JOBS[5::2])
+    assert [value for name, value in pairwise(render) if name == "--deliver-root"] == list(JOBS[5:8:2])
     assert ("--image-digest", f"sha256:{'ab' * 32}") in pairwise(render)
     assert "--jobs" in container(found["rushes-exporter"])["args"]
 
@@ -77,6 +78,22 @@ def test_renderers_have_room_secrets_a_way_out_and_time_to_finish(written: Path)
     assert pod["terminationGracePeriodSeconds"] > 60
     way = documents(written, "NetworkPolicy")["rushes-jobs"]["spec"]
     assert way["podSelector"]["matchExpressions"][0]["values"] == [COORDINATE, RENDER]
+
+
+def test_whoever_is_told_of_jobs_gets_it_from_one_pod_with_one_secret(written: Path) -> None:
+    notify = documents(written, "Deployment")["rushes-notify"]
+    made = container(notify)
+    assert made["args"][:5] == ["jobs", "run", NOTIFY, "--webhook", "https://hooks.example:8443/jobs"]
+    assert CliRunner().invoke(app, [*made["args"], "--help"]).exit_code == 0
+    key = {"name": "told", "key": "secret"}
+    assert made["env"] == [{"name": "RUSHES_WEBHOOK_SECRET", "valueFrom": {"secretKeyRef": key}}]
+    # Neither what opens the store nor what signs manifests.
+    assert "envFrom" not in made
+    assert notify["spec"]["replicas"] == 1
+    ways = documents(written, "NetworkPolicy")
+    way = ways["rushes-job-webhook"]["spec"]
+    assert way["podSelector"]["matchExpressions"][0]["values"] == [NOTIFY]
+    assert way["egress"][0]["ports"] == [{"port": 8443, "protocol": "TCP"}]
 
 
 def test_renderers_are_scaled_by_what_waits_for_them(written: Path) -> None:
@@ -103,6 +120,8 @@ def test_two_coordinators_and_a_standing_queue_are_told_of(written: Path) -> Non
     [
         (["--jobs-secret", "s"], "--jobs-secret without --jobs-objects"),
         (["--deliver-root", "s3://a/b"], "--deliver-root without --jobs-objects"),
+        (["--jobs-webhook", "https://a/b", "--jobs-webhook-secret", "s"], "--jobs-webhook without --jobs-objects"),
+        (["--jobs-webhook-secret", "s"], "--jobs-webhook-secret without --jobs-webhook"),
         (["--jobs-objects", "/srv/jobs"], "--jobs-objects .*directory of this machine"),
         (["--jobs-objects", "ftp://[::1"], "--jobs-objects"),
     ],
