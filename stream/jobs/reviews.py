@@ -50,6 +50,16 @@ def is_film(file: StoredFile) -> bool:
     return file.media_type.startswith("video/") or file.media_type == "application/mxf"
 
 
+_WITHOUT_PICTURES = ("text/", "audio/", "application/json", "application/xml")
+_PLAYLISTS = frozenset({"application/dash+xml", "application/vnd.apple.mpegurl"})
+
+
+def is_unseen(file: StoredFile) -> bool:
+    """Whether it may show something that no moderation sees: a still, or a file of which nobody knows what it holds."""
+    harmless = file.media_type in _PLAYLISTS or file.media_type.startswith(_WITHOUT_PICTURES)
+    return not is_film(file) and not harmless
+
+
 class Reviews:
     """Works within the transaction of its caller."""
 
@@ -106,11 +116,13 @@ class Reviews:
         return None if found is None or found["verdict"] is None else Verdict(**json.loads(found["verdict"]))
 
     def judge(
-        self, job: JobRow, variant: VariantRow, policy: Moderation | None, films: Mapping[str, StoredFile]
+        self, job: JobRow, variant: VariantRow, policy: Moderation | None, finals: Mapping[str, StoredFile]
     ) -> tuple[dict[str, Any] | None, list[str]]:
-        """Publish films, and say what the manifest tells of them and what the policy objects to. Neither: the variant
-        waits until they are understood.
+        """Publish the films among the finals, and say what the manifest tells of them and what the policy objects to.
+        Neither: the variant waits until they are understood.
         """
+        films = {name: file for name, file in finals.items() if is_film(file)}
+        unseen = [name for name, file in finals.items() if is_unseen(file)]
         self._publish(job, variant, films.values())
         assets = {name: asset_of(job.project, file.digest) for name, file in films.items()}
         verdicts = {name: self._verdict(job.tenant, asset) for name, asset in assets.items()}
@@ -119,13 +131,16 @@ class Reviews:
                 self._await(job, variant, open_)
                 return None, []
             found = [_objection(policy, name, verdict) for name, verdict in verdicts.items() if verdict is not None]
+            found += [f"{name} is no film, and nothing moderates it" for name in unseen]
             if objections := [text for text in found if text]:
                 return None, objections
         if variant.code == AWAITED:
             self._register.tell_variant(job.id, variant.number, code="", message="")
         scores = {name: None if verdict is None else verdict.nsfw for name, verdict in verdicts.items()}
         limit = None if policy is None else policy.nsfw_below
-        return {"moderation": {"nsfw_below": limit, "nsfw": scores, "released": bool(variant.released)}}, []
+        told = {"nsfw_below": limit, "nsfw": scores, "released": bool(variant.released)}
+        # Named where there are any: whoever reads the manifest should not take them for moderated.
+        return {"moderation": {**told, "not_moderated": unseen} if unseen else told}, []
 
     def _await(self, job: JobRow, variant: VariantRow, assets: Sequence[str]) -> None:
         for place, asset in enumerate(dict.fromkeys(assets)):

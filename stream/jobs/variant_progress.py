@@ -15,7 +15,7 @@ from stream.jobs.keys import divide_key, join_key, part_key
 from stream.jobs.objects import by_name
 from stream.jobs.ready_stages import ReadyStage, ReadyStages
 from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
-from stream.jobs.reviews import Reviews, is_film
+from stream.jobs.reviews import Reviews
 from stream.jobs.spending import VariantCosts
 from stream.media.protocol import FOLLOWS
 
@@ -289,9 +289,8 @@ class VariantProgress:
         publishing = described.template.publish
         if publishing is None:
             return {}
-        finals = self.finals(job, variant.number, described)
-        films = {f"{stage}/{file.name}": file for stage, file in finals if is_film(file)}
-        told, objections = self._reviews.judge(job, variant, publishing.moderation, films)
+        finals = {f"{stage}/{file.name}": file for stage, file in self.finals(job, variant.number, described)}
+        told, objections = self._reviews.judge(job, variant, publishing.moderation, finals)
         if objections:
             self._block(job, variant, objections)
         return told

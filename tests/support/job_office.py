@@ -39,11 +39,14 @@ class GivenVerdicts:
 
 
 class Office:
-    """`content`: what all outputs are; without, each has its own. `left`: all that the coordinator has sent."""
+    """`content`: what all outputs are; without, each has its own; `media_type`: what they say they are. `left`: all
+    that the coordinator has sent.
+    """
 
     def __init__(self, folder: Path, more: str = "") -> None:
         self.clock = ManualClock()
         self.content = b""
+        self.media_type = "video/mp4"
         self.settings = JobSettings.under(folder)
         self.store = store = ObjectStore(self.settings.objects)
         self.verdicts = GivenVerdicts()
@@ -91,7 +94,7 @@ class Office:
         self.clock.advance(1)
         task = event.data
         made = StoredFile(
-            name="text.txt", digest=digest_of(self.content or task.key.encode()), size=1, media_type="video/mp4"
+            name="text.txt", digest=digest_of(self.content or task.key.encode()), size=1, media_type=self.media_type
         )
         facts = {"job": task.job, "variant": task.variant, "kind": task.kind, "key": task.key, "outcome": outcome}
         cost = {"cpu_s": 2.0}

@@ -177,7 +177,7 @@ def _webhook(url: str | None, secret_name: str | None, *, of: str = "") -> "Webh
     if url is None and secret_name is None:
         return None
     if url is None or secret_name is None:
-        names = (f"--{of}webhook", f"--{of}webhook-secret")
+        names = [option.replace("--", f"--{of}") for option in ("--webhook", "--webhook-secret")]
         given, lacking = names if secret_name is None else reversed(names)
         raise UsageProblem(
             f"{given} without {lacking}: what is posted is signed, and nothing starts otherwise; give them together"

@@ -79,6 +79,29 @@ def test_what_nobody_could_look_at_is_held_back(tmp_path: Path, score: float | N
     assert all(words in row["message"] for row in rows(office))
 
 
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "application/octet-stream"])
+def test_what_no_moderation_sees_is_held_back_until_somebody_has_looked_at_it(tmp_path: Path, media_type: str) -> None:
+    office = Office(tmp_path, more=POLICY)
+    office.media_type = media_type
+    (ended,) = office.submit()
+    assert (ended.data.state, ended.data.blocked) == ("blocked", 2)
+    assert not published(office) and not delivered(office)
+    first, _ = rows(office)
+    assert "write/text.txt is no film, and nothing moderates it" in first["message"]
+    office.control("release", variant=first["id"])
+    (task,) = delivered(office)
+    told = {"nsfw_below": 0.5, "nsfw": {}, "released": True, "not_moderated": ["write/text.txt"]}
+    assert task.settings["moderation"] == told
+
+
+@pytest.mark.parametrize("media_type", ["text/vtt", "audio/mp4", "application/json", "application/dash+xml"])
+def test_what_shows_nothing_is_delivered(tmp_path: Path, media_type: str) -> None:
+    office = Office(tmp_path, more=POLICY)
+    office.media_type = media_type
+    (done,) = office.submit()
+    assert done.data.state == "done" and len(delivered(office)) == 2
+
+
 def test_a_final_is_one_asset_whoever_made_it_and_is_published_under_one_id(tmp_path: Path) -> None:
     office = Office(tmp_path, more=POLICY)
     office.content = b"the same film"
