@@ -16,9 +16,7 @@ from models.pictures.colour import images_of
 from models.pictures.geometry import resized_crop
 from models.protocol import Image
 from models.registry import ModelContext
-from models.shots.graph import WINDOW
 from models.shots.network import TransNetV2
-from models.shots.transnet_v2 import STEP
 from models.tags.efficientnet import PIXELS, session_of
 from models.tags.imagenet import EfficientNetTagger
 from models.weights.checkpoint import read_checkpoint
@@ -26,6 +24,8 @@ from stream.events.frames import Frames
 from stream.events.grid import TICK_NS
 
 Floats = npt.NDArray[np.float32]
+# As its authors run the shot network: windows of 100 frames, of which the middle 50 count.
+WINDOW, STEP = 100, 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,11 +148,7 @@ def scenes(reels: dict[str, Sequence[str]]) -> list[Scene]:
     """Of clips made of the named pictures, and of the sample clips, each of which is one scene. Raises `Unavailable`
     where a package cannot be fetched.
     """
-    kept = cache()
-    sources: dict[str, Path] = {}
-    for pin in (_GRADIO, _SKIMAGE, _SKLEARN):
-        kept.fetch(pin)
-        sources |= kept.paths(pin)
+    kept, sources = cache(), _sources()
     found = []
     for reel, names in reels.items():
         clip = _reel(reel, [sources[_PICTURES[name]] for name in names])
@@ -160,6 +156,21 @@ def scenes(reels: dict[str, Sequence[str]]) -> list[Scene]:
     samples = kept.files("clips")
     # As long as it is: whatever is found in such a clip shows its only scene.
     return found + [Scene(name, samples[file], 0.0, 1e9) for name, file in _WHOLE_CLIPS.items()]
+
+
+def picture_paths() -> list[Path]:
+    """The pinned pictures. Raises `Unavailable` where a package cannot be fetched."""
+    sources = _sources()
+    return [sources[name] for name in sorted(_PICTURES.values()) if not name.endswith(".mp4")]
+
+
+def _sources() -> dict[str, Path]:
+    """File name to where it is."""
+    kept, found = cache(), dict[str, Path]()
+    for pin in (_GRADIO, _SKIMAGE, _SKLEARN):
+        kept.fetch(pin)
+        found |= kept.paths(pin)
+    return found
 
 
 def _reel(name: str, sources: Sequence[Path]) -> Path:

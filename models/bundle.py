@@ -29,7 +29,7 @@ ALGORITHM = 3
 # Part of the digest: with another gate the rows differ and are made again.
 TAG_GATE = 0.15
 MAX_TAGS = 8
-# The shot network judges windows that begin every 50 ticks, so it gets whole steps.
+# Shot detectors are promised whole steps of 50 ticks.
 STEP_TICKS = 50
 # Threads for moderation and for the cells' rows; most of that time goes into thumbnails.
 SIDE_BY_SIDE = 8
@@ -113,7 +113,7 @@ class Bundle:
         # Before the threads start: on an accelerator this conversion uses the device alone (ADR 0011).
         images = [self._images(cell) for cell in frames]
         with self._deferring() as defer, self._deferring(1) as one_by_one:
-            # One at a time: the shot network has one staging buffer.
+            # One at a time: one thread at a time calls a model.
             cuts = [one_by_one(partial(self._cuts, cell)) for cell in frames]
             views = self._views(images, defer)
             made = [

@@ -41,7 +41,7 @@ class ShotDetector(Model, Protocol):
 
         `ticks` is a multiple of 50, and row 25 is a tick ≡ 0 mod 50. Value r is the probability that row r is the last
         row of a shot. The values of the context itself come from a one-sided view: they only show on which side of the
-        cell's edge a transition lies.
+        cell's edge a transition lies. Where a cell ends, values may differ a little from those of a longer one.
         """
 
 

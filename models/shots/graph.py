@@ -5,7 +5,7 @@ Features are [frames, channels, height, width]: a (1,3,3) convolution is 2-D ove
 2-D over time and place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from models.protocol import Floats
 from stream.errors import Fatal
 from stream.events.frames import DENSE_HEIGHT, DENSE_WIDTH
 
-WINDOW = 100
 STACKS = 3
 BLOCKS = 2
 DILATIONS = (1, 2, 4, 8)
@@ -26,12 +25,15 @@ NORM_EPSILON = 1e-3
 SMALLEST_NORM = np.float32(1e-12)
 FRAMES = "frames"
 HISTOGRAMS = "histograms"
+NEAR = "near"
+"""Where the similarities of each frame lie in a row that has room for 50 more on both sides."""
+ANY = "frames_in_window"
 Weights = Mapping[str, npt.NDArray[Any]]
 
 
 def session_of(tensors: Weights, threads: int) -> Session:
-    """float32 [100, 3, 27, 48] `frames` with values to 255, and float32 [100, 512] `histograms` of unit length, to
-    float32 [100, 1] logits that a frame is the last of its shot. Raises `Fatal` (`wrong_checkpoint`).
+    """float32 [n, 3, 27, 48] `frames` with values to 255, float32 [n, 512] `histograms` of unit length and int64
+    [n, 101] `near` to float32 [n, 1] logits that a frame is the last of its shot. Raises `Fatal` (`wrong_checkpoint`).
     """
     try:
         return _Network(Graph(), tensors).session(threads)
@@ -39,10 +41,11 @@ def session_of(tensors: Weights, threads: int) -> Session:
         raise Fatal(f"the checkpoint is not one of TransNet V2: it has no {error}", code="wrong_checkpoint") from error
 
 
-def inputs_of(window: npt.NDArray[np.uint8]) -> dict[str, Floats]:
-    """The inputs of a session for uint8 [100, 27, 48, 3] RGB."""
+def inputs_of(window: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    """The inputs of a session for uint8 [n, 27, 48, 3] RGB."""
     frames = np.ascontiguousarray(window.transpose(0, 3, 1, 2), np.float32)
-    return {FRAMES: frames, HISTOGRAMS: _histograms(window)}
+    near = np.arange(len(window))[:, None] + np.arange(LOOKUP)
+    return {FRAMES: frames, HISTOGRAMS: _histograms(window), NEAR: near}
 
 
 def _histograms(window: npt.NDArray[np.uint8]) -> Floats:
@@ -73,11 +76,14 @@ class _Network:
             means.append(apply("ReduceMean", value, self._numbers(2, 3), keepdims=0))
         learned = self._unit(self._linear(apply("Concat", *means, axis=1), "frame_sim_layer.projection"))
         # The last layers were trained on features with the channels last.
-        flat = apply("Reshape", apply("Transpose", value, perm=[0, 2, 3, 1]), self._numbers(WINDOW, -1))
+        flat = apply("Reshape", apply("Transpose", value, perm=[0, 2, 3, 1]), self._numbers(0, -1))
         alike = [self._alike(HISTOGRAMS, "color_hist_layer.fc"), self._alike(learned, "frame_sim_layer.fc")]
         hidden = apply("Relu", self._linear(apply("Concat", *alike, flat, axis=1), "fc1"))
-        shapes = {FRAMES: (WINDOW, 3, DENSE_HEIGHT, DENSE_WIDTH), HISTOGRAMS: (WINDOW, BINS)}
-        given = {name: (np.float32, shape) for name, shape in shapes.items()}
+        given: dict[str, tuple[type[np.generic], Sequence[int | str]]] = {
+            FRAMES: (np.float32, (ANY, 3, DENSE_HEIGHT, DENSE_WIDTH)),
+            HISTOGRAMS: (np.float32, (ANY, BINS)),
+            NEAR: (np.int64, (ANY, LOOKUP)),
+        }
         return self._graph.session(given, [self._linear(hidden, "cls_layer1")], threads)
 
     def _stack(self, value: str, name: str, height: int, width: int) -> str:
@@ -104,12 +110,12 @@ class _Network:
             spatial, temporal = (self._tensors[f"{name}.Conv3D_{dilation}.layers.{part}.weight"] for part in (0, 1))
             seen = apply("Conv", value, self._weight(spatial.squeeze(2)), pads=[1, 1, 1, 1])
             by_time = apply("Transpose", seen, perm=[1, 0, 2, 3])
-            by_time = apply("Reshape", by_time, self._numbers(1, 2 * filters, WINDOW, height * width))
+            by_time = apply("Reshape", by_time, self._numbers(1, 2 * filters, -1, height * width))
             kernel = self._weight(temporal.squeeze(4) * factor[chosen, None, None, None])
             over, edge = [dilation, 1], [dilation, 0, dilation, 0]
             made.append(apply("Conv", by_time, kernel, self._weight(offset[chosen]), dilations=over, pads=edge))
         joined = apply("Concat", *made, axis=1)
-        joined = apply("Reshape", joined, self._numbers(len(factor), WINDOW, height, width))
+        joined = apply("Reshape", joined, self._numbers(len(factor), -1, height, width))
         return apply("Transpose", joined, perm=[1, 0, 2, 3])
 
     def _alike(self, unit: str, layer: str) -> str:
@@ -118,8 +124,7 @@ class _Network:
         edge = (LOOKUP - 1) // 2
         every = apply("MatMul", unit, apply("Transpose", unit, perm=[1, 0]))
         padded = apply("Pad", every, self._numbers(0, edge, 0, edge))
-        columns = np.arange(WINDOW)[:, None] + np.arange(LOOKUP)
-        near = apply("GatherElements", padded, self._graph.weight(columns.astype(np.int64)), axis=1)
+        near = apply("GatherElements", padded, NEAR, axis=1)
         return apply("Relu", self._linear(near, layer))
 
     def _unit(self, rows: str) -> str:

@@ -21,8 +21,9 @@ from models.pictures.geometry import resized_crop
 from models.protocol import Floats, Image
 from models.registry import ModelContext
 from models.shots.assembly import cuts_from_probabilities
+from models.shots.graph import session_of
 from models.shots.network import TransNetV2
-from models.shots.transnet_v2 import TransNetShots
+from models.shots.transnet_v2 import TransNetShots, device_judge, judge_of
 from models.tags.efficientnet import SIDE, network_of
 from models.tags.imagenet import EfficientNetTagger, batches_of
 from models.weights.checkpoint import read_checkpoint
@@ -51,30 +52,48 @@ def frames_of(cache: WeightsCache, name: str, size: tuple[int, int], every: int 
         ]
 
 
-def test_shots_are_those_of_the_published_network(require_weights: Require, model_context: ModelContext) -> None:
+@pytest.fixture(scope="module")
+def ticks(require_weights: Require, model_context: ModelContext) -> npt.NDArray[np.uint8]:
     require_weights("transnetv2", "clips")
-    ticks: npt.NDArray[np.uint8] = np.stack(frames_of(model_context.cache, "bikes.mp4", (48, 27))[:150])
+    return np.stack(frames_of(model_context.cache, "bikes.mp4", (48, 27))[:150])
+
+
+def test_shots_are_those_of_the_published_network(ticks: npt.NDArray[np.uint8], model_context: ModelContext) -> None:
+    """Of windows of any length, and the cuts of windows as its authors lay them."""
+    judge = judge_of(session_of(read_checkpoint(model_context.cache.file("transnetv2")), threads=1))
+    tensors = stored(model_context.cache, "transnetv2")
+    published = {}
+    for first, last in ((0, 100), (50, 150), (5, 72)):
+        with torch.inference_mode():
+            logits = published_transnet(tensors, torch.from_numpy(ticks[None, first:last]))
+        published[first] = torch.sigmoid(logits[0]).numpy()
+        np.testing.assert_allclose(judge(ticks[first:last]), published[first], rtol=0, atol=1e-4)
     shots = TransNetShots(model_context)
     shots.open()
     ours = shots.cut_probabilities(ticks)[25:-25]
-    tensors = stored(model_context.cache, "transnetv2")
-    with torch.inference_mode():
-        logits = [published_transnet(tensors, torch.from_numpy(ticks[None, first : first + 100])) for first in (0, 50)]
-    published = np.concatenate([torch.sigmoid(item[0, 25:75]).numpy() for item in logits])
-    np.testing.assert_allclose(ours, published, rtol=0, atol=1e-4)
-    assert cuts_from_probabilities(ours) == cuts_from_probabilities(published) == [30 - 25, 76 - 25]
+    theirs = np.concatenate([published[0][25:75], published[50][25:75]])
+    assert cuts_from_probabilities(ours) == cuts_from_probabilities(theirs) == [30 - 25, 76 - 25]
 
 
-def test_windows_side_by_side_are_each_alone(require_weights: Require, model_context: ModelContext) -> None:
-    """As on an accelerator: batched, and the batch filled up."""
-    require_weights("transnetv2", "clips")
-    ticks = np.stack(frames_of(model_context.cache, "bikes.mp4", (48, 27))[:150])
+def test_shots_on_an_accelerator_are_those_of_the_cpu(
+    ticks: npt.NDArray[np.uint8], model_context: ModelContext
+) -> None:
+    """The network in torch, as an accelerator runs it, here on the CPU."""
+    tensors = read_checkpoint(model_context.cache.file("transnetv2"))
     network = TransNetV2().eval()
-    network.load_checkpoint(read_checkpoint(model_context.cache.file("transnetv2")))
-    batched = TransNetShots.batched(network, "cpu", windows=3)(ticks)
+    network.load_checkpoint(tensors)
+    on_device, on_cpu = device_judge(network, "cpu"), judge_of(session_of(tensors, threads=1))
+    for window in (ticks[:67], ticks[20:120]):
+        np.testing.assert_allclose(on_device(window), on_cpu(window), rtol=0, atol=1e-5)
+
+
+def test_still_footage_is_not_looked_at(ticks: npt.NDArray[np.uint8], model_context: ModelContext) -> None:
     shots = TransNetShots(model_context)
     shots.open()
-    np.testing.assert_allclose(batched, shots.cut_probabilities(ticks), rtol=0, atol=1e-5)
+    still = np.repeat(ticks[:1], 150, axis=0)
+    assert not shots.cut_probabilities(still).any()
+    # The network would never say exactly 0.
+    assert (shots.cut_probabilities(ticks) > 0).sum() < len(ticks)
 
 
 def eager(network: Any, images: Sequence[Image]) -> tuple[Floats, Floats]:

@@ -1,0 +1,141 @@
+"""Where a transition can be (pure): a cheap look at the dense ticks, so that the network need not see the others.
+
+It is made to let through, not to decide. Steady motion and noise are told from transitions by three questions: does a
+picture differ from the one before by more than its neighbours do, does it differ across a few ticks by more than before
+and after, and do many places go the same way for several ticks in a row, as in dissolves and fades. How the bounds were
+chosen and what they were held on is ADR 0072.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.protocol import Floats
+from stream.events.grid import CONTEXT_TICKS
+
+Dense = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+
+REACH_TICKS = 8
+"""A row is looked at when a change lies this near. With what the test itself sees (15 ticks) that stays within the
+context of a cell, so that both cells of an edge look at the same rows there."""
+
+BLOCK = 3
+"""Pixels of a place in each direction: their mean is steady under noise and grain."""
+
+LEAST_CHANGE = 1.5
+CHANGE_OVER_NEIGHBOURS = 1.6
+NEIGHBOURS = 5
+LARGE_CHANGE = 20.0
+"""Grey levels. So much changes in a strobe, a whip pan or an explosion, where no neighbour is a measure."""
+
+ACROSS_TICKS = 3
+LEAST_ACROSS = 4.0
+ACROSS_OVER_NEIGHBOURS = 2.0
+"""Across six ticks, beside the six before and after: a cut that hides in a flash or lasts a few frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The same direction in the `step` ticks before and after, in a `share` of all places, for `ticks` in a row.
+
+    A place counts from `least` grey levels a step, if the smaller of its two changes is at least a third of the other.
+    """
+
+    step: int
+    ticks: int
+    share: float
+    least: float
+
+
+TRENDS = (Trend(2, 3, 0.45, 1.0), Trend(4, 5, 0.4, 1.0), Trend(8, 9, 0.35, 0.8), Trend(12, 7, 0.35, 1.0))
+"""Short steps see what is over soon, long ones what is faint."""
+_ALIKE = np.float32(1 / 3)
+_LEAST_USUAL = 0.5
+
+
+def transitions_possible(dense: Dense) -> Flags:
+    """uint8 [rows, 27, 48, 3] -> [rows]: whether this row can be the last of its shot, or lie in a gradual change.
+
+    What lies outside `dense` counts as no change.
+    """
+    places = _places(dense)
+    changed = np.flatnonzero(_cuts(places) | np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS]))
+    possible = np.zeros(len(dense), np.bool_)
+    for tick in changed:
+        # A change at a tick is between its row and the one before, which is the last of the old shot.
+        possible[max(0, tick - 1 - REACH_TICKS) : tick + REACH_TICKS] = True
+    return possible
+
+
+def windows(possible: Flags, own: range) -> list[tuple[range, range]]:
+    """(rows for the network, rows that it decides) of every stretch that touches `own`, ascending and apart.
+
+    Stretches share a window where two windows would see more rows than one. A window has 25 rows on both sides of its
+    stretches where there are so many.
+    """
+    wanted = [run for run in _runs(possible) if run.start < own.stop and run.stop > own.start]
+    joined: list[range] = []
+    for run in wanted:
+        if joined and run.start - joined[-1].stop <= 2 * CONTEXT_TICKS:
+            joined[-1] = range(joined[-1].start, run.stop)
+        else:
+            joined.append(run)
+    return [
+        (range(max(0, run.start - CONTEXT_TICKS), min(len(possible), run.stop + CONTEXT_TICKS)), run) for run in joined
+    ]
+
+
+def _runs(flags: Flags) -> list[range]:
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    return [range(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
+
+
+def _places(dense: Dense) -> Floats:
+    rows, height, width, channels = dense.shape
+    shape = (rows, height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels)
+    places: Floats = dense.reshape(shape).mean((2, 4), dtype=np.float32).reshape(rows, -1)
+    return places
+
+
+def _cuts(places: Floats) -> Flags:
+    change = _changes(places, 1, at=1)
+    usual = _greatest(change, [*range(-NEIGHBOURS, 0), *range(1, NEIGHBOURS + 1)])
+    sudden = (change >= LEAST_CHANGE) & (change >= CHANGE_OVER_NEIGHBOURS * np.maximum(usual, _LEAST_USUAL))
+    across = _changes(places, 2 * ACROSS_TICKS, at=ACROSS_TICKS)
+    usual = _greatest(across, (-2 * ACROSS_TICKS - 1, 2 * ACROSS_TICKS + 1))
+    hidden = (across >= LEAST_ACROSS) & (across >= ACROSS_OVER_NEIGHBOURS * np.maximum(usual, _LEAST_USUAL))
+    found: Flags = sudden | hidden | (change >= LARGE_CHANGE)
+    return found
+
+
+def _changes(places: Floats, ticks: int, *, at: int) -> Floats:
+    """[rows] mean absolute difference in grey levels over `ticks`, told of the row `at` rows behind the first."""
+    found = np.zeros(len(places), np.float32)
+    if len(places) > ticks:
+        found[at : len(places) - ticks + at] = np.abs(places[ticks:] - places[:-ticks]).mean(1)
+    return found
+
+
+def _greatest(values: Floats, offsets: Sequence[int]) -> Floats:
+    """[rows] the greatest of the values at these offsets."""
+    reach = max(map(abs, offsets))
+    padded = np.pad(values, reach)
+    greatest: Floats = np.max([padded[reach + by : reach + by + len(values)] for by in offsets], axis=0)
+    return greatest
+
+
+def _gradual(places: Floats, trend: Trend) -> Flags:
+    rows, reach = len(places), trend.step + trend.ticks // 2
+    found = np.zeros(rows, np.bool_)
+    if rows <= 2 * reach:
+        return found
+    steps = places[trend.step :] - places[: -trend.step]
+    before, after = steps[: -trend.step], steps[trend.step :]
+    smaller, larger = np.minimum(np.abs(before), np.abs(after)), np.maximum(np.abs(before), np.abs(after))
+    same = (before * after > 0) & (smaller >= trend.least) & (smaller >= _ALIKE * larger)
+    held = np.lib.stride_tricks.sliding_window_view(same.mean(1) >= trend.share, trend.ticks).all(1)
+    found[reach : rows - reach] = held
+    return found

@@ -1,0 +1,135 @@
+"""Where a transition can be: everything that may be one is let through, and still, noisy or moving pictures are not."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from models.shots.candidates import transitions_possible, windows
+from stream.events.grid import CONTEXT_TICKS
+
+Dense = npt.NDArray[np.uint8]
+Picture = npt.NDArray[np.float64]
+ROWS = 300
+
+
+def picture(seed: int, contrast: float = 40.0) -> Picture:
+    """Smooth areas of colour [27, 48, 3] around middle grey."""
+    coarse = np.random.default_rng(seed).normal(128, contrast, (4, 6, 3))
+    return np.repeat(np.repeat(coarse, 9, axis=0)[:27], 8, axis=1)
+
+
+def shown(pictures: list[Picture], grain: float = 0.0) -> Dense:
+    noise = np.random.default_rng(5).normal(0, grain, (len(pictures), 27, 48, 3))
+    ticks: Dense = np.clip(np.array(pictures) + noise, 0, 255).round().astype(np.uint8)
+    return ticks
+
+
+def mixed(before: Picture, after: Picture, frames: int, first: int) -> list[Picture]:
+    """`before` up to row `first`, a dissolve of `frames`, then `after`."""
+    shares = np.clip((np.arange(ROWS) - first + 1) / (frames + 1), 0, 1)
+    return [before * (1 - share) + after * share for share in shares]
+
+
+@pytest.mark.parametrize("grain", [0.0, 3.0, 8.0])
+def test_a_still_picture_needs_no_look_under_any_grain(grain: float) -> None:
+    possible = transitions_possible(shown([picture(1)] * ROWS, grain))
+    assert not possible.any()
+    assert windows(possible, range(24, 276)) == []
+
+
+def test_something_that_moves_before_a_still_camera_needs_no_look() -> None:
+    pictures = []
+    for row in range(ROWS):
+        moving = picture(1)
+        left = abs(row // 4 % 78 - 39)
+        moving[8:20, left : left + 8] = 30.0
+        pictures.append(moving)
+    assert not transitions_possible(shown(pictures, 2.0)).any()
+
+
+@pytest.mark.parametrize("frames", [0, 3, 5, 8, 12, 20, 30, 45, 60])
+@pytest.mark.parametrize("grain", [0.0, 3.0])
+def test_a_dissolve_of_low_contrast_is_looked_at(frames: int, grain: float) -> None:
+    before = picture(1)
+    after = before + np.where(picture(2) > 128, 14.0, -14.0)
+    possible = transitions_possible(shown(mixed(before, after, frames, 120), grain))
+    assert possible[119 : 119 + frames + 1].all()
+    assert not possible[:80].any()
+    assert not possible[220:].any()
+
+
+@pytest.mark.parametrize("frames", [10, 24, 60])
+def test_a_fade_to_black_and_back_is_looked_at(frames: int) -> None:
+    black = np.zeros((27, 48, 3))
+    down = mixed(picture(1), black, frames, 100)[:200]
+    up = mixed(black, picture(2), frames, 100)[100:200]
+    possible = transitions_possible(shown([*down, *up]))
+    assert possible[100 : 100 + frames].all()
+    assert possible[200 : 200 + frames].all()
+
+
+@pytest.mark.parametrize("hidden", [[255.0], [255.0, 255.0], [255.0, 0.0, 255.0]])
+def test_a_cut_in_a_flash_is_looked_at(hidden: list[float]) -> None:
+    flash = [np.full((27, 48, 3), level) for level in hidden]
+    pictures = [*[picture(1)] * 150, *flash, *[picture(2)] * 150][:ROWS]
+    assert transitions_possible(shown(pictures))[148 : 151 + len(hidden)].all()
+
+
+def test_cuts_in_a_row_are_each_looked_at() -> None:
+    pictures = [picture(row // 3) if 100 <= row < 130 else picture(99) for row in range(ROWS)]
+    assert transitions_possible(shown(pictures))[99:130].all()
+
+
+@pytest.mark.parametrize("rate", [0.4, 0.5, 0.96])
+def test_a_cut_between_repeated_frames_is_looked_at(rate: float) -> None:
+    """At 10, 12.5 and 24 frames a second ticks repeat frames, which move here."""
+    pictures = []
+    for row in range(ROWS):
+        frame = int(row * rate)
+        pictures.append(np.roll(picture(1 if row < 150 else 2), frame, axis=1))
+    assert transitions_possible(shown(pictures))[147:152].all()
+
+
+def test_both_cells_of_an_edge_look_at_the_same_rows_there() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        # Changes of every kind near the edge, which is tick 275 of these.
+        frames, first = int(rng.choice([0, 2, 5, 10, 30])), int(rng.integers(225, 325))
+        shares = np.clip((np.arange(550) - first + 1) / (frames + 1), 0, 1)
+        before, after = picture(int(rng.integers(99))), picture(int(rng.integers(99)))
+        ticks = shown([before * (1 - share) + after * share for share in shares], 2.0)
+        left, right = (transitions_possible(ticks[start : start + ROWS]) for start in (0, 250))
+        near = 2
+        edge = ROWS - CONTEXT_TICKS
+        np.testing.assert_array_equal(
+            left[edge - near : edge + near], right[CONTEXT_TICKS - near : CONTEXT_TICKS + near]
+        )
+
+
+def flags(*runs: range) -> npt.NDArray[np.bool_]:
+    made = np.zeros(ROWS, np.bool_)
+    for run in runs:
+        made[run.start : run.stop] = True
+    return made
+
+
+def test_windows_have_context_and_are_shared_where_they_would_meet() -> None:
+    own = range(24, 276)
+    assert windows(flags(), own) == []
+    assert windows(flags(range(100, 117)), own) == [(range(75, 142), range(100, 117))]
+    assert windows(flags(range(100, 117), range(167, 184)), own) == [(range(75, 209), range(100, 184))]
+    apart = windows(flags(range(100, 117), range(168, 185)), own)
+    assert apart == [(range(75, 142), range(100, 117)), (range(143, 210), range(168, 185))]
+    assert windows(flags(range(ROWS)), own) == [(range(ROWS), range(ROWS))]
+
+
+def test_windows_end_with_the_cell_and_leave_its_context_to_its_neighbours() -> None:
+    own = range(24, 276)
+    assert windows(flags(range(24), range(276, 300)), own) == []
+    assert windows(flags(range(10, 30)), own) == [(range(55), range(10, 30))]
+    assert windows(flags(range(270, 290)), own) == [(range(245, 300), range(270, 290))]
+
+
+def test_what_is_shorter_than_the_test_sees_is_no_error() -> None:
+    for rows in (1, 2, 7, 20):
+        assert transitions_possible(shown([picture(1)] * rows)).tolist() == [False] * rows
