@@ -41,6 +41,14 @@ class RegisterFile:
         with self._changing() as records:
             records[record.key] = record
 
+    def exchange(self, old: Team | Grant | ApiKey, new: Team | Grant | ApiKey) -> bool:
+        """Put `new` in place of `old`; whether `old` was there: else nothing is changed."""
+        with self._changing() as records:
+            found = records.get(old.key) == old
+            if found:
+                records[new.key] = new
+            return found
+
     def take(self, key: str) -> bool:
         """Take a record away; whether there was one."""
         with self._changing() as records:

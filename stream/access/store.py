@@ -15,6 +15,9 @@ class AccessStore(Protocol):
     def put(self, record: Team | Grant | ApiKey) -> None:
         """In place of what has its key; durable when this returns."""
 
+    def exchange(self, old: Team | Grant | ApiKey, new: Team | Grant | ApiKey) -> bool:
+        """Put `new`, which has the same key, in place of `old`; whether `old` was there: else nothing is changed."""
+
     def take(self, key: str) -> bool:
         """Take a record away; whether there was one."""
 

@@ -65,6 +65,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("access", "take"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("role", "holder", "project")),
     ("access", "team"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("name",)),
     ("access", "key"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("owner", "project")),
+    ("access", "narrow"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("key_id", "project")),
     ("access", "revoke"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("key_id",)),
     ("access", "list"): Audited(_always(Activity.LISTED)),
     ("access", "explain"): Audited(_always(Activity.VIEWED), plain=("holder", "action", "project")),

@@ -14,6 +14,21 @@ ACCESS = (
         "The caller has no role that may do this.",
         "Ask an administrator of the tenant for a role; `GET /v1/me/decision` says which rules there are.",
     ),
+    bad_request(
+        "key_would_widen",
+        "A key was to get more than it has: roles, projects or time.",
+        "Make a new key with what is needed, and revoke the old one.",
+    ),
+    bad_request(
+        "key_not_narrowed",
+        "A key was to be narrowed, and nothing was said that it is to lose.",
+        "Say roles, a project, or in how many days it is to end.",
+    ),
+    response(
+        "key_changed",
+        "Somebody else changed or revoked the key while it was being narrowed.",
+        "Look at the key, and try again.",
+    ),
     response(
         "forged_request",
         "A request that changes something came from another site, or without what only the service's own pages know.",

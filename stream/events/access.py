@@ -10,11 +10,14 @@ RecordName = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 
 
 class AccessRecorded(Json):
-    """A team, a role or a key, in place of what had its name (`stream.access.records`)."""
+    """A team, a role or a key, in place of what had its name (`stream.access.records`). With `instead_of` only in place
+    of that record: where another one has the name by now, or none, the event changes nothing.
+    """
 
     type: ClassVar[str] = "rushes.access.recorded.v1"
     name: RecordName
     record: dict[str, Any]
+    instead_of: dict[str, Any] | None = None
 
     def partition_key(self) -> bytes:
         return self.name.encode()

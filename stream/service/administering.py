@@ -8,12 +8,23 @@ from fastapi import Request
 from stream.access.actions import AccessRole, Action
 from stream.access.api_keys import digest_of, new_key
 from stream.access.delegation import manages, may_fill, may_hand_on, may_make, may_manage, visible
+from stream.access.narrowing import Narrowing, narrowed
 from stream.access.records import ApiKey, Grant, Team
 from stream.audit.ocsf import AccessSubject, Activity, ActorKind
 from stream.service.caller import Caller
-from stream.service.problems import absent, forbidden
+from stream.service.problems import Problem, absent, forbidden
 from stream.service.repeatable_writes import keep_no_answer
-from stream.service.schemas.access import AccessOut, GrantIn, GrantOut, KeyIn, KeyOut, NewKeyOut, TeamIn, TeamOut
+from stream.service.schemas.access import (
+    AccessOut,
+    GrantIn,
+    GrantOut,
+    KeyIn,
+    KeyNarrowedIn,
+    KeyOut,
+    NewKeyOut,
+    TeamIn,
+    TeamOut,
+)
 from stream.service.service import Service
 
 _DAY_MS = 86_400_000
@@ -139,12 +150,35 @@ def revoke_key(service: Service, request: Request, tenant: str, key_id: str) -> 
     subject = AccessSubject("access revoke", tenant, (key_id,))
     with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
         require_manager(caller, tenant)
-        found = service.callers.registers.register().get(f"key/{key_id}")
-        # Ids of keys are of all tenants: another's is as absent as one that never was.
-        if not isinstance(found, ApiKey) or found.tenant != tenant:
-            raise absent()
+        found = _key(service, tenant, key_id)
         _require_theirs(may_manage(caller.access, tenant, found.project))
         service.callers.registers.take(found.key)
+
+
+def narrow_key(service: Service, request: Request, tenant: str, key_id: str, given: KeyNarrowedIn | None) -> KeyOut:
+    """It can do less with the next request, and so can the sessions that began with it. Raises `Problem`, and as
+    `narrowed` does.
+    """
+    subject = AccessSubject("access narrow", tenant, (key_id,))
+    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+        assert given is not None
+        require_manager(caller, tenant)
+        found = _key(service, tenant, key_id)
+        _require_theirs(may_manage(caller.access, tenant, found.project))
+        until_ms = None if given.days is None else service.callers.now_ms() + given.days * _DAY_MS
+        roles = None if given.roles is None else tuple(given.roles)
+        key = narrowed(found, Narrowing(roles, given.project, until_ms))
+        if not service.callers.registers.exchange(found, key):
+            raise Problem(409, "Somebody has just changed the key: look at it, and try again.", code="key_changed")
+        return KeyOut.of(key)
+
+
+def _key(service: Service, tenant: str, key_id: str) -> ApiKey:
+    found = service.callers.registers.register().get(f"key/{key_id}")
+    # Ids of keys are of all tenants: another's is as absent as one that never was.
+    if not isinstance(found, ApiKey) or found.tenant != tenant:
+        raise absent()
+    return found
 
 
 def makes_keys(caller: Caller) -> bool:

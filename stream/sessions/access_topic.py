@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from stream.access.records import ApiKey, Grant, Team, parsed
 from stream.access.register import AccessRegister
@@ -75,7 +76,12 @@ class RegisterTopic:
 
     def put(self, record: Team | Grant | ApiKey) -> None:
         """Raises `Unavailable`."""
-        self._say(AccessRecorded(name=record.key, record=record.model_dump(mode="json", exclude_none=True)))
+        self._say(AccessRecorded(name=record.key, record=_plain(record)))
+
+    def exchange(self, old: Team | Grant | ApiKey, new: Team | Grant | ApiKey) -> bool:
+        """Raises `Unavailable`."""
+        self._say(AccessRecorded(name=new.key, record=_plain(new), instead_of=_plain(old)))
+        return self.register().get(new.key) == new
 
     def take(self, key: str) -> bool:
         """Raises `Unavailable`."""
@@ -162,16 +168,27 @@ class RegisterTopic:
         except BadEvent:
             return None
 
+    def _is_for(self, word: AccessRecorded) -> bool:
+        """Whether what it replaces is still there: a key that was revoked meanwhile must not come back."""
+        if word.instead_of is None:
+            return True
+        there = self._records.get(word.name)
+        return there is not None and _plain(there) == word.instead_of
+
     def _fold(self, word: Payload) -> None:
         if isinstance(word, PepperNamed):
             self._fingerprint = self._fingerprint or word.fingerprint
         elif isinstance(word, AccessTaken):
             self._records.pop(word.name, None)
-        elif isinstance(word, AccessRecorded):
+        elif isinstance(word, AccessRecorded) and self._is_for(word):
             # The newest counts: what it replaces is over, even where this release cannot read it.
             self._records.pop(word.name, None)
             if (record := _record(word)) is not None:
                 self._records[word.name] = record
+
+
+def _plain(record: Team | Grant | ApiKey) -> dict[str, Any]:
+    return record.model_dump(mode="json", exclude_none=True)
 
 
 def _record(word: AccessRecorded) -> Team | Grant | ApiKey | None:

@@ -78,6 +78,7 @@ ROUTES: Mapping[tuple[str, str], Asked] = {
     ("put", "/v1/access/{tenant}/teams/{name}"): Asked(Action.MANAGE, {"json": {"members": []}}),
     ("delete", "/v1/access/{tenant}/teams/{name}"): Asked(Action.MANAGE),
     ("post", "/v1/access/{tenant}/keys"): Asked(Action.MANAGE, {"json": {"owner": "newsroom"}}),
+    ("patch", "/v1/access/{tenant}/keys/{key_id}"): Asked(Action.MANAGE, {"json": {"days": 1}}),
     ("delete", "/v1/access/{tenant}/keys/{key_id}"): Asked(Action.MANAGE),
     ("get", "/v1/audit/events"): Asked(Action.READ_AUDIT),
     ("get", "/v1/me"): Asked(None),

@@ -12,6 +12,7 @@ from rich.table import Table
 from stream.access.actions import MEANINGS, ROLES, AccessRole, Action
 from stream.access.api_keys import digest_of, new_key
 from stream.access.decision import Access
+from stream.access.narrowing import Narrowing, narrowed
 from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, NewHolder, NewMember, Team, service_account
 from stream.access.register import AccessRegister
 from stream.access.store import AccessStore
@@ -21,6 +22,7 @@ from stream.cli.options.access_store import AccessBroker, access_store, register
 from stream.cli.options.sessions import ClientProperties
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
+from stream.errors import BadRequest
 
 app = typer.Typer(help="Who may do what with whose footage, and keys for programs.", no_args_is_help=True)
 _DAY_MS = 86_400_000
@@ -151,6 +153,38 @@ def key(
 
 
 @app.command(cls=DeploymentCommand)
+def narrow(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")],
+    project: Annotated[str | None, typer.Option(help="Only in this project from now on.")] = None,
+    role: Annotated[list[AccessRole] | None, typer.Option(help="Only what this role may; repeatable.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=MOST_DAYS, help="It ends so many days from now, which has to be sooner.")
+    ] = None,
+    broker: AccessBroker = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Let a key end sooner, or do less, with its next request. It never becomes more: for that make a new one."""
+    until_ms = None if days is None else SystemClock().now_ms() + days * _DAY_MS
+    wanted = Narrowing(tuple(role) if role else None, project, until_ms)
+    with _store(context, broker, client_properties) as register:
+        found = register.register().get(f"key/{key_id}")
+        if not isinstance(found, ApiKey):
+            raise _no_key(context, key_id, broker)
+        try:
+            fewer = narrowed(found, wanted)
+        except BadRequest as error:
+            raise UsageProblem(error.message) from None
+        made = _checked(ApiKey, **fewer.model_dump())
+        if not register.exchange(found, made):
+            raise UsageProblem(f"somebody has just changed key {shown(key_id)}: look at it, and try again")
+    _say(
+        context,
+        f"key {key_id} has less from now on: {', '.join(_row(made)[4:])} (UTC) {_where(made.tenant, made.project)}.",
+    )
+
+
+@app.command(cls=DeploymentCommand)
 def revoke(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="Id of the key.")],
@@ -161,9 +195,7 @@ def revoke(
     with _store(context, broker, client_properties) as register:
         found = register.take(f"key/{key_id}")
     if not found:
-        raise UsageProblem(
-            f"there is no key {shown(key_id)} {register_place(context.obj, broker)}: `rushes access list` shows them"
-        )
+        raise _no_key(context, key_id, broker)
     _say(context, f"key {key_id} is revoked.")
 
 
@@ -247,6 +279,12 @@ def _say(context: typer.Context, text: str) -> None:
 def _hint(context: typer.Context, text: str) -> None:
     shared: Context = context.obj
     shared.errors.print(shown(text), soft_wrap=True)
+
+
+def _no_key(context: typer.Context, key_id: str, broker: str | None) -> UsageProblem:
+    return UsageProblem(
+        f"there is no key {shown(key_id)} {register_place(context.obj, broker)}: `rushes access list` shows them"
+    )
 
 
 def _where(tenant: str, project: str | None) -> str:

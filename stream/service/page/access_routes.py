@@ -20,6 +20,7 @@ from stream.service.administering import (
     give_role,
     make_key,
     makes_keys,
+    narrow_key,
     revoke_key,
     take_role,
 )
@@ -28,7 +29,7 @@ from stream.service.forms import own_form
 from stream.service.page.access_view import AccessView, HolderName, day, handed_on, meanings
 from stream.service.page.pages import Pages
 from stream.service.problems import Problem
-from stream.service.schemas.access import GrantIn, KeyIn, NewKeyOut, TeamIn
+from stream.service.schemas.access import GrantIn, KeyIn, KeyNarrowedIn, NewKeyOut, TeamIn
 from stream.service.schemas.search import FacetsIn
 from stream.service.searching import counted
 from stream.service.service import Service
@@ -37,9 +38,10 @@ DONE = {
     "given": "The role was given.",
     "taken": "The role was taken: it is gone with their next request.",
     "team": "The team was saved.",
+    "narrowed": "The key can do less from its next request on.",
     "revoked": "The key was revoked: it has ended, and so have the sessions that began with it.",
 }
-Done = Literal["given", "taken", "team", "revoked"]
+Done = Literal["given", "taken", "team", "narrowed", "revoked"]
 _Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 # What the form itself can mend; anything else is a page of its own.
@@ -169,14 +171,24 @@ def _add_keys(routes: APIRouter, service: Service, shown: AccessPages, fields_ty
     @routes.post("/access/key")
     def make(request: Request, fields: fields_type) -> Response:
         """The page with the new key, which is shown this once."""
-        roles = [role.value for role in AccessRole if f"role-{role}" in fields]
-        asked = {name: fields[name].strip() for name in ("owner", "project", "days") if name in fields}
         try:
-            given = _checked(KeyIn, {**asked, **({"roles": roles} if roles else {})})
+            given = _checked(KeyIn, _restricted(fields, ("owner", "project", "days")))
             made = make_key(service, request, _name(fields.get("tenant", ""), "tenant"), given)
         except Problem as problem:
             return shown.refused(request, "key", fields, problem)
         return shown.new_key(request, made)
+
+    @routes.post("/access/narrow")
+    def narrow(request: Request, fields: fields_type) -> Response:
+        def change(tenant: str) -> Done:
+            given = _checked(KeyNarrowedIn, _restricted(fields, ("project", "days")))
+            try:
+                narrow_key(service, request, tenant, _name(fields.get("key_id", ""), "key_id"), given)
+            except BadRequest as error:
+                raise Problem(400, error.message, code=error.code) from None
+            return "narrowed"
+
+        return shown.changed(request, "narrow", fields, change)
 
     @routes.post("/access/revoke")
     def revoke(request: Request, fields: fields_type) -> Response:
@@ -185,6 +197,13 @@ def _add_keys(routes: APIRouter, service: Service, shown: AccessPages, fields_ty
             return "revoked"
 
         return shown.changed(request, "revoke", fields, change)
+
+
+def _restricted(fields: Mapping[str, str], names: tuple[str, ...]) -> dict[str, Any]:
+    """Fields of a form, with the roles that are ticked in it, if any are."""
+    roles = [role.value for role in AccessRole if f"role-{role}" in fields]
+    asked: dict[str, Any] = {name: fields[name].strip() for name in names if name in fields}
+    return {**asked, "roles": roles} if roles else asked
 
 
 def _sent(model: type[Sent], fields: Mapping[str, str], names: tuple[str, ...]) -> Sent:

@@ -15,6 +15,7 @@ from stream.service.administering import (
     fill_team,
     give_role,
     make_key,
+    narrow_key,
     remove_team,
     require_manager,
     revoke_key,
@@ -22,7 +23,17 @@ from stream.service.administering import (
 )
 from stream.service.bodies import documented, json_body
 from stream.service.problems import forbidden
-from stream.service.schemas.access import AccessOut, GrantIn, GrantOut, KeyIn, NewKeyOut, TeamIn, TeamOut
+from stream.service.schemas.access import (
+    AccessOut,
+    GrantIn,
+    GrantOut,
+    KeyIn,
+    KeyNarrowedIn,
+    KeyOut,
+    NewKeyOut,
+    TeamIn,
+    TeamOut,
+)
 from stream.service.schemas.problems import ProblemOut
 from stream.service.schemas.rights import DecisionOut, ReasonOut
 from stream.service.service import Service
@@ -105,6 +116,16 @@ def _add_keys(routes: APIRouter, service: Service) -> None:
     ) -> NewKeyOut:
         """Make a key for a program. The answer has its secret, once; a key itself makes no keys."""
         return make_key(service, request, tenant, given)
+
+    @routes.patch("/keys/{key_id}", responses={409: {"model": ProblemOut}}, openapi_extra=documented(KeyNarrowedIn))
+    def narrow(
+        request: Request,
+        tenant: Name,
+        key_id: Name,
+        given: Annotated[KeyNarrowedIn | None, Depends(json_body(service, KeyNarrowedIn))],
+    ) -> KeyOut:
+        """Let a key end sooner, or do less: from its next request on, and for the sessions that began with it."""
+        return narrow_key(service, request, tenant, key_id, given)
 
     @routes.delete("/keys/{key_id}", status_code=204)
     def revoke(request: Request, tenant: Name, key_id: Name) -> Response:

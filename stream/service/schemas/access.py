@@ -45,6 +45,18 @@ class KeyIn(_In):
     days: int = Field(90, ge=1, le=MOST_DAYS)
 
 
+class KeyNarrowedIn(_In):
+    """What a key loses; what is left out stays as it is. A key never becomes more: then make a new one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.KEY_NARROWED_IN]})
+
+    project: Name | None = Field(None, description="Only in this project from now on.")
+    roles: list[AccessRole] | None = Field(None, min_length=1, max_length=5, description="Only what these may.")
+    days: int | None = Field(
+        None, ge=1, le=MOST_DAYS, description="It ends so many days from now, which has to be sooner."
+    )
+
+
 class GrantOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.GRANT]})
 
@@ -75,6 +87,8 @@ class TeamOut(BaseModel):
 
 class KeyOut(BaseModel):
     """A key without its secret, which is kept nowhere."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.KEY]})
 
     key_id: str
     tenant: str

@@ -99,6 +99,7 @@ EXPORT_IN: list[JsonValue] = [
 REPLAY_IN: list[JsonValue] = [{"code": "no_frames"}, {"tenant": "acme", "stage": DECODE, "state": "parked"}]
 GRANT_IN: JsonDict = {"role": "viewer", "holder": "team:cutters", "project": "news", "days": 30}
 TEAM_IN: JsonDict = {"members": ["oidc:https://idp.example#ana", "service:acme/newsroom"]}
+KEY_NARROWED_IN: JsonDict = {"roles": ["viewer"], "days": 7}
 KEY_IN: JsonDict = {"owner": "newsroom", "project": "news", "roles": ["viewer"], "days": 90}
 
 ANSWER: JsonDict = {
@@ -245,6 +246,7 @@ GRANT: JsonDict = {
 }
 TEAM: JsonDict = {"tenant": "acme", "name": "cutters", **TEAM_IN}
 ACCESS: JsonDict = {"grants": [GRANT], "teams": [TEAM], "keys": [_KEY]}
+KEY: JsonDict = _KEY
 NEW_KEY: JsonDict = {**_KEY, "key": "rsk_…"}
 AUDIT_EVENTS: JsonDict = {
     "events": [

@@ -98,6 +98,48 @@ def test_a_person_makes_a_key_that_is_shown_once(desk: Desk, boss: dict[str, str
     assert desk.get("/v1/me", made["key"]).status_code == 401
 
 
+def test_a_key_loses_and_never_gains(desk: Desk, boss: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    give(desk, holder="service:acme/newsroom", role="editor")
+    made = desk.ask("post", "/v1/access/acme/keys", None, json={"owner": "newsroom", "days": 9}, headers=boss).json()
+    path = f"/v1/access/acme/keys/{made['key_id']}"
+
+    def narrow(key: str = "admin", **asked: Any) -> tuple[int, dict[str, Any]]:
+        answer = desk.ask("patch", path, key, json=asked)
+        return answer.status_code, answer.json()
+
+    assert desk.get("/v1/me", made["key"]).json()["actions"]["export"] != []
+    status, less = narrow(roles=["viewer"], project="red", days=2)
+    assert (status, less["roles"], less["project"]) == (200, ["viewer"], "red")
+    assert less["until_ms"] == NOW_MS + 2 * 86_400_000
+    me = desk.get("/v1/me", made["key"]).json()
+    assert me["actions"]["search"] == [{"tenant": "acme", "project": "red"}]
+    assert me["actions"]["export"] == []
+    for asked in ({"roles": ["editor"]}, {"project": "blue"}, {"days": 3}):
+        assert narrow(**asked)[1]["code"] == "key_would_widen"
+    assert narrow()[1]["code"] == "key_not_narrowed"
+    assert narrow("stranger", days=1)[0] == 404
+    assert narrow("viewer", days=1)[0] == 403
+    trail = [event["status"] for event in desk.events() if event["message"].startswith("access narrow:")]
+    assert {"Success", "Denied"} <= set(trail)
+    # Revoked by somebody while it is narrowed: it does not come back.
+    monkeypatch.setattr("stream.service.administering.narrowed", lambda key, _: desk.register.take(key.key) and key)
+    assert narrow(days=1)[1]["code"] == "key_changed"
+    assert desk.get("/v1/me", made["key"]).status_code == 401
+
+
+def test_the_page_narrows_a_key_and_says_why_not(desk: Desk) -> None:
+    (key,) = [item for item in desk.get("/v1/access/acme", "admin").json()["keys"] if item["owner"] == "viewer"]
+    page = desk.get("/access?tenant=acme", "admin").text
+    assert f"Narrow key {key['key_id']}" in page
+    form = {"tenant": "acme", "key_id": key["key_id"], "project": "red", "role-viewer": "on"}
+    answer = desk.ask("post", "/access/narrow", "admin", data=form)
+    assert (answer.status_code, "done=narrowed" in answer.headers["location"]) == (303, True)
+    (less,) = [item for item in desk.get("/v1/access/acme", "admin").json()["keys"] if item["owner"] == "viewer"]
+    assert (less["project"], less["roles"]) == ("red", ["viewer"])
+    answer = desk.ask("post", "/access/narrow", "admin", data=form | {"project": "blue"})
+    assert (answer.status_code, "a key can only become less" in answer.text) == (400, True)
+
+
 def test_a_key_makes_no_keys(desk: Desk) -> None:
     answer = desk.ask("post", "/v1/access/acme/keys", "admin", json={"owner": "newsroom"})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.testbed.waiting import wait_for
 from stream.access.actions import AccessRole
 from stream.access.records import Grant, Team
 from stream.access.register_file import PEPPER
@@ -167,3 +168,17 @@ def test_a_register_that_is_not_read_any_more_gives_nobody_anything(
     with pytest.raises(Unavailable):
         found.register()
     found.close()
+
+
+def test_a_record_is_exchanged_only_for_what_is_there(opened: Open) -> None:
+    one, other = opened("one"), opened("other")
+    one.put(TEAM)
+    fewer, none = TEAM.model_copy(update={"members": ()}), TEAM.model_copy(update={"members": ("service:acme/x",)})
+    assert one.exchange(TEAM, fewer)
+    assert not one.exchange(TEAM, none)
+    assert one.register().records() == [fewer]
+    # What was taken meanwhile does not come back, whoever reads the words.
+    assert one.take(TEAM.key)
+    assert not one.exchange(fewer, none)
+    wait_for(lambda: other.register().records() == [], "the other has read all of it")
+    assert opened("third").register().records() == []
