@@ -29,8 +29,9 @@ from stream.errors import StageError
 from stream.events.base import Event
 from stream.events.jobs import JobSubmitted
 from stream.jobs.descriptions import Description
+from stream.jobs.examination import examined
 from stream.jobs.reports import is_final, status_name
-from stream.jobs.submission import prepare, problems, spec_of, stored
+from stream.jobs.submission import prepare, spec_of, stored
 from stream.media.rendering import Rendered, RenderWork
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, JobPipeline, JobSettings
@@ -186,7 +187,7 @@ class Bench:
         prepared, objects = prepare(self._state / f"template-{name}" / "t.yaml"), self._jobs.store.of("default")
         facts = {"tenant": "default", "project": "default", "job": name}
         spec, content = spec_of(prepared, stored(prepared, objects), **facts)
-        assert not problems(Description.of(spec), self._jobs.catalogue)
+        assert not examined(Description.of(spec), self._jobs.catalogue).problems
         assert self._status(name)["spec"] == objects.put_bytes(content)
         return self._clock.monotonic_s() - begun_s
 
@@ -208,7 +209,7 @@ class Bench:
         prepared, objects = prepare(folder / "t.yaml"), self._jobs.store.of(tenant)
         facts = {"tenant": tenant, "project": "default", "job": name}
         spec, content = spec_of(prepared, stored(prepared, objects), **facts)
-        assert not problems(Description.of(spec), self._jobs.catalogue)
+        assert not examined(Description.of(spec), self._jobs.catalogue).problems
         submitted = JobSubmitted(job=name, spec=objects.put_bytes(content))
         record = encode(command(tenant, "default", submitted, self._clock.now_ms()), JOBS)
         producer = self._broker.producer()

@@ -1,15 +1,12 @@
 """What a job will probably take, from its description and what equal work has taken. It begins and stores nothing."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from stream.jobs.delivering import DELIVERY
-from stream.jobs.descriptions import Description, Operators
+from stream.jobs.descriptions import Description
 from stream.jobs.estimates import Estimate, Rates
-from stream.jobs.expansion import StageOfVariant, Variant
-from stream.jobs.keys import canonical, digest_key
+from stream.jobs.examination import Examined, StageTally
 from stream.jobs.prices import PriceTable
 
 
@@ -55,79 +52,21 @@ class Forecast:
         return found | {"stages": [_stage_told(stage) for stage in self.stages]}
 
 
-def forecast(described: Description, operators: Operators, rates: Rates) -> Forecast:
-    """Of a description that has no problems. Raises `BadRequest` where it has one after all."""
-    counts = _Counts(described, operators)
-    for variant in described.variants:
-        counts.add(variant)
+def forecast(described: Description, found: Examined, rates: Rates) -> Forecast:
+    """Of a description and what it comes to, which has no problems."""
     stages = [
         StageForecast(
             stage.name, stage.operator, len(tally.works), _stages(rates, stage.operator, tally), tally.outputs
         )
-        for stage, tally in zip(described.template.stages, counts.stages, strict=True)
+        for stage, tally in zip(described.template.stages, found.stages, strict=True)
     ]
-    delivered = [rates.task(DELIVERY, "deliver", amount).times(count) for amount, count in counts.deliveries.items()]
+    delivered = [rates.task(DELIVERY, "deliver", amount).times(count) for amount, count in found.deliveries.items()]
     last = StageForecast(DELIVERY, DELIVERY, len(described.variants), _sum(delivered))
     return Forecast(len(described.variants), (*stages, last))
 
 
-@dataclass(slots=True)
-class _Tally:
-    """Of one stage until now: which works there are, how many of each amount, and what each gives."""
-
-    works: set[str] = field(default_factory=set)
-    amounts: Counter[float | None] = field(default_factory=Counter)
-    outputs: tuple[str, ...] = ()
-
-
-class _Counts:
-    """How often each stage is done, and how large it is then."""
-
-    def __init__(self, described: Description, operators: Operators) -> None:
-        self.stages = [_Tally() for _ in described.template.stages]
-        self.deliveries: Counter[float | None] = Counter()
-        self._described = described
-        self._operators = operators
-        self._checked: dict[bytes, dict[str, Any]] = {}
-
-    def add(self, variant: Variant) -> None:
-        works: dict[str, str] = {}
-        amounts: dict[str, float] = {}
-        for index, tally in enumerate(self.stages):
-            stage = self._described.stage(variant.number, index)
-            settings = self._settings(stage)
-            works[stage.name] = work = _work(stage, settings, works)
-            earlier = {name: source.name for name, source in stage.inputs.items() if source.kind == "stage"}
-            known = {name: amounts[made] for name, made in earlier.items() if made in amounts}
-            amount = self._operators.amount(stage.operator, settings, known)
-            if amount is not None:
-                amounts[stage.name] = amount
-            if work not in tally.works:
-                tally.works.add(work)
-                tally.amounts[amount] += 1
-                tally.outputs = tally.outputs or tuple(self._operators.outputs(stage.operator, settings))
-        self.deliveries[max(amounts.values(), default=None)] += 1
-
-    def _settings(self, stage: StageOfVariant) -> dict[str, Any]:
-        """Operators are asked once for equal settings."""
-        asked = canonical([stage.operator, dict(stage.settings), sorted(stage.inputs)])
-        if asked not in self._checked:
-            self._checked[asked] = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
-        return self._checked[asked]
-
-
-def _stages(rates: Rates, operator: str, tally: _Tally) -> Estimate:
+def _stages(rates: Rates, operator: str, tally: StageTally) -> Estimate:
     return _sum([rates.stage(operator, amount).times(count) for amount, count in tally.amounts.items()])
-
-
-def _work(stage: StageOfVariant, settings: Mapping[str, Any], earlier: Mapping[str, str]) -> str:
-    """Equal for equal work, as far as that is known before anything is made."""
-    made_of = {
-        name: [source.kind, earlier.get(source.name, "") if source.kind == "stage" else source.name, source.file]
-        for name, source in stage.inputs.items()
-    }
-    facts = {"operator": stage.operator, "settings": dict(settings), "of": made_of, "seed": stage.seed}
-    return digest_key("forecast", facts)
 
 
 def _sum(estimates: list[Estimate]) -> Estimate:

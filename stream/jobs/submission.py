@@ -1,19 +1,17 @@
 """From a template's file to a description that can be submitted: rows and assets are read, everything is checked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from stream.errors import BadRequest, Unavailable
+from stream.errors import BadRequest
 from stream.events.jobs import JobSpec
 from stream.events.objects import StoredFile
 from stream.files import read_small
-from stream.jobs.descriptions import Description, Operators
-from stream.jobs.expansion import Variant, rows_of_csv
-from stream.jobs.keys import canonical
+from stream.jobs.expansion import rows_of_csv
 from stream.jobs.objects import ContentObjects
 from stream.jobs.reading import MAX_BYTES, read_values
 from stream.jobs.template import Template
@@ -57,60 +55,11 @@ def stored(prepared: Prepared, objects: ContentObjects) -> dict[str, StoredFile]
     return found
 
 
-def problems(description: Description, operators: Operators) -> list[str]:
-    """What is wrong with any row, before anything is computed: settings, inputs, finals, and what this machine lacks.
-    What is wrong with several rows alike is said once, with the first of them.
-    """
-    found: dict[str, list[str]] = {}
-    for variant, problem in _problems(description, operators):
-        row = f"row {variant.number + 1} ({variant.name})"
-        # A reference that is at fault names its row itself.
-        found.setdefault(problem.removeprefix(f"{row}: "), []).append(row)
-    return [f"{rows[0]}{_others(len(rows) - 1)}: {problem}" for problem, rows in found.items()]
-
-
-def _others(count: int) -> str:
-    return f" and {count} more" if count else ""
-
-
-def _problems(description: Description, operators: Operators) -> Iterator[tuple[Variant, str]]:
-    """Each kind of stage is asked once for equal settings."""
-    asked: dict[bytes, dict[str, Any]] = {}
-    for variant in description.variants:
-        outputs: dict[str, Mapping[str, str]] = {}
-        for index, stage in enumerate(description.template.stages):
-            where = f"stages[{index}] ({stage.name})"
-            try:
-                made = description.stage(variant.number, index)
-                key = canonical([made.operator, dict(made.settings), sorted(made.inputs)])
-                if key not in asked:
-                    checked = operators.checked(made.operator, made.settings, tuple(made.inputs))
-                    operators.toolchain(made.operator, checked)
-                    asked[key] = checked
-                outputs[stage.name] = operators.outputs(made.operator, asked[key])
-            except (BadRequest, Unavailable) as error:
-                yield variant, error.message if error.message.startswith("row ") else f"{where}: {error.message}"
-                break
-            for name, source in made.inputs.items():
-                if source.kind == "stage" and source.file and source.file not in outputs[source.name]:
-                    there = ", ".join(outputs[source.name])
-                    yield variant, f"{where}: inputs.{name}: {source.name} has no {source.file!r}; it has {there}"
-        else:
-            yield from ((variant, problem) for problem in _final_problems(description, outputs))
-
-
 def spec_of(prepared: Prepared, assets: Mapping[str, StoredFile], **facts: Any) -> tuple[JobSpec, bytes]:
     """The description and its bytes, which are the same for the same job."""
     spec = JobSpec(template=prepared.values, assets=dict(assets), **facts)
     # Not canonical JSON: the order of the axes is the order of the variants.
     return spec, spec.model_dump_json(exclude_none=True).encode()
-
-
-def _final_problems(description: Description, outputs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    for index, text in enumerate(description.template.finals):
-        stage, _, name = text.partition("/")
-        if name and name not in outputs[stage]:
-            yield f"finals[{index}]: {stage} has no output {name!r}; it has {', '.join(outputs[stage])}"
 
 
 def _values(path: Path) -> dict[str, JsonValue]:

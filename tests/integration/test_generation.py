@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks.testbed.waiting import must_run, wait_for
 from stream.jobs.descriptions import Description
-from stream.jobs.submission import prepare, problems, spec_of
+from stream.jobs.examination import examined
+from stream.jobs.submission import prepare, spec_of
 from stream.media.catalogue import OperatorCatalogue
 from stream.media.protocol import Settings
 from stream.pipelines.jobs import models_in
@@ -83,4 +84,4 @@ def test_the_example_is_accepted_in_every_row(require_weights: Callable[..., Non
     require_weights("label-gan", "terrain-consistency")
     prepared = prepare(ROOT / "docs" / "examples" / "generate" / "template.yaml")
     spec, _ = spec_of(prepared, {}, tenant="default", project="default", job="example")
-    assert problems(Description.of(spec), OperatorCatalogue(models=models_in(Path(), cache_dir))) == []
+    assert examined(Description.of(spec), OperatorCatalogue(models=models_in(Path(), cache_dir))).problems == []

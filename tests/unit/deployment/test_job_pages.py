@@ -12,9 +12,10 @@ from stream.errors import BadRequest
 from stream.events.jobs import JobSpec
 from stream.events.objects import StoredFile
 from stream.jobs.descriptions import Description
+from stream.jobs.examination import examined
 from stream.jobs.expansion import rows_of_csv
 from stream.jobs.reading import read_values
-from stream.jobs.submission import prepare, problems
+from stream.jobs.submission import prepare
 from stream.media import REGISTRY
 from stream.media.catalogue import OperatorCatalogue
 from stream.media.rendering import Renderer, RenderWork
@@ -41,7 +42,7 @@ def described(text: str) -> Description:
 @pytest.mark.parametrize(("index", "variants"), [(0, 1), (1, 4)])
 def test_templates_to_copy_are_accepted(index: int, variants: int) -> None:
     found = described(blocks(TEMPLATES, "yaml")[index])
-    assert problems(found, OperatorCatalogue()) == []
+    assert examined(found, OperatorCatalogue()).problems == []
     assert len(found.variants) == variants
 
 
@@ -54,7 +55,7 @@ def test_the_operator_to_copy_works_in_its_child(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     operators = {**REGISTRY, "swatch": "copied_media.operator:Swatch"}
     catalogue, found = OperatorCatalogue(operators), described(blocks(OPERATORS, "yaml")[0])
-    assert problems(found, catalogue) == []
+    assert examined(found, catalogue).problems == []
     with pytest.raises(BadRequest, match="colour: 'nothing' is no colour"):
         catalogue.checked("swatch", {"colour": "nothing"}, ())
     settings = catalogue.checked("swatch", {"colour": "#c02020"}, ())
@@ -76,7 +77,7 @@ def of_page(old: str, new: str) -> Callable[[Path], object]:
 
     def found(_: Path) -> object:
         changed = described(blocks(TEMPLATES, "yaml")[1].replace(old, new))
-        wrong = problems(changed, OperatorCatalogue())
+        wrong = examined(changed, OperatorCatalogue()).problems
         raise BadRequest("; ".join(wrong), code="template_invalid")
 
     return found

@@ -8,6 +8,7 @@ from stream.events.jobs import JobSpec
 from stream.events.objects import TaskCost
 from stream.jobs.descriptions import Description
 from stream.jobs.estimates import ASSUMED_CPU_S, ASSUMED_FACTOR, MEGAPIXEL, TASK, Rate, RateKind, Rates
+from stream.jobs.examination import examined
 from stream.jobs.forecast import Forecast, forecast
 from stream.jobs.reading import read_values
 from tests.support.job_coordination import AskedOperators, CoordinatorBench
@@ -31,7 +32,8 @@ def expected(rates: Rates) -> Forecast:
     values = read_values(TEMPLATE.encode(), "t")
     assert isinstance(values, dict)
     spec = JobSpec(tenant="acme", project="ads", job="job", template=values)
-    return forecast(Description.of(spec), AskedOperators(), rates)
+    described = Description.of(spec)
+    return forecast(described, examined(described, AskedOperators()), rates)
 
 
 def test_what_was_never_measured_is_assumed_and_says_so() -> None:

@@ -10,8 +10,9 @@ from stream.events.jobs import JobSpec
 from stream.events.objects import StoredFile
 from stream.jobs.descriptions import Description
 from stream.jobs.estimates import Rates
+from stream.jobs.examination import examined
 from stream.jobs.forecast import forecast
-from stream.jobs.submission import prepare, problems
+from stream.jobs.submission import prepare
 from stream.media.catalogue import OperatorCatalogue
 
 TEMPLATE = """
@@ -37,7 +38,7 @@ def refused(folder: Path, **changes: str) -> str:
         found = prepare(folder / "t.yaml")
         asset = StoredFile(name="logo.png", digest=f"sha256:{'0' * 64}", size=0, media_type="image/png")
         spec = JobSpec(tenant="t", project="p", job="t", template=found.values, assets={"logo": asset})
-        wrong = problems(Description.of(spec), OperatorCatalogue())
+        wrong = examined(Description.of(spec), OperatorCatalogue()).problems
         raise BadRequest("; ".join(wrong), code="template_invalid")
     return error.value.message
 
@@ -92,6 +93,7 @@ def test_rows_by_the_thousand_do_not_ask_the_machine_each_time(tmp_path: Path, m
     (tmp_path / "t.yaml").write_text(TEMPLATE.format(**(PLAIN | {"rows": rows})))
     found = Description.of(JobSpec(tenant="t", project="p", job="t", template=prepare(tmp_path / "t.yaml").values))
     catalogue = OperatorCatalogue()
-    assert problems(found, catalogue) == []
-    assert forecast(found, catalogue, Rates()).stages[0].computed == 300
+    seen = examined(found, catalogue)
+    assert seen.problems == []
+    assert forecast(found, seen, Rates()).stages[0].computed == 300
     assert len(asked) < 20

@@ -42,6 +42,7 @@ def check(
     Estimates rest on what equal work took in this deployment; where there was none they are assumed, and say so.
     """
     from stream.jobs.estimates import rates_of
+    from stream.jobs.examination import examined
     from stream.jobs.forecast import forecast
     from stream.jobs.reports import RATES
     from stream.pipelines.jobs import JobPipeline
@@ -50,8 +51,10 @@ def check(
     settings = job_settings(shared, objects, prices=prices)
     jobs = JobPipeline(settings, SystemClock(), afresh=True)
     found = prepared(template, None)
-    described = _described(found, jobs, tenant, project)
-    expected = forecast(described, jobs.catalogue, rates_of(jobs.store.documents.read(RATES)))
+    described = _described(found, tenant, project)
+    seen = examined(described, jobs.catalogue)
+    refuse_all(seen.problems)
+    expected = forecast(described, seen, rates_of(jobs.store.documents.read(RATES)))
     told = expected.told(settings.prices, renderers)
     if json_output:
         shared.print_json({"variants": _variants(described)} | told)
@@ -111,9 +114,9 @@ def prepared(path: Path, lane: str | None) -> "Prepared":
 
 def refuse(described: "Description", operators: Any) -> None:
     """Raises `BadRequest` (`template_invalid`) with the first problems of all rows."""
-    from stream.jobs.submission import problems
+    from stream.jobs.examination import examined
 
-    refuse_all(problems(described, operators))
+    refuse_all(examined(described, operators).problems)
 
 
 def refuse_all(found: list[str]) -> None:
@@ -123,7 +126,7 @@ def refuse_all(found: list[str]) -> None:
         raise BadRequest("; ".join([*found[:_MOST_PROBLEMS], *more]), code="template_invalid")
 
 
-def _described(found: "Prepared", jobs: "JobPipeline", tenant: str, project: str) -> "Description":
+def _described(found: "Prepared", tenant: str, project: str) -> "Description":
     from stream.events.jobs import JobSpec
     from stream.events.objects import StoredFile
     from stream.jobs.descriptions import Description
@@ -136,9 +139,7 @@ def _described(found: "Prepared", jobs: "JobPipeline", tenant: str, project: str
         template=found.values,
         assets=dict.fromkeys(found.assets, nothing),
     )
-    described = Description.of(spec)
-    refuse(described, jobs.catalogue)
-    return described
+    return Description.of(spec)
 
 
 def _variants(described: "Description") -> list[dict[str, Any]]:

@@ -1,0 +1,146 @@
+"""What a description comes to, row by row: what is wrong with it, and how often each stage is done. In one pass, as
+there may be a hundred thousand rows.
+"""
+
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from stream.errors import BadRequest, Unavailable
+from stream.jobs.descriptions import Description, Operators
+from stream.jobs.expansion import StageOfVariant, Variant
+
+_KEPT = 1000
+"""Checked settings: of many distinct rows only the last are kept."""
+
+
+@dataclass(slots=True)
+class StageTally:
+    """Of one stage: which works there are, how many of each amount, and what each gives."""
+
+    works: set[bytes] = field(default_factory=set)
+    amounts: Counter[float | None] = field(default_factory=Counter)
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Examined:
+    """`problems`: what is wrong alike with several rows is said once, with the first of them. The counts are of rows
+    without any.
+    """
+
+    problems: list[str]
+    stages: list[StageTally]
+    deliveries: Counter[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    settings: Mapping[str, Any]
+    digest: str
+    outputs: Mapping[str, str]
+
+
+def examined(described: Description, operators: Operators) -> Examined:
+    """Before anything is computed: settings, inputs, finals, and what this machine lacks."""
+    examination = _Examination(described, operators)
+    found: dict[str, list[str]] = {}
+    for variant in described.variants:
+        for problem in examination.add(variant):
+            row = f"row {variant.number + 1} ({variant.name})"
+            # A reference that is at fault names its row itself.
+            found.setdefault(problem.removeprefix(f"{row}: "), []).append(row)
+    problems = [f"{rows[0]}{_others(len(rows) - 1)}: {problem}" for problem, rows in found.items()]
+    return Examined(problems, examination.stages, examination.deliveries)
+
+
+class _Examination:
+    def __init__(self, described: Description, operators: Operators) -> None:
+        self.stages = [StageTally() for _ in described.template.stages]
+        self.deliveries: Counter[float | None] = Counter()
+        self._described = described
+        self._operators = operators
+        self._kept: OrderedDict[bytes, _Checked] = OrderedDict()
+
+    def add(self, variant: Variant) -> Iterator[str]:
+        """Count a row; what is wrong with it."""
+        outputs: dict[str, Mapping[str, str]] = {}
+        works: dict[str, str] = {}
+        amounts: dict[str, float] = {}
+        for index, stage in enumerate(self._described.template.stages):
+            where = f"stages[{index}] ({stage.name})"
+            try:
+                made = self._described.stage(variant.number, index)
+                checked = self._checked(made)
+                amount = self._amount(made, checked, amounts)
+            except (BadRequest, Unavailable) as error:
+                yield error.message if error.message.startswith("row ") else f"{where}: {error.message}"
+                return
+            outputs[stage.name] = checked.outputs
+            yield from _input_problems(made, outputs, where)
+            if amount is not None:
+                amounts[stage.name] = amount
+            works[stage.name] = work = _work(made, checked.digest, works)
+            self._count(index, work, amount, checked)
+        yield from _final_problems(self._described, outputs)
+        self.deliveries[max(amounts.values(), default=None)] += 1
+
+    def _count(self, index: int, work: str, amount: float | None, checked: _Checked) -> None:
+        tally, key = self.stages[index], bytes.fromhex(work)
+        if key not in tally.works:
+            tally.works.add(key)
+            tally.amounts[amount] += 1
+            tally.outputs = tally.outputs or tuple(checked.outputs)
+
+    def _amount(self, stage: StageOfVariant, checked: _Checked, amounts: Mapping[str, float]) -> float | None:
+        earlier = {name: source.name for name, source in stage.inputs.items() if source.kind == "stage"}
+        known = {name: amounts[made] for name, made in earlier.items() if made in amounts}
+        return self._operators.amount(stage.operator, checked.settings, known)
+
+    def _checked(self, stage: StageOfVariant) -> _Checked:
+        """Operators are asked once for equal settings that follow each other closely."""
+        asked = bytes.fromhex(_digest([stage.operator, stage.settings, list(stage.inputs)]))
+        found = self._kept.pop(asked, None)
+        if found is None:
+            settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
+            self._operators.toolchain(stage.operator, settings)
+            found = _Checked(settings, _digest(settings), self._operators.outputs(stage.operator, settings))
+        self._kept[asked] = found
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+
+def _work(stage: StageOfVariant, settings: str, earlier: Mapping[str, str]) -> str:
+    """Equal for equal work, as far as that is known before anything is made."""
+    made_of = {
+        name: [source.kind, earlier.get(source.name, "") if source.kind == "stage" else source.name, source.file]
+        for name, source in stage.inputs.items()
+    }
+    return _digest([stage.operator, settings, made_of, stage.seed])
+
+
+def _digest(value: object) -> str:
+    # Within one process alone, so it need not be the JSON that other releases write.
+    return blake2b(json.dumps(value, sort_keys=True, default=dict).encode(), digest_size=16).hexdigest()
+
+
+def _input_problems(stage: StageOfVariant, outputs: Mapping[str, Mapping[str, str]], where: str) -> Iterator[str]:
+    for name, source in stage.inputs.items():
+        if source.kind == "stage" and source.file and source.file not in outputs[source.name]:
+            there = ", ".join(outputs[source.name])
+            yield f"{where}: inputs.{name}: {source.name} has no {source.file!r}; it has {there}"
+
+
+def _final_problems(described: Description, outputs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for index, text in enumerate(described.template.finals):
+        stage, _, name = text.partition("/")
+        if name and name not in outputs[stage]:
+            yield f"finals[{index}]: {stage} has no output {name!r}; it has {', '.join(outputs[stage])}"
+
+
+def _others(count: int) -> str:
+    return f" and {count} more" if count else ""
