@@ -22,6 +22,7 @@ from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.hit_column import HIT, hits_of
 from sinks.lance.live_rows import index_schema
 from sinks.lance.moments import moments_table
+from sinks.lance.shown_column import SHOWN, shown_text
 from sinks.lance.store import ASSETS, SPACES
 from sinks.layout import Layout
 from sinks.location import Location
@@ -160,7 +161,8 @@ class _Block:
             | {"status": "ready", "state": "{}", "live_version_ms": 0}
             for row in rows
         ]
-        return pa.Table.from_pylist(filled, schema=ASSET_SCHEMA)
+        shown = [row | {SHOWN.name: shown_text(row)} for row in filled]
+        return pa.Table.from_pylist(shown, schema=ASSET_SCHEMA)
 
     def _asset_columns(self) -> Iterator[dict[str, Any]]:
         for number, tenant in zip(self._numbers.tolist(), self._tenants.tolist(), strict=True):

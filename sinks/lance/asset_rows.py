@@ -9,6 +9,7 @@ import pyarrow as pa
 from sinks.assets.asset_status import Standing
 from sinks.assets.lifecycle import AssetState, expires_at_ms
 from sinks.assets.tombstones import NOTHING_RETIRED
+from sinks.lance.shown_column import SHOWN, shown_text
 from sinks.schema import labels_of
 
 ASSET_SCHEMA = pa.schema(
@@ -43,6 +44,7 @@ ASSET_SCHEMA = pa.schema(
         pa.field("retirement", pa.string(), nullable=True),
         pa.field("ended_by", pa.string(), nullable=True),
         pa.field("state", pa.string(), nullable=False),
+        SHOWN,
     ]
 )
 """Status columns tell of the newest version, `live_*` of the one that search shows. `state` is `AssetState` as JSON,
@@ -61,7 +63,7 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
     last = state.attempts[-1] if state.attempts else None
     live = state.attempt(state.live)
     version = last.version if last else state.retirement.deleted
-    return {
+    row = {
         "asset_key": state.key,
         "tenant": state.tenant,
         "project": state.project,
@@ -94,3 +96,4 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "ended_by": state.ended_by,
         "state": state.model_dump_json(),
     }
+    return row | {SHOWN.name: shown_text(row)}

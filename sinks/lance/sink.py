@@ -21,6 +21,7 @@ from sinks.assets.sink_batch import AssetEvent, Lengths, SinkBatch, progress
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.compaction_policy import Cadence, CadencePolicy
 from sinks.durability.durable_store import LOCAL_DISK, Disk
+from sinks.lance.known_assets import KnownAsset
 from sinks.lance.live_rows import newly_shown, shown_of
 from sinks.lance.store import LanceIndex
 from sinks.location import Location, Place
@@ -147,8 +148,9 @@ class LanceSink:
 
     def _commit(self, batch: SinkBatch) -> list[Event]:
         """Moments, then the ledger, then assets, each only when what stands before it is stored."""
-        before = self.store.states(batch.names)
-        stored = self.store.ledger_entries(batch.names)
+        known = self.store.known(batch.names)
+        before = {key: item.state for key, item in known.items() if item.state is not None}
+        stored = [entry for item in known.values() for entry in item.entries]
         states = dict(before)
         redelivered = _apply_asset_events(batch, states)
         folded = _folded(batch, stored, states)
@@ -164,9 +166,19 @@ class LanceSink:
         self.store.record(written, {item.cell for item in stored})
         # Before the asset rows: what rows say may be true too early, never false for too long.
         self.store.show(newly_shown(shown_of(before.values()), shown, _with_rows(stored)))
-        self.store.save(((item.state, item.newest) for item in settled.values()), before.keys())
+        rows = [(item.state, item.newest) for item in settled.values()]
+        lying = self.store.save(rows, {key: known[key].lying for key in before})
         # After the asset rows, which hold the watermarks: a sweep that is cut off is found by these at the next start.
-        self._sweep(held.values(), {key: item.state.retirement for key, item in settled.items()})
+        left = self._swept(held.values(), {key: item.state.retirement for key, item in settled.items()})
+        by_asset = _by_asset(left)
+        self.store.remember(
+            {
+                key: KnownAsset(
+                    settled[key].state if key in settled else None, tuple(by_asset.get(key, ())), lying.get(key)
+                )
+                for key in batch.names
+            }
+        )
         outputs = [event for key, item in settled.items() for event in _told(batch.events[key], key, item)]
         outputs += self._expired_with(batch)
         self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
@@ -180,23 +192,22 @@ class LanceSink:
         ledger_entries: Iterable[LedgerEntry],
         redelivered: Mapping[str, set[AssetVersion]],
     ) -> dict[str, Settled]:
-        by_asset: dict[str, list[LedgerEntry]] = {}
-        for item in ledger_entries:
-            by_asset.setdefault(item.asset_key, []).append(item)
+        by_asset = _by_asset(ledger_entries)
         return {
             key: settle(state, outcomes_of(by_asset.get(key, ())), redelivered.get(key, ()), self._aim)
             for key, state in states.items()
         }
 
-    def _sweep(self, ledger_entries: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> None:
-        """Delete the void rows of every asset whose ledger shows some."""
-        void = [
-            item
-            for item in ledger_entries
-            if retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
-        ]
+    def _swept(self, ledger_entries: Iterable[LedgerEntry], retired: Mapping[str, Retirement]) -> Iterable[LedgerEntry]:
+        """Delete the void rows of every asset whose ledger shows some; the entries that are left."""
+        void: list[LedgerEntry] = []
+        left: list[LedgerEntry] = []
+        for item in ledger_entries:
+            gone = retired.get(item.asset_key, NOTHING_RETIRED).voids(item.content_key, item.version)
+            (void if gone else left).append(item)
         due = {item.asset_key for item in void}
         self.store.sweep({key: retired[key] for key in due}, [item.cell for item in void])
+        return left
 
     def _expire(self, told_with: str | None) -> list[Event]:
         """Assets whose `retention_days` are over go the way of deleted ones, some at a time."""
@@ -225,6 +236,13 @@ class LanceSink:
             subject=item.state.asset_id,
             event_time_ms=self._clock.now_ms(),
         )
+
+
+def _by_asset(ledger_entries: Iterable[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
+    found: dict[str, list[LedgerEntry]] = {}
+    for item in ledger_entries:
+        found.setdefault(item.asset_key, []).append(item)
+    return found
 
 
 def _apply_asset_events(batch: SinkBatch, states: dict[str, AssetState]) -> dict[str, set[AssetVersion]]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ from sinks.assets.lifecycle import AssetState
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of
 from sinks.lance.asset_rows import ASSET_SCHEMA, asset_rows
+from sinks.lance.known_assets import KnownAsset, KnownAssets
 from sinks.lance.live_rows import NOTHING_SHOWN, LiveNames
 from sinks.lance.moments import MomentTable, moments_table
+from sinks.lance.shown_column import SHOWN
 from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
 from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
@@ -54,7 +57,7 @@ class LanceIndex:
         self.ledger = LedgerTable(self.tables)
         self._clock = clock
         self._read_spaces: dict[str, Space] | None = None
-        self._lying: dict[str, int] = {}
+        self._assets = KnownAssets()
         self._cells: dict[str, StoredIds] = {}
 
     def open(self) -> None:
@@ -77,9 +80,30 @@ class LanceIndex:
         return [self._spaces[key] for key in sorted(self._spaces)]
 
     def states(self, asset_keys: Collection[str]) -> dict[str, AssetState]:
+        return _states(self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"]))
+
+    def known(self, asset_keys: Collection[str]) -> dict[str, KnownAsset]:
+        """What is stored of these assets. For the writer, who changes them now and then says so by `remember`."""
+        if self._assets.worn:
+            # By the thread that commits: all that was written before lies in the tables when it is filled.
+            self._assets = KnownAssets()
+        found = self._assets.of(asset_keys)
+        if unknown := [key for key in asset_keys if key not in found]:
+            found |= self._looked_up(unknown)
+        self._assets.changing(found)
+        return found
+
+    def remember(self, assets: Mapping[str, KnownAsset]) -> None:
+        """What is stored of these assets now, after a batch that is whole."""
+        self._assets.learn(assets)
+
+    def _looked_up(self, asset_keys: Sequence[str]) -> dict[str, KnownAsset]:
         rows = self.tables.select_in(ASSETS, "asset_key", asset_keys, ["asset_key", "state"], addressed=True)
-        self._lying = {row["asset_key"]: row[ADDRESS] for row in rows}
-        return _states(rows)
+        states, lying = _states(rows), {row["asset_key"]: row[ADDRESS] for row in rows}
+        entries: dict[str, list[LedgerEntry]] = {}
+        for item in self.ledger.entries(asset_keys):
+            entries.setdefault(item.asset_key, []).append(item)
+        return {key: KnownAsset(states.get(key), tuple(entries.get(key, ())), lying.get(key)) for key in asset_keys}
 
     def ended(self, now_ms: int) -> dict[str, AssetState]:
         """States of assets whose live version's retention ended by `now_ms`, `ENDED_AT_ONCE` of them at most."""
@@ -121,6 +145,7 @@ class LanceIndex:
     def replace_rows(self, space: Space, rows: pa.Table, segment_ids: Collection[str]) -> None:
         """Stored rows of `segment_ids` in `space`, shown as their assets say."""
         contents = set(rows["content_key"].to_pylist())
+        self._assets.forget(set(rows["asset_key"].to_pylist()))
         self._moments(space).replace(rows, segment_ids, self._shown(contents))
 
     def show(self, contents: Mapping[str, LiveNames]) -> None:
@@ -132,22 +157,27 @@ class LanceIndex:
         """Ledger rows, unique by cell. `known`: the cells that may have one."""
         self.ledger.record(ledger_entries, known)
 
-    def save(self, states: Iterable[tuple[AssetState, Standing]], known: Collection[str] | None = None) -> None:
-        """Asset rows: from here on search shows the live versions. One commit. `known`: assets that may have a row by
-        now, where the caller has looked them up with `states` just before; others are only added.
+    def save(
+        self, states: Iterable[tuple[AssetState, Standing]], known: Mapping[str, int | None] | None = None
+    ) -> dict[str, int]:
+        """Asset rows: from here on search shows the live versions. One commit. `known`: assets that have a row by now,
+        where the caller has asked (`known`), and its address where that is known; others are only added. The addresses
+        of the rows are returned, as far as they are known.
         """
         rows = asset_rows(states, self._clock.now_ms())
-        if rows.num_rows:
-            self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
-            keys = set(rows["asset_key"].to_pylist())
-            if known is None:
-                self.tables.exchange(ASSETS, "asset_key", keys, rows)
-            else:
-                replaced = sorted(keys.intersection(known))
-                lying = [self._lying[key] for key in replaced]
-                self.tables.exchange(ASSETS, "asset_key", replaced, rows, lying)
-            # They lie elsewhere now.
-            self._lying = {}
+        if not rows.num_rows:
+            return {}
+        self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
+        keys = rows["asset_key"].to_pylist()
+        if known is None:
+            self._assets.forget(keys)
+            replaced, lying = sorted(set(keys)), None
+        else:
+            replaced = sorted(known.keys() & set(keys))
+            addresses = [at for key in replaced if (at := known[key]) is not None]
+            lying = addresses if len(addresses) == len(replaced) else None
+        come = self.tables.exchange(ASSETS, "asset_key", replaced, rows, lying)
+        return {} if come is None else dict(zip(keys, come, strict=True))
 
     def sweep(self, retired: Mapping[str, Retirement], void: Collection[SpaceCell] | None = None) -> None:
         """Delete void rows of these assets, the ledger's last: they are the evidence that a sweep is due. `void`: all
@@ -156,6 +186,7 @@ class LanceIndex:
         for table in self._tables_of_moments():
             table.sweep(retired)
         if void is None:
+            self._assets.forget(retired)
             self.ledger.sweep(retired)
         else:
             self.ledger.erase(void)
@@ -166,6 +197,7 @@ class LanceIndex:
 
     def erase(self, segment_ids: Collection[str], space_key: str) -> None:
         """Forget these cells and their rows."""
+        self._assets = KnownAssets()  # of which assets they are is not asked
         self.tables.delete(moments_table(space_key), one_of("segment_id", segment_ids))
         self.ledger.erase([SpaceCell(segment_id, space_key) for segment_id in segment_ids])
 
@@ -189,12 +221,13 @@ class LanceIndex:
         """
         if name == SEGMENTS:
             self.ledger.put(rows.select(RECEIPT_SCHEMA.names))
+            self._assets = KnownAssets()
             return
         if name == ASSETS:
             self.tables.ensure(ASSETS, ASSET_SCHEMA, _ASSET_INDEXES)
         found = self.tables.find(name)
         assert found is not None, name
-        self._cells = {}  # they know nothing of these rows
+        self._cells, self._assets = {}, KnownAssets()  # they know nothing of these rows
         self.tables.append(name, rows.select(found.schema.names))
 
     def tend(self) -> None:
@@ -203,6 +236,7 @@ class LanceIndex:
         for key, cells in list(self._cells.items()):
             if (space := self._spaces.get(key)) is not None:
                 MomentTable(self.tables, space, cells).read_cells()
+        self._assets.fill(self._asset_keys)
         for name in self._names():
             self.tables.tend(name)
 
@@ -225,11 +259,17 @@ class LanceIndex:
         # A copy of the keys: a commit may add a space while upkeep lists them in its thread.
         return [SEGMENTS, ASSETS, *(moments_table(key) for key in list(self._spaces))]
 
+    def _asset_keys(self) -> tuple[int, Iterator[pa.Array]]:
+        """How many rows there are in the tables by asset, and their keys."""
+        # The ledger first: a batch writes it before the assets, so that both know what one of them does.
+        parts = [self.tables.column(name, "asset_key") for name in (SEGMENTS, ASSETS)]
+        return sum(count for count, _ in parts), chain.from_iterable(keys for _, keys in parts)
+
     def close(self) -> None:
         """The next use reads anew what there is: tables may have been taken back."""
         self.tables.forget()
         self.ledger.forget()
-        self._cells = {}
+        self._cells, self._assets = {}, KnownAssets()
         self._read_spaces = None
 
     @property
@@ -258,7 +298,7 @@ class LanceIndex:
         for table in tables:
             table.show(contents, other_release=True)
         # Last: after a kill before it, the next start does all of this again.
-        self.tables.update(ASSETS, _UNSAID, {"shown_at_ms": "updated_at_ms"})
+        self.tables.update(ASSETS, _UNSAID, {"shown_at_ms": "updated_at_ms", SHOWN.name: "NULL"})
 
     def _shown(self, content_keys: Collection[str] | None = None) -> dict[str, LiveNames]:
         """What search shows, as the asset rows say; of these contents, or of all."""

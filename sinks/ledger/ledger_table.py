@@ -1,5 +1,6 @@
 """The ledger of a store: one `RECEIPT_SCHEMA` row for each cell that it knows of, found by asset and by segment."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ _ENTRY = tuple(name for name in RECEIPT_SCHEMA.names if name != "stage_digests")
 _MARKS_AT_ONCE = 100
 _LAST_ROWS = 256
 _NOTHING = "false"
+_MOST_LYING = 16_384
 _TOGETHER = 1_000
 """Values of two columns that one look-up takes."""
 
@@ -30,11 +32,11 @@ class LedgerTable:
 
     def __init__(self, tables: LanceTables) -> None:
         self._tables = tables
-        self._lying: dict[SpaceCell, int] = {}  # of the last look-up, for those that nothing was done with since
+        self._lying: OrderedDict[SpaceCell, int] = OrderedDict()  # of the last that were looked up or written
 
     def forget(self) -> None:
         """Where entries lie may be wrong: they are looked up anew."""
-        self._lying = {}
+        self._lying.clear()
 
     def upgrade(self) -> None:
         """Give the ledger of an older release the columns and indexes of today."""
@@ -88,9 +90,11 @@ class LedgerTable:
         # Of all or of none: those that are not remembered may have been written since.
         lying = [self._lying[cell] for cell in cells] if self._lying.keys() >= set(cells) else None
         among = {cell.segment_id for cell in cells}
-        self._tables.exchange_where(SEGMENTS, self._clauses(cells), rows, lying, among=among)
+        come = self._tables.exchange_where(SEGMENTS, self._clauses(cells), rows, lying, among=among)
         for cell in cells:
             self._lying.pop(cell, None)
+        if rows is not None and come is not None:
+            self._remember(rows, come)
 
     def _clauses(self, cells: Collection[SpaceCell]) -> list[str]:
         """Filters for the entries of these cells."""
@@ -129,9 +133,14 @@ class LedgerTable:
 
     def _remembered(self, found: pa.Table) -> pa.Table:
         """The same without addresses, which a change of these entries needs."""
-        cells = map(SpaceCell, found["segment_id"].to_pylist(), found["space"].to_pylist())
-        self._lying = dict(zip(cells, found[ADDRESS].to_pylist(), strict=True))
+        self._remember(found, found[ADDRESS].to_pylist())
         return found.drop_columns([ADDRESS])
+
+    def _remember(self, rows: pa.Table, addresses: Sequence[int]) -> None:
+        cells = map(SpaceCell, rows["segment_id"].to_pylist(), rows["space"].to_pylist())
+        self._lying.update(zip(cells, addresses, strict=True))
+        while len(self._lying) > _MOST_LYING:
+            self._lying.popitem(last=False)
 
     def _rows(
         self,

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import pyarrow as pa
 
 from sinks.filters import literal, one_of
+from sinks.lance.shown_column import SHOWN, shown_row
 from sinks.lance.store import ASSETS
 from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.location import Place
@@ -256,11 +257,27 @@ def _place(item: tuple[str, LiveAsset]) -> tuple[str, str]:
 
 def _assets_of(table: Any, content_keys: Collection[str]) -> Iterator[tuple[str, int, LiveAsset]]:
     """With the numbers of their rows."""
+    lacking, older = set(content_keys), SHOWN.name not in table.schema.names
+    for number, row in () if older else _numbered(table, content_keys, [SHOWN.name]):
+        shown = shown_row(row[SHOWN.name])
+        if shown is None or shown["live_content_key"] not in lacking:
+            older = True
+        else:
+            lacking.remove(shown["live_content_key"])
+            yield shown["live_content_key"], number, _live(shown)
+    if older:  # of a release whose rows say it in columns alone
+        for number, row in _numbered(table, lacking, _columns(table)):
+            yield row["live_content_key"], number, _live(row)
+
+
+def _numbered(
+    table: Any, content_keys: Collection[str], columns: Sequence[str]
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of these live contents, with their numbers."""
     for part in chunks(sorted(content_keys), _PAGE):
         where = one_of("live_content_key", part)
-        rows = table.scanner(columns=_columns(table), filter=where, with_row_id=True).to_table()
-        numbers = rows["_rowid"].to_pylist()
-        yield from ((key, number, asset) for number, (key, asset) in zip(numbers, _live_rows(rows), strict=True))
+        rows = table.scanner(columns=list(columns), filter=where, with_row_id=True).to_table()
+        yield from ((row["_rowid"], row) for row in rows.to_pylist())
 
 
 def _columns(table: Any) -> list[str]:
@@ -273,7 +290,7 @@ def _live_rows(rows: pa.Table) -> list[tuple[str, LiveAsset]]:
     return [(row["live_content_key"], _live(row)) for row in rows.to_pylist()]
 
 
-def _live(row: dict[str, Any]) -> LiveAsset:
+def _live(row: Mapping[str, Any]) -> LiveAsset:
     return LiveAsset(
         tenant=row["tenant"],
         project=row["live_project"],

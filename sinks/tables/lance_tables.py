@@ -24,6 +24,8 @@ ADDRESS = "_rowaddr"
 _CHUNK = 5000
 _ATTEMPTS = 10
 _UNKNOWN = -1
+VERSIONS_DUE = 192
+"""So many come with some hundred commits of a store."""
 _REFUSALS = (OSError, RuntimeError, ValueError, row_changes.RowsMoved)
 
 
@@ -84,6 +86,7 @@ class LanceTables:
         self._open: dict[str, Any] = {}
         self._ensured: set[str] = set()
         self._recent: dict[str, RecentFragments] = {}
+        self._dropped: dict[str, int] = {}
         self._exclusive: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def find(self, name: str) -> Any | None:
@@ -203,11 +206,12 @@ class LanceTables:
 
     def exchange(
         self, name: str, column: str, values: Collection[str], rows: pa.Table, lying: Collection[int] | None = None
-    ) -> None:
+    ) -> range | None:
         """Put `rows` in place of those whose `column`, an indexed one, is one of `values`; in one commit. `lying`: the
-        addresses of these, where they were looked up and nothing of them was written since.
+        addresses of these, where they were looked up and nothing of them was written since. The addresses of `rows`
+        are returned where they are known.
         """
-        self._change(name, list(self.clauses(column, values)), rows, lying, self._keys(name, column, values))
+        return self._change(name, list(self.clauses(column, values)), rows, lying, self._keys(name, column, values))
 
     def exchange_where(
         self,
@@ -217,11 +221,11 @@ class LanceTables:
         lying: Collection[int] | None = None,
         *,
         among: Collection[str] | None = None,
-    ) -> None:
+    ) -> range | None:
         """As `exchange`, in place of those that match one of `clauses`; with no rows these only go. `among`: as
         `select` has it.
         """
-        self._change(name, clauses, rows, lying, among)
+        return self._change(name, clauses, rows, lying, among)
 
     def update(self, name: str, where: str, columns: Mapping[str, str]) -> None:
         """Set columns, as SQL, of the rows that match, in one commit (many rows: some); none where nothing matches."""
@@ -252,7 +256,7 @@ class LanceTables:
         rows: pa.Table | None,
         lying: Collection[int] | None = None,
         among: Collection[str] | None = None,
-    ) -> None:
+    ) -> range | None:
         """Rows that match one of `clauses` go, and `rows` come. `lying` and `among`: as `exchange_where` has them."""
 
         def found_in(table: Any) -> list[int]:
@@ -260,26 +264,25 @@ class LanceTables:
 
         if (table := self.find(name)) is None:
             assert rows is None or not rows.num_rows, name
-            return
+            return None
         # Addresses are true as long as their fragments are there, whatever was committed since.
         version, gone = table.version, lying if lying is not None else found_in(table)
         come = [] if rows is None else row_changes.written(table, rows)
         if not gone:
-            if come:  # not exclusive, as `append`
-                self._committed(name, row_changes.appended(table, come), come, rows)
-            return
+            # Not exclusive, as `append`.
+            return self._committed(name, row_changes.appended(table, come), come, rows) if come else None
         with self._exclusive[name]:
             for left in reversed(range(_ATTEMPTS)):
                 if (table := self._current(name)).version != version:
                     # Upkeep may have moved what was found.
                     version, gone = table.version, found_in(table)
                 try:
-                    self._committed(name, row_changes.exchanged(table, gone, come), come, rows)
-                    return
+                    return self._committed(name, row_changes.exchanged(table, gone, come), come, rows)
                 except _REFUSALS as error:
                     if not left or not row_changes.is_conflict(error):
                         raise
                     version = _UNKNOWN
+        raise AssertionError("the last attempt returns or raises")
 
     def derive(
         self,
@@ -303,7 +306,7 @@ class LanceTables:
             try:
                 upkeep.tend(self._at(name), self._exclusive[name], policy, self._vectors, self._session)
             finally:  # or a step that always fails would let the disk fill up with them
-                self._drop_versions(name)
+                self._drop_many_versions(name)
 
     def optimize(self, name: str, *, alone: bool = True) -> None:
         """Join small files, bring indexes up to date, drop versions that no reader can be using. No commit of this
@@ -334,6 +337,7 @@ class LanceTables:
         self._ensured.clear()
         # Tables may be taken back now.
         self._recent.clear()
+        self._dropped.clear()
 
     @cached_property
     def _session(self) -> Any:
@@ -346,11 +350,21 @@ class LanceTables:
         self._before_removal()
         upkeep.drop_versions(self._at(name), older_than=older_than, unverified=unverified)
 
-    def _committed(self, name: str, table: Any, come: Sequence[Any], rows: pa.Table | None) -> None:
-        """`table` is the newest, with `rows` as its fragments `come`."""
+    def _drop_many_versions(self, name: str) -> None:
+        """Old versions, at first and once there are many more: each look reads all that are there."""
+        newest = upkeep.newest(self._at(name), self._session)
+        if name not in self._dropped or newest >= self._dropped[name] + VERSIONS_DUE:
+            self._drop_versions(name)
+            # Not before: what fails is due again.
+            self._dropped[name] = newest
+
+    def _committed(self, name: str, table: Any, come: Sequence[Any], rows: pa.Table | None) -> range | None:
+        """`table` is the newest, with `rows` as its fragments `come`. Their addresses, where they are known."""
         self._open[name] = table
-        if rows is not None and (recent := self._recent.get(name)) is not None:
-            recent.wrote(table, come, rows)
+        recent = self._recent.get(name)
+        if rows is None or recent is None or (number := recent.wrote(table, come, rows)) is None:
+            return None
+        return range(first := row_changes.address(number, 0), first + rows.num_rows)
 
     def _keys(self, name: str, column: str, values: Collection[str]) -> Collection[str] | None:
         """What `select` calls `among`, where rows with these values in `column` are looked for."""

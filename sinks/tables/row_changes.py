@@ -22,6 +22,10 @@ def addresses_of(table: Any, clauses: Iterable[str], fragments: Sequence[Any] | 
     return sorted(found)
 
 
+def address(fragment: int, offset: int) -> int:
+    return fragment << _OFFSET_BITS | offset
+
+
 def appended(table: Any, come: Collection[Any]) -> Any:
     """The table after a commit that adds fragments which `written` made."""
     import lance

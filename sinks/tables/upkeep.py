@@ -101,6 +101,11 @@ def drop_versions(table_at: Location, *, older_than: timedelta, unverified: bool
     _opened(table_at).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
 
 
+def newest(table_at: Location, shared: Any) -> int:
+    """The number of the newest version."""
+    return int(opened(table_at, shared).version)
+
+
 def derive(
     table_at: Location, schema: pa.Schema, columns: Callable[[pa.RecordBatch], pa.RecordBatch], read: Sequence[str]
 ) -> None:

@@ -309,7 +309,7 @@ def test_what_rows_say_is_no_more_than_a_hint(sink: LanceSink, index: MomentInde
     told(tmp_path, project={"kept": "old"})
     assets = lancedb.connect(tmp_path).open_table(ASSETS)
     assets.update(where="asset_id = 'deleted'", values={"live_content_key": None})
-    assets.update(where="asset_id = 'moved'", values={"live_project": "new"})
+    assets.update(where="asset_id = 'moved'", values={"live_project": "new", "shown": None})
     probe = Probe(vector=[1.0, *[0.0] * 7], text="dog")
     assert sorted(ids(best_matches(index, SPACE.key, probe))) == ["kept", "moved"]
     assert ids(best_matches(index, SPACE.key, probe, Filters(project="old"))) == []

@@ -16,6 +16,8 @@ from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSETS
 from sinks.location import Location
+from sinks.query.catalogue import Catalogue
+from sinks.query.filters import Filters
 from sinks.tables import upkeep
 from sinks.tables.lance_tables import LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
@@ -129,11 +131,32 @@ def test_what_an_older_release_wrote_in_between_shows_when_this_one_is_back(sink
     assert said(again) == {**wanted, key_of("a"): (True, "sport", ("a=1",))}
     # It may have replaced what they show, of which one column that it did not know would tell nothing.
     assert hits_in(again) == {"clip": {False}, "other": {False}, "same": {True}}
+    shown = Catalogue(tmp_path).shown([key_of("a"), key_of("a", "same")], Filters())
+    assert {key: item.project for key, item in shown.items()} == {key_of("a"): "sport", key_of("a", "same"): "news"}
     again.close()
     after = version_in(tmp_path)
     assert after > before
     opened(tmp_path).close()
     assert version_in(tmp_path) == after, "once"
+
+
+@pytest.mark.parametrize("older", [["clip"], ["clip", "other"], []])
+def test_a_search_reads_one_column_of_an_asset_and_those_of_an_older_release(
+    sink: LanceSink, tmp_path: Path, older: list[str]
+) -> None:
+    """Which did not know that column, and left it empty."""
+    feed(sink, events(planned(of=1, labels={"a": "o'1", "b": "ü"}), annotations(of=1)))
+    feed(sink, events(planned(ref("other"), of=1), annotations(ref("other"), of=1), asset_deleted(ref("gone"))))
+    keys = [key_of("a"), key_of("a", "other"), key_of("a", "nobody")]
+    sink.store.tables.update(ASSETS, "true", {"live_uri": "'by columns'"})
+    for name in older:
+        sink.store.tables.update(ASSETS, f"asset_id = '{name}'", {"shown": "NULL"})
+    shown = Catalogue(tmp_path).shown(keys, Filters())
+    assert {item.asset_id: item.uri for item in shown.values()} == {
+        name: "by columns" if name in older else "file:///clips/clip.mp4" for name in ("clip", "other")
+    }
+    assert shown[key_of("a")].labels == ("a=o'1", "b=ü")
+    assert shown[key_of("a")].published_ms == ref().version.append_ms
 
 
 def hits_in(sink: LanceSink) -> dict[str, set[bool]]:

@@ -16,7 +16,7 @@ from sinks.query.newer_matches import NewerMatches
 from sinks.query.newer_vectors import NewerVectors
 from sinks.query.rankings import EXACT_ROWS, SpaceVersion
 from sinks.query.remembered import Remembered
-from sinks.tables import upkeep, vector_index
+from sinks.tables import lance_tables, upkeep, vector_index
 from sinks.tables.index_parts import build, fragments_of, scalar_indexes
 from sinks.tables.lance_tables import LanceTables
 from sinks.tables.upkeep_policy import Fragment
@@ -294,9 +294,14 @@ def test_old_versions_go_where_a_step_of_upkeep_fails(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(vector_index, "tend", failing)
     monkeypatch.setattr(upkeep, "drop_versions", lambda at, **_: dropped.append(str(at)))
-    with pytest.raises(RuntimeError, match="no memory"):
-        tables.tend("some")
-    assert dropped == [str(tmp_path / "some.lance")]
+    monkeypatch.setattr(lance_tables, "VERSIONS_DUE", 4)
+    # At first, and then only when many more have come.
+    for wanted, come in ((1, 0), (1, 3), (2, 1)):
+        for _ in range(come):
+            tables.append("some", pa.table({"name": ["a"]}))
+        with pytest.raises(RuntimeError, match="no memory"):
+            tables.tend("some")
+        assert dropped == [str(tmp_path / "some.lance")] * wanted
 
 
 @pytest.mark.parametrize("care", ["tend", "optimize"])
