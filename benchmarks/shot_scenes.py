@@ -98,14 +98,14 @@ def montages() -> list[Montage]:
         kinds: list[str] = []
         lengths: list[float] = []
         for length in (*DISSOLVES, 0, 24, 0, 50, -1, 0, -1):
-            scenes.append(_scene(pictures[number % len(pictures)], cameras[number % len(cameras)], number))
+            scenes.append(_scene(pictures[number % len(pictures)], cameras[number % len(cameras)], len(scenes)))
             kinds.append(
                 "jump" if length < 0 else "cut" if not length else "fade" if length in (24, 50) else "dissolve"
             )
             lengths.append(max(length, 0) / 25)
             # A jump stays with its picture.
             number += length >= 0
-        scenes.append(_scene(pictures[number % len(pictures)], cameras[0], number + 1))
+        scenes.append(_scene(pictures[number % len(pictures)], cameras[0], len(scenes)))
         made.append(Montage(name, scenes, kinds, lengths))
     return made
 
@@ -133,7 +133,7 @@ def _seen(picture: Image.Image, camera: str, seed: int, place: tuple[float, floa
     elif camera == "shake":
         left, top = left + 0.02 * np.sin(9 * time_s + seed), top + 0.015 * np.sin(13 * time_s)
     width, height = picture.width * zoom, picture.height * zoom
-    x, y = (picture.width - width) * min(left, 1.0), (picture.height - height) * min(top, 1.0)
+    x, y = (picture.width - width) * np.clip(left, 0, 1), (picture.height - height) * np.clip(top, 0, 1)
     pixels = np.asarray(picture.resize(SIZE, Image.Resampling.BILINEAR, (x, y, x + width, y + height)), np.float32)
     if camera == "flash" and 0.9 <= time_s < 0.98:
         pixels = pixels + 150
