@@ -10,7 +10,8 @@ from sinks.filters import one_of
 from sinks.lance.hit_column import HIT
 from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_schema, live_batch, with_live_columns
 from sinks.ledger.ledger_table import void_clauses
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 from sinks.tables.stored_ids import StoredIds
 from stream.events.annotations import Space
 

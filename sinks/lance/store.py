@@ -23,7 +23,8 @@ from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables import memory
-from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import ADDRESS, LanceTables
 from sinks.tables.stored_ids import StoredIds
 from sinks.tables.vector_index import policy_of
 from sinks.tables.version_lease import LEASE_S, admit_readers, await_readers

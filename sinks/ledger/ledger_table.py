@@ -11,7 +11,8 @@ from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
 from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of, void_rows
-from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import ADDRESS, LanceTables
 
 SEGMENTS = "segments"
 

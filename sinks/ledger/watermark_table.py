@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from sinks.assets.tombstones import Retirement
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 
 RETIRED = "retired"
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.storage.files import Files, files_at
 from sinks.tables import fence, row_changes, upkeep
+from sinks.tables.indexes import NO_INDEXES, Indexes
 from sinks.tables.recent_fragments import RecentFragments
 from sinks.tables.upkeep_policy import DEFAULT_POLICY, UpkeepPolicy
 from sinks.tables.vector_index import DEFAULT_POLICY as DEFAULT_VECTORS
@@ -38,26 +39,6 @@ class Caches:
 
 
 DEFAULT_CACHES = Caches()
-
-
-@dataclass(frozen=True, slots=True)
-class Indexes:
-    """Columns by the kind of their index: `keyed` for many values, `grouped` for few, `listed` for lists of strings,
-    `worded` for a full-text search.
-    """
-
-    keyed: tuple[str, ...] = ()
-    grouped: tuple[str, ...] = ()
-    listed: tuple[str, ...] = ()
-    worded: tuple[str, ...] = ()
-
-    def kinds(self) -> Iterator[tuple[str, str]]:
-        """Of the scalar ones, as Lance calls them."""
-        listed = ((self.keyed, "BTREE"), (self.grouped, "BITMAP"), (self.listed, "LABEL_LIST"))
-        yield from ((column, kind) for columns, kind in listed for column in columns)
-
-
-NO_INDEXES = Indexes()
 
 
 class LanceTables:
@@ -124,7 +105,7 @@ class LanceTables:
             for column in set(indexes.worded) - have:
                 upkeep.index_words(self._at(name), column)
             self._ensured.add(name)
-            self._recent.setdefault(name, RecentFragments(_texts(schema, indexes.keyed)))
+            self._recent.setdefault(name, RecentFragments(indexes.texts(schema)))
             table = self._current(name)
         return table
 
@@ -398,7 +379,3 @@ class LanceTables:
 
     def _at(self, name: str) -> Location:
         return self.location.child(f"{name}.lance")
-
-
-def _texts(schema: pa.Schema, columns: Iterable[str]) -> list[str]:
-    return [name for name in columns if pa.types.is_string(schema.field(name).type)]

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from sinks.location import Location
-from sinks.tables.lance_tables import ADDRESS, Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import ADDRESS, LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
 
 SCHEMA = pa.schema(

@@ -14,7 +14,8 @@ from sinks.query.rankings import Candidate, SpaceVersion
 from sinks.query.sharded_version import ShardedVersion, ShardTable
 from sinks.query.text_statistics import TextStatistics
 from sinks.query.words import asked_terms, terms_of, terms_of_each
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 
 NAME = "texts"
 SCHEMA = pa.schema(

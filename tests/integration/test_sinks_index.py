@@ -13,7 +13,8 @@ from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.ledger import LanceLedger
 from sinks.query.moments import MomentIndex
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event

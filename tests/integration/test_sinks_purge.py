@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 
 DIMENSIONS, ROWS, ERASURES = 16, 2_000, 4
 SCHEMA = pa.schema(

@@ -11,7 +11,8 @@ from sinks.lance import store
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
 from sinks.lance.store import ASSETS
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload

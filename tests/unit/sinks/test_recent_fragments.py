@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 from sinks.tables.recent_fragments import RecentFragments
 from sinks.tables.upkeep_policy import UpkeepPolicy
 

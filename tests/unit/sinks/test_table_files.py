@@ -13,7 +13,8 @@ from sinks.durability import table_files
 from sinks.durability.durable_store import Disk, DurableStore
 from sinks.durability.lance_files import LanceFiles
 from sinks.durability.table_files import STAGED, Listing
-from sinks.tables.lance_tables import Indexes, LanceTables
+from sinks.tables.indexes import Indexes
+from sinks.tables.lance_tables import LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
 
 HOUR_NS = 3600 * 10**9
