@@ -1,14 +1,14 @@
 """The Delta table of moments. What a commit costs follows from what it changes, not from the size of the table."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.delta.commit_log import CommitLog, Number, require_plain
+from sinks.delta.commit_log import APPLICATION, CommitLog, Number, require_plain
 from sinks.delta.data_files import (
     PARTITIONS,
     DataFile,
@@ -24,6 +24,7 @@ from sinks.delta.removal import DECIDING, Removal
 from sinks.delta.superseded import SupersededFiles
 from sinks.delta.tables import LOG_KEPT, DeltaTables, Shape
 from sinks.schema import VECTORS, delta_schema
+from sinks.tables import memory
 from stream.clock import SystemClock
 
 TARGET_BYTES = 2 << 20
@@ -31,7 +32,6 @@ TARGET_BYTES = 2 << 20
 ones make the first cheaper, larger ones the second."""
 KEPT = "interval 10 minutes"
 """How long superseded files and commits stay, for readers that have begun and for commits beside upkeep."""
-_APPLICATION = "rushes"
 _KEPT_MS = 600_000
 _ATTEMPTS = 4
 
@@ -63,7 +63,7 @@ class MomentsTable:
         self._tables = tables
         self._at = tables.location.child(MOMENTS.name)
         self._data = DataFiles(self._at, TARGET_BYTES)
-        self._log = CommitLog(self._at)
+        self.log = CommitLog(self._at)
         self._changes = threading.Lock()  # commits, one after another, and what is known of the table
         self._known: KnownFiles | None = None
         self._superseded = SupersededFiles(_KEPT_MS)
@@ -73,15 +73,17 @@ class MomentsTable:
         if (known := self._known) is not None:
             return known.number
         table = self._tables.find(MOMENTS.name)
-        return (table.transaction_version(_APPLICATION) if table is not None else None) or 0
+        return (table.transaction_version(APPLICATION) if table is not None else None) or 0
 
-    def change(self, added: pa.Table, removal: Removal, number: int | None = None) -> None:
-        """Rows of cells that have none by then, in place of those that go; in one commit, none where nothing changes.
-        Rows that go do so by whole files: their other rows are written anew.
+    def change(
+        self, added: pa.Table, removal: Removal, number: int | None = None, told: Mapping[str, Any] | None = None
+    ) -> None:
+        """Rows of cells that have none by then, in place of those that go; in one commit, none where nothing changes
+        and nothing is `told` in the log. Rows that go do so by whole files: their other rows are written anew.
         """
-        if added.num_rows or (removal.times and self._is_there()):
+        if added.num_rows or told is not None or (removal.times and self._is_there()):
             with self._changes:
-                self._commit(lambda known: self._changed(known, added, removal), number)
+                self._commit(lambda known: self._changed(known, added, removal), number, told)
 
     def forget(self) -> None:
         """What is known of the table may be wrong: read it anew."""
@@ -158,8 +160,13 @@ class MomentsTable:
             table.create_checkpoint()
             if whole or look:
                 self._look(table, superseded, strays=strays, size_bytes=live_bytes // max(1, len(files)))
+            # Commits go that only the checkpoint stands for.
+            self._tables.before_removal()
             # After the look: it forgets what it does not need.
             table.cleanup_metadata()
+            # The list of all files was in memory several times.
+            del table
+            memory.give_back()
         # Nothing may be superseded by what is not durable yet.
         self._tables.before_removal()
         with self._changes:
@@ -172,22 +179,27 @@ class MomentsTable:
         return self._known is not None or self._tables.find(MOMENTS.name) is not None
 
     def _commit(
-        self, change: Callable[[KnownFiles], Exchange], number: int | None = None, *, changed: bool = True
+        self,
+        change: Callable[[KnownFiles], Exchange],
+        number: int | None = None,
+        told: Mapping[str, Any] | None = None,
+        *,
+        changed: bool = True,
     ) -> None:
         """Exchange the files that `change` names. Where another has committed meanwhile, the table is read anew and
         `change` is asked again. Raises `CommitFailedError` where that goes on.
         """
         from deltalake.exceptions import CommitFailedError
 
-        numbers = self._tables.numbers(*([] if number is None else [Number(_APPLICATION, number)]))
-        if self._known is not None and not self._log.has(self._known.version):
+        numbers = self._tables.numbers(*([] if number is None else [Number(APPLICATION, number)]))
+        if self._known is not None and not self.log.has(self._known.version):
             self._read_anew()
         for _ in range(_ATTEMPTS):
             known = self._known = self._known or self._read()
             gone, come = change(known)
-            if not gone and not come:
+            if not gone and not come and told is None:
                 return
-            if self._log.add(known.version + 1, exchanged(gone, come, changed=changed), numbers):
+            if self.log.add(known.version + 1, exchanged(gone, come, changed=changed), numbers, told):
                 known.changed(gone, come, number)
                 self._superseded.commit(gone, SystemClock().now_ms())
                 self._tables.renew(MOMENTS.name)
@@ -200,7 +212,7 @@ class MomentsTable:
         require_plain(table, self._at)
         # Others may have committed, or what was committed is taken back.
         self._superseded = SupersededFiles(_KEPT_MS)
-        return KnownFiles.of(table, _APPLICATION)
+        return KnownFiles.of(table, APPLICATION)
 
     @contextmanager
     def _beside_others(self) -> Iterator[None]:
@@ -258,7 +270,7 @@ class MomentsTable:
         """Find what commits before this writer's have superseded, and what no commit knows."""
         options = {"dry_run": True, "enforce_retention_duration": False}
         if strays:
-            self._log.drop_staged(SystemClock().now_ms() - _KEPT_MS)
+            self.log.drop_staged(SystemClock().now_ms() - _KEPT_MS)
         old = set(table.vacuum(full=strays, **options))
         every = set(table.vacuum(retention_hours=0, **options))
         # Whoever had begun a commit before the look has ended it when it is our turn: its files are no strays.
@@ -277,14 +289,5 @@ class MomentsTable:
         plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
         heavy = {**{f"{name}.list.element": plain for name in VECTORS}, "thumbnail": plain}
         properties = WriterProperties(compression="SNAPPY", column_properties=heavy)
-        return {"writer_properties": properties, **self._committed(number)}
-
-    def _committed(self, number: int | None) -> dict[str, Any]:
-        """How a commit is written: with its number, and without a checkpoint, which is upkeep's."""
-        from deltalake import PostCommitHookProperties
-
-        numbered = [] if number is None else [Number(_APPLICATION, number)]
-        return {
-            "commit_properties": self._tables.properties(*numbered),
-            "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
-        }
+        numbered = [] if number is None else [Number(APPLICATION, number)]
+        return {"writer_properties": properties, **self._tables.committed(*numbered)}

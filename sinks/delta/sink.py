@@ -1,7 +1,7 @@
 """The Parquet sink: the same annotations as the index, as a Delta table, by the same fold."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 
 from sinks.assets.fold import fold
 from sinks.assets.ledger_entries import LedgerEntry
@@ -19,6 +19,8 @@ from stream.clock import Clock, SystemClock
 from stream.errors import StageError
 from stream.events.asset import AssetDeleted, ContentRetired
 from stream.events.base import Event
+
+_log = logging.getLogger(__name__)
 
 
 class DeltaSink:
@@ -48,8 +50,7 @@ class DeltaSink:
         self._writer.enter()
         with guarded(self._location, "the Delta table", writer=True):
             self.store.open()
-            self.store.prepare()
-            self.store.sweep(self.store.unswept())
+            self.store.upgrade()
 
     def process(self, events: Sequence[Event]) -> Iterable[Event]:
         """Yields `SegmentProgressed` (stage `parquet`). Raises `Unavailable` while the table cannot be written."""
@@ -67,8 +68,11 @@ class DeltaSink:
 
     def close(self) -> None:
         self._tending.join()
-        with suppress(OSError):  # on a full disk the next start looks at more, and this one ends nevertheless
-            self.store.acknowledge()
+        try:
+            with guarded(self._location, "the Delta table", writer=True):
+                self.store.settle()
+        except StageError as error:  # nothing is lost, and this one ends nevertheless
+            _log.warning("the ledger follows the table with the next start: %s (%s)", error.message, error.code)
         self.store.close()
         self._writer.leave()
 
@@ -94,18 +98,17 @@ class DeltaSink:
             self.store.tend()
 
     def _commit(self, batch: SinkBatch) -> list[Event]:
-        """Watermarks, moments, and last the ledger, which also forgets what the batch retires: a kill in between leaves
-        no more said than stored, or a sweep that is due.
-        """
         self.store.prepare()
         told = [key for key, _ in batch.asset_events]
         held = self.store.held_by(batch.annotations, told)
-        retired = self._retire(batch)
+        marks = self.store.marks(batch.names)
+        retired = _raised(batch, marks)
         folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
         void = Void.of({key: retired[key] for key in told if key in retired}, held)
-        # What goes and what comes in one commit: each commit costs a look at the list of all files.
-        self.store.replace(folded.replace, held, void)
-        self.store.record([LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace], held.keys(), void)
+        entries = [LedgerEntry.done(item, self._clock.now_ms()) for item in folded.replace]
+        # Only what is new: a redelivery makes no commit.
+        news = {key: mark for key, mark in retired.items() if mark != marks.get(key)}
+        self.store.commit(folded.replace, held, void, entries, news)
         if folded.replace or batch.asset_events:
             self._cadence.wrote(sum(item.rows.num_rows for item in folded.replace))
         # Where a run is on still, it stays due.
@@ -113,16 +116,14 @@ class DeltaSink:
             self._cadence.done()
         return progress(batch, "parquet", folded.void)
 
-    def _retire(self, batch: SinkBatch) -> dict[str, Retirement]:
-        """The watermarks of the batch's assets, raised by what the batch says and remembered."""
-        held = self.store.marks(batch.names)
-        raised = dict(held)
-        for key, asset_event in batch.asset_events:
-            if (mark := _mark(asset_event)) is not None:
-                raised[key] = raised.get(key, NOTHING_RETIRED).joined(mark)
-        # Only what is new: a redelivery makes no commit.
-        self.store.retire({key: mark for key, mark in raised.items() if mark != held.get(key)}, held.keys())
-        return raised
+
+def _raised(batch: SinkBatch, marks: Mapping[str, Retirement]) -> dict[str, Retirement]:
+    """The watermarks of the batch's assets, raised by what the batch says."""
+    raised = dict(marks)
+    for key, asset_event in batch.asset_events:
+        if (mark := _mark(asset_event)) is not None:
+            raised[key] = raised.get(key, NOTHING_RETIRED).joined(mark)
+    return raised
 
 
 def _mark(asset_event: object) -> Retirement | None:

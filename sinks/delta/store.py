@@ -10,7 +10,9 @@ from sinks.assets.fold import SpaceCell, cell_of
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, under_watermark
 from sinks.assets.tombstones import Retirement
 from sinks.delta.followed import Followed
+from sinks.delta.followed_ledger import FollowedLedger
 from sinks.delta.held import HELD, NOTHING_VOID, Held, Void
+from sinks.delta.ledger_changes import LedgerChanges
 from sinks.delta.moments import CELL_ORDER, MOMENTS, MomentsTable
 from sinks.delta.old_ledger import OldLedger, OldWatermarks
 from sinks.delta.placement import cells_filter
@@ -18,27 +20,29 @@ from sinks.delta.recent_assets import RecentAssets, of_assets
 from sinks.delta.removal import NOTHING_REMOVED, Removal
 from sinks.delta.tables import LOG_KEPT, NO_RETENTION, DeltaTables, Shape
 from sinks.filters import one_of
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
-from sinks.ledger.watermark_table import RETIRED, WatermarkTable
+from sinks.ledger.ledger_table import SEGMENTS
+from sinks.ledger.watermark_table import RETIRED
 from sinks.location import Location, Place
 from sinks.paths import require_usable
 from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables import memory
-from sinks.tables.lance_tables import LanceTables
+from sinks.tables.lance_tables import Caches, LanceTables
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
 from stream.events.ids import asset_key
 
 T = TypeVar("T")
 _SPACES = Shape("spaces", SPACE_SCHEMA, configuration={"delta.dataSkippingStatsColumns": "key", LOG_KEPT: NO_RETENTION})
+_FEW_CACHES, _SOME_CACHES = Caches(4 << 20, 4 << 20), Caches(16 << 20, 8 << 20)
+_CELLS_AT_ONCE = 5_000
 _MOST_WHOLE = 64
 """Cells of an asset that are looked up together although not all of them are asked for."""
 
 
 class DeltaStore:
-    """Every method is one commit per table it touches, and may be repeated. Moments go
-    before the ledger; `prepare` undoes what a kill cut off between the two. Reading what is missing gives nothing.
+    """Every method is one commit per table it touches, and may be repeated. A commit of moments tells what it changes
+    in the ledger; `prepare` undoes one that does not. Reading what is missing gives nothing.
 
     `before_removal` is called before files of older versions are removed: what takes their place has to be durable.
     `epoch` fences the tables (see `LanceTables`).
@@ -54,12 +58,13 @@ class DeltaStore:
         self.location = Location.of(place)
         require_usable(self.location, "the Delta table")
         self._delta = DeltaTables(place, before_removal=before_removal, epoch=epoch)
-        self._lance = LanceTables(place, before_removal=before_removal, epoch=epoch)
+        # Twice: one is asked while upkeep writes to the other.
+        self._lance = LanceTables(place, _FEW_CACHES, before_removal=before_removal, epoch=epoch)
+        self._asked_tables = LanceTables(place, _SOME_CACHES, epoch=epoch)
         self._moments = MomentsTable(self._delta)
-        self._ledger = LedgerTable(self._lance)
-        self._watermarks = WatermarkTable(self._lance)
+        followed = Followed(self.location)
+        self.ledger = FollowedLedger(followed, self._moments.log, self._asked_tables, self._lance)
         self._old_ledger, self._old_watermarks = OldLedger(self._delta), OldWatermarks(self._delta)
-        self._followed = Followed(self.location)
         self._spaces: set[str] = set()
         self._number: int | None = None
         self._recent = RecentAssets()
@@ -70,19 +75,26 @@ class DeltaStore:
 
     def prepare(self) -> None:
         """For the writer, before anything else and after a failure: move what an older release kept elsewhere, and
-        forget cells whose rows the ledger had not followed yet. Their records were not acknowledged and come again.
+        forget cells of whose rows the ledger was not told. Their records were not acknowledged and come again.
         """
-        if self._recent.worn:
-            # By the thread that commits: all that was written before lies in the tables when it is filled.
-            self._recent = RecentAssets()
         if self._number is None:
             moved = self._old_ledger.move(self._lance)
-            number = self._moments.number()
-            # A kill may have fallen between the moments and the ledger: one scan finds such rows (ADR 0041).
-            if moved or number != self._followed.number():
+            self._number = self._moments.number()
+            told = self.ledger.begin(self._number)
+            self._remember_anew()
+            # An older release may have been killed between the moments and the ledger: one scan finds such rows.
+            if moved or not told:
                 self.erase(self._unfollowed())
-            self._followed.keep(number)
-            self._number = number
+        elif self._recent.worn:
+            self._remember_anew()
+
+    def upgrade(self) -> None:
+        """As `prepare`, and finish a sweep that an older release was killed in."""
+        self.prepare()
+        if not self.ledger.swept:
+            self.sweep(self.unswept())
+            # A whole ledger was in memory, once.
+            memory.give_back()
 
     def ledger_entries(self, asset_keys: Collection[str]) -> list[LedgerEntry]:
         return self._asked(lambda ledger: ledger.entries(asset_keys))
@@ -94,7 +106,7 @@ class DeltaStore:
     def held(self, segment_ids: Collection[str], asset_keys: Collection[str] = ()) -> dict[SpaceCell, Held]:
         """What the ledger says of the cells of these segments and of these assets: in one look-up."""
         self.prepare()
-        found = self._ledger.known(segment_ids, asset_keys, HELD)
+        found = self.ledger.known(segment_ids, asset_keys, HELD)
         return {SpaceCell(row["segment_id"], row["space"]): Held.of(row) for row in found.to_pylist()}
 
     def held_by(self, batch: Sequence[Annotations], told: Collection[str]) -> dict[SpaceCell, Held]:
@@ -120,14 +132,14 @@ class DeltaStore:
 
     def retirements(self, asset_keys: Collection[str] | None = None) -> dict[str, Retirement]:
         """Watermarks by asset; of all assets if none are named."""
-        marks = self._old_watermarks if self._old_watermarks.there() else self._watermarks
+        marks = self._old_watermarks if self._old_watermarks.there() else self.ledger
         return marks.marks(asset_keys)
 
     def marks(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
         """As `retirements`. For the writer, who remembers most of them."""
         self.prepare()
         if unmarked := self._recent.unmarked(asset_keys):
-            self._recent.learn_marks(unmarked, self._watermarks.marks(unmarked))
+            self._recent.learn_marks(unmarked, self.ledger.marks(unmarked))
         return self._recent.marks(asset_keys)
 
     def unswept(self) -> dict[str, Retirement]:
@@ -135,55 +147,77 @@ class DeltaStore:
         marks = self.retirements()
         return marks and under_watermark(self._asked(lambda ledger: ledger.cells(LEDGER_VERSIONS)), marks)
 
-    def replace(
+    def commit(
         self,
         batch: Sequence[Annotations],
+        held: Mapping[SpaceCell, Held],
+        void: Void,
+        entries: Sequence[LedgerEntry],
+        marks: Mapping[str, Retirement],
+    ) -> None:
+        """Put whole segments in place of what their cells held, and drop what is void; with `entries` of these and
+        watermarks, which the ledger has from here on. In one commit, whole or not at all; none where nothing changes.
+        `held`: what the ledger says of all these cells.
+        """
+        self.prepare()
+        changes = LedgerChanges.of(entries, void.cells, marks)
+        if changes:
+            new: set[SpaceCell | str] = {*(changes.entries.keys() - held.keys())}
+            new.update(marks.keys() - self.marks(marks.keys()).keys())
+            self._tell(changes, batch, held, void, new)
+
+    def _tell(
+        self,
+        changes: LedgerChanges,
+        batch: Sequence[Annotations] = (),
         held: Mapping[SpaceCell, Held] | None = None,
         void: Void = NOTHING_VOID,
+        new: Collection[SpaceCell | str] = (),
     ) -> None:
-        """Put whole segments in place of what their cells held, and drop the rows of what is void; in one commit.
-        `held`: what the ledger says of these cells, where the caller knows already.
-        """
-        if not batch and not void.cells:
-            return
-        self.prepare()
-        if held is None:
-            held = self.held({item.header.segment_id for item in batch})
+        self._recent.recording(changes.come, void)
+        self._recent.retiring(changes.marks)
+        self._change(batch, held or {}, void, changes)
+        self.ledger.committed(changes, self._moments.number(), new)
+
+    def replace(self, batch: Sequence[Annotations]) -> None:
+        """Put whole segments in place of what their cells held, of which the ledger is told by `record`."""
+        if batch:
+            self.prepare()
+            self._change(batch, self.held({item.header.segment_id for item in batch}))
+
+    def _change(
+        self,
+        batch: Sequence[Annotations],
+        held: Mapping[SpaceCell, Held],
+        void: Void = NOTHING_VOID,
+        changes: LedgerChanges | None = None,
+    ) -> None:
         # Before the rows, in which only the keys of spaces stand.
         self.register({item.header.space.key: item.header.space for item in batch}.values())
         changed = {cell: known for cell in map(_cell, batch) if (known := held.get(cell)) and known.moment_count}
         times = (*(known.time for known in changed.values()), *void.times)
         removal = Removal(times, changed.keys(), void.retired)
-        self._moments.change(_rows(batch), removal, self._next() if batch else None)
+        self._moments.change(_rows(batch), removal, self._next(), changes.told() if changes else None)
+        self._number = self._moments.number()
 
     def replace_rows(self, rows: pa.Table, cells: Collection[SpaceCell]) -> None:
         """`delta_schema` rows of `cells` in place of what they held, wherever that lies: for maintenance."""
         self.prepare()
+        self.ledger.doubt()
         self._moments.overwrite(rows, cells_filter(cells), self._next())
-
-    def record(
-        self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell], void: Void = NOTHING_VOID
-    ) -> None:
-        """The ledger follows, and forgets what `replace` dropped; in one commit. `known`: cells that may have an entry
-        by now.
-        """
-        self.prepare()
-        self._recent.recording(ledger_entries, void)
-        self._ledger.record(ledger_entries, known, void.cells)
         self._number = self._moments.number()
 
-    def retire(self, retired: Mapping[str, Retirement], known: Collection[str] | None = None) -> None:
-        """Remember watermarks, before the sweep they ask for. `known`: as `WatermarkTable.put` has it."""
-        self._recent.retiring(retired)
-        self._watermarks.put(retired, known)
+    def record(self, ledger_entries: Sequence[LedgerEntry], known: Collection[SpaceCell] = ()) -> None:  # noqa: ARG002 - the protocol's
+        """The ledger follows what `replace` did."""
+        self.prepare()
+        if ledger_entries:
+            self._tell(LedgerChanges.of(ledger_entries))
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Delete void rows of these assets."""
         void = Void.of(retired, self.held((), retired.keys()))
         if void.cells:
-            self.replace((), void=void)
-            # Last: entries are the evidence that a sweep is due.
-            self.record((), (), void)
+            self._tell(LedgerChanges.of(gone=void.cells), void=void)
 
     def rows(self, asset_keys: Collection[str], space: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Moments of these assets in `space`, as `delta_schema` rows."""
@@ -197,16 +231,21 @@ class DeltaStore:
     def erase(self, cells: Collection[SpaceCell]) -> None:
         """Forget these cells and their rows."""
         if cells:
-            self._recent = RecentAssets()
+            self.prepare()
             # The ledger first: after a kill in between, cells are made again rather than believed to be there.
-            self._ledger.erase(cells)
+            self._forget(cells)
             self._moments.delete(cells_filter(cells))
+
+    def _forget(self, cells: Collection[SpaceCell]) -> None:
+        self._tell(LedgerChanges.of(gone=cells))
+        self._remember_anew()
 
     def drop_space(self, key: str) -> None:
         """Forget a space with its rows and receipts, the ledger's first."""
         self.prepare()
-        self._recent = RecentAssets()
-        self._ledger.drop_space(key)
+        gone = [SpaceCell(row["segment_id"], key) for row in self._of_space(key).to_pylist()]
+        for start in range(0, len(gone), _CELLS_AT_ONCE):
+            self._forget(gone[start : start + _CELLS_AT_ONCE])
         self._moments.delete(one_of("space", [key]))
         if self._delta.find(_SPACES.name) is not None:
             self._delta.commit(
@@ -223,13 +262,15 @@ class DeltaStore:
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
+        if self.ledger.pending:
+            return {MOMENTS.name: self.count(), SEGMENTS: self.cells().num_rows, RETIRED: len(self.ledger.marks())}
         return {MOMENTS.name: self.count(), **{name: self._lance.count(name) for name in (SEGMENTS, RETIRED)}}
 
     def contents(self) -> Iterator[tuple[str, pa.Table]]:
         """All rows, each with its `asset_key`, some at a time with the name of their table."""
         yield from ((MOMENTS.name, rows) for rows in self._moments.batches())
-        for name in (SEGMENTS, RETIRED):
-            yield from ((name, rows) for rows in self._lance.batches(name))
+        yield from ((SEGMENTS, rows) for rows in self.ledger.batches())
+        yield from ((RETIRED, rows) for rows in self.ledger.mark_batches())
 
     def take_in(self, name: str, rows: pa.Table) -> None:
         """Rows of a table of another store, as `contents` gives them. Their spaces are registered, and this store has
@@ -237,23 +278,29 @@ class DeltaStore:
         """
         if name == MOMENTS.name:
             self._moments.change(rows, NOTHING_REMOVED, self._moments.number() + 1)
-        elif name == SEGMENTS:
-            self._recent = RecentAssets()  # it knows nothing of these rows
-            self._ledger.put(rows.select(RECEIPT_SCHEMA.names))
         else:
-            self.retire({row["asset_key"]: _mark(row) for row in rows.to_pylist()})
+            self.ledger.take_in(name, rows)
 
     def tend(self) -> None:
         """Keep the cost of commits and look-ups where it is. May run in a thread beside commits."""
         # First, as every commit looks until then.
         self._recent.fill(*(lambda name=name: self._lance.column(name, "asset_key") for name in (SEGMENTS, RETIRED)))
+        # Before old commits go, which may tell of what the tables do not have yet.
+        self.ledger.settle(self._delta.before_removal)
         # A writer that was stopped for long knows no commit of its successor, whose new files are no strays.
         self._moments.tidy(strays=self.location.path is not None)
         for name in (SEGMENTS, RETIRED):
             self._lance.tend(name)
 
+    def settle(self) -> None:
+        """Let the tables of the ledger have all that was committed."""
+        if self._number is not None:
+            self.ledger.settle(self._delta.before_removal)
+
     def optimize(self) -> None:
         """Join what is small, drop what is superseded. No commit is on."""
+        self.prepare()
+        self.settle()
         # Nobody commits, so what no commit knows is a killed writer's.
         self._moments.tidy(strays=True, whole=True)
         for name in (SEGMENTS, RETIRED):
@@ -261,6 +308,8 @@ class DeltaStore:
 
     def purge(self) -> None:
         """Leave no byte of what was deleted. Nobody may be reading."""
+        self.prepare()
+        self.settle()
         for shape in (MOMENTS, _SPACES):
             self._delta.purge(shape)
         self._moments.forget()
@@ -271,19 +320,12 @@ class DeltaStore:
         """Drop handles; the next commit begins with `prepare`."""
         self._delta.forget()
         self._moments.forget()
-        self._lance.forget()
-        self._ledger.forget()
+        for tables in (self._lance, self._asked_tables):
+            tables.forget()
+        self.ledger.forget()
         # The commit of a space may be taken back after a failed sync: what is remembered of it is void.
         self._spaces.clear()
-        self._recent = RecentAssets()
         self._number = None
-
-    def acknowledge(self) -> None:
-        """All that was recorded is durable: what is read from here on need not be looked for again. Raises `OSError`;
-        then the next start looks once more.
-        """
-        if self._number is not None:
-            self._followed.keep(self._number)
 
     def register(self, spaces: Collection[Space]) -> None:
         """Remember what these spaces are; keys alone stand in rows."""
@@ -302,31 +344,39 @@ class DeltaStore:
             self._spaces.update(space.key for space in spaces)
 
     def _next(self) -> int:
-        """The number of the commits that begin now: those before them are acknowledged."""
+        """The number of the commits that begin now."""
         assert self._number is not None
-        self.acknowledge()
         return self._number + 1
+
+    def _remember_anew(self) -> None:
+        """By the thread that commits: all that was written before lies in the tables when they are read, or is known
+        here.
+        """
+        self._recent = RecentAssets()
+        pending = self.ledger.pending
+        self._recent.recording(pending.come, NOTHING_VOID)
+        self._recent.retiring(pending.marks)
+
+    def _of_space(self, key: str) -> pa.Table:
+        ledger = self.ledger.cells(SpaceCell._fields)
+        return ledger.filter(pc.equal(ledger["space"], key))
 
     def _unfollowed(self) -> set[SpaceCell]:
         """Cells whose rows are not those that the ledger tells of."""
         keys = [*CELL_ORDER, "moment_count"]
-        ledger = self._ledger.cells([*keys, "outcome"])
+        ledger = self.ledger.cells([*keys, "outcome"])
         told = ledger.filter(pc.equal(ledger["outcome"], Outcome.DONE.value)).select(keys)
         strays = self._moments.cells().join(told, keys=keys, join_type="left anti")
         return {SpaceCell(row["segment_id"], row["space"]) for row in strays.to_pylist()}
 
-    def _asked(self, ask: Callable[[LedgerTable | OldLedger], T]) -> T:
+    def _asked(self, ask: Callable[[FollowedLedger | OldLedger], T]) -> T:
         """What the ledger says, wherever it lies: a writer may be moving it."""
         if self._old_ledger.there():
             found = ask(self._old_ledger)
             # A writer may have moved the ledger while it was read: then only the new one has all of it.
             if self._old_ledger.there():
                 return found
-        return ask(self._ledger)
-
-
-def _mark(row: Mapping[str, str]) -> Retirement:
-    return Retirement.model_validate_json(row["retirement"])
+        return ask(self.ledger)
 
 
 def _asset(item: Annotations) -> tuple[str, str]:

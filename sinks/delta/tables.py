@@ -88,6 +88,15 @@ class DeltaTables:
         borne = [Transaction(item.application, item.number) for item in self.numbers(*numbers)]
         return CommitProperties(app_transactions=borne or None)
 
+    def committed(self, *numbers: Number) -> dict[str, Any]:
+        """How `deltalake` commits: with these numbers, and without cleaning the log, of which the ledger may need more
+        than a reader (ADR 0070).
+        """
+        from deltalake import PostCommitHookProperties
+
+        hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+        return {"commit_properties": self.properties(*numbers), "post_commithook_properties": hooks}
+
     def numbers(self, *numbers: Number) -> list[Number]:
         """These, with that of the writer: every commit bears it."""
         epoch = self._epoch()
@@ -175,7 +184,7 @@ class DeltaTables:
         """Let the table be this writer's. Raises `Unavailable` (`store_locked`)."""
         # An empty commit is enough: Delta lets none pass another of the same application.
         if (table.transaction_version(_WRITER) or 0) < epoch:
-            table.create_write_transaction([], "append", table.schema(), commit_properties=self.properties())
+            table.create_write_transaction([], "append", table.schema(), **self.committed())
             table = self.fresh(name)
         if table.transaction_version(_WRITER) != epoch:
             raise fenced_out(self.location)
@@ -186,9 +195,7 @@ class DeltaTables:
 
         known = {column.name for column in table.schema().fields}
         if added := [column for column in shape.schema if column.nullable and column.name not in known]:
-            table.alter.add_columns(
-                list(Schema.from_arrow(pa.schema(added)).fields), commit_properties=self.properties()
-            )
+            table.alter.add_columns(list(Schema.from_arrow(pa.schema(added)).fields), **self.committed())
         held = table.metadata().configuration
         if changed := {key: value for key, value in shape.configuration.items() if held.get(key) != value}:
-            table.alter.set_table_properties(changed, commit_properties=self.properties())
+            table.alter.set_table_properties(changed, **self.committed())

@@ -34,11 +34,24 @@ class Folder:
 _NOTHING = Folder(frozenset(), {}, changed_ns=-1, since_ns=0, settled=False)
 
 
+@dataclass(frozen=True, slots=True)
+class LogSeen:
+    """How far the log of a Delta table was looked at: its newest commit and checkpoint, a sign of the file that names
+    the newest checkpoint, and folders of files whose own names are synced.
+    """
+
+    version: int
+    checkpoint: int
+    hint: tuple[int, ...]
+    folders: frozenset[Path] = frozenset()
+
+
 @dataclass(slots=True)
 class Listing:
     """Folders as they were when they were listed, and what has to be synced since the listing before."""
 
     folders: dict[Path, Folder] = field(default_factory=dict)
+    logs: dict[Path, LogSeen] = field(default_factory=dict)
     unsynced: list[Path] = field(default_factory=list)
     began_ns: int = field(default_factory=time.monotonic_ns)
 
@@ -80,7 +93,8 @@ class Listing:
         return self.folders.get(folder, _NOTHING).names
 
     def keep_older(self, than_ns: int) -> None:
-        """Forget the names of what came or changed since then, by the file system's time."""
+        """Forget the names of what came or changed since then, by the file system's time, and how far logs go."""
+        self.logs.clear()
         for folder, found in self.folders.items():
             names = frozenset(name for name in found.names if _older(folder / name, than_ns))
             below = {name: path for name, path in found.below.items() if name in names}

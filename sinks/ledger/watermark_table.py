@@ -25,9 +25,8 @@ class WatermarkTable:
         """By asset; of all assets if none are named, which reads the whole table."""
         if asset_keys is None:
             found = self._tables.select(RETIRED, "")
-            rows = [] if found is None else found.to_pylist()
-        else:
-            rows = self._tables.select_in(RETIRED, "asset_key", asset_keys)
+            return {} if found is None else marks_in(found)
+        rows = self._tables.select_in(RETIRED, "asset_key", asset_keys)
         return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
 
     def put(self, marks: Mapping[str, Retirement], known: Collection[str] | None = None) -> None:
@@ -35,7 +34,17 @@ class WatermarkTable:
         now, where the caller has looked; others are only added.
         """
         if marks:
-            rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(marks.items())]
             self._tables.ensure(RETIRED, RETIRED_SCHEMA, Indexes(keyed=("asset_key",)))
             replaced = marks.keys() if known is None else marks.keys() & known
-            self._tables.exchange(RETIRED, "asset_key", replaced, pa.Table.from_pylist(rows, schema=RETIRED_SCHEMA))
+            self._tables.exchange(RETIRED, "asset_key", replaced, mark_rows(marks))
+
+
+def mark_rows(marks: Mapping[str, Retirement]) -> pa.Table:
+    """`RETIRED_SCHEMA` rows."""
+    rows = [{"asset_key": key, "retirement": mark.model_dump_json()} for key, mark in sorted(marks.items())]
+    return pa.Table.from_pylist(rows, schema=RETIRED_SCHEMA)
+
+
+def marks_in(rows: pa.Table) -> dict[str, Retirement]:
+    """Of `RETIRED_SCHEMA` rows, by asset."""
+    return {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows.to_pylist()}

@@ -48,7 +48,7 @@ class Kind(Generic[S]):
 
 
 INDEX = Kind("the index", index_writer, lambda place: LanceIndex(place, SystemClock()), LanceIndex.upgrade)
-PARQUET = Kind("the Delta table", delta_writer, DeltaStore, DeltaStore.prepare)
+PARQUET = Kind("the Delta table", delta_writer, DeltaStore, DeltaStore.upgrade)
 
 
 def reshard(place: Place, shards: int, kind: Kind[S], told: Told = lambda _done, _total: None) -> bool:

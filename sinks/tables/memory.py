@@ -3,6 +3,8 @@
 import ctypes
 import os
 
+import pyarrow as pa
+
 _BOUNDS = {
     "LANCE_DEFAULT_BATCH_SIZE": 1 << 10,
     "LANCE_DEFAULT_IO_BUFFER_SIZE": 8 << 20,
@@ -24,8 +26,9 @@ def bound() -> None:
 
 
 def give_back() -> None:
-    """Return freed memory to the system, also from amid a heap: after work that takes much and comes seldom. Does
-    nothing with other C libraries than glibc.
+    """Return freed memory to the system, also from amid a heap: after work that takes much and comes seldom. Of other C
+    libraries than glibc only what Arrow has freed.
     """
+    pa.default_memory_pool().release_unused()
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)

@@ -222,7 +222,10 @@ def test_a_sweep_that_a_kill_cut_off_is_finished_by_the_next_writer(
                 patch.setattr(store, "sweep", lambda *_: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink)
+    deltas = [store for store in stores_of(sink) if isinstance(store, DeltaStore)]
     sink.close()
+    for store in deltas:  # as an older release leaves it, whose sweeps are commits of their own
+        store.ledger.doubt()
     again = build(name, place)
     assert (rows_of(again), len(rows_of(again, "other"))) == ([], 2)
     assert again.store.ledger_entries([asset_key("acme", "clip")]) == []
@@ -236,7 +239,7 @@ def test_a_kill_between_rows_and_ledger_leaves_no_entry_of_what_is_gone(
     deltas = [store for store in stores_of(sink) if isinstance(store, DeltaStore)]
     with monkeypatch.context() as patch:
         for store in deltas:
-            patch.setattr(store, "record", lambda *_: None)
+            patch.setattr(store.ledger, "committed", lambda *_: None)
         feed(sink, [asset_deleted(ref(number=2))])
     assert rows_of(sink) == []
     assert bool(sink.store.ledger_entries([asset_key("acme", "clip")])) == bool(deltas)

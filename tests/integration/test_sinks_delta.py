@@ -84,6 +84,8 @@ BETWEEN_TABLES = [
     ("moments are replaced", 2),
     ("files are written that no commit names", 2),
     ("void rows are deleted", 4),
+    ("watermarks have followed", 5),
+    ("the ledger has followed", 5),
     ("files are about to be joined", 5),
 ]
 
@@ -113,12 +115,48 @@ def finished(place: Place, durable: int) -> list[tuple[list[Row], list[tuple[str
     return held(place)
 
 
-def test_rows_that_the_ledger_had_not_followed_are_gone_when_the_sink_opens(tmp_path: Path) -> None:
-    """Or a record that comes again as retired would leave them for ever."""
-    killed(tmp_path, "moments are appended")
-    assert moments(tmp_path).count() == 4
+def test_rows_of_which_the_ledger_was_not_told_are_gone_when_the_sink_opens(tmp_path: Path) -> None:
+    """As of an older release that was killed: a record that comes again as retired would leave them for ever."""
+    store = DeltaStore(tmp_path)
+    store.open()
+    store.replace([annotations(of=1)])
+    store.close()
+    assert moments(tmp_path).count() == 2
     build("delta", tmp_path).close()
     assert moments(tmp_path).count() == 0
+
+
+def test_rows_and_what_the_ledger_says_of_them_come_with_one_commit(tmp_path: Path) -> None:
+    """A sink that was killed after it has both, and nothing is to be made again."""
+    killed(tmp_path, "moments are replaced")
+    assert [len(clip) for clip, _ in held(tmp_path)] == [3, 3, 2, 2]
+    again, before = build("delta", tmp_path), moments(tmp_path).version()
+    list(again.process(BATCHES[2]))
+    again.close()
+    assert moments(tmp_path).version() == before
+
+
+def test_a_reader_sees_what_the_tables_of_the_ledger_do_not_have_yet(sink: Sink, tmp_path: Path) -> None:
+    """And the same once they have it."""
+    for batch in BATCHES:
+        list(sink.process(batch))
+    place, keys = tmp_path / "store", [asset_key("acme", clip) for clip in CLIPS]
+    segments = [segment_id(key_of(content, clip), 0) for clip, content in (("clip-0", "a"), ("clip-1", "b"))]
+
+    def told() -> list[Any]:
+        store = DeltaStore(place)
+        cells, columns = store.cells().sort_by("segment_id").to_pylist(), ["segment_id", "revision"]
+        entries = sorted(store.ledger_entries(keys), key=lambda item: item.segment_id)
+        some = store.ledger_entries_of(segments, columns).sort_by("segment_id").to_pylist()
+        tables = sorted((name, row["asset_key"]) for name, rows in store.contents() for row in rows.to_pylist())
+        return [cells, entries, some, tables, store.counts(), store.retirements(), store.retirements(keys[:1])]
+
+    before = told()
+    assert not (place / "segments.lance").exists()
+    assert (len(before[0]), len(before[1]), len(before[2]), len(before[5])) == (4, 4, 2, 1)
+    sink.maintain()
+    assert (place / "segments.lance").exists()
+    assert told() == before
 
 
 @pytest.mark.parametrize("instant", ["watermarks are moved", "the ledger is about to go"])

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from sinks.delta.commit_log import CommitLog
+from sinks.delta.followed import Followed
+from sinks.delta.followed_ledger import FollowedLedger
 from sinks.ledger.ledger_table import LedgerTable
 from tests.integration.test_sinks_delta import BATCHES
 from tests.support.sinks import build
 
 INSTANTS: dict[str, tuple[Any, str, int]] = {
-    "moments are appended": (LedgerTable, "record", 1),
-    "moments are replaced": (LedgerTable, "record", 3),
+    "moments are appended": (FollowedLedger, "committed", 1),
+    "moments are replaced": (FollowedLedger, "committed", 3),
     "files are written that no commit names": (CommitLog, "add", 3),
-    "void rows are deleted": (LedgerTable, "erase", 1),
+    "void rows are deleted": (FollowedLedger, "committed", 5),
+    "watermarks have followed": (LedgerTable, "put", 1),
+    "the ledger has followed": (Followed, "keep", 1),
     "watermarks are moved": (LedgerTable, "put", 1),
     "the ledger is about to go": (Path, "rename", 2),
     "files are about to be joined": (CommitLog, "add", 6),

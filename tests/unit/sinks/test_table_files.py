@@ -1,5 +1,6 @@
 """Which files of a table are new, found without listing what has not changed."""
 
+import json
 import os
 import threading
 import time
@@ -10,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from sinks.durability import table_files
+from sinks.durability.delta_files import LOG, DeltaFiles
 from sinks.durability.durable_store import Disk, DurableStore
 from sinks.durability.lance_files import LanceFiles
-from sinks.durability.table_files import STAGED, Listing
+from sinks.durability.table_files import STAGED, Listing, TableFiles
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
@@ -24,8 +26,8 @@ TICK_NS = 10_000_000
 class Looks:
     """Of one table, one after another."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = LanceFiles(folder)
+    def __init__(self, files: TableFiles) -> None:
+        self._files = files
         self._seen = Listing()
 
     def unsynced(self) -> set[Path]:
@@ -54,7 +56,7 @@ def test_files_made_within_one_tick_of_the_clock_are_all_found(tmp_path: Path, m
     monkeypatch.setattr(table_files, "_changed_ns", lambda folder: folder.stat().st_ino)
     monkeypatch.setattr(table_files, "_SETTLED_NS", HOUR_NS)
     folder = table_in(tmp_path)
-    looks = Looks(folder)
+    looks = Looks(LanceFiles(folder))
     looks.unsynced()
     for number in range(3):
         added = make(folder / "data" / f"{number}.lance")
@@ -66,7 +68,7 @@ def test_files_made_within_one_tick_of_the_clock_are_all_found(tmp_path: Path, m
 def test_a_folder_that_does_not_change_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "_SETTLED_NS", 0)
     folder = table_in(tmp_path)
-    looks = Looks(folder)
+    looks = Looks(LanceFiles(folder))
     looks.unsynced()
     looks.unsynced()
     listed: list[Path] = []
@@ -92,7 +94,7 @@ def test_a_folder_counts_as_unchanged_only_where_its_time_is_old_enough(
     monkeypatch.setattr(time, "monotonic_ns", lambda: now_ns)
     monkeypatch.setattr(table_files, "_changed_ns", lambda folder: folder.stat().st_ino)
     folder = table_in(tmp_path)
-    looks = Looks(folder)
+    looks = Looks(LanceFiles(folder))
     looks.unsynced()
     now_ns += 2 * 10**9 - 1
     assert looks.unsynced() == set()
@@ -109,7 +111,7 @@ def test_a_file_that_gets_its_name_in_a_settled_folder_is_found_then(
 ) -> None:
     monkeypatch.setattr(table_files, "_SETTLED_NS", 0)
     folder = table_in(tmp_path)
-    looks = Looks(folder)
+    looks = Looks(LanceFiles(folder))
     staged = make(folder / "data" / f"b.lance{STAGED[1]}1")
     assert staged not in looks.unsynced()
     assert looks.unsynced() == set()
@@ -120,7 +122,7 @@ def test_a_file_that_gets_its_name_in_a_settled_folder_is_found_then(
 def test_a_table_that_is_made_anew_under_its_name_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "_SETTLED_NS", 0)
     folder = table_in(tmp_path)
-    looks = Looks(folder)
+    looks = Looks(LanceFiles(folder))
     looks.unsynced()
     looks.unsynced()
     folder.rename(tmp_path / "gone")
@@ -162,3 +164,35 @@ def test_what_upkeep_makes_beside_commits_is_synced_and_what_it_removes_is_no_er
     assert len(found) > 30
     assert found <= synced
     store.close()
+
+
+def commit_to(folder: Path, version: int, *names: str) -> set[Path]:
+    """What a commit consists of that adds these files: itself, they, and the folders in which they are new."""
+    lines = [json.dumps({"add": {"path": name}}) for name in names]
+    commit = make(folder / LOG / f"{version:020d}.json")
+    commit.write_text("\n".join([json.dumps({"commitInfo": {}}), *lines]))
+    added = {make(folder / name) for name in names}
+    return {commit, commit.parent} | added | {path.parent for path in added}
+
+
+def test_a_commit_to_a_delta_table_is_found_without_a_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a folder of a partition is synced with those above it once."""
+    looks = Looks(DeltaFiles(tmp_path))
+    first = commit_to(tmp_path, 0, "tenant=a/day=1/0.parquet")
+    assert looks.unsynced() == first | {tmp_path, tmp_path / "tenant=a", tmp_path / LOG / "_last_checkpoint"}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", None)
+        assert looks.unsynced() == set()
+        several = commit_to(tmp_path, 1, "tenant=a/day=1/1.parquet") | commit_to(
+            tmp_path, 2, "tenant=a/day=1/2.parquet"
+        )
+        assert looks.unsynced() == several
+        new = commit_to(tmp_path, 3, "tenant=a/day=2/0.parquet", "tenant=a/day=1/3.parquet")
+        assert looks.unsynced() == new | {tmp_path, tmp_path / "tenant=a"}
+    late = commit_to(tmp_path, 4, "tenant=a/day=2/1.parquet")
+    checkpoint, hint = (make(tmp_path / LOG / name) for name in (f"{3:020d}.checkpoint.parquet", "_last_checkpoint"))
+    found = looks.unsynced()
+    assert late | {checkpoint, hint} <= found
+    assert not {path for path in found if path.suffix == ".parquet"} - late - {checkpoint}, "synced before"
+    assert DeltaFiles(tmp_path).look(Listing(), Listing()) == {"version": 4, "checkpoint": 3}
+    assert looks.unsynced() == set()
