@@ -1,4 +1,4 @@
-"""`rushes`: the list of commands and the entry point. Each command imports its heavy libraries itself."""
+"""`rushes`: the list of commands and the entry point. A command is imported when it is called."""
 
 import os
 import sys
@@ -6,39 +6,50 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.commands import (
-    access,
-    adopt,
-    assets,
-    audit,
-    autoscale,
-    control,
-    dead_letters,
-    demo,
-    doctor,
-    exporter,
-    ingest,
-    kafka,
-    lag,
-    manifests,
-    run,
-    search,
-    serve,
-    service_work,
-    spaces,
-    stores,
-    tenants,
-    topology,
-    verify,
-    weights,
-)
-from stream.cli.commands import maintenance as upkeep
-from stream.cli.commands.jobs import group as jobs
-from stream.cli.context import DeploymentCommand, make_context
+from stream.cli.command_table import CommandEntry, group_of
+from stream.cli.context import make_context
 from stream.cli.execution import finished
 from stream.cli.rendering.output import Document
 
+_HERE = "stream.cli.commands."
+COMMANDS = {
+    "demo": CommandEntry(_HERE + "demo:demo", deployment=True),
+    "ingest": CommandEntry(_HERE + "ingest:ingest", deployment=True),
+    "run": CommandEntry(_HERE + "run:run", deployment=True),
+    "exporter": CommandEntry(_HERE + "exporter:exporter", deployment=True),
+    "lag": CommandEntry(_HERE + "lag:lag", deployment=True),
+    "autoscale": CommandEntry(_HERE + "autoscale:autoscale", deployment=True),
+    "control": CommandEntry(_HERE + "control:control", deployment=True),
+    "usage": CommandEntry(_HERE + "control:usage", deployment=True),
+    "progress": CommandEntry(_HERE + "control:progress", deployment=True),
+    "service-work": CommandEntry(_HERE + "service_work:service_work", deployment=True, hidden=True),
+    "search": CommandEntry(_HERE + "search:search"),
+    "serve": CommandEntry(_HERE + "serve:serve", deployment=True),
+    "status": CommandEntry(_HERE + "assets:status", deployment=True),
+    "moments": CommandEntry(_HERE + "assets:moments"),
+    "delete": CommandEntry(_HERE + "maintenance:delete", deployment=True),
+    "compact": CommandEntry(_HERE + "maintenance:compact"),
+    "adopt": CommandEntry(_HERE + "adopt:adopt", deployment=True),
+    "manifests": CommandEntry(_HERE + "manifests:manifests", deployment=True),
+    "topology": CommandEntry(_HERE + "topology:topology", deployment=True),
+    "verify": CommandEntry(_HERE + "verify:verify"),
+    "doctor": CommandEntry(_HERE + "doctor:doctor", deployment=True),
+    "dead-letters": CommandEntry(_HERE + "dead_letters:app"),
+    "weights": CommandEntry(_HERE + "weights:weights_app"),
+    "samples": CommandEntry(_HERE + "weights:samples_app"),
+    "spaces": CommandEntry(_HERE + "spaces:app"),
+    "stores": CommandEntry(_HERE + "stores:app"),
+    "models": CommandEntry(_HERE + "spaces:app", hidden=True),  # the former name of `spaces`
+    "audit": CommandEntry(_HERE + "audit:app"),
+    "access": CommandEntry(_HERE + "access:app"),
+    "tenants": CommandEntry(_HERE + "tenants:app"),
+    "jobs": CommandEntry(_HERE + "jobs.group:app"),
+    "kafka": CommandEntry(_HERE + "kafka:app"),
+}
+"""In the order of the help."""
+
 app = typer.Typer(
+    cls=group_of(COMMANDS),
     name="rushes",
     help="Footage in, searchable moments out, seconds after upload.",
     no_args_is_help=True,
@@ -107,42 +118,8 @@ def options(
     )
 
 
-app.command("demo", cls=DeploymentCommand)(demo.demo)
-app.command("ingest", cls=DeploymentCommand)(ingest.ingest)
-app.command("run", cls=DeploymentCommand)(run.run)
-app.command("exporter", cls=DeploymentCommand)(exporter.exporter)
-app.command("lag", cls=DeploymentCommand)(lag.lag)
-app.command("autoscale", cls=DeploymentCommand)(autoscale.autoscale)
-app.command("control", cls=DeploymentCommand)(control.control)
-app.command("usage", cls=DeploymentCommand)(control.usage)
-app.command("progress", cls=DeploymentCommand)(control.progress)
-app.command("service-work", cls=DeploymentCommand, hidden=True)(service_work.service_work)
-app.command("search")(search.search)
-app.command("serve", cls=DeploymentCommand)(serve.serve)
-app.command("status", cls=DeploymentCommand)(assets.status)
-app.command("moments")(assets.moments)
-app.command("delete", cls=DeploymentCommand)(upkeep.delete)
-app.command("compact")(upkeep.compact)
-app.command("adopt", cls=DeploymentCommand)(adopt.adopt)
-app.command("manifests", cls=DeploymentCommand)(manifests.manifests)
-app.command("topology", cls=DeploymentCommand)(topology.topology)
-app.command("verify")(verify.verify)
-app.command("doctor", cls=DeploymentCommand)(doctor.doctor)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(weights.weights_app, name="weights")
-app.add_typer(weights.samples_app, name="samples")
-app.add_typer(spaces.app, name="spaces")
-app.add_typer(stores.app, name="stores")
-app.add_typer(spaces.app, name="models", hidden=True)  # the former name of `spaces`
-app.add_typer(audit.app, name="audit")
-app.add_typer(access.app, name="access")
-app.add_typer(tenants.app, name="tenants")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(kafka.app, name="kafka")
-
-
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 3 a defect of rushes, 130
+    """CommandEntry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 3 a defect of rushes, 130
     interrupted, 141 the reader of the output has closed it.
     """
     # Torch reads this when it loads: idle threads then sleep and do not spin, because decode children share the cores.

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from stream.cli.command_table import CommandTable
 from stream.cli.context import Context, UsageProblem, explain
 from stream.cli.rendering.output import Document, OutputClosed, StandardOutput, wants_document
 from stream.errors import StageError, printable, unexpected
@@ -49,17 +50,25 @@ def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
     return code
 
 
-# Built once: it inspects every function of the command line.
+# Built once: it inspects every function that is called.
 @cache
 def tree(app: typer.Typer) -> Any:
     """The command tree. Its commands refuse options that are not UTF-8 text, because stores take only text. Roots and
     repeatable arguments name files, which may have any bytes.
     """
     root: Any = get_command(app)
-    for path, leaf in leaves(root).items():
+    if isinstance(root.commands, CommandTable):
+        root.commands.prepare = _prepared
+    else:
+        for name, command in root.commands.items():
+            _prepared(name, command)
+    return root
+
+
+def _prepared(name: str, command: Any) -> None:
+    for path, leaf in leaves(command, (name,)).items():
         leaf.callback = partial(_require_text, leaf, leaf.callback)
         leaf.invoke = partial(_audited, path, leaf.invoke)
-    return root
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -91,6 +91,10 @@ class Understanding:
             require_sandbox=self.settings.require_sandbox,
         )
 
+    def start_decoders(self) -> None:
+        """Begins the start of the decode children, and waits for none."""
+        _ = self.pool
+
     def _with_pool(self, cpus: float, memory_bytes: int) -> Resources:
         """Resources of a stage with the pool. The spare memory lets every child reach its own limit: a child that does
         so ends alone, and the process stays below the container's limit.

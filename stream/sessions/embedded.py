@@ -64,10 +64,12 @@ class Embedded:
             held.enter_context(state_lock(self._settings.state_dir))
             # Under the lock, because the first one writes the mark.
             identified(self._settings.state_dir, self._settings.stores, self._settings.deployment)
+            held.callback(self.understanding.close)
+            # They import for as long as this process does, on another core.
+            self.understanding.start_decoders()
             recover_stores(*self._settings.stores)
             for tenant in read_tenants(self._settings.state_dir):
                 self._tenants.received(tenant)
-            held.callback(self.understanding.close)
             self._assemble(held)
             self._held = held.pop_all()
         return self
