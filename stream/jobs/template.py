@@ -193,7 +193,7 @@ def _value_problems(value: JsonValue, where: str) -> Iterator[str]:
 
 def _told(error: ValidationError) -> Iterator[str]:
     for item in error.errors(include_url=False)[:5]:
-        yield f"{location(item['loc'])}: {item['msg'].lower()}"
+        yield f"{location(item['loc'])}: {item['msg'][:1].lower()}{item['msg'][1:]}"
 
 
 def location(steps: tuple[int | str, ...]) -> str:

@@ -15,7 +15,8 @@ MAX_CUES = 10_000
 MAX_CUE_TEXT = 1_000
 MAX_AT_ONCE = 4
 _TIME = re.compile(r"(?:(\d{2,6}):)?([0-5]\d):([0-5]\d)\.(\d{3})")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+MAX_CUE_WRITTEN = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,11 @@ def _cues(lines: list[str], name: str) -> Iterator[Cue]:
         start, end = _times(lines[index], name, index + 1)
         # A cue ends at an empty line.
         last = next((at for at in range(index + 1, len(lines)) if not lines[at].strip()), len(lines))
-        text = html.unescape(_TAG.sub("", "\n".join(lines[index + 1 : last]))).strip()
+        written = "\n".join(lines[index + 1 : last])
+        # Before it is read: Python makes no number of more than 4,300 digits of `&#1111…;`.
+        if len(written) > MAX_CUE_WRITTEN:
+            raise _bad(name, f"line {index + 1}: the cue has more than {MAX_CUE_WRITTEN} characters with its tags")
+        text = html.unescape(_TAG.sub("", written)).strip()
         if len(text) > MAX_CUE_TEXT:
             raise _bad(name, f"line {index + 1}: the cue has more than {MAX_CUE_TEXT} characters")
         if text:

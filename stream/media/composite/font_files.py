@@ -15,6 +15,7 @@ from stream.errors import BadMedia, Unavailable
 from stream.files import read_small
 
 MAX_FONT_BYTES = 64 << 20
+_MAX_GROUPS = 65_536
 _KINDS = (b"\x00\x01\x00\x00", b"OTTO", b"true")
 _PACKAGE_FONTS = {
     "justmytype_western_core": ("notosans/NotoSans[wdth,wght].ttf",),
@@ -152,6 +153,9 @@ def _mapped(table: bytes, name: str) -> Iterator[tuple[int, int]]:
 
 def _format_12(table: bytes, offset: int) -> Iterator[tuple[int, int]]:
     (groups,) = struct.unpack_from(">I", table, offset + 12)
+    # A font has at most 65,535 glyphs, and a group names one at least; a forged table has millions.
+    if groups > _MAX_GROUPS:
+        raise IndexError
     for index in range(groups):
         first, last, glyph = struct.unpack_from(">III", table, offset + 16 + 12 * index)
         if first <= last <= 0x10FFFF:

@@ -1,14 +1,14 @@
 """Values that many settings share: colours, lengths, rates, names of inputs (pure)."""
 
 import re
-from fractions import Fraction
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from stream.media.numbers import exact_rate, plain_number
+
 MAX_SECONDS = 3600
-_PERCENT = re.compile(r"-?\d{1,4}(\.\d{1,4})?%")
-_RATE = re.compile(r"\d{1,6}(/\d{1,6})?")
+_PERCENT = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,4})?%")
 _MAX_PIXELS = 16_384
 
 
@@ -18,18 +18,11 @@ class SettingsGroup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _no_flag(value: object) -> object:
-    # Pydantic would read true as 1.
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
-    return value
-
-
 def _length(value: object) -> float | str:
     if isinstance(value, str) and _PERCENT.fullmatch(value):
         return value
     try:
-        pixels = float(_no_flag(value))  # type: ignore[arg-type]  # what is no number raises
+        pixels = float(plain_number(value))  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
         raise ValueError("a length is a number of pixels, or a percentage such as '12.5%'") from None
     if not -_MAX_PIXELS <= pixels <= _MAX_PIXELS:
@@ -44,10 +37,11 @@ def _positive(value: float | str) -> float | str:
 
 
 def _rate(value: object) -> str:
-    text = str(_no_flag(value))
-    if not _RATE.fullmatch(text) or text.endswith("/0"):
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    rate = None if isinstance(value, float) and not value.is_integer() else exact_rate(value)
+    if rate is None or (isinstance(value, str) and "." in value):
         raise ValueError("a frame rate is a whole number, or a fraction such as '30000/1001'")
-    rate = Fraction(text)
     if not 1 <= rate <= 120:
         raise ValueError("a frame rate is between 1 and 120")
     return str(rate)
@@ -57,8 +51,8 @@ Length: TypeAlias = Annotated[float | str, BeforeValidator(_length)]
 """Pixels, or percent of the canvas: of its width or height by what is measured, and of its shorter side for sizes."""
 PositiveLength: TypeAlias = Annotated[Length, AfterValidator(_positive)]
 Rate: TypeAlias = Annotated[str, BeforeValidator(_rate)]
-Number: TypeAlias = Annotated[float, BeforeValidator(_no_flag)]
-Whole: TypeAlias = Annotated[int, BeforeValidator(_no_flag)]
+Number: TypeAlias = Annotated[float, BeforeValidator(plain_number)]
+Whole: TypeAlias = Annotated[int, BeforeValidator(plain_number)]
 Seconds: TypeAlias = Annotated[Number, Field(ge=0, le=MAX_SECONDS)]
 Share: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
 Colour: TypeAlias = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$")]

@@ -20,6 +20,7 @@ from stream.media.frames.film import Film, Pixels, known_facts, parts_of, plain_
 from stream.media.frames.motion import Greys, grey, versions
 from stream.media.frames.toolchain import libraries
 from stream.media.interpolate.between import Middle, Neighbours
+from stream.media.numbers import exact_rate
 from stream.media.protocol import Part, Settings, Task
 from stream.media.transcode.facts import Facts
 from stream.media.transcode.pictures import Range
@@ -44,13 +45,8 @@ class InterpolateSettings(FilmSettings):
         if value is None:
             return None
         wanted = f"give a number of 1 to {MAX_RATE} such as 50, or a fraction such as 60000/1001"
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 20:
-            raise ValueError(wanted)
-        try:
-            rate = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(wanted) from None
-        if not 1 <= rate <= MAX_RATE or rate.denominator > 1001:
+        rate = exact_rate(value)
+        if rate is None or not 1 <= rate <= MAX_RATE or rate.denominator > 1001:
             raise ValueError(wanted)
         return str(rate)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from stream.media.checking import chosen_input, invalid, validated
+from stream.media.numbers import Amount
 from stream.media.protocol import Settings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$")]
@@ -44,8 +45,8 @@ class Packaging(BaseModel):
 
     input: str = ""
     sound: bool = True
-    poster_s: Annotated[float, Field(ge=0, le=86_400, strict=False)] | None = None
-    sprite_s: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = 2.0
+    poster_s: Annotated[Amount, Field(ge=0, le=86_400)] | None = None
+    sprite_s: Annotated[Amount, Field(ge=0.1, le=3600)] = 2.0
     sprite_width: Annotated[int, Field(ge=32, le=640)] = 160
     vast: AdTag | None = None
 

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from stream.media.checking import invalid
 from stream.media.frames.checking import FilmSettings, checked
+from stream.media.numbers import Amount
 from stream.media.protocol import Settings
 from stream.media.restyle.styles import STYLES
 
 _LEFT_OF_LEAD_IN = 1 / 64
 """Of a picture's weight in what comes after it, when a part no longer looks so far back."""
 
-Weight = Annotated[float, Field(gt=0, le=1000, strict=False)]
+Weight = Annotated[Amount, Field(gt=0, le=1000)]
 
 
 class RestyleSettings(FilmSettings):
@@ -27,8 +28,8 @@ class RestyleSettings(FilmSettings):
     style: str | None = None
     styles: Annotated[dict[str, Weight], Field(max_length=len(STYLES))] | None = None
     picture: str | None = None
-    strength: Annotated[float, Field(ge=0, le=1, strict=False)] = 1.0
-    steady: Annotated[float, Field(ge=0, le=0.8, strict=False)] = 0.5
+    strength: Annotated[Amount, Field(ge=0, le=1)] = 1.0
+    steady: Annotated[Amount, Field(ge=0, le=0.8)] = 0.5
     lines: Annotated[int, Field(ge=64, le=720)] = 540
 
     @property

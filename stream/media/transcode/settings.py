@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stream.media.checking import chosen_input, invalid, validated
+from stream.media.numbers import Amount, exact_rate
 from stream.media.protocol import Settings
 from stream.media.transcode.profiles import PROFILES, Colours, Profile
 
@@ -24,8 +25,8 @@ class Loudness(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    target_lufs: Annotated[float, Field(ge=-40, le=-5, strict=False)]
-    true_peak_dbtp: Annotated[float, Field(ge=-20, le=-0.1, strict=False)] = -1.0
+    target_lufs: Annotated[Amount, Field(ge=-40, le=-5)]
+    true_peak_dbtp: Annotated[Amount, Field(ge=-20, le=-0.1)] = -1.0
 
 
 class Sounding(BaseModel):
@@ -52,7 +53,7 @@ class Transcoding(BaseModel):
     height: Side | None = None
     fit: Fit = "contain"
     fps: str = "source"
-    crf: Annotated[float, Field(strict=False)] | None = None
+    crf: Amount | None = None
     bit_rate_kbps: Annotated[int, Field(ge=50, le=400_000)] | None = None
     colours: Colours | None = None
     sound: Sounding | None = Sounding()
@@ -78,12 +79,9 @@ class Transcoding(BaseModel):
     def _fraction(cls, value: object) -> str:
         if value == "source":
             return "source"
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 20:
+        rate = exact_rate(value)
+        if rate is None:
             raise ValueError("give a number such as 25, a fraction such as 30000/1001, or source")
-        try:
-            rate = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError("give a number such as 25, a fraction such as 30000/1001, or source") from None
         if not 1 <= rate <= MAX_RATE or rate.denominator > 1001:
             raise ValueError(f"pictures per second are between 1 and {MAX_RATE}, such as 25 or 30000/1001")
         return str(rate)
