@@ -111,7 +111,8 @@ class LedgerTable:
 
     def sweep(self, retired: Mapping[str, Retirement]) -> None:
         """Forget what these watermarks void."""
-        self.forget()
+        if retired:
+            self.forget()
         for where in void_clauses(retired):
             self._tables.delete(SEGMENTS, where, among=retired.keys())
 
