@@ -26,14 +26,14 @@ BLOCK = 3
 """Pixels of a place in each direction: their mean is steady under noise and grain."""
 
 LEAST_CHANGE = 1.5
-CHANGE_OVER_NEIGHBOURS = 1.6
+CHANGE_OVER_NEIGHBOURS = 1.8
 NEIGHBOURS = 5
 LARGE_CHANGE = 20.0
 """Grey levels. So much changes in a strobe, a whip pan or an explosion, where no neighbour is a measure."""
 
 ACROSS_TICKS = 3
-LEAST_ACROSS = 4.0
-ACROSS_OVER_NEIGHBOURS = 2.0
+LEAST_ACROSS = 5.0
+ACROSS_OVER_NEIGHBOURS = 2.2
 """Across six ticks, beside the six before and after: a cut that hides in a flash or lasts a few frames."""
 
 
@@ -50,7 +50,7 @@ class Trend:
     least: float
 
 
-TRENDS = (Trend(2, 3, 0.45, 1.0), Trend(4, 5, 0.4, 1.0), Trend(8, 9, 0.35, 0.8), Trend(12, 7, 0.35, 1.0))
+TRENDS = (Trend(2, 3, 0.5, 1.0), Trend(4, 5, 0.45, 1.0), Trend(8, 9, 0.4, 0.8), Trend(12, 7, 0.35, 1.0))
 """Short steps see what is over soon, long ones what is faint."""
 _ALIKE = np.float32(1 / 3)
 _LEAST_USUAL = 0.5
