@@ -111,15 +111,20 @@ class Bench:
         self._report.add("search over HTTP, p99", _p99(asked), "ms", limit=f"in the process {_p99(bare):.3g} ms")
         self._report.add("what HTTP, rights and audit add", more, "ms p50", note="asked 3 ms")
 
-    def beside(self, directory: Path) -> None:
-        """While a sink fills the store at full speed."""
+    def beside(self, directory: Path, *, giving_way: bool) -> None:
+        """While a sink fills the store at full speed: as the process does that `rushes serve` starts, which gives way,
+        or as one that does not, such as a worker on the same machine.
+        """
+        name = "beside ingest" if giving_way else "beside ingest that does not give way"
+        for moment in self._moments[:_WARM]:
+            self._asked(moment)
         quiet = _p99([_ms(self._asked, moment) for moment in self._moments])
-        with ingesting(directory) as ingest:
+        with ingesting(directory, giving_way=giving_way) as ingest:
             rate = Rate(ingest)
-            busy = _p99([_ms(self._asked, moment) for moment in track(self._moments, "beside ingest")])
+            busy = _p99([_ms(self._asked, moment) for moment in track(self._moments, name)])
             written = rate.cells_per_s
         note = f"{busy / quiet:.2f}x (asked 2x); {written:.3g} cells/s written"
-        self._report.add("beside ingest, p99", busy, "ms", limit=f"quiet {quiet:.3g} ms", note=note)
+        self._report.add(f"{name}, p99", busy, "ms", limit=f"quiet {quiet:.3g} ms", note=note)
 
     def crowd(self, searchers: int, seconds: float) -> None:
         """So many people at once, each asking again as soon as there is an answer."""
@@ -142,6 +147,16 @@ class Bench:
         answer = self._client.get("/v1/search", params={"like": moment, "limit": LIMIT, "space": SPACE.key})
         answer.raise_for_status()
         return len(answer.json()["hits"])
+
+
+@contextmanager
+def benching(state: Path, questions: int, report: Report) -> Iterator[tuple[Bench, Path]]:
+    """Over a copy of the store, with the directory of its index: what is served gets a trail and other footage."""
+    with copied(state) as copy, serving(copy) as service:
+        held = file_settings(make_context(copy, None)).index_dir.directory
+        bench = Bench(copy, asked_moments(held, questions), service, report)
+        yield bench, held
+        bench.close()
 
 
 async def _crowd(
@@ -197,14 +212,12 @@ def main() -> None:
             index.mkdir(parents=True, exist_ok=True)
             footage.fill(index)
             footage.index(index)
-        # What is served gets a trail and, in the end, other footage: the store stays as it was filled.
-        with copied(state) as copy, serving(copy) as service:
-            held = file_settings(make_context(copy, None)).index_dir.directory
-            bench = Bench(copy, asked_moments(held, wanted.questions), service, report)
+        with benching(state, wanted.questions, report) as (bench, held):
             bench.overhead()
             bench.crowd(wanted.searchers, wanted.seconds)
-            bench.beside(held)
-            bench.close()
+            bench.beside(held, giving_way=True)
+        with benching(state, wanted.questions, report) as (bench, held):
+            bench.beside(held, giving_way=False)
     report.show()
     if wanted.json is not None:
         figures = [asdict(figure) for figure in report.figures]

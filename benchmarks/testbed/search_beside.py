@@ -11,19 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FILL = "benchmarks.testbed.store_fill"
+_FILL, _FILL_BESIDE = "benchmarks.testbed.store_fill", "benchmarks.testbed.fill_beside"
 _NEVER = "1000000000"
 _STARTS_S = 120.0
 
 
 class Ingest:
-    """`store_fill` on the store under `directory`, from when it has written its first cells until it is stopped."""
+    """`store_fill` on the store under `directory`, from when it has written its first cells until it is stopped. With
+    `giving_way` it lets others go first.
+    """
 
-    def __init__(self, directory: Path) -> None:
-        command = [sys.executable, "-m", _FILL, "index", str(directory), _NEVER]
+    def __init__(self, directory: Path, *, giving_way: bool = False) -> None:
+        command = [sys.executable, "-m", _FILL_BESIDE if giving_way else _FILL, "index", str(directory), _NEVER]
         # Lance warns of every partition that gets none of a thousand new rows.
         quiet = {**os.environ, "LANCE_LOG": "error"}
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=quiet)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=quiet, start_new_session=giving_way
+        )
         self._started = threading.Event()
         self._cells = 0
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -61,8 +65,8 @@ class Rate:
 
 
 @contextmanager
-def ingesting(directory: Path) -> Iterator[Ingest]:
-    ingest = Ingest(directory)
+def ingesting(directory: Path, *, giving_way: bool = False) -> Iterator[Ingest]:
+    ingest = Ingest(directory, giving_way=giving_way)
     try:
         ingest.cells()
         yield ingest

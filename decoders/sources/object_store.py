@@ -1,4 +1,6 @@
-"""Object stores through fsspec, for schemes that the policy names and whose package is installed."""
+"""Object stores through fsspec, for schemes that the policy names: with the package of the scheme where one is
+installed, else `s3` with `obstore`, which the stores use anyway.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,6 +14,9 @@ from stream.events.ids import digest
 
 _VERSION_KEYS = ("ETag", "etag", "LastModified", "mtime", "updated", "created", "version_id", "generation")
 
+_S3 = "s3"
+_OBSTORE = ("e_tag", "last_modified", "version")
+
 
 class FsspecSource(BlockSource):
     """One object. `version` asks the store again. The store's library finds the credentials. Raises `BadMedia` and
@@ -19,9 +24,6 @@ class FsspecSource(BlockSource):
     """
 
     def __init__(self, uri: str, scheme: str, prefixes: Collection[str]) -> None:
-        # Imported here: only deployments that name a store need it.
-        import fsspec
-
         self._uri = uri
         self._scheme = scheme
         try:
@@ -29,7 +31,7 @@ class FsspecSource(BlockSource):
         except BadMedia as error:
             raise BadMedia(f"{describe(uri)}: {error.message}", code=error.code) from None
         try:
-            self._store: Any = fsspec.filesystem(scheme)
+            self._store = _store(scheme)
         except (ImportError, ValueError, TypeError):
             raise BadMedia(
                 f"{describe(uri)}: reading {scheme}:// needs its package (pip install 'fsspec[{scheme}]')",
@@ -50,7 +52,9 @@ class FsspecSource(BlockSource):
         if facts.get("type") == "directory":
             raise BadMedia(f"{describe(self._uri)}: is a directory; publish the objects in it", code="is_directory")
         # Stores name the version of an object differently; the digest covers each key that one of them uses.
-        tag = digest(*(str(facts.get(key)) for key in _VERSION_KEYS))
+        tag = digest(
+            *(str(facts.get(key)) for key in _VERSION_KEYS), *(str(facts[key]) for key in _OBSTORE if key in facts)
+        )
         return SourceVersion(size_bytes=int(facts.get("size") or 0), tag=tag)
 
     def close(self) -> None:
@@ -74,3 +78,17 @@ class FsspecSource(BlockSource):
             raise Retryable(
                 f"{describe(self._uri)}: the store failed ({type(error).__name__})", code="store_failed"
             ) from None
+
+
+def _store(scheme: str) -> Any:
+    # Imported here: only deployments that name a store need it.
+    import fsspec
+
+    try:
+        return fsspec.filesystem(scheme)
+    except ImportError:
+        if scheme != _S3:
+            raise
+        from obstore.fsspec import FsspecStore
+
+        return FsspecStore("s3")

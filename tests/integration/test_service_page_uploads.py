@@ -8,30 +8,16 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from benchmarks.testbed.clips import write_clip
-from benchmarks.testbed.runs import light_settings, run_events
+from benchmarks.testbed.runs import light_settings
 from stream.access.actions import AccessRole
-from stream.pipelines.settings import Settings
 from stream.service.uploads.uploads import UploadLimits
-from stream.sessions.background import Done, NewFootage
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium, signed_in, visit
-from tests.support.kept_work import KeptWork
+from tests.support.kept_work import KeptWork, WorkedOn
 from tests.support.service_desk import Desk, opened
 
 MIB = 1 << 20
 EDITORS_ROLE = "grant/acme/*/editor/service:acme/editor"
 LIMITS = UploadLimits(most_bytes=40 * MIB, tenant_bytes=50 * MIB)
-
-
-class WorkedOn(KeptWork):
-    """Works on what is published, in this process."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    def publish(self, publication: NewFootage, done: Done) -> None:
-        run_events(self._settings, [publication.event()])
-        super().publish(publication, done)
 
 
 @pytest.fixture(scope="module")

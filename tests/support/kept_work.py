@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from benchmarks.testbed.runs import run_events
 from stream.errors import Unavailable
+from stream.pipelines.settings import Settings
 from stream.search.freshness import EventsBefore
 from stream.sessions.background import Done, NewFootage
 
@@ -36,3 +38,15 @@ class KeptWork:
 
     def before_index(self) -> EventsBefore | None:
         return self.before
+
+
+class WorkedOn(KeptWork):
+    """Works on what is published, in this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def publish(self, publication: NewFootage, done: Done) -> None:
+        run_events(self._settings, [publication.event()])
+        super().publish(publication, done)

@@ -112,12 +112,15 @@ def opened(
     host: str = "127.0.0.1",
     now_ms: int = NOW_MS,
     background: BackgroundWork | None = None,
+    upload_place: Location | None = None,
     **options: Any,
 ) -> Iterator[Desk]:
-    """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback."""
+    """A service over `stores` that keeps what is its own in `own`, and answers at a free port of the loopback. Whole
+    uploads lie at `upload_place`, in `own` by default.
+    """
     clock = ManualClock(now_ms)
     index, parquet = Location.of(stores / "lancedb"), Location.of(stores / "parquet")
-    settings = replace(light_settings(own, stores.parent), index=index, parquet=parquet)
+    settings = replace(light_settings(own, stores.parent, uploads=upload_place), index=index, parquet=parquet)
     chosen = ServiceOptions(own / "audit", host, **options)
     local = listening(replace(chosen, host="127.0.0.1", port=0))
     with local as at, composed(settings, chosen, clock, "0.1.0", background=background) as app:

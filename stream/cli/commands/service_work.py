@@ -20,6 +20,10 @@ def service_work(
     root: RootsOption = None,
 ) -> None:
     """Take work from standard input, a line of JSON each, and work until all are final. Ends when there are none."""
+    from stream.runtime.priority import give_way
+
+    # Before anything that starts threads. Who searches must not wait for footage that is being taken in.
+    give_way()
     from sinks.dead_letters import DeadLetters
     from stream.runtime.temporary_folders import own_scratch
     from stream.sessions.background import WorkReport
