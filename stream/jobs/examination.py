@@ -2,7 +2,7 @@
 there may be a hundred thousand rows.
 """
 
-import json
+import marshal
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -102,12 +102,12 @@ class _Examination:
 
     def _checked(self, stage: StageOfVariant) -> _Checked:
         """Operators are asked once for equal settings that follow each other closely."""
-        asked = bytes.fromhex(_digest([stage.operator, stage.settings, list(stage.inputs)]))
+        asked = bytes.fromhex(_digest([stage.operator, dict(stage.settings), list(stage.inputs)]))
         found = self._kept.pop(asked, None)
         if found is None:
             settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
             self._operators.toolchain(stage.operator, settings)
-            found = _Checked(settings, _digest(settings), self._operators.outputs(stage.operator, settings))
+            found = _Checked(settings, _digest(dict(settings)), self._operators.outputs(stage.operator, settings))
         self._kept[asked] = found
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -123,9 +123,9 @@ def _work(stage: StageOfVariant, settings: str, earlier: Mapping[str, str]) -> s
     return _digest([stage.operator, settings, made_of, stage.seed])
 
 
-def _digest(value: object) -> str:
-    # Within one process alone, so it need not be the JSON that other releases write.
-    return blake2b(json.dumps(value, sort_keys=True, default=dict).encode(), digest_size=16).hexdigest()
+def _digest(value: list[Any] | dict[str, Any]) -> str:
+    # For one process alone, and quicker than any JSON. Format 2 writes no references, which equal values may differ in.
+    return blake2b(marshal.dumps(value, 2), digest_size=16).hexdigest()
 
 
 def _input_problems(stage: StageOfVariant, outputs: Mapping[str, Mapping[str, str]], where: str) -> Iterator[str]:

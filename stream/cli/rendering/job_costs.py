@@ -32,8 +32,10 @@ def cost_table(job: Mapping[str, Any]) -> Table:
     table.add_row("CPU seconds", f"{cost['cpu_s']:.1f}")
     table.add_row("of these wasted (failed, canceled)", f"{cost['wasted_cpu_s']:.1f}")
     table.add_row("CPU seconds a finished variant", f"{cost['cpu_s'] / done:.2f}" if done else "-")
-    table.add_row("GPU seconds", f"{cost['gpu_s']:.1f}")
-    table.add_row("of these wasted", f"{cost['wasted_gpu_s']:.1f}")
+    # No operator of this release computes on one: a zero would look measured.
+    table.add_row("GPU seconds", f"{cost['gpu_s']:.1f}" if cost["gpu_s"] else "no device used")
+    if cost["wasted_gpu_s"]:
+        table.add_row("of these wasted", f"{cost['wasted_gpu_s']:.1f}")
     table.add_row("time of workers", duration_in_words(cost["wall_s"]))
     table.add_row("read", decimal(cost["read_bytes"]))
     table.add_row("written", decimal(cost["written_bytes"]))
