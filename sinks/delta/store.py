@@ -291,6 +291,8 @@ class DeltaStore:
         self._moments.tidy(strays=self.location.path is not None)
         for name in (SEGMENTS, RETIRED):
             self._lance.tend(name)
+        # Beside commits, so their heaps are in pieces afterwards.
+        memory.give_back()
 
     def settle(self) -> None:
         """Let the tables of the ledger have all that was committed."""
