@@ -25,8 +25,8 @@ ADDRESS = "_rowaddr"
 _CHUNK = 5000
 _ATTEMPTS = 10
 _UNKNOWN = -1
-VERSIONS_DUE = 192
-"""So many come with some hundred commits of a store."""
+VERSIONS_DUE = 96
+"""So many come with some fifty commits of a store. What they alone hold takes room meanwhile."""
 _REFUSALS = (OSError, RuntimeError, ValueError, row_changes.RowsMoved)
 
 
